@@ -1,0 +1,167 @@
+//! The contract between generated code and the runtime: where things are.
+//!
+//! # The context
+//! One block of memory per instance. Generated code holds its address in a fixed
+//! register and reads and writes it at the constant offsets of [`context`]. Behind
+//! the header follow the globals and the table, whose offsets [`ContextLayout`]
+//! computes from the module's counts.
+//!
+//! # Slots
+//! Values that cross memory between caller and callee lie in *slots*: 8 bytes each,
+//! the caller's lowest operand homes. Parameter `i` and result `j` have their slots
+//! at `S + 8*i` and `S + 8*j`, where `S` is the stack pointer at the call
+//! instruction. An `i32` or `f32` occupies the low 4 bytes of its slot; the
+//! high 4 bytes mean nothing. A parameter or result passed in a register has its slot all the same.
+//!
+//! # Entry
+//! An artifact holds an entry stub for each signature that the host may call. The
+//! runtime switches to the Wasm stack with the stack pointer at
+//! [`context::STACK_TOP`], the context register set, and *jumps* to the stub. The
+//! stub takes `n` parameters from the array at [`context::ENTRY_SLOTS`], calls the
+//! function at [`context::ENTRY_FUNCTION`] with the stack pointer still at
+//! `STACK_TOP` (so that depth 0 is one address for every signature; above it lie
+//! [`ENTRY_AREA_BYTES`] for slots), writes the results into the same array and jumps to the address in
+//! [`context::EXIT`]. Registers other than the context register and the stack
+//! pointer hold nothing afterwards.
+//!
+//! # Host calls
+//! An imported function is called through its import stub. The stub writes
+//! all parameters into their slots and *calls* the address in [`context::HOST_CALL`] with (x86-64)
+//! `rax` = index of the imported function (or a [`Builtin`]'s code with [`BUILTIN_FLAG`] set),
+//! `rdx` = an immediate (segment index), `rsi` = address of the slots, `r15` = context. The callee
+//! switches to the host's stack, does the work, and returns to the stub with the
+//! results in the slots; all registers but `r15` and `rsp` may have changed (the stub reloads the memory base).
+//! If the host function fails it does not return: the runtime leaves the Wasm
+//! activation. At that point the machine stack holds the return address into the
+//! stub at `[rsp]` and the return address into the calling Wasm function at `[rsp + 8]`; the
+//! latter has an entry in the trap map.
+
+/// Offsets of the fixed fields of the context, in bytes.
+pub mod context {
+    /// Address of byte 0 of linear memory (u64).
+    pub const MEMORY_BASE: u32 = 0;
+    /// Size of linear memory in bytes (u64), a multiple of the page size.
+    pub const MEMORY_BYTES: u32 = 8;
+    /// Lowest stack pointer seen so far (u64); starts at [`STACK_TOP`]'s value. A
+    /// function whose frame goes lower takes its slow path, which compares with
+    /// [`STACK_LIMIT`] and then writes this field.
+    pub const STACK_LOW: u32 = 16;
+    /// Lowest stack pointer allowed (u64): `STACK_TOP` value minus
+    /// `stack_native_max`.
+    pub const STACK_LIMIT: u32 = 24;
+    /// Stack pointer at depth 0 (u64), 16-byte aligned.
+    pub const STACK_TOP: u32 = 32;
+    /// Address of the code that switches to the host's stack and calls a host
+    /// function (u64).
+    pub const HOST_CALL: u32 = 40;
+    /// Address the entry stub jumps to when the function has returned (u64).
+    pub const EXIT: u32 = 48;
+    /// Address of the function to be entered (u64).
+    pub const ENTRY_FUNCTION: u32 = 56;
+    /// Address of the array of parameters and results of the entered function (u64).
+    pub const ENTRY_SLOTS: u32 = 64;
+    /// Gas left (i64), and the logical stack height (u32): meters to come.
+    pub const GAS_LEFT: u32 = 72;
+    /// Logical stack height left (u64).
+    pub const LOGICAL_LEFT: u32 = 80;
+    /// Private to the runtime: 20 words for the host's stack pointer and the like.
+    pub const RUNTIME: u32 = 96;
+    /// Words of [`RUNTIME`].
+    pub const RUNTIME_WORDS: u32 = 20;
+    /// First byte behind the header: the globals.
+    pub const GLOBALS: u32 = 256;
+}
+
+/// Bytes of readable and writable stack above `STACK_TOP`, for the slots of an
+/// entered function with the largest number of parameters or results.
+pub const ENTRY_AREA_BYTES: u32 = 16 * 1024;
+
+/// Bytes of readable and writable stack below `STACK_LIMIT`, for return addresses
+/// of stubs, which no rule counts.
+pub const STACK_MARGIN_BYTES: u32 = 16 * 1024;
+
+/// Bytes of a global in the context.
+pub const GLOBAL_BYTES: u32 = 8;
+
+/// Bytes of a table entry: the address of the function's code (u64, 0 if there is no
+/// function), its interned signature plus 1 (u32, 0 if there is no function), the function's index
+/// (u32). An entry of zeros is a null reference.
+pub const TABLE_ENTRY_BYTES: u32 = 16;
+
+/// Offset of the code address in a table entry.
+pub const TABLE_ENTRY_CODE: u32 = 0;
+/// Offset of the signature in a table entry.
+pub const TABLE_ENTRY_SIGNATURE: u32 = 8;
+/// Offset of the function index in a table entry.
+pub const TABLE_ENTRY_FUNCTION: u32 = 12;
+
+/// Where the variable parts of the context are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ContextLayout {
+    /// Offset of entry 0 of the table.
+    pub table: u64,
+    /// Size of the whole context.
+    pub bytes: u64,
+}
+
+impl ContextLayout {
+    /// The layout for a module with so many globals (imported ones counted) and
+    /// entries of its table.
+    pub const fn new(globals: u32, table_entries: u32) -> Self {
+        let table = (context::GLOBALS as u64 + globals as u64 * GLOBAL_BYTES as u64 + 15) & !15;
+        Self {
+            table,
+            bytes: table + table_entries as u64 * TABLE_ENTRY_BYTES as u64,
+        }
+    }
+
+    /// Offset of a global.
+    pub const fn global(index: u32) -> u32 {
+        context::GLOBALS + index * GLOBAL_BYTES
+    }
+}
+
+/// Set in the index given to [`context::HOST_CALL`] where a [`Builtin`] is meant.
+pub const BUILTIN_FLAG: u32 = 1 << 31;
+
+/// Work that generated code leaves to the runtime. Operands lie in slots 0, 1, ... in the order
+/// in which they were pushed; a result is written to slot 0; "immediate" is `rdx`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Builtin {
+    /// `[pages: i32] -> [old pages or -1: i32]`.
+    MemoryGrow = 0,
+    /// `[destination, source, bytes: i32] -> []`, immediate: data segment.
+    MemoryInit = 1,
+    /// `[destination, source, bytes: i32] -> []`.
+    MemoryCopy = 2,
+    /// `[destination, value, bytes: i32] -> []`.
+    MemoryFill = 3,
+    /// `[] -> []`, immediate: data segment.
+    DataDrop = 4,
+    /// `[destination, source, entries: i32] -> []`, immediate: element segment.
+    TableInit = 5,
+    /// `[destination, source, entries: i32] -> []`.
+    TableCopy = 6,
+    /// `[] -> []`, immediate: element segment.
+    ElemDrop = 7,
+}
+
+impl Builtin {
+    /// All of them, by code.
+    pub const ALL: [Self; 8] = [
+        Self::MemoryGrow,
+        Self::MemoryInit,
+        Self::MemoryCopy,
+        Self::MemoryFill,
+        Self::DataDrop,
+        Self::TableInit,
+        Self::TableCopy,
+        Self::ElemDrop,
+    ];
+
+    /// The builtin with this code.
+    pub fn from_code(code: u32) -> Option<Self> {
+        Self::ALL.get(code as usize).copied()
+    }
+}

@@ -1,0 +1,246 @@
+//! What preparation makes of a module: machine code that can be placed anywhere,
+//! with all that the runtime has to know about the module.
+
+mod format;
+mod trap_map;
+
+pub use format::ArtifactError;
+pub use trap_map::{TrapMap, TrapMapBuilder, TrapSite};
+
+use crate::Target;
+use pvf_spec::Features;
+use serde::{Deserialize, Serialize};
+use std::ops::Range;
+
+/// A prepared module.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Artifact {
+    /// The module without its code.
+    pub module: ModuleInfo,
+    /// Machine code: functions, import stubs, builtin stubs, entry stubs, constants.
+    /// Position-independent; to be placed at a page boundary.
+    pub code: Vec<u8>,
+    /// Where code may trap.
+    pub traps: TrapMap,
+    /// Bytes of all data segments, one after the other.
+    pub data: Vec<u8>,
+}
+
+/// Everything about a module but its code and data.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModuleInfo {
+    /// Instruction set of the code.
+    pub target: Target,
+    /// The accepted language the module was checked against.
+    pub features: Features,
+    /// Size of the (decompressed) module in bytes.
+    pub wasm_bytes: u32,
+    /// The function types, without repetitions; a signature is an index into it.
+    pub signatures: Vec<FuncType>,
+    /// The imports in the order of the module.
+    pub imports: Vec<Import>,
+    /// The functions, imported ones first.
+    pub functions: Vec<Function>,
+    /// How many of `functions` are imported.
+    pub imported_functions: u32,
+    /// The table, if there is one (at most one in the accepted language).
+    pub table: Option<TableType>,
+    /// The memory, if there is one (at most one in the accepted language).
+    pub memory: Option<MemoryType>,
+    /// The globals, imported ones first.
+    pub globals: Vec<Global>,
+    /// How many of `globals` are imported.
+    pub imported_globals: u32,
+    /// The exports in the order of the module.
+    pub exports: Vec<Export>,
+    /// Index of the start function.
+    pub start: Option<u32>,
+    /// The data segments.
+    pub data_segments: Vec<DataSegment>,
+    /// The element segments.
+    pub element_segments: Vec<ElementSegment>,
+    /// For each signature, offset in the code of the stub by which the host enters functions of it; see
+    /// [`crate::abi`].
+    pub entry_stubs: Vec<u32>,
+}
+
+/// A number type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ValType {
+    /// 32-bit integer.
+    I32,
+    /// 64-bit integer.
+    I64,
+    /// 32-bit float.
+    F32,
+    /// 64-bit float.
+    F64,
+}
+
+/// Parameters and results.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct FuncType {
+    /// Types of the parameters.
+    pub params: Vec<ValType>,
+    /// Types of the results.
+    pub results: Vec<ValType>,
+}
+
+/// One function, imported or defined.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Function {
+    /// Index into [`ModuleInfo::signatures`].
+    pub signature: u32,
+    /// Where its code (for an imported function: its stub) begins.
+    pub code_offset: u32,
+    /// Bytes of its code.
+    pub code_bytes: u32,
+    /// Bytes of its frame; 0 for an imported function.
+    pub frame_bytes: u32,
+    /// Offset of its body in the module; 0 for an imported function.
+    pub body_offset: u32,
+    /// Bytes of its body; 0 for an imported function.
+    pub body_bytes: u32,
+}
+
+/// What is imported.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Import {
+    /// Module name.
+    pub module: String,
+    /// Field name.
+    pub name: String,
+    /// Kind and type.
+    pub kind: ImportKind,
+}
+
+/// Kind and type of an import.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ImportKind {
+    /// A function with this index into [`ModuleInfo::signatures`].
+    Function(u32),
+    /// A table.
+    Table(TableType),
+    /// A memory.
+    Memory(MemoryType),
+    /// A global.
+    Global(GlobalType),
+}
+
+/// A table of functions. Its size never changes in the accepted language.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableType {
+    /// Entries.
+    pub minimum: u32,
+    /// Declared maximum.
+    pub maximum: Option<u32>,
+}
+
+/// A memory, in pages of 64 KiB.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemoryType {
+    /// Initial size.
+    pub minimum: u32,
+    /// Declared maximum.
+    pub maximum: Option<u32>,
+}
+
+/// Type of a global.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GlobalType {
+    /// Type of its value.
+    pub value: ValType,
+    /// Whether it can be set.
+    pub mutable: bool,
+}
+
+/// A global; imported ones have no initial value of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Global {
+    /// Its type.
+    pub ty: GlobalType,
+    /// How it starts; `None` if it is imported.
+    pub init: Option<ConstExpr>,
+}
+
+/// A constant expression of the accepted language.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ConstExpr {
+    /// The bits of a constant (floats by their bits, 32-bit types zero-extended).
+    Const(u64),
+    /// The value of an imported immutable global.
+    Global(u32),
+}
+
+/// What can be exported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ExportKind {
+    /// A function by index.
+    Function(u32),
+    /// The table.
+    Table,
+    /// The memory.
+    Memory,
+    /// A global by index.
+    Global(u32),
+}
+
+/// An export.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Export {
+    /// Its name.
+    pub name: String,
+    /// What it is.
+    pub kind: ExportKind,
+}
+
+/// A data segment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DataSegment {
+    /// Where it is written at instantiation; `None` for a passive segment.
+    pub offset: Option<ConstExpr>,
+    /// Its bytes in [`Artifact::data`].
+    pub bytes: Range<u32>,
+}
+
+/// An element segment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ElementSegment {
+    /// How it is used.
+    pub mode: ElementMode,
+    /// Function indices; `None` is a null reference.
+    pub functions: Vec<Option<u32>>,
+}
+
+/// How an element segment is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ElementMode {
+    /// Written into the table at instantiation, from this entry on.
+    Active(ConstExpr),
+    /// For `table.init`.
+    Passive,
+    /// Only declares functions.
+    Declared,
+}
+
+impl ModuleInfo {
+    /// The export with this name.
+    pub fn export(&self, name: &str) -> Option<ExportKind> {
+        self.exports
+            .iter()
+            .find(|export| export.name == name)
+            .map(|export| export.kind)
+    }
+
+    /// The type of a function by index, imported functions counted.
+    pub fn function_type(&self, function: u32) -> Option<&FuncType> {
+        let function = self.functions.get(function as usize)?;
+        self.signatures.get(function.signature as usize)
+    }
+
+    /// Offsets in the instance's context.
+    pub fn context_layout(&self) -> crate::abi::ContextLayout {
+        let entries = self.table.map_or(0, |table| table.minimum);
+        crate::abi::ContextLayout::new(self.globals.len() as u32, entries)
+    }
+}

@@ -1,0 +1,25 @@
+//! The outcome rules of the executor, as code.
+//!
+//! What may never differ between two machines is written here once: the
+//! [`Limits`] by count, the accepted language ([`Features`]), the cost of a
+//! frame ([`frame_bytes`]), the kinds of traps ([`TrapKind`]), the parameters of
+//! an execution and the [`Outcome`] with its digest. Nothing in this crate
+//! generates code or touches the operating system; every other crate depends on
+//! it and none of it may depend on them.
+#![forbid(unsafe_code)]
+
+mod features;
+mod frame;
+mod limits;
+mod outcome;
+mod parameters;
+mod trap;
+
+pub use features::{FeatureSwitch, Features};
+pub use frame::{FRAME_HEADER_BYTES, SLOT_BYTES, frame_bytes};
+pub use limits::{LimitExceeded, Limits};
+pub use outcome::{Execution, HashedOutcome, Outcome, RejectionStage, StackPeaks};
+pub use parameters::{
+    DEFAULT_MAX_MEMORY_PAGES, DEFAULT_STACK_NATIVE_MAX, ExecutionParameters, PAGE_BYTES,
+};
+pub use trap::{Trap, TrapKind};

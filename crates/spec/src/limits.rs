@@ -1,0 +1,76 @@
+//! Limits by count, checked before anything is compiled.
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! limits {
+    ($($(#[$doc:meta])* $field:ident: $value:expr, $what:literal;)*) => {
+        /// The limits of a module, one table. Each is the largest accepted count.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        pub struct Limits {
+            $($(#[$doc])* pub $field: u32,)*
+        }
+
+        impl Limits {
+            /// The limits of every profile.
+            pub const DEFAULT: Self = Self { $($field: $value,)* };
+
+            $(
+                #[doc = concat!("Checks a count of ", $what, " against the limit.")]
+                pub fn $field(&self, count: u64) -> Result<(), LimitExceeded> {
+                    if count <= u64::from(self.$field) {
+                        Ok(())
+                    } else {
+                        Err(LimitExceeded { what: $what, count, limit: self.$field })
+                    }
+                }
+            )*
+        }
+    };
+}
+
+limits! {
+    /// Bytes of a module, decompressed. Ten times Polkadot's `MAX_CODE_SIZE`.
+    module_bytes: 50 * 1024 * 1024, "bytes of module";
+    /// Entries of the type section.
+    types: 10_000, "types";
+    /// Parameters of a function type or block type.
+    params: 1_000, "parameters";
+    /// Results of a function type or block type.
+    results: 1_000, "results";
+    /// Imports of all kinds.
+    imports: 10_000, "imports";
+    /// Functions, imported ones counted.
+    functions: 1_000_000, "functions";
+    /// Exports of all kinds.
+    exports: 100_000, "exports";
+    /// Globals, imported ones counted.
+    globals: 100_000, "globals";
+    /// Entries a table may start with.
+    table_entries: 10_000_000, "initial table entries";
+    /// Data segments.
+    data_segments: 100_000, "data segments";
+    /// Element segments.
+    element_segments: 100_000, "element segments";
+    /// Bytes of a function body, its local declarations counted.
+    body_bytes: 7_654_321, "bytes of function body";
+    /// Locals of a function, parameters counted.
+    locals: 50_000, "locals";
+    /// Control frames open at one point of a body, the body's own counted.
+    nesting: 10_000, "levels of nesting";
+    /// Targets of a `br_table`, the default not counted.
+    br_table_targets: 1_000_000, "br_table targets";
+    /// Bytes of a name of an import or export.
+    name_bytes: 100_000, "bytes of name";
+}
+
+/// A count above its limit.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{count} {what}, the limit is {limit}")]
+pub struct LimitExceeded {
+    /// What was counted.
+    pub what: &'static str,
+    /// How many there are.
+    pub count: u64,
+    /// How many there may be.
+    pub limit: u32,
+}

@@ -1,0 +1,114 @@
+//! The outcome of a run and its digest.
+
+use crate::{Trap, TrapKind};
+use blake2::digest::{Digest, consts::U32};
+
+/// Where a module was turned down. Polkadot treats the two differently.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RejectionStage {
+    /// The blob cannot be prepared: not decompressible, not the accepted language,
+    /// beyond a limit.
+    Prepare,
+    /// The prepared module cannot be instantiated: imports that do not link,
+    /// segments out of bounds, a memory larger than allowed, a start function that
+    /// traps (Polkadot's `RuntimeConstruction`).
+    Construct,
+}
+
+/// What a run says about a candidate. A host failure is never an outcome.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The call returned; the bytes `validate_block` returned, or for a plain call
+    /// the results in the order of the type, 8 bytes little-endian each.
+    Valid(Vec<u8>),
+    /// The candidate is invalid.
+    Invalid {
+        /// The trap, if one ended the run.
+        trap: Option<Trap>,
+        /// What is wrong, in words. Not part of the digest.
+        reason: String,
+    },
+    /// The module was turned down.
+    Rejected {
+        /// Where.
+        stage: RejectionStage,
+        /// What is wrong, in words. Not part of the digest.
+        reason: String,
+    },
+}
+
+/// How deep the run went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StackPeaks {
+    /// Largest sum of frames over the active functions, in bytes.
+    pub native: u64,
+    /// Largest logical height, in units of the stack limiter, if it was counted.
+    pub logical: Option<u64>,
+}
+
+/// An outcome with what was measured on the way. All of it is deterministic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Execution {
+    /// What the run says.
+    pub outcome: Outcome,
+    /// Gas charged, if it was counted.
+    pub gas_used: Option<u64>,
+    /// How deep the run went.
+    pub stack: StackPeaks,
+    /// Largest size of the memory, in pages.
+    pub memory_pages_peak: u32,
+}
+
+/// 32 bytes that two machines compare instead of outcomes.
+pub type HashedOutcome = [u8; 32];
+
+impl Execution {
+    /// A module turned down before anything ran.
+    pub fn rejected(stage: RejectionStage, reason: String) -> Self {
+        Self {
+            outcome: Outcome::Rejected { stage, reason },
+            gas_used: None,
+            stack: StackPeaks::default(),
+            memory_pages_peak: 0,
+        }
+    }
+
+    /// BLAKE2b-256 over the consensus-relevant fields, in this order:
+    /// outcome class (0 valid, 1 invalid, 2 rejected); for valid the length of the
+    /// result (u64 LE) and its bytes; for invalid the code of the trap or 255; for
+    /// rejected the stage (0 prepare, 1 construct); then gas, native peak and
+    /// logical peak (each a presence byte and a u64 LE), memory peak (u32 LE). Texts and places stay out, so that better messages change nothing.
+    pub fn digest(&self) -> HashedOutcome {
+        let mut hash = blake2::Blake2b::<U32>::new();
+        match &self.outcome {
+            Outcome::Valid(result) => {
+                hash.update([0]);
+                hash.update((result.len() as u64).to_le_bytes());
+                hash.update(result);
+            }
+            Outcome::Invalid { trap, .. } => {
+                hash.update([1, trap.as_ref().map_or(255, |trap| trap.kind.code())]);
+            }
+            Outcome::Rejected { stage, .. } => hash.update([2, *stage as u8]),
+        }
+        let mut optional = |value: Option<u64>| {
+            hash.update([u8::from(value.is_some())]);
+            hash.update(value.unwrap_or(0).to_le_bytes());
+        };
+        optional(self.gas_used);
+        optional(Some(self.stack.native));
+        optional(self.stack.logical);
+        hash.update(self.memory_pages_peak.to_le_bytes());
+        hash.finalize().into()
+    }
+
+    /// The kind of the trap that ended the run, if one did.
+    pub fn trap_kind(&self) -> Option<TrapKind> {
+        match &self.outcome {
+            Outcome::Invalid {
+                trap: Some(trap), ..
+            } => Some(trap.kind),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! The parameters of an execution.
+
+use serde::{Deserialize, Serialize};
+
+/// Bytes of a page of linear memory.
+pub const PAGE_BYTES: u64 = 65_536;
+
+/// Polkadot's default: 2,048 pages of heap and 32 more.
+pub const DEFAULT_MAX_MEMORY_PAGES: u32 = 2_080;
+
+/// Polkadot's default `StackNativeMax`: 256 MiB.
+pub const DEFAULT_STACK_NATIVE_MAX: u64 = 256 * 1024 * 1024;
+
+/// What an outcome depends on beside blob and candidate, as far as it is applied
+/// when a module is instantiated. None of it is baked into an artifact, so that one
+/// artifact serves every set of parameters (as Polkadot's artifact identity asks).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ExecutionParameters {
+    /// Largest size of a memory, in pages, whatever it declares; with a declared
+    /// maximum the smaller of both holds unless `ignore_declared_maximum`.
+    pub max_memory_pages: u32,
+    /// Polkadot ignores the maximum a module declares for its memory.
+    pub ignore_declared_maximum: bool,
+    /// Largest sum of [`crate::frame_bytes`] over the active functions, in bytes.
+    pub stack_native_max: u64,
+}
+
+impl ExecutionParameters {
+    /// What Polkadot's network uses when its executor parameters are empty.
+    pub const POLKADOT: Self = Self {
+        max_memory_pages: DEFAULT_MAX_MEMORY_PAGES,
+        ignore_declared_maximum: true,
+        stack_native_max: DEFAULT_STACK_NATIVE_MAX,
+    };
+
+    /// Plain WebAssembly: declared maxima hold, memory up to 4 GiB.
+    pub const WASM: Self = Self {
+        max_memory_pages: 65_536,
+        ignore_declared_maximum: false,
+        stack_native_max: DEFAULT_STACK_NATIVE_MAX,
+    };
+}
