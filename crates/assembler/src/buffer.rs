@@ -20,7 +20,9 @@ pub struct CodeBuffer {
 impl CodeBuffer {
     /// An empty buffer with room for `bytes` bytes.
     pub fn with_capacity(bytes: usize) -> Self {
-        Self { bytes: Vec::with_capacity(bytes.saturating_add(SLACK)) }
+        Self {
+            bytes: Vec::with_capacity(bytes.saturating_add(SLACK)),
+        }
     }
 
     /// Forgets the contents and keeps the allocation.
@@ -32,12 +34,6 @@ impl CodeBuffer {
     #[inline(always)]
     pub fn len(&self) -> usize {
         self.bytes.len()
-    }
-
-    /// Whether nothing was written yet.
-    #[inline]
-    pub fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
     }
 
     /// What was written so far.
@@ -73,7 +69,9 @@ impl CodeBuffer {
         unsafe {
             let end = self.bytes.as_mut_ptr().add(at);
             end.cast::<u64>().write_unaligned(head.to_le());
-            end.add(head_len).cast::<u64>().write_unaligned(tail.to_le());
+            end.add(head_len)
+                .cast::<u64>()
+                .write_unaligned(tail.to_le());
             self.bytes.set_len(at + head_len + tail_len);
         }
     }
@@ -92,7 +90,11 @@ impl CodeBuffer {
         // capacity, and the new length is at most `at + 8`.
         #[allow(unsafe_code)]
         unsafe {
-            self.bytes.as_mut_ptr().add(at).cast::<u64>().write_unaligned(word.to_le());
+            self.bytes
+                .as_mut_ptr()
+                .add(at)
+                .cast::<u64>()
+                .write_unaligned(word.to_le());
             self.bytes.set_len(at + len);
         }
     }
@@ -139,7 +141,12 @@ mod tests {
             for tail_len in 0..=8u32 {
                 let mut buffer = CodeBuffer::default();
                 buffer.put_word(0xEE, 1);
-                buffer.put(0x0807_0605_0403_0201, head_len, 0x1817_1615_1413_1211, tail_len);
+                buffer.put(
+                    0x0807_0605_0403_0201,
+                    head_len,
+                    0x1817_1615_1413_1211,
+                    tail_len,
+                );
                 buffer.put_word(0xFF, 1);
                 let mut expected = vec![0xEE];
                 expected.extend((1..=8u8).take(head_len as usize));
@@ -161,7 +168,12 @@ mod tests {
             }
             buffer.put(u64::MAX, 8, 0, 8);
             assert_eq!(buffer.len(), fill + 16);
-            assert!(buffer.bytes()[..fill].iter().enumerate().all(|(i, &b)| b == i as u8));
+            assert!(
+                buffer.bytes()[..fill]
+                    .iter()
+                    .enumerate()
+                    .all(|(i, &b)| b == i as u8)
+            );
             assert_eq!(buffer.bytes()[fill..fill + 8], [0xFF; 8]);
             assert_eq!(buffer.bytes()[fill + 8..], [0; 8]);
         }

@@ -60,16 +60,28 @@ impl fmt::Display for FinishError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::UnboundLabel { label, at } => {
-                write!(f, "label {} is used at offset {at} but never bound", label.0)
+                write!(
+                    f,
+                    "label {} is used at offset {at} but never bound",
+                    label.0
+                )
             }
             Self::BoundTwice { label, at } => {
                 write!(f, "label {} is bound a second time at offset {at}", label.0)
             }
             Self::ShortJumpOutOfRange { label, at } => {
-                write!(f, "the short jump at offset {at} cannot reach label {}", label.0)
+                write!(
+                    f,
+                    "the short jump at offset {at} cannot reach label {}",
+                    label.0
+                )
             }
             Self::NegativeDifference { label, at } => {
-                write!(f, "the unsigned difference at offset {at}, to label {}, is negative", label.0)
+                write!(
+                    f,
+                    "the unsigned difference at offset {at}, to label {}, is negative",
+                    label.0
+                )
             }
             Self::CodeTooLarge { bytes } => write!(f, "{bytes} bytes of code are too many"),
         }
@@ -94,7 +106,10 @@ impl Labels {
     #[inline]
     pub(crate) fn create(&mut self) -> Label {
         let number = self.offsets.len();
-        debug_assert!(number < u32::MAX as usize, "labels are numbered with 32 bits");
+        debug_assert!(
+            number < u32::MAX as usize,
+            "labels are numbered with 32 bits"
+        );
         self.offsets.push(Self::UNBOUND);
         Label(number as u32)
     }

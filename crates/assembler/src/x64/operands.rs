@@ -89,14 +89,24 @@ impl Mem {
     /// `[base + disp]`
     #[inline(always)]
     pub const fn base(base: Gpr, disp: i32) -> Self {
-        Self { base, index: Gpr::Rsp, scale: Scale::One, disp }
+        Self {
+            base,
+            index: Gpr::Rsp,
+            scale: Scale::One,
+            disp,
+        }
     }
 
     /// `[base + index * scale + disp]`. `Rsp` cannot be an index.
     #[inline(always)]
     pub const fn base_index(base: Gpr, index: Gpr, scale: Scale, disp: i32) -> Self {
         debug_assert!(!matches!(index, Gpr::Rsp), "rsp cannot be an index");
-        Self { base, index, scale, disp }
+        Self {
+            base,
+            index,
+            scale,
+            disp,
+        }
     }
 
     /// The base register.
@@ -239,8 +249,16 @@ pub enum Alu {
 
 impl Alu {
     /// All eight, by number.
-    pub const ALL: [Self; 8] =
-        [Self::Add, Self::Or, Self::Adc, Self::Sbb, Self::And, Self::Sub, Self::Xor, Self::Cmp];
+    pub const ALL: [Self; 8] = [
+        Self::Add,
+        Self::Or,
+        Self::Adc,
+        Self::Sbb,
+        Self::And,
+        Self::Sub,
+        Self::Xor,
+        Self::Cmp,
+    ];
 }
 
 /// Shifts and rotations; the number is the opcode extension.
@@ -275,7 +293,14 @@ pub enum FOp {
 
 impl FOp {
     /// All six.
-    pub const ALL: [Self; 6] = [Self::Add, Self::Mul, Self::Sub, Self::Min, Self::Div, Self::Max];
+    pub const ALL: [Self; 6] = [
+        Self::Add,
+        Self::Mul,
+        Self::Sub,
+        Self::Min,
+        Self::Div,
+        Self::Max,
+    ];
 }
 
 /// Bitwise operations on float registers; the number is the opcode in map `0F`.

@@ -1,0 +1,425 @@
+//! The assembler itself: its code, its labels and fix-ups, and the instructions
+//! that transfer control.
+
+use super::encode::{Imm, fits_i8, op};
+use super::{Cond, Gpr, Mem, Size};
+use crate::buffer::CodeBuffer;
+use crate::label::{FinishError, Label, Labels};
+
+/// Emits x86-64 machine code.
+///
+/// Offsets are in bytes from the start of the code. [`finish`](Self::finish)
+/// must succeed before the code is used.
+#[derive(Clone, Debug, Default)]
+pub struct Assembler {
+    pub(super) buffer: CodeBuffer,
+    labels: Labels,
+    /// 32-bit fields that refer to labels unbound when they were emitted.
+    fixups: Vec<Fixup>,
+    /// Short jumps to labels not bound yet, oldest first. Few at any time: each
+    /// is resolved or found out of range within 128 bytes.
+    short_jumps: Vec<ShortJump>,
+    /// The first thing that went wrong, for `finish` to report.
+    error: Option<FinishError>,
+}
+
+/// A 32-bit field to be filled in when all labels are bound.
+#[derive(Copy, Clone, Debug)]
+struct Fixup {
+    at: u32,
+    target: Label,
+    kind: FixupKind,
+}
+
+#[derive(Copy, Clone, Debug)]
+enum FixupKind {
+    /// Target minus the end of the field.
+    Distance,
+    /// Target minus base, any sign.
+    SignedDifference(Label),
+    /// Target minus base, which must not be negative.
+    UnsignedDifference(Label),
+}
+
+/// A short jump whose 8-bit field at `at` waits for its label.
+#[derive(Copy, Clone, Debug)]
+struct ShortJump {
+    at: u32,
+    target: Label,
+}
+
+/// The recommended no-operations of one to nine bytes, each in a row with its
+/// length before it.
+const NOPS: [&[u8]; 9] = [
+    &[0x90],
+    &[0x66, 0x90],
+    &[0x0F, 0x1F, 0x00],
+    &[0x0F, 0x1F, 0x40, 0x00],
+    &[0x0F, 0x1F, 0x44, 0x00, 0x00],
+    &[0x66, 0x0F, 0x1F, 0x44, 0x00, 0x00],
+    &[0x0F, 0x1F, 0x80, 0x00, 0x00, 0x00, 0x00],
+    &[0x0F, 0x1F, 0x84, 0x00, 0x00, 0x00, 0x00, 0x00],
+    &[0x66, 0x0F, 0x1F, 0x84, 0x00, 0x00, 0x00, 0x00, 0x00],
+];
+
+/// The code.
+impl Assembler {
+    /// An assembler without code.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// An assembler with room for `bytes` bytes of code.
+    pub fn with_capacity(bytes: usize) -> Self {
+        Self {
+            buffer: CodeBuffer::with_capacity(bytes),
+            ..Self::default()
+        }
+    }
+
+    /// Forgets code and labels and keeps the allocations.
+    pub fn clear(&mut self) {
+        self.buffer.clear();
+        self.labels.clear();
+        self.fixups.clear();
+        self.short_jumps.clear();
+        self.error = None;
+    }
+
+    /// Bytes emitted so far.
+    #[inline(always)]
+    pub fn offset(&self) -> u32 {
+        // Longer code is refused by `finish`.
+        self.buffer.len() as u32
+    }
+
+    /// The code so far.
+    #[inline]
+    pub fn code(&self) -> &[u8] {
+        self.buffer.bytes()
+    }
+
+    /// The code, without the assembler.
+    pub fn into_code(self) -> Vec<u8> {
+        self.buffer.into_bytes()
+    }
+
+    /// Overwrites the four bytes at `at` with `value`, little-endian.
+    ///
+    /// # Panics
+    /// If they were not emitted yet.
+    #[inline]
+    pub fn patch_u32(&mut self, at: u32, value: u32) {
+        self.buffer.patch_u32(at, value);
+    }
+
+    /// Emits bytes as they are, such as constants behind the code.
+    pub fn emit_data(&mut self, data: &[u8]) {
+        self.buffer.put_slice(data);
+    }
+
+    /// Fills with no-operations up to the next multiple of `to` bytes.
+    pub fn align(&mut self, to: u32) {
+        debug_assert!(to.is_power_of_two(), "alignments are powers of two");
+        self.nop(self.offset().wrapping_neg() & (to - 1));
+    }
+
+    /// `bytes` bytes of no-operations, as few as possible.
+    pub fn nop(&mut self, bytes: u32) {
+        let mut left = bytes as usize;
+        while left > 0 {
+            let nop = NOPS[left.min(NOPS.len()) - 1];
+            self.buffer.put_slice(nop);
+            left -= nop.len();
+        }
+    }
+}
+
+/// Labels.
+impl Assembler {
+    /// A new label, not bound yet.
+    #[inline]
+    pub fn new_label(&mut self) -> Label {
+        self.labels.create()
+    }
+
+    /// Binds `label` to the current offset, once.
+    #[inline]
+    pub fn bind(&mut self, label: Label) {
+        let here = self.offset();
+        if !self.labels.bind(label, here) {
+            debug_assert!(false, "a label is bound once");
+            self.error
+                .get_or_insert(FinishError::BoundTwice { label, at: here });
+        }
+        if !self.short_jumps.is_empty() {
+            self.resolve_short_jumps(label, here);
+        }
+    }
+
+    /// Whether `label` was bound.
+    #[inline]
+    pub fn is_bound(&self, label: Label) -> bool {
+        self.labels.offset(label).is_some()
+    }
+
+    /// Where `label` was bound.
+    #[inline]
+    pub fn label_offset(&self, label: Label) -> Option<u32> {
+        self.labels.offset(label)
+    }
+
+    /// `target - base` as an `i32`, such as an entry of a jump table.
+    pub fn emit_label_difference_i32(&mut self, target: Label, base: Label) {
+        self.emit_difference(target, FixupKind::SignedDifference(base));
+    }
+
+    /// `target - base` as a `u32`; `target` must not lie before `base`.
+    pub fn emit_label_difference_u32(&mut self, target: Label, base: Label) {
+        self.emit_difference(target, FixupKind::UnsignedDifference(base));
+    }
+
+    fn emit_difference(&mut self, target: Label, kind: FixupKind) {
+        self.fixups.push(Fixup {
+            at: self.offset(),
+            target,
+            kind,
+        });
+        self.buffer.put_word(0, 4);
+    }
+
+    /// `lea dst, [rip + label]`: the address of `label`.
+    #[inline]
+    pub fn lea_label(&mut self, dst: Gpr, label: Label) {
+        self.encode_rl(const { op("8D /r") }, Size::S64, dst.number(), label);
+    }
+
+    /// Resolves every reference to a label. The code is complete afterwards.
+    ///
+    /// # Errors
+    /// The first label that is unbound, bound twice or out of reach.
+    pub fn finish(&mut self) -> Result<(), FinishError> {
+        if let Some(error) = self.error {
+            return Err(error);
+        }
+        if let Some(jump) = self.short_jumps.first() {
+            return Err(FinishError::UnboundLabel {
+                label: jump.target,
+                at: jump.at,
+            });
+        }
+        if self.buffer.len() > i32::MAX as usize {
+            return Err(FinishError::CodeTooLarge {
+                bytes: self.buffer.len(),
+            });
+        }
+        for &fixup in &self.fixups {
+            let value = resolve(&self.labels, fixup)?;
+            self.buffer.patch_u32(fixup.at, value);
+        }
+        self.fixups.clear();
+        Ok(())
+    }
+
+    /// The value of the 32-bit distance field at `field`; 0, and a fix-up, if
+    /// the label is not bound yet.
+    #[inline(always)]
+    pub(super) fn distance_or_fixup(&mut self, label: Label, field: u32) -> i32 {
+        match self.labels.offset(label) {
+            Some(target) => target.wrapping_sub(field).wrapping_sub(4) as i32,
+            None => {
+                self.fixups.push(Fixup {
+                    at: field,
+                    target: label,
+                    kind: FixupKind::Distance,
+                });
+                0
+            }
+        }
+    }
+
+    /// Fills in the short jumps that wait for `label`, bound at `here`.
+    #[inline(never)]
+    fn resolve_short_jumps(&mut self, label: Label, here: u32) {
+        let Self {
+            buffer,
+            short_jumps,
+            error,
+            ..
+        } = self;
+        short_jumps.retain(|jump| {
+            if jump.target != label {
+                return true;
+            }
+            let distance = here - (jump.at + 1);
+            debug_assert!(
+                distance <= i8::MAX as u32,
+                "the caller promised a short jump"
+            );
+            if distance <= i8::MAX as u32 {
+                buffer.patch_u8(jump.at, distance as u8);
+            } else {
+                error.get_or_insert(FinishError::ShortJumpOutOfRange { label, at: jump.at });
+            }
+            false
+        });
+    }
+}
+
+/// The value of a fix-up's field. All offsets are below 2^31.
+fn resolve(labels: &Labels, fixup: Fixup) -> Result<u32, FinishError> {
+    let Fixup { at, target, kind } = fixup;
+    let offset_of = |label| {
+        labels
+            .offset(label)
+            .ok_or(FinishError::UnboundLabel { label, at })
+    };
+    let target = offset_of(target)?;
+    match kind {
+        FixupKind::Distance => Ok(target.wrapping_sub(at + 4)),
+        FixupKind::SignedDifference(base) => Ok(target.wrapping_sub(offset_of(base)?)),
+        FixupKind::UnsignedDifference(base) => target
+            .checked_sub(offset_of(base)?)
+            .ok_or(FinishError::NegativeDifference { label: base, at }),
+    }
+}
+
+/// Jumps, calls and traps.
+impl Assembler {
+    /// `jmp label`: short if `label` is bound within reach, else near.
+    #[inline]
+    pub fn jmp(&mut self, label: Label) {
+        match self.short_distance_back(label) {
+            Some(distance) => self.buffer.put_word(0xEB | (distance as u64) << 8, 2),
+            None => self.encode_jump(const { op("E9") }, label),
+        }
+    }
+
+    /// `jcc label`: short if `label` is bound within reach, else near.
+    #[inline]
+    pub fn jcc(&mut self, cond: Cond, label: Label) {
+        match self.short_distance_back(label) {
+            Some(distance) => {
+                self.buffer
+                    .put_word((0x70 | cond.code()) as u64 | (distance as u64) << 8, 2);
+            }
+            None => self.encode_jump(const { op("0F 80") }.plus(cond.code()), label),
+        }
+    }
+
+    /// `jmp label` in the short form: the caller promises that `label` is, or
+    /// will be, bound within 127 bytes of the jump's end (128 backwards).
+    /// A broken promise is an error of [`finish`](Self::finish).
+    #[inline]
+    pub fn jmp_short(&mut self, label: Label) {
+        self.put_short(0xEB, label);
+    }
+
+    /// `jcc label` in the short form, as [`jmp_short`](Self::jmp_short).
+    #[inline]
+    pub fn jcc_short(&mut self, cond: Cond, label: Label) {
+        self.put_short(0x70 | cond.code(), label);
+    }
+
+    /// `call label`
+    #[inline]
+    pub fn call(&mut self, label: Label) {
+        self.encode_jump(const { op("E8") }, label);
+    }
+
+    /// `call` with a 32-bit distance of 0; returns the offset of that field.
+    #[inline]
+    pub fn call_rel32_placeholder(&mut self) -> u32 {
+        self.encode(const { op("E8") }, Size::S32, Imm::dword(0));
+        self.offset() - 4
+    }
+
+    /// `jmp` with a 32-bit distance of 0; returns the offset of that field.
+    #[inline]
+    pub fn jmp_rel32_placeholder(&mut self) -> u32 {
+        self.encode(const { op("E9") }, Size::S32, Imm::dword(0));
+        self.offset() - 4
+    }
+
+    /// `call target`
+    #[inline]
+    pub fn call_r(&mut self, target: Gpr) {
+        self.encode_dr(const { op("FF /2") }, Size::S32, target.number(), Imm::NONE);
+    }
+
+    /// `call qword [target]`
+    #[inline]
+    pub fn call_m(&mut self, target: Mem) {
+        self.encode_dm(const { op("FF /2") }, Size::S32, target, Imm::NONE);
+    }
+
+    /// `jmp target`
+    #[inline]
+    pub fn jmp_r(&mut self, target: Gpr) {
+        self.encode_dr(const { op("FF /4") }, Size::S32, target.number(), Imm::NONE);
+    }
+
+    /// `jmp qword [target]`
+    #[inline]
+    pub fn jmp_m(&mut self, target: Mem) {
+        self.encode_dm(const { op("FF /4") }, Size::S32, target, Imm::NONE);
+    }
+
+    /// `ret`
+    #[inline]
+    pub fn ret(&mut self) {
+        self.encode(const { op("C3") }, Size::S32, Imm::NONE);
+    }
+
+    /// `ud2`: an invalid instruction, on purpose.
+    #[inline]
+    pub fn ud2(&mut self) {
+        self.encode(const { op("0F 0B") }, Size::S32, Imm::NONE);
+    }
+
+    /// `int3`: a breakpoint.
+    #[inline]
+    pub fn int3(&mut self) {
+        self.encode(const { op("CC") }, Size::S32, Imm::NONE);
+    }
+
+    /// The 8-bit distance of a two-byte jump here back to `label`, if it is
+    /// bound within reach.
+    #[inline(always)]
+    fn short_distance_back(&self, label: Label) -> Option<u8> {
+        let target = self.labels.offset(label)?;
+        let distance = target.wrapping_sub(self.offset()).wrapping_sub(2) as i32;
+        fits_i8(distance).then_some(distance as u8)
+    }
+
+    #[inline(always)]
+    fn put_short(&mut self, opcode: u8, label: Label) {
+        let at = self.offset().wrapping_add(1);
+        let distance = if self.is_bound(label) {
+            self.short_distance_back(label).unwrap_or_else(|| {
+                debug_assert!(false, "the caller promised a short jump");
+                self.error
+                    .get_or_insert(FinishError::ShortJumpOutOfRange { label, at });
+                0
+            })
+        } else {
+            self.await_short_label(ShortJump { at, target: label });
+            0
+        };
+        self.buffer
+            .put_word(opcode as u64 | (distance as u64) << 8, 2);
+    }
+
+    fn await_short_label(&mut self, jump: ShortJump) {
+        // A jump already out of reach fails whatever happens to its label; to
+        // drop it keeps the list short however the promise is broken.
+        if let Some(&oldest) = self.short_jumps.first()
+            && jump.at - oldest.at > 1 + i8::MAX as u32
+        {
+            let ShortJump { at, target: label } = self.short_jumps.remove(0);
+            self.error
+                .get_or_insert(FinishError::ShortJumpOutOfRange { label, at });
+        }
+        self.short_jumps.push(jump);
+    }
+}
