@@ -1,0 +1,127 @@
+//! Why a directive of a script was not run: a closed list.
+
+use std::fmt;
+
+/// A proposal that is not part of the language a script is run with.
+///
+/// In the order in which [`crate::language`] tries them: a feature stands behind
+/// those it builds on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Feature {
+    /// A switch of the accepted language that is off in this run.
+    SignExtension,
+    /// A switch of the accepted language that is off in this run.
+    SaturatingFloatToInt,
+    /// A switch of the accepted language that is off in this run.
+    MultiValue,
+    /// A switch of the accepted language that is off in this run.
+    BulkMemory,
+    /// Reference types and the instructions on them, several tables.
+    ReferenceTypes,
+    /// Arithmetic in constant expressions.
+    ExtendedConst,
+    /// `return_call` and `return_call_indirect`.
+    TailCall,
+    /// 128-bit vectors.
+    Simd,
+    /// Relaxed vector instructions.
+    RelaxedSimd,
+    /// Several memories.
+    MultiMemory,
+    /// Memories with 64-bit addresses.
+    Memory64,
+    /// Shared memories and atomics.
+    Threads,
+    /// Exception handling.
+    Exceptions,
+    /// Typed function references.
+    FunctionReferences,
+    /// Garbage-collected types.
+    Gc,
+    /// Pages of another size.
+    CustomPageSizes,
+    /// 128-bit arithmetic.
+    WideArithmetic,
+    /// Stack switching.
+    StackSwitching,
+    /// Components.
+    Components,
+}
+
+impl Feature {
+    /// The proposal's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::SignExtension => "sign-extension",
+            Self::SaturatingFloatToInt => "saturating-float-to-int",
+            Self::MultiValue => "multi-value",
+            Self::BulkMemory => "bulk-memory",
+            Self::ReferenceTypes => "reference-types",
+            Self::ExtendedConst => "extended-const",
+            Self::TailCall => "tail-call",
+            Self::Simd => "simd",
+            Self::RelaxedSimd => "relaxed-simd",
+            Self::MultiMemory => "multi-memory",
+            Self::Memory64 => "memory64",
+            Self::Threads => "threads",
+            Self::Exceptions => "exceptions",
+            Self::FunctionReferences => "function-references",
+            Self::Gc => "gc",
+            Self::CustomPageSizes => "custom-page-sizes",
+            Self::WideArithmetic => "wide-arithmetic",
+            Self::StackSwitching => "stack-switching",
+            Self::Components => "component-model",
+        }
+    }
+}
+
+/// What two instances of a script would have to share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Shared {
+    /// A memory.
+    Memory,
+    /// A table.
+    Table,
+    /// A mutable global.
+    MutableGlobal,
+}
+
+/// Why a directive was skipped.
+///
+/// A directive that acts on an instance that could not be made for such a reason,
+/// or on one that imports from it, is skipped for the same reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SkipReason {
+    /// The module is valid only in a language with this proposal, which is not accepted.
+    OutsideLanguage(Feature),
+    /// The script asserts that a module is invalid that this switch of the accepted
+    /// language made valid.
+    MadeValidBy(Feature),
+    /// The module imports from another instance what instances cannot share here: an
+    /// instance owns its memory, table and globals.
+    SharedState(Shared),
+    /// The call would enter an instance that is already running, by way of another one.
+    Reentry,
+    /// Custom sections are ignored whatever they hold, so they are never malformed.
+    CustomSection,
+}
+
+impl fmt::Display for SkipReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OutsideLanguage(feature) => {
+                write!(f, "outside the accepted language: {}", feature.name())
+            }
+            Self::MadeValidBy(feature) => {
+                write!(f, "asserted invalid, made valid by {}", feature.name())
+            }
+            Self::SharedState(Shared::Memory) => f.write_str("instances cannot share a memory"),
+            Self::SharedState(Shared::Table) => f.write_str("instances cannot share a table"),
+            Self::SharedState(Shared::MutableGlobal) => {
+                f.write_str("instances cannot share a mutable global")
+            }
+            Self::Reentry => f.write_str("enters an instance that is running"),
+            Self::CustomSection => f.write_str("the contents of custom sections are ignored"),
+        }
+    }
+}
