@@ -20,7 +20,7 @@ fn compare(a: i8, b: i8) -> Flags {
         zero: result == 0,
         sign: result < 0,
         overflow: a.checked_sub(b).is_none(),
-        parity: (result as u8).count_ones() % 2 == 0,
+        parity: (result as u8).count_ones().is_multiple_of(2),
     }
 }
 
