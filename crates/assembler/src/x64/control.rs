@@ -411,10 +411,11 @@ impl Assembler {
     }
 
     fn await_short_label(&mut self, jump: ShortJump) {
-        // A jump already out of reach fails whatever happens to its label; to
+        // The oldest label is bound behind `jump` at the earliest. If that is
+        // out of reach already, the jump fails whatever happens to its label; to
         // drop it keeps the list short however the promise is broken.
         if let Some(&oldest) = self.short_jumps.first()
-            && jump.at - oldest.at > 1 + i8::MAX as u32
+            && jump.at - oldest.at > i8::MAX as u32
         {
             let ShortJump { at, target: label } = self.short_jumps.remove(0);
             self.error

@@ -180,6 +180,20 @@ fn short_jump_left_behind_is_an_error() {
     );
 }
 
+/// Two short jumps to one label; the first just reaches it.
+#[test]
+fn short_jumps_may_share_a_label() {
+    let mut asm = Assembler::new();
+    let label = asm.new_label();
+    asm.jmp_short(label);
+    asm.nop(125);
+    asm.jcc_short(Cond::S, label);
+    asm.bind(label);
+    asm.finish().unwrap();
+    assert_eq!(decode_at(&asm, 0).near_branch_target(), ORIGIN + 129);
+    assert_eq!(decode_at(&asm, 127).near_branch_target(), ORIGIN + 129);
+}
+
 #[test]
 fn unbound_labels_are_errors() {
     let emits: [fn(&mut Assembler, Label); 6] = [
