@@ -3,7 +3,11 @@
 
 pub mod abi;
 pub mod artifact;
+mod error;
+mod module;
 mod target;
 
 pub use artifact::{Artifact, ArtifactError, ModuleInfo};
+pub use error::CompileError;
+pub use module::function_names;
 pub use target::Target;

@@ -1,0 +1,118 @@
+//! Why a module is not compiled: what is wrong and where.
+
+use crate::module::features;
+use pvf_spec::LimitExceeded;
+use std::fmt;
+
+/// A module was turned down. The same module, [`Features`](pvf_spec::Features) and
+/// [`Limits`](pvf_spec::Limits) give the same error on every machine.
+///
+/// `offset` is a byte offset in the (decompressed) module, `function` the index of
+/// the function (imported ones counted) whose body is at fault, if one is.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CompileError {
+    /// The bytes do not follow the binary format.
+    #[error("malformed module: {message} ({})", Place(*function, *offset))]
+    Malformed {
+        /// Index of the function whose body is at fault.
+        function: Option<u32>,
+        /// Byte offset in the module.
+        offset: u32,
+        /// What was expected.
+        message: String,
+    },
+    /// The module decodes, but the validation rules do not hold.
+    #[error("invalid module: {message} ({})", Place(*function, *offset))]
+    Invalid {
+        /// Index of the function whose body is at fault.
+        function: Option<u32>,
+        /// Byte offset in the module.
+        offset: u32,
+        /// Which rule, in words.
+        message: String,
+    },
+    /// The module uses something outside the accepted language.
+    #[error("{feature} is not accepted ({})", Place(*function, *offset))]
+    Unsupported {
+        /// Name of the proposal; for the switches of
+        /// [`Features`](pvf_spec::Features),
+        /// [`FeatureSwitch::name`](pvf_spec::FeatureSwitch::name).
+        feature: &'static str,
+        /// Index of the function whose body is at fault.
+        function: Option<u32>,
+        /// Byte offset in the module.
+        offset: u32,
+    },
+    /// A count is above its limit.
+    #[error("{limit} ({})", Place(*function, *offset))]
+    Limit {
+        /// Which, and by how much.
+        #[source]
+        limit: LimitExceeded,
+        /// Index of the function whose body is at fault.
+        function: Option<u32>,
+        /// Byte offset in the module.
+        offset: u32,
+    },
+}
+
+impl CompileError {
+    /// An error of validation, from wasmparser's.
+    pub(crate) fn from_wasmparser(error: wasmparser::Error, function: Option<u32>) -> Self {
+        let offset = narrow(error.offset());
+        match features::named_by(&error) {
+            Some(feature) => Self::unsupported(feature, function, offset),
+            None => Self::Invalid {
+                function,
+                offset,
+                message: error.message().to_owned(),
+            },
+        }
+    }
+
+    /// An error of decoding, from wasmparser's.
+    pub(crate) fn malformed(error: wasmparser::Error, function: Option<u32>) -> Self {
+        let offset = narrow(error.offset());
+        match features::named_by(&error) {
+            Some(feature) => Self::unsupported(feature, function, offset),
+            None => Self::Malformed {
+                function,
+                offset,
+                message: error.message().to_owned(),
+            },
+        }
+    }
+
+    pub(crate) fn unsupported(feature: &'static str, function: Option<u32>, offset: u32) -> Self {
+        Self::Unsupported {
+            feature,
+            function,
+            offset,
+        }
+    }
+
+    pub(crate) fn limit(limit: LimitExceeded, function: Option<u32>, offset: u32) -> Self {
+        Self::Limit {
+            limit,
+            function,
+            offset,
+        }
+    }
+}
+
+/// Offsets fit 32 bits, since the size of a module has a limit of 32 bits.
+pub(crate) fn narrow(offset: u64) -> u32 {
+    u32::try_from(offset).unwrap_or(u32::MAX)
+}
+
+/// Where in the module, in words.
+struct Place(Option<u32>, u32);
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self(Some(function), offset) => write!(f, "function {function}, offset {offset:#x}"),
+            Self(None, offset) => write!(f, "offset {offset:#x}"),
+        }
+    }
+}

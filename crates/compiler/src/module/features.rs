@@ -1,0 +1,162 @@
+//! The accepted language in wasmparser's terms, and its refusals in ours.
+//!
+//! wasmparser takes a set of bits and mixes some proposals; what it does not tell
+//! apart is checked where the declarations are read:
+//!
+//! - Element segments of expressions (`ref.func`, `ref.null`) came with bulk memory,
+//!   but wasmparser wants reference types for them. Declarations are therefore
+//!   validated with that bit when bulk memory is on ([`declarations`]); bodies never
+//!   are ([`bodies`]), and the declarations check by themselves that nothing else
+//!   of reference types is used.
+//! - The segment flags of bulk memory (an explicit index) are decoded by wasmparser
+//!   in any case; in WebAssembly 1.0 they are an index out of range.
+
+use pvf_spec::Features;
+use wasmparser::WasmFeatures;
+
+/// Name of the proposal that brought several tables and reference types.
+pub(crate) const REFERENCE_TYPES: &str = "reference-types";
+
+/// Name of the proposal that brought several memories.
+pub(crate) const MULTI_MEMORY: &str = "multi-memory";
+
+/// What decoding and the bodies of functions may use.
+pub(crate) fn bodies(features: Features) -> WasmFeatures {
+    let switches = [
+        (features.sign_extension, WasmFeatures::SIGN_EXTENSION),
+        (
+            features.saturating_float_to_int,
+            WasmFeatures::SATURATING_FLOAT_TO_INT,
+        ),
+        (features.multi_value, WasmFeatures::MULTI_VALUE),
+        (features.bulk_memory, WasmFeatures::BULK_MEMORY),
+    ];
+    switches.into_iter().filter(|(on, _)| *on).fold(
+        WasmFeatures::FLOATS | WasmFeatures::MUTABLE_GLOBAL,
+        |set, (_, bit)| set | bit,
+    )
+}
+
+/// What wasmparser is told for declarations.
+pub(crate) fn declarations(features: Features) -> WasmFeatures {
+    if features.bulk_memory {
+        bodies(features) | WasmFeatures::REFERENCE_TYPES
+    } else {
+        bodies(features)
+    }
+}
+
+/// The name of the proposal because of which wasmparser refused.
+pub(crate) fn named_by(error: &wasmparser::Error) -> Option<&'static str> {
+    if let Some(missing) = error.missing_wasm_feature() {
+        let known = NAMES.iter().find(|(bits, _)| *bits == missing);
+        return Some(known.map_or("an unknown proposal", |(_, name)| name));
+    }
+    let by_message = [
+        ("unexpected SIMD opcode", "simd"),
+        ("gc proposal must be enabled", "gc"),
+    ];
+    let known = by_message
+        .iter()
+        .find(|(start, _)| error.message().starts_with(start));
+    known.map(|(_, name)| *name)
+}
+
+/// Every bit that wasmparser asks for in a core module, with the proposal's name.
+const NAMES: &[(WasmFeatures, &str)] = &[
+    (WasmFeatures::SIGN_EXTENSION, "sign-extension"),
+    (
+        WasmFeatures::SATURATING_FLOAT_TO_INT,
+        "saturating-float-to-int",
+    ),
+    (WasmFeatures::MULTI_VALUE, "multi-value"),
+    (WasmFeatures::BULK_MEMORY, "bulk-memory"),
+    (WasmFeatures::BULK_MEMORY_OPT, "bulk-memory"),
+    (WasmFeatures::REFERENCE_TYPES, REFERENCE_TYPES),
+    (WasmFeatures::CALL_INDIRECT_OVERLONG, REFERENCE_TYPES),
+    (WasmFeatures::GC_TYPES, REFERENCE_TYPES),
+    (WasmFeatures::SIMD, "simd"),
+    (WasmFeatures::RELAXED_SIMD, "relaxed-simd"),
+    (WasmFeatures::THREADS, "threads"),
+    (
+        WasmFeatures::SHARED_EVERYTHING_THREADS,
+        "shared-everything-threads",
+    ),
+    (
+        WasmFeatures::ACQUIRE_RELEASE_ATOMICS,
+        "acquire-release-atomics",
+    ),
+    (WasmFeatures::TAIL_CALL, "tail-call"),
+    (WasmFeatures::MULTI_MEMORY, MULTI_MEMORY),
+    (WasmFeatures::EXCEPTIONS, "exception-handling"),
+    (WasmFeatures::LEGACY_EXCEPTIONS, "legacy-exception-handling"),
+    (WasmFeatures::MEMORY64, "memory64"),
+    (WasmFeatures::EXTENDED_CONST, "extended-const"),
+    (WasmFeatures::FUNCTION_REFERENCES, "function-references"),
+    (WasmFeatures::MEMORY_CONTROL, "memory-control"),
+    (WasmFeatures::GC, "gc"),
+    (WasmFeatures::CUSTOM_PAGE_SIZES, "custom-page-sizes"),
+    (WasmFeatures::STACK_SWITCHING, "stack-switching"),
+    (WasmFeatures::WIDE_ARITHMETIC, "wide-arithmetic"),
+    (WasmFeatures::CUSTOM_DESCRIPTORS, "custom-descriptors"),
+    (WasmFeatures::COMPACT_IMPORTS, "compact-import-section"),
+    (
+        WasmFeatures::MULTIBYTE_ARRAY_ACCESS,
+        "multibyte-array-access",
+    ),
+    (WasmFeatures::COMPONENT_MODEL, "component-model"),
+];
+
+/// The proposal a reference type belongs to.
+pub(crate) fn of_reference(ty: wasmparser::RefType) -> &'static str {
+    use wasmparser::{AbstractHeapType as Abstract, HeapType};
+    match ty.heap_type() {
+        HeapType::Concrete(_) => "function-references",
+        HeapType::Exact(_) => "custom-descriptors",
+        HeapType::Abstract { shared: true, .. } => "shared-everything-threads",
+        HeapType::Abstract { ty: heap, .. } => match heap {
+            Abstract::Func | Abstract::Extern if ty.is_nullable() => REFERENCE_TYPES,
+            Abstract::Func | Abstract::Extern => "function-references",
+            Abstract::Exn | Abstract::NoExn => "exception-handling",
+            Abstract::Cont | Abstract::NoCont => "stack-switching",
+            _ => "gc",
+        },
+    }
+}
+
+/// The name of bulk memory, which several declarations ask for.
+pub(crate) const BULK_MEMORY: &str = "bulk-memory";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pvf_spec::FeatureSwitch;
+
+    #[test]
+    fn switches_are_named_as_in_the_specification() {
+        let switches = [
+            (WasmFeatures::SIGN_EXTENSION, FeatureSwitch::SignExtension),
+            (
+                WasmFeatures::SATURATING_FLOAT_TO_INT,
+                FeatureSwitch::SaturatingFloatToInt,
+            ),
+            (WasmFeatures::MULTI_VALUE, FeatureSwitch::MultiValue),
+            (WasmFeatures::BULK_MEMORY, FeatureSwitch::BulkMemory),
+        ];
+        for (bit, switch) in switches {
+            let (_, name) = NAMES.iter().find(|(bits, _)| *bits == bit).unwrap();
+            assert_eq!(*name, switch.name());
+        }
+    }
+
+    #[test]
+    fn the_list_is_closed() {
+        assert_eq!(
+            bodies(Features::POLKADOT),
+            WasmFeatures::FLOATS | WasmFeatures::MUTABLE_GLOBAL
+        );
+        let all = bodies(Features::ALL);
+        assert!(!all.reference_types() && !all.call_indirect_overlong() && !all.simd());
+        assert_eq!(all.iter().count(), 6);
+    }
+}
