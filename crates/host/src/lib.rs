@@ -1,1 +1,40 @@
-//! (placeholder until its room is built)
+//! Polkadot's execution environment for parachain validation functions (PVFs) on the
+//! deterministic executor.
+//!
+//! In comes a prepared module ([`Module`]), a candidate (SCALE-encoded
+//! `ValidationParams`) and [`HostParameters`]; out comes an [`Execution`]: a valid result, an
+//! invalid candidate or a module turned down. The host functions are those of `sp-io`, the
+//! allocator is `sc-allocator`'s: code that the network runs, in the versions it runs, so
+//! that hashes, signatures, trie roots and addresses agree with it.
+//!
+//! ```no_run
+//! # fn example(module: pvf_host::Module, candidate: &[u8]) -> Result<(), pvf_host::HostFailure> {
+//! use pvf_host::{HostParameters, Pvf};
+//!
+//! let pvf = Pvf::new(module, HostParameters::default());
+//! let execution = pvf.validate(candidate)?;
+//! println!("{:?}", execution.outcome);
+//! # Ok(())
+//! # }
+//! ```
+#![forbid(unsafe_code)]
+
+pub mod candidate;
+mod context;
+mod externalities;
+mod functions;
+mod heap;
+mod link;
+mod own_functions;
+mod parameters;
+mod pvf;
+mod runtime_version;
+mod state;
+pub mod trace;
+mod validation_result;
+
+pub use parameters::{HostParameters, LogLevel, LogRecord, LogSink, MAX_LOG_LEVEL};
+pub use pvf::{HeapUse, Pvf, Run, Timings};
+pub use pvf_runtime::{HostFailure, Module};
+pub use pvf_spec::{Execution, ExecutionParameters, Outcome};
+pub use validation_result::{HorizontalMessage, MAX_MESSAGES, ValidationResult};

@@ -1,0 +1,127 @@
+//! Memory and allocator as the host functions of `sp-io` see them.
+
+use crate::heap::{Heap, HeapError, LinearMemory};
+use crate::state::HostState;
+use pvf_runtime::{Caller, HostFailure};
+use sp_wasm_interface::{FunctionContext, Pointer, Result, WordSize};
+use std::ops::Range;
+
+impl LinearMemory for Caller<'_, HostState> {
+    fn bytes(&self) -> &[u8] {
+        self.memory()
+    }
+
+    fn bytes_mut(&mut self) -> &mut [u8] {
+        self.memory_mut()
+    }
+
+    fn pages(&self) -> u32 {
+        self.memory_pages()
+    }
+
+    fn limit_pages(&self) -> u32 {
+        self.memory_limit_pages()
+    }
+
+    fn grow(&mut self, pages: u32) -> std::result::Result<Option<u32>, HostFailure> {
+        self.grow_memory(pages)
+    }
+}
+
+/// The part of a memory that an address and a length name.
+pub(crate) fn range(memory_bytes: usize, address: u32, bytes: usize) -> Option<Range<usize>> {
+    let start = address as usize;
+    let end = start.checked_add(bytes)?;
+    (end <= memory_bytes).then_some(start..end)
+}
+
+/// The module that called a host function.
+pub(crate) struct Context<'a, 'c>(pub(crate) &'a mut Caller<'c, HostState>);
+
+impl Context<'_, '_> {
+    /// The bytes at an address.
+    ///
+    /// # Errors
+    /// They are not all in memory, or the start function is running: then memory
+    /// is out of reach, as it is in Polkadot's nodes.
+    pub(crate) fn bytes(&self, address: u32, bytes: usize) -> Result<&[u8]> {
+        self.check_started()?;
+        let memory = self.0.memory();
+        match range(memory.len(), address, bytes) {
+            Some(range) => Ok(&memory[range]),
+            None => Err(out_of_bounds("read", address, bytes)),
+        }
+    }
+
+    fn check_started(&self) -> Result<()> {
+        match self.0.data().heap {
+            Some(_) => Ok(()),
+            None => Err("host functions cannot use memory in the start function".to_owned()),
+        }
+    }
+
+    /// Lets the allocator work on the memory.
+    fn with_heap<R>(
+        &mut self,
+        work: impl FnOnce(&mut Heap, &mut Caller<'_, HostState>) -> std::result::Result<R, HeapError>,
+    ) -> Result<R> {
+        self.check_started()?;
+        let Some(mut heap) = self.0.data_mut().heap.take() else {
+            return Err("the allocator is at work".to_owned());
+        };
+        let result = work(&mut heap, self.0);
+        let state = self.0.data_mut();
+        state.heap = Some(heap);
+        result.map_err(|error| match error {
+            HeapError::Allocator(error) => error.to_string(),
+            HeapError::Host(failure) => {
+                let text = failure.to_string();
+                state.failure = Some(failure);
+                text
+            }
+        })
+    }
+}
+
+impl FunctionContext for Context<'_, '_> {
+    /// Checks the bounds before anything is allocated, unlike the default.
+    fn read_memory(&mut self, address: Pointer<u8>, size: WordSize) -> Result<Vec<u8>> {
+        let read = self.bytes(address.into(), size as usize)?.to_vec();
+        self.0.data().watch(|trace| trace.read(&read));
+        Ok(read)
+    }
+
+    fn read_memory_into(&mut self, address: Pointer<u8>, dest: &mut [u8]) -> Result<()> {
+        dest.copy_from_slice(self.bytes(address.into(), dest.len())?);
+        self.0.data().watch(|trace| trace.read(dest));
+        Ok(())
+    }
+
+    fn write_memory(&mut self, address: Pointer<u8>, data: &[u8]) -> Result<()> {
+        self.check_started()?;
+        let memory = self.0.memory_mut();
+        match range(memory.len(), address.into(), data.len()) {
+            Some(range) => memory[range].copy_from_slice(data),
+            None => return Err(out_of_bounds("write", address.into(), data.len())),
+        }
+        self.0.data().watch(|trace| trace.wrote(data));
+        Ok(())
+    }
+
+    fn allocate_memory(&mut self, size: WordSize) -> Result<Pointer<u8>> {
+        self.with_heap(|heap, memory| heap.allocate(memory, size))
+            .map(Pointer::new)
+    }
+
+    fn deallocate_memory(&mut self, ptr: Pointer<u8>) -> Result<()> {
+        self.with_heap(|heap, memory| heap.deallocate(memory, ptr.into()))
+    }
+
+    fn register_panic_error_message(&mut self, message: &str) {
+        self.0.data_mut().panic_message = Some(message.to_owned());
+    }
+}
+
+fn out_of_bounds(what: &str, address: u32, bytes: usize) -> String {
+    format!("{what} of {bytes} bytes at {address:#x} is out of bounds")
+}

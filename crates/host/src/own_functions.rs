@@ -1,0 +1,115 @@
+//! Host functions that are not taken from `sp-io` as they are.
+//!
+//! - `malloc` and `free`: an exhausted heap is an error like any other, not a panic;
+//! - what a module logs and prints goes to the sink of the run;
+//! - `max_level` is a constant, see [`MAX_LOG_LEVEL`];
+//! - elliptic-curve functions check where they shall write before they allocate a buffer for it.
+
+use crate::context::Context;
+use crate::parameters::{LogLevel, MAX_LOG_LEVEL};
+use sp_core::hexdisplay::HexDisplay;
+use sp_wasm_interface::{Function, FunctionContext, Pointer, ValueType};
+
+/// The body of a host function; arguments and results are in the slots.
+pub(crate) type Own = fn(&mut Context<'_, '_>, &mut [u64]) -> Result<(), String>;
+
+/// The functions that are replaced.
+const OWN: &[(&str, Own)] = &[
+    ("ext_allocator_malloc_version_1", malloc),
+    ("ext_allocator_free_version_1", free),
+    ("ext_logging_log_version_1", log),
+    ("ext_logging_max_level_version_1", max_level),
+    ("ext_misc_print_hex_version_1", print_hex),
+    ("ext_misc_print_num_version_1", print_num),
+    ("ext_misc_print_utf8_version_1", print_utf8),
+];
+
+/// Target of what a module prints.
+const PRINT_TARGET: &str = "runtime";
+
+/// The replacement for a function, if there is one.
+pub(crate) fn find(name: &str) -> Option<Own> {
+    let found = OWN.iter().find(|(own, _)| *own == name);
+    found.map(|&(_, body)| body)
+}
+
+fn malloc(context: &mut Context<'_, '_>, slots: &mut [u64]) -> Result<(), String> {
+    let address = context.allocate_memory(slots[0] as u32)?;
+    slots[0] = address.into();
+    Ok(())
+}
+
+fn free(context: &mut Context<'_, '_>, slots: &mut [u64]) -> Result<(), String> {
+    context.deallocate_memory(Pointer::new(slots[0] as u32))
+}
+
+fn log(context: &mut Context<'_, '_>, slots: &mut [u64]) -> Result<(), String> {
+    let code = slots[0] as u8;
+    let level = LogLevel::from_code(code).ok_or_else(|| format!("{code} is no log level"))?;
+    let target = read(context, slots[1])?;
+    let target = String::from_utf8(target).map_err(|_| "the target is not UTF-8".to_owned())?;
+    let message = read(context, slots[2])?;
+    if let Ok(message) = str::from_utf8(&message) {
+        context.0.data().log(level, &target, message);
+    }
+    Ok(())
+}
+
+fn max_level(_: &mut Context<'_, '_>, slots: &mut [u64]) -> Result<(), String> {
+    slots[0] = MAX_LOG_LEVEL.into();
+    Ok(())
+}
+
+fn print_utf8(context: &mut Context<'_, '_>, slots: &mut [u64]) -> Result<(), String> {
+    let text = read(context, slots[0])?;
+    if let Ok(text) = str::from_utf8(&text) {
+        context.0.data().log(LogLevel::Debug, PRINT_TARGET, text);
+    }
+    Ok(())
+}
+
+fn print_hex(context: &mut Context<'_, '_>, slots: &mut [u64]) -> Result<(), String> {
+    let bytes = read(context, slots[0])?;
+    let text = HexDisplay::from(&bytes).to_string();
+    context.0.data().log(LogLevel::Debug, PRINT_TARGET, &text);
+    Ok(())
+}
+
+fn print_num(context: &mut Context<'_, '_>, slots: &mut [u64]) -> Result<(), String> {
+    let text = slots[0].to_string();
+    context.0.data().log(LogLevel::Debug, PRINT_TARGET, &text);
+    Ok(())
+}
+
+/// The bytes a fat pointer names.
+fn read(context: &mut Context<'_, '_>, fat_pointer: u64) -> Result<Vec<u8>, String> {
+    let (address, bytes) = unpack(fat_pointer);
+    context.read_memory(Pointer::new(address), bytes)
+}
+
+/// Address and length of a fat pointer: low and high half.
+fn unpack(fat_pointer: u64) -> (u32, u32) {
+    (fat_pointer as u32, (fat_pointer >> 32) as u32)
+}
+
+/// Puts a check of bounds in front of a function all of whose 64-bit parameters are fat pointers.
+///
+/// Such a function allocates its output buffers first and finds out at the end that they do not fit
+/// into memory. The outcome is the same, without up to 4 GiB of memory on the way.
+pub(crate) fn with_checked_pointers(
+    function: &'static dyn Function,
+    body: impl Fn(&mut Context<'_, '_>, &mut [u64]) -> Result<(), String>,
+) -> impl Fn(&mut Context<'_, '_>, &mut [u64]) -> Result<(), String> {
+    let types = function.signature().args;
+    move |context, slots| {
+        for (_, &slot) in types
+            .iter()
+            .zip(&*slots)
+            .filter(|(ty, _)| **ty == ValueType::I64)
+        {
+            let (address, bytes) = unpack(slot);
+            context.bytes(address, bytes as usize)?;
+        }
+        body(context, slots)
+    }
+}

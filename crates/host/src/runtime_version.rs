@@ -1,0 +1,108 @@
+//! What `ext_misc_runtime_version_version_1` says about a blob.
+//!
+//! A runtime carries its version in the custom section `runtime_version` and the list of its
+//! interfaces in `runtime_apis`. In validation that is the only source: where a blob cannot be
+//! read or has no such section, the host function returns `None`, and never runs the blob (a node
+//! outside validation would). What can be read is decided by the parser Polkadot uses.
+
+use parity_scale_codec::{Decode, Encode, Error as CodecError, Input};
+use sp_externalities::Externalities;
+
+/// Largest size of a blob, decompressed.
+const MAX_BLOB_BYTES: usize = 50 * 1024 * 1024;
+
+/// Identifier of the interface `Core`: the first 8 bytes of BLAKE2b-64 of its name.
+const CORE: [u8; 8] = [0xdf, 0x6a, 0xcb, 0x68, 0x99, 0x07, 0x60, 0x9b];
+
+/// Bytes of an entry of the section `runtime_apis`: identifier, then version (u32 LE).
+const API_BYTES: usize = 12;
+
+/// An interface and its version.
+type Api = ([u8; 8], u32);
+
+/// Reads the version that a blob carries.
+pub(crate) struct EmbeddedVersion;
+
+impl sp_core::traits::ReadRuntimeVersion for EmbeddedVersion {
+    fn read_runtime_version(
+        &self,
+        blob: &[u8],
+        _: &mut dyn Externalities,
+    ) -> Result<Vec<u8>, String> {
+        read(blob)
+    }
+}
+
+/// The SCALE-encoded version in a blob, which may be compressed.
+fn read(blob: &[u8]) -> Result<Vec<u8>, String> {
+    let wasm = sp_maybe_compressed_blob::decompress(blob, MAX_BLOB_BYTES)
+        .map_err(|error| format!("the blob cannot be decompressed: {error}"))?;
+    let module: parity_wasm::elements::Module = parity_wasm::deserialize_buffer(&wasm)
+        .map_err(|error| format!("the blob cannot be parsed: {error}"))?;
+    let section = |name| {
+        let mut sections = module.custom_sections();
+        sections
+            .find(|section| section.name() == name)
+            .map(|section| section.payload())
+    };
+    let version = section("runtime_version").ok_or("the blob has no section `runtime_version`")?;
+    let apis = section("runtime_apis").map(read_apis).transpose()?;
+    RuntimeVersion::read(&mut &version[..], apis)
+        .map(|version| version.encode())
+        .map_err(|error| format!("the section `runtime_version` cannot be decoded: {error}"))
+}
+
+fn read_apis(section: &[u8]) -> Result<Vec<Api>, String> {
+    let (entries, rest) = section.as_chunks::<API_BYTES>();
+    if !rest.is_empty() {
+        return Err("the section `runtime_apis` ends within an entry".to_owned());
+    }
+    let entry = |&[i0, i1, i2, i3, i4, i5, i6, i7, version @ ..]: &[u8; API_BYTES]| {
+        let id = [i0, i1, i2, i3, i4, i5, i6, i7];
+        (id, u32::from_le_bytes(version))
+    };
+    Ok(entries.iter().map(entry).collect())
+}
+
+fn core_version(apis: &[Api]) -> Option<u32> {
+    let core = apis.iter().find(|(id, _)| *id == CORE);
+    core.map(|(_, version)| *version)
+}
+
+/// The version of a runtime, in the order of its encoding.
+#[derive(Encode)]
+struct RuntimeVersion {
+    spec_name: String,
+    impl_name: String,
+    authoring_version: u32,
+    spec_version: u32,
+    impl_version: u32,
+    apis: Vec<Api>,
+    transaction_version: u32,
+    system_version: u8,
+}
+
+impl RuntimeVersion {
+    /// Decodes a section. The two last fields exist from version 3 and 4 of `Core` on; which
+    /// that is, say the interfaces of the other section, and without it those of this one.
+    fn read(input: &mut impl Input, apis: Option<Vec<Api>>) -> Result<Self, CodecError> {
+        let spec_name = Decode::decode(input)?;
+        let impl_name = Decode::decode(input)?;
+        let authoring_version = Decode::decode(input)?;
+        let spec_version = Decode::decode(input)?;
+        let impl_version = Decode::decode(input)?;
+        let own_apis = Vec::<Api>::decode(input)?;
+        let core = apis.as_deref().and_then(core_version);
+        let core = core.or_else(|| core_version(&own_apis)).unwrap_or(0);
+        Ok(Self {
+            spec_name,
+            impl_name,
+            authoring_version,
+            spec_version,
+            impl_version,
+            apis: apis.unwrap_or(own_apis),
+            transaction_version: if core >= 3 { Decode::decode(input)? } else { 1 },
+            system_version: if core >= 4 { Decode::decode(input)? } else { 0 },
+        })
+    }
+}
