@@ -6,17 +6,31 @@
 //! traps when it is called, for a validation function is a whole runtime and imports much
 //! that validation has no use for.
 
-use crate::functions::MODULE;
+use crate::functions::{self, MODULE};
+use crate::state::HostState;
 use pvf_compiler::ModuleInfo;
 use pvf_compiler::artifact::{ExportKind, Import, ImportKind, ValType};
+use pvf_runtime::{Linked, Linker, Module};
 use pvf_spec::RejectionStage;
 use std::collections::HashMap;
 
 /// A module that is turned down without running anything.
 pub(crate) type Refusal = (RejectionStage, String);
 
+/// Satisfies the imports of a module.
+pub(crate) fn link(module: &Module, ecc: bool) -> Result<Linked<HostState>, Refusal> {
+    check_imports(module.info())?;
+    let mut linker = Linker::new();
+    linker.memory_any(None);
+    linker.unknown_functions(Some(MODULE));
+    functions::define_all(&mut linker, ecc);
+    linker
+        .link(module)
+        .map_err(|error| (RejectionStage::Construct, error.to_string()))
+}
+
 /// Checks the imports that the linker alone would judge differently.
-pub(crate) fn check_imports(module: &ModuleInfo) -> Result<(), Refusal> {
+fn check_imports(module: &ModuleInfo) -> Result<(), Refusal> {
     let mut functions = HashMap::new();
     for import in &module.imports {
         match import.kind {

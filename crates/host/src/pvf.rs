@@ -2,14 +2,13 @@
 
 use crate::context::range;
 use crate::externalities::ValidationExternalities;
-use crate::functions;
 use crate::heap::{Heap, HeapError, LinearMemory};
 use crate::link::{self, EntryPoint, Refusal};
 use crate::parameters::HostParameters;
 use crate::state::{HostState, SharedTrace};
 use crate::trace::Trace;
 use crate::validation_result::ValidationResult;
-use pvf_runtime::{CallError, HostFailure, Instance, InstantiateError, Linker, Module, Value};
+use pvf_runtime::{CallError, HostFailure, Instance, InstantiateError, Linked, Module, Value};
 use pvf_spec::{Execution, Outcome, RejectionStage, StackPeaks, Trap};
 use sp_externalities::set_and_run_with_externalities;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,10 +17,8 @@ use std::time::Instant;
 /// A prepared validation function with its environment. It can judge any number of candidates, each
 /// in a fresh instance, from any number of threads.
 pub struct Pvf {
-    module: Module,
     parameters: HostParameters,
-    linker: Linker<HostState>,
-    refusal: Option<Refusal>,
+    linked: Result<Linked<HostState>, Refusal>,
     entry: Result<EntryPoint, String>,
 }
 
@@ -59,14 +56,10 @@ pub struct Timings {
 impl Pvf {
     /// A validation function in its environment.
     pub fn new(module: Module, parameters: HostParameters) -> Self {
-        let mut linker = Linker::new();
-        functions::define_all(&mut linker, parameters.ecc_rfc163);
         Self {
-            refusal: link::check_imports(module.info()).err(),
+            linked: link::link(&module, parameters.ecc_rfc163),
             entry: EntryPoint::find(module.info()),
-            module,
             parameters,
-            linker,
         }
     }
 
@@ -115,29 +108,26 @@ impl Pvf {
             let what = "this build lacks the elliptic-curve functions that the parameters ask for";
             return Err(HostFailure::Internal(what.to_owned()));
         }
-        if let Some((stage, reason)) = &self.refusal {
-            return Ok(rejected(*stage, reason.clone(), 0));
-        }
+        let linked = match &self.linked {
+            Ok(linked) => linked,
+            Err((stage, reason)) => return Ok(rejected(*stage, reason.clone(), 0)),
+        };
         // Around the whole run: the start function may ask for it as well.
         let mut externalities = ValidationExternalities::new();
         set_and_run_with_externalities(&mut externalities, || {
-            self.instantiate_and_call(candidate, trace)
+            self.instantiate_and_call(linked, candidate, trace)
         })
     }
 
     fn instantiate_and_call(
         &self,
+        linked: &Linked<HostState>,
         candidate: &[u8],
         trace: Option<SharedTrace>,
     ) -> Result<Run, HostFailure> {
         let start = Instant::now();
         let state = HostState::new(self.parameters.log.clone(), trace);
-        let instance = Instance::new(
-            &self.module,
-            &self.linker,
-            &self.parameters.execution,
-            state,
-        );
+        let instance = Instance::from_linked(linked, &self.parameters.execution, state);
         let instantiate_ns = nanoseconds(start);
         let mut instance = match instance {
             Ok(instance) => instance,
