@@ -1,0 +1,195 @@
+//! x86-64 (System V).
+//!
+//! # Switching stacks
+//! [`enter`] saves the host's callee-saved registers and MXCSR on the host's stack, notes its
+//! stack pointer in the context, and jumps to an entry stub on the Wasm stack. All ways
+//! back load that stack pointer and return from `enter`, with a [`Left`] that says why:
+//! the stub jumps to [`exit_address`]; a host call that ends the run goes
+//! the same way; the signal handler [diverts](divert) the thread there.
+//!
+//! # Floating-point state
+//! Wasm runs with MXCSR at its default: all exceptions masked, round to nearest,
+//! denormals kept. Host functions run with what the host had set.
+
+use crate::context::word;
+use pvf_compiler::Target;
+use pvf_compiler::abi::context;
+use std::arch::naked_asm;
+use std::ffi::c_void;
+
+/// The target this processor executes.
+pub(crate) const TARGET: Target = Target::X86_64;
+
+/// MXCSR while Wasm runs.
+const MXCSR: u32 = 0x1f80;
+
+/// The direction flag in EFLAGS; the host's ABI wants it clear.
+const DIRECTION_FLAG: i64 = 1 << 10;
+
+/// Why generated code was left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub(crate) enum Left {
+    /// The entered function returned.
+    Returned = 0,
+    /// A host call ended the run.
+    Ended = 1,
+    /// The signal handler diverted the thread.
+    Faulted = 2,
+}
+
+/// The function that does a host call: the store, the address of the slots, the immediate, and the
+/// index with its flag. Returns 0 to go on and anything else to end the run.
+pub(crate) type Dispatch = unsafe extern "C" fn(*mut c_void, *mut u64, u32, u32) -> u32;
+
+/// What of the processor the artifact's code takes for granted and this one lacks.
+pub(crate) fn missing_processor_feature() -> Option<&'static str> {
+    macro_rules! first_missing {
+        ($($feature:tt)*) => {
+            $(if !std::arch::is_x86_feature_detected!($feature) {
+                return Some($feature);
+            })*
+        };
+    }
+    first_missing!("bmi1" "bmi2" "lzcnt" "popcnt" "sse4.1" "avx");
+    None
+}
+
+/// Enters generated code at an entry stub.
+///
+/// # Safety
+/// `context` is a context with all its fields set for a Wasm stack that nobody uses, `stub` the address of
+/// an entry stub for the signature of the function in the context, `ENTRY_SLOTS`
+/// long enough for it, and `STORE` what `DISPATCH` expects.
+#[unsafe(naked)]
+pub(crate) unsafe extern "C" fn enter(context: *mut u8, stub: usize) -> Left {
+    naked_asm!(
+        "push rbp",
+        "push rbx",
+        "push r12",
+        "push r13",
+        "push r14",
+        "push r15",
+        // Two words of MXCSR: the host's and that of Wasm. Six registers, these and the return address
+        // leave the stack pointer 16-byte aligned, as calls from here need it.
+        "sub rsp, 8",
+        "stmxcsr [rsp]",
+        "mov dword ptr [rsp + 4], {mxcsr}",
+        "ldmxcsr [rsp + 4]",
+        "mov [rdi + {host_sp}], rsp",
+        "mov r15, rdi",
+        "mov rsp, [r15 + {stack_top}]",
+        "jmp rsi",
+        mxcsr = const MXCSR,
+        host_sp = const word::HOST_SP,
+        stack_top = const context::STACK_TOP,
+    )
+}
+
+/// Returns from [`enter`] with the `Left` in `eax`; expects the context in `r15`.
+#[unsafe(naked)]
+unsafe extern "C" fn leave() {
+    naked_asm!(
+        "mov rsp, [r15 + {host_sp}]",
+        "ldmxcsr [rsp]",
+        "add rsp, 8",
+        "pop r15",
+        "pop r14",
+        "pop r13",
+        "pop r12",
+        "pop rbx",
+        "pop rbp",
+        "ret",
+        host_sp = const word::HOST_SP,
+    )
+}
+
+/// Where entry stubs jump to.
+#[unsafe(naked)]
+unsafe extern "C" fn exit() {
+    naked_asm!("mov eax, {left}", "jmp {leave}", left = const Left::Returned as u32, leave = sym leave)
+}
+
+/// Where the signal handler sends the thread.
+#[unsafe(naked)]
+unsafe extern "C" fn exit_faulted() {
+    naked_asm!("mov eax, {left}", "jmp {leave}", left = const Left::Faulted as u32, leave = sym leave)
+}
+
+/// What import and builtin stubs call: `eax` index, `edx` immediate, `rsi` slots, `r15` context.
+///
+/// The unwinder is told that there is nothing above: a panic is caught in the
+/// dispatch function, and a backtrace taken in a host function ends here.
+#[unsafe(naked)]
+unsafe extern "C" fn host_call() {
+    naked_asm!(
+        ".cfi_startproc",
+        ".cfi_undefined rip",
+        "mov [r15 + {wasm_sp}], rsp",
+        "mov rsp, [r15 + {host_sp}]",
+        "ldmxcsr [rsp]",
+        "mov rdi, [r15 + {store}]",
+        "mov ecx, eax",
+        "call [r15 + {dispatch}]",
+        "test eax, eax",
+        "jnz 2f",
+        "ldmxcsr [rsp + 4]",
+        "mov rsp, [r15 + {wasm_sp}]",
+        "ret",
+        "2:",
+        "mov eax, {ended}",
+        "jmp {leave}",
+        ".cfi_endproc",
+        wasm_sp = const word::WASM_SP,
+        host_sp = const word::HOST_SP,
+        store = const word::STORE,
+        dispatch = const word::DISPATCH,
+        ended = const Left::Ended as u32,
+        leave = sym leave,
+    )
+}
+
+/// The value of [`context::EXIT`].
+pub(crate) fn exit_address() -> u64 {
+    exit as *const () as u64
+}
+
+/// The value of [`context::HOST_CALL`].
+pub(crate) fn host_call_address() -> u64 {
+    host_call as *const () as u64
+}
+
+/// The return address into the Wasm function that made the last host call.
+///
+/// # Safety
+/// `wasm_sp` is the stack pointer that [`host_call`] noted in the activation just left, and
+/// nothing has used that stack since.
+pub(crate) unsafe fn wasm_return_address(wasm_sp: u64) -> usize {
+    // SAFETY: at the stack pointer lies the return address into the stub, above it the one the stub
+    // was called with; both by the contract of host calls.
+    unsafe { (wasm_sp as *const usize).add(1).read() }
+}
+
+/// The address of the instruction at which a signal interrupted the thread.
+///
+/// # Safety
+/// `ucontext` is the third argument of a signal handler.
+pub(crate) unsafe fn program_counter(ucontext: *const c_void) -> usize {
+    // SAFETY: by the caller's promise.
+    let ucontext = unsafe { &*ucontext.cast::<libc::ucontext_t>() };
+    ucontext.uc_mcontext.gregs[libc::REG_RIP as usize] as usize
+}
+
+/// Makes the thread leave generated code when the signal handler returns.
+///
+/// # Safety
+/// `ucontext` is the third argument of a signal handler that interrupted generated code
+/// running with this context.
+pub(crate) unsafe fn divert(ucontext: *mut c_void, context: *mut u8) {
+    // SAFETY: by the caller's promise.
+    let ucontext = unsafe { &mut *ucontext.cast::<libc::ucontext_t>() };
+    let registers = &mut ucontext.uc_mcontext.gregs;
+    registers[libc::REG_RIP as usize] = exit_faulted as *const () as i64;
+    registers[libc::REG_R15 as usize] = context as i64;
+    registers[libc::REG_EFL as usize] &= !DIRECTION_FLAG;
+}

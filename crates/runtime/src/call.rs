@@ -1,0 +1,139 @@
+//! Entering generated code, and finding out how it ended.
+
+use crate::activation::{Activation, Fault};
+use crate::arch::{self, Dispatch, Left};
+use crate::context::word;
+use crate::store::{Core, Ended};
+use crate::{CallError, HostFailure, altstack};
+use pvf_compiler::abi::context;
+use pvf_spec::Trap;
+use std::ffi::c_void;
+
+/// Runs a function that exists. `slots` holds the bits of its parameters and is
+/// as long as the longer of parameters and results; afterwards it holds those of the results.
+///
+/// # Safety
+/// `core` is part of `store`, a `Store<T>` to which `dispatch` belongs; both may be accessed exclusively
+/// through these pointers until this returns.
+pub(crate) unsafe fn run(
+    core: *mut Core,
+    store: *mut c_void,
+    dispatch: Dispatch,
+    function: u32,
+    slots: &mut [u64],
+) -> Result<(), CallError> {
+    altstack::ensure()?;
+    // SAFETY: the reference ends before generated code is entered.
+    let (activation, stub) = unsafe { prepare(&mut *core, store, dispatch, function, slots) };
+    // SAFETY: the context was prepared for this stub, the store's address is in it together
+    // with the dispatch function for it, and no reference to the store is in use.
+    let left = activation.with(|| unsafe { arch::enter(activation.context, stub) });
+    // SAFETY: generated code has been left.
+    let core = unsafe { &mut *core };
+    let top = core.stack.top() as u64;
+    let depth = top.saturating_sub(core.context.get(context::STACK_LOW));
+    core.stack_peak = core.stack_peak.max(depth);
+    let result = match left {
+        Left::Returned => Ok(()),
+        Left::Ended => Err(ended(core)),
+        Left::Faulted => Err(faulted(core, activation.fault.take())),
+    };
+    core.stack.trim(depth as usize)?;
+    result
+}
+
+/// Sets the fields of the context that belong to one run.
+fn prepare(
+    core: &mut Core,
+    store: *mut c_void,
+    dispatch: Dispatch,
+    function: u32,
+    slots: &mut [u64],
+) -> (Activation, usize) {
+    let module = &core.module;
+    let info = module.info();
+    let signature = info.functions[function as usize].signature;
+    let stub = module.code().base() + info.entry_stubs[signature as usize] as usize;
+    let fields = &mut core.context;
+    fields.set(context::STACK_LOW, core.stack.top() as u64);
+    fields.set(context::ENTRY_FUNCTION, module.function_address(function));
+    fields.set(
+        context::ENTRY_SLOTS,
+        slots.as_mut_ptr().expose_provenance() as u64,
+    );
+    fields.set(word::STORE, store.expose_provenance() as u64);
+    fields.set(word::DISPATCH, dispatch as *const () as u64);
+    let memory = core
+        .memory
+        .as_ref()
+        .map_or(0..0, |memory| memory.reservation());
+    let activation = Activation::new(
+        fields.base(),
+        module.code().addresses(),
+        module.traps(),
+        memory,
+        core.stack.reservation(),
+    );
+    (activation, stub)
+}
+
+/// The result of a run that a host call ended.
+fn ended(core: &mut Core) -> CallError {
+    let wasm_sp = core.context.get(word::WASM_SP);
+    // SAFETY: the thunk noted this stack pointer when it made the call that ended the run.
+    let address = unsafe { arch::wasm_return_address(wasm_sp) };
+    match core.pending.take() {
+        Some(Ended::Trap(kind, message)) => {
+            let (function, offset) = locate(core, address);
+            CallError::Trap(Trap {
+                kind,
+                function,
+                offset,
+                message,
+            })
+        }
+        Some(Ended::Failure(failure)) => CallError::Failure(failure),
+        None => internal("a host call ended the run without a reason".into()),
+    }
+}
+
+/// Function and offset for a return address; nothing if the host called the import itself.
+fn locate(core: &Core, address: usize) -> (Option<u32>, Option<u32>) {
+    let code = core.module.code().addresses();
+    if !code.contains(&address) {
+        return (None, None);
+    }
+    let code_offset = (address - code.start) as u32;
+    match core.module.traps().lookup(code_offset) {
+        // The last instruction of a function may be a call: then the return address lies behind it.
+        Some(site) => (
+            core.module.function_at(code_offset.saturating_sub(1)),
+            Some(site.wasm_offset),
+        ),
+        None => (None, None),
+    }
+}
+
+/// The result of a run that the signal handler ended.
+fn faulted(core: &Core, fault: Option<Fault>) -> CallError {
+    match fault {
+        Some(Fault::Trap(site)) => CallError::Trap(Trap {
+            kind: site.kind,
+            function: core.module.function_at(site.code_offset),
+            offset: Some(site.wasm_offset),
+            message: None,
+        }),
+        Some(Fault::PageUnavailable { address }) => {
+            CallError::Failure(HostFailure::PageUnavailable { address })
+        }
+        Some(Fault::StackGuard { code_offset }) => internal(format!(
+            "code at {code_offset:#x} (function {:?}) left the Wasm stack",
+            core.module.function_at(code_offset)
+        )),
+        None => internal("the thread was diverted without a fault".into()),
+    }
+}
+
+fn internal(message: String) -> CallError {
+    CallError::Failure(HostFailure::Internal(message))
+}

@@ -1,0 +1,195 @@
+//! The block of memory through which generated code and runtime talk; see
+//! [`pvf_compiler::abi::context`].
+
+use crate::HostFailure;
+use crate::mapping::{Access, Mapping};
+use pvf_compiler::abi::{
+    ContextLayout, GLOBAL_BYTES, TABLE_ENTRY_BYTES, TABLE_ENTRY_CODE, TABLE_ENTRY_FUNCTION,
+    TABLE_ENTRY_SIGNATURE, context,
+};
+
+/// Words of the runtime's private part.
+pub(crate) mod word {
+    use super::context::RUNTIME;
+
+    /// The host's stack pointer while Wasm runs: where the entered activation's saved registers lie.
+    pub const HOST_SP: u32 = RUNTIME;
+    /// The Wasm stack pointer at the last call to the host.
+    pub const WASM_SP: u32 = RUNTIME + 8;
+    /// Address of the `Store<T>` for the dispatch function.
+    pub const STORE: u32 = RUNTIME + 16;
+    /// Address of the dispatch function for host calls.
+    pub const DISPATCH: u32 = RUNTIME + 24;
+}
+
+/// A context with its globals and its table.
+#[derive(Debug)]
+pub(crate) struct Context {
+    mapping: Mapping,
+    layout: ContextLayout,
+    globals: u32,
+    table_entries: u32,
+}
+
+/// An entry of the table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct TableEntry {
+    /// Address of the function's code.
+    pub code: u64,
+    /// Signature plus 1; 0 for a null reference.
+    pub signature: u32,
+    /// Function index.
+    pub function: u32,
+}
+
+impl Context {
+    /// A context of zeros for so many globals and entries.
+    pub fn new(globals: u32, table_entries: u32) -> Result<Self, HostFailure> {
+        let layout = ContextLayout::new(globals, table_entries);
+        let mapping = Mapping::new(
+            layout.bytes as usize,
+            Access::ReadWrite,
+            "globals and table of an instance",
+        )?;
+        Ok(Self {
+            mapping,
+            layout,
+            globals,
+            table_entries,
+        })
+    }
+
+    /// Its address, for generated code.
+    pub fn base(&self) -> *mut u8 {
+        self.mapping.base()
+    }
+
+    /// The field at an offset.
+    pub fn get(&self, offset: u32) -> u64 {
+        debug_assert!(
+            offset.is_multiple_of(8) && u64::from(offset) < self.layout.bytes,
+            "fields of the context are aligned words within it"
+        );
+        // SAFETY: within the mapping, aligned; any bytes are a u64.
+        unsafe { self.base().add(offset as usize).cast::<u64>().read() }
+    }
+
+    /// Sets the field at an offset.
+    pub fn set(&mut self, offset: u32, value: u64) {
+        debug_assert!(
+            offset.is_multiple_of(8) && u64::from(offset) < self.layout.bytes,
+            "fields of the context are aligned words within it"
+        );
+        // SAFETY: within the mapping, aligned, exclusive by `&mut self`.
+        unsafe { self.base().add(offset as usize).cast::<u64>().write(value) }
+    }
+
+    /// The bits of a global, if there is one of this index.
+    pub fn global(&self, index: u32) -> Option<u64> {
+        (index < self.globals).then(|| self.get(ContextLayout::global(index)))
+    }
+
+    /// Sets the bits of a global that exists.
+    pub fn set_global(&mut self, index: u32, bits: u64) {
+        assert!(index < self.globals, "the caller knows the globals");
+        const { assert!(GLOBAL_BYTES == 8) };
+        self.set(ContextLayout::global(index), bits);
+    }
+
+    /// Entries of the table.
+    pub fn table_entries(&self) -> u32 {
+        self.table_entries
+    }
+
+    /// An entry of the table, if there is one of this index.
+    pub fn table_entry(&self, index: u32) -> Option<TableEntry> {
+        let entry = self.entry_address(index)?;
+        // SAFETY: the entry lies within the mapping and its fields are aligned.
+        unsafe {
+            Some(TableEntry {
+                code: entry.add(TABLE_ENTRY_CODE as usize).cast::<u64>().read(),
+                signature: entry
+                    .add(TABLE_ENTRY_SIGNATURE as usize)
+                    .cast::<u32>()
+                    .read(),
+                function: entry
+                    .add(TABLE_ENTRY_FUNCTION as usize)
+                    .cast::<u32>()
+                    .read(),
+            })
+        }
+    }
+
+    /// Sets an entry that exists.
+    pub fn set_table_entry(&mut self, index: u32, value: TableEntry) {
+        let entry = self
+            .entry_address(index)
+            .expect("the caller has compared with the size of the table");
+        // SAFETY: the entry lies within the mapping, its fields are aligned, and
+        // `&mut self` makes the access exclusive.
+        unsafe {
+            entry
+                .add(TABLE_ENTRY_CODE as usize)
+                .cast::<u64>()
+                .write(value.code);
+            entry
+                .add(TABLE_ENTRY_SIGNATURE as usize)
+                .cast::<u32>()
+                .write(value.signature);
+            entry
+                .add(TABLE_ENTRY_FUNCTION as usize)
+                .cast::<u32>()
+                .write(value.function);
+        }
+    }
+
+    /// `table.copy` within bounds that the caller has checked.
+    pub fn copy_table(&mut self, destination: u32, source: u32, entries: u32) {
+        let within =
+            |start: u32| u64::from(start) + u64::from(entries) <= u64::from(self.table_entries);
+        assert!(
+            within(destination) && within(source),
+            "the caller has compared with the size of the table"
+        );
+        let address = |index: u32| {
+            let offset = self.layout.table + u64::from(index) * u64::from(TABLE_ENTRY_BYTES);
+            // SAFETY: at most one entry behind the last of the table, within or at the end
+            // of the mapping.
+            unsafe { self.base().add(offset as usize) }
+        };
+        let bytes = entries as usize * TABLE_ENTRY_BYTES as usize;
+        // SAFETY: both ranges lie within the table; `copy` allows overlap.
+        unsafe { std::ptr::copy(address(source), address(destination), bytes) }
+    }
+
+    /// Makes every byte behind the header zero again.
+    pub fn clear(&mut self) -> Result<(), HostFailure> {
+        const LARGE: u64 = 256 * 1024;
+        if self.layout.bytes > LARGE {
+            let header = self.header();
+            let whole = self.mapping.addresses();
+            self.mapping.discard(0..whole.len())?;
+            // SAFETY: the header lies within the mapping, exclusive by `&mut self`.
+            unsafe { self.base().cast::<[u8; HEADER]>().write(header) };
+        } else {
+            let bytes = self.layout.bytes as usize - HEADER;
+            // SAFETY: from the end of the header to the end of the layout.
+            unsafe { self.base().add(HEADER).write_bytes(0, bytes) };
+        }
+        Ok(())
+    }
+
+    fn header(&self) -> [u8; HEADER] {
+        // SAFETY: the header lies within the mapping; any bytes are bytes.
+        unsafe { self.base().cast::<[u8; HEADER]>().read() }
+    }
+
+    fn entry_address(&self, index: u32) -> Option<*mut u8> {
+        let offset = self.layout.table + u64::from(index) * u64::from(TABLE_ENTRY_BYTES);
+        // SAFETY: an existing entry lies within the mapping.
+        (index < self.table_entries).then(|| unsafe { self.base().add(offset as usize) })
+    }
+}
+
+/// Bytes of the header.
+const HEADER: usize = context::GLOBALS as usize;

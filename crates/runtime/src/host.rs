@@ -1,0 +1,180 @@
+//! The boundary to host functions.
+
+use crate::store::{Core, Ended, Store};
+use crate::{HostError, HostFailure, builtins};
+use pvf_compiler::abi::{BUILTIN_FLAG, Builtin};
+use pvf_compiler::artifact::Import;
+use std::any::Any;
+use std::ffi::c_void;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+/// What a host function does; see [`crate::Linker::func`].
+pub(crate) type HostFunctionBody<T> =
+    dyn Fn(&mut Caller<'_, T>, &mut [u64]) -> Result<(), HostError> + Send + Sync;
+
+/// A resolved import of a function.
+pub(crate) struct HostFunction<T> {
+    /// `None` for a missing function, which traps when it is called.
+    pub body: Option<Arc<HostFunctionBody<T>>>,
+    /// Length of the longer of parameters and results.
+    pub slots: usize,
+}
+
+/// The instance that calls a host function, and the host's state.
+pub struct Caller<'a, T> {
+    core: &'a mut Core,
+    data: &'a mut T,
+    function: u32,
+}
+
+impl<T> Caller<'_, T> {
+    /// The contents of linear memory; empty if the module has none.
+    pub fn memory(&self) -> &[u8] {
+        self.core.memory_slice()
+    }
+
+    /// The contents of linear memory, to be changed.
+    pub fn memory_mut(&mut self) -> &mut [u8] {
+        self.core.memory_slice_mut()
+    }
+
+    /// Size of linear memory in pages.
+    pub fn memory_pages(&self) -> u32 {
+        self.core.memory.as_ref().map_or(0, |memory| memory.pages())
+    }
+
+    /// The size in pages beyond which linear memory cannot grow.
+    pub fn memory_limit_pages(&self) -> u32 {
+        self.core
+            .memory
+            .as_ref()
+            .map_or(0, |memory| memory.limit_pages())
+    }
+
+    /// Grows linear memory and returns its size before in pages, or `None` if that would
+    /// exceed the limit.
+    pub fn grow_memory(&mut self, pages: u32) -> Result<Option<u32>, HostFailure> {
+        self.core.grow_memory(pages)
+    }
+
+    /// The host's state.
+    pub fn data(&self) -> &T {
+        self.data
+    }
+
+    /// The host's state, to be changed.
+    pub fn data_mut(&mut self) -> &mut T {
+        self.data
+    }
+
+    /// Linear memory and the host's state at the same time.
+    pub fn memory_and_data_mut(&mut self) -> (&mut [u8], &mut T) {
+        (self.core.memory_slice_mut(), self.data)
+    }
+
+    /// Index of the imported function that was called.
+    pub fn function_index(&self) -> u32 {
+        self.function
+    }
+
+    /// The import that was called.
+    pub fn import(&self) -> &Import {
+        self.core.module.function_import(self.function)
+    }
+}
+
+/// Does a host call; [`crate::arch::Dispatch`] for a `Store<T>`. Returns 0 to go on; otherwise the
+/// store's `pending` says why the run ends.
+///
+/// # Safety
+/// Called by the host-call thunk of an activation of `store`, whose borrows are suspended, with
+/// the arguments by which the stub called it.
+pub(crate) unsafe extern "C" fn dispatch<T>(
+    store: *mut c_void,
+    slots: *mut u64,
+    immediate: u32,
+    index: u32,
+) -> u32 {
+    // SAFETY: while generated code runs, `call` uses no reference to the store.
+    let store = unsafe { &mut *store.cast::<Store<T>>() };
+    // SAFETY: the slots are those of the function or builtin, by the contract of host calls.
+    let outcome = unsafe {
+        if index & BUILTIN_FLAG == 0 {
+            call_host_function(store, slots, index)
+        } else {
+            match Builtin::from_code(index & !BUILTIN_FLAG) {
+                Some(builtin) => builtins::execute(&mut store.core, builtin, slots, immediate),
+                None => Err(unknown_call(index)),
+            }
+        }
+    };
+    match outcome {
+        Ok(()) => 0,
+        Err(ended) => {
+            store.core.pending = Some(ended);
+            1
+        }
+    }
+}
+
+/// # Safety
+/// `slots` points to the slots of the function on the Wasm stack, which nothing else refers to.
+unsafe fn call_host_function<T>(
+    store: &mut Store<T>,
+    slots: *mut u64,
+    index: u32,
+) -> Result<(), Ended> {
+    let Some(function) = store.linked.0.functions.get(index as usize) else {
+        return Err(unknown_call(index));
+    };
+    let Some(body) = &function.body else {
+        return Err(missing_function(&store.core, index));
+    };
+    // SAFETY: by the caller's promise; the stub provides the longer of parameters and results.
+    let slots = unsafe { std::slice::from_raw_parts_mut(slots, function.slots) };
+    let mut caller = Caller {
+        core: &mut store.core,
+        data: &mut store.data,
+        function: index,
+    };
+    match catch_unwind(AssertUnwindSafe(|| body(&mut caller, slots))) {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(error.into()),
+        Err(payload) => Err(panicked(payload)),
+    }
+}
+
+#[cold]
+fn unknown_call(index: u32) -> Ended {
+    HostFailure::Internal(format!(
+        "generated code made the unknown host call {index:#x}"
+    ))
+    .into()
+}
+
+#[cold]
+fn missing_function(core: &Core, index: u32) -> Ended {
+    let import = core.module.function_import(index);
+    let message = format!(
+        "call to a missing function {}:{}",
+        import.module, import.name
+    );
+    HostError::Trap(message).into()
+}
+
+/// The trap for a panic of a host function.
+#[cold]
+fn panicked(payload: Box<dyn Any + Send>) -> Ended {
+    let message = payload
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("(no message)");
+    let message = format!("host function panicked: {message}");
+    // A payload may panic once more when it is dropped; that one is leaked.
+    if let Err(again) = catch_unwind(AssertUnwindSafe(move || drop(payload))) {
+        std::mem::forget(again);
+    }
+    HostError::Trap(message).into()
+}

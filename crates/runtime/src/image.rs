@@ -1,0 +1,179 @@
+//! The initial contents of linear memory, shared copy-on-write by all instances.
+//!
+//! Data segments with constant offsets are written once per module into an
+//! anonymous file, as few page-aligned extents; an instance maps them privately. The image
+//! takes segments from the front up to the first that depends on an imported global or lies out of
+//! bounds: segments apply in order, so everything from there on has to be written
+//! by each instance.
+
+use crate::HostFailure;
+use crate::mapping::page_bytes;
+use pvf_compiler::Artifact;
+use pvf_compiler::artifact::ConstExpr;
+use pvf_spec::PAGE_BYTES;
+use std::fs::File;
+use std::ops::Range;
+use std::os::fd::{AsRawFd, FromRawFd};
+use std::os::unix::fs::FileExt;
+
+/// Extents of an image. Each takes two or three of the kernel's areas per instance,
+/// whose number is limited, so a module with data strewn about gets the rest copied.
+const MAX_EXTENTS: usize = 16;
+
+/// A gap up to this size does not begin a new extent.
+const MAX_GAP: usize = 64 * 1024;
+
+/// The image of a module's memory.
+#[derive(Debug, Default)]
+pub(crate) struct MemoryImage {
+    file: Option<File>,
+    extents: Vec<Extent>,
+    /// Active segments that each instance has to write itself, in order.
+    pub remaining: Vec<u32>,
+}
+
+/// A run of pages.
+#[derive(Debug)]
+struct Extent {
+    memory: Range<usize>,
+    file_offset: u64,
+}
+
+impl MemoryImage {
+    /// Builds the image of an artifact whose metadata was found consistent.
+    pub fn new(artifact: &Artifact) -> Result<Self, HostFailure> {
+        let memory_bytes = artifact
+            .module
+            .memory
+            .map_or(0, |memory| u64::from(memory.minimum) * PAGE_BYTES);
+        let segments = &artifact.module.data_segments;
+        let constant: Vec<(usize, Range<usize>)> = segments
+            .iter()
+            .enumerate()
+            .filter(|(_, segment)| segment.offset.is_some())
+            .map_while(|(index, segment)| {
+                let Some(ConstExpr::Const(offset)) = segment.offset else {
+                    return None;
+                };
+                let start = u64::from(offset as u32);
+                let end = start + segment.bytes.len() as u64;
+                (end <= memory_bytes).then_some((index, start as usize..end as usize))
+            })
+            .collect();
+        let first_left = constant.last().map_or(0, |(index, _)| index + 1);
+
+        let extents = largest(extents(constant.iter().map(|(_, range)| range)));
+        let file_bytes = extents
+            .last()
+            .map_or(0, |last| last.file_offset + last.memory.len() as u64);
+        let file = match file_bytes {
+            0 => None,
+            _ => Some(anonymous_file(file_bytes)?),
+        };
+
+        let mut remaining = Vec::new();
+        for (index, range) in &constant {
+            let bytes = &segments[*index].bytes;
+            let bytes = &artifact.data[bytes.start as usize..bytes.end as usize];
+            let extent = extents.iter().find(|extent| {
+                extent.memory.start <= range.start && range.end <= extent.memory.end
+            });
+            match (extent, &file) {
+                _ if range.is_empty() => {}
+                (Some(extent), Some(file)) => {
+                    let at = extent.file_offset + (range.start - extent.memory.start) as u64;
+                    file.write_all_at(bytes, at)
+                        .map_err(|source| HostFailure::System {
+                            action: "writing the image of linear memory",
+                            source,
+                        })?;
+                }
+                _ => remaining.push(*index as u32),
+            }
+        }
+        remaining.extend(
+            (first_left..segments.len())
+                .filter(|&index| segments[index].offset.is_some())
+                .map(|index| index as u32),
+        );
+        if let Some(file) = &file {
+            seal(file)?;
+        }
+        Ok(Self {
+            file,
+            extents,
+            remaining,
+        })
+    }
+
+    /// What to map: a range of memory, the file, the offset in it.
+    pub fn parts(&self) -> impl Iterator<Item = (Range<usize>, &File, u64)> {
+        let file = self.file.as_ref();
+        self.extents
+            .iter()
+            .filter_map(move |extent| Some((extent.memory.clone(), file?, extent.file_offset)))
+    }
+}
+
+/// Page-aligned extents that cover the ranges, ascending, not yet placed in the file.
+fn extents<'a>(ranges: impl Iterator<Item = &'a Range<usize>>) -> Vec<Range<usize>> {
+    let page = page_bytes();
+    let mut pages: Vec<_> = ranges
+        .filter(|range| !range.is_empty())
+        .map(|range| range.start & !(page - 1)..range.end.next_multiple_of(page))
+        .collect();
+    pages.sort_unstable_by_key(|range| range.start);
+    let mut merged: Vec<Range<usize>> = Vec::new();
+    for range in pages {
+        match merged.last_mut() {
+            Some(last) if range.start <= last.end + MAX_GAP => last.end = last.end.max(range.end),
+            _ => merged.push(range),
+        }
+    }
+    merged
+}
+
+/// The largest extents, ascending, one behind the other in the file.
+fn largest(mut extents: Vec<Range<usize>>) -> Vec<Extent> {
+    extents.sort_by_key(|extent| std::cmp::Reverse(extent.len()));
+    extents.truncate(MAX_EXTENTS);
+    extents.sort_unstable_by_key(|extent| extent.start);
+    let mut file_offset = 0;
+    extents
+        .into_iter()
+        .map(|memory| {
+            let extent = Extent {
+                memory,
+                file_offset,
+            };
+            file_offset += extent.memory.len() as u64;
+            extent
+        })
+        .collect()
+}
+
+fn anonymous_file(bytes: u64) -> Result<File, HostFailure> {
+    let flags = libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING;
+    // SAFETY: the name is a C string; the call touches nothing else.
+    let fd = unsafe { libc::memfd_create(c"pvf-memory-image".as_ptr(), flags) };
+    if fd < 0 {
+        return Err(HostFailure::system("memfd_create"));
+    }
+    // SAFETY: the descriptor is new and belongs to nobody else.
+    let file = unsafe { File::from_raw_fd(fd) };
+    file.set_len(bytes).map_err(|source| HostFailure::System {
+        action: "sizing the image of linear memory",
+        source,
+    })?;
+    Ok(file)
+}
+
+/// No one can change the image from now on, whoever gets hold of the descriptor.
+fn seal(file: &File) -> Result<(), HostFailure> {
+    let seals = libc::F_SEAL_WRITE | libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_SEAL;
+    // SAFETY: the descriptor is valid while `file` is; the command takes an integer.
+    match unsafe { libc::fcntl(file.as_raw_fd(), libc::F_ADD_SEALS, seals) } {
+        0 => Ok(()),
+        _ => Err(HostFailure::system("sealing the image of linear memory")),
+    }
+}

@@ -1,0 +1,224 @@
+//! Instances: the public face.
+
+use crate::error::FuncTypeDisplay;
+use crate::host::dispatch;
+use crate::linker::Linked;
+use crate::store::{Core, Store};
+use crate::{CallError, HostFailure, InstantiateError, Linker, Module, Value, call, traps};
+use pvf_compiler::artifact::{ExportKind, FuncType};
+use pvf_spec::ExecutionParameters;
+
+/// A module with memory, globals, table and a stack of its own, over a host state `T`.
+///
+/// Calls take `&mut self`, so an instance cannot be entered again while it runs. A host function may
+/// run another instance on the same thread.
+pub struct Instance<T: 'static> {
+    store: Box<Store<T>>,
+}
+
+impl<T: 'static> Instance<T> {
+    /// Resolves the imports and instantiates.
+    pub fn new(
+        module: &Module,
+        linker: &Linker<T>,
+        parameters: &ExecutionParameters,
+        data: T,
+    ) -> Result<Self, InstantiateError> {
+        Self::from_linked(&linker.link(module)?, parameters, data)
+    }
+
+    /// Instantiates a module whose imports are resolved: allocates, writes the active segments and
+    /// runs the start function.
+    pub fn from_linked(
+        linked: &Linked<T>,
+        parameters: &ExecutionParameters,
+        data: T,
+    ) -> Result<Self, InstantiateError> {
+        traps::install()?;
+        let core = Core::new(&linked.0, parameters)?;
+        let store = Box::new(Store {
+            linked: linked.clone(),
+            core,
+            data,
+        });
+        let mut instance = Self { store };
+        instance.initialise()?;
+        Ok(instance)
+    }
+
+    /// Makes the instance what it was when it was new, with another host state. After an error
+    /// the instance may only be reset again or dropped.
+    pub fn reset(&mut self, data: T) -> Result<(), InstantiateError> {
+        self.store.data = data;
+        self.store.core.clear()?;
+        self.initialise()
+    }
+
+    fn initialise(&mut self) -> Result<(), InstantiateError> {
+        let store = &mut *self.store;
+        store.core.initialise(&store.linked.0.globals)?;
+        let Some(start) = store.core.module.info().start else {
+            return Ok(());
+        };
+        match self.run(start, &mut []) {
+            Ok(()) => Ok(()),
+            Err(CallError::Trap(trap)) => Err(InstantiateError::Start(trap)),
+            Err(CallError::Failure(failure)) => Err(failure.into()),
+            Err(other) => Err(HostFailure::Internal(other.to_string()).into()),
+        }
+    }
+
+    /// Calls a function by its index, imported functions counted. After a trap the
+    /// instance keeps what the run has done so far and can be called again.
+    pub fn call(&mut self, function: u32, arguments: &[Value]) -> Result<Vec<Value>, CallError> {
+        let module = self.store.core.module.clone();
+        let ty = module
+            .info()
+            .function_type(function)
+            .ok_or(CallError::NoSuchFunction(function))?;
+        check_arguments(ty, arguments)?;
+        let mut slots = std::mem::take(&mut self.store.core.slots);
+        slots.clear();
+        slots.extend(arguments.iter().map(|argument| argument.to_bits()));
+        slots.resize(ty.params.len().max(ty.results.len()), 0);
+        let outcome = self.run(function, &mut slots);
+        let results = ty.results.iter().zip(&slots);
+        let results = outcome.map(|()| {
+            results
+                .map(|(&ty, &bits)| Value::from_bits(ty, bits))
+                .collect()
+        });
+        self.store.core.slots = slots;
+        results
+    }
+
+    /// Calls an exported function.
+    pub fn call_export(
+        &mut self,
+        name: &str,
+        arguments: &[Value],
+    ) -> Result<Vec<Value>, CallError> {
+        match self.module().info().export(name) {
+            Some(ExportKind::Function(function)) => self.call(function, arguments),
+            Some(_) => Err(CallError::NotAFunction(name.to_owned())),
+            None => Err(CallError::NoSuchExport(name.to_owned())),
+        }
+    }
+
+    fn run(&mut self, function: u32, slots: &mut [u64]) -> Result<(), CallError> {
+        let store: *mut Store<T> = &mut *self.store;
+        // SAFETY: `store` is a `Store<T>`, as `dispatch::<T>` expects, borrowed exclusively by
+        // `&mut self`, and used only through this pointer until `run` returns.
+        unsafe {
+            call::run(
+                &raw mut (*store).core,
+                store.cast(),
+                dispatch::<T>,
+                function,
+                slots,
+            )
+        }
+    }
+
+    /// The module.
+    pub fn module(&self) -> &Module {
+        &self.store.core.module
+    }
+
+    /// Largest sum of the frames of active functions in all calls since the instance was made or reset, in
+    /// bytes.
+    pub fn stack_native_peak(&self) -> u64 {
+        self.store.core.stack_peak
+    }
+
+    /// The contents of linear memory; empty if the module has none.
+    pub fn memory(&self) -> &[u8] {
+        self.store.core.memory_slice()
+    }
+
+    /// The contents of linear memory, to be changed.
+    pub fn memory_mut(&mut self) -> &mut [u8] {
+        self.store.core.memory_slice_mut()
+    }
+
+    /// Size of linear memory in pages.
+    pub fn memory_pages(&self) -> u32 {
+        self.store
+            .core
+            .memory
+            .as_ref()
+            .map_or(0, |memory| memory.pages())
+    }
+
+    /// Largest size of linear memory since the instance was made or reset, in pages. Since a memory never
+    /// shrinks, that is its size.
+    pub fn memory_pages_peak(&self) -> u32 {
+        self.memory_pages()
+    }
+
+    /// The size in pages beyond which linear memory cannot grow.
+    pub fn memory_limit_pages(&self) -> u32 {
+        self.store
+            .core
+            .memory
+            .as_ref()
+            .map_or(0, |memory| memory.limit_pages())
+    }
+
+    /// Grows linear memory and returns its size before in pages, or `None` if that would
+    /// exceed the limit.
+    pub fn grow_memory(&mut self, pages: u32) -> Result<Option<u32>, HostFailure> {
+        self.store.core.grow_memory(pages)
+    }
+
+    /// The value of a global by index, imported ones counted.
+    pub fn global(&self, index: u32) -> Option<Value> {
+        let core = &self.store.core;
+        let ty = core.module.info().globals.get(index as usize)?.ty.value;
+        Some(Value::from_bits(ty, core.context.global(index)?))
+    }
+
+    /// Sets a mutable global. False, and nothing happens, if there is none of this index and type.
+    pub fn set_global(&mut self, index: u32, value: Value) -> bool {
+        let core = &mut self.store.core;
+        let global = core.module.info().globals.get(index as usize);
+        let settable = global.is_some_and(|it| it.ty.mutable && it.ty.value == value.ty());
+        if settable {
+            core.context.set_global(index, value.to_bits());
+        }
+        settable
+    }
+
+    /// The function that an entry of the table refers to, if there is such an entry
+    /// and if it does.
+    pub fn table_entry(&self, index: u32) -> Option<Option<u32>> {
+        let entry = self.store.core.context.table_entry(index)?;
+        Some((entry.signature != 0).then_some(entry.function))
+    }
+
+    /// The host's state.
+    pub fn data(&self) -> &T {
+        &self.store.data
+    }
+
+    /// The host's state, to be changed.
+    pub fn data_mut(&mut self) -> &mut T {
+        &mut self.store.data
+    }
+
+    /// Gives the host's state back.
+    pub fn into_data(self) -> T {
+        self.store.data
+    }
+}
+
+fn check_arguments(ty: &FuncType, arguments: &[Value]) -> Result<(), CallError> {
+    let given = arguments.iter().map(|argument| argument.ty());
+    if given.clone().eq(ty.params.iter().copied()) {
+        return Ok(());
+    }
+    Err(CallError::Arguments {
+        expected: FuncTypeDisplay(ty.clone()),
+        given: given.collect(),
+    })
+}

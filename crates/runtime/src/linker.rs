@@ -1,0 +1,281 @@
+//! What satisfies the imports of a module.
+
+use crate::error::{FuncTypeDisplay, value_type_name};
+use crate::host::{HostFunction, HostFunctionBody};
+use crate::{Caller, HostError, LinkError, Module, Value};
+use pvf_compiler::artifact::{FuncType, GlobalType, Import, ImportKind, MemoryType, TableType};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Definitions by name for imports, over a host state `T`.
+pub struct Linker<T> {
+    definitions: HashMap<String, HashMap<String, Definition<T>>>,
+    any_memory: Policy,
+    unknown_functions: Policy,
+}
+
+enum Definition<T> {
+    Function(FuncType, Arc<HostFunctionBody<T>>),
+    Global(GlobalType, u64),
+    Memory(MemoryType),
+    Table(TableType),
+}
+
+/// For which module names something applies.
+#[derive(Default)]
+struct Policy {
+    everywhere: bool,
+    modules: Vec<String>,
+}
+
+/// A module with its imports resolved: what can be instantiated without looking up any
+/// name. Cheap to clone.
+pub struct Linked<T>(pub(crate) Arc<LinkedImports<T>>);
+
+pub(crate) struct LinkedImports<T> {
+    pub module: Module,
+    /// By function index.
+    pub functions: Box<[HostFunction<T>]>,
+    /// Bits of the imported globals by index.
+    pub globals: Vec<u64>,
+    /// The memory of an instance.
+    pub memory: Option<MemoryType>,
+    /// Entries of an instance's table.
+    pub table_entries: u32,
+}
+
+impl<T> Clone for Linked<T> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<T: 'static> Default for Linker<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T: 'static> Linker<T> {
+    /// A linker without definitions.
+    pub fn new() -> Self {
+        Self {
+            definitions: HashMap::new(),
+            any_memory: Policy::default(),
+            unknown_functions: Policy::default(),
+        }
+    }
+
+    /// Defines a function. `body` finds the parameters in the slots and leaves the
+    /// results there (slot `j` for number `j`, 8 bytes each; as many slots as the
+    /// longer of both lists). Of the slot of an `i32` or `f32` only the low 32
+    /// bits mean anything, in both directions.
+    ///
+    /// A later definition of the same name replaces the earlier one, here and below.
+    pub fn func(
+        &mut self,
+        module: &str,
+        name: &str,
+        ty: FuncType,
+        body: impl Fn(&mut Caller<'_, T>, &mut [u64]) -> Result<(), HostError> + Send + Sync + 'static,
+    ) {
+        self.define(module, name, Definition::Function(ty, Arc::new(body)));
+    }
+
+    /// Defines a global; each instance gets one of its own. The type of `value` has to be that of `ty`.
+    ///
+    /// # Panics
+    /// If it is not.
+    pub fn global(&mut self, module: &str, name: &str, ty: GlobalType, value: Value) {
+        assert_eq!(value.ty(), ty.value, "the value of a global has its type");
+        self.define(module, name, Definition::Global(ty, value.to_bits()));
+    }
+
+    /// Defines a memory: an import that these limits satisfy gets a fresh memory of
+    /// this type, owned by the instance.
+    pub fn memory(&mut self, module: &str, name: &str, ty: MemoryType) {
+        self.define(module, name, Definition::Memory(ty));
+    }
+
+    /// Defines a table: an import that these limits satisfy gets a fresh table of this
+    /// size, owned by the instance. Generated code knows the size the *import*
+    /// declares and traps beyond it.
+    pub fn table(&mut self, module: &str, name: &str, ty: TableType) {
+        self.define(module, name, Definition::Table(ty));
+    }
+
+    /// Lets every import of a memory from this module (`None`: from any), whatever its name
+    /// and limits, be satisfied by a fresh one of the imported type.
+    pub fn memory_any(&mut self, module: Option<&str>) {
+        self.any_memory.add(module);
+    }
+
+    /// Lets functions imported from this module (`None`: from any) link although nothing
+    /// defines them; a call of one traps with "call to a missing function MODULE:NAME".
+    pub fn unknown_functions(&mut self, module: Option<&str>) {
+        self.unknown_functions.add(module);
+    }
+
+    /// Resolves the imports of a module.
+    pub fn link(&self, module: &Module) -> Result<Linked<T>, LinkError> {
+        let info = module.info();
+        let mut linked = LinkedImports {
+            module: module.clone(),
+            functions: Box::default(),
+            globals: Vec::with_capacity(info.imported_globals as usize),
+            memory: info.memory,
+            table_entries: info.table.map_or(0, |table| table.minimum),
+        };
+        let mut functions = Vec::with_capacity(info.imported_functions as usize);
+        for import in &info.imports {
+            match import.kind {
+                ImportKind::Function(signature) => {
+                    let ty = &info.signatures[signature as usize];
+                    functions.push(self.link_function(import, ty)?);
+                }
+                ImportKind::Global(ty) => linked.globals.push(self.link_global(import, ty)?),
+                ImportKind::Memory(ty) => linked.memory = Some(self.link_memory(import, ty)?),
+                ImportKind::Table(ty) => {
+                    linked.table_entries = self.link_table(import, ty)?.minimum;
+                }
+            }
+        }
+        linked.functions = functions.into();
+        Ok(Linked(Arc::new(linked)))
+    }
+
+    fn define(&mut self, module: &str, name: &str, definition: Definition<T>) {
+        self.definitions
+            .entry(module.to_owned())
+            .or_default()
+            .insert(name.to_owned(), definition);
+    }
+
+    fn find(&self, import: &Import) -> Option<&Definition<T>> {
+        self.definitions.get(&import.module)?.get(&import.name)
+    }
+
+    fn link_function(&self, import: &Import, ty: &FuncType) -> Result<HostFunction<T>, LinkError> {
+        let slots = ty.params.len().max(ty.results.len());
+        let body = match self.find(import) {
+            Some(Definition::Function(found, body)) if found == ty => Some(body.clone()),
+            Some(Definition::Function(found, _)) => {
+                let shown = |ty: &FuncType| FuncTypeDisplay(ty.clone()).to_string();
+                return Err(wrong_type(import, shown(ty), shown(found)));
+            }
+            None if self.unknown_functions.applies(&import.module) => None,
+            other => return Err(unsatisfied(import, other)),
+        };
+        Ok(HostFunction { body, slots })
+    }
+
+    fn link_global(&self, import: &Import, ty: GlobalType) -> Result<u64, LinkError> {
+        match self.find(import) {
+            Some(&Definition::Global(found, bits)) if found == ty => Ok(bits),
+            Some(&Definition::Global(found, _)) => {
+                let shown = |ty: GlobalType| match ty.mutable {
+                    true => format!("(mut {})", value_type_name(ty.value)),
+                    false => value_type_name(ty.value).to_owned(),
+                };
+                Err(wrong_type(import, shown(ty), shown(found)))
+            }
+            other => Err(unsatisfied(import, other)),
+        }
+    }
+
+    fn link_memory(&self, import: &Import, ty: MemoryType) -> Result<MemoryType, LinkError> {
+        let limits = |ty: MemoryType| (ty.minimum, ty.maximum);
+        match self.find(import) {
+            Some(&Definition::Memory(found)) => {
+                check_limits(import, limits(ty), limits(found)).map(|()| found)
+            }
+            _ if self.any_memory.applies(&import.module) => Ok(ty),
+            other => Err(unsatisfied(import, other)),
+        }
+    }
+
+    fn link_table(&self, import: &Import, ty: TableType) -> Result<TableType, LinkError> {
+        let limits = |ty: TableType| (ty.minimum, ty.maximum);
+        match self.find(import) {
+            Some(&Definition::Table(found)) => {
+                check_limits(import, limits(ty), limits(found)).map(|()| found)
+            }
+            other => Err(unsatisfied(import, other)),
+        }
+    }
+}
+
+impl Policy {
+    fn add(&mut self, module: Option<&str>) {
+        match module {
+            Some(module) => self.modules.push(module.to_owned()),
+            None => self.everywhere = true,
+        }
+    }
+
+    fn applies(&self, module: &str) -> bool {
+        self.everywhere || self.modules.iter().any(|known| known == module)
+    }
+}
+
+impl<T> Definition<T> {
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Function(..) => "function",
+            Self::Global(..) => "global",
+            Self::Memory(..) => "memory",
+            Self::Table(..) => "table",
+        }
+    }
+}
+
+/// By the rule of the WebAssembly specification: what is offered is at least as large as
+/// what is asked for and, if a maximum is asked for, cannot become larger than that.
+fn check_limits(
+    import: &Import,
+    asked: (u32, Option<u32>),
+    offered: (u32, Option<u32>),
+) -> Result<(), LinkError> {
+    let bounded = match (asked.1, offered.1) {
+        (None, _) => true,
+        (Some(asked), Some(offered)) => offered <= asked,
+        (Some(_), None) => false,
+    };
+    if offered.0 >= asked.0 && bounded {
+        return Ok(());
+    }
+    let shown = |(minimum, maximum): (u32, Option<u32>)| match maximum {
+        Some(maximum) => format!("{minimum}..={maximum}"),
+        None => format!("{minimum}.."),
+    };
+    Err(wrong_type(import, shown(asked), shown(offered)))
+}
+
+fn wrong_type(import: &Import, expected: String, found: String) -> LinkError {
+    LinkError::Type {
+        module: import.module.clone(),
+        name: import.name.clone(),
+        expected,
+        found,
+    }
+}
+
+/// Nothing of this name, or something of another kind.
+fn unsatisfied<T>(import: &Import, found: Option<&Definition<T>>) -> LinkError {
+    let kind = match import.kind {
+        ImportKind::Function(_) => "function",
+        ImportKind::Table(_) => "table",
+        ImportKind::Memory(_) => "memory",
+        ImportKind::Global(_) => "global",
+    };
+    let (module, name) = (import.module.clone(), import.name.clone());
+    match found {
+        None => LinkError::Unknown { module, name, kind },
+        Some(definition) => LinkError::Kind {
+            module,
+            name,
+            expected: kind,
+            found: definition.kind(),
+        },
+    }
+}

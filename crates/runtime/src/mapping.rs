@@ -1,0 +1,192 @@
+//! Address space owned by Rust: reserved as a whole, made accessible in parts.
+
+use crate::HostFailure;
+use std::fs::File;
+use std::ops::Range;
+use std::os::fd::AsRawFd;
+use std::ptr::NonNull;
+use std::sync::OnceLock;
+
+/// Bytes of a page of the operating system, which divides a Wasm page.
+pub(crate) fn page_bytes() -> usize {
+    static PAGE: OnceLock<usize> = OnceLock::new();
+    // SAFETY: sysconf has no preconditions.
+    *PAGE.get_or_init(|| unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as usize)
+}
+
+/// Rounds up to the page size of the operating system; `None` on overflow.
+pub(crate) fn round_up(bytes: usize) -> Option<usize> {
+    Some(bytes.checked_add(page_bytes() - 1)? & !(page_bytes() - 1))
+}
+
+/// What may be done with a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Nothing.
+    None,
+    /// Reading and writing.
+    ReadWrite,
+    /// Reading and executing.
+    ReadExecute,
+}
+
+impl Access {
+    fn flags(self) -> i32 {
+        match self {
+            Self::None => libc::PROT_NONE,
+            Self::ReadWrite => libc::PROT_READ | libc::PROT_WRITE,
+            Self::ReadExecute => libc::PROT_READ | libc::PROT_EXEC,
+        }
+    }
+}
+
+/// A private mapping, given back on drop.
+#[derive(Debug)]
+pub(crate) struct Mapping {
+    base: NonNull<u8>,
+    bytes: usize,
+    purpose: &'static str,
+}
+
+// SAFETY: a mapping is owned memory like a boxed slice; whoever makes references out of its
+// addresses is bound by the borrows of the type that owns it.
+unsafe impl Send for Mapping {}
+// SAFETY: as above; a shared mapping offers only its address and calls that ask for `&mut`.
+unsafe impl Sync for Mapping {}
+
+impl Mapping {
+    /// Maps zero pages. Nothing is committed before it is touched. `bytes` is
+    /// rounded up to pages; `purpose` is for the message if the system refuses.
+    pub fn new(bytes: usize, access: Access, purpose: &'static str) -> Result<Self, HostFailure> {
+        Self::with_flags(bytes, access, 0, purpose)
+    }
+
+    /// The same for a stack: the kernel then never backs it with huge pages, which
+    /// would cost two zeroed megabytes for the first frame.
+    pub fn new_stack(bytes: usize, purpose: &'static str) -> Result<Self, HostFailure> {
+        Self::with_flags(bytes, Access::None, libc::MAP_STACK, purpose)
+    }
+
+    fn with_flags(
+        bytes: usize,
+        access: Access,
+        flags: i32,
+        purpose: &'static str,
+    ) -> Result<Self, HostFailure> {
+        let too_large = || HostFailure::Memory {
+            purpose,
+            bytes: bytes as u64,
+            source: std::io::Error::from_raw_os_error(libc::ENOMEM),
+        };
+        let bytes = round_up(bytes.max(1)).ok_or_else(too_large)?;
+        let flags = flags | libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+        // SAFETY: a new anonymous mapping at an address of the kernel's choice touches
+        // nothing that exists.
+        let base = unsafe { libc::mmap(std::ptr::null_mut(), bytes, access.flags(), flags, -1, 0) };
+        if base == libc::MAP_FAILED {
+            return Err(HostFailure::memory(purpose, bytes));
+        }
+        let base = NonNull::new(base.cast()).ok_or_else(too_large)?;
+        Ok(Self {
+            base,
+            bytes,
+            purpose,
+        })
+    }
+
+    /// Address of byte 0.
+    pub fn base(&self) -> *mut u8 {
+        self.base.as_ptr()
+    }
+
+    /// All its addresses.
+    pub fn addresses(&self) -> Range<usize> {
+        let start = self.base() as usize;
+        start..start + self.bytes
+    }
+
+    /// Changes what may be done with a range (offsets, at page boundaries).
+    pub fn protect(&mut self, range: Range<usize>, access: Access) -> Result<(), HostFailure> {
+        if range.is_empty() {
+            return Ok(());
+        }
+        self.check(&range);
+        // SAFETY: the range lies within this mapping, which `&mut self` owns.
+        let status = unsafe {
+            libc::mprotect(
+                self.base().add(range.start).cast(),
+                range.len(),
+                access.flags(),
+            )
+        };
+        if status != 0 {
+            return Err(HostFailure::memory(self.purpose, range.len()));
+        }
+        Ok(())
+    }
+
+    /// Gives the pages of a range back; they read as they did when they were mapped.
+    pub fn discard(&mut self, range: Range<usize>) -> Result<(), HostFailure> {
+        if range.is_empty() {
+            return Ok(());
+        }
+        self.check(&range);
+        // SAFETY: the range lies within this mapping, which `&mut self` owns; private pages
+        // are replaced by zeros or by the contents of the mapped file.
+        let status = unsafe {
+            libc::madvise(
+                self.base().add(range.start).cast(),
+                range.len(),
+                libc::MADV_DONTNEED,
+            )
+        };
+        if status != 0 {
+            return Err(HostFailure::system("giving memory back (madvise)"));
+        }
+        Ok(())
+    }
+
+    /// Puts a private, writable, copy-on-write view of a part of a file at a range.
+    pub fn map_file(
+        &mut self,
+        range: Range<usize>,
+        file: &File,
+        file_offset: u64,
+    ) -> Result<(), HostFailure> {
+        self.check(&range);
+        // SAFETY: MAP_FIXED replaces pages of this mapping only, which `&mut self` owns.
+        let address = unsafe {
+            libc::mmap(
+                self.base().add(range.start).cast(),
+                range.len(),
+                Access::ReadWrite.flags(),
+                libc::MAP_PRIVATE | libc::MAP_FIXED | libc::MAP_NORESERVE,
+                file.as_raw_fd(),
+                file_offset as libc::off_t,
+            )
+        };
+        if address == libc::MAP_FAILED {
+            return Err(HostFailure::memory(self.purpose, range.len()));
+        }
+        Ok(())
+    }
+
+    fn check(&self, range: &Range<usize>) {
+        assert!(
+            range.start <= range.end && range.end <= self.bytes,
+            "a range of a mapping lies within it"
+        );
+        debug_assert!(
+            range.start.is_multiple_of(page_bytes()),
+            "protection changes at page boundaries"
+        );
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // SAFETY: the mapping is owned and nothing can refer to it any more.
+        let status = unsafe { libc::munmap(self.base().cast(), self.bytes) };
+        debug_assert_eq!(status, 0, "unmapping what was mapped succeeds");
+    }
+}

@@ -1,0 +1,130 @@
+//! Linear memory: a reservation no access of generated code can leave.
+//!
+//! ```text
+//! | front guard, 2 GiB | accessible | not accessible ... up to 8 GiB | guard |
+//!                      ^ base
+//! ```
+//!
+//! Generated code checks nothing: it accesses `base + u32 index + u32 offset`, up to 16
+//! bytes from there. That stays below `base + 8 GiB + 16`. The guard in front is for bugs alone: the
+//! processor sign-extends 32-bit displacements, so an offset that was encoded
+//! wrongly reaches 2 GiB below the base and no further. Address space is
+//! cheap: a process has 128 TiB, that is some 12,000 instances.
+
+use crate::HostFailure;
+use crate::image::MemoryImage;
+use crate::mapping::{Access, Mapping};
+use pvf_spec::PAGE_BYTES;
+use std::ops::Range;
+
+/// Bytes of inaccessible address space below the base.
+const FRONT_GUARD: usize = 1 << 31;
+/// Bytes from the base that an index and an offset can reach.
+const REACH: usize = 1 << 33;
+/// Bytes behind, for the width of the access.
+const BACK_GUARD: usize = 64 * 1024;
+
+/// The linear memory of an instance.
+#[derive(Debug)]
+pub(crate) struct LinearMemory {
+    mapping: Mapping,
+    /// Current size in bytes.
+    bytes: usize,
+    /// Size at instantiation in bytes.
+    initial_bytes: usize,
+    limit_pages: u32,
+}
+
+impl LinearMemory {
+    /// A memory of `initial_pages` (at most `limit_pages`, that at most 65,536) with the
+    /// contents of the image.
+    pub fn new(
+        initial_pages: u32,
+        limit_pages: u32,
+        image: &MemoryImage,
+    ) -> Result<Self, HostFailure> {
+        debug_assert!(
+            initial_pages <= limit_pages && limit_pages <= 65_536,
+            "the caller has compared the sizes"
+        );
+        let reservation = FRONT_GUARD + REACH + BACK_GUARD;
+        let mut mapping = Mapping::new(reservation, Access::None, "linear memory")?;
+        let initial_bytes = initial_pages as usize * PAGE_BYTES as usize;
+        mapping.protect(FRONT_GUARD..FRONT_GUARD + initial_bytes, Access::ReadWrite)?;
+        for (range, file, file_offset) in image.parts() {
+            debug_assert!(
+                range.end <= initial_bytes,
+                "the image holds segments within the initial memory"
+            );
+            let range = FRONT_GUARD + range.start..FRONT_GUARD + range.end;
+            mapping.map_file(range, file, file_offset)?;
+        }
+        Ok(Self {
+            mapping,
+            bytes: initial_bytes,
+            initial_bytes,
+            limit_pages,
+        })
+    }
+
+    /// Address of byte 0.
+    pub fn base(&self) -> *mut u8 {
+        // SAFETY: the reservation is longer than its front guard.
+        unsafe { self.mapping.base().add(FRONT_GUARD) }
+    }
+
+    /// All addresses that generated code can reach, guards included.
+    pub fn reservation(&self) -> Range<usize> {
+        self.mapping.addresses()
+    }
+
+    /// Current size in pages.
+    pub fn pages(&self) -> u32 {
+        (self.bytes / PAGE_BYTES as usize) as u32
+    }
+
+    /// Largest size in pages.
+    pub fn limit_pages(&self) -> u32 {
+        self.limit_pages
+    }
+
+    /// The contents.
+    pub fn as_slice(&self) -> &[u8] {
+        // SAFETY: the first `bytes` bytes from the base are mapped and readable, and nothing
+        // writes them while `self` is borrowed: generated code runs under `&mut`.
+        unsafe { std::slice::from_raw_parts(self.base(), self.bytes) }
+    }
+
+    /// The contents, to be changed.
+    pub fn as_mut_slice(&mut self) -> &mut [u8] {
+        // SAFETY: as above, and `&mut self` makes the access exclusive.
+        unsafe { std::slice::from_raw_parts_mut(self.base(), self.bytes) }
+    }
+
+    /// Adds pages and returns the size before, or `None` if that would exceed
+    /// the limit. A refusal by the operating system is a failure of the host.
+    pub fn grow(&mut self, pages: u32) -> Result<Option<u32>, HostFailure> {
+        let old = self.pages();
+        match old.checked_add(pages) {
+            Some(new) if new <= self.limit_pages => {}
+            _ => return Ok(None),
+        }
+        let end = self.bytes + pages as usize * PAGE_BYTES as usize;
+        self.mapping.protect(
+            FRONT_GUARD + self.bytes..FRONT_GUARD + end,
+            Access::ReadWrite,
+        )?;
+        self.bytes = end;
+        Ok(Some(old))
+    }
+
+    /// Back to the size and contents of a new memory.
+    pub fn reset(&mut self) -> Result<(), HostFailure> {
+        let end = FRONT_GUARD + self.bytes;
+        self.mapping.discard(FRONT_GUARD..end)?;
+        self.mapping
+            .protect(FRONT_GUARD + self.initial_bytes..end, Access::None)?;
+        self.bytes = self.initial_bytes;
+        Ok(())
+    }
+}

@@ -1,0 +1,86 @@
+//! The stack that Wasm runs on.
+//!
+//! ```text
+//! | guard | room for signals | STACK_MARGIN_BYTES | stack_native_max | ENTRY_AREA_BYTES | guard |
+//!                                                 ^ limit            ^ top
+//! ```
+//!
+//! Generated code compares with the limit before it touches a frame, so the guards
+//! are reached only if compiler or runtime are wrong. The room for signals is for handlers of
+//! the embedder that were installed without `SA_ONSTACK`.
+
+use crate::HostFailure;
+use crate::mapping::{Access, Mapping, page_bytes, round_up};
+use pvf_compiler::abi::{ENTRY_AREA_BYTES, STACK_MARGIN_BYTES};
+use std::ops::Range;
+
+/// Inaccessible bytes at each end; larger than most frames, so that a wrong
+/// frame is caught rather than passed over.
+const GUARD: usize = 1 << 20;
+
+/// What a foreign signal handler may need beyond the margin.
+const SIGNAL_ROOM: usize = 64 * 1024;
+
+/// A run that went deeper than this gives the memory below back. What a usual run
+/// needs stays, so that it does not fault its pages in each time.
+const KEEP: usize = 256 * 1024;
+
+/// A stack for Wasm; memory is taken as the stack is used.
+#[derive(Debug)]
+pub(crate) struct WasmStack {
+    mapping: Mapping,
+    /// Offset of depth 0 in the mapping.
+    top: usize,
+    native_max: usize,
+}
+
+impl WasmStack {
+    /// Reserves a stack on which frames may take `native_max` bytes.
+    pub fn new(native_max: u64) -> Result<Self, HostFailure> {
+        const PURPOSE: &str = "the Wasm stack";
+        let below = GUARD + SIGNAL_ROOM + STACK_MARGIN_BYTES as usize;
+        let entry = (ENTRY_AREA_BYTES as usize).next_multiple_of(page_bytes());
+        let sizes = || {
+            let native_max = usize::try_from(native_max).ok()?;
+            let top = round_up(native_max.checked_add(below)?)?;
+            Some((native_max, top, top.checked_add(entry + GUARD)?))
+        };
+        let (native_max, top, bytes) = sizes().ok_or_else(|| HostFailure::Memory {
+            purpose: PURPOSE,
+            bytes: native_max,
+            source: std::io::Error::from_raw_os_error(libc::ENOMEM),
+        })?;
+        let mut mapping = Mapping::new_stack(bytes, PURPOSE)?;
+        mapping.protect(GUARD..top + entry, Access::ReadWrite)?;
+        Ok(Self {
+            mapping,
+            top,
+            native_max,
+        })
+    }
+
+    /// Stack pointer at depth 0.
+    pub fn top(&self) -> usize {
+        self.mapping.base() as usize + self.top
+    }
+
+    /// Lowest stack pointer allowed.
+    pub fn limit(&self) -> usize {
+        self.top() - self.native_max
+    }
+
+    /// All addresses, guards included.
+    pub fn reservation(&self) -> Range<usize> {
+        self.mapping.addresses()
+    }
+
+    /// After a run that took `depth` bytes: gives back what the next one will hardly need.
+    pub fn trim(&mut self, depth: usize) -> Result<(), HostFailure> {
+        if depth <= KEEP {
+            return Ok(());
+        }
+        let keep = KEEP.next_multiple_of(page_bytes());
+        self.mapping
+            .discard(GUARD..self.top.saturating_sub(keep).max(GUARD))
+    }
+}

@@ -1,0 +1,266 @@
+//! What an instance consists of: [`Core`] for everything that does not know
+//! the host's state, [`Store`] for the whole.
+
+use crate::context::Context;
+use crate::linker::{Linked, LinkedImports};
+use crate::memory::LinearMemory;
+use crate::stack::WasmStack;
+use crate::{HostError, HostFailure, InstantiateError, Module, arch, error::Segment};
+use pvf_compiler::abi::context;
+use pvf_compiler::artifact::{ConstExpr, ElementMode};
+use pvf_spec::{ExecutionParameters, PAGE_BYTES, Trap, TrapKind};
+
+/// An instance; its address does not change while generated code runs.
+pub(crate) struct Store<T> {
+    pub linked: Linked<T>,
+    pub core: Core,
+    pub data: T,
+}
+
+/// An instance without the host's state.
+pub(crate) struct Core {
+    pub module: Module,
+    pub context: Context,
+    pub memory: Option<LinearMemory>,
+    pub stack: WasmStack,
+    /// Passive data segments that were dropped; empty if the module has no passive ones.
+    dropped_data: Vec<bool>,
+    /// The same for element segments.
+    dropped_elements: Vec<bool>,
+    /// Deepest run since creation or reset, in bytes.
+    pub stack_peak: u64,
+    /// Why the last host call ended the run.
+    pub pending: Option<Ended>,
+    /// The array of parameters and results, kept to save an allocation per call.
+    pub slots: Vec<u64>,
+}
+
+/// Why a host call ends the run.
+pub(crate) enum Ended {
+    Trap(TrapKind, Option<String>),
+    Failure(HostFailure),
+}
+
+impl From<HostError> for Ended {
+    fn from(error: HostError) -> Self {
+        match error {
+            HostError::Trap(message) => Self::Trap(TrapKind::HostError, Some(message)),
+            HostError::TrapKind(kind, message) => Self::Trap(kind, Some(message)),
+            HostError::Failure(failure) => Self::Failure(failure),
+        }
+    }
+}
+
+impl From<HostFailure> for Ended {
+    fn from(failure: HostFailure) -> Self {
+        Self::Failure(failure)
+    }
+}
+
+impl Core {
+    /// Memory, context and stack of a new instance, with the image in memory and nothing else
+    /// initialised.
+    pub fn new<T>(
+        linked: &LinkedImports<T>,
+        parameters: &ExecutionParameters,
+    ) -> Result<Self, InstantiateError> {
+        let module = linked.module.clone();
+        let memory = match linked.memory {
+            None => None,
+            Some(ty) => {
+                let mut limit = parameters.max_memory_pages.min(65_536);
+                if let Some(maximum) = ty.maximum
+                    && !parameters.ignore_declared_maximum
+                {
+                    limit = limit.min(maximum);
+                }
+                if ty.minimum > limit {
+                    return Err(InstantiateError::MemoryTooLarge {
+                        minimum: ty.minimum,
+                        limit,
+                    });
+                }
+                Some(LinearMemory::new(ty.minimum, limit, module.image())?)
+            }
+        };
+        let info = module.info();
+        let mut fields = Context::new(info.globals.len() as u32, linked.table_entries)?;
+        let stack = WasmStack::new(parameters.stack_native_max)?;
+        let base = memory.as_ref().map_or(0, |memory| memory.base() as u64);
+        fields.set(context::MEMORY_BASE, base);
+        fields.set(context::STACK_LOW, stack.top() as u64);
+        fields.set(context::STACK_LIMIT, stack.limit() as u64);
+        fields.set(context::STACK_TOP, stack.top() as u64);
+        fields.set(context::HOST_CALL, arch::host_call_address());
+        fields.set(context::EXIT, arch::exit_address());
+        fields.set(context::GAS_LEFT, i64::MAX as u64);
+        fields.set(context::LOGICAL_LEFT, i64::MAX as u64);
+        Ok(Self {
+            context: fields,
+            memory,
+            stack,
+            dropped_data: Vec::new(),
+            dropped_elements: Vec::new(),
+            stack_peak: 0,
+            pending: None,
+            slots: Vec::new(),
+            module,
+        })
+    }
+
+    /// Memory as it is before any segment was written by the instance, context without globals and table.
+    pub fn clear(&mut self) -> Result<(), HostFailure> {
+        if let Some(memory) = &mut self.memory {
+            memory.reset()?;
+        }
+        self.context.clear()?;
+        self.stack_peak = 0;
+        self.pending = None;
+        Ok(())
+    }
+
+    /// Globals and active segments. On a cleared core.
+    pub fn initialise(&mut self, imported_globals: &[u64]) -> Result<(), InstantiateError> {
+        self.publish_memory_size();
+        for (index, &bits) in (0..).zip(imported_globals) {
+            self.context.set_global(index, bits);
+        }
+        let module = self.module.clone();
+        let info = module.info();
+        for (index, global) in (0..).zip(&info.globals) {
+            if let Some(init) = global.init {
+                let bits = self.evaluate(init);
+                self.context.set_global(index, bits);
+            }
+        }
+        self.initialise_table(&module)?;
+        self.initialise_memory(&module)?;
+
+        let passive = info.data_segments.iter().any(|it| it.offset.is_none());
+        self.dropped_data.clear();
+        if passive {
+            let active = info.data_segments.iter().map(|it| it.offset.is_some());
+            self.dropped_data.extend(active);
+        }
+        let is_passive = |mode| matches!(mode, ElementMode::Passive);
+        let passive = info.element_segments.iter().any(|it| is_passive(it.mode));
+        self.dropped_elements.clear();
+        if passive {
+            let others = info.element_segments.iter().map(|it| !is_passive(it.mode));
+            self.dropped_elements.extend(others);
+        }
+        Ok(())
+    }
+
+    fn initialise_table(&mut self, module: &Module) -> Result<(), InstantiateError> {
+        for (index, segment) in (0..).zip(&module.info().element_segments) {
+            let ElementMode::Active(offset) = segment.mode else {
+                continue;
+            };
+            let start = self.evaluate(offset) as u32;
+            let end = u64::from(start) + segment.functions.len() as u64;
+            if end > u64::from(self.context.table_entries()) {
+                return Err(InstantiateError::SegmentOutOfBounds {
+                    segment: Segment::Element(index),
+                    trap: Trap::new(TrapKind::TableOutOfBounds),
+                });
+            }
+            for (entry, &function) in (start..).zip(&segment.functions) {
+                let value = module.table_entry(function);
+                self.context.set_table_entry(entry, value);
+            }
+        }
+        Ok(())
+    }
+
+    fn initialise_memory(&mut self, module: &Module) -> Result<(), InstantiateError> {
+        for &index in &module.image().remaining {
+            let segment = &module.info().data_segments[index as usize];
+            let Some(offset) = segment.offset else {
+                continue;
+            };
+            let start = self.evaluate(offset) as u32 as usize;
+            let bytes = module.segment_bytes(index);
+            let memory = self
+                .memory
+                .as_mut()
+                .map_or(&mut [][..], LinearMemory::as_mut_slice);
+            match memory.get_mut(start..start + bytes.len()) {
+                Some(range) => range.copy_from_slice(bytes),
+                None => {
+                    return Err(InstantiateError::SegmentOutOfBounds {
+                        segment: Segment::Data(index),
+                        trap: Trap::new(TrapKind::MemoryOutOfBounds),
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The bits of a constant expression; imported globals are already set.
+    fn evaluate(&self, expression: ConstExpr) -> u64 {
+        match expression {
+            ConstExpr::Const(bits) => bits,
+            ConstExpr::Global(index) => self.context.global(index).unwrap_or(0),
+        }
+    }
+
+    /// Grows memory and lets generated code know.
+    pub fn grow_memory(&mut self, pages: u32) -> Result<Option<u32>, HostFailure> {
+        let Some(memory) = &mut self.memory else {
+            return Ok(None);
+        };
+        let old = memory.grow(pages)?;
+        self.publish_memory_size();
+        Ok(old)
+    }
+
+    fn publish_memory_size(&mut self) {
+        let bytes = self.memory_slice().len() as u64;
+        debug_assert!(bytes.is_multiple_of(PAGE_BYTES), "memory consists of pages");
+        self.context.set(context::MEMORY_BYTES, bytes);
+    }
+
+    /// The memory's contents; empty without a memory.
+    pub fn memory_slice(&self) -> &[u8] {
+        self.memory.as_ref().map_or(&[], LinearMemory::as_slice)
+    }
+
+    /// The memory's contents; empty without a memory.
+    pub fn memory_slice_mut(&mut self) -> &mut [u8] {
+        self.memory
+            .as_mut()
+            .map_or(&mut [], LinearMemory::as_mut_slice)
+    }
+
+    /// Whether a data segment is empty for `memory.init`.
+    pub fn data_dropped(&self, segment: u32) -> bool {
+        self.dropped_data
+            .get(segment as usize)
+            .copied()
+            .unwrap_or(true)
+    }
+
+    /// Whether an element segment is empty for `table.init`.
+    pub fn elements_dropped(&self, segment: u32) -> bool {
+        self.dropped_elements
+            .get(segment as usize)
+            .copied()
+            .unwrap_or(true)
+    }
+
+    /// `data.drop`.
+    pub fn drop_data(&mut self, segment: u32) {
+        if let Some(dropped) = self.dropped_data.get_mut(segment as usize) {
+            *dropped = true;
+        }
+    }
+
+    /// `elem.drop`.
+    pub fn drop_elements(&mut self, segment: u32) {
+        if let Some(dropped) = self.dropped_elements.get_mut(segment as usize) {
+            *dropped = true;
+        }
+    }
+}

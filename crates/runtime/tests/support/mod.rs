@@ -1,0 +1,290 @@
+//! A module assembled by hand, for tests that do not depend on the code generator.
+//!
+//! The assembler of the Rust compiler makes its code; macros note functions and trap sites
+//! in tables from which [`artifact`] builds an `Artifact`. The Wasm offset of a site
+//! is its number in the source below, so tests can name it.
+#![allow(dead_code)]
+
+use pvf_compiler::Target;
+use pvf_compiler::artifact::*;
+use pvf_runtime::{HostError, Linker};
+use pvf_spec::{ExecutionParameters, Features, TrapKind};
+use std::arch::global_asm;
+
+global_asm!(include_str!("module.s"));
+
+/// A function of the module, by index. Imported ones first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum F {
+    ImportAdd,
+    ImportNop,
+    ImportMissing,
+    ImportFloat,
+    Add,
+    Unreachable,
+    DivU,
+    DivS,
+    Load8,
+    Load64,
+    Load64Far,
+    Store64,
+    CallAdd,
+    CallNop,
+    CallMissing,
+    Recurse,
+    Grow,
+    Copy,
+    Fill,
+    Init,
+    Drop,
+    TableInit,
+    TableCopy,
+    ElemDrop,
+    CallIndirect,
+    Mxcsr,
+    NopLoop,
+    Bump,
+    ImportAddSelf,
+    LeaveStack,
+    NoSite,
+    Negative,
+}
+
+impl F {
+    /// The index as the runtime takes it.
+    pub fn index(self) -> u32 {
+        self as u32
+    }
+}
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct FunctionRow {
+    start: u32,
+    end: u32,
+    signature: u32,
+    frame: u32,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct SiteRow {
+    code: u32,
+    wasm: u32,
+    kind: u32,
+}
+
+unsafe extern "C" {
+    static pvf_test_code: u8;
+    static pvf_test_code_end: u8;
+    static pvf_test_functions: FunctionRow;
+    static pvf_test_functions_end: FunctionRow;
+    static pvf_test_sites: SiteRow;
+    static pvf_test_sites_end: SiteRow;
+    static pvf_test_stubs: u32;
+    static pvf_test_stubs_end: u32;
+}
+
+/// # Safety
+/// Both are labels of one table of `T`s.
+unsafe fn between<T: Clone>(start: *const T, end: *const T) -> Vec<T> {
+    // SAFETY: by the caller's promise.
+    unsafe {
+        let count = end.offset_from(start) as usize;
+        std::slice::from_raw_parts(start, count).to_vec()
+    }
+}
+
+/// The signatures, in the order of the entry stubs in `module.s`.
+pub fn signatures() -> Vec<FuncType> {
+    use ValType::{I32, I64};
+    [
+        (vec![], vec![]),
+        (vec![I32], vec![I32]),
+        (vec![I32, I32], vec![I32]),
+        (vec![I64, I64], vec![I64]),
+        (vec![I32], vec![I64]),
+        (vec![I32, I64], vec![]),
+        (vec![I32, I32, I32], vec![]),
+        (vec![], vec![I32]),
+        (vec![I32], vec![]),
+    ]
+    .into_iter()
+    .map(|(params, results)| FuncType { params, results })
+    .collect()
+}
+
+/// The module: memory of 1 to 4 pages, a table of 8 entries, two globals (one mutable `i32`, one
+/// immutable `i64`), three data segments (active at 16, active at 65,530, passive), two element
+/// segments (active at 1, passive).
+pub fn artifact() -> Artifact {
+    // SAFETY: the labels frame the tables in `module.s`, whose rows have these layouts.
+    let (code, rows, mut sites, stubs) = unsafe {
+        (
+            between(&raw const pvf_test_code, &raw const pvf_test_code_end),
+            between(
+                &raw const pvf_test_functions,
+                &raw const pvf_test_functions_end,
+            ),
+            between(&raw const pvf_test_sites, &raw const pvf_test_sites_end),
+            between(&raw const pvf_test_stubs, &raw const pvf_test_stubs_end),
+        )
+    };
+    sites.sort_by_key(|site| site.code);
+    let mut traps = TrapMapBuilder::default();
+    for site in sites {
+        traps.push(TrapSite {
+            code_offset: site.code,
+            wasm_offset: site.wasm,
+            kind: TrapKind::from_code(site.kind as u8).unwrap(),
+        });
+    }
+    let functions: Vec<_> = rows
+        .iter()
+        .map(|row| Function {
+            signature: row.signature,
+            code_offset: row.start,
+            code_bytes: row.end - row.start,
+            frame_bytes: row.frame,
+            body_offset: 0,
+            body_bytes: 0,
+        })
+        .collect();
+    let import = |name: &str, signature| Import {
+        module: "env".into(),
+        name: name.into(),
+        kind: ImportKind::Function(signature),
+    };
+    let data = b"hello, image\x01\x02\x03\x04\x05\x06passive".to_vec();
+    let module = ModuleInfo {
+        target: Target::X86_64,
+        features: Features::ALL,
+        wasm_bytes: 1000,
+        signatures: signatures(),
+        imports: vec![
+            import("add", 3),
+            import("nop", 0),
+            import("missing", 0),
+            import("float", 7),
+        ],
+        functions,
+        imported_functions: 4,
+        table: Some(TableType {
+            minimum: 8,
+            maximum: None,
+        }),
+        memory: Some(MemoryType {
+            minimum: 1,
+            maximum: Some(4),
+        }),
+        globals: vec![
+            Global {
+                ty: GlobalType {
+                    value: ValType::I32,
+                    mutable: true,
+                },
+                init: Some(ConstExpr::Const(41)),
+            },
+            Global {
+                ty: GlobalType {
+                    value: ValType::I64,
+                    mutable: false,
+                },
+                init: Some(ConstExpr::Const(1 << 40)),
+            },
+        ],
+        imported_globals: 0,
+        exports: vec![
+            Export {
+                name: "add".into(),
+                kind: ExportKind::Function(F::Add.index()),
+            },
+            Export {
+                name: "memory".into(),
+                kind: ExportKind::Memory,
+            },
+        ],
+        start: None,
+        data_segments: vec![
+            DataSegment {
+                offset: Some(ConstExpr::Const(16)),
+                bytes: 0..12,
+            },
+            DataSegment {
+                offset: Some(ConstExpr::Const(65_530)),
+                bytes: 12..18,
+            },
+            DataSegment {
+                offset: None,
+                bytes: 18..25,
+            },
+        ],
+        element_segments: vec![
+            ElementSegment {
+                mode: ElementMode::Active(ConstExpr::Const(1)),
+                functions: vec![Some(F::Add.index()), None, Some(F::ImportAdd.index())],
+            },
+            ElementSegment {
+                mode: ElementMode::Passive,
+                functions: vec![Some(F::DivU.index()), Some(F::Add.index())],
+            },
+        ],
+        entry_stubs: stubs,
+    };
+    Artifact {
+        module,
+        code,
+        traps: traps.finish(),
+        data,
+    }
+}
+
+/// What host functions of [`linker`] work on.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct State {
+    pub calls: u64,
+}
+
+/// Definitions for the module's imports; `missing` is missing.
+pub fn linker() -> Linker<State> {
+    let mut linker: Linker<State> = Linker::new();
+    let signatures = signatures();
+    linker.func("env", "add", signatures[3].clone(), |caller, slots| {
+        caller.data_mut().calls += 1;
+        match slots[0] {
+            13 => return Err(HostError::Trap("thirteen".into())),
+            14 => return Err(HostError::TrapKind(TrapKind::OutOfGas, "fourteen".into())),
+            15 => panic!("fifteen of {}", slots[1]),
+            16 => std::panic::panic_any(16),
+            _ => {}
+        }
+        slots[0] = slots[0].wrapping_add(slots[1]);
+        Ok(())
+    });
+    linker.func("env", "nop", signatures[0].clone(), |caller, _| {
+        caller.data_mut().calls += 1;
+        Ok(())
+    });
+    linker.func("env", "float", signatures[7].clone(), |_, slots| {
+        slots[0] = u64::from(mxcsr());
+        Ok(())
+    });
+    linker.unknown_functions(Some("env"));
+    linker
+}
+
+/// The floating-point control and status register.
+pub fn mxcsr() -> u32 {
+    let mut value = 0_u32;
+    // SAFETY: stores the register to the variable.
+    unsafe { std::arch::asm!("stmxcsr [{}]", in(reg) &mut value) };
+    value
+}
+
+/// Limits by the module's own declarations and a stack of 1 MiB.
+pub const PARAMETERS: ExecutionParameters = ExecutionParameters {
+    max_memory_pages: 65_536,
+    ignore_declared_maximum: false,
+    stack_native_max: 1 << 20,
+};
