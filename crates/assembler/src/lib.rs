@@ -27,6 +27,24 @@
 //! assert_eq!(asm.code().len(), 5 + 3 + 2 + 3 + 3 + 2 + 1);
 //! # Ok::<(), pvf_assembler::FinishError>(())
 //! ```
+//!
+//! # Speed, and why an assembler of our own
+//! `bench/emission` writes the same ten-instruction mix (4.9 bytes on average,
+//! one forward branch in ten) through four assemblers, after checking that the
+//! programs are the same. On one core of an AMD EPYC, with other work on the
+//! machine:
+//!
+//! | assembler | ns per instruction | what it has |
+//! | --- | --- | --- |
+//! | this one | 2.5 | what the compiler emits, labels, jump tables, constants |
+//! | polkavm-assembler 0.37 | 3.8 | integers and labels; no floats |
+//! | dynasm-rs 5 | 4.7 | everything and labels; widths fixed in a macro, or the longest |
+//! | cranelift-assembler-x64 0.135 | 8.3 | everything; labels are the user's matter |
+//!
+//! Even at ten instructions per Wasm operator of two bytes, emission
+//! alone would then run at 80 MB of Wasm per second. None of the others offers
+//! both floats with labels and the shortest form of operands known only at run
+//! time; this one adds no dependency and builds in a second.
 
 #![deny(unsafe_code)]
 #![warn(missing_docs)]

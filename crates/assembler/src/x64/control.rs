@@ -48,8 +48,7 @@ struct ShortJump {
     target: Label,
 }
 
-/// The recommended no-operations of one to nine bytes, each in a row with its
-/// length before it.
+/// The manual's recommended no-operations of one to nine bytes.
 const NOPS: [&[u8]; 9] = [
     &[0x90],
     &[0x66, 0x90],

@@ -341,14 +341,14 @@ impl Assembler {
     #[inline(always)]
     pub(super) fn encode(&mut self, op: Opcode, size: Size, imm: Imm) {
         let head = Head::legacy(op, size, 0, 0, 0, false);
-        self.buffer.put(head.bits, head.len, imm.bits, imm.len);
+        self.put_with_imm(head, imm);
     }
 
     /// A register in the opcode's low three bits.
     #[inline(always)]
     pub(super) fn encode_plus(&mut self, op: Opcode, size: Size, number: u8, imm: Imm) {
         let head = Head::legacy(op.plus(number & 7), size, 0, 0, number, false);
-        self.buffer.put(head.bits, head.len, imm.bits, imm.len);
+        self.put_with_imm(head, imm);
     }
 
     /// `reg` in ModRM.reg, register `rm` in ModRM.rm.
@@ -363,7 +363,7 @@ impl Assembler {
         imm: Imm,
     ) {
         let head = Head::legacy(op, size, reg, 0, rm, force_rex).registers(reg, rm);
-        self.buffer.put(head.bits, head.len, imm.bits, imm.len);
+        self.put_with_imm(head, imm);
     }
 
     /// The opcode's digit in ModRM.reg, register `rm` in ModRM.rm.
@@ -413,7 +413,7 @@ impl Assembler {
     #[inline(always)]
     pub(super) fn encode_vex_rr(&mut self, vex: Vex, reg: u8, v: u8, rm: u8, imm: Imm) {
         let head = Head::vex(vex, reg, v, 0, rm).registers(reg, rm);
-        self.buffer.put(head.bits, head.len, imm.bits, imm.len);
+        self.put_with_imm(head, imm);
     }
 
     /// VEX with a memory operand.
@@ -439,13 +439,27 @@ impl Assembler {
     }
 
     #[inline(always)]
+    fn put_with_imm(&mut self, head: Head, imm: Imm) {
+        if imm.len == 0 {
+            self.buffer.put_word(head.bits, head.len);
+        } else {
+            self.buffer.put(head.bits, head.len, imm.bits, imm.len);
+        }
+    }
+
+    #[inline(always)]
     fn put_with_disp(&mut self, head: Head, disp: i32, disp_len: u32, imm: Imm) {
         debug_assert!(
             imm.len <= 4,
             "no instruction has a memory operand and a longer immediate"
         );
-        let disp_bits = 8 * disp_len;
-        let tail = disp as u32 as u64 & ((1 << disp_bits) - 1) | imm.bits << disp_bits;
+        let disp = disp as u32 as u64;
+        let tail = if imm.len == 0 {
+            disp
+        } else {
+            let disp_bits = 8 * disp_len;
+            disp & ((1 << disp_bits) - 1) | imm.bits << disp_bits
+        };
         self.buffer
             .put(head.bits, head.len, tail, disp_len + imm.len);
     }

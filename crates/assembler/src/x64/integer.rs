@@ -105,8 +105,7 @@ three_operands! {
     mulx_rrr, mulx_rrm = 0xF2 0x0F38 0xF6;
 }
 
-/// `reg, rm` of a 32-bit load's natural pairing: `ALU r/m, reg` is `8n+1`,
-/// `ALU reg, r/m` is `8n+3`.
+/// The eight operations of [`Alu`], comparisons and what has a shape of its own.
 impl Assembler {
     /// `alu dst, src`
     #[inline]
