@@ -1,0 +1,117 @@
+//! Artifacts as files: written whole or not at all, read with bounds.
+
+use blake2::digest::{Digest, consts::U32};
+use pvf_compiler::{Artifact, ArtifactError};
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Why a file gives no artifact.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadArtifactError {
+    /// The file cannot be read: a failure of the host.
+    #[error("cannot read {}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The operating system's answer.
+        source: io::Error,
+    },
+    /// What was read is not an intact artifact.
+    #[error("{}: {source}", path.display())]
+    Artifact {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: ArtifactError,
+    },
+}
+
+/// Bytes read before it is decided whether the rest is worth reading: more than any
+/// header.
+const HEAD_BYTES: u64 = 4096;
+
+/// BLAKE2b-256 of an artifact's bytes ([`Artifact::to_bytes`]), which tells whether
+/// two machines prepared the same.
+///
+/// ```
+/// assert_eq!(pvf_executor::artifact_digest(b"")[..4], [0x0e, 0x57, 0x51, 0xc0]);
+/// ```
+pub fn artifact_digest(bytes: &[u8]) -> [u8; 32] {
+    blake2::Blake2b::<U32>::digest(bytes).into()
+}
+
+/// Writes an artifact to a file and returns its bytes' [digest](artifact_digest).
+///
+/// The bytes go to a temporary file in the same directory, which then takes the name: a
+/// reader sees the old file or the new one, never a part.
+pub fn write_artifact(artifact: &Artifact, path: &Path) -> io::Result<[u8; 32]> {
+    let bytes = artifact.to_bytes();
+    write_atomically(path, &bytes)?;
+    Ok(artifact_digest(&bytes))
+}
+
+fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let (temporary, mut file) = create_beside(path)?;
+    let written = file
+        .write_all(bytes)
+        .and_then(|()| file.sync_all())
+        .and_then(|()| fs::rename(&temporary, path));
+    if written.is_err() {
+        // The first error is the one to report; the file may be gone already.
+        let _ = fs::remove_file(&temporary);
+    }
+    written
+}
+
+/// A new file in the directory of `path`.
+fn create_beside(path: &Path) -> io::Result<(PathBuf, File)> {
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+    loop {
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let mut temporary = OsString::from(".");
+        temporary.push(name);
+        temporary.push(format!(".{}-{number}.tmp", std::process::id()));
+        let temporary = path.with_file_name(temporary);
+        match OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(&temporary)
+        {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            created => return Ok((temporary, created?)),
+        }
+    }
+}
+
+/// Reads an artifact from a file. A file that does not begin like an artifact is not
+/// read any further, and no file further than its header says.
+pub fn read_artifact(path: &Path) -> Result<Artifact, ReadArtifactError> {
+    let io = |source| ReadArtifactError::Io {
+        path: path.to_owned(),
+        source,
+    };
+    let invalid = |source| ReadArtifactError::Artifact {
+        path: path.to_owned(),
+        source,
+    };
+    let mut file = File::open(path).map_err(io)?;
+    let mut bytes = Vec::new();
+    let head = (&mut file).take(HEAD_BYTES).read_to_end(&mut bytes);
+    head.map_err(io)?;
+    match Artifact::from_bytes(&bytes) {
+        Err(ArtifactError::Length { expected, found }) if expected > found => {
+            // One byte more than expected, to see whether the file goes on.
+            let rest = expected - found + 1;
+            file.take(rest).read_to_end(&mut bytes).map_err(io)?;
+            Artifact::from_bytes(&bytes).map_err(invalid)
+        }
+        other => other.map_err(invalid),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,78 @@
+//! The code in a chain specification.
+//!
+//! A raw specification of a live chain has hundreds of megabytes of state. It is read
+//! in one pass that keeps nothing but the one value.
+
+use super::CodeError;
+use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use std::borrow::Cow;
+use std::fmt;
+
+/// `:code` in hexadecimal, the key under which a chain keeps its code.
+const CODE_KEY: &str = "0x3a636f6465";
+
+#[derive(Deserialize)]
+struct ChainSpec<'a> {
+    #[serde(borrow)]
+    genesis: Option<Genesis<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Genesis<'a> {
+    #[serde(borrow)]
+    raw: Option<Raw<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Raw<'a> {
+    #[serde(borrow)]
+    top: Option<Top<'a>>,
+}
+
+/// The value of [`CODE_KEY`].
+struct Top<'a>(Option<Text<'a>>);
+
+/// A string, borrowed unless it has escapes.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Top<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(TopVisitor)
+    }
+}
+
+struct TopVisitor;
+
+impl<'de> Visitor<'de> for TopVisitor {
+    type Value = Top<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a map from storage keys to values")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Top<'de>, A::Error> {
+        let mut code = None;
+        while let Some(Text(key)) = map.next_key()? {
+            if key == CODE_KEY {
+                code = Some(map.next_value()?);
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(Top(code))
+    }
+}
+
+/// The `:code` of a chain specification: a blob as it is on chain.
+pub(super) fn code_of_chain_spec(json: &[u8]) -> Result<Vec<u8>, CodeError> {
+    let spec: ChainSpec =
+        serde_json::from_slice(json).map_err(|error| CodeError::ChainSpec(error.to_string()))?;
+    let top = spec.genesis.and_then(|genesis| genesis.raw?.top);
+    let Some(Text(code)) = top.and_then(|Top(code)| code) else {
+        return Err(CodeError::NoCode);
+    };
+    let digits = code.strip_prefix("0x").unwrap_or(&code);
+    hex::decode(digits).map_err(|error| CodeError::Hex(error.to_string()))
+}
