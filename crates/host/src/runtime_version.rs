@@ -106,3 +106,113 @@ impl RuntimeVersion {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NAMES: &[u8] = &[4, b's', 4, b'i'];
+    const NUMBERS: &[u8] = &[1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0];
+
+    /// A module of nothing but custom sections.
+    fn module(sections: &[(&str, &[u8])]) -> Vec<u8> {
+        let mut module = b"\0asm\x01\0\0\0".to_vec();
+        for (name, payload) in sections {
+            let bytes = 1 + name.len() + payload.len();
+            assert!(bytes < 128, "the length takes one byte");
+            module.extend([0, bytes as u8, name.len() as u8]);
+            module.extend(name.as_bytes());
+            module.extend_from_slice(payload);
+        }
+        module
+    }
+
+    fn core_entry(version: u8) -> Vec<u8> {
+        [&CORE[..], &[version, 0, 0, 0]].concat()
+    }
+
+    #[test]
+    fn the_identifier_of_core_is_its_hash() {
+        use blake2::digest::{Digest, consts::U8};
+        assert_eq!(blake2::Blake2b::<U8>::digest("Core")[..], CORE);
+    }
+
+    #[test]
+    fn fields_depend_on_the_version_of_core() {
+        let own_apis: &[u8] = &[0];
+        let (transaction, system) = (&[9, 0, 0, 0][..], &[8][..]);
+        let section = [NAMES, NUMBERS, own_apis, transaction, system].concat();
+        for (core, transaction, system) in [
+            (2, &[1, 0, 0, 0][..], &[0][..]),
+            (3, transaction, &[0]),
+            (4, transaction, system),
+            (5, transaction, system),
+        ] {
+            let apis = core_entry(core);
+            let blob = module(&[("runtime_apis", &apis), ("runtime_version", &section)]);
+            let expected = [NAMES, NUMBERS, &[4], &apis, transaction, system].concat();
+            assert_eq!(read(&blob), Ok(expected), "{core}");
+        }
+    }
+
+    #[test]
+    fn without_a_section_of_interfaces_the_version_has_its_own() {
+        let section = [NAMES, NUMBERS, &[4], &core_entry(4), &[9, 0, 0, 0, 8]].concat();
+        assert_eq!(
+            read(&module(&[("runtime_version", &section)])),
+            Ok(section.clone())
+        );
+        // With one, which does not name `Core`, its own say what there is and the other's are returned.
+        let blob = module(&[("runtime_version", &section), ("runtime_apis", &[])]);
+        let expected = [NAMES, NUMBERS, &[0], &[9, 0, 0, 0, 8]].concat();
+        assert_eq!(read(&blob), Ok(expected));
+    }
+
+    #[test]
+    fn the_first_section_of_a_name_counts() {
+        let section = [NAMES, NUMBERS, &[0]].concat();
+        let expected = [&section[..], &[1, 0, 0, 0, 0]].concat();
+        let blob = module(&[("runtime_version", &section), ("runtime_version", b"other")]);
+        assert_eq!(read(&blob), Ok(expected));
+    }
+
+    #[test]
+    fn compressed_blobs_are_decompressed() {
+        let section = [NAMES, NUMBERS, &[0]].concat();
+        let blob = module(&[("runtime_version", &section)]);
+        let compressed = sp_maybe_compressed_blob::compress_weakly(&blob, MAX_BLOB_BYTES);
+        assert_eq!(read(&compressed.expect("compresses")), read(&blob));
+        assert!(read(&blob).is_ok());
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_an_error() {
+        let section = [NAMES, NUMBERS, &[0]].concat();
+        for blob in [
+            vec![],
+            b"no wasm".to_vec(),
+            module(&[]),
+            module(&[("runtime_apis", &core_entry(3))]),
+            module(&[("runtime_version", &section[..section.len() - 1])]),
+            module(&[("runtime_version", &section), ("runtime_apis", &CORE)]),
+            module(&[
+                ("runtime_version", &section),
+                ("runtime_apis", &core_entry(3)),
+            ]),
+            [
+                &[0x52, 0xbc, 0x53, 0x76, 0x46, 0xdb, 0x8e, 0x05][..],
+                b"no zstd",
+            ]
+            .concat(),
+        ] {
+            assert!(read(&blob).is_err(), "{blob:?}");
+        }
+        // An instruction that the parser does not know: nobody gets to see the section.
+        let mut blob = module(&[("runtime_version", &section)]);
+        assert!(read(&blob).is_ok());
+        blob.extend([
+            1, 4, 1, 0x60, 0, 0, 3, 2, 1, 0, 10, 6, 1, 4, 0, 0x41, 0, 0xfd,
+        ]);
+        assert!(read(&blob).is_err());
+    }
+}
