@@ -37,6 +37,13 @@ fn ecc_functions() -> Vec<&'static dyn Function> {
     return Vec::new();
 }
 
+/// The type of the host function with this name, if there is one; `ecc_rfc163` as in
+/// [`HostParameters`](crate::HostParameters).
+pub fn host_function_type(name: &str, ecc_rfc163: bool) -> Option<FuncType> {
+    let function = all(ecc_rfc163).into_iter().find(|it| it.name() == name)?;
+    Some(func_type(&function.signature()))
+}
+
 /// Binds the functions of the set.
 pub(crate) fn define_all(linker: &mut Linker<HostState>, ecc: bool) {
     for function in Base::host_functions() {

@@ -33,6 +33,7 @@ mod state;
 pub mod trace;
 mod validation_result;
 
+pub use functions::host_function_type;
 pub use parameters::{HostParameters, LogLevel, LogRecord, LogSink, MAX_LOG_LEVEL};
 pub use pvf::{HeapUse, Pvf, Run, Timings};
 pub use pvf_runtime::{HostFailure, Module};
