@@ -1,1 +1,70 @@
-fn main() {}
+//! `pvf`: prepare, execute and look into parachain validation functions.
+//!
+//! In come files named on the command line, out goes one outcome: as text, or with
+//! `--json` as one object on the standard output. Everything else goes to the standard
+//! error. The exit code is 0 if the outcome is valid or the command did its work, 1 if the
+//! outcome is invalid or rejected, 2 for wrong usage or unreadable input, 3 if this machine
+//! could not do its part.
+#![forbid(unsafe_code)]
+
+mod args;
+mod clock;
+mod engine;
+mod execute;
+mod failure;
+mod input;
+mod inspect;
+mod measure;
+mod outcome;
+mod output;
+mod plain;
+mod prepare;
+mod progress;
+mod run;
+mod scripts;
+mod validate;
+
+use args::{Cli, Command};
+use clap::{CommandFactory, Parser};
+use failure::Failure;
+use output::Output;
+use std::process::ExitCode;
+
+/// Whether the command did its work and found everything in order.
+pub(crate) enum Verdict {
+    /// Exit code 0.
+    Fine,
+    /// Exit code 1.
+    NotFine,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let output = Output::new(cli.json);
+    match dispatch(cli.command, &output) {
+        Ok(Verdict::Fine) => ExitCode::SUCCESS,
+        Ok(Verdict::NotFine) => ExitCode::from(1),
+        Err(failure) => {
+            output.failure(&failure);
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+fn dispatch(command: Command, output: &Output) -> Result<Verdict, Failure> {
+    match command {
+        Command::Validate(args) => validate::validate(&args, output),
+        Command::Prepare(args) => prepare::prepare(&args, output),
+        Command::Execute(args) => execute::execute(&args, output),
+        Command::Run(args) => run::run(&args, output),
+        Command::Measure(args) => measure::measure(&args, output),
+        Command::Wast(args) => scripts::wast(&args, output),
+        Command::Inspect(args) => inspect::inspect(&args, output),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "pvf", &mut script);
+            output.bytes(&script)?;
+            Ok(Verdict::Fine)
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! Compares what a call gave with what the script expects.
 
-use pvf_executor::Value;
+use crate::literal::show_value;
+use pvf_runtime::Value;
 use pvf_spec::TrapKind;
 use wast::WastRet;
 use wast::core::{NanPattern, WastRetCore};
@@ -66,37 +67,36 @@ pub fn trap_kind(message: &str) -> Option<TrapKind> {
     })
 }
 
-/// Results as a script would write them, floats by their bits.
+/// Results, readable.
 pub fn show(results: &[Value]) -> String {
-    let shown: Vec<String> = results
+    let shown: Vec<String> = results.iter().copied().map(show_value).collect();
+    format!("[{}]", shown.join(", "))
+}
+
+/// Expected results, readable.
+pub fn show_expected(expected: &[WastRet<'_>]) -> String {
+    let shown: Vec<String> = expected
         .iter()
-        .map(|result| match *result {
-            Value::I32(value) => format!("i32:{value}"),
-            Value::I64(value) => format!("i64:{value}"),
-            Value::F32(bits) => format!("f32:{} ({bits:#010x})", f32::from_bits(bits)),
-            Value::F64(bits) => format!("f64:{} ({bits:#018x})", f64::from_bits(bits)),
+        .map(|expected| match expected {
+            WastRet::Core(expected) => show_one_expected(expected),
+            other => format!("{other:?}"),
         })
         .collect();
     format!("[{}]", shown.join(", "))
 }
 
-/// Expected results as a script would write them.
-pub fn show_expected(expected: &[WastRet<'_>]) -> String {
-    let shown: Vec<String> = expected
-        .iter()
-        .map(|expected| match expected {
-            WastRet::Core(WastRetCore::I32(value)) => format!("i32:{value}"),
-            WastRet::Core(WastRetCore::I64(value)) => format!("i64:{value}"),
-            WastRet::Core(WastRetCore::F32(NanPattern::Value(value))) => {
-                format!("f32:{} ({:#010x})", f32::from_bits(value.bits), value.bits)
-            }
-            WastRet::Core(WastRetCore::F64(NanPattern::Value(value))) => {
-                format!("f64:{} ({:#018x})", f64::from_bits(value.bits), value.bits)
-            }
-            other => format!("{other:?}"),
-        })
-        .collect();
-    format!("[{}]", shown.join(", "))
+fn show_one_expected(expected: &WastRetCore<'_>) -> String {
+    match expected {
+        WastRetCore::I32(value) => show_value(Value::I32(*value)),
+        WastRetCore::I64(value) => show_value(Value::I64(*value)),
+        WastRetCore::F32(NanPattern::Value(value)) => show_value(Value::F32(value.bits)),
+        WastRetCore::F64(NanPattern::Value(value)) => show_value(Value::F64(value.bits)),
+        WastRetCore::F32(NanPattern::CanonicalNan) => "f32:nan:canonical".into(),
+        WastRetCore::F64(NanPattern::CanonicalNan) => "f64:nan:canonical".into(),
+        WastRetCore::F32(NanPattern::ArithmeticNan) => "f32:nan:arithmetic".into(),
+        WastRetCore::F64(NanPattern::ArithmeticNan) => "f64:nan:arithmetic".into(),
+        other => format!("{other:?}"),
+    }
 }
 
 #[cfg(test)]

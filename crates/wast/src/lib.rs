@@ -10,11 +10,18 @@
 //! outside the accepted language; a module turned down for another reason fails.
 #![forbid(unsafe_code)]
 
+mod expect;
+mod instance;
 mod language;
+mod link;
+mod literal;
 mod nan;
 mod reason;
 mod report;
+mod script;
 
 pub use language::{Standing, standing};
+pub use literal::{LiteralError, parse_value, show_value, type_name};
 pub use reason::{Feature, Shared, SkipReason};
 pub use report::Report;
+pub use script::{Options, ScriptError, run_script};

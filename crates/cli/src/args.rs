@@ -1,0 +1,351 @@
+//! The arguments of the commands.
+
+use crate::failure::Failure;
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use pvf_spec::{ExecutionParameters, Features};
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+/// Prepare and execute parachain validation functions (PVFs) deterministically.
+///
+/// CODE is a PVF: a raw or Substrate-compressed Wasm module, a module in text form, or a chain
+/// specification that holds one; which of them is told from the content. `-` is the
+/// standard input.
+#[derive(Debug, Parser)]
+#[command(name = "pvf", version, max_term_width = 100)]
+#[command(after_help = "\
+Exit codes:
+  0  the outcome is valid, or the command did its work
+  1  the outcome is invalid or rejected, or a check found a difference
+  2  wrong usage or unreadable input
+  3  host failure: this machine could not do its part
+
+Examples:
+  pvf validate parachain.wasm candidate.params
+  pvf validate --json parachain.wasm candidate.params.zst | jq .outcome
+  pvf run module.wat --invoke add i32:2 i32:3")]
+pub struct Cli {
+    /// Print one JSON object on the standard output, and nothing else there.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Prepare a PVF and judge a candidate with it.
+    Validate(ValidateArgs),
+    /// Compile a PVF to an artifact that any number of candidates can be executed with.
+    Prepare(PrepareArgs),
+    /// Judge a candidate with a prepared artifact.
+    Execute(ExecuteArgs),
+    /// Call an exported function of any module.
+    Run(RunArgs),
+    /// Time the steps of compiling and executing one module, in this process.
+    Measure(MeasureArgs),
+    /// Run WebAssembly spec-test scripts.
+    Wast(WastArgs),
+    /// Show what a module is: functions, imports, sizes, frames.
+    Inspect(InspectArgs),
+    /// Print a completion script for a shell.
+    #[command(
+        after_help = "Example:\n  pvf completions bash > ~/.local/share/bash-completion/completions/pvf"
+    )]
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+}
+
+/// Arguments of `validate`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  pvf validate parachain.wasm candidate.params
+  zstd -dc candidate.params.zst | pvf validate --json parachain.wasm -
+  pvf validate chain-spec.json candidate.params --max-memory-pages 4096")]
+pub struct ValidateArgs {
+    /// The PVF.
+    pub code: PathBuf,
+    /// The candidate: SCALE-encoded ValidationParams, zstd-compressed or not.
+    pub params: PathBuf,
+    #[command(flatten)]
+    pub host: HostArgs,
+    #[command(flatten)]
+    pub language: LanguageArgs,
+    #[command(flatten)]
+    pub compile: CompileArgs,
+    #[command(flatten)]
+    pub limits: LimitArgs,
+}
+
+/// Arguments of `prepare`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  pvf prepare parachain.wasm -o parachain.artifact && pvf execute parachain.artifact candidate.params")]
+pub struct PrepareArgs {
+    /// The PVF.
+    pub code: PathBuf,
+    /// Where to write the artifact.
+    #[arg(short, long, value_name = "ARTIFACT")]
+    pub output: PathBuf,
+    /// The instruction set to compile for: x86_64.
+    #[arg(long, default_value = "x86_64")]
+    pub target: String,
+    #[command(flatten)]
+    pub language: LanguageArgs,
+    #[command(flatten)]
+    pub compile: CompileArgs,
+    #[command(flatten)]
+    pub limits: LimitArgs,
+}
+
+/// Arguments of `execute`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  pvf execute parachain.artifact candidate.params --json")]
+pub struct ExecuteArgs {
+    /// What `pvf prepare` wrote. It holds machine code that will be run: take it only from
+    /// where you would take a program from.
+    pub artifact: PathBuf,
+    /// The candidate: SCALE-encoded ValidationParams, zstd-compressed or not.
+    pub params: PathBuf,
+    #[command(flatten)]
+    pub host: HostArgs,
+    #[command(flatten)]
+    pub limits: LimitArgs,
+}
+
+/// Arguments of `run`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+An ARG is a Wasm literal with its type (i32:5, i64:-1, f32:nan, f64:0x1.8p3), or a bare literal,
+which is taken by the parameter's type. Functions that the module imports do not exist here and trap
+when they are called; there is no WASI.
+
+Examples:
+  pvf run module.wat --invoke add i32:2 i32:3
+  pvf run module.wasm --invoke fib 30 --json")]
+pub struct RunArgs {
+    /// The module.
+    pub code: PathBuf,
+    /// The exported function to call.
+    #[arg(long, value_name = "NAME")]
+    pub invoke: String,
+    /// Its arguments.
+    #[arg(value_name = "ARG", allow_hyphen_values = true)]
+    pub args: Vec<String>,
+    #[command(flatten)]
+    pub language: LanguageArgs,
+    #[command(flatten)]
+    pub compile: CompileArgs,
+    #[command(flatten)]
+    pub limits: LimitArgs,
+}
+
+/// Arguments of `measure`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+With PARAMS, the candidate is executed N times, each in a fresh instance. Without, `initialize` is
+called once if it is exported, then `run` N times, in one instance.
+
+Examples:
+  pvf measure parachain.wasm candidate.params --runs 10 --json
+  pvf measure kernel.wasm --runs 5 --instantiations 100")]
+pub struct MeasureArgs {
+    /// The module.
+    pub code: PathBuf,
+    /// The candidate: SCALE-encoded ValidationParams, zstd-compressed or not.
+    pub params: Option<PathBuf>,
+    /// How often to execute.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub runs: u32,
+    /// How often to instantiate.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub instantiations: u32,
+    #[command(flatten)]
+    pub host: HostArgs,
+    #[command(flatten)]
+    pub language: LanguageArgs,
+    #[command(flatten)]
+    pub compile: CompileArgs,
+    #[command(flatten)]
+    pub limits: LimitArgs,
+}
+
+/// Arguments of `wast`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Counted is every directive that can fail: assertions, invocations, and modules to be instantiated.
+NaNs that arithmetic made have to be the positive canonical one, whatever wider class a script
+allows.
+
+Example:
+  pvf wast spec/test/core/*.wast")]
+pub struct WastArgs {
+    /// The scripts.
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub language: LanguageArgs,
+    #[command(flatten)]
+    pub limits: LimitArgs,
+}
+
+/// Arguments of `inspect`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  pvf inspect parachain.wasm
+  pvf inspect parachain.wasm --functions --json | jq '.functions[0]'")]
+pub struct InspectArgs {
+    /// The module.
+    pub code: PathBuf,
+    /// List every function, not only those with the deepest frames.
+    #[arg(long)]
+    pub functions: bool,
+    /// How many of the functions with the deepest frames to list.
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub top: usize,
+    #[command(flatten)]
+    pub host: HostArgs,
+    #[command(flatten)]
+    pub language: LanguageArgs,
+    #[command(flatten)]
+    pub compile: CompileArgs,
+}
+
+/// What the environment of a PVF offers.
+#[derive(Debug, Args)]
+pub struct HostArgs {
+    /// Offer the elliptic-curve host functions of RFC 163.
+    #[arg(long)]
+    pub ecc_rfc163: bool,
+    /// Print what the module logs to the standard error.
+    #[arg(long)]
+    pub log: bool,
+}
+
+/// The accepted language.
+#[derive(Debug, Args)]
+pub struct LanguageArgs {
+    /// The accepted language and how declared limits are taken: that of Polkadot's network, or
+    /// WebAssembly with the four switches below on. By default `polkadot` where a candidate is
+    /// judged or an artifact is made, `wasm` elsewhere.
+    #[arg(long, value_enum)]
+    pub profile: Option<Profile>,
+    /// Accept sign-extension instructions.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", action = ArgAction::Set)]
+    pub sign_extension: Option<bool>,
+    /// Accept saturating conversions from float to integer.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", action = ArgAction::Set)]
+    pub saturating_float_to_int: Option<bool>,
+    /// Accept several results, and blocks with parameters.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", action = ArgAction::Set)]
+    pub multi_value: Option<bool>,
+    /// Accept bulk memory and table instructions.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", action = ArgAction::Set)]
+    pub bulk_memory: Option<bool>,
+}
+
+/// A profile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Profile {
+    /// WebAssembly 1.0 with mutable globals; memory up to 2,080 pages, whatever a module declares.
+    Polkadot,
+    /// All four switches on; memory up to 65,536 pages, declared limits hold.
+    Wasm,
+}
+
+/// How to compile.
+#[derive(Debug, Args)]
+pub struct CompileArgs {
+    /// Threads that compile; by default as many as there are processors. The result does not
+    /// depend on it.
+    #[arg(long, value_name = "N")]
+    pub threads: Option<NonZeroUsize>,
+}
+
+/// Limits of an execution.
+#[derive(Debug, Args)]
+pub struct LimitArgs {
+    /// Largest sum of the frames of active functions, in bytes [default: 268435456].
+    #[arg(long, value_name = "BYTES")]
+    pub stack_native_max: Option<u64>,
+    /// Largest size of the memory, in pages of 64 KiB [default: 2080, with the profile wasm 65536].
+    #[arg(long, value_name = "N")]
+    pub max_memory_pages: Option<u32>,
+    /// Polkadot's logical stack limit. Not available yet in this version.
+    #[arg(long, value_name = "UNITS")]
+    pub stack_logical_max: Option<String>,
+    /// Limit of gas. Not available yet in this version.
+    #[arg(long, value_name = "LIMIT")]
+    pub gas: Option<String>,
+    /// Costs of instructions. Not available yet in this version.
+    #[arg(long, value_name = "FILE")]
+    pub metering_schedule: Option<PathBuf>,
+}
+
+impl LanguageArgs {
+    /// The profile asked for.
+    pub fn profile(&self, default: Profile) -> Profile {
+        self.profile.unwrap_or(default)
+    }
+
+    /// The accepted language asked for.
+    pub fn features(&self, default: Profile) -> Features {
+        let base = match self.profile(default) {
+            Profile::Polkadot => Features::POLKADOT,
+            Profile::Wasm => Features::ALL,
+        };
+        Features {
+            sign_extension: self.sign_extension.unwrap_or(base.sign_extension),
+            saturating_float_to_int: self
+                .saturating_float_to_int
+                .unwrap_or(base.saturating_float_to_int),
+            multi_value: self.multi_value.unwrap_or(base.multi_value),
+            bulk_memory: self.bulk_memory.unwrap_or(base.bulk_memory),
+        }
+    }
+}
+
+impl CompileArgs {
+    /// How many threads compile.
+    pub fn threads(&self) -> NonZeroUsize {
+        self.threads
+            .or_else(|| std::thread::available_parallelism().ok())
+            .unwrap_or(NonZeroUsize::MIN)
+    }
+}
+
+impl LimitArgs {
+    /// The parameters of an execution, or what cannot be honoured.
+    pub fn parameters(&self, profile: Profile) -> Result<ExecutionParameters, Failure> {
+        for (flag, given) in [
+            ("--stack-logical-max", self.stack_logical_max.is_some()),
+            ("--gas", self.gas.is_some()),
+            ("--metering-schedule", self.metering_schedule.is_some()),
+        ] {
+            if given {
+                return Err(Failure::Usage(format!(
+                    "{flag} is not available yet in this version"
+                )));
+            }
+        }
+        let base = match profile {
+            Profile::Polkadot => ExecutionParameters::POLKADOT,
+            Profile::Wasm => ExecutionParameters::WASM,
+        };
+        Ok(ExecutionParameters {
+            max_memory_pages: self.max_memory_pages.unwrap_or(base.max_memory_pages),
+            stack_native_max: self.stack_native_max.unwrap_or(base.stack_native_max),
+            ..base
+        })
+    }
+}

@@ -1,0 +1,137 @@
+//! From a file on the command line to a module that can be run.
+
+use crate::clock::timed;
+use crate::failure::Failure;
+use crate::input;
+use crate::outcome::Measured;
+use crate::progress::Progress;
+use pvf_compiler::{Artifact, CompileOptions, Target, compile};
+use pvf_executor::{Code, CodeError, DecompressError, read_code};
+use pvf_runtime::{LoadError, Module};
+use pvf_spec::{Execution, Features, Limits, RejectionStage};
+use std::num::NonZeroUsize;
+use std::path::Path;
+
+/// A module as bytes, or why the blob is turned down.
+pub type CodeOrReason = Result<Code, String>;
+
+/// What is asked of the compiler.
+#[derive(Clone, Copy, Debug)]
+pub struct Compilation {
+    /// The accepted language.
+    pub features: Features,
+    /// The instruction set.
+    pub target: Target,
+    /// Threads that compile.
+    pub threads: NonZeroUsize,
+}
+
+/// A compiled module, or why it was turned down.
+pub struct Compiled {
+    /// The artifact, or why there is none.
+    pub artifact: Result<Artifact, String>,
+    /// Time and sizes so far.
+    pub measured: Measured,
+}
+
+/// A module that can be instantiated, or why it was turned down.
+pub struct Prepared {
+    /// The module, or why there is none.
+    pub module: Result<Module, Execution>,
+    /// Time and sizes so far.
+    pub measured: Measured,
+}
+
+/// Reads the code of a PVF. What a network would take for a bad blob is turned down; what
+/// only a person can have named wrongly is an error.
+pub fn read_code_file(path: &Path) -> Result<CodeOrReason, Failure> {
+    let bytes = input::read(path)?;
+    match read_code(&bytes, Limits::DEFAULT.module_bytes as usize) {
+        Ok(code) => Ok(Ok(code)),
+        Err(CodeError::Decompress(DecompressError::OutOfMemory)) => Err(Failure::Host(
+            "out of memory while decompressing the code".into(),
+        )),
+        Err(
+            error @ (CodeError::Unrecognised
+            | CodeError::Decompress(_)
+            | CodeError::TooLarge { .. }),
+        ) => Ok(Err(error.to_string())),
+        Err(error) => Err(Failure::Input {
+            name: input::name(path),
+            reason: error.to_string(),
+        }),
+    }
+}
+
+/// Compiles a module.
+pub fn compile_wasm(wasm: &[u8], compilation: &Compilation) -> Result<Compiled, Failure> {
+    let options = CompileOptions {
+        features: compilation.features,
+        limits: Limits::DEFAULT,
+        target: compilation.target,
+        threads: compilation.threads.get(),
+    };
+    let (artifact, took) = timed(|| compile(wasm, &options))?;
+    Ok(Compiled {
+        measured: Measured {
+            prepare_ns: took.wall_ns,
+            wasm_bytes: wasm.len() as u64,
+            code_bytes: artifact.as_ref().map_or(0, |it| it.code.len() as u64),
+            target: compilation.target.name(),
+            ..Measured::default()
+        },
+        artifact: artifact.map_err(|error| error.to_string()),
+    })
+}
+
+/// Reads and compiles.
+pub fn compile_file(path: &Path, compilation: &Compilation) -> Result<Compiled, Failure> {
+    let _progress = Progress::start(&format!("compiling {}", input::name(path)));
+    match read_code_file(path)? {
+        Ok(code) => compile_wasm(&code.wasm, compilation),
+        Err(reason) => Ok(Compiled {
+            artifact: Err(reason),
+            measured: Measured {
+                target: compilation.target.name(),
+                ..Measured::default()
+            },
+        }),
+    }
+}
+
+/// Reads, compiles and makes executable, for this machine.
+pub fn prepare_file(
+    path: &Path,
+    features: Features,
+    threads: NonZeroUsize,
+) -> Result<Prepared, Failure> {
+    let compilation = Compilation {
+        features,
+        target: Target::X86_64,
+        threads,
+    };
+    let Compiled {
+        artifact,
+        mut measured,
+    } = compile_file(path, &compilation)?;
+    let module = match artifact {
+        Err(reason) => Err(Execution::rejected(RejectionStage::Prepare, reason)),
+        Ok(artifact) => {
+            let (module, took) = timed(|| Module::new(artifact))?;
+            measured.prepare_ns += took.wall_ns;
+            Ok(module.map_err(|error| Failure::Host(error.to_string()))?)
+        }
+    };
+    Ok(Prepared { module, measured })
+}
+
+/// Makes an artifact from a file executable.
+pub fn load_artifact(path: &Path, artifact: Artifact) -> Result<Module, Failure> {
+    Module::new(artifact).map_err(|error| match error {
+        LoadError::Target { .. } | LoadError::Inconsistent { .. } => Failure::Input {
+            name: input::name(path),
+            reason: error.to_string(),
+        },
+        error => Failure::Host(error.to_string()),
+    })
+}

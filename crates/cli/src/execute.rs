@@ -1,0 +1,53 @@
+//! `pvf execute`: judges a candidate with a prepared artifact.
+
+use crate::Verdict;
+use crate::args::{ExecuteArgs, Profile};
+use crate::clock::timed;
+use crate::engine::load_artifact;
+use crate::failure::Failure;
+use crate::input;
+use crate::outcome::Measured;
+use crate::output::Output;
+use crate::validate::{host_parameters, judge};
+use pvf_compiler::Artifact;
+use pvf_executor::{ReadArtifactError, read_artifact};
+use std::path::Path;
+
+/// Loads the artifact, executes, prints the outcome.
+pub fn execute(args: &ExecuteArgs, output: &Output) -> Result<Verdict, Failure> {
+    let parameters = args.limits.parameters(Profile::Polkadot)?;
+    input::at_most_one_stdin(&[&args.artifact, &args.params])?;
+    let candidate = input::read_candidate(&args.params)?;
+    let (module, took) = timed(|| {
+        let artifact = read(&args.artifact)?;
+        let measured = Measured {
+            wasm_bytes: u64::from(artifact.module.wasm_bytes),
+            code_bytes: artifact.code.len() as u64,
+            target: artifact.module.target.name(),
+            ..Measured::default()
+        };
+        Ok((load_artifact(&args.artifact, artifact)?, measured))
+    })?;
+    let (module, measured) = module?;
+    let measured = Measured {
+        prepare_ns: took.wall_ns,
+        ..measured
+    };
+    let host = host_parameters(&args.host, parameters);
+    judge(module, host, &candidate, measured, output)
+}
+
+fn read(path: &Path) -> Result<Artifact, Failure> {
+    let unreadable = |reason: String| Failure::Input {
+        name: input::name(path),
+        reason,
+    };
+    if path.as_os_str() == "-" {
+        let bytes = input::read(path)?;
+        return Artifact::from_bytes(&bytes).map_err(|error| unreadable(error.to_string()));
+    }
+    read_artifact(path).map_err(|error| match error {
+        ReadArtifactError::Io { source, .. } => unreadable(format!("cannot read: {source}")),
+        ReadArtifactError::Artifact { source, .. } => unreadable(source.to_string()),
+    })
+}

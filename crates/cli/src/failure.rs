@@ -1,0 +1,41 @@
+//! What keeps a command from doing its work. An invalid candidate or a rejected module is
+//! none of it: that is an outcome.
+
+use std::io;
+
+/// Why a command could not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// Arguments that make no sense.
+    #[error("{0}")]
+    Usage(String),
+    /// An input that cannot be read, or is not what it should be.
+    #[error("{name}: {reason}")]
+    Input {
+        /// The file, as it was named.
+        name: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// An output that cannot be written.
+    #[error("cannot write {name}: {source}")]
+    Output {
+        /// The file, as it was named.
+        name: String,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// This machine could not do its part.
+    #[error("host failure: {0}")]
+    Host(String),
+}
+
+impl Failure {
+    /// The exit code of the process.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Usage(_) | Self::Input { .. } => 2,
+            Self::Output { .. } | Self::Host(_) => 3,
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Reads the files named on the command line.
+
+use crate::failure::Failure;
+use pvf_executor::{DecompressError, decompress_zstd};
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+/// First bytes of a zstd frame.
+const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+
+/// The largest candidate that is read, after decompression. Polkadot's largest proof of
+/// validity has 16 MiB; there is room for what tests do.
+const MAX_CANDIDATE_BYTES: usize = 256 << 20;
+
+/// The largest other file that is read: chain specifications hold the code in hexadecimal.
+const MAX_FILE_BYTES: u64 = 1 << 30;
+
+/// What stands for the standard input.
+const STDIN: &str = "-";
+
+/// How a file is named in messages.
+pub fn name(path: &Path) -> String {
+    if path.as_os_str() == STDIN {
+        "standard input".to_owned()
+    } else {
+        path.display().to_string()
+    }
+}
+
+/// Refuses to read the standard input twice.
+pub fn at_most_one_stdin(paths: &[&Path]) -> Result<(), Failure> {
+    let stdins = paths.iter().filter(|path| path.as_os_str() == STDIN);
+    if stdins.count() > 1 {
+        let message = "only one input can be the standard input";
+        return Err(Failure::Usage(message.to_owned()));
+    }
+    Ok(())
+}
+
+/// Reads a file, or the standard input for `-`.
+pub fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    let bytes = if path.as_os_str() == STDIN {
+        read_bounded(io::stdin().lock(), MAX_FILE_BYTES)
+    } else {
+        File::open(path).and_then(|file| read_bounded(file, MAX_FILE_BYTES))
+    };
+    bytes.map_err(|error| unreadable(path, &error))
+}
+
+/// Reads a candidate, decompressed if it is a zstd frame.
+pub fn read_candidate(path: &Path) -> Result<Vec<u8>, Failure> {
+    let bytes = read(path)?;
+    if !bytes.starts_with(&ZSTD_MAGIC) {
+        return Ok(bytes);
+    }
+    decompress_zstd(&bytes, MAX_CANDIDATE_BYTES).map_err(|error| match error {
+        DecompressError::OutOfMemory => Failure::Host(error.to_string()),
+        error => Failure::Input {
+            name: name(path),
+            reason: error.to_string(),
+        },
+    })
+}
+
+fn read_bounded(input: impl Read, limit: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    input.take(limit + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit {
+        let message = format!("more than {limit} bytes");
+        return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+    }
+    Ok(bytes)
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> Failure {
+    Failure::Input {
+        name: name(path),
+        reason: format!("cannot read: {error}"),
+    }
+}

@@ -1,0 +1,343 @@
+//! `pvf inspect`: what a module is.
+
+use crate::Verdict;
+use crate::args::{InspectArgs, Profile};
+use crate::engine::{Compilation, compile_wasm, read_code_file};
+use crate::failure::Failure;
+use crate::input;
+use crate::outcome::printable;
+use crate::output::{Output, size};
+use crate::progress::Progress;
+use pvf_compiler::artifact::{FuncType, GlobalType, Import, ImportKind};
+use pvf_compiler::{Artifact, ModuleInfo, Target, function_names};
+use pvf_executor::{Code, CodeKind};
+use pvf_wast::type_name;
+use serde::Serialize;
+use std::collections::HashMap;
+use std::io::{self, Write};
+
+#[derive(Serialize)]
+struct InspectJson {
+    kind: &'static str,
+    compressed_bytes: Option<usize>,
+    wasm_bytes: u64,
+    code_bytes: usize,
+    data_bytes: usize,
+    target: &'static str,
+    types: usize,
+    imported_functions: u32,
+    defined_functions: usize,
+    imports: Vec<ImportJson>,
+    exports: Vec<ExportJson>,
+    memory: Option<LimitsJson>,
+    table: Option<LimitsJson>,
+    globals: usize,
+    data_segments: usize,
+    element_segments: usize,
+    start: Option<u32>,
+    /// All functions, or those with the deepest frames, deepest first.
+    functions: Vec<FunctionJson>,
+}
+
+/// Sizes in pages of 64 KiB, or in entries.
+#[derive(Serialize)]
+struct LimitsJson {
+    minimum: u32,
+    maximum: Option<u32>,
+}
+
+#[derive(Serialize)]
+struct ImportJson {
+    module: String,
+    name: String,
+    kind: &'static str,
+    #[serde(rename = "type")]
+    ty: String,
+    /// Whether the environment of a PVF has it.
+    known: bool,
+}
+
+#[derive(Serialize)]
+struct ExportJson {
+    name: String,
+    kind: &'static str,
+    index: Option<u32>,
+}
+
+#[derive(Serialize)]
+struct FunctionJson {
+    index: u32,
+    name: Option<String>,
+    #[serde(rename = "type")]
+    ty: String,
+    wasm_bytes: u32,
+    code_bytes: u32,
+    frame_bytes: u32,
+}
+
+/// Compiles the module and prints what it is.
+pub fn inspect(args: &InspectArgs, output: &Output) -> Result<Verdict, Failure> {
+    let compilation = Compilation {
+        features: args.language.features(Profile::Wasm),
+        target: Target::X86_64,
+        threads: args.compile.threads(),
+    };
+    let progress = Progress::start(&format!("compiling {}", input::name(&args.code)));
+    let (code, artifact) = match read_code_file(&args.code)? {
+        Err(reason) => return rejected(reason, output),
+        Ok(code) => match compile_wasm(&code.wasm, &compilation)?.artifact {
+            Err(reason) => return rejected(reason, output),
+            Ok(artifact) => (code, artifact),
+        },
+    };
+    drop(progress);
+    let json = describe(args, &code, &artifact);
+    output.result(&json, |out| text(out, &json, args.functions))?;
+    Ok(Verdict::Fine)
+}
+
+#[derive(Serialize)]
+struct RejectedJson {
+    outcome: &'static str,
+    reason: String,
+}
+
+fn rejected(reason: String, output: &Output) -> Result<Verdict, Failure> {
+    let json = RejectedJson {
+        outcome: "rejected",
+        reason,
+    };
+    output.result(&json, |out| {
+        writeln!(out, "rejected: {}", printable(&json.reason))
+    })?;
+    Ok(Verdict::NotFine)
+}
+
+fn describe(args: &InspectArgs, code: &Code, artifact: &Artifact) -> InspectJson {
+    let module = &artifact.module;
+    InspectJson {
+        kind: match code.kind {
+            CodeKind::Wasm => "wasm",
+            CodeKind::Text => "text",
+            CodeKind::Compressed => "compressed",
+            CodeKind::ChainSpec => "chain-spec",
+        },
+        compressed_bytes: code.compressed_bytes,
+        wasm_bytes: code.wasm.len() as u64,
+        code_bytes: artifact.code.len(),
+        data_bytes: artifact.data.len(),
+        target: module.target.name(),
+        types: module.signatures.len(),
+        imported_functions: module.imported_functions,
+        defined_functions: module.functions.len() - module.imported_functions as usize,
+        imports: module
+            .imports
+            .iter()
+            .map(|import| describe_import(module, import, args.host.ecc_rfc163))
+            .collect(),
+        exports: describe_exports(module),
+        memory: module.memory.map(|memory| LimitsJson {
+            minimum: memory.minimum,
+            maximum: memory.maximum,
+        }),
+        table: module.table.map(|table| LimitsJson {
+            minimum: table.minimum,
+            maximum: table.maximum,
+        }),
+        globals: module.globals.len(),
+        data_segments: module.data_segments.len(),
+        element_segments: module.element_segments.len(),
+        start: module.start,
+        functions: describe_functions(args, code, module),
+    }
+}
+
+fn describe_import(module: &ModuleInfo, import: &Import, ecc_rfc163: bool) -> ImportJson {
+    let limits = |minimum: u32, maximum: Option<u32>| match maximum {
+        Some(maximum) => format!("{minimum}..{maximum}"),
+        None => format!("{minimum}.."),
+    };
+    let (kind, ty, known) = match import.kind {
+        ImportKind::Function(signature) => {
+            let ty = module.signatures.get(signature as usize);
+            let known = import.module == "env"
+                && pvf_host::host_function_type(&import.name, ecc_rfc163).as_ref() == ty;
+            ("function", ty.map(function_type).unwrap_or_default(), known)
+        }
+        ImportKind::Memory(ty) => ("memory", limits(ty.minimum, ty.maximum), true),
+        ImportKind::Table(ty) => ("table", limits(ty.minimum, ty.maximum), false),
+        ImportKind::Global(ty) => ("global", global_type(ty), false),
+    };
+    ImportJson {
+        module: import.module.clone(),
+        name: import.name.clone(),
+        kind,
+        ty,
+        known,
+    }
+}
+
+fn describe_exports(module: &ModuleInfo) -> Vec<ExportJson> {
+    use pvf_compiler::artifact::ExportKind;
+    let describe = |kind| match kind {
+        ExportKind::Function(index) => ("function", Some(index)),
+        ExportKind::Global(index) => ("global", Some(index)),
+        ExportKind::Memory => ("memory", None),
+        ExportKind::Table => ("table", None),
+    };
+    module
+        .exports
+        .iter()
+        .map(|export| {
+            let (kind, index) = describe(export.kind);
+            ExportJson {
+                name: export.name.clone(),
+                kind,
+                index,
+            }
+        })
+        .collect()
+}
+
+fn describe_functions(args: &InspectArgs, code: &Code, module: &ModuleInfo) -> Vec<FunctionJson> {
+    let mut names: HashMap<u32, String> = function_names(&code.wasm).into_iter().collect();
+    let mut functions: Vec<FunctionJson> = (0..)
+        .zip(&module.functions)
+        .skip(module.imported_functions as usize)
+        .map(|(index, function)| FunctionJson {
+            index,
+            name: names.remove(&index),
+            ty: module
+                .function_type(index)
+                .map(function_type)
+                .unwrap_or_default(),
+            wasm_bytes: function.body_bytes,
+            code_bytes: function.code_bytes,
+            frame_bytes: function.frame_bytes,
+        })
+        .collect();
+    if !args.functions {
+        functions.sort_by_key(|function| (u32::MAX - function.frame_bytes, function.index));
+        functions.truncate(args.top);
+    }
+    functions
+}
+
+fn function_type(ty: &FuncType) -> String {
+    let list = |types: &[_]| {
+        let names: Vec<&str> = types.iter().copied().map(type_name).collect();
+        names.join(" ")
+    };
+    format!("[{}] -> [{}]", list(&ty.params), list(&ty.results))
+}
+
+fn global_type(ty: GlobalType) -> String {
+    let name = type_name(ty.value);
+    match ty.mutable {
+        true => format!("mut {name}"),
+        false => name.to_owned(),
+    }
+}
+
+fn text(out: &mut dyn Write, json: &InspectJson, all: bool) -> io::Result<()> {
+    let compressed = match json.compressed_bytes {
+        Some(bytes) => format!(", {} compressed", size(bytes as u64)),
+        None => String::new(),
+    };
+    writeln!(out, "kind       {}{compressed}", json.kind)?;
+    writeln!(
+        out,
+        "size       {} of Wasm, {} of data, {} of {} code",
+        size(json.wasm_bytes),
+        size(json.data_bytes as u64),
+        size(json.code_bytes as u64),
+        json.target
+    )?;
+    writeln!(out, "types      {}", json.types)?;
+    writeln!(
+        out,
+        "functions  {} imported, {} defined",
+        json.imported_functions, json.defined_functions
+    )?;
+    writeln!(out, "globals    {}", json.globals)?;
+    write_limits(out, "memory     ", json.memory.as_ref(), "pages")?;
+    write_limits(out, "table      ", json.table.as_ref(), "entries")?;
+    writeln!(
+        out,
+        "segments   {} of data, {} of elements",
+        json.data_segments, json.element_segments
+    )?;
+    if let Some(start) = json.start {
+        writeln!(out, "start      function {start}")?;
+    }
+    writeln!(out, "\nimports    {}", json.imports.len())?;
+    for import in &json.imports {
+        let known = if import.known {
+            ""
+        } else {
+            "  (not in the environment of a PVF)"
+        };
+        let (module, name) = (printable_line(&import.module), printable_line(&import.name));
+        writeln!(
+            out,
+            "  {module}:{name}  {} {}{known}",
+            import.kind, import.ty
+        )?;
+    }
+    writeln!(out, "\nexports    {}", json.exports.len())?;
+    for export in &json.exports {
+        let index = export
+            .index
+            .map_or(String::new(), |index| format!(" {index}"));
+        writeln!(
+            out,
+            "  {}  {}{index}",
+            printable_line(&export.name),
+            export.kind
+        )?;
+    }
+    let title = if all {
+        "all functions"
+    } else {
+        "deepest frames"
+    };
+    writeln!(out, "\n{title}")?;
+    writeln!(
+        out,
+        "  {:>8} {:>10} {:>10} {:>8}  name",
+        "function", "Wasm", "code", "frame"
+    )?;
+    for function in &json.functions {
+        let name = function.name.as_deref().map(printable_line);
+        writeln!(
+            out,
+            "  {:>8} {:>10} {:>10} {:>8}  {}",
+            function.index,
+            function.wasm_bytes,
+            function.code_bytes,
+            function.frame_bytes,
+            name.unwrap_or_default()
+        )?;
+    }
+    Ok(())
+}
+
+fn write_limits(
+    out: &mut dyn Write,
+    label: &str,
+    limits: Option<&LimitsJson>,
+    unit: &str,
+) -> io::Result<()> {
+    match limits {
+        None => writeln!(out, "{label}none"),
+        Some(LimitsJson { minimum, maximum }) => match maximum {
+            Some(maximum) => writeln!(out, "{label}{minimum} {unit}, at most {maximum}"),
+            None => writeln!(out, "{label}{minimum} {unit}"),
+        },
+    }
+}
+
+/// A name from a module, on one line.
+fn printable_line(name: &str) -> String {
+    printable(name).replace('\n', "\\n")
+}

@@ -1,0 +1,191 @@
+//! An outcome as JSON and as text.
+
+use crate::Verdict;
+use crate::failure::Failure;
+use crate::output::{Output, duration, hex, size};
+use anstyle::{AnsiColor, Style};
+use pvf_spec::{Execution, Outcome, RejectionStage, Trap};
+use serde::Serialize;
+use std::io::{self, Write};
+
+/// What was measured beside the outcome. Nothing of it is deterministic but the sizes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Measured {
+    /// Compiling, or loading an artifact.
+    pub prepare_ns: u64,
+    /// Making the instance.
+    pub instantiate_ns: u64,
+    /// Calling it.
+    pub execute_ns: u64,
+    /// Size of the module.
+    pub wasm_bytes: u64,
+    /// Size of its machine code.
+    pub code_bytes: u64,
+    /// Instruction set of the code.
+    pub target: &'static str,
+}
+
+/// How a valid result is written.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub enum Shown {
+    /// Bytes, as `0x…`.
+    Bytes(String),
+    /// Values, as `i32:5`.
+    Values(Vec<String>),
+}
+
+#[derive(Serialize)]
+struct OutcomeJson<'a> {
+    outcome: &'static str,
+    result: Option<&'a Shown>,
+    trap: Option<&'static str>,
+    reason: Option<&'a str>,
+    function: Option<u32>,
+    offset: Option<u32>,
+    stage: Option<&'static str>,
+    gas_used: Option<u64>,
+    stack_native_peak: u64,
+    stack_logical_peak: Option<u64>,
+    memory_pages_peak: u32,
+    outcome_digest: String,
+    prepare_ns: u64,
+    instantiate_ns: u64,
+    execute_ns: u64,
+    wasm_bytes: u64,
+    code_bytes: u64,
+    target: &'static str,
+}
+
+/// Prints an outcome. The result of a valid one is shown as bytes, unless `values` says how
+/// else.
+pub fn report(
+    output: &Output,
+    execution: &Execution,
+    measured: &Measured,
+    values: Option<Vec<String>>,
+) -> Result<Verdict, Failure> {
+    let shown = match (&execution.outcome, values) {
+        (Outcome::Valid(_), Some(values)) => Some(Shown::Values(values)),
+        (Outcome::Valid(bytes), None) => Some(Shown::Bytes(hex(bytes))),
+        _ => None,
+    };
+    let trap = trap(execution);
+    let json = OutcomeJson {
+        outcome: name(&execution.outcome),
+        result: shown.as_ref(),
+        trap: trap.map(|trap| trap.kind.name()),
+        reason: reason(&execution.outcome),
+        function: trap.and_then(|trap| trap.function),
+        offset: trap.and_then(|trap| trap.offset),
+        stage: stage(&execution.outcome),
+        gas_used: execution.gas_used,
+        stack_native_peak: execution.stack.native,
+        stack_logical_peak: execution.stack.logical,
+        memory_pages_peak: execution.memory_pages_peak,
+        outcome_digest: hex(&execution.digest()),
+        prepare_ns: measured.prepare_ns,
+        instantiate_ns: measured.instantiate_ns,
+        execute_ns: measured.execute_ns,
+        wasm_bytes: measured.wasm_bytes,
+        code_bytes: measured.code_bytes,
+        target: measured.target,
+    };
+    output.result(&json, |out| text(out, execution, measured, shown.as_ref()))?;
+    Ok(verdict(execution))
+}
+
+/// Whether the outcome is a valid one.
+pub fn verdict(execution: &Execution) -> Verdict {
+    match execution.outcome {
+        Outcome::Valid(_) => Verdict::Fine,
+        Outcome::Invalid { .. } | Outcome::Rejected { .. } => Verdict::NotFine,
+    }
+}
+
+/// The name of the class of an outcome.
+pub fn name(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Valid(_) => "valid",
+        Outcome::Invalid { .. } => "invalid",
+        Outcome::Rejected { .. } => "rejected",
+    }
+}
+
+/// What is wrong, in words.
+pub fn reason(outcome: &Outcome) -> Option<&str> {
+    match outcome {
+        Outcome::Valid(_) => None,
+        Outcome::Invalid { reason, .. } | Outcome::Rejected { reason, .. } => Some(reason),
+    }
+}
+
+fn stage(outcome: &Outcome) -> Option<&'static str> {
+    match outcome {
+        Outcome::Rejected { stage, .. } => Some(match stage {
+            RejectionStage::Prepare => "prepare",
+            RejectionStage::Construct => "construct",
+        }),
+        _ => None,
+    }
+}
+
+fn trap(execution: &Execution) -> Option<&Trap> {
+    match &execution.outcome {
+        Outcome::Invalid { trap, .. } => trap.as_ref(),
+        _ => None,
+    }
+}
+
+fn text(
+    out: &mut dyn Write,
+    execution: &Execution,
+    measured: &Measured,
+    shown: Option<&Shown>,
+) -> io::Result<()> {
+    let colour = match execution.outcome {
+        Outcome::Valid(_) => AnsiColor::Green,
+        Outcome::Invalid { .. } => AnsiColor::Red,
+        Outcome::Rejected { .. } => AnsiColor::Yellow,
+    };
+    let bold: Style = colour.on_default().bold();
+    writeln!(out, "{bold}{}{bold:#}", name(&execution.outcome))?;
+    match shown {
+        Some(Shown::Bytes(bytes)) => writeln!(out, "  result        {bytes}")?,
+        Some(Shown::Values(values)) => writeln!(out, "  result        {}", values.join(" "))?,
+        None => {}
+    }
+    if let Some(reason) = reason(&execution.outcome) {
+        writeln!(out, "  reason        {}", printable(reason))?;
+    }
+    writeln!(out, "  digest        {}", hex(&execution.digest()))?;
+    writeln!(out, "  native stack  {}", size(execution.stack.native))?;
+    writeln!(out, "  memory        {} pages", execution.memory_pages_peak)?;
+    writeln!(
+        out,
+        "  time          prepare {}, instantiate {}, execute {}",
+        duration(measured.prepare_ns),
+        duration(measured.instantiate_ns),
+        duration(measured.execute_ns)
+    )?;
+    writeln!(
+        out,
+        "  size          {} of Wasm, {} of {} code",
+        size(measured.wasm_bytes),
+        size(measured.code_bytes),
+        measured.target
+    )
+}
+
+/// Text from a module, without what would do something to a terminal.
+pub fn printable(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() && c != '\n' {
+            shown.extend(c.escape_default());
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
+}

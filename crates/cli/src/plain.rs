@@ -1,0 +1,66 @@
+//! Runs functions of plain modules: own memory, no host functions.
+
+use crate::failure::Failure;
+use pvf_runtime::{CallError, Instance, InstantiateError, Linker, Module, Value};
+use pvf_spec::{Execution, ExecutionParameters, Outcome, RejectionStage, StackPeaks};
+
+/// An instance of a module without a host.
+pub struct Plain {
+    instance: Instance<()>,
+}
+
+/// An instance, or why the module was turned down.
+pub type PlainOrRejected = Result<Plain, Execution>;
+
+impl Plain {
+    /// Instantiates. An imported memory is the instance's own; imported functions link and trap
+    /// when they are called.
+    pub fn new(
+        module: &Module,
+        parameters: &ExecutionParameters,
+    ) -> Result<PlainOrRejected, Failure> {
+        let mut linker = Linker::new();
+        linker.memory_any(None);
+        linker.unknown_functions(None);
+        match Instance::new(module, &linker, parameters, ()) {
+            Ok(instance) => Ok(Ok(Self { instance })),
+            Err(InstantiateError::Failure(failure)) => Err(Failure::Host(failure.to_string())),
+            Err(error) => Ok(Err(Execution::rejected(
+                RejectionStage::Construct,
+                error.to_string(),
+            ))),
+        }
+    }
+
+    /// Calls a function; the results, if it returned.
+    pub fn call(
+        &mut self,
+        function: u32,
+        arguments: &[Value],
+    ) -> Result<(Execution, Option<Vec<Value>>), Failure> {
+        let (outcome, values) = match self.instance.call(function, arguments) {
+            Ok(values) => {
+                let bits = values.iter().map(|value| value.to_bits());
+                let bytes = bits.flat_map(u64::to_le_bytes).collect();
+                (Outcome::Valid(bytes), Some(values))
+            }
+            Err(CallError::Trap(trap)) => {
+                let reason = trap.to_string();
+                let trap = Some(trap);
+                (Outcome::Invalid { trap, reason }, None)
+            }
+            Err(CallError::Failure(failure)) => return Err(Failure::Host(failure.to_string())),
+            Err(error) => return Err(Failure::Usage(error.to_string())),
+        };
+        let execution = Execution {
+            outcome,
+            gas_used: None,
+            stack: StackPeaks {
+                native: self.instance.stack_native_peak(),
+                logical: None,
+            },
+            memory_pages_peak: self.instance.memory_pages_peak(),
+        };
+        Ok((execution, values))
+    }
+}

@@ -1,0 +1,81 @@
+//! `pvf run`: calls an exported function of any module.
+
+use crate::Verdict;
+use crate::args::{Profile, RunArgs};
+use crate::clock::timed;
+use crate::engine::prepare_file;
+use crate::failure::Failure;
+use crate::outcome;
+use crate::output::Output;
+use crate::plain::Plain;
+use crate::progress::Progress;
+use pvf_compiler::ModuleInfo;
+use pvf_compiler::artifact::ExportKind;
+use pvf_runtime::Value;
+use pvf_wast::{parse_value, show_value, type_name};
+
+/// Calls the function and prints the outcome.
+pub fn run(args: &RunArgs, output: &Output) -> Result<Verdict, Failure> {
+    let parameters = args
+        .limits
+        .parameters(args.language.profile(Profile::Wasm))?;
+    let prepared = prepare_file(
+        &args.code,
+        args.language.features(Profile::Wasm),
+        args.compile.threads(),
+    )?;
+    let mut measured = prepared.measured;
+    let module = match prepared.module {
+        Ok(module) => module,
+        Err(rejected) => return outcome::report(output, &rejected, &measured, None),
+    };
+    let function = find_function(module.info(), &args.invoke)?;
+    let arguments = arguments(module.info(), function, args)?;
+
+    let progress = Progress::start(&format!("running {}", args.invoke));
+    let (instance, took) = timed(|| Plain::new(&module, &parameters))?;
+    measured.instantiate_ns = took.wall_ns;
+    let mut instance = match instance? {
+        Ok(instance) => instance,
+        Err(rejected) => return outcome::report(output, &rejected, &measured, None),
+    };
+    let (called, took) = timed(|| instance.call(function, &arguments))?;
+    measured.execute_ns = took.wall_ns;
+    drop(progress);
+    let (execution, values) = called?;
+    let shown = values.map(|values| values.into_iter().map(show_value).collect());
+    outcome::report(output, &execution, &measured, shown)
+}
+
+/// The function that is exported under a name.
+pub fn find_function(module: &ModuleInfo, name: &str) -> Result<u32, Failure> {
+    match module.export(name) {
+        Some(ExportKind::Function(function)) => Ok(function),
+        Some(_) => Err(Failure::Usage(format!(
+            "the export {name:?} is not a function"
+        ))),
+        None => Err(Failure::Usage(format!("there is no export {name:?}"))),
+    }
+}
+
+fn arguments(module: &ModuleInfo, function: u32, args: &RunArgs) -> Result<Vec<Value>, Failure> {
+    let params = module
+        .function_type(function)
+        .map_or(&[][..], |ty| &ty.params);
+    if params.len() != args.args.len() {
+        let types: Vec<&str> = params.iter().copied().map(type_name).collect();
+        return Err(Failure::Usage(format!(
+            "{:?} takes {} arguments [{}], {} given",
+            args.invoke,
+            params.len(),
+            types.join(" "),
+            args.args.len()
+        )));
+    }
+    let pairs = params.iter().zip(&args.args);
+    pairs
+        .map(|(&ty, text)| {
+            parse_value(ty, text).map_err(|error| Failure::Usage(format!("argument {error}")))
+        })
+        .collect()
+}

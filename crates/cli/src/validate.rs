@@ -1,0 +1,79 @@
+//! `pvf validate`: prepares a PVF and judges a candidate with it.
+
+use crate::Verdict;
+use crate::args::{HostArgs, Profile, ValidateArgs};
+use crate::engine::prepare_file;
+use crate::failure::Failure;
+use crate::input;
+use crate::outcome::{self, Measured};
+use crate::output::Output;
+use crate::progress::Progress;
+use pvf_host::{HostParameters, LogRecord, Pvf};
+use pvf_runtime::Module;
+use pvf_spec::ExecutionParameters;
+use std::io::Write;
+use std::sync::Arc;
+
+/// Prepares, executes, prints the outcome.
+pub fn validate(args: &ValidateArgs, output: &Output) -> Result<Verdict, Failure> {
+    let parameters = args
+        .limits
+        .parameters(args.language.profile(Profile::Polkadot))?;
+    input::at_most_one_stdin(&[&args.code, &args.params])?;
+    let candidate = input::read_candidate(&args.params)?;
+    let prepared = prepare_file(
+        &args.code,
+        args.language.features(Profile::Polkadot),
+        args.compile.threads(),
+    )?;
+    match prepared.module {
+        Ok(module) => {
+            let host = host_parameters(&args.host, parameters);
+            judge(module, host, &candidate, prepared.measured, output)
+        }
+        Err(rejected) => outcome::report(output, &rejected, &prepared.measured, None),
+    }
+}
+
+/// Judges a candidate and prints the outcome.
+pub fn judge(
+    module: Module,
+    host: HostParameters,
+    candidate: &[u8],
+    mut measured: Measured,
+    output: &Output,
+) -> Result<Verdict, Failure> {
+    let progress = Progress::start("executing");
+    let run = Pvf::new(module, host)
+        .run(candidate)
+        .map_err(|failure| Failure::Host(failure.to_string()))?;
+    drop(progress);
+    measured.instantiate_ns = run.timings.instantiate_ns;
+    measured.execute_ns = run.timings.execute_ns;
+    outcome::report(output, &run.execution, &measured, None)
+}
+
+/// The environment of a PVF.
+pub fn host_parameters(args: &HostArgs, execution: ExecutionParameters) -> HostParameters {
+    let print = args.log;
+    HostParameters {
+        ecc_rfc163: args.ecc_rfc163,
+        execution,
+        log: Some(Arc::new(move |record| {
+            if print {
+                log(record);
+            }
+        })),
+    }
+}
+
+fn log(record: &LogRecord<'_>) {
+    let LogRecord {
+        level,
+        target,
+        message,
+    } = record;
+    let (target, message) = (outcome::printable(target), outcome::printable(message));
+    // A log line that cannot be written changes nothing.
+    let _ = writeln!(std::io::stderr().lock(), "{level:?} {target}: {message}");
+}

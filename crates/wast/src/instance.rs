@@ -1,0 +1,234 @@
+//! Modules and instances of a script: compiled, linked with each other, called.
+
+use crate::Feature;
+use crate::language::{Standing, standing};
+use crate::link::{Binding, LinkFailure, Registry};
+use crate::nan::NanSources;
+use crate::reason::SkipReason;
+use crate::script::Options;
+use pvf_compiler::artifact::{ExportKind, FuncType, Import, ImportKind, ModuleInfo};
+use pvf_compiler::{CompileOptions, Target, compile};
+use pvf_runtime::{
+    CallError, Caller, HostError, InstantiateError, Linker, LoadError, Module, Value,
+};
+use pvf_spec::{Features, Limits, Trap};
+use std::cell::RefCell;
+use std::rc::Rc;
+
+/// Why a module is not there to be instantiated.
+pub enum LoadFailure {
+    /// It needs this proposal, which is not accepted.
+    Outside(Feature),
+    /// It was turned down for any other reason.
+    Rejected(String),
+    /// The machine could not do its part.
+    Host(String),
+}
+
+/// Compiles a module.
+pub fn load(wasm: &[u8], features: Features) -> Result<Module, LoadFailure> {
+    let options = CompileOptions {
+        features,
+        limits: Limits::DEFAULT,
+        target: Target::X86_64,
+        threads: 1,
+    };
+    let artifact = compile(wasm, &options).map_err(|error| match standing(wasm, features) {
+        Standing::Outside(feature) => LoadFailure::Outside(feature),
+        Standing::Valid | Standing::Invalid => LoadFailure::Rejected(error.to_string()),
+    })?;
+    Module::new(artifact).map_err(|error| match error {
+        LoadError::Failure(failure) => LoadFailure::Host(failure.to_string()),
+        error => LoadFailure::Host(error.to_string()),
+    })
+}
+
+/// Why a module could not be instantiated.
+pub enum NotInstantiated {
+    /// It would have to share something.
+    Skipped(SkipReason),
+    /// Its imports cannot be satisfied.
+    Unlinkable(String),
+    /// An active segment is out of bounds.
+    Segment(Trap),
+    /// The start function trapped.
+    Start(Trap),
+    /// Anything else.
+    Other(String),
+}
+
+/// Why a call gave no results.
+pub enum CallFailure {
+    /// It trapped.
+    Trap(Trap),
+    /// It came back to an instance that was running.
+    Reentry,
+    /// Anything else.
+    Other(String),
+}
+
+/// What host functions find beside their arguments.
+struct Links {
+    /// The instances this one imports functions from.
+    instances: Vec<Rc<Instance>>,
+    /// A call came back to an instance that was running.
+    reentered: bool,
+}
+
+/// An instance that other instances can import functions from.
+pub struct Instance {
+    module: Module,
+    nan_sources: NanSources,
+    inner: RefCell<pvf_runtime::Instance<Links>>,
+}
+
+impl Instance {
+    /// Links and instantiates.
+    pub fn new(
+        module: &Module,
+        wasm: &[u8],
+        registry: &Registry,
+        options: &Options,
+    ) -> Result<Self, NotInstantiated> {
+        let info = module.info();
+        let bindings = registry.resolve(info).map_err(|failure| match failure {
+            LinkFailure::Unlinkable(message) => NotInstantiated::Unlinkable(message),
+            LinkFailure::Skipped(reason) => NotInstantiated::Skipped(reason),
+            LinkFailure::Broken(message) => NotInstantiated::Other(message),
+        })?;
+        let mut linker = Linker::new();
+        let mut instances = Vec::new();
+        for (import, binding) in info.imports.iter().zip(bindings) {
+            define(&mut linker, info, import, binding, &mut instances);
+        }
+        let links = Links {
+            instances,
+            reentered: false,
+        };
+        let instance = pvf_runtime::Instance::new(module, &linker, &options.parameters, links)
+            .map_err(not_instantiated)?;
+        Ok(Self {
+            module: module.clone(),
+            nan_sources: NanSources::of(wasm),
+            inner: RefCell::new(instance),
+        })
+    }
+
+    /// What the module consists of.
+    pub fn info(&self) -> &ModuleInfo {
+        self.module.info()
+    }
+
+    /// Whether an exported function can only return NaNs it was given.
+    pub fn moves_bits_only(&self, export: &str) -> bool {
+        match self.info().export(export) {
+            Some(ExportKind::Function(function)) => self.nan_sources.moves_bits_only(function),
+            _ => false,
+        }
+    }
+
+    /// Size of the memory in pages; 0 without one, or while it runs.
+    pub fn memory_pages(&self) -> u32 {
+        self.inner
+            .try_borrow()
+            .map_or(0, |instance| instance.memory_pages())
+    }
+
+    /// The value of an exported global.
+    pub fn global(&self, export: &str) -> Option<Value> {
+        match self.info().export(export)? {
+            ExportKind::Global(global) => self.inner.try_borrow().ok()?.global(global),
+            _ => None,
+        }
+    }
+
+    /// Calls an exported function.
+    pub fn call(&self, export: &str, arguments: &[Value]) -> Result<Vec<Value>, CallFailure> {
+        let Ok(mut instance) = self.inner.try_borrow_mut() else {
+            return Err(CallFailure::Reentry);
+        };
+        let result = instance.call_export(export, arguments);
+        if std::mem::take(&mut instance.data_mut().reentered) {
+            return Err(CallFailure::Reentry);
+        }
+        result.map_err(|error| match error {
+            CallError::Trap(trap) => CallFailure::Trap(trap),
+            CallError::Failure(failure) => CallFailure::Other(format!("host failure: {failure}")),
+            error => CallFailure::Other(error.to_string()),
+        })
+    }
+}
+
+fn not_instantiated(error: InstantiateError) -> NotInstantiated {
+    match error {
+        InstantiateError::Link(error) => NotInstantiated::Unlinkable(error.to_string()),
+        InstantiateError::SegmentOutOfBounds { trap, .. } => NotInstantiated::Segment(trap),
+        InstantiateError::Start(trap) => NotInstantiated::Start(trap),
+        InstantiateError::Failure(failure) => {
+            NotInstantiated::Other(format!("host failure: {failure}"))
+        }
+        error => NotInstantiated::Other(error.to_string()),
+    }
+}
+
+/// Tells the linker what satisfies an import.
+fn define(
+    linker: &mut Linker<Links>,
+    info: &ModuleInfo,
+    import: &Import,
+    binding: Binding,
+    instances: &mut Vec<Rc<Instance>>,
+) {
+    let (module, name) = (&*import.module, &*import.name);
+    match (binding, import.kind) {
+        (Binding::Print, ImportKind::Function(signature)) => {
+            let ty = info.signatures[signature as usize].clone();
+            linker.func(module, name, ty, |_, _| Ok(()));
+        }
+        (Binding::Function { instance, export }, ImportKind::Function(signature)) => {
+            let ty = info.signatures[signature as usize].clone();
+            let link = instances.len();
+            instances.push(instance);
+            linker.func(module, name, ty.clone(), move |caller, slots| {
+                forward(caller, link, &export, &ty, slots)
+            });
+        }
+        (Binding::Global(value), ImportKind::Global(ty)) => linker.global(module, name, ty, value),
+        (Binding::Table(ty), _) => linker.table(module, name, ty),
+        (Binding::Memory(ty), _) => linker.memory(module, name, ty),
+        (Binding::Print | Binding::Function { .. } | Binding::Global(_), _) => {
+            debug_assert!(false, "the registry binds imports by their kind");
+        }
+    }
+}
+
+/// Calls the function of another instance that satisfies an import.
+fn forward(
+    caller: &mut Caller<'_, Links>,
+    link: usize,
+    export: &str,
+    ty: &FuncType,
+    slots: &mut [u64],
+) -> Result<(), HostError> {
+    let arguments: Vec<Value> = ty
+        .params
+        .iter()
+        .zip(&*slots)
+        .map(|(&ty, &bits)| Value::from_bits(ty, bits))
+        .collect();
+    let instance = Rc::clone(&caller.data().instances[link]);
+    match instance.call(export, &arguments) {
+        Ok(results) => {
+            for (slot, result) in slots.iter_mut().zip(results) {
+                *slot = result.to_bits();
+            }
+            Ok(())
+        }
+        Err(CallFailure::Trap(trap)) => Err(HostError::TrapKind(trap.kind, trap.to_string())),
+        Err(CallFailure::Reentry) => {
+            caller.data_mut().reentered = true;
+            Err(HostError::Trap("enters an instance that is running".into()))
+        }
+        Err(CallFailure::Other(message)) => Err(HostError::Trap(message)),
+    }
+}
