@@ -98,40 +98,19 @@ pub(crate) unsafe extern "C" fn dispatch<T>(
 ) -> u32 {
     // SAFETY: while generated code runs, `call` uses no reference to the store.
     let store = unsafe { &mut *store.cast::<Store<T>>() };
-    // SAFETY: the slots are those of the function or builtin, by the contract of host calls.
-    let outcome = unsafe {
-        if index & BUILTIN_FLAG == 0 {
-            call_host_function(store, slots, index)
-        } else {
-            match Builtin::from_code(index & !BUILTIN_FLAG) {
-                Some(builtin) => builtins::execute(&mut store.core, builtin, slots, immediate),
-                None => Err(unknown_call(index)),
-            }
-        }
-    };
-    match outcome {
-        Ok(()) => 0,
-        Err(ended) => {
-            store.core.pending = Some(ended);
-            1
-        }
+    if index & BUILTIN_FLAG != 0 {
+        // SAFETY: the slots are those of the builtin, by the contract of host calls.
+        return unsafe { dispatch_builtin(&mut store.core, slots, immediate, index) };
     }
-}
-
-/// # Safety
-/// `slots` points to the slots of the function on the Wasm stack, which nothing else refers to.
-unsafe fn call_host_function<T>(
-    store: &mut Store<T>,
-    slots: *mut u64,
-    index: u32,
-) -> Result<(), Ended> {
     let Some(function) = store.linked.0.functions.get(index as usize) else {
-        return Err(unknown_call(index));
+        return end(&mut store.core, unknown_call(index));
     };
     let Some(body) = &function.body else {
-        return Err(missing_function(&store.core, index));
+        let missing = missing_function(&store.core, index);
+        return end(&mut store.core, missing);
     };
-    // SAFETY: by the caller's promise; the stub provides the longer of parameters and results.
+    // SAFETY: the slots are those of the function, by the contract of host calls: the stub
+    // provides the longer of parameters and results, and nothing else refers to them.
     let slots = unsafe { std::slice::from_raw_parts_mut(slots, function.slots) };
     let mut caller = Caller {
         core: &mut store.core,
@@ -139,9 +118,38 @@ unsafe fn call_host_function<T>(
         function: index,
     };
     match catch_unwind(AssertUnwindSafe(|| body(&mut caller, slots))) {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(error)) => Err(error.into()),
-        Err(payload) => Err(panicked(payload)),
+        Ok(Ok(())) => 0,
+        failed => end(&mut store.core, failure(failed)),
+    }
+}
+
+/// # Safety
+/// `slots` points to the slots of the builtin on the Wasm stack, which nothing else refers to.
+unsafe fn dispatch_builtin(core: &mut Core, slots: *mut u64, immediate: u32, index: u32) -> u32 {
+    let Some(builtin) = Builtin::from_code(index & !BUILTIN_FLAG) else {
+        return end(core, unknown_call(index));
+    };
+    // SAFETY: by the caller's promise.
+    match unsafe { builtins::execute(core, builtin, slots, immediate) } {
+        Ok(()) => 0,
+        Err(ended) => end(core, ended),
+    }
+}
+
+/// Notes why the run ends.
+#[cold]
+fn end(core: &mut Core, ended: Ended) -> u32 {
+    core.pending = Some(ended);
+    1
+}
+
+/// Why a host function ends the run.
+#[cold]
+fn failure(result: std::thread::Result<Result<(), HostError>>) -> Ended {
+    match result {
+        Ok(Err(error)) => error.into(),
+        Err(payload) => panicked(payload),
+        Ok(Ok(())) => HostFailure::Internal("success is no failure".into()).into(),
     }
 }
 
