@@ -8,10 +8,12 @@
 //!
 //! # Slots
 //! Values that cross memory between caller and callee lie in *slots*: 8 bytes each,
-//! the caller's lowest operand homes. Parameter `i` and result `j` have their slots
-//! at `S + 8*i` and `S + 8*j`, where `S` is the stack pointer at the call
-//! instruction. An `i32` or `f32` occupies the low 4 bytes of its slot; the
+//! the caller's lowest operand homes. Of `n` parameters and `m` results, parameter `i`
+//! and result `j` have their slots at `S + 8*(n-1-i)` and `S + 8*(m-1-j)`, where `S` is the
+//! stack pointer at the call instruction: in the order of the operand stack, which grows downwards.
+//! An `i32` or `f32` occupies the low 4 bytes of its slot; the
 //! high 4 bytes mean nothing. A parameter or result passed in a register has its slot all the same.
+//! Towards the host, stubs turn the order round: there slot `i` is at `S + 8*i`.
 //!
 //! # Entry
 //! An artifact holds an entry stub for each signature that the host may call. The
@@ -165,3 +167,6 @@ impl Builtin {
         Self::ALL.get(code as usize).copied()
     }
 }
+
+/// Bytes of a slot.
+pub const SLOT_BYTES: u32 = pvf_spec::SLOT_BYTES as u32;

@@ -77,6 +77,19 @@ pub enum ValType {
     F64,
 }
 
+impl ValType {
+    /// The number type that wasmparser means, if it is one.
+    pub(crate) fn from_wasmparser(ty: wasmparser::ValType) -> Option<Self> {
+        match ty {
+            wasmparser::ValType::I32 => Some(Self::I32),
+            wasmparser::ValType::I64 => Some(Self::I64),
+            wasmparser::ValType::F32 => Some(Self::F32),
+            wasmparser::ValType::F64 => Some(Self::F64),
+            wasmparser::ValType::V128 | wasmparser::ValType::Ref(_) => None,
+        }
+    }
+}
+
 /// Parameters and results.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct FuncType {

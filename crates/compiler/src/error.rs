@@ -43,6 +43,9 @@ pub enum CompileError {
         /// Byte offset in the module.
         offset: u32,
     },
+    /// The code is beyond what calls reach (2 GiB).
+    #[error("the module's machine code is larger than 2 GiB")]
+    CodeTooLarge,
     /// A count is above its limit.
     #[error("{limit} ({})", Place(*function, *offset))]
     Limit {

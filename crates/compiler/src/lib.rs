@@ -1,13 +1,25 @@
 //! Wasm to machine code in two linear passes.
+//!
+//! In: a module's bytes, the accepted language, limits, a target. Out: an [`Artifact`]: code that
+//! can be placed anywhere and all that the runtime has to know, or a typed [`CompileError`].
+//!
+//! `module` reads and checks the declarations; `analysis` (pass 1) validates a body and finds out
+//! what pass 2 cannot know in advance; `generate` (pass 2) writes code through a target's
+//! macro-assembler (`target`); `compile` does this for many functions side by side and links
+//! them. [`abi`] is the contract with the runtime.
 #![forbid(unsafe_code)]
 
 pub mod abi;
+mod analysis;
 pub mod artifact;
+mod compile;
 mod error;
+mod generate;
 mod module;
 mod target;
 
 pub use artifact::{Artifact, ArtifactError, ModuleInfo};
+pub use compile::{CompileOptions, compile};
 pub use error::CompileError;
 pub use module::function_names;
 pub use target::Target;

@@ -1,5 +1,8 @@
 //! The instruction sets code can be made for.
 
+pub(crate) mod masm;
+pub(crate) mod x64;
+
 use serde::{Deserialize, Serialize};
 use std::fmt;
 

@@ -1,0 +1,198 @@
+//! Which locals are alive where.
+//!
+//! Backward passes over the events of pass 1. A branch takes what is alive at its
+//! label; what is alive at a loop's start is not known when its end is met, so it is
+//! assumed to be nothing and the pass repeated until the assumption holds. Real code
+//! needs one pass more than its loops are nested. After [`MAX_PASSES`] everything is
+//! assumed to be alive at every loop's start, which is sound and ends the matter: the
+//! time stays linear whatever the code.
+//!
+//! Only the first [`TRACKED_LOCALS`] locals take part, so that a set is at most four words; pass 2
+//! keeps the others in their homes and need not know.
+
+use super::{LabelId, LabelInfo};
+
+/// Locals from this index on are in their homes and nowhere else.
+pub(crate) const TRACKED_LOCALS: u32 = 256;
+
+const MAX_PASSES: u32 = 6;
+
+/// Whether a set of tracked locals holds one.
+pub(crate) fn contains(set: &[u64], local: u32) -> bool {
+    set.get(local as usize / 64).is_some_and(|word| word >> (local % 64) & 1 != 0)
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub(super) enum EventKind {
+    Get,
+    Set,
+    Tee,
+    LoopStart,
+    IfStart,
+    Else,
+    End,
+    Branch,
+    Stop,
+}
+
+/// An event with a local or a label.
+#[derive(Clone, Copy)]
+pub(super) struct Event {
+    kind: EventKind,
+    argument: u32,
+}
+
+impl Event {
+    pub fn new(kind: EventKind, argument: u32) -> Self {
+        Self { kind, argument }
+    }
+}
+
+/// The sets of one function.
+#[derive(Default)]
+pub(super) struct Liveness {
+    /// Words of a set.
+    words: usize,
+    /// One set per label.
+    live: Vec<u64>,
+    /// Two sets per loop: accessed, written.
+    loops: Vec<u64>,
+}
+
+impl Liveness {
+    pub fn begin(&mut self, locals: usize) {
+        self.words = locals.min(TRACKED_LOCALS as usize).div_ceil(64);
+        self.live.clear();
+        self.loops.clear();
+    }
+
+    pub fn live(&self, label: LabelId) -> &[u64] {
+        &self.live[label as usize * self.words..][..self.words]
+    }
+
+    pub fn accessed(&self, number: u32) -> &[u64] {
+        &self.loops[number as usize * 2 * self.words..][..self.words]
+    }
+
+    pub fn written(&self, number: u32) -> &[u64] {
+        &self.loops[(number as usize * 2 + 1) * self.words..][..self.words]
+    }
+
+    /// A new loop's number.
+    pub fn add_loop(&mut self) -> u32 {
+        let number = self.loops.len().checked_div(2 * self.words).unwrap_or(0);
+        self.loops.resize(self.loops.len() + 2 * self.words, 0);
+        number as u32
+    }
+
+    /// Notes an access in the innermost loop.
+    pub fn access(&mut self, number: u32, local: u32, write: bool) {
+        if local < TRACKED_LOCALS {
+            let at = number as usize * 2 * self.words + local as usize / 64;
+            let bit = 1 << (local % 64);
+            self.loops[at] |= bit;
+            if write {
+                self.loops[at + self.words] |= bit;
+            }
+        }
+    }
+
+    /// What is accessed in a loop is accessed in the one around it.
+    pub fn merge_loop(&mut self, inner: u32, outer: u32) {
+        let size = 2 * self.words;
+        let (before, after) = self.loops.split_at_mut(inner as usize * size);
+        let outer = &mut before[outer as usize * size..][..size];
+        outer.iter_mut().zip(after).for_each(|(outer, inner)| *outer |= *inner);
+    }
+
+    /// Finds the live sets of all labels; fills `dead` with a flag per local access in
+    /// forward order.
+    pub fn solve(&mut self, events: &[Event], labels: &[LabelInfo], dead: &mut Vec<bool>) {
+        let accesses = events.iter().filter(|event| event.kind as u8 <= EventKind::Tee as u8);
+        dead.resize(accesses.count(), false);
+        self.live.resize(labels.len() * self.words, 0);
+        let has_loops = labels.iter().any(|label| label.loop_number.is_some());
+        for pass in 1.. {
+            let changed = self.pass(events, labels, dead);
+            if !has_loops || !changed {
+                return;
+            }
+            if pass == MAX_PASSES {
+                for (label, _) in labels.iter().enumerate().filter(|(_, info)| info.loop_number.is_some()) {
+                    self.live[label * self.words..][..self.words].fill(u64::MAX);
+                }
+                self.pass(events, labels, dead);
+                // The pass has left smaller sets at the loops' starts; they hold too,
+                // since they follow from larger ones, and branches used the larger.
+                return;
+            }
+        }
+    }
+
+    /// One backward pass; whether what is alive at a loop's start changed.
+    fn pass(&mut self, events: &[Event], labels: &[LabelInfo], dead: &mut [bool]) -> bool {
+        match self.words {
+            0 => {
+                dead.fill(false);
+                false
+            }
+            1 => self.pass_of::<1>(events, labels, dead),
+            2 => self.pass_of::<2>(events, labels, dead),
+            3 => self.pass_of::<3>(events, labels, dead),
+            _ => self.pass_of::<4>(events, labels, dead),
+        }
+    }
+
+    fn pass_of<const W: usize>(
+        &mut self,
+        events: &[Event],
+        labels: &[LabelInfo],
+        dead: &mut [bool],
+    ) -> bool {
+        let mut now = [0u64; W];
+        let mut changed = false;
+        let mut access = dead.len();
+        let (sets, _) = self.live.as_chunks_mut::<W>();
+        for event in events.iter().rev() {
+            let argument = event.argument as usize;
+            match event.kind {
+                EventKind::Get | EventKind::Set | EventKind::Tee => {
+                    access -= 1;
+                    if event.argument >= TRACKED_LOCALS {
+                        dead[access] = false;
+                        continue;
+                    }
+                    let word = &mut now[argument / 64];
+                    let bit = 1 << (argument % 64);
+                    dead[access] = *word & bit == 0;
+                    if event.kind == EventKind::Get {
+                        *word |= bit;
+                    } else {
+                        *word &= !bit;
+                    }
+                }
+                EventKind::End => sets[argument] = now,
+                EventKind::Branch => union(&mut now, &sets[argument]),
+                EventKind::Stop => now = [0; W],
+                EventKind::Else => {
+                    sets[argument + 1] = now;
+                    now = sets[argument];
+                }
+                EventKind::IfStart => {
+                    let other = argument + usize::from(labels[argument].has_else);
+                    union(&mut now, &sets[other]);
+                }
+                EventKind::LoopStart => {
+                    changed |= sets[argument] != now;
+                    sets[argument] = now;
+                }
+            }
+        }
+        changed
+    }
+}
+
+fn union<const W: usize>(set: &mut [u64; W], other: &[u64; W]) {
+    set.iter_mut().zip(other).for_each(|(word, other)| *word |= other);
+}

@@ -1,0 +1,310 @@
+//! Preparation: from a module's bytes to an artifact, functions side by side.
+//!
+//! Bodies are dealt out in chunks whose borders depend on the module alone; each chunk becomes one
+//! piece of code, and the pieces are laid one after the other. So the artifact is the same for
+//! any number of threads, and an error is that of the first function that has one.
+
+use crate::abi::{self, BUILTIN_FLAG, Builtin};
+use crate::analysis::{Analyser, Analysis};
+use crate::artifact::{Artifact, TrapMapBuilder, TrapSite};
+use crate::generate::{
+    GeneratedFunction, GeneratorState, ModuleContext, builtin_convention, convention, generate,
+};
+use crate::module::{self, Body, ParsedModule};
+use crate::target::masm::{CallFixup, Convention, MachineCode, MacroAssembler, Table};
+use crate::target::x64::X64;
+use crate::{CompileError, Target};
+use pvf_spec::{Features, Limits};
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// How to prepare a module.
+#[derive(Clone, Copy, Debug)]
+pub struct CompileOptions {
+    /// The accepted language.
+    pub features: Features,
+    /// Limits by count.
+    pub limits: Limits,
+    /// Instruction set to make code for.
+    pub target: Target,
+    /// Threads to use; the artifact does not depend on it.
+    pub threads: NonZeroUsize,
+}
+
+impl CompileOptions {
+    /// Options for a language, on one thread, with the default limits.
+    pub fn new(features: Features) -> Self {
+        Self {
+            features,
+            limits: Limits::DEFAULT,
+            target: Target::X86_64,
+            threads: NonZeroUsize::MIN,
+        }
+    }
+}
+
+/// Bytes of bodies that make a chunk.
+const CHUNK_BYTES: u64 = 64 * 1024;
+
+/// Functions and the code begin at multiples of this.
+const CODE_ALIGNMENT: usize = 16;
+
+/// Prepares a module.
+///
+/// # Errors
+/// [`CompileError`] if the module is malformed, invalid, outside the accepted language or
+/// beyond a limit.
+pub fn compile(wasm: &[u8], options: &CompileOptions) -> Result<Artifact, CompileError> {
+    let parsed = module::parse(wasm, options.features, &options.limits)?;
+    match options.target {
+        Target::X86_64 => compile_for::<X64>(parsed, options),
+    }
+}
+
+/// A piece of code with the functions in it.
+struct Chunk {
+    code: MachineCode,
+    functions: Vec<GeneratedFunction>,
+}
+
+fn compile_for<M: MacroAssembler>(
+    mut parsed: ParsedModule<'_>,
+    options: &CompileOptions,
+) -> Result<Artifact, CompileError> {
+    let conventions =
+        parsed.info.signatures.iter().map(|ty| convention(ty, &M::REGISTERS)).collect();
+    let table = parsed.info.table.map(|table| Table {
+        offset: parsed.info.context_layout().table as u32,
+        entries: table.minimum,
+    });
+    let context = ModuleContext { module: &parsed, conventions, table };
+    let chunks = generate_chunks::<M>(&context, options)?;
+    let stubs = Stubs::generate::<M>(&context)?;
+    let mut linker = Linker::default();
+    linker.add_chunks(&context, chunks)?;
+    let linked = linker.finish(&context, stubs)?;
+    let data = std::mem::take(&mut parsed.data);
+    let mut info = parsed.info;
+    info.target = options.target;
+    for (function, placed) in info.functions.iter_mut().zip(linked.functions) {
+        function.code_offset = placed.start;
+        function.code_bytes = placed.end - placed.start;
+        function.frame_bytes = placed.frame_bytes;
+    }
+    info.entry_stubs = linked.entry_stubs;
+    Ok(Artifact { module: info, code: linked.code, traps: linked.traps, data })
+}
+
+/// Borders of the chunks, as ranges of bodies.
+fn chunk_bodies<'b, 'a>(bodies: &'b [Body<'a>]) -> Vec<&'b [Body<'a>]> {
+    let mut bytes = 0;
+    bodies
+        .chunk_by(|body, _| {
+            let range = body.body.range();
+            bytes += range.end - range.start;
+            let full = bytes >= CHUNK_BYTES;
+            if full {
+                bytes = 0;
+            }
+            !full
+        })
+        .collect()
+}
+
+fn generate_chunks<M: MacroAssembler>(
+    context: &ModuleContext<'_>,
+    options: &CompileOptions,
+) -> Result<Vec<Chunk>, CompileError> {
+    let chunks = chunk_bodies(&context.module.bodies);
+    let next = AtomicUsize::new(0);
+    let worker = || {
+        let mut done = Vec::new();
+        let mut generator = ChunkGenerator::<M>::new();
+        while let index = next.fetch_add(1, Ordering::Relaxed)
+            && let Some(chunk) = chunks.get(index)
+        {
+            done.push((index, generator.generate(context, chunk, &options.limits)));
+        }
+        done
+    };
+    let threads = options.threads.get().min(chunks.len());
+    let mut done = if threads <= 1 {
+        worker()
+    } else {
+        std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..threads).map(|_| scope.spawn(worker)).collect();
+            workers
+                .into_iter()
+                .flat_map(|worker| worker.join().expect("a compile thread panicked"))
+                .collect()
+        })
+    };
+    done.sort_by_key(|(index, _)| *index);
+    done.into_iter().map(|(_, chunk)| chunk).collect()
+}
+
+/// Both passes over chunk after chunk, with buffers that stay.
+struct ChunkGenerator<M> {
+    analyser: Analyser,
+    analysis: Analysis,
+    generator: GeneratorState,
+    masm: M,
+}
+
+impl<M: MacroAssembler> ChunkGenerator<M> {
+    fn new() -> Self {
+        Self {
+            analyser: Analyser::default(),
+            analysis: Analysis::default(),
+            generator: GeneratorState::default(),
+            masm: M::new(),
+        }
+    }
+
+    fn generate(
+        &mut self,
+        context: &ModuleContext<'_>,
+        bodies: &[Body<'_>],
+        limits: &Limits,
+    ) -> Result<Chunk, CompileError> {
+        let mut functions = Vec::with_capacity(bodies.len());
+        for body in bodies {
+            self.analyser.run(context.module, body, limits, &mut self.analysis)?;
+            functions.push(generate(
+                &mut self.generator,
+                &mut self.masm,
+                context,
+                body,
+                &self.analysis,
+            )?);
+        }
+        let code = self.masm.take().map_err(|_| CompileError::CodeTooLarge)?;
+        Ok(Chunk { code, functions })
+    }
+}
+
+/// The stubs between generated code and the host.
+struct Stubs {
+    code: MachineCode,
+    /// Of imported functions, then of builtins.
+    hosts: Vec<u32>,
+    builtins: Vec<u32>,
+    /// By signature.
+    entries: Vec<u32>,
+}
+
+impl Stubs {
+    fn generate<M: MacroAssembler>(context: &ModuleContext<'_>) -> Result<Self, CompileError> {
+        let info = &context.module.info;
+        let mut masm = M::new();
+        let mut gates = vec![None; info.signatures.len()];
+        let imported = &info.functions[..info.imported_functions as usize];
+        let hosts = (0..)
+            .zip(imported)
+            .map(|(index, function)| {
+                let gate = *gates[function.signature as usize].get_or_insert_with(|| masm.new_label());
+                masm.host_stub(index, gate)
+            })
+            .collect();
+        for (gate, ty) in gates.iter().zip(&context.conventions) {
+            if let Some(gate) = gate {
+                masm.host_gate(*gate, ty);
+            }
+        }
+        let builtins = Builtin::ALL
+            .into_iter()
+            .map(|builtin| {
+                let gate = masm.new_label();
+                let stub = masm.host_stub(BUILTIN_FLAG | builtin as u32, gate);
+                masm.host_gate(gate, &builtin_convention(builtin, &M::REGISTERS));
+                stub
+            })
+            .collect();
+        let entries = context.conventions.iter().map(|ty: &Convention| masm.entry_stub(ty)).collect();
+        let code = masm.take().map_err(|_| CompileError::CodeTooLarge)?;
+        Ok(Self { code, hosts, builtins, entries })
+    }
+}
+
+/// Lays pieces of code one after the other.
+#[derive(Default)]
+struct Linker {
+    code: Vec<u8>,
+    functions: Vec<GeneratedFunction>,
+    traps: TrapMapBuilder,
+    calls: Vec<CallFixup>,
+}
+
+struct Linked {
+    code: Vec<u8>,
+    functions: Vec<GeneratedFunction>,
+    entry_stubs: Vec<u32>,
+    traps: crate::artifact::TrapMap,
+}
+
+impl Linker {
+    /// Adds a piece; where it begins.
+    fn add(&mut self, piece: &MachineCode) -> Result<u32, CompileError> {
+        let start = self.code.len().next_multiple_of(CODE_ALIGNMENT);
+        // Calls reach 2 GiB.
+        if start + piece.code.len() > i32::MAX as usize {
+            return Err(CompileError::CodeTooLarge);
+        }
+        self.code.resize(start, 0xcc);
+        self.code.extend_from_slice(&piece.code);
+        let start = start as u32;
+        for site in &piece.traps {
+            self.traps.push(TrapSite { code_offset: start + site.code_offset, ..*site });
+        }
+        let calls = piece.calls.iter();
+        self.calls.extend(calls.map(|call| CallFixup { at: start + call.at, ..*call }));
+        Ok(start)
+    }
+
+    fn add_chunks(
+        &mut self,
+        context: &ModuleContext<'_>,
+        chunks: Vec<Chunk>,
+    ) -> Result<(), CompileError> {
+        let none = GeneratedFunction { start: 0, end: 0, frame_bytes: 0 };
+        self.functions.resize(context.module.info.imported_functions as usize, none);
+        let bytes = chunks.iter().map(|chunk| chunk.code.code.len() + CODE_ALIGNMENT).sum();
+        self.code.reserve(bytes);
+        for chunk in chunks {
+            let start = self.add(&chunk.code)?;
+            self.functions.extend(chunk.functions.iter().map(|function| GeneratedFunction {
+                start: start + function.start,
+                end: start + function.end,
+                ..*function
+            }));
+        }
+        Ok(())
+    }
+
+    fn finish(mut self, context: &ModuleContext<'_>, stubs: Stubs) -> Result<Linked, CompileError> {
+        let start = self.add(&stubs.code)?;
+        let imported = context.module.info.imported_functions as usize;
+        let host_stubs = self.functions[..imported].iter_mut();
+        for (function, stub) in host_stubs.zip(&stubs.hosts) {
+            *function = GeneratedFunction { start: start + stub, end: start + stub, frame_bytes: 0 };
+        }
+        for call in &self.calls {
+            let target = match call.function.checked_sub(BUILTIN_FLAG) {
+                Some(builtin) => start + stubs.builtins[builtin as usize],
+                None => self.functions[call.function as usize].start,
+            };
+            let at = call.at as usize;
+            // The displacement counts from the end of its field.
+            let displacement = target.wrapping_sub(call.at + 4);
+            self.code[at..at + 4].copy_from_slice(&displacement.to_le_bytes());
+        }
+        Ok(Linked {
+            code: self.code,
+            functions: self.functions,
+            entry_stubs: stubs.entries.iter().map(|entry| start + entry).collect(),
+            traps: self.traps.finish(),
+        })
+    }
+}
+
+const _: () = assert!(abi::ENTRY_AREA_BYTES >= Limits::DEFAULT.params * abi::SLOT_BYTES);

@@ -1,0 +1,255 @@
+//! Pass 2: a forward walk over a body that writes machine code.
+//!
+//! In: a body, what pass 1 found out about it, and a target. Out: code appended to the
+//! target's buffer. The walk knows at every point where each value is ([`state`]); an
+//! operator reads its operands from there, and its result's place becomes part of that knowledge.
+//! Files: [`state`] what is known, [`registers`] who gets a register, [`labels`] what holds where
+//! paths meet, [`moves`] many values at once, [`control`], [`calls`], [`operators`] the operators.
+
+mod calls;
+mod control;
+mod labels;
+mod moves;
+mod operators;
+mod registers;
+mod state;
+
+pub(crate) use calls::{builtin_convention, convention};
+
+use crate::CompileError;
+use crate::analysis::{Analysis, LabelId, TRACKED_LOCALS};
+use crate::artifact::{FuncType, ValType};
+use crate::module::{Body, ParsedModule};
+use crate::target::masm::{Convention, MacroAssembler, RegSet, Table};
+use labels::{LabelState, Store};
+use moves::{Origin, ParallelMove};
+use pvf_spec::SLOT_BYTES;
+use state::{LocalSet, State};
+use wasmparser::Operator;
+
+/// What the generator reads of a module, the same for all its functions.
+pub(crate) struct ModuleContext<'m> {
+    pub module: &'m ParsedModule<'m>,
+    /// Calling convention of each signature.
+    pub conventions: Vec<Convention>,
+    /// Where the table is, if there is one.
+    pub table: Option<Table>,
+}
+
+/// One function's place in the code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct GeneratedFunction {
+    pub start: u32,
+    pub end: u32,
+    pub frame_bytes: u32,
+}
+
+/// Buffers that outlive a function.
+pub(crate) struct GeneratorState {
+    state: Box<State>,
+    labels: Vec<LabelState>,
+    frames: Vec<ControlFrame>,
+    edge_moves: ParallelMove,
+    edge_stores: Vec<Store>,
+    loop_locals: Vec<u32>,
+    arguments: Vec<Origin>,
+}
+
+impl Default for GeneratorState {
+    fn default() -> Self {
+        Self {
+            state: Box::new(State::new()),
+            labels: Vec::new(),
+            frames: Vec::new(),
+            edge_moves: ParallelMove::default(),
+            edge_stores: Vec::new(),
+            loop_locals: Vec::new(),
+            arguments: Vec::new(),
+        }
+    }
+}
+
+/// The walk over one function.
+struct Generator<'g, M> {
+    masm: &'g mut M,
+    context: &'g ModuleContext<'g>,
+    analysis: &'g Analysis,
+    state: &'g mut State,
+    labels: &'g mut Vec<LabelState>,
+    frames: &'g mut Vec<ControlFrame>,
+    edge_moves: &'g mut ParallelMove,
+    edge_stores: &'g mut Vec<Store>,
+    loop_locals: &'g mut Vec<u32>,
+    arguments: &'g mut Vec<Origin>,
+    /// Type of the function.
+    ty: &'g FuncType,
+    frame_bytes: u32,
+    /// Next label and next local access of pass 1.
+    next_label: LabelId,
+    next_access: usize,
+    /// `br_table`s so far.
+    tables: u32,
+    all_tracked: LocalSet,
+}
+
+/// An open block.
+#[derive(Clone, Copy, Debug)]
+struct ControlFrame {
+    kind: FrameKind,
+    label: LabelId,
+    ty: BlockSignature,
+    /// Code here cannot be reached.
+    unreachable: bool,
+    /// The block began in unreachable code.
+    skipped: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum FrameKind {
+    Body,
+    Block,
+    Loop,
+    If,
+    Else,
+}
+
+/// Parameters and results of a block.
+#[derive(Clone, Copy, Debug)]
+enum BlockSignature {
+    Empty,
+    Result([ValType; 1]),
+    /// By the index of the interned signature.
+    Function(u32),
+}
+
+/// Generates one function.
+pub(crate) fn generate<M: MacroAssembler>(
+    buffers: &mut GeneratorState,
+    masm: &mut M,
+    context: &ModuleContext<'_>,
+    body: &Body<'_>,
+    analysis: &Analysis,
+) -> Result<GeneratedFunction, CompileError> {
+    let info = &context.module.info;
+    let signature = info.functions[body.function as usize].signature;
+    let declared = analysis.locals.len() as u32 - analysis.params;
+    let tracked = (analysis.locals.len() as u32).min(TRACKED_LOCALS);
+    let mut generator = Generator {
+        masm,
+        context,
+        analysis,
+        state: &mut buffers.state,
+        labels: &mut buffers.labels,
+        frames: &mut buffers.frames,
+        edge_moves: &mut buffers.edge_moves,
+        edge_stores: &mut buffers.edge_stores,
+        loop_locals: &mut buffers.loop_locals,
+        arguments: &mut buffers.arguments,
+        ty: &info.signatures[signature as usize],
+        // Locals and body have limits that keep a frame far below 2 GiB.
+        frame_bytes: pvf_spec::frame_bytes(declared, analysis.max_height) as u32,
+        next_label: 0,
+        next_access: 0,
+        tables: 0,
+        all_tracked: LocalSet::first(tracked),
+    };
+    let wrap = |error| CompileError::from_wasmparser(error, Some(body.function));
+    generator.masm.set_wasm_offset(info.functions[body.function as usize].body_offset);
+    let start = generator.begin(&context.conventions[signature as usize], tracked);
+    let mut reader = body.body.get_operators_reader().map_err(wrap)?;
+    let mut current = reader.read_with_offset().map_err(wrap)?;
+    loop {
+        let next = match reader.eof() {
+            true => None,
+            false => Some(reader.read_with_offset().map_err(wrap)?),
+        };
+        generator.masm.set_wasm_offset(current.1 as u32);
+        generator.operator(&current.0, next.as_ref().map(|(operator, _)| operator));
+        match next {
+            Some(next) => current = next,
+            None => break,
+        }
+    }
+    generator.masm.finish_function();
+    Ok(GeneratedFunction { start, end: generator.masm.offset(), frame_bytes: generator.frame_bytes })
+}
+
+impl<M: MacroAssembler> Generator<'_, M> {
+    /// The prologue, and where parameters and locals are behind it.
+    fn begin(&mut self, convention: &Convention, tracked: u32) -> u32 {
+        let all = RegSet(RegSet::of(M::REGISTERS.general).0 | RegSet::of(M::REGISTERS.float).0);
+        self.state.reset(all, tracked as usize);
+        self.labels.clear();
+        self.labels.resize(self.analysis.labels.len(), LabelState::new(0, 0));
+        self.frames.clear();
+        let start = self.masm.enter_function(self.frame_bytes);
+        for (param, place) in convention.params.iter().enumerate() {
+            let param = param as u32;
+            match place.register {
+                Some(register) if param < tracked => self.state.bind_local(param, register),
+                Some(register) => {
+                    let slot = self.local_slot(param);
+                    self.masm.store_slot(place.ty, slot, register);
+                }
+                None if param < tracked => self.state.home.insert(param),
+                None => {}
+            }
+        }
+        for local in self.analysis.params..tracked {
+            self.state.constant.insert(local);
+            self.state.constants[local as usize] = 0;
+        }
+        let locals = self.analysis.locals.len() as u32;
+        let untracked = self.analysis.params.max(TRACKED_LOCALS);
+        if untracked < locals {
+            let (from, to) = (self.local_slot(locals - 1), self.local_slot(untracked));
+            self.masm.zero_slots(from, to + SLOT_BYTES as u32);
+        }
+        self.begin_body();
+        start
+    }
+
+    /// The home of an operand position, as a distance from the stack pointer.
+    fn operand_slot(&self, position: u32) -> u32 {
+        (self.analysis.max_height - 1 - position) * SLOT_BYTES as u32
+    }
+
+    /// The home of a local: declared ones above the operands, parameters in the caller's
+    /// frame.
+    fn local_slot(&self, local: u32) -> u32 {
+        let params = self.analysis.params;
+        let slots = match local.checked_sub(params) {
+            Some(declared) => {
+                let count = self.analysis.locals.len() as u32 - params;
+                self.analysis.max_height + count - 1 - declared
+            }
+            None => self.frame_bytes / SLOT_BYTES as u32 + params - 1 - local,
+        };
+        slots * SLOT_BYTES as u32
+    }
+
+    fn reachable(&self) -> bool {
+        self.frames.last().is_some_and(|frame| !frame.unreachable)
+    }
+
+    fn operator(&mut self, operator: &Operator<'_>, next: Option<&Operator<'_>>) {
+        if !self.reachable() {
+            match operator {
+                Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. } => self.skip_block(),
+                Operator::Else => self.else_branch(),
+                Operator::End => self.end(),
+                _ => {}
+            }
+            return;
+        }
+        let takes_flags = matches!(
+            operator,
+            Operator::BrIf { .. } | Operator::If { .. } | Operator::Select | Operator::I32Eqz
+        );
+        if !takes_flags {
+            self.settle_flags();
+        }
+        self.translate(operator, next);
+        self.state.end_operator();
+    }
+}

@@ -1,0 +1,238 @@
+//! Calls, returns and the calling convention.
+//!
+//! The first arguments of each class are in registers, every argument has a slot at the bottom of the
+//! caller's frame. No register survives a call: before it, every value needed later goes
+//! home, if it is not there already.
+
+use super::moves::Origin;
+use super::state::{Location, Operand, Owner};
+use super::Generator;
+use crate::abi::{BUILTIN_FLAG, Builtin};
+use crate::artifact::{FuncType, ValType};
+use crate::target::masm::{Class, Convention, MacroAssembler, Place, Reg, Registers};
+use pvf_spec::SLOT_BYTES;
+
+/// Where parameters and results of a type are.
+pub(crate) fn convention(ty: &FuncType, registers: &Registers) -> Convention {
+    let (mut general, mut float) =
+        (registers.general_arguments.iter(), registers.float_arguments.iter());
+    let params = places(&ty.params, |ty| match ty.class() {
+        Class::General => general.next().copied(),
+        Class::Float => float.next().copied(),
+    });
+    let mut first = true;
+    let results = places(&ty.results, |ty| {
+        std::mem::take(&mut first).then(|| registers.result(ty))
+    });
+    Convention { params, results }
+}
+
+/// The convention of builtins: all parameters in slots.
+pub(crate) fn builtin_convention(builtin: Builtin, registers: &Registers) -> Convention {
+    let params = match builtin {
+        Builtin::MemoryGrow => 1,
+        Builtin::DataDrop | Builtin::ElemDrop => 0,
+        _ => 3,
+    };
+    let results: &[ValType] = match builtin {
+        Builtin::MemoryGrow => &[ValType::I32],
+        _ => &[],
+    };
+    Convention {
+        params: places(&[ValType::I32; 3][..params], |_| None),
+        results: places(results, |ty| Some(registers.result(ty))),
+    }
+}
+
+fn places(types: &[ValType], mut register: impl FnMut(ValType) -> Option<Reg>) -> Vec<Place> {
+    let count = types.len() as u32;
+    (0..count)
+        .zip(types)
+        .map(|(i, &ty)| Place {
+            ty,
+            register: register(ty),
+            slot: (count - 1 - i) * SLOT_BYTES as u32,
+        })
+        .collect()
+}
+
+impl<'g, M: MacroAssembler> Generator<'g, M> {
+    pub(super) fn call(&mut self, function: u32) {
+        let info = &self.context.module.info;
+        let signature = info.functions[function as usize].signature;
+        let convention: &'g Convention = &self.context.conventions[signature as usize];
+        self.pass_arguments(convention, None);
+        self.masm.call(function);
+        if function < info.imported_functions {
+            self.masm.mark_host_call();
+        }
+        self.take_results(convention);
+    }
+
+    pub(super) fn call_indirect(&mut self, type_index: u32) {
+        let signature = self.context.module.type_signatures[type_index as usize];
+        let convention: &'g Convention = &self.context.conventions[signature as usize];
+        let table = self.context.table.expect("pass 1 validated that there is a table");
+        let top = self.state.operands.len() - 1;
+        let arguments = &self.state.operands[top - convention.params.len()..top];
+        if arguments.iter().any(|operand| operand.raw_nan) {
+            self.canonicalise_top(convention.params.len() as u32 + 1);
+        }
+        let index = self.state.pop();
+        let index = self.read(index);
+        self.pass_arguments(convention, Some(index));
+        self.masm.call_indirect(M::REGISTERS.table_index, signature, table);
+        self.take_results(convention);
+    }
+
+    /// Calls into the runtime.
+    pub(super) fn call_builtin(&mut self, builtin: Builtin, immediate: Option<u32>) {
+        let convention = builtin_convention(builtin, &M::REGISTERS);
+        self.pass_arguments(&convention, None);
+        if let Some(value) = immediate {
+            self.masm.builtin_immediate(value);
+        }
+        self.masm.call(BUILTIN_FLAG | builtin as u32);
+        self.masm.mark_host_call();
+        self.take_results(&convention);
+    }
+
+    /// Takes the arguments off the stack to where the callee expects them, and sends home what is
+    /// needed after the call. A table index goes to its register.
+    fn pass_arguments(&mut self, convention: &Convention, index: Option<Reg>) {
+        let count = convention.params.len();
+        self.canonicalise_top(count as u32);
+        let first = self.state.operands.len() - count;
+        self.send_home(first as u32);
+        let mut origins = std::mem::take(self.arguments);
+        origins.clear();
+        for position in first..first + count {
+            let operand = self.state.operands[position];
+            origins.push(self.origin(operand.location, position as u32));
+        }
+        if convention.params.iter().any(|place| place.register.is_none()) {
+            self.pass_in_slots(convention, &mut origins);
+        }
+        self.edge_moves.clear();
+        for (place, origin) in convention.params.iter().zip(&origins) {
+            if let Some(register) = place.register {
+                self.edge_moves.add(register, *origin, place.ty);
+            }
+        }
+        if let Some(index) = index {
+            self.edge_moves.add(M::REGISTERS.table_index, Origin::Reg(index), ValType::I32);
+        }
+        self.edge_moves.emit(self.masm);
+        *self.arguments = origins;
+        self.state.truncate(first as u32);
+        self.release_all();
+    }
+
+    /// Arguments in slots. Homes of operands lie as far above their slots as the stack is
+    /// below its greatest height, so that from the last argument to the first no store
+    /// overwrites what is still to be read, if arguments for registers leave their homes too.
+    fn pass_in_slots(&mut self, convention: &Convention, origins: &mut [Origin]) {
+        for (place, origin) in convention.params.iter().zip(origins).rev() {
+            let from_home = matches!(origin, Origin::Slot(_));
+            if place.register.is_none() || from_home {
+                self.write_slot(place.ty, place.slot, *origin);
+                *origin = Origin::Slot(place.slot);
+            }
+        }
+    }
+
+    /// Sends home every local and every operand below a position that is only in a register.
+    fn send_home(&mut self, below: u32) {
+        for position in self.state.settled as u32..below {
+            if let Location::Reg(register) = self.state.operands[position as usize].location {
+                self.spill_register(register);
+            }
+        }
+        for register in M::REGISTERS.general.iter().chain(M::REGISTERS.float) {
+            if let Owner::Local(local) = self.state.owners[register.index()]
+                && !self.state.home.contains(local)
+            {
+                let ty = self.analysis.locals[local as usize];
+                self.masm.store_slot(ty, self.local_slot(local), *register);
+                self.state.home.insert(local);
+            }
+        }
+    }
+
+    /// No register keeps its value.
+    fn release_all(&mut self) {
+        for register in M::REGISTERS.general.iter().chain(M::REGISTERS.float) {
+            if let Owner::Local(local) = self.state.owners[register.index()] {
+                self.state.unbind_local(local);
+            }
+        }
+        self.state.end_operator();
+    }
+
+    fn take_results(&mut self, convention: &Convention) {
+        let base = self.state.height();
+        for (result, place) in (0..).zip(&convention.results) {
+            match place.register {
+                Some(register) => {
+                    self.state.push(place.ty, Location::Reg(register));
+                }
+                None => {
+                    // Homes lie at or above the slots, the first result's highest.
+                    let home = self.operand_slot(base + result);
+                    self.write_slot(place.ty, home, Origin::Slot(place.slot));
+                    self.state.push(place.ty, Location::Home);
+                }
+            }
+        }
+    }
+
+    /// Returns what is on top of the stack. The state stays.
+    pub(super) fn return_values(&mut self) {
+        let results = &self.ty.results;
+        self.canonicalise_top(results.len() as u32);
+        let first = self.state.height() - results.len() as u32;
+        match results[..] {
+            [] => {}
+            [ty] => {
+                let operand = self.state.operands[first as usize];
+                let origin = self.origin(operand.location, first);
+                self.edge_moves.clear();
+                self.edge_moves.add(M::REGISTERS.result(ty), origin, ty);
+                self.edge_moves.emit(self.masm);
+            }
+            _ => self.return_several(first),
+        }
+        self.masm.return_from_function(self.frame_bytes);
+    }
+
+    /// Results go to slots of the caller, where parameters may have their homes: first all to the
+    /// homes of their operands, then on.
+    fn return_several(&mut self, first: u32) {
+        let signature = self.ty;
+        let convention = convention(signature, &M::REGISTERS);
+        let homes: Vec<u32> =
+            (0..convention.results.len() as u32).map(|result| self.operand_slot(first + result)).collect();
+        for (position, (place, &home)) in (first..).zip(convention.results.iter().zip(&homes)) {
+            let operand = self.state.operands[position as usize];
+            let origin = self.origin(operand.location, position);
+            self.write_slot(place.ty, home, origin);
+        }
+        for (place, home) in convention.results.iter().zip(homes) {
+            match place.register {
+                Some(register) => self.masm.load_slot(place.ty, register, home),
+                None => self.masm.copy_slot(self.frame_bytes + place.slot, home),
+            }
+        }
+    }
+
+    /// Brings an operand into a register of the operator's own, which may be overwritten.
+    pub(super) fn own(&mut self, operand: Operand) -> Reg {
+        let register = self.read(operand);
+        if self.state.temporaries.contains(register) {
+            return register;
+        }
+        let own = self.allocate(operand.ty.class(), None);
+        self.masm.move_register(operand.ty, own, register);
+        own
+    }
+}

@@ -1,0 +1,329 @@
+//! Blocks and branches.
+
+use super::labels::LabelState;
+use super::state::Location;
+use super::{BlockSignature, ControlFrame, FrameKind, Generator};
+use crate::analysis::LabelId;
+use crate::artifact::ValType;
+use crate::target::masm::{Condition, MacroAssembler, Source};
+use pvf_assembler::Label;
+use pvf_spec::TrapKind;
+use wasmparser::{BlockType, BrTable};
+
+impl<'g, M: MacroAssembler> Generator<'g, M> {
+    /// The frame of the function body, whose label is what a branch out of it goes to.
+    pub(super) fn begin_body(&mut self) {
+        let mut label = LabelState::new(0, self.ty.results.len() as u32);
+        label.fixed = true;
+        if let [result] = self.ty.results[..] {
+            label.value = Some(M::REGISTERS.result(result));
+        }
+        self.labels[0] = label;
+        self.next_label = 1;
+        self.next_access = 0;
+        self.tables = 0;
+        self.frames.push(ControlFrame {
+            kind: FrameKind::Body,
+            label: 0,
+            ty: BlockSignature::Empty,
+            unreachable: false,
+            skipped: false,
+        });
+    }
+
+    pub(super) fn skip_block(&mut self) {
+        self.frames.push(ControlFrame {
+            kind: FrameKind::Block,
+            label: 0,
+            ty: BlockSignature::Empty,
+            unreachable: true,
+            skipped: true,
+        });
+    }
+
+    fn signature(&self, ty: BlockType) -> BlockSignature {
+        match ty {
+            BlockType::Empty => BlockSignature::Empty,
+            BlockType::Type(ty) => {
+                let ty = ValType::from_wasmparser(ty).expect("pass 1 validated the block's type");
+                BlockSignature::Result([ty])
+            }
+            BlockType::FuncType(index) => {
+                BlockSignature::Function(self.context.module.type_signatures[index as usize])
+            }
+        }
+    }
+
+    fn params(&self, ty: &BlockSignature) -> &'g [ValType] {
+        match ty {
+            BlockSignature::Empty | BlockSignature::Result(_) => &[],
+            BlockSignature::Function(index) => {
+                &self.context.module.info.signatures[*index as usize].params
+            }
+        }
+    }
+
+    fn push_frame(&mut self, kind: FrameKind, ty: BlockSignature, arity: u32) -> LabelId {
+        let label = self.next_label;
+        self.next_label += 1;
+        let base = self.state.height() - self.params(&ty).len() as u32;
+        self.labels[label as usize] = LabelState::new(base, arity);
+        self.frames.push(ControlFrame { kind, label, ty, unreachable: false, skipped: false });
+        label
+    }
+
+    fn result_count(&self, ty: &BlockSignature) -> u32 {
+        match ty {
+            BlockSignature::Empty => 0,
+            BlockSignature::Result(_) => 1,
+            BlockSignature::Function(index) => {
+                self.context.module.info.signatures[*index as usize].results.len() as u32
+            }
+        }
+    }
+
+    pub(super) fn block(&mut self, ty: BlockType) {
+        let ty = self.signature(ty);
+        self.canonicalise_top(self.params(&ty).len() as u32);
+        self.settle_operands();
+        let arity = self.result_count(&ty);
+        self.push_frame(FrameKind::Block, ty, arity);
+    }
+
+    pub(super) fn loop_block(&mut self, ty: BlockType) {
+        let ty = self.signature(ty);
+        let params = self.params(&ty).len() as u32;
+        self.canonicalise_top(params);
+        self.settle_operands();
+        // What is carried to a loop's label is in its home.
+        for position in self.state.height() - params..self.state.height() {
+            self.settle_constant_operand(position);
+        }
+        let label = self.push_frame(FrameKind::Loop, ty, params);
+        self.begin_loop(label);
+    }
+
+    fn settle_constant_operand(&mut self, position: u32) {
+        let operand = &mut self.state.operands[position as usize];
+        if let Location::Const(bits) = operand.location {
+            operand.location = Location::Home;
+            let ty = operand.ty;
+            self.masm.store_slot_const(ty, self.operand_slot(position), bits);
+        }
+    }
+
+    pub(super) fn if_block(&mut self, ty: BlockType) {
+        let ty = self.signature(ty);
+        let params = self.params(&ty).len() as u32;
+        let raw = self.raw_below_condition(params);
+        let condition = self.pop_condition(raw);
+        self.canonicalise_top(params);
+        self.settle_operands();
+        for position in self.state.height() - params..self.state.height() {
+            self.settle_constant_operand(position);
+        }
+        let condition = self.test_condition(condition);
+        let arity = self.result_count(&ty);
+        let label = self.push_frame(FrameKind::If, ty, arity);
+        let other = self.next_label;
+        self.next_label += 1;
+        if self.analysis.labels[label as usize].has_else {
+            self.labels[other as usize] = LabelState::new(self.state.height() - params, params);
+            self.fix(other);
+            let place = self.place(other);
+            self.masm.jump_if(condition.inverted(), place);
+        } else {
+            self.branch(label, Some(condition.inverted()));
+        }
+    }
+
+    pub(super) fn else_branch(&mut self) {
+        let Some(&frame) = self.frames.last() else { return };
+        if frame.skipped {
+            return;
+        }
+        if !frame.unreachable {
+            self.canonicalise_top(self.labels[frame.label as usize].arity);
+            self.branch(frame.label, None);
+            self.state.end_operator();
+        }
+        let params = self.params(&frame.ty);
+        self.bind_else(frame.label + 1, params);
+        if let Some(frame) = self.frames.last_mut() {
+            frame.kind = FrameKind::Else;
+            frame.unreachable = false;
+        }
+    }
+
+    pub(super) fn end(&mut self) {
+        let Some(frame) = self.frames.pop() else { return };
+        if frame.skipped {
+            return;
+        }
+        let reachable = !frame.unreachable;
+        match frame.kind {
+            FrameKind::Body => return self.end_body(reachable),
+            FrameKind::Loop => {
+                if !reachable {
+                    self.state.truncate(self.labels[frame.label as usize].base);
+                }
+            }
+            FrameKind::Block | FrameKind::If | FrameKind::Else => {
+                if reachable {
+                    self.canonicalise_top(self.labels[frame.label as usize].arity);
+                }
+                let single;
+                let results = match frame.ty {
+                    BlockSignature::Empty => &[][..],
+                    BlockSignature::Result(ty) => {
+                        single = ty;
+                        &single[..]
+                    }
+                    BlockSignature::Function(index) => {
+                        &self.context.module.info.signatures[index as usize].results
+                    }
+                };
+                self.bind_label(frame.label, results, reachable);
+            }
+        }
+        let reached = match frame.kind {
+            FrameKind::Loop | FrameKind::Body => reachable,
+            _ => reachable || self.labels[frame.label as usize].fixed,
+        };
+        if let Some(outer) = self.frames.last_mut() {
+            outer.unreachable = !reached;
+        }
+    }
+
+    fn end_body(&mut self, reachable: bool) {
+        if reachable {
+            self.return_values();
+        }
+        if self.labels[0].place.is_some() {
+            // Somebody branches to the end of the body: the same once more from there.
+            let results = &self.ty.results;
+            self.bind_label(0, results, false);
+            self.return_values();
+        }
+    }
+
+    fn stop(&mut self) {
+        if let Some(frame) = self.frames.last_mut() {
+            frame.unreachable = true;
+            let base = self.labels[frame.label as usize].base;
+            self.state.truncate(base);
+        }
+    }
+
+    fn label_at(&self, depth: u32) -> LabelId {
+        self.frames[self.frames.len() - 1 - depth as usize].label
+    }
+
+    pub(super) fn br(&mut self, depth: u32) {
+        let label = self.label_at(depth);
+        if label == 0 {
+            return self.return_early();
+        }
+        self.canonicalise_top(self.labels[label as usize].arity);
+        self.branch(label, None);
+        self.stop();
+    }
+
+    pub(super) fn return_early(&mut self) {
+        self.return_values();
+        self.stop();
+    }
+
+    /// Whether a value below the condition has to be made canonical first.
+    fn raw_below_condition(&self, count: u32) -> bool {
+        let top = self.state.operands.len() - 1;
+        self.state.operands[top - count as usize..top].iter().any(|operand| operand.raw_nan)
+    }
+
+    /// Pops a condition. `settle` makes a value of it, so that the flags may change.
+    fn pop_condition(&mut self, settle: bool) -> super::state::Operand {
+        let mut operand = self.state.pop();
+        if settle && matches!(operand.location, Location::Flags(_)) {
+            operand.location = Location::Reg(self.read(operand));
+        }
+        operand
+    }
+
+    /// The condition that a popped operand is not zero.
+    fn test_condition(&mut self, operand: super::state::Operand) -> Condition {
+        match operand.location {
+            Location::Flags(condition) => condition,
+            _ => {
+                let register = self.read(operand);
+                self.masm.compare(crate::target::masm::Width::W32, register, Source::Const(0));
+                Condition::NotEqual
+            }
+        }
+    }
+
+    pub(super) fn br_if(&mut self, depth: u32) {
+        let label = self.label_at(depth);
+        let arity = self.labels[label as usize].arity;
+        let raw = self.raw_below_condition(arity);
+        let operand = self.pop_condition(raw);
+        self.canonicalise_top(arity);
+        // Fix the label before the comparison: what that may need must not come between.
+        self.prepare_branch(label);
+        let condition = self.test_condition(operand);
+        self.branch(label, Some(condition));
+    }
+
+    pub(super) fn br_table(&mut self, targets: &BrTable<'_>) {
+        let labels: Vec<LabelId> = targets
+            .targets()
+            .map(|depth| depth.expect("pass 1 read the same targets"))
+            .chain([targets.default()])
+            .map(|depth| self.label_at(depth))
+            .collect();
+        let index = self.state.pop();
+        let arity = self.labels[*labels.last().expect("there is a default") as usize].arity;
+        self.canonicalise_top(arity);
+        let index = self.own(index);
+        self.tables += 1;
+        let mut places = Vec::with_capacity(labels.len());
+        let mut stubs: Vec<(LabelId, Label)> = Vec::new();
+        for &label in &labels {
+            if self.labels[label as usize].table.0 != self.tables {
+                self.prepare_branch(label);
+                self.labels[label as usize].table = (self.tables, None);
+            }
+        }
+        for &label in &labels {
+            let place = match self.labels[label as usize].table.1 {
+                Some(place) => place,
+                None => {
+                    self.plan_edge(label);
+                    let place = if self.edge_is_empty() {
+                        self.place(label)
+                    } else {
+                        let stub = self.masm.new_label();
+                        stubs.push((label, stub));
+                        stub
+                    };
+                    self.labels[label as usize].table.1 = Some(place);
+                    place
+                }
+            };
+            places.push(place);
+        }
+        self.masm.jump_table(index, &places);
+        for (label, stub) in stubs {
+            self.masm.bind(stub);
+            self.plan_edge(label);
+            self.emit_edge();
+            let place = self.place(label);
+            self.masm.jump(place);
+        }
+        self.stop();
+    }
+
+    pub(super) fn unreachable(&mut self) {
+        self.masm.trap(TrapKind::Unreachable);
+        self.stop();
+    }
+}

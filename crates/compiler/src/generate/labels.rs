@@ -1,0 +1,472 @@
+//! The state at labels.
+//!
+//! The first branch to a label fixes where the locals alive there are: where they are
+//! now. Every other branch moves what is elsewhere. Nothing is flushed: a local in a
+//! register stays there, a local that is not alive is forgotten. As long as the label
+//! is not reached, the state at it may still be weakened: that a home holds the value too is true only if it was so at every branch.
+//!
+//! A loop's label is fixed when the loop begins: the heaviest of the locals used in it
+//! get registers and have them again at every branch back.
+
+use super::moves::Origin;
+use super::state::{Location, Owner};
+use super::Generator;
+use crate::analysis::{LabelId, contains};
+use crate::artifact::ValType;
+use crate::target::masm::{Class, Condition, MacroAssembler, Reg, RegSet};
+use pvf_assembler::Label;
+
+/// What is known of a label.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LabelState {
+    /// Its place in the code, once something refers to it.
+    pub place: Option<Label>,
+    /// The state at it is fixed.
+    pub fixed: bool,
+    /// Its place is reached: the state can no longer be weakened.
+    pub bound: bool,
+    /// Which local is in which register.
+    pub locals: [Option<u16>; Reg::COUNT],
+    /// Registers whose local is in its home too.
+    pub clean: RegSet,
+    /// Register of the value carried to the label, if it is one; several are in
+    /// their homes.
+    pub value: Option<Reg>,
+    /// Height below the values carried.
+    pub base: u32,
+    /// How many values are carried.
+    pub arity: u32,
+    /// The `br_table` that referred to it last, and what it jumps to there.
+    pub table: (u32, Option<Label>),
+}
+
+impl LabelState {
+    pub fn new(base: u32, arity: u32) -> Self {
+        Self {
+            place: None,
+            fixed: false,
+            bound: false,
+            locals: [None; Reg::COUNT],
+            clean: RegSet::default(),
+            value: None,
+            base,
+            arity,
+            table: (0, None),
+        }
+    }
+}
+
+/// A store on the way to a label.
+#[derive(Clone, Copy)]
+pub(super) enum Store {
+    Local(u32, Reg),
+    /// From operand position to operand position.
+    Operand(u32, u32),
+}
+
+/// Registers a loop leaves to what is computed in it.
+const LOOP_TEMPORARIES: usize = 4;
+
+impl<M: MacroAssembler> Generator<'_, M> {
+    /// The label's place in the code.
+    pub(super) fn place(&mut self, label: LabelId) -> Label {
+        let masm = &mut self.masm;
+        *self.labels[label as usize].place.get_or_insert_with(|| masm.new_label())
+    }
+
+    /// Branches, always or if the condition holds. What is carried stays on the stack.
+    pub(super) fn branch(&mut self, label: LabelId, condition: Option<Condition>) {
+        self.prepare_branch(label);
+        self.plan_edge(label);
+        let place = self.place(label);
+        match condition {
+            None => {
+                self.emit_edge();
+                self.masm.jump(place);
+            }
+            Some(condition) if self.edge_is_empty() => self.masm.jump_if(condition, place),
+            Some(condition) => {
+                let skip = self.masm.new_label();
+                self.masm.jump_if(condition.inverted(), skip);
+                self.emit_edge();
+                self.masm.jump(place);
+                self.masm.bind(skip);
+            }
+        }
+    }
+
+    /// Makes what is carried fit, and fixes the label if this is the first branch to it.
+    pub(super) fn prepare_branch(&mut self, label: LabelId) {
+        let LabelState { fixed, arity, value, .. } = self.labels[label as usize];
+        if !fixed {
+            if arity == 1 && value.is_none() {
+                let register = self.own_top();
+                self.labels[label as usize].value = Some(register);
+            }
+            self.fix(label);
+        }
+    }
+
+    /// Brings the topmost operand into a register of its own.
+    fn own_top(&mut self) -> Reg {
+        let at = self.state.operands.len() - 1;
+        let operand = self.state.operands[at];
+        if let Location::Reg(register) = operand.location {
+            return register;
+        }
+        let popped = self.state.pop();
+        let used = self.read(popped);
+        let register = if self.state.temporaries.contains(used) {
+            used
+        } else {
+            let own = self.allocate(popped.ty.class(), None);
+            self.masm.move_register(popped.ty, own, used);
+            own
+        };
+        self.state.push(popped.ty, Location::Reg(register));
+        register
+    }
+
+    /// Fixes the state at a label as it is now.
+    pub(super) fn fix(&mut self, label: LabelId) {
+        let live = self.analysis.live(label);
+        // Constants cannot be carried over a label.
+        let constants = self.state.constant;
+        for local in constants.members_in(live) {
+            self.settle_constant(local);
+        }
+        let state = &mut self.labels[label as usize];
+        for register in M::REGISTERS.general.iter().chain(M::REGISTERS.float) {
+            if let Owner::Local(local) = self.state.owners[register.index()]
+                && contains(live, local)
+            {
+                state.locals[register.index()] = Some(local as u16);
+                if self.state.home.contains(local) {
+                    state.clean.insert(*register);
+                }
+            }
+        }
+        state.fixed = true;
+    }
+
+    /// Puts a local that is a constant into a register if one is free, else into its home.
+    fn settle_constant(&mut self, local: u32) {
+        if self.state.home.contains(local) {
+            return;
+        }
+        let ty = self.analysis.locals[local as usize];
+        let bits = self.state.constants[local as usize];
+        let free = self.free_register(ty.class(), self.state.preferred[local as usize]);
+        match free {
+            Some(register) => {
+                self.masm.load_const(ty, register, bits);
+                self.state.bind_local(local, register);
+                self.state.constant.remove(local);
+            }
+            None => {
+                self.masm.store_slot_const(ty, self.local_slot(local), bits);
+                self.state.home.insert(local);
+            }
+        }
+    }
+
+    /// Finds what has to move before a jump to a fixed label.
+    pub(super) fn plan_edge(&mut self, label: LabelId) {
+        self.edge_stores.clear();
+        self.edge_moves.clear();
+        let mut target = self.labels[label as usize];
+        for register in (0..Reg::COUNT).map(Reg::from_index) {
+            if let Some(local) = target.locals[register.index()] {
+                self.plan_local(&mut target, register, u32::from(local));
+            }
+        }
+        let live = self.analysis.live(label);
+        let mut stale = self.state.constant;
+        let held = &target.locals;
+        for register in (0..Reg::COUNT).map(Reg::from_index) {
+            if let Owner::Local(local) = self.state.owners[register.index()]
+                && contains(live, local)
+                && !self.state.home.contains(local)
+                && !is_held(held, self.analysis.locals[local as usize], local)
+            {
+                self.edge_stores.push(Store::Local(local, register));
+            }
+            if let Some(local) = held[register.index()] {
+                stale.remove(u32::from(local));
+            }
+        }
+        for local in stale.members_in(live) {
+            if !self.state.home.contains(local) {
+                let ty = self.analysis.locals[local as usize];
+                let bits = self.state.constants[local as usize];
+                // Here rather than on the edge, so that it is done once.
+                self.masm.store_slot_const(ty, self.local_slot(local), bits);
+                self.state.home.insert(local);
+            }
+        }
+        self.plan_values(&target);
+        self.labels[label as usize] = target;
+    }
+
+    /// A local that is to be in a register at the label.
+    fn plan_local(&mut self, target: &mut LabelState, register: Reg, local: u32) {
+        let ty = self.analysis.locals[local as usize];
+        let at_home = self.state.home.contains(local);
+        let now = self.state.register[local as usize];
+        if target.clean.contains(register) && !at_home {
+            match now {
+                _ if !target.bound => target.clean.remove(register),
+                Some(now) => self.edge_stores.push(Store::Local(local, now)),
+                None => debug_assert!(false, "a clean local of a loop is not written in it"),
+            }
+        }
+        let origin = match now {
+            Some(now) => Origin::Reg(now),
+            None if self.state.constant.contains(local) => {
+                Origin::Const(self.state.constants[local as usize])
+            }
+            None if !target.bound && target.clean.contains(register) => {
+                // It is in its home on every path: leave it there.
+                target.locals[register.index()] = None;
+                target.clean.remove(register);
+                return;
+            }
+            None => Origin::Slot(self.local_slot(local)),
+        };
+        self.edge_moves.add(register, origin, ty);
+    }
+
+    /// The values carried to the label.
+    fn plan_values(&mut self, target: &LabelState) {
+        let from = self.state.height() - target.arity;
+        if let (Some(register), 1) = (target.value, target.arity) {
+            let operand = self.state.operands[from as usize];
+            let origin = self.origin(operand.location, from);
+            self.edge_moves.add(register, origin, operand.ty);
+            return;
+        }
+        for value in 0..target.arity {
+            let in_place = from == target.base
+                && self.state.operands[(from + value) as usize].location == Location::Home;
+            if !in_place {
+                self.edge_stores.push(Store::Operand(from + value, target.base + value));
+            }
+        }
+    }
+
+    /// Where the operand at a position can be read.
+    pub(super) fn origin(&self, location: Location, position: u32) -> Origin {
+        match location {
+            Location::Const(bits) => Origin::Const(bits),
+            Location::Reg(register) => Origin::Reg(register),
+            Location::Home => Origin::Slot(self.operand_slot(position)),
+            Location::Local(local) => match self.state.register[local as usize] {
+                Some(register) => Origin::Reg(register),
+                None if self.state.constant.contains(local) => {
+                    Origin::Const(self.state.constants[local as usize])
+                }
+                None => Origin::Slot(self.local_slot(local)),
+            },
+            Location::Flags(_) => unreachable!("flags are settled before anything is carried"),
+        }
+    }
+
+    pub(super) fn edge_is_empty(&self) -> bool {
+        self.edge_moves.is_empty() && self.edge_stores.is_empty()
+    }
+
+    /// Emits what [`Self::plan_edge`] found. The state stays, since the code may also go on.
+    pub(super) fn emit_edge(&mut self) {
+        for at in 0..self.edge_stores.len() {
+            match self.edge_stores[at] {
+                Store::Local(local, register) => {
+                    let ty = self.analysis.locals[local as usize];
+                    self.masm.store_slot(ty, self.local_slot(local), register);
+                }
+                Store::Operand(from, to) => {
+                    let operand = self.state.operands[from as usize];
+                    let origin = self.origin(operand.location, from);
+                    self.write_slot(operand.ty, self.operand_slot(to), origin);
+                }
+            }
+        }
+        self.edge_moves.emit(self.masm);
+    }
+
+    /// Writes a value to a slot.
+    pub(super) fn write_slot(&mut self, ty: ValType, slot: u32, origin: Origin) {
+        match origin {
+            Origin::Reg(register) => self.masm.store_slot(ty, slot, register),
+            Origin::Const(bits) => self.masm.store_slot_const(ty, slot, bits),
+            Origin::Slot(from) if from == slot => {}
+            Origin::Slot(from) => self.masm.copy_slot(slot, from),
+        }
+    }
+
+    /// The end of a block: its label, if anything branches there, and what is carried.
+    pub(super) fn bind_label(&mut self, label: LabelId, results: &[ValType], reachable: bool) {
+        let LabelState { fixed, base, .. } = self.labels[label as usize];
+        if !fixed {
+            match reachable {
+                true => self.forget_dead(label),
+                false => self.state.truncate(base),
+            }
+            return;
+        }
+        if reachable {
+            self.plan_edge(label);
+            self.emit_edge();
+        }
+        self.adopt(label, results);
+        let place = self.place(label);
+        self.masm.bind(place);
+        self.labels[label as usize].bound = true;
+    }
+
+    /// Takes the state of a label for the present one.
+    fn adopt(&mut self, label: LabelId, carried: &[ValType]) {
+        let target = self.labels[label as usize];
+        self.state.truncate(target.base);
+        for register in (0..Reg::COUNT).map(Reg::from_index) {
+            if let Owner::Local(local) = self.state.owners[register.index()] {
+                self.state.unbind_local(local);
+            }
+        }
+        self.state.end_operator();
+        self.state.constant = Default::default();
+        self.state.home = self.all_tracked;
+        for register in (0..Reg::COUNT).map(Reg::from_index) {
+            if let Some(local) = target.locals[register.index()] {
+                let local = u32::from(local);
+                self.state.bind_local(local, register);
+                if !target.clean.contains(register) {
+                    self.state.home.remove(local);
+                }
+            }
+        }
+        match (target.value, carried) {
+            (Some(register), [ty]) => self.state.push(*ty, Location::Reg(register)),
+            _ => carried.iter().for_each(|ty| self.state.push(*ty, Location::Home)),
+        }
+    }
+
+    /// An `else`: the state is the one at the `if`.
+    pub(super) fn bind_else(&mut self, label: LabelId, params: &[ValType]) {
+        self.adopt(label, params);
+        let place = self.place(label);
+        self.masm.bind(place);
+    }
+
+    /// The start of a loop: decides where its locals are on every turn.
+    pub(super) fn begin_loop(&mut self, label: LabelId) {
+        let info = self.analysis.labels[label as usize];
+        let number = info.loop_number.expect("only loops begin");
+        self.forget_dead(label);
+        self.choose_loop_locals(label, number, info.has_calls);
+        let live = self.analysis.live(label);
+        let constants = self.state.constant;
+        for local in constants.members_in(live) {
+            if !self.state.home.contains(local) {
+                let ty = self.analysis.locals[local as usize];
+                let bits = self.state.constants[local as usize];
+                self.masm.store_slot_const(ty, self.local_slot(local), bits);
+                self.state.home.insert(local);
+            }
+        }
+        let written = self.analysis.written(number);
+        for local in constants.members_in(written) {
+            self.state.constant.remove(local);
+        }
+        let target = &mut self.labels[label as usize];
+        for register in (0..Reg::COUNT).map(Reg::from_index) {
+            if let Owner::Local(local) = self.state.owners[register.index()] {
+                target.locals[register.index()] = Some(local as u16);
+                if contains(written, local) {
+                    self.state.home.remove(local);
+                } else if self.state.home.contains(local) {
+                    target.clean.insert(register);
+                }
+            }
+        }
+        target.fixed = true;
+        target.bound = true;
+        let place = self.place(label);
+        self.masm.bind(place);
+    }
+
+    /// Locals that are not alive at a label the code falls into lose their registers.
+    pub(super) fn forget_dead(&mut self, label: LabelId) {
+        let live = self.analysis.live(label);
+        for register in (0..Reg::COUNT).map(Reg::from_index) {
+            if let Owner::Local(local) = self.state.owners[register.index()]
+                && !contains(live, local)
+                && self.state.references[local as usize] == 0
+            {
+                self.state.unbind_local(local);
+                self.state.home.insert(local);
+            }
+        }
+    }
+
+    /// Gives registers to the heaviest locals of a loop and takes them from others, so that
+    /// enough are left for what the loop computes.
+    fn choose_loop_locals(&mut self, label: LabelId, number: u32, has_calls: bool) {
+        for class in [Class::General, Class::Float] {
+            let registers = M::REGISTERS.of(class);
+            let room = if has_calls { 0 } else { registers.len() - LOOP_TEMPORARIES };
+            let mut chosen = std::mem::take(self.loop_locals);
+            chosen.clear();
+            if room != 0 {
+                let live = self.analysis.live(label);
+                let accessed = self.all_tracked;
+                let accessed = accessed.members_in(self.analysis.accessed(number));
+                chosen.extend(accessed.filter(|&local| {
+                    contains(live, local) && self.analysis.locals[local as usize].class() == class
+                }));
+                chosen.sort_by_key(|&local| (std::cmp::Reverse(self.analysis.weights[local as usize]), local));
+                chosen.truncate(room);
+            }
+            // Others keep their registers while there is room.
+            let mut spare = room - chosen.len();
+            for &register in registers {
+                let Owner::Local(local) = self.state.owners[register.index()] else { continue };
+                if chosen.contains(&local) {
+                    continue;
+                }
+                if spare == 0 {
+                    self.spill_register(register);
+                } else {
+                    spare -= 1;
+                }
+            }
+            for &local in &chosen {
+                if self.state.register[local as usize].is_none() {
+                    self.load_loop_local(local);
+                }
+            }
+            *self.loop_locals = chosen;
+        }
+    }
+
+    fn load_loop_local(&mut self, local: u32) {
+        let ty = self.analysis.locals[local as usize];
+        let preferred = self.state.preferred[local as usize];
+        let Some(register) = self.free_register(ty.class(), preferred) else { return };
+        if self.state.constant.contains(local) {
+            self.masm.load_const(ty, register, self.state.constants[local as usize]);
+            self.state.constant.remove(local);
+        } else {
+            self.masm.load_slot(ty, register, self.local_slot(local));
+        }
+        self.state.bind_local(local, register);
+    }
+}
+
+/// Whether a local has a register at a label.
+fn is_held(locals: &[Option<u16>; Reg::COUNT], ty: ValType, local: u32) -> bool {
+    let class = match ty.class() {
+        Class::General => &locals[..16],
+        Class::Float => &locals[16..],
+    };
+    class.contains(&Some(local as u16))
+}

@@ -1,0 +1,311 @@
+//! Who gets a register, and how values come into registers and go home.
+
+use super::Generator;
+use super::state::{Location, Operand, Owner};
+use crate::analysis::TRACKED_LOCALS;
+use crate::artifact::ValType;
+use crate::target::masm::{Class, MacroAssembler, Reg, RegSet, Source, Width};
+use wasmparser::Operator;
+
+pub(super) fn width(ty: ValType) -> Width {
+    match ty {
+        ValType::I32 | ValType::F32 => Width::W32,
+        ValType::I64 | ValType::F64 => Width::W64,
+    }
+}
+
+impl<M: MacroAssembler> Generator<'_, M> {
+    /// A register nobody uses, the hinted one if possible.
+    pub(super) fn free_register(&self, class: Class, hint: Option<Reg>) -> Option<Reg> {
+        if let Some(hint) = hint
+            && self.state.free.contains(hint)
+        {
+            return Some(hint);
+        }
+        M::REGISTERS.of(class).iter().copied().find(|&register| self.state.free.contains(register))
+    }
+
+    /// A register for the operator being translated.
+    pub(super) fn allocate(&mut self, class: Class, hint: Option<Reg>) -> Reg {
+        self.allocate_except(class, hint, RegSet::default())
+    }
+
+    /// The same, but none of these.
+    pub(super) fn allocate_except(&mut self, class: Class, hint: Option<Reg>, except: RegSet) -> Reg {
+        let free = hint.filter(|&hint| self.state.free.without(except).contains(hint));
+        let free = free.or_else(|| {
+            let free = self.state.free.without(except);
+            M::REGISTERS.of(class).iter().copied().find(|&register| free.contains(register))
+        });
+        let register = free.unwrap_or_else(|| {
+            let victim = self.victim(class, except);
+            self.spill_register(victim);
+            victim
+        });
+        self.state.take(register);
+        self.state.locked.insert(register);
+        register
+    }
+
+    /// The register whose value is missed least: that of the local with the least
+    /// weight, or the lowest operand.
+    fn victim(&self, class: Class, except: RegSet) -> Reg {
+        let keep = RegSet(self.state.locked.0 | self.state.temporaries.0 | except.0);
+        let candidates = M::REGISTERS.of(class).iter().filter(|&&register| !keep.contains(register));
+        let victim = candidates.min_by_key(|register| match self.state.owners[register.index()] {
+            Owner::Local(local) => {
+                let dirty = !self.state.home.contains(local);
+                (u64::from(self.analysis.weights[local as usize]) * 2 + u64::from(dirty), 0)
+            }
+            Owner::Operand(position) => (16, position),
+            Owner::Nobody | Owner::Temporary => (0, 0),
+        });
+        *victim.expect("no operator holds all registers of a class")
+    }
+
+    /// Sends a register's value home.
+    pub(super) fn spill_register(&mut self, register: Reg) {
+        match self.state.owners[register.index()] {
+            Owner::Local(local) => {
+                if !self.state.home.contains(local) {
+                    let ty = self.analysis.locals[local as usize];
+                    self.masm.store_slot(ty, self.local_slot(local), register);
+                    self.state.home.insert(local);
+                }
+                self.state.unbind_local(local);
+            }
+            Owner::Operand(position) => {
+                let operand = &mut self.state.operands[position as usize];
+                operand.location = Location::Home;
+                let ty = operand.ty;
+                self.masm.store_slot(ty, self.operand_slot(position), register);
+                self.state.release(register);
+            }
+            Owner::Nobody | Owner::Temporary => {}
+        }
+    }
+
+    /// Makes a register free for an operator that is bound to it: its value moves to another register
+    /// if one is free, else home. A value that the operator itself holds there stays readable there.
+    pub(super) fn vacate(&mut self, register: Reg, except: RegSet) {
+        let class = register.class();
+        let free = self.state.free.without(except);
+        let other = M::REGISTERS.of(class).iter().copied().find(|&other| free.contains(other));
+        match (self.state.owners[register.index()], other) {
+            (Owner::Local(local), Some(other)) => {
+                let ty = self.analysis.locals[local as usize];
+                self.masm.move_register(ty, other, register);
+                self.state.unbind_local(local);
+                self.state.bind_local(local, other);
+            }
+            (Owner::Operand(position), Some(other)) => {
+                let operand = &mut self.state.operands[position as usize];
+                operand.location = Location::Reg(other);
+                let ty = operand.ty;
+                self.masm.move_register(ty, other, register);
+                self.state.release(register);
+                self.state.give(other, Owner::Operand(position));
+            }
+            (Owner::Temporary, _) => return,
+            _ => self.spill_register(register),
+        }
+        self.state.take(register);
+        self.state.locked.insert(register);
+    }
+
+    /// Brings an operand into a register for reading; the register may be a local's.
+    pub(super) fn read(&mut self, operand: Operand) -> Reg {
+        let class = operand.ty.class();
+        let register = match operand.location {
+            Location::Reg(register) => register,
+            Location::Const(bits) => {
+                let register = self.allocate(class, None);
+                self.masm.load_const(operand.ty, register, bits);
+                register
+            }
+            Location::Home => {
+                let slot = self.operand_slot(operand.position);
+                let register = self.allocate(class, None);
+                self.masm.load_slot(operand.ty, register, slot);
+                register
+            }
+            Location::Local(local) => self.read_local(local, operand),
+            Location::Flags(condition) => {
+                let register = self.allocate(class, None);
+                self.masm.set_condition(condition, register);
+                register
+            }
+        };
+        self.state.locked.insert(register);
+        register
+    }
+
+    fn read_local(&mut self, local: u32, operand: Operand) -> Reg {
+        if let Some(register) = self.state.register[local as usize] {
+            return register;
+        }
+        let hint = self.state.preferred[local as usize];
+        let register = self.allocate(operand.ty.class(), hint);
+        if self.state.constant.contains(local) {
+            self.masm.load_const(operand.ty, register, self.state.constants[local as usize]);
+            return register;
+        }
+        self.masm.load_slot(operand.ty, register, self.local_slot(local));
+        if !operand.last_use {
+            self.state.bind_local(local, register);
+        }
+        register
+    }
+
+    /// An operand as the second one of an operation: in its home if it is only there.
+    pub(super) fn source(&mut self, operand: Operand) -> Source {
+        match operand.location {
+            Location::Const(bits) => Source::Const(bits),
+            Location::Home => Source::Slot(self.operand_slot(operand.position)),
+            Location::Local(local) if self.state.register[local as usize].is_none() => {
+                if self.state.constant.contains(local) {
+                    Source::Const(self.state.constants[local as usize])
+                } else if operand.last_use {
+                    Source::Slot(self.local_slot(local))
+                } else {
+                    Source::Reg(self.read(operand))
+                }
+            }
+            _ => Source::Reg(self.read(operand)),
+        }
+    }
+
+    /// An operand as a constant, if it is one.
+    pub(super) fn constant(&self, operand: &Operand) -> Option<u64> {
+        match operand.location {
+            Location::Const(bits) => Some(bits),
+            Location::Local(local) if self.state.constant.contains(local) => {
+                Some(self.state.constants[local as usize])
+            }
+            _ => None,
+        }
+    }
+
+    /// A register for a result. If the next operator sets a local, its register, since
+    /// the value there is dead; else the first of these that is the operator's own.
+    pub(super) fn result(&mut self, class: Class, reuse: &[Reg], next: Option<&Operator<'_>>) -> Reg {
+        let mut hint = None;
+        if let Some(local) = set_by(next)
+            && local < TRACKED_LOCALS
+            && self.analysis.locals[local as usize].class() == class
+            && self.state.references[local as usize] == 0
+        {
+            match self.state.register[local as usize] {
+                Some(register) => {
+                    // Its value goes now: the operands of this operator are read by now.
+                    self.state.register[local as usize] = None;
+                    self.state.owners[register.index()] = Owner::Temporary;
+                    self.state.temporaries.insert(register);
+                    self.state.locked.insert(register);
+                    return register;
+                }
+                None => hint = self.state.preferred[local as usize],
+            }
+        }
+        let own = |register: &&Reg| register.class() == class && self.state.temporaries.contains(**register);
+        match reuse.iter().find(own) {
+            Some(&own) => own,
+            None => self.allocate(class, hint),
+        }
+    }
+
+    /// Pushes a result that is in a register.
+    pub(super) fn push_register(&mut self, ty: ValType, register: Reg) {
+        self.state.push(ty, Location::Reg(register));
+    }
+
+    /// Pops an operand that is about to become visible: a NaN is the canonical one.
+    pub(super) fn pop_visible(&mut self) -> Operand {
+        let mut operand = self.state.pop();
+        if operand.raw_nan {
+            let register = self.read(operand);
+            // A raw NaN is an operation's result and as such never a local's value.
+            self.masm.canonicalise(width(operand.ty), register);
+            operand.location = Location::Reg(register);
+            operand.raw_nan = false;
+        }
+        operand
+    }
+
+    /// Makes the topmost operands ones that may be seen.
+    pub(super) fn canonicalise_top(&mut self, count: u32) {
+        let height = self.state.operands.len();
+        for position in (height - count as usize..height).rev() {
+            let operand = self.state.operands[position];
+            if !operand.raw_nan {
+                continue;
+            }
+            let register = match operand.location {
+                Location::Reg(register) => register,
+                _ => {
+                    let register = self.allocate(Class::Float, None);
+                    self.masm.load_slot(operand.ty, register, self.operand_slot(position as u32));
+                    self.state.give(register, Owner::Operand(position as u32));
+                    self.state.settled = self.state.settled.min(position);
+                    register
+                }
+            };
+            self.masm.canonicalise(width(operand.ty), register);
+            let operand = &mut self.state.operands[position];
+            operand.location = Location::Reg(register);
+            operand.raw_nan = false;
+        }
+    }
+
+    /// A condition on top of the stack becomes a value.
+    pub(super) fn settle_flags(&mut self) {
+        if let Some(operand) = self.state.operands.last()
+            && let Location::Flags(_) = operand.location
+        {
+            let operand = self.state.pop();
+            let register = self.read(operand);
+            self.push_register(ValType::I32, register);
+        }
+    }
+
+    /// All operands go home, but constants stay constants. The flags stay.
+    pub(super) fn settle_operands(&mut self) {
+        let height = self.state.operands.len();
+        for position in self.state.settled..height {
+            self.settle_operand(position as u32);
+        }
+        self.state.settled = height;
+    }
+
+    /// One operand goes home unless it is a constant.
+    pub(super) fn settle_operand(&mut self, position: u32) {
+        let operand = self.state.operands[position as usize];
+        match operand.location {
+            Location::Const(_) | Location::Home => {}
+            Location::Reg(register) => self.spill_register(register),
+            Location::Local(local) => {
+                let origin = self.origin(operand.location, position);
+                let slot = self.operand_slot(position);
+                let constant = self.constant(&operand);
+                self.state.references[local as usize] -= 1;
+                let location = match constant {
+                    Some(bits) => Location::Const(bits),
+                    None => {
+                        self.write_slot(operand.ty, slot, origin);
+                        Location::Home
+                    }
+                };
+                self.state.operands[position as usize].location = location;
+            }
+            Location::Flags(_) => debug_assert!(false, "flags are settled before the operands"),
+        }
+    }
+}
+
+/// The local the next operator sets.
+pub(super) fn set_by(next: Option<&Operator<'_>>) -> Option<u32> {
+    match next {
+        Some(Operator::LocalSet { local_index } | Operator::LocalTee { local_index }) => Some(*local_index),
+        _ => None,
+    }
+}

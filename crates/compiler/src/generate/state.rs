@@ -1,0 +1,243 @@
+//! Where every value is now: the abstract state of the walk.
+//!
+//! Every local and every operand position has a home in the frame; registers only
+//! cache homes. A local's value is in a register, in its home, in both, or a known constant (and perhaps also in its home). An
+//! operand is a constant, in a register of its own, in its home, or *is* a local's
+//! value, as long as that local is not written.
+//!
+//! Locals beyond [`TRACKED_LOCALS`] live in their homes alone and do not appear here.
+
+use crate::analysis::TRACKED_LOCALS;
+use crate::artifact::ValType;
+use crate::target::masm::{Condition, Reg, RegSet};
+
+/// Where an operand is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Location {
+    /// Nowhere: its bits are known.
+    Const(u64),
+    /// In a register that belongs to it.
+    Reg(Reg),
+    /// In its home.
+    Home,
+    /// It is the present value of this tracked local.
+    Local(u32),
+    /// It is 1 if the condition holds, else 0; only ever the topmost operand.
+    Flags(Condition),
+}
+
+/// An operand.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Operand {
+    pub location: Location,
+    /// Its position on the operand stack, which says where its home is.
+    pub position: u32,
+    pub ty: ValType,
+    /// It may be a NaN other than the canonical one, which nothing may see.
+    pub raw_nan: bool,
+    /// It is a local's value and nothing else needs that value any more.
+    pub last_use: bool,
+}
+
+/// To whom a register belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Owner {
+    Nobody,
+    /// A tracked local.
+    Local(u32),
+    /// The operand at this position.
+    Operand(u32),
+    /// The operator being translated.
+    Temporary,
+}
+
+const WORDS: usize = TRACKED_LOCALS as usize / 64;
+
+/// A set of tracked locals.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct LocalSet([u64; WORDS]);
+
+impl LocalSet {
+    /// The first `count` locals.
+    pub fn first(count: u32) -> Self {
+        let mut set = Self::default();
+        for local in 0..count {
+            set.insert(local);
+        }
+        set
+    }
+
+    pub fn contains(&self, local: u32) -> bool {
+        self.0[local as usize / 64] >> (local % 64) & 1 != 0
+    }
+
+    pub fn insert(&mut self, local: u32) {
+        self.0[local as usize / 64] |= 1 << (local % 64);
+    }
+
+    pub fn remove(&mut self, local: u32) {
+        self.0[local as usize / 64] &= !(1 << (local % 64));
+    }
+
+    /// Those of its members that are in the other set, in order.
+    pub fn members_in<'s>(&'s self, other: &'s [u64]) -> impl Iterator<Item = u32> + 's {
+        self.0.iter().zip(other).enumerate().flat_map(|(word, (own, other))| {
+            let mut bits = own & other;
+            std::iter::from_fn(move || {
+                let bit = bits.trailing_zeros();
+                (bits != 0).then(|| {
+                    bits &= bits - 1;
+                    word as u32 * 64 + bit
+                })
+            })
+        })
+    }
+}
+
+/// The state.
+pub(super) struct State {
+    pub operands: Vec<Operand>,
+    pub owners: [Owner; Reg::COUNT],
+    /// Registers that belong to nobody.
+    pub free: RegSet,
+    /// Registers of the operator being translated.
+    pub temporaries: RegSet,
+    /// Registers it reads, which must stay where they are.
+    pub locked: RegSet,
+    /// Register of each tracked local.
+    pub register: [Option<Reg>; TRACKED_LOCALS as usize],
+    /// Register each tracked local was in last.
+    pub preferred: [Option<Reg>; TRACKED_LOCALS as usize],
+    /// Operands that are this local's value.
+    pub references: [u32; TRACKED_LOCALS as usize],
+    /// Locals whose home holds their value.
+    pub home: LocalSet,
+    /// Locals whose value is a known constant.
+    pub constant: LocalSet,
+    /// These constants.
+    pub constants: [u64; TRACKED_LOCALS as usize],
+    /// All operands below this position are constants or in their homes.
+    pub settled: usize,
+}
+
+impl State {
+    pub fn new() -> Self {
+        Self {
+            operands: Vec::new(),
+            owners: [Owner::Nobody; Reg::COUNT],
+            free: RegSet::default(),
+            temporaries: RegSet::default(),
+            locked: RegSet::default(),
+            register: [None; TRACKED_LOCALS as usize],
+            preferred: [None; TRACKED_LOCALS as usize],
+            references: [0; TRACKED_LOCALS as usize],
+            home: LocalSet::default(),
+            constant: LocalSet::default(),
+            constants: [0; TRACKED_LOCALS as usize],
+            settled: 0,
+        }
+    }
+
+    /// Forgets everything; `all` registers are free, the first `tracked` locals have no value.
+    pub fn reset(&mut self, all: RegSet, tracked: usize) {
+        self.operands.clear();
+        self.owners = [Owner::Nobody; Reg::COUNT];
+        self.free = all;
+        self.temporaries = RegSet::default();
+        self.locked = RegSet::default();
+        self.register[..tracked].fill(None);
+        self.preferred[..tracked].fill(None);
+        self.references[..tracked].fill(0);
+        self.home = LocalSet::default();
+        self.constant = LocalSet::default();
+        self.settled = 0;
+    }
+
+    /// Takes a register out of the free ones for the operator being translated.
+    pub fn take(&mut self, register: Reg) {
+        debug_assert!(self.free.contains(register), "only a free register can be taken");
+        self.free.remove(register);
+        self.temporaries.insert(register);
+        self.owners[register.index()] = Owner::Temporary;
+    }
+
+    /// Nobody needs the register any more.
+    pub fn release(&mut self, register: Reg) {
+        self.owners[register.index()] = Owner::Nobody;
+        self.temporaries.remove(register);
+        self.free.insert(register);
+    }
+
+    /// Gives a register to an owner that keeps it.
+    pub fn give(&mut self, register: Reg, owner: Owner) {
+        self.free.remove(register);
+        self.temporaries.remove(register);
+        self.owners[register.index()] = owner;
+    }
+
+    /// Makes a register the local's, whose value it holds.
+    pub fn bind_local(&mut self, local: u32, register: Reg) {
+        debug_assert!(self.register[local as usize].is_none(), "a local has one register");
+        self.give(register, Owner::Local(local));
+        self.register[local as usize] = Some(register);
+        self.preferred[local as usize] = Some(register);
+    }
+
+    /// The local's register no longer holds its value; it is free.
+    pub fn unbind_local(&mut self, local: u32) {
+        if let Some(register) = self.register[local as usize].take() {
+            self.release(register);
+        }
+    }
+
+    /// The operator is translated: what it held is free.
+    pub fn end_operator(&mut self) {
+        for register in self.temporaries.iter() {
+            self.owners[register.index()] = Owner::Nobody;
+        }
+        self.free = RegSet(self.free.0 | self.temporaries.0);
+        self.temporaries = RegSet::default();
+        self.locked = RegSet::default();
+    }
+
+    /// Position the next operand gets.
+    pub fn height(&self) -> u32 {
+        self.operands.len() as u32
+    }
+
+    /// Pushes an operand; a register becomes its own.
+    pub fn push(&mut self, ty: ValType, location: Location) {
+        match location {
+            Location::Reg(register) => self.give(register, Owner::Operand(self.height())),
+            Location::Local(local) => self.references[local as usize] += 1,
+            Location::Const(_) | Location::Home | Location::Flags(_) => {}
+        }
+        let position = self.height();
+        self.operands.push(Operand { location, position, ty, raw_nan: false, last_use: false });
+    }
+
+    /// Pops an operand; its register becomes the operator's.
+    pub fn pop(&mut self) -> Operand {
+        let operand = self.operands.pop().expect("validated code does not pop from an empty stack");
+        match operand.location {
+            Location::Reg(register) => {
+                self.owners[register.index()] = Owner::Temporary;
+                self.temporaries.insert(register);
+            }
+            Location::Local(local) => self.references[local as usize] -= 1,
+            Location::Const(_) | Location::Home | Location::Flags(_) => {}
+        }
+        self.settled = self.settled.min(self.operands.len());
+        operand
+    }
+
+    /// Drops operands down to a height.
+    pub fn truncate(&mut self, height: u32) {
+        while self.height() > height {
+            let operand = self.pop();
+            if let Location::Reg(register) = operand.location {
+                self.release(register);
+            }
+        }
+    }
+}

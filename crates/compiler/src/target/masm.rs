@@ -1,0 +1,465 @@
+//! What the generator asks of a target.
+//!
+//! The generator decides where values live; a [`MacroAssembler`] turns one decision
+//! into the fewest instructions of its machine. Operations are three-operand: `dst`
+//! may be equal to a source. Registers named by the generator are written only as `dst`;
+//! a target keeps scratch registers of its own, outside [`Registers`].
+//! `i32` values are held zero-extended to 64 bits in general registers, `f32` values in the low lane.
+//!
+//! Only moves, loads and stores leave the flags as they are; a condition made by a
+//! comparison therefore lives until the next other operation.
+
+use crate::artifact::{TrapSite, ValType};
+use pvf_assembler::Label;
+use pvf_spec::TrapKind;
+
+/// A register: 0..16 general, 16..32 floating-point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Reg(u8);
+
+/// The two files of registers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Class {
+    General,
+    Float,
+}
+
+impl Reg {
+    pub const COUNT: usize = 32;
+
+    pub const fn general(number: u8) -> Self {
+        Self(number & 15)
+    }
+
+    pub const fn float(number: u8) -> Self {
+        Self(16 + (number & 15))
+    }
+
+    /// Index over both classes, 0..32.
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+
+    /// The register with this index.
+    pub const fn from_index(index: usize) -> Self {
+        Self(index as u8 & 31)
+    }
+
+    /// Number within its class.
+    pub const fn number(self) -> u8 {
+        self.0 & 15
+    }
+
+    pub const fn class(self) -> Class {
+        if self.0 < 16 { Class::General } else { Class::Float }
+    }
+}
+
+impl ValType {
+    /// The registers that hold values of this type.
+    pub(crate) fn class(self) -> Class {
+        match self {
+            Self::I32 | Self::I64 => Class::General,
+            Self::F32 | Self::F64 => Class::Float,
+        }
+    }
+}
+
+/// A set of registers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct RegSet(pub u32);
+
+impl RegSet {
+    pub const fn of(registers: &[Reg]) -> Self {
+        let mut bits = 0;
+        let mut i = 0;
+        while i < registers.len() {
+            bits |= 1 << registers[i].0;
+            i += 1;
+        }
+        Self(bits)
+    }
+
+    pub const fn contains(self, register: Reg) -> bool {
+        self.0 >> register.0 & 1 != 0
+    }
+
+    pub fn insert(&mut self, register: Reg) {
+        self.0 |= 1 << register.0;
+    }
+
+    pub fn remove(&mut self, register: Reg) {
+        self.0 &= !(1 << register.0);
+    }
+
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    pub fn iter(self) -> impl Iterator<Item = Reg> {
+        let mut bits = self.0;
+        std::iter::from_fn(move || {
+            let register = Reg(bits.trailing_zeros() as u8);
+            (bits != 0).then(|| bits &= bits - 1).map(|()| register)
+        })
+    }
+}
+
+/// What a target offers the generator, and its calling convention.
+pub(crate) struct Registers {
+    /// Registers the generator may use, preferred ones first.
+    pub general: &'static [Reg],
+    /// The same for floats.
+    pub float: &'static [Reg],
+    /// Registers of the first general arguments.
+    pub general_arguments: &'static [Reg],
+    /// Registers of the first float arguments.
+    pub float_arguments: &'static [Reg],
+    /// Register of the first result, if it is an integer.
+    pub general_result: Reg,
+    /// Register of the first result, if it is a float.
+    pub float_result: Reg,
+    /// Register of a table index at an indirect call; not one of arguments.
+    pub table_index: Reg,
+    /// Registers of divisions: dividend and quotient, remainder.
+    pub division: (Reg, Reg),
+}
+
+impl Registers {
+    /// All registers of a class.
+    pub fn of(&self, class: Class) -> &'static [Reg] {
+        match class {
+            Class::General => self.general,
+            Class::Float => self.float,
+        }
+    }
+
+    /// The register of a first result.
+    pub fn result(&self, ty: ValType) -> Reg {
+        match ty.class() {
+            Class::General => self.general_result,
+            Class::Float => self.float_result,
+        }
+    }
+}
+
+/// A second operand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    Reg(Reg),
+    /// The bits of a constant, zero-extended.
+    Const(u64),
+    /// A slot of the frame, by its distance in bytes from the stack pointer.
+    Slot(u32),
+}
+
+/// Width of an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Width {
+    W32,
+    W64,
+}
+
+/// Integer operations of two operands that cannot trap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum IntBinary {
+    Add,
+    Sub,
+    Mul,
+    And,
+    Or,
+    Xor,
+    Shl,
+    ShrS,
+    ShrU,
+    Rotl,
+    Rotr,
+}
+
+impl IntBinary {
+    /// Whether the operands can change places.
+    pub fn commutes(self) -> bool {
+        matches!(self, Self::Add | Self::Mul | Self::And | Self::Or | Self::Xor)
+    }
+}
+
+/// Divisions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Division {
+    DivS,
+    DivU,
+    RemS,
+    RemU,
+}
+
+/// Integer operations of one operand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum IntUnary {
+    Clz,
+    Ctz,
+    Popcnt,
+    Extend8S,
+    Extend16S,
+    /// From 32 bits to 64, signed.
+    Extend32S,
+    /// Low 32 bits, zero-extended.
+    Wrap,
+}
+
+/// Float operations of two operands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FloatBinary {
+    Add,
+    Sub,
+    Mul,
+    Div,
+    Min,
+    Max,
+    Copysign,
+}
+
+/// Float operations of one operand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FloatUnary {
+    Abs,
+    Neg,
+    Sqrt,
+    Ceil,
+    Floor,
+    Trunc,
+    Nearest,
+}
+
+/// Conversions between the classes and between the floats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Conversion {
+    /// Float to integer, trapping.
+    Truncate { from: Width, to: Width, signed: bool },
+    /// Float to integer, saturating.
+    TruncateSaturating { from: Width, to: Width, signed: bool },
+    /// Integer to float.
+    Convert { from: Width, to: Width, signed: bool },
+    Promote,
+    Demote,
+    /// Bits of a float as an integer.
+    ReinterpretToInt(Width),
+    /// Bits of an integer as a float.
+    ReinterpretToFloat(Width),
+}
+
+/// A condition over the flags of the last comparison.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Condition {
+    Equal,
+    NotEqual,
+    LessSigned,
+    LessEqualSigned,
+    GreaterSigned,
+    GreaterEqualSigned,
+    LessUnsigned,
+    LessEqualUnsigned,
+    GreaterUnsigned,
+    GreaterEqualUnsigned,
+    /// Floats: false if unordered.
+    FloatEqual,
+    /// Floats: true if unordered.
+    FloatNotEqual,
+    FloatGreater,
+    FloatGreaterEqual,
+    /// Less, equal or unordered.
+    NotFloatGreater,
+    /// Less or unordered.
+    NotFloatGreaterEqual,
+}
+
+impl Condition {
+    /// True exactly where this one is false.
+    pub fn inverted(self) -> Self {
+        match self {
+            Self::Equal => Self::NotEqual,
+            Self::NotEqual => Self::Equal,
+            Self::LessSigned => Self::GreaterEqualSigned,
+            Self::LessEqualSigned => Self::GreaterSigned,
+            Self::GreaterSigned => Self::LessEqualSigned,
+            Self::GreaterEqualSigned => Self::LessSigned,
+            Self::LessUnsigned => Self::GreaterEqualUnsigned,
+            Self::LessEqualUnsigned => Self::GreaterUnsigned,
+            Self::GreaterUnsigned => Self::LessEqualUnsigned,
+            Self::GreaterEqualUnsigned => Self::LessUnsigned,
+            Self::FloatEqual => Self::FloatNotEqual,
+            Self::FloatNotEqual => Self::FloatEqual,
+            Self::FloatGreater => Self::NotFloatGreater,
+            Self::FloatGreaterEqual => Self::NotFloatGreaterEqual,
+            Self::NotFloatGreater => Self::FloatGreater,
+            Self::NotFloatGreaterEqual => Self::FloatGreaterEqual,
+        }
+    }
+
+    /// The integer condition that holds when the operands change places.
+    pub fn swapped(self) -> Self {
+        match self {
+            Self::LessSigned => Self::GreaterSigned,
+            Self::LessEqualSigned => Self::GreaterEqualSigned,
+            Self::GreaterSigned => Self::LessSigned,
+            Self::GreaterEqualSigned => Self::LessEqualSigned,
+            Self::LessUnsigned => Self::GreaterUnsigned,
+            Self::LessEqualUnsigned => Self::GreaterEqualUnsigned,
+            Self::GreaterUnsigned => Self::LessUnsigned,
+            Self::GreaterEqualUnsigned => Self::LessEqualUnsigned,
+            other => other,
+        }
+    }
+}
+
+/// Memory accesses by type and width.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// 8 bits; sign-extended to the width given if signed.
+    Bits8 { signed: Option<Width> },
+    Bits16 { signed: Option<Width> },
+    Bits32 { signed: Option<Width> },
+    Bits64,
+    F32,
+    F64,
+}
+
+/// A place in linear memory: index plus constant offset (below 2^33).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Address {
+    /// The index, an `i32`; `None` if it is constant and part of the offset.
+    pub index: Option<Reg>,
+    pub offset: u64,
+}
+
+/// A place that generated code calls and the linker fills in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct CallFixup {
+    /// Offset of the field.
+    pub at: u32,
+    /// Index of the function called.
+    pub function: u32,
+}
+
+/// One machine's way of doing what the generator asks.
+pub(crate) trait MacroAssembler: Sized {
+    const REGISTERS: Registers;
+
+    fn new() -> Self;
+
+    // Code, labels, traps.
+    fn offset(&self) -> u32;
+    fn new_label(&mut self) -> Label;
+    fn bind(&mut self, label: Label);
+    /// Says which Wasm instruction the code that follows belongs to.
+    fn set_wasm_offset(&mut self, offset: u32);
+    /// Ends a function: stubs of traps and slow paths.
+    fn finish_function(&mut self);
+    /// Takes the code made since the last call, with its trap sites and calls in
+    /// order, offsets counted from its start.
+    fn take(&mut self) -> Result<MachineCode, pvf_assembler::FinishError>;
+
+    // Frames.
+    /// Begins a function at an aligned place: makes the frame, checks the stack.
+    fn enter_function(&mut self, frame_bytes: u32) -> u32;
+    /// Drops the frame and returns.
+    fn return_from_function(&mut self, frame_bytes: u32);
+    /// Writes zeros to all slots from one offset up to another.
+    fn zero_slots(&mut self, from: u32, to: u32);
+
+    // Moves: the flags stay.
+    fn move_register(&mut self, ty: ValType, dst: Reg, src: Reg);
+    fn exchange(&mut self, a: Reg, b: Reg);
+    fn load_const(&mut self, ty: ValType, dst: Reg, bits: u64);
+    fn load_slot(&mut self, ty: ValType, dst: Reg, slot: u32);
+    fn store_slot(&mut self, ty: ValType, slot: u32, src: Reg);
+    fn store_slot_const(&mut self, ty: ValType, slot: u32, bits: u64);
+    fn copy_slot(&mut self, dst: u32, src: u32);
+    fn load_context(&mut self, ty: ValType, dst: Reg, offset: u32);
+    fn store_context(&mut self, ty: ValType, offset: u32, src: Source);
+
+    // Linear memory.
+    fn load(&mut self, access: Access, dst: Reg, address: Address);
+    fn store(&mut self, access: Access, address: Address, src: Source);
+    /// `dst` = size in pages.
+    fn memory_size(&mut self, dst: Reg);
+
+    // Integers.
+    fn int_binary(&mut self, op: IntBinary, width: Width, dst: Reg, a: Reg, b: Source);
+    fn int_unary(&mut self, op: IntUnary, width: Width, dst: Reg, src: Reg);
+    /// Divides the first register of [`Registers::division`] by another one; the quotient
+    /// ends up in the first, the remainder in the second.
+    fn divide(&mut self, op: Division, width: Width, divisor: Reg);
+    fn compare(&mut self, width: Width, a: Reg, b: Source);
+    /// Compares `a & b` with zero.
+    fn test(&mut self, width: Width, a: Reg, b: Source);
+
+    // Floats.
+    fn float_binary(&mut self, op: FloatBinary, width: Width, dst: Reg, a: Reg, b: Reg);
+    fn float_unary(&mut self, op: FloatUnary, width: Width, dst: Reg, src: Reg);
+    /// Makes any NaN the positive canonical one. The flags do not stay.
+    fn canonicalise(&mut self, width: Width, register: Reg);
+    fn float_compare(&mut self, width: Width, a: Reg, b: Reg);
+    fn convert(&mut self, conversion: Conversion, dst: Reg, src: Reg);
+
+    // Conditions.
+    fn set_condition(&mut self, condition: Condition, dst: Reg);
+    /// `dst = condition ? a : b`; `dst` may be `a` or `b`.
+    fn select(&mut self, condition: Condition, ty: ValType, dst: Reg, a: Reg, b: Reg);
+
+    // Control.
+    fn jump(&mut self, label: Label);
+    fn jump_if(&mut self, condition: Condition, label: Label);
+    /// Jumps to `labels[index]`, or to the last one if the index is beyond. The register of the
+    /// index is overwritten.
+    fn jump_table(&mut self, index: Reg, labels: &[Label]);
+    fn trap(&mut self, kind: TrapKind);
+    fn call(&mut self, function: u32);
+    /// Marks the return address of the call just made as a place where a host function's
+    /// failure is reported.
+    fn mark_host_call(&mut self);
+    /// Calls the function at a table index after the checks of index and signature.
+    fn call_indirect(&mut self, index: Reg, signature: u32, table: Table);
+
+    // Stubs, see [`crate::abi`].
+    /// The stub of an imported function or builtin; jumps to the gate of its signature.
+    fn host_stub(&mut self, index: u32, gate: Label) -> u32;
+    /// The gate to the host for all imported functions of a signature.
+    fn host_gate(&mut self, gate: Label, ty: &Convention);
+    /// The stub by which the host enters functions of a signature.
+    fn entry_stub(&mut self, ty: &Convention) -> u32;
+    /// Gives a builtin its immediate.
+    fn builtin_immediate(&mut self, value: u32);
+}
+
+/// Where the table is and how long.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Table {
+    /// Offset of entry 0 in the context.
+    pub offset: u32,
+    pub entries: u32,
+}
+
+/// Machine code of some functions.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct MachineCode {
+    pub code: Vec<u8>,
+    pub traps: Vec<TrapSite>,
+    pub calls: Vec<CallFixup>,
+}
+
+/// Where the parameters and results of a signature are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Convention {
+    pub params: Vec<Place>,
+    pub results: Vec<Place>,
+}
+
+/// Where one parameter or result is. Its slot is counted in bytes from the stack pointer
+/// at the call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub ty: ValType,
+    /// In a register rather than in its slot.
+    pub register: Option<Reg>,
+    pub slot: u32,
+}

@@ -1,0 +1,86 @@
+//! The stubs between generated code and the runtime; see [`crate::abi`].
+
+use super::*;
+
+/// Where a slot is for the stub of an imported function: above its return address.
+const STUB_SLOTS: u32 = RETURN_ADDRESS_BYTES;
+
+impl X64 {
+    pub(super) fn emit_host_stub(&mut self, index: u32, gate: Label) -> u32 {
+        self.asm.align(16);
+        let start = self.asm.offset();
+        self.asm.mov_ri32(Gpr::Rax, index);
+        self.asm.jmp(gate);
+        start
+    }
+
+    pub(super) fn emit_host_gate(&mut self, gate: Label, ty: &Convention) {
+        self.asm.align(16);
+        self.asm.bind(gate);
+        let on_stack = ty.params.iter().any(|place| place.register.is_none());
+        for (param, place) in ty.params.iter().enumerate() {
+            if let Some(register) = place.register {
+                let at = if on_stack { place.slot } else { param as u32 * abi::SLOT_BYTES };
+                self.store_typed(place.ty, slot(STUB_SLOTS + at), register);
+            }
+        }
+        if on_stack {
+            self.reverse_slots(ty.params.len() as u32);
+        }
+        self.asm.lea(Size::S64, Gpr::Rsi, slot(STUB_SLOTS));
+        self.asm.call_m(context(context::HOST_CALL));
+        self.asm.mov_rm(Size::S64, MEMORY, context(context::MEMORY_BASE));
+        if ty.results.len() > 1 {
+            self.reverse_slots(ty.results.len() as u32);
+        }
+        for place in &ty.results {
+            if let Some(register) = place.register {
+                self.load_typed(place.ty, register, slot(STUB_SLOTS + place.slot));
+            }
+        }
+        self.asm.ret();
+    }
+
+    /// The host counts slots upwards, generated code from the last one.
+    fn reverse_slots(&mut self, count: u32) {
+        for low in 0..count / 2 {
+            let low_slot = slot(STUB_SLOTS + low * abi::SLOT_BYTES);
+            let high_slot = slot(STUB_SLOTS + (count - 1 - low) * abi::SLOT_BYTES);
+            self.asm.movs_rm(FSize::S64, FLOAT_SCRATCH, low_slot);
+            self.asm.movs_rm(FSize::S64, FLOAT_SCRATCH_2, high_slot);
+            self.asm.movs_mr(FSize::S64, low_slot, FLOAT_SCRATCH_2);
+            self.asm.movs_mr(FSize::S64, high_slot, FLOAT_SCRATCH);
+        }
+    }
+
+    pub(super) fn emit_entry_stub(&mut self, ty: &Convention) -> u32 {
+        self.asm.align(16);
+        let start = self.asm.offset();
+        self.asm.mov_rm(Size::S64, MEMORY, context(context::MEMORY_BASE));
+        self.asm.mov_rm(Size::S64, SCRATCH, context(context::ENTRY_SLOTS));
+        for (param, place) in ty.params.iter().enumerate() {
+            let from = Mem::base(SCRATCH, (param as u32 * abi::SLOT_BYTES) as i32);
+            match place.register {
+                Some(register) => self.load_typed(place.ty, register, from),
+                None => {
+                    self.asm.movs_rm(FSize::S64, FLOAT_SCRATCH, from);
+                    self.asm.movs_mr(FSize::S64, slot(place.slot), FLOAT_SCRATCH);
+                }
+            }
+        }
+        self.asm.call_m(context(context::ENTRY_FUNCTION));
+        self.asm.mov_rm(Size::S64, SCRATCH, context(context::ENTRY_SLOTS));
+        for (result, place) in ty.results.iter().enumerate() {
+            let to = Mem::base(SCRATCH, (result as u32 * abi::SLOT_BYTES) as i32);
+            match place.register {
+                Some(register) => self.store_typed(place.ty, to, register),
+                None => {
+                    self.asm.movs_rm(FSize::S64, FLOAT_SCRATCH, slot(place.slot));
+                    self.asm.movs_mr(FSize::S64, to, FLOAT_SCRATCH);
+                }
+            }
+        }
+        self.asm.jmp_m(context(context::EXIT));
+        start
+    }
+}
