@@ -99,7 +99,6 @@ fn the_limit_is_exact() {
         Err(DecompressError::TooLarge { limit: 0 })
     );
     assert_eq!(decompress_zstd(&frame(b""), 0), Ok(vec![]));
-    assert_eq!(read_code(&COMPRESSED_MAGIC, 0).unwrap().wasm, b"");
     let text = CodeError::TooLarge { bytes: 8, limit: 7 };
     assert_eq!(read_code(b"(module)", 7), Err(text));
 }
@@ -139,7 +138,7 @@ fn several_frames_are_one_content() {
 #[test]
 fn truncated_and_trailing_bytes_are_errors() {
     let compressed = compress(&module());
-    for end in COMPRESSED_MAGIC.len() + 1..compressed.len() {
+    for end in COMPRESSED_MAGIC.len()..compressed.len() {
         assert!(invalid(read_code(&compressed[..end], LIMIT)), "{end}");
     }
     for tail in [&[0][..], &[1, 2, 3], b"\0asm", &[0x28, 0xb5, 0x2f, 0xfd]] {

@@ -33,15 +33,13 @@ const WINDOW_LOG_MAX: u32 = 27;
 const CHUNK: usize = 64 * 1024;
 
 /// Decompresses zstd frames, one after the other, without any magic before them.
-/// Skippable frames count as empty; there may be no frame at all, and nothing but frames.
+/// There has to be one at least, and nothing behind the last; skippable ones count as
+/// empty.
 ///
 /// The result and the memory taken for it never exceed `limit` bytes. libzstd beside it
 /// reserves the window that a frame declares (at most 128 MiB; pages of it are
 /// used only as far as there is content, which `limit` bounds).
 pub fn decompress_zstd(frames: &[u8], limit: usize) -> Result<Vec<u8>, DecompressError> {
-    if frames.is_empty() {
-        return Ok(Vec::new());
-    }
     if !begins_like_frame(frames) {
         return Err(DecompressError::Invalid("no zstd frame".to_owned()));
     }
