@@ -37,10 +37,16 @@ fn ecc_functions() -> Vec<&'static dyn Function> {
     return Vec::new();
 }
 
+/// All functions of the set.
+fn all(ecc: bool) -> impl Iterator<Item = &'static dyn Function> {
+    let ecc = if ecc { ecc_functions() } else { Vec::new() };
+    Base::host_functions().into_iter().chain(ecc)
+}
+
 /// The type of the host function with this name, if there is one; `ecc_rfc163` as in
 /// [`HostParameters`](crate::HostParameters).
 pub fn host_function_type(name: &str, ecc_rfc163: bool) -> Option<FuncType> {
-    let function = all(ecc_rfc163).into_iter().find(|it| it.name() == name)?;
+    let function = all(ecc_rfc163).find(|it| it.name() == name)?;
     Some(func_type(&function.signature()))
 }
 

@@ -4,7 +4,7 @@
 use pvf_compiler::CompileOptions;
 use pvf_host::trace::Trace;
 use pvf_host::{Execution, HostParameters, Module, Outcome, Pvf};
-use pvf_spec::{RejectionStage, TrapKind};
+use pvf_spec::{Features, RejectionStage, TrapKind};
 
 /// `__heap_base` of [`module`]s, and the address of the candidate, which is allocated first.
 pub const HEAP_BASE: u32 = 2048;
@@ -41,7 +41,8 @@ pub fn doing(imports: &str, body: &str) -> String {
 
 /// Prepares a module as Polkadot would.
 pub fn prepare(wasm: &[u8]) -> Module {
-    let artifact = pvf_compiler::compile(wasm, &CompileOptions::default()).expect("compiles");
+    let artifact =
+        pvf_compiler::compile(wasm, &CompileOptions::new(Features::POLKADOT)).expect("compiles");
     Module::new(artifact).expect("loads")
 }
 
