@@ -7,11 +7,11 @@ use crate::nan::NanSources;
 use crate::reason::SkipReason;
 use crate::script::Options;
 use pvf_compiler::artifact::{ExportKind, FuncType, Import, ImportKind, ModuleInfo};
-use pvf_compiler::{CompileOptions, Target, compile};
+use pvf_compiler::{CompileOptions, compile};
 use pvf_runtime::{
     CallError, Caller, HostError, InstantiateError, Linker, LoadError, Module, Value,
 };
-use pvf_spec::{Features, Limits, Trap};
+use pvf_spec::{Features, Trap};
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -31,7 +31,7 @@ pub fn load(wasm: &[u8], features: Features) -> Result<Module, LoadFailure> {
         features,
         limits: Limits::DEFAULT,
         target: Target::X86_64,
-        threads: 1,
+        threads: std::num::NonZeroUsize::MIN,
     };
     let artifact = compile(wasm, &options).map_err(|error| match standing(wasm, features) {
         Standing::Outside(feature) => LoadFailure::Outside(feature),
