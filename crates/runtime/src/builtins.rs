@@ -106,19 +106,20 @@ fn table_init(
             .map_or(&[][..], |segment| &segment.functions),
     };
     let source = within(source, count, functions.len()).ok_or_else(table_trap)?;
-    let entries = core.context.table_entries() as usize;
+    let entries = core.regions.context.table_entries() as usize;
     within(destination, count, entries).ok_or_else(table_trap)?;
     for (entry, &function) in (destination..).zip(&functions[source]) {
-        core.context
+        core.regions
+            .context
             .set_table_entry(entry, module.table_entry(function));
     }
     Ok(())
 }
 
 fn table_copy(core: &mut Core, destination: u32, source: u32, count: u32) -> Result<(), Ended> {
-    let entries = core.context.table_entries() as usize;
+    let entries = core.regions.context.table_entries() as usize;
     within(source, count, entries).ok_or_else(table_trap)?;
     within(destination, count, entries).ok_or_else(table_trap)?;
-    core.context.copy_table(destination, source, count);
+    core.regions.context.copy_table(destination, source, count);
     Ok(())
 }

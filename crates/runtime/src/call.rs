@@ -3,6 +3,7 @@
 use crate::activation::{Activation, Fault};
 use crate::arch::{self, Dispatch, Left};
 use crate::context::word;
+use crate::regions::Regions;
 use crate::store::{Core, Ended};
 use crate::{CallError, HostFailure, altstack};
 use pvf_compiler::abi::context;
@@ -30,15 +31,15 @@ pub(crate) unsafe fn run(
     let left = activation.with(|| unsafe { arch::enter(activation.context, stub) });
     // SAFETY: generated code has been left.
     let core = unsafe { &mut *core };
-    let top = core.stack.top() as u64;
-    let depth = top.saturating_sub(core.context.get(context::STACK_LOW));
+    let top = core.regions.stack.top() as u64;
+    let depth = top.saturating_sub(core.regions.context.get(context::STACK_LOW));
     core.stack_peak = core.stack_peak.max(depth);
     let result = match left {
         Left::Returned => Ok(()),
         Left::Ended => Err(ended(core)),
         Left::Faulted => Err(faulted(core, activation.fault.take())),
     };
-    core.stack.trim(depth as usize)?;
+    core.regions.stack.trim(depth as usize)?;
     result
 }
 
@@ -54,8 +55,12 @@ fn prepare(
     let info = module.info();
     let signature = info.functions[function as usize].signature;
     let stub = module.code().base() + info.entry_stubs[signature as usize] as usize;
-    let fields = &mut core.context;
-    fields.set(context::STACK_LOW, core.stack.top() as u64);
+    let Regions {
+        memory,
+        context: fields,
+        stack,
+    } = &mut *core.regions;
+    fields.set(context::STACK_LOW, stack.top() as u64);
     fields.set(context::ENTRY_FUNCTION, module.function_address(function));
     fields.set(
         context::ENTRY_SLOTS,
@@ -63,23 +68,19 @@ fn prepare(
     );
     fields.set(word::STORE, store.expose_provenance() as u64);
     fields.set(word::DISPATCH, dispatch as *const () as u64);
-    let memory = core
-        .memory
-        .as_ref()
-        .map_or(0..0, |memory| memory.reservation());
     let activation = Activation::new(
         fields.base(),
         module.code().addresses(),
         module.traps(),
-        memory,
-        core.stack.reservation(),
+        memory.as_ref().map_or(0..0, |memory| memory.reservation()),
+        stack.reservation(),
     );
     (activation, stub)
 }
 
 /// The result of a run that a host call ended.
 fn ended(core: &mut Core) -> CallError {
-    let wasm_sp = core.context.get(word::WASM_SP);
+    let wasm_sp = core.regions.context.get(word::WASM_SP);
     // SAFETY: the thunk noted this stack pointer when it made the call that ended the run.
     let address = unsafe { arch::wasm_return_address(wasm_sp) };
     match core.pending.take() {

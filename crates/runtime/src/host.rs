@@ -41,12 +41,17 @@ impl<T> Caller<'_, T> {
 
     /// Size of linear memory in pages.
     pub fn memory_pages(&self) -> u32 {
-        self.core.memory.as_ref().map_or(0, |memory| memory.pages())
+        self.core
+            .regions
+            .memory
+            .as_ref()
+            .map_or(0, |memory| memory.pages())
     }
 
     /// The size in pages beyond which linear memory cannot grow.
     pub fn memory_limit_pages(&self) -> u32 {
         self.core
+            .regions
             .memory
             .as_ref()
             .map_or(0, |memory| memory.limit_pages())

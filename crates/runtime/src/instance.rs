@@ -145,6 +145,7 @@ impl<T: 'static> Instance<T> {
     pub fn memory_pages(&self) -> u32 {
         self.store
             .core
+            .regions
             .memory
             .as_ref()
             .map_or(0, |memory| memory.pages())
@@ -160,6 +161,7 @@ impl<T: 'static> Instance<T> {
     pub fn memory_limit_pages(&self) -> u32 {
         self.store
             .core
+            .regions
             .memory
             .as_ref()
             .map_or(0, |memory| memory.limit_pages())
@@ -175,7 +177,7 @@ impl<T: 'static> Instance<T> {
     pub fn global(&self, index: u32) -> Option<Value> {
         let core = &self.store.core;
         let ty = core.module.info().globals.get(index as usize)?.ty.value;
-        Some(Value::from_bits(ty, core.context.global(index)?))
+        Some(Value::from_bits(ty, core.regions.context.global(index)?))
     }
 
     /// Sets a mutable global. False, and nothing happens, if there is none of this index and type.
@@ -184,7 +186,7 @@ impl<T: 'static> Instance<T> {
         let global = core.module.info().globals.get(index as usize);
         let settable = global.is_some_and(|it| it.ty.mutable && it.ty.value == value.ty());
         if settable {
-            core.context.set_global(index, value.to_bits());
+            core.regions.context.set_global(index, value.to_bits());
         }
         settable
     }
@@ -192,7 +194,7 @@ impl<T: 'static> Instance<T> {
     /// The function that an entry of the table refers to, if there is such an entry
     /// and if it does.
     pub fn table_entry(&self, index: u32) -> Option<Option<u32>> {
-        let entry = self.store.core.context.table_entry(index)?;
+        let entry = self.store.core.regions.context.table_entry(index)?;
         Some((entry.signature != 0).then_some(entry.function))
     }
 

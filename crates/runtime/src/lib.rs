@@ -33,6 +33,7 @@ mod linker;
 mod mapping;
 mod memory;
 mod module;
+mod regions;
 mod stack;
 mod store;
 mod traps;

@@ -83,9 +83,23 @@ impl LinearMemory {
         (self.bytes / PAGE_BYTES as usize) as u32
     }
 
+    /// Size at instantiation in pages.
+    pub fn initial_pages(&self) -> u32 {
+        (self.initial_bytes / PAGE_BYTES as usize) as u32
+    }
+
     /// Largest size in pages.
     pub fn limit_pages(&self) -> u32 {
         self.limit_pages
+    }
+
+    /// Sets the largest size, at least the present one and at most 65,536 pages.
+    pub fn set_limit_pages(&mut self, limit_pages: u32) {
+        debug_assert!(
+            self.pages() <= limit_pages && limit_pages <= 65_536,
+            "the caller has compared the sizes"
+        );
+        self.limit_pages = limit_pages;
     }
 
     /// The contents.

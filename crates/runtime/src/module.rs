@@ -3,6 +3,7 @@
 use crate::code::Code;
 use crate::context::TableEntry;
 use crate::image::MemoryImage;
+use crate::regions::Recycler;
 use crate::{LoadError, validate};
 use pvf_compiler::Artifact;
 use pvf_compiler::artifact::{Import, ImportKind, ModuleInfo, TrapMap};
@@ -20,6 +21,7 @@ struct Inner {
     data: Vec<u8>,
     code: Code,
     image: MemoryImage,
+    recycler: Recycler,
     /// For each imported function its place in `info.imports`.
     function_imports: Vec<u32>,
     /// Function indices in order of their code, made at the first trap.
@@ -55,6 +57,7 @@ impl Module {
             data: if needed { data } else { Vec::new() },
             code,
             image,
+            recycler: Recycler::default(),
             function_imports,
             by_code: OnceLock::new(),
         })))
@@ -75,6 +78,10 @@ impl Module {
 
     pub(crate) fn image(&self) -> &MemoryImage {
         &self.0.image
+    }
+
+    pub(crate) fn recycler(&self) -> &Recycler {
+        &self.0.recycler
     }
 
     /// The bytes of a data segment. Active segments that are part of the image have

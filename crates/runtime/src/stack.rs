@@ -64,6 +64,11 @@ impl WasmStack {
         self.mapping.base() as usize + self.top
     }
 
+    /// Bytes that frames may take.
+    pub fn native_max(&self) -> u64 {
+        self.native_max as u64
+    }
+
     /// Lowest stack pointer allowed.
     pub fn limit(&self) -> usize {
         self.top() - self.native_max

@@ -1,14 +1,14 @@
 //! What an instance consists of: [`Core`] for everything that does not know
 //! the host's state, [`Store`] for the whole.
 
-use crate::context::Context;
 use crate::linker::{Linked, LinkedImports};
 use crate::memory::LinearMemory;
-use crate::stack::WasmStack;
+use crate::regions::{Regions, Requirements};
 use crate::{HostError, HostFailure, InstantiateError, Module, arch, error::Segment};
 use pvf_compiler::abi::context;
-use pvf_compiler::artifact::{ConstExpr, ElementMode};
+use pvf_compiler::artifact::{ConstExpr, ElementMode, MemoryType};
 use pvf_spec::{ExecutionParameters, PAGE_BYTES, Trap, TrapKind};
+use std::mem::ManuallyDrop;
 
 /// An instance; its address does not change while generated code runs.
 pub(crate) struct Store<T> {
@@ -20,9 +20,8 @@ pub(crate) struct Store<T> {
 /// An instance without the host's state.
 pub(crate) struct Core {
     pub module: Module,
-    pub context: Context,
-    pub memory: Option<LinearMemory>,
-    pub stack: WasmStack,
+    /// Taken out when the core is dropped.
+    pub regions: ManuallyDrop<Regions>,
     /// Passive data segments that were dropped; empty if the module has no passive ones.
     dropped_data: Vec<bool>,
     /// The same for element segments.
@@ -33,6 +32,14 @@ pub(crate) struct Core {
     pub pending: Option<Ended>,
     /// The array of parameters and results, kept to save an allocation per call.
     pub slots: Vec<u64>,
+}
+
+impl Drop for Core {
+    fn drop(&mut self) {
+        // SAFETY: the field is not used again.
+        let regions = unsafe { ManuallyDrop::take(&mut self.regions) };
+        self.module.recycler().put(regions);
+    }
 }
 
 /// Why a host call ends the run.
@@ -65,40 +72,30 @@ impl Core {
         parameters: &ExecutionParameters,
     ) -> Result<Self, InstantiateError> {
         let module = linked.module.clone();
-        let memory = match linked.memory {
-            None => None,
-            Some(ty) => {
-                let mut limit = parameters.max_memory_pages.min(65_536);
-                if let Some(maximum) = ty.maximum
-                    && !parameters.ignore_declared_maximum
-                {
-                    limit = limit.min(maximum);
-                }
-                if ty.minimum > limit {
-                    return Err(InstantiateError::MemoryTooLarge {
-                        minimum: ty.minimum,
-                        limit,
-                    });
-                }
-                Some(LinearMemory::new(ty.minimum, limit, module.image())?)
-            }
+        let memory = linked
+            .memory
+            .map(|ty| memory_sizes(ty, parameters))
+            .transpose()?;
+        let requirements = Requirements {
+            memory,
+            globals: module.info().globals.len() as u32,
+            table_entries: linked.table_entries,
+            stack_native_max: parameters.stack_native_max,
         };
-        let info = module.info();
-        let mut fields = Context::new(info.globals.len() as u32, linked.table_entries)?;
-        let stack = WasmStack::new(parameters.stack_native_max)?;
-        let base = memory.as_ref().map_or(0, |memory| memory.base() as u64);
+        let mut regions = module.recycler().take(&requirements, module.image())?;
+        let base = regions.memory.as_ref().map_or(0, |it| it.base() as u64);
+        let (top, limit) = (regions.stack.top() as u64, regions.stack.limit() as u64);
+        let fields = &mut regions.context;
         fields.set(context::MEMORY_BASE, base);
-        fields.set(context::STACK_LOW, stack.top() as u64);
-        fields.set(context::STACK_LIMIT, stack.limit() as u64);
-        fields.set(context::STACK_TOP, stack.top() as u64);
+        fields.set(context::STACK_LOW, top);
+        fields.set(context::STACK_LIMIT, limit);
+        fields.set(context::STACK_TOP, top);
         fields.set(context::HOST_CALL, arch::host_call_address());
         fields.set(context::EXIT, arch::exit_address());
         fields.set(context::GAS_LEFT, i64::MAX as u64);
         fields.set(context::LOGICAL_LEFT, i64::MAX as u64);
         Ok(Self {
-            context: fields,
-            memory,
-            stack,
+            regions: ManuallyDrop::new(regions),
             dropped_data: Vec::new(),
             dropped_elements: Vec::new(),
             stack_peak: 0,
@@ -108,29 +105,25 @@ impl Core {
         })
     }
 
-    /// Memory as it is before any segment was written by the instance, context without globals and table.
+    /// Memory as the image has it, globals and table zero.
     pub fn clear(&mut self) -> Result<(), HostFailure> {
-        if let Some(memory) = &mut self.memory {
-            memory.reset()?;
-        }
-        self.context.clear()?;
         self.stack_peak = 0;
         self.pending = None;
-        Ok(())
+        self.regions.clear()
     }
 
     /// Globals and active segments. On a cleared core.
     pub fn initialise(&mut self, imported_globals: &[u64]) -> Result<(), InstantiateError> {
         self.publish_memory_size();
         for (index, &bits) in (0..).zip(imported_globals) {
-            self.context.set_global(index, bits);
+            self.regions.context.set_global(index, bits);
         }
         let module = self.module.clone();
         let info = module.info();
         for (index, global) in (0..).zip(&info.globals) {
             if let Some(init) = global.init {
                 let bits = self.evaluate(init);
-                self.context.set_global(index, bits);
+                self.regions.context.set_global(index, bits);
             }
         }
         self.initialise_table(&module)?;
@@ -159,7 +152,7 @@ impl Core {
             };
             let start = self.evaluate(offset) as u32;
             let end = u64::from(start) + segment.functions.len() as u64;
-            if end > u64::from(self.context.table_entries()) {
+            if end > u64::from(self.regions.context.table_entries()) {
                 return Err(InstantiateError::SegmentOutOfBounds {
                     segment: Segment::Element(index),
                     trap: Trap::new(TrapKind::TableOutOfBounds),
@@ -167,7 +160,7 @@ impl Core {
             }
             for (entry, &function) in (start..).zip(&segment.functions) {
                 let value = module.table_entry(function);
-                self.context.set_table_entry(entry, value);
+                self.regions.context.set_table_entry(entry, value);
             }
         }
         Ok(())
@@ -182,6 +175,7 @@ impl Core {
             let start = self.evaluate(offset) as u32 as usize;
             let bytes = module.segment_bytes(index);
             let memory = self
+                .regions
                 .memory
                 .as_mut()
                 .map_or(&mut [][..], LinearMemory::as_mut_slice);
@@ -202,13 +196,13 @@ impl Core {
     fn evaluate(&self, expression: ConstExpr) -> u64 {
         match expression {
             ConstExpr::Const(bits) => bits,
-            ConstExpr::Global(index) => self.context.global(index).unwrap_or(0),
+            ConstExpr::Global(index) => self.regions.context.global(index).unwrap_or(0),
         }
     }
 
     /// Grows memory and lets generated code know.
     pub fn grow_memory(&mut self, pages: u32) -> Result<Option<u32>, HostFailure> {
-        let Some(memory) = &mut self.memory else {
+        let Some(memory) = &mut self.regions.memory else {
             return Ok(None);
         };
         let old = memory.grow(pages)?;
@@ -219,17 +213,21 @@ impl Core {
     fn publish_memory_size(&mut self) {
         let bytes = self.memory_slice().len() as u64;
         debug_assert!(bytes.is_multiple_of(PAGE_BYTES), "memory consists of pages");
-        self.context.set(context::MEMORY_BYTES, bytes);
+        self.regions.context.set(context::MEMORY_BYTES, bytes);
     }
 
     /// The memory's contents; empty without a memory.
     pub fn memory_slice(&self) -> &[u8] {
-        self.memory.as_ref().map_or(&[], LinearMemory::as_slice)
+        self.regions
+            .memory
+            .as_ref()
+            .map_or(&[], LinearMemory::as_slice)
     }
 
     /// The memory's contents; empty without a memory.
     pub fn memory_slice_mut(&mut self) -> &mut [u8] {
-        self.memory
+        self.regions
+            .memory
             .as_mut()
             .map_or(&mut [], LinearMemory::as_mut_slice)
     }
@@ -262,5 +260,25 @@ impl Core {
         if let Some(dropped) = self.dropped_elements.get_mut(segment as usize) {
             *dropped = true;
         }
+    }
+}
+
+/// Initial size and limit of a memory in pages.
+fn memory_sizes(
+    ty: MemoryType,
+    parameters: &ExecutionParameters,
+) -> Result<(u32, u32), InstantiateError> {
+    let mut limit = parameters.max_memory_pages.min(65_536);
+    if let Some(maximum) = ty.maximum
+        && !parameters.ignore_declared_maximum
+    {
+        limit = limit.min(maximum);
+    }
+    match ty.minimum <= limit {
+        true => Ok((ty.minimum, limit)),
+        false => Err(InstantiateError::MemoryTooLarge {
+            minimum: ty.minimum,
+            limit,
+        }),
     }
 }

@@ -571,3 +571,62 @@ fn a_linked_module_is_instantiated_without_the_linker() {
         [Value::I64(8)]
     );
 }
+
+#[test]
+fn an_instance_finds_nothing_of_its_predecessors() {
+    let module = Module::new(artifact()).unwrap();
+    let new = |max_memory_pages, stack_native_max| {
+        let parameters = ExecutionParameters {
+            max_memory_pages,
+            stack_native_max,
+            ..PARAMETERS
+        };
+        Instance::new(&module, &linker(), &parameters, State::default()).unwrap()
+    };
+    let pristine = new(4, 1 << 20);
+    let sizes = [
+        (4, 1 << 20),
+        (3, 1 << 20),
+        (4, 3200),
+        (3, 3200),
+        (4, 1 << 20),
+    ];
+    for (pages, stack) in sizes.into_iter().cycle().take(50) {
+        let mut instance = new(pages, stack);
+        assert!(instance.memory() == pristine.memory());
+        assert_eq!(instance.memory_limit_pages(), pages);
+        assert_eq!(instance.stack_native_peak(), 0);
+        for index in 0..2 {
+            assert_eq!(instance.global(index), pristine.global(index));
+        }
+        for entry in 0..8 {
+            assert_eq!(instance.table_entry(entry), pristine.table_entry(entry));
+        }
+        run(&mut instance, F::Init, &[0, 0, 7]).unwrap();
+        run(&mut instance, F::Drop, &[]).unwrap();
+        run(&mut instance, F::TableInit, &[0, 0, 2]).unwrap();
+        run(&mut instance, F::Bump, &[]).unwrap();
+        run(&mut instance, F::Grow, &[pages as i32 - 1]).unwrap();
+        instance.memory_mut().fill(0x77);
+        let overflow = run(&mut instance, F::Recurse, &[i32::MAX]);
+        assert_eq!(overflow, Err(TrapKind::StackOverflow));
+        assert_eq!(instance.stack_native_peak(), stack);
+    }
+}
+
+#[test]
+fn more_instances_at_once_than_are_kept() {
+    let module = Module::new(artifact()).unwrap();
+    for _ in 0..3 {
+        let mut instances: Vec<_> = (0..40)
+            .map(|_| Instance::new(&module, &linker(), &PARAMETERS, State::default()).unwrap())
+            .collect();
+        for (index, instance) in (0..).zip(&mut instances) {
+            assert_eq!(instance.memory()[0], 0);
+            instance.memory_mut()[0] = index;
+        }
+        for (index, instance) in (0..).zip(&instances) {
+            assert_eq!(instance.memory()[0], index);
+        }
+    }
+}
