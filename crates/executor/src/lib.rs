@@ -1,10 +1,68 @@
-//! Prepare and execute WebAssembly deterministically.
+//! Prepare and execute WebAssembly deterministically: the same outcome on every machine, for
+//! every version of this crate and any number of threads.
+//!
+//! This is the crate to depend on; it ties together what the others do:
+//!
+//! | step | in | out | by |
+//! | --- | --- | --- | --- |
+//! | [`read_code`] | a file's bytes | a module in the binary format | here |
+//! | [`prepare`] | a module, [`PrepareOptions`] | an [`Artifact`] | `pvf-compiler` |
+//! | [`write_artifact`], [`read_artifact`] | an artifact | a file, and back | here |
+//! | [`Module::new`] | an artifact | a [`Module`] placed in memory | `pvf-runtime` |
+//! | [`Instance::new`] | a module, a [`Linker`], [`ExecutionParameters`] | an [`Instance`] | `pvf-runtime` |
+//!
+//! A [`Profile`] names the rules: which language is accepted and what an instance may take.
+//! Polkadot's host functions and its way to call a parachain's validation function are in
+//! `pvf-host`.
+//!
+//! ```
+//! use pvf_executor::{Instance, Linker, Module, Profile, Value, prepare, read_code};
+//!
+//! let text = br#"
+//!     (module
+//!       (import "host" "offset" (func $offset (result i32)))
+//!       (func (export "add") (param i32 i32) (result i32)
+//!         (i32.add (call $offset) (i32.add (local.get 0) (local.get 1)))))
+//! "#;
+//! let profile = Profile::Wasm;
+//! let code = read_code(text, profile.limits().module_bytes as usize)?;
+//! let artifact = prepare(&code.wasm, &profile.prepare_options())?;
+//! let module = Module::new(artifact)?;
+//!
+//! // Host functions find parameters and leave results in slots of 8 bytes.
+//! let mut linker = Linker::new();
+//! let offset = module.info().function_type(0).unwrap().clone();
+//! linker.func("host", "offset", offset, |caller, slots| {
+//!     slots[0] = *caller.data();
+//!     Ok(())
+//! });
+//!
+//! let mut instance = Instance::new(&module, &linker, &profile.parameters(), 100u64)?;
+//! let sum = instance.call_export("add", &[Value::I32(2), Value::I32(3)])?;
+//! assert_eq!(sum, [Value::I32(105)]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 #![forbid(unsafe_code)]
 
 mod artifact_file;
 mod code;
+mod profile;
 
 pub use artifact_file::{ReadArtifactError, artifact_digest, read_artifact, write_artifact};
 pub use code::{
     COMPRESSED_MAGIC, Code, CodeError, CodeKind, DecompressError, decompress_zstd, read_code,
+};
+pub use profile::Profile;
+
+pub use pvf_compiler::{
+    Artifact, ArtifactError, CompileError, CompileOptions as PrepareOptions, ModuleInfo, Target,
+    artifact, compile as prepare, function_names,
+};
+pub use pvf_runtime::{
+    CallError, Caller, HostError, HostFailure, Instance, InstantiateError, LinkError, Linked,
+    Linker, LoadError, Module, Segment, Value,
+};
+pub use pvf_spec::{
+    Execution, ExecutionParameters, FeatureSwitch, Features, HashedOutcome, LimitExceeded, Limits,
+    Outcome, RejectionStage, StackPeaks, Trap, TrapKind,
 };

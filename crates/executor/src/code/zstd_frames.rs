@@ -25,56 +25,35 @@ pub enum DecompressError {
     OutOfMemory,
 }
 
-/// Window of a frame, as a power of two, up to which libzstd decompresses a stream by
-/// default.
-const WINDOW_LOG_MAX: u32 = 27;
-
-/// Bytes decompressed at a time.
-const CHUNK: usize = 64 * 1024;
-
 /// Decompresses zstd frames, one after the other, without any magic before them.
 /// There has to be one at least, and nothing behind the last; skippable ones count as
 /// empty.
 ///
-/// The result and the memory taken for it never exceed `limit` bytes. libzstd beside it
-/// reserves the window that a frame declares (at most 128 MiB; pages of it are
-/// used only as far as there is content, which `limit` bounds).
+/// Not more than `limit + 1` bytes are ever decompressed, and less than twice that is
+/// allocated for them. libzstd beside it reserves the window that a frame declares (at
+/// most 128 MiB; pages of it are used only as far as there is content).
 pub fn decompress_zstd(frames: &[u8], limit: usize) -> Result<Vec<u8>, DecompressError> {
     if !begins_like_frame(frames) {
         return Err(DecompressError::Invalid("no zstd frame".to_owned()));
     }
-    let mut decoder = zstd::Decoder::with_buffer(frames).map_err(failed)?;
-    decoder.window_log_max(WINDOW_LOG_MAX).map_err(failed)?;
+    let decoder = zstd::Decoder::new(frames).map_err(failed)?;
+    // What libzstd accepts depends on the sizes of the buffers it is given, for frames with
+    // windows beyond 128 MiB. So they are exactly the network's: those of `read_to_end`, from
+    // a capacity of as many bytes as are compressed.
     let mut content = Vec::new();
-    let mut chunk = vec![0; CHUNK];
-    loop {
-        // One byte more than there may be, as the network asks for: what lies behind it
-        // is not looked at, so too large a blob is that and nothing else.
-        let ask = CHUNK.min((limit - content.len()).saturating_add(1));
-        match decoder.read(&mut chunk[..ask]) {
-            Ok(0) => return Ok(content),
-            Ok(bytes) if bytes > limit - content.len() => {
-                return Err(DecompressError::TooLarge { limit });
-            }
-            Ok(bytes) => {
-                grow(&mut content, bytes, limit)?;
-                content.extend_from_slice(&chunk[..bytes]);
-            }
-            Err(error) => return Err(failed(error)),
-        }
-    }
-}
-
-/// Makes room for so many bytes more: twice the room if it has to grow, but never more
-/// than the limit.
-fn grow(content: &mut Vec<u8>, bytes: usize, limit: usize) -> Result<(), DecompressError> {
-    if content.capacity() - content.len() >= bytes {
-        return Ok(());
-    }
-    let left = limit - content.len();
     content
-        .try_reserve_exact(content.len().max(bytes).min(left))
-        .map_err(|_| DecompressError::OutOfMemory)
+        .try_reserve_exact(frames.len())
+        .map_err(|_| DecompressError::OutOfMemory)?;
+    let most = (limit as u64).saturating_add(1);
+    decoder
+        .take(most)
+        .read_to_end(&mut content)
+        .map_err(failed)?;
+    if content.len() > limit {
+        return Err(DecompressError::TooLarge { limit });
+    }
+    content.shrink_to_fit();
+    Ok(content)
 }
 
 /// Whether there is a frame of the standardised format or a skippable one. Builds of
@@ -89,7 +68,7 @@ pub(super) fn begins_like_frame(bytes: &[u8]) -> bool {
 fn failed(error: io::Error) -> DecompressError {
     let message = error.to_string();
     // The crate hands on libzstd's error as text; this one is not about the data.
-    if message.starts_with("Allocation error") {
+    if error.kind() == io::ErrorKind::OutOfMemory || message.starts_with("Allocation error") {
         DecompressError::OutOfMemory
     } else {
         DecompressError::Invalid(message)

@@ -1,0 +1,63 @@
+//! Named sets of rules.
+
+use crate::PrepareOptions;
+use pvf_spec::{ExecutionParameters, Features, Limits};
+
+/// What language is accepted and what an instance may take, by name.
+///
+/// A profile is where to start from: every field of what it gives can be changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Profile {
+    /// As today's Polkadot network: WebAssembly 1.0 with mutable globals, 2,080 pages of memory
+    /// whatever a module declares.
+    Polkadot,
+    /// Plain WebAssembly: all switches on, declared maxima hold.
+    Wasm,
+}
+
+impl Profile {
+    /// Every profile.
+    pub const ALL: [Self; 2] = [Self::Polkadot, Self::Wasm];
+
+    /// The name on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Polkadot => "polkadot",
+            Self::Wasm => "wasm",
+        }
+    }
+
+    /// The profile with this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|profile| profile.name() == name)
+    }
+
+    /// The accepted language.
+    pub const fn features(self) -> Features {
+        match self {
+            Self::Polkadot => Features::POLKADOT,
+            Self::Wasm => Features::ALL,
+        }
+    }
+
+    /// The limits by count.
+    pub const fn limits(self) -> Limits {
+        Limits::DEFAULT
+    }
+
+    /// What is applied to instances.
+    pub const fn parameters(self) -> ExecutionParameters {
+        match self {
+            Self::Polkadot => ExecutionParameters::POLKADOT,
+            Self::Wasm => ExecutionParameters::WASM,
+        }
+    }
+
+    /// How to prepare modules of this profile, on one thread.
+    pub fn prepare_options(self) -> PrepareOptions {
+        PrepareOptions {
+            limits: self.limits(),
+            ..PrepareOptions::new(self.features())
+        }
+    }
+}
