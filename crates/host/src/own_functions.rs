@@ -1,6 +1,7 @@
 //! Host functions that are not taken from `sp-io` as they are.
 //!
 //! - `malloc` and `free`: an exhausted heap is an error like any other, not a panic;
+//! - what needs a keystore is an error right away: nobody validates with one at hand;
 //! - what a module logs and prints goes to the sink of the run;
 //! - `max_level` is a constant, see [`MAX_LOG_LEVEL`];
 //! - elliptic-curve functions check where they shall write before they allocate a buffer for it.
@@ -17,6 +18,16 @@ pub(crate) type Own = fn(&mut Context<'_, '_>, &mut [u64]) -> Result<(), String>
 const OWN: &[(&str, Own)] = &[
     ("ext_allocator_malloc_version_1", malloc),
     ("ext_allocator_free_version_1", free),
+    ("ext_crypto_ecdsa_generate_version_1", no_keystore),
+    ("ext_crypto_ecdsa_public_keys_version_1", no_keystore),
+    ("ext_crypto_ecdsa_sign_version_1", no_keystore),
+    ("ext_crypto_ecdsa_sign_prehashed_version_1", no_keystore),
+    ("ext_crypto_ed25519_generate_version_1", no_keystore),
+    ("ext_crypto_ed25519_public_keys_version_1", no_keystore),
+    ("ext_crypto_ed25519_sign_version_1", no_keystore),
+    ("ext_crypto_sr25519_generate_version_1", no_keystore),
+    ("ext_crypto_sr25519_public_keys_version_1", no_keystore),
+    ("ext_crypto_sr25519_sign_version_1", no_keystore),
     ("ext_logging_log_version_1", log),
     ("ext_logging_max_level_version_1", max_level),
     ("ext_misc_print_hex_version_1", print_hex),
@@ -41,6 +52,10 @@ fn malloc(context: &mut Context<'_, '_>, slots: &mut [u64]) -> Result<(), String
 
 fn free(context: &mut Context<'_, '_>, slots: &mut [u64]) -> Result<(), String> {
     context.deallocate_memory(Pointer::new(slots[0] as u32))
+}
+
+fn no_keystore(_: &mut Context<'_, '_>, _: &mut [u64]) -> Result<(), String> {
+    Err("there is no keystore in validation".to_owned())
 }
 
 fn log(context: &mut Context<'_, '_>, slots: &mut [u64]) -> Result<(), String> {

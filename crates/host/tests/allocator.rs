@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use pvf_host::{ExecutionParameters, HostParameters, Outcome, Pvf};
 use sc_allocator::{FreeingBumpHeapAllocator, Memory};
 use sp_wasm_interface::Pointer;
+use std::cell::Cell;
 
 /// One step of a module's life.
 #[derive(Clone, Debug)]
@@ -168,7 +169,7 @@ fn addresses_failures_and_growth_are_those_of_the_allocator_alone() {
         failure_persistence: None,
         ..ProptestConfig::default()
     };
-    let (mut failed, mut grown) = (0, 0);
+    let (failed, grown) = (Cell::new(0_u32), Cell::new(0_u32));
     proptest!(config, |(steps in steps())| {
         let (expected, pages) = reference(&steps);
         let traced = pvf.run_traced(&candidate(&steps), Recorder::default());
@@ -185,10 +186,12 @@ fn addresses_failures_and_growth_are_those_of_the_allocator_alone() {
         prop_assert_eq!(&results, &expected);
         prop_assert_eq!(run.memory_pages, pages);
         let valid = run.execution.outcome == Outcome::Valid(RESULT.to_vec());
-        prop_assert!(valid || matches!(run.execution.outcome, Outcome::Invalid { .. }));
-        failed += u32::from(expected.last() == Some(&None));
-        grown += u32::from(pages > PAGES);
+        let invalid = matches!(run.execution.outcome, Outcome::Invalid { .. });
+        prop_assert!(valid || invalid, "{:?}", run.execution.outcome);
+        failed.update(|count| count + u32::from(expected.last() == Some(&None)));
+        grown.update(|count| count + u32::from(pages > PAGES));
     });
+    let (failed, grown) = (failed.get(), grown.get());
     assert!(
         failed > 100 && grown > 100,
         "{failed} failed, {grown} grew: too tame"

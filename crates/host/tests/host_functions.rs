@@ -362,7 +362,7 @@ fn no_arguments_do_more_than_end_the_run() {
                 proptest::test_runner::RngAlgorithm::ChaCha,
             ),
         );
-        let judged = runner.run(&(strategy.clone(), payload.clone()), |(slots, payload)| {
+        let judged = runner.run(&(&strategy, &payload), |(slots, payload)| {
             let mut candidate: Vec<u8> = slots.iter().flat_map(|slot| slot.to_le_bytes()).collect();
             candidate.extend(payload);
             let first = execute(&pvf, &candidate);

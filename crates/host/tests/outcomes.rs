@@ -423,11 +423,48 @@ fn what_the_allocator_refuses_is_a_trap() {
 
 #[test]
 fn functions_that_need_a_keystore_are_traps() {
-    let import = r#"(import "env" "ext_crypto_sr25519_public_keys_version_1" (func $keys (param i32) (result i64)))"#;
-    assert_host_error(
-        run(&doing(import, "(drop (call $keys (local.get $at)))")),
-        "keystore",
-    );
+    for (name, parameters, arguments) in [
+        ("sr25519_public_keys", "i32", "(local.get $at)"),
+        ("ed25519_public_keys", "i32", "(local.get $at)"),
+        ("ecdsa_public_keys", "i32", "(local.get $at)"),
+        (
+            "sr25519_sign",
+            "i32 i32 i64",
+            "(local.get $at) (local.get $at) (i64.const 0)",
+        ),
+        (
+            "ed25519_sign",
+            "i32 i32 i64",
+            "(local.get $at) (local.get $at) (i64.const 0)",
+        ),
+        (
+            "ecdsa_sign",
+            "i32 i32 i64",
+            "(local.get $at) (local.get $at) (i64.const 0)",
+        ),
+        (
+            "ecdsa_sign_prehashed",
+            "i32 i32 i32",
+            "(local.get $at) (local.get $at) (local.get $at)",
+        ),
+    ] {
+        let import = format!(
+            r#"(import "env" "ext_crypto_{name}_version_1" (func $f (param {parameters}) (result i64)))"#
+        );
+        assert_valid(run(&doing(&import, "")));
+        let calling = doing(&import, &format!("(drop (call $f {arguments}))"));
+        assert_host_error(run_with(&calling, &[0; 64]), "keystore");
+    }
+    for name in ["sr25519_generate", "ed25519_generate", "ecdsa_generate"] {
+        let import = format!(
+            r#"(import "env" "ext_crypto_{name}_version_1" (func $f (param i32 i64) (result i32)))"#
+        );
+        let calling = doing(
+            &import,
+            "(drop (call $f (local.get $at) (i64.const 0x100000000)))",
+        );
+        assert_host_error(run(&calling), "keystore");
+    }
 }
 
 #[test]
