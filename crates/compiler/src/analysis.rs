@@ -98,7 +98,13 @@ struct Frame {
 
 impl Frame {
     fn new(kind: FrameKind, label: LabelId) -> Self {
-        Self { kind, label, unreachable: false, skipped: false, targeted: false }
+        Self {
+            kind,
+            label,
+            unreachable: false,
+            skipped: false,
+            targeted: false,
+        }
     }
 }
 
@@ -118,9 +124,8 @@ impl Analyser {
     ) -> Result<(), CompileError> {
         let function = body.function;
         let wrap = |error| CompileError::from_wasmparser(error, Some(function));
-        let limit = |offset: u64| {
-            move |limit| CompileError::limit(limit, Some(function), narrow(offset))
-        };
+        let limit =
+            |offset: u64| move |limit| CompileError::limit(limit, Some(function), narrow(offset));
         let allocations = self.allocations.take().unwrap_or_default();
         let to_validate = FuncToValidate {
             resources: body.to_validate.resources.clone(),
@@ -130,7 +135,10 @@ impl Analyser {
         };
         let mut validator = to_validate.into_validator(allocations);
 
-        let ty = module.info.function_type(function).expect("every body has a declared type");
+        let ty = module
+            .info
+            .function_type(function)
+            .expect("every body has a declared type");
         self.begin(ty, analysis);
 
         let mut locals = body.body.get_locals_reader().map_err(wrap)?;
@@ -159,9 +167,13 @@ impl Analyser {
         while !reader.eof() {
             let (operator, offset) = reader.read_with_offset().map_err(wrap)?;
             validator.op(offset, &operator).map_err(wrap)?;
-            limits.nesting(u64::from(validator.control_stack_height())).map_err(limit(offset))?;
+            limits
+                .nesting(u64::from(validator.control_stack_height()))
+                .map_err(limit(offset))?;
             if let Operator::BrTable { targets } = &operator {
-                limits.br_table_targets(u64::from(targets.len())).map_err(limit(offset))?;
+                limits
+                    .br_table_targets(u64::from(targets.len()))
+                    .map_err(limit(offset))?;
             }
             walk.operator(&operator);
             if walk.reachable() {
@@ -171,7 +183,9 @@ impl Analyser {
         }
         reader.finish().map_err(wrap)?;
         self.allocations = Some(validator.into_allocations());
-        analysis.liveness.solve(&self.events, &analysis.labels, &mut analysis.dead);
+        analysis
+            .liveness
+            .solve(&self.events, &analysis.labels, &mut analysis.dead);
         Ok(())
     }
 
@@ -264,7 +278,9 @@ impl Walk<'_> {
         let weight = &mut self.analysis.weights[local as usize];
         *weight = weight.saturating_add(1 << (LOOP_WEIGHT_SHIFT * depth));
         if let Some(&(number, _)) = self.open_loops.last() {
-            self.analysis.liveness.access(number, local, kind != EventKind::Get);
+            self.analysis
+                .liveness
+                .access(number, local, kind != EventKind::Get);
         }
         self.event(kind, local);
     }
@@ -294,7 +310,9 @@ impl Walk<'_> {
     }
 
     fn enter_else(&mut self) {
-        let Some(frame) = self.frames.last_mut() else { return };
+        let Some(frame) = self.frames.last_mut() else {
+            return;
+        };
         if frame.skipped {
             return;
         }
@@ -308,7 +326,9 @@ impl Walk<'_> {
     }
 
     fn leave(&mut self) {
-        let Some(frame) = self.frames.pop() else { return };
+        let Some(frame) = self.frames.pop() else {
+            return;
+        };
         if frame.skipped {
             return;
         }

@@ -71,13 +71,21 @@ fn compile_for<M: MacroAssembler>(
     mut parsed: ParsedModule<'_>,
     options: &CompileOptions,
 ) -> Result<Artifact, CompileError> {
-    let conventions =
-        parsed.info.signatures.iter().map(|ty| convention(ty, &M::REGISTERS)).collect();
+    let conventions = parsed
+        .info
+        .signatures
+        .iter()
+        .map(|ty| convention(ty, &M::REGISTERS))
+        .collect();
     let table = parsed.info.table.map(|table| Table {
         offset: parsed.info.context_layout().table as u32,
         entries: table.minimum,
     });
-    let context = ModuleContext { module: &parsed, conventions, table };
+    let context = ModuleContext {
+        module: &parsed,
+        conventions,
+        table,
+    };
     let chunks = generate_chunks::<M>(&context, options)?;
     let stubs = Stubs::generate::<M>(&context)?;
     let mut linker = Linker::default();
@@ -92,7 +100,12 @@ fn compile_for<M: MacroAssembler>(
         function.frame_bytes = placed.frame_bytes;
     }
     info.entry_stubs = linked.entry_stubs;
-    Ok(Artifact { module: info, code: linked.code, traps: linked.traps, data })
+    Ok(Artifact {
+        module: info,
+        code: linked.code,
+        traps: linked.traps,
+        data,
+    })
 }
 
 /// Borders of the chunks, as ranges of bodies.
@@ -169,7 +182,8 @@ impl<M: MacroAssembler> ChunkGenerator<M> {
     ) -> Result<Chunk, CompileError> {
         let mut functions = Vec::with_capacity(bodies.len());
         for body in bodies {
-            self.analyser.run(context.module, body, limits, &mut self.analysis)?;
+            self.analyser
+                .run(context.module, body, limits, &mut self.analysis)?;
             functions.push(generate(
                 &mut self.generator,
                 &mut self.masm,
@@ -202,7 +216,8 @@ impl Stubs {
         let hosts = (0..)
             .zip(imported)
             .map(|(index, function)| {
-                let gate = *gates[function.signature as usize].get_or_insert_with(|| masm.new_label());
+                let gate =
+                    *gates[function.signature as usize].get_or_insert_with(|| masm.new_label());
                 masm.host_stub(index, gate)
             })
             .collect();
@@ -220,9 +235,18 @@ impl Stubs {
                 stub
             })
             .collect();
-        let entries = context.conventions.iter().map(|ty: &Convention| masm.entry_stub(ty)).collect();
+        let entries = context
+            .conventions
+            .iter()
+            .map(|ty: &Convention| masm.entry_stub(ty))
+            .collect();
         let code = masm.take().map_err(|_| CompileError::CodeTooLarge)?;
-        Ok(Self { code, hosts, builtins, entries })
+        Ok(Self {
+            code,
+            hosts,
+            builtins,
+            entries,
+        })
     }
 }
 
@@ -254,10 +278,16 @@ impl Linker {
         self.code.extend_from_slice(&piece.code);
         let start = start as u32;
         for site in &piece.traps {
-            self.traps.push(TrapSite { code_offset: start + site.code_offset, ..*site });
+            self.traps.push(TrapSite {
+                code_offset: start + site.code_offset,
+                ..*site
+            });
         }
         let calls = piece.calls.iter();
-        self.calls.extend(calls.map(|call| CallFixup { at: start + call.at, ..*call }));
+        self.calls.extend(calls.map(|call| CallFixup {
+            at: start + call.at,
+            ..*call
+        }));
         Ok(start)
     }
 
@@ -266,17 +296,26 @@ impl Linker {
         context: &ModuleContext<'_>,
         chunks: Vec<Chunk>,
     ) -> Result<(), CompileError> {
-        let none = GeneratedFunction { start: 0, end: 0, frame_bytes: 0 };
-        self.functions.resize(context.module.info.imported_functions as usize, none);
-        let bytes = chunks.iter().map(|chunk| chunk.code.code.len() + CODE_ALIGNMENT).sum();
+        let none = GeneratedFunction {
+            start: 0,
+            end: 0,
+            frame_bytes: 0,
+        };
+        self.functions
+            .resize(context.module.info.imported_functions as usize, none);
+        let bytes = chunks
+            .iter()
+            .map(|chunk| chunk.code.code.len() + CODE_ALIGNMENT)
+            .sum();
         self.code.reserve(bytes);
         for chunk in chunks {
             let start = self.add(&chunk.code)?;
-            self.functions.extend(chunk.functions.iter().map(|function| GeneratedFunction {
-                start: start + function.start,
-                end: start + function.end,
-                ..*function
-            }));
+            self.functions
+                .extend(chunk.functions.iter().map(|function| GeneratedFunction {
+                    start: start + function.start,
+                    end: start + function.end,
+                    ..*function
+                }));
         }
         Ok(())
     }
@@ -286,7 +325,11 @@ impl Linker {
         let imported = context.module.info.imported_functions as usize;
         let host_stubs = self.functions[..imported].iter_mut();
         for (function, stub) in host_stubs.zip(&stubs.hosts) {
-            *function = GeneratedFunction { start: start + stub, end: start + stub, frame_bytes: 0 };
+            *function = GeneratedFunction {
+                start: start + stub,
+                end: start + stub,
+                frame_bytes: 0,
+            };
         }
         for call in &self.calls {
             let target = match call.function.checked_sub(BUILTIN_FLAG) {

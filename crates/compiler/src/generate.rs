@@ -154,7 +154,9 @@ pub(crate) fn generate<M: MacroAssembler>(
         all_tracked: LocalSet::first(tracked),
     };
     let wrap = |error| CompileError::from_wasmparser(error, Some(body.function));
-    generator.masm.set_wasm_offset(info.functions[body.function as usize].body_offset);
+    generator
+        .masm
+        .set_wasm_offset(info.functions[body.function as usize].body_offset);
     let start = generator.begin(&context.conventions[signature as usize], tracked);
     let mut reader = body.body.get_operators_reader().map_err(wrap)?;
     let mut current = reader.read_with_offset().map_err(wrap)?;
@@ -171,7 +173,11 @@ pub(crate) fn generate<M: MacroAssembler>(
         }
     }
     generator.masm.finish_function();
-    Ok(GeneratedFunction { start, end: generator.masm.offset(), frame_bytes: generator.frame_bytes })
+    Ok(GeneratedFunction {
+        start,
+        end: generator.masm.offset(),
+        frame_bytes: generator.frame_bytes,
+    })
 }
 
 impl<M: MacroAssembler> Generator<'_, M> {
@@ -180,7 +186,8 @@ impl<M: MacroAssembler> Generator<'_, M> {
         let all = RegSet(RegSet::of(M::REGISTERS.general).0 | RegSet::of(M::REGISTERS.float).0);
         self.state.reset(all, tracked as usize);
         self.labels.clear();
-        self.labels.resize(self.analysis.labels.len(), LabelState::new(0, 0));
+        self.labels
+            .resize(self.analysis.labels.len(), LabelState::new(0, 0));
         self.frames.clear();
         let start = self.masm.enter_function(self.frame_bytes);
         for (param, place) in convention.params.iter().enumerate() {
@@ -235,7 +242,9 @@ impl<M: MacroAssembler> Generator<'_, M> {
     fn operator(&mut self, operator: &Operator<'_>, next: Option<&Operator<'_>>) {
         if !self.reachable() {
             match operator {
-                Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. } => self.skip_block(),
+                Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. } => {
+                    self.skip_block()
+                }
                 Operator::Else => self.else_branch(),
                 Operator::End => self.end(),
                 _ => {}

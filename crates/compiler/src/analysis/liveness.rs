@@ -19,7 +19,8 @@ const MAX_PASSES: u32 = 6;
 
 /// Whether a set of tracked locals holds one.
 pub(crate) fn contains(set: &[u64], local: u32) -> bool {
-    set.get(local as usize / 64).is_some_and(|word| word >> (local % 64) & 1 != 0)
+    set.get(local as usize / 64)
+        .is_some_and(|word| word >> (local % 64) & 1 != 0)
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -103,13 +104,18 @@ impl Liveness {
         let size = 2 * self.words;
         let (before, after) = self.loops.split_at_mut(inner as usize * size);
         let outer = &mut before[outer as usize * size..][..size];
-        outer.iter_mut().zip(after).for_each(|(outer, inner)| *outer |= *inner);
+        outer
+            .iter_mut()
+            .zip(after)
+            .for_each(|(outer, inner)| *outer |= *inner);
     }
 
     /// Finds the live sets of all labels; fills `dead` with a flag per local access in
     /// forward order.
     pub fn solve(&mut self, events: &[Event], labels: &[LabelInfo], dead: &mut Vec<bool>) {
-        let accesses = events.iter().filter(|event| event.kind as u8 <= EventKind::Tee as u8);
+        let accesses = events
+            .iter()
+            .filter(|event| event.kind as u8 <= EventKind::Tee as u8);
         dead.resize(accesses.count(), false);
         self.live.resize(labels.len() * self.words, 0);
         let has_loops = labels.iter().any(|label| label.loop_number.is_some());
@@ -119,7 +125,11 @@ impl Liveness {
                 return;
             }
             if pass == MAX_PASSES {
-                for (label, _) in labels.iter().enumerate().filter(|(_, info)| info.loop_number.is_some()) {
+                for (label, _) in labels
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, info)| info.loop_number.is_some())
+                {
                     self.live[label * self.words..][..self.words].fill(u64::MAX);
                 }
                 self.pass(events, labels, dead);
@@ -194,5 +204,7 @@ impl Liveness {
 }
 
 fn union<const W: usize>(set: &mut [u64; W], other: &[u64; W]) {
-    set.iter_mut().zip(other).for_each(|(word, other)| *word |= other);
+    set.iter_mut()
+        .zip(other)
+        .for_each(|(word, other)| *word |= other);
 }

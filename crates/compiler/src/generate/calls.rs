@@ -4,9 +4,9 @@
 //! caller's frame. No register survives a call: before it, every value needed later goes
 //! home, if it is not there already.
 
+use super::Generator;
 use super::moves::Origin;
 use super::state::{Location, Operand, Owner};
-use super::Generator;
 use crate::abi::{BUILTIN_FLAG, Builtin};
 use crate::artifact::{FuncType, ValType};
 use crate::target::masm::{Class, Convention, MacroAssembler, Place, Reg, Registers};
@@ -14,8 +14,10 @@ use pvf_spec::SLOT_BYTES;
 
 /// Where parameters and results of a type are.
 pub(crate) fn convention(ty: &FuncType, registers: &Registers) -> Convention {
-    let (mut general, mut float) =
-        (registers.general_arguments.iter(), registers.float_arguments.iter());
+    let (mut general, mut float) = (
+        registers.general_arguments.iter(),
+        registers.float_arguments.iter(),
+    );
     let params = places(&ty.params, |ty| match ty.class() {
         Class::General => general.next().copied(),
         Class::Float => float.next().copied(),
@@ -72,7 +74,10 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
     pub(super) fn call_indirect(&mut self, type_index: u32) {
         let signature = self.context.module.type_signatures[type_index as usize];
         let convention: &'g Convention = &self.context.conventions[signature as usize];
-        let table = self.context.table.expect("pass 1 validated that there is a table");
+        let table = self
+            .context
+            .table
+            .expect("pass 1 validated that there is a table");
         let top = self.state.operands.len() - 1;
         let arguments = &self.state.operands[top - convention.params.len()..top];
         if arguments.iter().any(|operand| operand.raw_nan) {
@@ -81,7 +86,8 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
         let index = self.state.pop();
         let index = self.read(index);
         self.pass_arguments(convention, Some(index));
-        self.masm.call_indirect(M::REGISTERS.table_index, signature, table);
+        self.masm
+            .call_indirect(M::REGISTERS.table_index, signature, table);
         self.take_results(convention);
     }
 
@@ -110,7 +116,11 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
             let operand = self.state.operands[position];
             origins.push(self.origin(operand.location, position as u32));
         }
-        if convention.params.iter().any(|place| place.register.is_none()) {
+        if convention
+            .params
+            .iter()
+            .any(|place| place.register.is_none())
+        {
             self.pass_in_slots(convention, &mut origins);
         }
         self.edge_moves.clear();
@@ -120,7 +130,8 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
             }
         }
         if let Some(index) = index {
-            self.edge_moves.add(M::REGISTERS.table_index, Origin::Reg(index), ValType::I32);
+            self.edge_moves
+                .add(M::REGISTERS.table_index, Origin::Reg(index), ValType::I32);
         }
         self.edge_moves.emit(self.masm);
         *self.arguments = origins;
@@ -210,8 +221,9 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
     fn return_several(&mut self, first: u32) {
         let signature = self.ty;
         let convention = convention(signature, &M::REGISTERS);
-        let homes: Vec<u32> =
-            (0..convention.results.len() as u32).map(|result| self.operand_slot(first + result)).collect();
+        let homes: Vec<u32> = (0..convention.results.len() as u32)
+            .map(|result| self.operand_slot(first + result))
+            .collect();
         for (position, (place, &home)) in (first..).zip(convention.results.iter().zip(&homes)) {
             let operand = self.state.operands[position as usize];
             let origin = self.origin(operand.location, position);

@@ -68,7 +68,13 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
         self.next_label += 1;
         let base = self.state.height() - self.params(&ty).len() as u32;
         self.labels[label as usize] = LabelState::new(base, arity);
-        self.frames.push(ControlFrame { kind, label, ty, unreachable: false, skipped: false });
+        self.frames.push(ControlFrame {
+            kind,
+            label,
+            ty,
+            unreachable: false,
+            skipped: false,
+        });
         label
     }
 
@@ -76,9 +82,9 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
         match ty {
             BlockSignature::Empty => 0,
             BlockSignature::Result(_) => 1,
-            BlockSignature::Function(index) => {
-                self.context.module.info.signatures[*index as usize].results.len() as u32
-            }
+            BlockSignature::Function(index) => self.context.module.info.signatures[*index as usize]
+                .results
+                .len() as u32,
         }
     }
 
@@ -108,7 +114,8 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
         if let Location::Const(bits) = operand.location {
             operand.location = Location::Home;
             let ty = operand.ty;
-            self.masm.store_slot_const(ty, self.operand_slot(position), bits);
+            self.masm
+                .store_slot_const(ty, self.operand_slot(position), bits);
         }
     }
 
@@ -138,7 +145,9 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
     }
 
     pub(super) fn else_branch(&mut self) {
-        let Some(&frame) = self.frames.last() else { return };
+        let Some(&frame) = self.frames.last() else {
+            return;
+        };
         if frame.skipped {
             return;
         }
@@ -156,7 +165,9 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
     }
 
     pub(super) fn end(&mut self) {
-        let Some(frame) = self.frames.pop() else { return };
+        let Some(frame) = self.frames.pop() else {
+            return;
+        };
         if frame.skipped {
             return;
         }
@@ -237,7 +248,9 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
     /// Whether a value below the condition has to be made canonical first.
     fn raw_below_condition(&self, count: u32) -> bool {
         let top = self.state.operands.len() - 1;
-        self.state.operands[top - count as usize..top].iter().any(|operand| operand.raw_nan)
+        self.state.operands[top - count as usize..top]
+            .iter()
+            .any(|operand| operand.raw_nan)
     }
 
     /// Pops a condition. `settle` makes a value of it, so that the flags may change.
@@ -255,7 +268,8 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
             Location::Flags(condition) => condition,
             _ => {
                 let register = self.read(operand);
-                self.masm.compare(crate::target::masm::Width::W32, register, Source::Const(0));
+                self.masm
+                    .compare(crate::target::masm::Width::W32, register, Source::Const(0));
                 Condition::NotEqual
             }
         }

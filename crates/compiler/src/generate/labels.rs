@@ -8,9 +8,9 @@
 //! A loop's label is fixed when the loop begins: the heaviest of the locals used in it
 //! get registers and have them again at every branch back.
 
+use super::Generator;
 use super::moves::Origin;
 use super::state::{Location, Owner};
-use super::Generator;
 use crate::analysis::{LabelId, contains};
 use crate::artifact::ValType;
 use crate::target::masm::{Class, Condition, MacroAssembler, Reg, RegSet};
@@ -71,7 +71,9 @@ impl<M: MacroAssembler> Generator<'_, M> {
     /// The label's place in the code.
     pub(super) fn place(&mut self, label: LabelId) -> Label {
         let masm = &mut self.masm;
-        *self.labels[label as usize].place.get_or_insert_with(|| masm.new_label())
+        *self.labels[label as usize]
+            .place
+            .get_or_insert_with(|| masm.new_label())
     }
 
     /// Branches, always or if the condition holds. What is carried stays on the stack.
@@ -97,7 +99,12 @@ impl<M: MacroAssembler> Generator<'_, M> {
 
     /// Makes what is carried fit, and fixes the label if this is the first branch to it.
     pub(super) fn prepare_branch(&mut self, label: LabelId) {
-        let LabelState { fixed, arity, value, .. } = self.labels[label as usize];
+        let LabelState {
+            fixed,
+            arity,
+            value,
+            ..
+        } = self.labels[label as usize];
         if !fixed {
             if arity == 1 && value.is_none() {
                 let register = self.own_top();
@@ -249,7 +256,8 @@ impl<M: MacroAssembler> Generator<'_, M> {
             let in_place = from == target.base
                 && self.state.operands[(from + value) as usize].location == Location::Home;
             if !in_place {
-                self.edge_stores.push(Store::Operand(from + value, target.base + value));
+                self.edge_stores
+                    .push(Store::Operand(from + value, target.base + value));
             }
         }
     }
@@ -346,7 +354,9 @@ impl<M: MacroAssembler> Generator<'_, M> {
         }
         match (target.value, carried) {
             (Some(register), [ty]) => self.state.push(*ty, Location::Reg(register)),
-            _ => carried.iter().for_each(|ty| self.state.push(*ty, Location::Home)),
+            _ => carried
+                .iter()
+                .for_each(|ty| self.state.push(*ty, Location::Home)),
         }
     }
 
@@ -413,7 +423,11 @@ impl<M: MacroAssembler> Generator<'_, M> {
     fn choose_loop_locals(&mut self, label: LabelId, number: u32, has_calls: bool) {
         for class in [Class::General, Class::Float] {
             let registers = M::REGISTERS.of(class);
-            let room = if has_calls { 0 } else { registers.len() - LOOP_TEMPORARIES };
+            let room = if has_calls {
+                0
+            } else {
+                registers.len() - LOOP_TEMPORARIES
+            };
             let mut chosen = std::mem::take(self.loop_locals);
             chosen.clear();
             if room != 0 {
@@ -423,13 +437,20 @@ impl<M: MacroAssembler> Generator<'_, M> {
                 chosen.extend(accessed.filter(|&local| {
                     contains(live, local) && self.analysis.locals[local as usize].class() == class
                 }));
-                chosen.sort_by_key(|&local| (std::cmp::Reverse(self.analysis.weights[local as usize]), local));
+                chosen.sort_by_key(|&local| {
+                    (
+                        std::cmp::Reverse(self.analysis.weights[local as usize]),
+                        local,
+                    )
+                });
                 chosen.truncate(room);
             }
             // Others keep their registers while there is room.
             let mut spare = room - chosen.len();
             for &register in registers {
-                let Owner::Local(local) = self.state.owners[register.index()] else { continue };
+                let Owner::Local(local) = self.state.owners[register.index()] else {
+                    continue;
+                };
                 if chosen.contains(&local) {
                     continue;
                 }
@@ -451,9 +472,12 @@ impl<M: MacroAssembler> Generator<'_, M> {
     fn load_loop_local(&mut self, local: u32) {
         let ty = self.analysis.locals[local as usize];
         let preferred = self.state.preferred[local as usize];
-        let Some(register) = self.free_register(ty.class(), preferred) else { return };
+        let Some(register) = self.free_register(ty.class(), preferred) else {
+            return;
+        };
         if self.state.constant.contains(local) {
-            self.masm.load_const(ty, register, self.state.constants[local as usize]);
+            self.masm
+                .load_const(ty, register, self.state.constants[local as usize]);
             self.state.constant.remove(local);
         } else {
             self.masm.load_slot(ty, register, self.local_slot(local));

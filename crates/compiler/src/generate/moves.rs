@@ -71,7 +71,9 @@ impl ParallelMove {
         for start in pending.iter() {
             let mut dst = start;
             while pending.contains(dst) && readers[dst.index()] == 0 {
-                let Some((src, ty)) = source[dst.index()] else { break };
+                let Some((src, ty)) = source[dst.index()] else {
+                    break;
+                };
                 masm.move_register(ty, dst, src);
                 pending.remove(dst);
                 readers[src.index()] -= 1;

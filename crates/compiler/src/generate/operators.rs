@@ -256,7 +256,9 @@ impl<M: MacroAssembler> Generator<'_, M> {
         }
         let at = local as usize;
         if self.state.constant.contains(local) {
-            return self.state.push(ty, Location::Const(self.state.constants[at]));
+            return self
+                .state
+                .push(ty, Location::Const(self.state.constants[at]));
         }
         match self.state.register[at] {
             Some(register) if dead && self.state.references[at] == 0 => {
@@ -271,7 +273,10 @@ impl<M: MacroAssembler> Generator<'_, M> {
             }
         }
         if let Some(old) = self.state.height().checked_sub(WAITING_READS + 1)
-            && matches!(self.state.operands[old as usize].location, Location::Local(_))
+            && matches!(
+                self.state.operands[old as usize].location,
+                Location::Local(_)
+            )
         {
             self.settle_operand(old);
         }
@@ -377,7 +382,8 @@ impl<M: MacroAssembler> Generator<'_, M> {
             {
                 // The last of them takes the register itself.
                 self.state.references[local as usize] = 0;
-                self.state.give(register, super::state::Owner::Operand(position as u32));
+                self.state
+                    .give(register, super::state::Owner::Operand(position as u32));
                 self.state.operands[position].location = Location::Reg(register);
                 self.state.home.remove(local);
                 return;
@@ -388,7 +394,8 @@ impl<M: MacroAssembler> Generator<'_, M> {
                 None => self.masm.load_slot(operand.ty, own, self.local_slot(local)),
             }
             self.state.references[local as usize] -= 1;
-            self.state.give(own, super::state::Owner::Operand(position as u32));
+            self.state
+                .give(own, super::state::Owner::Operand(position as u32));
             self.state.operands[position].location = Location::Reg(own);
         }
     }
@@ -396,7 +403,8 @@ impl<M: MacroAssembler> Generator<'_, M> {
     fn global_get(&mut self, global: u32, next: Next<'_>) {
         let ty = self.context.module.info.globals[global as usize].ty.value;
         let register = self.result(ty.class(), &[], next);
-        self.masm.load_context(ty, register, ContextLayout::global(global));
+        self.masm
+            .load_context(ty, register, ContextLayout::global(global));
         self.push_register(ty, register);
     }
 
@@ -406,15 +414,22 @@ impl<M: MacroAssembler> Generator<'_, M> {
             Some(bits) => Source::Const(bits),
             None => Source::Reg(self.read(operand)),
         };
-        self.masm.store_context(operand.ty, ContextLayout::global(global), source);
+        self.masm
+            .store_context(operand.ty, ContextLayout::global(global), source);
     }
 
     // Linear memory.
 
     fn address(&mut self, operand: Operand, memarg: MemArg) -> Address {
         match self.constant(&operand) {
-            Some(bits) => Address { index: None, offset: bits + memarg.offset },
-            None => Address { index: Some(self.read(operand)), offset: memarg.offset },
+            Some(bits) => Address {
+                index: None,
+                offset: bits + memarg.offset,
+            },
+            None => Address {
+                index: Some(self.read(operand)),
+                offset: memarg.offset,
+            },
         }
     }
 
@@ -455,7 +470,9 @@ impl<M: MacroAssembler> Generator<'_, M> {
             return self.state.push(I32, Location::Flags(Condition::NotEqual));
         }
         let dst = match right {
-            Source::Reg(right) if op.commutes() => self.result(Class::General, &[left, right], next),
+            Source::Reg(right) if op.commutes() => {
+                self.result(Class::General, &[left, right], next)
+            }
             _ => self.result(Class::General, &[left], next),
         };
         self.masm.int_binary(op, width, dst, left, right);
@@ -498,7 +515,8 @@ impl<M: MacroAssembler> Generator<'_, M> {
             };
             let left = self.read(a);
             let dst = self.result(Class::General, &[left], next);
-            self.masm.int_binary(op, width, dst, left, Source::Const(operand));
+            self.masm
+                .int_binary(op, width, dst, left, Source::Const(operand));
             return self.push_register(ty, dst);
         }
         let (quotient, remainder) = M::REGISTERS.division;
@@ -515,10 +533,13 @@ impl<M: MacroAssembler> Generator<'_, M> {
         }
         self.masm.move_register(ty, quotient, dividend);
         self.masm.divide(op, width, divisor);
-        self.push_register(ty, match op {
-            Division::DivS | Division::DivU => quotient,
-            Division::RemS | Division::RemU => remainder,
-        });
+        self.push_register(
+            ty,
+            match op {
+                Division::DivS | Division::DivU => quotient,
+                Division::RemS | Division::RemU => remainder,
+            },
+        );
     }
 
     // Comparisons and conditions.
@@ -586,7 +607,11 @@ impl<M: MacroAssembler> Generator<'_, M> {
 
     fn float_unary(&mut self, op: FloatUnary, ty: ValType, next: Next<'_>) {
         let bitwise = matches!(op, FloatUnary::Abs | FloatUnary::Neg);
-        let operand = if bitwise { self.pop_visible() } else { self.state.pop() };
+        let operand = if bitwise {
+            self.pop_visible()
+        } else {
+            self.state.pop()
+        };
         let src = self.read(operand);
         let dst = self.result(Class::Float, &[src], next);
         self.masm.float_unary(op, width(ty), dst, src);
@@ -616,7 +641,10 @@ impl<M: MacroAssembler> Generator<'_, M> {
         let dst = self.result(ty.class(), &[src], next);
         self.masm.convert(conversion, dst, src);
         self.push_register(ty, dst);
-        self.mark_raw(matches!(conversion, Conversion::Promote | Conversion::Demote));
+        self.mark_raw(matches!(
+            conversion,
+            Conversion::Promote | Conversion::Demote
+        ));
     }
 }
 

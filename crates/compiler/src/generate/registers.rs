@@ -22,7 +22,11 @@ impl<M: MacroAssembler> Generator<'_, M> {
         {
             return Some(hint);
         }
-        M::REGISTERS.of(class).iter().copied().find(|&register| self.state.free.contains(register))
+        M::REGISTERS
+            .of(class)
+            .iter()
+            .copied()
+            .find(|&register| self.state.free.contains(register))
     }
 
     /// A register for the operator being translated.
@@ -31,11 +35,20 @@ impl<M: MacroAssembler> Generator<'_, M> {
     }
 
     /// The same, but none of these.
-    pub(super) fn allocate_except(&mut self, class: Class, hint: Option<Reg>, except: RegSet) -> Reg {
+    pub(super) fn allocate_except(
+        &mut self,
+        class: Class,
+        hint: Option<Reg>,
+        except: RegSet,
+    ) -> Reg {
         let free = hint.filter(|&hint| self.state.free.without(except).contains(hint));
         let free = free.or_else(|| {
             let free = self.state.free.without(except);
-            M::REGISTERS.of(class).iter().copied().find(|&register| free.contains(register))
+            M::REGISTERS
+                .of(class)
+                .iter()
+                .copied()
+                .find(|&register| free.contains(register))
         });
         let register = free.unwrap_or_else(|| {
             let victim = self.victim(class, except);
@@ -51,11 +64,17 @@ impl<M: MacroAssembler> Generator<'_, M> {
     /// weight, or the lowest operand.
     fn victim(&self, class: Class, except: RegSet) -> Reg {
         let keep = RegSet(self.state.locked.0 | self.state.temporaries.0 | except.0);
-        let candidates = M::REGISTERS.of(class).iter().filter(|&&register| !keep.contains(register));
+        let candidates = M::REGISTERS
+            .of(class)
+            .iter()
+            .filter(|&&register| !keep.contains(register));
         let victim = candidates.min_by_key(|register| match self.state.owners[register.index()] {
             Owner::Local(local) => {
                 let dirty = !self.state.home.contains(local);
-                (u64::from(self.analysis.weights[local as usize]) * 2 + u64::from(dirty), 0)
+                (
+                    u64::from(self.analysis.weights[local as usize]) * 2 + u64::from(dirty),
+                    0,
+                )
             }
             Owner::Operand(position) => (16, position),
             Owner::Nobody | Owner::Temporary => (0, 0),
@@ -78,7 +97,8 @@ impl<M: MacroAssembler> Generator<'_, M> {
                 let operand = &mut self.state.operands[position as usize];
                 operand.location = Location::Home;
                 let ty = operand.ty;
-                self.masm.store_slot(ty, self.operand_slot(position), register);
+                self.masm
+                    .store_slot(ty, self.operand_slot(position), register);
                 self.state.release(register);
             }
             Owner::Nobody | Owner::Temporary => {}
@@ -90,7 +110,11 @@ impl<M: MacroAssembler> Generator<'_, M> {
     pub(super) fn vacate(&mut self, register: Reg, except: RegSet) {
         let class = register.class();
         let free = self.state.free.without(except);
-        let other = M::REGISTERS.of(class).iter().copied().find(|&other| free.contains(other));
+        let other = M::REGISTERS
+            .of(class)
+            .iter()
+            .copied()
+            .find(|&other| free.contains(other));
         match (self.state.owners[register.index()], other) {
             (Owner::Local(local), Some(other)) => {
                 let ty = self.analysis.locals[local as usize];
@@ -147,10 +171,12 @@ impl<M: MacroAssembler> Generator<'_, M> {
         let hint = self.state.preferred[local as usize];
         let register = self.allocate(operand.ty.class(), hint);
         if self.state.constant.contains(local) {
-            self.masm.load_const(operand.ty, register, self.state.constants[local as usize]);
+            self.masm
+                .load_const(operand.ty, register, self.state.constants[local as usize]);
             return register;
         }
-        self.masm.load_slot(operand.ty, register, self.local_slot(local));
+        self.masm
+            .load_slot(operand.ty, register, self.local_slot(local));
         if !operand.last_use {
             self.state.bind_local(local, register);
         }
@@ -188,7 +214,12 @@ impl<M: MacroAssembler> Generator<'_, M> {
 
     /// A register for a result. If the next operator sets a local, its register, since
     /// the value there is dead; else the first of these that is the operator's own.
-    pub(super) fn result(&mut self, class: Class, reuse: &[Reg], next: Option<&Operator<'_>>) -> Reg {
+    pub(super) fn result(
+        &mut self,
+        class: Class,
+        reuse: &[Reg],
+        next: Option<&Operator<'_>>,
+    ) -> Reg {
         let mut hint = None;
         if let Some(local) = set_by(next)
             && local < TRACKED_LOCALS
@@ -207,7 +238,9 @@ impl<M: MacroAssembler> Generator<'_, M> {
                 None => hint = self.state.preferred[local as usize],
             }
         }
-        let own = |register: &&Reg| register.class() == class && self.state.temporaries.contains(**register);
+        let own = |register: &&Reg| {
+            register.class() == class && self.state.temporaries.contains(**register)
+        };
         match reuse.iter().find(own) {
             Some(&own) => own,
             None => self.allocate(class, hint),
@@ -244,7 +277,8 @@ impl<M: MacroAssembler> Generator<'_, M> {
                 Location::Reg(register) => register,
                 _ => {
                     let register = self.allocate(Class::Float, None);
-                    self.masm.load_slot(operand.ty, register, self.operand_slot(position as u32));
+                    self.masm
+                        .load_slot(operand.ty, register, self.operand_slot(position as u32));
                     self.state.give(register, Owner::Operand(position as u32));
                     self.state.settled = self.state.settled.min(position);
                     register
@@ -305,7 +339,9 @@ impl<M: MacroAssembler> Generator<'_, M> {
 /// The local the next operator sets.
 pub(super) fn set_by(next: Option<&Operator<'_>>) -> Option<u32> {
     match next {
-        Some(Operator::LocalSet { local_index } | Operator::LocalTee { local_index }) => Some(*local_index),
+        Some(Operator::LocalSet { local_index } | Operator::LocalTee { local_index }) => {
+            Some(*local_index)
+        }
         _ => None,
     }
 }

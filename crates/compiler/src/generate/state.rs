@@ -81,16 +81,20 @@ impl LocalSet {
 
     /// Those of its members that are in the other set, in order.
     pub fn members_in<'s>(&'s self, other: &'s [u64]) -> impl Iterator<Item = u32> + 's {
-        self.0.iter().zip(other).enumerate().flat_map(|(word, (own, other))| {
-            let mut bits = own & other;
-            std::iter::from_fn(move || {
-                let bit = bits.trailing_zeros();
-                (bits != 0).then(|| {
-                    bits &= bits - 1;
-                    word as u32 * 64 + bit
+        self.0
+            .iter()
+            .zip(other)
+            .enumerate()
+            .flat_map(|(word, (own, other))| {
+                let mut bits = own & other;
+                std::iter::from_fn(move || {
+                    let bit = bits.trailing_zeros();
+                    (bits != 0).then(|| {
+                        bits &= bits - 1;
+                        word as u32 * 64 + bit
+                    })
                 })
             })
-        })
     }
 }
 
@@ -155,7 +159,10 @@ impl State {
 
     /// Takes a register out of the free ones for the operator being translated.
     pub fn take(&mut self, register: Reg) {
-        debug_assert!(self.free.contains(register), "only a free register can be taken");
+        debug_assert!(
+            self.free.contains(register),
+            "only a free register can be taken"
+        );
         self.free.remove(register);
         self.temporaries.insert(register);
         self.owners[register.index()] = Owner::Temporary;
@@ -177,7 +184,10 @@ impl State {
 
     /// Makes a register the local's, whose value it holds.
     pub fn bind_local(&mut self, local: u32, register: Reg) {
-        debug_assert!(self.register[local as usize].is_none(), "a local has one register");
+        debug_assert!(
+            self.register[local as usize].is_none(),
+            "a local has one register"
+        );
         self.give(register, Owner::Local(local));
         self.register[local as usize] = Some(register);
         self.preferred[local as usize] = Some(register);
@@ -213,12 +223,21 @@ impl State {
             Location::Const(_) | Location::Home | Location::Flags(_) => {}
         }
         let position = self.height();
-        self.operands.push(Operand { location, position, ty, raw_nan: false, last_use: false });
+        self.operands.push(Operand {
+            location,
+            position,
+            ty,
+            raw_nan: false,
+            last_use: false,
+        });
     }
 
     /// Pops an operand; its register becomes the operator's.
     pub fn pop(&mut self) -> Operand {
-        let operand = self.operands.pop().expect("validated code does not pop from an empty stack");
+        let operand = self
+            .operands
+            .pop()
+            .expect("validated code does not pop from an empty stack");
         match operand.location {
             Location::Reg(register) => {
                 self.owners[register.index()] = Owner::Temporary;

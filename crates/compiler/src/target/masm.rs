@@ -51,7 +51,11 @@ impl Reg {
     }
 
     pub const fn class(self) -> Class {
-        if self.0 < 16 { Class::General } else { Class::Float }
+        if self.0 < 16 {
+            Class::General
+        } else {
+            Class::Float
+        }
     }
 }
 
@@ -179,7 +183,10 @@ pub(crate) enum IntBinary {
 impl IntBinary {
     /// Whether the operands can change places.
     pub fn commutes(self) -> bool {
-        matches!(self, Self::Add | Self::Mul | Self::And | Self::Or | Self::Xor)
+        matches!(
+            self,
+            Self::Add | Self::Mul | Self::And | Self::Or | Self::Xor
+        )
     }
 }
 
@@ -234,11 +241,23 @@ pub(crate) enum FloatUnary {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Conversion {
     /// Float to integer, trapping.
-    Truncate { from: Width, to: Width, signed: bool },
+    Truncate {
+        from: Width,
+        to: Width,
+        signed: bool,
+    },
     /// Float to integer, saturating.
-    TruncateSaturating { from: Width, to: Width, signed: bool },
+    TruncateSaturating {
+        from: Width,
+        to: Width,
+        signed: bool,
+    },
     /// Integer to float.
-    Convert { from: Width, to: Width, signed: bool },
+    Convert {
+        from: Width,
+        to: Width,
+        signed: bool,
+    },
     Promote,
     Demote,
     /// Bits of a float as an integer.
@@ -315,9 +334,15 @@ impl Condition {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
     /// 8 bits; sign-extended to the width given if signed.
-    Bits8 { signed: Option<Width> },
-    Bits16 { signed: Option<Width> },
-    Bits32 { signed: Option<Width> },
+    Bits8 {
+        signed: Option<Width>,
+    },
+    Bits16 {
+        signed: Option<Width>,
+    },
+    Bits32 {
+        signed: Option<Width>,
+    },
     Bits64,
     F32,
     F64,

@@ -38,21 +38,44 @@ pub(crate) struct X64 {
 
 /// A piece of code off the main path.
 enum Late {
-    Trap { label: Label, kind: TrapKind, wasm_offset: u32 },
+    Trap {
+        label: Label,
+        kind: TrapKind,
+        wasm_offset: u32,
+    },
     /// The stack is deeper than ever before in this run: perhaps too deep.
-    StackGrowth { label: Label, resume: Label, wasm_offset: u32 },
-    Canonicalise { label: Label, resume: Label, width: Width, register: Xmm },
+    StackGrowth {
+        label: Label,
+        resume: Label,
+        wasm_offset: u32,
+    },
+    Canonicalise {
+        label: Label,
+        resume: Label,
+        width: Width,
+        register: Xmm,
+    },
     /// The signature of a table entry is another than expected, or there is none.
-    SignatureMismatch { label: Label, entry: Mem, wasm_offset: u32 },
+    SignatureMismatch {
+        label: Label,
+        entry: Mem,
+        wasm_offset: u32,
+    },
 }
 
 pub(crate) const fn gpr(register: Reg) -> Gpr {
-    debug_assert!(matches!(register.class(), Class::General), "a general register is meant");
+    debug_assert!(
+        matches!(register.class(), Class::General),
+        "a general register is meant"
+    );
     Gpr::from_number(register.number())
 }
 
 pub(crate) const fn xmm(register: Reg) -> Xmm {
-    debug_assert!(matches!(register.class(), Class::Float), "a float register is meant");
+    debug_assert!(
+        matches!(register.class(), Class::Float),
+        "a float register is meant"
+    );
     Xmm::from_number(register.number())
 }
 
@@ -161,38 +184,65 @@ fn code(condition: Condition) -> Cond {
 
 impl X64 {
     fn site(&mut self, kind: TrapKind) {
-        self.sites.push(TrapSite { code_offset: self.asm.offset(), wasm_offset: self.wasm_offset, kind });
+        self.sites.push(TrapSite {
+            code_offset: self.asm.offset(),
+            wasm_offset: self.wasm_offset,
+            kind,
+        });
     }
 
     /// A label where this trap happens.
     fn trap_label(&mut self, kind: TrapKind) -> Label {
         let label = self.asm.new_label();
-        self.late.push(Late::Trap { label, kind, wasm_offset: self.wasm_offset });
+        self.late.push(Late::Trap {
+            label,
+            kind,
+            wasm_offset: self.wasm_offset,
+        });
         label
     }
 
     fn emit_late(&mut self, late: &Late) {
         match *late {
-            Late::Trap { label, kind, wasm_offset } => {
+            Late::Trap {
+                label,
+                kind,
+                wasm_offset,
+            } => {
                 self.asm.bind(label);
                 self.trap_at(kind, wasm_offset);
             }
-            Late::StackGrowth { label, resume, wasm_offset } => {
+            Late::StackGrowth {
+                label,
+                resume,
+                wasm_offset,
+            } => {
                 self.asm.bind(label);
-                self.asm.alu_rm(Alu::Cmp, Size::S64, Gpr::Rsp, context(context::STACK_LIMIT));
+                self.asm
+                    .alu_rm(Alu::Cmp, Size::S64, Gpr::Rsp, context(context::STACK_LIMIT));
                 let admitted = self.asm.new_label();
                 self.asm.jcc_short(Cond::AE, admitted);
                 self.trap_at(TrapKind::StackOverflow, wasm_offset);
                 self.asm.bind(admitted);
-                self.asm.mov_mr(Size::S64, context(context::STACK_LOW), Gpr::Rsp);
+                self.asm
+                    .mov_mr(Size::S64, context(context::STACK_LOW), Gpr::Rsp);
                 self.asm.jmp(resume);
             }
-            Late::Canonicalise { label, resume, width, register } => {
+            Late::Canonicalise {
+                label,
+                resume,
+                width,
+                register,
+            } => {
                 self.asm.bind(label);
                 self.float_const(width, register, canonical_nan(width));
                 self.asm.jmp(resume);
             }
-            Late::SignatureMismatch { label, entry, wasm_offset } => {
+            Late::SignatureMismatch {
+                label,
+                entry,
+                wasm_offset,
+            } => {
                 self.asm.bind(label);
                 self.asm.alu_mi(Alu::Cmp, Size::S32, entry, 0);
                 let defined = self.asm.new_label();
@@ -205,7 +255,11 @@ impl X64 {
     }
 
     fn trap_at(&mut self, kind: TrapKind, wasm_offset: u32) {
-        self.sites.push(TrapSite { code_offset: self.asm.offset(), wasm_offset, kind });
+        self.sites.push(TrapSite {
+            code_offset: self.asm.offset(),
+            wasm_offset,
+            kind,
+        });
         self.asm.ud2();
     }
 }
@@ -277,26 +331,51 @@ impl MacroAssembler for X64 {
         self.asm.align(16);
         let start = self.asm.offset();
         let (slow, resume) = (self.asm.new_label(), self.asm.new_label());
-        self.asm.alu_ri(Alu::Sub, Size::S64, Gpr::Rsp, (frame_bytes - RETURN_ADDRESS_BYTES) as i32);
-        self.asm.alu_rm(Alu::Cmp, Size::S64, Gpr::Rsp, context(context::STACK_LOW));
+        self.asm.alu_ri(
+            Alu::Sub,
+            Size::S64,
+            Gpr::Rsp,
+            (frame_bytes - RETURN_ADDRESS_BYTES) as i32,
+        );
+        self.asm
+            .alu_rm(Alu::Cmp, Size::S64, Gpr::Rsp, context(context::STACK_LOW));
         self.asm.jcc(Cond::B, slow);
         self.asm.bind(resume);
-        self.late.push(Late::StackGrowth { label: slow, resume, wasm_offset: self.wasm_offset });
+        self.late.push(Late::StackGrowth {
+            label: slow,
+            resume,
+            wasm_offset: self.wasm_offset,
+        });
         start
     }
 
     fn return_from_function(&mut self, frame_bytes: u32) {
-        self.asm.alu_ri(Alu::Add, Size::S64, Gpr::Rsp, (frame_bytes - RETURN_ADDRESS_BYTES) as i32);
+        self.asm.alu_ri(
+            Alu::Add,
+            Size::S64,
+            Gpr::Rsp,
+            (frame_bytes - RETURN_ADDRESS_BYTES) as i32,
+        );
         self.asm.ret();
     }
 
     fn zero_slots(&mut self, from: u32, to: u32) {
         // Arguments may be in any register but the scratch ones.
         self.asm.mov_ri32(SCRATCH, from);
-        self.asm.fbit_rrr(pvf_assembler::x64::FBit::Xor, FSize::S64, FLOAT_SCRATCH, FLOAT_SCRATCH, FLOAT_SCRATCH);
+        self.asm.fbit_rrr(
+            pvf_assembler::x64::FBit::Xor,
+            FSize::S64,
+            FLOAT_SCRATCH,
+            FLOAT_SCRATCH,
+            FLOAT_SCRATCH,
+        );
         let next = self.asm.new_label();
         self.asm.bind(next);
-        self.asm.movs_mr(FSize::S64, Mem::base_index(Gpr::Rsp, SCRATCH, Scale::One, 0), FLOAT_SCRATCH);
+        self.asm.movs_mr(
+            FSize::S64,
+            Mem::base_index(Gpr::Rsp, SCRATCH, Scale::One, 0),
+            FLOAT_SCRATCH,
+        );
         self.asm.alu_ri(Alu::Add, Size::S64, SCRATCH, 8);
         self.asm.alu_ri(Alu::Cmp, Size::S32, SCRATCH, to as i32);
         self.asm.jcc(Cond::B, next);
@@ -358,7 +437,8 @@ impl MacroAssembler for X64 {
             Source::Const(bits) => self.store_const(ty, context(offset), bits),
             Source::Slot(at) => {
                 self.asm.movs_rm(FSize::S64, FLOAT_SCRATCH, slot(at));
-                self.asm.movs_mr(fsize(type_width(ty)), context(offset), FLOAT_SCRATCH);
+                self.asm
+                    .movs_mr(fsize(type_width(ty)), context(offset), FLOAT_SCRATCH);
             }
         }
     }
@@ -372,8 +452,10 @@ impl MacroAssembler for X64 {
     }
 
     fn memory_size(&mut self, dst: Reg) {
-        self.asm.mov_rm(Size::S64, gpr(dst), context(context::MEMORY_BYTES));
-        self.asm.shift_ri(pvf_assembler::x64::Shift::Shr, Size::S64, gpr(dst), 16);
+        self.asm
+            .mov_rm(Size::S64, gpr(dst), context(context::MEMORY_BYTES));
+        self.asm
+            .shift_ri(pvf_assembler::x64::Shift::Shr, Size::S64, gpr(dst), 16);
     }
 
     fn int_binary(&mut self, op: IntBinary, width: Width, dst: Reg, a: Reg, b: Source) {
@@ -410,7 +492,12 @@ impl MacroAssembler for X64 {
         self.asm.ucomis_rr(fsize(width), register, register);
         self.asm.jcc(Cond::P, label);
         self.asm.bind(resume);
-        self.late.push(Late::Canonicalise { label, resume, width, register });
+        self.late.push(Late::Canonicalise {
+            label,
+            resume,
+            width,
+            register,
+        });
     }
 
     fn float_compare(&mut self, width: Width, a: Reg, b: Reg) {
@@ -444,9 +531,12 @@ impl MacroAssembler for X64 {
             (Class::General, Condition::FloatEqual) => {
                 self.select(Condition::FloatNotEqual, ty, dst, b, a);
             }
-            (Class::General, _) if dst == a && dst != b && condition != Condition::FloatNotEqual => {
+            (Class::General, _)
+                if dst == a && dst != b && condition != Condition::FloatNotEqual =>
+            {
                 let condition = code(condition.inverted());
-                self.asm.cmov_rr(condition, size(type_width(ty)), gpr(dst), gpr(b));
+                self.asm
+                    .cmov_rr(condition, size(type_width(ty)), gpr(dst), gpr(b));
             }
             (Class::General, _) => {
                 let mut taken = a;
@@ -456,7 +546,8 @@ impl MacroAssembler for X64 {
                 }
                 self.move_register(ty, dst, b);
                 let size = size(type_width(ty));
-                self.asm.cmov_rr(code(condition), size, gpr(dst), gpr(taken));
+                self.asm
+                    .cmov_rr(code(condition), size, gpr(dst), gpr(taken));
                 if condition == Condition::FloatNotEqual {
                     self.asm.cmov_rr(Cond::P, size, gpr(dst), gpr(taken));
                 }
@@ -485,13 +576,21 @@ impl MacroAssembler for X64 {
     }
 
     fn jump_table(&mut self, index: Reg, labels: &[Label]) {
-        let Some((&default, rest)) = labels.split_last() else { return };
+        let Some((&default, rest)) = labels.split_last() else {
+            return;
+        };
         let index = gpr(index);
-        self.asm.alu_ri(Alu::Cmp, Size::S32, index, rest.len() as i32);
+        self.asm
+            .alu_ri(Alu::Cmp, Size::S32, index, rest.len() as i32);
         self.asm.jcc(Cond::AE, default);
         let table = self.asm.new_label();
         self.asm.lea_label(SCRATCH, table);
-        self.asm.movsx_rm(Size::S32, Size::S64, index, Mem::base_index(SCRATCH, index, Scale::Four, 0));
+        self.asm.movsx_rm(
+            Size::S32,
+            Size::S64,
+            index,
+            Mem::base_index(SCRATCH, index, Scale::Four, 0),
+        );
         self.asm.alu_rr(Alu::Add, Size::S64, index, SCRATCH);
         self.asm.jmp_r(index);
         self.asm.bind(table);
@@ -515,15 +614,29 @@ impl MacroAssembler for X64 {
 
     fn call_indirect(&mut self, index: Reg, signature: u32, table: Table) {
         let out_of_bounds = self.trap_label(TrapKind::TableOutOfBounds);
-        self.asm.alu_ri(Alu::Cmp, Size::S32, gpr(index), table.entries as i32);
+        self.asm
+            .alu_ri(Alu::Cmp, Size::S32, gpr(index), table.entries as i32);
         self.asm.jcc(Cond::AE, out_of_bounds);
-        self.asm.shift_ri(pvf_assembler::x64::Shift::Shl, Size::S64, gpr(index), 4);
-        let field = |field| Mem::base_index(CONTEXT, gpr(index), Scale::One, (table.offset + field) as i32);
+        self.asm
+            .shift_ri(pvf_assembler::x64::Shift::Shl, Size::S64, gpr(index), 4);
+        let field = |field| {
+            Mem::base_index(
+                CONTEXT,
+                gpr(index),
+                Scale::One,
+                (table.offset + field) as i32,
+            )
+        };
         let entry = field(abi::TABLE_ENTRY_SIGNATURE);
-        self.asm.alu_mi(Alu::Cmp, Size::S32, entry, signature as i32 + 1);
+        self.asm
+            .alu_mi(Alu::Cmp, Size::S32, entry, signature as i32 + 1);
         let label = self.asm.new_label();
         self.asm.jcc(Cond::NE, label);
-        self.late.push(Late::SignatureMismatch { label, entry, wasm_offset: self.wasm_offset });
+        self.late.push(Late::SignatureMismatch {
+            label,
+            entry,
+            wasm_offset: self.wasm_offset,
+        });
         self.asm.call_m(field(abi::TABLE_ENTRY_CODE));
     }
 

@@ -15,13 +15,31 @@ struct Range {
 fn range(from: Width, to: Width, signed: bool) -> Range {
     let two = |exponent| f64::powi(2.0, exponent);
     match (to, signed) {
-        (Width::W32, true) if from == Width::W64 => {
-            Range { low: -two(31) - 1.0, low_included: false, high: two(31) }
-        }
-        (Width::W32, true) => Range { low: -two(31), low_included: true, high: two(31) },
-        (Width::W64, true) => Range { low: -two(63), low_included: true, high: two(63) },
-        (Width::W32, false) => Range { low: -1.0, low_included: false, high: two(32) },
-        (Width::W64, false) => Range { low: -1.0, low_included: false, high: two(64) },
+        (Width::W32, true) if from == Width::W64 => Range {
+            low: -two(31) - 1.0,
+            low_included: false,
+            high: two(31),
+        },
+        (Width::W32, true) => Range {
+            low: -two(31),
+            low_included: true,
+            high: two(31),
+        },
+        (Width::W64, true) => Range {
+            low: -two(63),
+            low_included: true,
+            high: two(63),
+        },
+        (Width::W32, false) => Range {
+            low: -1.0,
+            low_included: false,
+            high: two(32),
+        },
+        (Width::W64, false) => Range {
+            low: -1.0,
+            low_included: false,
+            high: two(64),
+        },
     }
 }
 
@@ -46,8 +64,12 @@ impl X64 {
             }
             Conversion::Promote => self.asm.cvt_float_float(FSize::S32, xmm(dst), xmm(src)),
             Conversion::Demote => self.asm.cvt_float_float(FSize::S64, xmm(dst), xmm(src)),
-            Conversion::ReinterpretToInt(width) => self.asm.movd_rx(size(width), gpr(dst), xmm(src)),
-            Conversion::ReinterpretToFloat(width) => self.asm.movd_xr(size(width), xmm(dst), gpr(src)),
+            Conversion::ReinterpretToInt(width) => {
+                self.asm.movd_rx(size(width), gpr(dst), xmm(src))
+            }
+            Conversion::ReinterpretToFloat(width) => {
+                self.asm.movd_xr(size(width), xmm(dst), gpr(src))
+            }
         }
     }
 
@@ -85,7 +107,14 @@ impl X64 {
     fn check_range(&mut self, from: Width, range: Range, src: Xmm, low: Label, high: Label) {
         self.float_const(from, FLOAT_SCRATCH, bits_of(from, range.low));
         self.asm.ucomis_rr(fsize(from), src, FLOAT_SCRATCH);
-        self.asm.jcc(if range.low_included { Cond::B } else { Cond::BE }, low);
+        self.asm.jcc(
+            if range.low_included {
+                Cond::B
+            } else {
+                Cond::BE
+            },
+            low,
+        );
         self.float_const(from, FLOAT_SCRATCH, bits_of(from, range.high));
         self.asm.ucomis_rr(fsize(from), src, FLOAT_SCRATCH);
         self.asm.jcc(Cond::AE, high);
@@ -95,7 +124,9 @@ impl X64 {
         let fsize = fsize(from);
         match (to, signed) {
             (Width::W32, true) => self.asm.cvttf2si(fsize, Size::S32, dst, src),
-            (Width::W32, false) | (Width::W64, true) => self.asm.cvttf2si(fsize, Size::S64, dst, src),
+            (Width::W32, false) | (Width::W64, true) => {
+                self.asm.cvttf2si(fsize, Size::S64, dst, src)
+            }
             (Width::W64, false) => {
                 let (large, done) = (self.asm.new_label(), self.asm.new_label());
                 self.float_const(from, FLOAT_SCRATCH, bits_of(from, f64::powi(2.0, 63)));
@@ -104,7 +135,8 @@ impl X64 {
                 self.asm.cvttf2si(fsize, Size::S64, dst, src);
                 self.asm.jmp_short(done);
                 self.asm.bind(large);
-                self.asm.fop_rrr(FOp::Sub, fsize, FLOAT_SCRATCH, src, FLOAT_SCRATCH);
+                self.asm
+                    .fop_rrr(FOp::Sub, fsize, FLOAT_SCRATCH, src, FLOAT_SCRATCH);
                 self.asm.cvttf2si(fsize, Size::S64, dst, FLOAT_SCRATCH);
                 self.asm.mov_ri64(SCRATCH, 1 << 63);
                 self.asm.alu_rr(Alu::Xor, Size::S64, dst, SCRATCH);
@@ -118,7 +150,9 @@ impl X64 {
         match (from, signed) {
             (Width::W32, true) => self.asm.cvtsi2f(Size::S32, fsize, dst, src),
             // Held zero-extended, so that the signed conversion of 64 bits is right.
-            (Width::W32, false) | (Width::W64, true) => self.asm.cvtsi2f(Size::S64, fsize, dst, src),
+            (Width::W32, false) | (Width::W64, true) => {
+                self.asm.cvtsi2f(Size::S64, fsize, dst, src)
+            }
             (Width::W64, false) => {
                 let [large, even, done] = [(); 3].map(|()| self.asm.new_label());
                 self.asm.test_rr(Size::S64, src, src);

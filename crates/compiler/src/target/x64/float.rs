@@ -52,10 +52,13 @@ impl X64 {
         let sign = sign_bit(width);
         let size = fsize(width);
         self.float_const(width, FLOAT_SCRATCH, sign);
-        self.asm.fbit_rrr(FBit::And, size, FLOAT_SCRATCH_2, FLOAT_SCRATCH, b);
+        self.asm
+            .fbit_rrr(FBit::And, size, FLOAT_SCRATCH_2, FLOAT_SCRATCH, b);
         // "andn" takes the complement of its first operand.
-        self.asm.fbit_rrr(FBit::Andn, size, FLOAT_SCRATCH, FLOAT_SCRATCH, a);
-        self.asm.fbit_rrr(FBit::Or, size, dst, FLOAT_SCRATCH, FLOAT_SCRATCH_2);
+        self.asm
+            .fbit_rrr(FBit::Andn, size, FLOAT_SCRATCH, FLOAT_SCRATCH, a);
+        self.asm
+            .fbit_rrr(FBit::Or, size, dst, FLOAT_SCRATCH, FLOAT_SCRATCH_2);
     }
 
     pub(super) fn unary_float(&mut self, op: FloatUnary, width: Width, dst: Xmm, src: Xmm) {
@@ -78,7 +81,14 @@ impl X64 {
         }
     }
 
-    pub(super) fn select_float(&mut self, condition: Condition, ty: ValType, dst: Reg, a: Reg, b: Reg) {
+    pub(super) fn select_float(
+        &mut self,
+        condition: Condition,
+        ty: ValType,
+        dst: Reg,
+        a: Reg,
+        b: Reg,
+    ) {
         let skip = self.asm.new_label();
         if dst == a {
             if a != b {

@@ -4,7 +4,14 @@ use super::*;
 use pvf_assembler::x64::Shift;
 
 impl X64 {
-    pub(super) fn integer_binary(&mut self, op: IntBinary, width: Width, dst: Gpr, a: Gpr, b: Source) {
+    pub(super) fn integer_binary(
+        &mut self,
+        op: IntBinary,
+        width: Width,
+        dst: Gpr,
+        a: Gpr,
+        b: Source,
+    ) {
         match op {
             IntBinary::Add => self.add(width, dst, a, b),
             IntBinary::Sub => self.sub(width, dst, a, b),
@@ -40,7 +47,8 @@ impl X64 {
         let size = size(width);
         match b {
             Source::Reg(b) if dst != a && dst != gpr(b) => {
-                self.asm.lea(size, dst, Mem::base_index(a, gpr(b), Scale::One, 0));
+                self.asm
+                    .lea(size, dst, Mem::base_index(a, gpr(b), Scale::One, 0));
             }
             Source::Const(bits) if dst != a && immediate(width, bits).is_some() => {
                 let value = immediate(width, bits).unwrap_or_default();
@@ -138,7 +146,9 @@ impl X64 {
         };
         match (self.count(width, b), op) {
             (Count::Const(0), _) => self.copy(width, dst, a),
-            (Count::Const(count), Shift::Rol) => self.asm.rorx_rri(size(width), dst, a, bits - count),
+            (Count::Const(count), Shift::Rol) => {
+                self.asm.rorx_rri(size(width), dst, a, bits - count)
+            }
             (Count::Const(count), _) => self.asm.rorx_rri(size(width), dst, a, count),
             (Count::Reg(count), _) => {
                 // The count must be in cl: put it there for a moment, with the value in the

@@ -49,12 +49,20 @@ impl X64 {
         match access {
             Access::Bits8 { signed: None } => self.asm.movzx_rm(Size::S8, gpr(dst), from),
             Access::Bits16 { signed: None } => self.asm.movzx_rm(Size::S16, gpr(dst), from),
-            Access::Bits32 { signed: None | Some(Width::W32) } => {
+            Access::Bits32 {
+                signed: None | Some(Width::W32),
+            } => {
                 self.asm.mov_rm(Size::S32, gpr(dst), from);
             }
-            Access::Bits8 { signed: Some(to) } => self.asm.movsx_rm(Size::S8, size(to), gpr(dst), from),
-            Access::Bits16 { signed: Some(to) } => self.asm.movsx_rm(Size::S16, size(to), gpr(dst), from),
-            Access::Bits32 { signed: Some(Width::W64) } => {
+            Access::Bits8 { signed: Some(to) } => {
+                self.asm.movsx_rm(Size::S8, size(to), gpr(dst), from)
+            }
+            Access::Bits16 { signed: Some(to) } => {
+                self.asm.movsx_rm(Size::S16, size(to), gpr(dst), from)
+            }
+            Access::Bits32 {
+                signed: Some(Width::W64),
+            } => {
                 self.asm.movsx_rm(Size::S32, Size::S64, gpr(dst), from);
             }
             Access::Bits64 => self.asm.mov_rm(Size::S64, gpr(dst), from),
@@ -95,7 +103,10 @@ impl X64 {
                 self.asm.movs_mr(FSize::S64, to, FLOAT_SCRATCH);
             }
             Source::Slot(at) => {
-                debug_assert!(size == Size::S32 || size == Size::S64, "narrow stores come from registers");
+                debug_assert!(
+                    size == Size::S32 || size == Size::S64,
+                    "narrow stores come from registers"
+                );
                 self.asm.movs_rm(FSize::S64, FLOAT_SCRATCH, slot(at));
                 let to = self.linear(address);
                 self.site(TrapKind::MemoryOutOfBounds);

@@ -20,7 +20,11 @@ impl X64 {
         let on_stack = ty.params.iter().any(|place| place.register.is_none());
         for (param, place) in ty.params.iter().enumerate() {
             if let Some(register) = place.register {
-                let at = if on_stack { place.slot } else { param as u32 * abi::SLOT_BYTES };
+                let at = if on_stack {
+                    place.slot
+                } else {
+                    param as u32 * abi::SLOT_BYTES
+                };
                 self.store_typed(place.ty, slot(STUB_SLOTS + at), register);
             }
         }
@@ -29,7 +33,8 @@ impl X64 {
         }
         self.asm.lea(Size::S64, Gpr::Rsi, slot(STUB_SLOTS));
         self.asm.call_m(context(context::HOST_CALL));
-        self.asm.mov_rm(Size::S64, MEMORY, context(context::MEMORY_BASE));
+        self.asm
+            .mov_rm(Size::S64, MEMORY, context(context::MEMORY_BASE));
         if ty.results.len() > 1 {
             self.reverse_slots(ty.results.len() as u32);
         }
@@ -56,26 +61,31 @@ impl X64 {
     pub(super) fn emit_entry_stub(&mut self, ty: &Convention) -> u32 {
         self.asm.align(16);
         let start = self.asm.offset();
-        self.asm.mov_rm(Size::S64, MEMORY, context(context::MEMORY_BASE));
-        self.asm.mov_rm(Size::S64, SCRATCH, context(context::ENTRY_SLOTS));
+        self.asm
+            .mov_rm(Size::S64, MEMORY, context(context::MEMORY_BASE));
+        self.asm
+            .mov_rm(Size::S64, SCRATCH, context(context::ENTRY_SLOTS));
         for (param, place) in ty.params.iter().enumerate() {
             let from = Mem::base(SCRATCH, (param as u32 * abi::SLOT_BYTES) as i32);
             match place.register {
                 Some(register) => self.load_typed(place.ty, register, from),
                 None => {
                     self.asm.movs_rm(FSize::S64, FLOAT_SCRATCH, from);
-                    self.asm.movs_mr(FSize::S64, slot(place.slot), FLOAT_SCRATCH);
+                    self.asm
+                        .movs_mr(FSize::S64, slot(place.slot), FLOAT_SCRATCH);
                 }
             }
         }
         self.asm.call_m(context(context::ENTRY_FUNCTION));
-        self.asm.mov_rm(Size::S64, SCRATCH, context(context::ENTRY_SLOTS));
+        self.asm
+            .mov_rm(Size::S64, SCRATCH, context(context::ENTRY_SLOTS));
         for (result, place) in ty.results.iter().enumerate() {
             let to = Mem::base(SCRATCH, (result as u32 * abi::SLOT_BYTES) as i32);
             match place.register {
                 Some(register) => self.store_typed(place.ty, to, register),
                 None => {
-                    self.asm.movs_rm(FSize::S64, FLOAT_SCRATCH, slot(place.slot));
+                    self.asm
+                        .movs_rm(FSize::S64, FLOAT_SCRATCH, slot(place.slot));
                     self.asm.movs_mr(FSize::S64, to, FLOAT_SCRATCH);
                 }
             }
