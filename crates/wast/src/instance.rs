@@ -12,7 +12,7 @@ use pvf_runtime::{
     CallError, Caller, HostError, InstantiateError, Linker, LoadError, Module, Value,
 };
 use pvf_spec::{Features, Trap};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 /// Why a module is not there to be instantiated.
@@ -27,16 +27,13 @@ pub enum LoadFailure {
 
 /// Compiles a module.
 pub fn load(wasm: &[u8], features: Features) -> Result<Module, LoadFailure> {
-    let options = CompileOptions {
-        features,
-        limits: Limits::DEFAULT,
-        target: Target::X86_64,
-        threads: std::num::NonZeroUsize::MIN,
-    };
-    let artifact = compile(wasm, &options).map_err(|error| match standing(wasm, features) {
-        Standing::Outside(feature) => LoadFailure::Outside(feature),
-        Standing::Valid | Standing::Invalid => LoadFailure::Rejected(error.to_string()),
-    })?;
+    let artifact =
+        compile(wasm, &CompileOptions::new(features)).map_err(|error| {
+            match standing(wasm, features) {
+                Standing::Outside(feature) => LoadFailure::Outside(feature),
+                Standing::Valid | Standing::Invalid => LoadFailure::Rejected(error.to_string()),
+            }
+        })?;
     Module::new(artifact).map_err(|error| match error {
         LoadError::Failure(failure) => LoadFailure::Host(failure.to_string()),
         error => LoadFailure::Host(error.to_string()),
@@ -61,8 +58,8 @@ pub enum NotInstantiated {
 pub enum CallFailure {
     /// It trapped.
     Trap(Trap),
-    /// It came back to an instance that was running.
-    Reentry,
+    /// It cannot be said what it would have done.
+    Skipped(SkipReason),
     /// Anything else.
     Other(String),
 }
@@ -71,8 +68,8 @@ pub enum CallFailure {
 struct Links {
     /// The instances this one imports functions from.
     instances: Vec<Rc<Instance>>,
-    /// A call came back to an instance that was running.
-    reentered: bool,
+    /// Why it cannot be said what the call that is running would have done.
+    skipped: Option<SkipReason>,
 }
 
 /// An instance that other instances can import functions from.
@@ -80,6 +77,7 @@ pub struct Instance {
     module: Module,
     nan_sources: NanSources,
     inner: RefCell<pvf_runtime::Instance<Links>>,
+    diverged: Cell<Option<SkipReason>>,
 }
 
 impl Instance {
@@ -103,7 +101,7 @@ impl Instance {
         }
         let links = Links {
             instances,
-            reentered: false,
+            skipped: None,
         };
         let instance = pvf_runtime::Instance::new(module, &linker, &options.parameters, links)
             .map_err(not_instantiated)?;
@@ -111,12 +109,24 @@ impl Instance {
             module: module.clone(),
             nan_sources: NanSources::of(wasm),
             inner: RefCell::new(instance),
+            diverged: Cell::new(None),
         })
     }
 
     /// What the module consists of.
     pub fn info(&self) -> &ModuleInfo {
         self.module.info()
+    }
+
+    /// Notes that an instance that would share memory, table or a mutable global with this one
+    /// was not made: from here on, this one may hold something else than the script expects.
+    pub fn diverge(&self, reason: SkipReason) {
+        self.diverged.set(self.diverged.get().or(Some(reason)));
+    }
+
+    /// Why it may hold something else than the script expects.
+    pub fn diverged(&self) -> Option<SkipReason> {
+        self.diverged.get()
     }
 
     /// Whether an exported function can only return NaNs it was given.
@@ -144,12 +154,15 @@ impl Instance {
 
     /// Calls an exported function.
     pub fn call(&self, export: &str, arguments: &[Value]) -> Result<Vec<Value>, CallFailure> {
+        if let Some(reason) = self.diverged() {
+            return Err(CallFailure::Skipped(reason));
+        }
         let Ok(mut instance) = self.inner.try_borrow_mut() else {
-            return Err(CallFailure::Reentry);
+            return Err(CallFailure::Skipped(SkipReason::Reentry));
         };
         let result = instance.call_export(export, arguments);
-        if std::mem::take(&mut instance.data_mut().reentered) {
-            return Err(CallFailure::Reentry);
+        if let Some(reason) = instance.data_mut().skipped.take() {
+            return Err(CallFailure::Skipped(reason));
         }
         result.map_err(|error| match error {
             CallError::Trap(trap) => CallFailure::Trap(trap),
@@ -225,9 +238,9 @@ fn forward(
             Ok(())
         }
         Err(CallFailure::Trap(trap)) => Err(HostError::TrapKind(trap.kind, trap.to_string())),
-        Err(CallFailure::Reentry) => {
-            caller.data_mut().reentered = true;
-            Err(HostError::Trap("enters an instance that is running".into()))
+        Err(CallFailure::Skipped(reason)) => {
+            caller.data_mut().skipped = Some(reason);
+            Err(HostError::Trap(reason.to_string()))
         }
         Err(CallFailure::Other(message)) => Err(HostError::Trap(message)),
     }

@@ -10,6 +10,7 @@
 //! outside the accepted language; a module turned down for another reason fails.
 #![forbid(unsafe_code)]
 
+mod encode;
 mod expect;
 mod instance;
 mod language;

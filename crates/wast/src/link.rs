@@ -11,6 +11,7 @@ use pvf_compiler::artifact::{
 use pvf_runtime::Value;
 use std::collections::HashMap;
 use std::rc::Rc;
+use wasmparser::{Parser, Payload, TypeRef};
 
 /// What stands behind the name of an instance.
 #[derive(Clone)]
@@ -76,6 +77,23 @@ impl Registry {
         self.modules.insert(name.to_owned(), slot);
     }
 
+    /// Notes that a module was not instantiated, although the script goes on as if it had been: the
+    /// instances it would have shared something with may not be what the script expects.
+    pub fn skipped(&self, wasm: &[u8], reason: SkipReason) {
+        for payload in Parser::new(0).parse_all(wasm) {
+            let Ok(Payload::ImportSection(imports)) = payload else {
+                continue;
+            };
+            for import in imports.into_imports().flatten() {
+                if let Some(Slot::Ready(instance)) = self.modules.get(import.module)
+                    && shares_state(&import.ty)
+                {
+                    instance.diverge(reason);
+                }
+            }
+        }
+    }
+
     /// Satisfies all imports of a module, in their order. That they cannot be satisfied at
     /// all weighs more than that they cannot be satisfied here.
     pub fn resolve(&self, module: &ModuleInfo) -> Result<Vec<Binding>, LinkFailure> {
@@ -102,6 +120,15 @@ impl Registry {
             None => Ok(bindings),
             Some(failure) => Err(failure),
         }
+    }
+}
+
+/// Whether an import gives access to something that both sides can change.
+fn shares_state(ty: &TypeRef) -> bool {
+    match ty {
+        TypeRef::Memory(_) | TypeRef::Table(_) => true,
+        TypeRef::Global(ty) => ty.mutable,
+        _ => false,
     }
 }
 
@@ -197,7 +224,13 @@ fn from_instance(
         _ => false,
     };
     if !fits {
-        return Err(incompatible(import));
+        // Its memory might have grown meanwhile.
+        return Err(match (import.kind, export, instance.diverged()) {
+            (ImportKind::Memory(_), ExportKind::Memory, Some(reason)) => {
+                LinkFailure::Skipped(reason)
+            }
+            _ => incompatible(import),
+        });
     }
     match import.kind {
         ImportKind::Function(_) => Ok(Binding::Function {

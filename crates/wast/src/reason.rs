@@ -88,8 +88,9 @@ pub enum Shared {
 
 /// Why a directive was skipped.
 ///
-/// A directive that acts on an instance that could not be made for such a reason,
-/// or on one that imports from it, is skipped for the same reason.
+/// A directive is skipped for the same reason if it acts on an instance that was not made
+/// for such a reason, on one that imports from it, or on one that would have shared memory, table
+/// or a mutable global with it and so might differ by now from what the script expects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SkipReason {
     /// The module is valid only in a language with this proposal, which is not accepted.

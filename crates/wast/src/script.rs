@@ -1,5 +1,6 @@
 //! The walk over the directives of a script.
 
+use crate::encode::encode;
 use crate::expect;
 use crate::instance::{CallFailure, Instance, LoadFailure, NotInstantiated, load};
 use crate::language::made_valid_by;
@@ -239,19 +240,30 @@ impl Script<'_> {
         if is_component(module) {
             return Err(outside(Feature::Components));
         }
-        let wasm = module
-            .encode()
+        let wasm = encode(module)
             .map_err(|error| Verdict::Failed(format!("cannot be encoded: {}", error.message())))?;
         let module = load(&wasm, self.options.features).map_err(|failure| match failure {
-            LoadFailure::Outside(feature) => outside(feature),
+            LoadFailure::Outside(feature) => {
+                let reason = SkipReason::OutsideLanguage(feature);
+                self.registry.skipped(&wasm, reason);
+                Verdict::Skipped(reason)
+            }
             LoadFailure::Rejected(message) => Verdict::Failed(format!("rejected: {message}")),
             LoadFailure::Host(message) => Verdict::Failed(format!("host failure: {message}")),
         })?;
         Ok((module, wasm.into()))
     }
 
+    fn link(&self, module: &Module, wasm: &[u8]) -> Result<Instance, NotInstantiated> {
+        let instance = Instance::new(module, wasm, &self.registry, &self.options);
+        if let Err(NotInstantiated::Skipped(reason)) = &instance {
+            self.registry.skipped(wasm, *reason);
+        }
+        instance
+    }
+
     fn instantiate(&self, module: &Module, wasm: &[u8]) -> (Slot, Verdict) {
-        match Instance::new(module, wasm, &self.registry, &self.options) {
+        match self.link(module, wasm) {
             Ok(instance) => (Slot::Ready(Rc::new(instance)), Verdict::Passed),
             Err(failure) => {
                 let verdict = failure.into();
@@ -280,7 +292,7 @@ impl Script<'_> {
             }),
             Err(CallFailure::Trap(trap)) => Ok(Action::Trapped(trap)),
             Err(CallFailure::Other(message)) => Ok(Action::Failed(message)),
-            Err(CallFailure::Reentry) => Err(Verdict::Skipped(SkipReason::Reentry)),
+            Err(CallFailure::Skipped(reason)) => Err(Verdict::Skipped(reason)),
         }
     }
 
@@ -289,6 +301,9 @@ impl Script<'_> {
             WastExecute::Invoke(invoke) => self.invoke(&invoke),
             WastExecute::Get { module, global, .. } => {
                 let instance = self.slot(module).ready()?;
+                if let Some(reason) = instance.diverged() {
+                    return Err(Verdict::Skipped(reason));
+                }
                 Ok(match instance.global(global) {
                     Some(value) => Action::Returned {
                         results: vec![value],
@@ -299,7 +314,7 @@ impl Script<'_> {
             }
             WastExecute::Wat(module) => {
                 let (module, wasm) = self.load(&mut QuoteWat::Wat(module))?;
-                match Instance::new(&module, &wasm, &self.registry, &self.options) {
+                match self.link(&module, &wasm) {
                     Ok(_) => Ok(Action::Returned {
                         results: Vec::new(),
                         moves_bits_only: false,
@@ -360,7 +375,7 @@ impl Script<'_> {
         if is_component(&module) {
             return outside(Feature::Components);
         }
-        let Ok(wasm) = module.encode() else {
+        let Ok(wasm) = encode(&mut module) else {
             return Verdict::Passed;
         };
         match load(&wasm, self.options.features) {
@@ -378,7 +393,7 @@ impl Script<'_> {
             Ok(loaded) => loaded,
             Err(verdict) => return verdict,
         };
-        match Instance::new(&module, &wasm, &self.registry, &self.options) {
+        match self.link(&module, &wasm) {
             Err(NotInstantiated::Unlinkable(_)) => Verdict::Passed,
             // Before bulk memory, segments out of bounds were an error of linking.
             Err(NotInstantiated::Segment(trap)) => match (message, trap.kind) {

@@ -1,0 +1,73 @@
+//! Modules of a script as binary, in the encoding of WebAssembly 1.0 where there is a choice.
+//!
+//! The encoder writes the element segment of `(table funcref (elem $f))` with an explicit
+//! table index, a form that came with bulk memory. The form without index means the same, and is
+//! the only one that the language without bulk memory has.
+
+use wast::core::{ElemKind, ElemPayload, Module, ModuleField, ModuleKind};
+use wast::parser::{self, ParseBuffer};
+use wast::token::Index;
+use wast::{Error, QuoteWat, QuoteWatTest, Wat};
+
+/// Encodes a module.
+pub fn encode(module: &mut QuoteWat<'_>) -> Result<Vec<u8>, Error> {
+    if let QuoteWat::Wat(Wat::Module(module)) = module {
+        return encode_module(module);
+    }
+    let text = match module.to_test()? {
+        QuoteWatTest::Binary(bytes) => return Ok(bytes),
+        QuoteWatTest::Text(text) => text,
+    };
+    let text = String::from_utf8(text)
+        .map_err(|_| Error::new(module.span(), "malformed UTF-8 encoding".to_owned()))?;
+    let buffer = ParseBuffer::new(&text)?;
+    match parser::parse::<Wat<'_>>(&buffer)? {
+        Wat::Module(mut module) => encode_module(&mut module),
+        mut component => component.encode(),
+    }
+}
+
+fn encode_module(module: &mut Module<'_>) -> Result<Vec<u8>, Error> {
+    module.resolve()?;
+    if let ModuleKind::Text(fields) = &mut module.kind {
+        for field in fields {
+            let ModuleField::Elem(segment) = field else {
+                continue;
+            };
+            if let (ElemKind::Active { table, .. }, ElemPayload::Indices(_)) =
+                (&mut segment.kind, &segment.payload)
+                && matches!(table, Some(Index::Num(0, _)))
+            {
+                *table = None;
+            }
+        }
+    }
+    module.encode()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wast::{Wast, WastDirective};
+
+    #[test]
+    fn segments_of_the_first_table_are_plain() {
+        for text in [
+            "(module (func $f) (table funcref (elem $f)))",
+            "(module (func $f) (table 1 funcref) (elem (i32.const 0) $f))",
+            "(module quote \"(func $f) (table funcref (elem $f))\")",
+        ] {
+            let buffer = ParseBuffer::new(text).expect("lexes");
+            let mut script = parser::parse::<Wast<'_>>(&buffer).expect("parses");
+            let Some(WastDirective::Module(mut module)) = script.directives.pop() else {
+                panic!("a module");
+            };
+            let wasm = encode(&mut module).expect("encodes");
+            // Section 9, 7 bytes: one segment, flags 0.
+            assert!(
+                wasm.windows(4).any(|bytes| bytes == [9, 7, 1, 0]),
+                "{wasm:x?}"
+            );
+        }
+    }
+}
