@@ -35,9 +35,31 @@ fn main() {
         }),
     );
     row(
-        "trap (ud2) and return",
+        "trap (ud2)",
         median(100_000, || {
             instance.call(F::Unreachable.index(), &[]).unwrap_err();
+        }),
+    );
+    row(
+        "trap (memory)",
+        median(100_000, || {
+            instance
+                .call(F::Load8.index(), &[Value::I32(-1)])
+                .unwrap_err();
+        }),
+    );
+    row(
+        "trap (division)",
+        median(100_000, || {
+            let operands = [Value::I32(1), Value::I32(0)];
+            instance.call(F::DivU.index(), &operands).unwrap_err();
+        }),
+    );
+    row(
+        "trap (host function)",
+        median(100_000, || {
+            let operands = [Value::I64(13), Value::I64(0)];
+            instance.call(F::CallAdd.index(), &operands).unwrap_err();
         }),
     );
     row(

@@ -7,8 +7,8 @@
 
 use pvf_compiler::Target;
 use pvf_compiler::artifact::*;
-use pvf_runtime::{HostError, Linker};
-use pvf_spec::{ExecutionParameters, Features, TrapKind};
+use pvf_runtime::{CallError, HostError, Instance, Linker, Module, Value};
+use pvf_spec::{ExecutionParameters, Features, Trap, TrapKind};
 use std::arch::global_asm;
 
 global_asm!(include_str!("module.s"));
@@ -288,3 +288,33 @@ pub const PARAMETERS: ExecutionParameters = ExecutionParameters {
     ignore_declared_maximum: false,
     stack_native_max: 1 << 20,
 };
+
+/// The trap that ended a call.
+pub fn trap(result: Result<Vec<Value>, CallError>) -> Trap {
+    match result {
+        Err(CallError::Trap(trap)) => trap,
+        other => panic!("a trap was expected, not {other:?}"),
+    }
+}
+
+/// A call ended with this trap, at this site.
+#[track_caller]
+pub fn assert_trap(result: Result<Vec<Value>, CallError>, kind: TrapKind, function: F, site: u32) {
+    let expected = Trap {
+        function: Some(function.index()),
+        offset: Some(site),
+        ..Trap::new(kind)
+    };
+    assert_eq!(trap(result), expected);
+}
+
+/// Values of type `i32`.
+pub fn i32s(values: &[i32]) -> Vec<Value> {
+    values.iter().map(|&value| Value::I32(value)).collect()
+}
+
+/// An instance of the module as it is.
+pub fn instance() -> Instance<State> {
+    let module = Module::new(artifact()).unwrap();
+    Instance::new(&module, &linker(), &PARAMETERS, State::default()).unwrap()
+}
