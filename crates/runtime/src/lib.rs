@@ -9,6 +9,37 @@
 //! - an [`Instance`] owns linear memory, globals, table and a stack for Wasm of its own, and
 //!   runs functions. It can be called again after a trap and can be [reset](Instance::reset).
 //!
+//! ```
+//! use pvf_compiler::{CompileOptions, artifact::FuncType, compile};
+//! use pvf_runtime::{CallError, Instance, Linker, Module, Value};
+//! use pvf_spec::{ExecutionParameters, Features, TrapKind};
+//!
+//! let wasm = wat::parse_str(
+//!     r#"(module
+//!         (import "host" "tick" (func $tick))
+//!         (func (export "divide") (param i32 i32) (result i32)
+//!             (call $tick)
+//!             (i32.div_s (local.get 0) (local.get 1))))"#,
+//! )?;
+//! let module = Module::new(compile(&wasm, &CompileOptions::new(Features::POLKADOT))?)?;
+//!
+//! let mut linker = Linker::<u32>::new();
+//! linker.func("host", "tick", FuncType::default(), |caller, _slots| {
+//!     *caller.data_mut() += 1;
+//!     Ok(())
+//! });
+//! let mut instance = Instance::new(&module, &linker, &ExecutionParameters::POLKADOT, 0)?;
+//! let quotient = instance.call_export("divide", &[Value::I32(42), Value::I32(-2)])?;
+//! assert_eq!(quotient, [Value::I32(-21)]);
+//!
+//! match instance.call_export("divide", &[Value::I32(42), Value::I32(0)]) {
+//!     Err(CallError::Trap(trap)) => assert_eq!(trap.kind, TrapKind::IntegerDivideByZero),
+//!     other => panic!("{other:?}"),
+//! }
+//! assert_eq!(*instance.data(), 2);
+//! # Ok::<_, Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! What generated code may rely on stands in [`pvf_compiler::abi`]. What the runtime
 //! relies on: the artifact's code was made by the compiler (an artifact is checked
 //! for accidents, and machine code cannot be checked for more). Everything

@@ -213,3 +213,45 @@ fn memory_grows_under_running_code() {
     assert_eq!(call(1).unwrap(), [Value::I32(2), Value::I32(3), seen]);
     assert_eq!(instance.memory_pages_peak(), 3);
 }
+
+#[test]
+fn an_instance_traps_after_its_host_function_ran_another() {
+    let text = r#"(module
+        (import "host" "run" (func $run (param i32) (result i32)))
+        (memory 1)
+        (func (export "f") (param i32) (result i32)
+            (i32.store (i32.const 0) (call $run (local.get 0)))
+            (i32.load (i32.load (i32.const 0)))))"#;
+    let artifact = compile(
+        &wat::parse_str(text).unwrap(),
+        &CompileOptions::new(Features::ALL),
+    );
+    let module = Module::new(artifact.unwrap()).unwrap();
+    let mut linker: Linker<Option<Box<Level>>> = Linker::new();
+    struct Level(Instance<Option<Box<Level>>>);
+    let ty = module.info().signatures[0].clone();
+    // Runs the level below and returns an address out of bounds; the innermost an address within.
+    linker.func("host", "run", ty, |caller, slots| {
+        let at = slots[0] as i32;
+        slots[0] = 8;
+        if let Some(below) = caller.data_mut() {
+            let result = below.0.call_export("f", &[Value::I32(at + 1)]);
+            assert_eq!(result.is_ok(), below.0.data().is_none(), "{result:?}");
+            slots[0] = 65_536;
+        }
+        Ok(())
+    });
+    let mut data = None;
+    for _ in 0..5 {
+        let instance = Instance::new(&module, &linker, &PARAMETERS, data).unwrap();
+        data = Some(Box::new(Level(instance)));
+    }
+    let mut outermost = data.unwrap();
+    for _ in 0..3 {
+        let trap = trap(outermost.0.call_export("f", &[Value::I32(0)]));
+        assert_eq!(
+            (trap.kind, trap.function),
+            (TrapKind::MemoryOutOfBounds, Some(1))
+        );
+    }
+}

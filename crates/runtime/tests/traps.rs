@@ -180,3 +180,27 @@ fn threads_trap_independently() {
         }
     });
 }
+
+#[test]
+fn traps_need_nothing_of_the_stacks() {
+    let trap = || {
+        let disable = libc::stack_t {
+            ss_sp: std::ptr::null_mut(),
+            ss_flags: libc::SS_DISABLE,
+            ss_size: 0,
+        };
+        // SAFETY: the alternate stack that Rust gave this thread is not in use.
+        let status = unsafe { libc::sigaltstack(&disable, std::ptr::null_mut()) };
+        assert_eq!(status, 0);
+        let mut instance = instance();
+        for _ in 0..3 {
+            assert_trap(
+                instance.call(F::NoStack.index(), &[]),
+                TrapKind::Unreachable,
+                F::NoStack,
+                330,
+            );
+        }
+    };
+    std::thread::spawn(trap).join().unwrap();
+}

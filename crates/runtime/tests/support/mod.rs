@@ -49,6 +49,7 @@ pub enum F {
     LeaveStack,
     NoSite,
     Negative,
+    NoStack,
 }
 
 impl F {

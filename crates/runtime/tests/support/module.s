@@ -367,6 +367,13 @@ site 320, 3
     ret
 end_function negative
 
+# Traps where no stack is usable.
+function no_stack, 0, 16
+    mov rsp, 8
+site 330, 0
+    ud2
+end_function no_stack
+
 .globl pvf_test_code_end
 pvf_test_code_end:
 .popsection
