@@ -7,6 +7,8 @@
 //! paths meet, [`moves`] many values at once, [`control`], [`calls`], [`operators`] the operators.
 
 mod calls;
+#[cfg(debug_assertions)]
+mod checker;
 mod control;
 mod labels;
 mod moves;
@@ -183,8 +185,7 @@ pub(crate) fn generate<M: MacroAssembler>(
 impl<M: MacroAssembler> Generator<'_, M> {
     /// The prologue, and where parameters and locals are behind it.
     fn begin(&mut self, convention: &Convention, tracked: u32) -> u32 {
-        let all = RegSet(RegSet::of(M::REGISTERS.general).0 | RegSet::of(M::REGISTERS.float).0);
-        self.state.reset(all, tracked as usize);
+        self.state.reset(all_registers::<M>(), tracked as usize);
         self.labels.clear();
         self.labels
             .resize(self.analysis.labels.len(), LabelState::new(0, 0));
@@ -239,6 +240,13 @@ impl<M: MacroAssembler> Generator<'_, M> {
         self.frames.last().is_some_and(|frame| !frame.unreachable)
     }
 
+    #[cfg(debug_assertions)]
+    fn check(&self) {
+        let tracked = self.analysis.locals.len().min(TRACKED_LOCALS as usize);
+        self.state
+            .check(&self.analysis.locals, all_registers::<M>(), tracked);
+    }
+
     fn operator(&mut self, operator: &Operator<'_>, next: Option<&Operator<'_>>) {
         if !self.reachable() {
             match operator {
@@ -260,5 +268,11 @@ impl<M: MacroAssembler> Generator<'_, M> {
         }
         self.translate(operator, next);
         self.state.end_operator();
+        #[cfg(debug_assertions)]
+        self.check();
     }
+}
+
+fn all_registers<M: MacroAssembler>() -> RegSet {
+    RegSet(RegSet::of(M::REGISTERS.general).0 | RegSet::of(M::REGISTERS.float).0)
 }

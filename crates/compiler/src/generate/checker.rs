@@ -1,0 +1,120 @@
+//! A check of the abstract state after every operator, in debug builds.
+//!
+//! It trusts nothing the allocator keeps twice: who owns a register must agree with where the owner says
+//! it is, counted references with the operands that make them, and every local that is alive must have its
+//! value somewhere.
+
+use super::state::{Location, Owner, State};
+use crate::artifact::ValType;
+use crate::target::masm::{Reg, RegSet};
+
+impl State {
+    /// Panics with what does not agree. `types` are those of all locals, `all` the registers
+    /// there are, `tracked` the locals that take part.
+    pub(super) fn check(&self, types: &[ValType], all: RegSet, tracked: usize) {
+        assert!(
+            self.temporaries == RegSet::default(),
+            "an operator kept temporaries"
+        );
+        for register in all.iter() {
+            let owner = self.owners[register.index()];
+            assert_eq!(
+                self.free.contains(register),
+                owner == Owner::Nobody,
+                "{register:?} is free if and only if nobody owns it"
+            );
+            match owner {
+                Owner::Nobody => {}
+                Owner::Temporary => panic!("{register:?} outlived its operator"),
+                Owner::Local(local) => {
+                    assert_eq!(
+                        self.register[local as usize],
+                        Some(register),
+                        "local {local}"
+                    );
+                    assert_eq!(
+                        types[local as usize].class(),
+                        register.class(),
+                        "local {local}"
+                    );
+                }
+                Owner::Operand(position) => {
+                    let operand = self.operands[position as usize];
+                    assert_eq!(
+                        operand.location,
+                        Location::Reg(register),
+                        "operand {position}"
+                    );
+                    assert_eq!(operand.ty.class(), register.class(), "operand {position}");
+                }
+            }
+        }
+        self.check_locals(tracked);
+        self.check_operands(tracked);
+    }
+
+    fn check_locals(&self, tracked: usize) {
+        for local in 0..tracked as u32 {
+            if let Some(register) = self.register[local as usize] {
+                assert_eq!(
+                    self.owners[register.index()],
+                    Owner::Local(local),
+                    "local {local}"
+                );
+                assert!(
+                    !self.constant.contains(local),
+                    "local {local} is a constant in a register"
+                );
+            }
+        }
+    }
+
+    fn check_operands(&self, tracked: usize) {
+        let mut references = vec![0; tracked];
+        for (position, operand) in self.operands.iter().enumerate() {
+            assert_eq!(
+                operand.position as usize, position,
+                "an operand knows its position"
+            );
+            match operand.location {
+                Location::Reg(register) => self.check_operand_register(position, register),
+                Location::Local(local) => {
+                    references[local as usize] += 1;
+                    let known = self.register[local as usize].is_some()
+                        || self.home.contains(local)
+                        || self.constant.contains(local);
+                    assert!(
+                        known,
+                        "operand {position} reads local {local}, which is nowhere"
+                    );
+                }
+                Location::Flags(_) => {
+                    assert_eq!(
+                        position + 1,
+                        self.operands.len(),
+                        "only the topmost operand is flags"
+                    );
+                }
+                Location::Const(_) | Location::Home => {}
+            }
+            if position < self.settled {
+                let settled = matches!(operand.location, Location::Const(_) | Location::Home);
+                assert!(
+                    settled,
+                    "operand {position} is below {} and not settled",
+                    self.settled
+                );
+            }
+        }
+        assert_eq!(
+            references,
+            self.references[..tracked],
+            "references to locals"
+        );
+    }
+
+    fn check_operand_register(&self, position: usize, register: Reg) {
+        let owner = self.owners[register.index()];
+        assert_eq!(owner, Owner::Operand(position as u32), "{register:?}");
+    }
+}

@@ -1,0 +1,98 @@
+//! An artifact is a function of module, language and target alone.
+
+use pvf_compiler::{Artifact, CompileOptions, compile};
+use pvf_spec::Features;
+use std::fmt::Write;
+use std::num::NonZeroUsize;
+use std::path::Path;
+
+/// A module of so many functions that several chunks are compiled side by side.
+fn large_module() -> Vec<u8> {
+    let mut text =
+        String::from("(module (memory 1) (func $f0 (param i32) (result i32) local.get 0)");
+    for function in 1..4_000 {
+        write!(
+            text,
+            "(func $f{function} (param i32) (result i32) (local i32 i64)
+               loop
+                 local.get 0 i32.const {function} i32.add local.tee 1 i32.load offset={function}
+                 local.get 1 i32.const 1 i32.sub local.tee 0 i32.lt_u br_if 0
+               end
+               local.get 1 call $f{})",
+            function / 2
+        )
+        .unwrap();
+    }
+    text.push(')');
+    wat::parse_str(text).unwrap()
+}
+
+fn artifact(wasm: &[u8], features: Features, threads: usize) -> Artifact {
+    let threads = NonZeroUsize::new(threads).unwrap();
+    compile(
+        wasm,
+        &CompileOptions {
+            threads,
+            ..CompileOptions::new(features)
+        },
+    )
+    .unwrap()
+}
+
+fn assert_same_for_any_number_of_threads(wasm: &[u8], features: Features) {
+    let one = artifact(wasm, features, 1);
+    for threads in [2, 3, 8] {
+        assert!(
+            one == artifact(wasm, features, threads),
+            "{threads} threads make another artifact"
+        );
+    }
+    let bytes = one.to_bytes();
+    assert!(
+        bytes == artifact(wasm, features, 1).to_bytes(),
+        "twice is not the same"
+    );
+    assert_eq!(Artifact::from_bytes(&bytes).unwrap(), one);
+}
+
+#[test]
+fn threads_do_not_matter() {
+    assert_same_for_any_number_of_threads(&large_module(), Features::ALL);
+}
+
+#[test]
+fn threads_do_not_matter_for_fixtures() {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures");
+    for name in ["adder", "ledger", "hostcalls", "forth"] {
+        let wasm = std::fs::read(fixtures.join(name).join("code.wasm")).unwrap();
+        assert_same_for_any_number_of_threads(&wasm, Features::POLKADOT);
+    }
+}
+
+#[test]
+fn the_first_error_is_reported_for_any_number_of_threads() {
+    // Two invalid bodies far apart: the error is that of the first.
+    let mut text = String::from("(module");
+    for function in 0..20_000 {
+        let body = if function == 7_000 || function == 19_000 {
+            "i32.add"
+        } else {
+            "i32.const 1 drop nop nop"
+        };
+        write!(text, "(func {body})").unwrap();
+    }
+    text.push(')');
+    let wasm = wat::parse_str(text).unwrap();
+    let error = |threads| {
+        let threads = NonZeroUsize::new(threads).unwrap();
+        let options = CompileOptions {
+            threads,
+            ..CompileOptions::new(Features::POLKADOT)
+        };
+        compile(&wasm, &options).unwrap_err()
+    };
+    let first = error(1);
+    assert!(first.to_string().contains("function 7000,"), "{first}");
+    assert_eq!(error(2), first);
+    assert_eq!(error(8), first);
+}
