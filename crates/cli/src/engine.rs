@@ -69,7 +69,7 @@ pub fn compile_wasm(wasm: &[u8], compilation: &Compilation) -> Result<Compiled, 
         features: compilation.features,
         limits: Limits::DEFAULT,
         target: compilation.target,
-        threads: compilation.threads.get(),
+        threads: compilation.threads,
     };
     let (artifact, took) = timed(|| compile(wasm, &options))?;
     Ok(Compiled {

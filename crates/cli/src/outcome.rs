@@ -181,10 +181,10 @@ fn text(
 pub fn printable(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
-        if c.is_control() && c != '\n' {
-            shown.extend(c.escape_default());
-        } else {
-            shown.push(c);
+        match c {
+            '\n' | ' '..='~' => shown.push(c),
+            // What can be seen stays as it is.
+            _ => shown.extend(c.escape_debug()),
         }
     }
     shown
