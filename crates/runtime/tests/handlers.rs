@@ -209,6 +209,17 @@ fn a_fault_of_generated_code_without_a_site_kills() {
 }
 
 #[test]
+fn a_fault_of_generated_code_outside_its_memory_kills() {
+    assert_dies(
+        "a_fault_of_generated_code_outside_its_memory_kills",
+        libc::SIGSEGV,
+        || {
+            let _ = instance(|| {}).call(F::Wild.index(), &[]);
+        },
+    );
+}
+
+#[test]
 fn signals_that_were_sent_have_their_default_effect() {
     assert_dies(
         "signals_that_were_sent_have_their_default_effect",

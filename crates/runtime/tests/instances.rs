@@ -177,6 +177,19 @@ fn bulk_memory_operations() {
         run(&mut instance, F::Init, &[65_530, 0, 7]),
         Err(MemoryOutOfBounds)
     );
+    // Sums that wrap round.
+    for (function, operands) in [
+        (F::Fill, [10, 1, -5]),
+        (F::Copy, [0, 10, -5]),
+        (F::Copy, [10, 0, -5]),
+        (F::Init, [0, 3, -2]),
+        (F::Init, [10, 0, -5]),
+    ] {
+        assert_eq!(
+            run(&mut instance, function, &operands),
+            Err(MemoryOutOfBounds)
+        );
+    }
     run(&mut instance, F::Drop, &[]).unwrap();
     run(&mut instance, F::Drop, &[]).unwrap();
     run(&mut instance, F::Init, &[200, 0, 0]).unwrap();

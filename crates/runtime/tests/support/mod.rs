@@ -50,6 +50,7 @@ pub enum F {
     NoSite,
     Negative,
     NoStack,
+    Wild,
 }
 
 impl F {

@@ -374,6 +374,14 @@ site 330, 0
     ud2
 end_function no_stack
 
+# An access with a site that goes nowhere near the memory: a bug, not a trap.
+function wild, 0, 16
+    mov edx, 0x1000
+site 340, 3
+    mov rax, [rdx]
+    ret
+end_function wild
+
 .globl pvf_test_code_end
 pvf_test_code_end:
 .popsection
