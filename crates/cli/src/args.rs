@@ -139,7 +139,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "NAME")]
     pub invoke: String,
     /// Its arguments.
-    #[arg(value_name = "ARG", allow_hyphen_values = true)]
+    #[arg(value_name = "ARG", allow_negative_numbers = true)]
     pub args: Vec<String>,
     #[command(flatten)]
     pub language: LanguageArgs,
