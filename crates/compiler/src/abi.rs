@@ -36,7 +36,8 @@
 //! If the host function fails it does not return: the runtime leaves the Wasm
 //! activation. At that point the machine stack holds the return address into the
 //! stub at `[rsp]` and the return address into the calling Wasm function at `[rsp + 8]`; the
-//! latter has an entry in the trap map.
+//! byte before the
+//! latter, the call's last, has an entry in the trap map (what follows the call may have one of its own).
 
 /// Offsets of the fixed fields of the context, in bytes.
 pub mod context {

@@ -42,7 +42,7 @@ pub(crate) struct Analysis {
     pub params: u32,
     /// Greatest operand height over reachable code.
     pub max_height: u32,
-    /// Uses of each local, each weighted by 8 per loop around it.
+    /// Uses of each tracked local, each weighted by 8 per loop around it.
     pub weights: Vec<u32>,
     /// The labels in order.
     pub labels: Vec<LabelInfo>,
@@ -153,7 +153,9 @@ impl Analyser {
             })?;
             analysis.locals.resize(total as usize, ty);
         }
-        analysis.weights.resize(analysis.locals.len(), 0);
+        analysis
+            .weights
+            .resize(analysis.locals.len().min(TRACKED_LOCALS as usize), 0);
         analysis.liveness.begin(analysis.locals.len());
 
         let mut walk = Walk {
@@ -275,8 +277,9 @@ impl Walk<'_> {
 
     fn access(&mut self, kind: EventKind, local: u32) {
         let depth = (self.open_loops.len() as u32).min(MAX_WEIGHTED_DEPTH);
-        let weight = &mut self.analysis.weights[local as usize];
-        *weight = weight.saturating_add(1 << (LOOP_WEIGHT_SHIFT * depth));
+        if let Some(weight) = self.analysis.weights.get_mut(local as usize) {
+            *weight = weight.saturating_add(1 << (LOOP_WEIGHT_SHIFT * depth));
+        }
         if let Some(&(number, _)) = self.open_loops.last() {
             self.analysis
                 .liveness

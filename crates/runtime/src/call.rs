@@ -99,18 +99,18 @@ fn ended(core: &mut Core) -> CallError {
 }
 
 /// Function and offset for a return address; nothing if the host called the import itself.
+///
+/// The site is that of the call's last byte: what follows the call may have a site of its own or
+/// belong to another function.
 fn locate(core: &Core, address: usize) -> (Option<u32>, Option<u32>) {
     let code = core.module.code().addresses();
-    if !code.contains(&address) {
+    let call = address.wrapping_sub(1);
+    if !code.contains(&call) {
         return (None, None);
     }
-    let code_offset = (address - code.start) as u32;
+    let code_offset = (call - code.start) as u32;
     match core.module.traps().lookup(code_offset) {
-        // The last instruction of a function may be a call: then the return address lies behind it.
-        Some(site) => (
-            core.module.function_at(code_offset.saturating_sub(1)),
-            Some(site.wasm_offset),
-        ),
+        Some(site) => (core.module.function_at(code_offset), Some(site.wasm_offset)),
         None => (None, None),
     }
 }

@@ -70,6 +70,7 @@ fn every_kind_of_trap_names_its_instruction() {
             (func (export "copy") (param i32 i32) (memory.copy (local.get 0) (i32.const 0) (local.get 1)))
             (func (export "indirect") (param i32 i32) (call_indirect (type $void) (local.get 0)))
             (func (export "missing") (param i32 i32) (call $missing (local.get 0)))
+            (func (export "last") (param i32 i32) (call $missing (local.get 0)) unreachable)
         )"#,
     );
     let edge = 65_536;
@@ -100,6 +101,7 @@ fn every_kind_of_trap_names_its_instruction() {
         ("indirect", 0, 0, UndefinedElement, 0x11),
         ("indirect", 2, 0, IndirectCallTypeMismatch, 0x11),
         ("missing", 0, 0, HostError, 0x10),
+        ("last", 0, 0, HostError, 0x10),
     ];
     for round in 0..3 {
         for &(name, first, second, kind, opcode) in cases {
@@ -122,6 +124,37 @@ fn every_kind_of_trap_names_its_instruction() {
     ] {
         let arguments = [Value::I32(first), Value::I32(second)];
         instance.call_export(name, &arguments).unwrap();
+    }
+}
+
+/// The call's place in the code and that of what follows it are told apart.
+#[test]
+fn a_trap_right_after_a_host_call_is_its_own() {
+    let (mut instance, wasm) = instance(
+        r#"(module
+            (import "host" "note" (func $note (param i32 i64 f32 f64) (result i64)))
+            (memory 1)
+            (func $call (result i64)
+                (call $note (i32.const 1) (i64.const 65535) (f32.const 0) (f64.const 0)))
+            (func (export "unreachable") (drop (call $note (i32.const 1) (i64.const 0) (f32.const 0) (f64.const 0)))
+                unreachable)
+            (func (export "load") (result i32)
+                (i32.load (i32.wrap_i64 (call $note (i32.const 1) (i64.const 65535) (f32.const 0) (f64.const 0)))))
+            (func (export "grow") (result i32) (i32.load offset=65536 (memory.grow (i32.const 0))))
+        )"#,
+    );
+    for (name, kind, opcode) in [
+        ("unreachable", TrapKind::Unreachable, 0x00),
+        ("load", TrapKind::MemoryOutOfBounds, 0x28),
+        ("grow", TrapKind::MemoryOutOfBounds, 0x28),
+    ] {
+        let trap = trap(instance.call_export(name, &[]));
+        assert_eq!(trap.kind, kind, "{name}");
+        assert_eq!(
+            wasm[trap.offset.unwrap() as usize],
+            opcode,
+            "{name}: {trap}"
+        );
     }
 }
 

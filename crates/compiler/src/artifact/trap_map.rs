@@ -27,8 +27,8 @@ struct Group {
 /// A place in the code that can trap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TrapSite {
-    /// Offset in the code: of the instruction that faults, or the return
-    /// address of a call to the host.
+    /// Offset in the code: of the instruction that faults, or of the last byte of a call
+    /// to the host.
     pub code_offset: u32,
     /// Offset in the module of the Wasm instruction.
     pub wasm_offset: u32,

@@ -4,9 +4,9 @@
 //! caller's frame. No register survives a call: before it, every value needed later goes
 //! home, if it is not there already.
 
-use super::Generator;
 use super::moves::Origin;
 use super::state::{Location, Operand, Owner};
+use super::{Generator, operators::WAITING_READS};
 use crate::abi::{BUILTIN_FLAG, Builtin};
 use crate::artifact::{FuncType, ValType};
 use crate::target::masm::{Class, Convention, MacroAssembler, Place, Reg, Registers};
@@ -155,10 +155,17 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
     /// Sends home every local and every operand below a position that is only in a register.
     fn send_home(&mut self, below: u32) {
         for position in self.state.settled as u32..below {
-            if let Location::Reg(register) = self.state.operands[position as usize].location {
-                self.spill_register(register);
+            match self.state.operands[position as usize].location {
+                Location::Reg(register) => self.spill_register(register),
+                // Old ones would be looked at again at every call.
+                Location::Local(_) if below - position > WAITING_READS => {
+                    self.settle_operand(position);
+                }
+                _ => {}
             }
         }
+        let waiting = below.saturating_sub(WAITING_READS) as usize;
+        self.state.settled = self.state.settled.max(waiting);
         for register in M::REGISTERS.general.iter().chain(M::REGISTERS.float) {
             if let Owner::Local(local) = self.state.owners[register.index()]
                 && !self.state.home.contains(local)

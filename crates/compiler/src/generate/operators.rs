@@ -16,7 +16,7 @@ use wasmparser::{MemArg, Operator};
 
 /// Local reads that may wait on the operand stack; older ones go home, so that a write
 /// to a local need not search the whole stack for them.
-const WAITING_READS: u32 = 32;
+pub(super) const WAITING_READS: u32 = 32;
 
 /// The operator that follows, to see what becomes of a result.
 type Next<'o> = Option<&'o Operator<'o>>;

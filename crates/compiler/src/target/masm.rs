@@ -439,7 +439,7 @@ pub(crate) trait MacroAssembler: Sized {
     fn jump_table(&mut self, index: Reg, labels: &[Label]);
     fn trap(&mut self, kind: TrapKind);
     fn call(&mut self, function: u32);
-    /// Marks the return address of the call just made as a place where a host function's
+    /// Marks the last byte of the call just made as the place where a host function's
     /// failure is reported.
     fn mark_host_call(&mut self);
     /// Calls the function at a table index after the checks of index and signature.

@@ -609,7 +609,11 @@ impl MacroAssembler for X64 {
     }
 
     fn mark_host_call(&mut self) {
-        self.site(TrapKind::HostError);
+        self.sites.push(TrapSite {
+            code_offset: self.asm.offset() - 1,
+            wasm_offset: self.wasm_offset,
+            kind: TrapKind::HostError,
+        });
     }
 
     fn call_indirect(&mut self, index: Reg, signature: u32, table: Table) {

@@ -25,6 +25,16 @@
     .popsection
 .endm
 
+# The site of the call just made: its last byte, that is the return address less 1.
+.macro call_site number, kind
+.Lsite_\number:
+    .pushsection .rodata.pvf_test_sites, "a"
+    .long .Lsite_\number - pvf_test_code - 1
+    .long \number
+    .long \kind
+    .popsection
+.endm
+
 # The stub of an import or builtin: "index" with flag, and an immediate.
 .macro stub index, immediate
     mov eax, \index
@@ -197,7 +207,7 @@ function call_add, 3, 32
     mov rax, [rsp + 40]
     mov [rsp + 8], rax
     call .Limport_add
-site 170, 10
+call_site 170, 10
     mov rax, [rsp]
     mov [rsp + 32], rax
     add rsp, 16
@@ -207,15 +217,15 @@ end_function call_add
 
 function call_nop, 0, 16
     call .Limport_nop
-site 180, 10
+call_site 180, 10
     ret
 end_function call_nop
 
 # The call is the last instruction: the return address lies behind the function.
 function call_missing, 0, 16
     call .Limport_missing
+call_site 190, 10
 end_function call_missing
-site 190, 10
 
 # Calls itself as often as its parameter says; frames of 32 bytes.
 function recurse, 1, 32
@@ -246,43 +256,43 @@ function grow, 1, 16
 end_function grow
 function copy, 6, 16
     call 2f
-site 210, 3
+call_site 210, 3
     ret
 2:  stub_shifted 0x80000002, 0
 end_function copy
 function fill, 6, 16
     call 2f
-site 220, 3
+call_site 220, 3
     ret
 2:  stub_shifted 0x80000003, 0
 end_function fill
 function init, 6, 16
     call 2f
-site 230, 3
+call_site 230, 3
     ret
 2:  stub_shifted 0x80000001, 2
 end_function init
 function data_drop, 0, 16
     call 2f
-site 240, 3
+call_site 240, 3
     ret
 2:  stub_shifted 0x80000004, 2
 end_function data_drop
 function table_init, 6, 16
     call 2f
-site 250, 4
+call_site 250, 4
     ret
 2:  stub_shifted 0x80000005, 1
 end_function table_init
 function table_copy, 6, 16
     call 2f
-site 260, 4
+call_site 260, 4
     ret
 2:  stub_shifted 0x80000006, 0
 end_function table_copy
 function elem_drop, 0, 16
     call 2f
-site 270, 4
+call_site 270, 4
     ret
 2:  stub_shifted 0x80000007, 1
 end_function elem_drop
@@ -318,7 +328,7 @@ function nop_loop, 8, 32
     push rbp
     sub rsp, 16
 2:  call .Limport_nop
-site 290, 10
+call_site 290, 10
     dec dword ptr [rsp + 32]
     jnz 2b
     add rsp, 16
