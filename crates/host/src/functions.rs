@@ -53,9 +53,24 @@ pub fn host_function_type(name: &str, ecc_rfc163: bool) -> Option<FuncType> {
 /// Binds the functions of the set.
 pub(crate) fn define_all(linker: &mut Linker<HostState>, ecc: bool) {
     for function in Base::host_functions() {
-        match own_functions::find(function.name()) {
-            Some(own) => define(linker, function, own),
-            None => define(linker, function, generic(function)),
+        let body = generic(function);
+        match (function.name(), own_functions::find(function.name())) {
+            (_, Some(own)) => define(linker, function, own),
+            ("ext_crypto_start_batch_verify_version_1", _) => {
+                define(
+                    linker,
+                    function,
+                    own_functions::with_checked_turn(true, body),
+                );
+            }
+            ("ext_crypto_finish_batch_verify_version_1", _) => {
+                define(
+                    linker,
+                    function,
+                    own_functions::with_checked_turn(false, body),
+                );
+            }
+            _ => define(linker, function, body),
         }
     }
     if ecc {

@@ -4,6 +4,7 @@
 //! - what needs a keystore is an error right away: nobody validates with one at hand;
 //! - what a module logs and prints goes to the sink of the run;
 //! - `max_level` is a constant, see [`MAX_LOG_LEVEL`];
+//! - batch verification that starts twice, or ends without a start, is an error, not a panic;
 //! - elliptic-curve functions check where they shall write before they allocate a buffer for it.
 
 use crate::context::Context;
@@ -105,6 +106,22 @@ fn read(context: &mut Context<'_, '_>, fat_pointer: u64) -> Result<Vec<u8>, Stri
 /// Address and length of a fat pointer: low and high half.
 fn unpack(fat_pointer: u64) -> (u32, u32) {
     (fat_pointer as u32, (fat_pointer >> 32) as u32)
+}
+
+/// Puts a check in front of a function that starts (`starts`) or ends batch verification: the two
+/// take turns.
+pub(crate) fn with_checked_turn(
+    starts: bool,
+    body: impl Fn(&mut Context<'_, '_>, &mut [u64]) -> Result<(), String>,
+) -> impl Fn(&mut Context<'_, '_>, &mut [u64]) -> Result<(), String> {
+    move |context, slots| {
+        let started = &mut context.0.data_mut().batch_started;
+        match std::mem::replace(started, starts) == starts {
+            true if starts => Err("batch verification has started already".to_owned()),
+            true => Err("batch verification has not started".to_owned()),
+            false => body(context, slots),
+        }
+    }
 }
 
 /// Puts a check of bounds in front of a function all of whose 64-bit parameters are fat pointers.

@@ -20,6 +20,8 @@ pub(crate) struct HostState {
     pub(crate) failure: Option<HostFailure>,
     /// What the module said just before it trapped.
     pub(crate) panic_message: Option<String>,
+    /// Whether batch verification has started and not ended.
+    pub(crate) batch_started: bool,
     trace: Option<SharedTrace>,
     log: Option<LogSink>,
 }
@@ -31,6 +33,7 @@ impl HostState {
             heap: None,
             failure: None,
             panic_message: None,
+            batch_started: false,
             trace,
             log,
         }

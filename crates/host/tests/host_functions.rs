@@ -22,11 +22,14 @@ fn functions() -> Vec<&'static dyn Function> {
         sp_io::logging::HostFunctions,
         sp_io::trie::HostFunctions,
     );
-    let mut functions = Base::host_functions();
-    assert_eq!(functions.len(), 53);
     #[cfg(feature = "ecc")]
-    functions.extend(sp_crypto_ec_utils::HostFunctionsRfc163::host_functions());
-    functions
+    let ecc = sp_crypto_ec_utils::HostFunctionsRfc163::host_functions();
+    #[cfg(not(feature = "ecc"))]
+    let ecc = Vec::new();
+    let base = Base::host_functions();
+    assert_eq!(base.len(), 53);
+    assert_eq!(ecc.len(), if cfg!(feature = "ecc") { 12 } else { 0 });
+    [base, ecc].concat()
 }
 
 /// Calls one host function with the arguments that stand in the candidate, 8 bytes each.
@@ -202,6 +205,27 @@ fn signatures_are_verified() {
     check_verification::<sr25519::Pair>(&["sr25519_verify_version_1", "sr25519_verify_version_2"]);
     check_verification::<ed25519::Pair>(&["ed25519_verify_version_1"]);
     check_verification::<ecdsa::Pair>(&["ecdsa_verify_version_1", "ecdsa_verify_version_2"]);
+}
+
+#[test]
+fn batch_verification_verifies_at_once() {
+    check_verification::<sr25519::Pair>(&["sr25519_batch_verify_version_1"]);
+    check_verification::<ecdsa::Pair>(&["ecdsa_batch_verify_version_1"]);
+}
+
+/// It asks for its surroundings while it holds them, in every node: a good signature is a trap too.
+#[test]
+fn batch_verification_of_ed25519_is_a_trap() {
+    let pair = ed25519::Pair::from_seed_slice(&[7; 32]).expect("a seed");
+    let signature = pair.sign(b"the message");
+    let public = pair.public();
+    let arguments = candidate(&[
+        Pointer(signature.as_ref()),
+        Bytes(b"the message"),
+        Pointer(public.as_ref()),
+    ]);
+    let name = "ext_crypto_ed25519_batch_verify_version_1";
+    assert_host_error(execute(&calling(find(name)), &arguments).outcome, name);
 }
 
 #[test]

@@ -478,9 +478,13 @@ fn batch_verification_starts_once_and_finishes_once() {
     )));
     assert_host_error(
         run("(call $start) (call $start)".to_owned()),
-        "start_batch_verify",
+        "has started already",
     );
-    assert_host_error(run(finish.to_owned()), "finish_batch_verify");
+    assert_host_error(run(finish.to_owned()), "has not started");
+    assert_host_error(
+        run(format!("(call $start) {finish} {finish}")),
+        "has not started",
+    );
     // Each run has a store of its own.
     let pvf = pvf(&doing(imports, "(call $start)"));
     assert_valid(execute(&pvf, &[]).outcome);
