@@ -1,9 +1,10 @@
 //! The arguments of the commands.
 
 use crate::failure::Failure;
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{ArgAction, Args, Parser, Subcommand};
 use clap_complete::Shell;
-use pvf_spec::{ExecutionParameters, Features};
+use pvf_executor::{ExecutionParameters, Features, Profile};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
@@ -238,7 +239,7 @@ pub struct LanguageArgs {
     /// The accepted language and how declared limits are taken: that of Polkadot's network, or
     /// WebAssembly with the four switches below on. By default `polkadot` where a candidate is
     /// judged or an artifact is made, `wasm` elsewhere.
-    #[arg(long, value_enum)]
+    #[arg(long, value_parser = profile())]
     pub profile: Option<Profile>,
     /// Accept sign-extension instructions.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", action = ArgAction::Set)]
@@ -252,15 +253,6 @@ pub struct LanguageArgs {
     /// Accept bulk memory and table instructions.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", action = ArgAction::Set)]
     pub bulk_memory: Option<bool>,
-}
-
-/// A profile.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Profile {
-    /// WebAssembly 1.0 with mutable globals; memory up to 2,080 pages, whatever a module declares.
-    Polkadot,
-    /// All four switches on; memory up to 65,536 pages, declared limits hold.
-    Wasm,
 }
 
 /// How to compile.
@@ -292,6 +284,11 @@ pub struct LimitArgs {
     pub metering_schedule: Option<PathBuf>,
 }
 
+fn profile() -> impl TypedValueParser<Value = Profile> {
+    let names = PossibleValuesParser::new(Profile::ALL.map(Profile::name));
+    names.try_map(|name| Profile::from_name(&name).ok_or("unknown profile"))
+}
+
 impl LanguageArgs {
     /// The profile asked for.
     pub fn profile(&self, default: Profile) -> Profile {
@@ -300,10 +297,7 @@ impl LanguageArgs {
 
     /// The accepted language asked for.
     pub fn features(&self, default: Profile) -> Features {
-        let base = match self.profile(default) {
-            Profile::Polkadot => Features::POLKADOT,
-            Profile::Wasm => Features::ALL,
-        };
+        let base = self.profile(default).features();
         Features {
             sign_extension: self.sign_extension.unwrap_or(base.sign_extension),
             saturating_float_to_int: self
@@ -338,10 +332,7 @@ impl LimitArgs {
                 )));
             }
         }
-        let base = match profile {
-            Profile::Polkadot => ExecutionParameters::POLKADOT,
-            Profile::Wasm => ExecutionParameters::WASM,
-        };
+        let base = profile.parameters();
         Ok(ExecutionParameters {
             max_memory_pages: self.max_memory_pages.unwrap_or(base.max_memory_pages),
             stack_native_max: self.stack_native_max.unwrap_or(base.stack_native_max),

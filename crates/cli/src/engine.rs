@@ -5,10 +5,10 @@ use crate::failure::Failure;
 use crate::input;
 use crate::outcome::Measured;
 use crate::progress::Progress;
-use pvf_compiler::{Artifact, CompileOptions, Target, compile};
-use pvf_executor::{Code, CodeError, DecompressError, read_code};
-use pvf_runtime::{LoadError, Module};
-use pvf_spec::{Execution, Features, Limits, RejectionStage};
+use pvf_executor::{
+    Artifact, Code, CodeError, DecompressError, Execution, Features, Limits, LoadError, Module,
+    PrepareOptions, RejectionStage, Target, prepare, read_code,
+};
 use std::num::NonZeroUsize;
 use std::path::Path;
 
@@ -65,13 +65,13 @@ pub fn read_code_file(path: &Path) -> Result<CodeOrReason, Failure> {
 
 /// Compiles a module.
 pub fn compile_wasm(wasm: &[u8], compilation: &Compilation) -> Result<Compiled, Failure> {
-    let options = CompileOptions {
+    let options = PrepareOptions {
         features: compilation.features,
         limits: Limits::DEFAULT,
         target: compilation.target,
         threads: compilation.threads,
     };
-    let (artifact, took) = timed(|| compile(wasm, &options))?;
+    let (artifact, took) = timed(|| prepare(wasm, &options))?;
     Ok(Compiled {
         measured: Measured {
             prepare_ns: took.wall_ns,

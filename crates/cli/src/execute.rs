@@ -1,7 +1,7 @@
 //! `pvf execute`: judges a candidate with a prepared artifact.
 
 use crate::Verdict;
-use crate::args::{ExecuteArgs, Profile};
+use crate::args::ExecuteArgs;
 use crate::clock::timed;
 use crate::engine::load_artifact;
 use crate::failure::Failure;
@@ -9,8 +9,7 @@ use crate::input;
 use crate::outcome::Measured;
 use crate::output::Output;
 use crate::validate::{host_parameters, judge};
-use pvf_compiler::Artifact;
-use pvf_executor::{ReadArtifactError, read_artifact};
+use pvf_executor::{Artifact, Profile, ReadArtifactError, read_artifact};
 use std::path::Path;
 
 /// Loads the artifact, executes, prints the outcome.

@@ -1,16 +1,15 @@
 //! `pvf inspect`: what a module is.
 
 use crate::Verdict;
-use crate::args::{InspectArgs, Profile};
+use crate::args::InspectArgs;
 use crate::engine::{Compilation, compile_wasm, read_code_file};
 use crate::failure::Failure;
 use crate::input;
 use crate::outcome::printable;
 use crate::output::{Output, size};
 use crate::progress::Progress;
-use pvf_compiler::artifact::{FuncType, GlobalType, Import, ImportKind};
-use pvf_compiler::{Artifact, ModuleInfo, Target, function_names};
-use pvf_executor::{Code, CodeKind};
+use pvf_executor::artifact::{FuncType, GlobalType, Import, ImportKind};
+use pvf_executor::{Artifact, Code, CodeKind, ModuleInfo, Profile, Target, function_names};
 use pvf_wast::type_name;
 use serde::Serialize;
 use std::collections::HashMap;
@@ -178,7 +177,7 @@ fn describe_import(module: &ModuleInfo, import: &Import, ecc_rfc163: bool) -> Im
 }
 
 fn describe_exports(module: &ModuleInfo) -> Vec<ExportJson> {
-    use pvf_compiler::artifact::ExportKind;
+    use pvf_executor::artifact::ExportKind;
     let describe = |kind| match kind {
         ExportKind::Function(index) => ("function", Some(index)),
         ExportKind::Global(index) => ("global", Some(index)),

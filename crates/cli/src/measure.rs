@@ -1,7 +1,7 @@
 //! `pvf measure`: times the steps of compiling and executing one module, in this process.
 
 use crate::Verdict;
-use crate::args::{MeasureArgs, Profile};
+use crate::args::MeasureArgs;
 use crate::clock::{Took, peak_rss_kib, timed};
 use crate::engine::{Compilation, compile_wasm, read_code_file};
 use crate::failure::Failure;
@@ -12,10 +12,10 @@ use crate::plain::Plain;
 use crate::progress::Progress;
 use crate::run::find_function;
 use crate::validate::host_parameters;
-use pvf_compiler::Target;
+use pvf_executor::{
+    Execution, ExecutionParameters, Module, Outcome, Profile, RejectionStage, Target, Value,
+};
 use pvf_host::Pvf;
-use pvf_runtime::{Module, Value};
-use pvf_spec::{Execution, ExecutionParameters, Outcome, RejectionStage};
 use serde::Serialize;
 use std::io::{self, Write};
 

@@ -4,7 +4,7 @@ use crate::Verdict;
 use crate::failure::Failure;
 use crate::output::{Output, duration, hex, size};
 use anstyle::{AnsiColor, Style};
-use pvf_spec::{Execution, Outcome, RejectionStage, Trap};
+use pvf_executor::{Execution, Outcome, RejectionStage, Trap};
 use serde::Serialize;
 use std::io::{self, Write};
 

@@ -1,8 +1,10 @@
 //! Runs functions of plain modules: own memory, no host functions.
 
 use crate::failure::Failure;
-use pvf_runtime::{CallError, Instance, InstantiateError, Linker, Module, Value};
-use pvf_spec::{Execution, ExecutionParameters, Outcome, RejectionStage, StackPeaks};
+use pvf_executor::{
+    CallError, Execution, ExecutionParameters, Instance, InstantiateError, Linker, Module, Outcome,
+    RejectionStage, StackPeaks, Value,
+};
 
 /// An instance of a module without a host.
 pub struct Plain {

@@ -1,14 +1,13 @@
 //! `pvf prepare`: compiles a PVF to an artifact.
 
 use crate::Verdict;
-use crate::args::{PrepareArgs, Profile};
+use crate::args::PrepareArgs;
 use crate::clock::peak_rss_kib;
 use crate::engine::{Compilation, compile_file};
 use crate::failure::Failure;
 use crate::outcome::printable;
 use crate::output::{Output, duration, hex, size};
-use pvf_compiler::{Artifact, Target};
-use pvf_executor::write_artifact;
+use pvf_executor::{Artifact, Profile, Target, write_artifact};
 use serde::Serialize;
 
 #[derive(Serialize)]

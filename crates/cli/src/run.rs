@@ -9,9 +9,8 @@ use crate::outcome;
 use crate::output::Output;
 use crate::plain::Plain;
 use crate::progress::Progress;
-use pvf_compiler::ModuleInfo;
-use pvf_compiler::artifact::ExportKind;
-use pvf_runtime::Value;
+use pvf_executor::artifact::ExportKind;
+use pvf_executor::{ModuleInfo, Profile, Value};
 use pvf_wast::{parse_value, show_value, type_name};
 
 /// Calls the function and prints the outcome.

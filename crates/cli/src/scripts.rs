@@ -7,6 +7,7 @@ use crate::input;
 use crate::output::Output;
 use crate::progress::Progress;
 use anstyle::AnsiColor;
+use pvf_executor::Profile;
 use pvf_wast::{Options, Report, run_script};
 use serde::Serialize;
 use std::collections::BTreeMap;

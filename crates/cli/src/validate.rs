@@ -1,16 +1,15 @@
 //! `pvf validate`: prepares a PVF and judges a candidate with it.
 
 use crate::Verdict;
-use crate::args::{HostArgs, Profile, ValidateArgs};
+use crate::args::{HostArgs, ValidateArgs};
 use crate::engine::prepare_file;
 use crate::failure::Failure;
 use crate::input;
 use crate::outcome::{self, Measured};
 use crate::output::Output;
 use crate::progress::Progress;
+use pvf_executor::{ExecutionParameters, Module, Profile};
 use pvf_host::{HostParameters, LogRecord, Pvf};
-use pvf_runtime::Module;
-use pvf_spec::ExecutionParameters;
 use std::io::Write;
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! Compares what a call gave with what the script expects.
 
 use crate::literal::show_value;
-use pvf_runtime::Value;
+use pvf_executor::Value;
 use pvf_spec::TrapKind;
 use wast::WastRet;
 use wast::core::{NanPattern, WastRetCore};

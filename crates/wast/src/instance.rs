@@ -6,10 +6,10 @@ use crate::link::{Binding, LinkFailure, Registry};
 use crate::nan::NanSources;
 use crate::reason::SkipReason;
 use crate::script::Options;
-use pvf_compiler::artifact::{ExportKind, FuncType, Import, ImportKind, ModuleInfo};
-use pvf_compiler::{CompileOptions, compile};
-use pvf_runtime::{
-    CallError, Caller, HostError, InstantiateError, Linker, LoadError, Module, Value,
+use pvf_executor::artifact::{ExportKind, FuncType, Import, ImportKind, ModuleInfo};
+use pvf_executor::{
+    CallError, Caller, HostError, InstantiateError, Linker, LoadError, Module, PrepareOptions,
+    Value, prepare,
 };
 use pvf_spec::{Features, Trap};
 use std::cell::{Cell, RefCell};
@@ -28,7 +28,7 @@ pub enum LoadFailure {
 /// Compiles a module.
 pub fn load(wasm: &[u8], features: Features) -> Result<Module, LoadFailure> {
     let artifact =
-        compile(wasm, &CompileOptions::new(features)).map_err(|error| {
+        prepare(wasm, &PrepareOptions::new(features)).map_err(|error| {
             match standing(wasm, features) {
                 Standing::Outside(feature) => LoadFailure::Outside(feature),
                 Standing::Valid | Standing::Invalid => LoadFailure::Rejected(error.to_string()),
@@ -76,7 +76,7 @@ struct Links {
 pub struct Instance {
     module: Module,
     nan_sources: NanSources,
-    inner: RefCell<pvf_runtime::Instance<Links>>,
+    inner: RefCell<pvf_executor::Instance<Links>>,
     diverged: Cell<Option<SkipReason>>,
 }
 
@@ -103,7 +103,7 @@ impl Instance {
             instances,
             skipped: None,
         };
-        let instance = pvf_runtime::Instance::new(module, &linker, &options.parameters, links)
+        let instance = pvf_executor::Instance::new(module, &linker, &options.parameters, links)
             .map_err(not_instantiated)?;
         Ok(Self {
             module: module.clone(),
@@ -158,7 +158,12 @@ impl Instance {
             return Err(CallFailure::Skipped(reason));
         }
         let Ok(mut instance) = self.inner.try_borrow_mut() else {
-            return Err(CallFailure::Skipped(SkipReason::Reentry));
+            // Instances only import from instances made before them and share no table.
+            debug_assert!(
+                false,
+                "a call cannot come back to an instance that is running"
+            );
+            return Err(CallFailure::Other("the instance is running".into()));
         };
         let result = instance.call_export(export, arguments);
         if let Some(reason) = instance.data_mut().skipped.take() {

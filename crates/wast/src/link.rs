@@ -4,11 +4,11 @@
 use crate::SkipReason;
 use crate::instance::Instance;
 use crate::reason::Shared;
-use pvf_compiler::artifact::{
+use pvf_executor::Value;
+use pvf_executor::artifact::{
     ExportKind, FuncType, GlobalType, Import, ImportKind, MemoryType, ModuleInfo, TableType,
     ValType,
 };
-use pvf_runtime::Value;
 use std::collections::HashMap;
 use std::rc::Rc;
 use wasmparser::{Parser, Payload, TypeRef};

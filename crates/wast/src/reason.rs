@@ -101,8 +101,6 @@ pub enum SkipReason {
     /// The module imports from another instance what instances cannot share here: an
     /// instance owns its memory, table and globals.
     SharedState(Shared),
-    /// The call would enter an instance that is already running, by way of another one.
-    Reentry,
     /// Custom sections are ignored whatever they hold, so they are never malformed.
     CustomSection,
 }
@@ -121,7 +119,6 @@ impl fmt::Display for SkipReason {
             Self::SharedState(Shared::MutableGlobal) => {
                 f.write_str("instances cannot share a mutable global")
             }
-            Self::Reentry => f.write_str("enters an instance that is running"),
             Self::CustomSection => f.write_str("the contents of custom sections are ignored"),
         }
     }

@@ -6,7 +6,7 @@ use crate::instance::{CallFailure, Instance, LoadFailure, NotInstantiated, load}
 use crate::language::made_valid_by;
 use crate::link::{Registry, Slot};
 use crate::{Feature, Report, SkipReason};
-use pvf_runtime::{Module, Value};
+use pvf_executor::{Module, Value};
 use pvf_spec::{ExecutionParameters, Features, Trap, TrapKind};
 use std::collections::HashMap;
 use std::rc::Rc;
