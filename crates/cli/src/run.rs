@@ -1,7 +1,7 @@
 //! `pvf run`: calls an exported function of any module.
 
 use crate::Verdict;
-use crate::args::{Profile, RunArgs};
+use crate::args::RunArgs;
 use crate::clock::timed;
 use crate::engine::prepare_file;
 use crate::failure::Failure;

@@ -1,7 +1,7 @@
 //! `pvf wast`: runs WebAssembly spec-test scripts.
 
 use crate::Verdict;
-use crate::args::{Profile, WastArgs};
+use crate::args::WastArgs;
 use crate::failure::Failure;
 use crate::input;
 use crate::output::Output;
