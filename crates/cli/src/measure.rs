@@ -13,7 +13,8 @@ use crate::progress::Progress;
 use crate::run::find_function;
 use crate::validate::host_parameters;
 use pvf_executor::{
-    Execution, ExecutionParameters, Module, Outcome, Profile, RejectionStage, Target, Value,
+    Artifact, Execution, ExecutionParameters, Module, Outcome, Profile, RejectionStage, Target,
+    Value,
 };
 use pvf_host::Pvf;
 use serde::Serialize;
@@ -60,7 +61,13 @@ pub fn measure(args: &MeasureArgs, output: &Output) -> Result<Verdict, Failure> 
     let progress = Progress::start(&format!("measuring {}", input::name(&args.code)));
     let mut json = MeasureJson::default();
     let verdict = match compile(args, &compilation, &mut json)? {
-        Ok(module) => execute(args, &module, &parameters, candidate.as_deref(), &mut json)?,
+        Ok(compiled) => execute(
+            args,
+            &compiled,
+            &parameters,
+            candidate.as_deref(),
+            &mut json,
+        )?,
         Err(reason) => {
             let rejected = Execution::rejected(RejectionStage::Prepare, reason);
             json.note(&rejected)
@@ -72,11 +79,17 @@ pub fn measure(args: &MeasureArgs, output: &Output) -> Result<Verdict, Failure> 
     Ok(verdict)
 }
 
+/// A module, and what it was made from.
+struct Compiled {
+    artifact: Artifact,
+    module: Module,
+}
+
 fn compile(
     args: &MeasureArgs,
     compilation: &Compilation,
     json: &mut MeasureJson,
-) -> Result<Result<Module, String>, Failure> {
+) -> Result<Result<Compiled, String>, Failure> {
     let wasm = match read_code_file(&args.code)? {
         Ok(code) => code.wasm,
         Err(reason) => return Ok(Err(reason)),
@@ -90,16 +103,17 @@ fn compile(
     };
     json.code_size = artifact.code.len() as u64;
     json.artifact_size = artifact.to_bytes().len() as u64;
-    let (module, took) = timed(|| Module::new(artifact))?;
+    let copy = artifact.clone();
+    let (module, took) = timed(|| Module::new(copy))?;
     json.compile_ns += took.wall_ns;
     json.compile_cpu_ns += took.cpu_ns;
     let module = module.map_err(|error| Failure::Host(error.to_string()))?;
-    Ok(Ok(module))
+    Ok(Ok(Compiled { artifact, module }))
 }
 
 fn execute(
     args: &MeasureArgs,
-    module: &Module,
+    Compiled { artifact, module }: &Compiled,
     parameters: &ExecutionParameters,
     candidate: Option<&[u8]>,
     json: &mut MeasureJson,
@@ -108,7 +122,11 @@ fn execute(
     for _ in 0..args.instantiations {
         // The one before is gone before the next is made, and not within the time.
         drop(instance.take());
-        let (made, took) = timed(|| Plain::new(module, parameters))?;
+        // A module keeps the address space of its dropped instances for the next one: with a module
+        // of its own, each instance is made from nothing.
+        let module = Module::new(artifact.clone());
+        let module = module.map_err(|error| Failure::Host(error.to_string()))?;
+        let (made, took) = timed(|| Plain::new(&module, parameters))?;
         json.instantiate_ns.push(took.wall_ns);
         match made? {
             Ok(made) => instance = Some(made),

@@ -28,7 +28,8 @@ fn every_case_of_the_fixtures() {
     let mut classes = BTreeSet::new();
     for chain in index["chains"].as_array().expect("chains") {
         let name = chain["chain"].as_str().expect("a name");
-        let code = fixture(&format!("{name}/code.wasm"));
+        let code = chain["code_file"].as_str().expect("a file");
+        let code = fixture(&format!("{name}/{code}"));
         for case in chain["cases"].as_array().expect("cases") {
             let file =
                 |key: &str| fixture(&format!("{name}/{}", case[key].as_str().expect("a file")));
