@@ -258,10 +258,10 @@ pub struct LanguageArgs {
 /// How to compile.
 #[derive(Debug, Args)]
 pub struct CompileArgs {
-    /// Threads that compile; by default as many as there are processors. The result does not
-    /// depend on it.
-    #[arg(long, value_name = "N")]
-    pub threads: Option<NonZeroUsize>,
+    /// Threads that compile, up to 512; by default as many as there are processors. The result does
+    /// not depend on it.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=512))]
+    pub threads: Option<u16>,
 }
 
 /// Limits of an execution.
@@ -312,9 +312,11 @@ impl LanguageArgs {
 impl CompileArgs {
     /// How many threads compile.
     pub fn threads(&self) -> NonZeroUsize {
-        self.threads
-            .or_else(|| std::thread::available_parallelism().ok())
-            .unwrap_or(NonZeroUsize::MIN)
+        match self.threads {
+            Some(threads) => NonZeroUsize::new(threads.into()),
+            None => std::thread::available_parallelism().ok(),
+        }
+        .unwrap_or(NonZeroUsize::MIN)
     }
 }
 

@@ -41,6 +41,7 @@ fn wrong_usage() {
         &["validate", &adder, &params, "--stack-logical-max", "65536"],
         &["validate", &adder, &params, "--max-memory-pages", "many"],
         &["validate", &adder, &params, "--sign-extension=perhaps"],
+        &["validate", &adder, &params, "--threads", "513"],
         &["prepare", &adder],
         &["prepare", &adder, "-o", "unused", "--target", "aarch64"],
         &["prepare", &adder, "-o", "unused", "--target", "pdp11"],
@@ -118,6 +119,23 @@ fn an_output_that_cannot_be_written_is_a_host_failure() {
         &out.display().to_string(),
     ]);
     assert_eq!(ran.code, 3, "{}", ran.stderr);
+}
+
+#[test]
+fn memory_that_the_machine_does_not_have_is_a_host_failure() {
+    let adder = fixture("adder/code.wasm");
+    let params = fixture("adder/add-1.params");
+    let limit = u64::MAX.to_string();
+    let ran = pvf([
+        "validate",
+        "--json",
+        &adder,
+        &params,
+        "--stack-native-max",
+        &limit,
+    ]);
+    assert_eq!(ran.code, 3, "{}", ran.stderr);
+    assert_eq!(ran.json()["exit_code"], 3);
 }
 
 #[test]
