@@ -254,7 +254,7 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
     }
 
     /// Pops a condition. `settle` makes a value of it, so that the flags may change.
-    fn pop_condition(&mut self, settle: bool) -> super::state::Operand {
+    pub(super) fn pop_condition(&mut self, settle: bool) -> super::state::Operand {
         let mut operand = self.state.pop();
         if settle && matches!(operand.location, Location::Flags(_)) {
             operand.location = Location::Reg(self.read(operand));
@@ -263,7 +263,7 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
     }
 
     /// The condition that a popped operand is not zero.
-    fn test_condition(&mut self, operand: super::state::Operand) -> Condition {
+    pub(super) fn test_condition(&mut self, operand: super::state::Operand) -> Condition {
         match operand.location {
             Location::Flags(condition) => condition,
             _ => {

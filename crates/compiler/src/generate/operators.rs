@@ -577,23 +577,22 @@ impl<M: MacroAssembler> Generator<'_, M> {
     }
 
     fn select(&mut self, next: Next<'_>) {
-        let condition = self.state.pop();
-        let b = self.state.pop();
-        let a = self.state.pop();
-        // Loads leave the flags as they are, so that the operands may come after the condition.
-        let condition = match condition.location {
-            Location::Flags(flags) => flags,
-            _ => {
-                let register = self.read(condition);
-                self.masm.compare(W32, register, Source::Const(0));
-                Condition::NotEqual
-            }
+        let height = self.state.operands.len();
+        let raw = |from_top: usize| self.state.operands[height - from_top].raw_nan;
+        // One operand's NaN may be a raw one, the other's have bits that must stay: they part here.
+        let differ = raw(2) != raw(3);
+        let condition = self.pop_condition(differ);
+        let (b, a) = match differ {
+            true => (self.pop_visible(), self.pop_visible()),
+            false => (self.state.pop(), self.state.pop()),
         };
+        // Loads leave the flags as they are, so that the operands may come after the condition.
+        let condition = self.test_condition(condition);
         let (first, second) = (self.read(a), self.read(b));
         let dst = self.result(a.ty.class(), &[first, second], next);
         self.masm.select(condition, a.ty, dst, first, second);
         self.push_register(a.ty, dst);
-        self.mark_raw(a.raw_nan || b.raw_nan);
+        self.mark_raw(a.raw_nan);
     }
 
     // Floats.
