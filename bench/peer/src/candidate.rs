@@ -1,0 +1,127 @@
+//! A validation function compiled by the peer, and candidates executed with it.
+
+use crate::externalities::NoStorage;
+use crate::host::{self, Memory};
+use crate::{trap_kind, with_own_memory};
+use cpu_time::ThreadTime;
+use pvf_spec::{DEFAULT_MAX_MEMORY_PAGES, TrapKind};
+use sc_allocator::FreeingBumpHeapAllocator;
+use sp_externalities::set_and_run_with_externalities;
+use std::time::Duration;
+use wasmtime::{Engine, InstancePre, Linker, Module, Store, bail, format_err};
+
+/// What an execution keeps beside the instance.
+pub struct State {
+    pub memory: Option<wasmtime::Memory>,
+    /// Boxed, since it is taken out for the time it works.
+    pub allocator: Option<Box<FreeingBumpHeapAllocator>>,
+}
+
+/// How an execution ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// With the bytes that `validate_block` returned.
+    Returned(Vec<u8>),
+    /// With a trap.
+    Trapped(TrapKind),
+}
+
+/// CPU time of the executing thread.
+#[derive(Clone, Copy, Debug)]
+pub struct Times {
+    /// For a fresh instance.
+    pub instantiate: Duration,
+    /// From the parameters to the result.
+    pub call: Duration,
+}
+
+/// A validation function, compiled and linked.
+pub struct Prepared {
+    engine: Engine,
+    instance: InstancePre<State>,
+}
+
+impl Prepared {
+    /// Compiles and links; the module is taken as it is, see [`with_own_memory`].
+    pub fn new(engine: &Engine, wasm: &[u8]) -> wasmtime::Result<Self> {
+        // What ext_logging_max_level returns; ours always returns it.
+        log::set_max_level(log::LevelFilter::Error);
+        let own =
+            with_own_memory(wasm, DEFAULT_MAX_MEMORY_PAGES).map_err(|e| format_err!("{e}"))?;
+        let module = Module::new(engine, own)?;
+        let mut linker = Linker::new(engine);
+        host::link(&mut linker, &module)?;
+        Ok(Self {
+            engine: engine.clone(),
+            instance: linker.instantiate_pre(&module)?,
+        })
+    }
+
+    /// Executes a candidate in a fresh instance. `parameters` are SCALE-encoded
+    /// `ValidationParams`. An error is neither a result nor a trap: the
+    /// module does not follow the conventions.
+    pub fn execute(&self, parameters: &[u8]) -> wasmtime::Result<(Ended, Times)> {
+        let start = ThreadTime::now();
+        let state = State {
+            memory: None,
+            allocator: None,
+        };
+        let mut store = Store::new(&self.engine, state);
+        let instance = self.instance.instantiate(&mut store)?;
+        let memory = instance
+            .get_memory(&mut store, "memory")
+            .ok_or_else(|| format_err!("no memory"))?;
+        let heap_base = instance
+            .get_global(&mut store, "__heap_base")
+            .and_then(|global| global.get(&mut store).i32())
+            .ok_or_else(|| format_err!("no __heap_base"))?;
+        let function = instance.get_typed_func::<(u32, u32), u64>(&mut store, "validate_block")?;
+        let instantiate = start.elapsed();
+
+        let start = ThreadTime::now();
+        let mut allocator = Box::new(FreeingBumpHeapAllocator::new(heap_base as u32));
+        let view = &mut Memory {
+            memory,
+            store: &mut store,
+        };
+        let bytes = parameters.len() as u32;
+        let ended = match allocator.allocate(view, bytes) {
+            Err(_) => Ended::Trapped(TrapKind::HostError),
+            Ok(pointer) => {
+                let pointer = u32::from(pointer);
+                memory.write(&mut store, pointer as usize, parameters)?;
+                let state = store.data_mut();
+                state.memory = Some(memory);
+                state.allocator = Some(allocator);
+                let returned = set_and_run_with_externalities(&mut NoStorage::default(), || {
+                    function.call(&mut store, (pointer, bytes))
+                });
+                ended(returned, memory.data(&store))?
+            }
+        };
+        let times = Times {
+            instantiate,
+            call: start.elapsed(),
+        };
+        Ok((ended, times))
+    }
+}
+
+fn ended(returned: wasmtime::Result<u64>, memory: &[u8]) -> wasmtime::Result<Ended> {
+    match returned {
+        Ok(packed) => {
+            let (start, bytes) = (packed as u32 as usize, (packed >> 32) as usize);
+            match memory.get(start..start + bytes) {
+                Some(result) => Ok(Ended::Returned(result.to_vec())),
+                None => bail!("the result lies outside the memory"),
+            }
+        }
+        Err(error) => {
+            let kind = match error.downcast_ref::<wasmtime::Trap>() {
+                Some(trap) => trap_kind(*trap).ok_or_else(|| format_err!("{trap}"))?,
+                None => TrapKind::HostError,
+            };
+            Ok(Ended::Trapped(kind))
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Gives a module that imports its memory one of its own, as Polkadot's workers do
+//! before they compile: access to an imported memory costs the peer an indirection
+//! and its data segments a copy at every instantiation.
+
+use wasm_encoder::reencode::{Error, Reencode};
+use wasm_encoder::{
+    ExportKind, ExportSection, ImportSection, MemorySection, MemoryType, Module, SectionId,
+};
+use wasmparser::TypeRef;
+
+/// The module with its imported memory made its own, of at most `max_pages` pages and
+/// exported as `memory`. A module without an imported memory stays as it is.
+pub fn with_own_memory(wasm: &[u8], max_pages: u32) -> Result<Vec<u8>, String> {
+    let mut rewriter = Rewriter {
+        max_pages,
+        memory: None,
+        written: false,
+    };
+    let mut module = Module::new();
+    rewriter
+        .parse_core_module(&mut module, wasmparser::Parser::new(0), wasm)
+        .map_err(|error| error.to_string())?;
+    if rewriter.memory.is_none() {
+        return Ok(wasm.to_vec());
+    }
+    Ok(module.finish())
+}
+
+struct Rewriter {
+    max_pages: u32,
+    memory: Option<MemoryType>,
+    written: bool,
+}
+
+impl Reencode for Rewriter {
+    type Error = std::convert::Infallible;
+
+    fn parse_import_section(
+        &mut self,
+        imports: &mut ImportSection,
+        section: wasmparser::ImportSectionReader<'_>,
+    ) -> Result<(), Error<Self::Error>> {
+        for import in section.into_imports() {
+            let import = import?;
+            match import.ty {
+                TypeRef::Memory(memory) => {
+                    self.memory = Some(MemoryType {
+                        maximum: Some(u64::from(self.max_pages)),
+                        ..self.memory_type(memory)?
+                    });
+                }
+                _ => self.parse_import(imports, import)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn parse_export_section(
+        &mut self,
+        exports: &mut ExportSection,
+        section: wasmparser::ExportSectionReader<'_>,
+    ) -> Result<(), Error<Self::Error>> {
+        let mut exported = false;
+        for export in section {
+            let export = export?;
+            exported |= export.name == "memory";
+            self.parse_export(exports, export)?;
+        }
+        if self.memory.is_some() && !exported {
+            exports.export("memory", ExportKind::Memory, 0);
+        }
+        Ok(())
+    }
+
+    fn intersperse_section_hook(
+        &mut self,
+        module: &mut Module,
+        _after: Option<SectionId>,
+        before: Option<SectionId>,
+    ) -> Result<(), Error<Self::Error>> {
+        let behind_tables = before.is_none_or(|section| {
+            !matches!(
+                section,
+                SectionId::Custom
+                    | SectionId::Type
+                    | SectionId::Import
+                    | SectionId::Function
+                    | SectionId::Table
+            )
+        });
+        if let Some(memory) = self.memory
+            && behind_tables
+            && !self.written
+        {
+            self.written = true;
+            module.section(MemorySection::new().memory(memory));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn imported_memory_becomes_own() {
+        let wasm = wat::parse_str(
+            r#"(module
+                (import "env" "memory" (memory 2))
+                (import "env" "f" (func))
+                (func (export "g") call 0)
+                (data (i32.const 8) "x"))"#,
+        )
+        .unwrap();
+        let own = with_own_memory(&wasm, 100).unwrap();
+        let text = wasmprinter::print_bytes(&own).unwrap();
+        assert!(text.contains("(memory (;0;) 2 100)"), "{text}");
+        assert!(text.contains(r#"(export "memory" (memory 0))"#), "{text}");
+        assert!(!text.contains(r#"(import "env" "memory""#), "{text}");
+        wasmparser::validate(&own).unwrap();
+    }
+}

@@ -1,0 +1,31 @@
+;; 64-bit adds, xors and rotations, as in hash functions: eight words in locals.
+(module
+  (func (export "run") (result i64)
+    (local $a i64) (local $b i64) (local $c i64) (local $d i64)
+    (local $e i64) (local $f i64) (local $g i64) (local $h i64) (local $i i32)
+    (local.set $a (i64.const 0x6a09e667f3bcc908))
+    (local.set $b (i64.const 0xbb67ae8584caa73b))
+    (local.set $c (i64.const 0x3c6ef372fe94f82b))
+    (local.set $d (i64.const 0xa54ff53a5f1d36f1))
+    (local.set $e (i64.const 0x510e527fade682d1))
+    (local.set $f (i64.const 0x9b05688c2b3e6c1f))
+    (local.set $g (i64.const 0x1f83d9abfb41bd6b))
+    (local.set $h (i64.const 0x5be0cd19137e2179))
+    (loop $rounds
+      (local.set $a (i64.add (local.get $a) (local.get $b)))
+      (local.set $d (i64.rotr (i64.xor (local.get $d) (local.get $a)) (i64.const 32)))
+      (local.set $c (i64.add (local.get $c) (local.get $d)))
+      (local.set $b (i64.rotr (i64.xor (local.get $b) (local.get $c)) (i64.const 24)))
+      (local.set $e (i64.add (local.get $e) (local.get $f)))
+      (local.set $h (i64.rotr (i64.xor (local.get $h) (local.get $e)) (i64.const 16)))
+      (local.set $g (i64.add (local.get $g) (local.get $h)))
+      (local.set $f (i64.rotr (i64.xor (local.get $f) (local.get $g)) (i64.const 63)))
+      (local.set $a (i64.add (local.get $a) (local.get $f)))
+      (local.set $h (i64.rotr (i64.xor (local.get $h) (local.get $a)) (i64.const 32)))
+      (local.set $c (i64.add (local.get $c) (local.get $h)))
+      (local.set $f (i64.rotr (i64.xor (local.get $f) (local.get $c)) (i64.const 24)))
+      (br_if $rounds
+        (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 500000))))
+    (i64.xor
+      (i64.xor (i64.xor (local.get $a) (local.get $b)) (i64.xor (local.get $c) (local.get $d)))
+      (i64.xor (i64.xor (local.get $e) (local.get $f)) (i64.xor (local.get $g) (local.get $h))))))

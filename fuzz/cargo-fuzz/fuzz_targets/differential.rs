@@ -1,0 +1,16 @@
+//! A `wasm-smith` module of the input, here and in Wasmtime.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use pvf_fuzz::differential::{Oracle, Verdict};
+use std::sync::LazyLock;
+
+static ORACLE: LazyLock<Oracle> = LazyLock::new(|| Oracle::new().expect("both engines start"));
+
+fuzz_target!(|bytes: &[u8]| {
+    if let Ok(subject) = pvf_fuzz::generate_from(bytes)
+        && let Verdict::Different(difference) = ORACLE.try_subject(subject)
+    {
+        panic!("{}", difference.what);
+    }
+});

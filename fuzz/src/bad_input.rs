@@ -1,0 +1,182 @@
+//! Damaged blobs, candidates and artifacts: each has to end in a typed error (or, if the
+//! damage does no harm, in an ordinary outcome), never in a panic.
+
+use crate::damage::damage;
+use crate::random::Random;
+use pvf_compiler::{Artifact, CompileError, CompileOptions};
+use pvf_executor::{CodeError, read_code};
+use pvf_host::{HostParameters, Module, Outcome, Pvf};
+use pvf_spec::Features;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Largest decompressed size given to [`read_code`].
+const CODE_LIMIT: usize = 50 << 20;
+
+/// Bytes of the header of an artifact; code, data and metadata follow.
+const ARTIFACT_HEADER_BYTES: usize = 4096;
+
+/// What is damaged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
+pub enum Kind {
+    /// Code in all its forms, prepared.
+    Blob,
+    /// `ValidationParams`, executed.
+    Candidate,
+    /// Prepared modules, read back.
+    Artifact,
+}
+
+/// A validation function with good candidates.
+pub struct Fixture {
+    /// The file of its code, as it is.
+    pub code: Vec<u8>,
+    /// Candidates.
+    pub candidates: Vec<Vec<u8>>,
+}
+
+/// Good input, to be damaged.
+pub struct Inputs {
+    blobs: Vec<Vec<u8>>,
+    artifacts: Vec<Vec<u8>>,
+    functions: Vec<(Pvf, Vec<Vec<u8>>)>,
+}
+
+/// What became of a damaged input: the class of its error or outcome, for counting.
+/// The error is what must never happen.
+pub type Became = Result<String, String>;
+
+impl Inputs {
+    /// Prepares the fixtures and adds modules of the generators.
+    pub fn new(fixtures: Vec<Fixture>) -> Result<Self, String> {
+        let mut inputs = Self {
+            blobs: Vec::new(),
+            artifacts: Vec::new(),
+            functions: Vec::new(),
+        };
+        for fixture in fixtures {
+            let code = read_code(&fixture.code, CODE_LIMIT).map_err(|error| error.to_string())?;
+            let artifact = compile(&code.wasm).map_err(|error| error.to_string())?;
+            inputs.artifacts.push(artifact.to_bytes());
+            inputs.blobs.extend([fixture.code, code.wasm]);
+            let module = Module::new(artifact).map_err(|error| error.to_string())?;
+            let pvf = Pvf::new(module, HostParameters::default());
+            if !fixture.candidates.is_empty() {
+                inputs.functions.push((pvf, fixture.candidates));
+            }
+        }
+        for seed in 0..64 {
+            if let Ok(subject) = crate::generate(seed, crate::Mode::Both) {
+                if let Ok(text) = wasmprinter::print_bytes(&subject.wasm) {
+                    inputs.blobs.push(text.into_bytes());
+                }
+                if let Ok(artifact) = compile(&subject.wasm) {
+                    inputs.artifacts.push(artifact.to_bytes());
+                }
+                inputs.blobs.push(subject.wasm);
+            }
+        }
+        Ok(inputs)
+    }
+
+    /// Damages an input and feeds it; all follows from the seed.
+    pub fn try_seed(&self, kind: Kind, seed: u64) -> Became {
+        let mut random = Random::new(seed ^ ((kind as u64) << 56));
+        let tried = catch_unwind(AssertUnwindSafe(|| match kind {
+            Kind::Blob => try_blob(&damage(&mut random, &self.blobs)),
+            Kind::Candidate => self.try_candidate(&mut random),
+            Kind::Artifact => self.try_artifact(&mut random),
+        }));
+        tried.unwrap_or_else(|panic| {
+            let message = panic
+                .downcast_ref::<String>()
+                .map(String::as_str)
+                .or_else(|| panic.downcast_ref::<&str>().copied());
+            Err(format!("panic: {}", message.unwrap_or("?")))
+        })
+    }
+
+    fn try_candidate(&self, random: &mut Random) -> Became {
+        if self.functions.is_empty() {
+            return Err("no fixture with candidates".to_owned());
+        }
+        let (pvf, candidates) = random.pick(&self.functions);
+        let candidate = damage(random, candidates);
+        let execution = pvf
+            .validate(&candidate)
+            .map_err(|error| format!("host failure: {error}"))?;
+        Ok(match execution.outcome {
+            Outcome::Valid(_) => "valid".to_owned(),
+            Outcome::Invalid {
+                trap: Some(trap), ..
+            } => format!("invalid: {}", trap.kind.name()),
+            Outcome::Invalid { trap: None, .. } => "invalid: no trap".to_owned(),
+            Outcome::Rejected { stage, .. } => format!("rejected: {stage:?}"),
+        })
+    }
+
+    fn try_artifact(&self, random: &mut Random) -> Became {
+        if random.one_in(4) {
+            return self.try_forged_metadata(random);
+        }
+        let bytes = damage(random, &self.artifacts);
+        match Artifact::from_bytes(&bytes) {
+            Ok(_) if self.artifacts.contains(&bytes) => Ok("undamaged".to_owned()),
+            Ok(_) => Err("a damaged artifact was accepted".to_owned()),
+            Err(error) => Ok(variant(&error)),
+        }
+    }
+
+    /// Damaged metadata with a checksum that matches, as far as loading: what it says is
+    /// checked there. (Nothing is executed: forged code does what it likes.)
+    fn try_forged_metadata(&self, random: &mut Random) -> Became {
+        let good = random.pick(&self.artifacts);
+        let word = |at: usize| {
+            u32::from_le_bytes([good[at], good[at + 1], good[at + 2], good[at + 3]]) as usize
+        };
+        let (head, metadata) = good.split_at(ARTIFACT_HEADER_BYTES + word(16) + word(20));
+        let damaged = damage(random, &[metadata.to_vec()]);
+        let mut bytes = [head, &damaged].concat();
+        bytes[12..16].copy_from_slice(&(damaged.len() as u32).to_le_bytes());
+        let mut hash = xxhash_rust::xxh3::Xxh3::new();
+        hash.update(&bytes[..24]);
+        hash.update(&bytes[40..]);
+        bytes[24..40].copy_from_slice(&hash.digest128().to_le_bytes());
+        match Artifact::from_bytes(&bytes).map(Module::new) {
+            Ok(Ok(_)) => Ok("forged: loads".to_owned()),
+            Ok(Err(error)) => Ok(format!("forged: not loaded, {}", variant(&error))),
+            Err(error) => Ok(format!("forged: {}", variant(&error))),
+        }
+    }
+}
+
+/// From a file's bytes to a module that could be instantiated.
+pub fn try_blob(bytes: &[u8]) -> Became {
+    let wasm = match read_code(bytes, CODE_LIMIT) {
+        Ok(code) => code.wasm,
+        Err(error) => return Ok(code_error(&error)),
+    };
+    match compile(&wasm) {
+        Ok(artifact) => match Module::new(artifact) {
+            Ok(_) => Ok("prepared".to_owned()),
+            Err(error) => Err(format!("prepared but not loaded: {error}")),
+        },
+        Err(error) => Ok(variant(&error)),
+    }
+}
+
+fn compile(wasm: &[u8]) -> Result<Artifact, CompileError> {
+    pvf_compiler::compile(wasm, &CompileOptions::new(Features::ALL))
+}
+
+fn code_error(error: &CodeError) -> String {
+    format!("not read: {}", variant(error))
+}
+
+/// The name of an error's variant.
+fn variant(error: &impl std::fmt::Debug) -> String {
+    let text = format!("{error:?}");
+    let end = text
+        .find(|c: char| !c.is_alphanumeric())
+        .unwrap_or(text.len());
+    text[..end].to_owned()
+}

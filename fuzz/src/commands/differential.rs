@@ -1,0 +1,246 @@
+//! `pvf-fuzz differential`.
+
+use pvf_fuzz::Mode;
+use pvf_fuzz::differential::{Counts, Difference, Oracle, Verdict};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+#[derive(clap::Args)]
+pub struct Options {
+    /// How many modules.
+    #[arg(long, default_value_t = 10_000)]
+    modules: u64,
+    /// Seed of the first module; the others follow it.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Only the module of this seed.
+    #[arg(long)]
+    only: Option<u64>,
+    /// Only these modules (.wasm or .wat), called with arguments of `--seed`.
+    #[arg(long)]
+    file: Vec<PathBuf>,
+    /// Where modules come from.
+    #[arg(long, value_enum, default_value = "both")]
+    mode: Mode,
+    /// Stop after so many seconds.
+    #[arg(long, value_name = "SECONDS")]
+    time_limit: Option<u64>,
+    /// Modules tried at a time.
+    #[arg(long, default_value_t = 2)]
+    threads: u64,
+    /// Stop after so many differences.
+    #[arg(long, default_value_t = 20)]
+    stop_after: usize,
+    /// Folder for modules that differ, as .wasm and .wat.
+    #[arg(long, value_name = "DIR")]
+    artifacts: Option<PathBuf>,
+    /// Write the module of `--only` to `--artifacts`, whatever it shows.
+    #[arg(long, requires = "only", requires = "artifacts")]
+    keep: bool,
+    /// Print each seed before it is tried: to find one that crashes the process.
+    #[arg(long)]
+    verbose: bool,
+}
+
+#[derive(Default)]
+struct Summary {
+    same: u64,
+    counts: Counts,
+    skipped: BTreeMap<String, u64>,
+    differences: Vec<Difference>,
+}
+
+/// Says whether no difference was found.
+pub fn run(options: &Options) -> Result<bool, String> {
+    let oracle = Oracle::new()?;
+    if !options.file.is_empty() {
+        return files(options, &oracle);
+    }
+    let (first, count) = match options.only {
+        Some(seed) => (seed, 1),
+        None => (options.seed, options.modules),
+    };
+    if options.keep {
+        let subject = pvf_fuzz::generate(first, options.mode)?;
+        write_module(options.artifacts.as_deref(), &subject.wasm, first)?;
+    }
+    let start = Instant::now();
+    let deadline = options
+        .time_limit
+        .map(|seconds| start + Duration::from_secs(seconds));
+    let next = AtomicU64::new(0);
+    let stop = AtomicBool::new(false);
+    let summary = Mutex::new(Summary::default());
+    let work = || {
+        while !stop.load(Ordering::Relaxed) {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            if index >= count || deadline.is_some_and(|deadline| Instant::now() > deadline) {
+                return;
+            }
+            let seed = first.wrapping_add(index);
+            if options.verbose {
+                eprintln!("seed {seed}");
+            }
+            let verdict = oracle.try_seed(seed, options.mode);
+            let mut summary = summary
+                .lock()
+                .unwrap_or_else(|poisoned| poisoned.into_inner());
+            summary.add(verdict, options);
+            if summary.differences.len() >= options.stop_after {
+                stop.store(true, Ordering::Relaxed);
+            }
+            let done = summary.done();
+            if done.is_multiple_of(1000) {
+                eprintln!(
+                    "{done} modules, {} differences, {} s",
+                    summary.differences.len(),
+                    start.elapsed().as_secs()
+                );
+            }
+        }
+    };
+    in_threads(options.threads.max(1), &work)?;
+    let summary = summary
+        .into_inner()
+        .unwrap_or_else(|poisoned| poisoned.into_inner());
+    summary.print(start.elapsed());
+    Ok(summary.differences.is_empty())
+}
+
+/// Runs the work in threads whose stacks satisfy the peer.
+fn in_threads(count: u64, work: &(impl Fn() + Sync)) -> Result<(), String> {
+    std::thread::scope(|scope| {
+        let threads: Result<Vec<_>, _> = (0..count)
+            .map(|_| {
+                std::thread::Builder::new()
+                    .stack_size(pvf_peer::THREAD_STACK_BYTES)
+                    .spawn_scoped(scope, work)
+            })
+            .collect();
+        for thread in threads.map_err(|error| error.to_string())? {
+            thread.join().map_err(|_| "a thread panicked".to_owned())?;
+        }
+        Ok(())
+    })
+}
+
+fn files(options: &Options, oracle: &Oracle) -> Result<bool, String> {
+    let summary = Mutex::new(Summary::default());
+    let failed = Mutex::new(None);
+    in_threads(1, &|| {
+        for path in &options.file {
+            match wat::parse_file(path) {
+                Ok(wasm) => {
+                    let verdict = oracle.try_module(&wasm, options.seed);
+                    let mut summary = summary
+                        .lock()
+                        .unwrap_or_else(|poisoned| poisoned.into_inner());
+                    summary.add(verdict, options);
+                }
+                Err(error) => {
+                    *failed
+                        .lock()
+                        .unwrap_or_else(|poisoned| poisoned.into_inner()) =
+                        Some(format!("{}: {error}", path.display()));
+                }
+            }
+        }
+    })?;
+    if let Some(message) = failed
+        .into_inner()
+        .unwrap_or_else(|poisoned| poisoned.into_inner())
+    {
+        return Err(message);
+    }
+    let summary = summary
+        .into_inner()
+        .unwrap_or_else(|poisoned| poisoned.into_inner());
+    summary.print(Duration::ZERO);
+    Ok(summary.differences.is_empty())
+}
+
+impl Summary {
+    fn add(&mut self, verdict: Verdict, options: &Options) {
+        match verdict {
+            Verdict::Same(counts) => {
+                self.same += 1;
+                self.counts.stack += counts.stack;
+                for (ending, count) in counts.endings {
+                    *self.counts.endings.entry(ending).or_default() += count;
+                }
+            }
+            Verdict::Skipped(reason) => {
+                // Offsets and names aside, so that like reasons are counted together.
+                let reason: String = reason
+                    .chars()
+                    .filter(|c| !c.is_ascii_digit())
+                    .take(100)
+                    .collect();
+                *self.skipped.entry(reason).or_default() += 1;
+            }
+            Verdict::Different(difference) => {
+                let seed = difference.subject.seed;
+                eprintln!(
+                    "DIFFERENT: seed {seed} (features {}), again with --mode {:?} --only {seed}\n{}",
+                    if difference.subject.features == pvf_spec::Features::ALL {
+                        "all"
+                    } else {
+                        "none"
+                    },
+                    options.mode,
+                    difference.what
+                );
+                if let Err(error) =
+                    write_module(options.artifacts.as_deref(), &difference.subject.wasm, seed)
+                {
+                    eprintln!("{error}");
+                }
+                self.differences.push(*difference);
+            }
+        }
+    }
+
+    fn done(&self) -> u64 {
+        self.same + self.skipped.values().sum::<u64>() + self.differences.len() as u64
+    }
+
+    fn print(&self, elapsed: Duration) {
+        println!("modules tried        {}", self.done());
+        println!("same                 {}", self.same);
+        println!("different            {}", self.differences.len());
+        println!(
+            "skipped              {}",
+            self.skipped.values().sum::<u64>()
+        );
+        for (reason, count) in &self.skipped {
+            println!("  {count:>8}  {reason}");
+        }
+        println!(
+            "calls compared       {}",
+            self.counts.endings.values().sum::<u64>()
+        );
+        for (ending, count) in &self.counts.endings {
+            println!("  {count:>8}  {ending}");
+        }
+        println!(
+            "  {:>8}  not compared: stack overflow in one of them",
+            self.counts.stack
+        );
+        println!("seconds              {}", elapsed.as_secs());
+    }
+}
+
+/// Writes a module as .wasm and .wat, if there is a folder for it.
+fn write_module(folder: Option<&Path>, wasm: &[u8], seed: u64) -> Result<(), String> {
+    let Some(folder) = folder else { return Ok(()) };
+    let write = || {
+        std::fs::create_dir_all(folder)?;
+        std::fs::write(folder.join(format!("{seed}.wasm")), wasm)?;
+        let text = wasmprinter::print_bytes(wasm).unwrap_or_else(|error| format!(";; {error}"));
+        std::fs::write(folder.join(format!("{seed}.wat")), text)
+    };
+    write().map_err(|error: std::io::Error| format!("{}: {error}", folder.display()))
+}

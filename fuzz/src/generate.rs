@@ -1,0 +1,181 @@
+//! Modules from seeds.
+
+use crate::program::program;
+use crate::random::Random;
+use arbitrary::Unstructured;
+use pvf_spec::Features;
+use wasm_smith::{Config, InstructionKind, InstructionKinds, MemoryOffsetChoices};
+use wasmparser::{Validator, WasmFeatures};
+
+/// How many times a generated function may enter a loop or a function.
+const FUEL: u32 = 4_000;
+
+/// Where modules come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Mode {
+    /// `wasm-smith`: every shape of module, bodies without much sense.
+    Smith,
+    /// Our own generator: few shapes of modules, bodies that compute: expressions over
+    /// many locals, loops, calls, all results observed.
+    Program,
+    /// By turns.
+    Both,
+}
+
+/// A module to be tried.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    /// From which it all follows.
+    pub seed: u64,
+    /// The accepted language it keeps to.
+    pub features: Features,
+    /// The module.
+    pub wasm: Vec<u8>,
+}
+
+/// The module of a seed. The error says why there is none: the generator failed, or
+/// made something outside the language it was to keep to.
+pub fn generate(seed: u64, mode: Mode) -> Result<Subject, String> {
+    let mut random = Random::new(seed);
+    let features = if random.one_in(2) {
+        Features::ALL
+    } else {
+        Features::POLKADOT
+    };
+    let smith = match mode {
+        Mode::Smith => true,
+        Mode::Program => false,
+        Mode::Both => random.one_in(2),
+    };
+    let wasm = if smith {
+        let bytes = random.between(1_000, 24_000) as usize;
+        let bytes = random.bytes(bytes);
+        smith_module(&mut random, features, &bytes)?
+    } else {
+        program(&mut random, features)
+    };
+    checked(seed, features, wasm)
+}
+
+/// The `wasm-smith` module that bytes stand for: for fuzzers that change bytes
+/// instead of seeds.
+pub fn generate_from(bytes: &[u8]) -> Result<Subject, String> {
+    let (head, rest) = bytes.split_at(bytes.len().min(8));
+    let mut seed = [0; 8];
+    seed[..head.len()].copy_from_slice(head);
+    let seed = u64::from_le_bytes(seed);
+    let features = if seed & 1 == 0 {
+        Features::ALL
+    } else {
+        Features::POLKADOT
+    };
+    let wasm = smith_module(&mut Random::new(seed), features, rest)?;
+    checked(seed, features, wasm)
+}
+
+fn checked(seed: u64, features: Features, wasm: Vec<u8>) -> Result<Subject, String> {
+    Validator::new_with_features(wasm_features(features))
+        .validate_all(&wasm)
+        .map_err(|error| format!("generated module is outside the language: {error}"))?;
+    Ok(Subject {
+        seed,
+        features,
+        wasm,
+    })
+}
+
+/// The accepted language in the parser's terms.
+pub fn wasm_features(features: Features) -> WasmFeatures {
+    let mut enabled = WasmFeatures::WASM1;
+    enabled.set(WasmFeatures::SIGN_EXTENSION, features.sign_extension);
+    enabled.set(
+        WasmFeatures::SATURATING_FLOAT_TO_INT,
+        features.saturating_float_to_int,
+    );
+    enabled.set(WasmFeatures::MULTI_VALUE, features.multi_value);
+    enabled.set(WasmFeatures::BULK_MEMORY, features.bulk_memory);
+    enabled
+}
+
+fn smith_module(random: &mut Random, features: Features, bytes: &[u8]) -> Result<Vec<u8>, String> {
+    let config = config(random, features);
+    let mut module = wasm_smith::Module::new(config, &mut Unstructured::new(bytes))
+        .map_err(|error| format!("wasm-smith: {error}"))?;
+    module
+        .ensure_termination(FUEL)
+        .map_err(|error| format!("wasm-smith: {error}"))?;
+    Ok(module.to_bytes())
+}
+
+/// A configuration within the accepted language, different each time: swarms of
+/// unlike modules find more than many alike.
+fn config(random: &mut Random, features: Features) -> Config {
+    use InstructionKind as Kind;
+    let instructions: &[Kind] = match random.below(6) {
+        0 => &[Kind::Numeric, Kind::Variable, Kind::Parametric],
+        1 => &[
+            Kind::NumericInt,
+            Kind::Variable,
+            Kind::Parametric,
+            Kind::Control,
+        ],
+        2 => &[Kind::Numeric, Kind::Variable, Kind::Memory, Kind::Control],
+        3 => &[Kind::NumericInt, Kind::Variable, Kind::Control, Kind::Table],
+        _ => &[
+            Kind::Numeric,
+            Kind::Variable,
+            Kind::Parametric,
+            Kind::Memory,
+            Kind::Control,
+            Kind::Table,
+        ],
+    };
+    let most_instructions = *random.pick(&[50, 100, 300, 1000, 3000]);
+    let offsets = *random.pick(&[(90, 9, 1), (75, 15, 10), (100, 0, 0)]);
+    Config {
+        allowed_instructions: InstructionKinds::new(instructions),
+        allow_floats: !random.one_in(4),
+        allow_start_export: random.one_in(8),
+        disallow_traps: random.one_in(2),
+        export_everything: true,
+        max_instructions: most_instructions,
+        max_funcs: random.between(1, 24) as usize,
+        min_funcs: 1,
+        max_imports: random.between(0, 12) as usize,
+        max_types: random.between(1, 30) as usize,
+        min_types: 1,
+        max_globals: random.between(0, 16) as usize,
+        max_memories: 1,
+        min_memories: u32::from(!random.one_in(8)),
+        max_memory32_bytes: 24 << 16,
+        memory_offset_choices: MemoryOffsetChoices(offsets.0, offsets.1, offsets.2),
+        max_tables: 1,
+        min_tables: u32::from(random.one_in(2)),
+        max_table_elements: 64,
+        max_elements: 24,
+        max_element_segments: 6,
+        max_data_segments: 6,
+        sign_extension_ops_enabled: features.sign_extension,
+        saturating_float_to_int_enabled: features.saturating_float_to_int,
+        multi_value_enabled: features.multi_value,
+        bulk_memory_enabled: features.bulk_memory,
+        canonicalize_nans: false,
+        reference_types_enabled: false,
+        simd_enabled: false,
+        relaxed_simd_enabled: false,
+        exceptions_enabled: false,
+        threads_enabled: false,
+        shared_everything_threads_enabled: false,
+        tail_call_enabled: false,
+        gc_enabled: false,
+        compact_imports_enabled: false,
+        custom_descriptors_enabled: false,
+        custom_page_sizes_enabled: false,
+        memory64_enabled: false,
+        wide_arithmetic_enabled: false,
+        acquire_release_atomics_enabled: false,
+        multibyte_array_access_enabled: false,
+        extended_const_enabled: false,
+        ..Config::default()
+    }
+}

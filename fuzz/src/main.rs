@@ -1,0 +1,32 @@
+//! `pvf-fuzz`: the fuzzers as an ordinary program.
+#![forbid(unsafe_code)]
+
+mod commands;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+/// Fuzz the executor. Exit code 0: nothing found; 1: something found; 2: wrong usage.
+#[derive(Parser)]
+#[command(version)]
+enum Command {
+    /// Run random modules here and in Wasmtime and compare.
+    Differential(commands::differential::Options),
+    /// Feed damaged blobs, candidates and artifacts.
+    BadInput(commands::bad_input::Options),
+}
+
+fn main() -> ExitCode {
+    let clean = match Command::parse() {
+        Command::Differential(options) => commands::differential::run(&options),
+        Command::BadInput(options) => commands::bad_input::run(&options),
+    };
+    match clean {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(message) => {
+            eprintln!("pvf-fuzz: {message}");
+            ExitCode::from(2)
+        }
+    }
+}
