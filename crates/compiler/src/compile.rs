@@ -141,17 +141,17 @@ fn generate_chunks<M: MacroAssembler>(
         done
     };
     let threads = options.threads.get().min(chunks.len());
-    let mut done = if threads <= 1 {
-        worker()
-    } else {
-        std::thread::scope(|scope| {
-            let workers: Vec<_> = (0..threads).map(|_| scope.spawn(worker)).collect();
-            workers
-                .into_iter()
-                .flat_map(|worker| worker.join().expect("a compile thread panicked"))
-                .collect()
-        })
-    };
+    let mut done = std::thread::scope(|scope| {
+        // This thread is one of them. If the system refuses others, the rest do the work.
+        let others: Vec<_> = (1..threads)
+            .map_while(|_| std::thread::Builder::new().spawn_scoped(scope, worker).ok())
+            .collect();
+        let mut done = worker();
+        for other in others {
+            done.extend(other.join().expect("a compile thread panicked"));
+        }
+        done
+    });
     done.sort_by_key(|(index, _)| *index);
     done.into_iter().map(|(_, chunk)| chunk).collect()
 }

@@ -9,9 +9,12 @@
 //! `const-hex` is faster by its SIMD and `unsafe` code, which nobody would notice here.
 
 mod chain_spec;
+mod text;
 mod zstd_frames;
 
 use chain_spec::code_of_chain_spec;
+pub use text::encode_module;
+use text::parse_text;
 pub use zstd_frames::{DecompressError, decompress_zstd};
 
 /// The first eight bytes of a blob compressed as Substrate does; what follows are
@@ -137,7 +140,7 @@ fn blob(bytes: &[u8], limit: usize) -> Option<Result<Code, CodeError>> {
 
 fn text(bytes: &[u8], limit: usize) -> Result<Code, CodeError> {
     let text = std::str::from_utf8(bytes).map_err(|error| CodeError::Text(error.to_string()))?;
-    let wasm = wat::parse_str(text).map_err(|error| CodeError::Text(error.to_string()))?;
+    let wasm = parse_text(text).map_err(|error| CodeError::Text(error.to_string()))?;
     if wasm.len() > limit {
         return Err(CodeError::TooLarge {
             bytes: wasm.len(),

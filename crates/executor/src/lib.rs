@@ -50,7 +50,8 @@ mod profile;
 
 pub use artifact_file::{ReadArtifactError, artifact_digest, read_artifact, write_artifact};
 pub use code::{
-    COMPRESSED_MAGIC, Code, CodeError, CodeKind, DecompressError, decompress_zstd, read_code,
+    COMPRESSED_MAGIC, Code, CodeError, CodeKind, DecompressError, decompress_zstd, encode_module,
+    read_code,
 };
 pub use profile::Profile;
 

