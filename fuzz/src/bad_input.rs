@@ -1,12 +1,14 @@
 //! Damaged blobs, candidates and artifacts: each has to end in a typed error (or, if the
-//! damage does no harm, in an ordinary outcome), never in a panic.
+//! damage does no harm, in an ordinary outcome), never in a panic. Outcomes of candidates
+//! have to be Wasmtime's.
 
 use crate::damage::damage;
 use crate::random::Random;
 use pvf_compiler::{Artifact, CompileError, CompileOptions};
 use pvf_executor::{CodeError, read_code};
 use pvf_host::{HostParameters, Module, Outcome, Pvf};
-use pvf_spec::Features;
+use pvf_peer::{Ended, Prepared};
+use pvf_spec::{Features, TrapKind};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Largest decompressed size given to [`read_code`].
@@ -38,7 +40,14 @@ pub struct Fixture {
 pub struct Inputs {
     blobs: Vec<Vec<u8>>,
     artifacts: Vec<Vec<u8>>,
-    functions: Vec<(Pvf, Vec<Vec<u8>>)>,
+    functions: Vec<ValidationFunction>,
+}
+
+/// A validation function in both engines, with good candidates.
+struct ValidationFunction {
+    ours: Pvf,
+    peer: Prepared,
+    candidates: Vec<Vec<u8>>,
 }
 
 /// What became of a damaged input: the class of its error or outcome, for counting.
@@ -53,20 +62,30 @@ impl Inputs {
             artifacts: Vec::new(),
             functions: Vec::new(),
         };
+        let engine = pvf_peer::engine().map_err(|error| format!("{error:#}"))?;
         for fixture in fixtures {
             let code = read_code(&fixture.code, CODE_LIMIT).map_err(|error| error.to_string())?;
             let artifact = compile(&code.wasm).map_err(|error| error.to_string())?;
             inputs.artifacts.push(artifact.to_bytes());
-            inputs.blobs.extend([fixture.code, code.wasm]);
             let module = Module::new(artifact).map_err(|error| error.to_string())?;
-            let pvf = Pvf::new(module, HostParameters::default());
             if !fixture.candidates.is_empty() {
-                inputs.functions.push((pvf, fixture.candidates));
+                inputs.functions.push(ValidationFunction {
+                    ours: Pvf::new(module, HostParameters::default()),
+                    peer: Prepared::new(&engine, &code.wasm).map_err(|e| format!("{e:#}"))?,
+                    candidates: fixture.candidates,
+                });
+            }
+            // Often, so that they are not drowned by the generators' modules.
+            for _ in 0..8 {
+                inputs
+                    .blobs
+                    .extend([fixture.code.clone(), code.wasm.clone()]);
             }
         }
         for seed in 0..64 {
             if let Ok(subject) = crate::generate(seed, crate::Mode::Both) {
-                if let Ok(text) = wasmprinter::print_bytes(&subject.wasm) {
+                let text = wasmprinter::print_bytes(&subject.wasm);
+                if let (0, Ok(text)) = (seed % 4, text) {
                     inputs.blobs.push(text.into_bytes());
                 }
                 if let Ok(artifact) = compile(&subject.wasm) {
@@ -99,19 +118,32 @@ impl Inputs {
         if self.functions.is_empty() {
             return Err("no fixture with candidates".to_owned());
         }
-        let (pvf, candidates) = random.pick(&self.functions);
-        let candidate = damage(random, candidates);
-        let execution = pvf
+        let function = random.pick(&self.functions);
+        let candidate = damage(random, &function.candidates);
+        let execution = function
+            .ours
             .validate(&candidate)
             .map_err(|error| format!("host failure: {error}"))?;
-        Ok(match execution.outcome {
-            Outcome::Valid(_) => "valid".to_owned(),
-            Outcome::Invalid {
-                trap: Some(trap), ..
-            } => format!("invalid: {}", trap.kind.name()),
-            Outcome::Invalid { trap: None, .. } => "invalid: no trap".to_owned(),
-            Outcome::Rejected { stage, .. } => format!("rejected: {stage:?}"),
-        })
+        let (peer, _) = function
+            .peer
+            .execute(&candidate)
+            .map_err(|error| format!("the peer: {error:#}"))?;
+        match (execution.outcome, peer) {
+            (Outcome::Valid(ours), Ended::Returned(peer)) if ours == peer => Ok("valid".to_owned()),
+            (
+                Outcome::Invalid {
+                    trap: Some(trap), ..
+                },
+                Ended::Trapped(peer),
+            ) if trap.kind == peer || stack_overflow(trap.kind, peer) => {
+                Ok(format!("invalid: {}", trap.kind.name()))
+            }
+            // The peer does not decode results.
+            (Outcome::Invalid { trap: None, .. }, Ended::Returned(_)) => {
+                Ok("invalid: no trap".to_owned())
+            }
+            (ours, peer) => Err(format!("{ours:?}, in Wasmtime {peer:?}")),
+        }
     }
 
     fn try_artifact(&self, random: &mut Random) -> Became {
@@ -179,4 +211,9 @@ fn variant(error: &impl std::fmt::Debug) -> String {
         .find(|c: char| !c.is_alphanumeric())
         .unwrap_or(text.len());
     text[..end].to_owned()
+}
+
+/// The stacks are of unlike sizes.
+fn stack_overflow(ours: TrapKind, peer: TrapKind) -> bool {
+    [ours, peer].contains(&TrapKind::StackOverflow)
 }

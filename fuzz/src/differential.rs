@@ -26,6 +26,8 @@ pub struct Counts {
     /// Calls that were not compared, since one of the engines ran out of stack: their
     /// stacks are of unlike sizes.
     pub stack: u64,
+    /// Runs that were left out since they take too long.
+    pub endless: u64,
 }
 
 /// A finding.
@@ -66,6 +68,7 @@ impl Oracle {
             seed,
             features: Features::ALL,
             wasm: wasm.to_vec(),
+            terminates: false,
         })
     }
 
@@ -81,7 +84,8 @@ impl Oracle {
     /// `Ok(Err(..))` is a difference, `Err(..)` a reason why nothing was compared.
     fn compare(&self, subject: &Subject) -> Result<Result<Counts, String>, String> {
         let plan = Plan::new(&subject.wasm, subject.seed).map_err(|error| error.to_string())?;
-        let peer = match self.peer.compile(&subject.wasm) {
+        let fuel = !subject.terminates;
+        let peer = match self.peer.compile(&subject.wasm, fuel) {
             Ok(module) => module,
             Err(error) => return Err(format!("the peer does not compile it: {error:#}")),
         };
@@ -93,8 +97,12 @@ impl Oracle {
         for step in &plan.steps {
             let peer = self
                 .peer
-                .run(&peer, &plan, step)
+                .run(&peer, &plan, step, fuel)
                 .map_err(|error| format!("the peer does not run it: {error:#}"))?;
+            if peer.iter().any(ran_out_of_fuel) {
+                counts.endless += 1;
+                continue;
+            }
             let ours = match self.ours.run(&ours, &plan, step) {
                 Ok(observations) => observations,
                 Err(error) => {
@@ -139,6 +147,10 @@ fn compare_step(
 
 fn is_stack(observation: &Observation) -> bool {
     observation.ending == Ending::Trapped(TrapKind::StackOverflow)
+}
+
+fn ran_out_of_fuel(observation: &Observation) -> bool {
+    observation.ending == Ending::Trapped(TrapKind::OutOfGas)
 }
 
 /// The name under which an ending is counted.
@@ -198,4 +210,90 @@ fn describe(
         );
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every kind of difference is one.
+    #[test]
+    fn sees_every_difference() {
+        let plan = Plan {
+            globals: vec!["g".to_owned()],
+            ..Plan::default()
+        };
+        let step = Step {
+            function: "f".to_owned(),
+            parameters: vec![],
+            results: vec![],
+            calls: vec![vec![]],
+        };
+        let same = Observation {
+            ending: Ending::Returned(vec![1]),
+            memory: Some((1, 2)),
+            globals: vec![3],
+            host_calls: 4,
+        };
+        let compare = |ours: &[Observation]| {
+            let peer = std::slice::from_ref(&same);
+            compare_step(&plan, &step, peer, ours, &mut Counts::default())
+        };
+        assert_eq!(compare(&[same.clone()]), Ok(()));
+        let others = [
+            Observation {
+                ending: Ending::Returned(vec![0]),
+                ..same.clone()
+            },
+            Observation {
+                ending: Ending::Trapped(TrapKind::Unreachable),
+                ..same.clone()
+            },
+            Observation {
+                memory: Some((1, 0)),
+                ..same.clone()
+            },
+            Observation {
+                globals: vec![0],
+                ..same.clone()
+            },
+            Observation {
+                host_calls: 0,
+                ..same.clone()
+            },
+        ];
+        for other in others {
+            let what = compare(&[other]).expect_err("differs");
+            assert!(what.contains("Wasmtime"), "{what}");
+        }
+        assert!(compare(&[]).is_err());
+        let overflow = Observation {
+            ending: Ending::Trapped(TrapKind::StackOverflow),
+            ..same.clone()
+        };
+        assert_eq!(compare(&[overflow]), Ok(()));
+    }
+
+    /// Some of everything, end to end.
+    #[test]
+    fn engines_agree_on_some_seeds() {
+        // The peer's stack does not fit the threads of tests.
+        let thread = std::thread::Builder::new().stack_size(pvf_peer::THREAD_STACK_BYTES);
+        let work = || {
+            let oracle = Oracle::new().expect("both engines start");
+            for mode in [Mode::Smith, Mode::Program, Mode::Mutated] {
+                let mut compared = 0;
+                for seed in 0..20 {
+                    match oracle.try_seed(seed, mode) {
+                        Verdict::Same(_) => compared += 1,
+                        Verdict::Skipped(_) => {}
+                        Verdict::Different(it) => panic!("{mode:?} {seed}: {}", it.what),
+                    }
+                }
+                assert!(compared > 5, "{mode:?}: {compared} compared");
+            }
+        };
+        let done = thread.spawn(work).expect("starts").join();
+        assert!(done.is_ok());
+    }
 }

@@ -1,14 +1,19 @@
 //! Modules from seeds.
 
+use crate::damage::flip;
 use crate::program::program;
 use crate::random::Random;
 use arbitrary::Unstructured;
 use pvf_spec::Features;
+use std::collections::HashSet;
 use wasm_smith::{Config, InstructionKind, InstructionKinds, MemoryOffsetChoices};
-use wasmparser::{Validator, WasmFeatures};
+use wasmparser::{Parser, Payload, Validator, WasmFeatures};
 
 /// How many times a generated function may enter a loop or a function.
 const FUEL: u32 = 4_000;
+
+/// How often to try to flip bits of a module so that it stays valid.
+const MUTATION_TRIES: u32 = 40;
 
 /// Where modules come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -18,7 +23,11 @@ pub enum Mode {
     /// Our own generator: few shapes of modules, bodies that compute: expressions over
     /// many locals, loops, calls, all results observed.
     Program,
-    /// By turns.
+    /// Either of them, with a few bits of the module flipped so that it is still valid:
+    /// what no generator thinks of. Such modules may run for ever, so Wasmtime gets fuel and goes
+    /// first, and what takes too long is left out.
+    Mutated,
+    /// The first two, by turns.
     Both,
 }
 
@@ -31,6 +40,8 @@ pub struct Subject {
     pub features: Features,
     /// The module.
     pub wasm: Vec<u8>,
+    /// Whether every run of it ends by itself.
+    pub terminates: bool,
 }
 
 /// The module of a seed. The error says why there is none: the generator failed, or
@@ -45,7 +56,7 @@ pub fn generate(seed: u64, mode: Mode) -> Result<Subject, String> {
     let smith = match mode {
         Mode::Smith => true,
         Mode::Program => false,
-        Mode::Both => random.one_in(2),
+        Mode::Both | Mode::Mutated => random.one_in(2),
     };
     let wasm = if smith {
         let bytes = random.between(1_000, 24_000) as usize;
@@ -54,7 +65,27 @@ pub fn generate(seed: u64, mode: Mode) -> Result<Subject, String> {
     } else {
         program(&mut random, features)
     };
+    if mode == Mode::Mutated {
+        return mutated(&mut random, &checked(seed, features, wasm)?);
+    }
     checked(seed, features, wasm)
+}
+
+/// The subject with some bits flipped, still valid.
+fn mutated(random: &mut Random, subject: &Subject) -> Result<Subject, String> {
+    for _ in 0..MUTATION_TRIES {
+        let mut wasm = subject.wasm.clone();
+        for _ in 0..random.between(1, 4) {
+            flip(random, &mut wasm);
+        }
+        if let Ok(mutant) = checked(subject.seed, subject.features, wasm) {
+            return Ok(Subject {
+                terminates: false,
+                ..mutant
+            });
+        }
+    }
+    Err("no mutant is valid".to_owned())
 }
 
 /// The `wasm-smith` module that bytes stand for: for fuzzers that change bytes
@@ -77,11 +108,30 @@ fn checked(seed: u64, features: Features, wasm: Vec<u8>) -> Result<Subject, Stri
     Validator::new_with_features(wasm_features(features))
         .validate_all(&wasm)
         .map_err(|error| format!("generated module is outside the language: {error}"))?;
+    if imports_twice(&wasm).map_err(|error| error.to_string())? {
+        return Err("two imports of one name: linking is by name".to_owned());
+    }
     Ok(Subject {
         seed,
         features,
         wasm,
+        terminates: true,
     })
+}
+
+fn imports_twice(wasm: &[u8]) -> wasmparser::Result<bool> {
+    let mut names = HashSet::new();
+    for payload in Parser::new(0).parse_all(wasm) {
+        if let Payload::ImportSection(section) = payload? {
+            for import in section.into_imports() {
+                let import = import?;
+                if !names.insert((import.module, import.name)) {
+                    return Ok(true);
+                }
+            }
+        }
+    }
+    Ok(false)
 }
 
 /// The accepted language in the parser's terms.

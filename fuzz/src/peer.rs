@@ -13,7 +13,11 @@ use wasmtime::{
 /// Wasmtime, configured as the yardstick.
 pub struct Peer {
     engine: Engine,
+    fuelled: Engine,
 }
+
+/// What a run gets that might not end.
+const FUEL: u64 = 3_000_000;
 
 struct State {
     host: HostFunctions,
@@ -25,21 +29,23 @@ impl Peer {
     pub fn new() -> wasmtime::Result<Self> {
         Ok(Self {
             engine: pvf_peer::engine()?,
+            fuelled: Engine::new(pvf_peer::config().consume_fuel(true))?,
         })
     }
 
-    /// Compiles.
-    pub fn compile(&self, wasm: &[u8]) -> wasmtime::Result<Module> {
-        Module::new(&self.engine, wasm)
+    /// Compiles, with fuel or without.
+    pub fn compile(&self, wasm: &[u8], fuel: bool) -> wasmtime::Result<Module> {
+        Module::new(if fuel { &self.fuelled } else { &self.engine }, wasm)
     }
 
     /// Runs one step of a plan in a fresh instance; one observation per call, or
-    /// one in all if it cannot be instantiated.
+    /// one in all if it cannot be instantiated. `fuel` as it was compiled.
     pub fn run(
         &self,
         module: &Module,
         plan: &Plan,
         step: &Step,
+        fuel: bool,
     ) -> wasmtime::Result<Vec<Observation>> {
         let state = State {
             host: HostFunctions::default(),
@@ -47,7 +53,10 @@ impl Peer {
                 .memory_size(MAX_MEMORY_PAGES as usize * 65_536)
                 .build(),
         };
-        let mut store = Store::new(&self.engine, state);
+        let mut store = Store::new(module.engine(), state);
+        if fuel {
+            store.set_fuel(FUEL)?;
+        }
         store.limiter(|state| &mut state.limits);
         let imports = imports(&mut store, module);
         let instance = match imports.and_then(|imports| Instance::new(&mut store, module, &imports))

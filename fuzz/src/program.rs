@@ -18,7 +18,7 @@ use wasm_encoder::{
 };
 
 /// Loops and calls a module may enter in one instance.
-const FUEL: i32 = 3_000;
+const FUEL: i32 = 5_000;
 /// Global that counts them.
 const FUEL_GLOBAL: u32 = 0;
 /// Global that takes in the values of locals at the end of functions.
@@ -34,8 +34,10 @@ struct Shape {
     types: Vec<(Vec<ValType>, Vec<ValType>)>,
     /// Type of each function, imported ones first.
     functions: Vec<u32>,
+    imported: u32,
     globals: Vec<ValType>,
-    table_entries: u32,
+    /// Functions of the table's entries; behind them lies an empty one.
+    table: Vec<u32>,
     memory_pages: u64,
 }
 
@@ -75,7 +77,7 @@ pub fn program(random: &mut Random, features: Features) -> Vec<u8> {
     tables.table(TableType {
         element_type: RefType::FUNCREF,
         table64: false,
-        minimum: u64::from(shape.table_entries),
+        minimum: shape.table.len() as u64 + 1,
         maximum: None,
         shared: false,
     });
@@ -130,17 +132,21 @@ fn shape(random: &mut Random, features: Features, imported: u32) -> Shape {
         types.push((parameters, results));
     }
     let defined = random.between(2, 9) as u32;
-    let functions = (0..imported + defined)
+    let functions: Vec<u32> = (0..imported + defined)
         .map(|_| random.below(types.len() as u64) as u32)
         .collect();
     let mut globals = vec![ValType::I32, ValType::I64];
     globals.extend(numbers(random, 2, 6));
+    let table = (0..random.between(1, 12))
+        .map(|_| random.below(functions.len() as u64) as u32)
+        .collect();
     Shape {
         features,
         types,
         functions,
+        imported,
         globals,
-        table_entries: random.between(1, 12) as u32,
+        table,
         memory_pages: random.between(1, 3),
     }
 }
@@ -191,19 +197,14 @@ fn exports(shape: &Shape, imported: u32) -> ExportSection {
 }
 
 fn elements(random: &mut Random, shape: &Shape) -> ElementSection {
-    let mut functions = |count: u64| -> Vec<u32> {
-        (0..count)
-            .map(|_| random.below(shape.functions.len() as u64) as u32)
-            .collect()
-    };
-    // The last entry stays empty.
-    let active = functions(u64::from(shape.table_entries) - 1);
-    let passive = functions(4);
+    let passive: Vec<u32> = (0..4)
+        .map(|_| random.below(shape.functions.len() as u64) as u32)
+        .collect();
     let mut elements = ElementSection::new();
     elements.active(
         None,
         &ConstExpr::i32_const(0),
-        Elements::Functions(Cow::Owned(active)),
+        Elements::Functions(Cow::Borrowed(&shape.table)),
     );
     if shape.features.bulk_memory {
         elements.passive(Elements::Functions(Cow::Owned(passive)));

@@ -25,6 +25,11 @@ pub const THREAD_STACK_BYTES: usize = WASM_STACK_BYTES + (16 << 20);
 /// Cranelift at optimisation level speed, with canonical NaNs, compiling in the
 /// calling thread (the crate is built without parallel compilation).
 pub fn engine() -> wasmtime::Result<wasmtime::Engine> {
+    wasmtime::Engine::new(&config())
+}
+
+/// The configuration of [`engine`].
+pub fn config() -> wasmtime::Config {
     let mut config = wasmtime::Config::new();
     config
         .cranelift_opt_level(wasmtime::OptLevel::Speed)
@@ -32,7 +37,7 @@ pub fn engine() -> wasmtime::Result<wasmtime::Engine> {
         .max_wasm_stack(WASM_STACK_BYTES)
         // Not used, but it may not be smaller.
         .async_stack_size(WASM_STACK_BYTES);
-    wasmtime::Engine::new(&config)
+    config
 }
 
 /// What this repository calls a trap of the peer; `None` for those that the accepted

@@ -35,6 +35,17 @@ type Watched = Arc<Mutex<Option<(Kind, u64, Instant)>>>;
 
 /// Says whether nothing was found.
 pub fn run(options: &Options) -> Result<bool, String> {
+    // Executing in the peer takes a large stack.
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new()
+            .stack_size(pvf_peer::THREAD_STACK_BYTES)
+            .spawn_scoped(scope, || feed(options))
+            .map_err(|error| error.to_string())?;
+        thread.join().map_err(|_| "panicked".to_owned())?
+    })
+}
+
+fn feed(options: &Options) -> Result<bool, String> {
     let inputs = Inputs::new(fixtures(&options.fixtures)?)?;
     // Panics are findings or, in host functions, by design: counted, not shown.
     std::panic::set_hook(Box::new(|_| {}));

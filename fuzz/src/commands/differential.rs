@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 #[derive(clap::Args)]
 pub struct Options {
-    /// How many modules.
+    /// How many modules to compare; those that cannot be are not counted.
     #[arg(long, default_value_t = 10_000)]
     modules: u64,
     /// Seed of the first module; the others follow it.
@@ -71,13 +71,19 @@ pub fn run(options: &Options) -> Result<bool, String> {
     let deadline = options
         .time_limit
         .map(|seconds| start + Duration::from_secs(seconds));
+    // With --only there is but one try.
+    let most_tries = match options.only {
+        Some(_) => 1,
+        None => u64::MAX,
+    };
     let next = AtomicU64::new(0);
     let stop = AtomicBool::new(false);
     let summary = Mutex::new(Summary::default());
     let work = || {
+        let mut told = 0;
         while !stop.load(Ordering::Relaxed) {
             let index = next.fetch_add(1, Ordering::Relaxed);
-            if index >= count || deadline.is_some_and(|deadline| Instant::now() > deadline) {
+            if index >= most_tries || deadline.is_some_and(|deadline| Instant::now() > deadline) {
                 return;
             }
             let seed = first.wrapping_add(index);
@@ -89,13 +95,14 @@ pub fn run(options: &Options) -> Result<bool, String> {
                 .lock()
                 .unwrap_or_else(|poisoned| poisoned.into_inner());
             summary.add(verdict, options);
-            if summary.differences.len() >= options.stop_after {
+            let compared = summary.same + summary.differences.len() as u64;
+            if compared >= count || summary.differences.len() >= options.stop_after {
                 stop.store(true, Ordering::Relaxed);
             }
-            let done = summary.done();
-            if done.is_multiple_of(1000) {
+            if compared.is_multiple_of(1000) && compared != told {
+                told = compared;
                 eprintln!(
-                    "{done} modules, {} differences, {} s",
+                    "{compared} modules, {} differences, {} s",
                     summary.differences.len(),
                     start.elapsed().as_secs()
                 );
@@ -168,6 +175,7 @@ impl Summary {
             Verdict::Same(counts) => {
                 self.same += 1;
                 self.counts.stack += counts.stack;
+                self.counts.endless += counts.endless;
                 for (ending, count) in counts.endings {
                     *self.counts.endings.entry(ending).or_default() += count;
                 }
@@ -228,6 +236,10 @@ impl Summary {
         println!(
             "  {:>8}  not compared: stack overflow in one of them",
             self.counts.stack
+        );
+        println!(
+            "  {:>8}  instances not compared: they run too long",
+            self.counts.endless
         );
         println!("seconds              {}", elapsed.as_secs());
     }

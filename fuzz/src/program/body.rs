@@ -11,6 +11,8 @@ use wasm_encoder::{BlockType, Function, MemArg, MemArgTarget, ValType};
 pub struct Body<'a> {
     random: &'a mut Random,
     shape: &'a Shape,
+    /// Index of the function.
+    index: u32,
     /// Types of parameters and locals.
     locals: Vec<ValType>,
     /// For each open block, innermost last: types of its branch operands.
@@ -30,6 +32,7 @@ impl<'a> Body<'a> {
         let mut body = Body {
             random,
             shape,
+            index,
             locals: parameters.iter().chain(&own).copied().collect(),
             labels: vec![results.clone()],
             code: Vec::new(),
@@ -164,10 +167,10 @@ impl<'a> Body<'a> {
     }
 
     fn immediate(&mut self) -> MemArg {
-        let offset = match self.random.below(12) {
-            0..=3 => 0,
-            4..=8 => self.random.below(256),
-            9 | 10 => self.random.below(65_536),
+        let offset = match self.random.below(96) {
+            0..=39 => 0,
+            40..=79 => self.random.below(256),
+            80..=94 => self.random.below(3_000),
             _ => *self
                 .random
                 .pick(&[0xffff, 0x1_0000, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff]),
@@ -182,18 +185,18 @@ impl<'a> Body<'a> {
 
     /// An address that mostly lies in the memory.
     fn address(&mut self, depth: u32) {
-        match self.random.below(16) {
-            0..=3 => {
-                let address = self.random.below(65_000) as i32;
+        match self.random.below(64) {
+            0..=15 => {
+                let address = self.random.below(62_000) as i32;
                 self.push(I32Const(address));
             }
-            4 => self.value(ValType::I32, depth),
-            5 => {
+            16 => self.value(ValType::I32, depth),
+            17 => {
                 let end = (self.shape.memory_pages * 65_536) as i32;
-                let near = end - self.random.below(9) as i32;
+                let near = end - self.random.below(17) as i32;
                 self.push(I32Const(near));
             }
-            6 | 7 => {
+            18..=28 => {
                 self.value(ValType::I32, depth);
                 self.push(I32Const(0xfff));
                 self.push(I32And);
@@ -206,7 +209,7 @@ impl<'a> Body<'a> {
             }
             _ => {
                 self.value(ValType::I32, depth);
-                self.push(I32Const(0xfff8));
+                self.push(I32Const(0xeff8));
                 self.push(I32And);
             }
         }
@@ -222,31 +225,62 @@ impl<'a> Body<'a> {
     /// Arguments and a call, direct or not; the results stay on the stack.
     fn call(&mut self, depth: u32) -> Vec<ValType> {
         let depth = depth.min(2);
-        let functions = self.shape.functions.len() as u64;
-        let function = self.random.below(functions) as u32;
-        let (parameters, results) = self.shape.function(function).clone();
+        let entry = self.callee(&self.shape.table);
+        if self.random.one_in(2)
+            && let Some(entry) = entry
+        {
+            return self.call_entry(entry as u32, depth);
+        }
+        let functions: Vec<u32> = (0..self.shape.functions.len() as u32).collect();
+        let Some(function) = self.callee(&functions) else {
+            return Vec::new();
+        };
+        let (parameters, results) = self.shape.function(function as u32).clone();
         for &ty in &parameters {
             self.value(ty, depth);
         }
-        if self.random.one_in(2) {
-            self.push(Call(function));
-        } else {
-            let entry = self.random.below(u64::from(self.shape.table_entries)) as i32;
-            if self.random.one_in(8) {
-                self.value(ValType::I32, 0);
-            } else {
-                self.push(I32Const(entry));
-            }
-            let mut type_index = self.shape.functions[function as usize];
-            if self.random.one_in(2) {
-                // The type by itself, whatever the entry holds.
-                type_index = self.same_type(type_index);
-            }
-            self.push(CallIndirect {
-                type_index,
-                table_index: 0,
-            });
+        self.push(Call(function as u32));
+        results
+    }
+
+    /// Position of a function to call. Mostly an imported one or one behind this one, so
+    /// that not all runs end in endless recursion.
+    fn callee(&mut self, functions: &[u32]) -> Option<usize> {
+        let recursive = self.random.one_in(8);
+        let forward = |function: u32| function < self.shape.imported || function > self.index;
+        let candidates: Vec<usize> = (0..functions.len())
+            .filter(|&position| recursive || forward(functions[position]))
+            .collect();
+        match candidates.is_empty() {
+            true => None,
+            false => Some(*self.random.pick(&candidates)),
         }
+    }
+
+    /// A call through the table, now and then of the wrong type or outside of it.
+    fn call_entry(&mut self, entry: u32, depth: u32) -> Vec<ValType> {
+        let mut type_index = self.shape.functions[self.shape.table[entry as usize] as usize];
+        if self.random.one_in(2) {
+            type_index = self.same_type(type_index);
+        }
+        if self.random.one_in(30) {
+            type_index = self.random.below(self.shape.types.len() as u64) as u32;
+        }
+        let (parameters, results) = self.shape.types[type_index as usize].clone();
+        for &ty in &parameters {
+            self.value(ty, depth);
+        }
+        match self.random.below(40) {
+            0 => self.value(ValType::I32, 0),
+            // The entry behind the last function is empty, and there is none behind it.
+            1 => self.push(I32Const(self.shape.table.len() as i32)),
+            2 => self.push(I32Const(self.shape.table.len() as i32 + 1)),
+            _ => self.push(I32Const(entry as i32)),
+        }
+        self.push(CallIndirect {
+            type_index,
+            table_index: 0,
+        });
         results
     }
 
@@ -344,14 +378,16 @@ impl<'a> Body<'a> {
         self.burn_fuel();
         let statements = self.random.between(1, 5);
         self.statements(statements, depth);
-        if self.random.one_in(2) {
-            // Turns that a fuel count decides, so that some loops turn often.
-            let mask = *self.random.pick(&[1, 3, 15, 63]);
-            self.push(GlobalGet(FUEL_GLOBAL));
-            self.push(I32Const(mask));
-            self.push(I32And);
-        } else {
+        // The fuel ends every loop after some turns.
+        let mask = *self.random.pick(&[1, 3, 7, 15, 31]);
+        let conditional = self.random.one_in(2);
+        self.push(GlobalGet(FUEL_GLOBAL));
+        self.push(I32Const(mask));
+        self.push(I32And);
+        if conditional {
+            self.push(I32Const(0));
             self.condition(depth);
+            self.push(Select);
         }
         self.push(BrIf(0));
         self.labels.pop();
