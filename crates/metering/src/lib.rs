@@ -1,1 +1,20 @@
 //! x
+#![forbid(unsafe_code)]
+
+mod body;
+mod error;
+mod gas;
+mod instruction;
+mod logical;
+mod meter;
+mod schedule;
+mod signatures;
+
+pub use body::{BodyError, declared_locals, gas_charges, logical_cost, logical_costs};
+pub use error::MeterError;
+pub use gas::{Charge, GasBlocks};
+pub use instruction::{Class, Instruction};
+pub use logical::{ACTIVATION_COST, LogicalHeight};
+pub use meter::{DEFAULT_STACK_LOGICAL_MAX, Gas, LogicalStack, LogicalStackExhausted, OutOfGas};
+pub use schedule::{Costs, Schedule, ScheduleError};
+pub use signatures::{Arity, ModuleSignatures, Signatures};

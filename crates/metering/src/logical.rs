@@ -1,0 +1,242 @@
+//! The logical cost of a function: what one active call of it adds to the logical stack.
+//!
+//! In: the operators of a valid body in order. Out: the cost in units. Each operator takes
+//! constant time (`br_table`: linear in its targets) and nothing is allocated but the
+//! frames of open blocks, in a buffer that stays from body to body.
+
+use crate::Instruction;
+use crate::error::{MeterError, NO_FRAME, NO_FUNCTION, NO_LABEL, NO_TYPE};
+use crate::signatures::{Arity, Signatures};
+use wasmparser::{BlockType, BrTable, Operator};
+
+/// The height at which every body starts.
+pub const ACTIVATION_COST: u32 = 2;
+
+/// An open block.
+#[derive(Clone, Copy, Debug)]
+struct Frame {
+    /// Height below the block's own operands.
+    base: u32,
+    /// Values a branch to the block's label takes.
+    label_arity: u32,
+    /// Values the block gives when it ends.
+    results: u32,
+    /// An instruction that does not go on was met. An `else` does not take it back.
+    polymorphic: bool,
+}
+
+/// The walk that finds a logical cost.
+///
+/// ```
+/// # use pvf_metering::{LogicalHeight, ModuleSignatures};
+/// # use wasmparser::Operator;
+/// let module = ModuleSignatures::default();
+/// let mut height = LogicalHeight::new();
+/// height.begin(3, 0);
+/// height.operator(&Operator::I32Const { value: 1 }, &module)?;
+/// height.operator(&Operator::Drop, &module)?;
+/// height.operator(&Operator::End, &module)?;
+/// assert_eq!(height.finish()?, 3 + 2 + 1);
+/// # Ok::<(), pvf_metering::MeterError>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct LogicalHeight {
+    frames: Vec<Frame>,
+    declared_locals: u32,
+    height: u32,
+    max_height: u32,
+}
+
+impl LogicalHeight {
+    /// A walk without a body; [`begin`](Self::begin) gives it one.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Starts a body with so many declared locals (parameters not counted) and results of its
+    /// function.
+    pub fn begin(&mut self, declared_locals: u32, results: u32) {
+        self.frames.clear();
+        self.frames.push(Frame {
+            base: 0,
+            label_arity: results,
+            results,
+            polymorphic: false,
+        });
+        self.declared_locals = declared_locals;
+        self.height = ACTIVATION_COST;
+        self.max_height = 0;
+    }
+
+    /// Takes the next operator of the body, unreachable ones and the last `end` as well.
+    ///
+    /// # Errors
+    /// [`MeterError`]; the body then has no cost, and the walk must [`begin`](Self::begin) anew.
+    pub fn operator(
+        &mut self,
+        operator: &Operator<'_>,
+        module: &impl Signatures,
+    ) -> Result<(), MeterError> {
+        self.observe()?;
+        match *operator {
+            Operator::Block { blockty } => self.enter(blockty, false, module),
+            Operator::Loop { blockty } => self.enter(blockty, true, module),
+            Operator::If { blockty } => {
+                self.pop(1)?;
+                self.enter(blockty, false, module)
+            }
+            // Neither the height nor the frame is reset.
+            Operator::Else => Ok(()),
+            Operator::End => self.leave(),
+            Operator::Unreachable => self.stop(),
+            Operator::Br { relative_depth } => {
+                self.pop(self.frame(relative_depth)?.label_arity)?;
+                self.stop()
+            }
+            Operator::BrIf { relative_depth } => {
+                let arity = self.frame(relative_depth)?.label_arity;
+                self.pop(arity)?;
+                self.pop(1)?;
+                self.push(arity)
+            }
+            Operator::BrTable { ref targets } => self.branch_table(targets),
+            Operator::Return => {
+                let function = self.frames.first().ok_or(NO_FRAME)?;
+                self.pop(function.label_arity)?;
+                self.stop()
+            }
+            Operator::Call { function_index } => {
+                let arity = module.function(function_index).ok_or(NO_FUNCTION)?;
+                self.call(arity)
+            }
+            Operator::CallIndirect { type_index, .. } => {
+                let arity = module.function_type(type_index).ok_or(NO_TYPE)?;
+                self.pop(1)?;
+                self.call(arity)
+            }
+            // Two pops: they differ from one of three in polymorphic frames.
+            Operator::Select => {
+                self.pop(2)?;
+                self.pop(1)?;
+                self.push(1)
+            }
+            ref plain => {
+                let instruction = Instruction::of(plain).ok_or(MeterError::UnknownInstruction)?;
+                let (pops, pushes) = instruction.effect();
+                self.pop(pops)?;
+                self.push(pushes)
+            }
+        }
+    }
+
+    /// The cost of the body: declared locals and greatest height, in units; at least
+    /// [`ACTIVATION_COST`].
+    ///
+    /// # Errors
+    /// [`MeterError::Malformed`] before the last `end`, [`MeterError::Overflow`] beyond `u32`.
+    pub fn finish(&self) -> Result<u32, MeterError> {
+        if !self.frames.is_empty() || self.max_height == 0 {
+            return Err(MeterError::Malformed {
+                what: "the body does not end",
+            });
+        }
+        let cost = self.declared_locals.checked_add(self.max_height);
+        cost.ok_or(MeterError::Overflow {
+            what: "the logical cost",
+        })
+    }
+
+    /// Heights count before an operator, never behind the last one, and only while the innermost
+    /// frame is not polymorphic, whatever those around it are.
+    fn observe(&mut self) -> Result<(), MeterError> {
+        let innermost = self.frames.last().ok_or(NO_FRAME)?;
+        if !innermost.polymorphic {
+            self.max_height = self.max_height.max(self.height);
+        }
+        Ok(())
+    }
+
+    fn frame(&self, relative_depth: u32) -> Result<Frame, MeterError> {
+        let above = self.frames.len().checked_sub(1).ok_or(NO_FRAME)?;
+        let index = above.checked_sub(relative_depth as usize).ok_or(NO_LABEL)?;
+        Ok(self.frames[index])
+    }
+
+    /// A pop right at the base of a polymorphic frame takes nothing; one from above the base takes
+    /// all it asks for, even from below the base.
+    fn pop(&mut self, count: u32) -> Result<(), MeterError> {
+        if count == 0 {
+            return Ok(());
+        }
+        let innermost = self.frames.last().ok_or(NO_FRAME)?;
+        if self.height == innermost.base {
+            return if innermost.polymorphic {
+                Ok(())
+            } else {
+                Err(MeterError::OuterOperand)
+            };
+        }
+        self.height = self
+            .height
+            .checked_sub(count)
+            .ok_or(MeterError::Underflow)?;
+        Ok(())
+    }
+
+    fn push(&mut self, count: u32) -> Result<(), MeterError> {
+        let height = self.height.checked_add(count);
+        self.height = height.ok_or(MeterError::Overflow {
+            what: "the logical height",
+        })?;
+        Ok(())
+    }
+
+    fn call(&mut self, arity: Arity) -> Result<(), MeterError> {
+        self.pop(arity.params)?;
+        self.push(arity.results)
+    }
+
+    fn enter(
+        &mut self,
+        ty: BlockType,
+        is_loop: bool,
+        module: &impl Signatures,
+    ) -> Result<(), MeterError> {
+        let arity = module.block(ty).ok_or(NO_TYPE)?;
+        // Parameters of blocks are this crate's extension; without any, both are no-ops.
+        self.pop(arity.params)?;
+        let base = self.height;
+        self.push(arity.params)?;
+        self.frames.push(Frame {
+            base,
+            label_arity: if is_loop { arity.params } else { arity.results },
+            results: arity.results,
+            polymorphic: false,
+        });
+        Ok(())
+    }
+
+    fn leave(&mut self) -> Result<(), MeterError> {
+        let frame = self.frames.pop().ok_or(NO_FRAME)?;
+        self.height = frame.base;
+        self.push(frame.results)
+    }
+
+    fn stop(&mut self) -> Result<(), MeterError> {
+        self.frames.last_mut().ok_or(NO_FRAME)?.polymorphic = true;
+        Ok(())
+    }
+
+    /// The index is not popped.
+    fn branch_table(&mut self, targets: &BrTable<'_>) -> Result<(), MeterError> {
+        let arity = self.frame(targets.default())?.label_arity;
+        for target in targets.targets() {
+            let target = target.map_err(|_| NO_LABEL)?;
+            if self.frame(target)?.label_arity != arity {
+                return Err(MeterError::BrTableArity);
+            }
+        }
+        self.pop(arity)?;
+        self.stop()
+    }
+}
