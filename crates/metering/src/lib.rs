@@ -15,6 +15,6 @@ pub use error::MeterError;
 pub use gas::{Charge, GasBlocks};
 pub use instruction::{Class, Instruction};
 pub use logical::{ACTIVATION_COST, LogicalHeight};
-pub use meter::{DEFAULT_STACK_LOGICAL_MAX, Gas, LogicalStack, LogicalStackExhausted, OutOfGas};
+pub use meter::{Gas, LogicalStack, LogicalStackExhausted, OutOfGas};
 pub use schedule::{Costs, Schedule, ScheduleError};
 pub use signatures::{Arity, ModuleSignatures, Signatures};

@@ -2,9 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Polkadot's default `StackLogicalMax`, in units.
-pub const DEFAULT_STACK_LOGICAL_MAX: u32 = 65_536;
-
 /// The logical stack is exhausted. The trap is `unreachable` under `wasm-instrument`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the logical stack is exhausted")]

@@ -1,0 +1,321 @@
+//! `wasm-instrument` 0.4 as the oracle: it instruments a module, and its constants and positions
+//! are read back from what it wrote.
+
+#![allow(dead_code, reason = "each test uses a part")]
+
+pub mod bodies;
+pub mod corpus;
+
+use pvf_metering::{
+    BodyError, Costs, GasBlocks, Instruction, LogicalHeight, MeterError, ModuleSignatures,
+    Schedule, Signatures, declared_locals,
+};
+use std::cell::RefCell;
+use std::num::NonZeroU32;
+use wasm_instrument::gas_metering::{self, MemoryGrowCost, Rules, host_function};
+use wasm_instrument::inject_stack_limiter;
+use wasm_instrument::parity_wasm::elements::{
+    self, ExportEntry, ImportCountType, Instruction as Parity, Internal, Module, Serialize,
+};
+use wasmparser::{BinaryReader, OperatorsReader, Parser, Payload};
+
+/// What the oracle reads from a module.
+pub fn read(wasm: &[u8]) -> Module {
+    elements::deserialize_buffer(wasm).expect("the oracle's parser reads WebAssembly 1.0")
+}
+
+/// The stack limit written into instrumented modules.
+pub const LIMIT: u32 = 0x1234_5678;
+
+/// The logical cost of each defined function as the stack limiter has it.
+///
+/// Every function gets an export of its own, hence a thunk, which holds its cost.
+pub fn logical_costs(wasm: &[u8]) -> Result<Vec<u32>, &'static str> {
+    let mut module = read(wasm);
+    let imported = module.import_count(ImportCountType::Function) as u32;
+    let functions = module.functions_space() as u32;
+    if functions == imported {
+        return Ok(vec![]);
+    }
+    if module.export_section().is_none() {
+        let empty = elements::Section::Export(elements::ExportSection::with_entries(vec![]));
+        module.insert_section(empty).expect("no exports were there");
+    }
+    let exports = module.export_section_mut().expect("inserted above");
+    *exports.entries_mut() = (imported..functions)
+        .map(|index| ExportEntry::new(format!("f{index}"), Internal::Function(index)))
+        .collect();
+    let module = inject_stack_limiter(module, LIMIT)?;
+    let bodies = module.code_section().expect("there are functions").bodies();
+    let exports = module.export_section().expect("inserted above").entries();
+    let costs = (imported..).zip(exports).map(|(function, export)| {
+        let Internal::Function(thunk) = *export.internal() else {
+            panic!("functions only");
+        };
+        assert!(thunk >= functions, "every defined function has a thunk");
+        let thunk = bodies[(thunk - imported) as usize].code().elements();
+        let start = thunk
+            .iter()
+            .position(|instruction| !matches!(instruction, Parity::GetLocal(_)));
+        let charge = &thunk[start.expect("a charge")..];
+        let (cost, callee) = limiter_sequence(charge);
+        assert_eq!(callee, function);
+        assert_eq!(charge[CHARGED_CALL_LEN..], [Parity::End]);
+        cost
+    });
+    Ok(costs.collect())
+}
+
+/// Instructions of a charged call, the call counted.
+pub const CHARGED_CALL_LEN: usize = 15;
+
+/// Cost and callee of the charged call that the code starts with; its shape is checked.
+pub fn limiter_sequence(code: &[Parity]) -> (u32, u32) {
+    let [Parity::GetGlobal(global), Parity::I32Const(cost), ..] = *code else {
+        panic!("no charge at {code:?}");
+    };
+    let Parity::Call(callee) = code[10] else {
+        panic!("no call at {code:?}");
+    };
+    let expected = [
+        Parity::GetGlobal(global),
+        Parity::I32Const(cost),
+        Parity::I32Add,
+        Parity::SetGlobal(global),
+        Parity::GetGlobal(global),
+        Parity::I32Const(LIMIT as i32),
+        Parity::I32GtU,
+        Parity::If(elements::BlockType::NoResult),
+        Parity::Unreachable,
+        Parity::End,
+        Parity::Call(callee),
+        Parity::GetGlobal(global),
+        Parity::I32Const(cost),
+        Parity::I32Sub,
+        Parity::SetGlobal(global),
+    ];
+    assert_eq!(code[..CHARGED_CALL_LEN], expected);
+    (cost as u32, callee)
+}
+
+/// A charge: index of the operator it precedes, and its cost.
+pub type At = (u32, u64);
+
+/// Where the gas metering makes which charge, for each defined function.
+///
+/// Also checked: a `memory.grow` goes through the oracle's function if and only if pages have
+/// a price, and that function charges it for each page.
+pub fn gas_charges(wasm: &[u8], costs: &Costs) -> Result<Vec<Vec<At>>, ()> {
+    let module = read(wasm);
+    let gas = module.import_count(ImportCountType::Function) as u32;
+    let defined = module.functions_space() - gas as usize;
+    let grow = module.functions_space() as u32 + 1;
+    let rules = OracleRules::new(costs.clone());
+    let backend = host_function::Injector::new("meter", "gas");
+    let module = gas_metering::inject(module, backend, &rules).map_err(drop)?;
+    let Some(code) = module.code_section() else {
+        return Ok(vec![]);
+    };
+    if let Some(body) = code.bodies().get(defined) {
+        let expected = [
+            Parity::GetLocal(0),
+            Parity::GetLocal(0),
+            Parity::I64ExtendUI32,
+            Parity::I64Const(costs.memory_grow_per_page().into()),
+            Parity::I64Mul,
+            Parity::Call(gas),
+            Parity::GrowMemory(0),
+            Parity::End,
+        ];
+        assert_eq!(body.code().elements(), expected);
+    }
+    let bodies = code.bodies()[..defined].iter();
+    Ok(bodies
+        .map(|body| {
+            let code = body.code().elements();
+            let mut charges = Vec::new();
+            let mut operator = 0;
+            let mut at = 0;
+            while at < code.len() {
+                match code[at..] {
+                    [Parity::I64Const(cost), Parity::Call(callee), ..] if callee == gas => {
+                        charges.push((operator, cost as u64));
+                        at += 2;
+                        continue;
+                    }
+                    [Parity::Call(callee), ..] => {
+                        assert_ne!(callee, gas);
+                        assert!(callee != grow || costs.memory_grow_per_page() > 0);
+                    }
+                    [Parity::GrowMemory(_), ..] => assert_eq!(costs.memory_grow_per_page(), 0),
+                    _ => {}
+                }
+                operator += 1;
+                at += 1;
+            }
+            charges
+        })
+        .collect())
+}
+
+/// Our schedule as the oracle's rules.
+struct OracleRules {
+    costs: Costs,
+    /// By opcode, as far as asked for.
+    prices: RefCell<[Option<u32>; 256]>,
+}
+
+impl OracleRules {
+    fn new(costs: Costs) -> Self {
+        Self {
+            costs,
+            prices: RefCell::new([None; 256]),
+        }
+    }
+
+    /// From one parser's instruction to the other's, by way of the encoding.
+    fn price(&self, instruction: &Parity, bytes: &[u8]) -> u32 {
+        // Delimiters cannot be read outside a body. Their price must not matter.
+        if matches!(instruction, Parity::Else | Parity::End) {
+            return 1_000_003;
+        }
+        let operator = OperatorsReader::new(BinaryReader::new(bytes, 0))
+            .read()
+            .expect("what one parser writes the other reads");
+        let instruction = Instruction::of(&operator).expect("a known instruction");
+        self.costs.instruction(instruction)
+    }
+}
+
+impl Rules for OracleRules {
+    fn instruction_cost(&self, instruction: &Parity) -> Option<u32> {
+        let mut bytes = Vec::with_capacity(16);
+        let written = instruction.clone().serialize(&mut bytes);
+        written.expect("a vector takes all");
+        let mut prices = self.prices.borrow_mut();
+        let price = &mut prices[bytes[0] as usize];
+        Some(*price.get_or_insert_with(|| self.price(instruction, &bytes)))
+    }
+
+    fn memory_grow_cost(&self) -> MemoryGrowCost {
+        let per_page = NonZeroU32::new(self.costs.memory_grow_per_page());
+        per_page.map_or(MemoryGrowCost::Free, MemoryGrowCost::Linear)
+    }
+
+    fn call_per_local_cost(&self) -> u32 {
+        self.costs.per_local()
+    }
+}
+
+/// What one walk of ours finds in a module, functions in order: logical costs (up to the first
+/// function that has none) and charges.
+pub struct Ours {
+    pub logical: Result<Vec<u32>, MeterError>,
+    pub gas: Result<Vec<Vec<At>>, MeterError>,
+}
+
+/// Both meters driven operator by operator, side by side, with reused buffers, as a compiler does.
+pub fn ours(wasm: &[u8], costs: &Costs) -> Result<Ours, BodyError> {
+    let module = ModuleSignatures::parse(wasm)?;
+    let mut height = LogicalHeight::new();
+    let mut blocks = GasBlocks::new();
+    let mut logical = Ok(Vec::new());
+    let mut gas = Ok(Vec::new());
+    let mut function = module.imported_functions();
+    for payload in Parser::new(0).parse_all(wasm) {
+        let Payload::CodeSectionEntry(body) = payload? else {
+            continue;
+        };
+        let arity = module.function(function).expect("a declared function");
+        let locals = declared_locals(&body)?;
+        height.begin(locals, arity.results);
+        let mut height_result = Ok(());
+        let mut blocks_result = blocks.begin(costs, locals);
+        let mut operators = body.get_operators_reader()?;
+        let mut offsets = Vec::new();
+        while !operators.eof() {
+            let (operator, offset) = operators.read_with_offset()?;
+            offsets.push(offset);
+            height_result = height_result.and_then(|()| height.operator(&operator, &module));
+            blocks_result = blocks_result.and_then(|()| blocks.operator(offset, &operator, costs));
+        }
+        let cost = height_result.and_then(|()| height.finish());
+        logical = logical.and_then(|mut all: Vec<u32>| {
+            all.push(cost?);
+            Ok(all)
+        });
+        let charges = blocks_result.and_then(|()| blocks.finish());
+        gas = gas.and_then(|mut all: Vec<Vec<At>>| {
+            let charges = charges?.iter().map(|charge| {
+                assert_eq!(charge.offset, offsets[charge.operator as usize]);
+                (charge.operator, charge.cost)
+            });
+            all.push(charges.collect());
+            Ok(all)
+        });
+        function += 1;
+    }
+    Ok(Ours { logical, gas })
+}
+
+/// What the oracle says where we have a [`MeterError`].
+pub fn oracle_message(error: MeterError) -> &'static str {
+    match error {
+        MeterError::Underflow => "stack underflow",
+        MeterError::OuterOperand => "trying to pop more values than pushed",
+        MeterError::BrTableArity => "Arity of all jump-targets must be equal",
+        other => panic!("the oracle has no such error: {other}"),
+    }
+}
+
+/// Ours and the oracle's are equal for a valid module; whether the stack limiter takes it.
+pub fn assert_equal(wasm: &[u8], schedules: &[Costs]) -> bool {
+    let mut accepted = false;
+    for (index, costs) in schedules.iter().enumerate() {
+        let ours = ours(wasm, costs).expect("a well-formed module");
+        // The logical costs do not depend on the schedule.
+        if index == 0 {
+            let expected = logical_costs(wasm);
+            accepted = expected.is_ok();
+            assert_eq!(ours.logical.map_err(oracle_message), expected);
+        }
+        let charges = ours.gas.map_err(drop);
+        assert_eq!(charges, gas_charges(wasm, costs), "schedule {index}");
+    }
+    accepted
+}
+
+/// Schedules that tell every instruction from every other, have free ones, price pages and locals,
+/// or do not.
+pub fn schedules() -> Vec<Costs> {
+    let distinct = Schedule {
+        per_local: 7919,
+        memory_grow_per_page: 10_000,
+        instruction: prices(|index| 1 << 20 | index * 4099),
+        ..Schedule::default()
+    };
+    let sparse = Schedule {
+        default: 0,
+        per_local: 0,
+        instruction: prices(|index| u32::from(index % 3 == 0) * (index + 1)),
+        ..Schedule::default()
+    };
+    // Largest prices; no locals, whose cost would be beyond 32 bits.
+    let dear = Schedule {
+        default: u32::MAX,
+        per_local: 0,
+        memory_grow_per_page: u32::MAX,
+        ..Schedule::default()
+    };
+    [Schedule::default(), distinct, sparse, dear]
+        .map(|schedule| schedule.costs().expect("known names"))
+        .into()
+}
+
+fn prices(price: impl Fn(u32) -> u32) -> std::collections::BTreeMap<String, u32> {
+    (0..)
+        .zip(Instruction::ALL)
+        .filter(|(_, instruction)| instruction.is_charged())
+        .map(|(index, instruction)| (instruction.name().to_owned(), price(index)))
+        .collect()
+}
