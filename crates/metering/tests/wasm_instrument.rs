@@ -231,3 +231,20 @@ fn the_price_of_locals_fits_32_bits() {
         );
     }
 }
+
+/// The other back end charges at the same places, each time for its counting function as well.
+#[test]
+fn the_global_back_end_adds_its_own_cost() {
+    // Eight instructions at 1 each, one else, two ends.
+    let own = 8 + 3 * u64::from(oracle::DELIMITER_PRICE);
+    for (_, wasm) in corpus::fixtures() {
+        let ours = oracle::ours(&wasm, &Costs::default()).expect("well-formed");
+        let ours = ours.gas.expect("the oracle accepts it");
+        let theirs = oracle::global_charges(&wasm, &Costs::default());
+        assert_eq!(ours.len(), theirs.len());
+        for (ours, theirs) in ours.iter().zip(theirs) {
+            let expected: Vec<u64> = ours.iter().map(|(_, cost)| cost + own).collect();
+            assert_eq!(theirs, expected);
+        }
+    }
+}

@@ -61,7 +61,7 @@ fn config(export_everything: bool) -> Config {
         max_memories: 1,
         max_tables: 1,
         memory64_enabled: false,
-        min_funcs: 1,
+        min_funcs: 3,
         multi_value_enabled: false,
         reference_types_enabled: false,
         relaxed_simd_enabled: false,
@@ -78,7 +78,7 @@ fn config(export_everything: bool) -> Config {
 /// The random module of a number.
 pub fn random_module(number: u64) -> Vec<u8> {
     let mut state = number;
-    let bytes: Vec<u8> = (0..256)
+    let bytes: Vec<u8> = (0..640)
         .flat_map(|_| splitmix(&mut state).to_le_bytes())
         .collect();
     let mut choices = arbitrary::Unstructured::new(&bytes);

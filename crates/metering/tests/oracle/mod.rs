@@ -12,7 +12,7 @@ use pvf_metering::{
 };
 use std::cell::RefCell;
 use std::num::NonZeroU32;
-use wasm_instrument::gas_metering::{self, MemoryGrowCost, Rules, host_function};
+use wasm_instrument::gas_metering::{self, MemoryGrowCost, Rules, host_function, mutable_global};
 use wasm_instrument::inject_stack_limiter;
 use wasm_instrument::parity_wasm::elements::{
     self, ExportEntry, ImportCountType, Instruction as Parity, Internal, Module, Serialize,
@@ -158,6 +158,32 @@ pub fn gas_charges(wasm: &[u8], costs: &Costs) -> Result<Vec<Vec<At>>, ()> {
         .collect())
 }
 
+/// The charges of the mutable-global back end for each defined function: constants, in order.
+pub fn global_charges(wasm: &[u8], costs: &Costs) -> Vec<Vec<u64>> {
+    let module = read(wasm);
+    let gas = module.functions_space() as u32;
+    let defined = gas as usize - module.import_count(ImportCountType::Function);
+    let rules = OracleRules::new(costs.clone());
+    let module = gas_metering::inject(module, mutable_global::Injector::new("gas"), &rules)
+        .expect("the oracle accepts it");
+    let bodies = module.code_section().map_or(&[][..], |code| code.bodies());
+    let charges = bodies[..defined].iter().map(|body| {
+        let pairs = body.code().elements().windows(2);
+        pairs
+            .filter_map(|pair| match *pair {
+                [Parity::I64Const(cost), Parity::Call(callee)] if callee == gas => {
+                    Some(cost as u64)
+                }
+                _ => None,
+            })
+            .collect()
+    });
+    charges.collect()
+}
+
+/// Price of `else` and `end`, which must not matter to any metered block.
+pub const DELIMITER_PRICE: u32 = 1_000_003;
+
 /// Our schedule as the oracle's rules.
 struct OracleRules {
     costs: Costs,
@@ -177,7 +203,7 @@ impl OracleRules {
     fn price(&self, instruction: &Parity, bytes: &[u8]) -> u32 {
         // Delimiters cannot be read outside a body. Their price must not matter.
         if matches!(instruction, Parity::Else | Parity::End) {
-            return 1_000_003;
+            return DELIMITER_PRICE;
         }
         let operator = OperatorsReader::new(BinaryReader::new(bytes, 0))
             .read()

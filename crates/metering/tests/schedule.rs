@@ -1,0 +1,87 @@
+//! Schedules as data: what a price is, and which schedules are refused.
+
+use pvf_metering::{Class, Costs, Instruction, Schedule, ScheduleError};
+
+fn costs(toml: &str) -> Result<Costs, ScheduleError> {
+    Schedule::parse(toml)?.costs()
+}
+
+#[test]
+fn the_nearest_price_holds() {
+    let costs = costs(
+        "default = 3
+        [class]
+        division = 20
+        memory = 0
+        [instruction]
+        \"i64.div_s\" = 40
+        \"memory.grow\" = 500",
+    )
+    .expect("a schedule");
+    assert_eq!(costs.instruction(Instruction::I32Add), 3);
+    assert_eq!(costs.instruction(Instruction::I32RemU), 20);
+    assert_eq!(costs.instruction(Instruction::I64DivS), 40);
+    assert_eq!(costs.instruction(Instruction::MemorySize), 0);
+    assert_eq!(costs.instruction(Instruction::MemoryGrow), 500);
+    assert_eq!(costs.instruction(Instruction::End), 0);
+}
+
+#[test]
+fn an_empty_schedule_is_the_default() {
+    assert_eq!(costs(""), Ok(Costs::default()));
+    assert_eq!(costs("[class]\ndivision = 1"), Ok(Costs::default()));
+    assert_ne!(costs("per_local = 0"), Ok(Costs::default()));
+    let bytes = |toml| costs(toml).expect("a schedule").to_bytes();
+    assert_eq!(bytes(""), bytes("default = 1"));
+    assert_ne!(bytes(""), bytes("memory_grow_per_page = 1"));
+}
+
+#[test]
+fn mistakes_are_named() {
+    let name = |name: &str| name.to_owned();
+    let unknown = ScheduleError::UnknownClass {
+        name: name("divide"),
+    };
+    assert_eq!(costs("[class]\ndivide = 1"), Err(unknown));
+    let unknown = ScheduleError::UnknownInstruction {
+        name: name("i32.div"),
+    };
+    assert_eq!(costs("[instruction]\n\"i32.div\" = 1"), Err(unknown));
+    let free = ScheduleError::Free { name: name("end") };
+    assert_eq!(costs("[instruction]\nend = 1"), Err(free));
+    for (toml, expected) in [
+        ("default = 1\nper_page = 1", 2),
+        ("default = -1", 1),
+        ("\n\ndefault = 4294967296", 3),
+        ("default = 1.5", 1),
+        ("default = 1\ndefault = 1", 2),
+        ("[class]\nload = \"1\"", 2),
+        ("default", 1),
+    ] {
+        match costs(toml) {
+            Err(ScheduleError::Toml { line, message }) => {
+                assert!(!message.is_empty());
+                assert_eq!(line, expected, "{toml}: {message}");
+            }
+            other => panic!("{toml}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn names_are_unique_and_known() {
+    for &instruction in Instruction::ALL {
+        assert_eq!(
+            Instruction::from_name(instruction.name()),
+            Some(instruction)
+        );
+    }
+    for class in Class::ALL {
+        assert_eq!(Class::from_name(class.name()), Some(class));
+        assert!(
+            Instruction::ALL
+                .iter()
+                .any(|instruction| instruction.class() == class)
+        );
+    }
+}
