@@ -133,6 +133,7 @@ impl GasBlocks {
     }
 
     /// What a paid operator does to the blocks.
+    #[inline]
     fn control(&mut self, operator: &Operator<'_>) -> Result<(), MeterError> {
         match *operator {
             // The block's first instructions are paid for with those before it.
@@ -154,6 +155,7 @@ impl GasBlocks {
     }
 
     /// Adds a cost to the block of the innermost frame; opens one here if none is open.
+    #[inline]
     fn pay(&mut self, offset: u64, cost: u64) -> Result<(), MeterError> {
         let frame = self.frames.last_mut().ok_or(NO_FRAME)?;
         let charges = &mut self.charges;

@@ -103,6 +103,7 @@ macro_rules! instructions {
             pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
             /// The instruction of an operator, `None` if the meters do not know it.
+            #[inline]
             pub fn of(operator: &Operator<'_>) -> Option<Self> {
                 match operator {
                     $(Operator::$variant { .. } => Some(Self::$variant),)*
@@ -123,6 +124,7 @@ macro_rules! instructions {
             }
 
             /// Operands taken and given, where no label or type decides it (else `(0, 0)`).
+            #[inline]
             pub(crate) fn effect(self) -> (u32, u32) {
                 const EFFECTS: &[(u8, u8)] = &[$(($pops, $pushes),)*];
                 let (pops, pushes) = EFFECTS[self as usize];

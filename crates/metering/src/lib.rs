@@ -7,57 +7,50 @@
 //! Both look at the module as it was given: never at one that the other meter has instrumented, where
 //! heights and blocks are others.
 //!
+//! The rules are those of the specification's chapters "Logical stack" and "Gas", whose ids are used here.
+//!
 //! # The logical stack
 //!
-//! **LOGICAL-1 (cost).** `cost(f) = declared locals + greatest height`, in units. Parameters are not
+//! **LOGICAL-2, cost.** `cost(f) = declared locals + greatest height`, in units. Parameters are not
 //! counted. Every defined function costs at least 2; imported functions cost 0.
 //!
-//! **LOGICAL-2 (height).** A body starts at height 2 and each operator takes and gives operands as
-//! its type says. A height counts if it is there *before* an operator (the last `end` included, so that
-//! what the last operator leaves does count, but not what stands behind the last `end`) while the
-//! innermost open block is not polymorphic. A block becomes polymorphic at its first
-//! `unreachable`, `br`, `br_table` or `return` and stays so to its `end`. A block inside a polymorphic one
-//! is not polymorphic itself and counts.
+//! **LOGICAL-3, height.** A body starts at height 2, and each operator takes and gives operands as
+//! its type says. A height counts if it is there *before* an operator (before the last `end` too, but
+//! never behind it) while the innermost open block is not polymorphic. A block becomes polymorphic at
+//! its first `unreachable`, `br`, `br_table` or `return` and stays so to its `end`. A block inside a
+//! polymorphic one is not polymorphic itself and counts.
+//! - Branches and `return` take the values of their label; `br_if` gives them back. `br_table` does
+//!   not take its index. A loop's label takes the loop's parameters.
+//! - `else` changes nothing: an `else` branch starts at the height where the first branch ended, its
+//!   result included, and does not count at all if the first branch is polymorphic.
+//! - `end` sets the height to that where the block began, and adds the block's results.
+//! - An operator may take operands (`select`: two, then one; `call_indirect`: the index, then the
+//!   arguments; `br_if`: the label's values, then the condition) that unreachable code does not have.
+//!   If the height is exactly where a polymorphic block began, it stays; otherwise it falls by their
+//!   number, below the block's beginning too. The body's own block begins at 0. Where the height
+//!   would fall below 0 the module is rejected, valid as it is ([`MeterError::Underflow`]):
+//!   `unreachable i32.add i32.add drop`.
 //!
-//! **LOGICAL-3 (branches).** `br`, `br_if`, `br_table` and `return` take the values of their label, and
-//! `br_if` gives them back; the label of a `loop` takes its parameters, none in WebAssembly 1.0.
-//! `br_table` does not take its index.
+//! **LOGICAL-4 and LOGICAL-5, where it is charged.** Every call of a defined function is charged its cost
+//! once, whether it comes from a `call`, a `call_indirect`, the host by way of an export, or the start
+//! function. Calls of imported functions never are, not even of one that is exported again or in a table.
 //!
-//! **LOGICAL-4 (else, end).** `else` changes nothing: an `else` branch starts at the height where the first
-//! branch ended, its result included, and does not count at all if the first branch is
-//! polymorphic. `end` sets the height to that where the block began, and adds the block's results.
-//!
-//! **LOGICAL-5 (operands that are not there).** If an operator takes operands (`select`: two, then one;
-//! `call_indirect`: the index, then the arguments; `br_if`: the label's values, then the condition) when
-//! the height is exactly where a polymorphic block began, the height stays; otherwise it falls by
-//! their number, below the block's beginning too. The body's own block begins at 0. If the height
-//! would fall below 0, the module is rejected at preparation, valid as it is
-//! ([`MeterError::Underflow`]): `unreachable i32.add i32.add drop`.
-//!
-//! **LOGICAL-6 (where it is charged).** Every call of a defined function is charged its cost once, whether it
-//! comes from a `call`, a `call_indirect`, the host by way of an export, or the start function; calls
-//! of imported functions never are, whichever way they come (an imported function exported again or
-//! in a table included).
-//!
-//! **LOGICAL-7 (check).** At a call `h = h + cost(f)`; if then `h > limit` (unsigned; `h = limit` fits), the
+//! **LOGICAL-6, check.** At a call `h = h + cost(f)`; if then `h > limit` (unsigned; `h = limit` fits), the
 //! execution traps. That is after the arguments are computed, after `call_indirect` has found its
 //! callee (a null entry or another signature traps first), and before anything of the callee: its frame,
-//! its gas, its locals. When the function returns, `h = h - cost(f)`. A trap leaves `h` as it is, which
-//! nothing can see. `h` starts at 0 with the instance; the start function and a later call of an export each
-//! start from 0. Under `wasm-instrument` the trap is an `unreachable`, and `h` wraps at 2^32: limits
-//! above 2^32 less the dearest function are outside the equality.
+//! its locals, its gas. When the function returns, `h = h - cost(f)`. A trap leaves `h` as it is, which
+//! nothing can see. `h` starts at 0 with the instance, so that the start function and each later
+//! call of an export start from 0.
 //!
-//! Outside the equality also: modules that import globals, which the limiter makes invalid
+//! Under `wasm-instrument` the trap is `unreachable`. Outside the equality are limits above 2^32 less
+//! the dearest function, where its `h` wraps, and modules that import globals, which it makes invalid
 //! (its counter's index ignores them).
 //!
 //! # Gas
 //!
-//! **GAS-1 (prices).** A [`Schedule`] gives each instruction a price; `else` and `end` have none. Each
-//! declared local has a price, paid at the function's entry (the product must fit 32 bits, else the module
-//! is rejected); parameters have none.
+//! **GAS-2, prices.** A [`Schedule`] gives each instruction a price; `else` and `end` have none.
 //!
-//! **GAS-2 (metered blocks).** A body is cut into metered blocks; the price of all instructions of
-//! a block, unreachable ones included, is charged before its first instruction. A new metered block begins
+//! **GAS-3, metered blocks.** A new metered block begins
 //! 1. at the start of the body;
 //! 2. behind `loop` (so inside it: every turn pays), `if` and `else`;
 //! 3. behind `br`, `br_if`, `br_table` and `return`;
@@ -68,18 +61,23 @@
 //! block itself stands. The first instructions of a `block` belong to the metered block it stands in.
 //! Calls, `unreachable` and traps end no metered block.
 //!
-//! **GAS-3 (charges).** A metered block of price 0 makes no charge. A charge of `c` with `u` used and limit
-//! `l` fits if `u + c <= l`, and then `u = u + c`; otherwise the execution ends `out of gas` before any effect
-//! of the block, and the charge does not count as used. All of the limit may be used. What a trap leaves
-//! unexecuted of a block stays charged.
+//! **GAS-4, cost.** The price of all instructions of the block, unreachable ones included. A block of
+//! cost 0 makes no charge.
 //!
-//! **GAS-4 (memory.grow).** With a price per page, `memory.grow` of `n` pages (`n` unsigned) charges
+//! **GAS-5 and GAS-8, charges.** A charge of `c` with `u` used and limit `l` fits if `u + c <= l`, and then
+//! `u = u + c`; otherwise the execution ends `out of gas` before any effect of the block, and the
+//! charge does not count as used. What a trap leaves unexecuted of a block stays charged. A function's
+//! first charge comes behind the stack checks of its call.
+//!
+//! **GAS-6, growth.** With a price per page, `memory.grow` of `n` pages (`n` unsigned) charges
 //! `n * price` more, right before it grows, whether or not it succeeds.
 //!
-//! **GAS-5 (entry).** A function's first charge comes behind the stack checks of the call.
+//! **GAS-7, locals.** Each declared local has a price, charged before the first operator of the body, be it
+//! the last `end`, and together with that operator's block. The product must fit 32 bits, else
+//! the module is rejected. Parameters have none.
 //!
 //! The equality is with the *host function* back end, where the host counts. The *mutable
-//! global* back end charges at the same places; each charge (save that of GAS-4) adds the price of its own
+//! global* back end charges at the same places; each charge (save that of GAS-6) adds the price of its own
 //! counting function (11 at 1 per instruction; there `else` and `end` have prices); it counts down,
 //! and at exhaustion sets the global to 2^64 - 1 and traps `unreachable`, so that the gas left is lost.
 //!
@@ -122,8 +120,8 @@
 //! unreachable operators it skips their charges too: a charge in unreachable code pays for unreachable code only.
 //! Before a `memory.grow` it emits the dynamic charge if
 //! [`Costs::memory_grow_per_page`] is not 0. The logical cost is a constant of the callee, so it can be charged in
-//! the callee's prologue, before the frame check, and given back at its returns; LOGICAL-6 makes that the
-//! same as the limiter's thunks.
+//! the callee's prologue, before the frame check, and given back at its returns; by LOGICAL-4 and LOGICAL-5
+//! that is the same as the limiter's charges at calls and thunks.
 //! An artifact with gas depends on the schedule: hash [`Costs::to_bytes`].
 //!
 //! # In an instrumenter

@@ -148,6 +148,7 @@ impl LogicalHeight {
 
     /// Heights count before an operator, never behind the last one, and only while the innermost
     /// frame is not polymorphic, whatever those around it are.
+    #[inline]
     fn observe(&mut self) -> Result<(), MeterError> {
         let innermost = self.frames.last().ok_or(NO_FRAME)?;
         if !innermost.polymorphic {
@@ -164,6 +165,7 @@ impl LogicalHeight {
 
     /// A pop right at the base of a polymorphic frame takes nothing; one from above the base takes
     /// all it asks for, even from below the base.
+    #[inline]
     fn pop(&mut self, count: u32) -> Result<(), MeterError> {
         if count == 0 {
             return Ok(());
@@ -183,6 +185,7 @@ impl LogicalHeight {
         Ok(())
     }
 
+    #[inline]
     fn push(&mut self, count: u32) -> Result<(), MeterError> {
         let height = self.height.checked_add(count);
         self.height = height.ok_or(MeterError::Overflow {

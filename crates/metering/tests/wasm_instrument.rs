@@ -114,7 +114,7 @@ fn logical_quirks() {
     assert_eq!(cost("(module (func))"), 2);
     assert_eq!(cost("(module (func (param i32 i64 f32)))"), 2);
     assert_eq!(cost("(module (func (local i32 i64 f32)))"), 5);
-    // The height after the last instruction does not count; that before it does.
+    // What stands before the last end counts, unless it is unreachable.
     assert_eq!(cost("(module (func (result i32) i32.const 0))"), 3);
     assert_eq!(
         cost("(module (func (result i32) unreachable i32.const 0))"),

@@ -317,7 +317,7 @@ pub fn schedules() -> Vec<Costs> {
     let distinct = Schedule {
         per_local: 7919,
         memory_grow_per_page: 10_000,
-        instruction: prices(|index| 1 << 20 | index * 4099),
+        instruction: prices(|index| (1 << 20) + index * 4099),
         ..Schedule::default()
     };
     let sparse = Schedule {
