@@ -93,7 +93,8 @@ fn measure(blob: &Blob, options: &Options) -> Result<Row, String> {
                     module.map(|it| it.text().len()).map_err(|e| e.to_string())
                 }),
                 Engine::Ours => timed(|| {
-                    let artifact = ours::compile(&blob.wasm, Features::POLKADOT)?;
+                    let artifact =
+                        ours::compile(&blob.wasm, Features::POLKADOT, options.logical_stack)?;
                     let code_bytes = artifact.code.len();
                     ours::load(artifact).map(|_| code_bytes)
                 }),
@@ -145,7 +146,7 @@ pub fn print_peak_memory(engine: Engine, code: &Path) -> Result<bool, String> {
             wasmtime::Module::new(&engine, &wasm).map_err(|error| error.to_string())?;
         }
         Engine::Ours => {
-            ours::load(ours::compile(&wasm, Features::POLKADOT)?)?;
+            ours::load(ours::compile(&wasm, Features::POLKADOT, false)?)?;
         }
     }
     let peak = peak_resident_bytes().ok_or("this system does not tell the peak")?;

@@ -49,7 +49,7 @@ pub fn run(options: &Options) -> Result<bool, String> {
                 false => None,
             },
             ours: match has(Engine::Ours) {
-                true => Some(ours::prepare(&blob.wasm)?),
+                true => Some(ours::prepare(&blob.wasm, options.logical_stack)?),
                 false => None,
             },
         };
@@ -158,8 +158,10 @@ fn measure(pair: &Pair, chain: &str, case: &Case, options: &Options) -> Result<R
             Expected::Trapped(kind) => kind.name(),
             Expected::Unknown => "unknown",
         },
+        // A wrong result has no speed.
         ratio: wasmtime
             .zip(ours)
+            .filter(|_| differences.is_empty())
             .map(|(it, ours)| ours.least_ns as f64 / it.least_ns as f64),
         wasmtime,
         ours,

@@ -48,6 +48,10 @@ struct Options {
     /// Only one of the engines.
     #[arg(long)]
     only: Option<Engine>,
+    /// Ours counts the logical stack as Polkadot's profile does. Wasmtime never
+    /// does: it would need an instrumented module.
+    #[arg(long)]
+    logical_stack: bool,
     /// Also write all figures to this file.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,

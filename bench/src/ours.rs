@@ -1,13 +1,20 @@
 //! This repository's engine, as the benchmarks use it.
 
-use pvf_compiler::{Artifact, CompileOptions};
+use pvf_compiler::{Artifact, CompileOptions, Metering};
 use pvf_host::{HostParameters, Module, Outcome, Pvf};
 use pvf_peer::Ended;
 use pvf_spec::Features;
 
-/// Compiles in the calling thread.
-pub fn compile(wasm: &[u8], features: Features) -> Result<Artifact, String> {
-    pvf_compiler::compile(wasm, &CompileOptions::new(features)).map_err(|error| error.to_string())
+/// Compiles in the calling thread, with or without counting the logical stack.
+pub fn compile(wasm: &[u8], features: Features, logical_stack: bool) -> Result<Artifact, String> {
+    let options = CompileOptions {
+        metering: Metering {
+            logical_stack,
+            gas: None,
+        },
+        ..CompileOptions::new(features)
+    };
+    pvf_compiler::compile(wasm, &options).map_err(|error| error.to_string())
 }
 
 /// Places an artifact in memory.
@@ -16,9 +23,13 @@ pub fn load(artifact: Artifact) -> Result<Module, String> {
 }
 
 /// A validation function with its host functions.
-pub fn prepare(wasm: &[u8]) -> Result<Pvf, String> {
-    let module = load(compile(wasm, Features::POLKADOT)?)?;
-    Ok(Pvf::new(module, HostParameters::default()))
+pub fn prepare(wasm: &[u8], logical_stack: bool) -> Result<Pvf, String> {
+    let module = load(compile(wasm, Features::POLKADOT, logical_stack)?)?;
+    let mut parameters = HostParameters::default();
+    if !logical_stack {
+        parameters.execution.stack_logical_max = None;
+    }
+    Ok(Pvf::new(module, parameters))
 }
 
 /// Executes a candidate in a fresh instance.

@@ -80,7 +80,7 @@ pub fn run(options: &Options) -> Result<bool, String> {
 fn measure(name: &'static str, wasm: &[u8], options: &Options) -> Result<Row, String> {
     let mut wasmtime = wasmtime_run(wasm)?;
     let mut ours = match options.engines().contains(&Engine::Ours) {
-        true => Some(ours_run(wasm)?),
+        true => Some(ours_run(wasm, options.logical_stack)?),
         false => None,
     };
     let mut samples = [Samples::default(), Samples::default()];
@@ -132,9 +132,12 @@ fn wasmtime_run(wasm: &[u8]) -> Result<impl FnMut() -> Result<u64, String>, Stri
     })
 }
 
-fn ours_run(wasm: &[u8]) -> Result<impl FnMut() -> Result<u64, String>, String> {
+fn ours_run(
+    wasm: &[u8],
+    logical_stack: bool,
+) -> Result<impl FnMut() -> Result<u64, String>, String> {
     use pvf_compiler::artifact::{FuncType, ValType};
-    let module: Module = ours::load(ours::compile(wasm, Features::POLKADOT)?)?;
+    let module: Module = ours::load(ours::compile(wasm, Features::POLKADOT, logical_stack)?)?;
     let mut linker = Linker::new();
     let ty = FuncType {
         params: vec![ValType::I64],

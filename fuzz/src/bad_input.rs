@@ -4,7 +4,7 @@
 
 use crate::damage::damage;
 use crate::random::Random;
-use pvf_compiler::{Artifact, CompileError, CompileOptions};
+use pvf_compiler::{Artifact, CompileError, CompileOptions, Metering};
 use pvf_executor::{CodeError, read_code};
 use pvf_host::{HostParameters, Module, Outcome, Pvf};
 use pvf_peer::{Ended, Prepared};
@@ -197,7 +197,15 @@ pub fn try_blob(bytes: &[u8]) -> Became {
 }
 
 fn compile(wasm: &[u8]) -> Result<Artifact, CompileError> {
-    pvf_compiler::compile(wasm, &CompileOptions::new(Features::ALL))
+    // As validation needs it: with the logical stack.
+    let options = CompileOptions {
+        metering: Metering {
+            logical_stack: true,
+            gas: None,
+        },
+        ..CompileOptions::new(Features::ALL)
+    };
+    pvf_compiler::compile(wasm, &options)
 }
 
 fn code_error(error: &CodeError) -> String {

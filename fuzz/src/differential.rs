@@ -50,7 +50,7 @@ impl Oracle {
     pub fn new() -> Result<Self, String> {
         Ok(Self {
             peer: Peer::new().map_err(|error| error.to_string())?,
-            ours: Ours::default(),
+            ours: Ours,
         })
     }
 
@@ -239,7 +239,7 @@ mod tests {
             let peer = std::slice::from_ref(&same);
             compare_step(&plan, &step, peer, ours, &mut Counts::default())
         };
-        assert_eq!(compare(&[same.clone()]), Ok(()));
+        assert_eq!(compare(std::slice::from_ref(&same)), Ok(()));
         let others = [
             Observation {
                 ending: Ending::Returned(vec![0]),

@@ -199,6 +199,11 @@ pub fn number(random: &mut Random, ty: ValType) -> Bits {
     }
 }
 
+/// What the imported global with this index holds.
+pub fn global_value(index: u64, ty: ValType) -> Bits {
+    number(&mut Random::new(index), ty)
+}
+
 /// Bits of a memory, to be compared.
 pub fn hash_memory(bytes: &[u8]) -> u64 {
     xxhash_rust::xxh3::xxh3_64(bytes)

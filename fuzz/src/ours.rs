@@ -2,15 +2,17 @@
 
 use crate::generate::Subject;
 use crate::observe::{
-    Bits, Ending, HostFunctions, MAX_MEMORY_PAGES, Observation, Plan, Step, hash_memory,
+    Bits, Ending, HostFunctions, MAX_MEMORY_PAGES, Observation, Plan, Step, global_value,
+    hash_memory,
 };
-use crate::peer::global_value;
 use pvf_compiler::artifact::{ExportKind, GlobalType, ImportKind};
-use pvf_compiler::{CompileOptions, artifact};
+use pvf_compiler::{CompileError, CompileOptions, Metering, artifact};
+use pvf_metering::Costs;
 use pvf_runtime::{
     CallError, Caller, HostError, Instance, InstantiateError, Linked, Linker, Module, Value,
 };
 use pvf_spec::ExecutionParameters;
+use std::sync::Arc;
 use wasmparser::ValType;
 
 const PARAMETERS: ExecutionParameters = ExecutionParameters {
@@ -19,7 +21,6 @@ const PARAMETERS: ExecutionParameters = ExecutionParameters {
 };
 
 /// This repository's engine.
-#[derive(Default)]
 pub struct Ours;
 
 /// A module, prepared and linked.
@@ -31,9 +32,18 @@ pub struct Prepared {
 impl Ours {
     /// Compiles, takes the artifact through its bytes, links.
     pub fn compile(&self, subject: &Subject) -> Result<Prepared, String> {
-        let options = CompileOptions::new(subject.features);
-        let artifact =
-            pvf_compiler::compile(&subject.wasm, &options).map_err(|error| error.to_string())?;
+        let options = CompileOptions {
+            metering: metering(subject),
+            ..CompileOptions::new(subject.features)
+        };
+        let artifact = match pvf_compiler::compile(&subject.wasm, &options) {
+            // The rules of the meters refuse some valid modules.
+            Err(CompileError::Meter { .. }) => {
+                pvf_compiler::compile(&subject.wasm, &CompileOptions::new(subject.features))
+            }
+            compiled => compiled,
+        };
+        let artifact = artifact.map_err(|error| error.to_string())?;
         let artifact = pvf_compiler::Artifact::from_bytes(&artifact.to_bytes())
             .map_err(|error| error.to_string())?;
         let module = Module::new(artifact).map_err(|error| error.to_string())?;
@@ -80,6 +90,15 @@ impl Ours {
     }
 }
 
+/// Meters that follow from the seed: without limits they may change nothing.
+fn metering(subject: &Subject) -> Metering {
+    let gas = subject.seed.is_multiple_of(4);
+    Metering {
+        logical_stack: subject.seed.is_multiple_of(3),
+        gas: gas.then(|| Arc::new(Costs::default())),
+    }
+}
+
 fn observe(
     instance: &Instance<HostFunctions>,
     plan: &Plan,
@@ -123,7 +142,7 @@ fn not_instantiated(error: InstantiateError) -> Result<Observation, String> {
     })
 }
 
-/// Defines whatever the module imports, as [`crate::peer`] does.
+/// Defines whatever the module imports, as the peer does.
 fn linker(module: &Module) -> Linker<HostFunctions> {
     let info = module.info();
     let mut linker = Linker::<HostFunctions>::new();

@@ -1,9 +1,9 @@
 //! A plan in Wasmtime.
 
 use crate::observe::{
-    Bits, Ending, HostFunctions, MAX_MEMORY_PAGES, Observation, Plan, Step, hash_memory, number,
+    Bits, Ending, HostFunctions, MAX_MEMORY_PAGES, Observation, Plan, Step, global_value,
+    hash_memory,
 };
-use crate::random::Random;
 use wasmparser::ValType;
 use wasmtime::{
     Engine, Extern, ExternType, Func, Global, Instance, Memory, Module, Mutability, Store,
@@ -174,11 +174,6 @@ fn imports(store: &mut Store<State>, module: &Module) -> wasmtime::Result<Vec<Ex
         });
     }
     Ok(externs)
-}
-
-/// What the imported global with this index holds.
-pub fn global_value(index: u64, ty: ValType) -> Bits {
-    number(&mut Random::new(index), ty)
 }
 
 fn number_type(ty: &wasmtime::ValType) -> ValType {

@@ -7,6 +7,7 @@ use cpu_time::ThreadTime;
 use pvf_spec::{DEFAULT_MAX_MEMORY_PAGES, TrapKind};
 use sc_allocator::FreeingBumpHeapAllocator;
 use sp_externalities::set_and_run_with_externalities;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 use wasmtime::{Engine, InstancePre, Linker, Module, Store, bail, format_err};
 
@@ -93,10 +94,16 @@ impl Prepared {
                 let state = store.data_mut();
                 state.memory = Some(memory);
                 state.allocator = Some(allocator);
-                let returned = set_and_run_with_externalities(&mut NoStorage::default(), || {
-                    function.call(&mut store, (pointer, bytes))
-                });
-                ended(returned, memory.data(&store))?
+                let called = catch_unwind(AssertUnwindSafe(|| {
+                    set_and_run_with_externalities(&mut NoStorage::default(), || {
+                        function.call(&mut store, (pointer, bytes))
+                    })
+                }));
+                match called {
+                    Ok(returned) => ended(returned, memory.data(&store))?,
+                    // Host functions panic by design.
+                    Err(_) => Ended::Trapped(TrapKind::HostError),
+                }
             }
         };
         let times = Times {
