@@ -1,12 +1,14 @@
 //! The arguments of the commands.
 
 use crate::failure::Failure;
+use crate::input;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Args, Parser, Subcommand};
 use clap_complete::Shell;
-use pvf_executor::{ExecutionParameters, Features, Profile};
+use pvf_executor::{Costs, ExecutionParameters, Features, Metering, Profile, Schedule};
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Prepare and execute parachain validation functions (PVFs) deterministically.
 ///
@@ -273,15 +275,53 @@ pub struct LimitArgs {
     /// Largest size of the memory, in pages of 64 KiB [default: 2080, with the profile wasm 65536].
     #[arg(long, value_name = "N")]
     pub max_memory_pages: Option<u32>,
-    /// Polkadot's logical stack limit. Not available yet in this version.
-    #[arg(long, value_name = "UNITS")]
-    pub stack_logical_max: Option<String>,
-    /// Limit of gas. Not available yet in this version.
-    #[arg(long, value_name = "LIMIT")]
-    pub gas: Option<String>,
-    /// Costs of instructions. Not available yet in this version.
+    /// Polkadot's logical stack limit in units, or `off` [default: 65536, with the profile wasm off].
+    #[arg(long, value_name = "UNITS", value_parser = logical_limit)]
+    pub stack_logical_max: Option<LogicalLimit>,
+    /// Gas that may be used, or `unlimited` to count it only [default: not counted].
+    #[arg(long, value_name = "LIMIT", value_parser = gas_limit)]
+    pub gas: Option<GasLimit>,
+    /// What instructions cost, as TOML; gas is then counted [default: 1 each].
     #[arg(long, value_name = "FILE")]
     pub metering_schedule: Option<PathBuf>,
+}
+
+/// A limit of the logical stack, in units.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogicalLimit {
+    /// Not counted.
+    Off,
+    /// Counted, up to here.
+    Units(u32),
+}
+
+/// A limit of gas.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GasLimit {
+    /// Counted without a limit.
+    Unlimited,
+    /// Counted, up to here.
+    Gas(u64),
+}
+
+fn logical_limit(text: &str) -> Result<LogicalLimit, String> {
+    match text {
+        "off" => Ok(LogicalLimit::Off),
+        units => units
+            .parse()
+            .map(LogicalLimit::Units)
+            .map_err(|_| "expected a number of units below 2^32, or `off`".to_owned()),
+    }
+}
+
+fn gas_limit(text: &str) -> Result<GasLimit, String> {
+    match text {
+        "unlimited" => Ok(GasLimit::Unlimited),
+        gas => gas
+            .parse()
+            .map(GasLimit::Gas)
+            .map_err(|_| "expected an amount of gas below 2^64, or `unlimited`".to_owned()),
+    }
 }
 
 fn profile() -> impl TypedValueParser<Value = Profile> {
@@ -321,24 +361,47 @@ impl CompileArgs {
 }
 
 impl LimitArgs {
-    /// The parameters of an execution, or what cannot be honoured.
-    pub fn parameters(&self, profile: Profile) -> Result<ExecutionParameters, Failure> {
-        for (flag, given) in [
-            ("--stack-logical-max", self.stack_logical_max.is_some()),
-            ("--gas", self.gas.is_some()),
-            ("--metering-schedule", self.metering_schedule.is_some()),
-        ] {
-            if given {
-                return Err(Failure::Usage(format!(
-                    "{flag} is not available yet in this version"
-                )));
-            }
-        }
+    /// The parameters of an execution.
+    pub fn parameters(&self, profile: Profile) -> ExecutionParameters {
         let base = profile.parameters();
-        Ok(ExecutionParameters {
+        ExecutionParameters {
             max_memory_pages: self.max_memory_pages.unwrap_or(base.max_memory_pages),
             stack_native_max: self.stack_native_max.unwrap_or(base.stack_native_max),
+            stack_logical_max: match self.stack_logical_max {
+                None => base.stack_logical_max,
+                Some(LogicalLimit::Off) => None,
+                Some(LogicalLimit::Units(units)) => Some(units),
+            },
+            gas_limit: match self.gas {
+                None | Some(GasLimit::Unlimited) => base.gas_limit,
+                Some(GasLimit::Gas(gas)) => Some(gas),
+            },
             ..base
+        }
+    }
+
+    /// The meters that code needs for these limits.
+    pub fn metering(&self, profile: Profile) -> Result<Metering, Failure> {
+        let costs = match &self.metering_schedule {
+            Some(path) => Some(read_schedule(path)?),
+            None => self.gas.map(|_| Costs::default()),
+        };
+        Ok(Metering {
+            logical_stack: self.parameters(profile).stack_logical_max.is_some(),
+            gas: costs.map(Arc::new),
         })
     }
+}
+
+fn read_schedule(path: &Path) -> Result<Costs, Failure> {
+    let unreadable = |reason: String| Failure::Input {
+        name: input::name(path),
+        reason,
+    };
+    let bytes = input::read(path)?;
+    let text = String::from_utf8(bytes).map_err(|error| unreadable(error.to_string()))?;
+    let schedule = Schedule::parse(&text).map_err(|error| unreadable(error.to_string()))?;
+    schedule
+        .costs()
+        .map_err(|error| unreadable(error.to_string()))
 }

@@ -6,8 +6,8 @@ use crate::input;
 use crate::outcome::Measured;
 use crate::progress::Progress;
 use pvf_executor::{
-    Artifact, Code, CodeError, DecompressError, Execution, Features, Limits, LoadError, Module,
-    PrepareOptions, RejectionStage, Target, prepare, read_code,
+    Artifact, Code, CodeError, DecompressError, Execution, Features, Limits, LoadError, Metering,
+    Module, PrepareOptions, RejectionStage, Target, prepare, read_code,
 };
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -16,12 +16,14 @@ use std::path::Path;
 pub type CodeOrReason = Result<Code, String>;
 
 /// What is asked of the compiler.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Compilation {
     /// The accepted language.
     pub features: Features,
     /// The instruction set.
     pub target: Target,
+    /// The meters that code drives.
+    pub metering: Metering,
     /// Threads that compile.
     pub threads: NonZeroUsize,
 }
@@ -69,6 +71,7 @@ pub fn compile_wasm(wasm: &[u8], compilation: &Compilation) -> Result<Compiled, 
         features: compilation.features,
         limits: Limits::DEFAULT,
         target: compilation.target,
+        metering: compilation.metering.clone(),
         threads: compilation.threads,
     };
     let (artifact, took) = timed(|| prepare(wasm, &options))?;
@@ -103,11 +106,13 @@ pub fn compile_file(path: &Path, compilation: &Compilation) -> Result<Compiled, 
 pub fn prepare_file(
     path: &Path,
     features: Features,
+    metering: Metering,
     threads: NonZeroUsize,
 ) -> Result<Prepared, Failure> {
     let compilation = Compilation {
         features,
         target: Target::X86_64,
+        metering,
         threads,
     };
     let Compiled {

@@ -14,7 +14,6 @@ use std::path::Path;
 
 /// Loads the artifact, executes, prints the outcome.
 pub fn execute(args: &ExecuteArgs, output: &Output) -> Result<Verdict, Failure> {
-    let parameters = args.limits.parameters(Profile::Polkadot)?;
     input::at_most_one_stdin(&[&args.artifact, &args.params])?;
     let candidate = input::read_candidate(&args.params)?;
     let (module, took) = timed(|| {
@@ -32,6 +31,11 @@ pub fn execute(args: &ExecuteArgs, output: &Output) -> Result<Verdict, Failure> 
         prepare_ns: took.wall_ns,
         ..measured
     };
+    let mut parameters = args.limits.parameters(Profile::Polkadot);
+    if args.limits.stack_logical_max.is_none() && !module.info().meters.logical_stack {
+        // Not asked for, and the artifact was prepared to run without.
+        parameters.stack_logical_max = None;
+    }
     let host = host_parameters(&args.host, parameters);
     judge(module, host, &candidate, measured, output)
 }

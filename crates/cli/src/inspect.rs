@@ -9,7 +9,9 @@ use crate::outcome::printable;
 use crate::output::{Output, size};
 use crate::progress::Progress;
 use pvf_executor::artifact::{FuncType, GlobalType, Import, ImportKind};
-use pvf_executor::{Artifact, Code, CodeKind, ModuleInfo, Profile, Target, function_names};
+use pvf_executor::{
+    Artifact, Code, CodeKind, Metering, ModuleInfo, Profile, Target, function_names,
+};
 use pvf_wast::type_name;
 use serde::Serialize;
 use std::collections::HashMap;
@@ -79,6 +81,7 @@ pub fn inspect(args: &InspectArgs, output: &Output) -> Result<Verdict, Failure> 
     let compilation = Compilation {
         features: args.language.features(Profile::Wasm),
         target: Target::X86_64,
+        metering: Metering::default(),
         threads: args.compile.threads(),
     };
     let progress = Progress::start(&format!("compiling {}", input::name(&args.code)));

@@ -46,7 +46,7 @@ pub fn measure(args: &MeasureArgs, output: &Output) -> Result<Verdict, Failure> 
         Some(_) => Profile::Polkadot,
         None => Profile::Wasm,
     };
-    let parameters = args.limits.parameters(args.language.profile(profile))?;
+    let parameters = args.limits.parameters(args.language.profile(profile));
     let paths = std::iter::once(&args.code).chain(&args.params);
     input::at_most_one_stdin(&paths.map(AsRef::as_ref).collect::<Vec<_>>())?;
     let candidate = match &args.params {
@@ -56,6 +56,7 @@ pub fn measure(args: &MeasureArgs, output: &Output) -> Result<Verdict, Failure> 
     let compilation = Compilation {
         features: args.language.features(profile),
         target: Target::X86_64,
+        metering: args.limits.metering(args.language.profile(profile))?,
         threads: args.compile.threads(),
     };
     let progress = Progress::start(&format!("measuring {}", input::name(&args.code)));

@@ -160,6 +160,12 @@ fn text(
     }
     writeln!(out, "  digest        {}", hex(&execution.digest()))?;
     writeln!(out, "  native stack  {}", size(execution.stack.native))?;
+    if let Some(units) = execution.stack.logical {
+        writeln!(out, "  logical stack {units} units")?;
+    }
+    if let Some(gas) = execution.gas_used {
+        writeln!(out, "  gas           {gas}")?;
+    }
     writeln!(out, "  memory        {} pages", execution.memory_pages_peak)?;
     writeln!(
         out,

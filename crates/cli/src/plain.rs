@@ -56,10 +56,10 @@ impl Plain {
         };
         let execution = Execution {
             outcome,
-            gas_used: None,
+            gas_used: self.instance.gas_used(),
             stack: StackPeaks {
                 native: self.instance.stack_native_peak(),
-                logical: None,
+                logical: self.instance.stack_logical_peak(),
             },
             memory_pages_peak: self.instance.memory_pages_peak(),
         };

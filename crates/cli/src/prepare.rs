@@ -27,12 +27,12 @@ struct PrepareJson {
 
 /// Compiles, writes the artifact, prints what it is.
 pub fn prepare(args: &PrepareArgs, output: &Output) -> Result<Verdict, Failure> {
-    // Checked although nothing runs here, so that no flag is silently ignored.
-    args.limits
-        .parameters(args.language.profile(Profile::Polkadot))?;
     let compilation = Compilation {
         features: args.language.features(Profile::Polkadot),
         target: target(&args.target)?,
+        metering: args
+            .limits
+            .metering(args.language.profile(Profile::Polkadot))?,
         threads: args.compile.threads(),
     };
     let compiled = compile_file(&args.code, &compilation)?;

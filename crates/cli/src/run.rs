@@ -15,12 +15,12 @@ use pvf_wast::{parse_value, show_value, type_name};
 
 /// Calls the function and prints the outcome.
 pub fn run(args: &RunArgs, output: &Output) -> Result<Verdict, Failure> {
-    let parameters = args
-        .limits
-        .parameters(args.language.profile(Profile::Wasm))?;
+    let profile = args.language.profile(Profile::Wasm);
+    let parameters = args.limits.parameters(profile);
     let prepared = prepare_file(
         &args.code,
         args.language.features(Profile::Wasm),
+        args.limits.metering(profile)?,
         args.compile.threads(),
     )?;
     let mut measured = prepared.measured;

@@ -34,11 +34,11 @@ struct FileJson {
 
 /// Runs the scripts and prints what became of their directives.
 pub fn wast(args: &WastArgs, output: &Output) -> Result<Verdict, Failure> {
+    let profile = args.language.profile(Profile::Wasm);
     let options = Options {
         features: args.language.features(Profile::Wasm),
-        parameters: args
-            .limits
-            .parameters(args.language.profile(Profile::Wasm))?,
+        metering: args.limits.metering(profile)?,
+        parameters: args.limits.parameters(profile),
     };
     let paths: Vec<&Path> = args.files.iter().map(AsRef::as_ref).collect();
     input::at_most_one_stdin(&paths)?;

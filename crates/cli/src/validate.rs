@@ -15,14 +15,14 @@ use std::sync::Arc;
 
 /// Prepares, executes, prints the outcome.
 pub fn validate(args: &ValidateArgs, output: &Output) -> Result<Verdict, Failure> {
-    let parameters = args
-        .limits
-        .parameters(args.language.profile(Profile::Polkadot))?;
+    let profile = args.language.profile(Profile::Polkadot);
+    let parameters = args.limits.parameters(profile);
     input::at_most_one_stdin(&[&args.code, &args.params])?;
     let candidate = input::read_candidate(&args.params)?;
     let prepared = prepare_file(
         &args.code,
         args.language.features(Profile::Polkadot),
+        args.limits.metering(profile)?,
         args.compile.threads(),
     )?;
     match prepared.module {

@@ -61,7 +61,7 @@ fn validate_takes_code_in_every_form() {
         let json = ran.json();
         assert_eq!(json["result"], expected("add-1"), "{form}");
         assert_eq!(json["gas_used"], json!(null));
-        assert_eq!(json["stack_logical_peak"], json!(null));
+        assert!(json["stack_logical_peak"].as_u64() > Some(0));
         assert!(json["stack_native_peak"].as_u64() > Some(0));
         assert!(json["memory_pages_peak"].as_u64() > Some(0));
         assert!(json["wasm_bytes"].as_u64() > Some(0));
@@ -104,6 +104,30 @@ fn validate_honours_its_limits() {
     assert_eq!(code, 0, "the peak is enough");
     let (code, json) = validate(&["--stack-native-max", &(peak - 1).to_string()]);
     assert_eq!((code, &json["trap"]), (1, &json!("stack_overflow")));
+    let (_, json) = validate(&[]);
+    let logical = json["stack_logical_peak"].as_u64().expect("a number");
+    let (code, _) = validate(&["--stack-logical-max", &logical.to_string()]);
+    assert_eq!(code, 0, "the logical peak is enough");
+    let (code, json) = validate(&["--stack-logical-max", &(logical - 1).to_string()]);
+    assert_eq!((code, &json["trap"]), (1, &json!("stack_overflow")));
+    let (_, json) = validate(&["--stack-logical-max", "off", "--gas", "unlimited"]);
+    assert_eq!(json["stack_logical_peak"], json!(null));
+    let gas = json["gas_used"].as_u64().expect("a number");
+    let (code, json) = validate(&["--gas", &gas.to_string()]);
+    assert_eq!(
+        (code, &json["gas_used"]),
+        (0, &json!(gas)),
+        "all of it may be used"
+    );
+    let (code, json) = validate(&["--gas", &(gas - 1).to_string()]);
+    assert_eq!((code, &json["trap"]), (1, &json!("out_of_gas")));
+    let schedule = write(
+        "validate-schedule",
+        "schedule.toml",
+        b"default = 3\nper_local = 3\n",
+    );
+    let (_, json) = validate(&["--metering-schedule", &schedule]);
+    assert_eq!(json["gas_used"], json!(3 * gas));
     let (code, json) = validate(&["--max-memory-pages", "1"]);
     assert_eq!((code, &json["outcome"]), (1, &json!("rejected")));
     assert_eq!(json["stage"], "construct");

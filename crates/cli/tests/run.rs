@@ -209,9 +209,9 @@ fn wrong_calls_are_wrong_usage() {
         &["add", "1", "i64:2"],
         &["add", "1", "f32:2"],
         &["add", "--bogus", "2"],
-        &["add", "1", "2", "--gas", "100"],
-        &["add", "1", "2", "--stack-logical-max", "65536"],
-        &["add", "1", "2", "--metering-schedule", "file"],
+        &["add", "1", "2", "--gas", "1.5"],
+        &["add", "1", "2", "--stack-logical-max", "none"],
+        &["add", "1", "2", "--metering-schedule", "no such file"],
         &["add", "1", "2", "--threads", "0"],
         &["add", "1", "2", "--profile", "other"],
     ] {

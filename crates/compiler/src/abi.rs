@@ -63,10 +63,14 @@ pub mod context {
     pub const ENTRY_FUNCTION: u32 = 56;
     /// Address of the array of parameters and results of the entered function (u64).
     pub const ENTRY_SLOTS: u32 = 64;
-    /// Gas left (i64), and the logical stack height (u32): meters to come.
+    /// Gas left (u64), in metered code.
     pub const GAS_LEFT: u32 = 72;
-    /// Logical stack height left (u64).
+    /// Units of the logical stack between the present height and the greatest one so far (i64); starts
+    /// at 0. A call that takes it below 0 takes its slow path, which moves the deficit to
+    /// [`LOGICAL_BEYOND`].
     pub const LOGICAL_LEFT: u32 = 80;
+    /// Units between the greatest height so far and the limit (i64); starts at the limit.
+    pub const LOGICAL_BEYOND: u32 = 88;
     /// Private to the runtime: 20 words for the host's stack pointer and the like.
     pub const RUNTIME: u32 = 96;
     /// Words of [`RUNTIME`].

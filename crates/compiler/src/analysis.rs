@@ -7,15 +7,18 @@
 //! bounded number of backward passes over the events it recorded ([`liveness`]).
 
 mod liveness;
+mod meters;
 
 pub(crate) use liveness::{TRACKED_LOCALS, contains};
 
 use crate::CompileError;
+use crate::CompileOptions;
 use crate::artifact::{FuncType, ValType};
 use crate::error::narrow;
 use crate::module::{Body, ParsedModule};
 use liveness::{Event, EventKind};
-use pvf_spec::Limits;
+use meters::Meters;
+use pvf_metering::{Charge, GasBlocks, LogicalHeight};
 use wasmparser::{FuncToValidate, FuncValidatorAllocations, Operator};
 
 /// Index of a label in a function: the order in which reachable `block`, `loop` and `if`
@@ -46,6 +49,10 @@ pub(crate) struct Analysis {
     pub weights: Vec<u32>,
     /// The labels in order.
     pub labels: Vec<LabelInfo>,
+    /// Units of the logical stack that a call takes, if they are counted.
+    pub logical_cost: Option<u32>,
+    /// Gas to be charged, in the order of the code; empty if gas is not counted.
+    pub charges: Vec<Charge>,
     /// For each reachable local access in order: whether it is the last use of the
     /// value (`local.get`) or the value is never used (`local.set`, `local.tee`).
     pub dead: Vec<bool>,
@@ -75,6 +82,8 @@ pub(crate) struct Analyser {
     allocations: Option<FuncValidatorAllocations>,
     frames: Vec<Frame>,
     events: Vec<Event>,
+    logical: LogicalHeight,
+    gas: GasBlocks,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -119,9 +128,10 @@ impl Analyser {
         &mut self,
         module: &ParsedModule<'_>,
         body: &Body<'_>,
-        limits: &Limits,
+        options: &CompileOptions,
         analysis: &mut Analysis,
     ) -> Result<(), CompileError> {
+        let limits = &options.limits;
         let function = body.function;
         let wrap = |error| CompileError::from_wasmparser(error, Some(function));
         let limit =
@@ -158,6 +168,20 @@ impl Analyser {
             .resize(analysis.locals.len().min(TRACKED_LOCALS as usize), 0);
         analysis.liveness.begin(analysis.locals.len());
 
+        let declared = analysis.locals.len() as u32 - analysis.params;
+        let meter = |error| CompileError::Meter { function, error };
+        let mut meters = Meters {
+            module,
+            logical: options.metering.logical_stack.then_some(&mut self.logical),
+            gas: options
+                .metering
+                .gas
+                .as_deref()
+                .map(|costs| (&mut self.gas, costs)),
+        };
+        meters
+            .begin(declared, ty.results.len() as u32)
+            .map_err(meter)?;
         let mut walk = Walk {
             analysis,
             frames: &mut self.frames,
@@ -177,6 +201,7 @@ impl Analyser {
                     .br_table_targets(u64::from(targets.len()))
                     .map_err(limit(offset))?;
             }
+            meters.operator(offset, &operator).map_err(meter)?;
             walk.operator(&operator);
             if walk.reachable() {
                 let height = validator.operand_stack_height();
@@ -185,6 +210,7 @@ impl Analyser {
         }
         reader.finish().map_err(wrap)?;
         self.allocations = Some(validator.into_allocations());
+        meters.finish(analysis).map_err(meter)?;
         analysis
             .liveness
             .solve(&self.events, &analysis.labels, &mut analysis.dead);

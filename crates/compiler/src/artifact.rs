@@ -33,6 +33,8 @@ pub struct ModuleInfo {
     pub target: Target,
     /// The accepted language the module was checked against.
     pub features: Features,
+    /// The meters the code drives.
+    pub meters: Meters,
     /// Size of the (decompressed) module in bytes.
     pub wasm_bytes: u32,
     /// The function types, without repetitions; a signature is an index into it.
@@ -62,6 +64,15 @@ pub struct ModuleInfo {
     /// For each signature, offset in the code of the stub by which the host enters functions of it; see
     /// [`crate::abi`].
     pub entry_stubs: Vec<u32>,
+}
+
+/// Which meters the code drives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Meters {
+    /// The logical stack height.
+    pub logical_stack: bool,
+    /// Gas.
+    pub gas: bool,
 }
 
 /// A number type.
@@ -110,6 +121,8 @@ pub struct Function {
     pub code_bytes: u32,
     /// Bytes of its frame; 0 for an imported function.
     pub frame_bytes: u32,
+    /// Units of the logical stack that a call takes; 0 where they are not counted.
+    pub logical_cost: u32,
     /// Offset of its body in the module; 0 for an imported function.
     pub body_offset: u32,
     /// Bytes of its body; 0 for an imported function.

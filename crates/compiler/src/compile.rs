@@ -6,7 +6,7 @@
 
 use crate::abi::{self, BUILTIN_FLAG, Builtin};
 use crate::analysis::{Analyser, Analysis};
-use crate::artifact::{Artifact, TrapMapBuilder, TrapSite};
+use crate::artifact::{Artifact, Meters, TrapMapBuilder, TrapSite};
 use crate::generate::{
     GeneratedFunction, GeneratorState, ModuleContext, builtin_convention, convention, generate,
 };
@@ -14,12 +14,14 @@ use crate::module::{self, Body, ParsedModule};
 use crate::target::masm::{CallFixup, Convention, MachineCode, MacroAssembler, Table};
 use crate::target::x64::X64;
 use crate::{CompileError, Target};
+use pvf_metering::Costs;
 use pvf_spec::{Features, Limits};
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// How to prepare a module.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct CompileOptions {
     /// The accepted language.
     pub features: Features,
@@ -27,6 +29,8 @@ pub struct CompileOptions {
     pub limits: Limits,
     /// Instruction set to make code for.
     pub target: Target,
+    /// Which meters the code drives.
+    pub metering: Metering,
     /// Threads to use; the artifact does not depend on it.
     pub threads: NonZeroUsize,
 }
@@ -38,9 +42,20 @@ impl CompileOptions {
             features,
             limits: Limits::DEFAULT,
             target: Target::X86_64,
+            metering: Metering::default(),
             threads: NonZeroUsize::MIN,
         }
     }
+}
+
+/// Which meters the code drives. The limits themselves are given when it is run. Without a meter the
+/// code is the same as if there were none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Metering {
+    /// Count the logical stack height.
+    pub logical_stack: bool,
+    /// Count gas, by these costs.
+    pub gas: Option<Arc<Costs>>,
 }
 
 /// Bytes of bodies that make a chunk.
@@ -85,6 +100,11 @@ fn compile_for<M: MacroAssembler>(
         module: &parsed,
         conventions,
         table,
+        memory_grow: options
+            .metering
+            .gas
+            .as_ref()
+            .map_or(0, |costs| costs.memory_grow_per_page()),
     };
     let chunks = generate_chunks::<M>(&context, options)?;
     let stubs = Stubs::generate::<M>(&context)?;
@@ -94,10 +114,15 @@ fn compile_for<M: MacroAssembler>(
     let data = std::mem::take(&mut parsed.data);
     let mut info = parsed.info;
     info.target = options.target;
+    info.meters = Meters {
+        logical_stack: options.metering.logical_stack,
+        gas: options.metering.gas.is_some(),
+    };
     for (function, placed) in info.functions.iter_mut().zip(linked.functions) {
         function.code_offset = placed.start;
         function.code_bytes = placed.end - placed.start;
         function.frame_bytes = placed.frame_bytes;
+        function.logical_cost = placed.logical_cost;
     }
     info.entry_stubs = linked.entry_stubs;
     Ok(Artifact {
@@ -136,7 +161,7 @@ fn generate_chunks<M: MacroAssembler>(
         while let index = next.fetch_add(1, Ordering::Relaxed)
             && let Some(chunk) = chunks.get(index)
         {
-            done.push((index, generator.generate(context, chunk, &options.limits)));
+            done.push((index, generator.generate(context, chunk, options)));
         }
         done
     };
@@ -178,12 +203,12 @@ impl<M: MacroAssembler> ChunkGenerator<M> {
         &mut self,
         context: &ModuleContext<'_>,
         bodies: &[Body<'_>],
-        limits: &Limits,
+        options: &CompileOptions,
     ) -> Result<Chunk, CompileError> {
         let mut functions = Vec::with_capacity(bodies.len());
         for body in bodies {
             self.analyser
-                .run(context.module, body, limits, &mut self.analysis)?;
+                .run(context.module, body, options, &mut self.analysis)?;
             functions.push(generate(
                 &mut self.generator,
                 &mut self.masm,
@@ -296,11 +321,7 @@ impl Linker {
         context: &ModuleContext<'_>,
         chunks: Vec<Chunk>,
     ) -> Result<(), CompileError> {
-        let none = GeneratedFunction {
-            start: 0,
-            end: 0,
-            frame_bytes: 0,
-        };
+        let none = GeneratedFunction::default();
         self.functions
             .resize(context.module.info.imported_functions as usize, none);
         let bytes = chunks
@@ -328,7 +349,7 @@ impl Linker {
             *function = GeneratedFunction {
                 start: start + stub,
                 end: start + stub,
-                frame_bytes: 0,
+                ..GeneratedFunction::default()
             };
         }
         for call in &self.calls {

@@ -43,6 +43,16 @@ pub enum CompileError {
         /// Byte offset in the module.
         offset: u32,
     },
+    /// A meter has no cost for a body. `wasm-instrument` refuses the same modules, so that a network
+    /// that instruments rejects them too.
+    #[error("function {function} cannot be metered: {error}")]
+    Meter {
+        /// Index of the function.
+        function: u32,
+        /// What the meter says.
+        #[source]
+        error: pvf_metering::MeterError,
+    },
     /// The code is beyond what calls reach (2 GiB).
     #[error("the module's machine code is larger than 2 GiB")]
     CodeTooLarge,

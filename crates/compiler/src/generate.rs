@@ -36,14 +36,17 @@ pub(crate) struct ModuleContext<'m> {
     pub conventions: Vec<Convention>,
     /// Where the table is, if there is one.
     pub table: Option<Table>,
+    /// Gas per page that a `memory.grow` asks for.
+    pub memory_grow: u32,
 }
 
 /// One function's place in the code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct GeneratedFunction {
     pub start: u32,
     pub end: u32,
     pub frame_bytes: u32,
+    pub logical_cost: u32,
 }
 
 /// Buffers that outlive a function.
@@ -89,6 +92,7 @@ struct Generator<'g, M> {
     /// Next label and next local access of pass 1.
     next_label: LabelId,
     next_access: usize,
+    next_charge: usize,
     /// `br_table`s so far.
     tables: u32,
     all_tracked: LocalSet,
@@ -152,6 +156,7 @@ pub(crate) fn generate<M: MacroAssembler>(
         frame_bytes: pvf_spec::frame_bytes(declared, analysis.max_height) as u32,
         next_label: 0,
         next_access: 0,
+        next_charge: 0,
         tables: 0,
         all_tracked: LocalSet::first(tracked),
     };
@@ -168,6 +173,7 @@ pub(crate) fn generate<M: MacroAssembler>(
             false => Some(reader.read_with_offset().map_err(wrap)?),
         };
         generator.masm.set_wasm_offset(current.1 as u32);
+        generator.charge_gas(current.1);
         generator.operator(&current.0, next.as_ref().map(|(operator, _)| operator));
         match next {
             Some(next) => current = next,
@@ -179,6 +185,7 @@ pub(crate) fn generate<M: MacroAssembler>(
         start,
         end: generator.masm.offset(),
         frame_bytes: generator.frame_bytes,
+        logical_cost: analysis.logical_cost.unwrap_or_default(),
     })
 }
 
@@ -190,7 +197,11 @@ impl<M: MacroAssembler> Generator<'_, M> {
         self.labels
             .resize(self.analysis.labels.len(), LabelState::new(0, 0));
         self.frames.clear();
-        let start = self.masm.enter_function(self.frame_bytes);
+        let start = self.masm.begin_function();
+        if let Some(cost) = self.analysis.logical_cost {
+            self.masm.enter_logical_stack(cost);
+        }
+        self.masm.enter_frame(self.frame_bytes);
         for (param, place) in convention.params.iter().enumerate() {
             let param = param as u32;
             match place.register {
@@ -215,6 +226,22 @@ impl<M: MacroAssembler> Generator<'_, M> {
         }
         self.begin_body();
         start
+    }
+
+    /// Charges for the metered block that begins with the operator at this offset, if one does.
+    fn charge_gas(&mut self, offset: u64) {
+        let Some(charge) = self.analysis.charges.get(self.next_charge) else {
+            return;
+        };
+        if charge.offset != offset {
+            return;
+        }
+        self.next_charge += 1;
+        if self.reachable() {
+            self.settle_flags();
+            self.state.end_operator();
+            self.masm.charge_gas(charge.cost);
+        }
     }
 
     /// The home of an operand position, as a distance from the stack pointer.

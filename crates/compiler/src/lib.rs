@@ -19,7 +19,8 @@ mod module;
 mod target;
 
 pub use artifact::{Artifact, ArtifactError, ModuleInfo};
-pub use compile::{CompileOptions, compile};
+pub use compile::{CompileOptions, Metering, compile};
 pub use error::CompileError;
 pub use module::function_names;
+pub use pvf_metering::{Costs, Schedule, ScheduleError};
 pub use target::Target;

@@ -92,6 +92,7 @@ impl<'a, 'l> ModuleReader<'a, 'l> {
         let info = ModuleInfo {
             target: Target::X86_64,
             features,
+            meters: crate::artifact::Meters::default(),
             wasm_bytes: wasm.len() as u32,
             signatures: Vec::new(),
             imports: Vec::new(),
@@ -406,6 +407,7 @@ impl<'a, 'l> ModuleReader<'a, 'l> {
             code_offset: 0,
             code_bytes: 0,
             frame_bytes: 0,
+            logical_cost: 0,
             body_offset: 0,
             body_bytes: 0,
         });

@@ -56,8 +56,8 @@ pub use code::{
 pub use profile::Profile;
 
 pub use pvf_compiler::{
-    Artifact, ArtifactError, CompileError, CompileOptions as PrepareOptions, ModuleInfo, Target,
-    artifact, compile as prepare, function_names,
+    Artifact, ArtifactError, CompileError, CompileOptions as PrepareOptions, Costs, Metering,
+    ModuleInfo, Schedule, ScheduleError, Target, artifact, compile as prepare, function_names,
 };
 pub use pvf_runtime::{
     CallError, Caller, HostError, HostFailure, Instance, InstantiateError, LinkError, Linked,

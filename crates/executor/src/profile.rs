@@ -1,6 +1,6 @@
 //! Named sets of rules.
 
-use crate::PrepareOptions;
+use crate::{Metering, PrepareOptions};
 use pvf_spec::{ExecutionParameters, Features, Limits};
 
 /// What language is accepted and what an instance may take, by name.
@@ -9,7 +9,7 @@ use pvf_spec::{ExecutionParameters, Features, Limits};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Profile {
     /// As today's Polkadot network: WebAssembly 1.0 with mutable globals, 2,080 pages of memory
-    /// whatever a module declares.
+    /// whatever a module declares, both stack limits.
     Polkadot,
     /// Plain WebAssembly: all switches on, declared maxima hold.
     Wasm,
@@ -57,6 +57,10 @@ impl Profile {
     pub fn prepare_options(self) -> PrepareOptions {
         PrepareOptions {
             limits: self.limits(),
+            metering: Metering {
+                logical_stack: self.parameters().stack_logical_max.is_some(),
+                gas: None,
+            },
             ..PrepareOptions::new(self.features())
         }
     }

@@ -148,10 +148,10 @@ impl Pvf {
         Ok(Run {
             execution: Execution {
                 outcome,
-                gas_used: None,
+                gas_used: instance.gas_used(),
                 stack: StackPeaks {
                     native: instance.stack_native_peak(),
-                    logical: None,
+                    logical: instance.stack_logical_peak(),
                 },
                 memory_pages_peak: instance.memory_pages_peak(),
             },

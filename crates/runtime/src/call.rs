@@ -34,6 +34,8 @@ pub(crate) unsafe fn run(
     let top = core.regions.stack.top() as u64;
     let depth = top.saturating_sub(core.regions.context.get(context::STACK_LOW));
     core.stack_peak = core.stack_peak.max(depth);
+    let beyond = core.regions.context.get(context::LOGICAL_BEYOND) as i64;
+    core.logical_peak = core.logical_peak.max((core.logical_limit - beyond) as u64);
     let result = match left {
         Left::Returned => Ok(()),
         Left::Ended => Err(ended(core)),
@@ -61,6 +63,8 @@ fn prepare(
         stack,
     } = &mut *core.regions;
     fields.set(context::STACK_LOW, stack.top() as u64);
+    fields.set(context::LOGICAL_LEFT, 0);
+    fields.set(context::LOGICAL_BEYOND, core.logical_limit as u64);
     fields.set(context::ENTRY_FUNCTION, module.function_address(function));
     fields.set(
         context::ENTRY_SLOTS,

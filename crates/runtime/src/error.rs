@@ -19,6 +19,12 @@ pub enum HostFailure {
         /// The operating system's answer.
         source: io::Error,
     },
+    /// A limit was asked for that the code does not count towards.
+    #[error("the artifact was prepared without counting {meter}, so that it cannot be limited")]
+    Uncounted {
+        /// The meter.
+        meter: &'static str,
+    },
     /// Another request that the operating system refused.
     #[error("{action} failed: {source}")]
     System {

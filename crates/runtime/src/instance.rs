@@ -131,6 +131,23 @@ impl<T: 'static> Instance<T> {
         self.store.core.stack_peak
     }
 
+    /// Greatest logical stack height in all calls since the instance was made or reset, in units of the stack
+    /// limiter, if the code counts it.
+    pub fn stack_logical_peak(&self) -> Option<u64> {
+        let core = &self.store.core;
+        core.module
+            .info()
+            .meters
+            .logical_stack
+            .then_some(core.logical_peak)
+    }
+
+    /// Gas charged since the instance was made or reset, if the code counts it.
+    pub fn gas_used(&self) -> Option<u64> {
+        let core = &self.store.core;
+        core.module.info().meters.gas.then(|| core.gas_used())
+    }
+
     /// The contents of linear memory; empty if the module has none.
     pub fn memory(&self) -> &[u8] {
         self.store.core.memory_slice()

@@ -28,7 +28,7 @@
 //!     *caller.data_mut() += 1;
 //!     Ok(())
 //! });
-//! let mut instance = Instance::new(&module, &linker, &ExecutionParameters::POLKADOT, 0)?;
+//! let mut instance = Instance::new(&module, &linker, &ExecutionParameters::WASM, 0)?;
 //! let quotient = instance.call_export("divide", &[Value::I32(42), Value::I32(-2)])?;
 //! assert_eq!(quotient, [Value::I32(-21)]);
 //!

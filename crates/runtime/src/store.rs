@@ -28,6 +28,12 @@ pub(crate) struct Core {
     dropped_elements: Vec<bool>,
     /// Deepest run since creation or reset, in bytes.
     pub stack_peak: u64,
+    /// The same in units of the logical stack.
+    pub logical_peak: u64,
+    /// Largest logical height of a run.
+    pub logical_limit: i64,
+    /// Gas an instance starts with.
+    gas_limit: u64,
     /// Why the last host call ended the run.
     pub pending: Option<Ended>,
     /// The array of parameters and results, kept to save an allocation per call.
@@ -72,6 +78,7 @@ impl Core {
         parameters: &ExecutionParameters,
     ) -> Result<Self, InstantiateError> {
         let module = linked.module.clone();
+        check_meters(&module, parameters)?;
         let memory = linked
             .memory
             .map(|ty| memory_sizes(ty, parameters))
@@ -92,22 +99,29 @@ impl Core {
         fields.set(context::STACK_TOP, top);
         fields.set(context::HOST_CALL, arch::host_call_address());
         fields.set(context::EXIT, arch::exit_address());
-        fields.set(context::GAS_LEFT, i64::MAX as u64);
-        fields.set(context::LOGICAL_LEFT, i64::MAX as u64);
         Ok(Self {
             regions: ManuallyDrop::new(regions),
             dropped_data: Vec::new(),
             dropped_elements: Vec::new(),
             stack_peak: 0,
+            logical_peak: 0,
+            logical_limit: parameters.stack_logical_max.map_or(i64::MAX, i64::from),
+            gas_limit: parameters.gas_limit.unwrap_or(u64::MAX),
             pending: None,
             slots: Vec::new(),
             module,
         })
     }
 
+    /// Gas charged since creation or reset.
+    pub fn gas_used(&self) -> u64 {
+        self.gas_limit - self.regions.context.get(context::GAS_LEFT)
+    }
+
     /// Memory as the image has it, globals and table zero.
     pub fn clear(&mut self) -> Result<(), HostFailure> {
         self.stack_peak = 0;
+        self.logical_peak = 0;
         self.pending = None;
         self.regions.clear()
     }
@@ -115,6 +129,7 @@ impl Core {
     /// Globals and active segments. On a cleared core.
     pub fn initialise(&mut self, imported_globals: &[u64]) -> Result<(), InstantiateError> {
         self.publish_memory_size();
+        self.regions.context.set(context::GAS_LEFT, self.gas_limit);
         for (index, &bits) in (0..).zip(imported_globals) {
             self.regions.context.set_global(index, bits);
         }
@@ -281,4 +296,17 @@ fn memory_sizes(
             limit,
         }),
     }
+}
+
+/// Limits need code that counts.
+fn check_meters(module: &Module, parameters: &ExecutionParameters) -> Result<(), HostFailure> {
+    let meters = module.info().meters;
+    let uncounted = |meter| Err(HostFailure::Uncounted { meter });
+    if parameters.stack_logical_max.is_some() && !meters.logical_stack {
+        return uncounted("the logical stack");
+    }
+    if parameters.gas_limit.is_some() && !meters.gas {
+        return uncounted("gas");
+    }
+    Ok(())
 }

@@ -20,6 +20,7 @@ pub use frame::{FRAME_HEADER_BYTES, SLOT_BYTES, frame_bytes};
 pub use limits::{LimitExceeded, Limits};
 pub use outcome::{Execution, HashedOutcome, Outcome, RejectionStage, StackPeaks};
 pub use parameters::{
-    DEFAULT_MAX_MEMORY_PAGES, DEFAULT_STACK_NATIVE_MAX, ExecutionParameters, PAGE_BYTES,
+    DEFAULT_MAX_MEMORY_PAGES, DEFAULT_STACK_LOGICAL_MAX, DEFAULT_STACK_NATIVE_MAX,
+    ExecutionParameters, PAGE_BYTES,
 };
 pub use trap::{Trap, TrapKind};

@@ -11,6 +11,9 @@ pub const DEFAULT_MAX_MEMORY_PAGES: u32 = 2_080;
 /// Polkadot's default `StackNativeMax`: 256 MiB.
 pub const DEFAULT_STACK_NATIVE_MAX: u64 = 256 * 1024 * 1024;
 
+/// Polkadot's default `StackLogicalMax`, in units.
+pub const DEFAULT_STACK_LOGICAL_MAX: u32 = 65_536;
+
 /// What an outcome depends on beside blob and candidate, as far as it is applied
 /// when a module is instantiated. None of it is baked into an artifact, so that one
 /// artifact serves every set of parameters (as Polkadot's artifact identity asks).
@@ -23,6 +26,12 @@ pub struct ExecutionParameters {
     pub ignore_declared_maximum: bool,
     /// Largest sum of [`crate::frame_bytes`] over the active functions, in bytes.
     pub stack_native_max: u64,
+    /// Largest logical stack height, in units of the stack limiter. Needs code that counts it; if it is
+    /// `None`, such code counts without a limit.
+    pub stack_logical_max: Option<u32>,
+    /// Gas that an instance may use. Needs code that counts it; if it is `None`, such code counts without
+    /// a limit.
+    pub gas_limit: Option<u64>,
 }
 
 impl ExecutionParameters {
@@ -31,6 +40,8 @@ impl ExecutionParameters {
         max_memory_pages: DEFAULT_MAX_MEMORY_PAGES,
         ignore_declared_maximum: true,
         stack_native_max: DEFAULT_STACK_NATIVE_MAX,
+        stack_logical_max: Some(DEFAULT_STACK_LOGICAL_MAX),
+        gas_limit: None,
     };
 
     /// Plain WebAssembly: declared maxima hold, memory up to 4 GiB.
@@ -38,5 +49,7 @@ impl ExecutionParameters {
         max_memory_pages: 65_536,
         ignore_declared_maximum: false,
         stack_native_max: DEFAULT_STACK_NATIVE_MAX,
+        stack_logical_max: None,
+        gas_limit: None,
     };
 }

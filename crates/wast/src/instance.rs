@@ -11,7 +11,7 @@ use pvf_executor::{
     CallError, Caller, HostError, InstantiateError, Linker, LoadError, Module, PrepareOptions,
     Value, prepare,
 };
-use pvf_spec::{Features, Trap};
+use pvf_spec::Trap;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
@@ -26,14 +26,17 @@ pub enum LoadFailure {
 }
 
 /// Compiles a module.
-pub fn load(wasm: &[u8], features: Features) -> Result<Module, LoadFailure> {
-    let artifact =
-        prepare(wasm, &PrepareOptions::new(features)).map_err(|error| {
-            match standing(wasm, features) {
-                Standing::Outside(feature) => LoadFailure::Outside(feature),
-                Standing::Valid | Standing::Invalid => LoadFailure::Rejected(error.to_string()),
-            }
-        })?;
+pub fn load(wasm: &[u8], options: &Options) -> Result<Module, LoadFailure> {
+    let prepare_options = PrepareOptions {
+        metering: options.metering.clone(),
+        ..PrepareOptions::new(options.features)
+    };
+    let artifact = prepare(wasm, &prepare_options).map_err(|error| {
+        match standing(wasm, options.features) {
+            Standing::Outside(feature) => LoadFailure::Outside(feature),
+            Standing::Valid | Standing::Invalid => LoadFailure::Rejected(error.to_string()),
+        }
+    })?;
     Module::new(artifact).map_err(|error| match error {
         LoadError::Failure(failure) => LoadFailure::Host(failure.to_string()),
         error => LoadFailure::Host(error.to_string()),

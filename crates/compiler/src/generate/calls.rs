@@ -220,7 +220,11 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
             }
             _ => self.return_several(first),
         }
-        self.masm.return_from_function(self.frame_bytes);
+        self.masm.leave_frame(self.frame_bytes);
+        if let Some(cost) = self.analysis.logical_cost {
+            self.masm.leave_logical_stack(cost);
+        }
+        self.masm.return_from_function();
     }
 
     /// Results go to slots of the caller, where parameters may have their homes: first all to the

@@ -85,7 +85,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
                 self.masm.memory_size(register);
                 self.push_register(I32, register);
             }
-            O::MemoryGrow { .. } => self.call_builtin(Builtin::MemoryGrow, None),
+            O::MemoryGrow { .. } => self.memory_grow(),
             O::MemoryInit { data_index, .. } => self.call_builtin(Builtin::MemoryInit, Some(data_index)),
             O::MemoryCopy { .. } => self.call_builtin(Builtin::MemoryCopy, None),
             O::MemoryFill { .. } => self.call_builtin(Builtin::MemoryFill, None),
@@ -419,6 +419,25 @@ impl<M: MacroAssembler> Generator<'_, M> {
     }
 
     // Linear memory.
+
+    fn memory_grow(&mut self) {
+        if self.context.memory_grow != 0 {
+            let pages = self.state.pop();
+            let register = self.read(pages);
+            self.masm.charge_gas_for(register, self.context.memory_grow);
+            self.push_register_of(pages, register);
+        }
+        self.call_builtin(Builtin::MemoryGrow, None);
+    }
+
+    /// Pushes an operand back that was popped to be read; a register is its own or a local's.
+    fn push_register_of(&mut self, operand: Operand, register: Reg) {
+        let location = match operand.location {
+            Location::Local(_) | Location::Const(_) => operand.location,
+            _ => Location::Reg(register),
+        };
+        self.state.push(operand.ty, location);
+    }
 
     fn address(&mut self, operand: Operand, memarg: MemArg) -> Address {
         match self.constant(&operand) {

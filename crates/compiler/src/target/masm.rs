@@ -384,12 +384,25 @@ pub(crate) trait MacroAssembler: Sized {
     fn take(&mut self) -> Result<MachineCode, pvf_assembler::FinishError>;
 
     // Frames.
-    /// Begins a function at an aligned place: makes the frame, checks the stack.
-    fn enter_function(&mut self, frame_bytes: u32) -> u32;
-    /// Drops the frame and returns.
-    fn return_from_function(&mut self, frame_bytes: u32);
+    /// Begins a function at an aligned place.
+    fn begin_function(&mut self) -> u32;
+    /// Makes the frame and checks the stack.
+    fn enter_frame(&mut self, frame_bytes: u32);
+    /// Drops the frame.
+    fn leave_frame(&mut self, frame_bytes: u32);
+    fn return_from_function(&mut self);
     /// Writes zeros to all slots from one offset up to another.
     fn zero_slots(&mut self, from: u32, to: u32);
+
+    // Meters.
+    /// Takes units of the logical stack, or traps.
+    fn enter_logical_stack(&mut self, cost: u32);
+    /// Gives them back.
+    fn leave_logical_stack(&mut self, cost: u32);
+    /// Charges gas, or traps.
+    fn charge_gas(&mut self, cost: u64);
+    /// Charges gas for each of so many units, an `i32`, or traps.
+    fn charge_gas_for(&mut self, units: Reg, cost: u32);
 
     // Moves: the flags stay.
     fn move_register(&mut self, ty: ValType, dst: Reg, src: Reg);

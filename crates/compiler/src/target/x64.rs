@@ -7,11 +7,13 @@ mod convert;
 mod float;
 mod integer;
 mod memory;
+mod meters;
 mod stubs;
 
 use super::masm::*;
 use crate::abi::{self, context};
 use crate::artifact::{TrapSite, ValType};
+use meters::Charge;
 use pvf_assembler::Label;
 use pvf_assembler::x64::{Alu, Assembler, Cond, FSize, Gpr, Mem, Scale, Size, Xmm};
 use pvf_spec::TrapKind;
@@ -47,6 +49,18 @@ enum Late {
     StackGrowth {
         label: Label,
         resume: Label,
+        wasm_offset: u32,
+    },
+    /// The logical stack is higher than ever before in this run: perhaps too high.
+    LogicalGrowth {
+        label: Label,
+        resume: Label,
+        wasm_offset: u32,
+    },
+    /// A charge did not fit; it is taken back.
+    OutOfGas {
+        label: Label,
+        charge: Charge,
         wasm_offset: u32,
     },
     Canonicalise {
@@ -228,6 +242,16 @@ impl X64 {
                     .mov_mr(Size::S64, context(context::STACK_LOW), Gpr::Rsp);
                 self.asm.jmp(resume);
             }
+            Late::LogicalGrowth {
+                label,
+                resume,
+                wasm_offset,
+            } => self.emit_logical_growth(label, resume, wasm_offset),
+            Late::OutOfGas {
+                label,
+                charge,
+                wasm_offset,
+            } => self.emit_out_of_gas(label, charge, wasm_offset),
             Late::Canonicalise {
                 label,
                 resume,
@@ -327,9 +351,12 @@ impl MacroAssembler for X64 {
         Ok(code)
     }
 
-    fn enter_function(&mut self, frame_bytes: u32) -> u32 {
+    fn begin_function(&mut self) -> u32 {
         self.asm.align(16);
-        let start = self.asm.offset();
+        self.asm.offset()
+    }
+
+    fn enter_frame(&mut self, frame_bytes: u32) {
         let (slow, resume) = (self.asm.new_label(), self.asm.new_label());
         self.asm.alu_ri(
             Alu::Sub,
@@ -346,17 +373,35 @@ impl MacroAssembler for X64 {
             resume,
             wasm_offset: self.wasm_offset,
         });
-        start
     }
 
-    fn return_from_function(&mut self, frame_bytes: u32) {
+    fn leave_frame(&mut self, frame_bytes: u32) {
         self.asm.alu_ri(
             Alu::Add,
             Size::S64,
             Gpr::Rsp,
             (frame_bytes - RETURN_ADDRESS_BYTES) as i32,
         );
+    }
+
+    fn return_from_function(&mut self) {
         self.asm.ret();
+    }
+
+    fn enter_logical_stack(&mut self, cost: u32) {
+        self.emit_enter_logical_stack(cost);
+    }
+
+    fn leave_logical_stack(&mut self, cost: u32) {
+        self.emit_leave_logical_stack(cost);
+    }
+
+    fn charge_gas(&mut self, cost: u64) {
+        self.emit_charge_gas(cost);
+    }
+
+    fn charge_gas_for(&mut self, units: Reg, cost: u32) {
+        self.emit_charge_gas_for(gpr(units), cost);
     }
 
     fn zero_slots(&mut self, from: u32, to: u32) {

@@ -36,6 +36,7 @@ impl Drop for Directory {
 fn artifact(fill: u8) -> Artifact {
     Artifact {
         module: ModuleInfo {
+            meters: Default::default(),
             target: Target::X86_64,
             features: Features::ALL,
             wasm_bytes: 8,

@@ -39,10 +39,20 @@ pub fn doing(imports: &str, body: &str) -> String {
     module(imports, &format!("{body} {RETURN_RESULT}"), "")
 }
 
+/// How Polkadot prepares modules.
+fn polkadot_options() -> CompileOptions {
+    CompileOptions {
+        metering: pvf_compiler::Metering {
+            logical_stack: true,
+            gas: None,
+        },
+        ..CompileOptions::new(Features::POLKADOT)
+    }
+}
+
 /// Prepares a module as Polkadot would.
 pub fn prepare(wasm: &[u8]) -> Module {
-    let artifact =
-        pvf_compiler::compile(wasm, &CompileOptions::new(Features::POLKADOT)).expect("compiles");
+    let artifact = pvf_compiler::compile(wasm, &polkadot_options()).expect("compiles");
     Module::new(artifact).expect("loads")
 }
 

@@ -149,6 +149,7 @@ pub fn artifact() -> Artifact {
             code_offset: row.start,
             code_bytes: row.end - row.start,
             frame_bytes: row.frame,
+            logical_cost: 0,
             body_offset: 0,
             body_bytes: 0,
         })
@@ -160,6 +161,7 @@ pub fn artifact() -> Artifact {
     };
     let data = b"hello, image\x01\x02\x03\x04\x05\x06passive".to_vec();
     let module = ModuleInfo {
+        meters: pvf_compiler::artifact::Meters::default(),
         target: Target::X86_64,
         features: Features::ALL,
         wasm_bytes: 1000,
@@ -289,6 +291,7 @@ pub const PARAMETERS: ExecutionParameters = ExecutionParameters {
     max_memory_pages: 65_536,
     ignore_declared_maximum: false,
     stack_native_max: 1 << 20,
+    ..ExecutionParameters::WASM
 };
 
 /// The trap that ended a call.

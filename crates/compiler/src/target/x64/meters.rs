@@ -1,0 +1,111 @@
+//! The meters: the logical stack and gas.
+
+use super::*;
+
+/// A charge that may have to be taken back.
+#[derive(Clone, Copy)]
+pub(super) enum Charge {
+    Const(i32),
+    /// In the scratch register.
+    Scratch,
+}
+
+impl X64 {
+    /// Before the frame is made, so that a call that does not fit makes none.
+    pub(super) fn emit_enter_logical_stack(&mut self, cost: u32) {
+        let (label, resume) = (self.asm.new_label(), self.asm.new_label());
+        // Locals and heights have limits that keep a cost far below 2^31.
+        self.asm.alu_mi(
+            Alu::Sub,
+            Size::S64,
+            context(context::LOGICAL_LEFT),
+            cost as i32,
+        );
+        self.asm.jcc(Cond::S, label);
+        self.asm.bind(resume);
+        self.late.push(Late::LogicalGrowth {
+            label,
+            resume,
+            wasm_offset: self.wasm_offset,
+        });
+    }
+
+    pub(super) fn emit_leave_logical_stack(&mut self, cost: u32) {
+        self.asm.alu_mi(
+            Alu::Add,
+            Size::S64,
+            context(context::LOGICAL_LEFT),
+            cost as i32,
+        );
+    }
+
+    pub(super) fn emit_logical_growth(&mut self, label: Label, resume: Label, wasm_offset: u32) {
+        self.asm.bind(label);
+        let admitted = self.asm.new_label();
+        self.asm
+            .mov_rm(Size::S64, SCRATCH, context(context::LOGICAL_LEFT));
+        self.asm.alu_rm(
+            Alu::Add,
+            Size::S64,
+            SCRATCH,
+            context(context::LOGICAL_BEYOND),
+        );
+        self.asm.jcc_short(Cond::NS, admitted);
+        self.trap_at(TrapKind::StackOverflow, wasm_offset);
+        self.asm.bind(admitted);
+        self.asm
+            .mov_mr(Size::S64, context(context::LOGICAL_BEYOND), SCRATCH);
+        self.asm
+            .mov_mi(Size::S64, context(context::LOGICAL_LEFT), 0);
+        self.asm.jmp(resume);
+    }
+
+    pub(super) fn emit_charge_gas(&mut self, cost: u64) {
+        let charge = match i32::try_from(cost) {
+            Ok(cost) => {
+                self.asm
+                    .alu_mi(Alu::Sub, Size::S64, context(context::GAS_LEFT), cost);
+                Charge::Const(cost)
+            }
+            Err(_) => {
+                self.asm.mov_ri64(SCRATCH, cost);
+                self.charge_scratch()
+            }
+        };
+        self.check_charge(charge);
+    }
+
+    pub(super) fn emit_charge_gas_for(&mut self, units: Gpr, cost: u32) {
+        // Below 2^64: both are below 2^32.
+        self.asm.mov_ri32(SCRATCH, cost);
+        self.asm.imul_rr(Size::S64, SCRATCH, units);
+        let charge = self.charge_scratch();
+        self.check_charge(charge);
+    }
+
+    fn charge_scratch(&mut self) -> Charge {
+        self.asm
+            .alu_mr(Alu::Sub, Size::S64, context(context::GAS_LEFT), SCRATCH);
+        Charge::Scratch
+    }
+
+    fn check_charge(&mut self, charge: Charge) {
+        let label = self.asm.new_label();
+        self.asm.jcc(Cond::B, label);
+        self.late.push(Late::OutOfGas {
+            label,
+            charge,
+            wasm_offset: self.wasm_offset,
+        });
+    }
+
+    pub(super) fn emit_out_of_gas(&mut self, label: Label, charge: Charge, wasm_offset: u32) {
+        self.asm.bind(label);
+        let left = context(context::GAS_LEFT);
+        match charge {
+            Charge::Const(cost) => self.asm.alu_mi(Alu::Add, Size::S64, left, cost),
+            Charge::Scratch => self.asm.alu_mr(Alu::Add, Size::S64, left, SCRATCH),
+        }
+        self.trap_at(TrapKind::OutOfGas, wasm_offset);
+    }
+}
