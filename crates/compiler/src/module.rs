@@ -12,8 +12,8 @@
 //!
 //! wasmparser has bounds of its own which equal the default
 //! [`Limits`] or lie above them, save one: the sizes of the types of all imports and
-//! exports (1 and the number of parameters and results for a function) may add up to
-//! 1,000,000 at most. Limits raised above wasmparser's bounds do not widen those.
+//! exports (2 and the number of parameters and results for a function, 1 for anything else) may
+//! add up to 999,998 at most. Limits raised above wasmparser's bounds do not widen those.
 
 mod bounds;
 mod convert;
