@@ -1,0 +1,94 @@
+//! The oracle of gas and of the logical limit: `wasm-instrument` 0.4 rewrites, wasmi runs.
+
+use wasm_instrument::gas_metering::{self, ConstantCostRules, host_function};
+use wasmi::{Caller, Engine, Func, Linker, Module, Store, TrapCode, Val};
+
+/// How a run ended.
+pub enum Run {
+    /// With these values.
+    Returned(Vec<String>),
+    /// With a trap of this kind.
+    Trapped(String),
+}
+
+/// The gas that a call of `f` uses without a limit, and how it ends.
+pub fn gas(wasm: &[u8], instruction: u32, page: u32, local: u32, arguments: &[i32]) -> (u64, Run) {
+    let module = parity_wasm::deserialize_buffer(wasm).expect("the oracle reads WebAssembly 1.0");
+    let rules = ConstantCostRules::new(instruction, page, local);
+    let module = gas_metering::inject(
+        module,
+        host_function::Injector::new("oracle", "gas"),
+        &rules,
+    )
+    .unwrap_or_else(|_| unreachable!("constant rules allow every instruction"));
+    let wasm = parity_wasm::serialize(module).expect("a module can be written");
+    let mut store = Store::new(&Engine::default(), 0_u64);
+    let run = call(&mut store, &wasm, arguments);
+    (*store.data(), run)
+}
+
+/// Whether a call of `run` stays within a logical limit; false if the module cannot be instrumented.
+pub fn fits(wasm: &[u8], limit: u32, depth: i32) -> bool {
+    let module = parity_wasm::deserialize_buffer(wasm).expect("the oracle reads WebAssembly 1.0");
+    let module =
+        wasm_instrument::inject_stack_limiter(module, limit).expect("the oracle takes every shape");
+    let wasm = parity_wasm::serialize(module).expect("a module can be written");
+    let mut config = wasmi::Config::default();
+    config.set_max_recursion_depth(1 << 20);
+    config.set_max_stack_height(1 << 30);
+    let mut store = Store::new(&Engine::new(&config), 0_u64);
+    match named(&mut store, &wasm, "run", &[depth]) {
+        Run::Returned(_) => true,
+        Run::Trapped(kind) => {
+            assert_eq!(kind, "unreachable", "the limiter's trap");
+            false
+        }
+    }
+}
+
+fn call(store: &mut Store<u64>, wasm: &[u8], arguments: &[i32]) -> Run {
+    named(store, wasm, "f", arguments)
+}
+
+fn named(store: &mut Store<u64>, wasm: &[u8], export: &str, arguments: &[i32]) -> Run {
+    let module = Module::new(store.engine(), wasm).expect("what was instrumented is valid");
+    let mut linker = Linker::new(store.engine());
+    let charge = Func::wrap(&mut *store, |mut caller: Caller<'_, u64>, amount: i64| {
+        *caller.data_mut() += amount as u64
+    });
+    let never = Func::wrap(&mut *store, |_: i32, _: i32, _: i32, _: i32| {});
+    linker
+        .define("oracle", "gas", charge)
+        .expect("defined once");
+    linker.define("host", "never", never).expect("defined once");
+    let instance = linker
+        .instantiate_and_start(&mut *store, &module)
+        .expect("oracle programs start");
+    let function = instance
+        .get_func(&*store, export)
+        .expect("the export is there");
+    let arguments: Vec<Val> = arguments.iter().map(|&value| Val::I32(value)).collect();
+    let count = function.ty(&*store).results().len();
+    let mut results = vec![Val::I32(0); count];
+    match function.call(&mut *store, &arguments, &mut results) {
+        Ok(()) => Run::Returned(
+            results
+                .iter()
+                .map(|value| match value {
+                    Val::I32(value) => crate::suite::i32(*value),
+                    Val::I64(value) => crate::suite::i64(*value),
+                    other => unreachable!("oracle programs return integers, not {other:?}"),
+                })
+                .collect(),
+        ),
+        Err(error) => Run::Trapped(
+            match error.as_trap_code() {
+                Some(TrapCode::UnreachableCodeReached) => "unreachable",
+                Some(TrapCode::MemoryOutOfBounds) => "memory_out_of_bounds",
+                Some(TrapCode::IntegerDivisionByZero) => "integer_divide_by_zero",
+                other => unreachable!("oracle programs do not trap by {other:?}: {error}"),
+            }
+            .to_owned(),
+        ),
+    }
+}

@@ -1,0 +1,184 @@
+//! The suite as it lies in its folder.
+
+use serde_json::{Map, Value, json};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// One case.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// `RULE/NAME`.
+    pub id: String,
+    /// Ids of the rules it is about.
+    pub rules: Vec<String>,
+    /// One of [`LEVELS`](crate::LEVELS).
+    pub level: String,
+    /// Features an engine must declare.
+    pub needs: Vec<String>,
+    /// What must come out.
+    pub expect: Map<String, Value>,
+    wasm: String,
+    file: Option<String>,
+    request: Map<String, Value>,
+}
+
+/// Why the suite cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// A file is missing or unreadable.
+    #[error("{path}: {source}")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A line is no case.
+    #[error("{path}, line {line}: {what}")]
+    Line {
+        /// In which file.
+        path: PathBuf,
+        /// Counted from 1.
+        line: usize,
+        /// What is wrong.
+        what: String,
+    },
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, ReadError> {
+    fs::read(path).map_err(|source| ReadError::File {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// The cases of some levels.
+///
+/// # Errors
+/// A level's file cannot be read, or a line of it is no case.
+pub fn read_cases(suite: &Path, levels: &[&str]) -> Result<Vec<Case>, ReadError> {
+    let mut cases = Vec::new();
+    for level in levels {
+        let path = suite.join(format!("cases/{level}.jsonl"));
+        let text = String::from_utf8_lossy(&read(&path)?).into_owned();
+        for (index, line) in text.lines().enumerate() {
+            let case = case(line).map_err(|what| ReadError::Line {
+                path: path.clone(),
+                line: index + 1,
+                what,
+            })?;
+            cases.push(case);
+        }
+    }
+    Ok(cases)
+}
+
+/// Ids and titles of the rules in a `rules.json`, in order; empty if there is no such file.
+pub fn read_rules(path: &Path) -> Vec<(String, String)> {
+    let rules: Vec<Value> = fs::read(path)
+        .ok()
+        .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+        .unwrap_or_default();
+    let text = |rule: &Value, field: &str| rule[field].as_str().unwrap_or_default().to_owned();
+    rules
+        .iter()
+        .map(|rule| (text(rule, "id"), text(rule, "title")))
+        .collect()
+}
+
+const SWITCHES: [&str; 4] = [
+    "sign-extension",
+    "saturating-float-to-int",
+    "multi-value",
+    "bulk-memory",
+];
+
+fn case(line: &str) -> Result<Case, String> {
+    let value: Value = serde_json::from_str(line).map_err(|error| error.to_string())?;
+    let text = |field: &str| {
+        value[field]
+            .as_str()
+            .map(str::to_owned)
+            .ok_or_else(|| format!("{field} is missing"))
+    };
+    let list = |field: &str| -> Vec<String> {
+        value[field]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|it| it.as_str().map(str::to_owned))
+            .collect()
+    };
+    let polkadot = text("profile")? == "polkadot";
+    let switches = if polkadot { vec![] } else { SWITCHES.to_vec() };
+    let mut request = Map::new();
+    request.insert("id".into(), value["id"].clone());
+    request.insert(
+        "features".into(),
+        value
+            .get("features")
+            .cloned()
+            .unwrap_or_else(|| json!(switches)),
+    );
+    request.insert(
+        "max_memory_pages".into(),
+        if polkadot { 2080 } else { 65_536 }.into(),
+    );
+    request.insert("ignore_declared_maximum".into(), polkadot.into());
+    request.insert("stack_native_max".into(), 268_435_456_u64.into());
+    for (name, parameter) in value["parameters"].as_object().into_iter().flatten() {
+        request.insert(name.clone(), parameter.clone());
+    }
+    request.insert("steps".into(), value["steps"].clone());
+    Ok(Case {
+        id: text("id")?,
+        rules: list("rules"),
+        level: text("level")?,
+        needs: list("needs"),
+        expect: value["expect"]
+            .as_object()
+            .cloned()
+            .ok_or("expect is missing")?,
+        wasm: text("wasm")?,
+        file: value["file"].as_str().map(str::to_owned),
+        request,
+    })
+}
+
+impl Case {
+    /// What the adapter is asked: paths made absolute, a compressed module unpacked into `scratch`.
+    pub(crate) fn request(&self, suite: &Path, scratch: &Path) -> Result<Value, ReadError> {
+        let hash = self.wasm.trim_start_matches("sha256:");
+        let plain = suite.join(format!("wasm/{hash}.wasm"));
+        let path = match &self.file {
+            Some(file) => suite.join(file),
+            None if plain.exists() => plain,
+            None => {
+                let packed = suite.join(format!("wasm/{hash}.wasm.zst"));
+                let file = |source| ReadError::File {
+                    path: packed.clone(),
+                    source,
+                };
+                let bytes = zstd::stream::decode_all(&read(&packed)?[..]).map_err(file)?;
+                let path = scratch.join("module.wasm");
+                fs::write(&path, bytes).map_err(file)?;
+                path
+            }
+        };
+        let mut request = self.request.clone();
+        request.insert("wasm".into(), path.display().to_string().into());
+        for step in request
+            .get_mut("steps")
+            .and_then(Value::as_array_mut)
+            .into_iter()
+            .flatten()
+        {
+            if let Some(file) = step["validate_file"].as_str() {
+                let path = suite.join(file).display().to_string();
+                *step = json!({ "validate_file": path });
+            }
+        }
+        Ok(request.into())
+    }
+}

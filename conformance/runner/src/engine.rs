@@ -1,0 +1,158 @@
+//! An engine behind an adapter: a process that answers one line of JSON per line of JSON.
+
+use serde_json::Value;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::Duration;
+
+/// What an adapter says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hello {
+    /// The engine's name.
+    pub engine: String,
+    /// Its version.
+    pub version: String,
+    /// What it can be asked.
+    pub features: Vec<String>,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The adapter cannot be started.
+    #[error("cannot start {command:?}: {source}")]
+    Start {
+        /// How it was to be started.
+        command: String,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// It ended, or its line is not JSON.
+    #[error("the adapter died")]
+    Died,
+    /// It took too long.
+    #[error("no answer in {0:?}")]
+    Timeout(Duration),
+    /// Its line is not JSON, or not an answer.
+    #[error("not an answer: {0}")]
+    Garbled(String),
+}
+
+/// A running adapter. It is stopped when this is dropped.
+pub struct Engine {
+    command: Vec<String>,
+    running: Option<Running>,
+    /// What it said of itself.
+    pub hello: Hello,
+}
+
+struct Running {
+    child: Child,
+    input: ChildStdin,
+    lines: Receiver<String>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Already gone is as good.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Engine {
+    /// Starts an adapter: a program with its arguments.
+    ///
+    /// # Errors
+    /// It cannot be started or does not introduce itself.
+    pub fn start(command: &[String]) -> Result<Self, EngineError> {
+        let nobody = Hello {
+            engine: String::new(),
+            version: String::new(),
+            features: Vec::new(),
+        };
+        let mut engine = Self {
+            command: command.to_vec(),
+            running: None,
+            hello: nobody,
+        };
+        let hello = engine.ask(&serde_json::json!({"hello": 1}), Duration::from_secs(30))?;
+        let text = |field: &str| {
+            hello[field]
+                .as_str()
+                .map(str::to_owned)
+                .ok_or_else(|| EngineError::Garbled(hello.to_string()))
+        };
+        let features = hello["features"].as_array().into_iter().flatten();
+        engine.hello = Hello {
+            engine: text("engine")?,
+            version: text("version")?,
+            features: features
+                .filter_map(|it| it.as_str().map(str::to_owned))
+                .collect(),
+        };
+        Ok(engine)
+    }
+
+    /// Sends a line and waits for the answer. After an error the next question starts a new process.
+    ///
+    /// # Errors
+    /// There is no answer, or none in time.
+    pub fn ask(&mut self, request: &Value, limit: Duration) -> Result<Value, EngineError> {
+        let mut running = match self.running.take() {
+            Some(running) => running,
+            None => self.spawn()?,
+        };
+        let line = format!("{request}\n");
+        let sent = running
+            .input
+            .write_all(line.as_bytes())
+            .and_then(|()| running.input.flush());
+        sent.map_err(|_| EngineError::Died)?;
+        let line = running
+            .lines
+            .recv_timeout(limit)
+            .map_err(|error| match error {
+                RecvTimeoutError::Timeout => EngineError::Timeout(limit),
+                RecvTimeoutError::Disconnected => EngineError::Died,
+            })?;
+        let answer = serde_json::from_str(&line).map_err(|_| EngineError::Garbled(line))?;
+        self.running = Some(running);
+        Ok(answer)
+    }
+
+    fn spawn(&self) -> Result<Running, EngineError> {
+        let start = |source| EngineError::Start {
+            command: self.command.join(" "),
+            source,
+        };
+        let (program, arguments) = self
+            .command
+            .split_first()
+            .ok_or_else(|| start(std::io::ErrorKind::InvalidInput.into()))?;
+        let mut child = Command::new(program)
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(start)?;
+        let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
+            return Err(EngineError::Died);
+        };
+        let (sender, lines) = channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(output).lines() {
+                let sent = line.is_ok_and(|line| sender.send(line).is_ok());
+                if !sent {
+                    break;
+                }
+            }
+        });
+        Ok(Running {
+            child,
+            input,
+            lines,
+        })
+    }
+}

@@ -1,0 +1,13 @@
+(module
+  (func (export "add") (param i32 i32 i32) (result i32) (i32.reinterpret_f32 (f32.add (f32.reinterpret_i32 (local.get 0)) (f32.reinterpret_i32 (local.get 1)))))
+  (func (export "sub") (param i32 i32 i32) (result i32) (i32.reinterpret_f32 (f32.sub (f32.reinterpret_i32 (local.get 0)) (f32.reinterpret_i32 (local.get 1)))))
+  (func (export "mul") (param i32 i32 i32) (result i32) (i32.reinterpret_f32 (f32.mul (f32.reinterpret_i32 (local.get 0)) (f32.reinterpret_i32 (local.get 1)))))
+  (func (export "div") (param i32 i32 i32) (result i32) (i32.reinterpret_f32 (f32.div (f32.reinterpret_i32 (local.get 0)) (f32.reinterpret_i32 (local.get 1)))))
+  (func (export "min") (param i32 i32 i32) (result i32) (i32.reinterpret_f32 (f32.min (f32.reinterpret_i32 (local.get 0)) (f32.reinterpret_i32 (local.get 1)))))
+  (func (export "max") (param i32 i32 i32) (result i32) (i32.reinterpret_f32 (f32.max (f32.reinterpret_i32 (local.get 0)) (f32.reinterpret_i32 (local.get 1)))))
+  (func (export "sqrt") (param i32 i32 i32) (result i32) (i32.reinterpret_f32 (f32.sqrt (f32.reinterpret_i32 (local.get 0)))))
+  (func (export "nearest") (param i32 i32 i32) (result i32) (i32.reinterpret_f32 (f32.nearest (f32.reinterpret_i32 (local.get 0)))))
+  (func (export "ceil") (param i32 i32 i32) (result i32) (i32.reinterpret_f32 (f32.ceil (f32.reinterpret_i32 (local.get 0)))))
+  (func (export "floor") (param i32 i32 i32) (result i32) (i32.reinterpret_f32 (f32.floor (f32.reinterpret_i32 (local.get 0)))))
+  (func (export "trunc") (param i32 i32 i32) (result i32) (i32.reinterpret_f32 (f32.trunc (f32.reinterpret_i32 (local.get 0)))))
+  (func (export "mul-add") (param i32 i32 i32) (result i32) (i32.reinterpret_f32 (f32.add (f32.mul (f32.reinterpret_i32 (local.get 0)) (f32.reinterpret_i32 (local.get 1))) (f32.reinterpret_i32 (local.get 2))))))

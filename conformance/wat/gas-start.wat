@@ -1,0 +1,1 @@
+(module (start $s) (func $s nop nop) (func (export "f") nop))

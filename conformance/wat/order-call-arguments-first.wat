@@ -1,0 +1,3 @@
+(module (memory 1) (table 1 funcref) (global $zero (mut i32) (i32.const 0))
+              (func $trap (param i32) (result i32) unreachable) (func $two (param i32 i32) (result i32) unreachable)
+              (func (export "f") (result i32) (call $trap (i32.div_u (i32.const 1) (global.get $zero)))))

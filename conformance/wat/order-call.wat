@@ -1,0 +1,5 @@
+(module (table 3 funcref) (elem (i32.const 0) func $big $run)
+        (func $big (local i64 i64 i64 i64 i64 i64 i64 i64) unreachable)
+        (func $run (export "direct") (call $big))
+        (func (export "indirect") (param i32) (call_indirect (local.get 0)))
+        (func (export "mismatch") (param i32) (call_indirect (param f32) (f32.const 0) (local.get 0))))

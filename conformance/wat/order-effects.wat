@@ -1,0 +1,8 @@
+(module (memory 1) (global $g (mut i32) (i32.const 0)) (global $zero (mut i32) (i32.const 0))
+        (func (export "store") (i32.store (i32.const 0) (i32.const 7)) (i32.store (i32.const 65536) (i32.const 1)) (i32.store (i32.const 4) (i32.const 7)))
+        (func (export "global") (global.set $g (i32.const 1)) (global.set $g (i32.div_s (i32.const 1) (global.get $zero))) (global.set $g (i32.const 2)))
+        (func (export "straddle") (i64.store (i32.const 65532) (i64.const -1)))
+        (func (export "grow") (drop (memory.grow (i32.const 1))) unreachable)
+        (func (export "peek") (param i32) (result i32) (i32.load (local.get 0)))
+        (func (export "size") (result i32) (memory.size))
+        (func (export "g") (result i32) (global.get $g)))

@@ -1,0 +1,1 @@
+(module (global (export "g") (mut i32) (i32.const 1)) (func (export "f") (result i32) (i32.const 1)))

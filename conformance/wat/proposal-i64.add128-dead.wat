@@ -1,0 +1,1 @@
+(module (type $t0 (func)) (memory 1) (table 1 funcref) (elem declare func $nothing)  (func $nothing (type $t0)) (func (export "f") unreachable (i64.add128 (i64.const 0) (i64.const 0) (i64.const 0) (i64.const 0)) drop drop))

@@ -1,0 +1,1 @@
+(module (type $t0 (func)) (memory 1) (table 1 funcref) (elem declare func $nothing)  (func $nothing (type $t0)) (func (export "f") unreachable (drop (v128.const i32x4 0 0 0 0))))

@@ -1,0 +1,6 @@
+(module (import "env" "ext_allocator_malloc_version_1" (func $malloc (param i32) (result i32))) (import "env" "ext_allocator_free_version_1" (func $free (param i32))) (memory (export "memory") 17) (global (export "__heap_base") i32 (i32.const 4096))
+          (data (i32.const 2047) "\10")
+          (func $copy (param $from i32) (param $bytes i32) (local $i i32)
+            (loop (i32.store8 offset=2048 (local.get $i) (i32.load8_u (i32.add (local.get $from) (local.get $i))))
+              (br_if 0 (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (local.get $bytes)))))
+          (func (export "validate_block") (param i32 i32) (result i64) (i32.store (i32.const 2048) (call $malloc (i32.const 1))) (i64.const 68719478783)))

@@ -1,0 +1,6 @@
+(module (import "env" "ext_hashing_keccak_256_version_1" (func $hash (param i64) (result i32))) (data (i32.const 1024) "abc") (memory (export "memory") 17) (global (export "__heap_base") i32 (i32.const 4096))
+          (data (i32.const 2047) "\80")
+          (func $copy (param $from i32) (param $bytes i32) (local $i i32)
+            (loop (i32.store8 offset=2048 (local.get $i) (i32.load8_u (i32.add (local.get $from) (local.get $i))))
+              (br_if 0 (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (local.get $bytes)))))
+          (func (export "validate_block") (param i32 i32) (result i64) (call $copy (call $hash (i64.const 0x300000400)) (i32.const 32)) (i64.const 188978563071)))

@@ -1,0 +1,6 @@
+(module  (memory (export "memory") 17) (global (export "__heap_base") i32 (i32.const 4096))
+          (data (i32.const 2047) "\14")
+          (func $copy (param $from i32) (param $bytes i32) (local $i i32)
+            (loop (i32.store8 offset=2048 (local.get $i) (i32.load8_u (i32.add (local.get $from) (local.get $i))))
+              (br_if 0 (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (local.get $bytes)))))
+          (func (export "validate_block") (param i32 i32) (result i64) (call $copy (local.get 0) (local.get 1)) (i64.const 73014446079)))

@@ -1,0 +1,2 @@
+(module (import "env" "ext_allocator_malloc_version_1" (func $malloc (param i32) (result i32))) (func $s (drop (call $malloc (i32.const 1)))) (start $s) (memory (export "memory") 17) (global (export "__heap_base") i32 (i32.const 4096))
+          (func (export "validate_block") (param i32 i32) (result i64)  (i64.const 0xc00000400)))

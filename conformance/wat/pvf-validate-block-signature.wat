@@ -1,0 +1,1 @@
+(module (memory (export "memory") 17) (global (export "__heap_base") i32 (i32.const 4096)) (func (export "validate_block") (param i32 i32) (result i32) (i32.const 0)))

@@ -1,0 +1,1 @@
+(module (memory 0) (data (i32.const 0) "") (func (export "f") (result i32) (i32.const 3)))

@@ -1,0 +1,1 @@
+(module (table 1 funcref) (elem (i32.const 1) func) (func (export "f") (result i32) (i32.const 3)))

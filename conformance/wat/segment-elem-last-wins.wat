@@ -1,0 +1,1 @@
+(module (table 1 funcref) (elem (i32.const 0) func $a) (elem (i32.const 0) func $b) (func $a (result i32) (i32.const 1)) (func $b (result i32) (i32.const 2)) (func (export "f") (result i32) (call_indirect (result i32) (i32.const 0))))

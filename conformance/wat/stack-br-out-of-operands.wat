@@ -1,0 +1,5 @@
+(module  (func $f (param $n i32) 
+              (if (i32.eqz (local.get $n)) (then (return)))
+              (block (i32.const 1) (i32.const 1) (i32.const 1) (i32.const 1) (i32.const 1) (br 0))
+              (call $f (i32.sub (local.get $n) (i32.const 1))))
+              (func (export "run") (param i32) (call $f (local.get 0))))

@@ -1,0 +1,5 @@
+(module (import "host" "never" (func $never (param i32 i32 i32 i32))) (func $f (param $n i32)
+              (if (i32.eqz (local.get $n)) (then (return)))
+              (if (i32.const 0) (then (call $never (i32.const 1) (i32.const 1) (i32.const 1) (i32.const 1))))
+              (call $f (i32.sub (local.get $n) (i32.const 1))))
+              (func (export "run") (param i32) (call $f (local.get 0))))

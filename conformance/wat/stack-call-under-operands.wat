@@ -1,0 +1,6 @@
+(module  (func $f (param $n i32)
+              (if (i32.eqz (local.get $n)) (then (return)))
+              (i32.const 1) (i32.const 1) (i32.const 1) (i32.const 1)
+              (call $f (i32.sub (local.get $n) (i32.const 1)))
+              drop drop drop drop)
+              (func (export "run") (param i32) (call $f (local.get 0))))

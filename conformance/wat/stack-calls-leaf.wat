@@ -1,0 +1,6 @@
+(module  (func $leaf (param i32 i32 i32))
+             (func $f (param $n i32)
+              (if (i32.eqz (local.get $n)) (then (return)))
+              (call $leaf (i32.const 1) (i32.const 2) (i32.const 3))
+              (call $f (i32.sub (local.get $n) (i32.const 1))))
+              (func (export "run") (param i32) (call $f (local.get 0))))

@@ -1,0 +1,5 @@
+(module (global $g (mut i64) (i64.const 0)) (func $f (param $n i32)
+              (if (i32.eqz (local.get $n)) (then (return)))
+              (global.set $g (i64.add (global.get $g) (i64.sub (i64.const 2) (i64.const 1))))
+              (call $f (i32.sub (local.get $n) (i32.const 1))))
+              (func (export "run") (param i32) (call $f (local.get 0))))

@@ -1,0 +1,5 @@
+(module  (func $f (param $n i32) 
+              (if (i32.eqz (local.get $n)) (then (return)))
+              (drop (i64.add (i64.const 1) (i64.mul (i64.const 2) (i64.extend_i32_u (local.get $n)))))
+              (call $f (i32.sub (local.get $n) (i32.const 1))))
+              (func (export "run") (param i32) (call $f (local.get 0))))

@@ -1,0 +1,5 @@
+(module  (func $f (param $n i32) (local $a i32) (local $b i64)
+              (if (i32.eqz (local.get $n)) (then (return)))
+              (local.set $a (i32.const 3)) (local.set $b (i64.extend_i32_u (local.get $a)))
+              (call $f (i32.sub (local.get $n) (i32.const 1))))
+              (func (export "run") (param i32) (call $f (local.get 0))))

@@ -1,0 +1,7 @@
+(module  (func $five (result i32 i32 i32 i32 i32)
+                (i32.const 1) (i32.const 1) (i32.const 1) (i32.const 1) (i32.const 1))
+             (func $f (param $n i32)
+              (if (i32.eqz (local.get $n)) (then (return)))
+              (call $five) drop drop drop drop drop
+              (call $f (i32.sub (local.get $n) (i32.const 1))))
+              (func (export "run") (param i32) (call $f (local.get 0))))

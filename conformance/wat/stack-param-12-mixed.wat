@@ -1,0 +1,6 @@
+(module (func $f (param $n i32) (param i32 i64 f32 f64 i32 i64 f32 f64 i32 i64 f64)
+                (if (i32.eqz (local.get $n)) (then (return)))
+                (call $f (i32.sub (local.get $n) (i32.const 1)) (i32.const 1) (i64.const 1) (f32.const 1) (f64.const 1) (i32.const 1) (i64.const 1)
+             (f32.const 1) (f64.const 1) (i32.const 1) (i64.const 1) (f64.const 1)))
+              (func (export "run") (param i32) (call $f (local.get 0) (i32.const 1) (i64.const 1) (f32.const 1) (f64.const 1) (i32.const 1) (i64.const 1)
+             (f32.const 1) (f64.const 1) (i32.const 1) (i64.const 1) (f64.const 1))))

@@ -1,0 +1,4 @@
+(module (func $f (param $n i32) (param i64 f32)
+                (if (i32.eqz (local.get $n)) (then (return)))
+                (call $f (i32.sub (local.get $n) (i32.const 1)) (i64.const 1) (f32.const 1)))
+              (func (export "run") (param i32) (call $f (local.get 0) (i64.const 1) (f32.const 1))))

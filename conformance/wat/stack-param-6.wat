@@ -1,0 +1,4 @@
+(module (func $f (param $n i32) (param i32 i32 i32 i32 i32)
+                (if (i32.eqz (local.get $n)) (then (return)))
+                (call $f (i32.sub (local.get $n) (i32.const 1)) (i32.const 1) (i32.const 1) (i32.const 1) (i32.const 1) (i32.const 1) ))
+              (func (export "run") (param i32) (call $f (local.get 0) (i32.const 1) (i32.const 1) (i32.const 1) (i32.const 1) (i32.const 1) )))

@@ -1,0 +1,4 @@
+(module  (func $f (param $n i32) (result i32)
+          (if (i32.eqz (local.get $n)) (then (return (i32.const 1))))
+          (i32.add (call $f (i32.sub (local.get $n) (i32.const 1))) (i32.const 1)))
+              (func (export "run") (param i32) (drop (call $f (local.get 0)))))

@@ -1,0 +1,5 @@
+(module (memory 1) (func $f (param $n i32)
+              (if (i32.eqz (local.get $n)) (then (return)))
+              (i32.store (i32.const 8) (i32.add (i32.load (i32.const 8)) (i32.const 1)))
+              (call $f (i32.sub (local.get $n) (i32.const 1))))
+              (func (export "run") (param i32) (call $f (local.get 0))))

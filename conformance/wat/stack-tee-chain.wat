@@ -1,0 +1,5 @@
+(module  (func $f (param $n i32) (local $t i32)
+              (if (i32.eqz (local.get $n)) (then (return)))
+              (drop (i32.add (local.tee $t (local.get $n)) (i32.add (local.tee $t (i32.const 3)) (local.get $t))))
+              (call $f (i32.sub (local.get $n) (i32.const 1))))
+              (func (export "run") (param i32) (call $f (local.get 0))))

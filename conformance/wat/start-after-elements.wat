@@ -1,0 +1,1 @@
+(module (table 1 funcref) (elem (i32.const 0) func $x) (global $g (mut i32) (i32.const 1)) (func $x (global.set $g (i32.const 8))) (start $s) (func $s (call_indirect (i32.const 0))) (func (export "f") (result i32) (global.get $g)))

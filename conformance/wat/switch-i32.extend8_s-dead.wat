@@ -1,0 +1,1 @@
+(module (memory 1) (table 1 funcref) (func (export "f") (result i32) (return (i32.const 42)) (drop (i32.extend8_s (i32.const 1))) unreachable))

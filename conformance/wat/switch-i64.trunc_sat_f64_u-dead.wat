@@ -1,0 +1,1 @@
+(module (memory 1) (table 1 funcref) (func (export "f") (result i32) (return (i32.const 42)) (drop (i64.trunc_sat_f64_u (f64.const 1))) unreachable))

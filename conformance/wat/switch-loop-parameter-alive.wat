@@ -1,0 +1,1 @@
+(module (memory 1) (table 1 funcref) (func (export "f") (result i32) (i32.const 1) (loop (param i32) drop) (i32.const 42)))

@@ -1,0 +1,1 @@
+(module (memory 1) (table 1 funcref) (func $g) (func (export "f") (result i32) (i32.const 42)) (elem func $g))

@@ -1,0 +1,1 @@
+(module (import "host" "never" (func $never)) (func (export "f") (call $never)))
