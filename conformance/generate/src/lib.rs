@@ -17,6 +17,7 @@ mod metering;
 mod nan;
 mod numbers;
 mod oracle;
+mod outcome;
 pub mod output;
 mod pvf;
 mod stack;
@@ -42,6 +43,7 @@ pub fn suite(fixtures: &Path) -> Suite {
     limits::add(&mut suite);
     pvf::add_modules(&mut suite);
     pvf::add(&mut suite);
+    outcome::add(&mut suite);
     metering::add(&mut suite);
     whole::add(&mut suite, fixtures);
     suite
