@@ -1,0 +1,216 @@
+//! Wasmtime behind the protocol of the conformance suite (`conformance/README.md`).
+//!
+//! With `--instrument` modules go through `wasm-instrument` first, as in Polkadot's workers, and the
+//! two meters can be asked for; without, Wasmtime takes them as they are.
+#![forbid(unsafe_code)]
+
+mod instrument;
+
+use instrument::{GAS, HEIGHT, Instrumented, instrument};
+use serde_json::{Value, json};
+use std::io::{self, BufRead, Write};
+use wasmtime::{
+    Config, Engine, Error, ExternType, Func, Instance, Linker, Memory, Module, Store, StoreLimits, StoreLimitsBuilder, Trap, Val,
+};
+
+const FEATURES: [&str; 9] = [
+    "sign-extension", "saturating-float-to-int", "multi-value", "bulk-memory", "language", "limits", "large", "memory-limit", "nan-bits-at-boundary",
+];
+const METERS: [&str; 2] = ["stack-logical", "gas"];
+
+/// Bytes of stack for Wasm; the thread has more.
+const STACK_BYTES: usize = 64 << 20;
+
+struct State {
+    limits: StoreLimits,
+    gas_used: u64,
+    gas_limit: Option<u64>,
+    out_of_gas: bool,
+}
+
+fn main() -> io::Result<()> {
+    let instrumented = std::env::args().any(|argument| argument == "--instrument");
+    let work = std::thread::Builder::new().stack_size(STACK_BYTES + (16 << 20)).spawn(move || serve(instrumented))?;
+    work.join().unwrap_or_else(|_| Err(io::Error::other("the adapter panicked")))
+}
+
+fn serve(instrumented: bool) -> io::Result<()> {
+    let mut answers = io::stdout().lock();
+    for line in io::stdin().lock().lines() {
+        let answer = match serde_json::from_str::<Value>(&line?) {
+            Ok(question) if question.get("hello").is_some() => hello(instrumented),
+            Ok(question) => ask(&question, instrumented).unwrap_or_else(|failure| json!({"failure": failure})),
+            Err(error) => json!({"failure": error.to_string()}),
+        };
+        writeln!(answers, "{answer}")?;
+        answers.flush()?;
+    }
+    Ok(())
+}
+
+fn hello(instrumented: bool) -> Value {
+    let mut features = FEATURES.to_vec();
+    if instrumented {
+        features.extend(METERS);
+    }
+    let name = if instrumented { "Wasmtime after wasm-instrument 0.4" } else { "Wasmtime" };
+    json!({"engine": name, "version": "48.0.8", "features": features})
+}
+
+/// Polkadot's configuration, with the language of the question as far as it can be set.
+fn config(question: &Value) -> Config {
+    let on = |name: &str| question["features"].as_array().is_some_and(|list| list.iter().any(|it| it == name));
+    let mut config = Config::new();
+    config
+        .cranelift_nan_canonicalization(true)
+        .max_wasm_stack(STACK_BYTES)
+        .async_stack_size(STACK_BYTES)
+        .wasm_multi_value(on("multi-value"))
+        .wasm_bulk_memory(on("bulk-memory"))
+        .wasm_simd(false)
+        .wasm_relaxed_simd(false)
+        .wasm_tail_call(false)
+        .wasm_multi_memory(false)
+        .wasm_memory64(false)
+        .wasm_extended_const(false);
+    config
+}
+
+fn rejected(stage: &str, reason: &str) -> Value {
+    json!({"outcome": "rejected", "stage": stage, "reason": reason})
+}
+
+fn ask(question: &Value, instrumented: bool) -> Result<Value, String> {
+    let path = question["wasm"].as_str().ok_or("wasm is missing")?;
+    let wasm = std::fs::read(path).map_err(|error| error.to_string())?;
+    let Instrumented { wasm, limit } = if instrumented {
+        match instrument(wasm, question) {
+            Ok(it) => it,
+            Err(reason) => return Ok(rejected("prepare", &reason)),
+        }
+    } else {
+        Instrumented { wasm, limit: None }
+    };
+    let engine = Engine::new(&config(question)).map_err(|error| error.to_string())?;
+    let module = match Module::from_binary(&engine, &wasm) {
+        Ok(module) => module,
+        Err(error) => return Ok(rejected("prepare", &format!("{error:#}"))),
+    };
+    let pages = question["max_memory_pages"].as_u64().unwrap_or(65_536);
+    let state = State {
+        limits: StoreLimitsBuilder::new().memory_size(pages as usize * 65_536).build(),
+        gas_used: 0,
+        gas_limit: question["gas_limit"].as_u64(),
+        out_of_gas: false,
+    };
+    let mut store = Store::new(&engine, state);
+    store.limiter(|state| &mut state.limits);
+    let instance = match link(&mut store, &module).and_then(|linker| linker.instantiate(&mut store, &module)) {
+        Ok(instance) => instance,
+        Err(error) => return Ok(rejected("construct", &format!("{error:#}"))),
+    };
+    let mut steps = Vec::new();
+    let mut last = json!({"outcome": "valid"});
+    for step in question["steps"].as_array().into_iter().flatten() {
+        last = call(&mut store, &instance, step, limit)?;
+        steps.push(last["trap"].clone());
+    }
+    last["steps"] = steps.into();
+    last["gas_used"] = store.data().gas_used.into();
+    Ok(last)
+}
+
+/// Functions that nobody defined trap; an imported memory is the instance's own.
+fn link(store: &mut Store<State>, module: &Module) -> wasmtime::Result<Linker<State>> {
+    let mut linker = Linker::new(module.engine());
+    linker.allow_shadowing(true);
+    for import in module.imports() {
+        match import.ty() {
+            ExternType::Func(_) if (import.module(), import.name()) == GAS => {
+                linker.func_wrap(GAS.0, GAS.1, |mut caller: wasmtime::Caller<'_, State>, amount: u64| {
+                    let state = caller.data_mut();
+                    let used = state.gas_used.saturating_add(amount);
+                    if state.gas_limit.is_some_and(|limit| used > limit) {
+                        state.out_of_gas = true;
+                        return Err(Error::msg("out of gas"));
+                    }
+                    state.gas_used = used;
+                    Ok(())
+                })?;
+            }
+            ExternType::Func(ty) => {
+                let missing = Func::new(&mut *store, ty, |_, _, _| Err(Error::msg("missing function")));
+                linker.define(&mut *store, import.module(), import.name(), missing)?;
+            }
+            ExternType::Memory(ty) => {
+                let memory = Memory::new(&mut *store, ty)?;
+                linker.define(&mut *store, import.module(), import.name(), memory)?;
+            }
+            _ => {}
+        }
+    }
+    Ok(linker)
+}
+
+fn call(store: &mut Store<State>, instance: &Instance, step: &Value, limit: Option<u32>) -> Result<Value, String> {
+    let export = step["invoke"].as_str().ok_or("only calls are known here")?;
+    let function = instance.get_func(&mut *store, export).ok_or_else(|| format!("no function {export}"))?;
+    let texts = step["args"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let arguments: Vec<Val> = texts.map(argument).collect::<Result<_, _>>()?;
+    let count = function.ty(&*store).results().len();
+    let mut results = vec![Val::I32(0); count];
+    let error = match function.call(&mut *store, &arguments, &mut results) {
+        Ok(()) => {
+            let results: Vec<String> = results.iter().map(show).collect();
+            return Ok(json!({"outcome": "valid", "result": results, "trap": null}));
+        }
+        Err(error) => error,
+    };
+    let height = instance.get_global(&mut *store, HEIGHT).and_then(|global| global.get(&mut *store).i32());
+    let overflown = limit.is_some_and(|limit| height.is_some_and(|height| height as u32 > limit));
+    let kind = match error.downcast_ref::<Trap>() {
+        Some(Trap::UnreachableCodeReached) if overflown => "stack_overflow",
+        Some(trap) => kind(*trap),
+        None if store.data().out_of_gas => "out_of_gas",
+        None => "host_error",
+    };
+    Ok(json!({"outcome": "invalid", "result": null, "trap": kind, "reason": format!("{error:#}")}))
+}
+
+fn kind(trap: Trap) -> &'static str {
+    match trap {
+        Trap::UnreachableCodeReached => "unreachable",
+        Trap::StackOverflow => "stack_overflow",
+        Trap::MemoryOutOfBounds => "memory_out_of_bounds",
+        Trap::TableOutOfBounds => "table_out_of_bounds",
+        Trap::BadSignature => "indirect_call_type_mismatch",
+        Trap::IndirectCallToNull => "undefined_element",
+        Trap::IntegerDivisionByZero => "integer_divide_by_zero",
+        Trap::IntegerOverflow => "integer_overflow",
+        Trap::BadConversionToInteger => "invalid_conversion_to_integer",
+        _ => "another",
+    }
+}
+
+/// `i32:-1`, `i64:5`, floats as bits.
+fn argument(text: &str) -> Result<Val, String> {
+    let (ty, value) = text.split_once(':').ok_or("an argument is TYPE:VALUE")?;
+    let bits = || u64::from_str_radix(value.trim_start_matches("0x"), 16).map_err(|error| error.to_string());
+    Ok(match ty {
+        "i32" => Val::I32(value.parse().map_err(|_| text)?),
+        "i64" => Val::I64(value.parse().map_err(|_| text)?),
+        "f32" => Val::F32(bits()? as u32),
+        "f64" => Val::F64(bits()?),
+        _ => return Err(format!("no argument: {text}")),
+    })
+}
+
+fn show(value: &Val) -> String {
+    match value {
+        Val::I32(value) => format!("i32:{value}"),
+        Val::I64(value) => format!("i64:{value}"),
+        Val::F32(bits) => format!("f32:0x{bits:08x}"),
+        Val::F64(bits) => format!("f64:0x{bits:016x}"),
+        other => format!("{other:?}"),
+    }
+}
