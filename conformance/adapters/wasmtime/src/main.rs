@@ -10,11 +10,20 @@ use instrument::{GAS, HEIGHT, Instrumented, instrument};
 use serde_json::{Value, json};
 use std::io::{self, BufRead, Write};
 use wasmtime::{
-    Config, Engine, Error, ExternType, Func, Instance, Linker, Memory, Module, Store, StoreLimits, StoreLimitsBuilder, Trap, Val,
+    Config, Engine, Error, ExternType, Func, Instance, Linker, Memory, Module, Store, StoreLimits,
+    StoreLimitsBuilder, Trap, Val,
 };
 
 const FEATURES: [&str; 9] = [
-    "sign-extension", "saturating-float-to-int", "multi-value", "bulk-memory", "language", "limits", "large", "memory-limit", "nan-bits-at-boundary",
+    "sign-extension",
+    "saturating-float-to-int",
+    "multi-value",
+    "bulk-memory",
+    "language",
+    "limits",
+    "large",
+    "memory-limit",
+    "nan-bits-at-boundary",
 ];
 const METERS: [&str; 2] = ["stack-logical", "gas"];
 
@@ -30,8 +39,11 @@ struct State {
 
 fn main() -> io::Result<()> {
     let instrumented = std::env::args().any(|argument| argument == "--instrument");
-    let work = std::thread::Builder::new().stack_size(STACK_BYTES + (16 << 20)).spawn(move || serve(instrumented))?;
-    work.join().unwrap_or_else(|_| Err(io::Error::other("the adapter panicked")))
+    let work = std::thread::Builder::new()
+        .stack_size(STACK_BYTES + (16 << 20))
+        .spawn(move || serve(instrumented))?;
+    work.join()
+        .unwrap_or_else(|_| Err(io::Error::other("the adapter panicked")))
 }
 
 fn serve(instrumented: bool) -> io::Result<()> {
@@ -39,7 +51,9 @@ fn serve(instrumented: bool) -> io::Result<()> {
     for line in io::stdin().lock().lines() {
         let answer = match serde_json::from_str::<Value>(&line?) {
             Ok(question) if question.get("hello").is_some() => hello(instrumented),
-            Ok(question) => ask(&question, instrumented).unwrap_or_else(|failure| json!({"failure": failure})),
+            Ok(question) => {
+                ask(&question, instrumented).unwrap_or_else(|failure| json!({"failure": failure}))
+            }
             Err(error) => json!({"failure": error.to_string()}),
         };
         writeln!(answers, "{answer}")?;
@@ -53,13 +67,21 @@ fn hello(instrumented: bool) -> Value {
     if instrumented {
         features.extend(METERS);
     }
-    let name = if instrumented { "Wasmtime after wasm-instrument 0.4" } else { "Wasmtime" };
+    let name = if instrumented {
+        "Wasmtime after wasm-instrument 0.4"
+    } else {
+        "Wasmtime"
+    };
     json!({"engine": name, "version": "48.0.8", "features": features})
 }
 
 /// Polkadot's configuration, with the language of the question as far as it can be set.
 fn config(question: &Value) -> Config {
-    let on = |name: &str| question["features"].as_array().is_some_and(|list| list.iter().any(|it| it == name));
+    let on = |name: &str| {
+        question["features"]
+            .as_array()
+            .is_some_and(|list| list.iter().any(|it| it == name))
+    };
     let mut config = Config::new();
     config
         .cranelift_nan_canonicalization(true)
@@ -98,14 +120,18 @@ fn ask(question: &Value, instrumented: bool) -> Result<Value, String> {
     };
     let pages = question["max_memory_pages"].as_u64().unwrap_or(65_536);
     let state = State {
-        limits: StoreLimitsBuilder::new().memory_size(pages as usize * 65_536).build(),
+        limits: StoreLimitsBuilder::new()
+            .memory_size(pages as usize * 65_536)
+            .build(),
         gas_used: 0,
         gas_limit: question["gas_limit"].as_u64(),
         out_of_gas: false,
     };
     let mut store = Store::new(&engine, state);
     store.limiter(|state| &mut state.limits);
-    let instance = match link(&mut store, &module).and_then(|linker| linker.instantiate(&mut store, &module)) {
+    let instance = match link(&mut store, &module)
+        .and_then(|linker| linker.instantiate(&mut store, &module))
+    {
         Ok(instance) => instance,
         Err(error) => return Ok(rejected("construct", &format!("{error:#}"))),
     };
@@ -127,19 +153,25 @@ fn link(store: &mut Store<State>, module: &Module) -> wasmtime::Result<Linker<St
     for import in module.imports() {
         match import.ty() {
             ExternType::Func(_) if (import.module(), import.name()) == GAS => {
-                linker.func_wrap(GAS.0, GAS.1, |mut caller: wasmtime::Caller<'_, State>, amount: u64| {
-                    let state = caller.data_mut();
-                    let used = state.gas_used.saturating_add(amount);
-                    if state.gas_limit.is_some_and(|limit| used > limit) {
-                        state.out_of_gas = true;
-                        return Err(Error::msg("out of gas"));
-                    }
-                    state.gas_used = used;
-                    Ok(())
-                })?;
+                linker.func_wrap(
+                    GAS.0,
+                    GAS.1,
+                    |mut caller: wasmtime::Caller<'_, State>, amount: u64| {
+                        let state = caller.data_mut();
+                        let used = state.gas_used.saturating_add(amount);
+                        if state.gas_limit.is_some_and(|limit| used > limit) {
+                            state.out_of_gas = true;
+                            return Err(Error::msg("out of gas"));
+                        }
+                        state.gas_used = used;
+                        Ok(())
+                    },
+                )?;
             }
             ExternType::Func(ty) => {
-                let missing = Func::new(&mut *store, ty, |_, _, _| Err(Error::msg("missing function")));
+                let missing = Func::new(&mut *store, ty, |_, _, _| {
+                    Err(Error::msg("missing function"))
+                });
                 linker.define(&mut *store, import.module(), import.name(), missing)?;
             }
             ExternType::Memory(ty) => {
@@ -152,10 +184,21 @@ fn link(store: &mut Store<State>, module: &Module) -> wasmtime::Result<Linker<St
     Ok(linker)
 }
 
-fn call(store: &mut Store<State>, instance: &Instance, step: &Value, limit: Option<u32>) -> Result<Value, String> {
+fn call(
+    store: &mut Store<State>,
+    instance: &Instance,
+    step: &Value,
+    limit: Option<u32>,
+) -> Result<Value, String> {
     let export = step["invoke"].as_str().ok_or("only calls are known here")?;
-    let function = instance.get_func(&mut *store, export).ok_or_else(|| format!("no function {export}"))?;
-    let texts = step["args"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let function = instance
+        .get_func(&mut *store, export)
+        .ok_or_else(|| format!("no function {export}"))?;
+    let texts = step["args"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str);
     let arguments: Vec<Val> = texts.map(argument).collect::<Result<_, _>>()?;
     let count = function.ty(&*store).results().len();
     let mut results = vec![Val::I32(0); count];
@@ -166,7 +209,9 @@ fn call(store: &mut Store<State>, instance: &Instance, step: &Value, limit: Opti
         }
         Err(error) => error,
     };
-    let height = instance.get_global(&mut *store, HEIGHT).and_then(|global| global.get(&mut *store).i32());
+    let height = instance
+        .get_global(&mut *store, HEIGHT)
+        .and_then(|global| global.get(&mut *store).i32());
     let overflown = limit.is_some_and(|limit| height.is_some_and(|height| height as u32 > limit));
     let kind = match error.downcast_ref::<Trap>() {
         Some(Trap::UnreachableCodeReached) if overflown => "stack_overflow",
@@ -195,7 +240,9 @@ fn kind(trap: Trap) -> &'static str {
 /// `i32:-1`, `i64:5`, floats as bits.
 fn argument(text: &str) -> Result<Val, String> {
     let (ty, value) = text.split_once(':').ok_or("an argument is TYPE:VALUE")?;
-    let bits = || u64::from_str_radix(value.trim_start_matches("0x"), 16).map_err(|error| error.to_string());
+    let bits = || {
+        u64::from_str_radix(value.trim_start_matches("0x"), 16).map_err(|error| error.to_string())
+    };
     Ok(match ty {
         "i32" => Val::I32(value.parse().map_err(|_| text)?),
         "i64" => Val::I64(value.parse().map_err(|_| text)?),
