@@ -54,6 +54,8 @@ pub enum Command {
     Wast(WastArgs),
     /// Show what a module is: functions, imports, sizes, frames.
     Inspect(InspectArgs),
+    /// Run the conformance suite, on this executor or on other engines.
+    Conformance(ConformanceArgs),
     /// Print a completion script for a shell.
     #[command(
         after_help = "Example:\n  pvf completions bash > ~/.local/share/bash-completion/completions/pvf"
@@ -199,6 +201,55 @@ pub struct WastArgs {
     pub language: LanguageArgs,
     #[command(flatten)]
     pub limits: LimitArgs,
+}
+
+/// Arguments of `conformance`.
+#[derive(Debug, Args)]
+pub struct ConformanceArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: ConformanceCommand,
+}
+
+/// What can be done with the conformance suite.
+#[derive(Debug, Subcommand)]
+pub enum ConformanceCommand {
+    /// Run it and report, by rule, where an engine differs.
+    Run(ConformanceRunArgs),
+    /// Answer a runner's questions on the standard input, as an engine's adapter does.
+    Adapter,
+}
+
+/// Arguments of `conformance run`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+An engine is the command that starts its adapter, which answers one line of JSON per line. A case that
+needs a feature which an engine does not declare is skipped, never passed. The exit code is 1 if an
+engine differs in any case.
+
+Examples:
+  pvf conformance run
+  pvf conformance run --engine 'node conformance/adapters/node/adapter.mjs' --html report.html")]
+pub struct ConformanceRunArgs {
+    /// The suite's folder.
+    #[arg(long, value_name = "DIR", default_value = "conformance")]
+    pub suite: PathBuf,
+    /// The command that starts an engine's adapter; may be given several times. Without one, this
+    /// executor is run.
+    #[arg(long, value_name = "CMD")]
+    pub engine: Vec<String>,
+    /// Run only the cases of this level; may be given several times.
+    #[arg(long, value_parser = PossibleValuesParser::new(pvf_conformance::LEVELS))]
+    pub level: Vec<String>,
+    /// Run only the cases whose id contains this.
+    #[arg(long, value_name = "TEXT")]
+    pub filter: Option<String>,
+    /// Write a page with rules against engines.
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// Write JUnit XML.
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
 }
 
 /// Arguments of `inspect`.

@@ -9,6 +9,7 @@
 
 mod args;
 mod clock;
+mod conformance;
 mod engine;
 mod execute;
 mod failure;
@@ -60,6 +61,7 @@ fn dispatch(command: Command, output: &Output) -> Result<Verdict, Failure> {
         Command::Measure(args) => measure::measure(&args, output),
         Command::Wast(args) => scripts::wast(&args, output),
         Command::Inspect(args) => inspect::inspect(&args, output),
+        Command::Conformance(args) => conformance::conformance(&args, output),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "pvf", &mut script);
