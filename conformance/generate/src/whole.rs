@@ -41,7 +41,8 @@ pub fn add(suite: &mut Suite, fixtures: &Path) {
             });
         }
     }
-    for (name, file) in [("compressed", "code.compressed.wasm")] {
+    {
+        let (name, file) = ("compressed", "code.compressed.wasm");
         let source = format!("whole-adder-{name}");
         suite.file(
             &source,

@@ -59,9 +59,9 @@ pub fn html(report: &Report<'_>) -> String {
     }
     page.push_str("</tbody></table>\n<h2>Differences</h2>\n");
     for engine in &report.engines {
-        let _ = write!(
+        let _ = writeln!(
             page,
-            "<details open><summary><b>{}</b>: {}</summary><table><thead><tr><th>case</th><th>rules</th><th>how</th></tr></thead><tbody>\n",
+            "<details open><summary><b>{}</b>: {}</summary><table><thead><tr><th>case</th><th>rules</th><th>how</th></tr></thead><tbody>",
             escape(&engine.hello.engine),
             engine.differences()
         );
