@@ -221,11 +221,11 @@ impl<M: MacroAssembler> Generator<'_, M> {
         let at_home = self.state.home.contains(local);
         let now = self.state.register[local as usize];
         if target.clean.contains(register) && !at_home {
-            match now {
-                _ if !target.bound => target.clean.remove(register),
-                Some(now) => self.edge_stores.push(Store::Local(local, now)),
-                None => debug_assert!(false, "a clean local of a loop is not written in it"),
-            }
+            debug_assert!(
+                !target.bound,
+                "a local that is clean at a loop's label is not written in the loop"
+            );
+            target.clean.remove(register);
         }
         let origin = match now {
             Some(now) => Origin::Reg(now),
