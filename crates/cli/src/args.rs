@@ -54,6 +54,8 @@ pub enum Command {
     Wast(WastArgs),
     /// Show what a module is: functions, imports, sizes, frames.
     Inspect(InspectArgs),
+    /// Rewrite a module so that any engine enforces the rules of stack and gas.
+    Instrument(InstrumentArgs),
     /// Run the conformance suite, on this executor or on other engines.
     Conformance(ConformanceArgs),
     /// Print a completion script for a shell.
@@ -273,6 +275,37 @@ pub struct InspectArgs {
     pub language: LanguageArgs,
     #[command(flatten)]
     pub compile: CompileArgs,
+}
+
+/// Arguments of `instrument`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Where the module ends because of a limit, it executes `unreachable`; its exported global pvf_trap then is 1 for a
+stack overflow and 2 for lack of gas. What is left is in pvf_gas_left, pvf_stack_native_left and
+pvf_stack_logical_left.
+
+Example:
+  pvf instrument parachain.wasm -o metered.wasm --gas 1000000000")]
+pub struct InstrumentArgs {
+    /// The module.
+    pub code: PathBuf,
+    /// Where to write the new module.
+    #[arg(short, long, value_name = "OUT.wasm")]
+    pub output: PathBuf,
+    /// Largest sum of the frames of active functions, in bytes [default: 268435456].
+    #[arg(long, value_name = "BYTES")]
+    pub stack_native_max: Option<u64>,
+    /// Polkadot's logical stack limit in units, or `off` [default: 65536, with the profile wasm off].
+    #[arg(long, value_name = "UNITS", value_parser = logical_limit)]
+    pub stack_logical_max: Option<LogicalLimit>,
+    /// Gas that may be used, or `unlimited` to count it only [default: not counted].
+    #[arg(long, value_name = "LIMIT", value_parser = gas_limit)]
+    pub gas: Option<GasLimit>,
+    /// What instructions cost, as TOML; gas is then counted [default: 1 each].
+    #[arg(long, value_name = "FILE")]
+    pub metering_schedule: Option<PathBuf>,
+    #[command(flatten)]
+    pub language: LanguageArgs,
 }
 
 /// What the environment of a PVF offers.

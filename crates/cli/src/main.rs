@@ -15,6 +15,7 @@ mod execute;
 mod failure;
 mod input;
 mod inspect;
+mod instrument;
 mod measure;
 mod outcome;
 mod output;
@@ -61,6 +62,7 @@ fn dispatch(command: Command, output: &Output) -> Result<Verdict, Failure> {
         Command::Measure(args) => measure::measure(&args, output),
         Command::Wast(args) => scripts::wast(&args, output),
         Command::Inspect(args) => inspect::inspect(&args, output),
+        Command::Instrument(args) => instrument::instrument(&args, output),
         Command::Conformance(args) => conformance::conformance(&args, output),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -1,0 +1,133 @@
+//! `pvf instrument`: rewrites a module so that any engine enforces the rules of stack and gas.
+
+use crate::Verdict;
+use crate::args::{InstrumentArgs, LimitArgs};
+use crate::engine::{Compilation, compile_wasm, read_code_file};
+use crate::failure::Failure;
+use crate::outcome::printable;
+use crate::output::{Output, size};
+use pvf_executor::{Metering, Profile, Target};
+use pvf_instrument::{GasLimit, InstrumentOptions, instrument as rewrite};
+use serde::Serialize;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+#[derive(Serialize)]
+struct InstrumentJson {
+    output: Option<String>,
+    wasm_bytes: u64,
+    instrumented_bytes: Option<u64>,
+    stack_native_max: Option<u64>,
+    stack_logical_max: Option<u32>,
+    gas_limit: Option<u64>,
+    outcome: Option<&'static str>,
+    reason: Option<String>,
+}
+
+/// Rewrites a module, writes it, prints what it enforces.
+pub fn instrument(args: &InstrumentArgs, output: &Output) -> Result<Verdict, Failure> {
+    let options = options(args)?;
+    let mut json = InstrumentJson {
+        output: None,
+        wasm_bytes: 0,
+        instrumented_bytes: None,
+        stack_native_max: options.stack_native_max,
+        stack_logical_max: options.stack_logical_max,
+        gas_limit: options.gas.as_ref().map(|gas| gas.limit),
+        outcome: None,
+        reason: None,
+    };
+    let instrumented = match read_code_file(&args.code)? {
+        Ok(code) => {
+            json.wasm_bytes = code.wasm.len() as u64;
+            checked(&code.wasm, &options)?
+        }
+        Err(reason) => Err(reason),
+    };
+    match instrumented {
+        Ok(wasm) => {
+            let path = args.output.display().to_string();
+            std::fs::write(&args.output, &wasm).map_err(|source| Failure::Output {
+                name: path.clone(),
+                source,
+            })?;
+            json.instrumented_bytes = Some(wasm.len() as u64);
+            json.output = Some(path);
+            text(&json, output)?;
+            Ok(Verdict::Fine)
+        }
+        Err(reason) => {
+            json.outcome = Some("rejected");
+            json.reason = Some(reason);
+            text(&json, output)?;
+            Ok(Verdict::NotFine)
+        }
+    }
+}
+
+/// The new module, or why there is none: what our engine turns down, and what would become too large.
+fn checked(wasm: &[u8], options: &InstrumentOptions) -> Result<Result<Vec<u8>, String>, Failure> {
+    let gas = options.gas.as_ref();
+    let compilation = Compilation {
+        features: options.features,
+        target: Target::X86_64,
+        metering: Metering {
+            logical_stack: options.stack_logical_max.is_some(),
+            gas: gas.map(|gas| Arc::new(gas.costs.clone())),
+        },
+        threads: NonZeroUsize::MIN,
+    };
+    Ok(match compile_wasm(wasm, &compilation)?.artifact {
+        Ok(_) => rewrite(wasm, options).map_err(|error| error.to_string()),
+        Err(reason) => Err(reason),
+    })
+}
+
+fn options(args: &InstrumentArgs) -> Result<InstrumentOptions, Failure> {
+    let profile = args.language.profile(Profile::Polkadot);
+    let limits = LimitArgs {
+        stack_native_max: args.stack_native_max,
+        max_memory_pages: None,
+        stack_logical_max: args.stack_logical_max,
+        gas: args.gas,
+        metering_schedule: args.metering_schedule.clone(),
+    };
+    let parameters = limits.parameters(profile);
+    let costs = limits.metering(profile)?.gas;
+    Ok(InstrumentOptions {
+        features: args.language.features(Profile::Polkadot),
+        stack_native_max: Some(parameters.stack_native_max),
+        stack_logical_max: parameters.stack_logical_max,
+        gas: costs.map(|costs| GasLimit {
+            costs: Arc::unwrap_or_clone(costs),
+            limit: parameters.gas_limit.unwrap_or(u64::MAX),
+        }),
+    })
+}
+
+fn text(json: &InstrumentJson, output: &Output) -> Result<(), Failure> {
+    output.result(json, |out| {
+        if let Some(reason) = &json.reason {
+            return writeln!(out, "rejected: {}", printable(reason));
+        }
+        writeln!(out, "{}", json.output.as_deref().unwrap_or_default())?;
+        let (before, after) = (json.wasm_bytes, json.instrumented_bytes.unwrap_or(0));
+        writeln!(
+            out,
+            "  size           {}, was {}",
+            size(after),
+            size(before)
+        )?;
+        let limit = |limit: Option<u64>, unit: &str| match limit {
+            Some(u64::MAX) => "counted only".to_owned(),
+            Some(limit) => format!("{limit} {unit}"),
+            None => "not counted".to_owned(),
+        };
+        let native = limit(json.stack_native_max, "bytes");
+        let logical = limit(json.stack_logical_max.map(u64::from), "units");
+        let gas = limit(json.gas_limit, "gas");
+        writeln!(out, "  native stack   {native}")?;
+        writeln!(out, "  logical stack  {logical}")?;
+        writeln!(out, "  gas            {}", gas.trim_end_matches(" gas"))
+    })
+}
