@@ -53,7 +53,6 @@ impl Question {
                     .as_u64()
                     .and_then(|it| u32::try_from(it).ok()),
                 gas_limit: question["gas_limit"].as_u64(),
-                ..ExecutionParameters::WASM
             },
             metering: metering(question)?,
             peek: match (question["peek"][0].as_u64(), question["peek"][1].as_u64()) {
