@@ -170,11 +170,19 @@ impl<M: MacroAssembler> Generator<'_, M> {
                 self.state.bind_local(local, register);
                 self.state.constant.remove(local);
             }
-            None => {
-                self.masm.store_slot_const(ty, self.local_slot(local), bits);
-                self.state.home.insert(local);
-            }
+            None => self.send_constant_home(local),
         }
+    }
+
+    /// Writes a local that is a constant to its home, if it is not there already. The flags stay.
+    fn send_constant_home(&mut self, local: u32) {
+        if self.state.home.contains(local) {
+            return;
+        }
+        let ty = self.analysis.locals[local as usize];
+        let bits = self.state.constants[local as usize];
+        self.masm.store_slot_const(ty, self.local_slot(local), bits);
+        self.state.home.insert(local);
     }
 
     /// Finds what has to move before a jump to a fixed label.
@@ -203,13 +211,8 @@ impl<M: MacroAssembler> Generator<'_, M> {
             }
         }
         for local in stale.members_in(live) {
-            if !self.state.home.contains(local) {
-                let ty = self.analysis.locals[local as usize];
-                let bits = self.state.constants[local as usize];
-                // Here rather than on the edge, so that it is done once.
-                self.masm.store_slot_const(ty, self.local_slot(local), bits);
-                self.state.home.insert(local);
-            }
+            // Here rather than on the edge, so that it is done once.
+            self.send_constant_home(local);
         }
         self.plan_values(&target);
         self.labels[label as usize] = target;
@@ -376,12 +379,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
         let live = self.analysis.live(label);
         let constants = self.state.constant;
         for local in constants.members_in(live) {
-            if !self.state.home.contains(local) {
-                let ty = self.analysis.locals[local as usize];
-                let bits = self.state.constants[local as usize];
-                self.masm.store_slot_const(ty, self.local_slot(local), bits);
-                self.state.home.insert(local);
-            }
+            self.send_constant_home(local);
         }
         let written = self.analysis.written(number);
         for local in constants.members_in(written) {
