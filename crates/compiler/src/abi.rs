@@ -134,7 +134,7 @@ pub const BUILTIN_FLAG: u32 = 1 << 31;
 /// Work that generated code leaves to the runtime. Operands lie in slots 0, 1, ... in the order
 /// in which they were pushed; a result is written to slot 0; "immediate" is `rdx`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u32)]
+#[repr(u8)]
 pub enum Builtin {
     /// `[pages: i32] -> [old pages or -1: i32]`.
     MemoryGrow = 0,
@@ -166,6 +166,14 @@ impl Builtin {
         Self::TableCopy,
         Self::ElemDrop,
     ];
+
+    /// Whether it has a segment as its immediate.
+    pub fn takes_segment(self) -> bool {
+        matches!(
+            self,
+            Self::MemoryInit | Self::DataDrop | Self::TableInit | Self::ElemDrop
+        )
+    }
 
     /// The builtin with this code.
     pub fn from_code(code: u32) -> Option<Self> {

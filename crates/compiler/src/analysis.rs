@@ -3,11 +3,18 @@
 //! heavily each local is used, and which locals are alive where.
 //!
 //! In: a body and the module's declarations. Out: [`Analysis`], reused from function
-//! to function. Time is linear in the body: the walk is one pass, and liveness is a
-//! bounded number of backward passes over the events it recorded ([`liveness`]).
+//! to function, with the instructions that pass 2 is to translate. Time is linear in the body: the walk is
+//! one pass, and liveness is a bounded number of backward passes over the events it recorded.
+//!
+//! Files: [`visitor`] each operator is validated, then given to the walk; [`walk`] follows control
+//! flow; [`lower`] makes instructions of operators; [`meters`] the meters on the same walk;
+//! [`liveness`] the passes backward.
 
 mod liveness;
+mod lower;
 mod meters;
+mod visitor;
+mod walk;
 
 pub(crate) use liveness::{TRACKED_LOCALS, contains};
 
@@ -15,11 +22,14 @@ use crate::CompileError;
 use crate::CompileOptions;
 use crate::artifact::{FuncType, ValType};
 use crate::error::narrow;
+use crate::instruction::Code;
 use crate::module::{Body, ParsedModule};
-use liveness::{Event, EventKind};
+use liveness::Event;
 use meters::Meters;
 use pvf_metering::{Charge, GasBlocks, LogicalHeight};
-use wasmparser::{FuncToValidate, FuncValidatorAllocations, Operator};
+use visitor::Visitor;
+use walk::{Frame, Walk};
+use wasmparser::{FuncToValidate, FuncValidatorAllocations};
 
 /// Index of a label in a function: the order in which reachable `block`, `loop` and `if`
 /// instructions (and `else` branches) are met. Label 0 is the function body itself.
@@ -56,6 +66,8 @@ pub(crate) struct Analysis {
     /// For each reachable local access in order: whether it is the last use of the
     /// value (`local.get`) or the value is never used (`local.set`, `local.tee`).
     pub dead: Vec<bool>,
+    /// The instructions that can be reached.
+    pub code: Code,
     liveness: liveness::Liveness,
 }
 
@@ -85,42 +97,6 @@ pub(crate) struct Analyser {
     logical: LogicalHeight,
     gas: GasBlocks,
 }
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum FrameKind {
-    Block,
-    Loop,
-    If,
-    Else,
-}
-
-struct Frame {
-    kind: FrameKind,
-    label: LabelId,
-    /// Code here cannot be reached.
-    unreachable: bool,
-    /// The frame itself began in unreachable code and has no label.
-    skipped: bool,
-    /// A branch goes to the frame's end.
-    targeted: bool,
-}
-
-impl Frame {
-    fn new(kind: FrameKind, label: LabelId) -> Self {
-        Self {
-            kind,
-            label,
-            unreachable: false,
-            skipped: false,
-            targeted: false,
-        }
-    }
-}
-
-/// Uses in a loop count eight times those around it.
-const LOOP_WEIGHT_SHIFT: u32 = 3;
-/// Deeper loops count like the seventh.
-const MAX_WEIGHTED_DEPTH: u32 = 7;
 
 impl Analyser {
     /// Validates and analyses one body.
@@ -182,33 +158,26 @@ impl Analyser {
         meters
             .begin(declared, ty.results.len() as u32)
             .map_err(meter)?;
-        let mut walk = Walk {
-            analysis,
-            frames: &mut self.frames,
-            events: &mut self.events,
-            open_loops: Vec::new(),
-            last_call: None,
-        };
-        let mut reader = body.body.get_operators_reader().map_err(wrap)?;
+        let mut walk = Walk::new(module, analysis, &mut self.frames, &mut self.events);
+        let mut reader = body.body.get_binary_reader_for_operators().map_err(wrap)?;
         while !reader.eof() {
-            let (operator, offset) = reader.read_with_offset().map_err(wrap)?;
-            validator.op(offset, &operator).map_err(wrap)?;
-            limits
-                .nesting(u64::from(validator.control_stack_height()))
-                .map_err(limit(offset))?;
-            if let Operator::BrTable { targets } = &operator {
-                limits
-                    .br_table_targets(u64::from(targets.len()))
-                    .map_err(limit(offset))?;
-            }
-            meters.operator(offset, &operator).map_err(meter)?;
-            walk.operator(&operator);
+            let offset = reader.original_position();
+            let visited = reader.visit_operator(&mut Visitor {
+                validator: validator.visitor(offset),
+                walk: &mut walk,
+                meters: &mut meters,
+                limits,
+                function,
+                offset,
+            });
+            visited.map_err(wrap)?.map_err(|error| *error)?;
             if walk.reachable() {
-                let height = validator.operand_stack_height();
-                walk.analysis.max_height = walk.analysis.max_height.max(height);
+                walk.height(validator.operand_stack_height());
             }
         }
-        reader.finish().map_err(wrap)?;
+        reader
+            .finish_expression(&validator.visitor(reader.original_position()))
+            .map_err(wrap)?;
         self.allocations = Some(validator.into_allocations());
         meters.finish(analysis).map_err(meter)?;
         analysis
@@ -220,7 +189,7 @@ impl Analyser {
     fn begin(&mut self, ty: &FuncType, analysis: &mut Analysis) {
         self.events.clear();
         self.frames.clear();
-        self.frames.push(Frame::new(FrameKind::Block, 0));
+        self.frames.push(Frame::body());
         analysis.locals.clear();
         analysis.locals.extend_from_slice(&ty.params);
         analysis.params = ty.params.len() as u32;
@@ -229,173 +198,6 @@ impl Analyser {
         analysis.labels.clear();
         analysis.labels.push(LabelInfo::default());
         analysis.dead.clear();
-    }
-}
-
-/// The walk itself.
-struct Walk<'w> {
-    analysis: &'w mut Analysis,
-    frames: &'w mut Vec<Frame>,
-    events: &'w mut Vec<Event>,
-    /// Numbers and labels of the loops open here.
-    open_loops: Vec<(u32, LabelId)>,
-    /// The operator before was the first call met in the loop of this label.
-    last_call: Option<LabelId>,
-}
-
-impl Walk<'_> {
-    /// After the last `end` there is no frame and nothing to be reached.
-    fn reachable(&self) -> bool {
-        self.frames.last().is_some_and(|frame| !frame.unreachable)
-    }
-
-    fn event(&mut self, kind: EventKind, argument: u32) {
-        self.events.push(Event::new(kind, argument));
-    }
-
-    fn operator(&mut self, operator: &Operator<'_>) {
-        let last_call = self.last_call.take();
-        match *operator {
-            Operator::Block { .. } => self.enter(FrameKind::Block),
-            Operator::Loop { .. } => self.enter(FrameKind::Loop),
-            Operator::If { .. } => self.enter(FrameKind::If),
-            Operator::Else => self.enter_else(),
-            Operator::End => self.leave(),
-            _ if !self.reachable() => {}
-            Operator::LocalGet { local_index } => self.access(EventKind::Get, local_index),
-            Operator::LocalSet { local_index } => self.access(EventKind::Set, local_index),
-            Operator::LocalTee { local_index } => self.access(EventKind::Tee, local_index),
-            Operator::Br { relative_depth } => {
-                self.branch(relative_depth);
-                self.stop();
-            }
-            Operator::BrIf { relative_depth } => self.branch(relative_depth),
-            Operator::BrTable { ref targets } => {
-                for target in targets.targets() {
-                    // The validator has read the same targets without an error.
-                    self.branch(target.expect("targets were validated"));
-                }
-                self.branch(targets.default());
-                self.stop();
-            }
-            Operator::Return => self.stop(),
-            Operator::Unreachable => {
-                if let Some(label) = last_call {
-                    // A call that does not come back (a panic) is no part of the loop.
-                    self.analysis.labels[label as usize].has_calls = false;
-                }
-                self.stop();
-            }
-            Operator::Call { .. } | Operator::CallIndirect { .. } => self.call(),
-            _ => {}
-        }
-    }
-
-    fn call(&mut self) {
-        if let Some(&(_, label)) = self.open_loops.last() {
-            let info = &mut self.analysis.labels[label as usize];
-            if !info.has_calls {
-                info.has_calls = true;
-                self.last_call = Some(label);
-            }
-        }
-    }
-
-    fn access(&mut self, kind: EventKind, local: u32) {
-        let depth = (self.open_loops.len() as u32).min(MAX_WEIGHTED_DEPTH);
-        if let Some(weight) = self.analysis.weights.get_mut(local as usize) {
-            *weight = weight.saturating_add(1 << (LOOP_WEIGHT_SHIFT * depth));
-        }
-        if let Some(&(number, _)) = self.open_loops.last() {
-            self.analysis
-                .liveness
-                .access(number, local, kind != EventKind::Get);
-        }
-        self.event(kind, local);
-    }
-
-    fn enter(&mut self, kind: FrameKind) {
-        let mut frame = Frame::new(kind, self.analysis.labels.len() as LabelId);
-        if !self.reachable() {
-            frame.unreachable = true;
-            frame.skipped = true;
-            return self.frames.push(frame);
-        }
-        let label = frame.label;
-        let mut info = LabelInfo::default();
-        if kind == FrameKind::Loop {
-            let number = self.analysis.liveness.add_loop();
-            info.loop_number = Some(number);
-            self.open_loops.push((number, label));
-            self.event(EventKind::LoopStart, label);
-        }
-        self.analysis.labels.push(info);
-        if kind == FrameKind::If {
-            // The label of an `else`, whether or not one comes.
-            self.analysis.labels.push(LabelInfo::default());
-            self.event(EventKind::IfStart, label);
-        }
-        self.frames.push(frame);
-    }
-
-    fn enter_else(&mut self) {
-        let Some(frame) = self.frames.last_mut() else {
-            return;
-        };
-        if frame.skipped {
-            return;
-        }
-        // The end of the first branch is a branch to the end of both.
-        frame.targeted |= !frame.unreachable;
-        frame.unreachable = false;
-        frame.kind = FrameKind::Else;
-        let label = frame.label;
-        self.analysis.labels[label as usize].has_else = true;
-        self.event(EventKind::Else, label);
-    }
-
-    fn leave(&mut self) {
-        let Some(frame) = self.frames.pop() else {
-            return;
-        };
-        if frame.skipped {
-            return;
-        }
-        if frame.kind == FrameKind::Loop {
-            self.leave_loop(frame.label);
-        } else {
-            self.event(EventKind::End, frame.label);
-        }
-        let ends_reachable = match frame.kind {
-            FrameKind::Loop => !frame.unreachable,
-            FrameKind::If => true,
-            FrameKind::Block | FrameKind::Else => !frame.unreachable || frame.targeted,
-        };
-        if let Some(outer) = self.frames.last_mut() {
-            outer.unreachable = !ends_reachable;
-        }
-    }
-
-    fn leave_loop(&mut self, label: LabelId) {
-        let inner = self.open_loops.pop();
-        if let (Some((inner, _)), Some(&(outer, outer_label))) = (inner, self.open_loops.last()) {
-            self.analysis.liveness.merge_loop(inner, outer);
-            let has_calls = self.analysis.labels[label as usize].has_calls;
-            self.analysis.labels[outer_label as usize].has_calls |= has_calls;
-        }
-    }
-
-    fn branch(&mut self, depth: u32) {
-        let at = self.frames.len() - 1 - depth as usize;
-        self.frames[at].targeted = true;
-        let label = self.frames[at].label;
-        self.event(EventKind::Branch, label);
-    }
-
-    fn stop(&mut self) {
-        self.event(EventKind::Stop, 0);
-        if let Some(frame) = self.frames.last_mut() {
-            frame.unreachable = true;
-        }
+        analysis.code.clear();
     }
 }

@@ -215,7 +215,7 @@ impl<M: MacroAssembler> ChunkGenerator<M> {
                 context,
                 body,
                 &self.analysis,
-            )?);
+            ));
         }
         let code = self.masm.take().map_err(|_| CompileError::CodeTooLarge)?;
         Ok(Chunk { code, functions })

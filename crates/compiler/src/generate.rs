@@ -18,16 +18,15 @@ mod state;
 
 pub(crate) use calls::{builtin_convention, convention};
 
-use crate::CompileError;
 use crate::analysis::{Analysis, LabelId, TRACKED_LOCALS};
-use crate::artifact::{FuncType, ValType};
+use crate::artifact::FuncType;
+use crate::instruction::{BlockSignature, Instruction};
 use crate::module::{Body, ParsedModule};
-use crate::target::masm::{Convention, MacroAssembler, RegSet, Table};
+use crate::target::masm::{Convention, MacroAssembler, RegSet, Table, Width};
 use labels::{LabelState, Store};
 use moves::{Origin, ParallelMove};
 use pvf_spec::SLOT_BYTES;
 use state::{LocalSet, State};
-use wasmparser::Operator;
 
 /// What the generator reads of a module, the same for all its functions.
 pub(crate) struct ModuleContext<'m> {
@@ -106,8 +105,6 @@ struct ControlFrame {
     ty: BlockSignature,
     /// Code here cannot be reached.
     unreachable: bool,
-    /// The block began in unreachable code.
-    skipped: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,15 +116,6 @@ enum FrameKind {
     Else,
 }
 
-/// Parameters and results of a block.
-#[derive(Clone, Copy, Debug)]
-enum BlockSignature {
-    Empty,
-    Result([ValType; 1]),
-    /// By the index of the interned signature.
-    Function(u32),
-}
-
 /// Generates one function.
 pub(crate) fn generate<M: MacroAssembler>(
     buffers: &mut GeneratorState,
@@ -135,7 +123,7 @@ pub(crate) fn generate<M: MacroAssembler>(
     context: &ModuleContext<'_>,
     body: &Body<'_>,
     analysis: &Analysis,
-) -> Result<GeneratedFunction, CompileError> {
+) -> GeneratedFunction {
     let info = &context.module.info;
     let signature = info.functions[body.function as usize].signature;
     let declared = analysis.locals.len() as u32 - analysis.params;
@@ -160,33 +148,24 @@ pub(crate) fn generate<M: MacroAssembler>(
         tables: 0,
         all_tracked: LocalSet::first(tracked),
     };
-    let wrap = |error| CompileError::from_wasmparser(error, Some(body.function));
-    generator
-        .masm
-        .set_wasm_offset(info.functions[body.function as usize].body_offset);
+    let body_offset = info.functions[body.function as usize].body_offset;
+    generator.masm.set_wasm_offset(body_offset);
     let start = generator.begin(&context.conventions[signature as usize], tracked);
-    let mut reader = body.body.get_operators_reader().map_err(wrap)?;
-    let mut current = reader.read_with_offset().map_err(wrap)?;
-    loop {
-        let next = match reader.eof() {
-            true => None,
-            false => Some(reader.read_with_offset().map_err(wrap)?),
-        };
-        generator.masm.set_wasm_offset(current.1 as u32);
-        generator.charge_gas(current.1);
-        generator.operator(&current.0, next.as_ref().map(|(operator, _)| operator));
-        match next {
-            Some(next) => current = next,
-            None => break,
-        }
+    let instructions = analysis.code.instructions();
+    let followers = instructions[1..].iter().chain([&Instruction::Nop]);
+    let offsets = analysis.code.offsets().iter();
+    for ((&instruction, &next), &offset) in instructions.iter().zip(followers).zip(offsets) {
+        generator.masm.set_wasm_offset(offset);
+        generator.charge_gas(offset);
+        generator.instruction(instruction, next);
     }
     generator.masm.finish_function();
-    Ok(GeneratedFunction {
+    GeneratedFunction {
         start,
         end: generator.masm.offset(),
         frame_bytes: generator.frame_bytes,
         logical_cost: analysis.logical_cost.unwrap_or_default(),
-    })
+    }
 }
 
 impl<M: MacroAssembler> Generator<'_, M> {
@@ -228,16 +207,20 @@ impl<M: MacroAssembler> Generator<'_, M> {
         start
     }
 
-    /// Charges for the metered block that begins with the operator at this offset, if one does.
-    fn charge_gas(&mut self, offset: u64) {
-        let Some(charge) = self.analysis.charges.get(self.next_charge) else {
-            return;
-        };
-        if charge.offset != offset {
+    /// Charges for the metered block that begins with the instruction at this offset, if one does.
+    fn charge_gas(&mut self, offset: u32) {
+        let charges = &self.analysis.charges[self.next_charge..];
+        // Of blocks that cannot be reached no instruction is left.
+        let passed = charges
+            .iter()
+            .take_while(|charge| charge.offset <= u64::from(offset));
+        let passed = passed.count();
+        if passed == 0 {
             return;
         }
-        self.next_charge += 1;
-        if self.reachable() {
+        self.next_charge += passed;
+        let charge = charges[passed - 1];
+        if charge.offset == u64::from(offset) && self.reachable() {
             self.settle_flags();
             self.state.end_operator();
             self.masm.charge_gas(charge.cost);
@@ -274,26 +257,24 @@ impl<M: MacroAssembler> Generator<'_, M> {
             .check(&self.analysis.locals, all_registers::<M>(), tracked);
     }
 
-    fn operator(&mut self, operator: &Operator<'_>, next: Option<&Operator<'_>>) {
+    fn instruction(&mut self, instruction: Instruction, next: Instruction) {
         if !self.reachable() {
-            match operator {
-                Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. } => {
-                    self.skip_block()
-                }
-                Operator::Else => self.else_branch(),
-                Operator::End => self.end(),
-                _ => {}
-            }
-            return;
+            return match instruction {
+                Instruction::Else => self.else_branch(),
+                _ => self.end(),
+            };
         }
         let takes_flags = matches!(
-            operator,
-            Operator::BrIf { .. } | Operator::If { .. } | Operator::Select | Operator::I32Eqz
+            instruction,
+            Instruction::BrIf(_)
+                | Instruction::If(_)
+                | Instruction::Select
+                | Instruction::EqualZero(Width::W32)
         );
         if !takes_flags {
             self.settle_flags();
         }
-        self.translate(operator, next);
+        self.translate(instruction, next);
         self.state.end_operator();
         #[cfg(debug_assertions)]
         self.check();

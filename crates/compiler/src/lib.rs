@@ -15,7 +15,9 @@ pub mod artifact;
 mod compile;
 mod error;
 mod generate;
+mod instruction;
 mod module;
+mod operation;
 mod target;
 
 pub use artifact::{Artifact, ArtifactError, ModuleInfo};

@@ -13,6 +13,12 @@ pub(super) struct Meters<'m> {
 }
 
 impl Meters<'_> {
+    /// Whether anything is counted.
+    #[inline(always)]
+    pub fn are_on(&self) -> bool {
+        self.logical.is_some() || self.gas.is_some()
+    }
+
     pub fn begin(&mut self, declared_locals: u32, results: u32) -> Result<(), MeterError> {
         if let Some(logical) = &mut self.logical {
             logical.begin(declared_locals, results);
@@ -23,6 +29,7 @@ impl Meters<'_> {
         }
     }
 
+    #[inline(never)]
     pub fn operator(&mut self, offset: u64, operator: &Operator<'_>) -> Result<(), MeterError> {
         if let Some(logical) = &mut self.logical {
             logical.operator(operator, self.module)?;

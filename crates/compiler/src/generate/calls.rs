@@ -71,8 +71,7 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
         self.take_results(convention);
     }
 
-    pub(super) fn call_indirect(&mut self, type_index: u32) {
-        let signature = self.context.module.type_signatures[type_index as usize];
+    pub(super) fn call_indirect(&mut self, signature: u32) {
         let convention: &'g Convention = &self.context.conventions[signature as usize];
         let table = self
             .context
@@ -91,12 +90,12 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
         self.take_results(convention);
     }
 
-    /// Calls into the runtime.
-    pub(super) fn call_builtin(&mut self, builtin: Builtin, immediate: Option<u32>) {
+    /// Calls into the runtime, with the segment that the builtin works on, if any.
+    pub(super) fn call_builtin(&mut self, builtin: Builtin, segment: u32) {
         let convention = builtin_convention(builtin, &M::REGISTERS);
         self.pass_arguments(&convention, None);
-        if let Some(value) = immediate {
-            self.masm.builtin_immediate(value);
+        if builtin.takes_segment() {
+            self.masm.builtin_immediate(segment);
         }
         self.masm.call(BUILTIN_FLAG | builtin as u32);
         self.masm.mark_host_call();

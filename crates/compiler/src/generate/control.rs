@@ -2,13 +2,13 @@
 
 use super::labels::LabelState;
 use super::state::Location;
-use super::{BlockSignature, ControlFrame, FrameKind, Generator};
+use super::{ControlFrame, FrameKind, Generator};
 use crate::analysis::LabelId;
 use crate::artifact::ValType;
+use crate::instruction::BlockSignature;
 use crate::target::masm::{Condition, MacroAssembler, Source};
 use pvf_assembler::Label;
 use pvf_spec::TrapKind;
-use wasmparser::{BlockType, BrTable};
 
 impl<'g, M: MacroAssembler> Generator<'g, M> {
     /// The frame of the function body, whose label is what a branch out of it goes to.
@@ -25,80 +25,42 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
         self.frames.push(ControlFrame {
             kind: FrameKind::Body,
             label: 0,
-            ty: BlockSignature::Empty,
+            ty: BlockSignature::EMPTY,
             unreachable: false,
-            skipped: false,
         });
     }
 
-    pub(super) fn skip_block(&mut self) {
-        self.frames.push(ControlFrame {
-            kind: FrameKind::Block,
-            label: 0,
-            ty: BlockSignature::Empty,
-            unreachable: true,
-            skipped: true,
-        });
+    fn params(&self, ty: BlockSignature) -> &'g [ValType] {
+        ty.params(&self.context.module.info.signatures)
     }
 
-    fn signature(&self, ty: BlockType) -> BlockSignature {
-        match ty {
-            BlockType::Empty => BlockSignature::Empty,
-            BlockType::Type(ty) => {
-                let ty = ValType::from_wasmparser(ty).expect("pass 1 validated the block's type");
-                BlockSignature::Result([ty])
-            }
-            BlockType::FuncType(index) => {
-                BlockSignature::Function(self.context.module.type_signatures[index as usize])
-            }
-        }
-    }
-
-    fn params(&self, ty: &BlockSignature) -> &'g [ValType] {
-        match ty {
-            BlockSignature::Empty | BlockSignature::Result(_) => &[],
-            BlockSignature::Function(index) => {
-                &self.context.module.info.signatures[*index as usize].params
-            }
-        }
+    fn results(&self, ty: BlockSignature) -> &'g [ValType] {
+        ty.results(&self.context.module.info.signatures)
     }
 
     fn push_frame(&mut self, kind: FrameKind, ty: BlockSignature, arity: u32) -> LabelId {
         let label = self.next_label;
         self.next_label += 1;
-        let base = self.state.height() - self.params(&ty).len() as u32;
+        let base = self.state.height() - self.params(ty).len() as u32;
         self.labels[label as usize] = LabelState::new(base, arity);
         self.frames.push(ControlFrame {
             kind,
             label,
             ty,
             unreachable: false,
-            skipped: false,
         });
         label
     }
 
-    fn result_count(&self, ty: &BlockSignature) -> u32 {
-        match ty {
-            BlockSignature::Empty => 0,
-            BlockSignature::Result(_) => 1,
-            BlockSignature::Function(index) => self.context.module.info.signatures[*index as usize]
-                .results
-                .len() as u32,
-        }
-    }
-
-    pub(super) fn block(&mut self, ty: BlockType) {
-        let ty = self.signature(ty);
-        self.canonicalise_top(self.params(&ty).len() as u32);
+    pub(super) fn block(&mut self, ty: BlockSignature) {
+        self.canonicalise_top(self.params(ty).len() as u32);
         self.settle_operands();
-        let arity = self.result_count(&ty);
+        let arity = self.results(ty).len() as u32;
         self.push_frame(FrameKind::Block, ty, arity);
     }
 
-    pub(super) fn loop_block(&mut self, ty: BlockType) {
-        let ty = self.signature(ty);
-        let params = self.params(&ty).len() as u32;
+    pub(super) fn loop_block(&mut self, ty: BlockSignature) {
+        let params = self.params(ty).len() as u32;
         self.canonicalise_top(params);
         self.settle_operands();
         // What is carried to a loop's label is in its home.
@@ -119,9 +81,8 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
         }
     }
 
-    pub(super) fn if_block(&mut self, ty: BlockType) {
-        let ty = self.signature(ty);
-        let params = self.params(&ty).len() as u32;
+    pub(super) fn if_block(&mut self, ty: BlockSignature) {
+        let params = self.params(ty).len() as u32;
         let raw = self.raw_below_condition(params);
         let condition = self.pop_condition(raw);
         self.canonicalise_top(params);
@@ -130,7 +91,7 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
             self.settle_constant_operand(position);
         }
         let condition = self.test_condition(condition);
-        let arity = self.result_count(&ty);
+        let arity = self.results(ty).len() as u32;
         let label = self.push_frame(FrameKind::If, ty, arity);
         let other = self.next_label;
         self.next_label += 1;
@@ -148,15 +109,12 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
         let Some(&frame) = self.frames.last() else {
             return;
         };
-        if frame.skipped {
-            return;
-        }
         if !frame.unreachable {
             self.canonicalise_top(self.labels[frame.label as usize].arity);
             self.branch(frame.label, None);
             self.state.end_operator();
         }
-        let params = self.params(&frame.ty);
+        let params = self.params(frame.ty);
         self.bind_else(frame.label + 1, params);
         if let Some(frame) = self.frames.last_mut() {
             frame.kind = FrameKind::Else;
@@ -168,9 +126,6 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
         let Some(frame) = self.frames.pop() else {
             return;
         };
-        if frame.skipped {
-            return;
-        }
         let reachable = !frame.unreachable;
         match frame.kind {
             FrameKind::Body => return self.end_body(reachable),
@@ -183,17 +138,7 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
                 if reachable {
                     self.canonicalise_top(self.labels[frame.label as usize].arity);
                 }
-                let single;
-                let results = match frame.ty {
-                    BlockSignature::Empty => &[][..],
-                    BlockSignature::Result(ty) => {
-                        single = ty;
-                        &single[..]
-                    }
-                    BlockSignature::Function(index) => {
-                        &self.context.module.info.signatures[index as usize].results
-                    }
-                };
+                let results = self.results(frame.ty);
                 self.bind_label(frame.label, results, reachable);
             }
         }
@@ -226,12 +171,7 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
         }
     }
 
-    fn label_at(&self, depth: u32) -> LabelId {
-        self.frames[self.frames.len() - 1 - depth as usize].label
-    }
-
-    pub(super) fn br(&mut self, depth: u32) {
-        let label = self.label_at(depth);
+    pub(super) fn br(&mut self, label: LabelId) {
         if label == 0 {
             return self.return_early();
         }
@@ -275,8 +215,7 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
         }
     }
 
-    pub(super) fn br_if(&mut self, depth: u32) {
-        let label = self.label_at(depth);
+    pub(super) fn br_if(&mut self, label: LabelId) {
         let arity = self.labels[label as usize].arity;
         let raw = self.raw_below_condition(arity);
         let operand = self.pop_condition(raw);
@@ -287,13 +226,7 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
         self.branch(label, Some(condition));
     }
 
-    pub(super) fn br_table(&mut self, targets: &BrTable<'_>) {
-        let labels: Vec<LabelId> = targets
-            .targets()
-            .map(|depth| depth.expect("pass 1 read the same targets"))
-            .chain([targets.default()])
-            .map(|depth| self.label_at(depth))
-            .collect();
+    pub(super) fn br_table(&mut self, labels: &[LabelId]) {
         let index = self.state.pop();
         let arity = self.labels[*labels.last().expect("there is a default") as usize].arity;
         self.canonicalise_top(arity);
@@ -301,13 +234,13 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
         self.tables += 1;
         let mut places = Vec::with_capacity(labels.len());
         let mut stubs: Vec<(LabelId, Label)> = Vec::new();
-        for &label in &labels {
+        for &label in labels {
             if self.labels[label as usize].table.0 != self.tables {
                 self.prepare_branch(label);
                 self.labels[label as usize].table = (self.tables, None);
             }
         }
-        for &label in &labels {
+        for &label in labels {
             let place = match self.labels[label as usize].table.1 {
                 Some(place) => place,
                 None => {

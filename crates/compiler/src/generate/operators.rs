@@ -6,234 +6,66 @@ use super::state::{Location, Operand};
 use crate::abi::{Builtin, ContextLayout};
 use crate::analysis::TRACKED_LOCALS;
 use crate::artifact::ValType;
+use crate::instruction::Instruction;
 use crate::target::masm::{
     Access, Address, Class, Condition, Conversion, Division, FloatBinary, FloatUnary, IntBinary,
     IntUnary, MacroAssembler, Reg, RegSet, Source, Width,
 };
-use ValType::{F32, F64, I32, I64};
+use ValType::{I32, I64};
 use Width::{W32, W64};
-use wasmparser::{MemArg, Operator};
 
 /// Local reads that may wait on the operand stack; older ones go home, so that a write
 /// to a local need not search the whole stack for them.
 pub(super) const WAITING_READS: u32 = 32;
 
-/// The operator that follows, to see what becomes of a result.
-type Next<'o> = Option<&'o Operator<'o>>;
-
 impl<M: MacroAssembler> Generator<'_, M> {
-    #[rustfmt::skip]
-    pub(super) fn translate(&mut self, operator: &Operator<'_>, next: Next<'_>) {
-        use Operator as O;
-        let signed = |width| Some(width);
-        match *operator {
-            O::Nop => {}
-            O::Unreachable => self.unreachable(),
-            O::Block { blockty } => self.block(blockty),
-            O::Loop { blockty } => self.loop_block(blockty),
-            O::If { blockty } => self.if_block(blockty),
-            O::Else => self.else_branch(),
-            O::End => self.end(),
-            O::Br { relative_depth } => self.br(relative_depth),
-            O::BrIf { relative_depth } => self.br_if(relative_depth),
-            O::BrTable { ref targets } => self.br_table(targets),
-            O::Return => self.return_early(),
-            O::Call { function_index } => self.call(function_index),
-            O::CallIndirect { type_index, .. } => self.call_indirect(type_index),
-            O::Drop => { self.state.pop(); }
-            O::Select => self.select(next),
-
-            O::LocalGet { local_index } => self.local_get(local_index),
-            O::LocalSet { local_index } => self.local_set(local_index),
-            O::LocalTee { local_index } => self.local_tee(local_index),
-            O::GlobalGet { global_index } => self.global_get(global_index, next),
-            O::GlobalSet { global_index } => self.global_set(global_index),
-
-            O::I32Const { value } => self.state.push(I32, Location::Const(value as u32 as u64)),
-            O::I64Const { value } => self.state.push(I64, Location::Const(value as u64)),
-            O::F32Const { value } => self.state.push(F32, Location::Const(u64::from(value.bits()))),
-            O::F64Const { value } => self.state.push(F64, Location::Const(value.bits())),
-
-            O::I32Load { memarg } => self.load(I32, Access::Bits32 { signed: None }, memarg, next),
-            O::I64Load { memarg } => self.load(I64, Access::Bits64, memarg, next),
-            O::F32Load { memarg } => self.load(F32, Access::F32, memarg, next),
-            O::F64Load { memarg } => self.load(F64, Access::F64, memarg, next),
-            O::I32Load8S { memarg } => self.load(I32, Access::Bits8 { signed: signed(W32) }, memarg, next),
-            O::I32Load8U { memarg } => self.load(I32, Access::Bits8 { signed: None }, memarg, next),
-            O::I32Load16S { memarg } => self.load(I32, Access::Bits16 { signed: signed(W32) }, memarg, next),
-            O::I32Load16U { memarg } => self.load(I32, Access::Bits16 { signed: None }, memarg, next),
-            O::I64Load8S { memarg } => self.load(I64, Access::Bits8 { signed: signed(W64) }, memarg, next),
-            O::I64Load8U { memarg } => self.load(I64, Access::Bits8 { signed: None }, memarg, next),
-            O::I64Load16S { memarg } => self.load(I64, Access::Bits16 { signed: signed(W64) }, memarg, next),
-            O::I64Load16U { memarg } => self.load(I64, Access::Bits16 { signed: None }, memarg, next),
-            O::I64Load32S { memarg } => self.load(I64, Access::Bits32 { signed: signed(W64) }, memarg, next),
-            O::I64Load32U { memarg } => self.load(I64, Access::Bits32 { signed: None }, memarg, next),
-            O::I32Store { memarg } | O::I64Store32 { memarg } => {
-                self.store(Access::Bits32 { signed: None }, memarg);
+    /// Translates an instruction that can be reached; `next` is the one that follows, to see what
+    /// becomes of a result.
+    pub(super) fn translate(&mut self, instruction: Instruction, next: Instruction) {
+        use Instruction as I;
+        match instruction {
+            I::Nop => {}
+            I::Unreachable => self.unreachable(),
+            I::Block(ty) => self.block(ty),
+            I::Loop(ty) => self.loop_block(ty),
+            I::If(ty) => self.if_block(ty),
+            I::Else => self.else_branch(),
+            I::End => self.end(),
+            I::Br(label) => self.br(label),
+            I::BrIf(label) => self.br_if(label),
+            I::BrTable(table) => self.br_table(self.analysis.code.table(table)),
+            I::Return => self.return_early(),
+            I::Call(function) => self.call(function),
+            I::CallIndirect(signature) => self.call_indirect(signature),
+            I::Builtin(builtin, segment) => self.call_builtin(builtin, segment),
+            I::Drop => {
+                self.state.pop();
             }
-            O::I32Store8 { memarg } | O::I64Store8 { memarg } => {
-                self.store(Access::Bits8 { signed: None }, memarg);
+            I::Select => self.select(next),
+            I::LocalGet(local) => self.local_get(local),
+            I::LocalSet(local) => self.local_set(local),
+            I::LocalTee(local) => self.local_tee(local),
+            I::GlobalGet(global) => self.global_get(global, next),
+            I::GlobalSet(global) => self.global_set(global),
+            I::Const(ty, bits) => self.state.push(ty, Location::Const(u64::from(bits))),
+            I::WideConst(ty, number) => {
+                let bits = self.analysis.code.constant(number);
+                self.state.push(ty, Location::Const(bits));
             }
-            O::I32Store16 { memarg } | O::I64Store16 { memarg } => {
-                self.store(Access::Bits16 { signed: None }, memarg);
-            }
-            O::I64Store { memarg } => self.store(Access::Bits64, memarg),
-            O::F32Store { memarg } => self.store(Access::F32, memarg),
-            O::F64Store { memarg } => self.store(Access::F64, memarg),
-            O::MemorySize { .. } => {
-                let register = self.result(Class::General, &[], next);
-                self.masm.memory_size(register);
-                self.push_register(I32, register);
-            }
-            O::MemoryGrow { .. } => self.memory_grow(),
-            O::MemoryInit { data_index, .. } => self.call_builtin(Builtin::MemoryInit, Some(data_index)),
-            O::MemoryCopy { .. } => self.call_builtin(Builtin::MemoryCopy, None),
-            O::MemoryFill { .. } => self.call_builtin(Builtin::MemoryFill, None),
-            O::DataDrop { data_index } => self.call_builtin(Builtin::DataDrop, Some(data_index)),
-            O::TableInit { elem_index, .. } => self.call_builtin(Builtin::TableInit, Some(elem_index)),
-            O::TableCopy { .. } => self.call_builtin(Builtin::TableCopy, None),
-            O::ElemDrop { elem_index } => self.call_builtin(Builtin::ElemDrop, Some(elem_index)),
-
-            O::I32Eqz => self.equal_zero(W32),
-            O::I64Eqz => self.equal_zero(W64),
-            O::I32Eq => self.compare(W32, Condition::Equal),
-            O::I32Ne => self.compare(W32, Condition::NotEqual),
-            O::I32LtS => self.compare(W32, Condition::LessSigned),
-            O::I32LtU => self.compare(W32, Condition::LessUnsigned),
-            O::I32GtS => self.compare(W32, Condition::GreaterSigned),
-            O::I32GtU => self.compare(W32, Condition::GreaterUnsigned),
-            O::I32LeS => self.compare(W32, Condition::LessEqualSigned),
-            O::I32LeU => self.compare(W32, Condition::LessEqualUnsigned),
-            O::I32GeS => self.compare(W32, Condition::GreaterEqualSigned),
-            O::I32GeU => self.compare(W32, Condition::GreaterEqualUnsigned),
-            O::I64Eq => self.compare(W64, Condition::Equal),
-            O::I64Ne => self.compare(W64, Condition::NotEqual),
-            O::I64LtS => self.compare(W64, Condition::LessSigned),
-            O::I64LtU => self.compare(W64, Condition::LessUnsigned),
-            O::I64GtS => self.compare(W64, Condition::GreaterSigned),
-            O::I64GtU => self.compare(W64, Condition::GreaterUnsigned),
-            O::I64LeS => self.compare(W64, Condition::LessEqualSigned),
-            O::I64LeU => self.compare(W64, Condition::LessEqualUnsigned),
-            O::I64GeS => self.compare(W64, Condition::GreaterEqualSigned),
-            O::I64GeU => self.compare(W64, Condition::GreaterEqualUnsigned),
-            O::F32Eq => self.float_compare(W32, Condition::FloatEqual, false),
-            O::F32Ne => self.float_compare(W32, Condition::FloatNotEqual, false),
-            O::F32Lt => self.float_compare(W32, Condition::FloatGreater, true),
-            O::F32Gt => self.float_compare(W32, Condition::FloatGreater, false),
-            O::F32Le => self.float_compare(W32, Condition::FloatGreaterEqual, true),
-            O::F32Ge => self.float_compare(W32, Condition::FloatGreaterEqual, false),
-            O::F64Eq => self.float_compare(W64, Condition::FloatEqual, false),
-            O::F64Ne => self.float_compare(W64, Condition::FloatNotEqual, false),
-            O::F64Lt => self.float_compare(W64, Condition::FloatGreater, true),
-            O::F64Gt => self.float_compare(W64, Condition::FloatGreater, false),
-            O::F64Le => self.float_compare(W64, Condition::FloatGreaterEqual, true),
-            O::F64Ge => self.float_compare(W64, Condition::FloatGreaterEqual, false),
-
-            O::I32Clz => self.int_unary(IntUnary::Clz, W32, I32, next),
-            O::I32Ctz => self.int_unary(IntUnary::Ctz, W32, I32, next),
-            O::I32Popcnt => self.int_unary(IntUnary::Popcnt, W32, I32, next),
-            O::I64Clz => self.int_unary(IntUnary::Clz, W64, I64, next),
-            O::I64Ctz => self.int_unary(IntUnary::Ctz, W64, I64, next),
-            O::I64Popcnt => self.int_unary(IntUnary::Popcnt, W64, I64, next),
-            O::I32Extend8S => self.int_unary(IntUnary::Extend8S, W32, I32, next),
-            O::I32Extend16S => self.int_unary(IntUnary::Extend16S, W32, I32, next),
-            O::I64Extend8S => self.int_unary(IntUnary::Extend8S, W64, I64, next),
-            O::I64Extend16S => self.int_unary(IntUnary::Extend16S, W64, I64, next),
-            O::I64Extend32S | O::I64ExtendI32S => self.int_unary(IntUnary::Extend32S, W64, I64, next),
-            O::I64ExtendI32U => self.extend_unsigned(next),
-            O::I32WrapI64 => self.int_unary(IntUnary::Wrap, W32, I32, next),
-
-            O::I32Add => self.int_binary(IntBinary::Add, W32, I32, next),
-            O::I32Sub => self.int_binary(IntBinary::Sub, W32, I32, next),
-            O::I32Mul => self.int_binary(IntBinary::Mul, W32, I32, next),
-            O::I32And => self.int_binary(IntBinary::And, W32, I32, next),
-            O::I32Or => self.int_binary(IntBinary::Or, W32, I32, next),
-            O::I32Xor => self.int_binary(IntBinary::Xor, W32, I32, next),
-            O::I32Shl => self.int_binary(IntBinary::Shl, W32, I32, next),
-            O::I32ShrS => self.int_binary(IntBinary::ShrS, W32, I32, next),
-            O::I32ShrU => self.int_binary(IntBinary::ShrU, W32, I32, next),
-            O::I32Rotl => self.int_binary(IntBinary::Rotl, W32, I32, next),
-            O::I32Rotr => self.int_binary(IntBinary::Rotr, W32, I32, next),
-            O::I64Add => self.int_binary(IntBinary::Add, W64, I64, next),
-            O::I64Sub => self.int_binary(IntBinary::Sub, W64, I64, next),
-            O::I64Mul => self.int_binary(IntBinary::Mul, W64, I64, next),
-            O::I64And => self.int_binary(IntBinary::And, W64, I64, next),
-            O::I64Or => self.int_binary(IntBinary::Or, W64, I64, next),
-            O::I64Xor => self.int_binary(IntBinary::Xor, W64, I64, next),
-            O::I64Shl => self.int_binary(IntBinary::Shl, W64, I64, next),
-            O::I64ShrS => self.int_binary(IntBinary::ShrS, W64, I64, next),
-            O::I64ShrU => self.int_binary(IntBinary::ShrU, W64, I64, next),
-            O::I64Rotl => self.int_binary(IntBinary::Rotl, W64, I64, next),
-            O::I64Rotr => self.int_binary(IntBinary::Rotr, W64, I64, next),
-            O::I32DivS => self.divide(Division::DivS, W32, I32, next),
-            O::I32DivU => self.divide(Division::DivU, W32, I32, next),
-            O::I32RemS => self.divide(Division::RemS, W32, I32, next),
-            O::I32RemU => self.divide(Division::RemU, W32, I32, next),
-            O::I64DivS => self.divide(Division::DivS, W64, I64, next),
-            O::I64DivU => self.divide(Division::DivU, W64, I64, next),
-            O::I64RemS => self.divide(Division::RemS, W64, I64, next),
-            O::I64RemU => self.divide(Division::RemU, W64, I64, next),
-
-            O::F32Abs => self.float_unary(FloatUnary::Abs, F32, next),
-            O::F32Neg => self.float_unary(FloatUnary::Neg, F32, next),
-            O::F32Ceil => self.float_unary(FloatUnary::Ceil, F32, next),
-            O::F32Floor => self.float_unary(FloatUnary::Floor, F32, next),
-            O::F32Trunc => self.float_unary(FloatUnary::Trunc, F32, next),
-            O::F32Nearest => self.float_unary(FloatUnary::Nearest, F32, next),
-            O::F32Sqrt => self.float_unary(FloatUnary::Sqrt, F32, next),
-            O::F64Abs => self.float_unary(FloatUnary::Abs, F64, next),
-            O::F64Neg => self.float_unary(FloatUnary::Neg, F64, next),
-            O::F64Ceil => self.float_unary(FloatUnary::Ceil, F64, next),
-            O::F64Floor => self.float_unary(FloatUnary::Floor, F64, next),
-            O::F64Trunc => self.float_unary(FloatUnary::Trunc, F64, next),
-            O::F64Nearest => self.float_unary(FloatUnary::Nearest, F64, next),
-            O::F64Sqrt => self.float_unary(FloatUnary::Sqrt, F64, next),
-            O::F32Add => self.float_binary(FloatBinary::Add, F32, next),
-            O::F32Sub => self.float_binary(FloatBinary::Sub, F32, next),
-            O::F32Mul => self.float_binary(FloatBinary::Mul, F32, next),
-            O::F32Div => self.float_binary(FloatBinary::Div, F32, next),
-            O::F32Min => self.float_binary(FloatBinary::Min, F32, next),
-            O::F32Max => self.float_binary(FloatBinary::Max, F32, next),
-            O::F32Copysign => self.float_binary(FloatBinary::Copysign, F32, next),
-            O::F64Add => self.float_binary(FloatBinary::Add, F64, next),
-            O::F64Sub => self.float_binary(FloatBinary::Sub, F64, next),
-            O::F64Mul => self.float_binary(FloatBinary::Mul, F64, next),
-            O::F64Div => self.float_binary(FloatBinary::Div, F64, next),
-            O::F64Min => self.float_binary(FloatBinary::Min, F64, next),
-            O::F64Max => self.float_binary(FloatBinary::Max, F64, next),
-            O::F64Copysign => self.float_binary(FloatBinary::Copysign, F64, next),
-
-            O::I32TruncF32S => self.convert(Conversion::Truncate { from: W32, to: W32, signed: true }, I32, next),
-            O::I32TruncF32U => self.convert(Conversion::Truncate { from: W32, to: W32, signed: false }, I32, next),
-            O::I32TruncF64S => self.convert(Conversion::Truncate { from: W64, to: W32, signed: true }, I32, next),
-            O::I32TruncF64U => self.convert(Conversion::Truncate { from: W64, to: W32, signed: false }, I32, next),
-            O::I64TruncF32S => self.convert(Conversion::Truncate { from: W32, to: W64, signed: true }, I64, next),
-            O::I64TruncF32U => self.convert(Conversion::Truncate { from: W32, to: W64, signed: false }, I64, next),
-            O::I64TruncF64S => self.convert(Conversion::Truncate { from: W64, to: W64, signed: true }, I64, next),
-            O::I64TruncF64U => self.convert(Conversion::Truncate { from: W64, to: W64, signed: false }, I64, next),
-            O::I32TruncSatF32S => self.convert(Conversion::TruncateSaturating { from: W32, to: W32, signed: true }, I32, next),
-            O::I32TruncSatF32U => self.convert(Conversion::TruncateSaturating { from: W32, to: W32, signed: false }, I32, next),
-            O::I32TruncSatF64S => self.convert(Conversion::TruncateSaturating { from: W64, to: W32, signed: true }, I32, next),
-            O::I32TruncSatF64U => self.convert(Conversion::TruncateSaturating { from: W64, to: W32, signed: false }, I32, next),
-            O::I64TruncSatF32S => self.convert(Conversion::TruncateSaturating { from: W32, to: W64, signed: true }, I64, next),
-            O::I64TruncSatF32U => self.convert(Conversion::TruncateSaturating { from: W32, to: W64, signed: false }, I64, next),
-            O::I64TruncSatF64S => self.convert(Conversion::TruncateSaturating { from: W64, to: W64, signed: true }, I64, next),
-            O::I64TruncSatF64U => self.convert(Conversion::TruncateSaturating { from: W64, to: W64, signed: false }, I64, next),
-            O::F32ConvertI32S => self.convert(Conversion::Convert { from: W32, to: W32, signed: true }, F32, next),
-            O::F32ConvertI32U => self.convert(Conversion::Convert { from: W32, to: W32, signed: false }, F32, next),
-            O::F32ConvertI64S => self.convert(Conversion::Convert { from: W64, to: W32, signed: true }, F32, next),
-            O::F32ConvertI64U => self.convert(Conversion::Convert { from: W64, to: W32, signed: false }, F32, next),
-            O::F64ConvertI32S => self.convert(Conversion::Convert { from: W32, to: W64, signed: true }, F64, next),
-            O::F64ConvertI32U => self.convert(Conversion::Convert { from: W32, to: W64, signed: false }, F64, next),
-            O::F64ConvertI64S => self.convert(Conversion::Convert { from: W64, to: W64, signed: true }, F64, next),
-            O::F64ConvertI64U => self.convert(Conversion::Convert { from: W64, to: W64, signed: false }, F64, next),
-            O::F32DemoteF64 => self.convert(Conversion::Demote, F32, next),
-            O::F64PromoteF32 => self.convert(Conversion::Promote, F64, next),
-            O::I32ReinterpretF32 => self.convert(Conversion::ReinterpretToInt(W32), I32, next),
-            O::I64ReinterpretF64 => self.convert(Conversion::ReinterpretToInt(W64), I64, next),
-            O::F32ReinterpretI32 => self.convert(Conversion::ReinterpretToFloat(W32), F32, next),
-            O::F64ReinterpretI64 => self.convert(Conversion::ReinterpretToFloat(W64), F64, next),
-            ref other => unreachable!("pass 1 rejects what is not accepted: {other:?}"),
+            I::Load(ty, access, offset) => self.load(ty, access, offset, next),
+            I::Store(access, offset) => self.store(access, offset),
+            I::MemorySize => self.memory_size(next),
+            I::MemoryGrow => self.memory_grow(),
+            I::EqualZero(width) => self.equal_zero(width),
+            I::Compare(width, condition) => self.compare(width, condition),
+            I::FloatCompare(width, condition, swap) => self.float_compare(width, condition, swap),
+            I::IntUnary(op, width, ty) => self.int_unary(op, width, ty, next),
+            I::ExtendUnsigned => self.extend_unsigned(next),
+            I::IntBinary(op, width) => self.int_binary(op, width, next),
+            I::Divide(op, width) => self.divide(op, width, next),
+            I::FloatUnary(op, ty) => self.float_unary(op, ty, next),
+            I::FloatBinary(op, ty) => self.float_binary(op, ty, next),
+            I::Convert(conversion, ty) => self.convert(conversion, ty, next),
         }
     }
 
@@ -400,7 +232,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
         }
     }
 
-    fn global_get(&mut self, global: u32, next: Next<'_>) {
+    fn global_get(&mut self, global: u32, next: Instruction) {
         let ty = self.context.module.info.globals[global as usize].ty.value;
         let register = self.result(ty.class(), &[], next);
         self.masm
@@ -420,6 +252,12 @@ impl<M: MacroAssembler> Generator<'_, M> {
 
     // Linear memory.
 
+    fn memory_size(&mut self, next: Instruction) {
+        let register = self.result(Class::General, &[], next);
+        self.masm.memory_size(register);
+        self.push_register(I32, register);
+    }
+
     fn memory_grow(&mut self) {
         if self.context.memory_grow != 0 {
             let pages = self.state.pop();
@@ -427,7 +265,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
             self.masm.charge_gas_for(register, self.context.memory_grow);
             self.push_register_of(pages, register);
         }
-        self.call_builtin(Builtin::MemoryGrow, None);
+        self.call_builtin(Builtin::MemoryGrow, 0);
     }
 
     /// Pushes an operand back that was popped to be read; a register is its own or a local's.
@@ -439,22 +277,22 @@ impl<M: MacroAssembler> Generator<'_, M> {
         self.state.push(operand.ty, location);
     }
 
-    fn address(&mut self, operand: Operand, memarg: MemArg) -> Address {
+    fn address(&mut self, operand: Operand, offset: u32) -> Address {
         match self.constant(&operand) {
             Some(bits) => Address {
                 index: None,
-                offset: bits + memarg.offset,
+                offset: bits + u64::from(offset),
             },
             None => Address {
                 index: Some(self.read(operand)),
-                offset: memarg.offset,
+                offset: u64::from(offset),
             },
         }
     }
 
-    fn load(&mut self, ty: ValType, access: Access, memarg: MemArg, next: Next<'_>) {
+    fn load(&mut self, ty: ValType, access: Access, offset: u32, next: Instruction) {
         let operand = self.state.pop();
-        let address = self.address(operand, memarg);
+        let address = self.address(operand, offset);
         let dst = match address.index {
             Some(index) => self.result(ty.class(), &[index], next),
             None => self.result(ty.class(), &[], next),
@@ -463,20 +301,21 @@ impl<M: MacroAssembler> Generator<'_, M> {
         self.push_register(ty, dst);
     }
 
-    fn store(&mut self, access: Access, memarg: MemArg) {
+    fn store(&mut self, access: Access, offset: u32) {
         let value = self.pop_visible();
         let operand = self.state.pop();
         let source = match self.constant(&value) {
             Some(bits) => Source::Const(bits),
             None => Source::Reg(self.read(value)),
         };
-        let address = self.address(operand, memarg);
+        let address = self.address(operand, offset);
         self.masm.store(access, address, source);
     }
 
     // Integers.
 
-    fn int_binary(&mut self, op: IntBinary, width: Width, ty: ValType, next: Next<'_>) {
+    fn int_binary(&mut self, op: IntBinary, width: Width, next: Instruction) {
+        let ty = int_type(width);
         let mut b = self.state.pop();
         let mut a = self.state.pop();
         if op.commutes() && self.constant(&a).is_some() {
@@ -498,7 +337,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
         self.push_register(ty, dst);
     }
 
-    fn int_unary(&mut self, op: IntUnary, width: Width, ty: ValType, next: Next<'_>) {
+    fn int_unary(&mut self, op: IntUnary, width: Width, ty: ValType, next: Instruction) {
         let operand = self.state.pop();
         let src = self.read(operand);
         let dst = self.result(Class::General, &[src], next);
@@ -507,7 +346,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
     }
 
     /// An `i32` is held zero-extended already.
-    fn extend_unsigned(&mut self, next: Next<'_>) {
+    fn extend_unsigned(&mut self, next: Instruction) {
         let operand = self.state.pop();
         if let Some(bits) = self.constant(&operand) {
             return self.state.push(I64, Location::Const(bits));
@@ -521,7 +360,8 @@ impl<M: MacroAssembler> Generator<'_, M> {
         self.push_register(I64, dst);
     }
 
-    fn divide(&mut self, op: Division, width: Width, ty: ValType, next: Next<'_>) {
+    fn divide(&mut self, op: Division, width: Width, next: Instruction) {
+        let ty = int_type(width);
         let b = self.state.pop();
         let a = self.state.pop();
         if let Some(divisor) = self.constant(&b)
@@ -595,7 +435,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
         self.state.push(I32, Location::Flags(Condition::Equal));
     }
 
-    fn select(&mut self, next: Next<'_>) {
+    fn select(&mut self, next: Instruction) {
         let height = self.state.operands.len();
         let raw = |from_top: usize| self.state.operands[height - from_top].raw_nan;
         // One operand's NaN may be a raw one, the other's have bits that must stay: they part here.
@@ -623,7 +463,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
         }
     }
 
-    fn float_unary(&mut self, op: FloatUnary, ty: ValType, next: Next<'_>) {
+    fn float_unary(&mut self, op: FloatUnary, ty: ValType, next: Instruction) {
         let bitwise = matches!(op, FloatUnary::Abs | FloatUnary::Neg);
         let operand = if bitwise {
             self.pop_visible()
@@ -637,7 +477,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
         self.mark_raw(!bitwise);
     }
 
-    fn float_binary(&mut self, op: FloatBinary, ty: ValType, next: Next<'_>) {
+    fn float_binary(&mut self, op: FloatBinary, ty: ValType, next: Instruction) {
         let bitwise = op == FloatBinary::Copysign;
         let (b, a) = match bitwise {
             true => (self.pop_visible(), self.pop_visible()),
@@ -650,7 +490,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
         self.mark_raw(!bitwise);
     }
 
-    fn convert(&mut self, conversion: Conversion, ty: ValType, next: Next<'_>) {
+    fn convert(&mut self, conversion: Conversion, ty: ValType, next: Instruction) {
         let operand = match conversion {
             Conversion::ReinterpretToInt(_) => self.pop_visible(),
             _ => self.state.pop(),
@@ -666,10 +506,21 @@ impl<M: MacroAssembler> Generator<'_, M> {
     }
 }
 
-/// Whether the next operator only asks whether the value is zero.
-fn is_condition(next: Next<'_>) -> bool {
+/// Whether the next instruction only asks whether the value is zero.
+fn is_condition(next: Instruction) -> bool {
     matches!(
         next,
-        Some(Operator::BrIf { .. } | Operator::If { .. } | Operator::Select | Operator::I32Eqz)
+        Instruction::BrIf(_)
+            | Instruction::If(_)
+            | Instruction::Select
+            | Instruction::EqualZero(W32)
     )
+}
+
+/// The integers of a width.
+fn int_type(width: Width) -> ValType {
+    match width {
+        W32 => I32,
+        W64 => I64,
+    }
 }

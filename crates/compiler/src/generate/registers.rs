@@ -4,8 +4,8 @@ use super::Generator;
 use super::state::{Location, Operand, Owner};
 use crate::analysis::TRACKED_LOCALS;
 use crate::artifact::ValType;
+use crate::instruction::Instruction;
 use crate::target::masm::{Class, MacroAssembler, Reg, RegSet, Source, Width};
-use wasmparser::Operator;
 
 pub(super) fn width(ty: ValType) -> Width {
     match ty {
@@ -214,12 +214,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
 
     /// A register for a result. If the next operator sets a local, its register, since
     /// the value there is dead; else the first of these that is the operator's own.
-    pub(super) fn result(
-        &mut self,
-        class: Class,
-        reuse: &[Reg],
-        next: Option<&Operator<'_>>,
-    ) -> Reg {
+    pub(super) fn result(&mut self, class: Class, reuse: &[Reg], next: Instruction) -> Reg {
         let mut hint = None;
         if let Some(local) = set_by(next)
             && local < TRACKED_LOCALS
@@ -337,11 +332,9 @@ impl<M: MacroAssembler> Generator<'_, M> {
 }
 
 /// The local the next operator sets.
-pub(super) fn set_by(next: Option<&Operator<'_>>) -> Option<u32> {
+pub(super) fn set_by(next: Instruction) -> Option<u32> {
     match next {
-        Some(Operator::LocalSet { local_index } | Operator::LocalTee { local_index }) => {
-            Some(*local_index)
-        }
+        Instruction::LocalSet(local) | Instruction::LocalTee(local) => Some(local),
         _ => None,
     }
 }

@@ -1,0 +1,118 @@
+//! What happens to each operator of pass 1 when it is read: it is validated, checked against the limits, metered,
+//! and given to the walk.
+//!
+//! wasmparser calls one method per operator, without an [`Operator`] in between; here one is
+//! made of it again, which the compiler knows at every place and so leaves no trace of.
+
+use super::meters::Meters;
+use super::walk::Walk;
+use crate::CompileError;
+use crate::error::narrow;
+use pvf_spec::Limits;
+use wasmparser::{FrameKind, FrameStack, ModuleArity, Operator, VisitOperator};
+
+/// Visits one operator.
+pub(super) struct Visitor<'v, 'w, 'm, V> {
+    pub validator: V,
+    pub walk: &'v mut Walk<'w>,
+    pub meters: &'v mut Meters<'m>,
+    pub limits: &'v Limits,
+    /// Index of the function.
+    pub function: u32,
+    /// Where the operator begins in the module.
+    pub offset: u64,
+}
+
+/// Nothing, or in one word that something is wrong.
+type Checked = Result<(), Box<CompileError>>;
+
+impl<V: ModuleArity> Visitor<'_, '_, '_, V> {
+    #[cold]
+    fn invalid(&self, error: wasmparser::Error) -> Box<CompileError> {
+        Box::new(CompileError::from_wasmparser(error, Some(self.function)))
+    }
+
+    /// A valid operator.
+    #[inline(always)]
+    fn valid(&mut self, operator: &Operator<'_>) -> Checked {
+        self.check_limits(operator)?;
+        if self.meters.are_on() {
+            self.meters
+                .operator(self.offset, operator)
+                .map_err(|error| {
+                    Box::new(CompileError::Meter {
+                        function: self.function,
+                        error,
+                    })
+                })?;
+        }
+        // A metered block may begin with an operator that does nothing.
+        if !matches!(operator, Operator::Nop) || self.meters.gas.is_some() {
+            self.walk.operator(operator, narrow(self.offset));
+        }
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn check_limits(&self, operator: &Operator<'_>) -> Checked {
+        let checked = match operator {
+            Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. } => {
+                let nesting = self.validator.control_stack_height();
+                self.limits.nesting(u64::from(nesting))
+            }
+            Operator::BrTable { targets } => self.limits.br_table_targets(u64::from(targets.len())),
+            _ => Ok(()),
+        };
+        checked.map_err(|limit| {
+            let offset = narrow(self.offset);
+            Box::new(CompileError::limit(limit, Some(self.function), offset))
+        })
+    }
+}
+
+impl<V: FrameStack> FrameStack for Visitor<'_, '_, '_, V> {
+    #[inline(always)]
+    fn current_frame(&self) -> Option<FrameKind> {
+        self.validator.current_frame()
+    }
+}
+
+/// A method for every operator: those of the accepted language are taken, the validator refuses the others.
+macro_rules! visit {
+    ($(@$proposal:ident $op:ident $({ $($arg:ident: $ty:ty),* })? => $visit:ident ($($ann:tt)*))*) => {
+        $(visit!(one $proposal $op $({ $($arg: $ty),* })? => $visit);)*
+    };
+    (one mvp $($rest:tt)*) => { visit!(accepted $($rest)*); };
+    (one sign_extension $($rest:tt)*) => { visit!(accepted $($rest)*); };
+    (one saturating_float_to_int $($rest:tt)*) => { visit!(accepted $($rest)*); };
+    (one bulk_memory $($rest:tt)*) => { visit!(accepted $($rest)*); };
+    (accepted $op:ident $({ $($arg:ident: $ty:ty),* })? => $visit:ident) => {
+        #[inline]
+        fn $visit(&mut self $($(, $arg: $ty)*)?) -> Checked {
+            self.validator
+                .$visit($($($arg.clone()),*)?)
+                .map_err(|error| self.invalid(error))?;
+            self.valid(&Operator::$op $({ $($arg),* })?)
+        }
+    };
+    (one $proposal:ident $op:ident $({ $($arg:ident: $ty:ty),* })? => $visit:ident) => {
+        #[cold]
+        fn $visit(&mut self $($(, $arg: $ty)*)?) -> Checked {
+            self.validator
+                .$visit($($($arg),*)?)
+                .map_err(|error| self.invalid(error))?;
+            let offset = narrow(self.offset);
+            let feature = stringify!($proposal);
+            Err(Box::new(CompileError::unsupported(feature, Some(self.function), offset)))
+        }
+    };
+}
+
+impl<'a, V> VisitOperator<'a> for Visitor<'_, '_, '_, V>
+where
+    V: VisitOperator<'a, Output = wasmparser::Result<()>> + ModuleArity,
+{
+    type Output = Checked;
+
+    wasmparser::for_each_visit_operator!(visit);
+}

@@ -1,0 +1,312 @@
+//! Control flow on the walk of pass 1: what can be reached, where branches go, which locals are accessed
+//! in which loops.
+
+use super::liveness::{Event, EventKind};
+use super::lower::{block_signature, lower};
+use super::{Analysis, LabelId, LabelInfo};
+use crate::instruction::Instruction;
+use crate::module::ParsedModule;
+use wasmparser::Operator;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum FrameKind {
+    Block,
+    Loop,
+    If,
+    Else,
+}
+
+/// An open block.
+pub(super) struct Frame {
+    kind: FrameKind,
+    label: LabelId,
+    /// Code here cannot be reached.
+    unreachable: bool,
+    /// The frame itself began in unreachable code and has no label.
+    skipped: bool,
+    /// A branch goes to the frame's end.
+    targeted: bool,
+}
+
+impl Frame {
+    /// The frame of the function body.
+    pub fn body() -> Self {
+        Self::new(FrameKind::Block, 0)
+    }
+
+    fn new(kind: FrameKind, label: LabelId) -> Self {
+        Self {
+            kind,
+            label,
+            unreachable: false,
+            skipped: false,
+            targeted: false,
+        }
+    }
+}
+
+/// Uses in a loop count eight times those around it.
+const LOOP_WEIGHT_SHIFT: u32 = 3;
+/// Deeper loops count like the seventh.
+const MAX_WEIGHTED_DEPTH: u32 = 7;
+
+/// The walk itself.
+pub(super) struct Walk<'w> {
+    module: &'w ParsedModule<'w>,
+    analysis: &'w mut Analysis,
+    frames: &'w mut Vec<Frame>,
+    events: &'w mut Vec<Event>,
+    /// Numbers and labels of the loops open here.
+    open_loops: Vec<(u32, LabelId)>,
+    /// The operator before was the first call met in the loop of this label.
+    last_call: Option<LabelId>,
+}
+
+impl<'w> Walk<'w> {
+    pub fn new(
+        module: &'w ParsedModule<'w>,
+        analysis: &'w mut Analysis,
+        frames: &'w mut Vec<Frame>,
+        events: &'w mut Vec<Event>,
+    ) -> Self {
+        Self {
+            module,
+            analysis,
+            frames,
+            events,
+            open_loops: Vec::new(),
+            last_call: None,
+        }
+    }
+
+    /// Notes the operand height behind an operator that can be reached.
+    pub fn height(&mut self, height: u32) {
+        self.analysis.max_height = self.analysis.max_height.max(height);
+    }
+
+    /// After the last `end` there is no frame and nothing to be reached.
+    #[inline(always)]
+    pub fn reachable(&self) -> bool {
+        self.frames.last().is_some_and(|frame| !frame.unreachable)
+    }
+
+    fn event(&mut self, kind: EventKind, argument: u32) {
+        self.events.push(Event::new(kind, argument));
+    }
+
+    fn push(&mut self, instruction: Instruction, offset: u32) {
+        self.analysis.code.push(instruction, offset);
+    }
+
+    /// Takes the next operator of a valid body, which begins at an offset.
+    ///
+    /// Inlined where the operator is known, so that only its own arm is left.
+    #[inline(always)]
+    pub fn operator(&mut self, operator: &Operator<'_>, offset: u32) {
+        match *operator {
+            Operator::Block { blockty } => {
+                self.enter(FrameKind::Block, offset, |module| {
+                    Instruction::Block(block_signature(module, blockty))
+                });
+            }
+            Operator::Loop { blockty } => {
+                self.enter(FrameKind::Loop, offset, |module| {
+                    Instruction::Loop(block_signature(module, blockty))
+                });
+            }
+            Operator::If { blockty } => {
+                self.enter(FrameKind::If, offset, |module| {
+                    Instruction::If(block_signature(module, blockty))
+                });
+            }
+            Operator::Else => self.enter_else(offset),
+            Operator::End => self.leave(offset),
+            _ if !self.reachable() => {}
+            _ => self.reached(operator, offset),
+        }
+        if !matches!(
+            operator,
+            Operator::Call { .. } | Operator::CallIndirect { .. }
+        ) {
+            self.last_call = None;
+        }
+    }
+
+    /// An operator that can be reached and opens or closes no block.
+    #[inline(always)]
+    fn reached(&mut self, operator: &Operator<'_>, offset: u32) {
+        let instruction = match *operator {
+            Operator::LocalGet { local_index } => {
+                self.access(EventKind::Get, local_index);
+                Instruction::LocalGet(local_index)
+            }
+            Operator::LocalSet { local_index } => {
+                self.access(EventKind::Set, local_index);
+                Instruction::LocalSet(local_index)
+            }
+            Operator::LocalTee { local_index } => {
+                self.access(EventKind::Tee, local_index);
+                Instruction::LocalTee(local_index)
+            }
+            Operator::Br { relative_depth } => {
+                let label = self.branch(relative_depth);
+                self.stop();
+                Instruction::Br(label)
+            }
+            Operator::BrIf { relative_depth } => Instruction::BrIf(self.branch(relative_depth)),
+            Operator::BrTable { ref targets } => {
+                for target in targets.targets() {
+                    // The validator has read the same targets without an error.
+                    let label = self.branch(target.expect("targets were validated"));
+                    self.analysis.code.add_target(label);
+                }
+                let label = self.branch(targets.default());
+                self.analysis.code.add_target(label);
+                self.stop();
+                self.analysis.code.end_table()
+            }
+            Operator::Return => {
+                self.stop();
+                Instruction::Return
+            }
+            Operator::Unreachable => {
+                if let Some(label) = self.last_call {
+                    // A call that does not come back (a panic) is no part of the loop.
+                    self.analysis.labels[label as usize].has_calls = false;
+                }
+                self.stop();
+                Instruction::Unreachable
+            }
+            Operator::Call { function_index } => {
+                self.call();
+                Instruction::Call(function_index)
+            }
+            Operator::CallIndirect { type_index, .. } => {
+                self.call();
+                Instruction::CallIndirect(self.module.type_signatures[type_index as usize])
+            }
+            ref plain => lower(plain, &mut self.analysis.code),
+        };
+        self.push(instruction, offset);
+    }
+
+    fn call(&mut self) {
+        self.last_call = None;
+        if let Some(&(_, label)) = self.open_loops.last() {
+            let info = &mut self.analysis.labels[label as usize];
+            if !info.has_calls {
+                info.has_calls = true;
+                self.last_call = Some(label);
+            }
+        }
+    }
+
+    fn access(&mut self, kind: EventKind, local: u32) {
+        let depth = (self.open_loops.len() as u32).min(MAX_WEIGHTED_DEPTH);
+        if let Some(weight) = self.analysis.weights.get_mut(local as usize) {
+            *weight = weight.saturating_add(1 << (LOOP_WEIGHT_SHIFT * depth));
+        }
+        if let Some(&(number, _)) = self.open_loops.last() {
+            self.analysis
+                .liveness
+                .access(number, local, kind != EventKind::Get);
+        }
+        self.event(kind, local);
+    }
+
+    fn enter(
+        &mut self,
+        kind: FrameKind,
+        offset: u32,
+        instruction: impl FnOnce(&ParsedModule<'_>) -> Instruction,
+    ) {
+        let mut frame = Frame::new(kind, self.analysis.labels.len() as LabelId);
+        if !self.reachable() {
+            frame.unreachable = true;
+            frame.skipped = true;
+            return self.frames.push(frame);
+        }
+        let label = frame.label;
+        let mut info = LabelInfo::default();
+        if kind == FrameKind::Loop {
+            let number = self.analysis.liveness.add_loop();
+            info.loop_number = Some(number);
+            self.open_loops.push((number, label));
+            self.event(EventKind::LoopStart, label);
+        }
+        self.analysis.labels.push(info);
+        if kind == FrameKind::If {
+            // The label of an `else`, whether or not one comes.
+            self.analysis.labels.push(LabelInfo::default());
+            self.event(EventKind::IfStart, label);
+        }
+        self.frames.push(frame);
+        let instruction = instruction(self.module);
+        self.push(instruction, offset);
+    }
+
+    fn enter_else(&mut self, offset: u32) {
+        let Some(frame) = self.frames.last_mut() else {
+            return;
+        };
+        if frame.skipped {
+            return;
+        }
+        // The end of the first branch is a branch to the end of both.
+        frame.targeted |= !frame.unreachable;
+        frame.unreachable = false;
+        frame.kind = FrameKind::Else;
+        let label = frame.label;
+        self.analysis.labels[label as usize].has_else = true;
+        self.event(EventKind::Else, label);
+        self.push(Instruction::Else, offset);
+    }
+
+    fn leave(&mut self, offset: u32) {
+        let Some(frame) = self.frames.pop() else {
+            return;
+        };
+        if frame.skipped {
+            return;
+        }
+        self.push(Instruction::End, offset);
+        if frame.kind == FrameKind::Loop {
+            self.leave_loop(frame.label);
+        } else {
+            self.event(EventKind::End, frame.label);
+        }
+        let ends_reachable = match frame.kind {
+            FrameKind::Loop => !frame.unreachable,
+            FrameKind::If => true,
+            FrameKind::Block | FrameKind::Else => !frame.unreachable || frame.targeted,
+        };
+        if let Some(outer) = self.frames.last_mut() {
+            outer.unreachable = !ends_reachable;
+        }
+    }
+
+    fn leave_loop(&mut self, label: LabelId) {
+        let inner = self.open_loops.pop();
+        if let (Some((inner, _)), Some(&(outer, outer_label))) = (inner, self.open_loops.last()) {
+            self.analysis.liveness.merge_loop(inner, outer);
+            let has_calls = self.analysis.labels[label as usize].has_calls;
+            self.analysis.labels[outer_label as usize].has_calls |= has_calls;
+        }
+    }
+
+    /// Notes a branch; the label it goes to.
+    fn branch(&mut self, depth: u32) -> LabelId {
+        let at = self.frames.len() - 1 - depth as usize;
+        self.frames[at].targeted = true;
+        let label = self.frames[at].label;
+        self.event(EventKind::Branch, label);
+        label
+    }
+
+    fn stop(&mut self) {
+        self.event(EventKind::Stop, 0);
+        if let Some(frame) = self.frames.last_mut() {
+            frame.unreachable = true;
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! What pass 1 hands to pass 2: a body's instructions that can be reached, in eight bytes each.
+//!
+//! The text of a body is decoded once. What cannot be reached is left out, the many operators of Wasm
+//! are a few generic ones with their widths, and branches name the label they go to instead of a depth.
+
+use crate::abi::Builtin;
+use crate::analysis::LabelId;
+use crate::artifact::{FuncType, ValType};
+use crate::operation::{
+    Access, Condition, Conversion, Division, FloatBinary, FloatUnary, IntBinary, IntUnary, Width,
+};
+
+/// An instruction. Types are those of the operands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Instruction {
+    /// Kept only where a metered block may begin with it.
+    Nop,
+    Unreachable,
+    Block(BlockSignature),
+    Loop(BlockSignature),
+    If(BlockSignature),
+    Else,
+    End,
+    Br(LabelId),
+    BrIf(LabelId),
+    /// By number, see [`Code::table`].
+    BrTable(u32),
+    Return,
+    Call(u32),
+    /// By the index of the interned signature.
+    CallIndirect(u32),
+    /// With the segment it works on, if any.
+    Builtin(Builtin, u32),
+    Drop,
+    Select,
+    LocalGet(u32),
+    LocalSet(u32),
+    LocalTee(u32),
+    GlobalGet(u32),
+    GlobalSet(u32),
+    /// The low half of the bits; the high half is zero.
+    Const(ValType, u32),
+    /// By number, see [`Code::constant`].
+    WideConst(ValType, u32),
+    Load(ValType, Access, u32),
+    Store(Access, u32),
+    MemorySize,
+    MemoryGrow,
+    EqualZero(Width),
+    Compare(Width, Condition),
+    /// The condition of the operands, which first change places if so said.
+    FloatCompare(Width, Condition, bool),
+    IntUnary(IntUnary, Width, ValType),
+    ExtendUnsigned,
+    IntBinary(IntBinary, Width),
+    Divide(Division, Width),
+    FloatUnary(FloatUnary, ValType),
+    FloatBinary(FloatBinary, ValType),
+    /// With the type of the result.
+    Convert(Conversion, ValType),
+}
+
+const _: () = assert!(size_of::<Instruction>() == 8);
+
+/// Parameters and results of a block: none, one result, or an interned signature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct BlockSignature(u32);
+
+/// The types of a single result, which have small numbers.
+const SINGLE_RESULTS: [ValType; 4] = [ValType::I32, ValType::I64, ValType::F32, ValType::F64];
+
+impl BlockSignature {
+    /// `[] -> []`.
+    pub const EMPTY: Self = Self(0);
+    const FIRST_INTERNED: u32 = 1 + SINGLE_RESULTS.len() as u32;
+
+    /// `[] -> [ty]`.
+    pub fn result(ty: ValType) -> Self {
+        let number = SINGLE_RESULTS.iter().position(|&single| single == ty);
+        Self(1 + number.expect("all types are listed") as u32)
+    }
+
+    /// By the index of the interned signature.
+    pub fn interned(signature: u32) -> Self {
+        Self(Self::FIRST_INTERNED + signature)
+    }
+
+    /// Types of the parameters, given all interned signatures.
+    pub fn params(self, signatures: &[FuncType]) -> &[ValType] {
+        match self.0.checked_sub(Self::FIRST_INTERNED) {
+            Some(signature) => &signatures[signature as usize].params,
+            None => &[],
+        }
+    }
+
+    /// Types of the results, given all interned signatures.
+    pub fn results(self, signatures: &[FuncType]) -> &[ValType] {
+        match self.0.checked_sub(Self::FIRST_INTERNED) {
+            Some(signature) => &signatures[signature as usize].results,
+            None if self == Self::EMPTY => &[],
+            None => &SINGLE_RESULTS[self.0 as usize - 1..][..1],
+        }
+    }
+}
+
+/// The instructions of one body.
+#[derive(Debug, Default)]
+pub(crate) struct Code {
+    instructions: Vec<Instruction>,
+    /// Where in the module each of them begins, in bytes.
+    offsets: Vec<u32>,
+    constants: Vec<u64>,
+    /// Labels of all tables, the default the last of each, and where each table ends.
+    labels: Vec<LabelId>,
+    table_ends: Vec<u32>,
+}
+
+impl Code {
+    /// Forgets all and keeps the allocations.
+    pub fn clear(&mut self) {
+        self.instructions.clear();
+        self.offsets.clear();
+        self.constants.clear();
+        self.labels.clear();
+        self.table_ends.clear();
+    }
+
+    /// Appends an instruction that begins at an offset.
+    pub fn push(&mut self, instruction: Instruction, offset: u32) {
+        self.instructions.push(instruction);
+        self.offsets.push(offset);
+    }
+
+    /// The instruction that pushes these bits.
+    pub fn constant_of(&mut self, ty: ValType, bits: u64) -> Instruction {
+        match u32::try_from(bits) {
+            Ok(bits) => Instruction::Const(ty, bits),
+            Err(_) => {
+                self.constants.push(bits);
+                Instruction::WideConst(ty, self.constants.len() as u32 - 1)
+            }
+        }
+    }
+
+    /// Adds a label to the table that [`end_table`](Self::end_table) is to end.
+    pub fn add_target(&mut self, label: LabelId) {
+        self.labels.push(label);
+    }
+
+    /// The `br_table` to the labels added since the last one, the default last.
+    pub fn end_table(&mut self) -> Instruction {
+        self.table_ends.push(self.labels.len() as u32);
+        Instruction::BrTable(self.table_ends.len() as u32 - 1)
+    }
+
+    /// All instructions.
+    pub fn instructions(&self) -> &[Instruction] {
+        &self.instructions
+    }
+
+    /// Where each of them begins in the module.
+    pub fn offsets(&self) -> &[u32] {
+        &self.offsets
+    }
+
+    /// The constant with this number.
+    pub fn constant(&self, number: u32) -> u64 {
+        self.constants[number as usize]
+    }
+
+    /// The labels of the table with this number, the default last.
+    pub fn table(&self, number: u32) -> &[LabelId] {
+        let number = number as usize;
+        let start = match number.checked_sub(1) {
+            Some(before) => self.table_ends[before],
+            None => 0,
+        };
+        &self.labels[start as usize..self.table_ends[number] as usize]
+    }
+}

@@ -1,0 +1,195 @@
+//! What an instruction does to its operands, in the words both passes and all targets use.
+//!
+//! A few generic operations with their widths stand for Wasm's many operators; `analysis` lowers
+//! to them, `generate` asks a target for them.
+
+/// Width of an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Width {
+    W32,
+    W64,
+}
+
+/// Integer operations of two operands that cannot trap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum IntBinary {
+    Add,
+    Sub,
+    Mul,
+    And,
+    Or,
+    Xor,
+    Shl,
+    ShrS,
+    ShrU,
+    Rotl,
+    Rotr,
+}
+
+impl IntBinary {
+    /// Whether the operands can change places.
+    pub fn commutes(self) -> bool {
+        matches!(
+            self,
+            Self::Add | Self::Mul | Self::And | Self::Or | Self::Xor
+        )
+    }
+}
+
+/// Divisions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Division {
+    DivS,
+    DivU,
+    RemS,
+    RemU,
+}
+
+/// Integer operations of one operand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum IntUnary {
+    Clz,
+    Ctz,
+    Popcnt,
+    Extend8S,
+    Extend16S,
+    /// From 32 bits to 64, signed.
+    Extend32S,
+    /// Low 32 bits, zero-extended.
+    Wrap,
+}
+
+/// Float operations of two operands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FloatBinary {
+    Add,
+    Sub,
+    Mul,
+    Div,
+    Min,
+    Max,
+    Copysign,
+}
+
+/// Float operations of one operand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FloatUnary {
+    Abs,
+    Neg,
+    Sqrt,
+    Ceil,
+    Floor,
+    Trunc,
+    Nearest,
+}
+
+/// Conversions between the classes and between the floats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Conversion {
+    /// Float to integer, trapping.
+    Truncate {
+        from: Width,
+        to: Width,
+        signed: bool,
+    },
+    /// Float to integer, saturating.
+    TruncateSaturating {
+        from: Width,
+        to: Width,
+        signed: bool,
+    },
+    /// Integer to float.
+    Convert {
+        from: Width,
+        to: Width,
+        signed: bool,
+    },
+    Promote,
+    Demote,
+    /// Bits of a float as an integer.
+    ReinterpretToInt(Width),
+    /// Bits of an integer as a float.
+    ReinterpretToFloat(Width),
+}
+
+/// A condition over the flags of the last comparison.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Condition {
+    Equal,
+    NotEqual,
+    LessSigned,
+    LessEqualSigned,
+    GreaterSigned,
+    GreaterEqualSigned,
+    LessUnsigned,
+    LessEqualUnsigned,
+    GreaterUnsigned,
+    GreaterEqualUnsigned,
+    /// Floats: false if unordered.
+    FloatEqual,
+    /// Floats: true if unordered.
+    FloatNotEqual,
+    FloatGreater,
+    FloatGreaterEqual,
+    /// Less, equal or unordered.
+    NotFloatGreater,
+    /// Less or unordered.
+    NotFloatGreaterEqual,
+}
+
+impl Condition {
+    /// True exactly where this one is false.
+    pub fn inverted(self) -> Self {
+        match self {
+            Self::Equal => Self::NotEqual,
+            Self::NotEqual => Self::Equal,
+            Self::LessSigned => Self::GreaterEqualSigned,
+            Self::LessEqualSigned => Self::GreaterSigned,
+            Self::GreaterSigned => Self::LessEqualSigned,
+            Self::GreaterEqualSigned => Self::LessSigned,
+            Self::LessUnsigned => Self::GreaterEqualUnsigned,
+            Self::LessEqualUnsigned => Self::GreaterUnsigned,
+            Self::GreaterUnsigned => Self::LessEqualUnsigned,
+            Self::GreaterEqualUnsigned => Self::LessUnsigned,
+            Self::FloatEqual => Self::FloatNotEqual,
+            Self::FloatNotEqual => Self::FloatEqual,
+            Self::FloatGreater => Self::NotFloatGreater,
+            Self::FloatGreaterEqual => Self::NotFloatGreaterEqual,
+            Self::NotFloatGreater => Self::FloatGreater,
+            Self::NotFloatGreaterEqual => Self::FloatGreaterEqual,
+        }
+    }
+
+    /// The integer condition that holds when the operands change places.
+    pub fn swapped(self) -> Self {
+        match self {
+            Self::LessSigned => Self::GreaterSigned,
+            Self::LessEqualSigned => Self::GreaterEqualSigned,
+            Self::GreaterSigned => Self::LessSigned,
+            Self::GreaterEqualSigned => Self::LessEqualSigned,
+            Self::LessUnsigned => Self::GreaterUnsigned,
+            Self::LessEqualUnsigned => Self::GreaterEqualUnsigned,
+            Self::GreaterUnsigned => Self::LessUnsigned,
+            Self::GreaterEqualUnsigned => Self::LessEqualUnsigned,
+            other => other,
+        }
+    }
+}
+
+/// Memory accesses by type and width.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// 8 bits; sign-extended to the width given if signed.
+    Bits8 {
+        signed: Option<Width>,
+    },
+    Bits16 {
+        signed: Option<Width>,
+    },
+    Bits32 {
+        signed: Option<Width>,
+    },
+    Bits64,
+    F32,
+    F64,
+}
