@@ -68,11 +68,10 @@ pub fn read_code_file(path: &Path) -> Result<CodeOrReason, Failure> {
 /// Compiles a module.
 pub fn compile_wasm(wasm: &[u8], compilation: &Compilation) -> Result<Compiled, Failure> {
     let options = PrepareOptions {
-        features: compilation.features,
-        limits: Limits::DEFAULT,
         target: compilation.target,
         metering: compilation.metering.clone(),
         threads: compilation.threads,
+        ..PrepareOptions::new(compilation.features)
     };
     let (artifact, took) = timed(|| prepare(wasm, &options))?;
     Ok(Compiled {

@@ -19,7 +19,7 @@
 //! An artifact holds an entry stub for each signature that the host may call. The
 //! runtime switches to the Wasm stack with the stack pointer at
 //! [`context::STACK_TOP`], the context register set, and *jumps* to the stub. The
-//! stub takes `n` parameters from the array at [`context::ENTRY_SLOTS`], calls the
+//! stub loads the fixed registers (memory base; gas left and logical height, if they are counted), takes `n` parameters from the array at [`context::ENTRY_SLOTS`], calls the
 //! function at [`context::ENTRY_FUNCTION`] with the stack pointer still at
 //! `STACK_TOP` (so that depth 0 is one address for every signature; above it lie
 //! [`ENTRY_AREA_BYTES`] for slots), writes the results into the same array and jumps to the address in
@@ -32,7 +32,7 @@
 //! `rax` = index of the imported function (or a [`Builtin`]'s code with [`BUILTIN_FLAG`] set),
 //! `rdx` = an immediate (segment index), `rsi` = address of the slots, `r15` = context. The callee
 //! switches to the host's stack, does the work, and returns to the stub with the
-//! results in the slots; all registers but `r15` and `rsp` may have changed (the stub reloads the memory base).
+//! results in the slots; `r12` to `r15` and `rsp` are as they were, all other registers may have changed.
 //! If the host function fails it does not return: the runtime leaves the Wasm
 //! activation. At that point the machine stack holds the return address into the
 //! stub at `[rsp]` and the return address into the calling Wasm function at `[rsp + 8]`; the
@@ -63,18 +63,23 @@ pub mod context {
     pub const ENTRY_FUNCTION: u32 = 56;
     /// Address of the array of parameters and results of the entered function (u64).
     pub const ENTRY_SLOTS: u32 = 64;
-    /// Gas left (u64), in metered code.
+    /// Gas left (u64), in metered code. While it runs, a register holds the gas left; it is written here
+    /// before the host is called and when the run ends, by the signal handler if that ends it.
     pub const GAS_LEFT: u32 = 72;
-    /// Units of the logical stack between the present height and the greatest one so far (i64); starts
-    /// at 0. A call that takes it below 0 takes its slow path, which moves the deficit to
-    /// [`LOGICAL_BEYOND`].
-    pub const LOGICAL_LEFT: u32 = 80;
-    /// Units between the greatest height so far and the limit (i64); starts at the limit.
-    pub const LOGICAL_BEYOND: u32 = 88;
-    /// Private to the runtime: 20 words for the host's stack pointer and the like.
-    pub const RUNTIME: u32 = 96;
+    /// Units between the greatest height of the logical stack so far and the limit (i64); starts at
+    /// the limit. A register holds the units between the present height and the greatest one so far. A call
+    /// that takes it below 0 takes its slow path, which takes the deficit from here.
+    pub const LOGICAL_BEYOND: u32 = 80;
+    /// In audited code, bytes of the active frames as counted in software (u64).
+    pub const AUDIT_DEPTH: u32 = 88;
+    /// In audited code, the bits in which that count and the stack pointer ever differed at a call (u64).
+    pub const AUDIT_DIFFERENCE: u32 = 96;
+    /// In audited code, calls that were compared (u64).
+    pub const AUDIT_CALLS: u32 = 104;
+    /// Private to the runtime: 18 words for the host's stack pointer and the like.
+    pub const RUNTIME: u32 = 112;
     /// Words of [`RUNTIME`].
-    pub const RUNTIME_WORDS: u32 = 20;
+    pub const RUNTIME_WORDS: u32 = 18;
     /// First byte behind the header: the globals.
     pub const GLOBALS: u32 = 256;
 }

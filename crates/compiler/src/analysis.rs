@@ -53,6 +53,8 @@ pub(crate) struct Analysis {
     pub locals: Vec<ValType>,
     /// How many of them are parameters.
     pub params: u32,
+    /// It calls no function of the module nor of the host.
+    pub is_leaf: bool,
     /// Greatest operand height over reachable code.
     pub max_height: u32,
     /// Uses of each tracked local, each weighted by 8 per loop around it.
@@ -194,6 +196,7 @@ impl Analyser {
         analysis.locals.extend_from_slice(&ty.params);
         analysis.params = ty.params.len() as u32;
         analysis.max_height = 0;
+        analysis.is_leaf = true;
         analysis.weights.clear();
         analysis.labels.clear();
         analysis.labels.push(LabelInfo::default());

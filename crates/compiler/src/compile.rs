@@ -31,6 +31,8 @@ pub struct CompileOptions {
     pub target: Target,
     /// Which meters the code drives.
     pub metering: Metering,
+    /// What becomes of the native stack limit.
+    pub native_stack: NativeStack,
     /// Threads to use; the artifact does not depend on it.
     pub threads: NonZeroUsize,
 }
@@ -43,6 +45,7 @@ impl CompileOptions {
             limits: Limits::DEFAULT,
             target: Target::X86_64,
             metering: Metering::default(),
+            native_stack: NativeStack::default(),
             threads: NonZeroUsize::MIN,
         }
     }
@@ -56,6 +59,20 @@ pub struct Metering {
     pub logical_stack: bool,
     /// Count gas, by these costs.
     pub gas: Option<Arc<Costs>>,
+}
+
+/// What code does about the native stack limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NativeStack {
+    /// Enforces it: one comparison at each entry.
+    #[default]
+    Enforced,
+    /// Enforces it, and counts in software what every frame should take; see [`abi::context::AUDIT_DEPTH`]. For
+    /// tests.
+    Audited,
+    /// Does not look at it, to measure what looking costs. A recursion too deep is a host failure, since
+    /// it ends at the guard of the stack's region.
+    Unchecked,
 }
 
 /// Bytes of bodies that make a chunk.
@@ -86,11 +103,12 @@ fn compile_for<M: MacroAssembler>(
     mut parsed: ParsedModule<'_>,
     options: &CompileOptions,
 ) -> Result<Artifact, CompileError> {
+    let registers = M::new(options).registers();
     let conventions = parsed
         .info
         .signatures
         .iter()
-        .map(|ty| convention(ty, &M::REGISTERS))
+        .map(|ty| convention(ty, registers))
         .collect();
     let table = parsed.info.table.map(|table| Table {
         offset: parsed.info.context_layout().table as u32,
@@ -107,7 +125,7 @@ fn compile_for<M: MacroAssembler>(
             .map_or(0, |costs| costs.memory_grow_per_page()),
     };
     let chunks = generate_chunks::<M>(&context, options)?;
-    let stubs = Stubs::generate::<M>(&context)?;
+    let stubs = Stubs::generate::<M>(&context, options)?;
     let mut linker = Linker::default();
     linker.add_chunks(&context, chunks)?;
     let linked = linker.finish(&context, stubs)?;
@@ -157,7 +175,7 @@ fn generate_chunks<M: MacroAssembler>(
     let next = AtomicUsize::new(0);
     let worker = || {
         let mut done = Vec::new();
-        let mut generator = ChunkGenerator::<M>::new();
+        let mut generator = ChunkGenerator::<M>::new(options);
         while let index = next.fetch_add(1, Ordering::Relaxed)
             && let Some(chunk) = chunks.get(index)
         {
@@ -190,12 +208,12 @@ struct ChunkGenerator<M> {
 }
 
 impl<M: MacroAssembler> ChunkGenerator<M> {
-    fn new() -> Self {
+    fn new(options: &CompileOptions) -> Self {
         Self {
             analyser: Analyser::default(),
             analysis: Analysis::default(),
             generator: GeneratorState::default(),
-            masm: M::new(),
+            masm: M::new(options),
         }
     }
 
@@ -233,9 +251,12 @@ struct Stubs {
 }
 
 impl Stubs {
-    fn generate<M: MacroAssembler>(context: &ModuleContext<'_>) -> Result<Self, CompileError> {
+    fn generate<M: MacroAssembler>(
+        context: &ModuleContext<'_>,
+        options: &CompileOptions,
+    ) -> Result<Self, CompileError> {
         let info = &context.module.info;
-        let mut masm = M::new();
+        let mut masm = M::new(options);
         let mut gates = vec![None; info.signatures.len()];
         let imported = &info.functions[..info.imported_functions as usize];
         let hosts = (0..)
@@ -256,7 +277,7 @@ impl Stubs {
             .map(|builtin| {
                 let gate = masm.new_label();
                 let stub = masm.host_stub(BUILTIN_FLAG | builtin as u32, gate);
-                masm.host_gate(gate, &builtin_convention(builtin, &M::REGISTERS));
+                masm.host_gate(gate, &builtin_convention(builtin, masm.registers()));
                 stub
             })
             .collect();

@@ -22,7 +22,7 @@ use crate::analysis::{Analysis, LabelId, TRACKED_LOCALS};
 use crate::artifact::FuncType;
 use crate::instruction::{BlockSignature, Instruction};
 use crate::module::{Body, ParsedModule};
-use crate::target::masm::{Convention, MacroAssembler, RegSet, Table, Width};
+use crate::target::masm::{Convention, MacroAssembler, Registers, Table, Width};
 use labels::{LabelState, Store};
 use moves::{Origin, ParallelMove};
 use pvf_spec::SLOT_BYTES;
@@ -78,6 +78,7 @@ struct Generator<'g, M> {
     masm: &'g mut M,
     context: &'g ModuleContext<'g>,
     analysis: &'g Analysis,
+    registers: &'static Registers,
     state: &'g mut State,
     labels: &'g mut Vec<LabelState>,
     frames: &'g mut Vec<ControlFrame>,
@@ -129,6 +130,7 @@ pub(crate) fn generate<M: MacroAssembler>(
     let declared = analysis.locals.len() as u32 - analysis.params;
     let tracked = (analysis.locals.len() as u32).min(TRACKED_LOCALS);
     let mut generator = Generator {
+        registers: masm.registers(),
         masm,
         context,
         analysis,
@@ -171,14 +173,14 @@ pub(crate) fn generate<M: MacroAssembler>(
 impl<M: MacroAssembler> Generator<'_, M> {
     /// The prologue, and where parameters and locals are behind it.
     fn begin(&mut self, convention: &Convention, tracked: u32) -> u32 {
-        self.state.reset(all_registers::<M>(), tracked as usize);
+        self.state.reset(self.registers.all(), tracked as usize);
         self.labels.clear();
         self.labels
             .resize(self.analysis.labels.len(), LabelState::new(0, 0));
         self.frames.clear();
         let start = self.masm.begin_function();
         if let Some(cost) = self.analysis.logical_cost {
-            self.masm.enter_logical_stack(cost);
+            self.masm.enter_logical_stack(cost, self.analysis.is_leaf);
         }
         self.masm.enter_frame(self.frame_bytes);
         for (param, place) in convention.params.iter().enumerate() {
@@ -254,7 +256,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
     fn check(&self) {
         let tracked = self.analysis.locals.len().min(TRACKED_LOCALS as usize);
         self.state
-            .check(&self.analysis.locals, all_registers::<M>(), tracked);
+            .check(&self.analysis.locals, self.registers.all(), tracked);
     }
 
     fn instruction(&mut self, instruction: Instruction, next: Instruction) {
@@ -279,8 +281,4 @@ impl<M: MacroAssembler> Generator<'_, M> {
         #[cfg(debug_assertions)]
         self.check();
     }
-}
-
-fn all_registers<M: MacroAssembler>() -> RegSet {
-    RegSet(RegSet::of(M::REGISTERS.general).0 | RegSet::of(M::REGISTERS.float).0)
 }

@@ -63,7 +63,7 @@ fn prepare(
         stack,
     } = &mut *core.regions;
     fields.set(context::STACK_LOW, stack.top() as u64);
-    fields.set(context::LOGICAL_LEFT, 0);
+    fields.set(context::AUDIT_DEPTH, 0);
     fields.set(context::LOGICAL_BEYOND, core.logical_limit as u64);
     fields.set(context::ENTRY_FUNCTION, module.function_address(function));
     fields.set(

@@ -5,8 +5,18 @@ use crate::host::dispatch;
 use crate::linker::Linked;
 use crate::store::{Core, Store};
 use crate::{CallError, HostFailure, InstantiateError, Linker, Module, Value, call, traps};
+use pvf_compiler::abi::context;
 use pvf_compiler::artifact::{ExportKind, FuncType};
 use pvf_spec::ExecutionParameters;
+
+/// What code that is [`Audited`](pvf_compiler::NativeStack::Audited) found since the instance was made or reset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StackAudit {
+    /// Calls at which the frames counted in software were compared with the stack pointer.
+    pub calls: u64,
+    /// The bits in which the two ever differed: 0 if they always agreed.
+    pub difference: u64,
+}
 
 /// A module with memory, globals, table and a stack of its own, over a host state `T`.
 ///
@@ -140,6 +150,15 @@ impl<T: 'static> Instance<T> {
             .meters
             .logical_stack
             .then_some(core.logical_peak)
+    }
+
+    /// What audited code found; all zeros for other code.
+    pub fn stack_audit(&self) -> StackAudit {
+        let fields = &self.store.core.regions.context;
+        StackAudit {
+            calls: fields.get(context::AUDIT_CALLS),
+            difference: fields.get(context::AUDIT_DIFFERENCE),
+        }
     }
 
     /// Gas charged since the instance was made or reset, if the code counts it.

@@ -76,7 +76,7 @@ pub use error::{
     Segment,
 };
 pub use host::Caller;
-pub use instance::Instance;
+pub use instance::{Instance, StackAudit};
 pub use linker::{Linked, Linker};
 pub use module::Module;
 pub use value::Value;

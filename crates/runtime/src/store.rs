@@ -130,6 +130,8 @@ impl Core {
     pub fn initialise(&mut self, imported_globals: &[u64]) -> Result<(), InstantiateError> {
         self.publish_memory_size();
         self.regions.context.set(context::GAS_LEFT, self.gas_limit);
+        self.regions.context.set(context::AUDIT_DIFFERENCE, 0);
+        self.regions.context.set(context::AUDIT_CALLS, 0);
         for (index, &bits) in (0..).zip(imported_globals) {
             self.regions.context.set_global(index, bits);
         }

@@ -192,6 +192,7 @@ impl<'w> Walk<'w> {
 
     fn call(&mut self) {
         self.last_call = None;
+        self.analysis.is_leaf = false;
         if let Some(&(_, label)) = self.open_loops.last() {
             let info = &mut self.analysis.labels[label as usize];
             if !info.has_calls {

@@ -5,7 +5,7 @@
 //! home, if it is not there already.
 
 use super::moves::Origin;
-use super::state::{Location, Operand, Owner};
+use super::state::{Location, Operand};
 use super::{Generator, operators::WAITING_READS};
 use crate::abi::{BUILTIN_FLAG, Builtin};
 use crate::artifact::{FuncType, ValType};
@@ -86,13 +86,13 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
         let index = self.read(index);
         self.pass_arguments(convention, Some(index));
         self.masm
-            .call_indirect(M::REGISTERS.table_index, signature, table);
+            .call_indirect(self.registers.table_index, signature, table);
         self.take_results(convention);
     }
 
     /// Calls into the runtime, with the segment that the builtin works on, if any.
     pub(super) fn call_builtin(&mut self, builtin: Builtin, segment: u32) {
-        let convention = builtin_convention(builtin, &M::REGISTERS);
+        let convention = builtin_convention(builtin, self.registers);
         self.pass_arguments(&convention, None);
         if builtin.takes_segment() {
             self.masm.builtin_immediate(segment);
@@ -130,7 +130,7 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
         }
         if let Some(index) = index {
             self.edge_moves
-                .add(M::REGISTERS.table_index, Origin::Reg(index), ValType::I32);
+                .add(self.registers.table_index, Origin::Reg(index), ValType::I32);
         }
         self.edge_moves.emit(self.masm);
         *self.arguments = origins;
@@ -165,12 +165,11 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
         }
         let waiting = below.saturating_sub(WAITING_READS) as usize;
         self.state.settled = self.state.settled.max(waiting);
-        for register in M::REGISTERS.general.iter().chain(M::REGISTERS.float) {
-            if let Owner::Local(local) = self.state.owners[register.index()]
-                && !self.state.home.contains(local)
-            {
+        for register in self.state.held.iter() {
+            let local = self.state.holder(register);
+            if !self.state.home.contains(local) {
                 let ty = self.analysis.locals[local as usize];
-                self.masm.store_slot(ty, self.local_slot(local), *register);
+                self.masm.store_slot(ty, self.local_slot(local), register);
                 self.state.home.insert(local);
             }
         }
@@ -178,10 +177,8 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
 
     /// No register keeps its value.
     fn release_all(&mut self) {
-        for register in M::REGISTERS.general.iter().chain(M::REGISTERS.float) {
-            if let Owner::Local(local) = self.state.owners[register.index()] {
-                self.state.unbind_local(local);
-            }
+        for register in self.state.held.iter() {
+            self.state.unbind_local(self.state.holder(register));
         }
         self.state.end_operator();
     }
@@ -214,13 +211,13 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
                 let operand = self.state.operands[first as usize];
                 let origin = self.origin(operand.location, first);
                 self.edge_moves.clear();
-                self.edge_moves.add(M::REGISTERS.result(ty), origin, ty);
+                self.edge_moves.add(self.registers.result(ty), origin, ty);
                 self.edge_moves.emit(self.masm);
             }
             _ => self.return_several(first),
         }
         self.masm.leave_frame(self.frame_bytes);
-        if let Some(cost) = self.analysis.logical_cost {
+        if let (Some(cost), false) = (self.analysis.logical_cost, self.analysis.is_leaf) {
             self.masm.leave_logical_stack(cost);
         }
         self.masm.return_from_function();
@@ -230,7 +227,7 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
     /// homes of their operands, then on.
     fn return_several(&mut self, first: u32) {
         let signature = self.ty;
-        let convention = convention(signature, &M::REGISTERS);
+        let convention = convention(signature, self.registers);
         let homes: Vec<u32> = (0..convention.results.len() as u32)
             .map(|result| self.operand_slot(first + result))
             .collect();

@@ -19,6 +19,11 @@ impl State {
         for register in all.iter() {
             let owner = self.owners[register.index()];
             assert_eq!(
+                self.held.contains(register),
+                matches!(owner, Owner::Local(_)),
+                "{register:?} is held if and only if it is a local's"
+            );
+            assert_eq!(
                 self.free.contains(register),
                 owner == Owner::Nobody,
                 "{register:?} is free if and only if nobody owns it"

@@ -16,7 +16,7 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
         let mut label = LabelState::new(0, self.ty.results.len() as u32);
         label.fixed = true;
         if let [result] = self.ty.results[..] {
-            label.value = Some(M::REGISTERS.result(result));
+            label.value = Some(self.registers.result(result));
         }
         self.labels[0] = label;
         self.next_label = 1;

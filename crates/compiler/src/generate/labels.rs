@@ -10,7 +10,7 @@
 
 use super::Generator;
 use super::moves::Origin;
-use super::state::{Location, Owner};
+use super::state::Location;
 use crate::analysis::{LabelId, contains};
 use crate::artifact::ValType;
 use crate::target::masm::{Class, Condition, MacroAssembler, Reg, RegSet};
@@ -25,9 +25,11 @@ pub(super) struct LabelState {
     pub fixed: bool,
     /// Its place is reached: the state can no longer be weakened.
     pub bound: bool,
-    /// Which local is in which register.
-    pub locals: [Option<u16>; Reg::COUNT],
-    /// Registers whose local is in its home too.
+    /// Registers that hold a local there.
+    pub held: RegSet,
+    /// Which local each of them holds.
+    locals: [u16; Reg::COUNT],
+    /// Those of them whose local is in its home too.
     pub clean: RegSet,
     /// Register of the value carried to the label, if it is one; several are in
     /// their homes.
@@ -46,13 +48,42 @@ impl LabelState {
             place: None,
             fixed: false,
             bound: false,
-            locals: [None; Reg::COUNT],
+            held: RegSet::default(),
+            locals: [0; Reg::COUNT],
             clean: RegSet::default(),
             value: None,
             base,
             arity,
             table: (0, None),
         }
+    }
+
+    /// Says that a register holds a local.
+    fn hold(&mut self, register: Reg, local: u32, clean: bool) {
+        self.held.insert(register);
+        // Only the first 256 locals are ever in registers.
+        self.locals[register.index()] = local as u16;
+        if clean {
+            self.clean.insert(register);
+        }
+    }
+
+    /// A register no longer holds a local.
+    fn let_go(&mut self, register: Reg) {
+        self.held.remove(register);
+        self.clean.remove(register);
+    }
+
+    /// The local that one of [`Self::held`] holds.
+    fn local(&self, register: Reg) -> u32 {
+        u32::from(self.locals[register.index()])
+    }
+
+    /// Whether some register holds a local.
+    fn holds(&self, local: u32) -> bool {
+        self.held
+            .iter()
+            .any(|register| self.local(register) == local)
     }
 }
 
@@ -143,14 +174,10 @@ impl<M: MacroAssembler> Generator<'_, M> {
             self.settle_constant(local);
         }
         let state = &mut self.labels[label as usize];
-        for register in M::REGISTERS.general.iter().chain(M::REGISTERS.float) {
-            if let Owner::Local(local) = self.state.owners[register.index()]
-                && contains(live, local)
-            {
-                state.locals[register.index()] = Some(local as u16);
-                if self.state.home.contains(local) {
-                    state.clean.insert(*register);
-                }
+        for register in self.state.held.iter() {
+            let local = self.state.holder(register);
+            if contains(live, local) {
+                state.hold(register, local, self.state.home.contains(local));
             }
         }
         state.fixed = true;
@@ -190,36 +217,33 @@ impl<M: MacroAssembler> Generator<'_, M> {
         self.edge_stores.clear();
         self.edge_moves.clear();
         let mut target = self.labels[label as usize];
-        for register in (0..Reg::COUNT).map(Reg::from_index) {
-            if let Some(local) = target.locals[register.index()] {
-                self.plan_local(&mut target, register, u32::from(local));
-            }
+        for register in target.held.iter() {
+            self.plan_local(&mut target, register);
         }
         let live = self.analysis.live(label);
-        let mut stale = self.state.constant;
-        let held = &target.locals;
-        for register in (0..Reg::COUNT).map(Reg::from_index) {
-            if let Owner::Local(local) = self.state.owners[register.index()]
-                && contains(live, local)
-                && !self.state.home.contains(local)
-                && !is_held(held, self.analysis.locals[local as usize], local)
-            {
+        for register in self.state.held.iter() {
+            let local = self.state.holder(register);
+            if contains(live, local) && !self.state.home.contains(local) && !target.holds(local) {
                 self.edge_stores.push(Store::Local(local, register));
             }
-            if let Some(local) = held[register.index()] {
-                stale.remove(u32::from(local));
-            }
         }
-        for local in stale.members_in(live) {
-            // Here rather than on the edge, so that it is done once.
-            self.send_constant_home(local);
+        if !self.state.constant.is_empty() {
+            let mut stale = self.state.constant;
+            for register in target.held.iter() {
+                stale.remove(target.local(register));
+            }
+            for local in stale.members_in(live) {
+                // Here rather than on the edge, so that it is done once.
+                self.send_constant_home(local);
+            }
         }
         self.plan_values(&target);
         self.labels[label as usize] = target;
     }
 
     /// A local that is to be in a register at the label.
-    fn plan_local(&mut self, target: &mut LabelState, register: Reg, local: u32) {
+    fn plan_local(&mut self, target: &mut LabelState, register: Reg) {
+        let local = target.local(register);
         let ty = self.analysis.locals[local as usize];
         let at_home = self.state.home.contains(local);
         let now = self.state.register[local as usize];
@@ -237,8 +261,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
             }
             None if !target.bound && target.clean.contains(register) => {
                 // It is in its home on every path: leave it there.
-                target.locals[register.index()] = None;
-                target.clean.remove(register);
+                target.let_go(register);
                 return;
             }
             None => Origin::Slot(self.local_slot(local)),
@@ -338,21 +361,17 @@ impl<M: MacroAssembler> Generator<'_, M> {
     fn adopt(&mut self, label: LabelId, carried: &[ValType]) {
         let target = self.labels[label as usize];
         self.state.truncate(target.base);
-        for register in (0..Reg::COUNT).map(Reg::from_index) {
-            if let Owner::Local(local) = self.state.owners[register.index()] {
-                self.state.unbind_local(local);
-            }
+        for register in self.state.held.iter() {
+            self.state.unbind_local(self.state.holder(register));
         }
         self.state.end_operator();
         self.state.constant = Default::default();
         self.state.home = self.all_tracked;
-        for register in (0..Reg::COUNT).map(Reg::from_index) {
-            if let Some(local) = target.locals[register.index()] {
-                let local = u32::from(local);
-                self.state.bind_local(local, register);
-                if !target.clean.contains(register) {
-                    self.state.home.remove(local);
-                }
+        for register in target.held.iter() {
+            let local = target.local(register);
+            self.state.bind_local(local, register);
+            if !target.clean.contains(register) {
+                self.state.home.remove(local);
             }
         }
         match (target.value, carried) {
@@ -386,15 +405,12 @@ impl<M: MacroAssembler> Generator<'_, M> {
             self.state.constant.remove(local);
         }
         let target = &mut self.labels[label as usize];
-        for register in (0..Reg::COUNT).map(Reg::from_index) {
-            if let Owner::Local(local) = self.state.owners[register.index()] {
-                target.locals[register.index()] = Some(local as u16);
-                if contains(written, local) {
-                    self.state.home.remove(local);
-                } else if self.state.home.contains(local) {
-                    target.clean.insert(register);
-                }
+        for register in self.state.held.iter() {
+            let local = self.state.holder(register);
+            if contains(written, local) {
+                self.state.home.remove(local);
             }
+            target.hold(register, local, self.state.home.contains(local));
         }
         target.fixed = true;
         target.bound = true;
@@ -405,11 +421,9 @@ impl<M: MacroAssembler> Generator<'_, M> {
     /// Locals that are not alive at a label the code falls into lose their registers.
     pub(super) fn forget_dead(&mut self, label: LabelId) {
         let live = self.analysis.live(label);
-        for register in (0..Reg::COUNT).map(Reg::from_index) {
-            if let Owner::Local(local) = self.state.owners[register.index()]
-                && !contains(live, local)
-                && self.state.references[local as usize] == 0
-            {
+        for register in self.state.held.iter() {
+            let local = self.state.holder(register);
+            if !contains(live, local) && self.state.references[local as usize] == 0 {
                 self.state.unbind_local(local);
                 self.state.home.insert(local);
             }
@@ -420,7 +434,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
     /// enough are left for what the loop computes.
     fn choose_loop_locals(&mut self, label: LabelId, number: u32, has_calls: bool) {
         for class in [Class::General, Class::Float] {
-            let registers = M::REGISTERS.of(class);
+            let registers = self.registers.of(class);
             let room = if has_calls {
                 0
             } else {
@@ -445,10 +459,8 @@ impl<M: MacroAssembler> Generator<'_, M> {
             }
             // Others keep their registers while there is room.
             let mut spare = room - chosen.len();
-            for &register in registers {
-                let Owner::Local(local) = self.state.owners[register.index()] else {
-                    continue;
-                };
+            for register in self.state.held.and(registers).iter() {
+                let local = self.state.holder(register);
                 if chosen.contains(&local) {
                     continue;
                 }
@@ -482,13 +494,4 @@ impl<M: MacroAssembler> Generator<'_, M> {
         }
         self.state.bind_local(local, register);
     }
-}
-
-/// Whether a local has a register at a label.
-fn is_held(locals: &[Option<u16>; Reg::COUNT], ty: ValType, local: u32) -> bool {
-    let class = match ty.class() {
-        Class::General => &locals[..16],
-        Class::Float => &locals[16..],
-    };
-    class.contains(&Some(local as u16))
 }

@@ -378,7 +378,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
                 .int_binary(op, width, dst, left, Source::Const(operand));
             return self.push_register(ty, dst);
         }
-        let (quotient, remainder) = M::REGISTERS.division;
+        let (quotient, remainder) = self.registers.division;
         let bound = RegSet::of(&[quotient, remainder]);
         let dividend = self.read(a);
         let mut divisor = self.read(b);

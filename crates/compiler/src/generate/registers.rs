@@ -22,11 +22,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
         {
             return Some(hint);
         }
-        M::REGISTERS
-            .of(class)
-            .iter()
-            .copied()
-            .find(|&register| self.state.free.contains(register))
+        self.state.free.and(self.registers.of(class)).first()
     }
 
     /// A register for the operator being translated.
@@ -41,15 +37,9 @@ impl<M: MacroAssembler> Generator<'_, M> {
         hint: Option<Reg>,
         except: RegSet,
     ) -> Reg {
-        let free = hint.filter(|&hint| self.state.free.without(except).contains(hint));
-        let free = free.or_else(|| {
-            let free = self.state.free.without(except);
-            M::REGISTERS
-                .of(class)
-                .iter()
-                .copied()
-                .find(|&register| free.contains(register))
-        });
+        let free = self.state.free.without(except);
+        let hinted = hint.filter(|&hint| free.contains(hint));
+        let free = hinted.or_else(|| free.and(self.registers.of(class)).first());
         let register = free.unwrap_or_else(|| {
             let victim = self.victim(class, except);
             self.spill_register(victim);
@@ -63,23 +53,23 @@ impl<M: MacroAssembler> Generator<'_, M> {
     /// The register whose value is missed least: that of the local with the least
     /// weight, or the lowest operand.
     fn victim(&self, class: Class, except: RegSet) -> Reg {
-        let keep = RegSet(self.state.locked.0 | self.state.temporaries.0 | except.0);
-        let candidates = M::REGISTERS
-            .of(class)
-            .iter()
-            .filter(|&&register| !keep.contains(register));
-        let victim = candidates.min_by_key(|register| match self.state.owners[register.index()] {
-            Owner::Local(local) => {
-                let dirty = !self.state.home.contains(local);
-                (
-                    u64::from(self.analysis.weights[local as usize]) * 2 + u64::from(dirty),
-                    0,
-                )
-            }
-            Owner::Operand(position) => (16, position),
-            Owner::Nobody | Owner::Temporary => (0, 0),
-        });
-        *victim.expect("no operator holds all registers of a class")
+        let keep = self.state.locked.or(self.state.temporaries).or(except);
+        let candidates = self.registers.of(class).without(keep);
+        let victim =
+            candidates
+                .iter()
+                .min_by_key(|register| match self.state.owners[register.index()] {
+                    Owner::Local(local) => {
+                        let dirty = !self.state.home.contains(local);
+                        (
+                            u64::from(self.analysis.weights[local as usize]) * 2 + u64::from(dirty),
+                            0,
+                        )
+                    }
+                    Owner::Operand(position) => (16, position),
+                    Owner::Nobody | Owner::Temporary => (0, 0),
+                });
+        victim.expect("no operator holds all registers of a class")
     }
 
     /// Sends a register's value home.
@@ -110,11 +100,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
     pub(super) fn vacate(&mut self, register: Reg, except: RegSet) {
         let class = register.class();
         let free = self.state.free.without(except);
-        let other = M::REGISTERS
-            .of(class)
-            .iter()
-            .copied()
-            .find(|&other| free.contains(other));
+        let other = free.and(self.registers.of(class)).first();
         match (self.state.owners[register.index()], other) {
             (Owner::Local(local), Some(other)) => {
                 let ty = self.analysis.locals[local as usize];
@@ -225,6 +211,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
                 Some(register) => {
                     // Its value goes now: the operands of this operator are read by now.
                     self.state.register[local as usize] = None;
+                    self.state.held.remove(register);
                     self.state.owners[register.index()] = Owner::Temporary;
                     self.state.temporaries.insert(register);
                     self.state.locked.insert(register);

@@ -67,6 +67,10 @@ impl LocalSet {
         set
     }
 
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
     pub fn contains(&self, local: u32) -> bool {
         self.0[local as usize / 64] >> (local % 64) & 1 != 0
     }
@@ -104,6 +108,8 @@ pub(super) struct State {
     pub owners: [Owner; Reg::COUNT],
     /// Registers that belong to nobody.
     pub free: RegSet,
+    /// Registers that belong to locals.
+    pub held: RegSet,
     /// Registers of the operator being translated.
     pub temporaries: RegSet,
     /// Registers it reads, which must stay where they are.
@@ -130,6 +136,7 @@ impl State {
             operands: Vec::new(),
             owners: [Owner::Nobody; Reg::COUNT],
             free: RegSet::default(),
+            held: RegSet::default(),
             temporaries: RegSet::default(),
             locked: RegSet::default(),
             register: [None; TRACKED_LOCALS as usize],
@@ -147,6 +154,7 @@ impl State {
         self.operands.clear();
         self.owners = [Owner::Nobody; Reg::COUNT];
         self.free = all;
+        self.held = RegSet::default();
         self.temporaries = RegSet::default();
         self.locked = RegSet::default();
         self.register[..tracked].fill(None);
@@ -172,6 +180,7 @@ impl State {
     pub fn release(&mut self, register: Reg) {
         self.owners[register.index()] = Owner::Nobody;
         self.temporaries.remove(register);
+        self.held.remove(register);
         self.free.insert(register);
     }
 
@@ -179,7 +188,16 @@ impl State {
     pub fn give(&mut self, register: Reg, owner: Owner) {
         self.free.remove(register);
         self.temporaries.remove(register);
+        self.held.remove(register);
         self.owners[register.index()] = owner;
+    }
+
+    /// The local that a register of [`Self::held`] belongs to.
+    pub fn holder(&self, register: Reg) -> u32 {
+        match self.owners[register.index()] {
+            Owner::Local(local) => local,
+            other => unreachable!("{register:?} belongs to {other:?}, not to a local"),
+        }
     }
 
     /// Makes a register the local's, whose value it holds.
@@ -189,6 +207,7 @@ impl State {
             "a local has one register"
         );
         self.give(register, Owner::Local(local));
+        self.held.insert(register);
         self.register[local as usize] = Some(register);
         self.preferred[local as usize] = Some(register);
     }

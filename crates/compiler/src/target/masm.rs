@@ -9,6 +9,7 @@
 //! Only moves, loads and stores leave the flags as they are; a condition made by a
 //! comparison therefore lives until the next other operation.
 
+use crate::CompileOptions;
 use crate::artifact::{TrapSite, ValType};
 pub(crate) use crate::operation::*;
 use pvf_assembler::Label;
@@ -39,11 +40,6 @@ impl Reg {
     /// Index over both classes, 0..32.
     pub const fn index(self) -> usize {
         self.0 as usize
-    }
-
-    /// The register with this index.
-    pub const fn from_index(index: usize) -> Self {
-        Self(index as u8 & 31)
     }
 
     /// Number within its class.
@@ -101,6 +97,27 @@ impl RegSet {
         Self(self.0 & !other.0)
     }
 
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    pub const fn or(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    pub const fn len(self) -> usize {
+        self.0.count_ones() as usize
+    }
+
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The register with the lowest number.
+    pub fn first(self) -> Option<Reg> {
+        (!self.is_empty()).then(|| Reg(self.0.trailing_zeros() as u8))
+    }
+
     pub fn iter(self) -> impl Iterator<Item = Reg> {
         let mut bits = self.0;
         std::iter::from_fn(move || {
@@ -112,10 +129,10 @@ impl RegSet {
 
 /// What a target offers the generator, and its calling convention.
 pub(crate) struct Registers {
-    /// Registers the generator may use, preferred ones first.
-    pub general: &'static [Reg],
+    /// Registers the generator may use; it prefers low numbers.
+    pub general: RegSet,
     /// The same for floats.
-    pub float: &'static [Reg],
+    pub float: RegSet,
     /// Registers of the first general arguments.
     pub general_arguments: &'static [Reg],
     /// Registers of the first float arguments.
@@ -132,11 +149,16 @@ pub(crate) struct Registers {
 
 impl Registers {
     /// All registers of a class.
-    pub fn of(&self, class: Class) -> &'static [Reg] {
+    pub fn of(&self, class: Class) -> RegSet {
         match class {
             Class::General => self.general,
             Class::Float => self.float,
         }
+    }
+
+    /// All registers of both classes.
+    pub fn all(&self) -> RegSet {
+        self.general.or(self.float)
     }
 
     /// The register of a first result.
@@ -177,9 +199,10 @@ pub(crate) struct CallFixup {
 
 /// One machine's way of doing what the generator asks.
 pub(crate) trait MacroAssembler: Sized {
-    const REGISTERS: Registers;
-
-    fn new() -> Self;
+    /// For code that drives the meters of these options.
+    fn new(options: &CompileOptions) -> Self;
+    /// The registers there are for it.
+    fn registers(&self) -> &'static Registers;
 
     // Code, labels, traps.
     fn offset(&self) -> u32;
@@ -205,8 +228,9 @@ pub(crate) trait MacroAssembler: Sized {
     fn zero_slots(&mut self, from: u32, to: u32);
 
     // Meters.
-    /// Takes units of the logical stack, or traps.
-    fn enter_logical_stack(&mut self, cost: u32);
+    /// Takes units of the logical stack, or traps. A leaf, which calls nothing, need not take what it
+    /// gives back before anybody looks.
+    fn enter_logical_stack(&mut self, cost: u32, leaf: bool);
     /// Gives them back.
     fn leave_logical_stack(&mut self, cost: u32);
     /// Charges gas, or traps.

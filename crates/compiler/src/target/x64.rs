@@ -1,7 +1,8 @@
 //! The x86-64 target.
 //!
 //! Fixed registers: `rsp` the Wasm stack, `r15` the context, `r14` the base of linear
-//! memory; scratch: `r11`, `xmm14`, `xmm15`. Everything else belongs to the generator.
+//! memory; if they are counted, `r13` the gas left and `r12` the units of the logical stack below
+//! its greatest height; scratch: `r11`, `xmm14`, `xmm15`. Everything else belongs to the generator.
 
 mod convert;
 mod float;
@@ -13,6 +14,7 @@ mod stubs;
 use super::masm::*;
 use crate::abi::{self, context};
 use crate::artifact::{TrapSite, ValType};
+use crate::{CompileOptions, NativeStack};
 use meters::Charge;
 use pvf_assembler::Label;
 use pvf_assembler::x64::{Alu, Assembler, Cond, FSize, Gpr, Mem, Scale, Size, Xmm};
@@ -20,6 +22,8 @@ use pvf_spec::TrapKind;
 
 const CONTEXT: Gpr = Gpr::R15;
 const MEMORY: Gpr = Gpr::R14;
+const GAS: Gpr = Gpr::R13;
+const LOGICAL: Gpr = Gpr::R12;
 const SCRATCH: Gpr = Gpr::R11;
 const FLOAT_SCRATCH: Xmm = Xmm::Xmm15;
 const FLOAT_SCRATCH_2: Xmm = Xmm::Xmm14;
@@ -30,6 +34,9 @@ const RETURN_ADDRESS_BYTES: u32 = 8;
 /// Makes x86-64 code.
 pub(crate) struct X64 {
     asm: Assembler,
+    gas: bool,
+    logical_stack: bool,
+    native_stack: NativeStack,
     wasm_offset: u32,
     /// Offset of the code not yet taken.
     sites: Vec<TrapSite>,
@@ -55,6 +62,8 @@ enum Late {
     LogicalGrowth {
         label: Label,
         resume: Label,
+        /// The cost, if it has not been taken yet.
+        leaf_cost: u32,
         wasm_offset: u32,
     },
     /// A charge did not fit; it is taken back.
@@ -97,7 +106,7 @@ const fn reg(register: Gpr) -> Reg {
     Reg::general(register.number())
 }
 
-const GENERAL: [Reg; 12] = [
+const GENERAL: RegSet = RegSet::of(&[
     reg(Gpr::Rax),
     reg(Gpr::Rcx),
     reg(Gpr::Rdx),
@@ -110,7 +119,7 @@ const GENERAL: [Reg; 12] = [
     reg(Gpr::R10),
     reg(Gpr::R12),
     reg(Gpr::R13),
-];
+]);
 
 const GENERAL_ARGUMENTS: [Reg; 8] = [
     reg(Gpr::Rdi),
@@ -123,15 +132,38 @@ const GENERAL_ARGUMENTS: [Reg; 8] = [
     reg(Gpr::R9),
 ];
 
-const FLOAT: [Reg; 14] = {
+/// All but the two scratch registers.
+const FLOAT: RegSet = {
     let mut all = [Reg::float(0); 14];
     let mut i = 0;
-    while i < 14 {
+    while i < all.len() {
         all[i] = Reg::float(i as u8);
         i += 1;
     }
-    all
+    RegSet::of(&all)
 };
+
+const fn registers(without: &[Reg]) -> Registers {
+    Registers {
+        general: GENERAL.without(RegSet::of(without)),
+        float: FLOAT,
+        general_arguments: &GENERAL_ARGUMENTS,
+        float_arguments: &FLOAT_ARGUMENTS,
+        general_result: reg(Gpr::Rax),
+        float_result: Reg::float(0),
+        table_index: reg(Gpr::R10),
+        division: (reg(Gpr::Rax), reg(Gpr::Rdx)),
+    }
+}
+
+/// By what is counted: the logical stack, gas.
+static REGISTERS: [[Registers; 2]; 2] = [
+    [registers(&[]), registers(&[reg(GAS)])],
+    [
+        registers(&[reg(LOGICAL)]),
+        registers(&[reg(LOGICAL), reg(GAS)]),
+    ],
+];
 
 const FLOAT_ARGUMENTS: [Reg; 8] = {
     let mut all = [Reg::float(0); 8];
@@ -245,8 +277,9 @@ impl X64 {
             Late::LogicalGrowth {
                 label,
                 resume,
+                leaf_cost,
                 wasm_offset,
-            } => self.emit_logical_growth(label, resume, wasm_offset),
+            } => self.emit_logical_growth(label, resume, leaf_cost, wasm_offset),
             Late::OutOfGas {
                 label,
                 charge,
@@ -297,25 +330,21 @@ pub(crate) fn canonical_nan(width: Width) -> u64 {
 }
 
 impl MacroAssembler for X64 {
-    const REGISTERS: Registers = Registers {
-        general: &GENERAL,
-        float: &FLOAT,
-        general_arguments: &GENERAL_ARGUMENTS,
-        float_arguments: &FLOAT_ARGUMENTS,
-        general_result: reg(Gpr::Rax),
-        float_result: Reg::float(0),
-        table_index: reg(Gpr::R10),
-        division: (reg(Gpr::Rax), reg(Gpr::Rdx)),
-    };
-
-    fn new() -> Self {
+    fn new(options: &CompileOptions) -> Self {
         Self {
             asm: Assembler::with_capacity(1 << 16),
+            gas: options.metering.gas.is_some(),
+            logical_stack: options.metering.logical_stack,
+            native_stack: options.native_stack,
             wasm_offset: 0,
             sites: Vec::new(),
             calls: Vec::new(),
             late: Vec::new(),
         }
+    }
+
+    fn registers(&self) -> &'static Registers {
+        &REGISTERS[usize::from(self.logical_stack)][usize::from(self.gas)]
     }
 
     fn offset(&self) -> u32 {
@@ -364,18 +393,26 @@ impl MacroAssembler for X64 {
             Gpr::Rsp,
             (frame_bytes - RETURN_ADDRESS_BYTES) as i32,
         );
-        self.asm
-            .alu_rm(Alu::Cmp, Size::S64, Gpr::Rsp, context(context::STACK_LOW));
-        self.asm.jcc(Cond::B, slow);
-        self.asm.bind(resume);
-        self.late.push(Late::StackGrowth {
-            label: slow,
-            resume,
-            wasm_offset: self.wasm_offset,
-        });
+        if self.native_stack != NativeStack::Unchecked {
+            self.asm
+                .alu_rm(Alu::Cmp, Size::S64, Gpr::Rsp, context(context::STACK_LOW));
+            self.asm.jcc(Cond::B, slow);
+            self.asm.bind(resume);
+            self.late.push(Late::StackGrowth {
+                label: slow,
+                resume,
+                wasm_offset: self.wasm_offset,
+            });
+        }
+        if self.native_stack == NativeStack::Audited {
+            self.emit_audit(frame_bytes);
+        }
     }
 
     fn leave_frame(&mut self, frame_bytes: u32) {
+        if self.native_stack == NativeStack::Audited {
+            self.emit_leave_audited(frame_bytes);
+        }
         self.asm.alu_ri(
             Alu::Add,
             Size::S64,
@@ -388,8 +425,8 @@ impl MacroAssembler for X64 {
         self.asm.ret();
     }
 
-    fn enter_logical_stack(&mut self, cost: u32) {
-        self.emit_enter_logical_stack(cost);
+    fn enter_logical_stack(&mut self, cost: u32, leaf: bool) {
+        self.emit_enter_logical_stack(cost, leaf);
     }
 
     fn leave_logical_stack(&mut self, cost: u32) {

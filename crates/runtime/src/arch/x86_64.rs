@@ -184,12 +184,21 @@ pub(crate) unsafe fn program_counter(ucontext: *const c_void) -> usize {
 ///
 /// # Safety
 /// `ucontext` is the third argument of a signal handler that interrupted generated code
-/// running with this context.
-pub(crate) unsafe fn divert(ucontext: *mut c_void, context: *mut u8) {
+/// running with the context whose fields these are.
+pub(crate) unsafe fn divert(ucontext: *mut c_void, fields: *mut u8) {
     // SAFETY: by the caller's promise.
     let ucontext = unsafe { &mut *ucontext.cast::<libc::ucontext_t>() };
     let registers = &mut ucontext.uc_mcontext.gregs;
+    // Code that counts gas has what is left in this register; of other code nobody reads the field.
+    let gas_left = registers[libc::REG_R13 as usize] as u64;
+    // SAFETY: the context is valid while its activation is, and the field an aligned word of it.
+    unsafe {
+        fields
+            .add(context::GAS_LEFT as usize)
+            .cast::<u64>()
+            .write(gas_left);
+    }
     registers[libc::REG_RIP as usize] = exit_faulted as *const () as i64;
-    registers[libc::REG_R15 as usize] = context as i64;
+    registers[libc::REG_R15 as usize] = fields as i64;
     registers[libc::REG_EFL as usize] &= !DIRECTION_FLAG;
 }

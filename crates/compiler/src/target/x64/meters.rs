@@ -1,4 +1,4 @@
-//! The meters: the logical stack and gas.
+//! The meters: the logical stack and gas; and the audit of frames.
 
 use super::*;
 
@@ -12,59 +12,53 @@ pub(super) enum Charge {
 
 impl X64 {
     /// Before the frame is made, so that a call that does not fit makes none.
-    pub(super) fn emit_enter_logical_stack(&mut self, cost: u32) {
+    pub(super) fn emit_enter_logical_stack(&mut self, cost: u32, leaf: bool) {
         let (label, resume) = (self.asm.new_label(), self.asm.new_label());
         // Locals and heights have limits that keep a cost far below 2^31.
-        self.asm.alu_mi(
-            Alu::Sub,
-            Size::S64,
-            context(context::LOGICAL_LEFT),
-            cost as i32,
-        );
-        self.asm.jcc(Cond::S, label);
+        let (op, below, leaf_cost) = match leaf {
+            true => (Alu::Cmp, Cond::L, cost),
+            false => (Alu::Sub, Cond::S, 0),
+        };
+        self.asm.alu_ri(op, Size::S64, LOGICAL, cost as i32);
+        self.asm.jcc(below, label);
         self.asm.bind(resume);
         self.late.push(Late::LogicalGrowth {
             label,
             resume,
+            leaf_cost,
             wasm_offset: self.wasm_offset,
         });
     }
 
     pub(super) fn emit_leave_logical_stack(&mut self, cost: u32) {
-        self.asm.alu_mi(
-            Alu::Add,
-            Size::S64,
-            context(context::LOGICAL_LEFT),
-            cost as i32,
-        );
+        self.asm.alu_ri(Alu::Add, Size::S64, LOGICAL, cost as i32);
     }
 
-    pub(super) fn emit_logical_growth(&mut self, label: Label, resume: Label, wasm_offset: u32) {
+    pub(super) fn emit_logical_growth(
+        &mut self,
+        label: Label,
+        resume: Label,
+        leaf_cost: u32,
+        wasm_offset: u32,
+    ) {
         self.asm.bind(label);
         let admitted = self.asm.new_label();
+        let beyond = context(context::LOGICAL_BEYOND);
         self.asm
-            .mov_rm(Size::S64, SCRATCH, context(context::LOGICAL_LEFT));
-        self.asm.alu_rm(
-            Alu::Add,
-            Size::S64,
-            SCRATCH,
-            context(context::LOGICAL_BEYOND),
-        );
+            .lea(Size::S64, SCRATCH, Mem::base(LOGICAL, -(leaf_cost as i32)));
+        self.asm.alu_rm(Alu::Add, Size::S64, SCRATCH, beyond);
         self.asm.jcc_short(Cond::NS, admitted);
         self.trap_at(TrapKind::StackOverflow, wasm_offset);
         self.asm.bind(admitted);
-        self.asm
-            .mov_mr(Size::S64, context(context::LOGICAL_BEYOND), SCRATCH);
-        self.asm
-            .mov_mi(Size::S64, context(context::LOGICAL_LEFT), 0);
+        self.asm.mov_mr(Size::S64, beyond, SCRATCH);
+        self.asm.mov_ri32(LOGICAL, leaf_cost);
         self.asm.jmp(resume);
     }
 
     pub(super) fn emit_charge_gas(&mut self, cost: u64) {
         let charge = match i32::try_from(cost) {
             Ok(cost) => {
-                self.asm
-                    .alu_mi(Alu::Sub, Size::S64, context(context::GAS_LEFT), cost);
+                self.asm.alu_ri(Alu::Sub, Size::S64, GAS, cost);
                 Charge::Const(cost)
             }
             Err(_) => {
@@ -84,8 +78,7 @@ impl X64 {
     }
 
     fn charge_scratch(&mut self) -> Charge {
-        self.asm
-            .alu_mr(Alu::Sub, Size::S64, context(context::GAS_LEFT), SCRATCH);
+        self.asm.alu_rr(Alu::Sub, Size::S64, GAS, SCRATCH);
         Charge::Scratch
     }
 
@@ -101,11 +94,31 @@ impl X64 {
 
     pub(super) fn emit_out_of_gas(&mut self, label: Label, charge: Charge, wasm_offset: u32) {
         self.asm.bind(label);
-        let left = context(context::GAS_LEFT);
         match charge {
-            Charge::Const(cost) => self.asm.alu_mi(Alu::Add, Size::S64, left, cost),
-            Charge::Scratch => self.asm.alu_mr(Alu::Add, Size::S64, left, SCRATCH),
+            Charge::Const(cost) => self.asm.alu_ri(Alu::Add, Size::S64, GAS, cost),
+            Charge::Scratch => self.asm.alu_rr(Alu::Add, Size::S64, GAS, SCRATCH),
         }
         self.trap_at(TrapKind::OutOfGas, wasm_offset);
+    }
+
+    /// Counts the frame just made and compares the count with the stack pointer.
+    pub(super) fn emit_audit(&mut self, frame_bytes: u32) {
+        let depth = context(context::AUDIT_DEPTH);
+        self.asm
+            .alu_mi(Alu::Add, Size::S64, depth, frame_bytes as i32);
+        self.asm
+            .mov_rm(Size::S64, SCRATCH, context(context::STACK_TOP));
+        self.asm.alu_rr(Alu::Sub, Size::S64, SCRATCH, Gpr::Rsp);
+        self.asm.alu_rm(Alu::Xor, Size::S64, SCRATCH, depth);
+        let difference = context(context::AUDIT_DIFFERENCE);
+        self.asm.alu_mr(Alu::Or, Size::S64, difference, SCRATCH);
+        let calls = context(context::AUDIT_CALLS);
+        self.asm.alu_mi(Alu::Add, Size::S64, calls, 1);
+    }
+
+    pub(super) fn emit_leave_audited(&mut self, frame_bytes: u32) {
+        let depth = context(context::AUDIT_DEPTH);
+        self.asm
+            .alu_mi(Alu::Sub, Size::S64, depth, frame_bytes as i32);
     }
 }

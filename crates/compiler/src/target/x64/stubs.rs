@@ -32,9 +32,8 @@ impl X64 {
             self.reverse_slots(ty.params.len() as u32);
         }
         self.asm.lea(Size::S64, Gpr::Rsi, slot(STUB_SLOTS));
+        self.note_gas();
         self.asm.call_m(context(context::HOST_CALL));
-        self.asm
-            .mov_rm(Size::S64, MEMORY, context(context::MEMORY_BASE));
         if ty.results.len() > 1 {
             self.reverse_slots(ty.results.len() as u32);
         }
@@ -44,6 +43,13 @@ impl X64 {
             }
         }
         self.asm.ret();
+    }
+
+    /// The runtime reads it if the run ends.
+    fn note_gas(&mut self) {
+        if self.gas {
+            self.asm.mov_mr(Size::S64, context(context::GAS_LEFT), GAS);
+        }
     }
 
     /// The host counts slots upwards, generated code from the last one.
@@ -63,6 +69,12 @@ impl X64 {
         let start = self.asm.offset();
         self.asm
             .mov_rm(Size::S64, MEMORY, context(context::MEMORY_BASE));
+        if self.gas {
+            self.asm.mov_rm(Size::S64, GAS, context(context::GAS_LEFT));
+        }
+        if self.logical_stack {
+            self.asm.mov_ri32(LOGICAL, 0);
+        }
         self.asm
             .mov_rm(Size::S64, SCRATCH, context(context::ENTRY_SLOTS));
         for (param, place) in ty.params.iter().enumerate() {
@@ -77,6 +89,7 @@ impl X64 {
             }
         }
         self.asm.call_m(context(context::ENTRY_FUNCTION));
+        self.note_gas();
         self.asm
             .mov_rm(Size::S64, SCRATCH, context(context::ENTRY_SLOTS));
         for (result, place) in ty.results.iter().enumerate() {
