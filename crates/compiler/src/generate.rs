@@ -4,12 +4,14 @@
 //! target's buffer. The walk knows at every point where each value is ([`state`]); an
 //! operator reads its operands from there, and its result's place becomes part of that knowledge.
 //! Files: [`state`] what is known, [`registers`] who gets a register, [`labels`] what holds where
-//! paths meet, [`moves`] many values at once, [`control`], [`calls`], [`operators`] the operators.
+//! paths meet, [`moves`] many values at once, [`control`], [`calls`], [`operators`] the operators,
+//! [`fusion`] several of them at once.
 
 mod calls;
 #[cfg(debug_assertions)]
 mod checker;
 mod control;
+mod fusion;
 mod labels;
 mod moves;
 mod operators;
@@ -89,6 +91,8 @@ struct Generator<'g, M> {
     /// Type of the function.
     ty: &'g FuncType,
     frame_bytes: u32,
+    /// Index of the instruction behind the one being translated.
+    at: usize,
     /// Next label and next local access of pass 1.
     next_label: LabelId,
     next_access: usize,
@@ -144,6 +148,7 @@ pub(crate) fn generate<M: MacroAssembler>(
         ty: &info.signatures[signature as usize],
         // Locals and body have limits that keep a frame far below 2 GiB.
         frame_bytes: pvf_spec::frame_bytes(declared, analysis.max_height) as u32,
+        at: 0,
         next_label: 0,
         next_access: 0,
         next_charge: 0,
@@ -153,13 +158,13 @@ pub(crate) fn generate<M: MacroAssembler>(
     let body_offset = info.functions[body.function as usize].body_offset;
     generator.masm.set_wasm_offset(body_offset);
     let start = generator.begin(&context.conventions[signature as usize], tracked);
-    let instructions = analysis.code.instructions();
-    let followers = instructions[1..].iter().chain([&Instruction::Nop]);
-    let offsets = analysis.code.offsets().iter();
-    for ((&instruction, &next), &offset) in instructions.iter().zip(followers).zip(offsets) {
+    while let Some(&(instruction, offset)) = analysis.code.instructions().get(generator.at) {
+        generator.at += 1;
         generator.masm.set_wasm_offset(offset);
-        generator.charge_gas(offset);
-        generator.instruction(instruction, next);
+        if !analysis.charges.is_empty() {
+            generator.charge_gas(offset);
+        }
+        generator.instruction(instruction);
     }
     generator.masm.finish_function();
     GeneratedFunction {
@@ -259,7 +264,21 @@ impl<M: MacroAssembler> Generator<'_, M> {
             .check(&self.analysis.locals, self.registers.all(), tracked);
     }
 
-    fn instruction(&mut self, instruction: Instruction, next: Instruction) {
+    /// The instruction that follows, to see what becomes of a result.
+    fn next(&self) -> Instruction {
+        self.following(0)
+    }
+
+    /// The instruction so many behind the one that follows; nothing comes behind the last.
+    fn following(&self, distance: usize) -> Instruction {
+        let instructions = self.analysis.code.instructions();
+        match instructions.get(self.at + distance) {
+            Some(&(instruction, _)) => instruction,
+            None => Instruction::Nop,
+        }
+    }
+
+    fn instruction(&mut self, instruction: Instruction) {
         if !self.reachable() {
             return match instruction {
                 Instruction::Else => self.else_branch(),
@@ -276,7 +295,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
         if !takes_flags {
             self.settle_flags();
         }
-        self.translate(instruction, next);
+        self.translate(instruction);
         self.state.end_operator();
         #[cfg(debug_assertions)]
         self.check();

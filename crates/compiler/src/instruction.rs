@@ -106,9 +106,8 @@ impl BlockSignature {
 /// The instructions of one body.
 #[derive(Debug, Default)]
 pub(crate) struct Code {
-    instructions: Vec<Instruction>,
-    /// Where in the module each of them begins, in bytes.
-    offsets: Vec<u32>,
+    /// With where in the module each of them begins, in bytes.
+    instructions: Vec<(Instruction, u32)>,
     constants: Vec<u64>,
     /// Labels of all tables, the default the last of each, and where each table ends.
     labels: Vec<LabelId>,
@@ -119,16 +118,15 @@ impl Code {
     /// Forgets all and keeps the allocations.
     pub fn clear(&mut self) {
         self.instructions.clear();
-        self.offsets.clear();
         self.constants.clear();
         self.labels.clear();
         self.table_ends.clear();
     }
 
     /// Appends an instruction that begins at an offset.
+    #[inline(always)]
     pub fn push(&mut self, instruction: Instruction, offset: u32) {
-        self.instructions.push(instruction);
-        self.offsets.push(offset);
+        self.instructions.push((instruction, offset));
     }
 
     /// The instruction that pushes these bits.
@@ -153,14 +151,9 @@ impl Code {
         Instruction::BrTable(self.table_ends.len() as u32 - 1)
     }
 
-    /// All instructions.
-    pub fn instructions(&self) -> &[Instruction] {
+    /// All instructions, each with where in the module it begins.
+    pub fn instructions(&self) -> &[(Instruction, u32)] {
         &self.instructions
-    }
-
-    /// Where each of them begins in the module.
-    pub fn offsets(&self) -> &[u32] {
-        &self.offsets
     }
 
     /// The constant with this number.

@@ -160,6 +160,17 @@ impl Condition {
         }
     }
 
+    /// The condition that orders numbers below 2^31 the same without signs.
+    pub fn unsigned(self) -> Self {
+        match self {
+            Self::LessSigned => Self::LessUnsigned,
+            Self::LessEqualSigned => Self::LessEqualUnsigned,
+            Self::GreaterSigned => Self::GreaterUnsigned,
+            Self::GreaterEqualSigned => Self::GreaterEqualUnsigned,
+            other => other,
+        }
+    }
+
     /// The integer condition that holds when the operands change places.
     pub fn swapped(self) -> Self {
         match self {

@@ -94,6 +94,7 @@ impl<'w> Walk<'w> {
         self.events.push(Event::new(kind, argument));
     }
 
+    #[inline(always)]
     fn push(&mut self, instruction: Instruction, offset: u32) {
         self.analysis.code.push(instruction, offset);
     }

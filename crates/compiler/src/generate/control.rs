@@ -6,7 +6,7 @@ use super::{ControlFrame, FrameKind, Generator};
 use crate::analysis::LabelId;
 use crate::artifact::ValType;
 use crate::instruction::BlockSignature;
-use crate::target::masm::{Condition, MacroAssembler, Source};
+use crate::target::masm::{Condition, MacroAssembler, Width};
 use pvf_assembler::Label;
 use pvf_spec::TrapKind;
 
@@ -208,8 +208,7 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
             Location::Flags(condition) => condition,
             _ => {
                 let register = self.read(operand);
-                self.masm
-                    .compare(crate::target::masm::Width::W32, register, Source::Const(0));
+                self.masm.compare_zero(Width::W32, register);
                 Condition::NotEqual
             }
         }

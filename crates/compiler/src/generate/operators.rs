@@ -19,9 +19,8 @@ use Width::{W32, W64};
 pub(super) const WAITING_READS: u32 = 32;
 
 impl<M: MacroAssembler> Generator<'_, M> {
-    /// Translates an instruction that can be reached; `next` is the one that follows, to see what
-    /// becomes of a result.
-    pub(super) fn translate(&mut self, instruction: Instruction, next: Instruction) {
+    /// Translates an instruction that can be reached.
+    pub(super) fn translate(&mut self, instruction: Instruction) {
         use Instruction as I;
         match instruction {
             I::Nop => {}
@@ -41,31 +40,31 @@ impl<M: MacroAssembler> Generator<'_, M> {
             I::Drop => {
                 self.state.pop();
             }
-            I::Select => self.select(next),
+            I::Select => self.select(),
             I::LocalGet(local) => self.local_get(local),
             I::LocalSet(local) => self.local_set(local),
             I::LocalTee(local) => self.local_tee(local),
-            I::GlobalGet(global) => self.global_get(global, next),
+            I::GlobalGet(global) => self.global_get(global),
             I::GlobalSet(global) => self.global_set(global),
             I::Const(ty, bits) => self.state.push(ty, Location::Const(u64::from(bits))),
             I::WideConst(ty, number) => {
                 let bits = self.analysis.code.constant(number);
                 self.state.push(ty, Location::Const(bits));
             }
-            I::Load(ty, access, offset) => self.load(ty, access, offset, next),
+            I::Load(ty, access, offset) => self.load(ty, access, offset),
             I::Store(access, offset) => self.store(access, offset),
-            I::MemorySize => self.memory_size(next),
+            I::MemorySize => self.memory_size(),
             I::MemoryGrow => self.memory_grow(),
             I::EqualZero(width) => self.equal_zero(width),
             I::Compare(width, condition) => self.compare(width, condition),
             I::FloatCompare(width, condition, swap) => self.float_compare(width, condition, swap),
-            I::IntUnary(op, width, ty) => self.int_unary(op, width, ty, next),
-            I::ExtendUnsigned => self.extend_unsigned(next),
-            I::IntBinary(op, width) => self.int_binary(op, width, next),
-            I::Divide(op, width) => self.divide(op, width, next),
-            I::FloatUnary(op, ty) => self.float_unary(op, ty, next),
-            I::FloatBinary(op, ty) => self.float_binary(op, ty, next),
-            I::Convert(conversion, ty) => self.convert(conversion, ty, next),
+            I::IntUnary(op, width, ty) => self.int_unary(op, width, ty),
+            I::ExtendUnsigned => self.extend_unsigned(),
+            I::IntBinary(op, width) => self.int_binary(op, width),
+            I::Divide(op, width) => self.divide(op, width),
+            I::FloatUnary(op, ty) => self.float_unary(op, ty),
+            I::FloatBinary(op, ty) => self.float_binary(op, ty),
+            I::Convert(conversion, ty) => self.convert(conversion, ty),
         }
     }
 
@@ -232,9 +231,9 @@ impl<M: MacroAssembler> Generator<'_, M> {
         }
     }
 
-    fn global_get(&mut self, global: u32, next: Instruction) {
+    fn global_get(&mut self, global: u32) {
         let ty = self.context.module.info.globals[global as usize].ty.value;
-        let register = self.result(ty.class(), &[], next);
+        let register = self.result(ty.class(), &[]);
         self.masm
             .load_context(ty, register, ContextLayout::global(global));
         self.push_register(ty, register);
@@ -252,8 +251,8 @@ impl<M: MacroAssembler> Generator<'_, M> {
 
     // Linear memory.
 
-    fn memory_size(&mut self, next: Instruction) {
-        let register = self.result(Class::General, &[], next);
+    fn memory_size(&mut self) {
+        let register = self.result(Class::General, &[]);
         self.masm.memory_size(register);
         self.push_register(I32, register);
     }
@@ -290,12 +289,15 @@ impl<M: MacroAssembler> Generator<'_, M> {
         }
     }
 
-    fn load(&mut self, ty: ValType, access: Access, offset: u32, next: Instruction) {
+    fn load(&mut self, ty: ValType, access: Access, offset: u32) {
         let operand = self.state.pop();
         let address = self.address(operand, offset);
+        if M::MEMORY_OPERANDS && self.fuse_load(ty, access, address) {
+            return;
+        }
         let dst = match address.index {
-            Some(index) => self.result(ty.class(), &[index], next),
-            None => self.result(ty.class(), &[], next),
+            Some(index) => self.result(ty.class(), &[index]),
+            None => self.result(ty.class(), &[]),
         };
         self.masm.load(access, dst, address);
         self.push_register(ty, dst);
@@ -314,53 +316,54 @@ impl<M: MacroAssembler> Generator<'_, M> {
 
     // Integers.
 
-    fn int_binary(&mut self, op: IntBinary, width: Width, next: Instruction) {
+    fn int_binary(&mut self, op: IntBinary, width: Width) {
         let ty = int_type(width);
         let mut b = self.state.pop();
         let mut a = self.state.pop();
-        if op.commutes() && self.constant(&a).is_some() {
+        // A constant or a value at home can only be the second operand.
+        let second = self.constant(&a).is_some()
+            || (a.location == Location::Home && matches!(b.location, Location::Reg(_)));
+        if op.commutes() && second {
             std::mem::swap(&mut a, &mut b);
         }
         let left = self.read(a);
         let right = self.source(b);
-        if op == IntBinary::And && ty == I32 && is_condition(next) {
+        if op == IntBinary::And && ty == I32 && is_condition(self.next()) {
             self.masm.test(width, left, right);
             return self.state.push(I32, Location::Flags(Condition::NotEqual));
         }
         let dst = match right {
-            Source::Reg(right) if op.commutes() => {
-                self.result(Class::General, &[left, right], next)
-            }
-            _ => self.result(Class::General, &[left], next),
+            Source::Reg(right) if op.commutes() => self.result(Class::General, &[left, right]),
+            _ => self.result(Class::General, &[left]),
         };
         self.masm.int_binary(op, width, dst, left, right);
         self.push_register(ty, dst);
     }
 
-    fn int_unary(&mut self, op: IntUnary, width: Width, ty: ValType, next: Instruction) {
+    fn int_unary(&mut self, op: IntUnary, width: Width, ty: ValType) {
         let operand = self.state.pop();
         let src = self.read(operand);
-        let dst = self.result(Class::General, &[src], next);
+        let dst = self.result(Class::General, &[src]);
         self.masm.int_unary(op, width, dst, src);
         self.push_register(ty, dst);
     }
 
     /// An `i32` is held zero-extended already.
-    fn extend_unsigned(&mut self, next: Instruction) {
+    fn extend_unsigned(&mut self) {
         let operand = self.state.pop();
         if let Some(bits) = self.constant(&operand) {
             return self.state.push(I64, Location::Const(bits));
         }
         let src = self.read(operand);
-        if self.state.temporaries.contains(src) && set_by(next).is_none() {
+        if self.state.temporaries.contains(src) && set_by(self.next()).is_none() {
             return self.push_register(I64, src);
         }
-        let dst = self.result(Class::General, &[src], next);
+        let dst = self.result(Class::General, &[src]);
         self.masm.move_register(I32, dst, src);
         self.push_register(I64, dst);
     }
 
-    fn divide(&mut self, op: Division, width: Width, next: Instruction) {
+    fn divide(&mut self, op: Division, width: Width) {
         let ty = int_type(width);
         let b = self.state.pop();
         let a = self.state.pop();
@@ -373,7 +376,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
                 _ => (IntBinary::And, divisor - 1),
             };
             let left = self.read(a);
-            let dst = self.result(Class::General, &[left], next);
+            let dst = self.result(Class::General, &[left]);
             self.masm
                 .int_binary(op, width, dst, left, Source::Const(operand));
             return self.push_register(ty, dst);
@@ -431,11 +434,11 @@ impl<M: MacroAssembler> Generator<'_, M> {
             return self.state.push(I32, Location::Flags(condition.inverted()));
         }
         let register = self.read(operand);
-        self.masm.compare(width, register, Source::Const(0));
+        self.masm.compare_zero(width, register);
         self.state.push(I32, Location::Flags(Condition::Equal));
     }
 
-    fn select(&mut self, next: Instruction) {
+    fn select(&mut self) {
         let height = self.state.operands.len();
         let raw = |from_top: usize| self.state.operands[height - from_top].raw_nan;
         // One operand's NaN may be a raw one, the other's have bits that must stay: they part here.
@@ -448,7 +451,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
         // Loads leave the flags as they are, so that the operands may come after the condition.
         let condition = self.test_condition(condition);
         let (first, second) = (self.read(a), self.read(b));
-        let dst = self.result(a.ty.class(), &[first, second], next);
+        let dst = self.result(a.ty.class(), &[first, second]);
         self.masm.select(condition, a.ty, dst, first, second);
         self.push_register(a.ty, dst);
         self.mark_raw(a.raw_nan);
@@ -463,7 +466,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
         }
     }
 
-    fn float_unary(&mut self, op: FloatUnary, ty: ValType, next: Instruction) {
+    fn float_unary(&mut self, op: FloatUnary, ty: ValType) {
         let bitwise = matches!(op, FloatUnary::Abs | FloatUnary::Neg);
         let operand = if bitwise {
             self.pop_visible()
@@ -471,32 +474,32 @@ impl<M: MacroAssembler> Generator<'_, M> {
             self.state.pop()
         };
         let src = self.read(operand);
-        let dst = self.result(Class::Float, &[src], next);
+        let dst = self.result(Class::Float, &[src]);
         self.masm.float_unary(op, width(ty), dst, src);
         self.push_register(ty, dst);
         self.mark_raw(!bitwise);
     }
 
-    fn float_binary(&mut self, op: FloatBinary, ty: ValType, next: Instruction) {
+    fn float_binary(&mut self, op: FloatBinary, ty: ValType) {
         let bitwise = op == FloatBinary::Copysign;
         let (b, a) = match bitwise {
             true => (self.pop_visible(), self.pop_visible()),
             false => (self.state.pop(), self.state.pop()),
         };
         let (left, right) = (self.read(a), self.read(b));
-        let dst = self.result(Class::Float, &[left, right], next);
+        let dst = self.result(Class::Float, &[left, right]);
         self.masm.float_binary(op, width(ty), dst, left, right);
         self.push_register(ty, dst);
         self.mark_raw(!bitwise);
     }
 
-    fn convert(&mut self, conversion: Conversion, ty: ValType, next: Instruction) {
+    fn convert(&mut self, conversion: Conversion, ty: ValType) {
         let operand = match conversion {
             Conversion::ReinterpretToInt(_) => self.pop_visible(),
             _ => self.state.pop(),
         };
         let src: Reg = self.read(operand);
-        let dst = self.result(ty.class(), &[src], next);
+        let dst = self.result(ty.class(), &[src]);
         self.masm.convert(conversion, dst, src);
         self.push_register(ty, dst);
         self.mark_raw(matches!(
@@ -507,7 +510,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
 }
 
 /// Whether the next instruction only asks whether the value is zero.
-fn is_condition(next: Instruction) -> bool {
+pub(super) fn is_condition(next: Instruction) -> bool {
     matches!(
         next,
         Instruction::BrIf(_)

@@ -200,9 +200,9 @@ impl<M: MacroAssembler> Generator<'_, M> {
 
     /// A register for a result. If the next operator sets a local, its register, since
     /// the value there is dead; else the first of these that is the operator's own.
-    pub(super) fn result(&mut self, class: Class, reuse: &[Reg], next: Instruction) -> Reg {
+    pub(super) fn result(&mut self, class: Class, reuse: &[Reg]) -> Reg {
         let mut hint = None;
-        if let Some(local) = set_by(next)
+        if let Some(local) = set_by(self.next())
             && local < TRACKED_LOCALS
             && self.analysis.locals[local as usize].class() == class
             && self.state.references[local as usize] == 0

@@ -199,6 +199,9 @@ pub(crate) struct CallFixup {
 
 /// One machine's way of doing what the generator asks.
 pub(crate) trait MacroAssembler: Sized {
+    /// Integer operations and comparisons take an operand from memory at no cost.
+    const MEMORY_OPERANDS: bool;
+
     /// For code that drives the meters of these options.
     fn new(options: &CompileOptions) -> Self;
     /// The registers there are for it.
@@ -252,6 +255,12 @@ pub(crate) trait MacroAssembler: Sized {
     // Linear memory.
     fn load(&mut self, access: Access, dst: Reg, address: Address);
     fn store(&mut self, access: Access, address: Address, src: Source);
+    /// `dst = a op b` with `b` loaded in full width; `dst` is not the address's index unless it is `a`.
+    fn int_binary_memory(&mut self, op: IntBinary, width: Width, dst: Reg, a: Reg, b: Address);
+    /// Compares with what is loaded in full width.
+    fn compare_with_memory(&mut self, width: Width, a: Reg, b: Address);
+    /// Compares what is loaded, in the width of the access, with a constant, sign-extended from 32 bits.
+    fn compare_memory(&mut self, access: Access, a: Address, b: u32);
     /// `dst` = size in pages.
     fn memory_size(&mut self, dst: Reg);
 
@@ -262,6 +271,8 @@ pub(crate) trait MacroAssembler: Sized {
     /// ends up in the first, the remainder in the second.
     fn divide(&mut self, op: Division, width: Width, divisor: Reg);
     fn compare(&mut self, width: Width, a: Reg, b: Source);
+    /// Compares with zero; only for [`Condition::Equal`] and [`Condition::NotEqual`].
+    fn compare_zero(&mut self, width: Width, a: Reg);
     /// Compares `a & b` with zero.
     fn test(&mut self, width: Width, a: Reg, b: Source);
 

@@ -15,6 +15,7 @@ use super::masm::*;
 use crate::abi::{self, context};
 use crate::artifact::{TrapSite, ValType};
 use crate::{CompileOptions, NativeStack};
+use memory::access_size;
 use meters::Charge;
 use pvf_assembler::Label;
 use pvf_assembler::x64::{Alu, Assembler, Cond, FSize, Gpr, Mem, Scale, Size, Xmm};
@@ -38,6 +39,8 @@ pub(crate) struct X64 {
     logical_stack: bool,
     native_stack: NativeStack,
     wasm_offset: u32,
+    /// Behind the instruction that ends here the zero flag is about this register in this size.
+    zero_flag: Option<(u32, Gpr, Size)>,
     /// Offset of the code not yet taken.
     sites: Vec<TrapSite>,
     calls: Vec<CallFixup>,
@@ -337,11 +340,14 @@ impl MacroAssembler for X64 {
             logical_stack: options.metering.logical_stack,
             native_stack: options.native_stack,
             wasm_offset: 0,
+            zero_flag: None,
             sites: Vec::new(),
             calls: Vec::new(),
             late: Vec::new(),
         }
     }
+
+    const MEMORY_OPERANDS: bool = true;
 
     fn registers(&self) -> &'static Registers {
         &REGISTERS[usize::from(self.logical_stack)][usize::from(self.gas)]
@@ -356,6 +362,7 @@ impl MacroAssembler for X64 {
     }
 
     fn bind(&mut self, label: Label) {
+        self.zero_flag = None;
         self.asm.bind(label);
     }
 
@@ -533,6 +540,20 @@ impl MacroAssembler for X64 {
         self.memory_store(access, address, src);
     }
 
+    fn int_binary_memory(&mut self, op: IntBinary, width: Width, dst: Reg, a: Reg, b: Address) {
+        self.binary_memory(op, width, dst, a, b);
+    }
+
+    fn compare_with_memory(&mut self, width: Width, a: Reg, b: Address) {
+        self.alu_memory(Alu::Cmp, width, gpr(a), b);
+    }
+
+    fn compare_memory(&mut self, access: Access, a: Address, b: u32) {
+        let a = self.linear(a);
+        self.site(TrapKind::MemoryOutOfBounds);
+        self.asm.alu_mi(Alu::Cmp, access_size(access), a, b as i32);
+    }
+
     fn memory_size(&mut self, dst: Reg) {
         self.asm
             .mov_rm(Size::S64, gpr(dst), context(context::MEMORY_BYTES));
@@ -554,6 +575,13 @@ impl MacroAssembler for X64 {
 
     fn compare(&mut self, width: Width, a: Reg, b: Source) {
         self.integer_compare(width, gpr(a), b);
+    }
+
+    fn compare_zero(&mut self, width: Width, a: Reg) {
+        let known = (self.asm.offset(), gpr(a), size(width));
+        if self.zero_flag != Some(known) {
+            self.integer_compare(width, gpr(a), Source::Const(0));
+        }
     }
 
     fn test(&mut self, width: Width, a: Reg, b: Source) {

@@ -27,8 +27,15 @@ impl X64 {
         }
     }
 
-    /// `dst op= b`, whatever `b` is.
+    /// `dst op= b`, whatever `b` is. The zero flag is then about `dst`, or about the difference of a comparison.
     fn alu(&mut self, op: Alu, width: Width, dst: Gpr, b: Source) {
+        self.emit_alu(op, width, dst, b);
+        if op != Alu::Cmp {
+            self.zero_flag = Some((self.asm.offset(), dst, size(width)));
+        }
+    }
+
+    fn emit_alu(&mut self, op: Alu, width: Width, dst: Gpr, b: Source) {
         let size = size(width);
         match b {
             Source::Reg(b) => self.asm.alu_rr(op, size, dst, gpr(b)),
@@ -81,7 +88,7 @@ impl X64 {
     /// Commuting operations.
     fn bitwise(&mut self, op: Alu, width: Width, dst: Gpr, a: Gpr, b: Source) {
         match b {
-            Source::Reg(b) if gpr(b) == dst => self.asm.alu_rr(op, size(width), dst, a),
+            Source::Reg(b) if gpr(b) == dst => self.alu(op, width, dst, Source::Reg(reg(a))),
             _ => {
                 self.copy(width, dst, a);
                 self.alu(op, width, dst, b);

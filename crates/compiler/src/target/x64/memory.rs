@@ -29,7 +29,7 @@ impl X64 {
     }
 
     /// The operand of a memory access; may use the scratch register.
-    fn linear(&mut self, address: Address) -> Mem {
+    pub(super) fn linear(&mut self, address: Address) -> Mem {
         match (address.index, i32::try_from(address.offset)) {
             (Some(index), Ok(offset)) => Mem::base_index(MEMORY, gpr(index), Scale::One, offset),
             (None, Ok(offset)) => Mem::base(MEMORY, offset),
@@ -71,12 +71,50 @@ impl X64 {
         }
     }
 
+    /// `dst op= b`.
+    pub(super) fn alu_memory(&mut self, op: Alu, width: Width, dst: Gpr, b: Address) {
+        let b = self.linear(b);
+        self.site(TrapKind::MemoryOutOfBounds);
+        self.asm.alu_rm(op, size(width), dst, b);
+    }
+
+    pub(super) fn binary_memory(
+        &mut self,
+        op: IntBinary,
+        width: Width,
+        dst: Reg,
+        a: Reg,
+        b: Address,
+    ) {
+        debug_assert!(
+            dst == a || b.index != Some(dst),
+            "the index is read after the result's register is written"
+        );
+        if dst != a {
+            self.asm.mov_rr(size(width), gpr(dst), gpr(a));
+        }
+        let op = match op {
+            IntBinary::Add => Alu::Add,
+            IntBinary::Sub => Alu::Sub,
+            IntBinary::And => Alu::And,
+            IntBinary::Or => Alu::Or,
+            IntBinary::Xor => Alu::Xor,
+            _ => {
+                debug_assert!(op == IntBinary::Mul, "others have no memory form");
+                let b = self.linear(b);
+                self.site(TrapKind::MemoryOutOfBounds);
+                return self.asm.imul_rm(size(width), gpr(dst), b);
+            }
+        };
+        self.alu_memory(op, width, gpr(dst), b);
+        self.zero_flag = Some((self.asm.offset(), gpr(dst), size(width)));
+    }
+
     pub(super) fn memory_store(&mut self, access: Access, address: Address, src: Source) {
-        let (size, width) = match access {
-            Access::Bits8 { .. } => (Size::S8, Width::W32),
-            Access::Bits16 { .. } => (Size::S16, Width::W32),
-            Access::Bits32 { .. } | Access::F32 => (Size::S32, Width::W32),
-            Access::Bits64 | Access::F64 => (Size::S64, Width::W64),
+        let size = access_size(access);
+        let width = match size {
+            Size::S64 => Width::W64,
+            _ => Width::W32,
         };
         match src {
             Source::Reg(src) if src.class() == Class::General => {
@@ -113,5 +151,15 @@ impl X64 {
                 self.asm.movs_mr(fsize(width), to, FLOAT_SCRATCH);
             }
         }
+    }
+}
+
+/// The size of an access in memory.
+pub(super) fn access_size(access: Access) -> Size {
+    match access {
+        Access::Bits8 { .. } => Size::S8,
+        Access::Bits16 { .. } => Size::S16,
+        Access::Bits32 { .. } | Access::F32 => Size::S32,
+        Access::Bits64 | Access::F64 => Size::S64,
     }
 }
