@@ -16,6 +16,7 @@ mod compile;
 mod error;
 mod generate;
 mod instruction;
+mod magic;
 mod module;
 mod operation;
 mod target;

@@ -368,18 +368,9 @@ impl<M: MacroAssembler> Generator<'_, M> {
         let b = self.state.pop();
         let a = self.state.pop();
         if let Some(divisor) = self.constant(&b)
-            && divisor.is_power_of_two()
-            && matches!(op, Division::DivU | Division::RemU)
+            && !may_trap(op, width, divisor)
         {
-            let (op, operand) = match op {
-                Division::DivU => (IntBinary::ShrU, u64::from(divisor.trailing_zeros())),
-                _ => (IntBinary::And, divisor - 1),
-            };
-            let left = self.read(a);
-            let dst = self.result(Class::General, &[left]);
-            self.masm
-                .int_binary(op, width, dst, left, Source::Const(operand));
-            return self.push_register(ty, dst);
+            return self.divide_by_constant(op, width, a, divisor);
         }
         let (quotient, remainder) = self.registers.division;
         let bound = RegSet::of(&[quotient, remainder]);
@@ -402,6 +393,39 @@ impl<M: MacroAssembler> Generator<'_, M> {
                 Division::RemS | Division::RemU => remainder,
             },
         );
+    }
+
+    fn divide_by_constant(&mut self, op: Division, width: Width, a: Operand, divisor: u64) {
+        let ty = int_type(width);
+        if divisor.is_power_of_two() && matches!(op, Division::DivU | Division::RemU) {
+            let (op, operand) = match op {
+                Division::DivU => (IntBinary::ShrU, u64::from(divisor.trailing_zeros())),
+                _ => (IntBinary::And, divisor - 1),
+            };
+            let left = self.read(a);
+            let dst = self.result(Class::General, &[left]);
+            self.masm
+                .int_binary(op, width, dst, left, Source::Const(operand));
+            return self.push_register(ty, dst);
+        }
+        let mut dividend = self.read(a);
+        let dst = match width {
+            W32 => self.allocate(Class::General, None),
+            W64 => {
+                let (first, second) = self.registers.division;
+                let bound = RegSet::of(&[first, second]);
+                if bound.contains(dividend) {
+                    let other = self.allocate_except(Class::General, None, bound);
+                    self.masm.move_register(ty, other, dividend);
+                    dividend = other;
+                }
+                self.vacate(first, bound);
+                self.vacate(second, bound);
+                second
+            }
+        };
+        self.masm.divide_constant(op, width, dst, dividend, divisor);
+        self.push_register(ty, dst);
     }
 
     // Comparisons and conditions.
@@ -526,4 +550,13 @@ fn int_type(width: Width) -> ValType {
         W32 => I32,
         W64 => I64,
     }
+}
+
+/// Whether a division by this constant can trap: by zero, or of the least number by -1.
+fn may_trap(op: Division, width: Width, divisor: u64) -> bool {
+    let minus_one = match width {
+        W32 => u64::from(u32::MAX),
+        W64 => u64::MAX,
+    };
+    divisor == 0 || (matches!(op, Division::DivS | Division::RemS) && divisor == minus_one)
 }

@@ -270,6 +270,9 @@ pub(crate) trait MacroAssembler: Sized {
     /// Divides the first register of [`Registers::division`] by another one; the quotient
     /// ends up in the first, the remainder in the second.
     fn divide(&mut self, op: Division, width: Width, divisor: Reg);
+    /// Divides by a constant that is neither 0 nor, with signs, -1. `dst` is not `a`. For 64 bits, `dst` is
+    /// the second register of [`Registers::division`], and the first one is overwritten.
+    fn divide_constant(&mut self, op: Division, width: Width, dst: Reg, a: Reg, divisor: u64);
     fn compare(&mut self, width: Width, a: Reg, b: Source);
     /// Compares with zero; only for [`Condition::Equal`] and [`Condition::NotEqual`].
     fn compare_zero(&mut self, width: Width, a: Reg);

@@ -5,6 +5,7 @@
 //! its greatest height; scratch: `r11`, `xmm14`, `xmm15`. Everything else belongs to the generator.
 
 mod convert;
+mod divide;
 mod float;
 mod integer;
 mod memory;
@@ -571,6 +572,13 @@ impl MacroAssembler for X64 {
 
     fn divide(&mut self, op: Division, width: Width, divisor: Reg) {
         self.integer_divide(op, width, gpr(divisor));
+    }
+
+    fn divide_constant(&mut self, op: Division, width: Width, dst: Reg, a: Reg, divisor: u64) {
+        self.quotient_by_constant(op, width, gpr(dst), gpr(a), divisor);
+        if matches!(op, Division::RemS | Division::RemU) {
+            self.remainder_of_quotient(width, gpr(dst), gpr(a), divisor);
+        }
     }
 
     fn compare(&mut self, width: Width, a: Reg, b: Source) {

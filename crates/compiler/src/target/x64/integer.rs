@@ -222,38 +222,6 @@ impl X64 {
         }
     }
 
-    pub(super) fn integer_divide(&mut self, op: Division, width: Width, divisor: Gpr) {
-        let size = size(width);
-        match op {
-            Division::DivU | Division::RemU => {
-                self.asm.alu_rr(Alu::Xor, Size::S32, Gpr::Rdx, Gpr::Rdx);
-                self.site(TrapKind::IntegerDivideByZero);
-                self.asm.div_r(size, divisor);
-            }
-            Division::DivS | Division::RemS => {
-                let (plain, done) = (self.asm.new_label(), self.asm.new_label());
-                self.asm.alu_ri(Alu::Cmp, size, divisor, -1);
-                self.asm.jcc_short(Cond::NE, plain);
-                if op == Division::DivS {
-                    let overflow = self.trap_label(TrapKind::IntegerOverflow);
-                    self.asm.neg_r(size, Gpr::Rax);
-                    self.asm.jcc(Cond::O, overflow);
-                } else {
-                    self.asm.alu_rr(Alu::Xor, Size::S32, Gpr::Rdx, Gpr::Rdx);
-                }
-                self.asm.jmp_short(done);
-                self.asm.bind(plain);
-                match width {
-                    Width::W32 => self.asm.cdq(),
-                    Width::W64 => self.asm.cqo(),
-                }
-                self.site(TrapKind::IntegerDivideByZero);
-                self.asm.idiv_r(size, divisor);
-                self.asm.bind(done);
-            }
-        }
-    }
-
     pub(super) fn integer_compare(&mut self, width: Width, a: Gpr, b: Source) {
         match b {
             Source::Const(0) => self.asm.test_rr(size(width), a, a),
