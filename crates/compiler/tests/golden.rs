@@ -1,13 +1,15 @@
-//! Golden machine code: for each `tests/golden/*.wat` the disassembly of its functions, beside it.
+//! Golden machine code: for each `tests/golden/*.wat` the disassembly of its functions, beside it. Files whose
+//! names begin with `metered` are compiled with both meters.
 //!
 //! A difference shows what a change does to the code. `PVF_BLESS=1` writes the files anew.
 
 use iced_x86::{Decoder, DecoderOptions, Formatter, IntelFormatter};
-use pvf_compiler::{Artifact, CompileOptions, compile};
+use pvf_compiler::{Artifact, CompileOptions, Costs, Metering, compile};
 use pvf_spec::Features;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
+use std::sync::Arc;
 use std::{env, fs};
 
 /// The code of the defined functions: a line per instruction, with the trap it may cause.
@@ -62,7 +64,15 @@ fn machine_code_is_as_it_was() {
     let mut different = Vec::new();
     for path in files {
         let wasm = wat::parse_file(&path).unwrap();
-        let artifact = compile(&wasm, &CompileOptions::new(Features::ALL)).unwrap();
+        let mut options = CompileOptions::new(Features::ALL);
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.starts_with("metered") {
+            options.metering = Metering {
+                logical_stack: true,
+                gas: Some(Arc::new(Costs::default())),
+            };
+        }
+        let artifact = compile(&wasm, &options).unwrap();
         let text = disassemble(&artifact);
         let golden = path.with_extension("x86_64");
         if env::var_os("PVF_BLESS").is_some() {

@@ -36,7 +36,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
             I::Return => self.return_early(),
             I::Call(function) => self.call(function),
             I::CallIndirect(signature) => self.call_indirect(signature),
-            I::Builtin(builtin, segment) => self.call_builtin(builtin, segment),
+            I::Builtin(builtin, segment) => self.builtin(builtin, segment),
             I::Drop => {
                 self.state.pop();
             }
@@ -265,6 +265,31 @@ impl<M: MacroAssembler> Generator<'_, M> {
             self.push_register_of(pages, register);
         }
         self.call_builtin(Builtin::MemoryGrow, 0);
+    }
+
+    fn builtin(&mut self, builtin: Builtin, segment: u32) {
+        let length = self.state.operands.last();
+        let length = length.and_then(|length| self.constant(length));
+        match (builtin, length) {
+            (Builtin::MemoryCopy, Some(bytes)) if in_place(bytes, false) => {
+                self.state.pop();
+                let (src, dst) = (self.state.pop(), self.state.pop());
+                let (src, dst) = (self.read(src), self.read(dst));
+                self.masm.copy_memory(dst, src, bytes as u32);
+            }
+            (Builtin::MemoryFill, Some(bytes)) if in_place(bytes, true) => {
+                let value = self.state.operands[self.state.operands.len() - 2];
+                let Some(value) = self.constant(&value) else {
+                    return self.call_builtin(builtin, segment);
+                };
+                self.state.pop();
+                self.state.pop();
+                let dst = self.state.pop();
+                let dst = self.read(dst);
+                self.masm.fill_memory(dst, value as u8, bytes as u32);
+            }
+            _ => self.call_builtin(builtin, segment),
+        }
     }
 
     /// Pushes an operand back that was popped to be read; a register is its own or a local's.
@@ -550,6 +575,12 @@ fn int_type(width: Width) -> ValType {
         W32 => I32,
         W64 => I64,
     }
+}
+
+/// Whether so many bytes of memory are copied or filled by the code itself, in at most two accesses: of one
+/// power of two, or two of one that overlap.
+fn in_place(bytes: u64, fill: bool) -> bool {
+    (1..=16).contains(&bytes) && (fill || bytes != 3)
 }
 
 /// Whether a division by this constant can trap: by zero, or of the least number by -1.

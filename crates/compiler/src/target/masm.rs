@@ -261,6 +261,10 @@ pub(crate) trait MacroAssembler: Sized {
     fn compare_with_memory(&mut self, width: Width, a: Reg, b: Address);
     /// Compares what is loaded, in the width of the access, with a constant, sign-extended from 32 bits.
     fn compare_memory(&mut self, access: Access, a: Address, b: u32);
+    /// `memory.copy` of 1 to 16 bytes, but not 3.
+    fn copy_memory(&mut self, dst: Reg, src: Reg, bytes: u32);
+    /// `memory.fill` of 1 to 16 bytes.
+    fn fill_memory(&mut self, dst: Reg, value: u8, bytes: u32);
     /// `dst` = size in pages.
     fn memory_size(&mut self, dst: Reg);
 

@@ -4,6 +4,7 @@
 //! memory; if they are counted, `r13` the gas left and `r12` the units of the logical stack below
 //! its greatest height; scratch: `r11`, `xmm14`, `xmm15`. Everything else belongs to the generator.
 
+mod bulk;
 mod convert;
 mod divide;
 mod float;
@@ -553,6 +554,14 @@ impl MacroAssembler for X64 {
         let a = self.linear(a);
         self.site(TrapKind::MemoryOutOfBounds);
         self.asm.alu_mi(Alu::Cmp, access_size(access), a, b as i32);
+    }
+
+    fn copy_memory(&mut self, dst: Reg, src: Reg, bytes: u32) {
+        self.copy_bytes(gpr(dst), gpr(src), bytes);
+    }
+
+    fn fill_memory(&mut self, dst: Reg, value: u8, bytes: u32) {
+        self.fill_bytes(gpr(dst), value, bytes);
     }
 
     fn memory_size(&mut self, dst: Reg) {
