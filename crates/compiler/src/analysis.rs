@@ -8,15 +8,17 @@
 //!
 //! Files: [`visitor`] each operator is validated, then given to the walk; [`walk`] follows control
 //! flow; [`lower`] makes instructions of operators; [`meters`] the meters on the same walk;
-//! [`liveness`] the passes backward.
+//! [`liveness`] the passes backward; [`locals`] their types.
 
 mod liveness;
+mod locals;
 mod lower;
 mod meters;
 mod visitor;
 mod walk;
 
 pub(crate) use liveness::{TRACKED_LOCALS, contains};
+pub(crate) use locals::Locals;
 
 use crate::CompileError;
 use crate::CompileOptions;
@@ -50,7 +52,7 @@ pub(crate) struct LabelInfo {
 #[derive(Default)]
 pub(crate) struct Analysis {
     /// Types of all locals, parameters first.
-    pub locals: Vec<ValType>,
+    pub locals: Locals,
     /// How many of them are parameters.
     pub params: u32,
     /// It calls no function of the module nor of the host.
@@ -133,20 +135,20 @@ impl Analyser {
         for _ in 0..locals.get_count() {
             let offset = locals.original_position();
             let (count, ty) = locals.read().map_err(wrap)?;
-            let total = analysis.locals.len() as u64 + u64::from(count);
+            let total = u64::from(analysis.locals.count()) + u64::from(count);
             limits.locals(total).map_err(limit(offset))?;
             validator.define_locals(offset, count, ty).map_err(wrap)?;
             let ty = ValType::from_wasmparser(ty).ok_or_else(|| {
                 CompileError::unsupported("reference-types", Some(function), narrow(offset))
             })?;
-            analysis.locals.resize(total as usize, ty);
+            analysis.locals.push(count, ty);
         }
         analysis
             .weights
-            .resize(analysis.locals.len().min(TRACKED_LOCALS as usize), 0);
-        analysis.liveness.begin(analysis.locals.len());
+            .resize(analysis.locals.tracked() as usize, 0);
+        analysis.liveness.begin(analysis.locals.tracked());
 
-        let declared = analysis.locals.len() as u32 - analysis.params;
+        let declared = analysis.locals.count() - analysis.params;
         let meter = |error| CompileError::Meter { function, error };
         let mut meters = Meters {
             module,
@@ -193,7 +195,9 @@ impl Analyser {
         self.frames.clear();
         self.frames.push(Frame::body());
         analysis.locals.clear();
-        analysis.locals.extend_from_slice(&ty.params);
+        for &ty in &ty.params {
+            analysis.locals.push(1, ty);
+        }
         analysis.params = ty.params.len() as u32;
         analysis.max_height = 0;
         analysis.is_leaf = true;

@@ -131,8 +131,8 @@ pub(crate) fn generate<M: MacroAssembler>(
 ) -> GeneratedFunction {
     let info = &context.module.info;
     let signature = info.functions[body.function as usize].signature;
-    let declared = analysis.locals.len() as u32 - analysis.params;
-    let tracked = (analysis.locals.len() as u32).min(TRACKED_LOCALS);
+    let declared = analysis.locals.count() - analysis.params;
+    let tracked = analysis.locals.tracked();
     let mut generator = Generator {
         registers: masm.registers(),
         masm,
@@ -200,11 +200,12 @@ impl<M: MacroAssembler> Generator<'_, M> {
                 None => {}
             }
         }
-        for local in self.analysis.params..tracked {
-            self.state.constant.insert(local);
-            self.state.constants[local as usize] = 0;
+        if self.analysis.params < tracked {
+            let params = LocalSet::first(self.analysis.params);
+            self.state.constant = self.all_tracked.without(params);
+            self.state.constants[self.analysis.params as usize..tracked as usize].fill(0);
         }
-        let locals = self.analysis.locals.len() as u32;
+        let locals = self.analysis.locals.count();
         let untracked = self.analysis.params.max(TRACKED_LOCALS);
         if untracked < locals {
             let (from, to) = (self.local_slot(locals - 1), self.local_slot(untracked));
@@ -245,7 +246,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
         let params = self.analysis.params;
         let slots = match local.checked_sub(params) {
             Some(declared) => {
-                let count = self.analysis.locals.len() as u32 - params;
+                let count = self.analysis.locals.count() - params;
                 self.analysis.max_height + count - 1 - declared
             }
             None => self.frame_bytes / SLOT_BYTES as u32 + params - 1 - local,
@@ -259,9 +260,8 @@ impl<M: MacroAssembler> Generator<'_, M> {
 
     #[cfg(debug_assertions)]
     fn check(&self) {
-        let tracked = self.analysis.locals.len().min(TRACKED_LOCALS as usize);
         self.state
-            .check(&self.analysis.locals, self.registers.all(), tracked);
+            .check(&self.analysis.locals, self.registers.all());
     }
 
     /// The instruction that follows, to see what becomes of a result.

@@ -62,8 +62,8 @@ pub(super) struct Liveness {
 }
 
 impl Liveness {
-    pub fn begin(&mut self, locals: usize) {
-        self.words = locals.min(TRACKED_LOCALS as usize).div_ceil(64);
+    pub fn begin(&mut self, tracked: u32) {
+        self.words = tracked.div_ceil(64) as usize;
         self.live.clear();
         self.loops.clear();
     }

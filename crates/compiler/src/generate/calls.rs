@@ -168,7 +168,7 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
         for register in self.state.held.iter() {
             let local = self.state.holder(register);
             if !self.state.home.contains(local) {
-                let ty = self.analysis.locals[local as usize];
+                let ty = self.analysis.locals.ty(local);
                 self.masm.store_slot(ty, self.local_slot(local), register);
                 self.state.home.insert(local);
             }

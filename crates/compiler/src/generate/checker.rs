@@ -5,13 +5,14 @@
 //! value somewhere.
 
 use super::state::{Location, Owner, State};
-use crate::artifact::ValType;
+use crate::analysis::Locals;
 use crate::target::masm::{Reg, RegSet};
 
 impl State {
     /// Panics with what does not agree. `types` are those of all locals, `all` the registers
-    /// there are, `tracked` the locals that take part.
-    pub(super) fn check(&self, types: &[ValType], all: RegSet, tracked: usize) {
+    /// there are.
+    pub(super) fn check(&self, types: &Locals, all: RegSet) {
+        let tracked = types.tracked() as usize;
         assert!(
             self.temporaries == RegSet::default(),
             "an operator kept temporaries"
@@ -37,11 +38,7 @@ impl State {
                         Some(register),
                         "local {local}"
                     );
-                    assert_eq!(
-                        types[local as usize].class(),
-                        register.class(),
-                        "local {local}"
-                    );
+                    assert_eq!(types.ty(local).class(), register.class(), "local {local}");
                 }
                 Owner::Operand(position) => {
                     let operand = self.operands[position as usize];

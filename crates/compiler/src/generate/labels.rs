@@ -169,7 +169,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
     pub(super) fn fix(&mut self, label: LabelId) {
         let live = self.analysis.live(label);
         // Constants cannot be carried over a label.
-        let constants = self.state.constant;
+        let constants = self.state.constant.without(self.state.home);
         for local in constants.members_in(live) {
             self.settle_constant(local);
         }
@@ -188,7 +188,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
         if self.state.home.contains(local) {
             return;
         }
-        let ty = self.analysis.locals[local as usize];
+        let ty = self.analysis.locals.ty(local);
         let bits = self.state.constants[local as usize];
         let free = self.free_register(ty.class(), self.state.preferred[local as usize]);
         match free {
@@ -206,7 +206,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
         if self.state.home.contains(local) {
             return;
         }
-        let ty = self.analysis.locals[local as usize];
+        let ty = self.analysis.locals.ty(local);
         let bits = self.state.constants[local as usize];
         self.masm.store_slot_const(ty, self.local_slot(local), bits);
         self.state.home.insert(local);
@@ -217,18 +217,25 @@ impl<M: MacroAssembler> Generator<'_, M> {
         self.edge_stores.clear();
         self.edge_moves.clear();
         let mut target = self.labels[label as usize];
-        for register in target.held.iter() {
+        let stay = self.staying(&target);
+        for register in target.held.without(stay).iter() {
             self.plan_local(&mut target, register);
         }
+        // A local in its place at a label that thinks it is at home too, where it is not.
+        for register in stay.and(target.clean).iter() {
+            if !self.state.home.contains(target.local(register)) {
+                self.soil(&mut target, register);
+            }
+        }
         let live = self.analysis.live(label);
-        for register in self.state.held.iter() {
+        for register in self.state.held.without(stay).iter() {
             let local = self.state.holder(register);
             if contains(live, local) && !self.state.home.contains(local) && !target.holds(local) {
                 self.edge_stores.push(Store::Local(local, register));
             }
         }
-        if !self.state.constant.is_empty() {
-            let mut stale = self.state.constant;
+        let mut stale = self.state.constant.without(self.state.home);
+        if !stale.is_empty() {
             for register in target.held.iter() {
                 stale.remove(target.local(register));
             }
@@ -244,15 +251,11 @@ impl<M: MacroAssembler> Generator<'_, M> {
     /// A local that is to be in a register at the label.
     fn plan_local(&mut self, target: &mut LabelState, register: Reg) {
         let local = target.local(register);
-        let ty = self.analysis.locals[local as usize];
+        let ty = self.analysis.locals.ty(local);
         let at_home = self.state.home.contains(local);
         let now = self.state.register[local as usize];
         if target.clean.contains(register) && !at_home {
-            debug_assert!(
-                !target.bound,
-                "a local that is clean at a loop's label is not written in the loop"
-            );
-            target.clean.remove(register);
+            self.soil(target, register);
         }
         let origin = match now {
             Some(now) => Origin::Reg(now),
@@ -267,6 +270,26 @@ impl<M: MacroAssembler> Generator<'_, M> {
             None => Origin::Slot(self.local_slot(local)),
         };
         self.edge_moves.add(register, origin, ty);
+    }
+
+    /// Registers that hold the same local now and at a label.
+    fn staying(&self, target: &LabelState) -> RegSet {
+        let mut stay = self.state.held.and(target.held);
+        for register in stay.iter() {
+            if self.state.holder(register) != target.local(register) {
+                stay.remove(register);
+            }
+        }
+        stay
+    }
+
+    /// A local is not in its home on every path to a label.
+    fn soil(&self, target: &mut LabelState, register: Reg) {
+        debug_assert!(
+            !target.bound,
+            "a local that is clean at a loop's label is not written in the loop"
+        );
+        target.clean.remove(register);
     }
 
     /// The values carried to the label.
@@ -314,7 +337,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
         for at in 0..self.edge_stores.len() {
             match self.edge_stores[at] {
                 Store::Local(local, register) => {
-                    let ty = self.analysis.locals[local as usize];
+                    let ty = self.analysis.locals.ty(local);
                     self.masm.store_slot(ty, self.local_slot(local), register);
                 }
                 Store::Operand(from, to) => {
@@ -361,7 +384,8 @@ impl<M: MacroAssembler> Generator<'_, M> {
     fn adopt(&mut self, label: LabelId, carried: &[ValType]) {
         let target = self.labels[label as usize];
         self.state.truncate(target.base);
-        for register in self.state.held.iter() {
+        let stay = self.staying(&target);
+        for register in self.state.held.without(stay).iter() {
             self.state.unbind_local(self.state.holder(register));
         }
         self.state.end_operator();
@@ -369,7 +393,9 @@ impl<M: MacroAssembler> Generator<'_, M> {
         self.state.home = self.all_tracked;
         for register in target.held.iter() {
             let local = target.local(register);
-            self.state.bind_local(local, register);
+            if !stay.contains(register) {
+                self.state.bind_local(local, register);
+            }
             if !target.clean.contains(register) {
                 self.state.home.remove(local);
             }
@@ -443,19 +469,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
             let mut chosen = std::mem::take(self.loop_locals);
             chosen.clear();
             if room != 0 {
-                let live = self.analysis.live(label);
-                let accessed = self.all_tracked;
-                let accessed = accessed.members_in(self.analysis.accessed(number));
-                chosen.extend(accessed.filter(|&local| {
-                    contains(live, local) && self.analysis.locals[local as usize].class() == class
-                }));
-                chosen.sort_by_key(|&local| {
-                    (
-                        std::cmp::Reverse(self.analysis.weights[local as usize]),
-                        local,
-                    )
-                });
-                chosen.truncate(room);
+                self.heaviest(label, number, class, room, &mut chosen);
             }
             // Others keep their registers while there is room.
             let mut spare = room - chosen.len();
@@ -479,8 +493,37 @@ impl<M: MacroAssembler> Generator<'_, M> {
         }
     }
 
+    /// The heaviest locals of a class that are accessed in a loop and alive at its start, of equal ones the
+    /// first.
+    fn heaviest(
+        &self,
+        label: LabelId,
+        number: u32,
+        class: Class,
+        room: usize,
+        chosen: &mut Vec<u32>,
+    ) {
+        let alive = self.all_tracked.and(self.analysis.live(label));
+        let weights = &self.analysis.weights[..];
+        let mut least = 0;
+        for local in alive.members_in(self.analysis.accessed(number)) {
+            let weight = weights[local as usize];
+            let full = chosen.len() == room;
+            if full && weight <= least || self.analysis.locals.ty(local).class() != class {
+                continue;
+            }
+            if full {
+                chosen.pop();
+            }
+            let lighter = |&other: &u32| weights[other as usize] < weight;
+            let at = chosen.iter().position(lighter).unwrap_or(chosen.len());
+            chosen.insert(at, local);
+            least = chosen.last().map_or(0, |&last| weights[last as usize]);
+        }
+    }
+
     fn load_loop_local(&mut self, local: u32) {
-        let ty = self.analysis.locals[local as usize];
+        let ty = self.analysis.locals.ty(local);
         let preferred = self.state.preferred[local as usize];
         let Some(register) = self.free_register(ty.class(), preferred) else {
             return;

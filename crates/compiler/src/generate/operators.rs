@@ -79,7 +79,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
 
     fn local_get(&mut self, local: u32) {
         let dead = self.access_is_dead();
-        let ty = self.analysis.locals[local as usize];
+        let ty = self.analysis.locals.ty(local);
         if local >= TRACKED_LOCALS {
             let register = self.allocate(ty.class(), None);
             self.masm.load_slot(ty, register, self.local_slot(local));

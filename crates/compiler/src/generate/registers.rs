@@ -77,7 +77,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
         match self.state.owners[register.index()] {
             Owner::Local(local) => {
                 if !self.state.home.contains(local) {
-                    let ty = self.analysis.locals[local as usize];
+                    let ty = self.analysis.locals.ty(local);
                     self.masm.store_slot(ty, self.local_slot(local), register);
                     self.state.home.insert(local);
                 }
@@ -103,7 +103,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
         let other = free.and(self.registers.of(class)).first();
         match (self.state.owners[register.index()], other) {
             (Owner::Local(local), Some(other)) => {
-                let ty = self.analysis.locals[local as usize];
+                let ty = self.analysis.locals.ty(local);
                 self.masm.move_register(ty, other, register);
                 self.state.unbind_local(local);
                 self.state.bind_local(local, other);
@@ -204,7 +204,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
         let mut hint = None;
         if let Some(local) = set_by(self.next())
             && local < TRACKED_LOCALS
-            && self.analysis.locals[local as usize].class() == class
+            && self.analysis.locals.ty(local).class() == class
             && self.state.references[local as usize] == 0
         {
             match self.state.register[local as usize] {

@@ -60,11 +60,23 @@ pub(super) struct LocalSet([u64; WORDS]);
 impl LocalSet {
     /// The first `count` locals.
     pub fn first(count: u32) -> Self {
-        let mut set = Self::default();
-        for local in 0..count {
-            set.insert(local);
-        }
-        set
+        Self(std::array::from_fn(|word| {
+            match count.saturating_sub(word as u32 * 64) {
+                bits @ 0..64 => (1 << bits) - 1,
+                _ => u64::MAX,
+            }
+        }))
+    }
+
+    /// Those that are in the other set too.
+    pub fn and(self, other: &[u64]) -> Self {
+        let other = |word: usize| other.get(word).copied().unwrap_or(0);
+        Self(std::array::from_fn(|word| self.0[word] & other(word)))
+    }
+
+    /// Those that are not in the other set.
+    pub fn without(self, other: Self) -> Self {
+        Self(std::array::from_fn(|word| self.0[word] & !other.0[word]))
     }
 
     pub fn is_empty(&self) -> bool {
