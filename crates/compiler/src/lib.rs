@@ -19,7 +19,7 @@ mod module;
 mod target;
 
 pub use artifact::{Artifact, ArtifactError, ModuleInfo};
-pub use compile::{CompileOptions, Metering, compile};
+pub use compile::{CompileOptions, Metering, compile, schedule_hash};
 pub use error::CompileError;
 pub use module::function_names;
 pub use pvf_metering::{Costs, Schedule, ScheduleError};
