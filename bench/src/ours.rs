@@ -7,11 +7,21 @@ use pvf_spec::Features;
 
 /// Compiles in the calling thread, with or without counting the logical stack.
 pub fn compile(wasm: &[u8], features: Features, logical_stack: bool) -> Result<Artifact, String> {
+    let metering = Metering {
+        logical_stack,
+        gas: None,
+    };
+    compile_metered(wasm, features, metering)
+}
+
+/// Compiles in the calling thread with these meters.
+pub fn compile_metered(
+    wasm: &[u8],
+    features: Features,
+    metering: Metering,
+) -> Result<Artifact, String> {
     let options = CompileOptions {
-        metering: Metering {
-            logical_stack,
-            gas: None,
-        },
+        metering,
         ..CompileOptions::new(features)
     };
     pvf_compiler::compile(wasm, &options).map_err(|error| error.to_string())
@@ -24,7 +34,14 @@ pub fn load(artifact: Artifact) -> Result<Module, String> {
 
 /// A validation function with its host functions.
 pub fn prepare(wasm: &[u8], logical_stack: bool) -> Result<Pvf, String> {
-    let module = load(compile(wasm, Features::POLKADOT, logical_stack)?)?;
+    let artifact = compile(wasm, Features::POLKADOT, logical_stack)?;
+    prepared(artifact)
+}
+
+/// A validation function from its artifact: the logical stack has Polkadot's limit if the code counts it.
+pub fn prepared(artifact: Artifact) -> Result<Pvf, String> {
+    let logical_stack = artifact.module.meters.logical_stack;
+    let module = load(artifact)?;
     let mut parameters = HostParameters::default();
     if !logical_stack {
         parameters.execution.stack_logical_max = None;

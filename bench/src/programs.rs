@@ -3,6 +3,7 @@
 use crate::measure::{Figures, Samples, geometric_mean, timed};
 use crate::report::{Table, number, write_json};
 use crate::{Engine, Options, ours};
+use pvf_compiler::Artifact;
 use pvf_runtime::{Instance, Linker, Module, Value};
 use pvf_spec::{ExecutionParameters, Features};
 use serde::Serialize;
@@ -14,7 +15,7 @@ macro_rules! programs {
 }
 
 /// Each exports `run: [] -> [i64]` and may import `env.next: [i64] -> [i64]`.
-const PROGRAMS: &[(&str, &str)] = programs![
+pub const PROGRAMS: &[(&str, &str)] = programs![
     "copy",
     "dispatch",
     "fibonacci",
@@ -80,7 +81,10 @@ pub fn run(options: &Options) -> Result<bool, String> {
 fn measure(name: &'static str, wasm: &[u8], options: &Options) -> Result<Row, String> {
     let mut wasmtime = wasmtime_run(wasm)?;
     let mut ours = match options.engines().contains(&Engine::Ours) {
-        true => Some(ours_run(wasm, options.logical_stack)?),
+        true => {
+            let artifact = ours::compile(wasm, Features::POLKADOT, options.logical_stack)?;
+            Some(ours_run(artifact)?)
+        }
         false => None,
     };
     let mut samples = [Samples::default(), Samples::default()];
@@ -132,12 +136,10 @@ fn wasmtime_run(wasm: &[u8]) -> Result<impl FnMut() -> Result<u64, String>, Stri
     })
 }
 
-fn ours_run(
-    wasm: &[u8],
-    logical_stack: bool,
-) -> Result<impl FnMut() -> Result<u64, String>, String> {
+/// What calls `run` of a compiled program.
+pub fn ours_run(artifact: Artifact) -> Result<impl FnMut() -> Result<u64, String>, String> {
     use pvf_compiler::artifact::{FuncType, ValType};
-    let module: Module = ours::load(ours::compile(wasm, Features::POLKADOT, logical_stack)?)?;
+    let module: Module = ours::load(artifact)?;
     let mut linker = Linker::new();
     let ty = FuncType {
         params: vec![ValType::I64],

@@ -18,8 +18,14 @@ struct Parts {
     globals: u64,
     exports: Vec<Vec<u8>>,
     elements: u64,
+    /// Entries of one element segment more.
+    element_entries: u64,
     bodies: Vec<u8>,
     data: u64,
+    /// With a data-count section.
+    data_count: bool,
+    /// Without a memory of its own.
+    no_memory: bool,
 }
 
 impl Parts {
@@ -27,7 +33,8 @@ impl Parts {
         // Type 0 is that of `f`, type 1 that of all others.
         let mut types = vec![vec![0x60, 0, 1, 0x7f], vec![0x60, 0, 0]];
         types.extend(self.types);
-        let f = self.imports.len() as u64;
+        // A memory among the imports has no place among the functions.
+        let f = self.imports.len() as u64 - u64::from(self.no_memory);
         let mut functions = leb(1 + self.more_functions);
         functions.push(0);
         functions.extend(std::iter::repeat_n(1, self.more_functions as usize));
@@ -48,11 +55,21 @@ impl Parts {
         if let Some(entries) = self.table {
             sections.push(section(4, &[vec![1, 0x70, 0], leb(entries)].concat()));
         }
-        sections.push(section(5, &[1, 0, 1]));
+        if !self.no_memory {
+            sections.push(section(5, &[1, 0, 1]));
+        }
         sections.push(section(6, &times(self.globals, &[0x7f, 0, 0x41, 0, 0x0b])));
         sections.push(section(7, &list(&exports)));
         if self.elements > 0 {
             sections.push(section(9, &times(self.elements, &[0, 0x41, 0, 0x0b, 0])));
+        }
+        if self.element_entries > 0 {
+            // Active in table 0 from 0 on, function 0 in every entry.
+            let entries = times(self.element_entries, &[0]);
+            sections.push(section(9, &[&[1, 0, 0x41, 0, 0x0b][..], &entries].concat()));
+        }
+        if self.data_count {
+            sections.push(section(12, &leb(self.data)));
         }
         sections.push(section(10, &bodies));
         if self.data > 0 {
@@ -71,94 +88,93 @@ fn body(content: &[u8]) -> Parts {
     }
 }
 
+/// A module with a count of something.
 type Make = fn(u64) -> Vec<u8>;
 
-const TABLE: &[(&str, u64, &[&str], Make)] = &[
-    ("types", 10_000, &[], |n| {
-        Parts {
-            types: vec![vec![0x60, 0, 0]; n as usize - 2],
-            ..Parts::default()
-        }
-        .build()
-    }),
-    ("params", 1_000, &[], |n| {
-        Parts {
-            types: vec![[vec![0x60], times(n, &[0x7f]), vec![0]].concat()],
-            ..Parts::default()
-        }
-        .build()
-    }),
-    ("results", 1_000, &["multi-value"], |n| {
-        Parts {
-            types: vec![[vec![0x60, 0], times(n, &[0x7f])].concat()],
-            ..Parts::default()
-        }
-        .build()
-    }),
-    ("imports", 10_000, &[], |n| {
-        Parts {
-            imports: (0..n)
-                .map(|it| [sized(b"env"), numbered(it), vec![0, 1]].concat())
-                .collect(),
-            ..Parts::default()
-        }
-        .build()
-    }),
-    ("functions", 1_000_000, &["large"], |n| {
-        Parts {
-            more_functions: n - 1,
-            ..Parts::default()
-        }
-        .build()
-    }),
-    ("functions-imported", 1_000_000, &["large"], |n| {
-        Parts {
-            imports: (0..9)
-                .map(|it| [sized(b"env"), numbered(it), vec![0, 1]].concat())
-                .collect(),
-            more_functions: n - 10,
-            ..Parts::default()
-        }
-        .build()
-    }),
-    ("exports", 100_000, &[], |n| {
-        Parts {
-            exports: (1..n)
-                .map(|it| [sized(format!("x{it}").as_bytes()), vec![0, 0]].concat())
-                .collect(),
-            ..Parts::default()
-        }
-        .build()
-    }),
-    ("globals", 100_000, &[], |n| {
-        Parts {
-            globals: n,
-            ..Parts::default()
-        }
-        .build()
-    }),
-    ("table-entries", 10_000_000, &[], |n| {
-        Parts {
-            table: Some(n),
-            ..Parts::default()
-        }
-        .build()
-    }),
-    ("data-segments", 100_000, &[], |n| {
-        Parts {
-            data: n,
-            ..Parts::default()
-        }
-        .build()
-    }),
-    ("element-segments", 100_000, &[], |n| {
-        Parts {
-            table: Some(1),
-            elements: n,
-            ..Parts::default()
-        }
-        .build()
-    }),
+/// Name, limit, what an engine must offer, module.
+type Row = (&'static str, u64, &'static [&'static str], Make);
+
+/// Function imports, named by number.
+fn imports(count: u64, ty: u8) -> impl Iterator<Item = Vec<u8>> {
+    (0..count).map(move |it| [sized(b"env"), numbered(it), vec![0, ty]].concat())
+}
+
+/// An export of function 0.
+fn export(name: &[u8]) -> Vec<u8> {
+    [sized(name), vec![0, 0]].concat()
+}
+
+/// A function type of so many `i32` parameters, without results.
+fn params(count: u64) -> Vec<u8> {
+    [vec![0x60], times(count, &[0x7f]), vec![0]].concat()
+}
+
+/// Rows whose module is made of [`Parts`]: what differs from the default ones.
+macro_rules! parts {
+    (|$n:ident| $($field:ident: $value:expr),*) => {
+        |$n| Parts { $($field: $value,)* ..Parts::default() }.build()
+    };
+}
+
+const COUNTS: &[Row] = &[
+    (
+        "types",
+        10_000,
+        &[],
+        parts!(|n| types: vec![params(0); n as usize - 2]),
+    ),
+    ("params", 1_000, &[], parts!(|n| types: vec![params(n)])),
+    (
+        "results",
+        1_000,
+        &["multi-value"],
+        parts!(|n| types: vec![[vec![0x60, 0], times(n, &[0x7f])].concat()]),
+    ),
+    (
+        "imports",
+        10_000,
+        &[],
+        parts!(|n| imports: imports(n, 1).collect()),
+    ),
+    (
+        "functions",
+        1_000_000,
+        &["large"],
+        parts!(|n| more_functions: n - 1),
+    ),
+    (
+        "functions-imported",
+        1_000_000,
+        &["large"],
+        parts!(|n| imports: imports(9, 1).collect(), more_functions: n - 10),
+    ),
+    (
+        "exports",
+        100_000,
+        &[],
+        parts!(|n| exports: (1..n).map(|it| export(format!("x{it}").as_bytes())).collect()),
+    ),
+    ("globals", 100_000, &[], parts!(|n| globals: n)),
+    ("table-entries", 10_000_000, &[], parts!(|n| table: Some(n))),
+    (
+        "element-entries",
+        10_000_000,
+        &["large"],
+        parts!(|n| table: Some(10_000_000), element_entries: n),
+    ),
+    ("data-segments", 100_000, &[], parts!(|n| data: n)),
+    (
+        "data-count",
+        100_000,
+        &["bulk-memory"],
+        parts!(|n| data: n, data_count: true),
+    ),
+    (
+        "element-segments",
+        100_000,
+        &[],
+        parts!(|n| table: Some(1), elements: n),
+    ),
     ("body-bytes", 7_654_321, &[], |n| {
         let mut content = vec![1; n as usize];
         content[0] = 0;
@@ -173,22 +189,14 @@ const TABLE: &[(&str, u64, &[&str], Make)] = &[
     }),
     ("locals-with-parameters", 50_000, &[], |n| {
         // The second function takes ten parameters: its type is one of its own.
-        let types = vec![
-            vec![0x60, 0, 1, 0x7f],
-            [vec![0x60, 10], vec![0x7f; 10], vec![0]].concat(),
-        ];
+        let content = sized(&[vec![1], leb(n - 10), vec![0x7f, 0x0b]].concat());
         module(&[
-            section(1, &list(&types)),
+            section(1, &list(&[vec![0x60, 0, 1, 0x7f], params(10)])),
             section(3, &[2, 0, 1]),
-            section(7, &list(&[[sized(b"f"), vec![0, 0]].concat()])),
+            section(7, &list(&[export(b"f")])),
             section(
                 10,
-                &[
-                    vec![2],
-                    sized(&[0, 0x41, 42, 0x0b]),
-                    sized(&[vec![1], leb(n - 10), vec![0x7f, 0x0b]].concat()),
-                ]
-                .concat(),
+                &[vec![2], sized(&[0, 0x41, 42, 0x0b]), content].concat(),
             ),
         ])
     }),
@@ -205,27 +213,24 @@ const TABLE: &[(&str, u64, &[&str], Make)] = &[
     ("br_table-targets", 1_000_000, &[], |n| {
         body(&[vec![0, 0x41, 0, 0x0e], times(n, &[0]), vec![0, 0x0b]].concat()).build()
     }),
-    ("name-bytes-export", 100_000, &[], |n| {
-        Parts {
-            exports: vec![[sized(&vec![b'x'; n as usize]), vec![0, 0]].concat()],
-            ..Parts::default()
-        }
-        .build()
-    }),
-    ("name-bytes-import", 100_000, &[], |n| {
-        Parts {
-            imports: vec![[sized(b"env"), sized(&vec![b'x'; n as usize]), vec![0, 1]].concat()],
-            ..Parts::default()
-        }
-        .build()
-    }),
-    ("name-bytes-import-module", 100_000, &[], |n| {
-        Parts {
-            imports: vec![[sized(&vec![b'x'; n as usize]), sized(b"n"), vec![0, 1]].concat()],
-            ..Parts::default()
-        }
-        .build()
-    }),
+    (
+        "name-bytes-export",
+        100_000,
+        &[],
+        parts!(|n| exports: vec![export(&vec![b'x'; n as usize])]),
+    ),
+    (
+        "name-bytes-import",
+        100_000,
+        &[],
+        parts!(|n| imports: vec![[sized(b"env"), sized(&vec![b'x'; n as usize]), vec![0, 1]].concat()]),
+    ),
+    (
+        "name-bytes-import-module",
+        100_000,
+        &[],
+        parts!(|n| imports: vec![[sized(&vec![b'x'; n as usize]), sized(b"n"), vec![0, 1]].concat()]),
+    ),
     ("module-bytes", 50 * 1024 * 1024, &["large"], |n| {
         let plain = Parts::default().build();
         let rest = filler(n as usize - plain.len());
@@ -233,53 +238,119 @@ const TABLE: &[(&str, u64, &[&str], Make)] = &[
     }),
 ];
 
-/// Adds the cases.
-pub fn add(suite: &mut Suite) {
-    for (name, limit, needs, make) in TABLE {
-        for (place, count) in [("below", limit - 1), ("at", *limit), ("above", limit + 1)] {
-            let source = format!("limit-{name}-{place}");
-            suite.bytes(&source, make(count));
-            let mut case = Case::new("limits", "LIMIT-1", format!("{name}/{place}"))
-                .also(&["LIMIT-2"])
-                .module(&source)
-                .invoke("f", &[]);
-            for need in *needs {
-                case = case.needs(need);
-            }
-            suite.push(match place {
-                "above" => case.also(&["LIMIT-3"]).needs("limits").rejected("prepare"),
-                _ => case.valid(&[i32(42)]),
-            });
-        }
+/// The common bound of the sizes of the types of imports and exports, and a type of size 1,002.
+const SIZES: u64 = 999_998;
+const WIDE: u64 = 1_000;
+
+/// Size of the export of `f: () -> i32`, which is always there.
+const F: u64 = 2 + 1;
+
+/// As many imports of the wide type as fit below `sizes`, and one of another type for the rest.
+fn filled(sizes: u64, more: Parts) -> Parts {
+    let count = (sizes - 2) / (2 + WIDE);
+    let rest = sizes - count * (2 + WIDE);
+    let last = [sized(b"env"), sized(b"last"), vec![0, 3]].concat();
+    Parts {
+        types: vec![params(WIDE), params(rest - 2)],
+        imports: imports(count, 2)
+            .chain([last])
+            .chain(more.imports)
+            .collect(),
+        ..more
     }
-    decompression(suite);
-    type_sizes(suite);
 }
 
-/// The sizes of the types of imports and exports add up; see the rule for what is added.
-fn type_sizes(suite: &mut Suite) {
-    // Far from the bound on both sides: its exact place is the validator's.
-    let with = |exports: u64| {
-        let wide = [vec![0x60], times(1000, &[0x7f]), vec![0]].concat();
-        Parts {
-            types: vec![wide],
-            imports: (0..exports)
-                .map(|it| [sized(b"env"), numbered(it), vec![0, 2]].concat())
-                .collect(),
-            ..Parts::default()
-        }
+const TYPE_SIZES: &[Row] = &[
+    ("imports", SIZES, &[], |n| {
+        filled(n - F, Parts::default()).build()
+    }),
+    ("exports", SIZES, &[], |n| {
+        // Function 0 is the first import of the wide type, exported again and again.
+        let exports = (0..500)
+            .map(|it| export(format!("x{it}").as_bytes()))
+            .collect();
+        let rest = n - F - 500 * (2 + WIDE);
+        filled(
+            rest,
+            Parts {
+                exports,
+                ..Parts::default()
+            },
+        )
         .build()
-    };
-    for (name, imports, fits) in [("small", 100, true), ("large", 1100, false)] {
-        let source = format!("limit-type-sizes-{name}");
-        suite.bytes(&source, with(imports));
-        let case = Case::new("limits", "LIMIT-4", format!("type-sizes/{name}"))
+    }),
+    ("results", SIZES, &["multi-value"], |n| {
+        let ty = [vec![0x60, 3, 0x7f, 0x7e, 0x7d], times(997, &[0x7f])].concat();
+        let imports = (0..400)
+            .map(|it| [sized(b"more"), numbered(it), vec![0, 4]].concat())
+            .collect();
+        let mut parts = filled(
+            n - F - 400 * (2 + WIDE),
+            Parts {
+                imports,
+                ..Parts::default()
+            },
+        );
+        parts.types.push(ty);
+        parts.build()
+    }),
+    ("others", SIZES, &[], |n| {
+        // A global, a table and a memory count 1 each, by whatever names they are exported.
+        let of_kind = |kind: u8| {
+            (0..1_000)
+                .map(move |it| [sized(format!("{kind}.{it}").as_bytes()), vec![kind, 0]].concat())
+        };
+        let more = Parts {
+            exports: (1..=3).flat_map(of_kind).collect(),
+            globals: 1,
+            table: Some(1),
+            ..Parts::default()
+        };
+        filled(n - F - 3_000, more).build()
+    }),
+    ("memory-import", SIZES, &[], |n| {
+        let memory = [sized(b"env"), sized(b"memory"), vec![2, 0, 1]].concat();
+        let more = Parts {
+            imports: vec![memory],
+            no_memory: true,
+            ..Parts::default()
+        };
+        filled(n - F - 1, more).build()
+    }),
+];
+
+/// Adds the cases.
+pub fn add(suite: &mut Suite) {
+    for row in COUNTS {
+        at_the_boundary(suite, "LIMIT-1", &["LIMIT-2"], "", row);
+    }
+    decompression(suite);
+    for row in TYPE_SIZES {
+        at_the_boundary(suite, "LIMIT-4", &[], "type-sizes-", row);
+    }
+}
+
+/// One below the limit, at the limit and one above it.
+fn at_the_boundary(
+    suite: &mut Suite,
+    rule: &'static str,
+    also: &[&'static str],
+    prefix: &str,
+    (name, limit, needs, make): &Row,
+) {
+    for (place, count) in [("below", limit - 1), ("at", *limit), ("above", limit + 1)] {
+        let source = format!("limit-{prefix}{name}-{place}");
+        suite.bytes(&source, make(count));
+        let mut case = Case::new("limits", rule, format!("{prefix}{name}/{place}"))
+            .also(also)
             .module(&source)
             .invoke("f", &[]);
-        suite.push(if fits {
-            case.valid(&[i32(42)])
-        } else {
-            case.needs("limits").rejected("prepare")
+        for need in *needs {
+            case = case.needs(need);
+        }
+        suite.push(match place {
+            "above" => case.also(&["LIMIT-3"]).needs("limits").rejected("prepare"),
+            _ => case.valid(&[i32(42)]),
         });
     }
 }

@@ -18,6 +18,8 @@ pub struct Case {
     pub needs: Vec<String>,
     /// What must come out.
     pub expect: Map<String, Value>,
+    /// The module as text, relative to the suite's folder, if it has one.
+    pub wat: Option<String>,
     wasm: String,
     file: Option<String>,
     request: Map<String, Value>,
@@ -140,6 +142,7 @@ fn case(line: &str) -> Result<Case, String> {
             .as_object()
             .cloned()
             .ok_or("expect is missing")?,
+        wat: value["wat"].as_str().map(str::to_owned),
         wasm: text("wasm")?,
         file: value["file"].as_str().map(str::to_owned),
         request,
@@ -147,6 +150,31 @@ fn case(line: &str) -> Result<Case, String> {
 }
 
 impl Case {
+    /// What is asked, in JSON: parameters that the case gives, and steps.
+    pub fn question(&self) -> String {
+        let shown = [
+            "features",
+            "stack_native_max",
+            "stack_logical_max",
+            "gas_limit",
+            "gas_schedule",
+            "max_memory_pages",
+            "steps",
+        ];
+        let all = shown
+            .iter()
+            .filter_map(|&name| Some((name.to_owned(), self.request.get(name)?.clone())));
+        Value::Object(all.collect()).to_string()
+    }
+
+    /// Which module it is about, for people: its file or its hash.
+    pub fn module(&self) -> &str {
+        self.wat
+            .as_deref()
+            .or(self.file.as_deref())
+            .unwrap_or(&self.wasm)
+    }
+
     /// What the adapter is asked: paths made absolute, a compressed module unpacked into `scratch`.
     pub(crate) fn request(&self, suite: &Path, scratch: &Path) -> Result<Value, ReadError> {
         let hash = self.wasm.trim_start_matches("sha256:");

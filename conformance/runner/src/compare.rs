@@ -1,6 +1,7 @@
 //! An answer beside what a case expects.
 
 use serde_json::{Map, Value};
+use std::fmt;
 
 /// What is only compared if an engine measures it.
 const MEASURED: [&str; 4] = [
@@ -10,10 +11,48 @@ const MEASURED: [&str; 4] = [
     "memory",
 ];
 
-/// The first difference, in words.
-pub(crate) fn difference(expect: &Map<String, Value>, answer: &Value) -> Option<String> {
+/// How an answer differs from what a case expects: the first field that does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// The field, or `answer` where there is none.
+    pub field: String,
+    /// What it should be, as JSON.
+    pub expected: String,
+    /// What it is, as JSON or in words.
+    pub got: String,
+    /// What the engine says of it.
+    pub reason: Option<String>,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (field, expected, got) = (&self.field, &self.expected, &self.got);
+        write!(out, "{field}: expected {expected}, got {got}")?;
+        match &self.reason {
+            Some(reason) => write!(out, " ({reason})"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Difference {
+    /// There is no answer.
+    pub(crate) fn no_answer(expect: &Map<String, Value>, why: impl fmt::Display) -> Self {
+        let expected = expect.get("outcome").unwrap_or(&Value::Null);
+        Self {
+            field: "answer".to_owned(),
+            expected: expected.to_string(),
+            got: why.to_string(),
+            reason: None,
+        }
+    }
+}
+
+/// The first difference.
+pub(crate) fn difference(expect: &Map<String, Value>, answer: &Value) -> Option<Difference> {
     if let Some(failure) = answer["failure"].as_str() {
-        return Some(format!("host failure: {failure}"));
+        let failure = format!("host failure: {failure}");
+        return Some(Difference::no_answer(expect, failure));
     }
     expect.iter().find_map(|(field, expected)| {
         let got = &answer[field];
@@ -23,12 +62,11 @@ pub(crate) fn difference(expect: &Map<String, Value>, answer: &Value) -> Option<
             field if MEASURED.contains(&field) => got.is_null() || got == expected,
             _ => got == expected,
         };
-        (!same).then(|| {
-            let reason = answer["reason"]
-                .as_str()
-                .map(|it| format!(" ({it})"))
-                .unwrap_or_default();
-            format!("{field}: expected {expected}, got {got}{reason}")
+        (!same).then(|| Difference {
+            field: field.clone(),
+            expected: expected.to_string(),
+            got: got.to_string(),
+            reason: answer["reason"].as_str().map(str::to_owned),
         })
     })
 }

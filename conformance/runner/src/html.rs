@@ -1,80 +1,225 @@
-//! One self-contained page: rules against engines, and every difference.
+//! One self-contained page: engines, rules against engines, and every difference with its case and module.
 
-use crate::Report;
-use crate::report::escape;
+use crate::report::{Counts, escape};
+use crate::{Case, Difference, EngineReport, Report, Verdict};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
+use std::path::Path;
 
-const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:76rem;padding:0 1rem;color:#1c1c1c;background:#fff}
-table{border-collapse:collapse;width:100%}th,td{border:1px solid #d5d5d5;padding:.25rem .5rem;text-align:left;vertical-align:top}
-th{position:sticky;top:0;background:#f4f4f4}td.n{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}
-.ok{background:#e3f4e3}.no{background:#fbdcdc}.sk{color:#777}code{font-size:.9em}details{margin:.5rem 0}
-@media(prefers-color-scheme:dark){body{background:#181818;color:#e4e4e4}th{background:#262626}th,td{border-color:#444}.ok{background:#1d3a1d}.no{background:#4d1f1f}}";
+const STYLE: &str = include_str!("page/style.css");
+const SCRIPT: &str = include_str!("page/filter.js");
 
-/// The page.
-pub fn html(report: &Report<'_>) -> String {
+/// The page; texts of modules are read from the suite's folder.
+pub fn html(report: &Report<'_>, suite: &Path) -> String {
     let mut page = format!(
-        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>Conformance</title><style>{STYLE}</style></head><body>\n<h1>Conformance: rules by engines</h1>\n<p>{} cases. A cell says how many of a rule's cases passed of those that were run; a case that needs a feature which the engine does not declare is skipped, not passed.</p>\n<table><thead><tr><th>rule</th>",
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
+         <meta name=\"viewport\" content=\"width=device-width\"><title>Conformance: rules by engines</title>\n\
+         <style>{STYLE}</style></head><body>\n<h1>Conformance: rules by engines</h1>\n\
+         <p>{} cases. A case that needs a feature which an engine does not declare is skipped, never passed. \
+         A case may be about several rules and then counts with each.</p>\n",
         report.cases.len()
     );
+    engines(&mut page, report);
+    matrix(&mut page, report);
+    differences(&mut page, report);
+    modules(&mut page, report, suite);
+    let _ = writeln!(page, "<script>{SCRIPT}</script></body></html>");
+    page
+}
+
+/// Numbers of each engine, the rules it differs by, and why cases were skipped.
+fn engines(page: &mut String, report: &Report<'_>) {
+    page.push_str(
+        "<h2>Engines</h2>\n<table><thead><tr><th>engine</th><th>passed</th><th>differ</th><th>skipped</th>\
+         <th>differs by rule</th><th>skipped for want of</th></tr></thead><tbody>\n",
+    );
+    for (number, engine) in report.engines.iter().enumerate() {
+        let Counts {
+            passed,
+            differs,
+            skipped,
+        } = engine.counts(report.cases, |_| true);
+        let class = if differs == 0 { "ok" } else { "no" };
+        let rules = by_first_rule(report, engine).into_iter();
+        let rules = rules.map(|(rule, count)| {
+            format!("<a href=\"#d{number}-{0}\">{0}</a> ({count})", escape(rule))
+        });
+        let wants = skips(engine).into_iter();
+        let wants = wants.map(|(why, count)| format!("{} ({count})", escape(why)));
+        let _ = writeln!(
+            page,
+            "<tr><td><b>{}</b> {}</td><td class=\"n\">{passed}</td><td class=\"n {class}\">{differs}</td>\
+             <td class=\"n\">{skipped}</td><td>{}</td><td class=\"sk\">{}</td></tr>",
+            escape(&engine.hello.engine),
+            escape(&engine.hello.version),
+            rules.collect::<Vec<_>>().join(", "),
+            wants.collect::<Vec<_>>().join(", ")
+        );
+    }
+    page.push_str("</tbody></table>\n");
+}
+
+/// How many cases differ, by the rule a case is first about, in the order of the rules.
+fn by_first_rule<'a>(report: &'a Report<'_>, engine: &'a EngineReport) -> Vec<(&'a str, usize)> {
+    let mut counts = BTreeMap::new();
+    for (case, _) in engine.differing(report.cases) {
+        *counts.entry(first_rule(case)).or_insert(0) += 1;
+    }
+    let order = |rule: &str| report.rules.iter().position(|(id, _)| id == rule);
+    let mut counts: Vec<_> = counts.into_iter().collect();
+    counts.sort_by_key(|(rule, _)| order(rule).unwrap_or(usize::MAX));
+    counts
+}
+
+fn first_rule(case: &Case) -> &str {
+    case.rules.first().map_or("", String::as_str)
+}
+
+fn skips(engine: &EngineReport) -> BTreeMap<&str, usize> {
+    let mut counts = BTreeMap::new();
+    for verdict in &engine.verdicts {
+        if let Verdict::Skipped(why) = verdict {
+            let why = why.strip_prefix("needs ").unwrap_or(why);
+            *counts.entry(why).or_insert(0) += 1;
+        }
+    }
+    counts
+}
+
+/// A row a rule, a column an engine.
+fn matrix(page: &mut String, report: &Report<'_>) {
+    page.push_str(
+        "<h2>Rules</h2>\n<p class=\"filter\"><input id=\"text\" type=\"search\" placeholder=\"rule or words of its title\" \
+         aria-label=\"Filter rules\"> <label><input id=\"only\" type=\"checkbox\"> only rules by which an engine differs</label> \
+         <span id=\"shown\"></span></p>\n<table id=\"matrix\"><thead><tr><th>rule</th>",
+    );
     for engine in &report.engines {
+        let (name, version) = (&engine.hello.engine, &engine.hello.version);
         let _ = write!(
             page,
             "<th>{}<br><small>{}</small></th>",
-            escape(&engine.hello.engine),
-            escape(&engine.hello.version)
+            escape(name),
+            escape(version)
         );
     }
     page.push_str("</tr></thead><tbody>\n");
-    let everything = ("".to_owned(), "All cases".to_owned());
-    for (rule, title) in report.rules.iter().chain([&everything]) {
-        let _ = write!(
-            page,
-            "<tr><td><b>{}</b> {}</td>",
-            escape(rule),
-            escape(title)
-        );
-        for engine in &report.engines {
-            let counts = engine.counts(report.cases, |case| {
-                rule.is_empty() || case.rules.contains(rule)
-            });
-            let run = counts.passed + counts.differs;
-            let class = match (run, counts.differs) {
-                (0, _) => "sk",
-                (_, 0) => "ok",
-                _ => "no",
-            };
-            let skipped = if counts.skipped > 0 {
-                format!("<br><small class=\"sk\">{} skipped</small>", counts.skipped)
-            } else {
-                String::new()
-            };
-            let shown = if run == 0 {
-                "–".to_owned()
-            } else {
-                format!("{}/{run}", counts.passed)
-            };
-            let _ = write!(page, "<td class=\"n {class}\">{shown}{skipped}</td>");
+    for (rule, title) in &report.rules {
+        let mut cells = String::new();
+        let mut differs = false;
+        for (number, engine) in report.engines.iter().enumerate() {
+            let counts = engine.counts(report.cases, |case| case.rules.contains(rule));
+            differs |= counts.differs > 0;
+            let first = engine
+                .differing(report.cases)
+                .find(|(case, _)| case.rules.contains(rule))
+                .map(|(case, _)| format!("d{number}-{}", first_rule(case)));
+            cell(&mut cells, counts, first.as_deref());
         }
-        page.push_str("</tr>\n");
-    }
-    page.push_str("</tbody></table>\n<h2>Differences</h2>\n");
-    for engine in &report.engines {
+        let (rule, title) = (escape(rule), escape(title));
         let _ = writeln!(
             page,
-            "<details open><summary><b>{}</b>: {}</summary><table><thead><tr><th>case</th><th>rules</th><th>how</th></tr></thead><tbody>",
-            escape(&engine.hello.engine),
-            engine.differences()
+            "<tr{}><td><b>{rule}</b> {title}</td>{cells}</tr>",
+            if differs { " class=\"differs\"" } else { "" }
         );
-        for (case, how) in engine.differing(report.cases) {
+    }
+    page.push_str("</tbody></table>\n");
+}
+
+/// How many passed of those that were run; where some differ, a link to them.
+fn cell(cells: &mut String, counts: Counts, differences: Option<&str>) {
+    let run = counts.passed + counts.differs;
+    let (class, shown) = match (run, counts.differs) {
+        (0, _) => ("sk", "–".to_owned()),
+        (_, 0) => ("ok", run.to_string()),
+        _ => ("no", format!("{}/{run}", counts.passed)),
+    };
+    let shown = match differences {
+        Some(anchor) => format!("<a href=\"#{}\">{shown}</a>", escape(anchor)),
+        None => shown,
+    };
+    let skipped = match counts.skipped {
+        0 => String::new(),
+        skipped => format!(" <small class=\"sk\">{skipped} skipped</small>"),
+    };
+    let _ = write!(cells, "<td class=\"n {class}\">{shown}{skipped}</td>");
+}
+
+/// Every difference, by engine and by the rule its case is first about.
+fn differences(page: &mut String, report: &Report<'_>) {
+    page.push_str("<h2>Differences</h2>\n");
+    for (number, engine) in report.engines.iter().enumerate() {
+        let count = engine.differences();
+        let name = escape(&engine.hello.engine);
+        let _ = writeln!(page, "<h3>{name}: {count}</h3>");
+        for (rule, count) in by_first_rule(report, engine) {
+            let title = report.rules.iter().find(|(id, _)| id == rule);
+            let title = title.map_or("", |(_, title)| title);
             let _ = writeln!(
                 page,
-                "<tr><td><code>{}</code></td><td>{}</td><td>{}</td></tr>",
-                escape(&case.id),
-                escape(&case.rules.join(" ")),
-                escape(how)
+                "<details id=\"d{number}-{rule}\"><summary><b>{rule}</b> {}: {count}</summary>\n<table>\
+                 <thead><tr><th>case</th><th>expected</th><th>got</th></tr></thead><tbody>",
+                escape(title),
+                rule = escape(rule)
             );
+            let of_rule = engine.differing(report.cases);
+            for (case, how) in of_rule.filter(|(case, _)| first_rule(case) == rule) {
+                difference(page, case, how);
+            }
+            page.push_str("</tbody></table></details>\n");
         }
-        page.push_str("</tbody></table></details>\n");
     }
-    page + "</body></html>\n"
+}
+
+fn difference(page: &mut String, case: &Case, how: &Difference) {
+    let also = case.rules.iter().skip(1).map(|rule| escape(rule));
+    let also: Vec<_> = also.collect();
+    let also = match also.len() {
+        0 => String::new(),
+        _ => format!("<br><small>also {}</small>", also.join(" ")),
+    };
+    let reason = how
+        .reason
+        .as_deref()
+        .map(|reason| format!("<br><small>{}</small>", escape(reason)));
+    let module = match &case.wat {
+        Some(wat) => format!("<a href=\"#{0}\">{0}</a>", escape(wat)),
+        None => escape(case.module()),
+    };
+    let _ = writeln!(
+        page,
+        "<tr><td><code>{}</code>{also}<br><small>{module}</small><details><summary>asked</summary><code>{}</code></details></td>\
+         <td>{}: <code>{}</code></td><td><code>{}</code>{}</td></tr>",
+        escape(&case.id),
+        escape(&case.question()),
+        escape(&how.field),
+        escape(&how.expected),
+        escape(&how.got),
+        reason.unwrap_or_default()
+    );
+}
+
+/// The texts of the modules that differences are about, each once.
+fn modules(page: &mut String, report: &Report<'_>, suite: &Path) {
+    let differing = report
+        .engines
+        .iter()
+        .flat_map(|engine| engine.differing(report.cases));
+    let texts: BTreeSet<&str> = differing
+        .filter_map(|(case, _)| case.wat.as_deref())
+        .collect();
+    if texts.is_empty() {
+        return;
+    }
+    page.push_str("<h2>Modules of the differences</h2>\n");
+    for wat in texts {
+        // A suite without its texts is still a suite.
+        let text = std::fs::read_to_string(suite.join(wat)).unwrap_or_default();
+        let lines: Vec<_> = text.lines().map(escape).collect();
+        let _ = writeln!(
+            page,
+            "<details id=\"{0}\"><summary><code>{0}</code></summary><pre>{1}</pre></details>",
+            escape(wat),
+            lines.join("\n")
+        );
+    }
 }

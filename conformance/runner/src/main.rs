@@ -88,7 +88,7 @@ fn work(arguments: Arguments) -> Result<bool, Box<dyn Error>> {
     };
     print!("{}", table(&report));
     if let Some(path) = arguments.html {
-        std::fs::write(path, html(&report))?;
+        std::fs::write(path, html(&report, &suite))?;
     }
     if let Some(path) = arguments.junit {
         std::fs::write(path, junit(&report))?;

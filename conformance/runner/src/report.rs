@@ -1,5 +1,6 @@
 //! What came out, as a table, JSON and JUnit XML.
 
+use crate::compare::Difference;
 use crate::{Case, Hello, LEVELS};
 use serde_json::{Value, json};
 use std::fmt::Write;
@@ -10,7 +11,7 @@ pub enum Verdict {
     /// As the case says.
     Passed,
     /// Otherwise; how.
-    Differs(String),
+    Differs(Difference),
     /// It was not asked; why.
     Skipped(String),
 }
@@ -71,12 +72,12 @@ impl EngineReport {
     pub(crate) fn differing<'a>(
         &'a self,
         cases: &'a [Case],
-    ) -> impl Iterator<Item = (&'a Case, &'a str)> {
+    ) -> impl Iterator<Item = (&'a Case, &'a Difference)> {
         cases
             .iter()
             .zip(&self.verdicts)
             .filter_map(|(case, verdict)| match verdict {
-                Verdict::Differs(how) => Some((case, how.as_str())),
+                Verdict::Differs(how) => Some((case, how)),
                 _ => None,
             })
     }
@@ -133,7 +134,8 @@ pub fn json(report: &Report<'_>) -> Value {
     let engines: Vec<Value> = report.engines.iter().map(|engine| {
         let counts = engine.counts(report.cases, |_| true);
         let differences: Vec<Value> = engine.differing(report.cases)
-            .map(|(case, how)| json!({"id": case.id, "rules": case.rules, "difference": how})).collect();
+            .map(|(case, how)| json!({"id": case.id, "rules": case.rules, "difference": how.to_string(),
+                "field": how.field, "expected": how.expected, "got": how.got, "reason": how.reason})).collect();
         let skipped: Vec<Value> = report.cases.iter().zip(&engine.verdicts).filter_map(|(case, verdict)| match verdict {
             Verdict::Skipped(why) => Some(json!({"id": case.id, "reason": why})),
             _ => None,
@@ -176,7 +178,11 @@ pub fn junit(report: &Report<'_>) -> String {
                 let _ = match verdict {
                     Verdict::Passed => writeln!(xml, "/>"),
                     Verdict::Differs(how) => {
-                        writeln!(xml, "><failure message=\"{}\"/></testcase>", escape(how))
+                        writeln!(
+                            xml,
+                            "><failure message=\"{}\"/></testcase>",
+                            escape(&how.to_string())
+                        )
                     }
                     Verdict::Skipped(why) => {
                         writeln!(xml, "><skipped message=\"{}\"/></testcase>", escape(why))

@@ -1,6 +1,6 @@
 //! Every case on an engine.
 
-use crate::compare::difference;
+use crate::compare::{Difference, difference};
 use crate::report::{EngineReport, Verdict};
 use crate::{Case, Engine, ReadError};
 use std::path::Path;
@@ -57,7 +57,7 @@ pub fn run(
                     Ok(answer) => {
                         difference(&case.expect, &answer).map_or(Verdict::Passed, Verdict::Differs)
                     }
-                    Err(error) => Verdict::Differs(error.to_string()),
+                    Err(error) => Verdict::Differs(Difference::no_answer(&case.expect, error)),
                 }
             }
         });

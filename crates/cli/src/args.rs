@@ -1,14 +1,12 @@
 //! The arguments of the commands.
 
-use crate::failure::Failure;
-use crate::input;
-use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{ArgAction, Args, Parser, Subcommand};
+use crate::parameters::{
+    CompileArgs, ExecutorArgs, HostArgs, LanguageArgs, LimitArgs, MeterArgs, ScheduleArgs,
+};
+use clap::builder::PossibleValuesParser;
+use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
-use pvf_executor::{Costs, ExecutionParameters, Features, Metering, Profile, Schedule};
-use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 
 /// Prepare and execute parachain validation functions (PVFs) deterministically.
 ///
@@ -83,11 +81,7 @@ pub struct ValidateArgs {
     #[command(flatten)]
     pub host: HostArgs,
     #[command(flatten)]
-    pub language: LanguageArgs,
-    #[command(flatten)]
-    pub compile: CompileArgs,
-    #[command(flatten)]
-    pub limits: LimitArgs,
+    pub executor: ExecutorArgs,
 }
 
 /// Arguments of `prepare`.
@@ -105,11 +99,7 @@ pub struct PrepareArgs {
     #[arg(long, default_value = "x86_64")]
     pub target: String,
     #[command(flatten)]
-    pub language: LanguageArgs,
-    #[command(flatten)]
-    pub compile: CompileArgs,
-    #[command(flatten)]
-    pub limits: LimitArgs,
+    pub executor: ExecutorArgs,
 }
 
 /// Arguments of `execute`.
@@ -149,11 +139,7 @@ pub struct RunArgs {
     #[arg(value_name = "ARG", allow_negative_numbers = true)]
     pub args: Vec<String>,
     #[command(flatten)]
-    pub language: LanguageArgs,
-    #[command(flatten)]
-    pub compile: CompileArgs,
-    #[command(flatten)]
-    pub limits: LimitArgs,
+    pub executor: ExecutorArgs,
 }
 
 /// Arguments of `measure`.
@@ -179,11 +165,7 @@ pub struct MeasureArgs {
     #[command(flatten)]
     pub host: HostArgs,
     #[command(flatten)]
-    pub language: LanguageArgs,
-    #[command(flatten)]
-    pub compile: CompileArgs,
-    #[command(flatten)]
-    pub limits: LimitArgs,
+    pub executor: ExecutorArgs,
 }
 
 /// Arguments of `wast`.
@@ -270,6 +252,8 @@ pub struct InspectArgs {
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub top: usize,
     #[command(flatten)]
+    pub schedule: ScheduleArgs,
+    #[command(flatten)]
     pub host: HostArgs,
     #[command(flatten)]
     pub language: LanguageArgs,
@@ -292,200 +276,8 @@ pub struct InstrumentArgs {
     /// Where to write the new module.
     #[arg(short, long, value_name = "OUT.wasm")]
     pub output: PathBuf,
-    /// Largest sum of the frames of active functions, in bytes [default: 268435456].
-    #[arg(long, value_name = "BYTES")]
-    pub stack_native_max: Option<u64>,
-    /// Polkadot's logical stack limit in units, or `off` [default: 65536, with the profile wasm off].
-    #[arg(long, value_name = "UNITS", value_parser = logical_limit)]
-    pub stack_logical_max: Option<LogicalLimit>,
-    /// Gas that may be used, or `unlimited` to count it only [default: not counted].
-    #[arg(long, value_name = "LIMIT", value_parser = gas_limit)]
-    pub gas: Option<GasLimit>,
-    /// What instructions cost, as TOML; gas is then counted [default: 1 each].
-    #[arg(long, value_name = "FILE")]
-    pub metering_schedule: Option<PathBuf>,
+    #[command(flatten)]
+    pub meters: MeterArgs,
     #[command(flatten)]
     pub language: LanguageArgs,
-}
-
-/// What the environment of a PVF offers.
-#[derive(Debug, Args)]
-pub struct HostArgs {
-    /// Offer the elliptic-curve host functions of RFC 163.
-    #[arg(long)]
-    pub ecc_rfc163: bool,
-    /// Print what the module logs to the standard error.
-    #[arg(long)]
-    pub log: bool,
-}
-
-/// The accepted language.
-#[derive(Debug, Args)]
-pub struct LanguageArgs {
-    /// The accepted language and how declared limits are taken: that of Polkadot's network, or
-    /// WebAssembly with the four switches below on. By default `polkadot` where a candidate is
-    /// judged or an artifact is made, `wasm` elsewhere.
-    #[arg(long, value_parser = profile())]
-    pub profile: Option<Profile>,
-    /// Accept sign-extension instructions.
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", action = ArgAction::Set)]
-    pub sign_extension: Option<bool>,
-    /// Accept saturating conversions from float to integer.
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", action = ArgAction::Set)]
-    pub saturating_float_to_int: Option<bool>,
-    /// Accept several results, and blocks with parameters.
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", action = ArgAction::Set)]
-    pub multi_value: Option<bool>,
-    /// Accept bulk memory and table instructions.
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", action = ArgAction::Set)]
-    pub bulk_memory: Option<bool>,
-}
-
-/// How to compile.
-#[derive(Debug, Args)]
-pub struct CompileArgs {
-    /// Threads that compile, up to 512; by default as many as there are processors. The result does
-    /// not depend on it.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=512))]
-    pub threads: Option<u16>,
-}
-
-/// Limits of an execution.
-#[derive(Debug, Args)]
-pub struct LimitArgs {
-    /// Largest sum of the frames of active functions, in bytes [default: 268435456].
-    #[arg(long, value_name = "BYTES")]
-    pub stack_native_max: Option<u64>,
-    /// Largest size of the memory, in pages of 64 KiB [default: 2080, with the profile wasm 65536].
-    #[arg(long, value_name = "N")]
-    pub max_memory_pages: Option<u32>,
-    /// Polkadot's logical stack limit in units, or `off` [default: 65536, with the profile wasm off].
-    #[arg(long, value_name = "UNITS", value_parser = logical_limit)]
-    pub stack_logical_max: Option<LogicalLimit>,
-    /// Gas that may be used, or `unlimited` to count it only [default: not counted].
-    #[arg(long, value_name = "LIMIT", value_parser = gas_limit)]
-    pub gas: Option<GasLimit>,
-    /// What instructions cost, as TOML; gas is then counted [default: 1 each].
-    #[arg(long, value_name = "FILE")]
-    pub metering_schedule: Option<PathBuf>,
-}
-
-/// A limit of the logical stack, in units.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogicalLimit {
-    /// Not counted.
-    Off,
-    /// Counted, up to here.
-    Units(u32),
-}
-
-/// A limit of gas.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum GasLimit {
-    /// Counted without a limit.
-    Unlimited,
-    /// Counted, up to here.
-    Gas(u64),
-}
-
-fn logical_limit(text: &str) -> Result<LogicalLimit, String> {
-    match text {
-        "off" => Ok(LogicalLimit::Off),
-        units => units
-            .parse()
-            .map(LogicalLimit::Units)
-            .map_err(|_| "expected a number of units below 2^32, or `off`".to_owned()),
-    }
-}
-
-fn gas_limit(text: &str) -> Result<GasLimit, String> {
-    match text {
-        "unlimited" => Ok(GasLimit::Unlimited),
-        gas => gas
-            .parse()
-            .map(GasLimit::Gas)
-            .map_err(|_| "expected an amount of gas below 2^64, or `unlimited`".to_owned()),
-    }
-}
-
-fn profile() -> impl TypedValueParser<Value = Profile> {
-    let names = PossibleValuesParser::new(Profile::ALL.map(Profile::name));
-    names.try_map(|name| Profile::from_name(&name).ok_or("unknown profile"))
-}
-
-impl LanguageArgs {
-    /// The profile asked for.
-    pub fn profile(&self, default: Profile) -> Profile {
-        self.profile.unwrap_or(default)
-    }
-
-    /// The accepted language asked for.
-    pub fn features(&self, default: Profile) -> Features {
-        let base = self.profile(default).features();
-        Features {
-            sign_extension: self.sign_extension.unwrap_or(base.sign_extension),
-            saturating_float_to_int: self
-                .saturating_float_to_int
-                .unwrap_or(base.saturating_float_to_int),
-            multi_value: self.multi_value.unwrap_or(base.multi_value),
-            bulk_memory: self.bulk_memory.unwrap_or(base.bulk_memory),
-        }
-    }
-}
-
-impl CompileArgs {
-    /// How many threads compile.
-    pub fn threads(&self) -> NonZeroUsize {
-        match self.threads {
-            Some(threads) => NonZeroUsize::new(threads.into()),
-            None => std::thread::available_parallelism().ok(),
-        }
-        .unwrap_or(NonZeroUsize::MIN)
-    }
-}
-
-impl LimitArgs {
-    /// The parameters of an execution.
-    pub fn parameters(&self, profile: Profile) -> ExecutionParameters {
-        let base = profile.parameters();
-        ExecutionParameters {
-            max_memory_pages: self.max_memory_pages.unwrap_or(base.max_memory_pages),
-            stack_native_max: self.stack_native_max.unwrap_or(base.stack_native_max),
-            stack_logical_max: match self.stack_logical_max {
-                None => base.stack_logical_max,
-                Some(LogicalLimit::Off) => None,
-                Some(LogicalLimit::Units(units)) => Some(units),
-            },
-            gas_limit: match self.gas {
-                None | Some(GasLimit::Unlimited) => base.gas_limit,
-                Some(GasLimit::Gas(gas)) => Some(gas),
-            },
-            ..base
-        }
-    }
-
-    /// The meters that code needs for these limits.
-    pub fn metering(&self, profile: Profile) -> Result<Metering, Failure> {
-        let costs = match &self.metering_schedule {
-            Some(path) => Some(read_schedule(path)?),
-            None => self.gas.map(|_| Costs::default()),
-        };
-        Ok(Metering {
-            logical_stack: self.parameters(profile).stack_logical_max.is_some(),
-            gas: costs.map(Arc::new),
-        })
-    }
-}
-
-fn read_schedule(path: &Path) -> Result<Costs, Failure> {
-    let unreadable = |reason: String| Failure::Input {
-        name: input::name(path),
-        reason,
-    };
-    let bytes = input::read(path)?;
-    let text = String::from_utf8(bytes).map_err(|error| unreadable(error.to_string()))?;
-    let schedule = Schedule::parse(&text).map_err(|error| unreadable(error.to_string()))?;
-    schedule
-        .costs()
-        .map_err(|error| unreadable(error.to_string()))
 }

@@ -66,7 +66,7 @@ fn run(args: &ConformanceRunArgs, output: &Output) -> Result<Verdict, Failure> {
         rules,
         engines,
     };
-    write(args.html.as_deref(), || html(&report))?;
+    write(args.html.as_deref(), || html(&report, &suite))?;
     write(args.junit.as_deref(), || junit(&report))?;
     output.result(&json(&report), |out| write!(out, "{}", table(&report)))?;
     let same = report.engines.iter().all(|it| it.differences() == 0);

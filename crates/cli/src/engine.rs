@@ -102,22 +102,11 @@ pub fn compile_file(path: &Path, compilation: &Compilation) -> Result<Compiled, 
 }
 
 /// Reads, compiles and makes executable, for this machine.
-pub fn prepare_file(
-    path: &Path,
-    features: Features,
-    metering: Metering,
-    threads: NonZeroUsize,
-) -> Result<Prepared, Failure> {
-    let compilation = Compilation {
-        features,
-        target: Target::X86_64,
-        metering,
-        threads,
-    };
+pub fn prepare_file(path: &Path, compilation: &Compilation) -> Result<Prepared, Failure> {
     let Compiled {
         artifact,
         mut measured,
-    } = compile_file(path, &compilation)?;
+    } = compile_file(path, compilation)?;
     let module = match artifact {
         Err(reason) => Err(Execution::rejected(RejectionStage::Prepare, reason)),
         Ok(artifact) => {

@@ -8,8 +8,10 @@ use crate::failure::Failure;
 use crate::input;
 use crate::outcome::Measured;
 use crate::output::Output;
+use crate::parameters::LogicalLimit;
 use crate::validate::{host_parameters, judge};
-use pvf_executor::{Artifact, Profile, ReadArtifactError, read_artifact};
+use pvf_executor::artifact::Meters;
+use pvf_executor::{Artifact, Profile, ReadArtifactError, read_artifact, schedule_hash};
 use std::path::Path;
 
 /// Loads the artifact, executes, prints the outcome.
@@ -31,13 +33,33 @@ pub fn execute(args: &ExecuteArgs, output: &Output) -> Result<Verdict, Failure> 
         prepare_ns: took.wall_ns,
         ..measured
     };
+    check_meters(args, &module.info().meters)?;
     let mut parameters = args.limits.parameters(Profile::Polkadot);
-    if args.limits.stack_logical_max.is_none() && !module.info().meters.logical_stack {
+    if args.limits.meters.stack_logical_max.is_none() && !module.info().meters.logical_stack {
         // Not asked for, and the artifact was prepared to run without.
         parameters.stack_logical_max = None;
     }
     let host = host_parameters(&args.host, parameters);
     judge(module, host, &candidate, measured, output)
+}
+
+/// What is to be counted, and at which prices, was settled when the artifact was prepared.
+fn check_meters(args: &ExecuteArgs, meters: &Meters) -> Result<(), Failure> {
+    let wanted = &args.limits.meters;
+    let differs = |what: &str| Err(Failure::Usage(format!("the artifact was prepared {what}")));
+    if matches!(wanted.stack_logical_max, Some(LogicalLimit::Units(_))) && !meters.logical_stack {
+        return differs("without --stack-logical-max, it cannot have a limit now");
+    }
+    let costs = wanted.schedule.costs()?;
+    if (wanted.gas.is_some() || costs.is_some()) && !meters.gas {
+        return differs("without --gas, it does not count");
+    }
+    match costs {
+        Some(costs) if schedule_hash(&costs) != meters.schedule => {
+            differs("with another --metering-schedule")
+        }
+        _ => Ok(()),
+    }
 }
 
 fn read(path: &Path) -> Result<Artifact, Failure> {

@@ -10,8 +10,9 @@ use crate::output::{Output, size};
 use crate::progress::Progress;
 use pvf_executor::artifact::{FuncType, GlobalType, Import, ImportKind};
 use pvf_executor::{
-    Artifact, Code, CodeKind, Metering, ModuleInfo, Profile, Target, function_names,
+    Artifact, Code, CodeKind, Costs, Metering, ModuleInfo, Profile, Target, function_names,
 };
+use pvf_metering::{FunctionCharges, function_charges};
 use pvf_wast::type_name;
 use serde::Serialize;
 use std::collections::HashMap;
@@ -36,6 +37,10 @@ struct InspectJson {
     data_segments: usize,
     element_segments: usize,
     start: Option<u32>,
+    /// Over all defined functions: the frame of the deepest, the logical cost of the dearest, metered blocks and their gas.
+    totals: TotalsJson,
+    /// Indices of the functions with the deepest frames, deepest first.
+    deepest_frames: Vec<u32>,
     /// All functions, or those with the deepest frames, deepest first.
     functions: Vec<FunctionJson>,
 }
@@ -65,7 +70,7 @@ struct ExportJson {
     index: Option<u32>,
 }
 
-#[derive(Serialize)]
+#[derive(Clone, Serialize)]
 struct FunctionJson {
     index: u32,
     name: Option<String>,
@@ -74,10 +79,34 @@ struct FunctionJson {
     wasm_bytes: u32,
     code_bytes: u32,
     frame_bytes: u32,
+    #[serde(flatten)]
+    charges: ChargesJson,
+}
+
+/// What the meters charge a function.
+#[derive(Clone, Default, Serialize)]
+struct ChargesJson {
+    /// Units of the logical stack for a call.
+    logical_cost: Option<u32>,
+    /// How many metered blocks it has.
+    gas_blocks: Option<usize>,
+    /// Gas of all its metered blocks, each once.
+    gas: Option<u64>,
+    /// Why a meter refuses the function.
+    unmetered: Option<String>,
+}
+
+#[derive(Serialize)]
+struct TotalsJson {
+    frame_bytes_max: u32,
+    logical_cost_max: u32,
+    gas_blocks: usize,
+    gas: u64,
 }
 
 /// Compiles the module and prints what it is.
 pub fn inspect(args: &InspectArgs, output: &Output) -> Result<Verdict, Failure> {
+    let costs = args.schedule.costs()?.unwrap_or_default();
     let compilation = Compilation {
         features: args.language.features(Profile::Wasm),
         target: Target::X86_64,
@@ -93,7 +122,7 @@ pub fn inspect(args: &InspectArgs, output: &Output) -> Result<Verdict, Failure> 
         },
     };
     drop(progress);
-    let json = describe(args, &code, &artifact);
+    let json = describe(args, &code, &artifact, &costs);
     output.result(&json, |out| text(out, &json, args.functions))?;
     Ok(Verdict::Fine)
 }
@@ -115,8 +144,17 @@ fn rejected(reason: String, output: &Output) -> Result<Verdict, Failure> {
     Ok(Verdict::NotFine)
 }
 
-fn describe(args: &InspectArgs, code: &Code, artifact: &Artifact) -> InspectJson {
+fn describe(args: &InspectArgs, code: &Code, artifact: &Artifact, costs: &Costs) -> InspectJson {
     let module = &artifact.module;
+    let mut functions = describe_functions(code, module, costs);
+    let totals = totals(&functions);
+    let mut deepest: Vec<usize> = (0..functions.len()).collect();
+    deepest.sort_by_key(|&at| (u32::MAX - functions[at].frame_bytes, at));
+    deepest.truncate(args.top);
+    let deepest_frames = deepest.iter().map(|&at| functions[at].index).collect();
+    if !args.functions {
+        functions = deepest.iter().map(|&at| functions[at].clone()).collect();
+    }
     InspectJson {
         kind: match code.kind {
             CodeKind::Wasm => "wasm",
@@ -150,7 +188,9 @@ fn describe(args: &InspectArgs, code: &Code, artifact: &Artifact) -> InspectJson
         data_segments: module.data_segments.len(),
         element_segments: module.element_segments.len(),
         start: module.start,
-        functions: describe_functions(args, code, module),
+        totals,
+        deepest_frames,
+        functions,
     }
 }
 
@@ -201,9 +241,46 @@ fn describe_exports(module: &ModuleInfo) -> Vec<ExportJson> {
         .collect()
 }
 
-fn describe_functions(args: &InspectArgs, code: &Code, module: &ModuleInfo) -> Vec<FunctionJson> {
+fn totals(functions: &[FunctionJson]) -> TotalsJson {
+    let charges = || functions.iter().map(|function| &function.charges);
+    TotalsJson {
+        frame_bytes_max: functions.iter().map(|it| it.frame_bytes).max().unwrap_or(0),
+        logical_cost_max: charges()
+            .filter_map(|it| it.logical_cost)
+            .max()
+            .unwrap_or(0),
+        gas_blocks: charges().filter_map(|it| it.gas_blocks).sum(),
+        gas: charges()
+            .filter_map(|it| it.gas)
+            .fold(0, u64::saturating_add),
+    }
+}
+
+/// What the meters charge each defined function.
+fn charges(wasm: &[u8], costs: &Costs) -> Vec<ChargesJson> {
+    let describe = |function: FunctionCharges| {
+        let refused = function.logical_cost.as_ref().err();
+        let unmetered = refused.or(function.gas.as_ref().err());
+        ChargesJson {
+            unmetered: unmetered.map(ToString::to_string),
+            logical_cost: function.logical_cost.ok(),
+            gas_blocks: function.gas.as_ref().ok().map(Vec::len),
+            gas: function.gas.ok().map(|blocks| {
+                let gas = blocks.iter().map(|block| block.cost);
+                gas.fold(0, u64::saturating_add)
+            }),
+        }
+    };
+    // What was compiled can be decoded.
+    let functions = function_charges(wasm, costs).unwrap_or_default();
+    functions.into_iter().map(describe).collect()
+}
+
+/// All defined functions.
+fn describe_functions(code: &Code, module: &ModuleInfo, costs: &Costs) -> Vec<FunctionJson> {
+    let mut charges = charges(&code.wasm, costs).into_iter();
     let mut names: HashMap<u32, String> = function_names(&code.wasm).into_iter().collect();
-    let mut functions: Vec<FunctionJson> = (0..)
+    (0..)
         .zip(&module.functions)
         .skip(module.imported_functions as usize)
         .map(|(index, function)| FunctionJson {
@@ -216,13 +293,9 @@ fn describe_functions(args: &InspectArgs, code: &Code, module: &ModuleInfo) -> V
             wasm_bytes: function.body_bytes,
             code_bytes: function.code_bytes,
             frame_bytes: function.frame_bytes,
+            charges: charges.next().unwrap_or_default(),
         })
-        .collect();
-    if !args.functions {
-        functions.sort_by_key(|function| (u32::MAX - function.frame_bytes, function.index));
-        functions.truncate(args.top);
-    }
-    functions
+        .collect()
 }
 
 fn function_type(ty: &FuncType) -> String {
@@ -298,26 +371,49 @@ fn text(out: &mut dyn Write, json: &InspectJson, all: bool) -> io::Result<()> {
             export.kind
         )?;
     }
-    let title = if all {
-        "all functions"
-    } else {
-        "deepest frames"
-    };
-    writeln!(out, "\n{title}")?;
+    let totals = &json.totals;
     writeln!(
         out,
-        "  {:>8} {:>10} {:>10} {:>8}  name",
-        "function", "Wasm", "code", "frame"
+        "\nmeters     deepest frame {} bytes, dearest call {} units, {} metered blocks with {} gas",
+        totals.frame_bytes_max, totals.logical_cost_max, totals.gas_blocks, totals.gas
     )?;
-    for function in &json.functions {
-        let name = function.name.as_deref().map(printable_line);
+    if all {
+        writeln!(out, "\nall functions")?;
+        functions(out, json.functions.iter())?;
+    }
+    let deepest = |index: &u32| {
+        json.functions
+            .iter()
+            .find(|function| function.index == *index)
+    };
+    writeln!(out, "\ndeepest frames")?;
+    functions(out, json.deepest_frames.iter().filter_map(deepest))
+}
+
+/// A table: sizes in bytes, what the meters charge, `-` where a meter refuses the function.
+fn functions<'a>(
+    out: &mut dyn Write,
+    functions: impl Iterator<Item = &'a FunctionJson>,
+) -> io::Result<()> {
+    writeln!(
+        out,
+        "  {:>8} {:>8} {:>8} {:>8} {:>8} {:>7} {:>9}  name",
+        "function", "Wasm", "code", "frame", "logical", "blocks", "gas"
+    )?;
+    let number = |number: Option<u64>| number.map_or("-".to_owned(), |it| it.to_string());
+    for function in functions {
+        let charges = &function.charges;
+        let name = function.name.as_deref().map(shortened);
         writeln!(
             out,
-            "  {:>8} {:>10} {:>10} {:>8}  {}",
+            "  {:>8} {:>8} {:>8} {:>8} {:>8} {:>7} {:>9}  {}",
             function.index,
             function.wasm_bytes,
             function.code_bytes,
             function.frame_bytes,
+            number(charges.logical_cost.map(u64::from)),
+            number(charges.gas_blocks.map(|it| it as u64)),
+            number(charges.gas),
             name.unwrap_or_default()
         )?;
     }
@@ -336,6 +432,18 @@ fn write_limits(
             Some(maximum) => writeln!(out, "{label}{minimum} {unit}, at most {maximum}"),
             None => writeln!(out, "{label}{minimum} {unit}"),
         },
+    }
+}
+
+/// Characters of a name that a table shows; names of generic functions fill screens.
+const NAME_SHOWN: usize = 80;
+
+/// A name from a module for a table.
+fn shortened(name: &str) -> String {
+    let line = printable_line(name);
+    match line.char_indices().nth(NAME_SHOWN) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
     }
 }
 

@@ -1,7 +1,7 @@
 //! `pvf instrument`: rewrites a module so that any engine enforces the rules of stack and gas.
 
 use crate::Verdict;
-use crate::args::{InstrumentArgs, LimitArgs};
+use crate::args::InstrumentArgs;
 use crate::engine::{Compilation, compile_wasm, read_code_file};
 use crate::failure::Failure;
 use crate::outcome::printable;
@@ -85,15 +85,8 @@ fn checked(wasm: &[u8], options: &InstrumentOptions) -> Result<Result<Vec<u8>, S
 
 fn options(args: &InstrumentArgs) -> Result<InstrumentOptions, Failure> {
     let profile = args.language.profile(Profile::Polkadot);
-    let limits = LimitArgs {
-        stack_native_max: args.stack_native_max,
-        max_memory_pages: None,
-        stack_logical_max: args.stack_logical_max,
-        gas: args.gas,
-        metering_schedule: args.metering_schedule.clone(),
-    };
-    let parameters = limits.parameters(profile);
-    let costs = limits.metering(profile)?.gas;
+    let parameters = args.meters.parameters(profile);
+    let costs = args.meters.metering(profile)?.gas;
     Ok(InstrumentOptions {
         features: args.language.features(Profile::Polkadot),
         stack_native_max: Some(parameters.stack_native_max),

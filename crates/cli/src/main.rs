@@ -19,6 +19,7 @@ mod instrument;
 mod measure;
 mod outcome;
 mod output;
+mod parameters;
 mod plain;
 mod prepare;
 mod progress;

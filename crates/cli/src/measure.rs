@@ -46,18 +46,12 @@ pub fn measure(args: &MeasureArgs, output: &Output) -> Result<Verdict, Failure> 
         Some(_) => Profile::Polkadot,
         None => Profile::Wasm,
     };
-    let parameters = args.limits.parameters(args.language.profile(profile));
+    let (compilation, parameters) = args.executor.resolve(profile, Target::X86_64)?;
     let paths = std::iter::once(&args.code).chain(&args.params);
     input::at_most_one_stdin(&paths.map(AsRef::as_ref).collect::<Vec<_>>())?;
     let candidate = match &args.params {
         Some(path) => Some(input::read_candidate(path)?),
         None => None,
-    };
-    let compilation = Compilation {
-        features: args.language.features(profile),
-        target: Target::X86_64,
-        metering: args.limits.metering(args.language.profile(profile))?,
-        threads: args.compile.threads(),
     };
     let progress = Progress::start(&format!("measuring {}", input::name(&args.code)));
     let mut json = MeasureJson::default();

@@ -3,7 +3,7 @@
 use crate::Verdict;
 use crate::args::PrepareArgs;
 use crate::clock::peak_rss_kib;
-use crate::engine::{Compilation, compile_file};
+use crate::engine::compile_file;
 use crate::failure::Failure;
 use crate::outcome::printable;
 use crate::output::{Output, duration, hex, size};
@@ -27,14 +27,9 @@ struct PrepareJson {
 
 /// Compiles, writes the artifact, prints what it is.
 pub fn prepare(args: &PrepareArgs, output: &Output) -> Result<Verdict, Failure> {
-    let compilation = Compilation {
-        features: args.language.features(Profile::Polkadot),
-        target: target(&args.target)?,
-        metering: args
-            .limits
-            .metering(args.language.profile(Profile::Polkadot))?,
-        threads: args.compile.threads(),
-    };
+    let (compilation, _) = args
+        .executor
+        .resolve(Profile::Polkadot, target(&args.target)?)?;
     let compiled = compile_file(&args.code, &compilation)?;
     let measured = compiled.measured;
     let mut json = PrepareJson {

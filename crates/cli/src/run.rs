@@ -10,19 +10,13 @@ use crate::output::Output;
 use crate::plain::Plain;
 use crate::progress::Progress;
 use pvf_executor::artifact::ExportKind;
-use pvf_executor::{ModuleInfo, Profile, Value};
+use pvf_executor::{ModuleInfo, Profile, Target, Value};
 use pvf_wast::{parse_value, show_value, type_name};
 
 /// Calls the function and prints the outcome.
 pub fn run(args: &RunArgs, output: &Output) -> Result<Verdict, Failure> {
-    let profile = args.language.profile(Profile::Wasm);
-    let parameters = args.limits.parameters(profile);
-    let prepared = prepare_file(
-        &args.code,
-        args.language.features(Profile::Wasm),
-        args.limits.metering(profile)?,
-        args.compile.threads(),
-    )?;
+    let (compilation, parameters) = args.executor.resolve(Profile::Wasm, Target::X86_64)?;
+    let prepared = prepare_file(&args.code, &compilation)?;
     let mut measured = prepared.measured;
     let module = match prepared.module {
         Ok(module) => module,

@@ -37,7 +37,7 @@ pub fn wast(args: &WastArgs, output: &Output) -> Result<Verdict, Failure> {
     let profile = args.language.profile(Profile::Wasm);
     let options = Options {
         features: args.language.features(Profile::Wasm),
-        metering: args.limits.metering(profile)?,
+        metering: args.limits.meters.metering(profile)?,
         parameters: args.limits.parameters(profile),
     };
     let paths: Vec<&Path> = args.files.iter().map(AsRef::as_ref).collect();

@@ -1,30 +1,25 @@
 //! `pvf validate`: prepares a PVF and judges a candidate with it.
 
 use crate::Verdict;
-use crate::args::{HostArgs, ValidateArgs};
+use crate::args::ValidateArgs;
 use crate::engine::prepare_file;
 use crate::failure::Failure;
 use crate::input;
 use crate::outcome::{self, Measured};
 use crate::output::Output;
+use crate::parameters::HostArgs;
 use crate::progress::Progress;
-use pvf_executor::{ExecutionParameters, Module, Profile};
+use pvf_executor::{ExecutionParameters, Module, Profile, Target};
 use pvf_host::{HostParameters, LogRecord, Pvf};
 use std::io::Write;
 use std::sync::Arc;
 
 /// Prepares, executes, prints the outcome.
 pub fn validate(args: &ValidateArgs, output: &Output) -> Result<Verdict, Failure> {
-    let profile = args.language.profile(Profile::Polkadot);
-    let parameters = args.limits.parameters(profile);
+    let (compilation, parameters) = args.executor.resolve(Profile::Polkadot, Target::X86_64)?;
     input::at_most_one_stdin(&[&args.code, &args.params])?;
     let candidate = input::read_candidate(&args.params)?;
-    let prepared = prepare_file(
-        &args.code,
-        args.language.features(Profile::Polkadot),
-        args.limits.metering(profile)?,
-        args.compile.threads(),
-    )?;
+    let prepared = prepare_file(&args.code, &compilation)?;
     match prepared.module {
         Ok(module) => {
             let host = host_parameters(&args.host, parameters);

@@ -346,6 +346,46 @@ fn inspect_shows_what_a_module_is() {
 }
 
 #[test]
+fn inspect_prices_functions() {
+    let text = r#"(module
+        (func $plain (param i32) (local i64 i64) (loop (br_if 0 (local.get 0))) (drop (i32.const 1)))
+        (func $deep (result i64) (local i64 i64 i64 i64)
+            (i64.add (i64.const 1) (i64.add (i64.const 2) (i64.const 3))))
+        (func $refused (unreachable) (i32.add) (i32.add) (drop)))"#;
+    let code = write("inspect-prices", "prices.wat", text);
+    let inspect = |more: &[&str]| pvf([&["--json", "inspect", &code], more].concat()).json();
+    let json = inspect(&["--functions"]);
+    let functions = json["functions"].as_array().expect("a list");
+    let charges = |index: usize| {
+        let function = &functions[index];
+        assert_eq!(function["index"], json!(index));
+        ["frame_bytes", "logical_cost", "gas_blocks", "gas"].map(|key| function[key].as_u64())
+    };
+    // Two blocks: the body with two locals, whose rest comes behind the loop too, and the loop. Heights count from 2.
+    assert_eq!(charges(0), [Some(48), Some(5), Some(2), Some(7)]);
+    assert_eq!(charges(1), [Some(80), Some(9), Some(1), Some(9)]);
+    let [_, logical, ..] = charges(2);
+    assert_eq!(logical, None);
+    let reason = functions[2]["unmetered"].as_str().expect("a reason");
+    assert!(reason.contains("unreachable code"), "{reason}");
+    assert_eq!(json["deepest_frames"][0], 1);
+    assert_eq!(json["totals"]["frame_bytes_max"], 80);
+    assert_eq!(json["totals"]["logical_cost_max"], 9);
+
+    let schedule = write("inspect-prices", "s.toml", "default = 10\nper_local = 1");
+    let priced = inspect(&["--functions", "--metering-schedule", &schedule]);
+    assert_eq!(priced["functions"][1]["gas"], 54);
+    let deepest = inspect(&["--top", "1"]);
+    assert_eq!(length(&deepest, "functions"), 1);
+    assert_eq!(deepest["functions"][0]["name"], "deep");
+    let shown = pvf(["inspect", &code, "--functions"]).text();
+    assert!(
+        shown.contains("metered blocks") && shown.contains("deepest frames"),
+        "{shown}"
+    );
+}
+
+#[test]
 fn inspect_knows_what_the_host_does_not_have_and_survives_names() {
     let text = r#"(module
         (import "env" "ext_storage_get_version_1" (func (param i64) (result i64)))

@@ -73,6 +73,8 @@ pub struct Meters {
     pub logical_stack: bool,
     /// Gas.
     pub gas: bool,
+    /// The gas schedule, by [`schedule_hash`](crate::schedule_hash); 0 without gas.
+    pub schedule: u128,
 }
 
 /// A number type.

@@ -75,6 +75,11 @@ pub enum NativeStack {
     Unchecked,
 }
 
+/// Tells artifacts of different gas schedules apart.
+pub fn schedule_hash(costs: &Costs) -> u128 {
+    xxhash_rust::xxh3::xxh3_128(&costs.to_bytes())
+}
+
 /// Bytes of bodies that make a chunk.
 const CHUNK_BYTES: u64 = 64 * 1024;
 
@@ -135,6 +140,7 @@ fn compile_for<M: MacroAssembler>(
     info.meters = Meters {
         logical_stack: options.metering.logical_stack,
         gas: options.metering.gas.is_some(),
+        schedule: options.metering.gas.as_deref().map_or(0, schedule_hash),
     };
     for (function, placed) in info.functions.iter_mut().zip(linked.functions) {
         function.code_offset = placed.start;

@@ -58,6 +58,7 @@ pub use profile::Profile;
 pub use pvf_compiler::{
     Artifact, ArtifactError, CompileError, CompileOptions as PrepareOptions, Costs, Metering,
     ModuleInfo, Schedule, ScheduleError, Target, artifact, compile as prepare, function_names,
+    schedule_hash,
 };
 pub use pvf_runtime::{
     CallError, Caller, HostError, HostFailure, Instance, InstantiateError, LinkError, Linked,

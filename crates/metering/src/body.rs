@@ -63,6 +63,35 @@ pub fn gas_charges(body: &FunctionBody<'_>, costs: &Costs) -> Result<Vec<Charge>
     Ok(blocks.finish()?.to_vec())
 }
 
+/// What both meters charge a function, or why one refuses it.
+#[derive(Clone, Debug)]
+pub struct FunctionCharges {
+    /// Units of the logical stack.
+    pub logical_cost: Result<u32, BodyError>,
+    /// Gas in the order of the code.
+    pub gas: Result<Vec<Charge>, BodyError>,
+}
+
+/// What each defined function of a valid module is charged, in order.
+///
+/// # Errors
+/// [`BodyError::Malformed`] if the module cannot be decoded.
+pub fn function_charges(wasm: &[u8], costs: &Costs) -> Result<Vec<FunctionCharges>, BodyError> {
+    let module = ModuleSignatures::parse(wasm)?;
+    let mut functions = Vec::new();
+    for payload in Parser::new(0).parse_all(wasm) {
+        if let Payload::CodeSectionEntry(body) = payload? {
+            let index = module.imported_functions() + functions.len() as u32;
+            let arity = module.function(index).ok_or(crate::error::NO_FUNCTION)?;
+            functions.push(FunctionCharges {
+                logical_cost: logical_cost(&body, arity.results, &module),
+                gas: gas_charges(&body, costs),
+            });
+        }
+    }
+    Ok(functions)
+}
+
 /// The logical cost of each function of a valid module by index, imported ones (which cost 0)
 /// counted.
 ///

@@ -138,7 +138,10 @@ mod meter;
 mod schedule;
 mod signatures;
 
-pub use body::{BodyError, declared_locals, gas_charges, logical_cost, logical_costs};
+pub use body::{
+    BodyError, FunctionCharges, declared_locals, function_charges, gas_charges, logical_cost,
+    logical_costs,
+};
 pub use error::MeterError;
 pub use gas::{Charge, GasBlocks};
 pub use instruction::{Class, Instruction};

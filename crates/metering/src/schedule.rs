@@ -1,7 +1,7 @@
 //! The gas schedule: prices as data.
 //!
-//! A schedule is TOML, which (other than JSON) takes comments beside prices and refuses a key
-//! given twice:
+//! A schedule is TOML, which takes comments beside prices, or a JSON object with the same keys. Keys given twice
+//! are refused in both:
 //!
 //! ```toml
 //! default = 1                # any instruction; 1 if absent
@@ -19,8 +19,10 @@
 //! `ConstantCostRules::default()`. Prices are from 0 to 2^32 - 1.
 
 use crate::{Class, Instruction};
+use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// A gas schedule as it is written down. [`costs`](Self::costs) makes it usable.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,17 +35,19 @@ pub struct Schedule {
     /// Gas for each page a `memory.grow` asks for, whether or not it gets them.
     pub memory_grow_per_page: u32,
     /// Gas of the instructions of a class, by the class's name.
+    #[serde(deserialize_with = "prices")]
     pub class: BTreeMap<String, u32>,
     /// Gas of single instructions, by their names in the text format.
+    #[serde(deserialize_with = "prices")]
     pub instruction: BTreeMap<String, u32>,
 }
 
 /// Why a schedule is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ScheduleError {
-    /// Not TOML, an unknown or repeated key, or a price that is no integer from 0 to 2^32 - 1.
+    /// Neither TOML nor JSON, an unknown or repeated key, or a price that is no integer from 0 to 2^32 - 1.
     #[error("gas schedule, line {line}: {message}")]
-    Toml {
+    Syntax {
         /// Line of the mistake, from 1.
         line: usize,
         /// What is wrong.
@@ -82,16 +86,22 @@ impl Default for Schedule {
 }
 
 impl Schedule {
-    /// Reads a schedule and checks its names.
+    /// Reads a schedule, TOML or (from the first `{` on) JSON, and checks its names.
     ///
     /// # Errors
     /// [`ScheduleError`]: the first mistake.
-    pub fn parse(toml: &str) -> Result<Self, ScheduleError> {
-        let schedule: Self =
-            toml::from_str(toml).map_err(|error: toml::de::Error| ScheduleError::Toml {
-                line: error.span().map_or(1, |span| line(toml, span.start)),
+    pub fn parse(text: &str) -> Result<Self, ScheduleError> {
+        let json = text.trim_start().starts_with('{');
+        let schedule: Self = match json {
+            true => serde_json::from_str(text).map_err(|error| ScheduleError::Syntax {
+                line: error.line(),
+                message: error.to_string(),
+            }),
+            false => toml::from_str(text).map_err(|error: toml::de::Error| ScheduleError::Syntax {
+                line: error.span().map_or(1, |span| line(text, span.start)),
                 message: error.message().to_owned(),
-            })?;
+            }),
+        }?;
         schedule.costs()?;
         Ok(schedule)
     }
@@ -128,6 +138,29 @@ impl Schedule {
         }
         Ok(costs)
     }
+}
+
+/// Names with their prices, each once.
+fn prices<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, u32>, D::Error> {
+    struct Prices;
+    impl<'de> Visitor<'de> for Prices {
+        type Value = BTreeMap<String, u32>;
+
+        fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+            out.write_str("names with prices")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut prices = BTreeMap::new();
+            while let Some((name, price)) = map.next_entry::<String, u32>()? {
+                if let Some(name) = prices.insert(name.clone(), price).map(|_| name) {
+                    return Err(A::Error::custom(format!("{name:?} has two prices")));
+                }
+            }
+            Ok(prices)
+        }
+    }
+    deserializer.deserialize_map(Prices)
 }
 
 /// Line of a position, from 1.

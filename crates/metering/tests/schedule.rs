@@ -37,6 +37,30 @@ fn an_empty_schedule_is_the_default() {
 }
 
 #[test]
+fn json_says_the_same() {
+    let toml =
+        "memory_grow_per_page = 7\n[class]\ndivision = 20\n[instruction]\n\"i64.div_s\" = 40";
+    let json = r#" {"memory_grow_per_page": 7, "class": {"division": 20}, "instruction": {"i64.div_s": 40}}"#;
+    assert_eq!(costs(json), costs(toml));
+    assert_eq!(costs("{}"), Ok(Costs::default()));
+    for (json, expected) in [
+        ("{\"default\": 1,\n\"default\": 1}", 2),
+        ("{\"class\": {\n\"load\": 1,\n\"load\": 2}}", 3),
+        ("{\"per_page\": 1}", 1),
+        ("{\"default\": -1}", 1),
+        ("{\"default\": 4294967296}", 1),
+        ("{", 1),
+    ] {
+        match costs(json) {
+            Err(ScheduleError::Syntax { line, message }) => {
+                assert_eq!(line, expected, "{json}: {message}");
+            }
+            other => panic!("{json}: {other:?}"),
+        }
+    }
+}
+
+#[test]
 fn mistakes_are_named() {
     let name = |name: &str| name.to_owned();
     let unknown = ScheduleError::UnknownClass {
@@ -59,7 +83,7 @@ fn mistakes_are_named() {
         ("default", 1),
     ] {
         match costs(toml) {
-            Err(ScheduleError::Toml { line, message }) => {
+            Err(ScheduleError::Syntax { line, message }) => {
                 assert!(!message.is_empty());
                 assert_eq!(line, expected, "{toml}: {message}");
             }

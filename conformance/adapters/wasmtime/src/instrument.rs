@@ -1,5 +1,6 @@
 //! Modules rewritten as Polkadot's workers do it: by `wasm-instrument` 0.4.
 
+use crate::meters::Meters;
 use parity_wasm::elements::{ExportEntry, Internal, Module};
 use serde_json::Value;
 use wasm_instrument::gas_metering::{self, ConstantCostRules, host_function};
@@ -13,16 +14,9 @@ pub(crate) const GAS: (&str, &str) = ("__metering", "gas");
 /// Polkadot's limit where a question gives none.
 const DEFAULT_LIMIT: u32 = 65_536;
 
-/// A rewritten module.
-pub(crate) struct Instrumented {
-    pub(crate) wasm: Vec<u8>,
-    /// The logical limit that is in it.
-    pub(crate) limit: Option<u32>,
-}
-
 /// Rewrites, or says why the module is turned down. A module of a wider language than WebAssembly 1.0
 /// cannot be read by the instrumentation and stays as it is.
-pub(crate) fn instrument(wasm: Vec<u8>, question: &Value) -> Result<Instrumented, String> {
+pub(crate) fn instrument(wasm: Vec<u8>, question: &Value) -> Result<(Vec<u8>, Meters), String> {
     let wider = question["features"]
         .as_array()
         .is_some_and(|list| !list.is_empty());
@@ -35,7 +29,7 @@ pub(crate) fn instrument(wasm: Vec<u8>, question: &Value) -> Result<Instrumented
         (limit, _) => Some(limit.unwrap_or(DEFAULT_LIMIT)),
     };
     if limit.is_none() && !gas {
-        return Ok(Instrumented { wasm, limit });
+        return Ok((wasm, Meters::Imported { limit }));
     }
     let mut module: Module = parity_wasm::deserialize_buffer(&wasm)
         .map_err(|error: parity_wasm::elements::Error| error.to_string())?;
@@ -63,5 +57,5 @@ pub(crate) fn instrument(wasm: Vec<u8>, question: &Value) -> Result<Instrumented
         }
     }
     let wasm = parity_wasm::serialize(module).map_err(|error| error.to_string())?;
-    Ok(Instrumented { wasm, limit })
+    Ok((wasm, Meters::Imported { limit }))
 }

@@ -1,12 +1,16 @@
 //! Wasmtime behind the protocol of the conformance suite (`conformance/README.md`).
 //!
-//! With `--instrument` modules go through `wasm-instrument` first, as in Polkadot's workers, and the
-//! two meters can be asked for; without, Wasmtime takes them as they are.
+//! With `--instrument` modules go through `wasm-instrument` first, as in Polkadot's workers, and its
+//! two meters can be asked for; with `--instrument=ours` they go through this repository's instrumenter, and all three
+//! can. Without, Wasmtime takes modules as they are.
 #![forbid(unsafe_code)]
 
 mod instrument;
+mod meters;
+mod ours;
 
-use instrument::{GAS, HEIGHT, Instrumented, instrument};
+use instrument::GAS;
+use meters::Meters;
 use serde_json::{Value, json};
 use std::io::{self, BufRead, Write};
 use wasmtime::{
@@ -14,22 +18,22 @@ use wasmtime::{
     StoreLimitsBuilder, Trap, Val,
 };
 
-const FEATURES: [&str; 9] = [
+/// Not `large`: a million functions take it longer than a runner waits.
+const FEATURES: [&str; 8] = [
     "sign-extension",
     "saturating-float-to-int",
     "multi-value",
     "bulk-memory",
     "language",
     "limits",
-    "large",
     "memory-limit",
     "nan-bits-at-boundary",
 ];
-const METERS: [&str; 2] = ["stack-logical", "gas"];
 
-/// Bytes of stack for Wasm; the thread has more.
-const STACK_BYTES: usize = 64 << 20;
+/// Bytes of stack for Wasm; the thread has more. Pages of it that nothing touches take no memory.
+const STACK_BYTES: usize = 512 << 20;
 
+/// What an instance keeps beside its memory.
 struct State {
     limits: StoreLimits,
     gas_used: u64,
@@ -37,22 +41,67 @@ struct State {
     out_of_gas: bool,
 }
 
+/// What happens to a module before Wasmtime sees it.
+#[derive(Clone, Copy)]
+enum Before {
+    Nothing,
+    WasmInstrument,
+    Ours,
+}
+
+impl Before {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Nothing => "Wasmtime",
+            Self::WasmInstrument => "Wasmtime after wasm-instrument 0.4",
+            Self::Ours => "Wasmtime after pvf instrument",
+        }
+    }
+
+    fn meters(self) -> &'static [&'static str] {
+        match self {
+            Self::Nothing => &[],
+            Self::WasmInstrument => &["stack-logical", "gas"],
+            Self::Ours => &["stack-native", "stack-logical", "gas"],
+        }
+    }
+
+    /// The module to run and its meters, or why it is turned down.
+    fn rewrite(self, wasm: Vec<u8>, question: &Value) -> Result<(Vec<u8>, Meters), String> {
+        match self {
+            Self::Nothing => Ok((wasm, Meters::None)),
+            Self::WasmInstrument => instrument::instrument(wasm, question),
+            Self::Ours => ours::instrument(&wasm, question),
+        }
+    }
+}
+
 fn main() -> io::Result<()> {
-    let instrumented = std::env::args().any(|argument| argument == "--instrument");
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let before = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] => Before::Nothing,
+        ["--instrument"] => Before::WasmInstrument,
+        ["--instrument=ours"] => Before::Ours,
+        _ => {
+            return Err(io::Error::other(format!(
+                "usage: [--instrument[=ours]], not {arguments:?}"
+            )));
+        }
+    };
     let work = std::thread::Builder::new()
         .stack_size(STACK_BYTES + (16 << 20))
-        .spawn(move || serve(instrumented))?;
+        .spawn(move || serve(before))?;
     work.join()
         .unwrap_or_else(|_| Err(io::Error::other("the adapter panicked")))
 }
 
-fn serve(instrumented: bool) -> io::Result<()> {
+fn serve(before: Before) -> io::Result<()> {
     let mut answers = io::stdout().lock();
     for line in io::stdin().lock().lines() {
         let answer = match serde_json::from_str::<Value>(&line?) {
-            Ok(question) if question.get("hello").is_some() => hello(instrumented),
+            Ok(question) if question.get("hello").is_some() => hello(before),
             Ok(question) => {
-                ask(&question, instrumented).unwrap_or_else(|failure| json!({"failure": failure}))
+                ask(&question, before).unwrap_or_else(|failure| json!({"failure": failure}))
             }
             Err(error) => json!({"failure": error.to_string()}),
         };
@@ -62,17 +111,9 @@ fn serve(instrumented: bool) -> io::Result<()> {
     Ok(())
 }
 
-fn hello(instrumented: bool) -> Value {
-    let mut features = FEATURES.to_vec();
-    if instrumented {
-        features.extend(METERS);
-    }
-    let name = if instrumented {
-        "Wasmtime after wasm-instrument 0.4"
-    } else {
-        "Wasmtime"
-    };
-    json!({"engine": name, "version": "48.0.8", "features": features})
+fn hello(before: Before) -> Value {
+    let features = [&FEATURES[..], before.meters()].concat();
+    json!({"engine": before.name(), "version": "48.0.8", "features": features})
 }
 
 /// Polkadot's configuration, with the language of the question as far as it can be set.
@@ -102,16 +143,12 @@ fn rejected(stage: &str, reason: &str) -> Value {
     json!({"outcome": "rejected", "stage": stage, "reason": reason})
 }
 
-fn ask(question: &Value, instrumented: bool) -> Result<Value, String> {
+fn ask(question: &Value, before: Before) -> Result<Value, String> {
     let path = question["wasm"].as_str().ok_or("wasm is missing")?;
     let wasm = std::fs::read(path).map_err(|error| error.to_string())?;
-    let Instrumented { wasm, limit } = if instrumented {
-        match instrument(wasm, question) {
-            Ok(it) => it,
-            Err(reason) => return Ok(rejected("prepare", &reason)),
-        }
-    } else {
-        Instrumented { wasm, limit: None }
+    let (wasm, meters) = match before.rewrite(wasm, question) {
+        Ok(rewritten) => rewritten,
+        Err(reason) => return Ok(rejected("prepare", &reason)),
     };
     let engine = Engine::new(&config(question)).map_err(|error| error.to_string())?;
     let module = match Module::from_binary(&engine, &wasm) {
@@ -138,11 +175,12 @@ fn ask(question: &Value, instrumented: bool) -> Result<Value, String> {
     let mut steps = Vec::new();
     let mut last = json!({"outcome": "valid"});
     for step in question["steps"].as_array().into_iter().flatten() {
-        last = call(&mut store, &instance, step, limit)?;
+        meters.begin_call(&mut store, &instance);
+        last = call(&mut store, &instance, step, &meters)?;
         steps.push(last["trap"].clone());
     }
     last["steps"] = steps.into();
-    last["gas_used"] = store.data().gas_used.into();
+    last["gas_used"] = meters.gas_used(&mut store, &instance).into();
     Ok(last)
 }
 
@@ -188,7 +226,7 @@ fn call(
     store: &mut Store<State>,
     instance: &Instance,
     step: &Value,
-    limit: Option<u32>,
+    meters: &Meters,
 ) -> Result<Value, String> {
     let export = step["invoke"].as_str().ok_or("only calls are known here")?;
     let function = instance
@@ -209,12 +247,9 @@ fn call(
         }
         Err(error) => error,
     };
-    let height = instance
-        .get_global(&mut *store, HEIGHT)
-        .and_then(|global| global.get(&mut *store).i32());
-    let overflown = limit.is_some_and(|limit| height.is_some_and(|height| height as u32 > limit));
+    let by_meter = meters.trap(store, instance);
     let kind = match error.downcast_ref::<Trap>() {
-        Some(Trap::UnreachableCodeReached) if overflown => "stack_overflow",
+        Some(Trap::UnreachableCodeReached) => by_meter.unwrap_or("unreachable"),
         Some(trap) => kind(*trap),
         None if store.data().out_of_gas => "out_of_gas",
         None => "host_error",

@@ -18,7 +18,7 @@ use super::Artifact;
 use xxhash_rust::xxh3::Xxh3;
 
 const MAGIC: [u8; 8] = *b"pvf-art\0";
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 /// The code begins at a page boundary, so that it can be mapped from the file.
 const HEADER_BYTES: usize = 4096;
 

@@ -1,0 +1,84 @@
+//! What the meters inside a rewritten module show after a call.
+
+use crate::State;
+use crate::instrument::HEIGHT;
+use pvf_instrument::{GAS_LEFT, STACK_LOGICAL_LEFT, STACK_NATIVE_LEFT, TRAP};
+use pvf_spec::TrapKind;
+use wasmtime::{Instance, Store, Val};
+
+/// The meters that a module was given.
+pub(crate) enum Meters {
+    /// None.
+    None,
+    /// `wasm-instrument`'s: a global with the height, an imported function that is called to charge gas.
+    Imported {
+        /// The logical limit, if there is one.
+        limit: Option<u32>,
+    },
+    /// This repository's: globals with what is left.
+    Exported {
+        native: u64,
+        logical: Option<u32>,
+        gas: Option<u64>,
+    },
+}
+
+impl Meters {
+    /// A trap leaves this repository's meters as they were deep inside: whoever calls again resets them.
+    pub(crate) fn begin_call(&self, store: &mut Store<State>, instance: &Instance) {
+        let Self::Exported {
+            native, logical, ..
+        } = self
+        else {
+            return;
+        };
+        let mut reset = |name, value| {
+            if let Some(global) = instance.get_global(&mut *store, name) {
+                // The globals are mutable and of these types, since the instrumenter made them.
+                let set = global.set(&mut *store, value);
+                debug_assert!(set.is_ok(), "{name}");
+            }
+        };
+        reset(STACK_NATIVE_LEFT, Val::I64(*native as i64));
+        reset(TRAP, Val::I32(0));
+        if let Some(logical) = logical {
+            reset(STACK_LOGICAL_LEFT, Val::I64(i64::from(*logical)));
+        }
+    }
+
+    /// The trap that an `unreachable` stands for, if a meter executed it.
+    pub(crate) fn trap(
+        &self,
+        store: &mut Store<State>,
+        instance: &Instance,
+    ) -> Option<&'static str> {
+        match self {
+            Self::None => None,
+            Self::Imported { limit } => {
+                let height = bits(store, instance, HEIGHT)?;
+                (height > u64::from((*limit)?)).then_some("stack_overflow")
+            }
+            Self::Exported { .. } => match bits(store, instance, TRAP)? {
+                0 => None,
+                code => Some(TrapKind::from_code(code as u8)?.name()),
+            },
+        }
+    }
+
+    /// Gas used so far; `None` if it is not counted.
+    pub(crate) fn gas_used(&self, store: &mut Store<State>, instance: &Instance) -> Option<u64> {
+        match self {
+            Self::None => None,
+            Self::Imported { .. } => Some(store.data().gas_used),
+            Self::Exported { gas, .. } => Some((*gas)? - bits(store, instance, GAS_LEFT)?),
+        }
+    }
+}
+
+fn bits(store: &mut Store<State>, instance: &Instance, global: &str) -> Option<u64> {
+    match instance.get_global(&mut *store, global)?.get(&mut *store) {
+        Val::I32(value) => Some(u64::from(value as u32)),
+        Val::I64(value) => Some(value as u64),
+        _ => None,
+    }
+}
