@@ -118,7 +118,11 @@ fn byte(at: usize) -> u8 {
 fn after(kind: &Loop, (to, from, _): (u32, u32, u32), turns: u64) -> (Vec<u8>, bool) {
     let mut memory = vec![0; MEMORY];
     (0..BYTES).for_each(|at| memory[DATA + at] = byte(at));
-    let width = if kind.name == "copy-unrolled" { 1 } else { kind.stride.unsigned_abs() as usize };
+    let width = if kind.name == "copy-unrolled" {
+        1
+    } else {
+        kind.stride.unsigned_abs() as usize
+    };
     let accesses = kind.stride.unsigned_abs() as usize / width;
     for turn in 0..turns as i64 {
         for access in 0..accesses {
@@ -146,29 +150,27 @@ fn from_value(place: usize, turn: i64, kind: &Loop) -> u8 {
     (place as i64 - turn * kind.stride) as u8
 }
 
-fn moves(
-    suite: &mut Suite,
-    kind: &Loop,
-    module: &str,
-    number: usize,
-    run: (u32, u32, u32),
-) {
+fn moves(suite: &mut Suite, kind: &Loop, module: &str, number: usize, run: (u32, u32, u32)) {
     let (to, from, turns) = run;
     let wasm = suite.modules[module].wasm.clone();
     let used = |turns: u32| gas(&wasm, 1, 0, 1, &[to as i32, from as i32, turns as i32]).0;
     let (whole, all) = after(kind, run, turns.into());
     let case = |what: &str| {
         let arguments = [to, from, turns].map(|value| i32(value as i32));
-        Case::new("metering", "MEM-10", format!("loops/{}/{number}/{what}", kind.name))
-            .also(&["MEM-6", "GAS-3"])
-            .module(module)
-            .needs("gas")
-            .parameter(
-                "gas_schedule",
-                json!({"instruction": 1, "memory_grow": 0, "call_per_local": 1}),
-            )
-            .parameter("peek", json!([DATA - 64, 512]))
-            .invoke("f", &arguments)
+        Case::new(
+            "metering",
+            "MEM-10",
+            format!("loops/{}/{number}/{what}", kind.name),
+        )
+        .also(&["MEM-6", "GAS-3"])
+        .module(module)
+        .needs("gas")
+        .parameter(
+            "gas_schedule",
+            json!({"instruction": 1, "memory_grow": 0, "call_per_local": 1}),
+        )
+        .parameter("peek", json!([DATA - 64, 512]))
+        .invoke("f", &arguments)
     };
     let shown = |case: Case, memory: &[u8]| {
         let range = DATA - 64..DATA - 64 + 512;
@@ -245,19 +247,27 @@ fn comparisons(suite: &mut Suite) {
             None => (inside == turns).then_some((a + turns) as i32),
         };
         let (used, _) = gas(&wasm, 1, 0, 1, &[a as i32, b as i32, turns as i32]);
-        for (what, limit) in [("unlimited", None), ("exact", Some(used)), ("one-less", Some(used - 1))] {
+        for (what, limit) in [
+            ("unlimited", None),
+            ("exact", Some(used)),
+            ("one-less", Some(used - 1)),
+        ] {
             let arguments = [a, b, turns].map(|value| i32(value as i32));
             let limit_json = limit.map_or(json!("unlimited"), |limit| json!(limit));
-            let case = Case::new("metering", "MEM-10", format!("loops/compare/{number}/{what}"))
-                .also(&["MEM-6", "GAS-3"])
-                .module("loop-compare")
-                .needs("gas")
-                .parameter("gas_limit", limit_json)
-                .parameter(
-                    "gas_schedule",
-                    json!({"instruction": 1, "memory_grow": 0, "call_per_local": 1}),
-                )
-                .invoke("f", &arguments);
+            let case = Case::new(
+                "metering",
+                "MEM-10",
+                format!("loops/compare/{number}/{what}"),
+            )
+            .also(&["MEM-6", "GAS-3"])
+            .module("loop-compare")
+            .needs("gas")
+            .parameter("gas_limit", limit_json)
+            .parameter(
+                "gas_schedule",
+                json!({"instruction": 1, "memory_grow": 0, "call_per_local": 1}),
+            )
+            .invoke("f", &arguments);
             suite.push(match (what, result) {
                 ("one-less", _) => case.also(&["GAS-8"]).trap("out_of_gas"),
                 (_, Some(result)) => case.valid(&[i32(result)]).expect("gas_used", used),

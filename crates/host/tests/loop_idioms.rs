@@ -30,7 +30,13 @@ fn memory_functions_of_real_blobs_are_recognised() {
         let wasm = sp_maybe_compressed_blob::decompress(&code, MAX_CODE_BYTES).expect("is a blob");
         let options = CompileOptions::new(Features::POLKADOT);
         let found = loop_idioms(&wasm, &options).expect("is a module");
-        let count = |kind| found.idioms.iter().filter(|(_, other)| *other == kind).count();
+        let count = |kind| {
+            found
+                .idioms
+                .iter()
+                .filter(|(_, other)| *other == kind)
+                .count()
+        };
         println!(
             "{}: {} innermost loops, {} with memory, idioms: {} copy, {} shifted, {} fill, {} compare",
             chain.file_name().unwrap_or_default().display(),

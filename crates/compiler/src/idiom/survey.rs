@@ -28,7 +28,9 @@ pub fn loop_idioms(wasm: &[u8], options: &CompileOptions) -> Result<LoopIdioms, 
         analyser.run(&parsed, body, options, &mut analysis)?;
         for candidate in &analysis.candidates {
             let instructions = &analysis.code.instructions()[candidate.instructions.clone()];
-            let any = |is: fn(&Instruction) -> bool| instructions.iter().any(|(instruction, _)| is(instruction));
+            let any = |is: fn(&Instruction) -> bool| {
+                instructions.iter().any(|(instruction, _)| is(instruction))
+            };
             let memory = any(|instruction| {
                 matches!(instruction, Instruction::Load(..) | Instruction::Store(..))
             });
