@@ -13,6 +13,7 @@ mod behaviour;
 mod bytes;
 mod language;
 mod limits;
+mod loops;
 mod metering;
 mod nan;
 mod numbers;
@@ -45,6 +46,7 @@ pub fn suite(fixtures: &Path) -> Suite {
     pvf::add(&mut suite);
     outcome::add(&mut suite);
     metering::add(&mut suite);
+    loops::add(&mut suite);
     whole::add(&mut suite, fixtures);
     suite
 }

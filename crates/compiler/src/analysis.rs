@@ -24,6 +24,7 @@ use crate::CompileError;
 use crate::CompileOptions;
 use crate::artifact::{FuncType, ValType};
 use crate::error::narrow;
+use crate::idiom::{self, Candidate, Idiom};
 use crate::instruction::Code;
 use crate::module::{Body, ParsedModule};
 use liveness::Event;
@@ -72,6 +73,10 @@ pub(crate) struct Analysis {
     pub dead: Vec<bool>,
     /// The instructions that can be reached.
     pub code: Code,
+    /// Innermost loops that are not too long.
+    pub candidates: Vec<Candidate>,
+    /// Those of them that are idioms, by label.
+    idioms: Vec<Idiom>,
     liveness: liveness::Liveness,
 }
 
@@ -79,6 +84,28 @@ impl Analysis {
     /// Tracked locals alive at a label.
     pub fn live(&self, label: LabelId) -> &[u64] {
         self.liveness.live(label)
+    }
+
+    /// The idiom that the loop of this label is, if it is one.
+    pub fn idiom(&self, label: LabelId) -> Option<&Idiom> {
+        let at = self
+            .idioms
+            .binary_search_by_key(&label, |idiom| idiom.label);
+        at.ok().map(|at| &self.idioms[at])
+    }
+
+    /// All loops that are idioms.
+    pub fn idioms(&self) -> &[Idiom] {
+        &self.idioms
+    }
+
+    /// Looks at the candidates.
+    fn recognise_idioms(&mut self) {
+        for candidate in &self.candidates {
+            let live = self.liveness.live(candidate.label);
+            let idiom = idiom::recognise(&self.code, &self.locals, candidate, live, &self.charges);
+            self.idioms.extend(idiom);
+        }
     }
 
     /// Locals accessed inside a loop, by its number.
@@ -187,6 +214,9 @@ impl Analyser {
         analysis
             .liveness
             .solve(&self.events, &analysis.labels, &mut analysis.dead);
+        if options.loop_idioms {
+            analysis.recognise_idioms();
+        }
         Ok(())
     }
 
@@ -206,5 +236,7 @@ impl Analyser {
         analysis.labels.push(LabelInfo::default());
         analysis.dead.clear();
         analysis.code.clear();
+        analysis.candidates.clear();
+        analysis.idioms.clear();
     }
 }

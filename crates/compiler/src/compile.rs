@@ -11,7 +11,9 @@ use crate::generate::{
     GeneratedFunction, GeneratorState, ModuleContext, builtin_convention, convention, generate,
 };
 use crate::module::{self, Body, ParsedModule};
-use crate::target::masm::{CallFixup, Convention, MachineCode, MacroAssembler, Table};
+use crate::target::masm::{
+    BlockOperation, CallFixup, Convention, MachineCode, MacroAssembler, Table,
+};
 use crate::target::x64::X64;
 use crate::{CompileError, Target};
 use pvf_metering::Costs;
@@ -33,6 +35,9 @@ pub struct CompileOptions {
     pub metering: Metering,
     /// What becomes of the native stack limit.
     pub native_stack: NativeStack,
+    /// Do loops that copy, fill or compare memory many turns at a time. Without it they run turn by turn, with the
+    /// same outcome: for tests, and to measure what it brings.
+    pub loop_idioms: bool,
     /// Threads to use; the artifact does not depend on it.
     pub threads: NonZeroUsize,
 }
@@ -46,6 +51,7 @@ impl CompileOptions {
             target: Target::X86_64,
             metering: Metering::default(),
             native_stack: NativeStack::default(),
+            loop_idioms: true,
             threads: NonZeroUsize::MIN,
         }
     }
@@ -249,8 +255,9 @@ impl<M: MacroAssembler> ChunkGenerator<M> {
 /// The stubs between generated code and the host.
 struct Stubs {
     code: MachineCode,
-    /// Of imported functions, then of builtins.
+    /// Of imported functions.
     hosts: Vec<u32>,
+    /// Of builtins, then of block operations.
     builtins: Vec<u32>,
     /// By signature.
     entries: Vec<u32>,
@@ -286,7 +293,9 @@ impl Stubs {
                 masm.host_gate(gate, &builtin_convention(builtin, masm.registers()));
                 stub
             })
-            .collect();
+            .collect::<Vec<_>>();
+        let blocks = BlockOperation::ALL.map(|block| masm.block_stub(block));
+        let builtins = builtins.into_iter().chain(blocks).collect();
         let entries = context
             .conventions
             .iter()

@@ -12,6 +12,7 @@ mod calls;
 mod checker;
 mod control;
 mod fusion;
+mod idioms;
 mod labels;
 mod moves;
 mod operators;

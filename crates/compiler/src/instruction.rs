@@ -85,6 +85,11 @@ impl BlockSignature {
         Self(Self::FIRST_INTERNED + signature)
     }
 
+    /// Whether it is an interned signature; others have no parameters.
+    pub fn is_interned(self) -> bool {
+        self.0 >= Self::FIRST_INTERNED
+    }
+
     /// Types of the parameters, given all interned signatures.
     pub fn params(self, signatures: &[FuncType]) -> &[ValType] {
         match self.0.checked_sub(Self::FIRST_INTERNED) {

@@ -6,7 +6,7 @@
 //! `module` reads and checks the declarations; `analysis` (pass 1) validates a body and finds out
 //! what pass 2 cannot know in advance; `generate` (pass 2) writes code through a target's
 //! macro-assembler (`target`); `compile` does this for many functions side by side and links
-//! them. [`abi`] is the contract with the runtime.
+//! them. `idiom` tells loops that copy, fill or compare. [`abi`] is the contract with the runtime.
 #![forbid(unsafe_code)]
 
 pub mod abi;
@@ -15,6 +15,7 @@ pub mod artifact;
 mod compile;
 mod error;
 mod generate;
+mod idiom;
 mod instruction;
 mod magic;
 mod module;
@@ -24,6 +25,7 @@ mod target;
 pub use artifact::{Artifact, ArtifactError, ModuleInfo};
 pub use compile::{CompileOptions, Metering, NativeStack, compile, schedule_hash};
 pub use error::CompileError;
+pub use idiom::{LoopIdiomKind, LoopIdioms, loop_idioms};
 pub use module::function_names;
 pub use pvf_metering::{Costs, Schedule, ScheduleError};
 pub use target::Target;

@@ -6,7 +6,7 @@
 //! instruction in the buffer, in its shortest form: no needless prefix, and the
 //! shortest displacement.
 
-use super::{Assembler, FSize, Label, Mem, Size};
+use super::{Assembler, FSize, Label, Mem, Size, VSize};
 
 /// Stands for "no digit" in [`Opcode::digit`].
 const NO_DIGIT: u8 = 0xFF;
@@ -117,7 +117,7 @@ impl Opcode {
     }
 }
 
-/// The fixed part of an instruction in the VEX encoding, with L = 0.
+/// The fixed part of an instruction in the VEX encoding.
 #[derive(Copy, Clone)]
 pub(super) struct Vex {
     /// Implied prefix: 0 none, 1 66, 2 F3, 3 F2.
@@ -126,6 +126,8 @@ pub(super) struct Vex {
     map: u8,
     /// The W bit.
     w: bool,
+    /// The L bit: 256 bits.
+    l: bool,
     opcode: u8,
 }
 
@@ -150,6 +152,7 @@ impl Vex {
             pp,
             map,
             w: false,
+            l: false,
             opcode,
         }
     }
@@ -177,6 +180,15 @@ impl Vex {
     pub(super) const fn wide(self, size: Size) -> Self {
         Self {
             w: matches!(size, Size::S64),
+            ..self
+        }
+    }
+
+    /// L set for 256-bit vectors.
+    #[inline(always)]
+    pub(super) const fn long(self, size: VSize) -> Self {
+        Self {
+            l: matches!(size, VSize::S256),
             ..self
         }
     }
@@ -281,7 +293,7 @@ impl Head {
     #[inline(always)]
     const fn vex(vex: Vex, r: u8, v: u8, x: u8, b: u8) -> Self {
         let not_r = (!r & 8) << 4;
-        let rest = (!v & 15) << 3 | vex.pp;
+        let rest = (!v & 15) << 3 | (vex.l as u8) << 2 | vex.pp;
         if vex.map == 1 && !vex.w && (x | b) & 8 == 0 {
             let bits = 0xC5 | ((not_r | rest) as u64) << 8 | (vex.opcode as u64) << 16;
             Self { bits, len: 3 }
@@ -407,6 +419,12 @@ impl Assembler {
     pub(super) fn encode_rl(&mut self, op: Opcode, size: Size, reg: u8, label: Label) {
         let head = Head::legacy(op, size, reg, 0, 0, false).push((reg as u64 & 7) << 3 | 5, 1);
         self.put_with_label(head, label);
+    }
+
+    /// VEX without operands.
+    #[inline(always)]
+    pub(super) fn encode_vex_none(&mut self, vex: Vex) {
+        self.put_with_imm(Head::vex(vex, 0, 0, 0, 0), Imm::NONE);
     }
 
     /// VEX with register operands.

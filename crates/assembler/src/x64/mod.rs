@@ -9,7 +9,7 @@
 //! A method is the manual's mnemonic and a suffix with one letter per operand,
 //! destination first: `r` register, `m` memory, `i` immediate, `x` a vector
 //! register beside a general one, `label` an address in the code. The width
-//! comes first among the arguments ([`Size`], [`FSize`]), and the operation of a
+//! comes first among the arguments ([`Size`], [`FSize`], [`VSize`]), and the operation of a
 //! family before it ([`Alu`], [`Shift`], [`FOp`], [`FBit`], [`Cond`]).
 //!
 //! # Immediates
@@ -25,8 +25,9 @@ mod operands;
 mod registers;
 #[cfg(test)]
 mod tests;
+mod vector;
 
 pub use crate::label::{FinishError, Label};
 pub use control::Assembler;
-pub use operands::{Alu, Cond, FBit, FOp, FSize, Mem, RoundMode, Scale, Shift, Size};
+pub use operands::{Alu, Cond, FBit, FOp, FSize, Mem, RoundMode, Scale, Shift, Size, VSize};
 pub use registers::{Gpr, Xmm};

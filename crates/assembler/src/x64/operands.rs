@@ -56,6 +56,21 @@ impl FSize {
     }
 }
 
+/// The width of a vector.
+#[derive(Copy, Clone, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum VSize {
+    /// Sixteen bytes: a whole [`Xmm`](super::Xmm).
+    S128 = 0,
+    /// Thirty-two bytes: the register's upper half too.
+    S256 = 1,
+}
+
+impl VSize {
+    /// Both, narrower first.
+    pub const ALL: [Self; 2] = [Self::S128, Self::S256];
+}
+
 /// The factor of an index register.
 #[derive(Copy, Clone, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
 #[repr(u8)]

@@ -4,6 +4,7 @@
 use super::liveness::{Event, EventKind};
 use super::lower::{block_signature, lower};
 use super::{Analysis, LabelId, LabelInfo};
+use crate::idiom::{self, Candidate};
 use crate::instruction::Instruction;
 use crate::module::ParsedModule;
 use wasmparser::Operator;
@@ -58,6 +59,8 @@ pub(super) struct Walk<'w> {
     events: &'w mut Vec<Event>,
     /// Numbers and labels of the loops open here.
     open_loops: Vec<(u32, LabelId)>,
+    /// The loop met last, and the index of its first instruction.
+    last_loop: (LabelId, usize),
     /// The operator before was the first call met in the loop of this label.
     last_call: Option<LabelId>,
 }
@@ -75,6 +78,7 @@ impl<'w> Walk<'w> {
             frames,
             events,
             open_loops: Vec::new(),
+            last_loop: (0, 0),
             last_call: None,
         }
     }
@@ -234,6 +238,7 @@ impl<'w> Walk<'w> {
             let number = self.analysis.liveness.add_loop();
             info.loop_number = Some(number);
             self.open_loops.push((number, label));
+            self.last_loop = (label, self.analysis.code.instructions().len());
             self.event(EventKind::LoopStart, label);
         }
         self.analysis.labels.push(info);
@@ -288,6 +293,17 @@ impl<'w> Walk<'w> {
     }
 
     fn leave_loop(&mut self, label: LabelId) {
+        let (last, start) = self.last_loop;
+        if last == label {
+            // No loop began in it.
+            let instructions = start..self.analysis.code.instructions().len();
+            if instructions.len() <= idiom::MAX_INSTRUCTIONS {
+                self.analysis.candidates.push(Candidate {
+                    label,
+                    instructions,
+                });
+            }
+        }
         let inner = self.open_loops.pop();
         if let (Some((inner, _)), Some(&(outer, outer_label))) = (inner, self.open_loops.last()) {
             self.analysis.liveness.merge_loop(inner, outer);

@@ -419,7 +419,11 @@ impl<M: MacroAssembler> Generator<'_, M> {
     pub(super) fn begin_loop(&mut self, label: LabelId) {
         let info = self.analysis.labels[label as usize];
         let number = info.loop_number.expect("only loops begin");
+        let idiom = self.analysis.idiom(label);
         self.forget_dead(label);
+        if idiom.is_some() {
+            self.reserve_block_registers();
+        }
         self.choose_loop_locals(label, number, info.has_calls);
         let live = self.analysis.live(label);
         let constants = self.state.constant;
@@ -440,6 +444,9 @@ impl<M: MacroAssembler> Generator<'_, M> {
         }
         target.fixed = true;
         target.bound = true;
+        if let Some(idiom) = idiom {
+            self.do_turns_at_once(idiom);
+        }
         let place = self.place(label);
         self.masm.bind(place);
     }

@@ -10,6 +10,7 @@
 //! comparison therefore lives until the next other operation.
 
 use crate::CompileOptions;
+use crate::abi::{BUILTIN_FLAG, Builtin};
 use crate::artifact::{TrapSite, ValType};
 pub(crate) use crate::operation::*;
 use pvf_assembler::Label;
@@ -145,6 +146,8 @@ pub(crate) struct Registers {
     pub table_index: Reg,
     /// Registers of divisions: dividend and quotient, remainder.
     pub division: (Reg, Reg),
+    /// Registers of block operations, see [`BlockOperation`].
+    pub block: [Reg; 3],
 }
 
 impl Registers {
@@ -310,7 +313,24 @@ pub(crate) trait MacroAssembler: Sized {
     /// Calls the function at a table index after the checks of index and signature.
     fn call_indirect(&mut self, index: Reg, signature: u32, table: Table);
 
+    // Block operations, see [`crate::idiom`]. Indices are not negative.
+    /// Jumps unless memory has so many bytes from index plus offset on.
+    fn jump_unless_in_memory(&mut self, index: Reg, offset: u64, bytes: Reg, label: Label);
+    /// Jumps if `a + distance - b`, which may be negative, is from 0 up to but not including `bytes`.
+    fn jump_if_within(&mut self, a: Reg, distance: i64, b: Reg, bytes: Reg, label: Label);
+    /// Charges gas for every 2^`shift` of so many bytes; jumps if there is not enough, and charges nothing. At
+    /// most 2^33 bytes at less than 2^20 each.
+    fn charge_turns(&mut self, bytes: Reg, shift: u8, cost: u32, label: Label);
+    /// From an index in linear memory to the address of the byte `offset` above it.
+    fn linear_address(&mut self, index: Reg, offset: u64);
+    /// Repeats the lowest 1, 2, 4 or 8 bytes of a register in all of it.
+    fn repeat(&mut self, register: Reg, bytes: u8);
+    /// Does a block operation.
+    fn block(&mut self, operation: BlockOperation);
+
     // Stubs, see [`crate::abi`].
+    /// The stub of a block operation.
+    fn block_stub(&mut self, operation: BlockOperation) -> u32;
     /// The stub of an imported function or builtin; jumps to the gate of its signature.
     fn host_stub(&mut self, index: u32, gate: Label) -> u32;
     /// The gate to the host for all imported functions of a signature.
@@ -319,6 +339,36 @@ pub(crate) trait MacroAssembler: Sized {
     fn entry_stub(&mut self, ty: &Convention) -> u32;
     /// Gives a builtin its immediate.
     fn builtin_immediate(&mut self, value: u32);
+}
+
+/// Work on ranges of memory that are known to be accessible, at addresses in the first two of
+/// [`Registers::block`] and with the number of bytes, at least [`Self::MIN_BYTES`], in the third. The first two
+/// registers hold nothing afterwards, all others but scratch registers stay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BlockOperation {
+    /// To the first address from the second, which is not lower unless the ranges are apart.
+    CopyForward = 0,
+    /// To the first address from the second, which is not higher unless the ranges are apart.
+    CopyBackward = 1,
+    /// To the first address the eight bytes in the second register, over and over.
+    Fill = 2,
+    /// Compares; the third register becomes the number of bytes before the first difference.
+    Compare = 3,
+}
+
+impl BlockOperation {
+    pub const ALL: [Self; 4] = [
+        Self::CopyForward,
+        Self::CopyBackward,
+        Self::Fill,
+        Self::Compare,
+    ];
+    pub const MIN_BYTES: u32 = 8;
+
+    /// What [`CallFixup::function`] says for its stub: those of builtins come first.
+    pub fn function(self) -> u32 {
+        BUILTIN_FLAG | (Builtin::ALL.len() as u32 + self as u32)
+    }
 }
 
 /// Where the table is and how long.

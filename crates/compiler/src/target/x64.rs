@@ -4,6 +4,7 @@
 //! memory; if they are counted, `r13` the gas left and `r12` the units of the logical stack below
 //! its greatest height; scratch: `r11`, `xmm14`, `xmm15`. Everything else belongs to the generator.
 
+mod block;
 mod bulk;
 mod convert;
 mod divide;
@@ -158,6 +159,7 @@ const fn registers(without: &[Reg]) -> Registers {
         float_result: Reg::float(0),
         table_index: reg(Gpr::R10),
         division: (reg(Gpr::Rax), reg(Gpr::Rdx)),
+        block: [reg(Gpr::R8), reg(Gpr::R9), reg(Gpr::R10)],
     }
 }
 
@@ -769,6 +771,34 @@ impl MacroAssembler for X64 {
             wasm_offset: self.wasm_offset,
         });
         self.asm.call_m(field(abi::TABLE_ENTRY_CODE));
+    }
+
+    fn jump_unless_in_memory(&mut self, index: Reg, offset: u64, bytes: Reg, label: Label) {
+        self.emit_jump_unless_in_memory(gpr(index), offset, gpr(bytes), label);
+    }
+
+    fn jump_if_within(&mut self, a: Reg, distance: i64, b: Reg, bytes: Reg, label: Label) {
+        self.emit_jump_if_within(gpr(a), distance, gpr(b), gpr(bytes), label);
+    }
+
+    fn charge_turns(&mut self, bytes: Reg, shift: u8, cost: u32, label: Label) {
+        self.emit_charge_turns(gpr(bytes), shift, cost, label);
+    }
+
+    fn linear_address(&mut self, index: Reg, offset: u64) {
+        self.emit_linear_address(gpr(index), offset);
+    }
+
+    fn repeat(&mut self, register: Reg, bytes: u8) {
+        self.emit_repeat(gpr(register), bytes);
+    }
+
+    fn block(&mut self, operation: BlockOperation) {
+        self.call(operation.function());
+    }
+
+    fn block_stub(&mut self, operation: BlockOperation) -> u32 {
+        self.emit_block_stub(operation)
     }
 
     fn host_stub(&mut self, index: u32, gate: Label) -> u32 {

@@ -12,6 +12,7 @@ mod integer;
 mod labels;
 mod moves;
 mod operands;
+mod vector;
 
 use super::{Assembler, FSize, Gpr, Mem, Scale, Size, Xmm};
 use iced_x86::{

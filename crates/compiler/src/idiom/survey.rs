@@ -1,0 +1,52 @@
+//! Which loops of a module are idioms: for tests and reports.
+
+use super::LoopIdiomKind;
+use crate::analysis::{Analyser, Analysis};
+use crate::instruction::Instruction;
+use crate::{CompileError, CompileOptions, module};
+
+/// The loops of a module.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LoopIdioms {
+    /// Innermost loops.
+    pub innermost: u32,
+    /// Those of them that access memory and call nothing.
+    pub with_memory: u32,
+    /// Those that are idioms: the index of their function, and what they do.
+    pub idioms: Vec<(u32, LoopIdiomKind)>,
+}
+
+/// Finds the loops that are done many turns at a time.
+///
+/// # Errors
+/// As [`compile`](crate::compile) on the module.
+pub fn loop_idioms(wasm: &[u8], options: &CompileOptions) -> Result<LoopIdioms, CompileError> {
+    let parsed = module::parse(wasm, options.features, &options.limits)?;
+    let (mut analyser, mut analysis) = (Analyser::default(), Analysis::default());
+    let mut found = LoopIdioms::default();
+    for body in &parsed.bodies {
+        analyser.run(&parsed, body, options, &mut analysis)?;
+        for candidate in &analysis.candidates {
+            let instructions = &analysis.code.instructions()[candidate.instructions.clone()];
+            let any = |is: fn(&Instruction) -> bool| {
+                instructions.iter().any(|(instruction, _)| is(instruction))
+            };
+            let memory = any(|instruction| {
+                matches!(instruction, Instruction::Load(..) | Instruction::Store(..))
+            });
+            let calls = any(|instruction| {
+                matches!(
+                    instruction,
+                    Instruction::Call(_) | Instruction::CallIndirect(_)
+                )
+            });
+            found.innermost += 1;
+            found.with_memory += u32::from(memory && !calls);
+        }
+        let idioms = analysis.idioms().iter();
+        found
+            .idioms
+            .extend(idioms.map(|idiom| (body.function, idiom.operation.kind())));
+    }
+    Ok(found)
+}
