@@ -21,8 +21,7 @@ mod turn;
 
 pub use survey::{LoopIdioms, loop_idioms};
 
-use crate::analysis::LabelId;
-use crate::artifact::ValType;
+use crate::analysis::{LabelId, Locals};
 use crate::instruction::Code;
 use crate::operation::Condition;
 use pvf_metering::Charge;
@@ -192,7 +191,7 @@ pub(crate) const MAX_INSTRUCTIONS: usize = 160;
 /// its start.
 pub(crate) fn recognise(
     code: &Code,
-    locals: &[ValType],
+    locals: &Locals,
     candidate: &Candidate,
     live: &[u64],
     charges: &[Charge],

@@ -366,7 +366,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
     }
 
     fn load_local(&mut self, dst: Reg, local: u32) {
-        let ty = self.analysis.locals[local as usize];
+        let ty = self.analysis.locals.ty(local);
         match self.local_source(local) {
             Source::Reg(register) => self.masm.move_register(ty, dst, register),
             Source::Const(bits) => self.masm.load_const(ty, dst, bits),

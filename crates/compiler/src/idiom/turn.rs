@@ -5,7 +5,7 @@
 //! does it is not a full one. What is not understood ends the attempt.
 
 use super::Sum;
-use crate::analysis::{LabelId, TRACKED_LOCALS};
+use crate::analysis::{LabelId, Locals, TRACKED_LOCALS};
 use crate::artifact::ValType;
 use crate::instruction::{BlockSignature, Code, Instruction};
 use crate::operation::{Access, Condition, IntBinary, Width};
@@ -81,7 +81,7 @@ const MAX_HEIGHT: usize = 16;
 
 struct Walk<'w> {
     code: &'w Code,
-    locals: &'w [ValType],
+    locals: &'w Locals,
     turn: Turn,
     stack: Vec<Value>,
     time: u32,
@@ -92,7 +92,7 @@ struct Walk<'w> {
 pub(super) fn follow(
     instructions: &[(Instruction, u32)],
     code: &Code,
-    locals: &[ValType],
+    locals: &Locals,
     label: LabelId,
 ) -> Option<Turn> {
     let ((Instruction::Loop(ty), _), body) = instructions.split_first()? else {
@@ -193,7 +193,7 @@ impl Walk<'_> {
             return None;
         }
         let written = self.turn.written.iter().find(|(other, _)| *other == local);
-        match (written, self.locals[local as usize]) {
+        match (written, self.locals.ty(local)) {
             (Some((_, value)), _) => Some(*value),
             (None, ValType::I32) => Some(Value::Sum(Sum::local(local))),
             (None, ValType::I64) => Some(Value::Wide(local)),
