@@ -1,7 +1,7 @@
 //! Entering generated code, and finding out how it ended.
 
 use crate::activation::{Activation, Fault};
-use crate::arch::{self, Dispatch, Left};
+use crate::arch::{self, Dispatch, Left, PlainEntry};
 use crate::context::word;
 use crate::regions::Regions;
 use crate::store::{Core, Ended};
@@ -9,6 +9,13 @@ use crate::{CallError, HostFailure, altstack};
 use pvf_compiler::abi::context;
 use pvf_spec::Trap;
 use std::ffi::c_void;
+
+/// The functions through which a store's host functions are called that are found at run time.
+#[derive(Clone, Copy)]
+pub(crate) struct Dispatchers {
+    pub by_slots: Dispatch,
+    pub plain: PlainEntry,
+}
 
 /// Runs a function that exists. `slots` holds the bits of its parameters and is
 /// as long as the longer of parameters and results; afterwards it holds those of the results.
@@ -19,7 +26,7 @@ use std::ffi::c_void;
 pub(crate) unsafe fn run(
     core: *mut Core,
     store: *mut c_void,
-    dispatch: Dispatch,
+    dispatch: Dispatchers,
     function: u32,
     slots: &mut [u64],
 ) -> Result<(), CallError> {
@@ -49,7 +56,7 @@ pub(crate) unsafe fn run(
 fn prepare(
     core: &mut Core,
     store: *mut c_void,
-    dispatch: Dispatch,
+    dispatch: Dispatchers,
     function: u32,
     slots: &mut [u64],
 ) -> (Activation, usize) {
@@ -70,8 +77,9 @@ fn prepare(
         context::ENTRY_SLOTS,
         slots.as_mut_ptr().expose_provenance() as u64,
     );
-    fields.set(word::STORE, store.expose_provenance() as u64);
-    fields.set(word::DISPATCH, dispatch as *const () as u64);
+    fields.set(context::STORE, store.expose_provenance() as u64);
+    fields.set(word::DISPATCH, dispatch.by_slots as *const () as u64);
+    fields.set(word::DISPATCH_PLAIN, dispatch.plain as *const () as u64);
     let activation = Activation::new(
         fields.base(),
         module.code().addresses(),
@@ -84,7 +92,7 @@ fn prepare(
 
 /// The result of a run that a host call ended.
 fn ended(core: &mut Core) -> CallError {
-    let wasm_sp = core.regions.context.get(word::WASM_SP);
+    let wasm_sp = core.regions.context.get(context::WASM_SP);
     // SAFETY: the thunk noted this stack pointer when it made the call that ended the run.
     let address = unsafe { arch::wasm_return_address(wasm_sp) };
     match core.pending.take() {

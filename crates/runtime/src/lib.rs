@@ -68,6 +68,7 @@ mod regions;
 mod stack;
 mod store;
 mod traps;
+mod typed;
 mod validate;
 mod value;
 
@@ -75,8 +76,9 @@ pub use error::{
     CallError, FuncTypeDisplay, HostError, HostFailure, InstantiateError, LinkError, LoadError,
     Segment,
 };
-pub use host::Caller;
+pub use host::{Caller, GuestMemory};
 pub use instance::{Instance, StackAudit};
 pub use linker::{Linked, Linker};
 pub use module::Module;
+pub use typed::{PlainResult, PlainValue, TypedFunction};
 pub use value::Value;
