@@ -13,7 +13,7 @@ use crate::parameters::MAX_LOG_LEVEL;
 use crate::state::HostState;
 use pvf_runtime::{Caller, HostError, Linker};
 use sp_crypto_hashing as hashing;
-use xxhash_rust::xxh64::xxh64;
+use twox_hash::XxHash64;
 
 type HostCaller<'a> = Caller<'a, HostState>;
 
@@ -27,20 +27,23 @@ pub(crate) fn define_all(linker: &mut Linker<HostState>) {
         |_: &mut HostCaller<'_>| Ok(u32::from(MAX_LOG_LEVEL)),
     );
     macro_rules! hashes {
-        ($($name:literal $digest:expr;)*) => {
-            $(linker.typed(MODULE, $name, |caller: &mut HostCaller<'_>, data: u64| {
-                hash($name, caller, data, $digest)
-            });)*
+        ($($function:literal $digest:expr;)*) => {
+            $({
+                const NAME: &str = concat!("ext_hashing_", $function, "_version_1");
+                linker.typed(MODULE, NAME, |caller: &mut HostCaller<'_>, data: u64| {
+                    hash($digest, caller, data).map_err(|error| error.in_hash(NAME, $function))
+                });
+            })*
         };
     }
     hashes! {
-        "ext_hashing_blake2_128_version_1" hashing::blake2_128;
-        "ext_hashing_blake2_256_version_1" hashing::blake2_256;
-        "ext_hashing_keccak_256_version_1" hashing::keccak_256;
-        "ext_hashing_sha2_256_version_1" hashing::sha2_256;
-        "ext_hashing_twox_64_version_1" twox_64;
-        "ext_hashing_twox_128_version_1" twox_128;
-        "ext_hashing_twox_256_version_1" hashing::twox_256;
+        "blake2_128" hashing::blake2_128;
+        "blake2_256" hashing::blake2_256;
+        "keccak_256" hashing::keccak_256;
+        "sha2_256" hashing::sha2_256;
+        "twox_64" twox_64;
+        "twox_128" twox_128;
+        "twox_256" hashing::twox_256;
     }
 }
 
@@ -69,38 +72,68 @@ fn allocate(caller: &mut HostCaller<'_>, bytes: u32) -> Result<u32, HeapError> {
     }
 }
 
+/// Why a hash function failed.
+enum HashError {
+    /// The bytes are out of reach.
+    Read(String),
+    /// There is no room for the digest.
+    Allocate(HeapError),
+}
+
+impl HashError {
+    /// The error of `sp-io`'s function.
+    #[cold]
+    fn in_hash(self, name: &str, function: &str) -> HostError {
+        match self {
+            Self::Read(error) => trap(
+                name,
+                format!(
+                    "{error}: could not marshal the 'data' argument through the WASM FFI boundary \
+                     while executing '{function}' from interface 'Hashing'"
+                ),
+            ),
+            Self::Allocate(error) => failed(name, error),
+        }
+    }
+}
+
 /// Hashes the bytes that a fat pointer names and returns the address of the digest, which is allocated.
 #[inline]
 fn hash<const N: usize>(
-    name: &str,
+    digest: impl Fn(&[u8]) -> [u8; N],
     caller: &mut HostCaller<'_>,
     data: u64,
-    digest: impl Fn(&[u8]) -> [u8; N],
-) -> Result<u32, HostError> {
+) -> Result<u32, HashError> {
     let (address, bytes) = unpack(data);
-    if caller.data().heap.is_none() {
-        return Err(failed(name, HeapError::NotStarted));
-    }
-    let memory = caller.memory();
-    let Some(range) = range(memory.len(), address, bytes as usize) else {
-        return Err(trap(name, out_of_bounds("read", address, bytes as usize)));
-    };
-    let digest = digest(&memory[range]);
-    let address = allocate(caller, N as u32).map_err(|error| failed(name, error))? as usize;
+    let input = input(caller, address, bytes).map_err(HashError::Read)?;
+    let digest = digest(input);
+    let address = allocate(caller, N as u32).map_err(HashError::Allocate)? as usize;
     // The allocator has checked this.
     caller.memory_mut()[address..address + N].copy_from_slice(&digest);
     Ok(address as u32)
 }
 
 #[inline]
+fn input<'c>(caller: &'c HostCaller<'_>, address: u32, bytes: u32) -> Result<&'c [u8], String> {
+    if caller.data().heap.is_none() {
+        return Err(HeapError::NotStarted.to_string());
+    }
+    let memory = caller.memory();
+    match range(memory.len(), address, bytes as usize) {
+        Some(range) => Ok(&memory[range]),
+        None => Err(out_of_bounds("read", address, bytes as usize)),
+    }
+}
+
+#[inline]
 fn twox_64(data: &[u8]) -> [u8; 8] {
-    xxh64(data, 0).to_le_bytes()
+    XxHash64::oneshot(0, data).to_le_bytes()
 }
 
 #[inline]
 fn twox_128(data: &[u8]) -> [u8; 16] {
-    let low = u128::from(xxh64(data, 0));
-    let high = u128::from(xxh64(data, 1));
+    let low = u128::from(XxHash64::oneshot(0, data));
+    let high = u128::from(XxHash64::oneshot(1, data));
     (low | high << 64).to_le_bytes()
 }
 

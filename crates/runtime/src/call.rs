@@ -84,6 +84,7 @@ fn prepare(
         fields.base(),
         module.code().addresses(),
         module.traps(),
+        module.file(),
         memory.as_ref().map_or(0..0, |memory| memory.reservation()),
         stack.reservation(),
     );
@@ -97,7 +98,10 @@ fn ended(core: &mut Core) -> CallError {
     let address = unsafe { arch::wasm_return_address(wasm_sp) };
     match core.pending.take() {
         Some(Ended::Trap(kind, message)) => {
-            let (function, offset) = locate(core, address);
+            let (function, offset) = match locate(core, address) {
+                Ok(place) => place,
+                Err(failure) => return CallError::Failure(failure),
+            };
             CallError::Trap(Trap {
                 kind,
                 function,
@@ -114,17 +118,17 @@ fn ended(core: &mut Core) -> CallError {
 ///
 /// The site is that of the call's last byte: what follows the call may have a site of its own or
 /// belong to another function.
-fn locate(core: &Core, address: usize) -> (Option<u32>, Option<u32>) {
+fn locate(core: &Core, address: usize) -> Result<(Option<u32>, Option<u32>), HostFailure> {
     let code = core.module.code().addresses();
     let call = address.wrapping_sub(1);
     if !code.contains(&call) {
-        return (None, None);
+        return Ok((None, None));
     }
     let code_offset = (call - code.start) as u32;
-    match core.module.traps().lookup(code_offset) {
+    Ok(match core.module.site_at(code_offset)? {
         Some(site) => (core.module.function_at(code_offset), Some(site.wasm_offset)),
         None => (None, None),
-    }
+    })
 }
 
 /// The result of a run that the signal handler ended.
@@ -139,6 +143,7 @@ fn faulted(core: &Core, fault: Option<Fault>) -> CallError {
         Some(Fault::PageUnavailable { address }) => {
             CallError::Failure(HostFailure::PageUnavailable { address })
         }
+        Some(Fault::ArtifactCut) => CallError::Failure(HostFailure::ArtifactCut),
         Some(Fault::StackGuard { code_offset }) => internal(format!(
             "code at {code_offset:#x} (function {:?}) left the Wasm stack",
             core.module.function_at(code_offset)

@@ -57,6 +57,7 @@ mod call;
 mod code;
 mod context;
 mod error;
+mod file;
 mod host;
 mod image;
 mod instance;
