@@ -45,6 +45,17 @@
 //! for accidents, and machine code cannot be checked for more). Everything
 //! the operating system refuses is a [`HostFailure`] and never an outcome.
 //!
+//! # Host functions
+//! [`Linker::typed`] binds a function by its Rust type: generated code calls it with its parameters in registers, a few
+//! nanoseconds from Wasm to Rust and back. [`Linker::func`] takes any type known at run time and passes values in slots.
+//!
+//! # Files
+//! [`Module::open`] maps an artifact instead of copying it: code is executed and traps are looked up where they lie in the
+//! file. The file may be deleted or replaced while the module exists. Nobody may change it in place: bytes changed after they
+//! were checked would be executed. If it is cut short, the pages are gone, and what needs them ends with
+//! [`HostFailure::ArtifactCut`] (the handler for SIGBUS sees to it). Initial memory contents are copied, so that
+//! no host function that reads memory depends on the file.
+//!
 //! Calls to the operating system go through `libc`. `rustix` was the alternative:
 //! it has no `sigaction` or `sigaltstack` outside its experimental runtime module,
 //! and these are the heart of this crate.
