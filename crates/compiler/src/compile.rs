@@ -77,7 +77,7 @@ pub enum NativeStack {
 
 /// Tells artifacts of different gas schedules apart.
 pub fn schedule_hash(costs: &Costs) -> u128 {
-    xxhash_rust::xxh3::xxh3_128(&costs.to_bytes())
+    twox_hash::XxHash3_128::oneshot(&costs.to_bytes())
 }
 
 /// Bytes of bodies that make a chunk.
