@@ -1,7 +1,8 @@
 //! `pvf-bench`: compilation and execution beside Wasmtime, in one process, in one
 //! thread, by turns, so that whatever disturbs the machine disturbs both.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
+mod boundary;
 mod compile;
 mod corpus;
 mod execute;
@@ -28,6 +29,8 @@ enum Command {
     /// Execute every candidate: a fresh instance and the call. Results are compared
     /// with the expected ones.
     Execute(Options),
+    /// Host calls, loading and instantiation: what lies around the code.
+    Boundary(Options),
     /// Compile and run small programs that do one thing each.
     Programs(Options),
     /// What the meters cost: programs and candidates without, with each and with both meters.
@@ -97,6 +100,7 @@ fn main() -> ExitCode {
     let work = move || match command {
         Command::Compile(options) => compile::run(&options),
         Command::Execute(options) => execute::run(&options),
+        Command::Boundary(options) => boundary::run(&options),
         Command::Programs(options) => programs::run(&options),
         Command::Meters(options) => meters::run(&options),
         Command::PeakMemory { engine, code } => compile::print_peak_memory(engine, &code),

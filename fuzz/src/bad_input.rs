@@ -16,6 +16,8 @@ const CODE_LIMIT: usize = 50 << 20;
 
 /// Bytes of the header of an artifact; code, data and metadata follow.
 const ARTIFACT_HEADER_BYTES: usize = 4096;
+/// And of the checksum at its end.
+const ARTIFACT_SUM_BYTES: usize = 16;
 
 /// What is damaged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
@@ -165,14 +167,23 @@ impl Inputs {
         let word = |at: usize| {
             u32::from_le_bytes([good[at], good[at + 1], good[at + 2], good[at + 3]]) as usize
         };
-        let (head, metadata) = good.split_at(ARTIFACT_HEADER_BYTES + word(16) + word(20));
-        let damaged = damage(random, &[metadata.to_vec()]);
-        let mut bytes = [head, &damaged].concat();
-        bytes[12..16].copy_from_slice(&(damaged.len() as u32).to_le_bytes());
-        let mut hash = xxhash_rust::xxh3::Xxh3::new();
-        hash.update(&bytes[..24]);
-        hash.update(&bytes[40..]);
-        bytes[24..40].copy_from_slice(&hash.digest128().to_le_bytes());
+        // In front of the metadata: code, data, functions, trap map; behind it: the checksum.
+        let (summed, _) = good.split_at(good.len() - ARTIFACT_SUM_BYTES);
+        let (head, tail) = summed.split_at(ARTIFACT_HEADER_BYTES + word(12) + word(16));
+        let (tables, metadata) = tail.split_at(tail.len() - word(32));
+        let mut tables = tables.to_vec();
+        let metadata = match random.one_in(2) {
+            true => damage(random, &[metadata.to_vec()]),
+            false => {
+                let at = random.below(tables.len() as u64) as usize;
+                tables[at] ^= 1 << random.below(8);
+                metadata.to_vec()
+            }
+        };
+        let mut bytes = [head, &tables, &metadata].concat();
+        bytes[32..36].copy_from_slice(&(metadata.len() as u32).to_le_bytes());
+        let sum = xxhash_rust::xxh3::xxh3_128(&bytes);
+        bytes.extend(sum.to_le_bytes());
         match Artifact::from_bytes(&bytes).map(Module::new) {
             Ok(Ok(_)) => Ok("forged: loads".to_owned()),
             Ok(Err(error)) => Ok(format!("forged: not loaded, {}", variant(&error))),

@@ -118,13 +118,15 @@ pub fn prepare_file(path: &Path, compilation: &Compilation) -> Result<Prepared, 
     Ok(Prepared { module, measured })
 }
 
-/// Makes an artifact from a file executable.
-pub fn load_artifact(path: &Path, artifact: Artifact) -> Result<Module, Failure> {
-    Module::new(artifact).map_err(|error| match error {
-        LoadError::Target { .. } | LoadError::Inconsistent { .. } => Failure::Input {
-            name: input::name(path),
-            reason: error.to_string(),
-        },
+/// Why an artifact from a file is not executable here.
+pub fn not_loaded(path: &Path, error: &LoadError) -> Failure {
+    match error {
+        LoadError::Target { .. } | LoadError::Inconsistent { .. } | LoadError::Artifact(_) => {
+            Failure::Input {
+                name: input::name(path),
+                reason: error.to_string(),
+            }
+        }
         error => Failure::Host(error.to_string()),
-    })
+    }
 }

@@ -3,7 +3,7 @@
 use crate::Verdict;
 use crate::args::ExecuteArgs;
 use crate::clock::timed;
-use crate::engine::load_artifact;
+use crate::engine::not_loaded;
 use crate::failure::Failure;
 use crate::input;
 use crate::outcome::Measured;
@@ -11,7 +11,9 @@ use crate::output::Output;
 use crate::parameters::LogicalLimit;
 use crate::validate::{host_parameters, judge};
 use pvf_executor::artifact::Meters;
-use pvf_executor::{Artifact, Profile, ReadArtifactError, read_artifact, schedule_hash};
+use pvf_executor::{
+    Artifact, Module, OpenModuleError, Profile, ReadArtifactError, open_module, schedule_hash,
+};
 use std::path::Path;
 
 /// Loads the artifact, executes, prints the outcome.
@@ -19,14 +21,14 @@ pub fn execute(args: &ExecuteArgs, output: &Output) -> Result<Verdict, Failure> 
     input::at_most_one_stdin(&[&args.artifact, &args.params])?;
     let candidate = input::read_candidate(&args.params)?;
     let (module, took) = timed(|| {
-        let artifact = read(&args.artifact)?;
+        let module = load(&args.artifact)?;
         let measured = Measured {
-            wasm_bytes: u64::from(artifact.module.wasm_bytes),
-            code_bytes: artifact.code.len() as u64,
-            target: artifact.module.target.name(),
+            wasm_bytes: u64::from(module.info().wasm_bytes),
+            code_bytes: module.code_bytes() as u64,
+            target: module.info().target.name(),
             ..Measured::default()
         };
-        Ok((load_artifact(&args.artifact, artifact)?, measured))
+        Ok((module, measured))
     })?;
     let (module, measured) = module?;
     let measured = Measured {
@@ -62,17 +64,24 @@ fn check_meters(args: &ExecuteArgs, meters: &Meters) -> Result<(), Failure> {
     }
 }
 
-fn read(path: &Path) -> Result<Artifact, Failure> {
+fn load(path: &Path) -> Result<Module, Failure> {
     let unreadable = |reason: String| Failure::Input {
         name: input::name(path),
         reason,
     };
     if path.as_os_str() == "-" {
         let bytes = input::read(path)?;
-        return Artifact::from_bytes(&bytes).map_err(|error| unreadable(error.to_string()));
+        let artifact =
+            Artifact::from_bytes(&bytes).map_err(|error| unreadable(error.to_string()))?;
+        return Module::new(artifact).map_err(|error| not_loaded(path, &error));
     }
-    read_artifact(path).map_err(|error| match error {
-        ReadArtifactError::Io { source, .. } => unreadable(format!("cannot read: {source}")),
-        ReadArtifactError::Artifact { source, .. } => unreadable(source.to_string()),
+    open_module(path).map_err(|error| match error {
+        OpenModuleError::Read(ReadArtifactError::Io { source, .. }) => {
+            unreadable(format!("cannot read: {source}"))
+        }
+        OpenModuleError::Read(ReadArtifactError::Artifact { source, .. }) => {
+            unreadable(source.to_string())
+        }
+        OpenModuleError::Load { source, .. } => not_loaded(path, &source),
     })
 }

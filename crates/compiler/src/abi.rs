@@ -38,6 +38,21 @@
 //! stub at `[rsp]` and the return address into the calling Wasm function at `[rsp + 8]`; the
 //! byte before the
 //! latter, the call's last, has an entry in the trap map (what follows the call may have one of its own).
+//!
+//! # Plain host calls
+//! A signature is *plain* ([`is_plain`]) if it has up to [`PLAIN_PARAMS`] parameters and at most one result,
+//! all integers. The stub of such an imported function switches stacks itself: it notes its stack pointer, at which lies the return
+//! address into the calling Wasm function, in [`context::WASM_SP`], loads [`context::HOST_SP`], and calls the
+//! entry with the imported function's index in the array of addresses at [`context::IMPORTS`] by the convention of C:
+//! ```text
+//! extern "C" fn(p0: u64, p1: u64, p2: u64, p3: u64, index: u32, store: *mut c_void) -> { value: u64, ended: u64 }
+//! ```
+//! where `store` is what [`context::STORE`] holds. Of an `i32` only the low 32 bits of `p` mean anything;
+//! the callee zero-extends `value`. The floating-point state is
+//! that of Wasm. If `ended` is not 0, the stub jumps to the address in [`context::ENDED`]. The stub keeps nothing in
+//! registers that C functions may change.
+
+use crate::artifact::{FuncType, ValType};
 
 /// Offsets of the fixed fields of the context, in bytes.
 pub mod context {
@@ -76,10 +91,20 @@ pub mod context {
     pub const AUDIT_DIFFERENCE: u32 = 96;
     /// In audited code, calls that were compared (u64).
     pub const AUDIT_CALLS: u32 = 104;
-    /// Private to the runtime: 18 words for the host's stack pointer and the like.
-    pub const RUNTIME: u32 = 112;
+    /// The host's stack pointer while Wasm runs (u64), 16-byte aligned.
+    pub const HOST_SP: u32 = 112;
+    /// Where on the Wasm stack the return address into the function that made the last call to the host lies (u64).
+    pub const WASM_SP: u32 = 120;
+    /// What host functions get to find the instance by (u64).
+    pub const STORE: u32 = 128;
+    /// Address of the array of the imported functions' addresses, for plain host calls (u64).
+    pub const IMPORTS: u32 = 136;
+    /// Address to jump to when a plain host call has ended the run (u64).
+    pub const ENDED: u32 = 144;
+    /// Private to the runtime.
+    pub const RUNTIME: u32 = 152;
     /// Words of [`RUNTIME`].
-    pub const RUNTIME_WORDS: u32 = 18;
+    pub const RUNTIME_WORDS: u32 = 13;
     /// First byte behind the header: the globals.
     pub const GLOBALS: u32 = 256;
 }
@@ -131,6 +156,17 @@ impl ContextLayout {
     pub const fn global(index: u32) -> u32 {
         context::GLOBALS + index * GLOBAL_BYTES
     }
+}
+
+/// The most parameters of a plain signature.
+pub const PLAIN_PARAMS: usize = 4;
+
+/// Whether imported functions of this signature are called as plain host calls.
+pub fn is_plain(ty: &FuncType) -> bool {
+    let integer = |ty: &ValType| matches!(ty, ValType::I32 | ValType::I64);
+    ty.params.len() <= PLAIN_PARAMS
+        && ty.results.len() <= 1
+        && ty.params.iter().chain(&ty.results).all(integer)
 }
 
 /// Set in the index given to [`context::HOST_CALL`] where a [`Builtin`] is meant.

@@ -4,7 +4,7 @@
 mod format;
 mod trap_map;
 
-pub use format::ArtifactError;
+pub use format::{ArtifactError, HEAD_BYTES, Parts};
 pub use trap_map::{TrapMap, TrapMapBuilder, TrapSite};
 
 use crate::Target;
@@ -41,7 +41,8 @@ pub struct ModuleInfo {
     pub signatures: Vec<FuncType>,
     /// The imports in the order of the module.
     pub imports: Vec<Import>,
-    /// The functions, imported ones first.
+    /// The functions, imported ones first. (In an artifact's bytes, a table of its own.)
+    #[serde(skip)]
     pub functions: Vec<Function>,
     /// How many of `functions` are imported.
     pub imported_functions: u32,

@@ -4,7 +4,7 @@
 //! piece of code, and the pieces are laid one after the other. So the artifact is the same for
 //! any number of threads, and an error is that of the first function that has one.
 
-use crate::abi::{self, BUILTIN_FLAG, Builtin};
+use crate::abi::{self, BUILTIN_FLAG, Builtin, is_plain};
 use crate::analysis::{Analyser, Analysis};
 use crate::artifact::{Artifact, Meters, TrapMapBuilder, TrapSite};
 use crate::generate::{
@@ -83,7 +83,7 @@ pub enum NativeStack {
 
 /// Tells artifacts of different gas schedules apart.
 pub fn schedule_hash(costs: &Costs) -> u128 {
-    xxhash_rust::xxh3::xxh3_128(&costs.to_bytes())
+    twox_hash::XxHash3_128::oneshot(&costs.to_bytes())
 }
 
 /// Bytes of bodies that make a chunk.
@@ -280,9 +280,12 @@ impl Stubs {
                 masm.host_stub(index, gate)
             })
             .collect();
-        for (gate, ty) in gates.iter().zip(&context.conventions) {
-            if let Some(gate) = gate {
-                masm.host_gate(*gate, ty);
+        for ((gate, ty), signature) in gates.iter().zip(&context.conventions).zip(&info.signatures)
+        {
+            match gate {
+                Some(gate) if is_plain(signature) => masm.plain_host_gate(*gate, ty),
+                Some(gate) => masm.host_gate(*gate, ty),
+                None => {}
             }
         }
         let builtins = Builtin::ALL

@@ -2,6 +2,7 @@
 
 use blake2::digest::{Digest, consts::U32};
 use pvf_compiler::{Artifact, ArtifactError};
+use pvf_runtime::{LoadError, Module};
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -110,6 +111,51 @@ pub fn read_artifact(path: &Path) -> Result<Artifact, ReadArtifactError> {
             Artifact::from_bytes(&bytes).map_err(invalid)
         }
         other => other.map_err(invalid),
+    }
+}
+
+/// Why a file gives no module.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenModuleError {
+    /// There is no intact artifact in it.
+    #[error(transparent)]
+    Read(#[from] ReadArtifactError),
+    /// This machine cannot execute the artifact.
+    #[error("{}: {source}", path.display())]
+    Load {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: LoadError,
+    },
+}
+
+/// From a file with an artifact to a module, in the shortest time: the file is mapped, its checksum
+/// compared, and its code executed where it lies.
+///
+/// The same checks as by [`read_artifact`] and [`Module::new`]. The file may be deleted or replaced (as
+/// [`write_artifact`] does) while the module exists; if it is cut short, runs end with
+/// [`HostFailure::ArtifactCut`](pvf_runtime::HostFailure::ArtifactCut). What is not a regular file is read as a whole.
+pub fn open_module(path: &Path) -> Result<Module, OpenModuleError> {
+    let io = |source| ReadArtifactError::Io {
+        path: path.to_owned(),
+        source,
+    };
+    let load = |source| match source {
+        LoadError::Artifact(source) => ReadArtifactError::Artifact {
+            path: path.to_owned(),
+            source,
+        }
+        .into(),
+        source => OpenModuleError::Load {
+            path: path.to_owned(),
+            source,
+        },
+    };
+    let file = File::open(path).map_err(io)?;
+    match file.metadata().map_err(io)?.is_file() {
+        true => Module::open(&file).map_err(load),
+        false => Module::new(read_artifact(path)?).map_err(load),
     }
 }
 

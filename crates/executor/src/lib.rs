@@ -9,6 +9,7 @@
 //! | [`prepare`] | a module, [`PrepareOptions`] | an [`Artifact`] | `pvf-compiler` |
 //! | [`write_artifact`], [`read_artifact`] | an artifact | a file, and back | here |
 //! | [`Module::new`] | an artifact | a [`Module`] placed in memory | `pvf-runtime` |
+//! | [`open_module`] | a file | both in one, much faster | here, `pvf-runtime` |
 //! | [`Instance::new`] | a module, a [`Linker`], [`ExecutionParameters`] | an [`Instance`] | `pvf-runtime` |
 //!
 //! A [`Profile`] names the rules: which language is accepted and what an instance may take.
@@ -48,7 +49,9 @@ mod artifact_file;
 mod code;
 mod profile;
 
-pub use artifact_file::{ReadArtifactError, artifact_digest, read_artifact, write_artifact};
+pub use artifact_file::{
+    OpenModuleError, ReadArtifactError, artifact_digest, open_module, read_artifact, write_artifact,
+};
 pub use code::{
     COMPRESSED_MAGIC, Code, CodeError, CodeKind, DecompressError, decompress_zstd, encode_module,
     read_code,

@@ -2,29 +2,31 @@
 
 use crate::heap::{Heap, HeapError, LinearMemory};
 use crate::state::HostState;
-use pvf_runtime::{Caller, HostFailure};
+use pvf_runtime::{Caller, GuestMemory, HostFailure};
 use sp_wasm_interface::{FunctionContext, Pointer, Result, WordSize};
 use std::ops::Range;
 
-impl LinearMemory for Caller<'_, HostState> {
+impl LinearMemory for GuestMemory<'_> {
+    #[inline]
     fn bytes(&self) -> &[u8] {
-        self.memory()
+        self.bytes()
     }
 
+    #[inline]
     fn bytes_mut(&mut self) -> &mut [u8] {
-        self.memory_mut()
+        self.bytes_mut()
     }
 
     fn pages(&self) -> u32 {
-        self.memory_pages()
+        self.pages()
     }
 
     fn limit_pages(&self) -> u32 {
-        self.memory_limit_pages()
+        self.limit_pages()
     }
 
     fn grow(&mut self, pages: u32) -> std::result::Result<Option<u32>, HostFailure> {
-        self.grow_memory(pages)
+        self.grow(pages)
     }
 }
 
@@ -56,29 +58,26 @@ impl Context<'_, '_> {
     fn check_started(&self) -> Result<()> {
         match self.0.data().heap {
             Some(_) => Ok(()),
-            None => Err("host functions cannot use memory in the start function".to_owned()),
+            None => Err(HeapError::NotStarted.to_string()),
         }
     }
 
     /// Lets the allocator work on the memory.
     fn with_heap<R>(
         &mut self,
-        work: impl FnOnce(&mut Heap, &mut Caller<'_, HostState>) -> std::result::Result<R, HeapError>,
+        work: impl FnOnce(&mut Heap, &mut GuestMemory<'_>) -> std::result::Result<R, HeapError>,
     ) -> Result<R> {
-        self.check_started()?;
-        let Some(mut heap) = self.0.data_mut().heap.take() else {
-            return Err("the allocator is at work".to_owned());
+        let (mut memory, state) = self.0.split();
+        let result = match &mut state.heap {
+            Some(heap) => work(heap, &mut memory),
+            None => Err(HeapError::NotStarted),
         };
-        let result = work(&mut heap, self.0);
-        let state = self.0.data_mut();
-        state.heap = Some(heap);
-        result.map_err(|error| match error {
-            HeapError::Allocator(error) => error.to_string(),
-            HeapError::Host(failure) => {
-                let text = failure.to_string();
+        result.map_err(|error| {
+            let text = error.to_string();
+            if let HeapError::Host(failure) = error {
                 state.failure = Some(failure);
-                text
             }
+            text
         })
     }
 }
@@ -122,6 +121,6 @@ impl FunctionContext for Context<'_, '_> {
     }
 }
 
-fn out_of_bounds(what: &str, address: u32, bytes: usize) -> String {
+pub(crate) fn out_of_bounds(what: &str, address: u32, bytes: usize) -> String {
     format!("{what} of {bytes} bytes at {address:#x} is out of bounds")
 }

@@ -1,7 +1,7 @@
 //! The host functions, bound to the runtime's linker.
 //!
 //! All come from `sp-io`, called through [`sp_wasm_interface::Function`]; a few are
-//! replaced by [`crate::own_functions`]. Whatever goes wrong in one, panics included, is a trap
+//! replaced by [`crate::own_functions`], and where nobody watches, the most frequent by [`crate::hot_functions`]. Whatever goes wrong in one, panics included, is a trap
 //! of the module that called it.
 
 use crate::context::Context;

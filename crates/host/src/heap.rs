@@ -1,11 +1,30 @@
-//! The allocator that serves a module's `malloc` and `free`: `sc-allocator`'s, on our memory.
+//! The allocator that serves a module's `malloc` and `free`: a freeing bump allocator whose lists
+//! lie in linear memory.
 //!
-//! It keeps its lists inside linear memory and its addresses are visible to the module, so
-//! they are part of the outcome.
+//! Its addresses are visible to the module, and so are its headers: both are part of the outcome. The rules are
+//! those of Polkadot's nodes, crate `sc-allocator` 39.0.0 (`freeing_bump.rs`), which the tests
+//! compare with step by step. In short:
+//!
+//! - **Orders.** A request of up to 32 MiB is rounded up to a power of two, at least 8: order 0 is 8
+//!   bytes, order 22 is 32 MiB. Each order has a list of free pieces.
+//! - **Headers.** Before each piece lie 8 bytes, little-endian: in the low half, the order of a piece in use or the
+//!   address of the next free piece's header ([`NIL`] at the end); bit 32 tells the two apart (1: in use); what is above
+//!   is ignored when read and written as zeros.
+//! - **Allocation** takes the first piece of the order's list, otherwise the bytes at the *bumper*, which starts
+//!   at the heap's base rounded up to 8 and never goes back. **Freeing** puts a piece in front of its list.
+//! - **Growth.** If the bumper would leave memory, memory grows to twice its pages or as many as are needed,
+//!   the greater, but not beyond its limit.
+//! - **Poison.** After the first error every call fails.
+//! - **Sums** wrap around at 2^32, as they do in the builds of Polkadot's nodes. Only a module that
+//!   overwrites headers, or one with 4 GiB of memory, gets there.
+//!
+//! One rule has nothing to apply to: a memory that shrinks, which a Wasm memory cannot.
 
 use pvf_runtime::HostFailure;
-use sc_allocator::{AllocationStats, FreeingBumpHeapAllocator};
-use sp_wasm_interface::Pointer;
+use pvf_spec::PAGE_BYTES;
+
+#[cfg(test)]
+mod tests;
 
 /// Linear memory as the host sees it, during a host call or between calls.
 pub(crate) trait LinearMemory {
@@ -22,16 +41,62 @@ pub(crate) trait LinearMemory {
 }
 
 /// Why an allocation failed.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub(crate) enum HeapError {
-    /// The module's fault: too large, no space, or lists overwritten.
-    Allocator(sc_allocator::Error),
-    /// The machine's.
-    Host(HostFailure),
+    /// More than [`LARGEST`] bytes at once.
+    #[error("Requested allocation size is too large")]
+    TooLarge,
+    /// Memory would have to grow beyond its limit.
+    #[error("Allocator ran out of space")]
+    OutOfSpace,
+    /// A wrong address, a header that was overwritten, or an earlier error.
+    #[error("Other: {0}")]
+    Other(&'static str),
+    /// There is no heap yet.
+    #[error("host functions cannot use memory in the start function")]
+    NotStarted,
+    /// The machine's fault.
+    #[error(transparent)]
+    Host(#[from] HostFailure),
+}
+
+/// The most bytes of one allocation.
+const LARGEST: u32 = 32 << 20;
+
+/// Powers of two from 8 to [`LARGEST`].
+const ORDERS: usize = 23;
+
+/// Bytes of a header, and the least of a piece.
+const HEADER: u32 = 8;
+
+/// The end of a list.
+const NIL: u32 = u32::MAX;
+
+/// Set in the header of a piece in use.
+const IN_USE: u64 = 1 << 32;
+
+/// How much was allocated, in bytes with headers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct HeapStats {
+    /// In use now.
+    pub(crate) allocated: u32,
+    /// The most that was ever in use.
+    pub(crate) peak: u32,
+    /// From the heap's base to the bumper.
+    pub(crate) address_space: u32,
 }
 
 /// The heap of one instance.
-pub(crate) struct Heap(FreeingBumpHeapAllocator);
+#[derive(Debug)]
+pub(crate) struct Heap {
+    /// Addresses of the first free headers, by order.
+    free: [u32; ORDERS],
+    bumper: u32,
+    base: u32,
+    poisoned: bool,
+    allocated: u32,
+    peak: u32,
+}
 
 impl Heap {
     /// A heap that begins at this address, rounded up to a multiple of 8.
@@ -39,86 +104,164 @@ impl Heap {
     /// An address in the last 7 bytes of the address space rounds up to 0, as it does in
     /// Polkadot's nodes (whose builds do not check that sum).
     pub(crate) fn new(base: u32) -> Self {
-        Self(FreeingBumpHeapAllocator::new(base.wrapping_add(7) & !7))
+        let base = base.wrapping_add(7) & !7;
+        Self {
+            free: [NIL; ORDERS],
+            bumper: base,
+            base,
+            poisoned: false,
+            allocated: 0,
+            peak: 0,
+        }
     }
 
     /// Allocates so many bytes and returns their address. After an error every call fails.
+    #[inline]
     pub(crate) fn allocate(
         &mut self,
         memory: &mut impl LinearMemory,
         bytes: u32,
     ) -> Result<u32, HeapError> {
-        let mut memory = AllocatorMemory::new(memory);
-        let result = self.0.allocate(&mut memory, bytes);
-        memory.conclude(result.map(u32::from))
+        self.check()?;
+        let result = self.take(memory, bytes);
+        self.poisoned = result.is_err();
+        result
     }
 
     /// Frees what was allocated at this address. After an error every call fails.
+    #[inline]
     pub(crate) fn deallocate(
         &mut self,
         memory: &mut impl LinearMemory,
         address: u32,
     ) -> Result<(), HeapError> {
-        let mut memory = AllocatorMemory::new(memory);
-        let result = self.0.deallocate(&mut memory, Pointer::new(address));
-        memory.conclude(result)
+        self.check()?;
+        let result = self.give_back(memory, address);
+        self.poisoned = result.is_err();
+        result
     }
 
     /// How much was allocated.
-    pub(crate) fn stats(&self) -> AllocationStats {
-        self.0.stats()
-    }
-}
-
-/// Our memory in the allocator's terms. Its interface has no room for a failure of the host, which
-/// is kept aside.
-struct AllocatorMemory<'a, M> {
-    memory: &'a mut M,
-    failure: Option<HostFailure>,
-}
-
-impl<'a, M: LinearMemory> AllocatorMemory<'a, M> {
-    fn new(memory: &'a mut M) -> Self {
-        Self {
-            memory,
-            failure: None,
+    pub(crate) fn stats(&self) -> HeapStats {
+        HeapStats {
+            allocated: self.allocated,
+            peak: self.peak,
+            address_space: self.bumper.wrapping_sub(self.base),
         }
     }
 
-    fn conclude<T>(self, result: Result<T, sc_allocator::Error>) -> Result<T, HeapError> {
-        match (result, self.failure) {
-            (Ok(value), None) => Ok(value),
-            (_, Some(failure)) => Err(HeapError::Host(failure)),
-            (Err(error), None) => Err(HeapError::Allocator(error)),
+    #[inline]
+    fn check(&self) -> Result<(), HeapError> {
+        match self.poisoned {
+            false => Ok(()),
+            true => Err(HeapError::Other("the allocator has been poisoned")),
         }
     }
-}
 
-impl<M: LinearMemory> sc_allocator::Memory for AllocatorMemory<'_, M> {
-    fn with_access_mut<R>(&mut self, run: impl FnOnce(&mut [u8]) -> R) -> R {
-        run(self.memory.bytes_mut())
-    }
-
-    fn with_access<R>(&self, run: impl FnOnce(&[u8]) -> R) -> R {
-        run(self.memory.bytes())
-    }
-
-    fn grow(&mut self, additional: u32) -> Result<(), ()> {
-        match self.memory.grow(additional) {
-            Ok(Some(_)) => Ok(()),
-            Ok(None) => Err(()),
-            Err(failure) => {
-                self.failure = Some(failure);
-                Err(())
+    #[inline]
+    fn take(&mut self, memory: &mut impl LinearMemory, bytes: u32) -> Result<u32, HeapError> {
+        if bytes > LARGEST {
+            return Err(HeapError::TooLarge);
+        }
+        let order = (bytes.max(HEADER) - 1).ilog2() - 2;
+        let piece = (HEADER << order) + HEADER;
+        let mut header = self.free[order as usize];
+        if header == NIL {
+            header = self.bump(memory, piece)?;
+        } else {
+            let bytes = memory.bytes();
+            if u64::from(header) + u64::from(piece) > bytes.len() as u64 {
+                return Err(HeapError::Other("Invalid header pointer detected"));
             }
+            let found = read(bytes, header)?;
+            if found & IN_USE != 0 {
+                order_of(found)?;
+                return Err(HeapError::Other("free list points to a occupied header"));
+            }
+            self.free[order as usize] = found as u32;
         }
+        write(memory.bytes_mut(), header, u64::from(order) | IN_USE)?;
+        self.allocated = self.allocated.wrapping_add(piece);
+        self.peak = self.peak.max(self.allocated);
+        Ok(header + HEADER)
     }
 
-    fn pages(&self) -> u32 {
-        self.memory.pages()
+    #[inline]
+    fn give_back(&mut self, memory: &mut impl LinearMemory, address: u32) -> Result<(), HeapError> {
+        let Some(header) = address.checked_sub(HEADER) else {
+            return Err(HeapError::Other("Invalid pointer for deallocation"));
+        };
+        let memory = memory.bytes_mut();
+        let found = read(memory, header)?;
+        if found & IN_USE == 0 {
+            return Err(HeapError::Other("the allocation points to an empty header"));
+        }
+        let order = order_of(found)?;
+        let next = std::mem::replace(&mut self.free[order], header);
+        write(memory, header, u64::from(next))?;
+        let piece = (HEADER << order) + HEADER;
+        self.allocated = self.allocated.checked_sub(piece).ok_or(HeapError::Other(
+            "underflow of the currently allocated bytes count",
+        ))?;
+        Ok(())
     }
 
-    fn max_pages(&self) -> Option<u32> {
-        Some(self.memory.limit_pages())
+    /// The bytes behind everything allocated so far.
+    #[inline]
+    fn bump(&mut self, memory: &mut impl LinearMemory, piece: u32) -> Result<u32, HeapError> {
+        let end = u64::from(self.bumper) + u64::from(piece);
+        if end > memory.bytes().len() as u64 {
+            grow(memory, end)?;
+        }
+        let header = self.bumper;
+        self.bumper = header.wrapping_add(piece);
+        Ok(header)
+    }
+}
+
+/// Lets memory grow so that it reaches `end`.
+#[cold]
+fn grow(memory: &mut impl LinearMemory, end: u64) -> Result<(), HeapError> {
+    let (pages, limit) = (memory.pages(), memory.limit_pages());
+    // An end is below 2^32 + 2^26.
+    let needed = end.div_ceil(PAGE_BYTES) as u32;
+    if needed > limit {
+        return Err(HeapError::OutOfSpace);
+    }
+    let wanted = (pages * 2).min(limit).max(needed);
+    match memory.grow(wanted - pages)? {
+        Some(_) => Ok(()),
+        None => Err(HeapError::OutOfSpace),
+    }
+}
+
+#[inline]
+fn order_of(header: u64) -> Result<usize, HeapError> {
+    let order = header as u32 as usize;
+    match order < ORDERS {
+        true => Ok(order),
+        false => Err(HeapError::Other("invalid order")),
+    }
+}
+
+#[inline]
+fn read(memory: &[u8], header: u32) -> Result<u64, HeapError> {
+    let bytes = memory.get(header as usize..).and_then(<[u8]>::first_chunk);
+    bytes
+        .map(|&bytes| u64::from_le_bytes(bytes))
+        .ok_or(HeapError::Other("read out of heap bounds"))
+}
+
+#[inline]
+fn write(memory: &mut [u8], header: u32, value: u64) -> Result<(), HeapError> {
+    let bytes = memory
+        .get_mut(header as usize..)
+        .and_then(<[u8]>::first_chunk_mut);
+    match bytes {
+        Some(bytes) => {
+            *bytes = value.to_le_bytes();
+            Ok(())
+        }
+        None => Err(HeapError::Other("write out of heap bounds")),
     }
 }

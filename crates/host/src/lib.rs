@@ -3,9 +3,9 @@
 //!
 //! In comes a prepared module ([`Module`]), a candidate (SCALE-encoded
 //! `ValidationParams`) and [`HostParameters`]; out comes an [`Execution`]: a valid result, an
-//! invalid candidate or a module turned down. The host functions are those of `sp-io`, the
-//! allocator is `sc-allocator`'s: code that the network runs, in the versions it runs, so
-//! that hashes, signatures, trie roots and addresses agree with it.
+//! invalid candidate or a module turned down. The host functions are those of `sp-io`: code that the network runs, in the versions it
+//! runs, so that signatures and trie roots agree with it. The allocator and the bindings of a few hash functions are our own,
+//! for speed; `sc-allocator` and `sp-io` are what tests compare them with.
 //!
 //! ```no_run
 //! # fn example(module: pvf_host::Module, candidate: &[u8]) -> Result<(), pvf_host::HostFailure> {
@@ -24,6 +24,7 @@ mod context;
 mod externalities;
 mod functions;
 mod heap;
+mod hot_functions;
 mod link;
 mod own_functions;
 mod parameters;

@@ -7,6 +7,7 @@
 //! that validation has no use for.
 
 use crate::functions::{self, MODULE};
+use crate::hot_functions;
 use crate::state::HostState;
 use pvf_compiler::ModuleInfo;
 use pvf_compiler::artifact::{ExportKind, Import, ImportKind, ValType};
@@ -17,13 +18,21 @@ use std::collections::HashMap;
 /// A module that is turned down without running anything.
 pub(crate) type Refusal = (RejectionStage, String);
 
-/// Satisfies the imports of a module.
-pub(crate) fn link(module: &Module, ecc: bool) -> Result<Linked<HostState>, Refusal> {
+/// Satisfies the imports of a module. Only the functions of runs that are not `watched` are bound for speed: the
+/// others note what they do.
+pub(crate) fn link(
+    module: &Module,
+    ecc: bool,
+    watched: bool,
+) -> Result<Linked<HostState>, Refusal> {
     check_imports(module.info())?;
     let mut linker = Linker::new();
     linker.memory_any(None);
     linker.unknown_functions(Some(MODULE));
     functions::define_all(&mut linker, ecc);
+    if !watched {
+        hot_functions::define_all(&mut linker);
+    }
     linker
         .link(module)
         .map_err(|error| (RejectionStage::Construct, error.to_string()))

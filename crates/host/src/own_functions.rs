@@ -104,7 +104,7 @@ fn read(context: &mut Context<'_, '_>, fat_pointer: u64) -> Result<Vec<u8>, Stri
 }
 
 /// Address and length of a fat pointer: low and high half.
-fn unpack(fat_pointer: u64) -> (u32, u32) {
+pub(crate) fn unpack(fat_pointer: u64) -> (u32, u32) {
     (fat_pointer as u32, (fat_pointer >> 32) as u32)
 }
 

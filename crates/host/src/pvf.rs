@@ -11,14 +11,17 @@ use crate::validation_result::ValidationResult;
 use pvf_runtime::{CallError, HostFailure, Instance, InstantiateError, Linked, Module, Value};
 use pvf_spec::{Execution, Outcome, RejectionStage, StackPeaks, Trap};
 use sp_externalities::set_and_run_with_externalities;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
 /// A prepared validation function with its environment. It can judge any number of candidates, each
 /// in a fresh instance, from any number of threads.
 pub struct Pvf {
     parameters: HostParameters,
+    module: Module,
     linked: Result<Linked<HostState>, Refusal>,
+    /// For runs that are watched, made when the first is.
+    watched: OnceLock<Result<Linked<HostState>, Refusal>>,
     entry: Result<EntryPoint, String>,
 }
 
@@ -57,8 +60,10 @@ impl Pvf {
     /// A validation function in its environment.
     pub fn new(module: Module, parameters: HostParameters) -> Self {
         Self {
-            linked: link::link(&module, parameters.ecc_rfc163),
+            linked: link::link(&module, parameters.ecc_rfc163, false),
+            watched: OnceLock::new(),
             entry: EntryPoint::find(module.info()),
+            module,
             parameters,
         }
     }
@@ -108,7 +113,13 @@ impl Pvf {
             let what = "this build lacks the elliptic-curve functions that the parameters ask for";
             return Err(HostFailure::Internal(what.to_owned()));
         }
-        let linked = match &self.linked {
+        let linked = match &trace {
+            Some(_) => self
+                .watched
+                .get_or_init(|| link::link(&self.module, self.parameters.ecc_rfc163, true)),
+            None => &self.linked,
+        };
+        let linked = match linked {
             Ok(linked) => linked,
             Err((stage, reason)) => return Ok(rejected(*stage, reason.clone(), 0)),
         };
@@ -157,8 +168,8 @@ impl Pvf {
             },
             memory_pages: instance.memory_pages(),
             heap: stats.map(|stats| HeapUse {
-                peak_bytes: stats.bytes_allocated_peak,
-                address_space_bytes: stats.address_space_used,
+                peak_bytes: stats.peak,
+                address_space_bytes: stats.address_space,
             }),
             timings: Timings {
                 instantiate_ns,
@@ -182,11 +193,11 @@ impl Pvf {
                 "the global `__heap_base` is gone".to_owned(),
             ));
         };
-        let mut heap = Box::new(Heap::new(heap_base as u32));
+        let mut heap = Heap::new(heap_base as u32);
         let address = match place(&mut heap, instance, candidate) {
             Ok(address) => address,
             Err(HeapError::Host(failure)) => return Err(failure),
-            Err(HeapError::Allocator(error)) => {
+            Err(error) => {
                 return Ok(invalid(format!("no room for the candidate: {error}")));
             }
         };
@@ -240,16 +251,11 @@ fn place(
     memory: &mut impl LinearMemory,
     candidate: &[u8],
 ) -> Result<u32, HeapError> {
-    let too_large = HeapError::Allocator(sc_allocator::Error::RequestedAllocationTooLarge);
-    let bytes = u32::try_from(candidate.len()).map_err(|_| too_large)?;
+    let bytes = u32::try_from(candidate.len()).map_err(|_| HeapError::TooLarge)?;
     let address = heap.allocate(memory, bytes)?;
     match range(memory.bytes().len(), address, candidate.len()) {
         Some(range) => memory.bytes_mut()[range].copy_from_slice(candidate),
-        None => {
-            return Err(HeapError::Allocator(
-                sc_allocator::Error::AllocatorOutOfSpace,
-            ));
-        }
+        None => return Err(HeapError::OutOfSpace),
     }
     Ok(address)
 }

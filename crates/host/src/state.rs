@@ -13,9 +13,8 @@ pub(crate) type SharedTrace = Arc<Mutex<dyn Trace>>;
 /// The data of an instance.
 pub(crate) struct HostState {
     /// The allocator. There is none while the start function runs, and therefore no
-    /// access to memory either: so it is in Polkadot's nodes. Boxed since it is
-    /// taken out for the time it works.
-    pub(crate) heap: Option<Box<Heap>>,
+    /// access to memory either: so it is in Polkadot's nodes.
+    pub(crate) heap: Option<Heap>,
     /// A failure of the host within a host function whose own errors are texts.
     pub(crate) failure: Option<HostFailure>,
     /// What the module said just before it trapped.

@@ -1,5 +1,6 @@
 //! The chain of Wasm activations of a thread: what the signal handler may look at.
 
+use crate::file::FileMapping;
 use pvf_compiler::artifact::{TrapMap, TrapSite};
 use std::cell::Cell;
 use std::ops::Range;
@@ -21,6 +22,8 @@ pub(crate) struct Activation {
     pub code: Range<usize>,
     /// Where the code may trap.
     pub traps: *const TrapMap,
+    /// The file that code or trap map lie in; may be null.
+    pub file: *const FileMapping,
     /// Addresses that linear memory reserves; empty without a memory.
     pub memory: Range<usize>,
     /// Addresses that the Wasm stack reserves.
@@ -39,6 +42,8 @@ pub(crate) enum Fault {
         /// Offset in the code.
         code_offset: u32,
     },
+    /// The file of the code is not what it was.
+    ArtifactCut,
     /// The operating system could not back a page of linear memory.
     PageUnavailable {
         /// Offset from the base.
@@ -52,6 +57,7 @@ impl Activation {
         context: *mut u8,
         code: Range<usize>,
         traps: &TrapMap,
+        file: Option<&FileMapping>,
         memory: Range<usize>,
         stack: Range<usize>,
     ) -> Self {
@@ -60,6 +66,7 @@ impl Activation {
             context,
             code,
             traps,
+            file: file.map_or(std::ptr::null(), std::ptr::from_ref),
             memory,
             stack,
             fault: Cell::new(None),

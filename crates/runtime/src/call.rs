@@ -1,7 +1,7 @@
 //! Entering generated code, and finding out how it ended.
 
 use crate::activation::{Activation, Fault};
-use crate::arch::{self, Dispatch, Left};
+use crate::arch::{self, Dispatch, Left, PlainEntry};
 use crate::context::word;
 use crate::regions::Regions;
 use crate::store::{Core, Ended};
@@ -9,6 +9,13 @@ use crate::{CallError, HostFailure, altstack};
 use pvf_compiler::abi::context;
 use pvf_spec::Trap;
 use std::ffi::c_void;
+
+/// The functions through which a store's host functions are called that are found at run time.
+#[derive(Clone, Copy)]
+pub(crate) struct Dispatchers {
+    pub by_slots: Dispatch,
+    pub plain: PlainEntry,
+}
 
 /// Runs a function that exists. `slots` holds the bits of its parameters and is
 /// as long as the longer of parameters and results; afterwards it holds those of the results.
@@ -19,7 +26,7 @@ use std::ffi::c_void;
 pub(crate) unsafe fn run(
     core: *mut Core,
     store: *mut c_void,
-    dispatch: Dispatch,
+    dispatch: Dispatchers,
     function: u32,
     slots: &mut [u64],
 ) -> Result<(), CallError> {
@@ -49,7 +56,7 @@ pub(crate) unsafe fn run(
 fn prepare(
     core: &mut Core,
     store: *mut c_void,
-    dispatch: Dispatch,
+    dispatch: Dispatchers,
     function: u32,
     slots: &mut [u64],
 ) -> (Activation, usize) {
@@ -70,12 +77,14 @@ fn prepare(
         context::ENTRY_SLOTS,
         slots.as_mut_ptr().expose_provenance() as u64,
     );
-    fields.set(word::STORE, store.expose_provenance() as u64);
-    fields.set(word::DISPATCH, dispatch as *const () as u64);
+    fields.set(context::STORE, store.expose_provenance() as u64);
+    fields.set(word::DISPATCH, dispatch.by_slots as *const () as u64);
+    fields.set(word::DISPATCH_PLAIN, dispatch.plain as *const () as u64);
     let activation = Activation::new(
         fields.base(),
         module.code().addresses(),
         module.traps(),
+        module.file(),
         memory.as_ref().map_or(0..0, |memory| memory.reservation()),
         stack.reservation(),
     );
@@ -84,12 +93,15 @@ fn prepare(
 
 /// The result of a run that a host call ended.
 fn ended(core: &mut Core) -> CallError {
-    let wasm_sp = core.regions.context.get(word::WASM_SP);
+    let wasm_sp = core.regions.context.get(context::WASM_SP);
     // SAFETY: the thunk noted this stack pointer when it made the call that ended the run.
     let address = unsafe { arch::wasm_return_address(wasm_sp) };
     match core.pending.take() {
         Some(Ended::Trap(kind, message)) => {
-            let (function, offset) = locate(core, address);
+            let (function, offset) = match locate(core, address) {
+                Ok(place) => place,
+                Err(failure) => return CallError::Failure(failure),
+            };
             CallError::Trap(Trap {
                 kind,
                 function,
@@ -106,17 +118,17 @@ fn ended(core: &mut Core) -> CallError {
 ///
 /// The site is that of the call's last byte: what follows the call may have a site of its own or
 /// belong to another function.
-fn locate(core: &Core, address: usize) -> (Option<u32>, Option<u32>) {
+fn locate(core: &Core, address: usize) -> Result<(Option<u32>, Option<u32>), HostFailure> {
     let code = core.module.code().addresses();
     let call = address.wrapping_sub(1);
     if !code.contains(&call) {
-        return (None, None);
+        return Ok((None, None));
     }
     let code_offset = (call - code.start) as u32;
-    match core.module.traps().lookup(code_offset) {
+    Ok(match core.module.site_at(code_offset)? {
         Some(site) => (core.module.function_at(code_offset), Some(site.wasm_offset)),
         None => (None, None),
-    }
+    })
 }
 
 /// The result of a run that the signal handler ended.
@@ -131,6 +143,7 @@ fn faulted(core: &Core, fault: Option<Fault>) -> CallError {
         Some(Fault::PageUnavailable { address }) => {
             CallError::Failure(HostFailure::PageUnavailable { address })
         }
+        Some(Fault::ArtifactCut) => CallError::Failure(HostFailure::ArtifactCut),
         Some(Fault::StackGuard { code_offset }) => internal(format!(
             "code at {code_offset:#x} (function {:?}) left the Wasm stack",
             core.module.function_at(code_offset)

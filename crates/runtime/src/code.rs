@@ -1,14 +1,23 @@
-//! Machine code in memory: written once, then executable and never writable again.
+//! Machine code in memory: written once or mapped from a file, then executable and never writable again.
 
 use crate::HostFailure;
+use crate::file::FileMapping;
 use crate::mapping::{Access, Mapping};
 use std::ops::Range;
+use std::sync::Arc;
 
 /// The placed code of a module.
 #[derive(Debug)]
 pub(crate) struct Code {
-    mapping: Mapping,
+    place: Place,
     bytes: usize,
+}
+
+#[derive(Debug)]
+enum Place {
+    Own(Mapping),
+    /// From this offset in the file on.
+    File(Arc<FileMapping>, usize),
 }
 
 impl Code {
@@ -21,14 +30,25 @@ impl Code {
         let whole = mapping.addresses();
         mapping.protect(0..whole.len(), Access::ReadExecute)?;
         Ok(Self {
-            mapping,
+            place: Place::Own(mapping),
             bytes: code.len(),
         })
     }
 
+    /// Code that lies in a file, in a range that was made executable.
+    pub fn in_file(file: Arc<FileMapping>, range: Range<usize>) -> Self {
+        Self {
+            place: Place::File(file, range.start),
+            bytes: range.len(),
+        }
+    }
+
     /// Address of the first byte.
     pub fn base(&self) -> usize {
-        self.mapping.base() as usize
+        match &self.place {
+            Place::Own(mapping) => mapping.base() as usize,
+            Place::File(file, offset) => file.address(*offset),
+        }
     }
 
     /// The addresses of the code.

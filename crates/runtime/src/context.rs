@@ -12,14 +12,10 @@ use pvf_compiler::abi::{
 pub(crate) mod word {
     use super::context::RUNTIME;
 
-    /// The host's stack pointer while Wasm runs: where the entered activation's saved registers lie.
-    pub const HOST_SP: u32 = RUNTIME;
-    /// The Wasm stack pointer at the last call to the host.
-    pub const WASM_SP: u32 = RUNTIME + 8;
-    /// Address of the `Store<T>` for the dispatch function.
-    pub const STORE: u32 = RUNTIME + 16;
-    /// Address of the dispatch function for host calls.
-    pub const DISPATCH: u32 = RUNTIME + 24;
+    /// Address of the dispatch function for host calls by slots.
+    pub const DISPATCH: u32 = RUNTIME;
+    /// Address of the dispatch function for plain host calls whose function is found at run time.
+    pub const DISPATCH_PLAIN: u32 = RUNTIME + 8;
 }
 
 /// A context with its globals and its table.

@@ -1,7 +1,7 @@
 //! Everything that can go wrong, by whose fault it is.
 
-use pvf_compiler::Target;
 use pvf_compiler::artifact::{FuncType, ValType};
+use pvf_compiler::{ArtifactError, Target};
 use pvf_spec::{Trap, TrapKind};
 use std::io;
 
@@ -39,6 +39,9 @@ pub enum HostFailure {
         /// Offset in linear memory.
         address: u64,
     },
+    /// The file that code was mapped from has become shorter since.
+    #[error("the artifact's file was cut short while it was in use")]
+    ArtifactCut,
     /// A broken invariant of compiler or runtime, caught before it did harm.
     #[error("internal error: {0}")]
     Internal(String),
@@ -78,6 +81,9 @@ pub enum LoadError {
     /// The processor lacks something the artifact's target takes for granted.
     #[error("this processor lacks {0}, which the artifact's code needs")]
     Processor(&'static str),
+    /// The file is not an intact artifact.
+    #[error(transparent)]
+    Artifact(#[from] ArtifactError),
     /// The metadata contradicts itself.
     #[error("inconsistent artifact: {what} {index}")]
     Inconsistent {

@@ -1,8 +1,10 @@
 //! The boundary to host functions.
 
+use crate::arch::PlainReturn;
+use crate::call::Dispatchers;
 use crate::store::{Core, Ended, Store};
 use crate::{HostError, HostFailure, builtins};
-use pvf_compiler::abi::{BUILTIN_FLAG, Builtin};
+use pvf_compiler::abi::{BUILTIN_FLAG, Builtin, PLAIN_PARAMS};
 use pvf_compiler::artifact::Import;
 use std::any::Any;
 use std::ffi::c_void;
@@ -15,20 +17,64 @@ pub(crate) type HostFunctionBody<T> =
 
 /// A resolved import of a function.
 pub(crate) struct HostFunction<T> {
-    /// `None` for a missing function, which traps when it is called.
+    /// `None` for a missing function, which traps when it is called, and for a typed one, which is not called
+    /// through here.
     pub body: Option<Arc<HostFunctionBody<T>>>,
     /// Length of the longer of parameters and results.
     pub slots: usize,
+    /// Whether the one result has 32 bits.
+    pub narrow_result: bool,
 }
 
 /// The instance that calls a host function, and the host's state.
 pub struct Caller<'a, T> {
-    core: &'a mut Core,
-    data: &'a mut T,
-    function: u32,
+    pub(crate) core: &'a mut Core,
+    pub(crate) data: &'a mut T,
+    pub(crate) function: u32,
+}
+
+/// Linear memory during a host call.
+pub struct GuestMemory<'a>(&'a mut Core);
+
+impl GuestMemory<'_> {
+    /// The contents; empty if the module has no memory.
+    #[inline]
+    pub fn bytes(&self) -> &[u8] {
+        self.0.memory_slice()
+    }
+
+    /// The contents, to be changed.
+    #[inline]
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        self.0.memory_slice_mut()
+    }
+
+    /// Size in pages.
+    pub fn pages(&self) -> u32 {
+        let memory = self.0.regions.memory.as_ref();
+        memory.map_or(0, |memory| memory.pages())
+    }
+
+    /// The size in pages beyond which it cannot grow.
+    pub fn limit_pages(&self) -> u32 {
+        let memory = self.0.regions.memory.as_ref();
+        memory.map_or(0, |memory| memory.limit_pages())
+    }
+
+    /// Grows it and returns its size before in pages, or `None` if that would
+    /// exceed the limit.
+    pub fn grow(&mut self, pages: u32) -> Result<Option<u32>, HostFailure> {
+        self.0.grow_memory(pages)
+    }
 }
 
 impl<T> Caller<'_, T> {
+    /// Linear memory and the host's state at the same time, the memory so that it can grow.
+    #[inline]
+    pub fn split(&mut self) -> (GuestMemory<'_>, &mut T) {
+        (GuestMemory(self.core), self.data)
+    }
+
     /// The contents of linear memory; empty if the module has none.
     pub fn memory(&self) -> &[u8] {
         self.core.memory_slice()
@@ -95,7 +141,7 @@ impl<T> Caller<'_, T> {
 /// # Safety
 /// Called by the host-call thunk of an activation of `store`, whose borrows are suspended, with
 /// the arguments by which the stub called it.
-pub(crate) unsafe extern "C" fn dispatch<T>(
+unsafe extern "C" fn dispatch<T>(
     store: *mut c_void,
     slots: *mut u64,
     immediate: u32,
@@ -128,6 +174,47 @@ pub(crate) unsafe extern "C" fn dispatch<T>(
     }
 }
 
+/// Does a plain host call of a function that is found by its index.
+///
+/// # Safety
+/// As for [`dispatch`], by a plain host call.
+unsafe extern "C" fn dispatch_plain<T>(
+    p0: u64,
+    p1: u64,
+    p2: u64,
+    p3: u64,
+    index: u32,
+    store: *mut c_void,
+) -> PlainReturn {
+    let mut slots: [u64; PLAIN_PARAMS] = [p0, p1, p2, p3];
+    // SAFETY: by the caller's promise; a plain function has at most so many slots.
+    let ended = unsafe { dispatch::<T>(store, slots.as_mut_ptr(), 0, index) };
+    // SAFETY: by the caller's promise.
+    let function = unsafe { &*store.cast::<Store<T>>() }
+        .linked
+        .0
+        .functions
+        .get(index as usize);
+    // The high half of a 32-bit slot means nothing to the host, but generated code relies on zeros.
+    let narrow = function.is_some_and(|function| function.narrow_result);
+    PlainReturn {
+        value: if narrow {
+            u64::from(slots[0] as u32)
+        } else {
+            slots[0]
+        },
+        ended: ended.into(),
+    }
+}
+
+/// The dispatch functions for a `Store<T>`.
+pub(crate) fn dispatchers<T>() -> Dispatchers {
+    Dispatchers {
+        by_slots: dispatch::<T>,
+        plain: dispatch_plain::<T>,
+    }
+}
+
 /// # Safety
 /// `slots` points to the slots of the builtin on the Wasm stack, which nothing else refers to.
 unsafe fn dispatch_builtin(core: &mut Core, slots: *mut u64, immediate: u32, index: u32) -> u32 {
@@ -143,14 +230,14 @@ unsafe fn dispatch_builtin(core: &mut Core, slots: *mut u64, immediate: u32, ind
 
 /// Notes why the run ends.
 #[cold]
-fn end(core: &mut Core, ended: Ended) -> u32 {
+pub(crate) fn end(core: &mut Core, ended: Ended) -> u32 {
     core.pending = Some(ended);
     1
 }
 
 /// Why a host function ends the run.
 #[cold]
-fn failure(result: std::thread::Result<Result<(), HostError>>) -> Ended {
+pub(crate) fn failure(result: std::thread::Result<Result<(), HostError>>) -> Ended {
     match result {
         Ok(Err(error)) => error.into(),
         Err(payload) => panicked(payload),

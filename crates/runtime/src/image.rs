@@ -8,8 +8,7 @@
 
 use crate::HostFailure;
 use crate::mapping::page_bytes;
-use pvf_compiler::Artifact;
-use pvf_compiler::artifact::ConstExpr;
+use pvf_compiler::artifact::{ConstExpr, ModuleInfo};
 use pvf_spec::PAGE_BYTES;
 use std::fs::File;
 use std::ops::Range;
@@ -40,13 +39,12 @@ struct Extent {
 }
 
 impl MemoryImage {
-    /// Builds the image of an artifact whose metadata was found consistent.
-    pub fn new(artifact: &Artifact) -> Result<Self, HostFailure> {
-        let memory_bytes = artifact
-            .module
+    /// Builds the image of a module whose metadata was found consistent from the bytes of its segments.
+    pub fn new(module: &ModuleInfo, data: &[u8]) -> Result<Self, HostFailure> {
+        let memory_bytes = module
             .memory
             .map_or(0, |memory| u64::from(memory.minimum) * PAGE_BYTES);
-        let segments = &artifact.module.data_segments;
+        let segments = &module.data_segments;
         let constant: Vec<(usize, Range<usize>)> = segments
             .iter()
             .enumerate()
@@ -74,7 +72,7 @@ impl MemoryImage {
         let mut remaining = Vec::new();
         for (index, range) in &constant {
             let bytes = &segments[*index].bytes;
-            let bytes = &artifact.data[bytes.start as usize..bytes.end as usize];
+            let bytes = &data[bytes.start as usize..bytes.end as usize];
             let extent = extents.iter().find(|extent| {
                 extent.memory.start <= range.start && range.end <= extent.memory.end
             });

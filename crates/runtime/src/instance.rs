@@ -1,7 +1,7 @@
 //! Instances: the public face.
 
 use crate::error::FuncTypeDisplay;
-use crate::host::dispatch;
+use crate::host::dispatchers;
 use crate::linker::Linked;
 use crate::store::{Core, Store};
 use crate::{CallError, HostFailure, InstantiateError, Linker, Module, Value, call, traps};
@@ -117,13 +117,13 @@ impl<T: 'static> Instance<T> {
 
     fn run(&mut self, function: u32, slots: &mut [u64]) -> Result<(), CallError> {
         let store: *mut Store<T> = &mut *self.store;
-        // SAFETY: `store` is a `Store<T>`, as `dispatch::<T>` expects, borrowed exclusively by
+        // SAFETY: `store` is a `Store<T>`, as `dispatchers::<T>` expect, borrowed exclusively by
         // `&mut self`, and used only through this pointer until `run` returns.
         unsafe {
             call::run(
                 &raw mut (*store).core,
                 store.cast(),
-                dispatch::<T>,
+                dispatchers::<T>(),
                 function,
                 slots,
             )

@@ -45,6 +45,17 @@
 //! for accidents, and machine code cannot be checked for more). Everything
 //! the operating system refuses is a [`HostFailure`] and never an outcome.
 //!
+//! # Host functions
+//! [`Linker::typed`] binds a function by its Rust type: generated code calls it with its parameters in registers, a few
+//! nanoseconds from Wasm to Rust and back. [`Linker::func`] takes any type known at run time and passes values in slots.
+//!
+//! # Files
+//! [`Module::open`] maps an artifact instead of copying it: code is executed and traps are looked up where they lie in the
+//! file. The file may be deleted or replaced while the module exists. Nobody may change it in place: bytes changed after they
+//! were checked would be executed. If it is cut short, the pages are gone, and what needs them ends with
+//! [`HostFailure::ArtifactCut`] (the handler for SIGBUS sees to it). Initial memory contents are copied, so that
+//! no host function that reads memory depends on the file.
+//!
 //! Calls to the operating system go through `libc`. `rustix` was the alternative:
 //! it has no `sigaction` or `sigaltstack` outside its experimental runtime module,
 //! and these are the heart of this crate.
@@ -57,6 +68,7 @@ mod call;
 mod code;
 mod context;
 mod error;
+mod file;
 mod host;
 mod image;
 mod instance;
@@ -68,6 +80,7 @@ mod regions;
 mod stack;
 mod store;
 mod traps;
+mod typed;
 mod validate;
 mod value;
 
@@ -75,8 +88,9 @@ pub use error::{
     CallError, FuncTypeDisplay, HostError, HostFailure, InstantiateError, LinkError, LoadError,
     Segment,
 };
-pub use host::Caller;
+pub use host::{Caller, GuestMemory};
 pub use instance::{Instance, StackAudit};
 pub use linker::{Linked, Linker};
 pub use module::Module;
+pub use typed::{PlainResult, PlainValue, TypedFunction};
 pub use value::Value;

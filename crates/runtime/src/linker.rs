@@ -1,9 +1,13 @@
 //! What satisfies the imports of a module.
 
+use crate::arch::{self, PlainEntry};
 use crate::error::{FuncTypeDisplay, value_type_name};
 use crate::host::{HostFunction, HostFunctionBody};
+use crate::typed::TypedFunction;
 use crate::{Caller, HostError, LinkError, Module, Value};
-use pvf_compiler::artifact::{FuncType, GlobalType, Import, ImportKind, MemoryType, TableType};
+use pvf_compiler::artifact::{
+    FuncType, GlobalType, Import, ImportKind, MemoryType, TableType, ValType,
+};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -16,6 +20,7 @@ pub struct Linker<T> {
 
 enum Definition<T> {
     Function(FuncType, Arc<HostFunctionBody<T>>),
+    Typed(FuncType, PlainEntry),
     Global(GlobalType, u64),
     Memory(MemoryType),
     Table(TableType),
@@ -36,6 +41,8 @@ pub(crate) struct LinkedImports<T> {
     pub module: Module,
     /// By function index.
     pub functions: Box<[HostFunction<T>]>,
+    /// Entries for plain host calls, by function index; see [`pvf_compiler::abi`].
+    pub entries: Box<[PlainEntry]>,
     /// Bits of the imported globals by index.
     pub globals: Vec<u64>,
     /// The memory of an instance.
@@ -82,6 +89,14 @@ impl<T: 'static> Linker<T> {
         self.define(module, name, Definition::Function(ty, Arc::new(body)));
     }
 
+    /// Defines a function whose type follows from its Rust type: up to 4 integers and at most one integer
+    /// result, see [`TypedFunction`]. Generated code calls it with its parameters in registers, without any look-up, but
+    /// it runs with the floating-point state of Wasm: everything masked, rounding to nearest.
+    pub fn typed<P, R>(&mut self, module: &str, name: &str, function: impl TypedFunction<T, P, R>) {
+        let (ty, entry) = crate::typed::entry(function);
+        self.define(module, name, Definition::Typed(ty, entry));
+    }
+
     /// Defines a global; each instance gets one of its own. The type of `value` has to be that of `ty`.
     ///
     /// # Panics
@@ -122,16 +137,20 @@ impl<T: 'static> Linker<T> {
         let mut linked = LinkedImports {
             module: module.clone(),
             functions: Box::default(),
+            entries: Box::default(),
             globals: Vec::with_capacity(info.imported_globals as usize),
             memory: info.memory,
             table_entries: info.table.map_or(0, |table| table.minimum),
         };
         let mut functions = Vec::with_capacity(info.imported_functions as usize);
+        let mut entries = Vec::with_capacity(info.imported_functions as usize);
         for import in &info.imports {
             match import.kind {
                 ImportKind::Function(signature) => {
                     let ty = &info.signatures[signature as usize];
-                    functions.push(self.link_function(import, ty)?);
+                    let (function, entry) = self.link_function(import, ty)?;
+                    functions.push(function);
+                    entries.push(entry);
                 }
                 ImportKind::Global(ty) => linked.globals.push(self.link_global(import, ty)?),
                 ImportKind::Memory(ty) => linked.memory = Some(self.link_memory(import, ty)?),
@@ -141,6 +160,7 @@ impl<T: 'static> Linker<T> {
             }
         }
         linked.functions = functions.into();
+        linked.entries = entries.into();
         Ok(Linked(Arc::new(linked)))
     }
 
@@ -155,18 +175,30 @@ impl<T: 'static> Linker<T> {
         self.definitions.get(&import.module)?.get(&import.name)
     }
 
-    fn link_function(&self, import: &Import, ty: &FuncType) -> Result<HostFunction<T>, LinkError> {
-        let slots = ty.params.len().max(ty.results.len());
-        let body = match self.find(import) {
-            Some(Definition::Function(found, body)) if found == ty => Some(body.clone()),
-            Some(Definition::Function(found, _)) => {
+    fn link_function(
+        &self,
+        import: &Import,
+        ty: &FuncType,
+    ) -> Result<(HostFunction<T>, PlainEntry), LinkError> {
+        let found_later: PlainEntry = arch::dispatch_plain;
+        let (body, entry) = match self.find(import) {
+            Some(Definition::Function(found, body)) if found == ty => {
+                (Some(body.clone()), found_later)
+            }
+            Some(&Definition::Typed(ref found, entry)) if found == ty => (None, entry),
+            Some(Definition::Function(found, _) | Definition::Typed(found, _)) => {
                 let shown = |ty: &FuncType| FuncTypeDisplay(ty.clone()).to_string();
                 return Err(wrong_type(import, shown(ty), shown(found)));
             }
-            None if self.unknown_functions.applies(&import.module) => None,
+            None if self.unknown_functions.applies(&import.module) => (None, found_later),
             other => return Err(unsatisfied(import, other)),
         };
-        Ok(HostFunction { body, slots })
+        let function = HostFunction {
+            body,
+            slots: ty.params.len().max(ty.results.len()),
+            narrow_result: ty.results == [ValType::I32],
+        };
+        Ok((function, entry))
     }
 
     fn link_global(&self, import: &Import, ty: GlobalType) -> Result<u64, LinkError> {
@@ -221,7 +253,7 @@ impl Policy {
 impl<T> Definition<T> {
     fn kind(&self) -> &'static str {
         match self {
-            Self::Function(..) => "function",
+            Self::Function(..) | Self::Typed(..) => "function",
             Self::Global(..) => "global",
             Self::Memory(..) => "memory",
             Self::Table(..) => "table",

@@ -94,6 +94,50 @@ impl Mapping {
         })
     }
 
+    /// Maps the first bytes of a file to be read, with the pages that are in memory already.
+    pub fn of_file(file: &File, bytes: usize, purpose: &'static str) -> Result<Self, HostFailure> {
+        let flags = libc::MAP_PRIVATE | libc::MAP_POPULATE;
+        // SAFETY: a new mapping at an address of the kernel's choice touches nothing that exists.
+        let base = unsafe {
+            libc::mmap(
+                std::ptr::null_mut(),
+                bytes,
+                libc::PROT_READ,
+                flags,
+                file.as_raw_fd(),
+                0,
+            )
+        };
+        let base = match base {
+            libc::MAP_FAILED => None,
+            base => NonNull::new(base.cast()),
+        };
+        Ok(Self {
+            base: base.ok_or_else(|| HostFailure::memory(purpose, bytes))?,
+            // Of the last page, what is behind the end of the file belongs to the mapping.
+            bytes: bytes.next_multiple_of(page_bytes()),
+            purpose,
+        })
+    }
+
+    /// Puts a page of zeros, to be read, at an offset. False if the system refuses. Async-signal-safe.
+    pub fn replace_with_zeros(&self, offset: usize) -> bool {
+        self.check(&(offset..offset + page_bytes()));
+        // SAFETY: MAP_FIXED replaces a page of this mapping only. Whoever reads it reads zeros instead; only
+        // pages that nobody can read are replaced.
+        let address = unsafe {
+            libc::mmap(
+                self.base().add(offset).cast(),
+                page_bytes(),
+                libc::PROT_READ,
+                libc::MAP_PRIVATE | libc::MAP_FIXED | libc::MAP_ANONYMOUS,
+                -1,
+                0,
+            )
+        };
+        address != libc::MAP_FAILED
+    }
+
     /// Address of byte 0.
     pub fn base(&self) -> *mut u8 {
         self.base.as_ptr()

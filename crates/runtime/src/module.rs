@@ -2,11 +2,15 @@
 
 use crate::code::Code;
 use crate::context::TableEntry;
+use crate::file::FileMapping;
 use crate::image::MemoryImage;
 use crate::regions::Recycler;
-use crate::{LoadError, validate};
-use pvf_compiler::Artifact;
-use pvf_compiler::artifact::{Import, ImportKind, ModuleInfo, TrapMap};
+use crate::{HostFailure, LoadError, traps, validate};
+use pvf_compiler::artifact::{HEAD_BYTES, Import, ImportKind, ModuleInfo, TrapMap, TrapSite};
+use pvf_compiler::{Artifact, ArtifactError};
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
 use std::sync::{Arc, OnceLock};
 
 /// A module ready to be instantiated. Cheap to clone; all clones share code and image.
@@ -17,6 +21,8 @@ pub struct Module(Arc<Inner>);
 struct Inner {
     info: ModuleInfo,
     traps: TrapMap,
+    /// Where code and trap map lie, if it is there.
+    file: Option<Arc<FileMapping>>,
     /// Bytes of the data segments, as far as instances still need them.
     data: Vec<u8>,
     code: Code,
@@ -32,15 +38,61 @@ impl Module {
     /// Places an artifact in memory: its code (written, then made executable) and the image of
     /// its memory. Fails if the artifact is for another machine or contradicts itself.
     pub fn new(artifact: Artifact) -> Result<Self, LoadError> {
-        validate::validate(&artifact)?;
-        let code = Code::new(&artifact.code)?;
-        let image = MemoryImage::new(&artifact)?;
         let Artifact {
-            module: info,
+            module,
+            code,
             traps,
             data,
-            ..
         } = artifact;
+        validate::validate(&module, code.len(), data.len())?;
+        let code = Code::new(&code)?;
+        let image = MemoryImage::new(&module, &data)?;
+        let file = None;
+        Ok(Self::from_parts(module, traps, code, image, &data, file))
+    }
+
+    /// Maps an artifact from a file: checks it as a whole, then executes its code where it lies and searches its trap
+    /// map there. Reads nothing of a file that does not begin like an artifact of the file's length.
+    ///
+    /// The file may be deleted or replaced afterwards, but not changed: see the crate's documentation.
+    pub fn open(file: &File) -> Result<Self, LoadError> {
+        traps::install()?;
+        let bytes = artifact_bytes(file)?;
+        let mut file = FileMapping::new(file, bytes)?;
+        let parts = file.read(Artifact::parse)??;
+        validate::validate(&parts.module, parts.code.len(), parts.data.len())?;
+        let executable = file.make_executable(parts.code.clone()).is_ok();
+        let file = Arc::new(file);
+        let traps = parts.trap_map(file.clone())?;
+        let code = match executable {
+            true => Code::in_file(file.clone(), parts.code.clone()),
+            // As on a file system that is mounted so that nothing on it can be executed.
+            false => file.read(|bytes| Code::new(&bytes[parts.code.clone()]))??,
+        };
+        let data = parts.data.clone();
+        file.read(|bytes| {
+            let data = &bytes[data];
+            let image = MemoryImage::new(&parts.module, data)?;
+            let file = Some(file.clone());
+            Ok(Self::from_parts(
+                parts.module,
+                traps,
+                code,
+                image,
+                data,
+                file,
+            ))
+        })?
+    }
+
+    fn from_parts(
+        info: ModuleInfo,
+        traps: TrapMap,
+        code: Code,
+        image: MemoryImage,
+        data: &[u8],
+        file: Option<Arc<FileMapping>>,
+    ) -> Self {
         let needed = !image.remaining.is_empty()
             || info
                 .data_segments
@@ -51,16 +103,17 @@ impl Module {
             .filter(|(_, import)| matches!(import.kind, ImportKind::Function(_)))
             .map(|(index, _)| index)
             .collect();
-        Ok(Self(Arc::new(Inner {
+        Self(Arc::new(Inner {
             info,
             traps,
-            data: if needed { data } else { Vec::new() },
+            file,
+            data: if needed { data.to_vec() } else { Vec::new() },
             code,
             image,
             recycler: Recycler::default(),
             function_imports,
             by_code: OnceLock::new(),
-        })))
+        }))
     }
 
     /// What the module imports, exports and consists of.
@@ -68,8 +121,27 @@ impl Module {
         &self.0.info
     }
 
+    /// Bytes of its machine code.
+    pub fn code_bytes(&self) -> usize {
+        self.code().addresses().len()
+    }
+
     pub(crate) fn traps(&self) -> &TrapMap {
         &self.0.traps
+    }
+
+    /// The file that code or trap map are in.
+    pub(crate) fn file(&self) -> Option<&FileMapping> {
+        self.0.file.as_deref()
+    }
+
+    /// The trap site at this offset in the code.
+    pub(crate) fn site_at(&self, code_offset: u32) -> Result<Option<TrapSite>, HostFailure> {
+        let look_up = || self.traps().lookup(code_offset);
+        match self.file() {
+            Some(file) => file.read(|_| look_up()),
+            None => Ok(look_up()),
+        }
     }
 
     pub(crate) fn code(&self) -> &Code {
@@ -130,5 +202,29 @@ impl Module {
         let index = *by_code.get(behind.checked_sub(1)?)?;
         let function = &functions[index as usize];
         (code_offset - function.code_offset < function.code_bytes).then_some(index)
+    }
+}
+
+/// The length of an artifact's file, which is that its first bytes promise.
+fn artifact_bytes(file: &File) -> Result<usize, LoadError> {
+    let failed = |source: io::Error| HostFailure::System {
+        action: "reading the artifact's file",
+        source,
+    };
+    let mut head = [0; HEAD_BYTES];
+    let mut read = 0;
+    while read < head.len() {
+        match file.read_at(&mut head[read..], read as u64) {
+            Ok(0) => break,
+            Ok(more) => read += more,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(failed(error).into()),
+        }
+    }
+    let expected = Artifact::expected_bytes(&head[..read])?;
+    let found = file.metadata().map_err(failed)?.len();
+    match usize::try_from(found) {
+        Ok(bytes) if found == expected => Ok(bytes),
+        _ => Err(ArtifactError::Length { expected, found }.into()),
     }
 }

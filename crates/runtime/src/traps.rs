@@ -12,7 +12,7 @@
 
 use crate::HostFailure;
 use crate::activation::{self, Activation, Fault};
-use crate::arch;
+use crate::{arch, file};
 use pvf_compiler::abi::context;
 use pvf_compiler::artifact::TrapSite;
 use pvf_spec::TrapKind;
@@ -70,6 +70,10 @@ fn install_one(which: usize) -> Result<(), i32> {
 
 unsafe extern "C" fn handle(signal: c_int, info: *mut libc::siginfo_t, ucontext: *mut c_void) {
     let activation = activation::current();
+    // SAFETY: these are null or alive, and the kernel's pointers are valid in a handler.
+    if unsafe { mend(signal, &*info, ucontext, activation.as_ref()) } {
+        return;
+    }
     // SAFETY: a non-null innermost activation lives on this thread's stack below the frame that set
     // it; the kernel's pointers are valid in a handler.
     unsafe {
@@ -82,6 +86,32 @@ unsafe extern "C" fn handle(signal: c_int, info: *mut libc::siginfo_t, ucontext:
             chain(signal, info, ucontext);
         }
     }
+}
+
+/// Replaces a page that is missing in the file of an artifact, if it was the runtime that read it.
+///
+/// # Safety
+/// Called in a signal handler with its arguments and the thread's innermost activation.
+unsafe fn mend(
+    signal: c_int,
+    info: &libc::siginfo_t,
+    ucontext: *const c_void,
+    activation: Option<&Activation>,
+) -> bool {
+    if signal != libc::SIGBUS || info.si_code <= 0 {
+        return false;
+    }
+    // SAFETY: by the caller's promise; this signal carries an address when the kernel sends it.
+    let (pc, address) = unsafe { (arch::program_counter(ucontext), info.si_addr() as usize) };
+    if activation.is_some_and(|activation| activation.code.contains(&pc)) {
+        return false;
+    }
+    let running = activation.map_or(std::ptr::null(), |activation| activation.file);
+    [file::reading(), running]
+        .into_iter()
+        // SAFETY: whoever reads a file or runs code of it keeps it mapped.
+        .filter_map(|file| unsafe { file.as_ref() })
+        .any(|file| file.replace_page(address))
 }
 
 /// Decides whether a fault is ours, and what it means.
@@ -105,13 +135,36 @@ unsafe fn claim(
     }
     let code_offset = (pc - activation.code.start) as u32;
     // SAFETY: the trap map belongs to the module, which outlives its activations.
-    let site = unsafe { &*activation.traps }.lookup(code_offset);
+    let site = || unsafe { &*activation.traps }.lookup(code_offset);
+    // SAFETY: by the caller's promise.
+    let fault = unsafe { judge(activation, signal, info, code_offset, site) };
+    // SAFETY: so does its file. Only now, since it may have been the search that found out.
+    match unsafe { activation.file.as_ref() } {
+        Some(file) if file.is_cut() => Some(Fault::ArtifactCut),
+        _ => fault,
+    }
+}
+
+/// What a fault at a place in the code means, if it is ours.
+///
+/// # Safety
+/// As for [`claim`].
+unsafe fn judge(
+    activation: &Activation,
+    signal: c_int,
+    info: &libc::siginfo_t,
+    code_offset: u32,
+    site: impl Fn() -> Option<TrapSite>,
+) -> Option<Fault> {
     match signal {
         libc::SIGSEGV | libc::SIGBUS => {
             // SAFETY: these signals carry an address when the kernel sends them.
             let address = unsafe { info.si_addr() } as usize;
             if activation.stack.contains(&address) {
                 return Some(Fault::StackGuard { code_offset });
+            }
+            if signal == libc::SIGBUS && activation.code.contains(&address) {
+                return Some(Fault::ArtifactCut);
             }
             if !activation.memory.contains(&address) {
                 return None;
@@ -131,20 +184,20 @@ unsafe fn claim(
                 // An operation with a memory operand has one site for both ways to trap.
                 libc::SIGSEGV if !accessible => Some(Fault::Trap(TrapSite {
                     kind: TrapKind::MemoryOutOfBounds,
-                    ..site?
+                    ..site()?
                 })),
                 _ => None,
             }
         }
         libc::SIGFPE => {
-            let site = site?;
+            let site = site()?;
             let kind = match site.kind {
                 TrapKind::IntegerOverflow => TrapKind::IntegerOverflow,
                 _ => TrapKind::IntegerDivideByZero,
             };
             Some(Fault::Trap(TrapSite { kind, ..site }))
         }
-        _ => Some(Fault::Trap(site?)),
+        _ => Some(Fault::Trap(site()?)),
     }
 }
 

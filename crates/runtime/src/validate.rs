@@ -3,15 +3,13 @@
 //! A damaged file is found by its checksum; this is against metadata that is whole but wrong.
 
 use crate::{LoadError, arch};
-use pvf_compiler::Artifact;
 use pvf_compiler::abi::{ENTRY_AREA_BYTES, context};
 use pvf_compiler::artifact::{ConstExpr, ElementMode, ExportKind, ImportKind, ModuleInfo};
 
 type Checked = Result<(), LoadError>;
 
 /// Checks that the artifact is for this machine and that its metadata is consistent.
-pub(crate) fn validate(artifact: &Artifact) -> Checked {
-    let module = &artifact.module;
+pub(crate) fn validate(module: &ModuleInfo, code_bytes: usize, data_bytes: usize) -> Checked {
     if module.target != arch::TARGET {
         return Err(LoadError::Target {
             artifact: module.target,
@@ -21,11 +19,11 @@ pub(crate) fn validate(artifact: &Artifact) -> Checked {
     if let Some(feature) = arch::missing_processor_feature() {
         return Err(LoadError::Processor(feature));
     }
-    code(module, artifact.code.len() as u64)?;
+    code(module, code_bytes as u64)?;
     imports(module)?;
     globals(module)?;
     exports(module)?;
-    segments(module, artifact.data.len() as u64)
+    segments(module, data_bytes as u64)
 }
 
 fn ensure(condition: bool, what: &'static str, index: usize) -> Checked {

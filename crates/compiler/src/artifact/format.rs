@@ -3,24 +3,35 @@
 //! ```text
 //! 0   8 bytes   magic "pvf-art\0"
 //! 8   u32       format version
-//! 12  u32       bytes of metadata (ModuleInfo and TrapMap, postcard)
-//! 16  u32       bytes of code
-//! 20  u32       bytes of data
-//! 24  16 bytes  XXH3-128 of everything behind the header and of bytes 0..24
-//! 40  ...       padding to HEADER_BYTES
-//! HEADER_BYTES  code, data, metadata
+//! 12  7 x u32   bytes of code; bytes of data; functions; entries of the trap map's index, its bytes;
+//!               bytes of metadata; 0
+//! 40  ...       zeros to HEADER_BYTES
+//! HEADER_BYTES  code, data, functions (7 x u32 each), trap map, metadata (the rest of ModuleInfo, postcard)
+//! at the end    16 bytes: XXH3-128 of everything before
 //! ```
 //!
-//! Numbers are little-endian. The checksum guards against accidents (a torn write,
-//! a bad disk), not against somebody who can write machine code into the file.
+//! Numbers are little-endian. The code begins at a page boundary, so that the file can be mapped and its code executed
+//! where it lies; the trap map is searched where it lies, and the table of functions is read
+//! without decoding.
+//!
+//! The checksum guards against accidents: a torn write, a bad disk, a bit that fell over. XXH3 finds them as surely as a
+//! cryptographic hash of its length and runs at the speed of memory. It does not guard against somebody who
+//! can write the file: he can write machine code into it anyway, and a checksum to match. Who can
+//! write to the place where artifacts are kept has to be trusted, whatever the hash.
 
-use super::Artifact;
-use xxhash_rust::xxh3::Xxh3;
+use super::{Artifact, Function, ModuleInfo, TrapMap};
+use std::ops::Range;
+use std::sync::Arc;
+use twox_hash::XxHash3_128;
 
 const MAGIC: [u8; 8] = *b"pvf-art\0";
-const VERSION: u32 = 3;
-/// The code begins at a page boundary, so that it can be mapped from the file.
+const VERSION: u32 = 4;
 const HEADER_BYTES: usize = 4096;
+const SUM_BYTES: usize = 16;
+const FUNCTION_BYTES: usize = 28;
+
+/// Bytes from which [`Artifact::expected_bytes`] tells the length of an artifact.
+pub const HEAD_BYTES: usize = 40;
 
 /// Why bytes are not an artifact.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -50,65 +61,205 @@ pub enum ArtifactError {
     Metadata(String),
 }
 
+/// An artifact's bytes, checked and taken apart; what is large is only pointed to.
+#[derive(Clone, Debug)]
+pub struct Parts {
+    /// The module without its code.
+    pub module: ModuleInfo,
+    /// Where the code is.
+    pub code: Range<usize>,
+    /// Where the bytes of the data segments are.
+    pub data: Range<usize>,
+    /// Where the trap map is.
+    pub traps: Range<usize>,
+    /// Entries of its index; see [`TrapMap::shared`].
+    pub trap_groups: usize,
+}
+
+/// The lengths in a header.
+struct Lengths {
+    code: u32,
+    data: u32,
+    functions: u32,
+    trap_groups: u32,
+    traps: u32,
+    metadata: u32,
+}
+
+impl Lengths {
+    fn read(head: &[u8]) -> Result<Self, ArtifactError> {
+        if head.len() < HEAD_BYTES || head[..8] != MAGIC {
+            return Err(ArtifactError::NotAnArtifact);
+        }
+        let version = word(head, 8);
+        if version != VERSION {
+            return Err(ArtifactError::Version { found: version });
+        }
+        Ok(Self {
+            code: word(head, 12),
+            data: word(head, 16),
+            functions: word(head, 20),
+            trap_groups: word(head, 24),
+            traps: word(head, 28),
+            metadata: word(head, 32),
+        })
+    }
+
+    fn total(&self) -> u64 {
+        let functions = u64::from(self.functions) * FUNCTION_BYTES as u64;
+        let bytes = [self.code, self.data, self.traps, self.metadata].map(u64::from);
+        (HEADER_BYTES + SUM_BYTES) as u64 + functions + bytes.iter().sum::<u64>()
+    }
+}
+
 impl Artifact {
     /// The artifact as bytes; a function of blob, parameters and target alone.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let metadata = postcard::to_stdvec(&(&self.module, &self.traps))
-            .expect("plain data always serialises into memory");
-        let mut bytes =
-            Vec::with_capacity(HEADER_BYTES + self.code.len() + self.data.len() + metadata.len());
+        let metadata =
+            postcard::to_stdvec(&self.module).expect("plain data always serialises into memory");
+        let functions = &self.module.functions;
+        let lengths = [
+            self.code.len(),
+            self.data.len(),
+            functions.len(),
+            self.traps.groups(),
+            self.traps.bytes(),
+            metadata.len(),
+        ];
+        let mut bytes = Vec::with_capacity(
+            HEADER_BYTES
+                + self.code.len()
+                + self.data.len()
+                + functions.len() * FUNCTION_BYTES
+                + self.traps.bytes()
+                + metadata.len()
+                + SUM_BYTES,
+        );
         bytes.extend(MAGIC);
         bytes.extend(VERSION.to_le_bytes());
-        for length in [metadata.len(), self.code.len(), self.data.len()] {
+        for length in lengths {
             bytes.extend((length as u32).to_le_bytes());
         }
         bytes.resize(HEADER_BYTES, 0);
         bytes.extend(&self.code);
         bytes.extend(&self.data);
+        for function in functions {
+            for word in function_words(function) {
+                bytes.extend(word.to_le_bytes());
+            }
+        }
+        bytes.extend(self.traps.as_bytes());
         bytes.extend(&metadata);
-        let sum = checksum(&bytes);
-        bytes[24..40].copy_from_slice(&sum.to_le_bytes());
+        let sum = XxHash3_128::oneshot(&bytes);
+        bytes.extend(sum.to_le_bytes());
         bytes
+    }
+
+    /// How many bytes an artifact has, by its first [`HEAD_BYTES`].
+    pub fn expected_bytes(head: &[u8]) -> Result<u64, ArtifactError> {
+        Lengths::read(head).map(|lengths| lengths.total())
+    }
+
+    /// Checks the bytes of an artifact and finds its parts.
+    pub fn parse(bytes: &[u8]) -> Result<Parts, ArtifactError> {
+        let lengths = Lengths::read(bytes)?;
+        if lengths.total() != bytes.len() as u64 {
+            return Err(ArtifactError::Length {
+                expected: lengths.total(),
+                found: bytes.len() as u64,
+            });
+        }
+        let (summed, sum) = bytes.split_at(bytes.len() - SUM_BYTES);
+        if XxHash3_128::oneshot(summed).to_le_bytes() != sum {
+            return Err(ArtifactError::Checksum);
+        }
+        let mut end = HEADER_BYTES;
+        let mut next = |length: usize| {
+            end += length;
+            end - length..end
+        };
+        let code = next(lengths.code as usize);
+        let data = next(lengths.data as usize);
+        let functions = next(lengths.functions as usize * FUNCTION_BYTES);
+        let traps = next(lengths.traps as usize);
+        let metadata = next(lengths.metadata as usize);
+
+        let decoded: Result<ModuleInfo, _> = postcard::from_bytes(&bytes[metadata]);
+        let mut module = decoded.map_err(|error| ArtifactError::Metadata(error.to_string()))?;
+        let (table, _) = bytes[functions].as_chunks::<FUNCTION_BYTES>();
+        module.functions = table.iter().map(function_from).collect();
+        Ok(Parts {
+            module,
+            code,
+            data,
+            traps,
+            trap_groups: lengths.trap_groups as usize,
+        })
     }
 
     /// Reads what [`Artifact::to_bytes`] wrote.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, ArtifactError> {
-        if bytes.len() < HEADER_BYTES || bytes[..8] != MAGIC {
-            return Err(ArtifactError::NotAnArtifact);
-        }
-        let word = |at: usize| {
-            u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
-        };
-        if word(8) != VERSION {
-            return Err(ArtifactError::Version { found: word(8) });
-        }
-        let [metadata, code, data] = [12, 16, 20].map(|at| word(at) as usize);
-        let expected = HEADER_BYTES as u64 + metadata as u64 + code as u64 + data as u64;
-        if expected != bytes.len() as u64 {
-            return Err(ArtifactError::Length {
-                expected,
-                found: bytes.len() as u64,
-            });
-        }
-        if checksum(bytes).to_le_bytes() != bytes[24..40] {
-            return Err(ArtifactError::Checksum);
-        }
-        let (code, rest) = bytes[HEADER_BYTES..].split_at(code);
-        let (data, metadata) = rest.split_at(data);
-        let (module, traps) = postcard::from_bytes(metadata)
-            .map_err(|error| ArtifactError::Metadata(error.to_string()))?;
+        let parts = Self::parse(bytes)?;
+        let traps = bytes[parts.traps].to_vec();
+        let range = 0..traps.len();
+        let traps =
+            TrapMap::shared(Arc::new(traps), range, parts.trap_groups).ok_or_else(short_index)?;
         Ok(Self {
-            module,
-            code: code.to_vec(),
+            module: parts.module,
+            code: bytes[parts.code].to_vec(),
             traps,
-            data: data.to_vec(),
+            data: bytes[parts.data].to_vec(),
         })
     }
 }
 
-fn checksum(bytes: &[u8]) -> u128 {
-    let mut hash = Xxh3::new();
-    hash.update(&bytes[..24]);
-    hash.update(&bytes[40..]);
-    hash.digest128()
+impl Parts {
+    /// The trap map, where it lies in the bytes that were parsed.
+    pub fn trap_map(
+        &self,
+        bytes: Arc<dyn AsRef<[u8]> + Send + Sync>,
+    ) -> Result<TrapMap, ArtifactError> {
+        TrapMap::shared(bytes, self.traps.clone(), self.trap_groups).ok_or_else(short_index)
+    }
+}
+
+fn short_index() -> ArtifactError {
+    ArtifactError::Metadata("the trap map is shorter than its index".to_owned())
+}
+
+fn word(bytes: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+}
+
+fn function_words(function: &Function) -> [u32; 7] {
+    let &Function {
+        signature,
+        code_offset,
+        code_bytes,
+        frame_bytes,
+        logical_cost,
+        body_offset,
+        body_bytes,
+    } = function;
+    [
+        signature,
+        code_offset,
+        code_bytes,
+        frame_bytes,
+        logical_cost,
+        body_offset,
+        body_bytes,
+    ]
+}
+
+fn function_from(bytes: &[u8; FUNCTION_BYTES]) -> Function {
+    Function {
+        signature: word(bytes, 0),
+        code_offset: word(bytes, 4),
+        code_bytes: word(bytes, 8),
+        frame_bytes: word(bytes, 12),
+        logical_cost: word(bytes, 16),
+        body_offset: word(bytes, 20),
+        body_bytes: word(bytes, 24),
+    }
 }

@@ -3,21 +3,59 @@
 //! Sites are kept in order of code offsets, packed: a kind byte, then the distances
 //! in code and in Wasm from the site before as LEB128. Every [`GROUP`]th site
 //! starts afresh from an index entry, so that a look-up reads a few dozen bytes.
+//!
+//! A map is one string of bytes, which can be searched where it lies, in a mapped file for example: the index
+//! (three u32 in little-endian an entry: offset in code, offset in Wasm, position), then the packed sites.
 
 use pvf_spec::TrapKind;
-use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
 
 /// Sites between two index entries.
 const GROUP: u32 = 64;
 
+/// Bytes of an index entry.
+const ENTRY_BYTES: usize = 12;
+
 /// The sites of a whole artifact.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Default)]
 pub struct TrapMap {
-    index: Vec<Group>,
-    packed: Vec<u8>,
+    groups: usize,
+    bytes: Bytes,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// The map's own bytes, or a part of somebody else's.
+#[derive(Clone)]
+enum Bytes {
+    Owned(Vec<u8>),
+    Shared(Arc<dyn AsRef<[u8]> + Send + Sync>, Range<usize>),
+}
+
+impl Default for Bytes {
+    fn default() -> Self {
+        Self::Owned(Vec::new())
+    }
+}
+
+impl PartialEq for TrapMap {
+    fn eq(&self, other: &Self) -> bool {
+        self.groups == other.groups && self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl Eq for TrapMap {}
+
+impl fmt::Debug for TrapMap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TrapMap")
+            .field("groups", &self.groups)
+            .field("bytes", &self.bytes())
+            .finish()
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Group {
     code: u32,
     wasm: u32,
@@ -39,7 +77,8 @@ pub struct TrapSite {
 /// Builds a [`TrapMap`] from sites in ascending order of code offsets.
 #[derive(Clone, Debug, Default)]
 pub struct TrapMapBuilder {
-    map: TrapMap,
+    index: Vec<u8>,
+    packed: Vec<u8>,
     sites: u32,
     last: (u32, u32),
 }
@@ -52,63 +91,98 @@ impl TrapMapBuilder {
             "sites are in order"
         );
         if self.sites.is_multiple_of(GROUP) {
-            self.map.index.push(Group {
-                code: site.code_offset,
-                wasm: site.wasm_offset,
-                position: self.map.packed.len() as u32,
-            });
+            let position = self.packed.len() as u32;
+            for word in [site.code_offset, site.wasm_offset, position] {
+                self.index.extend(word.to_le_bytes());
+            }
             self.last = (site.code_offset, site.wasm_offset);
         }
-        self.map.packed.push(site.kind.code());
-        push_leb(
-            &mut self.map.packed,
-            site.code_offset.wrapping_sub(self.last.0),
-        );
+        self.packed.push(site.kind.code());
+        push_leb(&mut self.packed, site.code_offset.wrapping_sub(self.last.0));
         let wasm = site.wasm_offset.wrapping_sub(self.last.1) as i32;
-        push_leb(&mut self.map.packed, ((wasm << 1) ^ (wasm >> 31)) as u32);
+        push_leb(&mut self.packed, ((wasm << 1) ^ (wasm >> 31)) as u32);
         self.last = (site.code_offset, site.wasm_offset);
         self.sites += 1;
     }
 
     /// The finished map.
     pub fn finish(self) -> TrapMap {
-        self.map
+        let groups = self.index.len() / ENTRY_BYTES;
+        let mut bytes = self.index;
+        bytes.extend(self.packed);
+        TrapMap {
+            groups,
+            bytes: Bytes::Owned(bytes),
+        }
     }
 }
 
 impl TrapMap {
+    /// The map with so many index entries whose bytes are those of `owner` in a range. None if they are fewer
+    /// than the index takes.
+    pub fn shared(
+        owner: Arc<dyn AsRef<[u8]> + Send + Sync>,
+        range: Range<usize>,
+        groups: usize,
+    ) -> Option<Self> {
+        let bytes = (*owner).as_ref().get(range.clone())?.len();
+        let fits = groups.checked_mul(ENTRY_BYTES)? <= bytes;
+        fits.then_some(Self {
+            groups,
+            bytes: Bytes::Shared(owner, range),
+        })
+    }
+
+    /// Its bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        match &self.bytes {
+            Bytes::Owned(bytes) => bytes,
+            Bytes::Shared(owner, range) => (**owner).as_ref().get(range.clone()).unwrap_or(&[]),
+        }
+    }
+
+    /// Entries of its index.
+    pub fn groups(&self) -> usize {
+        self.groups
+    }
+
     /// The site at exactly this offset in the code.
     pub fn lookup(&self, code_offset: u32) -> Option<TrapSite> {
-        let group = self
-            .index
-            .partition_point(|group| group.code <= code_offset)
-            .checked_sub(1)?;
+        let bytes = self.as_bytes();
+        let (mut low, mut high) = (0, self.groups);
+        while low < high {
+            let middle = (low + high) / 2;
+            match entry(bytes, middle)?.code <= code_offset {
+                true => low = middle + 1,
+                false => high = middle,
+            }
+        }
         // A group may begin with sites at the offset its predecessor ends with.
-        self.sites_of(group)
+        self.sites_of(low.checked_sub(1)?)
             .find(|site| site.code_offset == code_offset)
     }
 
     /// All sites, in order.
     pub fn sites(&self) -> impl Iterator<Item = TrapSite> + '_ {
-        (0..self.index.len()).flat_map(|group| self.sites_of(group))
+        (0..self.groups).flat_map(|group| self.sites_of(group))
     }
 
     /// Bytes the map takes.
     pub fn bytes(&self) -> usize {
-        self.packed.len() + self.index.len() * size_of::<Group>()
+        self.as_bytes().len()
     }
 
     fn sites_of(&self, group: usize) -> impl Iterator<Item = TrapSite> + '_ {
-        let Group {
-            mut code,
-            mut wasm,
-            position,
-        } = self.index[group];
-        let end = self
-            .index
-            .get(group + 1)
-            .map_or(self.packed.len(), |next| next.position as usize);
-        let mut rest = self.packed.get(position as usize..end).unwrap_or(&[]);
+        let bytes = self.as_bytes();
+        let packed = bytes.get(self.groups * ENTRY_BYTES..).unwrap_or(&[]);
+        let first = entry(bytes, group);
+        let (mut code, mut wasm) = first.map_or((0, 0), |first| (first.code, first.wasm));
+        let start = first.map_or(packed.len(), |first| first.position as usize);
+        let end = match group + 1 < self.groups {
+            true => entry(bytes, group + 1).map_or(0, |next| next.position as usize),
+            false => packed.len(),
+        };
+        let mut rest = packed.get(start..end).unwrap_or(&[]);
         std::iter::from_fn(move || {
             let (&kind, tail) = rest.split_first()?;
             rest = tail;
@@ -122,6 +196,19 @@ impl TrapMap {
             })
         })
     }
+}
+
+/// An entry of the index at the front.
+fn entry(bytes: &[u8], group: usize) -> Option<Group> {
+    let start = group * ENTRY_BYTES;
+    let words = bytes.get(start..start + ENTRY_BYTES)?;
+    let word =
+        |at: usize| u32::from_le_bytes([words[at], words[at + 1], words[at + 2], words[at + 3]]);
+    Some(Group {
+        code: word(0),
+        wasm: word(4),
+        position: word(8),
+    })
 }
 
 fn push_leb(bytes: &mut Vec<u8>, mut value: u32) {
@@ -170,6 +257,11 @@ mod tests {
             }
             prop_assert_eq!(map.lookup(code + 1), None);
             prop_assert_eq!(map.lookup(0), None);
+            let owner = [&[1, 2, 3][..], map.as_bytes(), &[4]].concat();
+            let range = 3..owner.len() - 1;
+            let shared = TrapMap::shared(Arc::new(owner), range, map.groups());
+            prop_assert_eq!(shared.as_ref(), Some(&map));
+            prop_assert_eq!(shared.map(|map| map.sites().collect::<Vec<_>>()), Some(sites));
         }
     }
 }

@@ -335,6 +335,8 @@ pub(crate) trait MacroAssembler: Sized {
     fn host_stub(&mut self, index: u32, gate: Label) -> u32;
     /// The gate to the host for all imported functions of a signature.
     fn host_gate(&mut self, gate: Label, ty: &Convention);
+    /// The same for a plain signature; see [`crate::abi::is_plain`].
+    fn plain_host_gate(&mut self, gate: Label, ty: &Convention);
     /// The stub by which the host enters functions of a signature.
     fn entry_stub(&mut self, ty: &Convention) -> u32;
     /// Gives a builtin its immediate.

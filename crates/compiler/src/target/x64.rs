@@ -809,6 +809,10 @@ impl MacroAssembler for X64 {
         self.emit_host_gate(gate, ty);
     }
 
+    fn plain_host_gate(&mut self, gate: Label, ty: &Convention) {
+        self.emit_plain_host_gate(gate, ty);
+    }
+
     fn entry_stub(&mut self, ty: &Convention) -> u32 {
         self.emit_entry_stub(ty)
     }

@@ -128,7 +128,7 @@ fn other_files_are_told_apart() {
     assert!(matches!(check(&longer), ArtifactError::Length { .. }));
     // A header that promises 12 GiB, and a file that never ends.
     let mut huge = bytes[..4096].to_vec();
-    huge[12..24].fill(0xff);
+    huge[12..36].fill(0xff);
     assert!(matches!(check(&huge), ArtifactError::Length { .. }));
     assert!(matches!(
         read_artifact(Path::new("/dev/zero")),

@@ -42,6 +42,19 @@ pub(crate) enum Left {
 /// index with its flag. Returns 0 to go on and anything else to end the run.
 pub(crate) type Dispatch = unsafe extern "C" fn(*mut c_void, *mut u64, u32, u32) -> u32;
 
+/// What a plain host call returns.
+#[repr(C)]
+pub(crate) struct PlainReturn {
+    /// The result, zero-extended, if there is one.
+    pub value: u64,
+    /// 0 to go on; anything else ends the run.
+    pub ended: u64,
+}
+
+/// The entry of a plain host call: four parameters, the function's index, the store.
+pub(crate) type PlainEntry =
+    unsafe extern "C" fn(u64, u64, u64, u64, u32, *mut c_void) -> PlainReturn;
+
 /// What of the processor the artifact's code takes for granted and this one lacks.
 pub(crate) fn missing_processor_feature() -> Option<&'static str> {
     macro_rules! first_missing {
@@ -81,7 +94,7 @@ pub(crate) unsafe extern "C" fn enter(context: *mut u8, stub: usize) -> Left {
         "mov rsp, [r15 + {stack_top}]",
         "jmp rsi",
         mxcsr = const MXCSR,
-        host_sp = const word::HOST_SP,
+        host_sp = const context::HOST_SP,
         stack_top = const context::STACK_TOP,
     )
 }
@@ -100,7 +113,7 @@ unsafe extern "C" fn leave() {
         "pop rbx",
         "pop rbp",
         "ret",
-        host_sp = const word::HOST_SP,
+        host_sp = const context::HOST_SP,
     )
 }
 
@@ -125,7 +138,8 @@ unsafe extern "C" fn host_call() {
     naked_asm!(
         ".cfi_startproc",
         ".cfi_undefined rip",
-        "mov [r15 + {wasm_sp}], rsp",
+        "lea rdi, [rsp + 8]",
+        "mov [r15 + {wasm_sp}], rdi",
         "mov rsp, [r15 + {host_sp}]",
         "ldmxcsr [rsp]",
         "mov rdi, [r15 + {store}]",
@@ -135,18 +149,57 @@ unsafe extern "C" fn host_call() {
         "jnz 2f",
         "ldmxcsr [rsp + 4]",
         "mov rsp, [r15 + {wasm_sp}]",
+        "sub rsp, 8",
         "ret",
         "2:",
         "mov eax, {ended}",
         "jmp {leave}",
         ".cfi_endproc",
-        wasm_sp = const word::WASM_SP,
-        host_sp = const word::HOST_SP,
-        store = const word::STORE,
+        wasm_sp = const context::WASM_SP,
+        host_sp = const context::HOST_SP,
+        store = const context::STORE,
         dispatch = const word::DISPATCH,
         ended = const Left::Ended as u32,
         leave = sym leave,
     )
+}
+
+/// Where stubs jump when a plain host call has ended the run.
+#[unsafe(naked)]
+unsafe extern "C" fn exit_ended() {
+    naked_asm!("mov eax, {left}", "jmp {leave}", left = const Left::Ended as u32, leave = sym leave)
+}
+
+/// The entry of functions that are found at run time: gives the host its floating-point state and passes
+/// everything on to the dispatch function for plain calls.
+///
+/// It has been called at the host's stack pointer, where the two words of MXCSR lie.
+#[unsafe(naked)]
+pub(crate) unsafe extern "C" fn dispatch_plain(
+    _: u64,
+    _: u64,
+    _: u64,
+    _: u64,
+    _: u32,
+    _: *mut c_void,
+) -> PlainReturn {
+    naked_asm!(
+        ".cfi_startproc",
+        ".cfi_undefined rip",
+        "ldmxcsr [rsp + 8]",
+        "sub rsp, 8",
+        "call [r15 + {dispatch}]",
+        "add rsp, 8",
+        "ldmxcsr [rsp + 12]",
+        "ret",
+        ".cfi_endproc",
+        dispatch = const word::DISPATCH_PLAIN,
+    )
+}
+
+/// The value of [`context::ENDED`].
+pub(crate) fn ended_address() -> u64 {
+    exit_ended as *const () as u64
 }
 
 /// The value of [`context::EXIT`].
@@ -162,12 +215,11 @@ pub(crate) fn host_call_address() -> u64 {
 /// The return address into the Wasm function that made the last host call.
 ///
 /// # Safety
-/// `wasm_sp` is the stack pointer that [`host_call`] noted in the activation just left, and
+/// `wasm_sp` is what [`context::WASM_SP`] held when the activation was left by a host call, and
 /// nothing has used that stack since.
 pub(crate) unsafe fn wasm_return_address(wasm_sp: u64) -> usize {
-    // SAFETY: at the stack pointer lies the return address into the stub, above it the one the stub
-    // was called with; both by the contract of host calls.
-    unsafe { (wasm_sp as *const usize).add(1).read() }
+    // SAFETY: there lies the return address that the stub was called with, by the contract of host calls.
+    unsafe { (wasm_sp as *const usize).read() }
 }
 
 /// The address of the instruction at which a signal interrupted the thread.

@@ -5,6 +5,10 @@ use super::*;
 /// Where a slot is for the stub of an imported function: above its return address.
 const STUB_SLOTS: u32 = RETURN_ADDRESS_BYTES;
 
+/// Where C functions of x86-64 Unix expect their first parameters.
+const C_ARGUMENTS: [Reg; abi::PLAIN_PARAMS] =
+    [reg(Gpr::Rdi), reg(Gpr::Rsi), reg(Gpr::Rdx), reg(Gpr::Rcx)];
+
 impl X64 {
     pub(super) fn emit_host_stub(&mut self, index: u32, gate: Label) -> u32 {
         self.asm.align(16);
@@ -43,6 +47,48 @@ impl X64 {
             }
         }
         self.asm.ret();
+    }
+
+    /// The parameters are where C functions expect them; the context, the memory's base and the meters are in
+    /// registers that those keep.
+    pub(super) fn emit_plain_host_gate(&mut self, gate: Label, ty: &Convention) {
+        let places = ty.params.iter().zip(&C_ARGUMENTS);
+        for (place, &register) in places {
+            assert!(
+                place.register == Some(register),
+                "the first integer parameters are passed as in C"
+            );
+        }
+        self.asm.align(16);
+        self.asm.bind(gate);
+        self.note_gas();
+        self.asm
+            .mov_mr(Size::S64, context(context::WASM_SP), Gpr::Rsp);
+        self.asm
+            .mov_rm(Size::S64, Gpr::Rsp, context(context::HOST_SP));
+        self.asm.mov_rr(Size::S32, Gpr::R8, Gpr::Rax);
+        self.asm.mov_rm(Size::S64, Gpr::R9, context(context::STORE));
+        self.asm
+            .mov_rm(Size::S64, SCRATCH, context(context::IMPORTS));
+        self.asm
+            .call_m(Mem::base_index(SCRATCH, Gpr::Rax, Scale::Eight, 0));
+        self.asm
+            .mov_rm(Size::S64, Gpr::Rsp, context(context::WASM_SP));
+        let ended = self.asm.new_label();
+        self.asm.test_rr(Size::S64, Gpr::Rdx, Gpr::Rdx);
+        self.asm.jcc_short(Cond::NE, ended);
+        for place in &ty.results {
+            match place.register {
+                Some(register) if gpr(register) == Gpr::Rax => {}
+                Some(register) => self.asm.mov_rr(Size::S64, gpr(register), Gpr::Rax),
+                None => self
+                    .asm
+                    .mov_mr(Size::S64, slot(STUB_SLOTS + place.slot), Gpr::Rax),
+            }
+        }
+        self.asm.ret();
+        self.asm.bind(ended);
+        self.asm.jmp_m(context(context::ENDED));
     }
 
     /// The runtime reads it if the run ends.

@@ -1,0 +1,179 @@
+//! Host functions whose type the Rust compiler knows.
+//!
+//! For each of them one entry is compiled, which generated code calls with parameters in registers (a
+//! *plain host call* of [`pvf_compiler::abi`]). Nothing is looked up, boxed or dispatched on the way.
+
+use crate::arch::{PlainEntry, PlainReturn};
+use crate::host::{end, failure};
+use crate::store::Store;
+use crate::{Caller, HostError};
+use pvf_compiler::artifact::{FuncType, ValType};
+use std::ffi::c_void;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr::NonNull;
+
+/// An integer that can be a parameter or result.
+pub trait PlainValue: Copy {
+    /// Its type in Wasm.
+    const TYPE: ValType;
+    /// From its bits, of which those beyond its width mean nothing.
+    fn from_bits(bits: u64) -> Self;
+    /// Its bits, zero-extended.
+    fn to_bits(self) -> u64;
+}
+
+macro_rules! plain_values {
+    ($($rust:ident $wasm:ident by $bits:ident;)*) => {
+        $(impl PlainValue for $rust {
+            const TYPE: ValType = ValType::$wasm;
+
+            #[inline]
+            fn from_bits(bits: u64) -> Self {
+                bits as Self
+            }
+
+            #[inline]
+            fn to_bits(self) -> u64 {
+                self as $bits as u64
+            }
+        })*
+    };
+}
+
+plain_values! {
+    u32 I32 by u32;
+    i32 I32 by u32;
+    u64 I64 by u64;
+    i64 I64 by u64;
+}
+
+/// What a typed function may return: an integer or nothing.
+pub trait PlainResult {
+    /// Its type in Wasm.
+    const TYPE: Option<ValType>;
+    /// Its bits, zero-extended; of nothing, 0.
+    fn to_bits(self) -> u64;
+}
+
+impl PlainResult for () {
+    const TYPE: Option<ValType> = None;
+
+    #[inline]
+    fn to_bits(self) -> u64 {
+        0
+    }
+}
+
+impl<V: PlainValue> PlainResult for V {
+    const TYPE: Option<ValType> = Some(V::TYPE);
+
+    #[inline]
+    fn to_bits(self) -> u64 {
+        PlainValue::to_bits(self)
+    }
+}
+
+/// A function or a closure that captures nothing, from a [`Caller`] and up to 4 integers ([`PlainValue`])
+/// to a [`PlainResult`] or an error. `P` is the tuple of its parameters.
+///
+/// ```
+/// use pvf_runtime::{Caller, HostError, Linker};
+///
+/// fn add(caller: &mut Caller<'_, u64>, a: u32, b: u64) -> Result<u64, HostError> {
+///     *caller.data_mut() += 1;
+///     Ok(u64::from(a) + b)
+/// }
+///
+/// Linker::<u64>::new().typed("host", "add", add);
+/// ```
+pub trait TypedFunction<T, P, R>: Copy + Send + Sync + 'static {
+    /// Its type in Wasm.
+    fn ty() -> FuncType;
+    /// Calls it with as many of the parameters as it has.
+    fn call(self, caller: &mut Caller<'_, T>, parameters: [u64; 4]) -> Result<u64, HostError>;
+}
+
+macro_rules! typed_functions {
+    ($(($($parameter:ident $index:literal),*))*) => {
+        $(impl<T, F, $($parameter,)* R> TypedFunction<T, ($($parameter,)*), R> for F
+        where
+            F: Fn(&mut Caller<'_, T>, $($parameter),*) -> Result<R, HostError>,
+            F: Copy + Send + Sync + 'static,
+            $($parameter: PlainValue,)*
+            R: PlainResult,
+        {
+            fn ty() -> FuncType {
+                FuncType {
+                    params: vec![$($parameter::TYPE),*],
+                    results: R::TYPE.into_iter().collect(),
+                }
+            }
+
+            #[inline]
+            fn call(
+                self,
+                caller: &mut Caller<'_, T>,
+                #[allow(unused_variables, reason = "there are functions without parameters")]
+                parameters: [u64; 4],
+            ) -> Result<u64, HostError> {
+                self(caller, $($parameter::from_bits(parameters[$index])),*).map(R::to_bits)
+            }
+        })*
+    };
+}
+
+typed_functions! {
+    ()
+    (A 0)
+    (A 0, B 1)
+    (A 0, B 1, C 2)
+    (A 0, B 1, C 2, D 3)
+}
+
+/// The type of a function, and the entry that generated code calls.
+pub(crate) fn entry<T, P, R, F: TypedFunction<T, P, R>>(_: F) -> (FuncType, PlainEntry) {
+    const {
+        assert!(
+            size_of::<F>() == 0,
+            "a typed function is a function or a closure that captures nothing"
+        );
+    }
+    (F::ty(), call::<T, P, R, F>)
+}
+
+/// Does a plain host call of the function `F`.
+///
+/// # Safety
+/// Called by a plain host call of an activation of `store`, a `Store<T>` whose borrows are
+/// suspended. A value of `F`, of which there are no bytes, has existed.
+unsafe extern "C" fn call<T, P, R, F: TypedFunction<T, P, R>>(
+    p0: u64,
+    p1: u64,
+    p2: u64,
+    p3: u64,
+    index: u32,
+    store: *mut c_void,
+) -> PlainReturn {
+    // SAFETY: while generated code runs, `call::run` uses no reference to the store.
+    let store = unsafe { &mut *store.cast::<Store<T>>() };
+    // SAFETY: `entry` has seen that it has no bytes, and a value of it, of which this is a copy.
+    let function: F = unsafe { NonNull::dangling().read() };
+    let mut caller = Caller {
+        core: &mut store.core,
+        data: &mut store.data,
+        function: index,
+    };
+    match catch_unwind(AssertUnwindSafe(|| {
+        function.call(&mut caller, [p0, p1, p2, p3])
+    })) {
+        Ok(Ok(value)) => PlainReturn { value, ended: 0 },
+        failed => PlainReturn {
+            value: 0,
+            ended: end(
+                &mut store.core,
+                failure(failed.map(|result| result.map(drop))),
+            )
+            .into(),
+        },
+    }
+}
