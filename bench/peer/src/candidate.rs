@@ -68,6 +68,8 @@ impl Prepared {
             allocator: None,
         };
         let mut store = Store::new(&self.engine, state);
+        // An error says that this engine does not count it.
+        let _ = store.set_fuel(u64::MAX);
         let instance = self.instance.instantiate(&mut store)?;
         let memory = instance
             .get_memory(&mut store, "memory")
