@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 
 /// A program.
+#[derive(Clone, Copy)]
 pub struct Guest {
     /// Its name.
     pub name: &'static str,
@@ -16,6 +17,7 @@ pub struct Guest {
     source: Source,
 }
 
+#[derive(Clone, Copy)]
 enum Source {
     Wasm(&'static [u8]),
     Text(&'static str),

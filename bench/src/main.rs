@@ -5,17 +5,23 @@
 mod corpus;
 mod engine;
 mod engines;
+mod generated;
 mod guests;
 mod measure;
 mod measures;
+mod modules;
 mod options;
+mod peak;
+mod report;
 mod run;
 mod table;
 
 use clap::Parser;
-use measures::programs;
+use engines::EngineName;
+use measures::{cold, compile, execute, instantiate, linear, programs, wasm_opt};
 use options::Options;
 use run::Run;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Measure this repository's engine beside others.
@@ -23,9 +29,58 @@ use std::process::ExitCode;
 /// Tables go to stdout. Times are CPU time; ratios are of the least of all runs.
 #[derive(Parser)]
 #[command(name = "pvf-bench", version, max_term_width = 100)]
+#[command(after_help = "\
+Exit codes:
+  0  done
+  1  something came out that is not what is known, or a shape is out of bounds
+  2  wrong usage, unreadable input, or an engine failed
+
+Examples:
+  pvf-bench programs --engines ours,cranelift
+  pvf-bench all --json run.json --html report.html
+  pvf-bench execute --filter tick/transfer
+  pvf-bench linear --filter locals")]
 enum Command {
+    /// All of compile, instantiate, programs, execute and cold.
+    All(Options),
+    /// Compile every module: MB of Wasm per second, size of the code, peak memory.
+    Compile(Options),
+    /// Make instances of every module.
+    Instantiate(Options),
     /// Run small programs: guests that each stand for a kind of work, and single loops.
     Programs(Options),
+    /// Execute every candidate: a fresh instance and the call.
+    Execute(Options),
+    /// Compile, instantiate and execute once.
+    Cold(Options),
+    /// Compile generated modules of all sizes and of shapes made to hurt.
+    Linear(linear::Arguments),
+    /// What Binaryen's wasm-opt changes.
+    WasmOpt(wasm_opt::Arguments),
+    /// Put the figures of runs together into a page with charts.
+    Report {
+        /// JSON of runs; of what several have, the first's counts.
+        #[arg(required = true)]
+        runs: Vec<PathBuf>,
+        /// Where the page goes.
+        #[arg(long, value_name = "FILE")]
+        html: PathBuf,
+    },
+    /// Write the README's measured tables and its picture (docs/bench.svg) from runs.
+    Publish {
+        /// JSON of runs; of what several have, the first's counts.
+        #[arg(required = true)]
+        runs: Vec<PathBuf>,
+        /// The checkout.
+        #[arg(long, value_name = "DIR", default_value_os_t = options::repository())]
+        repository: PathBuf,
+    },
+    /// Prepare one file in this process and print what was resident.
+    #[command(name = peak::COMMAND, hide = true)]
+    PeakMemory { engine: EngineName, code: PathBuf },
+    /// Measure one shape in this process and print its figures.
+    #[command(name = linear::COMMAND, hide = true)]
+    LinearOne { engine: EngineName, shape: String },
 }
 
 /// Stack for the thread that executes modules in peers.
@@ -50,26 +105,83 @@ fn main() -> ExitCode {
 }
 
 fn work(command: Command) -> Result<bool, String> {
+    let mut run = Run::here();
     match command {
-        Command::Programs(options) => finish(&options, |run| {
+        Command::All(options) => {
+            run.compile = compile::measure(&options)?;
+            run.instantiate = instantiate::measure(&options)?;
             run.programs = programs::measure(&options)?;
-            Ok(programs::all_right(&run.programs))
-        }),
+            run.execute = execute::measure(&options)?;
+            run.cold = cold::measure(&options)?;
+            finish(&run, &options)
+        }
+        Command::Compile(options) => {
+            run.compile = compile::measure(&options)?;
+            finish(&run, &options)
+        }
+        Command::Instantiate(options) => {
+            run.instantiate = instantiate::measure(&options)?;
+            finish(&run, &options)
+        }
+        Command::Programs(options) => {
+            run.programs = programs::measure(&options)?;
+            finish(&run, &options)
+        }
+        Command::Execute(options) => {
+            run.execute = execute::measure(&options)?;
+            finish(&run, &options)
+        }
+        Command::Cold(options) => {
+            run.cold = cold::measure(&options)?;
+            finish(&run, &options)
+        }
+        Command::Linear(arguments) => {
+            if let Some(folder) = &arguments.write {
+                return linear::write(folder, &arguments.filter);
+            }
+            run.linear = linear::measure(&arguments)?;
+            output(&run, arguments.json.as_deref(), None)
+        }
+        Command::WasmOpt(arguments) => {
+            run.wasm_opt = wasm_opt::measure(&arguments)?;
+            finish(&run, &arguments.options)
+        }
+        Command::Report { runs, html } => {
+            report::write_page(&read(&runs)?, &html)?;
+            Ok(true)
+        }
+        Command::Publish { runs, repository } => {
+            report::publish(&read(&runs)?, &repository)?;
+            Ok(true)
+        }
+        Command::PeakMemory { engine, code } => peak::print(engine, &code),
+        Command::LinearOne { engine, shape } => linear::print(engine, &shape),
     }
 }
 
-/// Measures, then writes what was asked for.
-fn finish(
-    options: &Options,
-    measure: impl FnOnce(&mut Run) -> Result<bool, String>,
-) -> Result<bool, String> {
-    let mut run = Run::here();
-    let fine = measure(&mut run)?;
-    if options.tables() {
+fn finish(run: &Run, options: &Options) -> Result<bool, String> {
+    output(run, options.json.as_deref(), options.html.as_deref())
+}
+
+/// Several runs as one.
+fn read(files: &[PathBuf]) -> Result<Run, String> {
+    let mut run = Run::default();
+    for file in files {
+        run.merge(Run::read(file)?);
+    }
+    Ok(run)
+}
+
+/// Writes what was asked for.
+fn output(run: &Run, json: Option<&Path>, html: Option<&Path>) -> Result<bool, String> {
+    if json.is_none_or(|file| file.as_os_str() != "-") {
         run.tables().iter().for_each(table::Table::print);
     }
-    if let Some(file) = &options.json {
+    if let Some(file) = json {
         run.write(file)?;
     }
-    Ok(fine)
+    if let Some(file) = html {
+        report::write_page(run, file)?;
+    }
+    Ok(run.all_right())
 }

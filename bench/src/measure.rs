@@ -25,6 +25,11 @@ pub struct Times {
 }
 
 impl Samples {
+    /// None yet.
+    pub const fn new() -> Self {
+        Self(Vec::new())
+    }
+
     /// Adds one.
     pub fn push(&mut self, sample: Duration) {
         self.0.push(sample);

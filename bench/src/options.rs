@@ -58,13 +58,6 @@ impl Options {
         }
         corpora
     }
-
-    /// Whether tables may go to the standard output.
-    pub fn tables(&self) -> bool {
-        self.json
-            .as_ref()
-            .is_none_or(|file| file.as_os_str() != "-")
-    }
 }
 
 /// The checkout this was built from.

@@ -1,18 +1,37 @@
 //! One run's figures, as JSON keeps them.
 
-use crate::measures::programs;
+use crate::measures::{cold, compile, execute, instantiate, linear, programs, wasm_opt};
+use crate::table::Table;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
 /// Everything that one run measured; what it did not measure is empty.
 #[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Run {
     /// Processor, as the system names it.
-    #[serde(default)]
     pub processor: String,
+    /// Compilation.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub compile: Vec<compile::Row>,
+    /// Instantiation.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub instantiate: Vec<instantiate::Row>,
     /// Guests and loops.
-    #[serde(default)]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub programs: Vec<programs::Row>,
+    /// Candidates.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub execute: Vec<execute::Row>,
+    /// Everything once.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub cold: Vec<cold::Row>,
+    /// Shapes of modules.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub linear: Vec<linear::Row>,
+    /// Binaryen.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub wasm_opt: Vec<wasm_opt::Row>,
 }
 
 impl Run {
@@ -40,9 +59,44 @@ impl Run {
         std::fs::write(file, text).map_err(|error| format!("{}: {error}", file.display()))
     }
 
-    /// All tables.
-    pub fn tables(&self) -> Vec<crate::table::Table> {
-        programs::tables(&self.programs)
+    /// Takes over what another one measured and this one did not.
+    pub fn merge(&mut self, other: Self) {
+        fn take<T>(mine: &mut Vec<T>, other: Vec<T>) {
+            if mine.is_empty() {
+                *mine = other;
+            }
+        }
+        if self.processor.is_empty() {
+            self.processor = other.processor;
+        }
+        take(&mut self.compile, other.compile);
+        take(&mut self.instantiate, other.instantiate);
+        take(&mut self.programs, other.programs);
+        take(&mut self.execute, other.execute);
+        take(&mut self.cold, other.cold);
+        take(&mut self.linear, other.linear);
+        take(&mut self.wasm_opt, other.wasm_opt);
+    }
+
+    /// All tables, those without rows left out.
+    pub fn tables(&self) -> Vec<Table> {
+        let mut tables = compile::tables(&self.compile);
+        tables.extend(instantiate::tables(&self.instantiate));
+        tables.extend(programs::tables(&self.programs));
+        tables.extend(execute::tables(&self.execute));
+        tables.extend(cold::tables(&self.cold));
+        tables.extend(linear::tables(&self.linear));
+        tables.extend(wasm_opt::tables(&self.wasm_opt));
+        tables.retain(|table| !table.is_empty());
+        tables
+    }
+
+    /// Whether all that was executed came out as known, and all shapes are within bounds.
+    pub fn all_right(&self) -> bool {
+        programs::all_right(&self.programs)
+            && execute::all_right(&self.execute)
+            && wasm_opt::all_right(&self.wasm_opt)
+            && self.linear.iter().all(linear::Row::fine)
     }
 }
 

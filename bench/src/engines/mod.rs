@@ -126,6 +126,11 @@ impl EngineName {
     }
 }
 
+/// Ours, without meters, for all of the language it can be told to accept.
+pub fn every_feature() -> Box<dyn Engine> {
+    Box::new(ours::Ours::every_feature())
+}
+
 impl std::fmt::Display for EngineName {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.pad(self.text())

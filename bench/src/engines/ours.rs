@@ -12,6 +12,7 @@ use std::sync::Arc;
 /// The engine with the meters it drives.
 pub struct Ours {
     metering: Metering,
+    features: Features,
 }
 
 impl Ours {
@@ -19,6 +20,15 @@ impl Ours {
     pub fn plain() -> Self {
         Self {
             metering: Metering::default(),
+            features: Features::POLKADOT,
+        }
+    }
+
+    /// Without meters, for all of the language.
+    pub fn every_feature() -> Self {
+        Self {
+            features: Features::ALL,
+            ..Self::plain()
         }
     }
 
@@ -29,6 +39,7 @@ impl Ours {
                 logical_stack: true,
                 gas: None,
             },
+            ..Self::plain()
         }
     }
 
@@ -39,13 +50,14 @@ impl Ours {
                 logical_stack: false,
                 gas: Some(Arc::new(Costs::default())),
             },
+            ..Self::plain()
         }
     }
 
     fn artifact(&self, wasm: &[u8]) -> Result<Artifact, String> {
         let options = CompileOptions {
             metering: self.metering.clone(),
-            ..CompileOptions::new(Features::POLKADOT)
+            ..CompileOptions::new(self.features)
         };
         pvf_compiler::compile(wasm, &options).map_err(|error| error.to_string())
     }

@@ -1,155 +1,206 @@
-//! From Wasm to something that can be instantiated.
+//! From Wasm to something that can be instantiated: time, size of the code, peak memory.
 
-use crate::corpus::{self, Blob};
-use crate::measure::{Figures, Samples, geometric_mean, peak_resident_bytes, timed};
-use crate::report::{Table, number, write_json};
-use crate::{Engine, Options, ours};
-use pvf_spec::{DEFAULT_MAX_MEMORY_PAGES, Features};
-use serde::Serialize;
-use std::path::Path;
-use std::process::Command;
+use crate::engine::Engine;
+use crate::engines::EngineName;
+use crate::measure::{Samples, Times, geometric_mean, timed};
+use crate::modules::{self, Input};
+use crate::options::Options;
+use crate::peak::{self, Peak};
+use crate::table::{Table, number};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::time::Duration;
 
-#[derive(Serialize)]
-struct Row {
-    name: String,
-    wasm_bytes: usize,
-    wasmtime: Option<Compilation>,
-    ours: Option<Compilation>,
-    /// Time of Wasmtime by time of ours.
-    speed_up: Option<f64>,
+/// A module.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Row {
+    /// `PVFs`, `fixtures` or `guests`.
+    pub group: String,
+    /// Its name there.
+    pub name: String,
+    /// Its size, decompressed.
+    pub wasm_bytes: usize,
+    /// What each engine made of it.
+    pub engines: BTreeMap<EngineName, Compilation>,
 }
 
-#[derive(Serialize)]
-struct Compilation {
-    time: Figures,
-    mb_per_second: f64,
-    code_bytes: usize,
-    /// Of a fresh process that does nothing but read, decompress and prepare.
-    peak_resident_bytes: Option<u64>,
+/// What an engine made of a module.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Compilation {
+    /// How long it took.
+    pub time: Times,
+    /// Machine code, if the engine makes some and tells.
+    pub code_bytes: Option<usize>,
+    /// Memory; of blobs alone, since a guest's disappears in a process's own.
+    pub peak: Option<Peak>,
 }
 
-pub fn run(options: &Options) -> Result<bool, String> {
+/// Small modules are repeated until so much has been measured.
+const LEAST_TOTAL: Duration = Duration::from_millis(20);
+const MOST_RUNS: u32 = 100;
+
+/// Compiles every module with every engine, by turns.
+pub fn measure(options: &Options) -> Result<Vec<Row>, String> {
+    let engines = options.engines(|_| true)?;
     let mut rows = Vec::new();
-    for blob in corpus::blobs(&options.corpus, &options.filter)? {
-        eprintln!("{} ...", blob.name);
-        rows.push(measure(&blob, options)?);
+    for input in modules::inputs(options)? {
+        eprintln!("compile: {} {} ...", input.group, input.name);
+        rows.push(row(&input, &engines, options.runs)?);
     }
-    let mut table = Table::new(&[
-        "PVF",
-        "bytes",
-        "Wasmtime MB/s",
-        "ours MB/s",
-        "times faster",
-        "code/wasm Wasmtime",
-        "code/wasm ours",
-        "peak MiB Wasmtime",
-        "peak MiB ours",
-        "ours peak/bound",
-    ]);
-    for row in &rows {
-        let of = |engine: &Option<Compilation>, get: &dyn Fn(&Compilation) -> f64, decimals| {
-            number(engine.as_ref().map(get), decimals)
-        };
-        let speed = |it: &Compilation| it.mb_per_second;
-        let ratio = |it: &Compilation| it.code_bytes as f64 / row.wasm_bytes as f64;
-        let peak = |it: &Compilation| it.peak_resident_bytes.unwrap_or(0) as f64 / 1048576.0;
-        // Ten times the blob and 64 MiB.
-        let bound = row.wasm_bytes as f64 * 10.0 / 1048576.0 + 64.0;
-        table.row(vec![
-            row.name.clone(),
-            row.wasm_bytes.to_string(),
-            of(&row.wasmtime, &speed, 2),
-            of(&row.ours, &speed, 2),
-            number(row.speed_up, 1),
-            of(&row.wasmtime, &ratio, 2),
-            of(&row.ours, &ratio, 2),
-            of(&row.wasmtime, &peak, 0),
-            of(&row.ours, &peak, 0),
-            of(&row.ours, &|it| peak(it) / bound, 2),
-        ]);
-    }
-    table.print();
-    let speed_ups = rows.iter().filter_map(|row| row.speed_up);
-    if options.only.is_none() {
-        println!(
-            "geometric mean: {:.2} times faster",
-            geometric_mean(speed_ups)
-        );
-    }
-    write_json(options.json.as_deref(), &rows)?;
-    Ok(true)
+    Ok(rows)
 }
 
-fn measure(blob: &Blob, options: &Options) -> Result<Row, String> {
-    let engine = pvf_peer::engine().map_err(|error| error.to_string())?;
-    let wasm = pvf_peer::with_own_memory(&blob.wasm, DEFAULT_MAX_MEMORY_PAGES)?;
-    let mut samples = [Samples::default(), Samples::default()];
-    let mut code_bytes = [0, 0];
-    for _ in 0..options.runs.max(1) {
-        for &which in options.engines() {
-            let (compiled, time) = match which {
-                Engine::Wasmtime => timed(|| {
-                    let module = wasmtime::Module::new(&engine, &wasm);
-                    module.map(|it| it.text().len()).map_err(|e| e.to_string())
-                }),
-                Engine::Ours => timed(|| {
-                    let artifact =
-                        ours::compile(&blob.wasm, Features::POLKADOT, options.logical_stack)?;
-                    let code_bytes = artifact.code.len();
-                    ours::load(artifact).map(|_| code_bytes)
-                }),
-            };
-            code_bytes[which as usize] = compiled.map_err(|e| format!("{}: {e}", blob.name))?;
-            samples[which as usize].push(time);
-        }
-    }
-    let compilation = |which: Engine| {
-        let time = samples[which as usize].figures();
-        options.engines().contains(&which).then(|| Compilation {
+fn row(input: &Input, engines: &[EngineName], runs: u32) -> Result<Row, String> {
+    let mut measured = BTreeMap::new();
+    for (name, time, code_bytes) in times(&input.wasm, engines, runs)? {
+        let path = input.path.as_ref().filter(|_| input.group == "PVFs");
+        let compilation = Compilation {
             time,
-            mb_per_second: blob.wasm.len() as f64 * 1e3 / time.least_ns as f64,
-            code_bytes: code_bytes[which as usize],
-            peak_resident_bytes: peak_memory(which, &blob.path),
-        })
-    };
-    let (wasmtime, ours) = (compilation(Engine::Wasmtime), compilation(Engine::Ours));
-    let speed_up = wasmtime.as_ref().zip(ours.as_ref());
+            code_bytes,
+            peak: path.and_then(|path| peak::of(name, path)),
+        };
+        measured.insert(name, compilation);
+    }
     Ok(Row {
-        name: blob.name.clone(),
-        wasm_bytes: blob.wasm.len(),
-        speed_up: speed_up.map(|(it, ours)| it.time.least_ns as f64 / ours.time.least_ns as f64),
-        wasmtime,
-        ours,
+        group: input.group.to_owned(),
+        name: input.name.clone(),
+        wasm_bytes: input.wasm.len(),
+        engines: measured,
     })
 }
 
-/// Peak resident set of a fresh process that prepares.
-fn peak_memory(engine: Engine, code: &Path) -> Option<u64> {
-    let name = match engine {
-        Engine::Wasmtime => "wasmtime",
-        Engine::Ours => "ours",
-    };
-    let output = Command::new(std::env::current_exe().ok()?)
-        .args(["peak-memory", name])
-        .arg(code)
-        .output()
-        .ok()?;
-    String::from_utf8(output.stdout).ok()?.trim().parse().ok()
+/// Compiles a module with several engines, by turns: times and sizes of code.
+pub fn times(
+    wasm: &[u8],
+    engines: &[EngineName],
+    runs: u32,
+) -> Result<Vec<(EngineName, Times, Option<usize>)>, String> {
+    struct Turn<'a> {
+        name: EngineName,
+        engine: Box<dyn Engine>,
+        wasm: std::borrow::Cow<'a, [u8]>,
+        samples: Samples,
+        code_bytes: Option<usize>,
+    }
+    let mut turns = Vec::new();
+    for &name in engines {
+        let engine = name.open()?;
+        let wasm = engine
+            .adapt(wasm)
+            .map_err(|error| format!("{name}: {error}"))?;
+        turns.push(Turn {
+            name,
+            engine,
+            wasm,
+            samples: Samples::default(),
+            code_bytes: None,
+        });
+    }
+    let mut total = Duration::ZERO;
+    let mut round = 0;
+    while round < runs.max(1) || (total < LEAST_TOTAL && round < MOST_RUNS) {
+        let mut least = Duration::MAX;
+        for turn in &mut turns {
+            let (compiled, time) = timed(|| turn.engine.compile(&turn.wasm));
+            let compiled = compiled.map_err(|error| format!("{}: {error}", turn.name))?;
+            if round == 0 {
+                turn.code_bytes = compiled.code_bytes();
+            }
+            turn.samples.push(time);
+            least = least.min(time);
+        }
+        total += least;
+        round += 1;
+    }
+    let measured = turns
+        .into_iter()
+        .map(|it| (it.name, it.samples.times(), it.code_bytes));
+    Ok(measured.collect())
 }
 
-/// Prepares a file and prints the largest resident set this process had.
-pub fn print_peak_memory(engine: Engine, code: &Path) -> Result<bool, String> {
-    let wasm = corpus::wasm(code)?;
-    match engine {
-        Engine::Wasmtime => {
-            let engine = pvf_peer::engine().map_err(|error| error.to_string())?;
-            wasmtime::Module::new(&engine, &wasm).map_err(|error| error.to_string())?;
-        }
-        Engine::Ours => {
-            ours::load(ours::compile(&wasm, Features::POLKADOT, false)?)?;
-        }
+impl Row {
+    /// MB of Wasm per second, of the least time.
+    pub fn mb_per_second(&self, engine: EngineName) -> Option<f64> {
+        let time = self.engines.get(&engine)?.time;
+        Some(self.wasm_bytes as f64 * 1e3 / time.least_ns as f64)
     }
-    let peak = peak_resident_bytes().ok_or("this system does not tell the peak")?;
-    println!("{peak}");
-    Ok(true)
+
+    /// How many times faster than the yardstick.
+    pub fn speed_up(&self, engine: EngineName) -> Option<f64> {
+        let yardstick = self.engines.get(&EngineName::Cranelift)?;
+        Some(yardstick.time.ratio(&self.engines.get(&engine)?.time))
+    }
+
+    /// Bytes of code per byte of Wasm.
+    pub fn code_ratio(&self, engine: EngineName) -> Option<f64> {
+        let code = self.engines.get(&engine)?.code_bytes?;
+        Some(code as f64 / self.wasm_bytes as f64)
+    }
+
+    /// Peak memory in MiB.
+    pub fn peak_mib(&self, engine: EngineName) -> Option<f64> {
+        let peak = self.engines.get(&engine)?.peak?;
+        Some(peak.total_bytes as f64 / 1048576.0)
+    }
+}
+
+/// Speed, size and memory.
+pub fn tables(rows: &[Row]) -> Vec<Table> {
+    let mut tables = Vec::new();
+    for group in ["PVFs", "fixtures", "guests"] {
+        let rows: Vec<&Row> = rows.iter().filter(|row| row.group == group).collect();
+        tables.push(table(
+            &format!("Compilation of {group}, MB of Wasm per second"),
+            &rows,
+            2,
+            Row::mb_per_second,
+        ));
+        tables.push(table(
+            &format!("Compilation of {group}, times faster than Cranelift"),
+            &rows,
+            2,
+            Row::speed_up,
+        ));
+        tables.push(table(
+            &format!("Code of {group}, bytes per byte of Wasm"),
+            &rows,
+            2,
+            Row::code_ratio,
+        ));
+        tables.push(table(
+            &format!("Peak memory of compiling {group}, MiB"),
+            &rows,
+            0,
+            Row::peak_mib,
+        ));
+    }
+    tables
+}
+
+fn table(
+    title: &str,
+    rows: &[&Row],
+    decimals: usize,
+    figure: impl Fn(&Row, EngineName) -> Option<f64>,
+) -> Table {
+    let has = |it: &EngineName| rows.iter().any(|row| figure(row, *it).is_some());
+    let engines: Vec<EngineName> = EngineName::ALL.into_iter().filter(has).collect();
+    let headings = ["module", "bytes"].map(str::to_owned).into_iter();
+    let mut table = Table::new(
+        title,
+        headings.chain(engines.iter().map(ToString::to_string)),
+    );
+    if engines.is_empty() {
+        return table;
+    }
+    for row in rows {
+        let mut cells = vec![row.name.clone(), row.wasm_bytes.to_string()];
+        cells.extend(engines.iter().map(|&it| number(figure(row, it), decimals)));
+        table.row(cells);
+    }
+    let mean = |engine| geometric_mean(rows.iter().filter_map(|row| figure(row, engine)));
+    let mut cells = vec!["geometric mean".to_owned(), String::new()];
+    cells.extend(engines.iter().map(|&engine| number(mean(engine), decimals)));
+    table.row(cells);
+    table
 }

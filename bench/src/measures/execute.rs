@@ -1,175 +1,120 @@
-//! Candidates, each in a fresh instance.
+//! Candidates, each in a fresh instance, with Polkadot's host functions. What has to come out is known.
 
-use crate::corpus::{self, Case, Expected};
-use crate::measure::{Figures, Samples, geometric_mean, timed};
-use crate::report::{Table, number, write_json};
-use crate::{Engine, Options, ours};
-use pvf_host::Pvf;
-use pvf_peer::{Ended, Prepared};
-use serde::Serialize;
+use crate::corpus::{self, Blob, Case, Expected};
+use crate::engine::{Ended, Pvf};
+use crate::engines::EngineName;
+use crate::measure::{Samples, Times, geometric_mean, timed};
+use crate::options::Options;
+use crate::table::{Table, number};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// A case is repeated for at least so long: short ones more often.
 const LEAST_TOTAL: Duration = Duration::from_millis(20);
 const MOST_RUNS: u32 = 200;
 
-#[derive(Serialize)]
-struct Row {
-    chain: String,
-    case: String,
-    expected: &'static str,
-    wasmtime: Option<Figures>,
-    ours: Option<Figures>,
-    /// Time of ours by time of Wasmtime.
-    ratio: Option<f64>,
-    differences: Vec<String>,
+/// A candidate.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Row {
+    /// `PVFs` or `fixtures`.
+    pub group: String,
+    /// The validation function's name there.
+    pub chain: String,
+    /// The candidate's name.
+    pub case: String,
+    /// What has to come out: `result`, a trap, or `unknown`.
+    pub expected: String,
+    /// A fresh instance, the call, the result.
+    pub engines: BTreeMap<EngineName, Times>,
+    /// Engines from which something else came out.
+    pub wrong: BTreeMap<EngineName, String>,
 }
 
-/// Both engines with one validation function.
-struct Pair {
-    wasmtime: Option<Prepared>,
-    ours: Option<Pvf>,
+/// Engines to which the host functions are bound.
+pub fn able(engine: EngineName) -> bool {
+    !matches!(engine, EngineName::Singlepass | EngineName::Wasmi)
 }
 
-pub fn run(options: &Options) -> Result<bool, String> {
+/// Executes every candidate with every engine that can, by turns.
+pub fn measure(options: &Options) -> Result<Vec<Row>, String> {
     silence_host_panics();
+    let engines = options.engines(able)?;
     let mut rows = Vec::new();
-    for blob in corpus::blobs(&options.corpus, &options.filter)? {
-        if blob.cases.is_empty() {
-            continue;
-        }
-        eprintln!("{} ...", blob.name);
-        let has = |engine| options.engines().contains(&engine);
-        let pair = Pair {
-            wasmtime: match has(Engine::Wasmtime) {
-                true => {
-                    let engine = pvf_peer::engine().map_err(|error| error.to_string())?;
-                    Some(Prepared::new(&engine, &blob.wasm).map_err(|e| format!("{e:#}"))?)
-                }
-                false => None,
-            },
-            ours: match has(Engine::Ours) {
-                true => Some(ours::prepare(&blob.wasm, options.logical_stack)?),
-                false => None,
-            },
-        };
-        for case in &blob.cases {
-            rows.push(measure(&pair, &blob.name, case, options)?);
-        }
-    }
-    print(&rows, options);
-    write_json(options.json.as_deref(), &rows)?;
-    Ok(rows.iter().all(|row| row.differences.is_empty()))
-}
-
-fn print(rows: &[Row], options: &Options) {
-    let mut table = Table::new(&[
-        "case",
-        "expected",
-        "Wasmtime ms",
-        "ours ms",
-        "ours/Wasmtime",
-        "median/median",
-    ]);
-    for row in rows {
-        let ms = |figures: &Option<Figures>| number(figures.map(|it| it.least_ms()), 3);
-        let medians = row.wasmtime.zip(row.ours);
-        table.row(vec![
-            format!("{}/{}", row.chain, row.case),
-            row.expected.to_owned(),
-            ms(&row.wasmtime),
-            ms(&row.ours),
-            number(row.ratio, 2),
-            number(
-                medians.map(|(it, ours)| ours.median_ns as f64 / it.median_ns as f64),
-                2,
-            ),
-        ]);
-    }
-    table.print();
-    let differences: Vec<_> = rows
-        .iter()
-        .flat_map(|row| row.differences.iter().map(move |text| (row, text)))
-        .collect();
-    for (row, text) in &differences {
-        println!("DIFFERENT {}/{}: {text}", row.chain, row.case);
-    }
-    println!("{} cases, {} differences", rows.len(), differences.len());
-    if options.only.is_none() {
-        let ratios: Vec<f64> = rows.iter().filter_map(|row| row.ratio).collect();
-        let long = |row: &&Row| row.wasmtime.is_some_and(|it| it.least_ns > 1_000_000);
-        let worst = rows
-            .iter()
-            .filter_map(|row| Some((row.ratio?, row)))
-            .max_by(|a, b| a.0.total_cmp(&b.0));
-        println!(
-            "ours/Wasmtime: geometric mean {:.2}; of the cases over 1 ms {:.2}",
-            geometric_mean(ratios),
-            geometric_mean(rows.iter().filter(long).filter_map(|row| row.ratio)),
-        );
-        if let Some((ratio, row)) = worst {
-            println!("worst: {ratio:.2} ({}/{})", row.chain, row.case);
-        }
-    }
-}
-
-fn measure(pair: &Pair, chain: &str, case: &Case, options: &Options) -> Result<Row, String> {
-    let parameters = case.parameters()?;
-    let mut samples = [Samples::default(), Samples::default()];
-    let mut differences = Vec::new();
-    let mut total = Duration::ZERO;
-    let mut runs = 0;
-    while runs < options.runs.max(1) || (total < LEAST_TOTAL && runs < MOST_RUNS) {
-        runs += 1;
-        for &which in options.engines() {
-            let (ended, time) = match which {
-                Engine::Wasmtime => timed(|| match &pair.wasmtime {
-                    Some(prepared) => match prepared.execute(&parameters) {
-                        Ok((ended, _)) => Ok(ended),
-                        Err(error) => Err(format!("{error:#}")),
-                    },
-                    None => Err("not prepared".to_owned()),
-                }),
-                Engine::Ours => timed(|| match &pair.ours {
-                    Some(pvf) => ours::execute(pvf, &parameters),
-                    None => Err("not prepared".to_owned()),
-                }),
-            };
-            total += time;
-            samples[which as usize].push(time);
-            if let Some(text) = difference(&case.expected, &ended) {
-                let text = format!("{which:?}: {text}");
-                if !differences.contains(&text) {
-                    differences.push(text);
-                }
+    for (folder, group) in options.corpora() {
+        for blob in corpus::blobs(&folder, &options.filter)? {
+            if blob.cases.is_empty() {
+                continue;
+            }
+            eprintln!("execute: {group} {} ...", blob.name);
+            let pvfs =
+                prepare(&blob.wasm, &engines).map_err(|error| format!("{}, {error}", blob.name))?;
+            for case in &blob.cases {
+                rows.push(row(group, &blob, case, &pvfs, options.runs)?);
             }
         }
     }
-    let figures = |which: Engine| {
-        let has = options.engines().contains(&which);
-        has.then(|| samples[which as usize].figures())
-    };
-    let (wasmtime, ours) = (figures(Engine::Wasmtime), figures(Engine::Ours));
+    Ok(rows)
+}
+
+/// A validation function in several engines.
+pub type Pvfs = Vec<(EngineName, Box<dyn Pvf>)>;
+
+/// Prepares a validation function with several engines, all of which can.
+pub fn prepare(wasm: &[u8], engines: &[EngineName]) -> Result<Pvfs, String> {
+    let mut pvfs = Vec::new();
+    for &name in engines {
+        let pvf = name.open()?.prepare(wasm).ok_or("has no host functions");
+        let pvf = pvf.map_err(|error| format!("{name}: {error}"))?;
+        pvfs.push((name, pvf.map_err(|error| format!("{name}: {error}"))?));
+    }
+    Ok(pvfs)
+}
+
+fn row(group: &str, blob: &Blob, case: &Case, pvfs: &Pvfs, runs: u32) -> Result<Row, String> {
+    let (engines, wrong) = times(case, pvfs, runs)?;
     Ok(Row {
-        chain: chain.to_owned(),
+        group: group.to_owned(),
+        chain: blob.name.clone(),
         case: case.name.clone(),
         expected: match case.expected {
-            Expected::Returned(_) => "result",
-            Expected::Trapped(kind) => kind.name(),
-            Expected::Unknown => "unknown",
+            Expected::Returned(_) => "result".to_owned(),
+            Expected::Trapped(kind) => kind.name().to_owned(),
+            Expected::Unknown => "unknown".to_owned(),
         },
-        // A wrong result has no speed.
-        ratio: wasmtime
-            .zip(ours)
-            .filter(|_| differences.is_empty())
-            .map(|(it, ours)| ours.least_ns as f64 / it.least_ns as f64),
-        wasmtime,
-        ours,
-        differences,
+        engines,
+        wrong,
     })
 }
 
-fn difference(expected: &Expected, ended: &Result<Ended, String>) -> Option<String> {
+/// Times of one candidate, and what came out wrong.
+pub type Outcome = (BTreeMap<EngineName, Times>, BTreeMap<EngineName, String>);
+
+/// Executes one candidate with several engines, by turns.
+pub fn times(case: &Case, pvfs: &Pvfs, runs: u32) -> Result<Outcome, String> {
+    let parameters = case.parameters()?;
+    let mut samples = vec![Samples::default(); pvfs.len()];
+    let mut wrong = BTreeMap::new();
+    let mut total = Duration::ZERO;
+    let mut rounds = 0;
+    while rounds < runs.max(1) || (total < LEAST_TOTAL && rounds < MOST_RUNS) {
+        rounds += 1;
+        for ((name, pvf), samples) in pvfs.iter().zip(&mut samples) {
+            let (ended, time) = timed(|| pvf.execute(&parameters));
+            total += time;
+            samples.push(time);
+            if let Some(text) = difference(&case.expected, &ended) {
+                wrong.insert(*name, text);
+            }
+        }
+    }
+    let times = pvfs.iter().zip(&samples);
+    let times = times.map(|((name, _), samples)| (*name, samples.times()));
+    Ok((times.collect(), wrong))
+}
+
+/// What is wrong with how an execution ended, if anything.
+pub fn difference(expected: &Expected, ended: &Result<Ended, String>) -> Option<String> {
     match (expected, ended) {
         (_, Err(error)) => Some(error.clone()),
         (Expected::Returned(expected), Ok(Ended::Returned(result))) if expected == result => None,
@@ -183,7 +128,7 @@ fn difference(expected: &Expected, ended: &Result<Ended, String>) -> Option<Stri
 
 /// Host functions panic by design; the caller makes a trap of it. Panics from
 /// anywhere else are still shown.
-fn silence_host_panics() {
+pub fn silence_host_panics() {
     let default = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
         let host = info
@@ -193,4 +138,68 @@ fn silence_host_panics() {
             default(info);
         }
     }));
+}
+
+/// Whether everything came out as known.
+pub fn all_right(rows: &[Row]) -> bool {
+    rows.iter().all(|row| row.wrong.is_empty())
+}
+
+impl Row {
+    /// The time of an engine by that of another, least by least; a wrong result has no speed.
+    pub fn ratio(&self, engine: EngineName, other: EngineName) -> Option<f64> {
+        let (engine, other) = (self.engines.get(&engine)?, self.engines.get(&other)?);
+        self.wrong.is_empty().then(|| engine.ratio(other))
+    }
+}
+
+/// One table of every candidate.
+pub fn tables(rows: &[Row]) -> Vec<Table> {
+    let has = |it: &EngineName| rows.iter().any(|row| row.engines.contains_key(it));
+    let engines: Vec<EngineName> = EngineName::ALL.into_iter().filter(has).collect();
+    let yardsticks = [EngineName::Cranelift, EngineName::CraneliftPolkadot];
+    let ours = [EngineName::Ours, EngineName::OursLogical];
+    let pairs: Vec<_> = ours.into_iter().zip(yardsticks).collect();
+    let pairs: Vec<_> = pairs
+        .into_iter()
+        .filter(|(a, b)| has(a) && has(b))
+        .collect();
+    let headings = ["candidate", "expected"].map(str::to_owned).into_iter();
+    let headings = headings.chain(engines.iter().map(|it| format!("{it} ms")));
+    let headings = headings.chain(pairs.iter().map(|(a, b)| format!("{a}/{b}")));
+    let mut table = Table::new("Execution of candidates: least ms", headings);
+    for row in rows {
+        let mut cells = vec![format!("{}/{}", row.chain, row.case), row.expected.clone()];
+        let times = engines.iter().map(|engine| row.engines.get(engine));
+        cells.extend(times.map(|times| number(times.map(Times::least_ms), 3)));
+        cells.extend(pairs.iter().map(|&(a, b)| number(row.ratio(a, b), 2)));
+        table.row(cells);
+        for (engine, text) in &row.wrong {
+            let place = format!("{}/{}", row.chain, row.case);
+            table
+                .notes
+                .push(format!("DIFFERENT {place}: {engine}: {text}"));
+        }
+    }
+    for (a, b) in pairs {
+        let ratios: Vec<(f64, &Row)> = rows
+            .iter()
+            .filter_map(|row| Some((row.ratio(a, b)?, row)))
+            .collect();
+        let worst = ratios.iter().max_by(|x, y| x.0.total_cmp(&y.0));
+        if let (Some(mean), Some((worst, row))) =
+            (geometric_mean(ratios.iter().map(|it| it.0)), worst)
+        {
+            let place = format!("{}/{}", row.chain, row.case);
+            table.notes.push(format!(
+                "{a}/{b}: geometric mean {mean:.2}, worst {worst:.2} ({place})"
+            ));
+        }
+    }
+    let different = rows.iter().filter(|row| !row.wrong.is_empty()).count();
+    table.notes.push(format!(
+        "{} candidates, {different} with differences",
+        rows.len()
+    ));
+    vec![table]
 }

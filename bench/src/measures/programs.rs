@@ -156,3 +156,55 @@ fn relative(title: &str, rows: &[&Row]) -> Table {
     table.row(cells);
     table
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::guests::{GUESTS, LOOPS};
+
+    #[test]
+    fn every_engine_returns_what_is_known() {
+        let engines: Vec<EngineName> = EngineName::ALL
+            .into_iter()
+            .filter(|it| it.built_in())
+            .collect();
+        for guest in GUESTS.iter().chain(LOOPS) {
+            let row = row(guest, &engines, 1).unwrap();
+            assert!(row.wrong.is_empty(), "{}: {:x?}", row.name, row.wrong);
+            assert_eq!(row.engines.len(), engines.len());
+        }
+    }
+
+    #[test]
+    fn a_wrong_result_is_seen() {
+        let guest = Guest {
+            result: 1,
+            ..GUESTS[8]
+        };
+        let row = row(&guest, &[EngineName::Ours], 1).unwrap();
+        assert!(!all_right(&[row.clone()]));
+        let notes = &tables(&[row])[0].notes;
+        assert!(notes[0].starts_with("DIFFERENT fib: ours"), "{notes:?}");
+    }
+
+    #[test]
+    fn ratios_are_of_the_least() {
+        let times = |least_ns| Times {
+            least_ns,
+            ..Times::default()
+        };
+        let engines = [
+            (EngineName::Ours, times(30)),
+            (EngineName::Cranelift, times(20)),
+        ];
+        let row = Row {
+            name: "x".into(),
+            work: String::new(),
+            is_loop: false,
+            engines: engines.into(),
+            wrong: BTreeMap::new(),
+        };
+        assert_eq!(ratio(&row, EngineName::Ours), Some(1.5));
+        assert_eq!(ratio(&row, EngineName::Winch), None);
+    }
+}
