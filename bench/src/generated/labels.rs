@@ -6,16 +6,14 @@ use wasm_encoder::{BlockType, Function};
 /// As deep as blocks may be nested, the body's own counted.
 const DEEPEST: u32 = 9_990;
 
-/// Blocks around `middle`, of `depth` levels, again and again until there are enough bytes.
-fn nests(function: &mut Function, bytes: usize, depth: u32, middle: impl Fn(&mut Function)) {
-    while function.byte_len() < bytes {
-        for _ in 0..depth {
-            function.instructions().block(BlockType::Empty);
-        }
-        middle(function);
-        for _ in 0..depth {
-            function.instructions().end();
-        }
+/// Blocks of `depth` levels around `middle`.
+fn nest(function: &mut Function, depth: u32, middle: impl Fn(&mut Function)) {
+    for _ in 0..depth {
+        function.instructions().block(BlockType::Empty);
+    }
+    middle(function);
+    for _ in 0..depth {
+        function.instructions().end();
     }
 }
 
@@ -82,7 +80,7 @@ pub(super) const SHAPES: &[Shape] = &[
         MIB,
         |_| {
             one(2, |function| {
-                nests(function, 1, 100, |function| {
+                nest(function, 100, |function| {
                     let targets: Vec<u32> = (0..1_000_000).map(|index| index * 7 % 100).collect();
                     function.instructions().local_get(0).br_table(targets, 3);
                 });
@@ -96,7 +94,7 @@ pub(super) const SHAPES: &[Shape] = &[
         |bytes| {
             one(20, |function| {
                 let targets: Vec<u32> = (0..1_000).collect();
-                nests(function, 1, 1_000, |function| {
+                nest(function, 1_000, |function| {
                     while function.byte_len() < bytes {
                         let mut code = function.instructions();
                         code.block(BlockType::Empty)
@@ -132,7 +130,7 @@ pub(super) const SHAPES: &[Shape] = &[
         MIB,
         |bytes| {
             one(200, |function| {
-                nests(function, 1, 1, |function| {
+                nest(function, 1, |function| {
                     let mut local = 0;
                     while function.byte_len() < bytes {
                         let mut code = function.instructions();

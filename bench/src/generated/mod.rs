@@ -224,6 +224,18 @@ mod tests {
     }
 
     #[test]
+    fn shapes_are_about_as_large_as_they_say() {
+        for shape in shapes().filter(|shape| shape.bytes <= MIB) {
+            let made = shape.wasm().len();
+            assert!(
+                made > shape.bytes * 2 / 5 && made < shape.bytes * 2,
+                "{}: {made}",
+                shape.name
+            );
+        }
+    }
+
+    #[test]
     fn shapes_are_the_same_every_time() {
         assert_eq!(NORMAL.wasm(), NORMAL.wasm());
         let names: std::collections::BTreeSet<_> = shapes().map(|shape| shape.name).collect();

@@ -14,7 +14,7 @@ use crate::table::{Table, number};
 use serde::{Deserialize, Serialize};
 use std::io::Read;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Time and memory per byte may be so many times those of a normal module.
 pub const MOST: f64 = 3.0;
@@ -34,8 +34,8 @@ pub struct Arguments {
     /// Only shapes whose name holds this text.
     #[arg(long, default_value = "", hide_default_value = true)]
     pub filter: String,
-    /// End a shape that takes longer than so many seconds.
-    #[arg(long, default_value_t = 60)]
+    /// End a shape that takes longer than so many seconds of processor time.
+    #[arg(long, default_value_t = 120)]
     pub limit: u64,
     /// Write all figures to this file; without a name, to the standard output, and nothing else there.
     #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-")]
@@ -132,11 +132,10 @@ fn one(engine: EngineName, shape: &Shape, limit: Duration) -> Result<Figures, St
                 .spawn()
         })
         .map_err(|error| error.to_string())?;
-    let start = Instant::now();
     let status = loop {
         match child.try_wait().map_err(|error| error.to_string())? {
             Some(status) => break status,
-            None if start.elapsed() > limit => {
+            None if processor_time(child.id()) > limit => {
                 // It may end by itself meanwhile.
                 let _ = child.kill();
                 let _ = child.wait();
@@ -157,6 +156,22 @@ fn one(engine: EngineName, shape: &Shape, limit: Duration) -> Result<Figures, St
         let message = read(child.stderr.as_mut().map(|it| it as &mut dyn Read));
         format!("{status}: {}", message.lines().next().unwrap_or_default())
     })
+}
+
+/// Processor time that a process has used; nothing if there is no such process any more.
+fn processor_time(process: u32) -> Duration {
+    let ticks = || {
+        let text = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+        // The name, in parentheses, may hold spaces.
+        let mut fields = text.rsplit_once(')')?.1.split_whitespace().skip(11);
+        let (user, system) = (
+            fields.next()?.parse::<u64>().ok()?,
+            fields.next()?.parse::<u64>().ok()?,
+        );
+        Some(user + system)
+    };
+    // Linux tells it in hundredths of a second.
+    Duration::from_millis(ticks().unwrap_or(0) * 10)
 }
 
 /// In that process: measures and prints.

@@ -177,10 +177,8 @@ mod tests {
 
     #[test]
     fn a_wrong_result_is_seen() {
-        let guest = Guest {
-            result: 1,
-            ..GUESTS[8]
-        };
+        let mut guest = GUESTS[8];
+        guest.result = 1;
         let row = row(&guest, &[EngineName::Ours], 1).unwrap();
         assert!(!all_right(&[row.clone()]));
         let notes = &tables(&[row])[0].notes;
