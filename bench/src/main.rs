@@ -1,113 +1,100 @@
-//! `pvf-bench`: compilation and execution beside Wasmtime, in one process, in one
-//! thread, by turns, so that whatever disturbs the machine disturbs both.
+//! `pvf-bench`: this repository's engine beside others, in one process and one run, by turns, so
+//! that whatever disturbs the machine disturbs all.
 #![deny(unsafe_code)]
 
-mod boundary;
-mod compile;
 mod corpus;
-mod execute;
+mod engine;
+mod engines;
+mod generated;
+mod guests;
 mod measure;
-mod meters;
-mod ours;
-mod programs;
+mod measures;
+mod modules;
+mod options;
+mod peak;
 mod report;
+mod run;
+mod table;
 
-use clap::{Parser, ValueEnum};
-use std::path::PathBuf;
+use clap::Parser;
+use engines::EngineName;
+use measures::{boundary, cold, compile, execute, instantiate, linear, meters, programs, wasm_opt};
+use options::Options;
+use run::Run;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// Measure this repository's engine beside Wasmtime (Cranelift, optimisation level
-/// speed, canonical NaNs, one thread).
+/// Measure this repository's engine beside others.
 ///
-/// A table goes to stdout. Times are CPU time of the measuring thread, the least of all
-/// runs unless it says median.
+/// Tables go to stdout. Times are CPU time; ratios are of the least of all runs.
 #[derive(Parser)]
-#[command(version)]
+#[command(name = "pvf-bench", version, max_term_width = 100)]
+#[command(after_help = "\
+Exit codes:
+  0  done
+  1  something came out that is not what is known, or a shape is out of bounds
+  2  wrong usage, unreadable input, or an engine failed
+
+Examples:
+  pvf-bench programs --engines ours,cranelift
+  pvf-bench all --json run.json --html report.html
+  pvf-bench execute --filter tick/transfer
+  pvf-bench linear --filter locals")]
 enum Command {
-    /// Compile every validation function: MB of Wasm per second, size of the code, peak memory.
+    /// All of compile, instantiate, programs, execute and cold.
+    All(Options),
+    /// Compile every module: MB of Wasm per second, size of the code, peak memory.
     Compile(Options),
-    /// Execute every candidate: a fresh instance and the call. Results are compared
-    /// with the expected ones.
-    Execute(Options),
-    /// Host calls, loading and instantiation: what lies around the code.
-    Boundary(Options),
-    /// Compile and run small programs that do one thing each.
+    /// Make instances of every module.
+    Instantiate(Options),
+    /// Run small programs: guests that each stand for a kind of work, and single loops.
     Programs(Options),
-    /// What the meters cost: programs and candidates without, with each and with both meters.
+    /// Execute every candidate: a fresh instance and the call.
+    Execute(Options),
+    /// Compile, instantiate and execute once.
+    Cold(Options),
+    /// Host calls, loading and linking compiled code, instances: what lies around the code.
+    Boundary(Options),
+    /// What the meters of this repository's engine cost, and what its loop idioms bring.
     Meters(Options),
-    /// Prepare one file in this process and print the peak of its resident set.
-    #[command(hide = true)]
-    PeakMemory { engine: Engine, code: PathBuf },
+    /// Compile generated modules of all sizes and of shapes made to hurt.
+    Linear(linear::Arguments),
+    /// What Binaryen's wasm-opt changes.
+    WasmOpt(wasm_opt::Arguments),
+    /// Put the figures of runs together into a page with charts.
+    Report {
+        /// JSON of runs; of what several have, the first's counts.
+        #[arg(required = true)]
+        runs: Vec<PathBuf>,
+        /// Where the page goes.
+        #[arg(long, value_name = "FILE")]
+        html: PathBuf,
+    },
+    /// Write the README's measured tables and its picture (docs/bench.svg) from runs.
+    Publish {
+        /// JSON of runs; of what several have, the first's counts.
+        #[arg(required = true)]
+        runs: Vec<PathBuf>,
+        /// The checkout.
+        #[arg(long, value_name = "DIR", default_value_os_t = options::repository())]
+        repository: PathBuf,
+    },
+    /// Prepare one file in this process and print what was resident.
+    #[command(name = peak::COMMAND, hide = true)]
+    PeakMemory { engine: EngineName, code: PathBuf },
+    /// Measure one shape in this process and print its figures.
+    #[command(name = linear::COMMAND, hide = true)]
+    LinearOne { engine: EngineName, shape: String },
 }
 
-#[derive(clap::Args)]
-struct Options {
-    /// Folder of folders with code and candidates.
-    #[arg(long, value_name = "DIR", default_value_os_t = default_corpus())]
-    corpus: PathBuf,
-    /// Only names that hold this text; behind a slash, text that candidates' names hold.
-    #[arg(long, default_value = "")]
-    filter: String,
-    /// Repetitions of each measurement.
-    #[arg(long, default_value_t = 5)]
-    runs: u32,
-    /// Only one of the engines.
-    #[arg(long)]
-    only: Option<Engine>,
-    /// Ours counts the logical stack as Polkadot's profile does. Wasmtime never
-    /// does: it would need an instrumented module.
-    #[arg(long)]
-    logical_stack: bool,
-    /// Also write all figures to this file.
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
-}
-
-/// One of the two.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Engine {
-    /// The yardstick.
-    Wasmtime,
-    /// This repository's.
-    Ours,
-}
-
-impl Options {
-    fn engines(&self) -> &'static [Engine] {
-        match self.only {
-            Some(Engine::Wasmtime) => &[Engine::Wasmtime],
-            Some(Engine::Ours) => &[Engine::Ours],
-            None => &[Engine::Wasmtime, Engine::Ours],
-        }
-    }
-}
-
-/// Validation functions of real chains where they lie beside the repository, else the
-/// fixtures.
-fn default_corpus() -> PathBuf {
-    let repository = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
-    let real = repository.join("../shared/pvf");
-    if real.is_dir() {
-        real
-    } else {
-        repository.join("fixtures")
-    }
-}
+/// Stack for the thread that executes modules in peers.
+const STACK_BYTES: usize = 96 << 20;
 
 fn main() -> ExitCode {
     let command = Command::parse();
-    // Executing in the peer takes a large stack.
-    let work = move || match command {
-        Command::Compile(options) => compile::run(&options),
-        Command::Execute(options) => execute::run(&options),
-        Command::Boundary(options) => boundary::run(&options),
-        Command::Programs(options) => programs::run(&options),
-        Command::Meters(options) => meters::run(&options),
-        Command::PeakMemory { engine, code } => compile::print_peak_memory(engine, &code),
-    };
     let thread = std::thread::Builder::new()
-        .stack_size(pvf_peer::THREAD_STACK_BYTES)
-        .spawn(work);
+        .stack_size(STACK_BYTES)
+        .spawn(move || work(command));
     let done = thread
         .map_err(|error| error.to_string())
         .and_then(|thread| thread.join().map_err(|_| "panicked".to_owned())?);
@@ -119,4 +106,94 @@ fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+fn work(command: Command) -> Result<bool, String> {
+    let mut run = Run::here();
+    match command {
+        Command::All(options) => {
+            run.compile = compile::measure(&options)?;
+            run.instantiate = instantiate::measure(&options)?;
+            run.programs = programs::measure(&options)?;
+            run.execute = execute::measure(&options)?;
+            run.cold = cold::measure(&options)?;
+            finish(&run, &options)
+        }
+        Command::Compile(options) => {
+            run.compile = compile::measure(&options)?;
+            finish(&run, &options)
+        }
+        Command::Instantiate(options) => {
+            run.instantiate = instantiate::measure(&options)?;
+            finish(&run, &options)
+        }
+        Command::Programs(options) => {
+            run.programs = programs::measure(&options)?;
+            finish(&run, &options)
+        }
+        Command::Execute(options) => {
+            run.execute = execute::measure(&options)?;
+            finish(&run, &options)
+        }
+        Command::Cold(options) => {
+            run.cold = cold::measure(&options)?;
+            finish(&run, &options)
+        }
+        Command::Boundary(options) => {
+            run.boundary = boundary::measure(&options)?;
+            finish(&run, &options)
+        }
+        Command::Meters(options) => {
+            run.meters = meters::measure(&options)?;
+            finish(&run, &options)
+        }
+        Command::Linear(arguments) => {
+            if let Some(folder) = &arguments.write {
+                return linear::write(folder, &arguments.filter);
+            }
+            run.linear = linear::measure(&arguments)?;
+            output(&run, arguments.json.as_deref(), None)
+        }
+        Command::WasmOpt(arguments) => {
+            run.wasm_opt = wasm_opt::measure(&arguments)?;
+            finish(&run, &arguments.options)
+        }
+        Command::Report { runs, html } => {
+            report::write_page(&read(&runs)?, &html)?;
+            Ok(true)
+        }
+        Command::Publish { runs, repository } => {
+            report::publish(&read(&runs)?, &repository)?;
+            Ok(true)
+        }
+        Command::PeakMemory { engine, code } => peak::print(engine, &code),
+        Command::LinearOne { engine, shape } => linear::print(engine, &shape),
+    }
+}
+
+fn finish(run: &Run, options: &Options) -> Result<bool, String> {
+    output(run, options.json.as_deref(), options.html.as_deref())
+}
+
+/// Several runs as one.
+fn read(files: &[PathBuf]) -> Result<Run, String> {
+    let mut run = Run::default();
+    for file in files {
+        run.merge(Run::read(file)?);
+    }
+    Ok(run)
+}
+
+/// Writes what was asked for.
+fn output(run: &Run, json: Option<&Path>, html: Option<&Path>) -> Result<bool, String> {
+    if json.is_none_or(|file| file.as_os_str() != "-") {
+        run.tables().iter().for_each(table::Table::print);
+    }
+    if let Some(file) = json {
+        run.write(file)?;
+    }
+    if let Some(file) = html {
+        report::write_page(run, file)?;
+    }
+    Ok(run.all_right())
 }

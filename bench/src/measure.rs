@@ -1,75 +1,105 @@
 //! CPU times of repetitions and what is said about them.
 
-use cpu_time::ThreadTime;
-use serde::Serialize;
+use cpu_time::ProcessTime;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// CPU times of the same work, repeated.
 #[derive(Clone, Debug, Default)]
 pub struct Samples(Vec<Duration>);
 
-/// What is reported of [`Samples`]: the least, which a busy machine disturbs least,
-/// and the median beside it.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub struct Figures {
-    /// Nanoseconds of CPU time.
+/// What is reported of [`Samples`], in nanoseconds of CPU time: the least, which a busy machine
+/// disturbs least, and the median with the quartiles as its spread.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Times {
+    /// The least.
     pub least_ns: u64,
-    /// Nanoseconds of CPU time.
+    /// A quarter took no longer.
+    pub quarter_ns: u64,
+    /// Half took no longer.
     pub median_ns: u64,
+    /// Three quarters took no longer.
+    pub three_quarters_ns: u64,
+    /// How many there are.
+    pub samples: u32,
 }
 
 impl Samples {
+    /// None yet.
+    pub const fn new() -> Self {
+        Self(Vec::new())
+    }
+
     /// Adds one.
     pub fn push(&mut self, sample: Duration) {
         self.0.push(sample);
     }
 
-    /// Least and median; zeros if there are none.
-    pub fn figures(&self) -> Figures {
+    /// Zeros if there are none.
+    pub fn times(&self) -> Times {
         let mut sorted = self.0.clone();
         sorted.sort();
         let at = |index: usize| sorted.get(index).map_or(0, |d| d.as_nanos() as u64);
-        Figures {
+        Times {
             least_ns: at(0),
+            quarter_ns: at(sorted.len() / 4),
             median_ns: at(sorted.len() / 2),
+            three_quarters_ns: at(sorted.len() * 3 / 4),
+            samples: sorted.len() as u32,
         }
     }
 }
 
-impl Figures {
+impl Times {
     /// Milliseconds, least.
     pub fn least_ms(&self) -> f64 {
         self.least_ns as f64 / 1e6
     }
+
+    /// The median in milliseconds with half the distance of the quartiles.
+    pub fn spread_text(&self) -> String {
+        let half = (self.three_quarters_ns - self.quarter_ns) as f64 / 2e6;
+        format!("{:.3} ±{half:.3}", self.median_ns as f64 / 1e6)
+    }
+
+    /// What is left when something that takes these times is taken off.
+    pub fn without(&self, other: &Self) -> Self {
+        Self {
+            least_ns: self.least_ns.saturating_sub(other.least_ns),
+            quarter_ns: self.quarter_ns.saturating_sub(other.quarter_ns),
+            median_ns: self.median_ns.saturating_sub(other.median_ns),
+            three_quarters_ns: self
+                .three_quarters_ns
+                .saturating_sub(other.three_quarters_ns),
+            samples: self.samples,
+        }
+    }
+
+    /// Median by median.
+    pub fn median_ratio(&self, other: &Self) -> f64 {
+        self.median_ns as f64 / other.median_ns.max(1) as f64
+    }
+
+    /// Least by least.
+    pub fn ratio(&self, other: &Self) -> f64 {
+        self.least_ns as f64 / other.least_ns.max(1) as f64
+    }
 }
 
-/// The result of some work with its CPU time in this thread.
+/// The result of some work with its CPU time, all threads of this process counted: some
+/// peers compile in a thread of their own even if it is only one.
 pub fn timed<R>(work: impl FnOnce() -> R) -> (R, Duration) {
-    let start = ThreadTime::now();
+    let start = ProcessTime::now();
     let result = work();
     (result, start.elapsed())
 }
 
-/// Geometric mean; 1 of nothing.
-pub fn geometric_mean(ratios: impl IntoIterator<Item = f64>) -> f64 {
+/// Geometric mean; nothing of nothing.
+pub fn geometric_mean(ratios: impl IntoIterator<Item = f64>) -> Option<f64> {
     let (sum, count) = ratios.into_iter().fold((0.0, 0), |(sum, count), ratio| {
         (sum + ratio.ln(), count + 1)
     });
-    if count == 0 {
-        1.0
-    } else {
-        (sum / f64::from(count)).exp()
-    }
-}
-
-/// Largest resident set of this process so far, in bytes (Linux).
-pub fn peak_resident_bytes() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kib: u64 = line.trim().strip_suffix(" kB")?.trim().parse().ok()?;
-    Some(kib * 1024)
+    (count > 0).then(|| (sum / f64::from(count)).exp())
 }
 
 #[cfg(test)]
@@ -77,18 +107,43 @@ mod tests {
     use super::*;
 
     #[test]
-    fn least_and_median() {
+    fn least_quartiles_and_median() {
         let mut samples = Samples::default();
         for ns in [5, 1, 9, 7, 3] {
             samples.push(Duration::from_nanos(ns));
         }
-        let figures = samples.figures();
-        assert_eq!((figures.least_ns, figures.median_ns), (1, 5));
+        let expected = Times {
+            least_ns: 1,
+            quarter_ns: 3,
+            median_ns: 5,
+            three_quarters_ns: 7,
+            samples: 5,
+        };
+        assert_eq!(samples.times(), expected);
+        assert_eq!(Samples::default().times(), Times::default());
+        assert_eq!(
+            expected.median_ratio(&Times {
+                median_ns: 2,
+                ..expected
+            }),
+            2.5
+        );
+        let rest = expected.without(&Times {
+            least_ns: 2,
+            ..expected
+        });
+        assert_eq!(
+            rest,
+            Times {
+                samples: 5,
+                ..Times::default()
+            }
+        );
     }
 
     #[test]
     fn geometric_mean_of_reciprocals_is_one() {
-        assert!((geometric_mean([4.0, 0.25]) - 1.0).abs() < 1e-12);
-        assert_eq!(geometric_mean([]), 1.0);
+        assert!((geometric_mean([4.0, 0.25]).unwrap() - 1.0).abs() < 1e-12);
+        assert_eq!(geometric_mean([]), None);
     }
 }

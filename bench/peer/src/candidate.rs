@@ -45,16 +45,21 @@ pub struct Prepared {
 impl Prepared {
     /// Compiles and links; the module is taken as it is, see [`with_own_memory`].
     pub fn new(engine: &Engine, wasm: &[u8]) -> wasmtime::Result<Self> {
-        // What ext_logging_max_level returns; ours always returns it.
-        log::set_max_level(log::LevelFilter::Error);
         let own =
             with_own_memory(wasm, DEFAULT_MAX_MEMORY_PAGES).map_err(|e| format_err!("{e}"))?;
-        let module = Module::new(engine, own)?;
+        Self::link(&Module::new(engine, own)?)
+    }
+
+    /// Links a module that has its own memory.
+    pub fn link(module: &Module) -> wasmtime::Result<Self> {
+        // What ext_logging_max_level returns; ours always returns it.
+        log::set_max_level(log::LevelFilter::Error);
+        let engine = module.engine();
         let mut linker = Linker::new(engine);
-        host::link(&mut linker, &module)?;
+        host::link(&mut linker, module)?;
         Ok(Self {
             engine: engine.clone(),
-            instance: linker.instantiate_pre(&module)?,
+            instance: linker.instantiate_pre(module)?,
         })
     }
 
@@ -68,6 +73,8 @@ impl Prepared {
             allocator: None,
         };
         let mut store = Store::new(&self.engine, state);
+        // An error says that this engine does not count it.
+        let _ = store.set_fuel(u64::MAX);
         let instance = self.instance.instantiate(&mut store)?;
         let memory = instance
             .get_memory(&mut store, "memory")

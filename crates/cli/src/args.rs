@@ -6,6 +6,7 @@ use crate::parameters::{
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// Prepare and execute parachain validation functions (PVFs) deterministically.
@@ -56,6 +57,8 @@ pub enum Command {
     Instrument(InstrumentArgs),
     /// Run the conformance suite, on this executor or on other engines.
     Conformance(ConformanceArgs),
+    /// Measure this executor beside other engines (by the executable `pvf-bench`).
+    Bench(BenchArgs),
     /// Print a completion script for a shell.
     #[command(
         after_help = "Example:\n  pvf completions bash > ~/.local/share/bash-completion/completions/pvf"
@@ -185,6 +188,22 @@ pub struct WastArgs {
     pub language: LanguageArgs,
     #[command(flatten)]
     pub limits: LimitArgs,
+}
+
+/// Arguments of `bench`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The benchmarks are an executable of their own, pvf-bench, built in the repository's folder bench/.
+It is looked for by the variable PVF_BENCH, beside pvf, and in the checkout.
+
+Examples:
+  pvf bench programs --engines ours,cranelift
+  pvf bench all --json run.json --html report.html
+  pvf bench help")]
+pub struct BenchArgs {
+    /// What to measure and how; passed on to pvf-bench.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub args: Vec<OsString>,
 }
 
 /// Arguments of `conformance`.

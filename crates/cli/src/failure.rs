@@ -25,6 +25,9 @@ pub enum Failure {
         /// What the operating system says.
         source: io::Error,
     },
+    /// The executable with the benchmarks is not there, or cannot be started.
+    #[error("{0}")]
+    Benchmarks(String),
     /// This machine could not do its part.
     #[error("host failure: {0}")]
     Host(String),
@@ -35,7 +38,7 @@ impl Failure {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Usage(_) | Self::Input { .. } => 2,
-            Self::Output { .. } | Self::Host(_) => 3,
+            Self::Output { .. } | Self::Benchmarks(_) | Self::Host(_) => 3,
         }
     }
 }

@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod bench;
 mod clock;
 mod conformance;
 mod engine;
@@ -65,6 +66,7 @@ fn dispatch(command: Command, output: &Output) -> Result<Verdict, Failure> {
         Command::Inspect(args) => inspect::inspect(&args, output),
         Command::Instrument(args) => instrument::instrument(&args, output),
         Command::Conformance(args) => conformance::conformance(&args, output),
+        Command::Bench(args) => bench::bench(&args, output),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "pvf", &mut script);

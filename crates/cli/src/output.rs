@@ -17,6 +17,11 @@ struct FailureJson {
 }
 
 impl Output {
+    /// Whether it is for programs.
+    pub fn is_json(&self) -> bool {
+        self.json
+    }
+
     /// For JSON, or for people.
     pub fn new(json: bool) -> Self {
         Self { json }

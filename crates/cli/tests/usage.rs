@@ -17,6 +17,7 @@ fn help_has_examples() {
         "measure",
         "wast",
         "inspect",
+        "bench",
         "completions",
     ] {
         let ran = pvf([command, "--help"]);
@@ -32,7 +33,6 @@ fn wrong_usage() {
     for args in [
         &[][..],
         &["frobnicate"],
-        &["bench"],
         &["validate"],
         &["validate", &adder],
         &["validate", &adder, &params, "--frobnicate"],

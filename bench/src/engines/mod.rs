@@ -1,0 +1,144 @@
+//! The engines by name.
+
+pub mod ours;
+#[cfg(feature = "singlepass")]
+mod singlepass;
+#[cfg(feature = "wasmi")]
+mod wasmi;
+#[cfg(feature = "wasmtime")]
+mod wasmtime;
+
+use crate::engine::Engine;
+use serde::{Deserialize, Serialize};
+
+/// Every engine that a report may speak of, built in here or not.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    clap::ValueEnum,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum EngineName {
+    /// This repository's, without meters.
+    Ours,
+    /// Ours, counting the logical stack against the limit of 65,536, as on a validator.
+    OursLogical,
+    /// Ours, counting gas.
+    OursGas,
+    /// Wasmtime's Cranelift, optimisation level speed, canonical NaNs: the yardstick.
+    Cranelift,
+    /// What a validator runs: Cranelift, speed and size, canonical NaNs, after `wasm-instrument`'s stack limiter.
+    CraneliftPolkadot,
+    /// The yardstick with fuel.
+    CraneliftFuel,
+    /// Wasmtime's baseline compiler (it does not canonicalise NaNs).
+    Winch,
+    /// Wasmer's baseline compiler, canonical NaNs.
+    Singlepass,
+    /// An interpreter; its compilation is translation to its own code.
+    Wasmi,
+}
+
+impl EngineName {
+    /// All, in the order of tables.
+    pub const ALL: [Self; 9] = [
+        Self::Ours,
+        Self::OursLogical,
+        Self::OursGas,
+        Self::Cranelift,
+        Self::CraneliftPolkadot,
+        Self::CraneliftFuel,
+        Self::Winch,
+        Self::Singlepass,
+        Self::Wasmi,
+    ];
+
+    /// What is like with like: ours with the yardstick, and both as on a validator.
+    pub const PAIRS: [(Self, Self); 2] = [
+        (Self::Ours, Self::Cranelift),
+        (Self::OursLogical, Self::CraneliftPolkadot),
+    ];
+
+    /// As on the command line and in JSON.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Ours => "ours",
+            Self::OursLogical => "ours-logical",
+            Self::OursGas => "ours-gas",
+            Self::Cranelift => "cranelift",
+            Self::CraneliftPolkadot => "cranelift-polkadot",
+            Self::CraneliftFuel => "cranelift-fuel",
+            Self::Winch => "winch",
+            Self::Singlepass => "singlepass",
+            Self::Wasmi => "wasmi",
+        }
+    }
+
+    /// Whether this is this repository's engine.
+    pub fn is_ours(self) -> bool {
+        matches!(self, Self::Ours | Self::OursLogical | Self::OursGas)
+    }
+
+    /// Whether this executable holds it.
+    pub fn built_in(self) -> bool {
+        match self {
+            Self::Ours | Self::OursLogical | Self::OursGas => true,
+            Self::Cranelift | Self::CraneliftPolkadot | Self::CraneliftFuel => {
+                cfg!(feature = "wasmtime")
+            }
+            Self::Winch => cfg!(feature = "winch"),
+            Self::Singlepass => cfg!(feature = "singlepass"),
+            Self::Wasmi => cfg!(feature = "wasmi"),
+        }
+    }
+
+    /// The engine itself.
+    pub fn open(self) -> Result<Box<dyn Engine>, String> {
+        match self {
+            Self::Ours => Ok(Box::new(ours::Ours::plain())),
+            Self::OursLogical => Ok(Box::new(ours::Ours::metered(true, false))),
+            Self::OursGas => Ok(Box::new(ours::Ours::metered(false, true))),
+            #[cfg(feature = "wasmtime")]
+            Self::Cranelift => wasmtime::Peer::cranelift(),
+            #[cfg(feature = "wasmtime")]
+            Self::CraneliftPolkadot => wasmtime::Peer::polkadot(),
+            #[cfg(feature = "wasmtime")]
+            Self::CraneliftFuel => wasmtime::Peer::fuel(),
+            #[cfg(feature = "winch")]
+            Self::Winch => wasmtime::Peer::winch(),
+            #[cfg(feature = "singlepass")]
+            Self::Singlepass => Ok(Box::new(singlepass::Singlepass::new())),
+            #[cfg(feature = "wasmi")]
+            Self::Wasmi => Ok(Box::new(wasmi::Wasmi::new())),
+            #[cfg(not(all(
+                feature = "wasmtime",
+                feature = "winch",
+                feature = "singlepass",
+                feature = "wasmi"
+            )))]
+            absent => Err(format!(
+                "{}: not in this executable; build it with `cargo build --release --features peers`",
+                absent.text()
+            )),
+        }
+    }
+}
+
+/// Ours, without meters, for all of the language it can be told to accept.
+pub fn every_feature() -> Box<dyn Engine> {
+    Box::new(ours::Ours::every_feature())
+}
+
+impl std::fmt::Display for EngineName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.text())
+    }
+}

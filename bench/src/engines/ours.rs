@@ -1,0 +1,208 @@
+//! This repository's engine, with and without its meters.
+
+use crate::engine::{Compiled, Ended, Engine, Files, Instance, Linked, Loaded, Pvf, next};
+use pvf_compiler::artifact::{ExportKind, FuncType, ValType};
+use pvf_compiler::{Artifact, CompileOptions, Metering};
+use pvf_executor::{open_module, write_artifact};
+use pvf_host::{HostParameters, Outcome};
+use pvf_metering::Costs;
+use pvf_runtime::{Linker, Module, Value};
+use pvf_spec::{DEFAULT_STACK_LOGICAL_MAX, ExecutionParameters, Features};
+use std::path::Path;
+use std::sync::Arc;
+
+/// The engine with how it compiles.
+pub struct Ours {
+    options: CompileOptions,
+}
+
+impl Ours {
+    /// Compiles with these options.
+    pub fn new(options: CompileOptions) -> Self {
+        Self { options }
+    }
+
+    /// With these meters.
+    pub fn metered(logical_stack: bool, gas: bool) -> Self {
+        // Gas by the default schedule, without a limit that is ever reached.
+        let gas = gas.then(|| Arc::new(Costs::default()));
+        Self::new(CompileOptions {
+            metering: Metering { logical_stack, gas },
+            ..CompileOptions::new(Features::POLKADOT)
+        })
+    }
+
+    /// Without meters.
+    pub fn plain() -> Self {
+        Self::metered(false, false)
+    }
+
+    /// Without meters, for all of the language.
+    pub fn every_feature() -> Self {
+        Self::new(CompileOptions::new(Features::ALL))
+    }
+
+    fn artifact(&self, wasm: &[u8]) -> Result<Artifact, String> {
+        pvf_compiler::compile(wasm, &self.options).map_err(|error| error.to_string())
+    }
+
+    /// The module with what it takes to run it.
+    fn loaded(&self, module: Module) -> OursLoaded {
+        OursLoaded {
+            module,
+            stack_logical_max: self
+                .options
+                .metering
+                .logical_stack
+                .then_some(DEFAULT_STACK_LOGICAL_MAX),
+        }
+    }
+}
+
+impl Engine for Ours {
+    fn compile(&self, wasm: &[u8]) -> Result<Box<dyn Compiled>, String> {
+        let artifact = self.artifact(wasm)?;
+        let code_bytes = artifact.code.len();
+        let module = Module::new(artifact).map_err(|error| error.to_string())?;
+        Ok(Box::new(OursCompiled {
+            code_bytes,
+            loaded: self.loaded(module),
+        }))
+    }
+
+    fn prepare(&self, wasm: &[u8]) -> Option<Result<Box<dyn Pvf>, String>> {
+        let prepare = || {
+            let module = Module::new(self.artifact(wasm)?).map_err(|error| error.to_string())?;
+            self.loaded(module).bind()
+        };
+        Some(prepare())
+    }
+
+    fn files(&self) -> Option<&dyn Files> {
+        Some(self)
+    }
+}
+
+impl Files for Ours {
+    fn store(&self, wasm: &[u8], file: &Path) -> Result<(), String> {
+        let written = write_artifact(&self.artifact(wasm)?, file);
+        written.map(drop).map_err(|error| error.to_string())
+    }
+
+    fn load(&self, file: &Path) -> Result<Box<dyn Loaded>, String> {
+        let module = open_module(file).map_err(|error| error.to_string())?;
+        Ok(Box::new(self.loaded(module)))
+    }
+}
+
+struct OursLoaded {
+    module: Module,
+    stack_logical_max: Option<u32>,
+}
+
+impl OursLoaded {
+    fn parameters(&self, base: ExecutionParameters) -> ExecutionParameters {
+        ExecutionParameters {
+            stack_logical_max: self.stack_logical_max,
+            ..base
+        }
+    }
+}
+
+impl Loaded for OursLoaded {
+    fn bind(&self) -> Result<Box<dyn Pvf>, String> {
+        let parameters = HostParameters {
+            execution: self.parameters(ExecutionParameters::POLKADOT),
+            ..HostParameters::default()
+        };
+        let pvf = pvf_host::Pvf::new(self.module.clone(), parameters);
+        Ok(Box::new(pvf))
+    }
+
+    fn link(&self) -> Result<Box<dyn Linked>, String> {
+        let linked = stubs().link(&self.module);
+        Ok(Box::new(OursLinked {
+            linked: linked.map_err(|error| error.to_string())?,
+            parameters: self.parameters(ExecutionParameters::POLKADOT),
+        }))
+    }
+}
+
+struct OursLinked {
+    linked: pvf_runtime::Linked<()>,
+    parameters: ExecutionParameters,
+}
+
+impl Linked for OursLinked {
+    fn instantiate(&self) -> Result<(), String> {
+        let instance = pvf_runtime::Instance::from_linked(&self.linked, &self.parameters, ());
+        instance.map(drop).map_err(|error| error.to_string())
+    }
+}
+
+/// Traps for functions, a memory where one is imported.
+fn stubs() -> Linker<()> {
+    let mut linker = Linker::new();
+    linker.memory_any(None);
+    linker.unknown_functions(None);
+    linker
+}
+
+struct OursCompiled {
+    loaded: OursLoaded,
+    code_bytes: usize,
+}
+
+impl Compiled for OursCompiled {
+    fn code_bytes(&self) -> Option<usize> {
+        Some(self.code_bytes)
+    }
+
+    fn instantiate(&self) -> Result<Box<dyn Instance>, String> {
+        let mut linker = stubs();
+        let ty = FuncType {
+            params: vec![ValType::I64],
+            results: vec![ValType::I64],
+        };
+        linker.func("env", "next", ty, |_, slots| {
+            slots[0] = next(slots[0]);
+            Ok(())
+        });
+        let parameters = self.loaded.parameters(ExecutionParameters::WASM);
+        let instance = pvf_runtime::Instance::new(&self.loaded.module, &linker, &parameters, ());
+        Ok(Box::new(OursInstance(
+            instance.map_err(|error| error.to_string())?,
+        )))
+    }
+}
+
+struct OursInstance(pvf_runtime::Instance<()>);
+
+impl Instance for OursInstance {
+    fn call(&mut self, export: &str) -> Result<Option<u64>, String> {
+        let results = self.0.call_export(export, &[]);
+        match results.map_err(|error| error.to_string())?[..] {
+            [] => Ok(None),
+            [Value::I64(result)] => Ok(Some(result as u64)),
+            ref other => Err(format!("{export} returned {other:?}")),
+        }
+    }
+
+    fn has(&mut self, export: &str) -> bool {
+        let kind = self.0.module().info().export(export);
+        matches!(kind, Some(ExportKind::Function(_)))
+    }
+}
+
+impl Pvf for pvf_host::Pvf {
+    fn execute(&self, candidate: &[u8]) -> Result<Ended, String> {
+        let run = self.run(candidate).map_err(|error| error.to_string())?;
+        match run.execution.outcome {
+            Outcome::Valid(result) => Ok(Ended::Returned(result)),
+            Outcome::Invalid {
+                trap: Some(trap), ..
+            } => Ok(Ended::Trapped(trap.kind)),
+            other => Err(format!("{other:?}")),
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! From a compiled module to an instance, again and again: imports linked by stubs, memory and table made
+//! and initialised; the instance is dropped within the time.
+
+use crate::engines::EngineName;
+use crate::measure::{Samples, Times, timed};
+use crate::modules;
+use crate::options::Options;
+use crate::table::{Table, number};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// A module.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Row {
+    /// `PVFs`, `fixtures` or `guests`.
+    pub group: String,
+    /// Its name there.
+    pub name: String,
+    /// One instance, made and dropped.
+    pub engines: BTreeMap<EngineName, Times>,
+}
+
+/// Instances in one sample: the clock of processor time has a price of its own.
+const BATCH: u32 = 10;
+
+/// Instantiates every module with every engine, by turns.
+pub fn measure(options: &Options) -> Result<Vec<Row>, String> {
+    let engines = options.engines(|_| true)?;
+    let mut rows = Vec::new();
+    for input in modules::inputs(options)? {
+        eprintln!("instantiate: {} {} ...", input.group, input.name);
+        let mut turns = Vec::new();
+        for &name in &engines {
+            let engine = name.open()?;
+            let compiled = engine
+                .adapt(&input.wasm)
+                .and_then(|wasm| engine.compile(&wasm));
+            let compiled = compiled.map_err(|error| format!("{}, {name}: {error}", input.name))?;
+            turns.push((name, compiled, Samples::default()));
+        }
+        // The first of each is not counted: it faults the code in.
+        for round in 0..=options.runs.max(1) * 4 {
+            for (name, compiled, samples) in &mut turns {
+                let (made, time) =
+                    timed(|| (0..BATCH).try_for_each(|_| compiled.instantiate().map(drop)));
+                made.map_err(|error| format!("{}, {name}: {error}", input.name))?;
+                if round > 0 {
+                    samples.push(time / BATCH);
+                }
+            }
+        }
+        rows.push(Row {
+            group: input.group.to_owned(),
+            name: input.name.clone(),
+            engines: turns
+                .iter()
+                .map(|(name, _, samples)| (*name, samples.times()))
+                .collect(),
+        });
+    }
+    Ok(rows)
+}
+
+/// Microseconds.
+pub fn tables(rows: &[Row]) -> Vec<Table> {
+    let has = |it: &EngineName| rows.iter().any(|row| row.engines.contains_key(it));
+    let engines: Vec<EngineName> = EngineName::ALL.into_iter().filter(has).collect();
+    let headings = ["module".to_owned()].into_iter();
+    let mut table = Table::new(
+        "Instantiation, µs: least, median",
+        headings.chain(engines.iter().map(ToString::to_string)),
+    );
+    for row in rows {
+        let mut cells = vec![format!("{} {}", row.group, row.name)];
+        let micro = |ns: u64| number(Some(ns as f64 / 1e3), 1);
+        cells.extend(engines.iter().map(|engine| match row.engines.get(engine) {
+            Some(times) => format!("{}, {}", micro(times.least_ns), micro(times.median_ns)),
+            None => "-".to_owned(),
+        }));
+        table.row(cells);
+    }
+    vec![table]
+}

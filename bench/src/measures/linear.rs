@@ -1,0 +1,337 @@
+//! Whether compilation stays linear: time and memory per byte of modules of all sizes and of shapes made to
+//! hurt, by those of a normal module.
+//!
+//! Each shape is compiled in a process of its own, which can be ended if it takes too long. In it the shape, the
+//! normal module and an empty one take turns, so that all are disturbed alike; what the empty one
+//! takes is taken off the others. Memory is the growth of the process by the first compilation.
+
+use crate::engine::Engine;
+use crate::engines::{EngineName, every_feature};
+use crate::generated::{self, EMPTY, NORMAL, Shape};
+use crate::measure::{Samples, timed};
+use crate::peak;
+use crate::table::{Table, number};
+use serde::{Deserialize, Serialize};
+use std::io::Read;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+/// Time and memory per byte may be so many times those of a normal module.
+pub const MOST: f64 = 3.0;
+
+/// Memory that any module may take, small as it may be: allocators take it in pieces.
+const FREE_BYTES: f64 = 1048576.0;
+
+/// Name of the hidden command that measures one shape.
+pub const COMMAND: &str = "linear-one";
+
+/// What `pvf-bench linear` is told.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Arguments {
+    /// The engine.
+    #[arg(long, default_value = "ours")]
+    pub engine: EngineName,
+    /// Only shapes whose name holds this text.
+    #[arg(long, default_value = "", hide_default_value = true)]
+    pub filter: String,
+    /// End a shape that takes longer than so many seconds of processor time.
+    #[arg(long, default_value_t = 120)]
+    pub limit: u64,
+    /// Write all figures to this file; without a name, to the standard output, and nothing else there.
+    #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-")]
+    pub json: Option<std::path::PathBuf>,
+    /// Write the shapes to this folder instead, for other tools.
+    #[arg(long, value_name = "DIR")]
+    pub write: Option<std::path::PathBuf>,
+}
+
+/// A shape.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Row {
+    /// Its name.
+    pub name: String,
+    /// What is to hurt.
+    pub what: String,
+    /// The engine.
+    pub engine: EngineName,
+    /// Its figures, if it was compiled in time.
+    pub figures: Option<Figures>,
+    /// Why it was not.
+    pub failure: Option<String>,
+    /// Growth of a process by compiling the normal module, per byte of it.
+    pub normal_bytes_per_byte: f64,
+}
+
+/// What the process of a shape measured.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Figures {
+    /// Size of the module.
+    pub wasm_bytes: usize,
+    /// CPU time, the least, without that of an empty module.
+    pub time_ns: u64,
+    /// The same of the normal module.
+    pub normal_ns: u64,
+    /// Size of the normal module.
+    pub normal_wasm_bytes: usize,
+    /// Growth of the process by the first compilation.
+    pub growth_bytes: u64,
+}
+
+impl Row {
+    /// Time per byte by that of the normal module.
+    pub fn time_ratio(&self) -> Option<f64> {
+        let figures = self.figures?;
+        let normal = figures.normal_ns as f64 / figures.normal_wasm_bytes as f64;
+        Some(figures.time_ns as f64 / figures.wasm_bytes as f64 / normal)
+    }
+
+    /// Memory per byte by that of the normal module; what is free is taken off.
+    pub fn memory_ratio(&self) -> Option<f64> {
+        let figures = self.figures?;
+        let growth = (figures.growth_bytes as f64 - FREE_BYTES).max(0.0);
+        Some(growth / figures.wasm_bytes as f64 / self.normal_bytes_per_byte)
+    }
+
+    /// Whether it stays within the bounds.
+    pub fn fine(&self) -> bool {
+        let within = |ratio: Option<f64>| ratio.is_some_and(|ratio| ratio <= MOST);
+        within(self.time_ratio()) && within(self.memory_ratio())
+    }
+}
+
+/// Measures every shape, each in a process of its own.
+pub fn measure(arguments: &Arguments) -> Result<Vec<Row>, String> {
+    arguments.engine.open()?;
+    let limit = Duration::from_secs(arguments.limit);
+    let normal = one(arguments.engine, &NORMAL, limit)?;
+    let normal_bytes_per_byte = normal.growth_bytes as f64 / normal.wasm_bytes as f64;
+    let mut rows = Vec::new();
+    for shape in generated::shapes().filter(|it| it.name.contains(&arguments.filter)) {
+        eprintln!("linear: {} ...", shape.name);
+        let figures = one(arguments.engine, shape, limit);
+        rows.push(Row {
+            name: shape.name.to_owned(),
+            what: shape.what.to_owned(),
+            engine: arguments.engine,
+            failure: figures.as_ref().err().cloned(),
+            figures: figures.ok(),
+            normal_bytes_per_byte,
+        });
+    }
+    Ok(rows)
+}
+
+/// Starts the process of a shape.
+fn one(engine: EngineName, shape: &Shape, limit: Duration) -> Result<Figures, String> {
+    let mut child = std::env::current_exe()
+        .and_then(|program| {
+            Command::new(program)
+                .args([COMMAND, engine.text(), shape.name])
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+        })
+        .map_err(|error| error.to_string())?;
+    let status = loop {
+        match child.try_wait().map_err(|error| error.to_string())? {
+            Some(status) => break status,
+            None if processor_time(child.id()) > limit => {
+                // It may end by itself meanwhile.
+                let _ = child.kill();
+                let _ = child.wait();
+                return Err(format!("not done after {} s", limit.as_secs()));
+            }
+            None => std::thread::sleep(Duration::from_millis(5)),
+        }
+    };
+    let read = |from: Option<&mut dyn Read>| {
+        let mut text = String::new();
+        match from.map(|from| from.read_to_string(&mut text)) {
+            Some(Ok(_)) => text,
+            _ => String::new(),
+        }
+    };
+    let output = read(child.stdout.as_mut().map(|it| it as &mut dyn Read));
+    serde_json::from_str(&output).map_err(|_| {
+        let message = read(child.stderr.as_mut().map(|it| it as &mut dyn Read));
+        format!("{status}: {}", message.lines().next().unwrap_or_default())
+    })
+}
+
+/// Processor time that a process has used; nothing if there is no such process any more.
+fn processor_time(process: u32) -> Duration {
+    let ticks = || {
+        let text = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+        // The name, in parentheses, may hold spaces.
+        let mut fields = text.rsplit_once(')')?.1.split_whitespace().skip(11);
+        let (user, system) = (
+            fields.next()?.parse::<u64>().ok()?,
+            fields.next()?.parse::<u64>().ok()?,
+        );
+        Some(user + system)
+    };
+    // Linux tells it in hundredths of a second.
+    Duration::from_millis(ticks().unwrap_or(0) * 10)
+}
+
+/// In that process: measures and prints.
+pub fn print(name: EngineName, shape: &str) -> Result<bool, String> {
+    let shape = generated::shapes()
+        .chain([&NORMAL, &EMPTY])
+        .find(|it| it.name == shape)
+        .ok_or_else(|| format!("no shape {shape}"))?;
+    let engine = match shape.multi_value && name.is_ours() {
+        true => every_feature(),
+        false => name.open()?,
+    };
+    let wasm = shape.wasm();
+    // A compilation before that takes what an engine takes but once.
+    let empty = EMPTY.wasm();
+    engine.compile(&empty)?;
+    let before = peak::resident()?;
+    engine.compile(&wasm)?;
+    let growth_bytes = peak::most_resident()?.saturating_sub(before);
+    let figures = turns(&*engine, &wasm, &empty, growth_bytes)?;
+    println!(
+        "{}",
+        serde_json::to_string(&figures).map_err(|error| error.to_string())?
+    );
+    Ok(true)
+}
+
+fn turns(engine: &dyn Engine, wasm: &[u8], empty: &[u8], growth: u64) -> Result<Figures, String> {
+    let normal = NORMAL.wasm();
+    let modules = [empty, &normal[..], wasm];
+    let mut samples = [const { Samples::new() }; 3];
+    let mut total = Duration::ZERO;
+    let mut rounds = 0;
+    while rounds < 3 || (rounds < 10 && total < Duration::from_millis(500)) {
+        rounds += 1;
+        for (module, samples) in modules.iter().zip(&mut samples) {
+            let (compiled, time) = timed(|| engine.compile(module));
+            compiled?;
+            samples.push(time);
+            total += time;
+        }
+    }
+    let [empty, normal_ns, time_ns] = samples.map(|samples| samples.times().least_ns);
+    Ok(Figures {
+        wasm_bytes: wasm.len(),
+        time_ns: time_ns.saturating_sub(empty),
+        normal_ns: normal_ns.saturating_sub(empty).max(1),
+        normal_wasm_bytes: normal.len(),
+        growth_bytes: growth,
+    })
+}
+
+/// Writes all shapes to a folder.
+pub fn write(folder: &std::path::Path, filter: &str) -> Result<bool, String> {
+    std::fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    for shape in generated::shapes().filter(|it| it.name.contains(filter)) {
+        let name = shape.name.replace([' ', ',', ':'], "-").replace("--", "-");
+        let file = folder.join(format!("{name}.wasm"));
+        std::fs::write(&file, shape.wasm())
+            .map_err(|error| format!("{}: {error}", file.display()))?;
+    }
+    Ok(true)
+}
+
+/// All shapes, those out of bounds marked.
+pub fn tables(rows: &[Row]) -> Vec<Table> {
+    let mut table = Table::new(
+        "Time and memory per byte, times those of a normal module",
+        [
+            "shape",
+            "what hurts",
+            "bytes",
+            "ns/byte",
+            "time",
+            "memory/byte",
+            "memory",
+            "",
+        ],
+    );
+    for row in rows {
+        let per_byte = |value: fn(&Figures) -> f64| {
+            row.figures
+                .as_ref()
+                .map(|figures| value(figures) / figures.wasm_bytes as f64)
+        };
+        table.row(vec![
+            row.name.clone(),
+            row.what.clone(),
+            row.figures
+                .map_or("-".to_owned(), |it| it.wasm_bytes.to_string()),
+            number(per_byte(|it| it.time_ns as f64), 0),
+            number(row.time_ratio(), 2),
+            number(per_byte(|it| it.growth_bytes as f64), 1),
+            number(row.memory_ratio(), 2),
+            match (&row.failure, row.fine()) {
+                (Some(failure), _) => failure.clone(),
+                (None, true) => String::new(),
+                (None, false) => "BEYOND".to_owned(),
+            },
+        ]);
+    }
+    let beyond: Vec<&str> = rows
+        .iter()
+        .filter(|it| !it.fine())
+        .map(|it| &*it.name)
+        .collect();
+    table.notes.push(match &beyond[..] {
+        [] => format!("{} shapes, all within {MOST} times", rows.len()),
+        beyond => format!(
+            "{} of {} shapes beyond {MOST} times: {}",
+            beyond.len(),
+            rows.len(),
+            beyond.join(", ")
+        ),
+    });
+    vec![table]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(figures: Option<Figures>) -> Row {
+        Row {
+            name: "shape".into(),
+            what: String::new(),
+            engine: EngineName::Ours,
+            figures,
+            failure: None,
+            normal_bytes_per_byte: 4.0,
+        }
+    }
+
+    #[test]
+    fn ratios_are_per_byte_and_what_is_beyond_is_marked() {
+        let figures = Figures {
+            wasm_bytes: 1000,
+            time_ns: 6000,
+            normal_ns: 20_000,
+            normal_wasm_bytes: 10_000,
+            growth_bytes: 1048576 + 8000,
+        };
+        let fine = row(Some(figures));
+        assert_eq!(
+            (fine.time_ratio(), fine.memory_ratio()),
+            (Some(3.0), Some(2.0))
+        );
+        assert!(fine.fine());
+        let slow = Figures {
+            time_ns: 6100,
+            ..figures
+        };
+        let large = Figures {
+            growth_bytes: 1048576 + 12_100,
+            ..figures
+        };
+        for beyond in [Some(slow), Some(large), None] {
+            assert!(!row(beyond).fine());
+            let tables = tables(&[row(beyond)]);
+            assert!(tables[0].notes[0].starts_with("1 of 1 shapes beyond"));
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! Charts as inline SVG.
+
+use crate::engines::EngineName;
+use crate::measure::geometric_mean;
+use crate::measures::{compile, linear, programs};
+use crate::run::Run;
+use plotters::prelude::*;
+
+type Area<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
+
+/// A row of bars for each category.
+struct Bars<'a> {
+    title: &'a str,
+    unit: &'a str,
+    categories: Vec<String>,
+    series: Vec<(EngineName, Vec<Option<f64>>)>,
+    /// Where a line is drawn.
+    line: Option<f64>,
+}
+
+/// All charts that a run has figures for.
+pub fn all(run: &Run) -> Result<Vec<String>, String> {
+    let mut charts: Vec<String> = overview(run)?.into_iter().collect();
+    let pvfs: Vec<&compile::Row> = run
+        .compile
+        .iter()
+        .filter(|row| row.group == "PVFs")
+        .collect();
+    let guests: Vec<&programs::Row> = run.programs.iter().filter(|row| !row.is_loop).collect();
+    charts.extend(compilation(
+        &pvfs,
+        "Compilation",
+        "MB of Wasm per second",
+        compile::Row::mb_per_second,
+    )?);
+    charts.extend(compilation(
+        &pvfs,
+        "Code",
+        "bytes per byte of Wasm",
+        compile::Row::code_ratio,
+    )?);
+    charts.extend(compilation(
+        &pvfs,
+        "Peak memory of compilation",
+        "MiB",
+        compile::Row::peak_mib,
+    )?);
+    charts.extend(execution(&guests)?);
+    charts.extend(shapes(&run.linear)?);
+    Ok(charts)
+}
+
+fn compilation(
+    rows: &[&compile::Row],
+    title: &str,
+    unit: &str,
+    figure: fn(&compile::Row, EngineName) -> Option<f64>,
+) -> Result<Option<String>, String> {
+    let figures = |engine| rows.iter().map(|row| figure(row, engine)).collect();
+    bars(Bars {
+        title,
+        unit,
+        categories: rows.iter().map(|row| row.name.clone()).collect(),
+        series: EngineName::ALL
+            .map(|engine| (engine, figures(engine)))
+            .into(),
+        line: None,
+    })
+}
+
+fn execution(rows: &[&programs::Row]) -> Result<Option<String>, String> {
+    let figures = |engine| {
+        rows.iter()
+            .map(|row| programs::ratio(row, engine))
+            .collect()
+    };
+    // An interpreter would leave no room for the others.
+    let shown = |it: &EngineName| !matches!(it, EngineName::Cranelift | EngineName::Wasmi);
+    let engines = EngineName::ALL.into_iter().filter(shown);
+    bars(Bars {
+        title: "Execution of guest programs",
+        unit: "times Cranelift's time",
+        categories: rows.iter().map(|row| row.name.clone()).collect(),
+        series: engines.map(|engine| (engine, figures(engine))).collect(),
+        line: Some(1.0),
+    })
+}
+
+fn shapes(rows: &[linear::Row]) -> Result<Option<String>, String> {
+    let engine = rows.first().map_or(EngineName::Ours, |row| row.engine);
+    bars(Bars {
+        title: "Compilation time per byte of shapes made to hurt",
+        unit: "times a normal module's",
+        categories: rows.iter().map(|row| row.name.clone()).collect(),
+        series: vec![(engine, rows.iter().map(linear::Row::time_ratio).collect())],
+        line: Some(linear::MOST),
+    })
+}
+
+/// How fast engines compile and how fast their code is, in one picture.
+pub fn overview(run: &Run) -> Result<Option<String>, String> {
+    let guests: Vec<&programs::Row> = run.programs.iter().filter(|row| !row.is_loop).collect();
+    let pvfs = run.compile.iter().filter(|row| row.group == "PVFs");
+    let speed = |engine| geometric_mean(pvfs.clone().filter_map(|row| row.mb_per_second(engine)));
+    let time = |engine| programs::mean(&guests, engine);
+    let points: Vec<(EngineName, f64, f64)> = EngineName::ALL
+        .into_iter()
+        .filter_map(|engine| Some((engine, speed(engine)?, time(engine)?)))
+        .collect();
+    if points.is_empty() {
+        return Ok(None);
+    }
+    let mut svg = String::new();
+    draw_overview(&mut svg, &points).map_err(|error| error.to_string())?;
+    Ok(Some(svg))
+}
+
+fn draw_overview(
+    svg: &mut String,
+    points: &[(EngineName, f64, f64)],
+) -> Result<(), Box<dyn std::error::Error>> {
+    let area = SVGBackend::with_string(svg, (820, 440)).into_drawing_area();
+    area.fill(&WHITE)?;
+    let (least_x, most_x) = bounds(points.iter().map(|it| it.1));
+    let (least_y, most_y) = bounds(points.iter().map(|it| it.2));
+    let mut chart = ChartBuilder::on(&area)
+        .caption(
+            "Real validation functions compiled, guest programs executed",
+            ("sans-serif", 17),
+        )
+        .margin(12)
+        .x_label_area_size(42)
+        .y_label_area_size(58)
+        .build_cartesian_2d(
+            (least_x * 0.7..most_x * 2.2).log_scale(),
+            (least_y * 0.8..most_y * 1.2).log_scale(),
+        )?;
+    chart
+        .configure_mesh()
+        .x_desc("compilation, MB of Wasm per second (right is better)")
+        .y_desc("execution, times Cranelift's time (low is better)")
+        .x_label_formatter(&short)
+        .y_label_formatter(&short)
+        .label_style(("sans-serif", 13))
+        .light_line_style(WHITE)
+        .draw()?;
+    for &(engine, x, y) in points {
+        let colour = colour(engine);
+        chart.draw_series([Circle::new((x, y), 6, colour.filled())])?;
+        let label = format!("{engine}");
+        let style = ("sans-serif", 14).into_font().color(&colour);
+        chart.draw_series([EmptyElement::at((x, y)) + Text::new(label, (9, -7), style)])?;
+    }
+    area.present()?;
+    Ok(())
+}
+
+fn bounds(values: impl Iterator<Item = f64>) -> (f64, f64) {
+    values.fold((f64::MAX, f64::MIN_POSITIVE), |(least, most), value| {
+        (least.min(value), most.max(value))
+    })
+}
+
+fn short(value: &f64) -> String {
+    match *value {
+        value if value >= 10.0 => format!("{value:.0}"),
+        value => format!("{value:.1}"),
+    }
+}
+
+fn colour(engine: EngineName) -> RGBColor {
+    match engine {
+        EngineName::Ours => RGBColor(0xd6, 0x00, 0x6c),
+        EngineName::OursLogical => RGBColor(0xf0, 0x5f, 0xa8),
+        EngineName::OursGas => RGBColor(0xf7, 0xa8, 0xcf),
+        EngineName::Cranelift => RGBColor(0x2b, 0x4c, 0x7e),
+        EngineName::CraneliftPolkadot => RGBColor(0x4f, 0x86, 0xc6),
+        EngineName::CraneliftFuel => RGBColor(0x9c, 0xbf, 0xe3),
+        EngineName::Winch => RGBColor(0x2e, 0x8b, 0x57),
+        EngineName::Singlepass => RGBColor(0xe0, 0x8e, 0x0b),
+        EngineName::Wasmi => RGBColor(0x80, 0x80, 0x80),
+    }
+}
+
+/// Draws bars; nothing if there are no figures.
+fn bars(mut bars: Bars<'_>) -> Result<Option<String>, String> {
+    bars.series
+        .retain(|(_, values)| values.iter().any(Option::is_some));
+    if bars.series.is_empty() {
+        return Ok(None);
+    }
+    let mut svg = String::new();
+    let width = (bars.categories.len() * (bars.series.len() * 9 + 14) + 110).max(560) as u32;
+    let area = SVGBackend::with_string(&mut svg, (width, 430)).into_drawing_area();
+    draw_bars(&area, &bars).map_err(|error| error.to_string())?;
+    drop(area);
+    Ok(Some(svg))
+}
+
+fn draw_bars(area: &Area<'_>, bars: &Bars<'_>) -> Result<(), Box<dyn std::error::Error>> {
+    area.fill(&WHITE)?;
+    let values = bars
+        .series
+        .iter()
+        .flat_map(|(_, values)| values.iter().flatten());
+    let most = values.fold(bars.line.unwrap_or(0.0), |most, &value| most.max(value));
+    let count = bars.categories.len();
+    let mut chart = ChartBuilder::on(area)
+        .caption(bars.title, ("sans-serif", 17))
+        .margin(12)
+        .x_label_area_size(120)
+        .y_label_area_size(58)
+        .build_cartesian_2d(0.0..count as f64, 0.0..most * 1.15)?;
+    chart
+        .configure_mesh()
+        .disable_x_mesh()
+        .disable_x_axis()
+        .y_desc(bars.unit)
+        .y_label_formatter(&short)
+        .label_style(("sans-serif", 13))
+        .light_line_style(WHITE)
+        .draw()?;
+    let step = 0.86 / bars.series.len() as f64;
+    for (index, (engine, values)) in bars.series.iter().enumerate() {
+        let colour = colour(*engine);
+        let bar = |(category, value): (usize, &Option<f64>)| {
+            let left = category as f64 + 0.07 + index as f64 * step;
+            let corners = [(left, 0.0), (left + step * 0.92, (*value)?)];
+            Some(Rectangle::new(corners, colour.filled()))
+        };
+        chart
+            .draw_series(values.iter().enumerate().filter_map(bar))?
+            .label(engine.text())
+            .legend(move |(x, y)| Rectangle::new([(x, y - 5), (x + 12, y + 5)], colour.filled()));
+    }
+    if let Some(line) = bars.line {
+        chart.draw_series(LineSeries::new([(0.0, line), (count as f64, line)], BLACK))?;
+    }
+    let style = ("sans-serif", 12)
+        .into_font()
+        .transform(FontTransform::Rotate90);
+    for (category, name) in bars.categories.iter().enumerate() {
+        let place = chart.backend_coord(&(category as f64 + 0.5, 0.0));
+        area.draw_text(
+            name,
+            &style.clone().into_text_style(area),
+            (place.0 + 5, place.1 + 6),
+        )?;
+    }
+    chart
+        .configure_series_labels()
+        .position(SeriesLabelPosition::UpperRight)
+        .background_style(WHITE.mix(0.8))
+        .border_style(RGBColor(0xcc, 0xcc, 0xcc))
+        .label_font(("sans-serif", 12))
+        .draw()?;
+    area.present()?;
+    Ok(())
+}

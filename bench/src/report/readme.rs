@@ -1,0 +1,223 @@
+//! The README's measured tables, between marks like `<!-- compile -->` and `<!-- /compile -->`.
+
+use crate::engines::EngineName::{
+    self, Cranelift, CraneliftPolkadot, Ours, OursLogical, Singlepass, Winch,
+};
+use crate::measure::geometric_mean;
+use crate::measures::{compile, execute, programs};
+use crate::run::Run;
+use crate::table::{Table, number};
+use std::collections::BTreeSet;
+
+/// The text with the figures of this run; what it has no figures for, or no marks, stays as it is.
+pub fn with_figures(text: &str, run: &Run) -> Result<String, String> {
+    let mut text = text.to_owned();
+    for (mark, figures) in [
+        ("compile", compilation(run)),
+        ("programs", guests(run)),
+        ("execute", candidates(run)),
+    ] {
+        if let Some(figures) = figures {
+            text = between(&text, mark, &figures)?;
+        }
+    }
+    Ok(text)
+}
+
+fn between(text: &str, mark: &str, figures: &str) -> Result<String, String> {
+    let (start, end) = (format!("<!-- {mark} -->\n"), format!("<!-- /{mark} -->"));
+    let Some((before, rest)) = text.split_once(&start) else {
+        return Ok(text.to_owned());
+    };
+    let (_, after) = rest
+        .split_once(&end)
+        .ok_or_else(|| format!("no {end} in the README"))?;
+    Ok(format!("{before}{start}{figures}{end}{after}"))
+}
+
+/// The table as Markdown without alignment: a change of one figure is a change of one line.
+fn markdown(table: &Table) -> String {
+    let mut text = String::new();
+    for (index, row) in table.rows.iter().enumerate() {
+        text += &format!("| {} |\n", row.join(" | "));
+        if index == 0 {
+            text += &format!("|{}\n", " --- |".repeat(row.len()));
+        }
+    }
+    text
+}
+
+/// Those of the engines that are there.
+fn present<const N: usize>(
+    engines: [EngineName; N],
+    has: impl Fn(EngineName) -> bool,
+) -> Vec<EngineName> {
+    engines.into_iter().filter(|&engine| has(engine)).collect()
+}
+
+fn title(engine: EngineName) -> &'static str {
+    match engine {
+        Cranelift => "Cranelift",
+        CraneliftPolkadot => "as validators run it",
+        Winch => "Winch",
+        Singlepass => "singlepass",
+        other => other.text(),
+    }
+}
+
+fn compilation(run: &Run) -> Option<String> {
+    let rows: Vec<&compile::Row> = run
+        .compile
+        .iter()
+        .filter(|row| row.group == "PVFs")
+        .collect();
+    let mean = |figure: &dyn Fn(&compile::Row) -> Option<f64>| {
+        geometric_mean(rows.iter().filter_map(|row| figure(row)))
+    };
+    let speed_up = mean(&|row| row.speed_up(Ours))?;
+    let peers = present([CraneliftPolkadot, Winch, Singlepass], |engine| {
+        rows.iter().any(|row| row.engines.contains_key(&engine))
+    });
+    let shown: Vec<EngineName> = [Cranelift].into_iter().chain(peers).chain([Ours]).collect();
+    let mut headings = ["PVF", "MB of Wasm"].map(str::to_owned).to_vec();
+    headings.extend(shown.iter().map(|&it| format!("{} MB/s", title(it))));
+    headings.extend(
+        [
+            "times Cranelift's speed",
+            "code bytes per Wasm byte: Cranelift",
+            "ours",
+        ]
+        .map(str::to_owned),
+    );
+    headings.extend(["peak MiB: Cranelift", "ours"].map(str::to_owned));
+    let mut table = Table::new("", headings);
+    for row in &rows {
+        let mut cells = vec![
+            row.name.clone(),
+            format!("{:.2}", row.wasm_bytes as f64 / 1e6),
+        ];
+        cells.extend(
+            shown
+                .iter()
+                .map(|&it| number(row.mb_per_second(it), if it == Ours { 1 } else { 2 })),
+        );
+        cells.push(number(row.speed_up(Ours), 1));
+        cells.extend([Cranelift, Ours].map(|it| number(row.code_ratio(it), 2)));
+        cells.extend([Cranelift, Ours].map(|it| number(row.peak_mib(it), 0)));
+        table.row(cells);
+    }
+    Some(format!(
+        "Compilation: {speed_up:.1} times Cranelift's speed in the geometric mean.\n\n{}",
+        markdown(&table)
+    ))
+}
+
+fn guests(run: &Run) -> Option<String> {
+    let rows: Vec<&programs::Row> = run.programs.iter().filter(|row| !row.is_loop).collect();
+    let mean = programs::mean(&rows, Ours)?;
+    let shown = present(
+        [CraneliftPolkadot, Winch, Singlepass, OursLogical, Ours],
+        |engine| rows.iter().any(|row| row.engines.contains_key(&engine)),
+    );
+    let headings = ["guest", "kind of work", "Cranelift ms"]
+        .map(str::to_owned)
+        .into_iter();
+    let mut table = Table::new(
+        "",
+        headings.chain(shown.iter().map(|&it| title(it).to_owned())),
+    );
+    for row in &rows {
+        let ms = row.engines.get(&Cranelift).map(|times| times.least_ms());
+        let mut cells = vec![row.name.clone(), row.work.clone(), number(ms, 2)];
+        cells.extend(shown.iter().map(|&it| number(programs::ratio(row, it), 2)));
+        table.row(cells);
+    }
+    let mut cells = vec!["geometric mean".to_owned(), String::new(), String::new()];
+    cells.extend(shown.iter().map(|&it| number(programs::mean(&rows, it), 2)));
+    table.row(cells);
+    Some(format!(
+        "Execution of guest programs: {mean:.2} of Cranelift's time in the geometric mean. Times of Cranelift's:\n\n{}",
+        markdown(&table)
+    ))
+}
+
+/// The candidates that the README has a line for, in its order.
+const CASES: [&str; 13] = [
+    "empty-1",
+    "transfer-1",
+    "transfer-50",
+    "transfer-500",
+    "transfer-mixed-90",
+    "batch-200",
+    "remark-1m",
+    "xcm-down-20",
+    "xcm-up-10",
+    "upgrade",
+    "contract-loop-400000",
+    "corrupt-proof",
+    "extrinsic-24m",
+];
+
+fn candidates(run: &Run) -> Option<String> {
+    let rows: Vec<&execute::Row> = run
+        .execute
+        .iter()
+        .filter(|row| row.group == "PVFs")
+        .collect();
+    let ratios: Vec<f64> = rows
+        .iter()
+        .filter_map(|row| row.ratio(Ours, Cranelift))
+        .collect();
+    let mean = geometric_mean(ratios.iter().copied())?;
+    let worst = ratios.iter().copied().max_by(f64::total_cmp)?;
+    let chains = rows
+        .iter()
+        .map(|row| &row.chain)
+        .collect::<BTreeSet<_>>()
+        .len();
+    let mut text = format!(
+        "Execution of {} recorded candidates of {chains} production runtimes, the same host functions (`sp-io`) in both: \
+         {mean:.2} of Cranelift's time in the geometric mean, {worst:.2} in the worst case.{} Geometric means over chains:\n\n",
+        rows.len(),
+        match rows.iter().all(|row| row.wrong.is_empty()) {
+            true => " All results are the recorded ones.",
+            false => " NOT ALL RESULTS ARE THE RECORDED ONES.",
+        }
+    );
+    let mut table = Table::new(
+        "",
+        [
+            "candidate",
+            "chains",
+            "Cranelift ms",
+            "ours ms",
+            "ours/Cranelift",
+        ],
+    );
+    for case in CASES {
+        let rows: Vec<&execute::Row> = rows
+            .iter()
+            .copied()
+            .filter(|row| row.case == case)
+            .collect();
+        if rows.is_empty() {
+            continue;
+        }
+        let ms = |engine| {
+            geometric_mean(
+                rows.iter()
+                    .filter_map(|row| Some(row.engines.get(&engine)?.least_ms())),
+            )
+        };
+        let ratio = geometric_mean(rows.iter().filter_map(|row| row.ratio(Ours, Cranelift)));
+        table.row(vec![
+            case.to_owned(),
+            rows.len().to_string(),
+            number(ms(Cranelift), 2),
+            number(ms(Ours), 2),
+            number(ratio, 2),
+        ]);
+    }
+    text += &markdown(&table);
+    Some(text)
+}

@@ -1,0 +1,59 @@
+//! `pvf bench`: hands over to `pvf-bench`, the executable that holds the benchmarks. It is of another workspace
+//! (`bench/`), so that nobody builds other engines who does not compare with them.
+
+use crate::Verdict;
+use crate::args::BenchArgs;
+use crate::failure::Failure;
+use crate::output::Output;
+use std::env;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Names the executable.
+const VARIABLE: &str = "PVF_BENCH";
+
+/// Becomes `pvf-bench`; returns only if that fails.
+pub fn bench(args: &BenchArgs, output: &Output) -> Result<Verdict, Failure> {
+    let program = find()?;
+    let mut command = Command::new(&program);
+    command.args(&args.args);
+    if output.is_json() {
+        command.arg("--json");
+    }
+    let error = command.exec();
+    Err(Failure::Benchmarks(format!(
+        "cannot start {}: {error}",
+        program.display()
+    )))
+}
+
+/// The executable: named by the variable, else beside this one, else where the checkout's workspace
+/// leaves it.
+fn find() -> Result<PathBuf, Failure> {
+    if let Some(named) = env::var_os(VARIABLE) {
+        let named = PathBuf::from(named);
+        return match named.is_file() {
+            true => Ok(named),
+            false => Err(Failure::Benchmarks(format!(
+                "{VARIABLE} names {}, which is no file",
+                named.display()
+            ))),
+        };
+    }
+    let checkout =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../bench/target/release/pvf-bench");
+    let beside = env::current_exe().map(|it| it.with_file_name("pvf-bench"));
+    let mut places = beside.into_iter().chain([checkout]);
+    places
+        .find(|it| it.is_file())
+        .ok_or_else(|| {
+            Failure::Benchmarks(format!(
+                "there is no pvf-bench beside pvf or in the checkout. Build it in the repository's folder bench/ with\n  \
+                 cargo build --release -p pvf-bench\n\
+                 (Wasmtime's Cranelift and ours; `--features peers` adds Winch, singlepass and wasmi, \
+                 `--no-default-features` leaves ours alone),\n\
+                 or let {VARIABLE} name the executable"
+            ))
+        })
+}
