@@ -22,7 +22,7 @@ mod operation;
 mod target;
 
 pub use artifact::{Artifact, ArtifactError, ModuleInfo};
-pub use compile::{CompileOptions, Metering, NativeStack, compile};
+pub use compile::{CompileOptions, Metering, NativeStack, compile, compile_with_code_map};
 pub use error::CompileError;
 pub use module::function_names;
 pub use pvf_metering::{Costs, Schedule, ScheduleError};

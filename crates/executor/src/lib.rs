@@ -57,11 +57,12 @@ pub use profile::Profile;
 
 pub use pvf_compiler::{
     Artifact, ArtifactError, CompileError, CompileOptions as PrepareOptions, Costs, Metering,
-    ModuleInfo, Schedule, ScheduleError, Target, artifact, compile as prepare, function_names,
+    ModuleInfo, Schedule, ScheduleError, Target, artifact, compile as prepare,
+    compile_with_code_map as prepare_with_code_map, function_names,
 };
 pub use pvf_runtime::{
     CallError, Caller, HostError, HostFailure, Instance, InstantiateError, LinkError, Linked,
-    Linker, LoadError, Module, Segment, Value,
+    Linker, LoadError, Module, Segment, Value, perf,
 };
 pub use pvf_spec::{
     Execution, ExecutionParameters, FeatureSwitch, Features, HashedOutcome, LimitExceeded, Limits,

@@ -26,6 +26,12 @@ impl Code {
         })
     }
 
+    /// The code.
+    pub fn bytes(&self) -> &[u8] {
+        // SAFETY: the mapping has at least so many bytes, which are readable and never change any more.
+        unsafe { std::slice::from_raw_parts(self.mapping.base(), self.bytes) }
+    }
+
     /// Address of the first byte.
     pub fn base(&self) -> usize {
         self.mapping.base() as usize
