@@ -8,6 +8,7 @@ use crate::failure::Failure;
 use crate::input;
 use crate::outcome::Measured;
 use crate::output::Output;
+use crate::perf;
 use crate::validate::{host_parameters, judge};
 use pvf_executor::{Artifact, Profile, ReadArtifactError, read_artifact};
 use std::path::Path;
@@ -27,6 +28,9 @@ pub fn execute(args: &ExecuteArgs, output: &Output) -> Result<Verdict, Failure> 
         Ok((load_artifact(&args.artifact, artifact)?, measured))
     })?;
     let (module, measured) = module?;
+    if let Some(kind) = args.perf.perf {
+        perf::tell(kind, &module, None)?;
+    }
     let measured = Measured {
         prepare_ns: took.wall_ns,
         ..measured

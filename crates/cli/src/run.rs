@@ -22,6 +22,7 @@ pub fn run(args: &RunArgs, output: &Output) -> Result<Verdict, Failure> {
         args.language.features(Profile::Wasm),
         args.limits.metering(profile)?,
         args.compile.threads(),
+        args.perf.perf,
     )?;
     let mut measured = prepared.measured;
     let module = match prepared.module {
@@ -29,7 +30,7 @@ pub fn run(args: &RunArgs, output: &Output) -> Result<Verdict, Failure> {
         Err(rejected) => return outcome::report(output, &rejected, &measured, None),
     };
     let function = find_function(module.info(), &args.invoke)?;
-    let arguments = arguments(module.info(), function, args)?;
+    let arguments = parse_arguments(module.info(), function, &args.invoke, &args.args)?;
 
     let progress = Progress::start(&format!("running {}", args.invoke));
     let (instance, took) = timed(|| Plain::new(&module, &parameters))?;
@@ -57,21 +58,27 @@ pub fn find_function(module: &ModuleInfo, name: &str) -> Result<u32, Failure> {
     }
 }
 
-fn arguments(module: &ModuleInfo, function: u32, args: &RunArgs) -> Result<Vec<Value>, Failure> {
+/// The arguments of a call of the function that is exported under a name.
+pub fn parse_arguments(
+    module: &ModuleInfo,
+    function: u32,
+    name: &str,
+    given: &[String],
+) -> Result<Vec<Value>, Failure> {
     let params = module
         .function_type(function)
         .map_or(&[][..], |ty| &ty.params);
-    if params.len() != args.args.len() {
+    if params.len() != given.len() {
         let types: Vec<&str> = params.iter().copied().map(type_name).collect();
         return Err(Failure::Usage(format!(
             "{:?} takes {} arguments [{}], {} given",
-            args.invoke,
+            name,
             params.len(),
             types.join(" "),
-            args.args.len()
+            given.len()
         )));
     }
-    let pairs = params.iter().zip(&args.args);
+    let pairs = params.iter().zip(given);
     pairs
         .map(|(&ty, text)| {
             parse_value(ty, text).map_err(|error| Failure::Usage(format!("argument {error}")))

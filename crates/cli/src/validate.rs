@@ -24,6 +24,7 @@ pub fn validate(args: &ValidateArgs, output: &Output) -> Result<Verdict, Failure
         args.language.features(Profile::Polkadot),
         args.limits.metering(profile)?,
         args.compile.threads(),
+        args.perf.perf,
     )?;
     match prepared.module {
         Ok(module) => {

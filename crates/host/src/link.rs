@@ -7,6 +7,7 @@
 //! that validation has no use for.
 
 use crate::functions::{self, MODULE};
+use crate::observer::Observer;
 use crate::state::HostState;
 use pvf_compiler::ModuleInfo;
 use pvf_compiler::artifact::{ExportKind, Import, ImportKind, ValType};
@@ -18,12 +19,19 @@ use std::collections::HashMap;
 pub(crate) type Refusal = (RejectionStage, String);
 
 /// Satisfies the imports of a module.
-pub(crate) fn link(module: &Module, ecc: bool) -> Result<Linked<HostState>, Refusal> {
+pub(crate) fn link(
+    module: &Module,
+    ecc: bool,
+    observers: &[Observer],
+) -> Result<Linked<HostState>, Refusal> {
     check_imports(module.info())?;
     let mut linker = Linker::new();
     linker.memory_any(None);
     linker.unknown_functions(Some(MODULE));
     functions::define_all(&mut linker, ecc);
+    for observer in observers {
+        observer.define(&mut linker);
+    }
     linker
         .link(module)
         .map_err(|error| (RejectionStage::Construct, error.to_string()))

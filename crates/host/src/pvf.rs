@@ -4,6 +4,7 @@ use crate::context::range;
 use crate::externalities::ValidationExternalities;
 use crate::heap::{Heap, HeapError, LinearMemory};
 use crate::link::{self, EntryPoint, Refusal};
+use crate::observer::Observer;
 use crate::parameters::HostParameters;
 use crate::state::{HostState, SharedTrace};
 use crate::trace::Trace;
@@ -56,8 +57,17 @@ pub struct Timings {
 impl Pvf {
     /// A validation function in its environment.
     pub fn new(module: Module, parameters: HostParameters) -> Self {
+        Self::with_observers(module, parameters, &[])
+    }
+
+    /// As [`Self::new`], with more functions that the module can import, for code that was put into it to watch it.
+    pub fn with_observers(
+        module: Module,
+        parameters: HostParameters,
+        observers: &[Observer],
+    ) -> Self {
         Self {
-            linked: link::link(&module, parameters.ecc_rfc163),
+            linked: link::link(&module, parameters.ecc_rfc163, observers),
             entry: EntryPoint::find(module.info()),
             parameters,
         }
