@@ -7,8 +7,8 @@
 //! style of text; `capstone` needs a C++ compiler.
 
 use iced_x86::{
-    Code, Decoder, DecoderOptions, Formatter, FormatMnemonicOptions, Instruction,
-    IntelFormatter, OpKind,
+    Code, Decoder, DecoderOptions, FormatMnemonicOptions, Formatter, Instruction, IntelFormatter,
+    OpKind,
 };
 use pvf_executor::artifact::CodeMap;
 use pvf_executor::{Artifact, Costs, TrapKind};
@@ -99,7 +99,9 @@ impl<'a> Lister<'a> {
                 .sites()
                 .map(|site| (site.code_offset, site.kind))
                 .collect(),
-            starts: functions.map(|(index, it)| (it.code_offset, index)).collect(),
+            starts: functions
+                .map(|(index, it)| (it.code_offset, index))
+                .collect(),
             bodies,
         })
     }
@@ -121,7 +123,9 @@ impl<'a> Lister<'a> {
             }
         }
         let mut tables = HashMap::new();
-        let mut operators = body.get_operators_reader().map_err(|error| error.to_string())?;
+        let mut operators = body
+            .get_operators_reader()
+            .map_err(|error| error.to_string())?;
         while !operators.eof() {
             let (operator, offset) = operators
                 .read_with_offset()
@@ -149,7 +153,10 @@ impl<'a> Lister<'a> {
         let code = self.code_lines(code, &line_of, &tables);
         Ok(Function {
             index: Some(index),
-            gas: charges.iter().map(|charge| charge.cost).fold(0, u64::saturating_add),
+            gas: charges
+                .iter()
+                .map(|charge| charge.cost)
+                .fold(0, u64::saturating_add),
             blocks: charges.len(),
             wasm,
             code,
@@ -182,7 +189,8 @@ impl<'a> Lister<'a> {
             .map(|&(offset, text)| WasmLine {
                 offset,
                 gas: None,
-                text: text.to_owned(),
+                // The printer's last parenthesis stands for the last `end`.
+                text: if text == ")" { "end" } else { text }.to_owned(),
             });
         let mut all = vec![WasmLine {
             offset: start,
@@ -242,7 +250,11 @@ impl<'a> Lister<'a> {
         self.text_of(&range, &pieces)
     }
 
-    fn text_of(&self, range: &std::ops::Range<u32>, pieces: &[(u32, Option<u32>, Piece)]) -> Vec<CodeLine> {
+    fn text_of(
+        &self,
+        range: &std::ops::Range<u32>,
+        pieces: &[(u32, Option<u32>, Piece)],
+    ) -> Vec<CodeLine> {
         let inside = |target: u32| range.contains(&target);
         let targets: BTreeSet<u32> = pieces
             .iter()

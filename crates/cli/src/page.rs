@@ -98,7 +98,8 @@ impl Page {
         at.ty.push(String::new());
         at.wasm.push(0);
         let start = stubs.code.first().map_or(0, |line| line.offset);
-        at.code.push((artifact.code.len() as u32).saturating_sub(start));
+        at.code
+            .push((artifact.code.len() as u32).saturating_sub(start));
         at.frame.push(0);
         at.logical.push(None);
         page.add(&stubs)?;
@@ -136,9 +137,13 @@ impl Page {
         let index = serde_json::to_vec(&self.index)?;
         let mut rest = PAGE;
         let parts: [(&str, &dyn Fn(&mut dyn Write) -> io::Result<()>); 5] = [
-            ("{{title}}", &|out| out.write_all(escaped(&self.index.title).as_bytes())),
+            ("{{title}}", &|out| {
+                out.write_all(escaped(&self.index.title).as_bytes())
+            }),
             ("{{style}}", &|out| out.write_all(STYLE.as_bytes())),
-            ("{{index}}", &|out| out.write_all(packed(&index)?.as_bytes())),
+            ("{{index}}", &|out| {
+                out.write_all(packed(&index)?.as_bytes())
+            }),
             ("{{chunks}}", &|out| {
                 for chunk in &self.chunks {
                     writeln!(out, "{chunk}")?;
@@ -163,7 +168,10 @@ fn write_listing(listing: &Function, code_bytes: u32, out: &mut String) {
     let code_start = listing.code.first().map_or(0, |line| line.offset);
     out.push_str(&format!("{wasm_start} {code_start} {}", listing.wasm.len()));
     for (at, line) in listing.wasm.iter().enumerate() {
-        let next = listing.wasm.get(at + 1).map_or(line.offset, |next| next.offset);
+        let next = listing
+            .wasm
+            .get(at + 1)
+            .map_or(line.offset, |next| next.offset);
         out.push_str(&format!("\n{}", next - line.offset));
         if let Some(gas) = line.gas {
             out.push_str(&format!("${gas}"));

@@ -1,11 +1,11 @@
 //! Runs functions of plain modules: own memory, no host functions.
 
 use crate::failure::Failure;
-use pvf_host::Observer;
 use pvf_executor::{
     CallError, Execution, ExecutionParameters, Instance, InstantiateError, Linker, Module, Outcome,
     RejectionStage, StackPeaks, Value,
 };
+use pvf_host::Observer;
 
 /// An instance of a module without a host.
 pub struct Plain {

@@ -87,7 +87,9 @@ pub fn profile(args: &ProfileArgs, output: &Output) -> Result<Verdict, Failure> 
     };
     let chosen = args.language.profile(profile);
     let mut metering = args.limits.metering(chosen)?;
-    metering.gas.get_or_insert_with(|| Arc::new(Costs::default()));
+    metering
+        .gas
+        .get_or_insert_with(|| Arc::new(Costs::default()));
     let profiler = Profiler {
         args,
         job: job(args)?,
@@ -177,7 +179,12 @@ impl Profiler<'_> {
     }
 
     /// The call tree of a run that ended as `expected` says.
-    fn tree(&self, wasm: &[u8], module: &Module, expected: &Execution) -> Result<CallTree, Failure> {
+    fn tree(
+        &self,
+        wasm: &[u8],
+        module: &Module,
+        expected: &Execution,
+    ) -> Result<CallTree, Failure> {
         let failed = |what: String| Failure::Host(format!("the profile: {what}"));
         let limit = self.parameters.gas_limit.unwrap_or(u64::MAX);
         let native = self.parameters.stack_native_max;
@@ -323,7 +330,11 @@ fn text(out: &mut dyn Write, json: &ProfileJson) -> std::io::Result<()> {
     writeln!(out, "  digest  {}", json.outcome_digest)?;
     writeln!(out, "  gas     {gas}")?;
     writeln!(out, "  calls   {}", json.calls.unwrap_or_default())?;
-    writeln!(out, "\n{:>8} {:>16} {:>12}  function", "share", "gas", "calls")?;
+    writeln!(
+        out,
+        "\n{:>8} {:>16} {:>12}  function",
+        "share", "gas", "calls"
+    )?;
     for function in json.functions.iter().take(TOP) {
         let share = 100.0 * function.gas as f64 / gas.max(1) as f64;
         let name = outcome::printable(&function.name).replace('\n', "\\n");

@@ -46,9 +46,18 @@ fn the_artifact_is_the_same_and_the_map_agrees_with_it() {
             for function in functions {
                 let code = function.code_offset..function.code_offset + function.code_bytes;
                 let body = function.body_offset..function.body_offset + function.body_bytes;
-                assert!(map.wasm_offset(code.start).is_some(), "a function's code begins with a piece");
-                for piece in pieces.iter().filter(|piece| code.contains(&piece.code_offset)) {
-                    assert!(body.contains(&piece.wasm_offset), "{piece:?} is of this body");
+                assert!(
+                    map.wasm_offset(code.start).is_some(),
+                    "a function's code begins with a piece"
+                );
+                for piece in pieces
+                    .iter()
+                    .filter(|piece| code.contains(&piece.code_offset))
+                {
+                    assert!(
+                        body.contains(&piece.wasm_offset),
+                        "{piece:?} is of this body"
+                    );
                 }
                 let first = map.wasm_offset(code.start);
                 assert_eq!(first, Some(body.start), "the prologue comes first");

@@ -140,13 +140,21 @@ impl Declarations {
         let (enter, exit) = (self.imported, self.imported + 1);
         let mut body = Function::new([]);
         let mut sink = body.instructions();
-        sink.i32_const(function as i32).global_get(self.gas).call(enter);
-        let params = self.types.get(ty as usize).map_or(0, |ty| ty.params().len());
+        sink.i32_const(function as i32)
+            .global_get(self.gas)
+            .call(enter);
+        let params = self
+            .types
+            .get(ty as usize)
+            .map_or(0, |ty| ty.params().len());
         for param in 0..params as u32 {
             sink.local_get(param);
         }
         // The results stay where they are.
-        sink.call(self.moved(function)).global_get(self.gas).call(exit).end();
+        sink.call(self.moved(function))
+            .global_get(self.gas)
+            .call(exit)
+            .end();
         body
     }
 }

@@ -145,7 +145,9 @@ impl CallTree {
                 if depth > 0 {
                     text.push(';');
                 }
-                let name = names.entry(function).or_insert_with(|| frame(&name(function)));
+                let name = names
+                    .entry(function)
+                    .or_insert_with(|| frame(&name(function)));
                 text.push_str(name);
             }
             text.push_str(&format!(" {count}\n"));

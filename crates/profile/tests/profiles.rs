@@ -1,7 +1,8 @@
 //! Profiles of modules, beside runs of the same modules as they are.
 
 use pvf_executor::{
-    CallError, Instance, Linker, Metering, Module, PrepareOptions, Value, artifact::FuncType, artifact::ValType, prepare,
+    CallError, Instance, Linker, Metering, Module, PrepareOptions, Value, artifact::FuncType,
+    artifact::ValType, prepare,
 };
 use pvf_instrument::{GasLimit, InstrumentOptions};
 use pvf_metering::Costs;
@@ -15,7 +16,9 @@ type Ended = Result<Vec<Value>, TrapKind>;
 const NAMES: [&str; 6] = ["host", "main", "middle", "leaf", "other", "start"];
 
 fn name(function: u32) -> String {
-    NAMES.get(function as usize).map_or(format!("f{function}"), |name| (*name).to_owned())
+    NAMES
+        .get(function as usize)
+        .map_or(format!("f{function}"), |name| (*name).to_owned())
 }
 
 fn host(linker: &mut Linker<()>) {
@@ -79,10 +82,15 @@ fn profiled(wasm: &[u8], argument: i32, limit: u64) -> (Ended, u64, CallTree) {
         results: Vec::new(),
     };
     let heard = recorder.clone();
-    linker.func(HOOK_MODULE, ENTER, ty(&[ValType::I32, ValType::I64]), move |_, slots| {
-        heard.enter(slots[0] as u32, slots[1]);
-        Ok(())
-    });
+    linker.func(
+        HOOK_MODULE,
+        ENTER,
+        ty(&[ValType::I32, ValType::I64]),
+        move |_, slots| {
+            heard.enter(slots[0] as u32, slots[1]);
+            Ok(())
+        },
+    );
     let heard = recorder.clone();
     linker.func(HOOK_MODULE, EXIT, ty(&[ValType::I64]), move |_, slots| {
         heard.exit(slots[0]);
@@ -195,23 +203,33 @@ fn a_recursion_is_one_frame() {
         "main 1000001\nmain;middle 1000000\n"
     );
     // Without an end, the stack's end is that of the module as it is.
-    let endless = text.replace("(if (result i32) (local.get 0)", "(if (result i32) (i32.const 1)");
+    let endless = text.replace(
+        "(if (result i32) (local.get 0)",
+        "(if (result i32) (i32.const 1)",
+    );
     let wasm = wat::parse_str(endless).unwrap();
     assert_eq!(profiled(&wasm, 0, u64::MAX).0, Err(TrapKind::StackOverflow));
 }
 
 #[test]
 fn names_cannot_break_the_form() {
-    let wasm = wat::parse_str(r#"(module (func (export "main") (param i32) (result i32) (i32.const 1)))"#);
+    let wasm =
+        wat::parse_str(r#"(module (func (export "main") (param i32) (result i32) (i32.const 1)))"#);
     let (_, _, tree) = profiled(&wasm.unwrap(), 0, u64::MAX);
-    assert_eq!(tree.folded(By::Gas, &|_| "a;b\nc d".to_owned()), "a:b?c d 1\n");
+    assert_eq!(
+        tree.folded(By::Gas, &|_| "a;b\nc d".to_owned()),
+        "a:b?c d 1\n"
+    );
 }
 
 #[test]
 fn what_the_hooks_need_is_said() {
     let options = InstrumentOptions::new(Features::ALL);
     let wasm = wat::parse_str("(module)").unwrap();
-    assert!(matches!(instrument(&wasm, &options), Err(ProfileError::NoGas)));
+    assert!(matches!(
+        instrument(&wasm, &options),
+        Err(ProfileError::NoGas)
+    ));
     let options = InstrumentOptions {
         gas: Some(GasLimit {
             costs: Costs::default(),
@@ -220,8 +238,16 @@ fn what_the_hooks_need_is_said() {
         ..options
     };
     instrument(&wasm, &options).unwrap();
-    let wasm = wat::parse_str(format!(r#"(module (import "{HOOK_MODULE}" "{EXIT}" (func)))"#));
+    let wasm = wat::parse_str(format!(
+        r#"(module (import "{HOOK_MODULE}" "{EXIT}" (func)))"#
+    ));
     let error = instrument(&wasm.unwrap(), &options).unwrap_err();
-    assert!(matches!(error, ProfileError::Reserved { name } if name == EXIT), "{error}");
-    assert!(matches!(instrument(b"\0asm", &options), Err(ProfileError::Instrument(_))));
+    assert!(
+        matches!(error, ProfileError::Reserved { name } if name == EXIT),
+        "{error}"
+    );
+    assert!(matches!(
+        instrument(b"\0asm", &options),
+        Err(ProfileError::Instrument(_))
+    ));
 }

@@ -67,7 +67,10 @@ fn the_dump_holds_names_and_code() {
     std::fs::remove_file(dump.path()).unwrap();
     let word = |at: usize| u32::from_ne_bytes(bytes[at..at + 4].try_into().unwrap());
     let long = |at: usize| u64::from_ne_bytes(bytes[at..at + 8].try_into().unwrap());
-    assert_eq!((word(0), word(4), word(8), word(12)), (0x4a69_5444, 1, 40, 62));
+    assert_eq!(
+        (word(0), word(4), word(8), word(12)),
+        (0x4a69_5444, 1, 40, 62)
+    );
     assert_eq!(word(20), std::process::id());
     let mut records = Vec::new();
     let mut at = 40;
@@ -88,7 +91,11 @@ fn the_dump_holds_names_and_code() {
     assert_eq!(records.len(), functions.len() + 2);
     let base = records[0].0 - u64::from(functions[0].0);
     for (index, (offset, code)) in (1..).zip(&functions) {
-        let expected = (base + u64::from(*offset), format!("wasm function?{index}\0"), code.clone());
+        let expected = (
+            base + u64::from(*offset),
+            format!("wasm function?{index}\0"),
+            code.clone(),
+        );
         assert_eq!(records[index as usize - 1], expected);
     }
 }
