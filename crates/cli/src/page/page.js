@@ -271,6 +271,16 @@ async function search() {
   codeRows.draw();
 }
 
+/** Shows the next line behind a row that has the text looked for. */
+function nextHit(row) {
+  const has = ({ w, c }) => [listing.wasm[w]?.text, listing.code[c]?.text].some((text) => text?.toLowerCase().includes(sought));
+  const count = listing.rows.length;
+  for (let step = 1; step <= count; step++) {
+    const at = (row + step + count) % count;
+    if (has(listing.rows[at])) { listing.hit = at; codeRows.show(at); return; }
+  }
+}
+
 async function follow() {
   const match = /^#(?:f(\d+)|stubs)(?:\/0x([0-9a-f]+))?$/.exec(location.hash);
   const at = match ? position.get(match[1] === undefined ? -1 : Number(match[1])) : 0;
@@ -290,6 +300,7 @@ async function follow() {
     const row = order.indexOf(at);
     if (row >= 0) functionRows.show(row); else functionRows.draw();
   }
+  if (sought && !match?.[2]) nextHit(-1);
   if (match?.[2]) {
     const line = listing.wasm.findIndex((line) => line.offset === parseInt(match[2], 16));
     if (line >= 0) { listing.marked = line; codeRows.show(listing.wasmRow[line]); }
@@ -308,7 +319,9 @@ async function open() {
   by("filter").addEventListener("input", list);
   by("text").addEventListener("change", search);
   document.addEventListener("keydown", (event) => {
-    if (event.key === "/" && event.target.tagName !== "INPUT") { event.preventDefault(); by("filter").focus(); }
+    if (event.target.tagName === "INPUT") return;
+    if (event.key === "/") { event.preventDefault(); by("filter").focus(); }
+    if (event.key === "n" && sought) nextHit(listing.hit ?? -1);
   });
   document.documentElement.dataset.opened = Math.round(performance.now());
 }
