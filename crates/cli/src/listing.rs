@@ -2,9 +2,9 @@
 //!
 //! In: a module, its artifact and the compiler's code map. Out: [`Function`]s, one at a time.
 //!
-//! The disassembler is `iced-x86`, which the compiler's tests use as well. `yaxpeax-x86` was compared: it decodes the
-//! same code, but gives no access to branch targets and memory operands without its own operand types, and has one
-//! style of text; `capstone` needs a C++ compiler.
+//! The disassembler is `iced-x86`, which the compiler's tests use as well. `yaxpeax-x86` decodes the same code as fast; its text
+//! is a third longer, in one style, and what an instruction branches to has to be taken from its operands. `capstone` needs a
+//! C compiler.
 
 use iced_x86::{
     Code, Decoder, DecoderOptions, FormatMnemonicOptions, Formatter, Instruction, IntelFormatter,

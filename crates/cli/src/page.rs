@@ -135,27 +135,18 @@ impl Page {
     /// Writes it.
     pub fn write(&self, out: &mut dyn Write) -> io::Result<()> {
         let index = serde_json::to_vec(&self.index)?;
-        let mut rest = PAGE;
-        let parts: [(&str, &dyn Fn(&mut dyn Write) -> io::Result<()>); 5] = [
-            ("{{title}}", &|out| {
-                out.write_all(escaped(&self.index.title).as_bytes())
-            }),
-            ("{{style}}", &|out| out.write_all(STYLE.as_bytes())),
-            ("{{index}}", &|out| {
-                out.write_all(packed(&index)?.as_bytes())
-            }),
-            ("{{chunks}}", &|out| {
-                for chunk in &self.chunks {
-                    writeln!(out, "{chunk}")?;
-                }
-                Ok(())
-            }),
-            ("{{script}}", &|out| out.write_all(SCRIPT.as_bytes())),
+        let parts = [
+            ("{{title}}", escaped(&self.index.title)),
+            ("{{style}}", STYLE.to_owned()),
+            ("{{index}}", packed(&index)?),
+            ("{{chunks}}", self.chunks.join("\n")),
+            ("{{script}}", SCRIPT.to_owned()),
         ];
-        for (mark, write) in parts {
+        let mut rest = PAGE;
+        for (mark, part) in parts {
             let (before, behind) = rest.split_once(mark).unwrap_or((rest, ""));
             out.write_all(before.as_bytes())?;
-            write(out)?;
+            out.write_all(part.as_bytes())?;
             rest = behind;
         }
         out.write_all(rest.as_bytes())

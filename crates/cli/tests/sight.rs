@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use common::{assert_keys, fixture, pvf, scratch, write};
 use serde_json::Value;
 use std::io::Read;
+use std::process::{Command, Stdio};
 
 /// A packed part of a page.
 fn unpacked(packed: &str) -> String {
@@ -47,8 +48,11 @@ fn page(test: &str, code: &str, more: &[&str]) -> (Value, Vec<String>) {
     (index, listings)
 }
 
-/// Lines of a listing: offset, what stands between length and text, text.
-fn lines(listing: &str) -> (Vec<(u64, String, String)>, Vec<(u64, String, String)>) {
+/// Offset, what stands between length and text, text.
+type Line = (u64, String, String);
+
+/// The lines of a listing: Wasm, code.
+fn lines(listing: &str) -> (Vec<Line>, Vec<Line>) {
     let mut lines = listing.lines();
     let head: Vec<u64> = lines
         .next()
@@ -282,8 +286,31 @@ fn perf_is_told_and_the_outcome_is_the_same() {
         fixture("ledger/transfer.params"),
     );
     let plain = pvf(["validate", &code, &params, "--json"]).json();
-    let told = pvf(["validate", &code, &params, "--json", "--perf", "map"]);
-    assert_eq!(told.code, 0, "{}", told.stderr);
-    assert_eq!(told.json()["outcome_digest"], plain["outcome_digest"]);
+    let folder = scratch("perf", "dumps");
+    std::fs::create_dir_all(&folder).expect("a folder can be made");
+    for (kind, other) in [("map", "/tmp"), ("jitdump", "")] {
+        let child = Command::new(env!("CARGO_BIN_EXE_pvf"))
+            .args(["validate", &code, &params, "--json", "--perf", kind])
+            .current_dir(&folder)
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("pvf starts");
+        let name = match kind {
+            "map" => format!("perf-{}.map", child.id()),
+            _ => format!("jit-{}.dump", child.id()),
+        };
+        let told = child.wait_with_output().expect("pvf ends");
+        let json: Value = serde_json::from_slice(&told.stdout).expect("JSON");
+        assert_eq!(json["outcome_digest"], plain["outcome_digest"]);
+        let file = folder.join(other).join(name);
+        let bytes = std::fs::read(&file).expect("the file is there");
+        std::fs::remove_file(file).expect("the file can be removed");
+        for name in ["validate_block", "<ledger::Ledger>::credit"] {
+            let found = bytes
+                .windows(name.len())
+                .any(|window| window == name.as_bytes());
+            assert!(found, "{kind} names {name}");
+        }
+    }
     assert_eq!(pvf(["validate", &code, &params, "--perf", "other"]).code, 2);
 }
