@@ -21,6 +21,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::sync::Arc;
+use wasmparser::{Parser, Payload};
 
 #[derive(Serialize)]
 struct InspectJson {
@@ -79,6 +80,10 @@ struct FunctionJson {
     wasm_bytes: u32,
     code_bytes: u32,
     frame_bytes: u32,
+    /// Units of the logical stack that a call takes; `None` if the meter turns the function down.
+    logical_cost: Option<u32>,
+    /// Gas of all its metered blocks, each charged once.
+    gas: Option<u64>,
 }
 
 /// Compiles the module and prints what it is.
@@ -105,7 +110,7 @@ pub fn inspect(args: &InspectArgs, output: &Output) -> Result<Verdict, Failure> 
         write_page(path, &args.code, &code.wasm, &compilation, &costs)?;
     }
     drop(progress);
-    let json = describe(args, &code, &artifact);
+    let json = describe(args, &code, &artifact, &costs);
     output.result(&json, |out| text(out, &json, args.functions))?;
     Ok(Verdict::Fine)
 }
@@ -169,7 +174,7 @@ fn rejected(reason: String, output: &Output) -> Result<Verdict, Failure> {
     Ok(Verdict::NotFine)
 }
 
-fn describe(args: &InspectArgs, code: &Code, artifact: &Artifact) -> InspectJson {
+fn describe(args: &InspectArgs, code: &Code, artifact: &Artifact, costs: &Costs) -> InspectJson {
     let module = &artifact.module;
     InspectJson {
         kind: match code.kind {
@@ -204,7 +209,7 @@ fn describe(args: &InspectArgs, code: &Code, artifact: &Artifact) -> InspectJson
         data_segments: module.data_segments.len(),
         element_segments: module.element_segments.len(),
         start: module.start,
-        functions: describe_functions(args, code, module),
+        functions: describe_functions(args, code, module, costs),
     }
 }
 
@@ -255,8 +260,15 @@ fn describe_exports(module: &ModuleInfo) -> Vec<ExportJson> {
         .collect()
 }
 
-fn describe_functions(args: &InspectArgs, code: &Code, module: &ModuleInfo) -> Vec<FunctionJson> {
+fn describe_functions(
+    args: &InspectArgs,
+    code: &Code,
+    module: &ModuleInfo,
+    costs: &Costs,
+) -> Vec<FunctionJson> {
     let names = Names::of(module, Some(&code.wasm));
+    let logical = pvf_metering::logical_costs(&code.wasm).ok();
+    let gas = gas_of_bodies(&code.wasm, costs);
     let mut functions: Vec<FunctionJson> = (0..)
         .zip(&module.functions)
         .skip(module.imported_functions as usize)
@@ -270,6 +282,13 @@ fn describe_functions(args: &InspectArgs, code: &Code, module: &ModuleInfo) -> V
             wasm_bytes: function.body_bytes,
             code_bytes: function.code_bytes,
             frame_bytes: function.frame_bytes,
+            logical_cost: logical
+                .as_ref()
+                .and_then(|costs| costs.get(index as usize).copied()),
+            gas: gas
+                .get((index - module.imported_functions) as usize)
+                .copied()
+                .flatten(),
         })
         .collect();
     if !args.functions {
@@ -277,6 +296,23 @@ fn describe_functions(args: &InspectArgs, code: &Code, module: &ModuleInfo) -> V
         functions.truncate(args.top);
     }
     functions
+}
+
+/// For each body the gas of all its metered blocks.
+fn gas_of_bodies(wasm: &[u8], costs: &Costs) -> Vec<Option<u64>> {
+    let bodies = Parser::new(0)
+        .parse_all(wasm)
+        .filter_map(|payload| match payload {
+            Ok(Payload::CodeSectionEntry(body)) => Some(body),
+            _ => None,
+        });
+    bodies
+        .map(|body| {
+            let charges = pvf_metering::gas_charges(&body, costs).ok()?;
+            let sum = charges.iter().map(|charge| charge.cost);
+            Some(sum.fold(0, u64::saturating_add))
+        })
+        .collect()
 }
 
 fn function_type(ty: &FuncType) -> String {
@@ -360,22 +396,29 @@ fn text(out: &mut dyn Write, json: &InspectJson, all: bool) -> io::Result<()> {
     writeln!(out, "\n{title}")?;
     writeln!(
         out,
-        "  {:>8} {:>10} {:>10} {:>8}  name",
-        "function", "Wasm", "code", "frame"
+        "  {:>8} {:>10} {:>10} {:>8} {:>8} {:>10}  name",
+        "function", "Wasm", "code", "frame", "logical", "gas"
     )?;
     for function in &json.functions {
         let name = function.name.as_deref().map(printable_line);
         writeln!(
             out,
-            "  {:>8} {:>10} {:>10} {:>8}  {}",
+            "  {:>8} {:>10} {:>10} {:>8} {:>8} {:>10}  {}",
             function.index,
             function.wasm_bytes,
             function.code_bytes,
             function.frame_bytes,
+            number(function.logical_cost.map(u64::from)),
+            number(function.gas),
             name.unwrap_or_default()
         )?;
     }
     Ok(())
+}
+
+/// A number, or a dash.
+fn number(number: Option<u64>) -> String {
+    number.map_or("-".to_owned(), |number| number.to_string())
 }
 
 fn write_limits(

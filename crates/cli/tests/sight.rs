@@ -169,6 +169,8 @@ fn a_page_matches_the_artifact() {
             assert_eq!(index["function"][at], function["index"]);
             assert_eq!(index["wasm"][at], function["wasm_bytes"]);
             assert_eq!(index["frame"][at], function["frame_bytes"]);
+            assert_eq!(index["gas"][at], function["gas"]);
+            assert_eq!(index["logical"][at], function["logical_cost"]);
             if meters.is_empty() {
                 assert_eq!(index["code"][at], function["code_bytes"]);
             }
