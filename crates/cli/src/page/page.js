@@ -115,7 +115,7 @@ function parse(text) {
     } else {
       const before = rows[rows.length - 1];
       const away = wasm.length > 0 && line.of !== next - 1;
-      row = { away: away && !(before && before.away && before.of === line.of) };
+      row = { away: away && !(before && before.w === undefined && before.of === line.of) };
       rows.push(row);
     }
     row.c = i;
