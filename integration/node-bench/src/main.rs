@@ -102,12 +102,14 @@ fn run(options: &Options) -> Result<(), String> {
     let mut report = Report::default();
     for blob in corpus::blobs(&options.corpus, &options.filter)? {
         eprintln!("{} ...", blob.name);
-        measure_chain(options, &blob, &mut report).map_err(|error| format!("{}: {error}", blob.name))?;
+        measure_chain(options, &blob, &mut report)
+            .map_err(|error| format!("{}: {error}", blob.name))?;
     }
     print(&report);
     if let Some(path) = &options.json {
         let text = serde_json::to_string_pretty(&report).map_err(|error| error.to_string())?;
-        std::fs::write(path, text + "\n").map_err(|error| format!("{}: {error}", path.display()))?;
+        std::fs::write(path, text + "\n")
+            .map_err(|error| format!("{}: {error}", path.display()))?;
     }
     Ok(())
 }
@@ -132,7 +134,9 @@ fn measure_chain(options: &Options, blob: &Blob, report: &mut Report) -> Result<
     let (stock_file, ours_file) = (file("stock"), file("ours"));
     std::fs::write(&stock_file, &stock_artifact).map_err(|error| error.to_string())?;
     ours::write(&ours_artifact, &ours_file)?;
-    let ours_bytes = std::fs::metadata(&ours_file).map_err(|error| error.to_string())?.len();
+    let ours_bytes = std::fs::metadata(&ours_file)
+        .map_err(|error| error.to_string())?
+        .len();
     report.chains.push(ChainRow {
         chain: blob.name.clone(),
         wasm_bytes: ours_artifact.module.wasm_bytes as usize,
@@ -170,7 +174,10 @@ fn measure_chain(options: &Options, blob: &Blob, report: &mut Report) -> Result<
         });
     }
     // Best effort: they lie in a folder for such files.
-    let _ = (std::fs::remove_file(&stock_file), std::fs::remove_file(&ours_file));
+    let _ = (
+        std::fs::remove_file(&stock_file),
+        std::fs::remove_file(&ours_file),
+    );
     Ok(())
 }
 
@@ -228,10 +235,14 @@ fn print_means(report: &Report) {
     for row in &report.cases {
         by_case.entry(&row.case).or_default().push(row);
     }
-    println!("\n| candidate | chains | execute ours/node | worst | load + execute times faster | least | cold times faster | least |");
+    println!(
+        "\n| candidate | chains | execute ours/node | worst | load + execute times faster | least | cold times faster | least |"
+    );
     println!("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
     let line = |name: &str, rows: &[&CaseRow]| {
-        let of = |get: &dyn Fn(&CaseRow) -> f64| -> Vec<f64> { rows.iter().map(|row| get(row)).collect() };
+        let of = |get: &dyn Fn(&CaseRow) -> f64| -> Vec<f64> {
+            rows.iter().map(|row| get(row)).collect()
+        };
         let execute = of(&|row| row.execute.ratio());
         let load = of(&|row| 1.0 / row.load_execute.ratio());
         let cold = of(&|row| 1.0 / row.cold_ratio());
@@ -254,5 +265,8 @@ fn print_means(report: &Report) {
     let all: Vec<&CaseRow> = report.cases.iter().collect();
     line("all", &all);
     let prepare = report.chains.iter().map(|row| 1.0 / row.prepare.ratio());
-    println!("\nprepare: {:.1} times faster in the geometric mean", geometric_mean(prepare));
+    println!(
+        "\nprepare: {:.1} times faster in the geometric mean",
+        geometric_mean(prepare)
+    );
 }

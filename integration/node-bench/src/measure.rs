@@ -70,9 +70,7 @@ pub fn interleaved<T>(
     const MOST_RUNS: u32 = 100;
     let (mut of_stock, mut of_ours) = (Samples::default(), Samples::default());
     let mut done = 0;
-    while done < runs
-        || (done < MOST_RUNS && of_stock.total().min(of_ours.total()) < LEAST_TOTAL)
-    {
+    while done < runs || (done < MOST_RUNS && of_stock.total().min(of_ours.total()) < LEAST_TOTAL) {
         // Who is first changes: caches are warm for the second.
         let (one, other);
         if done % 2 == 0 {
@@ -93,8 +91,8 @@ pub fn interleaved<T>(
 
 /// The geometric mean.
 pub fn geometric_mean(values: impl IntoIterator<Item = f64>) -> f64 {
-    let (sum, count) = values
-        .into_iter()
-        .fold((0.0, 0), |(sum, count), value| (sum + value.ln(), count + 1));
+    let (sum, count) = values.into_iter().fold((0.0, 0), |(sum, count), value| {
+        (sum + value.ln(), count + 1)
+    });
     (sum / f64::from(count.max(1))).exp()
 }

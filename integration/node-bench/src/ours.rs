@@ -1,7 +1,9 @@
 //! The same with this repository's executor.
 
 use crate::stock::Judged;
-use pvf_executor::{Outcome, Profile, prepare as compile, read_artifact, read_code, write_artifact};
+use pvf_executor::{
+    Outcome, Profile, prepare as compile, read_artifact, read_code, write_artifact,
+};
 use pvf_host::{HostParameters, Module, Pvf};
 use std::path::Path;
 
@@ -16,7 +18,8 @@ pub fn prepare(code: &[u8]) -> Result<pvf_executor::Artifact, String> {
 
 /// Writes an artifact.
 pub fn write(artifact: &pvf_executor::Artifact, path: &Path) -> Result<(), String> {
-    write_artifact(artifact, path).map_err(|error| error.to_string())
+    let written = write_artifact(artifact, path);
+    written.map(|_| ()).map_err(|error| error.to_string())
 }
 
 /// Reads an artifact (its checksum is checked), executes a candidate.

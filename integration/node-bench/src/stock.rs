@@ -8,6 +8,7 @@ use polkadot_node_core_pvf_common::compute_checksum;
 use polkadot_node_core_pvf_common::executor_interface as stock;
 use polkadot_primitives::ExecutorParams;
 use sc_executor_common::wasm_runtime::WasmModule;
+use std::panic::AssertUnwindSafe;
 use std::path::Path;
 
 /// Polkadot's `VALIDATION_CODE_BOMB_LIMIT`, in the order of what a network sets.
@@ -63,10 +64,13 @@ impl Loaded {
         // A candidate that asks for storage panics with the node's externalities; with these it would not. None
         // of those measured asks.
         let mut externalities = sp_state_machine::BasicExternalities::default();
-        let called = sc_executor::with_externalities_safe(&mut externalities, || {
+        let call = || {
             let mut instance = self.0.new_instance(semantics.heap_alloc_strategy)?;
             instance.call("validate_block", candidate)
-        });
+        };
+        // The runtime is not changed by a call, and the instance is gone after a panic.
+        let call = AssertUnwindSafe(call);
+        let called = sc_executor::with_externalities_safe(&mut externalities, call);
         Ok(called.and_then(|result| result).ok())
     }
 }
