@@ -3,8 +3,9 @@
 use crate::parameters::{
     CompileArgs, ExecutorArgs, HostArgs, LanguageArgs, LimitArgs, MeterArgs, ScheduleArgs,
 };
+use crate::perf::PerfKind;
 use clap::builder::PossibleValuesParser;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -47,6 +48,8 @@ pub enum Command {
     Execute(ExecuteArgs),
     /// Call an exported function of any module.
     Run(RunArgs),
+    /// Show who used the gas of a run, as folded stacks for flame graphs.
+    Profile(ProfileArgs),
     /// Time the steps of compiling and executing one module, in this process.
     Measure(MeasureArgs),
     /// Run WebAssembly spec-test scripts.
@@ -75,6 +78,7 @@ pub enum Command {
 Examples:
   pvf validate parachain.wasm candidate.params
   zstd -dc candidate.params.zst | pvf validate --json parachain.wasm -
+  perf record -g pvf validate --perf map parachain.wasm candidate.params && perf report
   pvf validate chain-spec.json candidate.params --max-memory-pages 4096")]
 pub struct ValidateArgs {
     /// The PVF.
@@ -85,6 +89,8 @@ pub struct ValidateArgs {
     pub host: HostArgs,
     #[command(flatten)]
     pub executor: ExecutorArgs,
+    #[command(flatten)]
+    pub perf: PerfArgs,
 }
 
 /// Arguments of `prepare`.
@@ -120,6 +126,8 @@ pub struct ExecuteArgs {
     pub host: HostArgs,
     #[command(flatten)]
     pub limits: LimitArgs,
+    #[command(flatten)]
+    pub perf: PerfArgs,
 }
 
 /// Arguments of `run`.
@@ -143,6 +151,8 @@ pub struct RunArgs {
     pub args: Vec<String>,
     #[command(flatten)]
     pub executor: ExecutorArgs,
+    #[command(flatten)]
+    pub perf: PerfArgs,
 }
 
 /// Arguments of `measure`.
@@ -169,6 +179,8 @@ pub struct MeasureArgs {
     pub host: HostArgs,
     #[command(flatten)]
     pub executor: ExecutorArgs,
+    #[command(flatten)]
+    pub perf: PerfArgs,
 }
 
 /// Arguments of `wast`.
@@ -260,7 +272,8 @@ pub struct ConformanceRunArgs {
 #[command(after_help = "\
 Examples:
   pvf inspect parachain.wasm
-  pvf inspect parachain.wasm --functions --json | jq '.functions[0]'")]
+  pvf inspect parachain.wasm --functions --json | jq '.functions[0]'
+  pvf inspect parachain.wasm --html parachain.html")]
 pub struct InspectArgs {
     /// The module.
     pub code: PathBuf,
@@ -270,6 +283,12 @@ pub struct InspectArgs {
     /// How many of the functions with the deepest frames to list.
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub top: usize,
+    /// Write a page with the Wasm, the gas and the machine code of every function side by side.
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// Meters that the code drives; may be given several times.
+    #[arg(long, value_name = "METER", value_enum)]
+    pub meter: Vec<Meter>,
     #[command(flatten)]
     pub schedule: ScheduleArgs,
     #[command(flatten)]
@@ -299,4 +318,82 @@ pub struct InstrumentArgs {
     pub meters: MeterArgs,
     #[command(flatten)]
     pub language: LanguageArgs,
+}
+
+/// Arguments of `profile`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The profile is exact and the same on every machine: what is counted is gas, not time, and its sum is the gas used. Each line is
+a stack of functions and what the innermost used itself; a function that is called while it is active counts where it was.
+Host functions use no gas and show with --by calls.
+
+Examples:
+  pvf profile parachain.wasm candidate.params -o candidate.folded
+  pvf profile parachain.wasm candidate.params | inferno-flamegraph --countname gas > candidate.svg
+  pvf profile module.wasm --invoke fib 20 --by calls")]
+pub struct ProfileArgs {
+    /// The module.
+    pub code: PathBuf,
+    /// The candidate: SCALE-encoded ValidationParams, zstd-compressed or not. With --invoke, the function's arguments.
+    #[arg(value_name = "PARAMS|ARG", allow_negative_numbers = true)]
+    pub args: Vec<String>,
+    /// Call this exported function instead of judging a candidate.
+    #[arg(long, value_name = "NAME")]
+    pub invoke: Option<String>,
+    /// Where to write the profile; without it, it is printed.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// What to count.
+    #[arg(long, value_enum, default_value_t = By::Gas)]
+    pub by: By,
+    #[command(flatten)]
+    pub host: HostArgs,
+    #[command(flatten)]
+    pub executor: ExecutorArgs,
+}
+
+/// What a profile counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum By {
+    /// Gas that functions used themselves.
+    Gas,
+    /// How often they were called.
+    Calls,
+}
+
+impl By {
+    /// The name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Gas => "gas",
+            Self::Calls => "calls",
+        }
+    }
+}
+
+impl From<By> for pvf_profile::By {
+    fn from(by: By) -> Self {
+        match by {
+            By::Gas => Self::Gas,
+            By::Calls => Self::Calls,
+        }
+    }
+}
+
+/// What other tools are told.
+#[derive(Debug, Args)]
+pub struct PerfArgs {
+    /// Tell Linux's `perf` what functions are called: `map` writes /tmp/perf-PID.map (perf record, perf report),
+    /// `jitdump` ./jit-PID.dump (perf record -k mono, perf inject --jit).
+    #[arg(long, value_name = "KIND", value_enum)]
+    pub perf: Option<PerfKind>,
+}
+
+/// A meter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Meter {
+    /// Gas.
+    Gas,
+    /// Polkadot's logical stack.
+    LogicalStack,
 }

@@ -4,6 +4,7 @@ use crate::clock::timed;
 use crate::failure::Failure;
 use crate::input;
 use crate::outcome::Measured;
+use crate::perf::{self, PerfKind};
 use crate::progress::Progress;
 use pvf_executor::{
     Artifact, Code, CodeError, DecompressError, Execution, Features, Limits, LoadError, Metering,
@@ -34,6 +35,8 @@ pub struct Compiled {
     pub artifact: Result<Artifact, String>,
     /// Time and sizes so far.
     pub measured: Measured,
+    /// What it was made from, if it was read from a file.
+    pub wasm: Option<Vec<u8>>,
 }
 
 /// A module that can be instantiated, or why it was turned down.
@@ -65,14 +68,19 @@ pub fn read_code_file(path: &Path) -> Result<CodeOrReason, Failure> {
     }
 }
 
-/// Compiles a module.
-pub fn compile_wasm(wasm: &[u8], compilation: &Compilation) -> Result<Compiled, Failure> {
-    let options = PrepareOptions {
+/// The same for the library.
+pub fn options(compilation: &Compilation) -> PrepareOptions {
+    PrepareOptions {
         target: compilation.target,
         metering: compilation.metering.clone(),
         threads: compilation.threads,
         ..PrepareOptions::new(compilation.features)
-    };
+    }
+}
+
+/// Compiles a module.
+pub fn compile_wasm(wasm: &[u8], compilation: &Compilation) -> Result<Compiled, Failure> {
+    let options = options(compilation);
     let (artifact, took) = timed(|| prepare(wasm, &options))?;
     Ok(Compiled {
         measured: Measured {
@@ -83,6 +91,7 @@ pub fn compile_wasm(wasm: &[u8], compilation: &Compilation) -> Result<Compiled, 
             ..Measured::default()
         },
         artifact: artifact.map_err(|error| error.to_string()),
+        wasm: None,
     })
 }
 
@@ -90,29 +99,45 @@ pub fn compile_wasm(wasm: &[u8], compilation: &Compilation) -> Result<Compiled, 
 pub fn compile_file(path: &Path, compilation: &Compilation) -> Result<Compiled, Failure> {
     let _progress = Progress::start(&format!("compiling {}", input::name(path)));
     match read_code_file(path)? {
-        Ok(code) => compile_wasm(&code.wasm, compilation),
+        Ok(code) => {
+            let compiled = compile_wasm(&code.wasm, compilation)?;
+            Ok(Compiled {
+                wasm: Some(code.wasm),
+                ..compiled
+            })
+        }
         Err(reason) => Ok(Compiled {
             artifact: Err(reason),
             measured: Measured {
                 target: compilation.target.name(),
                 ..Measured::default()
             },
+            wasm: None,
         }),
     }
 }
 
 /// Reads, compiles and makes executable, for this machine.
-pub fn prepare_file(path: &Path, compilation: &Compilation) -> Result<Prepared, Failure> {
+pub fn prepare_file(
+    path: &Path,
+    compilation: &Compilation,
+    perf: Option<PerfKind>,
+) -> Result<Prepared, Failure> {
     let Compiled {
         artifact,
         mut measured,
+        wasm,
     } = compile_file(path, compilation)?;
     let module = match artifact {
         Err(reason) => Err(Execution::rejected(RejectionStage::Prepare, reason)),
         Ok(artifact) => {
             let (module, took) = timed(|| Module::new(artifact))?;
             measured.prepare_ns += took.wall_ns;
-            Ok(module.map_err(|error| Failure::Host(error.to_string()))?)
+            let module = module.map_err(|error| Failure::Host(error.to_string()))?;
+            if let Some(kind) = perf {
+                perf::tell(kind, &module, wasm.as_deref())?;
+            }
+            Ok(module)
         }
     };
     Ok(Prepared { module, measured })

@@ -9,19 +9,19 @@ use crate::input;
 use crate::outcome::Measured;
 use crate::output::Output;
 use crate::parameters::LogicalLimit;
+use crate::perf::{self, PerfKind};
 use crate::validate::{host_parameters, judge};
 use pvf_executor::artifact::Meters;
 use pvf_executor::{
     Artifact, Module, OpenModuleError, Profile, ReadArtifactError, open_module, schedule_hash,
 };
-use std::path::Path;
 
 /// Loads the artifact, executes, prints the outcome.
 pub fn execute(args: &ExecuteArgs, output: &Output) -> Result<Verdict, Failure> {
     input::at_most_one_stdin(&[&args.artifact, &args.params])?;
     let candidate = input::read_candidate(&args.params)?;
     let (module, took) = timed(|| {
-        let module = load(&args.artifact)?;
+        let module = load(args)?;
         let measured = Measured {
             wasm_bytes: u64::from(module.info().wasm_bytes),
             code_bytes: module.code_bytes() as u64,
@@ -31,6 +31,9 @@ pub fn execute(args: &ExecuteArgs, output: &Output) -> Result<Verdict, Failure> 
         Ok((module, measured))
     })?;
     let (module, measured) = module?;
+    if let Some(kind) = args.perf.perf {
+        perf::tell(kind, &module, None)?;
+    }
     let measured = Measured {
         prepare_ns: took.wall_ns,
         ..measured
@@ -64,12 +67,14 @@ fn check_meters(args: &ExecuteArgs, meters: &Meters) -> Result<(), Failure> {
     }
 }
 
-fn load(path: &Path) -> Result<Module, Failure> {
+fn load(args: &ExecuteArgs) -> Result<Module, Failure> {
+    let path = &args.artifact;
     let unreadable = |reason: String| Failure::Input {
         name: input::name(path),
         reason,
     };
-    if path.as_os_str() == "-" {
+    // Where code lies in a file, perf looks for its names in that file and not in its map.
+    if path.as_os_str() == "-" || args.perf.perf == Some(PerfKind::Map) {
         let bytes = input::read(path)?;
         let artifact =
             Artifact::from_bytes(&bytes).map_err(|error| unreadable(error.to_string()))?;

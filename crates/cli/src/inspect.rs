@@ -1,22 +1,27 @@
 //! `pvf inspect`: what a module is.
 
 use crate::Verdict;
-use crate::args::InspectArgs;
-use crate::engine::{Compilation, compile_wasm, read_code_file};
+use crate::args::{InspectArgs, Meter};
+use crate::engine::{Compilation, compile_wasm, options, read_code_file};
 use crate::failure::Failure;
 use crate::input;
+use crate::listing::Lister;
+use crate::names::Names;
 use crate::outcome::printable;
 use crate::output::{Output, size};
+use crate::page::Page;
 use crate::progress::Progress;
 use pvf_executor::artifact::{FuncType, GlobalType, Import, ImportKind};
 use pvf_executor::{
-    Artifact, Code, CodeKind, Costs, Metering, ModuleInfo, Profile, Target, function_names,
+    Artifact, Code, CodeKind, Costs, Metering, ModuleInfo, Profile, Target, prepare_with_code_map,
 };
 use pvf_metering::{FunctionCharges, function_charges};
 use pvf_wast::type_name;
 use serde::Serialize;
-use std::collections::HashMap;
-use std::io::{self, Write};
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+use std::sync::Arc;
 
 #[derive(Serialize)]
 struct InspectJson {
@@ -110,7 +115,7 @@ pub fn inspect(args: &InspectArgs, output: &Output) -> Result<Verdict, Failure> 
     let compilation = Compilation {
         features: args.language.features(Profile::Wasm),
         target: Target::X86_64,
-        metering: Metering::default(),
+        metering: metering(args, &costs),
         threads: args.compile.threads(),
     };
     let progress = Progress::start(&format!("compiling {}", input::name(&args.code)));
@@ -121,10 +126,55 @@ pub fn inspect(args: &InspectArgs, output: &Output) -> Result<Verdict, Failure> 
             Ok(artifact) => (code, artifact),
         },
     };
+    if let Some(path) = &args.html {
+        write_page(path, &args.code, &code.wasm, &compilation, &costs)?;
+    }
     drop(progress);
     let json = describe(args, &code, &artifact, &costs);
     output.result(&json, |out| text(out, &json, args.functions))?;
     Ok(Verdict::Fine)
+}
+
+fn metering(args: &InspectArgs, costs: &Costs) -> Metering {
+    Metering {
+        logical_stack: args.meter.contains(&Meter::LogicalStack),
+        gas: args
+            .meter
+            .contains(&Meter::Gas)
+            .then(|| Arc::new(costs.clone())),
+    }
+}
+
+/// Writes the page of a module that compiled.
+fn write_page(
+    path: &Path,
+    code: &Path,
+    wasm: &[u8],
+    compilation: &Compilation,
+    costs: &Costs,
+) -> Result<(), Failure> {
+    let failed = |reason: String| Failure::Host(format!("the page: {reason}"));
+    let (artifact, map) = prepare_with_code_map(wasm, &options(compilation))
+        .map_err(|error| failed(error.to_string()))?;
+    let module = &artifact.module;
+    let mut printed = String::new();
+    let lister = Lister::new(wasm, &artifact, &map, costs, &mut printed).map_err(failed)?;
+    let types = |index| module.function_type(index).map(function_type);
+    let page = Page::new(
+        &input::name(code),
+        &artifact,
+        &lister,
+        &Names::of(module, Some(wasm)),
+        &|index| types(index).unwrap_or_default(),
+        pvf_metering::logical_costs(wasm).ok().as_deref(),
+    );
+    let page = page.map_err(failed)?;
+    let written = File::create(path).map(BufWriter::new);
+    let written = written.and_then(|mut file| page.write(&mut file).and_then(|()| file.flush()));
+    written.map_err(|source| Failure::Output {
+        name: path.display().to_string(),
+        source,
+    })
 }
 
 #[derive(Serialize)]
@@ -279,13 +329,13 @@ fn charges(wasm: &[u8], costs: &Costs) -> Vec<ChargesJson> {
 /// All defined functions.
 fn describe_functions(code: &Code, module: &ModuleInfo, costs: &Costs) -> Vec<FunctionJson> {
     let mut charges = charges(&code.wasm, costs).into_iter();
-    let mut names: HashMap<u32, String> = function_names(&code.wasm).into_iter().collect();
+    let names = Names::of(module, Some(&code.wasm));
     (0..)
         .zip(&module.functions)
         .skip(module.imported_functions as usize)
         .map(|(index, function)| FunctionJson {
             index,
-            name: names.remove(&index),
+            name: names.get(index).map(str::to_owned),
             ty: module
                 .function_type(index)
                 .map(function_type)

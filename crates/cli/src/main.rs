@@ -17,12 +17,17 @@ mod failure;
 mod input;
 mod inspect;
 mod instrument;
+mod listing;
 mod measure;
+mod names;
 mod outcome;
 mod output;
+mod page;
 mod parameters;
+mod perf;
 mod plain;
 mod prepare;
+mod profile;
 mod progress;
 mod run;
 mod scripts;
@@ -61,6 +66,7 @@ fn dispatch(command: Command, output: &Output) -> Result<Verdict, Failure> {
         Command::Prepare(args) => prepare::prepare(&args, output),
         Command::Execute(args) => execute::execute(&args, output),
         Command::Run(args) => run::run(&args, output),
+        Command::Profile(args) => profile::profile(&args, output),
         Command::Measure(args) => measure::measure(&args, output),
         Command::Wast(args) => scripts::wast(&args, output),
         Command::Inspect(args) => inspect::inspect(&args, output),

@@ -8,6 +8,7 @@ use crate::failure::Failure;
 use crate::input;
 use crate::outcome;
 use crate::output::{Output, duration, hex, size};
+use crate::perf;
 use crate::plain::Plain;
 use crate::progress::Progress;
 use crate::run::find_function;
@@ -103,6 +104,9 @@ fn compile(
     json.compile_ns += took.wall_ns;
     json.compile_cpu_ns += took.cpu_ns;
     let module = module.map_err(|error| Failure::Host(error.to_string()))?;
+    if let Some(kind) = args.perf.perf {
+        perf::tell(kind, &module, Some(&wasm))?;
+    }
     Ok(Ok(Compiled { artifact, module }))
 }
 

@@ -5,6 +5,7 @@ use pvf_executor::{
     CallError, Execution, ExecutionParameters, Instance, InstantiateError, Linker, Module, Outcome,
     RejectionStage, StackPeaks, Value,
 };
+use pvf_host::Observer;
 
 /// An instance of a module without a host.
 pub struct Plain {
@@ -21,9 +22,21 @@ impl Plain {
         module: &Module,
         parameters: &ExecutionParameters,
     ) -> Result<PlainOrRejected, Failure> {
+        Self::with_observers(module, parameters, &[])
+    }
+
+    /// As [`Self::new`], with functions that do exist.
+    pub fn with_observers(
+        module: &Module,
+        parameters: &ExecutionParameters,
+        observers: &[Observer],
+    ) -> Result<PlainOrRejected, Failure> {
         let mut linker = Linker::new();
         linker.memory_any(None);
         linker.unknown_functions(None);
+        for observer in observers {
+            observer.define(&mut linker);
+        }
         match Instance::new(module, &linker, parameters, ()) {
             Ok(instance) => Ok(Ok(Self { instance })),
             Err(InstantiateError::Failure(failure)) => Err(Failure::Host(failure.to_string())),

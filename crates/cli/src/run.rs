@@ -16,14 +16,14 @@ use pvf_wast::{parse_value, show_value, type_name};
 /// Calls the function and prints the outcome.
 pub fn run(args: &RunArgs, output: &Output) -> Result<Verdict, Failure> {
     let (compilation, parameters) = args.executor.resolve(Profile::Wasm, Target::X86_64)?;
-    let prepared = prepare_file(&args.code, &compilation)?;
+    let prepared = prepare_file(&args.code, &compilation, args.perf.perf)?;
     let mut measured = prepared.measured;
     let module = match prepared.module {
         Ok(module) => module,
         Err(rejected) => return outcome::report(output, &rejected, &measured, None),
     };
     let function = find_function(module.info(), &args.invoke)?;
-    let arguments = arguments(module.info(), function, args)?;
+    let arguments = parse_arguments(module.info(), function, &args.invoke, &args.args)?;
 
     let progress = Progress::start(&format!("running {}", args.invoke));
     let (instance, took) = timed(|| Plain::new(&module, &parameters))?;
@@ -51,21 +51,27 @@ pub fn find_function(module: &ModuleInfo, name: &str) -> Result<u32, Failure> {
     }
 }
 
-fn arguments(module: &ModuleInfo, function: u32, args: &RunArgs) -> Result<Vec<Value>, Failure> {
+/// The arguments of a call of the function that is exported under a name.
+pub fn parse_arguments(
+    module: &ModuleInfo,
+    function: u32,
+    name: &str,
+    given: &[String],
+) -> Result<Vec<Value>, Failure> {
     let params = module
         .function_type(function)
         .map_or(&[][..], |ty| &ty.params);
-    if params.len() != args.args.len() {
+    if params.len() != given.len() {
         let types: Vec<&str> = params.iter().copied().map(type_name).collect();
         return Err(Failure::Usage(format!(
             "{:?} takes {} arguments [{}], {} given",
-            args.invoke,
+            name,
             params.len(),
             types.join(" "),
-            args.args.len()
+            given.len()
         )));
     }
-    let pairs = params.iter().zip(&args.args);
+    let pairs = params.iter().zip(given);
     pairs
         .map(|(&ty, text)| {
             parse_value(ty, text).map_err(|error| Failure::Usage(format!("argument {error}")))

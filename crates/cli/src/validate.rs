@@ -19,7 +19,7 @@ pub fn validate(args: &ValidateArgs, output: &Output) -> Result<Verdict, Failure
     let (compilation, parameters) = args.executor.resolve(Profile::Polkadot, Target::X86_64)?;
     input::at_most_one_stdin(&[&args.code, &args.params])?;
     let candidate = input::read_candidate(&args.params)?;
-    let prepared = prepare_file(&args.code, &compilation)?;
+    let prepared = prepare_file(&args.code, &compilation, args.perf.perf)?;
     match prepared.module {
         Ok(module) => {
             let host = host_parameters(&args.host, parameters);

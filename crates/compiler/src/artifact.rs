@@ -1,9 +1,11 @@
 //! What preparation makes of a module: machine code that can be placed anywhere,
 //! with all that the runtime has to know about the module.
 
+mod code_map;
 mod format;
 mod trap_map;
 
+pub use code_map::{CodeMap, CodePiece};
 pub use format::{ArtifactError, HEAD_BYTES, Parts};
 pub use trap_map::{TrapMap, TrapMapBuilder, TrapSite};
 

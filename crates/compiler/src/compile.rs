@@ -6,7 +6,7 @@
 
 use crate::abi::{self, BUILTIN_FLAG, Builtin, is_plain};
 use crate::analysis::{Analyser, Analysis};
-use crate::artifact::{Artifact, Meters, TrapMapBuilder, TrapSite};
+use crate::artifact::{Artifact, CodeMap, Meters, TrapMapBuilder, TrapSite};
 use crate::generate::{
     GeneratedFunction, GeneratorState, ModuleContext, builtin_convention, convention, generate,
 };
@@ -98,9 +98,29 @@ const CODE_ALIGNMENT: usize = 16;
 /// [`CompileError`] if the module is malformed, invalid, outside the accepted language or
 /// beyond a limit.
 pub fn compile(wasm: &[u8], options: &CompileOptions) -> Result<Artifact, CompileError> {
+    compile_any(wasm, options, false).map(|(artifact, _)| artifact)
+}
+
+/// Prepares a module and says which code was made for which Wasm instruction. The artifact is the one
+/// that [`compile`] makes.
+///
+/// # Errors
+/// As [`compile`].
+pub fn compile_with_code_map(
+    wasm: &[u8],
+    options: &CompileOptions,
+) -> Result<(Artifact, CodeMap), CompileError> {
+    compile_any(wasm, options, true)
+}
+
+fn compile_any(
+    wasm: &[u8],
+    options: &CompileOptions,
+    mapped: bool,
+) -> Result<(Artifact, CodeMap), CompileError> {
     let parsed = module::parse(wasm, options.features, &options.limits)?;
     match options.target {
-        Target::X86_64 => compile_for::<X64>(parsed, options),
+        Target::X86_64 => compile_for::<X64>(parsed, options, mapped),
     }
 }
 
@@ -113,7 +133,8 @@ struct Chunk {
 fn compile_for<M: MacroAssembler>(
     mut parsed: ParsedModule<'_>,
     options: &CompileOptions,
-) -> Result<Artifact, CompileError> {
+    mapped: bool,
+) -> Result<(Artifact, CodeMap), CompileError> {
     let registers = M::new(options).registers();
     let conventions = parsed
         .info
@@ -135,7 +156,7 @@ fn compile_for<M: MacroAssembler>(
             .as_ref()
             .map_or(0, |costs| costs.memory_grow_per_page()),
     };
-    let chunks = generate_chunks::<M>(&context, options)?;
+    let chunks = generate_chunks::<M>(&context, options, mapped)?;
     let stubs = Stubs::generate::<M>(&context, options)?;
     let mut linker = Linker::default();
     linker.add_chunks(&context, chunks)?;
@@ -155,12 +176,13 @@ fn compile_for<M: MacroAssembler>(
         function.logical_cost = placed.logical_cost;
     }
     info.entry_stubs = linked.entry_stubs;
-    Ok(Artifact {
+    let artifact = Artifact {
         module: info,
         code: linked.code,
         traps: linked.traps,
         data,
-    })
+    };
+    Ok((artifact, linked.map))
 }
 
 /// Borders of the chunks, as ranges of bodies.
@@ -182,12 +204,13 @@ fn chunk_bodies<'b, 'a>(bodies: &'b [Body<'a>]) -> Vec<&'b [Body<'a>]> {
 fn generate_chunks<M: MacroAssembler>(
     context: &ModuleContext<'_>,
     options: &CompileOptions,
+    mapped: bool,
 ) -> Result<Vec<Chunk>, CompileError> {
     let chunks = chunk_bodies(&context.module.bodies);
     let next = AtomicUsize::new(0);
     let worker = || {
         let mut done = Vec::new();
-        let mut generator = ChunkGenerator::<M>::new(options);
+        let mut generator = ChunkGenerator::<M>::new(options, mapped);
         while let index = next.fetch_add(1, Ordering::Relaxed)
             && let Some(chunk) = chunks.get(index)
         {
@@ -220,12 +243,16 @@ struct ChunkGenerator<M> {
 }
 
 impl<M: MacroAssembler> ChunkGenerator<M> {
-    fn new(options: &CompileOptions) -> Self {
+    fn new(options: &CompileOptions, mapped: bool) -> Self {
+        let mut masm = M::new(options);
+        if mapped {
+            masm.record_code_map();
+        }
         Self {
             analyser: Analyser::default(),
             analysis: Analysis::default(),
             generator: GeneratorState::default(),
-            masm: M::new(options),
+            masm,
         }
     }
 
@@ -321,6 +348,7 @@ struct Linker {
     functions: Vec<GeneratedFunction>,
     traps: TrapMapBuilder,
     calls: Vec<CallFixup>,
+    map: CodeMap,
 }
 
 struct Linked {
@@ -328,6 +356,7 @@ struct Linked {
     functions: Vec<GeneratedFunction>,
     entry_stubs: Vec<u32>,
     traps: crate::artifact::TrapMap,
+    map: CodeMap,
 }
 
 impl Linker {
@@ -347,6 +376,7 @@ impl Linker {
                 ..*site
             });
         }
+        self.map.append(start, &piece.map);
         let calls = piece.calls.iter();
         self.calls.extend(calls.map(|call| CallFixup {
             at: start + call.at,
@@ -406,6 +436,7 @@ impl Linker {
             functions: self.functions,
             entry_stubs: stubs.entries.iter().map(|entry| start + entry).collect(),
             traps: self.traps.finish(),
+            map: self.map,
         })
     }
 }

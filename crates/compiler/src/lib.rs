@@ -23,7 +23,9 @@ mod operation;
 mod target;
 
 pub use artifact::{Artifact, ArtifactError, ModuleInfo};
-pub use compile::{CompileOptions, Metering, NativeStack, compile, schedule_hash};
+pub use compile::{
+    CompileOptions, Metering, NativeStack, compile, compile_with_code_map, schedule_hash,
+};
 pub use error::CompileError;
 pub use idiom::{LoopIdiomKind, LoopIdioms, loop_idioms};
 pub use module::function_names;

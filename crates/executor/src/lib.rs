@@ -60,12 +60,12 @@ pub use profile::Profile;
 
 pub use pvf_compiler::{
     Artifact, ArtifactError, CompileError, CompileOptions as PrepareOptions, Costs, Metering,
-    ModuleInfo, Schedule, ScheduleError, Target, artifact, compile as prepare, function_names,
-    schedule_hash,
+    ModuleInfo, Schedule, ScheduleError, Target, artifact, compile as prepare,
+    compile_with_code_map as prepare_with_code_map, function_names, schedule_hash,
 };
 pub use pvf_runtime::{
     CallError, Caller, HostError, HostFailure, Instance, InstantiateError, LinkError, Linked,
-    Linker, LoadError, Module, Segment, Value,
+    Linker, LoadError, Module, Segment, Value, perf,
 };
 pub use pvf_spec::{
     Execution, ExecutionParameters, FeatureSwitch, Features, HashedOutcome, LimitExceeded, Limits,

@@ -50,10 +50,12 @@ pub(crate) fn define_all(linker: &mut Linker<HostState>) {
 const MALLOC: &str = "ext_allocator_malloc_version_1";
 const FREE: &str = "ext_allocator_free_version_1";
 
+#[inline]
 fn malloc(caller: &mut HostCaller<'_>, bytes: u32) -> Result<u32, HostError> {
     allocate(caller, bytes).map_err(|error| failed(MALLOC, error))
 }
 
+#[inline]
 fn free(caller: &mut HostCaller<'_>, address: u32) -> Result<(), HostError> {
     let (mut memory, state) = caller.split();
     let freed = match &mut state.heap {

@@ -26,6 +26,7 @@ mod functions;
 mod heap;
 mod hot_functions;
 mod link;
+mod observer;
 mod own_functions;
 mod parameters;
 mod pvf;
@@ -35,6 +36,7 @@ pub mod trace;
 mod validation_result;
 
 pub use functions::host_function_type;
+pub use observer::Observer;
 pub use parameters::{HostParameters, LogLevel, LogRecord, LogSink, MAX_LOG_LEVEL};
 pub use pvf::{HeapUse, Pvf, Run, Timings};
 pub use pvf_runtime::{HostFailure, Module};

@@ -8,6 +8,7 @@
 
 use crate::functions::{self, MODULE};
 use crate::hot_functions;
+use crate::observer::Observer;
 use crate::state::HostState;
 use pvf_compiler::ModuleInfo;
 use pvf_compiler::artifact::{ExportKind, Import, ImportKind, ValType};
@@ -24,6 +25,7 @@ pub(crate) fn link(
     module: &Module,
     ecc: bool,
     watched: bool,
+    observers: &[Observer],
 ) -> Result<Linked<HostState>, Refusal> {
     check_imports(module.info())?;
     let mut linker = Linker::new();
@@ -32,6 +34,9 @@ pub(crate) fn link(
     functions::define_all(&mut linker, ecc);
     if !watched {
         hot_functions::define_all(&mut linker);
+    }
+    for observer in observers {
+        observer.define(&mut linker);
     }
     linker
         .link(module)

@@ -4,6 +4,7 @@ use crate::context::range;
 use crate::externalities::ValidationExternalities;
 use crate::heap::{Heap, HeapError, LinearMemory};
 use crate::link::{self, EntryPoint, Refusal};
+use crate::observer::Observer;
 use crate::parameters::HostParameters;
 use crate::state::{HostState, SharedTrace};
 use crate::trace::Trace;
@@ -22,6 +23,7 @@ pub struct Pvf {
     linked: Result<Linked<HostState>, Refusal>,
     /// For runs that are watched, made when the first is.
     watched: OnceLock<Result<Linked<HostState>, Refusal>>,
+    observers: Vec<Observer>,
     entry: Result<EntryPoint, String>,
 }
 
@@ -59,9 +61,19 @@ pub struct Timings {
 impl Pvf {
     /// A validation function in its environment.
     pub fn new(module: Module, parameters: HostParameters) -> Self {
+        Self::with_observers(module, parameters, &[])
+    }
+
+    /// As [`Self::new`], with more functions that the module can import, for code that was put into it to watch it.
+    pub fn with_observers(
+        module: Module,
+        parameters: HostParameters,
+        observers: &[Observer],
+    ) -> Self {
         Self {
-            linked: link::link(&module, parameters.ecc_rfc163, false),
+            linked: link::link(&module, parameters.ecc_rfc163, false, observers),
             watched: OnceLock::new(),
+            observers: observers.to_vec(),
             entry: EntryPoint::find(module.info()),
             module,
             parameters,
@@ -114,9 +126,10 @@ impl Pvf {
             return Err(HostFailure::Internal(what.to_owned()));
         }
         let linked = match &trace {
-            Some(_) => self
-                .watched
-                .get_or_init(|| link::link(&self.module, self.parameters.ecc_rfc163, true)),
+            Some(_) => self.watched.get_or_init(|| {
+                let ecc = self.parameters.ecc_rfc163;
+                link::link(&self.module, ecc, true, &self.observers)
+            }),
             None => &self.linked,
         };
         let linked = match linked {

@@ -43,6 +43,19 @@ impl Code {
         }
     }
 
+    /// Lets something read the code. An error if it lies in a file that was cut short.
+    pub fn read<R>(&self, read: impl FnOnce(&[u8]) -> R) -> Result<R, HostFailure> {
+        match &self.place {
+            Place::Own(mapping) => {
+                // SAFETY: the mapping has at least so many bytes, which are readable and never change any more.
+                Ok(read(unsafe {
+                    std::slice::from_raw_parts(mapping.base(), self.bytes)
+                }))
+            }
+            Place::File(file, start) => file.read(|all| read(&all[*start..start + self.bytes])),
+        }
+    }
+
     /// Address of the first byte.
     pub fn base(&self) -> usize {
         match &self.place {

@@ -76,11 +76,13 @@ impl<T> Caller<'_, T> {
     }
 
     /// The contents of linear memory; empty if the module has none.
+    #[inline]
     pub fn memory(&self) -> &[u8] {
         self.core.memory_slice()
     }
 
     /// The contents of linear memory, to be changed.
+    #[inline]
     pub fn memory_mut(&mut self) -> &mut [u8] {
         self.core.memory_slice_mut()
     }
@@ -110,16 +112,19 @@ impl<T> Caller<'_, T> {
     }
 
     /// The host's state.
+    #[inline]
     pub fn data(&self) -> &T {
         self.data
     }
 
     /// The host's state, to be changed.
+    #[inline]
     pub fn data_mut(&mut self) -> &mut T {
         self.data
     }
 
     /// Linear memory and the host's state at the same time.
+    #[inline]
     pub fn memory_and_data_mut(&mut self) -> (&mut [u8], &mut T) {
         (self.core.memory_slice_mut(), self.data)
     }

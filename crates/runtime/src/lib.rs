@@ -76,6 +76,7 @@ mod linker;
 mod mapping;
 mod memory;
 mod module;
+pub mod perf;
 mod regions;
 mod stack;
 mod store;

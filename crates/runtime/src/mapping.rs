@@ -139,6 +139,7 @@ impl Mapping {
     }
 
     /// Address of byte 0.
+    #[inline]
     pub fn base(&self) -> *mut u8 {
         self.base.as_ptr()
     }

@@ -68,6 +68,7 @@ impl LinearMemory {
     }
 
     /// Address of byte 0.
+    #[inline]
     pub fn base(&self) -> *mut u8 {
         // SAFETY: the reservation is longer than its front guard.
         unsafe { self.mapping.base().add(FRONT_GUARD) }
@@ -103,6 +104,7 @@ impl LinearMemory {
     }
 
     /// The contents.
+    #[inline]
     pub fn as_slice(&self) -> &[u8] {
         // SAFETY: the first `bytes` bytes from the base are mapped and readable, and nothing
         // writes them while `self` is borrowed: generated code runs under `&mut`.
@@ -110,6 +112,7 @@ impl LinearMemory {
     }
 
     /// The contents, to be changed.
+    #[inline]
     pub fn as_mut_slice(&mut self) -> &mut [u8] {
         // SAFETY: as above, and `&mut self` makes the access exclusive.
         unsafe { std::slice::from_raw_parts_mut(self.base(), self.bytes) }

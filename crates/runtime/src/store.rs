@@ -239,6 +239,7 @@ impl Core {
     }
 
     /// The memory's contents; empty without a memory.
+    #[inline]
     pub fn memory_slice(&self) -> &[u8] {
         self.regions
             .memory
@@ -247,6 +248,7 @@ impl Core {
     }
 
     /// The memory's contents; empty without a memory.
+    #[inline]
     pub fn memory_slice_mut(&mut self) -> &mut [u8] {
         self.regions
             .memory

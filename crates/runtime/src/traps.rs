@@ -227,6 +227,14 @@ unsafe fn chain(signal: c_int, info: *mut libc::siginfo_t, ucontext: *mut c_void
     unsafe {
         let previous = &*PREVIOUS.0.get().cast::<libc::sigaction>().add(which);
         let by_instruction = (*info).si_code > 0;
+        if previous.sa_flags & libc::SA_NODEFER != 0 {
+            // It expects not to be blocked, and may leave by a jump that restores no mask: then the next trap of
+            // this kind, ours too, would end the process.
+            let mut own: libc::sigset_t = std::mem::zeroed();
+            libc::sigemptyset(&mut own);
+            libc::sigaddset(&mut own, signal);
+            libc::pthread_sigmask(libc::SIG_UNBLOCK, &own, std::ptr::null_mut());
+        }
         match previous.sa_sigaction {
             libc::SIG_IGN if !by_instruction => {}
             libc::SIG_DFL | libc::SIG_IGN => {

@@ -5,7 +5,7 @@
 
 use crate::arch::{PlainEntry, PlainReturn};
 use crate::host::{end, failure};
-use crate::store::Store;
+use crate::store::{Core, Store};
 use crate::{Caller, HostError};
 use pvf_compiler::artifact::{FuncType, ValType};
 use std::ffi::c_void;
@@ -163,17 +163,33 @@ unsafe extern "C" fn call<T, P, R, F: TypedFunction<T, P, R>>(
         data: &mut store.data,
         function: index,
     };
-    match catch_unwind(AssertUnwindSafe(|| {
-        function.call(&mut caller, [p0, p1, p2, p3])
-    })) {
-        Ok(Ok(value)) => PlainReturn { value, ended: 0 },
-        failed => PlainReturn {
-            value: 0,
-            ended: end(
-                &mut store.core,
-                failure(failed.map(|result| result.map(drop))),
-            )
-            .into(),
-        },
+    let mut value = 0;
+    // Boxed, so that nothing large has to be moved or dropped where nothing failed.
+    let error = catch_unwind(AssertUnwindSafe(|| {
+        match function.call(&mut caller, [p0, p1, p2, p3]) {
+            Ok(result) => {
+                value = result;
+                None
+            }
+            Err(error) => Some(boxed(error)),
+        }
+    }));
+    match error {
+        Ok(None) => PlainReturn { value, ended: 0 },
+        error => failed(&mut store.core, error),
+    }
+}
+
+#[cold]
+fn boxed(error: HostError) -> Box<HostError> {
+    Box::new(error)
+}
+
+#[cold]
+fn failed(core: &mut Core, error: std::thread::Result<Option<Box<HostError>>>) -> PlainReturn {
+    let error = error.map(|error| error.map_or(Ok(()), |error| Err(*error)));
+    PlainReturn {
+        value: 0,
+        ended: end(core, failure(error)).into(),
     }
 }

@@ -171,6 +171,48 @@ fn an_earlier_handler_gets_faults_of_the_host() {
     });
 }
 
+/// Whether the signal was blocked in [`look_at_mask`]: 1 no, 2 yes.
+static MASK: AtomicUsize = AtomicUsize::new(0);
+
+unsafe extern "C" fn look_at_mask(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
+    // SAFETY: reads this thread's mask; the arguments are the kernel's.
+    unsafe {
+        let mut mask: libc::sigset_t = std::mem::zeroed();
+        libc::pthread_sigmask(libc::SIG_BLOCK, std::ptr::null(), &mut mask);
+        let blocked = libc::sigismember(&mask, signal) == 1;
+        MASK.store(1 + usize::from(blocked), Ordering::SeqCst);
+        repair(signal, info, context);
+    }
+}
+
+/// Another engine's handler may leave by a jump: with a signal that stays blocked, the next trap would kill.
+#[test]
+fn an_earlier_handler_has_the_mask_it_asked_for() {
+    assert_arrives("an_earlier_handler_has_the_mask_it_asked_for", || {
+        let flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_NODEFER;
+        set_handler(libc::SIGSEGV, look_at_mask as *const () as usize, flags);
+        let mut instance = instance(touch_page);
+        PAGE.store(forbidden_page() as usize, Ordering::SeqCst);
+        instance.call(F::CallNop.index(), &[]).unwrap();
+        assert_eq!(MASK.load(Ordering::SeqCst), 1);
+        traps_work(&mut instance);
+    });
+}
+
+#[test]
+fn an_earlier_handler_that_blocks_its_signal_finds_it_blocked() {
+    let test = "an_earlier_handler_that_blocks_its_signal_finds_it_blocked";
+    assert_arrives(test, || {
+        let flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
+        set_handler(libc::SIGSEGV, look_at_mask as *const () as usize, flags);
+        let mut instance = instance(touch_page);
+        PAGE.store(forbidden_page() as usize, Ordering::SeqCst);
+        instance.call(F::CallNop.index(), &[]).unwrap();
+        assert_eq!(MASK.load(Ordering::SeqCst), 2);
+        traps_work(&mut instance);
+    });
+}
+
 #[test]
 fn an_earlier_handler_without_siginfo_is_called() {
     assert_arrives("an_earlier_handler_without_siginfo_is_called", || {

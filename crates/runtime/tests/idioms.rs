@@ -344,8 +344,11 @@ fn compare(shape: &Shape, inputs: &[Input]) {
     }
 }
 
+/// A debug build checks the compiler's state after every operator, which takes its time.
+const SHAPES: u32 = if cfg!(debug_assertions) { 60 } else { 400 };
+
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(300) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(SHAPES) })]
 
     #[test]
     fn loops_at_once_do_what_they_do_turn_by_turn(

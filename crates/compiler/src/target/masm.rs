@@ -11,7 +11,7 @@
 
 use crate::CompileOptions;
 use crate::abi::{BUILTIN_FLAG, Builtin};
-use crate::artifact::{TrapSite, ValType};
+use crate::artifact::{CodeMap, TrapSite, ValType};
 pub(crate) use crate::operation::*;
 use pvf_assembler::Label;
 use pvf_spec::TrapKind;
@@ -214,6 +214,8 @@ pub(crate) trait MacroAssembler: Sized {
     fn offset(&self) -> u32;
     fn new_label(&mut self) -> Label;
     fn bind(&mut self, label: Label);
+    /// Keeps from now on what [`set_wasm_offset`](Self::set_wasm_offset) says; the code is the same.
+    fn record_code_map(&mut self);
     /// Says which Wasm instruction the code that follows belongs to.
     fn set_wasm_offset(&mut self, offset: u32);
     /// Ends a function: stubs of traps and slow paths.
@@ -387,6 +389,8 @@ pub(crate) struct MachineCode {
     pub code: Vec<u8>,
     pub traps: Vec<TrapSite>,
     pub calls: Vec<CallFixup>,
+    /// Empty unless it is recorded.
+    pub map: CodeMap,
 }
 
 /// Where the parameters and results of a signature are.

@@ -16,7 +16,7 @@ mod stubs;
 
 use super::masm::*;
 use crate::abi::{self, context};
-use crate::artifact::{TrapSite, ValType};
+use crate::artifact::{CodeMap, CodePiece, TrapSite, ValType};
 use crate::{CompileOptions, NativeStack};
 use memory::access_size;
 use meters::Charge;
@@ -44,6 +44,7 @@ pub(crate) struct X64 {
     wasm_offset: u32,
     /// Behind the instruction that ends here the zero flag is about this register in this size.
     zero_flag: Option<(u32, Gpr, Size)>,
+    map: Option<CodeMap>,
     /// Offset of the code not yet taken.
     sites: Vec<TrapSite>,
     calls: Vec<CallFixup>,
@@ -83,6 +84,7 @@ enum Late {
         resume: Label,
         width: Width,
         register: Xmm,
+        wasm_offset: u32,
     },
     /// The signature of a table entry is another than expected, or there is none.
     SignatureMismatch {
@@ -235,7 +237,31 @@ fn code(condition: Condition) -> Cond {
     }
 }
 
+impl Late {
+    fn wasm_offset(&self) -> u32 {
+        match *self {
+            Self::Trap { wasm_offset, .. }
+            | Self::StackGrowth { wasm_offset, .. }
+            | Self::LogicalGrowth { wasm_offset, .. }
+            | Self::OutOfGas { wasm_offset, .. }
+            | Self::Canonicalise { wasm_offset, .. }
+            | Self::SignatureMismatch { wasm_offset, .. } => wasm_offset,
+        }
+    }
+}
+
 impl X64 {
+    #[cold]
+    fn note_piece(&mut self) {
+        let piece = CodePiece {
+            code_offset: self.asm.offset(),
+            wasm_offset: self.wasm_offset,
+        };
+        if let Some(map) = &mut self.map {
+            map.push(piece);
+        }
+    }
+
     fn site(&mut self, kind: TrapKind) {
         self.sites.push(TrapSite {
             code_offset: self.asm.offset(),
@@ -297,6 +323,7 @@ impl X64 {
                 resume,
                 width,
                 register,
+                ..
             } => {
                 self.asm.bind(label);
                 self.float_const(width, register, canonical_nan(width));
@@ -345,6 +372,7 @@ impl MacroAssembler for X64 {
             native_stack: options.native_stack,
             wasm_offset: 0,
             zero_flag: None,
+            map: None,
             sites: Vec::new(),
             calls: Vec::new(),
             late: Vec::new(),
@@ -370,12 +398,20 @@ impl MacroAssembler for X64 {
         self.asm.bind(label);
     }
 
+    fn record_code_map(&mut self) {
+        self.map = Some(CodeMap::default());
+    }
+
     fn set_wasm_offset(&mut self, offset: u32) {
         self.wasm_offset = offset;
+        if self.map.is_some() {
+            self.note_piece();
+        }
     }
 
     fn finish_function(&mut self) {
         for late in std::mem::take(&mut self.late) {
+            self.set_wasm_offset(late.wasm_offset());
             self.emit_late(&late);
         }
     }
@@ -386,6 +422,7 @@ impl MacroAssembler for X64 {
             code: self.asm.code().to_vec(),
             traps: std::mem::take(&mut self.sites),
             calls: std::mem::take(&mut self.calls),
+            map: self.map.as_mut().map(std::mem::take).unwrap_or_default(),
         };
         self.asm.clear();
         Ok(code)
@@ -626,6 +663,7 @@ impl MacroAssembler for X64 {
             resume,
             width,
             register,
+            wasm_offset: self.wasm_offset,
         });
     }
 

@@ -89,10 +89,8 @@ impl X64 {
     }
 
     pub(super) fn emit_block_stub(&mut self, operation: BlockOperation) -> u32 {
-        debug_assert!(
-            BlockOperation::MIN_BYTES == 8,
-            "the stubs begin with eight bytes"
-        );
+        // The stubs begin with eight bytes.
+        const { assert!(BlockOperation::MIN_BYTES == 8) };
         self.asm.align(16);
         let start = self.asm.offset();
         match operation {

@@ -1,0 +1,329 @@
+"use strict";
+
+const ROW = 18;
+const by = (id) => document.getElementById(id);
+
+/** Unpacks base64 of deflated text. */
+async function unpack(packed) {
+  const binary = atob(packed);
+  const bytes = new Uint8Array(binary.length);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = binary.charCodeAt(i);
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
+  return new Response(stream).text();
+}
+
+/** A list of rows of one height, of which only those in sight exist. */
+class Rows {
+  constructor(element, make) {
+    this.element = element;
+    this.space = element.firstElementChild;
+    this.shown = this.space.firstElementChild;
+    this.make = make;
+    this.count = 0;
+    element.addEventListener("scroll", () => this.draw());
+    new ResizeObserver(() => this.draw()).observe(element);
+  }
+  set(count) {
+    this.count = count;
+    this.space.style.height = count * ROW + "px";
+    this.draw();
+  }
+  draw() {
+    const first = Math.max(0, Math.floor(this.element.scrollTop / ROW) - 10);
+    const last = Math.min(this.count, first + Math.ceil(this.element.clientHeight / ROW) + 20);
+    const rows = [];
+    for (let i = first; i < last; i++) rows.push(this.make(i));
+    this.shown.style.transform = `translateY(${first * ROW}px)`;
+    this.shown.replaceChildren(...rows);
+  }
+  show(row) {
+    const top = row * ROW, height = this.element.clientHeight;
+    const at = this.element.scrollTop;
+    if (top < at || top + ROW > at + height) this.element.scrollTop = Math.max(0, top - height / 3);
+    this.draw();
+  }
+}
+
+function make(tag, text, className) {
+  const element = document.createElement(tag);
+  if (text !== undefined) element.textContent = text;
+  if (className) element.className = className;
+  return element;
+}
+
+let index, packedChunks, listing;
+let order = [];                 // what the list shows, as positions in the index
+let chosen = -1;                // position in the index
+let hits = null;                // by position: how often the text is there
+let sought = "";                // the text
+let sorted = { key: "function", down: false };
+const chunks = new Map();       // unpacked, the last few
+const position = new Map();     // of a function by its index
+
+const nameOf = (f) => f < 0 ? "(stubs between functions and host)" : index.names[f] || `function ${f}`;
+
+async function chunk(number) {
+  let text = chunks.get(number);
+  if (text === undefined) {
+    text = (await unpack(packedChunks[number])).split("\0");
+    chunks.set(number, text);
+    if (chunks.size > 16) chunks.delete(chunks.keys().next().value);
+  }
+  return text;
+}
+
+async function listingText(at) {
+  return (await chunk(index.chunk[at]))[at - index.chunk.indexOf(index.chunk[at])];
+}
+
+/** The rows of a function: code in its order, each instruction beside the Wasm it was made for. */
+function parse(text) {
+  const lines = text.split("\n");
+  const [wasmStart, codeStart, wasmCount] = lines[0].split(" ").map(Number);
+  const wasm = [], code = [];
+  let offset = wasmStart, depth = 1;
+  for (let i = 1; i <= wasmCount; i++) {
+    const space = lines[i].indexOf(" ");
+    const [bytes, gas] = lines[i].slice(0, space).split("$");
+    const text = lines[i].slice(space + 1);
+    const word = /^\w*/.exec(text)[0];
+    if (word === "end" || word === "else") depth--;
+    wasm.push({ offset, gas, text, depth: i === 1 ? 0 : Math.max(depth, 0) });
+    if (word === "block" || word === "loop" || word === "if" || word === "else") depth++;
+    offset += Number(bytes);
+  }
+  let at = codeStart, of = 0, labels = 0;
+  for (let i = wasmCount + 1; i < lines.length; i++) {
+    const [, bytes, label, step] = /^(\d+)(:?)(?:,(-?\d+))?/.exec(lines[i]);
+    of += Number(step || 0);
+    code.push({ offset: at, of, label: label && ++labels, text: lines[i].slice(lines[i].indexOf(" ") + 1) });
+    at += Number(bytes);
+  }
+  const rows = [], wasmRow = [], labelRow = [];
+  let next = 0;
+  const upTo = (end) => { while (next < end) { wasmRow[next] = rows.length; rows.push({ w: next++ }); } };
+  let highest = 0;
+  for (let i = 1; i < code.length; i++) {
+    const further = code[i].of - code[highest].of;
+    if (further > 0 || (further === 0 && i === highest + 1)) highest = i;
+  }
+  code.forEach((line, i) => {
+    let row;
+    if (wasm.length && line.of >= next) {
+      upTo(line.of + 1);
+      row = rows[rows.length - 1];
+    } else {
+      const before = rows[rows.length - 1];
+      const away = wasm.length > 0 && line.of !== next - 1;
+      row = { away: away && !(before && before.w === undefined && before.of === line.of) };
+      rows.push(row);
+    }
+    row.c = i;
+    row.of = line.of;
+    row.out = i > highest;
+    if (line.label) labelRow[line.label] = rows.indexOf(row, Math.max(0, rows.length - 1));
+    if (i === highest) upTo(wasm.length);
+  });
+  upTo(wasm.length);
+  return { wasm, code, rows, wasmRow, labelRow, marked: -1 };
+}
+
+/** Text with links: functions by index, labels. */
+function linked(text, pattern) {
+  const cell = make("span");
+  let last = 0;
+  for (const match of text.matchAll(pattern)) {
+    const target = match[1] ?? match[2];
+    const isLabel = match[2] !== undefined;
+    const shown = isLabel ? match[2] : nameOf(Number(target));
+    cell.append(text.slice(last, match.index) + (isLabel ? match[0].slice(0, -match[2].length) : match[0].slice(0, -target.length).replace("@", "")));
+    const link = make("a", shown);
+    link.onclick = (event) => {
+      event.stopPropagation();
+      if (isLabel) codeRows.show(listing.labelRow[Number(match[2].slice(1))]);
+      else if (position.has(Number(target))) location.hash = "f" + target;
+    };
+    cell.append(link);
+    last = match.index + match[0].length;
+  }
+  cell.append(text.slice(last));
+  cell.title = cell.textContent;
+  if (sought && cell.textContent.toLowerCase().includes(sought)) cell.classList.add("found");
+  return cell;
+}
+
+function codeRow(i) {
+  const { w, c, of, away, out } = listing.rows[i];
+  const wasm = w === undefined ? null : listing.wasm[w];
+  const code = c === undefined ? null : listing.code[c];
+  const row = make("div", undefined, "row");
+  const line = w ?? of;
+  if (out) row.classList.add("out");
+  if (wasm?.gas) row.classList.add("block");
+  if (line === listing.marked && listing.wasm.length) row.classList.add("same");
+  row.append(make("span", wasm?.gas ? "gas " + wasm.gas : "", "gas"));
+  const at = make("span", wasm ? wasm.offset.toString(16) : "", "at");
+  if (wasm) at.onclick = () => { location.hash = hashOf(chosen, wasm.offset); };
+  row.append(at);
+  if (wasm) {
+    const text = linked(wasm.text, /^(?:call |ref\.func )(\d+)$/g);
+    text.style.paddingLeft = Math.min(wasm.depth, 24) * 12 + "px";
+    row.append(text);
+  } else if (away && listing.wasm[of]) {
+    const text = make("span", `\u2191 ${listing.wasm[of].offset.toString(16)}  ${listing.wasm[of].text}`, "away");
+    text.onclick = (event) => { event.stopPropagation(); listing.marked = of; codeRows.show(listing.wasmRow[of]); };
+    row.append(text);
+  } else row.append(make("span"));
+  row.append(make("span", code ? code.offset.toString(16) : "", "at"));
+  row.append(make("span", code?.label ? `L${code.label}:` : "", "label"));
+  row.append(code ? linked(code.text, /^(?:call|jmp|j\w+|lea .*) @(\d+)|(?:^(?:j\w+|\.long) )(L\d+)/g) : make("span"));
+  row.onmouseenter = () => { if (line !== undefined && listing.marked !== line) { listing.marked = line; mark(); } };
+  row.dataset.line = line;
+  return row;
+}
+
+/** Marks all rows in sight that belong to the same Wasm instruction. */
+function mark() {
+  for (const row of codeRows.shown.children)
+    row.classList.toggle("same", listing.wasm.length > 0 && row.dataset.line === String(listing.marked));
+}
+
+const COLUMNS = [
+  ["function", "index", (at) => index.function[at] < 0 ? "" : index.function[at]],
+  ["name", "name", (at) => nameOf(index.function[at])],
+  ["wasm", "Wasm", (at) => index.wasm[at]],
+  ["code", "code", (at) => index.code[at]],
+  ["frame", "frame", (at) => index.frame[at] || ""],
+  ["logical", "logical", (at) => index.logical[at] ?? ""],
+  ["gas", "gas", (at) => index.gas[at] || ""],
+  ["hits", "found", (at) => hits?.get(at) ?? ""],
+];
+const TIPS = {
+  wasm: "bytes of Wasm", code: "bytes of machine code", frame: "bytes of native stack of a call",
+  logical: "units of logical stack of a call", gas: "each metered block charged once", hits: "how often the text is in it",
+};
+
+function functionRow(i) {
+  const at = order[i];
+  const row = make("div", undefined, at === chosen ? "row chosen" : "row");
+  for (const [key, , value] of COLUMNS) {
+    const cell = make("span", value(at));
+    if (key === "name") cell.title = cell.textContent;
+    row.append(cell);
+  }
+  row.onclick = () => { location.hash = hashOf(at); };
+  return row;
+}
+
+const functionRows = new Rows(by("functions"), functionRow);
+const codeRows = new Rows(by("code"), codeRow);
+
+const hashOf = (at, offset) => (index.function[at] < 0 ? "stubs" : "f" + index.function[at]) + (offset ? "/0x" + offset.toString(16) : "");
+
+function list() {
+  const wanted = by("filter").value.trim().toLowerCase();
+  const fits = (at) => {
+    const f = index.function[at];
+    return (!hits || hits.has(at)) && (!wanted || String(f) === wanted || nameOf(f).toLowerCase().includes(wanted));
+  };
+  order = index.function.map((_, at) => at).filter(fits);
+  const { key, down } = sorted;
+  const value = key === "name" ? (at) => nameOf(index.function[at]) : key === "hits" ? (at) => hits?.get(at) ?? 0
+    : (at) => key === "function" && index.function[at] < 0 ? Infinity : index[key][at] ?? -1;
+  const compare = (a, b) => { const x = value(a), y = value(b); return x < y ? -1 : x > y ? 1 : a - b; };
+  order.sort((a, b) => down ? compare(b, a) : compare(a, b));
+  by("columns").replaceChildren(...COLUMNS.map(([key, title]) => {
+    const cell = make("span");
+    const button = make("button", title + (sorted.key === key ? (sorted.down ? " \u2193" : " \u2191") : ""));
+    button.title = TIPS[key] ?? "";
+    button.onclick = () => {
+      sorted = { key, down: sorted.key === key ? !sorted.down : key !== "function" && key !== "name" };
+      list();
+    };
+    cell.append(button);
+    return cell;
+  }));
+  functionRows.set(order.length);
+}
+
+/** Looks for text in all listings. */
+async function search() {
+  const wanted = by("text").value.trim().toLowerCase();
+  sought = wanted;
+  hits = null;
+  if (wanted) {
+    hits = new Map();
+    const total = index.function.length;
+    for (let at = 0, ordinal = 0; at < total; at++) {
+      if (at === 0 || index.chunk[at] !== index.chunk[at - 1]) ordinal = 0;
+      const text = (await chunk(index.chunk[at]))[ordinal++].toLowerCase();
+      let found = 0;
+      for (let from = text.indexOf(wanted); from >= 0; from = text.indexOf(wanted, from + wanted.length)) found++;
+      if (found) hits.set(at, found);
+      if (sought !== wanted) return;
+      if (at % 256 === 0) by("state").textContent = `looking: ${Math.round(100 * at / total)} %`;
+    }
+    sorted = { key: "hits", down: true };
+  }
+  by("list").classList.toggle("hits", hits !== null);
+  by("state").textContent = hits ? `${wanted}: in ${hits.size} functions` : "";
+  list();
+  codeRows.draw();
+}
+
+/** Shows the next line behind a row that has the text looked for. */
+function nextHit(row) {
+  const has = ({ w, c }) => [listing.wasm[w]?.text, listing.code[c]?.text].some((text) => text?.toLowerCase().includes(sought));
+  const count = listing.rows.length;
+  for (let step = 1; step <= count; step++) {
+    const at = (row + step + count) % count;
+    if (has(listing.rows[at])) { listing.hit = at; codeRows.show(at); return; }
+  }
+}
+
+async function follow() {
+  const match = /^#(?:f(\d+)|stubs)(?:\/0x([0-9a-f]+))?$/.exec(location.hash);
+  const at = match ? position.get(match[1] === undefined ? -1 : Number(match[1])) : 0;
+  if (at === undefined) { by("state").textContent = "there is no such function"; return; }
+  if (at !== chosen) {
+    const parsed = parse(await listingText(at));
+    chosen = at;
+    listing = parsed;
+    const f = index.function[at];
+    by("name").textContent = f < 0 ? nameOf(f) : `${f}  ${nameOf(f)}`;
+    const logical = index.logical[at];
+    by("facts").textContent = f < 0 ? `${index.code[at]} bytes of code` :
+      `${index.ty[at]} \u00b7 ${index.wasm[at]} bytes of Wasm \u00b7 ${index.code[at]} of code \u00b7 frame ${index.frame[at]} bytes` +
+      (logical === null ? "" : ` \u00b7 logical cost ${logical}`) + ` \u00b7 ${index.blocks[at]} metered blocks, gas ${index.gas[at]}`;
+    by("code").scrollTop = 0;
+    codeRows.set(listing.rows.length);
+    const row = order.indexOf(at);
+    if (row >= 0) functionRows.show(row); else functionRows.draw();
+  }
+  if (sought && !match?.[2]) nextHit(-1);
+  if (match?.[2]) {
+    const line = listing.wasm.findIndex((line) => line.offset === parseInt(match[2], 16));
+    if (line >= 0) { listing.marked = line; codeRows.show(listing.wasmRow[line]); }
+  }
+}
+
+async function open() {
+  index = JSON.parse(await unpack(by("index-data").textContent.trim()));
+  packedChunks = by("chunk-data").textContent.trim().split("\n");
+  index.function.forEach((f, at) => position.set(f, at));
+  by("title").textContent = index.title;
+  by("sizes").textContent = `${index.wasm_bytes.toLocaleString("en")} bytes of Wasm, ${index.code_bytes.toLocaleString("en")} of ${index.target} code, ${(index.function.length - 1).toLocaleString("en")} functions`;
+  list();
+  await follow();
+  window.addEventListener("hashchange", follow);
+  by("filter").addEventListener("input", list);
+  by("text").addEventListener("change", search);
+  document.addEventListener("keydown", (event) => {
+    if (event.target.tagName === "INPUT") return;
+    if (event.key === "/") { event.preventDefault(); by("filter").focus(); }
+    if (event.key === "n" && sought) nextHit(listing.hit ?? -1);
+  });
+  document.documentElement.dataset.opened = Math.round(performance.now());
+}
+
+open().catch((error) => { by("state").textContent = String(error); });

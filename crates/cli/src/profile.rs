@@ -1,0 +1,350 @@
+//! `pvf profile`: who used the gas of a run.
+//!
+//! The run is made twice: as it is, for outcome and gas, and with the hooks of `pvf-profile`, for the call tree. The second has to
+//! end like the first.
+
+use crate::Verdict;
+use crate::args::ProfileArgs;
+use crate::engine::{Compilation, compile_wasm, read_code_file};
+use crate::failure::Failure;
+use crate::input;
+use crate::names::Names;
+use crate::outcome::{self, Measured};
+use crate::output::{Output, hex};
+use crate::plain::Plain;
+use crate::progress::Progress;
+use crate::run::{find_function, parse_arguments};
+use crate::validate::host_parameters;
+use pvf_executor::artifact::ValType;
+use pvf_executor::{
+    Costs, Execution, ExecutionParameters, Metering, Module, Outcome, Profile, RejectionStage,
+    Target, TrapKind, Value,
+};
+use pvf_host::{Observer, Pvf};
+use pvf_instrument::{GasLimit, InstrumentOptions};
+use pvf_profile::{CallTree, ENTER, EXIT, Recorder};
+use serde::Serialize;
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Functions that are shown without being asked for.
+const TOP: usize = 10;
+
+/// Most bytes of native stack for the run with hooks, whose frames are larger, unless the limit is.
+const MOST_STACK: u64 = 16 << 30;
+
+#[derive(Serialize)]
+struct ProfileJson {
+    outcome: &'static str,
+    reason: Option<String>,
+    outcome_digest: String,
+    gas_used: Option<u64>,
+    calls: Option<u64>,
+    by: &'static str,
+    output: Option<String>,
+    /// All functions that took something or were called, dearest first.
+    functions: Vec<FunctionJson>,
+    /// The stacks, if they are not written to a file.
+    stacks: Option<Vec<StackJson>>,
+}
+
+#[derive(Serialize)]
+struct FunctionJson {
+    index: u32,
+    name: String,
+    gas: u64,
+    calls: u64,
+}
+
+#[derive(Serialize)]
+struct StackJson {
+    functions: Vec<u32>,
+    gas: u64,
+    calls: u64,
+}
+
+/// What is run.
+enum Job {
+    Candidate(Vec<u8>),
+    Call(String, Vec<String>),
+}
+
+/// Both runs.
+struct Profiler<'a> {
+    args: &'a ProfileArgs,
+    job: Job,
+    /// With gas.
+    compilation: Compilation,
+    parameters: ExecutionParameters,
+}
+
+/// Runs, profiles, writes.
+pub fn profile(args: &ProfileArgs, output: &Output) -> Result<Verdict, Failure> {
+    let profile = match args.invoke {
+        Some(_) => Profile::Wasm,
+        None => Profile::Polkadot,
+    };
+    let (mut compilation, parameters) = args.executor.resolve(profile, Target::X86_64)?;
+    compilation
+        .metering
+        .gas
+        .get_or_insert_with(|| Arc::new(Costs::default()));
+    let profiler = Profiler {
+        args,
+        job: job(args)?,
+        compilation,
+        parameters,
+    };
+    let wasm = match read_code_file(&args.code)? {
+        Ok(code) => code.wasm,
+        Err(reason) => return rejected(output, reason),
+    };
+    let progress = Progress::start(&format!("profiling {}", input::name(&args.code)));
+    let module = match profiler.module(&wasm, profiler.compilation.metering.clone())? {
+        Ok(module) => module,
+        Err(reason) => return rejected(output, reason),
+    };
+    let execution = profiler.run(&module, &[], &profiler.parameters)?;
+    if let Outcome::Rejected { reason, .. } = &execution.outcome {
+        return rejected(output, reason.clone());
+    }
+    let tree = profiler.tree(&wasm, &module, &execution)?;
+    drop(progress);
+    let names = Names::of(module.info(), Some(&wasm));
+    report(args, output, &execution, &tree, &names)
+}
+
+fn job(args: &ProfileArgs) -> Result<Job, Failure> {
+    match (&args.invoke, &args.args[..]) {
+        (Some(function), arguments) => Ok(Job::Call(function.clone(), arguments.to_vec())),
+        (None, [params]) => {
+            let params = PathBuf::from(params);
+            input::at_most_one_stdin(&[&args.code, &params])?;
+            Ok(Job::Candidate(input::read_candidate(&params)?))
+        }
+        (None, _) => {
+            let message = "one candidate (PARAMS) is wanted, or --invoke NAME with its arguments";
+            Err(Failure::Usage(message.to_owned()))
+        }
+    }
+}
+
+fn rejected(output: &Output, reason: String) -> Result<Verdict, Failure> {
+    let execution = Execution::rejected(RejectionStage::Prepare, reason);
+    outcome::report(output, &execution, &Measured::default(), None)
+}
+
+impl Profiler<'_> {
+    fn module(&self, wasm: &[u8], metering: Metering) -> Result<Result<Module, String>, Failure> {
+        let compilation = Compilation {
+            metering,
+            ..self.compilation.clone()
+        };
+        match compile_wasm(wasm, &compilation)?.artifact {
+            Ok(artifact) => match Module::new(artifact) {
+                Ok(module) => Ok(Ok(module)),
+                Err(error) => Err(Failure::Host(error.to_string())),
+            },
+            Err(reason) => Ok(Err(reason)),
+        }
+    }
+
+    fn run(
+        &self,
+        module: &Module,
+        observers: &[Observer],
+        parameters: &ExecutionParameters,
+    ) -> Result<Execution, Failure> {
+        match &self.job {
+            Job::Candidate(candidate) => {
+                let host = host_parameters(&self.args.host, *parameters);
+                Pvf::with_observers(module.clone(), host, observers)
+                    .validate(candidate)
+                    .map_err(|failure| Failure::Host(failure.to_string()))
+            }
+            Job::Call(name, arguments) => {
+                let function = find_function(module.info(), name)?;
+                let arguments: Vec<Value> =
+                    parse_arguments(module.info(), function, name, arguments)?;
+                match Plain::with_observers(module, parameters, observers)? {
+                    Ok(mut instance) => Ok(instance.call(function, &arguments)?.0),
+                    Err(rejected) => Ok(rejected),
+                }
+            }
+        }
+    }
+
+    /// The call tree of a run that ended as `expected` says.
+    fn tree(
+        &self,
+        wasm: &[u8],
+        module: &Module,
+        expected: &Execution,
+    ) -> Result<CallTree, Failure> {
+        let failed = |what: String| Failure::Host(format!("the profile: {what}"));
+        let limit = self.parameters.gas_limit.unwrap_or(u64::MAX);
+        let native = self.parameters.stack_native_max;
+        let options = InstrumentOptions {
+            features: self.compilation.features,
+            stack_native_max: Some(native),
+            stack_logical_max: self.parameters.stack_logical_max,
+            gas: self
+                .compilation
+                .metering
+                .gas
+                .as_deref()
+                .map(|costs| GasLimit {
+                    costs: costs.clone(),
+                    limit,
+                }),
+        };
+        let hooked = pvf_profile::instrument(wasm, &options);
+        let hooked = hooked.map_err(|error| failed(error.to_string()))?;
+        let watched = self.module(&hooked, Metering::default())?.map_err(failed)?;
+        let recorder = Recorder::new(module.info().functions.len(), limit);
+        let wide = ExecutionParameters {
+            stack_native_max: native.max(native.saturating_mul(8).min(MOST_STACK)),
+            stack_logical_max: None,
+            gas_limit: None,
+            ..self.parameters
+        };
+        let ended = self.run(&watched, &observers(&recorder), &wide)?;
+        let tree = recorder.finish(expected.gas_used.unwrap_or_default());
+        if !same_end(&expected.outcome, &ended.outcome) {
+            let (one, other) = (shown(&expected.outcome), shown(&ended.outcome));
+            return Err(failed(format!("the run ended {one}, with hooks {other}")));
+        }
+        if Some(tree.gas()) != expected.gas_used {
+            let (sum, used) = (tree.gas(), expected.gas_used.unwrap_or_default());
+            return Err(failed(format!("the run used {used} gas, with hooks {sum}")));
+        }
+        Ok(tree)
+    }
+}
+
+/// The hooks, as functions of the host.
+fn observers(recorder: &Recorder) -> [Observer; 2] {
+    let (enters, exits) = (recorder.clone(), recorder.clone());
+    [
+        Observer::new(ENTER, &[ValType::I32, ValType::I64], move |told| {
+            enters.enter(told[0] as u32, told[1]);
+        }),
+        Observer::new(EXIT, &[ValType::I64], move |told| exits.exit(told[0])),
+    ]
+}
+
+/// Whether a run with hooks ended like that without. Its meters are part of the module, which then ends
+/// with `unreachable`.
+fn same_end(plain: &Outcome, hooked: &Outcome) -> bool {
+    match (plain, hooked) {
+        (Outcome::Valid(one), Outcome::Valid(other)) => one == other,
+        (Outcome::Invalid { trap: one, .. }, Outcome::Invalid { trap: other, .. }) => {
+            let expected = one.as_ref().map(|trap| match trap.kind {
+                TrapKind::StackOverflow | TrapKind::OutOfGas => TrapKind::Unreachable,
+                kind => kind,
+            });
+            expected == other.as_ref().map(|trap| trap.kind)
+        }
+        _ => false,
+    }
+}
+
+fn shown(outcome: &Outcome) -> String {
+    match outcome::reason(outcome) {
+        Some(reason) => format!("{} ({reason})", outcome::name(outcome)),
+        None => outcome::name(outcome).to_owned(),
+    }
+}
+
+fn report(
+    args: &ProfileArgs,
+    output: &Output,
+    execution: &Execution,
+    tree: &CallTree,
+    names: &Names,
+) -> Result<Verdict, Failure> {
+    let folded = tree.folded(args.by.into(), &|function| names.label(function));
+    if let Some(path) = &args.output {
+        std::fs::write(path, &folded).map_err(|source| Failure::Output {
+            name: path.display().to_string(),
+            source,
+        })?;
+    }
+    let stacks = || {
+        let stacks = tree.stacks().into_iter();
+        stacks.map(|stack| StackJson {
+            functions: stack.functions,
+            gas: stack.gas,
+            calls: stack.calls,
+        })
+    };
+    let json = ProfileJson {
+        outcome: outcome::name(&execution.outcome),
+        reason: outcome::reason(&execution.outcome).map(str::to_owned),
+        outcome_digest: hex(&execution.digest()),
+        gas_used: execution.gas_used,
+        calls: Some(tree.calls()),
+        by: args.by.name(),
+        output: args.output.as_ref().map(|path| path.display().to_string()),
+        functions: functions(tree, names),
+        stacks: args.output.is_none().then(|| stacks().collect()),
+    };
+    output.result(&json, |out| match args.output {
+        // Nothing but the profile, for a pipe.
+        None => out.write_all(folded.as_bytes()),
+        Some(_) => text(out, &json),
+    })?;
+    Ok(outcome::verdict(execution))
+}
+
+/// The functions with what they took themselves, dearest first.
+fn functions(tree: &CallTree, names: &Names) -> Vec<FunctionJson> {
+    let mut all = std::collections::BTreeMap::new();
+    for stack in tree.stacks() {
+        // Gas that no function used has no stack: there is none.
+        let Some(&function) = stack.functions.last() else {
+            continue;
+        };
+        let (gas, calls) = all.entry(function).or_insert((0, 0));
+        *gas += stack.gas;
+        *calls += stack.calls;
+    }
+    let mut all: Vec<_> = all
+        .into_iter()
+        .map(|(index, (gas, calls))| FunctionJson {
+            index,
+            name: names.label(index),
+            gas,
+            calls,
+        })
+        .collect();
+    all.sort_by_key(|function| (u64::MAX - function.gas, function.index));
+    all
+}
+
+fn text(out: &mut dyn Write, json: &ProfileJson) -> std::io::Result<()> {
+    let gas = json.gas_used.unwrap_or_default();
+    writeln!(out, "{}", json.outcome)?;
+    if let Some(reason) = &json.reason {
+        writeln!(out, "  reason  {}", outcome::printable(reason))?;
+    }
+    writeln!(out, "  digest  {}", json.outcome_digest)?;
+    writeln!(out, "  gas     {gas}")?;
+    writeln!(out, "  calls   {}", json.calls.unwrap_or_default())?;
+    writeln!(
+        out,
+        "\n{:>8} {:>16} {:>12}  function",
+        "share", "gas", "calls"
+    )?;
+    for function in json.functions.iter().take(TOP) {
+        let share = 100.0 * function.gas as f64 / gas.max(1) as f64;
+        let name = outcome::printable(&function.name).replace('\n', "\\n");
+        writeln!(
+            out,
+            "{share:>6.1} % {:>16} {:>12}  {name}",
+            function.gas, function.calls
+        )?;
+    }
+    Ok(())
+}

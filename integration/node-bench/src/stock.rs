@@ -1,0 +1,76 @@
+//! The node's own functions: what its workers do with a validation function and a candidate.
+//!
+//! `prepare` is what the prepare worker does between receiving a blob and writing an artifact;
+//! [`load_and_execute`] what the execute worker does between reading the artifact and having a result. For what
+//! executing alone takes, [`Loaded`] keeps the runtime that `execute_artifact` makes anew for each candidate.
+
+use polkadot_node_core_pvf_common::compute_checksum;
+use polkadot_node_core_pvf_common::executor_interface as stock;
+use polkadot_primitives::ExecutorParams;
+use sc_executor_common::wasm_runtime::WasmModule;
+use std::panic::AssertUnwindSafe;
+use std::path::Path;
+
+/// Polkadot's `VALIDATION_CODE_BOMB_LIMIT`, in the order of what a network sets.
+const CODE_BOMB_LIMIT: usize = 50 << 20;
+
+/// A result, or that the candidate is invalid.
+pub type Judged = Option<Vec<u8>>;
+
+/// Artifact bytes from a blob.
+pub fn prepare(code: &[u8]) -> Result<Vec<u8>, String> {
+    let code = sp_maybe_compressed_blob::decompress(code, CODE_BOMB_LIMIT);
+    let code = code.map_err(|error| format!("{error:?}"))?;
+    let blob = stock::prevalidate(&code).map_err(|error| error.to_string())?;
+    stock::prepare(blob, &ExecutorParams::default()).map_err(|error| error.to_string())
+}
+
+/// The checksum that the host keeps of an artifact.
+pub fn checksum(artifact: &[u8]) -> polkadot_node_core_pvf_common::ArtifactChecksum {
+    compute_checksum(artifact)
+}
+
+/// Reads an artifact, checks it, executes a candidate.
+pub fn load_and_execute(
+    artifact: &Path,
+    checksum: &polkadot_node_core_pvf_common::ArtifactChecksum,
+    candidate: &[u8],
+) -> Result<Judged, String> {
+    let bytes = std::fs::read(artifact).map_err(|error| error.to_string())?;
+    if compute_checksum(&bytes) != *checksum {
+        return Err("the artifact is corrupted".to_owned());
+    }
+    // SAFETY: `prepare` made the artifact, and the checksum says that it is the same.
+    let judged = unsafe { stock::execute_artifact(&bytes, &ExecutorParams::default(), candidate) };
+    Ok(judged.ok())
+}
+
+/// An artifact in memory that is not loaded anew.
+pub struct Loaded(Box<dyn WasmModule>);
+
+impl Loaded {
+    /// Loads an artifact that [`prepare`] made.
+    pub fn new(artifact: &[u8]) -> Result<Self, String> {
+        // SAFETY: `prepare` made the artifact in this process.
+        let runtime = unsafe {
+            stock::create_runtime_from_artifact_bytes(artifact, &ExecutorParams::default())
+        };
+        Ok(Self(Box::new(runtime.map_err(|error| error.to_string())?)))
+    }
+
+    /// Executes a candidate in a fresh instance.
+    pub fn execute(&self, candidate: &[u8]) -> Result<Judged, String> {
+        let (semantics, _) = stock::params_to_wasmtime_semantics(&ExecutorParams::default());
+        // A candidate that asks for storage panics with the node's externalities; with these it would not. None
+        // of those measured asks.
+        let mut externalities = sp_state_machine::BasicExternalities::default();
+        let call = || {
+            let mut instance = self.0.new_instance(semantics.heap_alloc_strategy)?;
+            instance.call("validate_block", candidate)
+        };
+        // The runtime is not changed by a call, and the instance is gone after a panic.
+        let call = AssertUnwindSafe(call);
+        let called = sc_executor::with_externalities_safe(&mut externalities, call);
+        Ok(called.and_then(|result| result).ok())
+    }
+}
