@@ -1,7 +1,8 @@
 //! `pvf-fuzz differential`.
 
-use pvf_fuzz::Mode;
 use pvf_fuzz::differential::{Counts, Difference, Oracle, Verdict};
+use pvf_fuzz::{Generator, Mode};
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -23,7 +24,7 @@ pub struct Options {
     #[arg(long)]
     file: Vec<PathBuf>,
     /// Where modules come from.
-    #[arg(long, value_enum, default_value = "both")]
+    #[arg(long, value_enum, default_value = "all")]
     mode: Mode,
     /// Stop after so many seconds.
     #[arg(long, value_name = "SECONDS")]
@@ -56,6 +57,7 @@ struct Summary {
 /// Says whether no difference was found.
 pub fn run(options: &Options) -> Result<bool, String> {
     let oracle = Oracle::new()?;
+    let generator = Generator::new()?;
     if !options.file.is_empty() {
         return files(options, &oracle);
     }
@@ -64,7 +66,7 @@ pub fn run(options: &Options) -> Result<bool, String> {
         None => (options.seed, options.modules),
     };
     if options.keep {
-        let subject = pvf_fuzz::generate(first, options.mode)?;
+        let subject = generator.generate(first, options.mode)?;
         write_module(options.artifacts.as_deref(), &subject.wasm, first)?;
     }
     let start = Instant::now();
@@ -90,7 +92,7 @@ pub fn run(options: &Options) -> Result<bool, String> {
             if options.verbose {
                 eprintln!("seed {seed}");
             }
-            let verdict = oracle.try_seed(seed, options.mode);
+            let verdict = oracle.try_seed(&generator, seed, options.mode);
             let mut summary = summary
                 .lock()
                 .unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -174,11 +176,7 @@ impl Summary {
         match verdict {
             Verdict::Same(counts) => {
                 self.same += 1;
-                self.counts.stack += counts.stack;
-                self.counts.endless += counts.endless;
-                for (ending, count) in counts.endings {
-                    *self.counts.endings.entry(ending).or_default() += count;
-                }
+                self.counts.add(counts);
             }
             Verdict::Skipped(reason) => {
                 // Offsets and names aside, so that like reasons are counted together.
@@ -226,21 +224,7 @@ impl Summary {
         for (reason, count) in &self.skipped {
             println!("  {count:>8}  {reason}");
         }
-        println!(
-            "calls compared       {}",
-            self.counts.endings.values().sum::<u64>()
-        );
-        for (ending, count) in &self.counts.endings {
-            println!("  {count:>8}  {ending}");
-        }
-        println!(
-            "  {:>8}  not compared: stack overflow in one of them",
-            self.counts.stack
-        );
-        println!(
-            "  {:>8}  instances not compared: they run too long",
-            self.counts.endless
-        );
+        super::counts::print(&self.counts);
         println!("seconds              {}", elapsed.as_secs());
     }
 }

@@ -1,4 +1,6 @@
 //! The commands of the program.
 
 pub mod bad_input;
+pub mod corpus;
+pub mod counts;
 pub mod differential;
