@@ -155,6 +155,37 @@ impl Oracle {
         Ok(counts)
     }
 
+    /// Ours with the meters, and the module with the oracle's; the inner error says why the rules of the meters
+    /// refuse it, in both.
+    fn meter(
+        &self,
+        wasm: &[u8],
+        features: Features,
+        costs: &Costs,
+        stack: bool,
+    ) -> Result<Result<(Prepared, Instrumented), String>, Stop> {
+        let metering = Metering {
+            logical_stack: stack,
+            gas: Some(Arc::new(costs.clone())),
+        };
+        let ours = self.ours.compile(wasm, features, metering);
+        let instrumented = Instrumented::new(wasm, features, costs, stack);
+        match (ours, instrumented) {
+            (Ok(ours), Ok(instrumented)) => Ok(Ok((ours, instrumented))),
+            (Err(NotPrepared::ByMeter(_)), Err(NotInstrumented::ByRule(reason))) => Ok(Err(reason)),
+            (Err(NotPrepared::Otherwise(error)), _) => Err(Stop::Different(format!(
+                "ours does not prepare it: {error}"
+            ))),
+            (Err(NotPrepared::ByMeter(error)), Ok(_)) => {
+                Err(Stop::Different(format!("only ours refuses it: {error}")))
+            }
+            (Ok(_), Err(NotInstrumented::ByRule(error))) => {
+                Err(Stop::Different(format!("ours does not refuse it: {error}")))
+            }
+            (_, Err(NotInstrumented::Unable(error))) => Err(Stop::Skipped(error)),
+        }
+    }
+
     /// A module in every engine; with `other` also in ours with those meters.
     pub fn compile(
         &self,
@@ -164,29 +195,15 @@ impl Oracle {
         other: Option<Metering>,
         counts: &mut Counts,
     ) -> Result<Compiled, Stop> {
-        let both = Metering {
-            logical_stack: true,
-            gas: Some(Arc::new(costs.clone())),
-        };
-        let ours = self.ours.compile(wasm, features, both);
-        let instrumented = Instrumented::new(wasm, features, costs);
-        let (ours, instrumented) = match (ours, instrumented) {
-            (Ok(ours), Ok(instrumented)) => (ours, instrumented),
-            (Err(NotPrepared::ByMeter(_)), Err(NotInstrumented::ByRule(reason))) => {
-                return Err(Stop::Skipped(format!("refused by both: {reason}")));
+        let (ours, instrumented) = match self.meter(wasm, features, costs, true)? {
+            Ok(both) => both,
+            // Valid, but the logical stack has no cost for it.
+            Err(reason) => {
+                let reason = format!("only gas is compared: {reason}");
+                *counts.absent.entry(without_digits(&reason)).or_default() += 1;
+                self.meter(wasm, features, costs, false)?
+                    .map_err(|reason| Stop::Skipped(format!("refused by both: {reason}")))?
             }
-            (Err(NotPrepared::Otherwise(error)), _) => {
-                return Err(Stop::Different(format!(
-                    "ours does not prepare it: {error}"
-                )));
-            }
-            (Err(NotPrepared::ByMeter(error)), Ok(_)) => {
-                return Err(Stop::Different(format!("only ours refuses it: {error}")));
-            }
-            (Ok(_), Err(NotInstrumented::ByRule(error))) => {
-                return Err(Stop::Different(format!("ours does not refuse it: {error}")));
-            }
-            (_, Err(NotInstrumented::Unable(error))) => return Err(Stop::Skipped(error)),
         };
         let peer = self
             .peer
@@ -200,14 +217,20 @@ impl Oracle {
                 None
             }
         };
-        let other = other.map(|other| self.ours.compile(wasm, features, other));
+        let other = other.map(|other| {
+            let other = Metering {
+                logical_stack: other.logical_stack && instrumented.meters.stack,
+                ..other
+            };
+            self.ours.compile(wasm, features, other)
+        });
         let other = other
             .transpose()
             .map_err(|error| Stop::Different(format!("with fewer meters: {error:?}")))?;
         Ok(Compiled {
             ours,
             other,
-            by: instrumented.by,
+            by: instrumented.meters.by,
             peer,
             interpreter,
         })
@@ -290,6 +313,15 @@ impl Oracle {
             .map(drop)
             .map_err(Stop::Different)
     }
+}
+
+/// Offsets and indices aside, so that like reasons are counted together.
+pub fn without_digits(reason: &str) -> String {
+    reason
+        .chars()
+        .filter(|c| !c.is_ascii_digit())
+        .take(100)
+        .collect()
 }
 
 fn name(by: By, engine: &'static str) -> &'static str {

@@ -7,7 +7,7 @@
 use crate::observe::Limits;
 use pvf_instrument::{GAS_LEFT, GasLimit, InstrumentOptions, STACK_LOGICAL_LEFT, TRAP};
 use pvf_metering::Costs;
-use pvf_oracle::{HEIGHT, Meters, OracleError};
+use pvf_oracle::{HEIGHT, OracleError};
 use pvf_spec::{Features, TrapKind};
 use wasm_encoder::reencode::{Reencode, RoundtripReencoder};
 use wasm_encoder::{ExportKind, ExportSection, RawSection};
@@ -30,12 +30,21 @@ pub enum By {
     Ours,
 }
 
+/// The meters of a module.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Meters {
+    /// Who put them in.
+    pub by: By,
+    /// Whether the logical stack is counted; gas always is.
+    pub stack: bool,
+}
+
 /// A module with meters.
 pub struct Instrumented {
     /// The module; [`START`] has to be called first, if it is there.
     pub wasm: Vec<u8>,
-    /// Who put the meters in.
-    pub by: By,
+    /// What is in it.
+    pub meters: Meters,
 }
 
 /// Why there is none.
@@ -48,28 +57,39 @@ pub enum NotInstrumented {
 }
 
 impl Instrumented {
-    /// Puts both meters in.
-    pub fn new(wasm: &[u8], features: Features, costs: &Costs) -> Result<Self, NotInstrumented> {
-        let meters = Meters {
-            stack_logical_max: Some(WRITTEN_LIMIT),
+    /// Puts the meters in; the logical stack's only if it is asked for.
+    pub fn new(
+        wasm: &[u8],
+        features: Features,
+        costs: &Costs,
+        stack: bool,
+    ) -> Result<Self, NotInstrumented> {
+        let meters = pvf_oracle::Meters {
+            stack_logical_max: stack.then_some(WRITTEN_LIMIT),
             gas: Some(costs),
         };
         let (wasm, by) = match pvf_oracle::instrument(wasm, &meters) {
             Ok(wasm) => (wasm, By::WasmInstrument),
-            Err(OracleError::Unreadable(_)) => (by_ours(wasm, features, costs)?, By::Ours),
+            Err(OracleError::Unreadable(_)) => (by_ours(wasm, features, costs, stack)?, By::Ours),
             Err(error @ OracleError::Shape) => {
                 return Err(NotInstrumented::Unable(error.to_string()));
             }
             Err(error) => return Err(NotInstrumented::ByRule(error.to_string())),
         };
         let wasm = detach_start(&wasm).map_err(NotInstrumented::Unable)?;
-        Ok(Self { wasm, by })
+        let meters = Meters { by, stack };
+        Ok(Self { wasm, meters })
     }
 }
 
-fn by_ours(wasm: &[u8], features: Features, costs: &Costs) -> Result<Vec<u8>, NotInstrumented> {
+fn by_ours(
+    wasm: &[u8],
+    features: Features,
+    costs: &Costs,
+    stack: bool,
+) -> Result<Vec<u8>, NotInstrumented> {
     let options = InstrumentOptions {
-        stack_logical_max: Some(WRITTEN_LIMIT),
+        stack_logical_max: stack.then_some(WRITTEN_LIMIT),
         gas: Some(GasLimit {
             costs: costs.clone(),
             limit: u64::MAX,
@@ -158,8 +178,8 @@ impl HostGas {
 }
 
 /// Gives a fresh instance its gas.
-pub fn give_gas(by: By, globals: &mut impl Globals, limits: Limits) -> Result<(), String> {
-    match by {
+pub fn give_gas(meters: Meters, globals: &mut impl Globals, limits: Limits) -> Result<(), String> {
+    match meters.by {
         By::WasmInstrument => Ok(()),
         By::Ours => globals.set(GAS_LEFT, limits.gas),
     }
@@ -167,33 +187,37 @@ pub fn give_gas(by: By, globals: &mut impl Globals, limits: Limits) -> Result<()
 
 /// Clears what a call before has left.
 pub fn before_call(
-    by: By,
+    meters: Meters,
     globals: &mut impl Globals,
     gas: &mut HostGas,
     limits: Limits,
 ) -> Result<(), String> {
     gas.exhausted = false;
-    match by {
+    match meters.by {
+        By::WasmInstrument if !meters.stack => Ok(()),
         By::WasmInstrument => {
             let height = pvf_oracle::height_for(WRITTEN_LIMIT, limits.stack);
             globals.set(HEIGHT, u64::from(height))
         }
         By::Ours => {
             globals.set(TRAP, 0)?;
-            globals.set(STACK_LOGICAL_LEFT, u64::from(limits.stack))
+            match meters.stack {
+                true => globals.set(STACK_LOGICAL_LEFT, u64::from(limits.stack)),
+                false => Ok(()),
+            }
         }
     }
 }
 
 /// The kind of a trap: a meter's if it was one's, otherwise what the engine calls it (`None`: it was the host's).
 pub fn trap_kind(
-    by: By,
+    meters: Meters,
     globals: &mut impl Globals,
     gas: &HostGas,
     engine: Option<TrapKind>,
 ) -> TrapKind {
     let engine = engine.unwrap_or(TrapKind::HostError);
-    match by {
+    match meters.by {
         By::WasmInstrument if gas.exhausted => TrapKind::OutOfGas,
         By::WasmInstrument if engine == TrapKind::Unreachable => {
             let height = globals.get(HEIGHT).unwrap_or(0) as u32;
@@ -214,8 +238,13 @@ pub fn trap_kind(
 }
 
 /// Gas used so far.
-pub fn gas_used(by: By, globals: &mut impl Globals, gas: &HostGas, limits: Limits) -> Option<u64> {
-    match by {
+pub fn gas_used(
+    meters: Meters,
+    globals: &mut impl Globals,
+    gas: &HostGas,
+    limits: Limits,
+) -> Option<u64> {
+    match meters.by {
         By::WasmInstrument => Some(gas.used),
         By::Ours => limits.gas.checked_sub(globals.get(GAS_LEFT)?),
     }

@@ -1,6 +1,7 @@
 //! A plan in wasmi, on a module that meters itself.
 
-use crate::instrumented::{self, By, GAS, Globals, HostGas, Instrumented, START};
+use crate::instrumented::{self, GAS, Globals, HostGas, Instrumented, Meters, START};
+use crate::keep_apart::selects_kept_apart;
 use crate::observe::{
     Bits, Call, Ending, HostFunctions, Limits, MAX_MEMORY_PAGES, Observation, Plan, Step,
     global_value, hash_memory,
@@ -23,7 +24,7 @@ pub struct Interpreter(Config);
 /// A compiled module.
 pub struct Compiled {
     module: Module,
-    by: By,
+    meters: Meters,
 }
 
 struct State {
@@ -46,9 +47,10 @@ impl Default for Interpreter {
 impl Interpreter {
     /// Compiles, in an engine of its own: an engine keeps the code of all its modules.
     pub fn compile(&self, module: &Instrumented) -> Result<Compiled, Error> {
+        let wasm = selects_kept_apart(&module.wasm).map_err(Error::new)?;
         Ok(Compiled {
-            module: Module::new(&Engine::new(&self.0), &module.wasm)?,
-            by: module.by,
+            module: Module::new(&Engine::new(&self.0), &wasm)?,
+            meters: module.meters,
         })
     }
 
@@ -92,7 +94,7 @@ impl Interpreter {
         let mut run = Run {
             store,
             instance,
-            by: compiled.by,
+            meters: compiled.meters,
             limits,
         };
         run.step(plan, step)
@@ -103,13 +105,13 @@ impl Interpreter {
 struct Run {
     store: Store<State>,
     instance: Instance,
-    by: By,
+    meters: Meters,
     limits: Limits,
 }
 
 impl Run {
     fn step(&mut self, plan: &Plan, step: &Step) -> Result<Vec<Observation>, Error> {
-        instrumented::give_gas(self.by, self, self.limits).map_err(Error::new)?;
+        instrumented::give_gas(self.meters, self, self.limits).map_err(Error::new)?;
         if let Some(start) = self.instance.get_func(&self.store, START) {
             let ending = self.call(start, &[], 0)?;
             if !matches!(ending, Ending::Returned(_)) {
@@ -140,7 +142,7 @@ impl Run {
 
     fn call(&mut self, function: Func, arguments: &[Val], results: usize) -> Result<Ending, Error> {
         let mut gas = self.store.data().gas;
-        instrumented::before_call(self.by, self, &mut gas, self.limits).map_err(Error::new)?;
+        instrumented::before_call(self.meters, self, &mut gas, self.limits).map_err(Error::new)?;
         self.store.data_mut().gas = gas;
         let mut results = vec![Val::I32(0); results];
         let error = match function.call(&mut self.store, arguments, &mut results) {
@@ -153,7 +155,7 @@ impl Run {
             None => None,
         };
         let gas = self.store.data().gas;
-        let kind = instrumented::trap_kind(self.by, self, &gas, engine);
+        let kind = instrumented::trap_kind(self.meters, self, &gas, engine);
         Ok(Ending::Trapped(kind))
     }
 
@@ -176,7 +178,7 @@ impl Run {
             memory,
             globals,
             host_calls: self.store.data().host.trace(),
-            gas_used: instrumented::gas_used(self.by, self, &gas, self.limits),
+            gas_used: instrumented::gas_used(self.meters, self, &gas, self.limits),
         })
     }
 }

@@ -17,6 +17,7 @@ pub mod differential;
 mod generate;
 mod instrumented;
 mod interpreter;
+mod keep_apart;
 mod limits;
 mod mutate;
 mod observe;
@@ -26,6 +27,7 @@ mod program;
 mod random;
 
 pub use generate::{Generator, Mode, Subject, generate_from, mutant_of};
+pub use mutate::shrink;
 pub use observe::{Call, Ending, Function, HostFunctions, Limits, Observation, Plan, Step};
 pub use ours::Ours;
 pub use peer::Peer;

@@ -83,6 +83,30 @@ pub fn mutate(wasm: &[u8], seed: u64, valid: impl Fn(&[u8]) -> bool) -> Option<V
         .find(|mutant| valid(mutant))
 }
 
+/// A smaller module that still `differs`, found by reducing mutations until so many in a row find none.
+pub fn shrink(wasm: &[u8], differs: impl Fn(&[u8]) -> bool) -> Vec<u8> {
+    const PATIENCE: u64 = 3_000;
+    let mut least = wasm.to_vec();
+    let mut seed = 0;
+    let mut last = 0;
+    while seed - last < PATIENCE {
+        let mut mutate = WasmMutate::default();
+        mutate.seed(seed).fuel(FUEL).reduce(true);
+        let smaller = mutate.run(&least).ok().and_then(|mutants| {
+            mutants
+                .take(20)
+                .filter_map(Result::ok)
+                .find(|mutant| mutant.len() < least.len() && differs(mutant))
+        });
+        if let Some(smaller) = smaller {
+            least = smaller;
+            last = seed;
+        }
+        seed += 1;
+    }
+    least
+}
+
 fn modules(folder: &Path) -> Result<Vec<Vec<u8>>, String> {
     entries(folder)?
         .into_iter()

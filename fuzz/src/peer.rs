@@ -1,6 +1,6 @@
 //! A plan in Wasmtime, on a module that meters itself.
 
-use crate::instrumented::{self, By, GAS, Globals, HostGas, Instrumented, START};
+use crate::instrumented::{self, GAS, Globals, HostGas, Instrumented, Meters, START};
 use crate::observe::{
     Bits, Call, Ending, HostFunctions, Limits, MAX_MEMORY_PAGES, Observation, Plan, Step,
     global_value, hash_memory,
@@ -17,7 +17,7 @@ pub struct Peer(Engine);
 /// A compiled module.
 pub struct Compiled {
     module: Module,
-    by: By,
+    meters: Meters,
 }
 
 struct State {
@@ -36,7 +36,7 @@ impl Peer {
     pub fn compile(&self, module: &Instrumented) -> wasmtime::Result<Compiled> {
         Ok(Compiled {
             module: Module::new(&self.0, &module.wasm)?,
-            by: module.by,
+            meters: module.meters,
         })
     }
 
@@ -74,7 +74,7 @@ impl Peer {
         let mut run = Run {
             store,
             instance,
-            by: compiled.by,
+            meters: compiled.meters,
             limits,
         };
         run.step(plan, step)
@@ -85,13 +85,13 @@ impl Peer {
 struct Run {
     store: Store<State>,
     instance: Instance,
-    by: By,
+    meters: Meters,
     limits: Limits,
 }
 
 impl Run {
     fn step(&mut self, plan: &Plan, step: &Step) -> wasmtime::Result<Vec<Observation>> {
-        instrumented::give_gas(self.by, self, self.limits).map_err(wasmtime::Error::msg)?;
+        instrumented::give_gas(self.meters, self, self.limits).map_err(wasmtime::Error::msg)?;
         if let Some(start) = self.instance.get_func(&mut self.store, START) {
             let ending = self.call(start, &[], 0)?;
             if !matches!(ending, Ending::Returned(_)) {
@@ -127,7 +127,7 @@ impl Run {
         results: usize,
     ) -> wasmtime::Result<Ending> {
         let mut gas = self.store.data().gas;
-        instrumented::before_call(self.by, self, &mut gas, self.limits)
+        instrumented::before_call(self.meters, self, &mut gas, self.limits)
             .map_err(wasmtime::Error::msg)?;
         self.store.data_mut().gas = gas;
         let mut results = vec![Val::I32(0); results];
@@ -141,7 +141,7 @@ impl Run {
             None => None,
         };
         let gas = self.store.data().gas;
-        let kind = instrumented::trap_kind(self.by, self, &gas, engine);
+        let kind = instrumented::trap_kind(self.meters, self, &gas, engine);
         Ok(Ending::Trapped(kind))
     }
 
@@ -164,7 +164,7 @@ impl Run {
             memory,
             globals,
             host_calls: self.store.data().host.trace(),
-            gas_used: instrumented::gas_used(self.by, self, &gas, self.limits),
+            gas_used: instrumented::gas_used(self.meters, self, &gas, self.limits),
         })
     }
 }

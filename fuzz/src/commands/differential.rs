@@ -1,6 +1,6 @@
 //! `pvf-fuzz differential`.
 
-use pvf_fuzz::differential::{Counts, Difference, Oracle, Verdict};
+use pvf_fuzz::differential::{Counts, Difference, Oracle, Verdict, without_digits};
 use pvf_fuzz::{Generator, Mode};
 
 use std::collections::BTreeMap;
@@ -23,6 +23,9 @@ pub struct Options {
     /// Only these modules (.wasm or .wat), called with arguments of `--seed`.
     #[arg(long)]
     file: Vec<PathBuf>,
+    /// Make the modules of `--file` smaller while they still differ, into `--artifacts`.
+    #[arg(long, requires = "file", requires = "artifacts")]
+    shrink: bool,
     /// Where modules come from.
     #[arg(long, value_enum, default_value = "all")]
     mode: Mode,
@@ -142,7 +145,13 @@ fn files(options: &Options, oracle: &Oracle) -> Result<bool, String> {
     in_threads(1, &|| {
         for path in &options.file {
             match wat::parse_file(path) {
-                Ok(wasm) => {
+                Ok(mut wasm) => {
+                    if options.shrink {
+                        wasm = pvf_fuzz::shrink(&wasm, |wasm| {
+                            let verdict = oracle.try_module(wasm, options.seed);
+                            matches!(verdict, Verdict::Different(_))
+                        });
+                    }
                     let verdict = oracle.try_module(&wasm, options.seed);
                     let mut summary = summary
                         .lock()
@@ -179,12 +188,7 @@ impl Summary {
                 self.counts.add(counts);
             }
             Verdict::Skipped(reason) => {
-                // Offsets and names aside, so that like reasons are counted together.
-                let reason: String = reason
-                    .chars()
-                    .filter(|c| !c.is_ascii_digit())
-                    .take(100)
-                    .collect();
+                let reason = without_digits(&reason);
                 *self.skipped.entry(reason).or_default() += 1;
             }
             Verdict::Different(difference) => {
