@@ -183,7 +183,7 @@ fn difference(expected: &Expected, ended: &Result<Ended, String>) -> Option<Stri
 
 /// Host functions panic by design; the caller makes a trap of it. Panics from
 /// anywhere else are still shown.
-fn silence_host_panics() {
+pub fn silence_host_panics() {
     let default = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
         let host = info

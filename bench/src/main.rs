@@ -6,6 +6,7 @@ mod compile;
 mod corpus;
 mod execute;
 mod measure;
+mod meters;
 mod ours;
 mod programs;
 mod report;
@@ -29,6 +30,9 @@ enum Command {
     Execute(Options),
     /// Compile and run small programs that do one thing each.
     Programs(Options),
+    /// Execute every candidate with both meters, here and in Wasmtime after `wasm-instrument`: gas and the limit
+    /// at which the logical stack overflows have to be the same.
+    Meters(Options),
     /// Prepare one file in this process and print the peak of its resident set.
     #[command(hide = true)]
     PeakMemory { engine: Engine, code: PathBuf },
@@ -95,6 +99,7 @@ fn main() -> ExitCode {
         Command::Compile(options) => compile::run(&options),
         Command::Execute(options) => execute::run(&options),
         Command::Programs(options) => programs::run(&options),
+        Command::Meters(options) => meters::run(&options),
         Command::PeakMemory { engine, code } => compile::print_peak_memory(engine, &code),
     };
     let thread = std::thread::Builder::new()

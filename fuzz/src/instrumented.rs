@@ -7,19 +7,16 @@
 use crate::observe::Limits;
 use pvf_instrument::{GAS_LEFT, GasLimit, InstrumentOptions, STACK_LOGICAL_LEFT, TRAP};
 use pvf_metering::Costs;
-use pvf_oracle::{HEIGHT, OracleError};
+use pvf_oracle::{HEIGHT, OracleError, WRITTEN_LIMIT};
 use pvf_spec::{Features, TrapKind};
 use wasm_encoder::reencode::{Reencode, RoundtripReencoder};
 use wasm_encoder::{ExportKind, ExportSection, RawSection};
 use wasmparser::{Parser, Payload};
 
-pub use pvf_oracle::GAS;
+pub use pvf_oracle::{GAS, HostGas};
 
 /// Name under which the start function is exported: it has to run after the limits are set.
 pub const START: &str = "__start";
-
-/// The logical limit written into modules; a call gets less by starting higher.
-const WRITTEN_LIMIT: u32 = 1 << 30;
 
 /// Who put the meters in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +65,13 @@ impl Instrumented {
             stack_logical_max: stack.then_some(WRITTEN_LIMIT),
             gas: Some(costs),
         };
-        let (wasm, by) = match pvf_oracle::instrument(wasm, &meters) {
+        // It reads some sections of wider languages, but does not know where they belong.
+        let instrumented = pvf_oracle::instrument(wasm, &meters).and_then(|wasm| {
+            let valid = wasmparser::validate(&wasm);
+            valid.map_err(|error| OracleError::Unreadable(error.to_string()))?;
+            Ok(wasm)
+        });
+        let (wasm, by) = match instrumented {
             Ok(wasm) => (wasm, By::WasmInstrument),
             Err(OracleError::Unreadable(_)) => (by_ours(wasm, features, costs, stack)?, By::Ours),
             Err(error @ OracleError::Shape) => {
@@ -147,34 +150,6 @@ pub trait Globals {
     fn get(&mut self, name: &str) -> Option<u64>;
     /// Makes it hold something.
     fn set(&mut self, name: &str, bits: u64) -> Result<(), String>;
-}
-
-/// What the host counts of gas where the module calls [`GAS`].
-#[derive(Clone, Copy, Debug, Default)]
-pub struct HostGas {
-    used: u64,
-    limit: u64,
-    exhausted: bool,
-}
-
-impl HostGas {
-    /// None used.
-    pub fn new(limit: u64) -> Self {
-        Self {
-            limit,
-            ..Self::default()
-        }
-    }
-
-    /// Takes a charge in; `None` if it does not fit.
-    pub fn charge(&mut self, amount: u64) -> Option<()> {
-        let used = self.used.checked_add(amount);
-        match used.filter(|&used| used <= self.limit) {
-            Some(used) => self.used = used,
-            None => self.exhausted = true,
-        }
-        (!self.exhausted).then_some(())
-    }
 }
 
 /// Gives a fresh instance its gas.

@@ -21,9 +21,11 @@
 #![forbid(unsafe_code)]
 
 mod charges;
+mod gas;
 mod prices;
 
 pub use charges::{CHARGED_CALL_LEN, charged_call, logical_costs};
+pub use gas::HostGas;
 pub use prices::{DELIMITER_PRICE, Prices};
 pub use wasm_instrument;
 pub use wasm_instrument::parity_wasm;
@@ -40,6 +42,9 @@ pub const HEIGHT: &str = "__logical_stack_height";
 
 /// Module and name of the function that is called to charge gas.
 pub const GAS: (&str, &str) = ("__metering", "gas");
+
+/// A limit to write into modules whose limits are set from outside: beyond all that are.
+pub const WRITTEN_LIMIT: u32 = 1 << 30;
 
 /// What to enforce.
 #[derive(Clone, Copy, Debug, Default)]

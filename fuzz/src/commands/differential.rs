@@ -96,6 +96,11 @@ pub fn run(options: &Options) -> Result<bool, String> {
                 eprintln!("seed {seed}");
             }
             let verdict = oracle.try_seed(&generator, seed, options.mode);
+            if options.verbose
+                && let Verdict::Skipped(reason) = &verdict
+            {
+                eprintln!("seed {seed} is skipped: {reason}");
+            }
             let mut summary = summary
                 .lock()
                 .unwrap_or_else(|poisoned| poisoned.into_inner());
