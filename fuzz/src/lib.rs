@@ -25,10 +25,13 @@ mod ours;
 mod peer;
 mod program;
 mod random;
+pub mod scripts;
+mod threads;
 
 pub use generate::{Generator, Mode, Subject, generate_from, mutant_of};
 pub use mutate::shrink;
 pub use observe::{Call, Ending, Function, HostFunctions, Limits, Observation, Plan, Step};
-pub use ours::Ours;
+pub use ours::{Ours, Run};
 pub use peer::Peer;
 pub use random::Random;
+pub use threads::in_threads;

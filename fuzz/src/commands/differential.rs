@@ -1,7 +1,7 @@
 //! `pvf-fuzz differential`.
 
 use pvf_fuzz::differential::{Counts, Difference, Oracle, Verdict, without_digits};
-use pvf_fuzz::{Generator, Mode};
+use pvf_fuzz::{Generator, Mode, in_threads};
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -125,23 +125,6 @@ pub fn run(options: &Options) -> Result<bool, String> {
         .unwrap_or_else(|poisoned| poisoned.into_inner());
     summary.print(start.elapsed());
     Ok(summary.differences.is_empty())
-}
-
-/// Runs the work in threads whose stacks satisfy the peer.
-fn in_threads(count: u64, work: &(impl Fn() + Sync)) -> Result<(), String> {
-    std::thread::scope(|scope| {
-        let threads: Result<Vec<_>, _> = (0..count)
-            .map(|_| {
-                std::thread::Builder::new()
-                    .stack_size(pvf_peer::THREAD_STACK_BYTES)
-                    .spawn_scoped(scope, work)
-            })
-            .collect();
-        for thread in threads.map_err(|error| error.to_string())? {
-            thread.join().map_err(|_| "a thread panicked".to_owned())?;
-        }
-        Ok(())
-    })
 }
 
 fn files(options: &Options, oracle: &Oracle) -> Result<bool, String> {

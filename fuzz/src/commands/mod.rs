@@ -4,3 +4,4 @@ pub mod bad_input;
 pub mod corpus;
 pub mod counts;
 pub mod differential;
+pub mod meters;
