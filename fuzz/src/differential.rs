@@ -178,6 +178,7 @@ impl Oracle {
         match (ours, instrumented) {
             (Ok(ours), Ok(instrumented)) => Ok(Ok((ours, instrumented))),
             (Err(NotPrepared::ByMeter(_)), Err(NotInstrumented::ByRule(reason))) => Ok(Err(reason)),
+            (Err(NotPrepared::BeyondLimit(reason)), _) => Err(Stop::Skipped(reason)),
             (Err(NotPrepared::Otherwise(error)), _) => Err(Stop::Different(format!(
                 "ours does not prepare it: {error}"
             ))),

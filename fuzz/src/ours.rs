@@ -26,6 +26,8 @@ pub struct Prepared {
 pub enum NotPrepared {
     /// The rules of the meters refuse it, valid as it is.
     ByMeter(String),
+    /// It is beyond a limit by count, which the oracles do not have.
+    BeyondLimit(String),
     /// Anything else.
     Otherwise(String),
 }
@@ -54,6 +56,7 @@ impl Ours {
             let text = error.to_string();
             match error {
                 CompileError::Meter { .. } => NotPrepared::ByMeter(text),
+                CompileError::Limit { .. } => NotPrepared::BeyondLimit(text),
                 _ => NotPrepared::Otherwise(text),
             }
         })?;

@@ -7,6 +7,7 @@
 mod instrument;
 
 use instrument::{GAS, HEIGHT, Instrumented, instrument};
+use pvf_oracle::{HostGas, overflown};
 use serde_json::{Value, json};
 use std::io::{self, BufRead, Write};
 use wasmtime::{
@@ -32,9 +33,7 @@ const STACK_BYTES: usize = 64 << 20;
 
 struct State {
     limits: StoreLimits,
-    gas_used: u64,
-    gas_limit: Option<u64>,
-    out_of_gas: bool,
+    gas: HostGas,
 }
 
 fn main() -> io::Result<()> {
@@ -123,9 +122,7 @@ fn ask(question: &Value, instrumented: bool) -> Result<Value, String> {
         limits: StoreLimitsBuilder::new()
             .memory_size(pages as usize * 65_536)
             .build(),
-        gas_used: 0,
-        gas_limit: question["gas_limit"].as_u64(),
-        out_of_gas: false,
+        gas: HostGas::new(question["gas_limit"].as_u64().unwrap_or(u64::MAX)),
     };
     let mut store = Store::new(&engine, state);
     store.limiter(|state| &mut state.limits);
@@ -142,7 +139,7 @@ fn ask(question: &Value, instrumented: bool) -> Result<Value, String> {
         steps.push(last["trap"].clone());
     }
     last["steps"] = steps.into();
-    last["gas_used"] = store.data().gas_used.into();
+    last["gas_used"] = store.data().gas.used.into();
     Ok(last)
 }
 
@@ -157,14 +154,8 @@ fn link(store: &mut Store<State>, module: &Module) -> wasmtime::Result<Linker<St
                     GAS.0,
                     GAS.1,
                     |mut caller: wasmtime::Caller<'_, State>, amount: u64| {
-                        let state = caller.data_mut();
-                        let used = state.gas_used.saturating_add(amount);
-                        if state.gas_limit.is_some_and(|limit| used > limit) {
-                            state.out_of_gas = true;
-                            return Err(Error::msg("out of gas"));
-                        }
-                        state.gas_used = used;
-                        Ok(())
+                        let charged = caller.data_mut().gas.charge(amount);
+                        charged.ok_or_else(|| Error::msg("out of gas"))
                     },
                 )?;
             }
@@ -212,11 +203,11 @@ fn call(
     let height = instance
         .get_global(&mut *store, HEIGHT)
         .and_then(|global| global.get(&mut *store).i32());
-    let overflown = limit.is_some_and(|limit| height.is_some_and(|height| height as u32 > limit));
+    let overflown = limit.is_some_and(|limit| height.is_some_and(|it| overflown(it as u32, limit)));
     let kind = match error.downcast_ref::<Trap>() {
         Some(Trap::UnreachableCodeReached) if overflown => "stack_overflow",
         Some(trap) => kind(*trap),
-        None if store.data().out_of_gas => "out_of_gas",
+        None if store.data().gas.exhausted => "out_of_gas",
         None => "host_error",
     };
     Ok(json!({"outcome": "invalid", "result": null, "trap": kind, "reason": format!("{error:#}")}))
