@@ -66,9 +66,7 @@ fn named(store: &mut Store<u64>, wasm: &[u8], export: &str, arguments: &[i32]) -
         *caller.data_mut() += amount as u64
     });
     let never = Func::wrap(&mut *store, |_: i32, _: i32, _: i32, _: i32| {});
-    linker
-        .define(GAS.0, GAS.1, charge)
-        .expect("defined once");
+    linker.define(GAS.0, GAS.1, charge).expect("defined once");
     linker.define("host", "never", never).expect("defined once");
     let instance = linker
         .instantiate_and_start(&mut *store, &module)

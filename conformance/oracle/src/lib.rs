@@ -1,6 +1,6 @@
 //! `wasm-instrument` 0.4, which Polkadot's workers use, as the oracle of both meters.
 //!
-//! In: a module of WebAssembly 1.0 (with sign extension or not) and the meters wanted. Out: a module that any
+//! In: a module of WebAssembly 1.0 (with the feature `sign_ext` sign extension too) and the meters wanted. Out: a module that any
 //! engine can run and that enforces them itself, by code and numbers that nobody here wrote.
 //!
 //! - *Logical stack*: the limiter's own counter, exported as [`HEIGHT`]. It traps `unreachable`, and then the

@@ -1,4 +1,4 @@
-;; A switch that wasm-instrument knows.
+;; A switch that wasm-instrument knows only if it is built so.
 (module
   (func (export "f") (param i32 i64) (result i64)
     (i64.add (i64.extend32_s (local.get 1))
