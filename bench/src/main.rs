@@ -2,6 +2,8 @@
 //! that whatever disturbs the machine disturbs all.
 #![deny(unsafe_code)]
 
+#[cfg(feature = "wasmtime")]
+mod agreement;
 mod corpus;
 mod engine;
 mod engines;
@@ -57,6 +59,10 @@ enum Command {
     Boundary(Options),
     /// What the meters of this repository's engine cost, and what its loop idioms bring.
     Meters(Options),
+    /// Execute every candidate with both meters, here and in Wasmtime after `wasm-instrument`: gas and the
+    /// limit at which the logical stack overflows have to be the same.
+    #[cfg(feature = "wasmtime")]
+    Agree(Options),
     /// Compile generated modules of all sizes and of shapes made to hurt.
     Linear(linear::Arguments),
     /// What Binaryen's wasm-opt changes.
@@ -143,6 +149,8 @@ fn work(command: Command) -> Result<bool, String> {
             run.boundary = boundary::measure(&options)?;
             finish(&run, &options)
         }
+        #[cfg(feature = "wasmtime")]
+        Command::Agree(options) => agreement::run(&options),
         Command::Meters(options) => {
             run.meters = meters::measure(&options)?;
             finish(&run, &options)

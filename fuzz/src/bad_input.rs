@@ -84,8 +84,9 @@ impl Inputs {
                     .extend([fixture.code.clone(), code.wasm.clone()]);
             }
         }
+        let generator = crate::Generator::new()?;
         for seed in 0..64 {
-            if let Ok(subject) = crate::generate(seed, crate::Mode::Both) {
+            if let Ok(subject) = generator.generate(seed, crate::Mode::All) {
                 let text = wasmprinter::print_bytes(&subject.wasm);
                 if let (0, Ok(text)) = (seed % 4, text) {
                     inputs.blobs.push(text.into_bytes());

@@ -1,16 +1,26 @@
-//! The oracle: the same plan in both engines has to give the same observations.
+//! The oracles: the same plan in every engine, within the same limits, has to give the same observations.
 
-use crate::generate::{Mode, Subject, generate};
-use crate::observe::{Ending, Observation, Plan, Step};
-use crate::{Ours, Peer};
+use crate::compare::{class, compare_step};
+use crate::generate::{Generator, Mode, Subject};
+use crate::instrumented::{By, Instrumented, NotInstrumented};
+use crate::interpreter::{self, Interpreter};
+use crate::observe::{Ending, Limits, Observation, Plan, Step};
+use crate::ours::{NotPrepared, Ours, Prepared, Run};
+use crate::random::{Random, mix};
+use crate::{limits, peer};
+use pvf_compiler::Metering;
+use pvf_metering::Costs;
 use pvf_spec::{Features, TrapKind};
 use std::collections::BTreeMap;
-use std::fmt::Write;
+use std::sync::Arc;
 
-/// What trying one seed said.
+/// Runs of each step within limits near what it used: most of the time goes into compilation.
+const NEAR_RUNS: u32 = 4;
+
+/// What trying one module said.
 #[derive(Debug)]
 pub enum Verdict {
-    /// Both engines did the same.
+    /// All engines did the same.
     Same(Counts),
     /// There was nothing to compare.
     Skipped(String),
@@ -21,13 +31,30 @@ pub enum Verdict {
 /// How many of what was compared.
 #[derive(Clone, Debug, Default)]
 pub struct Counts {
-    /// Calls (and failed instantiations) by how they ended.
+    /// Calls (and failed instantiations) of ours, each within given limits, that an oracle confirmed, by how
+    /// they ended.
     pub endings: BTreeMap<&'static str, u64>,
-    /// Calls that were not compared, since one of the engines ran out of stack: their
-    /// stacks are of unlike sizes.
-    pub stack: u64,
-    /// Runs that were left out since they take too long.
-    pub endless: u64,
+    /// The same by oracle, so that a call counts once for each.
+    pub oracles: BTreeMap<&'static str, u64>,
+    /// Calls in which an oracle's own stack ended, by oracle; not compared.
+    pub native_stack: BTreeMap<&'static str, u64>,
+    /// Why an oracle did not take part in a module.
+    pub absent: BTreeMap<String, u64>,
+}
+
+impl Counts {
+    /// Adds up.
+    pub fn add(&mut self, other: Counts) {
+        fn sum<K: Ord>(into: &mut BTreeMap<K, u64>, from: BTreeMap<K, u64>) {
+            for (key, count) in from {
+                *into.entry(key).or_default() += count;
+            }
+        }
+        sum(&mut self.endings, other.endings);
+        sum(&mut self.oracles, other.oracles);
+        sum(&mut self.native_stack, other.native_stack);
+        sum(&mut self.absent, other.absent);
+    }
 }
 
 /// A finding.
@@ -39,24 +66,45 @@ pub struct Difference {
     pub what: String,
 }
 
-/// Both engines, ready to compare.
+/// Why a comparison ended before its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// With a difference.
+    Different(String),
+    /// Nothing more can be compared.
+    Skipped(String),
+}
+
+/// All engines, ready to compare.
 pub struct Oracle {
-    peer: Peer,
+    peer: peer::Peer,
+    interpreter: Interpreter,
     ours: Ours,
 }
 
+/// One module in all engines.
+pub struct Compiled {
+    ours: Prepared,
+    /// Ours again, with fewer meters or none.
+    other: Option<Prepared>,
+    by: By,
+    peer: peer::Compiled,
+    interpreter: Option<interpreter::Compiled>,
+}
+
 impl Oracle {
-    /// Sets both engines up.
+    /// Sets the engines up.
     pub fn new() -> Result<Self, String> {
         Ok(Self {
-            peer: Peer::new().map_err(|error| error.to_string())?,
+            peer: peer::Peer::new().map_err(|error| error.to_string())?,
+            interpreter: Interpreter::default(),
             ours: Ours,
         })
     }
 
     /// Generates the module of a seed and compares.
-    pub fn try_seed(&self, seed: u64, mode: Mode) -> Verdict {
-        match generate(seed, mode) {
+    pub fn try_seed(&self, generator: &Generator, seed: u64, mode: Mode) -> Verdict {
+        match generator.generate(seed, mode) {
             Ok(subject) => self.try_subject(subject),
             Err(reason) => Verdict::Skipped(reason),
         }
@@ -64,227 +112,262 @@ impl Oracle {
 
     /// Compares on a given module, if it belongs to the accepted language.
     pub fn try_module(&self, wasm: &[u8], seed: u64) -> Verdict {
-        self.try_subject(Subject {
-            seed,
-            features: Features::ALL,
-            wasm: wasm.to_vec(),
-            terminates: false,
-        })
+        match Subject::given(wasm.to_vec(), seed) {
+            Ok(subject) => self.try_subject(subject),
+            Err(reason) => Verdict::Skipped(reason),
+        }
     }
 
     /// Compares on a generated module.
     pub fn try_subject(&self, subject: Subject) -> Verdict {
         match self.compare(&subject) {
-            Ok(Ok(counts)) => Verdict::Same(counts),
-            Ok(Err(what)) => Verdict::Different(Box::new(Difference { subject, what })),
-            Err(reason) => Verdict::Skipped(reason),
+            Ok(counts) => Verdict::Same(counts),
+            Err(Stop::Different(what)) => {
+                Verdict::Different(Box::new(Difference { subject, what }))
+            }
+            Err(Stop::Skipped(reason)) => Verdict::Skipped(reason),
         }
     }
 
-    /// `Ok(Err(..))` is a difference, `Err(..)` a reason why nothing was compared.
-    fn compare(&self, subject: &Subject) -> Result<Result<Counts, String>, String> {
-        let plan = Plan::new(&subject.wasm, subject.seed).map_err(|error| error.to_string())?;
-        let fuel = !subject.terminates;
-        let peer = match self.peer.compile(&subject.wasm, fuel) {
-            Ok(module) => module,
-            Err(error) => return Err(format!("the peer does not compile it: {error:#}")),
-        };
-        let ours = match self.ours.compile(subject) {
-            Ok(module) => module,
-            Err(error) => return Ok(Err(format!("ours does not prepare it: {error}"))),
+    fn compare(&self, subject: &Subject) -> Result<Counts, Stop> {
+        let plan = Plan::new(&subject.wasm, subject.seed)
+            .map_err(|error| Stop::Skipped(error.to_string()))?;
+        if plan.steps.is_empty() {
+            return Err(Stop::Skipped("no function is exported".to_owned()));
+        }
+        let mut random = Random::new(mix(!subject.seed));
+        let prices = limits::prices(&mut random, subject.terminates);
+        let first = limits::first(&mut random, &prices, subject.terminates);
+        let other = Metering {
+            logical_stack: random.one_in(3),
+            gas: random.one_in(3).then(|| Arc::new(prices.costs.clone())),
         };
         let mut counts = Counts::default();
+        let compiled = self.compile(
+            &subject.wasm,
+            subject.features,
+            &prices.costs,
+            Some(other),
+            &mut counts,
+        )?;
         for step in &plan.steps {
-            let peer = self
-                .peer
-                .run(&peer, &plan, step, fuel)
-                .map_err(|error| format!("the peer does not run it: {error:#}"))?;
-            if peer.iter().any(ran_out_of_fuel) {
-                counts.endless += 1;
-                continue;
-            }
-            let ours = match self.ours.run(&ours, &plan, step) {
-                Ok(observations) => observations,
-                Err(error) => {
-                    return Ok(Err(format!("ours fails in {:?}: {error}", step.function)));
-                }
-            };
-            if let Err(what) = compare_step(&plan, step, &peer, &ours, &mut counts) {
-                return Ok(Err(what));
+            let run = self.run_step(&compiled, &plan, step, first, &mut counts)?;
+            for _ in 0..NEAR_RUNS {
+                let near = limits::near(&mut random, first, run.peak, &run.observations);
+                self.run_step(&compiled, &plan, step, near, &mut counts)?;
             }
         }
-        Ok(Ok(counts))
+        Ok(counts)
     }
-}
 
-fn compare_step(
-    plan: &Plan,
-    step: &Step,
-    peer: &[Observation],
-    ours: &[Observation],
-    counts: &mut Counts,
-) -> Result<(), String> {
-    for (call, (peer, ours)) in peer.iter().zip(ours).enumerate() {
-        if is_stack(peer) || is_stack(ours) {
-            // Everything after it may differ as well.
-            counts.stack += 1;
+    /// Ours with the meters, and the module with the oracle's; the inner error says why the rules of the meters
+    /// refuse it, in both.
+    fn meter(
+        &self,
+        wasm: &[u8],
+        features: Features,
+        costs: &Costs,
+        stack: bool,
+    ) -> Result<Result<(Prepared, Instrumented), String>, Stop> {
+        let metering = Metering {
+            logical_stack: stack,
+            gas: Some(Arc::new(costs.clone())),
+        };
+        let ours = self.ours.compile(wasm, features, metering);
+        let instrumented = Instrumented::new(wasm, features, costs, stack);
+        match (ours, instrumented) {
+            (Ok(ours), Ok(instrumented)) => Ok(Ok((ours, instrumented))),
+            (Err(NotPrepared::ByMeter(_)), Err(NotInstrumented::ByRule(reason))) => Ok(Err(reason)),
+            (Err(NotPrepared::BeyondLimit(reason)), _) => Err(Stop::Skipped(reason)),
+            (Err(NotPrepared::Otherwise(error)), _) => Err(Stop::Different(format!(
+                "ours does not prepare it: {error}"
+            ))),
+            (Err(NotPrepared::ByMeter(error)), Ok(_)) => {
+                Err(Stop::Different(format!("only ours refuses it: {error}")))
+            }
+            (Ok(_), Err(NotInstrumented::ByRule(error))) => {
+                Err(Stop::Different(format!("ours does not refuse it: {error}")))
+            }
+            (_, Err(NotInstrumented::Unable(error))) => Err(Stop::Skipped(error)),
+        }
+    }
+
+    /// A module in every engine; with `other` also in ours with those meters.
+    pub fn compile(
+        &self,
+        wasm: &[u8],
+        features: Features,
+        costs: &Costs,
+        other: Option<Metering>,
+        counts: &mut Counts,
+    ) -> Result<Compiled, Stop> {
+        let (ours, instrumented) = match self.meter(wasm, features, costs, true)? {
+            Ok(both) => both,
+            // Valid, but the logical stack has no cost for it.
+            Err(reason) => {
+                let reason = format!("only gas is compared: {reason}");
+                *counts.absent.entry(without_digits(&reason)).or_default() += 1;
+                self.meter(wasm, features, costs, false)?
+                    .map_err(|reason| Stop::Skipped(format!("refused by both: {reason}")))?
+            }
+        };
+        let peer = self
+            .peer
+            .compile(&instrumented)
+            .map_err(|error| Stop::Skipped(format!("Wasmtime does not compile it: {error:#}")))?;
+        let interpreter = match self.interpreter.compile(&instrumented) {
+            Ok(module) => Some(module),
+            Err(error) => {
+                let reason = format!("wasmi does not compile it: {error}");
+                *counts.absent.entry(reason).or_default() += 1;
+                None
+            }
+        };
+        let other = other.map(|other| {
+            let other = Metering {
+                logical_stack: other.logical_stack && instrumented.meters.stack,
+                ..other
+            };
+            self.ours.compile(wasm, features, other)
+        });
+        let other = other
+            .transpose()
+            .map_err(|error| Stop::Different(format!("with fewer meters: {error:?}")))?;
+        Ok(Compiled {
+            ours,
+            other,
+            by: instrumented.meters.by,
+            peer,
+            interpreter,
+        })
+    }
+
+    /// Runs a step in every engine and compares; what ours did.
+    pub fn run_step(
+        &self,
+        compiled: &Compiled,
+        plan: &Plan,
+        step: &Step,
+        limits: Limits,
+        counts: &mut Counts,
+    ) -> Result<Run, Stop> {
+        let ours = self
+            .ours
+            .run(&compiled.ours, plan, step, limits)
+            .map_err(|error| Stop::Different(format!("ours fails: {error}")))?;
+        let seen = &ours.observations;
+        let mut confirmed = 0;
+        let mut compare = |oracle: &'static str, theirs: &[Observation]| {
+            let compared =
+                compare_step(plan, step, limits, oracle, theirs, seen).map_err(Stop::Different)?;
+            confirmed = confirmed.max(compared.calls);
+            *counts.oracles.entry(oracle).or_default() += compared.calls as u64;
+            if compared.native_stack {
+                *counts.native_stack.entry(oracle).or_default() += 1;
+            }
+            Ok(())
+        };
+        let theirs = self
+            .peer
+            .run(&compiled.peer, plan, step, limits)
+            .map_err(|error| Stop::Skipped(format!("Wasmtime does not run it: {error:#}")))?;
+        compare(name(compiled.by, "Wasmtime"), &theirs)?;
+        if let Some(module) = &compiled.interpreter {
+            let theirs = self
+                .interpreter
+                .run(module, plan, step, limits)
+                .map_err(|error| Stop::Skipped(format!("wasmi does not run it: {error}")))?;
+            compare(name(compiled.by, "wasmi"), &theirs)?;
+        }
+        for observation in &seen[..confirmed] {
+            *counts
+                .endings
+                .entry(class(&observation.ending))
+                .or_default() += 1;
+        }
+        self.run_other(compiled, plan, step, limits, &ours)?;
+        Ok(ours)
+    }
+
+    /// Where no limit ended anything, ours with fewer meters has to do the same.
+    fn run_other(
+        &self,
+        compiled: &Compiled,
+        plan: &Plan,
+        step: &Step,
+        limits: Limits,
+        ours: &Run,
+    ) -> Result<(), Stop> {
+        let Some(other) = &compiled.other else {
+            return Ok(());
+        };
+        if ours.observations.iter().any(by_limit) {
             return Ok(());
         }
-        if peer != ours {
-            return Err(describe(plan, step, call, peer, ours));
+        let run = self
+            .ours
+            .run(other, plan, step, limits)
+            .map_err(|error| Stop::Different(format!("ours with fewer meters fails: {error}")))?;
+        let mut expected = ours.observations.clone();
+        for (expected, seen) in expected.iter_mut().zip(&run.observations) {
+            if seen.gas_used.is_none() {
+                expected.gas_used = None;
+            }
         }
-        *counts.endings.entry(class(&ours.ending)).or_default() += 1;
-    }
-    if peer.len() != ours.len() {
-        return Err(format!(
-            "{} observations in Wasmtime, {} in ours",
-            peer.len(),
-            ours.len()
-        ));
-    }
-    Ok(())
-}
-
-fn is_stack(observation: &Observation) -> bool {
-    observation.ending == Ending::Trapped(TrapKind::StackOverflow)
-}
-
-fn ran_out_of_fuel(observation: &Observation) -> bool {
-    observation.ending == Ending::Trapped(TrapKind::OutOfGas)
-}
-
-/// The name under which an ending is counted.
-pub fn class(ending: &Ending) -> &'static str {
-    match ending {
-        Ending::Returned(_) => "returned",
-        Ending::Trapped(kind) => kind.name(),
-        Ending::NotInstantiated => "not_instantiated",
+        let with = "ours with fewer meters";
+        compare_step(plan, step, limits, with, &run.observations, &expected)
+            .map(drop)
+            .map_err(Stop::Different)
     }
 }
 
-fn describe(
-    plan: &Plan,
-    step: &Step,
-    call: usize,
-    peer: &Observation,
-    ours: &Observation,
-) -> String {
-    let mut text = String::new();
-    let arguments: Vec<String> = step
-        .parameters
-        .iter()
-        .zip(&step.calls[call])
-        .map(|(ty, bits)| format!("{ty}:{bits:#x}"))
-        .collect();
-    _ = writeln!(
-        text,
-        "call {call} of {:?} with ({})",
-        step.function,
-        arguments.join(", ")
-    );
-    let mut line = |what: &str, peer: String, ours: String| {
-        if peer != ours {
-            _ = writeln!(text, "  {what}: Wasmtime {peer}, ours {ours}");
-        }
-    };
-    line(
-        "ending",
-        format!("{:x?}", peer.ending),
-        format!("{:x?}", ours.ending),
-    );
-    line(
-        "memory (pages, hash)",
-        format!("{:x?}", peer.memory),
-        format!("{:x?}", ours.memory),
-    );
-    line(
-        "host calls (hash)",
-        format!("{:x}", peer.host_calls),
-        format!("{:x}", ours.host_calls),
-    );
-    for (index, name) in plan.globals.iter().enumerate() {
-        line(
-            &format!("global {name:?}"),
-            format!("{:x?}", peer.globals.get(index)),
-            format!("{:x?}", ours.globals.get(index)),
-        );
+/// Offsets and indices aside, so that like reasons are counted together.
+pub fn without_digits(reason: &str) -> String {
+    let reason = reason.split(" (at offset").next().unwrap_or_default();
+    reason
+        .chars()
+        .filter(|c| !c.is_ascii_digit())
+        .take(100)
+        .collect()
+}
+
+fn name(by: By, engine: &'static str) -> &'static str {
+    match (by, engine) {
+        (By::WasmInstrument, "Wasmtime") => "Wasmtime after wasm-instrument",
+        (By::WasmInstrument, _) => "wasmi after wasm-instrument",
+        (By::Ours, "Wasmtime") => "Wasmtime after pvf instrument",
+        (By::Ours, _) => "wasmi after pvf instrument",
     }
-    text
+}
+
+fn by_limit(observation: &Observation) -> bool {
+    matches!(
+        observation.ending,
+        Ending::Trapped(TrapKind::StackOverflow | TrapKind::OutOfGas)
+    )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Every kind of difference is one.
-    #[test]
-    fn sees_every_difference() {
-        let plan = Plan {
-            globals: vec!["g".to_owned()],
-            ..Plan::default()
-        };
-        let step = Step {
-            function: "f".to_owned(),
-            parameters: vec![],
-            results: vec![],
-            calls: vec![vec![]],
-        };
-        let same = Observation {
-            ending: Ending::Returned(vec![1]),
-            memory: Some((1, 2)),
-            globals: vec![3],
-            host_calls: 4,
-        };
-        let compare = |ours: &[Observation]| {
-            let peer = std::slice::from_ref(&same);
-            compare_step(&plan, &step, peer, ours, &mut Counts::default())
-        };
-        assert_eq!(compare(std::slice::from_ref(&same)), Ok(()));
-        let others = [
-            Observation {
-                ending: Ending::Returned(vec![0]),
-                ..same.clone()
-            },
-            Observation {
-                ending: Ending::Trapped(TrapKind::Unreachable),
-                ..same.clone()
-            },
-            Observation {
-                memory: Some((1, 0)),
-                ..same.clone()
-            },
-            Observation {
-                globals: vec![0],
-                ..same.clone()
-            },
-            Observation {
-                host_calls: 0,
-                ..same.clone()
-            },
-        ];
-        for other in others {
-            let what = compare(&[other]).expect_err("differs");
-            assert!(what.contains("Wasmtime"), "{what}");
-        }
-        assert!(compare(&[]).is_err());
-        let overflow = Observation {
-            ending: Ending::Trapped(TrapKind::StackOverflow),
-            ..same.clone()
-        };
-        assert_eq!(compare(&[overflow]), Ok(()));
+    /// The peer's stack does not fit the threads of tests.
+    fn with_stack(work: impl FnOnce() + Send + 'static) {
+        let thread = std::thread::Builder::new().stack_size(pvf_peer::THREAD_STACK_BYTES);
+        let done = thread.spawn(work).expect("starts").join();
+        assert!(done.is_ok());
     }
 
     /// Some of everything, end to end.
     #[test]
     fn engines_agree_on_some_seeds() {
-        // The peer's stack does not fit the threads of tests.
-        let thread = std::thread::Builder::new().stack_size(pvf_peer::THREAD_STACK_BYTES);
-        let work = || {
-            let oracle = Oracle::new().expect("both engines start");
-            for mode in [Mode::Smith, Mode::Program, Mode::Mutated] {
+        with_stack(|| {
+            let oracle = Oracle::new().expect("the engines start");
+            let generator = Generator::new().expect("the seeds are there");
+            for mode in [Mode::Smith, Mode::Program, Mode::Mutate, Mode::Flip] {
                 let mut compared = 0;
                 for seed in 0..20 {
-                    match oracle.try_seed(seed, mode) {
+                    match oracle.try_seed(&generator, seed, mode) {
                         Verdict::Same(_) => compared += 1,
                         Verdict::Skipped(_) => {}
                         Verdict::Different(it) => panic!("{mode:?} {seed}: {}", it.what),
@@ -292,8 +375,93 @@ mod tests {
                 }
                 assert!(compared > 5, "{mode:?}: {compared} compared");
             }
+        });
+    }
+
+    /// A recursion of 7 calls of 3 units each, of 9 gas each but the last; the module's own `unreachable` stays
+    /// what it is.
+    #[test]
+    fn known_modules_end_alike_everywhere() {
+        let text = r#"(module
+            (global $turns (export "turns") (mut i32) (i32.const 0))
+            (func $down (export "down") (param i32)
+                (global.set $turns (i32.add (global.get $turns) (i32.const 1)))
+                (br_if 0 (i32.eqz (local.get 0)))
+                (call $down (i32.sub (local.get 0) (i32.const 1))))
+            (func (export "unreachable") unreachable))"#;
+        let wider = text.replace(
+            "(func (export \"u",
+            "(func (result i32 i32) unreachable) (func (export \"u",
+        );
+        with_stack(move || {
+            for (text, oracles) in [
+                (
+                    text,
+                    [
+                        "Wasmtime after wasm-instrument",
+                        "wasmi after wasm-instrument",
+                    ],
+                ),
+                (
+                    &wider,
+                    [
+                        "Wasmtime after pvf instrument",
+                        "wasmi after pvf instrument",
+                    ],
+                ),
+            ] {
+                ends_alike(text, oracles);
+            }
+        });
+    }
+
+    fn ends_alike(text: &str, oracles: [&'static str; 2]) {
+        use crate::observe::Call;
+        let wasm = wat::parse_str(text).expect("a module");
+        let plan = Plan::without_calls(&wasm).expect("a module");
+        let oracle = Oracle::new().expect("the engines start");
+        let step = |function, arguments| Step {
+            calls: vec![Call {
+                function,
+                arguments,
+            }],
         };
-        let done = thread.spawn(work).expect("starts").join();
-        assert!(done.is_ok());
+        let mut counts = Counts::default();
+        let compiled = oracle
+            .compile(&wasm, Features::ALL, &Costs::default(), None, &mut counts)
+            .expect("in every engine");
+        let mut run = |step: &Step, stack, gas| {
+            let limits = Limits { stack, gas };
+            let run = oracle.run_step(&compiled, &plan, step, limits, &mut counts);
+            let run = run.expect("the engines agree");
+            (run.peak, run.observations[0].clone())
+        };
+        let down = step(0, vec![6]);
+        let (peak, free) = run(&down, 1_000, 1_000);
+        assert_eq!(free.ending, Ending::Returned(vec![]));
+        let (peak, used) = (
+            peak.expect("counted") as u32,
+            free.gas_used.expect("counted"),
+        );
+        assert_eq!(peak % 7, 0);
+
+        let overflow = Ending::Trapped(TrapKind::StackOverflow);
+        let (_, at_peak) = run(&down, peak, 1_000);
+        assert_eq!(at_peak, free);
+        let (_, below) = run(&down, peak - 1, 1_000);
+        assert_eq!((below.ending, below.globals), (overflow, vec![6]));
+
+        let out_of_gas = Ending::Trapped(TrapKind::OutOfGas);
+        let (_, all_used) = run(&down, 1_000, used);
+        assert_eq!(all_used, free);
+        let (_, below) = run(&down, 1_000, used - 1);
+        assert_eq!((below.ending, below.globals), (out_of_gas, vec![6]));
+
+        let (_, own) = run(&step(1, vec![]), 1_000, 1_000);
+        assert_eq!(own.ending, Ending::Trapped(TrapKind::Unreachable));
+        // Six runs, each in two oracles.
+        let seen: Vec<_> = counts.oracles.into_iter().collect();
+        assert_eq!(seen, oracles.map(|oracle| (oracle, 6)));
+        assert_eq!(counts.native_stack, BTreeMap::new());
     }
 }

@@ -1,6 +1,7 @@
 //! Modules from seeds.
 
 use crate::damage::flip;
+use crate::mutate::{Seeds, mutate};
 use crate::program::program;
 use crate::random::Random;
 use arbitrary::Unstructured;
@@ -23,12 +24,13 @@ pub enum Mode {
     /// Our own generator: few shapes of modules, bodies that compute: expressions over
     /// many locals, loops, calls, all results observed.
     Program,
-    /// Either of them, with a few bits of the module flipped so that it is still valid:
-    /// what no generator thinks of. Such modules may run for ever, so Wasmtime gets fuel and goes
-    /// first, and what takes too long is left out.
-    Mutated,
-    /// The first two, by turns.
-    Both,
+    /// `wasm-mutate` on modules of the repository: corpus, conformance suite, fixtures.
+    Mutate,
+    /// A module of the first two with a few bits flipped so that it is still valid:
+    /// what no generator thinks of.
+    Flip,
+    /// All of these; the first two more often.
+    All,
 }
 
 /// A module to be tried.
@@ -40,49 +42,96 @@ pub struct Subject {
     pub features: Features,
     /// The module.
     pub wasm: Vec<u8>,
-    /// Whether every run of it ends by itself.
+    /// Whether every run of it ends by itself; gas ends the others.
     pub terminates: bool,
 }
 
-/// The module of a seed. The error says why there is none: the generator failed, or
-/// made something outside the language it was to keep to.
-pub fn generate(seed: u64, mode: Mode) -> Result<Subject, String> {
-    let mut random = Random::new(seed);
-    let features = if random.one_in(2) {
-        Features::ALL
-    } else {
-        Features::POLKADOT
-    };
-    let smith = match mode {
-        Mode::Smith => true,
-        Mode::Program => false,
-        Mode::Both | Mode::Mutated => random.one_in(2),
-    };
-    let wasm = if smith {
-        let bytes = random.between(1_000, 24_000) as usize;
-        let bytes = random.bytes(bytes);
-        smith_module(&mut random, features, &bytes)?
-    } else {
-        program(&mut random, features)
-    };
-    if mode == Mode::Mutated {
-        return mutated(&mut random, &checked(seed, features, wasm)?);
+impl Subject {
+    /// A module from elsewhere, if it belongs to the accepted language.
+    pub fn given(wasm: Vec<u8>, seed: u64) -> Result<Self, String> {
+        checked(&wasm, Features::ALL)?;
+        Ok(Self {
+            seed,
+            features: Features::ALL,
+            wasm,
+            terminates: false,
+        })
     }
-    checked(seed, features, wasm)
 }
 
-/// The subject with some bits flipped, still valid.
-fn mutated(random: &mut Random, subject: &Subject) -> Result<Subject, String> {
+/// Makes modules from seeds.
+pub struct Generator {
+    seeds: Seeds,
+}
+
+impl Generator {
+    /// Reads the modules that mutants are made of.
+    pub fn new() -> Result<Self, String> {
+        let seeds = Seeds::load(|wasm| checked(wasm, Features::ALL).is_ok())?;
+        Ok(Self { seeds })
+    }
+
+    /// The module of a seed. The error says why there is none: the generator failed, or
+    /// made something outside the language it was to keep to.
+    pub fn generate(&self, seed: u64, mode: Mode) -> Result<Subject, String> {
+        let mut random = Random::new(seed);
+        let features = if random.one_in(2) {
+            Features::ALL
+        } else {
+            Features::POLKADOT
+        };
+        let mode = match mode {
+            Mode::All => *random.pick(&[
+                Mode::Smith,
+                Mode::Smith,
+                Mode::Program,
+                Mode::Program,
+                Mode::Mutate,
+                Mode::Flip,
+            ]),
+            one => one,
+        };
+        let random = &mut random;
+        let wasm = match mode {
+            Mode::Smith => smith(random, features)?,
+            Mode::Program => program(random, features),
+            Mode::Mutate => {
+                let valid = |wasm: &[u8]| checked(wasm, features).is_ok();
+                self.seeds.mutant(random, valid)?
+            }
+            Mode::Flip | Mode::All => {
+                let wasm = match random.one_in(2) {
+                    true => smith(random, features)?,
+                    false => program(random, features),
+                };
+                flipped(random, &wasm, features)?
+            }
+        };
+        checked(&wasm, features)?;
+        Ok(Subject {
+            seed,
+            features,
+            wasm,
+            terminates: matches!(mode, Mode::Smith | Mode::Program),
+        })
+    }
+}
+
+fn smith(random: &mut Random, features: Features) -> Result<Vec<u8>, String> {
+    let bytes = random.between(1_000, 24_000) as usize;
+    let bytes = random.bytes(bytes);
+    smith_module(random, features, &bytes)
+}
+
+/// The module with some bits flipped, still valid.
+fn flipped(random: &mut Random, wasm: &[u8], features: Features) -> Result<Vec<u8>, String> {
     for _ in 0..MUTATION_TRIES {
-        let mut wasm = subject.wasm.clone();
+        let mut mutant = wasm.to_vec();
         for _ in 0..random.between(1, 4) {
-            flip(random, &mut wasm);
+            flip(random, &mut mutant);
         }
-        if let Ok(mutant) = checked(subject.seed, subject.features, wasm) {
-            return Ok(Subject {
-                terminates: false,
-                ..mutant
-            });
+        if checked(&mutant, features).is_ok() {
+            return Ok(mutant);
         }
     }
     Err("no mutant is valid".to_owned())
@@ -101,22 +150,31 @@ pub fn generate_from(bytes: &[u8]) -> Result<Subject, String> {
         Features::POLKADOT
     };
     let wasm = smith_module(&mut Random::new(seed), features, rest)?;
-    checked(seed, features, wasm)
-}
-
-fn checked(seed: u64, features: Features, wasm: Vec<u8>) -> Result<Subject, String> {
-    Validator::new_with_features(wasm_features(features))
-        .validate_all(&wasm)
-        .map_err(|error| format!("generated module is outside the language: {error}"))?;
-    if imports_twice(&wasm).map_err(|error| error.to_string())? {
-        return Err("two imports of one name: linking is by name".to_owned());
-    }
+    checked(&wasm, features)?;
     Ok(Subject {
         seed,
         features,
         wasm,
         terminates: true,
     })
+}
+
+/// A mutant of a module of the accepted language, at most `most` bytes long: for fuzzers that keep their inputs valid.
+pub fn mutant_of(wasm: &[u8], seed: u64, most: usize) -> Option<Vec<u8>> {
+    mutate(wasm, seed, |wasm| {
+        wasm.len() <= most && checked(wasm, Features::ALL).is_ok()
+    })
+}
+
+/// Whether the module belongs to the accepted language and can be linked by name.
+fn checked(wasm: &[u8], features: Features) -> Result<(), String> {
+    Validator::new_with_features(wasm_features(features))
+        .validate_all(wasm)
+        .map_err(|error| format!("the module is outside the language: {error}"))?;
+    if imports_twice(wasm).map_err(|error| error.to_string())? {
+        return Err("two imports of one name: linking is by name".to_owned());
+    }
+    Ok(())
 }
 
 fn imports_twice(wasm: &[u8]) -> wasmparser::Result<bool> {
@@ -181,6 +239,8 @@ fn config(random: &mut Random, features: Features) -> Config {
         ],
     };
     let most_instructions = *random.pick(&[50, 100, 300, 1000, 3000]);
+    // Most are small: their contents are compared after every call.
+    let memory = *random.pick(&[1 << 16, 2 << 16, 2 << 16, 24 << 16]);
     let offsets = *random.pick(&[(90, 9, 1), (75, 15, 10), (100, 0, 0)]);
     Config {
         allowed_instructions: InstructionKinds::new(instructions),
@@ -197,7 +257,7 @@ fn config(random: &mut Random, features: Features) -> Config {
         max_globals: random.between(0, 16) as usize,
         max_memories: 1,
         min_memories: u32::from(!random.one_in(8)),
-        max_memory32_bytes: 24 << 16,
+        max_memory32_bytes: memory,
         memory_offset_choices: MemoryOffsetChoices(offsets.0, offsets.1, offsets.2),
         max_tables: 1,
         min_tables: u32::from(random.one_in(2)),

@@ -12,6 +12,10 @@ use std::process::ExitCode;
 enum Command {
     /// Run random modules here and in Wasmtime and compare.
     Differential(commands::differential::Options),
+    /// Compare the meters on every module of WebAssembly's spec-test suite.
+    Meters,
+    /// Write the corpus's binaries from its texts.
+    Corpus,
     /// Feed damaged blobs, candidates and artifacts.
     BadInput(commands::bad_input::Options),
 }
@@ -19,6 +23,8 @@ enum Command {
 fn main() -> ExitCode {
     let clean = match Command::parse() {
         Command::Differential(options) => commands::differential::run(&options),
+        Command::Meters => commands::meters::run(),
+        Command::Corpus => commands::corpus::run(),
         Command::BadInput(options) => commands::bad_input::run(&options),
     };
     match clean {

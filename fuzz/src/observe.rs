@@ -19,7 +19,9 @@ pub type Bits = u64;
 /// What to call, in order; each step in a fresh instance.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
-    /// One exported function each.
+    /// The exported functions.
+    pub functions: Vec<Function>,
+    /// What is called in one instance each.
     pub steps: Vec<Step>,
     /// Names of the exported globals.
     pub globals: Vec<String>,
@@ -27,17 +29,40 @@ pub struct Plan {
     pub memory: Option<String>,
 }
 
-/// Calls of one exported function in one instance.
+/// An exported function.
 #[derive(Clone, Debug)]
-pub struct Step {
+pub struct Function {
     /// Name of the export.
-    pub function: String,
+    pub name: String,
     /// Types of the parameters.
     pub parameters: Vec<ValType>,
     /// Types of the results.
     pub results: Vec<ValType>,
-    /// Arguments of each call.
-    pub calls: Vec<Vec<Bits>>,
+}
+
+/// Calls in one instance.
+#[derive(Clone, Debug, Default)]
+pub struct Step {
+    /// In this order.
+    pub calls: Vec<Call>,
+}
+
+/// One call.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// Position in [`Plan::functions`].
+    pub function: usize,
+    /// As many as the function has parameters.
+    pub arguments: Vec<Bits>,
+}
+
+/// What an instance may use; both meters always count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Largest height of the logical stack, in units, in each call.
+    pub stack: u32,
+    /// Gas of all calls together.
+    pub gas: u64,
 }
 
 /// How something ended.
@@ -49,6 +74,8 @@ pub enum Ending {
     Trapped(TrapKind),
     /// The module could not be instantiated, for another reason than a trap.
     NotInstantiated,
+    /// An oracle's own stack ended before the limit of the rules. Ours has no such end.
+    NativeStack,
 }
 
 /// What was seen after one call (or after a failed instantiation).
@@ -62,12 +89,49 @@ pub struct Observation {
     pub globals: Vec<Bits>,
     /// Hash over all calls of host functions so far, with arguments.
     pub host_calls: u64,
+    /// Gas used so far, if it was counted and there is an instance.
+    pub gas_used: Option<u64>,
+}
+
+impl Observation {
+    /// Of an instantiation that failed: the instance is gone, with all that it did.
+    pub fn without_instance(ending: Ending) -> Self {
+        Self {
+            ending,
+            memory: None,
+            globals: Vec::new(),
+            host_calls: 0,
+            gas_used: None,
+        }
+    }
 }
 
 impl Plan {
     /// A plan for a valid module, with arguments that follow from the seed.
     pub fn new(wasm: &[u8], seed: u64) -> Result<Self, wasmparser::BinaryReaderError> {
         let mut random = Random::new(mix(seed));
+        let mut plan = Self::without_calls(wasm)?;
+        let mut called: Vec<usize> = (0..plan.functions.len()).collect();
+        while called.len() > MOST_FUNCTIONS {
+            let victim = random.below(called.len() as u64) as usize;
+            called.swap_remove(victim);
+        }
+        for function in called {
+            let mut step = Step::default();
+            for _ in 0..CALLS_PER_INSTANCE {
+                let parameters = plan.functions[function].parameters.iter();
+                step.calls.push(Call {
+                    function,
+                    arguments: parameters.map(|&ty| number(&mut random, ty)).collect(),
+                });
+            }
+            plan.steps.push(step);
+        }
+        Ok(plan)
+    }
+
+    /// What a valid module exports.
+    pub fn without_calls(wasm: &[u8]) -> Result<Self, wasmparser::BinaryReaderError> {
         let mut types = Vec::new();
         let mut functions = Vec::new();
         let mut plan = Self::default();
@@ -97,11 +161,10 @@ impl Plan {
                         match export.kind {
                             ExternalKind::Func => {
                                 let ty = &types[functions[export.index as usize] as usize];
-                                plan.steps.push(Step {
-                                    function: name,
+                                plan.functions.push(Function {
+                                    name,
                                     parameters: ty.params().to_vec(),
                                     results: ty.results().to_vec(),
-                                    calls: Vec::new(),
                                 });
                             }
                             ExternalKind::Global => plan.globals.push(name),
@@ -111,17 +174,6 @@ impl Plan {
                     }
                 }
                 _ => {}
-            }
-        }
-        while plan.steps.len() > MOST_FUNCTIONS {
-            let victim = random.below(plan.steps.len() as u64) as usize;
-            plan.steps.swap_remove(victim);
-        }
-        for step in &mut plan.steps {
-            for _ in 0..CALLS_PER_INSTANCE {
-                let arguments = step.parameters.iter();
-                step.calls
-                    .push(arguments.map(|&ty| number(&mut random, ty)).collect());
             }
         }
         Ok(plan)

@@ -1,24 +1,16 @@
 //! A plan in this repository's engine.
 
-use crate::generate::Subject;
 use crate::observe::{
-    Bits, Ending, HostFunctions, MAX_MEMORY_PAGES, Observation, Plan, Step, global_value,
+    Bits, Ending, HostFunctions, Limits, MAX_MEMORY_PAGES, Observation, Plan, Step, global_value,
     hash_memory,
 };
 use pvf_compiler::artifact::{ExportKind, GlobalType, ImportKind};
 use pvf_compiler::{CompileError, CompileOptions, Metering, artifact};
-use pvf_metering::Costs;
 use pvf_runtime::{
     CallError, Caller, HostError, Instance, InstantiateError, Linked, Linker, Module, Value,
 };
-use pvf_spec::ExecutionParameters;
-use std::sync::Arc;
+use pvf_spec::{ExecutionParameters, Features};
 use wasmparser::ValType;
-
-const PARAMETERS: ExecutionParameters = ExecutionParameters {
-    max_memory_pages: MAX_MEMORY_PAGES,
-    ..ExecutionParameters::WASM
-};
 
 /// This repository's engine.
 pub struct Ours;
@@ -29,23 +21,51 @@ pub struct Prepared {
     module: Module,
 }
 
+/// Why a module is not prepared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotPrepared {
+    /// The rules of the meters refuse it, valid as it is.
+    ByMeter(String),
+    /// It is beyond a limit by count, which the oracles do not have.
+    BeyondLimit(String),
+    /// Anything else.
+    Otherwise(String),
+}
+
+/// A step, done.
+pub struct Run {
+    /// One per call, or one in all if there is no instance.
+    pub observations: Vec<Observation>,
+    /// Greatest height of the logical stack, if it was counted and there is an instance.
+    pub peak: Option<u64>,
+}
+
 impl Ours {
     /// Compiles, takes the artifact through its bytes, links.
-    pub fn compile(&self, subject: &Subject) -> Result<Prepared, String> {
+    pub fn compile(
+        &self,
+        wasm: &[u8],
+        features: Features,
+        metering: Metering,
+    ) -> Result<Prepared, NotPrepared> {
         let options = CompileOptions {
-            metering: metering(subject),
-            ..CompileOptions::new(subject.features)
+            metering,
+            ..CompileOptions::new(features)
         };
-        let artifact = match pvf_compiler::compile(&subject.wasm, &options) {
-            // The rules of the meters refuse some valid modules.
-            Err(CompileError::Meter { .. }) => {
-                pvf_compiler::compile(&subject.wasm, &CompileOptions::new(subject.features))
+        let artifact = pvf_compiler::compile(wasm, &options).map_err(|error| {
+            let text = error.to_string();
+            match error {
+                CompileError::Meter { .. } => NotPrepared::ByMeter(text),
+                CompileError::Limit { .. } => NotPrepared::BeyondLimit(text),
+                _ => NotPrepared::Otherwise(text),
             }
-            compiled => compiled,
-        };
-        let artifact = artifact.map_err(|error| error.to_string())?;
-        let artifact = pvf_compiler::Artifact::from_bytes(&artifact.to_bytes())
-            .map_err(|error| error.to_string())?;
+        })?;
+        Self::load(&artifact.to_bytes()).map_err(NotPrepared::Otherwise)
+    }
+
+    fn load(artifact: &[u8]) -> Result<Prepared, String> {
+        let artifact =
+            pvf_compiler::Artifact::from_bytes(artifact).map_err(|error| error.to_string())?;
         let module = Module::new(artifact).map_err(|error| error.to_string())?;
         let linked = linker(&module)
             .link(&module)
@@ -53,31 +73,45 @@ impl Ours {
         Ok(Prepared { linked, module })
     }
 
-    /// Runs one step of a plan in a fresh instance; one observation per call, or
-    /// one in all if it cannot be instantiated.
+    /// Runs one step of a plan in a fresh instance. Limits that the code does not count are not kept.
     pub fn run(
         &self,
         prepared: &Prepared,
         plan: &Plan,
         step: &Step,
-    ) -> Result<Vec<Observation>, String> {
-        let host = HostFunctions::default();
-        let mut instance = match Instance::from_linked(&prepared.linked, &PARAMETERS, host) {
-            Ok(instance) => instance,
-            Err(error) => return not_instantiated(error).map(|observation| vec![observation]),
+        limits: Limits,
+    ) -> Result<Run, String> {
+        let meters = &prepared.module.info().meters;
+        let parameters = ExecutionParameters {
+            max_memory_pages: MAX_MEMORY_PAGES,
+            stack_logical_max: meters.logical_stack.then_some(limits.stack),
+            gas_limit: meters.gas.then_some(limits.gas),
+            ..ExecutionParameters::WASM
         };
-        let info = prepared.module.info();
-        let Some(ExportKind::Function(function)) = info.export(&step.function) else {
-            return Err(format!("no function {:?}", step.function));
+        let host = HostFunctions::default();
+        let mut instance = match Instance::from_linked(&prepared.linked, &parameters, host) {
+            Ok(instance) => instance,
+            Err(error) => {
+                return Ok(Run {
+                    observations: vec![not_instantiated(error)?],
+                    peak: None,
+                });
+            }
         };
         let mut observations = Vec::new();
-        for arguments in &step.calls {
-            let arguments: Vec<Value> = arguments
+        for call in &step.calls {
+            let function = &plan.functions[call.function];
+            let info = prepared.module.info();
+            let Some(ExportKind::Function(index)) = info.export(&function.name) else {
+                return Err(format!("no function {:?}", function.name));
+            };
+            let arguments: Vec<Value> = call
+                .arguments
                 .iter()
-                .zip(&step.parameters)
+                .zip(&function.parameters)
                 .map(|(&bits, &ty)| Value::from_bits(ours_type(ty), bits))
                 .collect();
-            let ending = match instance.call(function, &arguments) {
+            let ending = match instance.call(index, &arguments) {
                 Ok(results) => {
                     Ending::Returned(results.iter().map(|result| result.to_bits()).collect())
                 }
@@ -86,16 +120,10 @@ impl Ours {
             };
             observations.push(observe(&instance, plan, ending)?);
         }
-        Ok(observations)
-    }
-}
-
-/// Meters that follow from the seed: without limits they may change nothing.
-fn metering(subject: &Subject) -> Metering {
-    let gas = subject.seed.is_multiple_of(4);
-    Metering {
-        logical_stack: subject.seed.is_multiple_of(3),
-        gas: gas.then(|| Arc::new(Costs::default())),
+        Ok(Run {
+            observations,
+            peak: instance.stack_logical_peak(),
+        })
     }
 }
 
@@ -121,6 +149,7 @@ fn observe(
         memory,
         globals: globals.collect::<Result<_, String>>()?,
         host_calls: instance.data().trace(),
+        gas_used: instance.gas_used(),
     })
 }
 
@@ -134,12 +163,7 @@ fn not_instantiated(error: InstantiateError) -> Result<Observation, String> {
         InstantiateError::MemoryTooLarge { .. } => Ending::NotInstantiated,
         other => return Err(other.to_string()),
     };
-    Ok(Observation {
-        ending,
-        memory: None,
-        globals: Vec::new(),
-        host_calls: 0,
-    })
+    Ok(Observation::without_instance(ending))
 }
 
 /// Defines whatever the module imports, as the peer does.

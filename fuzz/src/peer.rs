@@ -1,139 +1,197 @@
-//! A plan in Wasmtime.
+//! A plan in Wasmtime, on a module that meters itself.
 
+use crate::instrumented::{self, GAS, Globals, HostGas, Instrumented, Meters, START};
 use crate::observe::{
-    Bits, Ending, HostFunctions, MAX_MEMORY_PAGES, Observation, Plan, Step, global_value,
-    hash_memory,
+    Bits, Call, Ending, HostFunctions, Limits, MAX_MEMORY_PAGES, Observation, Plan, Step,
+    global_value, hash_memory,
 };
 use wasmparser::ValType;
 use wasmtime::{
-    Engine, Extern, ExternType, Func, Global, Instance, Memory, Module, Mutability, Store,
-    StoreLimits, StoreLimitsBuilder, Table, Val, format_err,
+    Caller, Engine, Extern, ExternType, Func, Global, Instance, Memory, Module, Store, StoreLimits,
+    StoreLimitsBuilder, Table, Trap, Val, format_err,
 };
 
 /// Wasmtime, configured as the yardstick.
-pub struct Peer {
-    engine: Engine,
-    fuelled: Engine,
-}
+pub struct Peer(Engine);
 
-/// What a run gets that might not end.
-const FUEL: u64 = 3_000_000;
+/// A compiled module.
+pub struct Compiled {
+    module: Module,
+    meters: Meters,
+}
 
 struct State {
     host: HostFunctions,
-    limits: StoreLimits,
+    memory: StoreLimits,
+    gas: HostGas,
 }
 
 impl Peer {
     /// One engine serves any number of modules.
     pub fn new() -> wasmtime::Result<Self> {
-        Ok(Self {
-            engine: pvf_peer::engine()?,
-            fuelled: Engine::new(pvf_peer::config().consume_fuel(true))?,
+        Ok(Self(pvf_peer::engine()?))
+    }
+
+    /// Compiles.
+    pub fn compile(&self, module: &Instrumented) -> wasmtime::Result<Compiled> {
+        Ok(Compiled {
+            module: Module::new(&self.0, &module.wasm)?,
+            meters: module.meters,
         })
     }
 
-    /// Compiles, with fuel or without.
-    pub fn compile(&self, wasm: &[u8], fuel: bool) -> wasmtime::Result<Module> {
-        Module::new(if fuel { &self.fuelled } else { &self.engine }, wasm)
-    }
-
     /// Runs one step of a plan in a fresh instance; one observation per call, or
-    /// one in all if it cannot be instantiated. `fuel` as it was compiled.
+    /// one in all if it cannot be instantiated.
     pub fn run(
         &self,
-        module: &Module,
+        compiled: &Compiled,
         plan: &Plan,
         step: &Step,
-        fuel: bool,
+        limits: Limits,
     ) -> wasmtime::Result<Vec<Observation>> {
         let state = State {
             host: HostFunctions::default(),
-            limits: StoreLimitsBuilder::new()
+            memory: StoreLimitsBuilder::new()
                 .memory_size(MAX_MEMORY_PAGES as usize * 65_536)
                 .build(),
+            gas: HostGas::new(limits.gas),
         };
-        let mut store = Store::new(module.engine(), state);
-        if fuel {
-            store.set_fuel(FUEL)?;
-        }
-        store.limiter(|state| &mut state.limits);
+        let mut store = Store::new(&self.0, state);
+        store.limiter(|state| &mut state.memory);
+        let module = &compiled.module;
         let imports = imports(&mut store, module);
         let instance = match imports.and_then(|imports| Instance::new(&mut store, module, &imports))
         {
             Ok(instance) => instance,
             Err(error) => {
-                let ending = match error.downcast_ref::<wasmtime::Trap>() {
-                    Some(_) => trapped(&error)?,
+                let ending = match error.downcast_ref::<Trap>() {
+                    Some(&trap) => Ending::Trapped(kind(trap)?),
                     None => Ending::NotInstantiated,
                 };
-                return Ok(vec![Observation {
-                    ending,
-                    memory: None,
-                    globals: Vec::new(),
-                    host_calls: 0,
-                }]);
+                return Ok(vec![Observation::without_instance(ending)]);
             }
         };
-        let function = instance
-            .get_func(&mut store, &step.function)
-            .ok_or_else(|| format_err!("no export {:?}", step.function))?;
+        let mut run = Run {
+            store,
+            instance,
+            meters: compiled.meters,
+            limits,
+        };
+        run.step(plan, step)
+    }
+}
+
+/// An instance at work.
+struct Run {
+    store: Store<State>,
+    instance: Instance,
+    meters: Meters,
+    limits: Limits,
+}
+
+impl Run {
+    fn step(&mut self, plan: &Plan, step: &Step) -> wasmtime::Result<Vec<Observation>> {
+        instrumented::give_gas(self.meters, self, self.limits).map_err(wasmtime::Error::msg)?;
+        if let Some(start) = self.instance.get_func(&mut self.store, START) {
+            let ending = self.call(start, &[], 0)?;
+            if !matches!(ending, Ending::Returned(_)) {
+                return Ok(vec![Observation::without_instance(ending)]);
+            }
+        }
         let mut observations = Vec::new();
-        for arguments in &step.calls {
+        for Call {
+            function,
+            arguments,
+        } in &step.calls
+        {
+            let function = &plan.functions[*function];
             let arguments: Vec<Val> = arguments
                 .iter()
-                .zip(&step.parameters)
+                .zip(&function.parameters)
                 .map(|(&bits, &ty)| val(ty, bits))
                 .collect();
-            let mut results = vec![Val::I32(0); step.results.len()];
-            let ending = match function.call(&mut store, &arguments, &mut results) {
-                Ok(()) => Ending::Returned(results.iter().map(bits).collect()),
-                Err(error) => trapped(&error)?,
-            };
-            observations.push(observe(&mut store, &instance, plan, ending)?);
+            let callee = self
+                .instance
+                .get_func(&mut self.store, &function.name)
+                .ok_or_else(|| format_err!("no export {:?}", function.name))?;
+            let ending = self.call(callee, &arguments, function.results.len())?;
+            observations.push(self.observe(plan, ending)?);
         }
         Ok(observations)
     }
-}
 
-fn observe(
-    store: &mut Store<State>,
-    instance: &Instance,
-    plan: &Plan,
-    ending: Ending,
-) -> wasmtime::Result<Observation> {
-    let memory = plan.memory.as_ref().and_then(|name| {
-        let memory = instance.get_memory(&mut *store, name)?;
-        Some((
-            memory.size(&*store) as u32,
-            hash_memory(memory.data(&*store)),
-        ))
-    });
-    let mut globals = Vec::new();
-    for name in &plan.globals {
-        let global = instance
-            .get_global(&mut *store, name)
-            .ok_or_else(|| format_err!("no global {name:?}"))?;
-        globals.push(bits(&global.get(&mut *store)));
+    fn call(
+        &mut self,
+        function: Func,
+        arguments: &[Val],
+        results: usize,
+    ) -> wasmtime::Result<Ending> {
+        let mut gas = self.store.data().gas;
+        instrumented::before_call(self.meters, self, &mut gas, self.limits)
+            .map_err(wasmtime::Error::msg)?;
+        self.store.data_mut().gas = gas;
+        let mut results = vec![Val::I32(0); results];
+        let error = match function.call(&mut self.store, arguments, &mut results) {
+            Ok(()) => return Ok(Ending::Returned(results.iter().map(bits).collect())),
+            Err(error) => error,
+        };
+        let engine = match error.downcast_ref::<Trap>() {
+            Some(Trap::StackOverflow) => return Ok(Ending::NativeStack),
+            Some(&trap) => Some(kind(trap)?),
+            None => None,
+        };
+        let gas = self.store.data().gas;
+        let kind = instrumented::trap_kind(self.meters, self, &gas, engine);
+        Ok(Ending::Trapped(kind))
     }
-    Ok(Observation {
-        ending,
-        memory,
-        globals,
-        host_calls: store.data().host.trace(),
-    })
-}
 
-fn trapped(error: &wasmtime::Error) -> wasmtime::Result<Ending> {
-    match error.downcast_ref::<wasmtime::Trap>() {
-        Some(trap) => pvf_peer::trap_kind(*trap)
-            .map(Ending::Trapped)
-            .ok_or_else(|| format_err!("a trap outside the language: {trap}")),
-        None => Ok(Ending::Trapped(pvf_spec::TrapKind::HostError)),
+    fn observe(&mut self, plan: &Plan, ending: Ending) -> wasmtime::Result<Observation> {
+        let memory = plan.memory.as_ref().and_then(|name| {
+            let memory = self.instance.get_memory(&mut self.store, name)?;
+            let pages = memory.size(&self.store) as u32;
+            Some((pages, hash_memory(memory.data(&self.store))))
+        });
+        let mut globals = Vec::new();
+        for name in &plan.globals {
+            globals.push(
+                self.get(name)
+                    .ok_or_else(|| format_err!("no global {name:?}"))?,
+            );
+        }
+        let gas = self.store.data().gas;
+        Ok(Observation {
+            ending,
+            memory,
+            globals,
+            host_calls: self.store.data().host.trace(),
+            gas_used: instrumented::gas_used(self.meters, self, &gas, self.limits),
+        })
     }
 }
 
-/// Something for every import: functions as [`HostFunctions`] says, globals with
+impl Globals for Run {
+    fn get(&mut self, name: &str) -> Option<Bits> {
+        let global = self.instance.get_global(&mut self.store, name)?;
+        Some(bits(&global.get(&mut self.store)))
+    }
+
+    fn set(&mut self, name: &str, bits: Bits) -> Result<(), String> {
+        let global = self
+            .instance
+            .get_global(&mut self.store, name)
+            .ok_or_else(|| format!("no global {name:?}"))?;
+        let ty = number_type(global.ty(&self.store).content());
+        global
+            .set(&mut self.store, val(ty, bits))
+            .map_err(|error| error.to_string())
+    }
+}
+
+fn kind(trap: Trap) -> wasmtime::Result<pvf_spec::TrapKind> {
+    pvf_peer::trap_kind(trap).ok_or_else(|| format_err!("a trap outside the language: {trap}"))
+}
+
+/// Something for every import: the gas counter, functions as [`HostFunctions`] says, globals with
 /// numbers that follow from their index, a memory and a table of the least size.
 fn imports(store: &mut Store<State>, module: &Module) -> wasmtime::Result<Vec<Extern>> {
     let mut functions = 0;
@@ -141,6 +199,13 @@ fn imports(store: &mut Store<State>, module: &Module) -> wasmtime::Result<Vec<Ex
     let mut externs = Vec::new();
     for import in module.imports() {
         externs.push(match import.ty() {
+            ExternType::Func(_) if (import.module(), import.name()) == GAS => {
+                Func::wrap(&mut *store, |mut caller: Caller<'_, State>, amount: u64| {
+                    let charged = caller.data_mut().gas.charge(amount);
+                    charged.ok_or_else(|| format_err!("out of gas"))
+                })
+                .into()
+            }
             ExternType::Func(ty) => {
                 let index = functions;
                 functions += 1;
@@ -162,10 +227,6 @@ fn imports(store: &mut Store<State>, module: &Module) -> wasmtime::Result<Vec<Ex
                 let kind = number_type(ty.content());
                 let value = val(kind, global_value(globals, kind));
                 globals += 1;
-                debug_assert!(matches!(
-                    ty.mutability(),
-                    Mutability::Const | Mutability::Var
-                ));
                 Global::new(&mut *store, ty, value)?.into()
             }
             ExternType::Memory(ty) => Memory::new(&mut *store, ty)?.into(),

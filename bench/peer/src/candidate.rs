@@ -4,18 +4,30 @@ use crate::externalities::NoStorage;
 use crate::host::{self, Memory};
 use crate::{trap_kind, with_own_memory};
 use cpu_time::ThreadTime;
+use pvf_oracle::{HEIGHT, HostGas, WRITTEN_LIMIT};
 use pvf_spec::{DEFAULT_MAX_MEMORY_PAGES, TrapKind};
 use sc_allocator::FreeingBumpHeapAllocator;
 use sp_externalities::set_and_run_with_externalities;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
-use wasmtime::{Engine, InstancePre, Linker, Module, Store, bail, format_err};
+use wasmtime::{Engine, InstancePre, Linker, Module, Store, Val, bail, format_err};
 
 /// What an execution keeps beside the instance.
 pub struct State {
     pub memory: Option<wasmtime::Memory>,
     /// Boxed, since it is taken out for the time it works.
     pub allocator: Option<Box<FreeingBumpHeapAllocator>>,
+    /// Gas, if the module was instrumented.
+    pub gas: HostGas,
+}
+
+/// What a module may use that `pvf_oracle` has instrumented for [`WRITTEN_LIMIT`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Largest height of the logical stack, in units.
+    pub stack: u32,
+    /// Gas.
+    pub gas: u64,
 }
 
 /// How an execution ended.
@@ -43,7 +55,7 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    /// Compiles and links; the module is taken as it is, see [`with_own_memory`].
+    /// Compiles and links; the module is taken as it is, see [`with_own_memory`]. It may be an instrumented one.
     pub fn new(engine: &Engine, wasm: &[u8]) -> wasmtime::Result<Self> {
         let own =
             with_own_memory(wasm, DEFAULT_MAX_MEMORY_PAGES).map_err(|e| format_err!("{e}"))?;
@@ -67,10 +79,30 @@ impl Prepared {
     /// `ValidationParams`. An error is neither a result nor a trap: the
     /// module does not follow the conventions.
     pub fn execute(&self, parameters: &[u8]) -> wasmtime::Result<(Ended, Times)> {
+        let (ended, times, _) = self.run(parameters, None)?;
+        Ok((ended, times))
+    }
+
+    /// The same with an instrumented module, within limits; also says how much gas was used.
+    pub fn execute_within(
+        &self,
+        parameters: &[u8],
+        limits: Limits,
+    ) -> wasmtime::Result<(Ended, u64)> {
+        let (ended, _, gas) = self.run(parameters, Some(limits))?;
+        Ok((ended, gas.used))
+    }
+
+    fn run(
+        &self,
+        parameters: &[u8],
+        limits: Option<Limits>,
+    ) -> wasmtime::Result<(Ended, Times, HostGas)> {
         let start = ThreadTime::now();
         let state = State {
             memory: None,
             allocator: None,
+            gas: HostGas::new(limits.map_or(u64::MAX, |limits| limits.gas)),
         };
         let mut store = Store::new(&self.engine, state);
         // An error says that this engine does not count it.
@@ -84,6 +116,12 @@ impl Prepared {
             .and_then(|global| global.get(&mut store).i32())
             .ok_or_else(|| format_err!("no __heap_base"))?;
         let function = instance.get_typed_func::<(u32, u32), u64>(&mut store, "validate_block")?;
+        let height = instance.get_global(&mut store, HEIGHT);
+        if let Some(limits) = limits {
+            let height = height.ok_or_else(|| format_err!("not instrumented"))?;
+            let start = pvf_oracle::height_for(WRITTEN_LIMIT, limits.stack);
+            height.set(&mut store, Val::I32(start as i32))?;
+        }
         let instantiate = start.elapsed();
 
         let start = ThreadTime::now();
@@ -93,7 +131,7 @@ impl Prepared {
             store: &mut store,
         };
         let bytes = parameters.len() as u32;
-        let ended = match allocator.allocate(view, bytes) {
+        let mut ended = match allocator.allocate(view, bytes) {
             Err(_) => Ended::Trapped(TrapKind::HostError),
             Ok(pointer) => {
                 let pointer = u32::from(pointer);
@@ -117,7 +155,16 @@ impl Prepared {
             instantiate,
             call: start.elapsed(),
         };
-        Ok((ended, times))
+        let gas = store.data().gas;
+        if limits.is_some() && matches!(ended, Ended::Trapped(_)) {
+            let height = height.and_then(|height| height.get(&mut store).i32());
+            if gas.exhausted {
+                ended = Ended::Trapped(TrapKind::OutOfGas);
+            } else if height.is_some_and(|it| pvf_oracle::overflown(it as u32, WRITTEN_LIMIT)) {
+                ended = Ended::Trapped(TrapKind::StackOverflow);
+            }
+        }
+        Ok((ended, times, gas))
     }
 }
 

@@ -2,6 +2,7 @@
 //! [`sp_wasm_interface::HostFunctions`]. Calls are typed, the fastest way in.
 
 use crate::candidate::State;
+use pvf_oracle::GAS;
 use sc_allocator::FreeingBumpHeapAllocator;
 use sp_wasm_interface::{
     Function, FunctionContext, HostFunctions, Pointer, Value, ValueType, WordSize,
@@ -17,7 +18,7 @@ type Set = (
     sp_io::trie::HostFunctions,
 );
 
-/// Links the validation host functions, and a trap for every other import.
+/// Links the validation host functions, the gas counter of instrumented modules, and a trap for every other import.
 pub fn link(linker: &mut Linker<State>, module: &Module) -> wasmtime::Result<()> {
     for function in Set::host_functions() {
         bind(linker, function)?;
@@ -40,6 +41,14 @@ pub fn link(linker: &mut Linker<State>, module: &Module) -> wasmtime::Result<()>
         |caller: Caller<'_, State>, address: u32| {
             let freed = Context(caller).deallocate_memory(address.into());
             freed.map_err(|error| format_err!("free: {error}"))
+        },
+    )?;
+    linker.func_wrap(
+        GAS.0,
+        GAS.1,
+        |mut caller: Caller<'_, State>, amount: u64| {
+            let charged = caller.data_mut().gas.charge(amount);
+            charged.ok_or_else(|| format_err!("out of gas"))
         },
     )?;
     linker.define_unknown_imports_as_traps(module)

@@ -1,6 +1,7 @@
 //! The oracle of gas and of the logical limit: `wasm-instrument` 0.4 rewrites, wasmi runs.
 
-use wasm_instrument::gas_metering::{self, ConstantCostRules, host_function};
+use pvf_metering::Schedule;
+use pvf_oracle::{GAS, Meters, OracleError, instrument};
 use wasmi::{Caller, Engine, Func, Linker, Module, Store, TrapCode, Val};
 
 /// How a run ended.
@@ -13,15 +14,18 @@ pub enum Run {
 
 /// The gas that a call of `f` uses without a limit, and how it ends.
 pub fn gas(wasm: &[u8], instruction: u32, page: u32, local: u32, arguments: &[i32]) -> (u64, Run) {
-    let module = parity_wasm::deserialize_buffer(wasm).expect("the oracle reads WebAssembly 1.0");
-    let rules = ConstantCostRules::new(instruction, page, local);
-    let module = gas_metering::inject(
-        module,
-        host_function::Injector::new("oracle", "gas"),
-        &rules,
-    )
-    .unwrap_or_else(|_| unreachable!("constant rules allow every instruction"));
-    let wasm = parity_wasm::serialize(module).expect("a module can be written");
+    let schedule = Schedule {
+        default: instruction,
+        per_local: local,
+        memory_grow_per_page: page,
+        ..Schedule::default()
+    };
+    let costs = schedule.costs().expect("it names no instruction");
+    let meters = Meters {
+        gas: Some(&costs),
+        ..Meters::default()
+    };
+    let wasm = instrument(wasm, &meters).expect("the oracle reads WebAssembly 1.0");
     let mut store = Store::new(&Engine::default(), 0_u64);
     let run = call(&mut store, &wasm, arguments);
     (*store.data(), run)
@@ -29,11 +33,15 @@ pub fn gas(wasm: &[u8], instruction: u32, page: u32, local: u32, arguments: &[i3
 
 /// Whether a call of `run` stays within a logical limit; false if the module cannot be instrumented.
 pub fn fits(wasm: &[u8], limit: u32, depth: i32) -> bool {
-    let module = parity_wasm::deserialize_buffer(wasm).expect("the oracle reads WebAssembly 1.0");
-    let Ok(module) = wasm_instrument::inject_stack_limiter(module, limit) else {
-        return false;
+    let meters = Meters {
+        stack_logical_max: Some(limit),
+        ..Meters::default()
     };
-    let wasm = parity_wasm::serialize(module).expect("a module can be written");
+    let wasm = match instrument(wasm, &meters) {
+        Ok(wasm) => wasm,
+        Err(OracleError::Stack(_)) => return false,
+        Err(error) => unreachable!("the oracle reads WebAssembly 1.0: {error}"),
+    };
     let mut config = wasmi::Config::default();
     config.set_max_recursion_depth(1 << 20);
     config.set_max_stack_height(1 << 30);
@@ -58,9 +66,7 @@ fn named(store: &mut Store<u64>, wasm: &[u8], export: &str, arguments: &[i32]) -
         *caller.data_mut() += amount as u64
     });
     let never = Func::wrap(&mut *store, |_: i32, _: i32, _: i32, _: i32| {});
-    linker
-        .define("oracle", "gas", charge)
-        .expect("defined once");
+    linker.define(GAS.0, GAS.1, charge).expect("defined once");
     linker.define("host", "never", never).expect("defined once");
     let instance = linker
         .instantiate_and_start(&mut *store, &module)

@@ -1,7 +1,8 @@
 //! `pvf-fuzz differential`.
 
-use pvf_fuzz::Mode;
-use pvf_fuzz::differential::{Counts, Difference, Oracle, Verdict};
+use pvf_fuzz::differential::{Counts, Difference, Oracle, Verdict, without_digits};
+use pvf_fuzz::{Generator, Mode, in_threads};
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -22,8 +23,11 @@ pub struct Options {
     /// Only these modules (.wasm or .wat), called with arguments of `--seed`.
     #[arg(long)]
     file: Vec<PathBuf>,
+    /// Make the modules of `--file` smaller while they still differ, into `--artifacts`.
+    #[arg(long, requires = "file", requires = "artifacts")]
+    shrink: bool,
     /// Where modules come from.
-    #[arg(long, value_enum, default_value = "both")]
+    #[arg(long, value_enum, default_value = "all")]
     mode: Mode,
     /// Stop after so many seconds.
     #[arg(long, value_name = "SECONDS")]
@@ -56,6 +60,7 @@ struct Summary {
 /// Says whether no difference was found.
 pub fn run(options: &Options) -> Result<bool, String> {
     let oracle = Oracle::new()?;
+    let generator = Generator::new()?;
     if !options.file.is_empty() {
         return files(options, &oracle);
     }
@@ -64,7 +69,7 @@ pub fn run(options: &Options) -> Result<bool, String> {
         None => (options.seed, options.modules),
     };
     if options.keep {
-        let subject = pvf_fuzz::generate(first, options.mode)?;
+        let subject = generator.generate(first, options.mode)?;
         write_module(options.artifacts.as_deref(), &subject.wasm, first)?;
     }
     let start = Instant::now();
@@ -90,7 +95,12 @@ pub fn run(options: &Options) -> Result<bool, String> {
             if options.verbose {
                 eprintln!("seed {seed}");
             }
-            let verdict = oracle.try_seed(seed, options.mode);
+            let verdict = oracle.try_seed(&generator, seed, options.mode);
+            if options.verbose
+                && let Verdict::Skipped(reason) = &verdict
+            {
+                eprintln!("seed {seed} is skipped: {reason}");
+            }
             let mut summary = summary
                 .lock()
                 .unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -117,30 +127,19 @@ pub fn run(options: &Options) -> Result<bool, String> {
     Ok(summary.differences.is_empty())
 }
 
-/// Runs the work in threads whose stacks satisfy the peer.
-fn in_threads(count: u64, work: &(impl Fn() + Sync)) -> Result<(), String> {
-    std::thread::scope(|scope| {
-        let threads: Result<Vec<_>, _> = (0..count)
-            .map(|_| {
-                std::thread::Builder::new()
-                    .stack_size(pvf_peer::THREAD_STACK_BYTES)
-                    .spawn_scoped(scope, work)
-            })
-            .collect();
-        for thread in threads.map_err(|error| error.to_string())? {
-            thread.join().map_err(|_| "a thread panicked".to_owned())?;
-        }
-        Ok(())
-    })
-}
-
 fn files(options: &Options, oracle: &Oracle) -> Result<bool, String> {
     let summary = Mutex::new(Summary::default());
     let failed = Mutex::new(None);
     in_threads(1, &|| {
         for path in &options.file {
             match wat::parse_file(path) {
-                Ok(wasm) => {
+                Ok(mut wasm) => {
+                    if options.shrink {
+                        wasm = pvf_fuzz::shrink(&wasm, |wasm| {
+                            let verdict = oracle.try_module(wasm, options.seed);
+                            matches!(verdict, Verdict::Different(_))
+                        });
+                    }
                     let verdict = oracle.try_module(&wasm, options.seed);
                     let mut summary = summary
                         .lock()
@@ -174,19 +173,10 @@ impl Summary {
         match verdict {
             Verdict::Same(counts) => {
                 self.same += 1;
-                self.counts.stack += counts.stack;
-                self.counts.endless += counts.endless;
-                for (ending, count) in counts.endings {
-                    *self.counts.endings.entry(ending).or_default() += count;
-                }
+                self.counts.add(counts);
             }
             Verdict::Skipped(reason) => {
-                // Offsets and names aside, so that like reasons are counted together.
-                let reason: String = reason
-                    .chars()
-                    .filter(|c| !c.is_ascii_digit())
-                    .take(100)
-                    .collect();
+                let reason = without_digits(&reason);
                 *self.skipped.entry(reason).or_default() += 1;
             }
             Verdict::Different(difference) => {
@@ -226,21 +216,7 @@ impl Summary {
         for (reason, count) in &self.skipped {
             println!("  {count:>8}  {reason}");
         }
-        println!(
-            "calls compared       {}",
-            self.counts.endings.values().sum::<u64>()
-        );
-        for (ending, count) in &self.counts.endings {
-            println!("  {count:>8}  {ending}");
-        }
-        println!(
-            "  {:>8}  not compared: stack overflow in one of them",
-            self.counts.stack
-        );
-        println!(
-            "  {:>8}  instances not compared: they run too long",
-            self.counts.endless
-        );
+        super::counts::print(&self.counts);
         println!("seconds              {}", elapsed.as_secs());
     }
 }

@@ -10,92 +10,30 @@ use pvf_metering::{
     BodyError, Costs, GasBlocks, Instruction, LogicalHeight, MeterError, ModuleSignatures,
     Schedule, Signatures, declared_locals,
 };
-use std::cell::RefCell;
-use std::num::NonZeroU32;
-use wasm_instrument::gas_metering::{self, MemoryGrowCost, Rules, host_function, mutable_global};
-use wasm_instrument::inject_stack_limiter;
-use wasm_instrument::parity_wasm::elements::{
-    self, ExportEntry, ImportCountType, Instruction as Parity, Internal, Module, Serialize,
-};
-use wasmparser::{BinaryReader, OperatorsReader, Parser, Payload};
+use pvf_oracle::parity_wasm::elements::{ImportCountType, Instruction as Parity, Module};
+use pvf_oracle::wasm_instrument::gas_metering::{self, host_function, mutable_global};
+use pvf_oracle::{OracleError, Prices, charged_call};
+use wasmparser::{Parser, Payload};
 
 /// What the oracle reads from a module.
 pub fn read(wasm: &[u8]) -> Module {
-    elements::deserialize_buffer(wasm).expect("the oracle's parser reads WebAssembly 1.0")
+    pvf_oracle::read(wasm).expect("the oracle's parser reads WebAssembly 1.0")
 }
 
 /// The stack limit written into instrumented modules.
 pub const LIMIT: u32 = 0x1234_5678;
 
 /// The logical cost of each defined function as the stack limiter has it.
-///
-/// Every function gets an export of its own, hence a thunk, which holds its cost.
 pub fn logical_costs(wasm: &[u8]) -> Result<Vec<u32>, &'static str> {
-    let mut module = read(wasm);
-    let imported = module.import_count(ImportCountType::Function) as u32;
-    let functions = module.functions_space() as u32;
-    if functions == imported {
-        return Ok(vec![]);
-    }
-    if module.export_section().is_none() {
-        let empty = elements::Section::Export(elements::ExportSection::with_entries(vec![]));
-        module.insert_section(empty).expect("no exports were there");
-    }
-    let exports = module.export_section_mut().expect("inserted above");
-    *exports.entries_mut() = (imported..functions)
-        .map(|index| ExportEntry::new(format!("f{index}"), Internal::Function(index)))
-        .collect();
-    let module = inject_stack_limiter(module, LIMIT)?;
-    let bodies = module.code_section().expect("there are functions").bodies();
-    let exports = module.export_section().expect("inserted above").entries();
-    let costs = (imported..).zip(exports).map(|(function, export)| {
-        let Internal::Function(thunk) = *export.internal() else {
-            panic!("functions only");
-        };
-        assert!(thunk >= functions, "every defined function has a thunk");
-        let thunk = bodies[(thunk - imported) as usize].code().elements();
-        let start = thunk
-            .iter()
-            .position(|instruction| !matches!(instruction, Parity::GetLocal(_)));
-        let charge = &thunk[start.expect("a charge")..];
-        let (cost, callee) = limiter_sequence(charge);
-        assert_eq!(callee, function);
-        assert_eq!(charge[CHARGED_CALL_LEN..], [Parity::End]);
-        cost
-    });
-    Ok(costs.collect())
+    pvf_oracle::logical_costs(read(wasm), LIMIT).map_err(|error| match error {
+        OracleError::Stack(message) => message,
+        other => panic!("{other}"),
+    })
 }
-
-/// Instructions of a charged call, the call counted.
-pub const CHARGED_CALL_LEN: usize = 15;
 
 /// Cost and callee of the charged call that the code starts with; its shape is checked.
 pub fn limiter_sequence(code: &[Parity]) -> (u32, u32) {
-    let [Parity::GetGlobal(global), Parity::I32Const(cost), ..] = *code else {
-        panic!("no charge at {code:?}");
-    };
-    let Parity::Call(callee) = code[10] else {
-        panic!("no call at {code:?}");
-    };
-    let expected = [
-        Parity::GetGlobal(global),
-        Parity::I32Const(cost),
-        Parity::I32Add,
-        Parity::SetGlobal(global),
-        Parity::GetGlobal(global),
-        Parity::I32Const(LIMIT as i32),
-        Parity::I32GtU,
-        Parity::If(elements::BlockType::NoResult),
-        Parity::Unreachable,
-        Parity::End,
-        Parity::Call(callee),
-        Parity::GetGlobal(global),
-        Parity::I32Const(cost),
-        Parity::I32Sub,
-        Parity::SetGlobal(global),
-    ];
-    assert_eq!(code[..CHARGED_CALL_LEN], expected);
-    (cost as u32, callee)
+    charged_call(code, LIMIT).unwrap_or_else(|| panic!("no charge at {code:?}"))
 }
 
 /// A charge: index of the operator it precedes, and its cost.
@@ -110,7 +48,7 @@ pub fn gas_charges(wasm: &[u8], costs: &Costs) -> Result<Vec<Vec<At>>, ()> {
     let gas = module.import_count(ImportCountType::Function) as u32;
     let defined = module.functions_space() - gas as usize;
     let grow = module.functions_space() as u32 + 1;
-    let rules = OracleRules::new(costs.clone());
+    let rules = Prices::new(costs.clone());
     let backend = host_function::Injector::new("meter", "gas");
     let module = gas_metering::inject(module, backend, &rules).map_err(drop)?;
     let Some(code) = module.code_section() else {
@@ -163,7 +101,7 @@ pub fn global_charges(wasm: &[u8], costs: &Costs) -> Vec<Vec<u64>> {
     let module = read(wasm);
     let gas = module.functions_space() as u32;
     let defined = gas as usize - module.import_count(ImportCountType::Function);
-    let rules = OracleRules::new(costs.clone());
+    let rules = Prices::new(costs.clone());
     let module = gas_metering::inject(module, mutable_global::Injector::new("gas"), &rules)
         .expect("the oracle accepts it");
     let bodies = module.code_section().map_or(&[][..], |code| code.bodies());
@@ -179,58 +117,6 @@ pub fn global_charges(wasm: &[u8], costs: &Costs) -> Vec<Vec<u64>> {
             .collect()
     });
     charges.collect()
-}
-
-/// Price of `else` and `end`, which must not matter to any metered block.
-pub const DELIMITER_PRICE: u32 = 1_000_003;
-
-/// Our schedule as the oracle's rules.
-struct OracleRules {
-    costs: Costs,
-    /// By opcode, as far as asked for.
-    prices: RefCell<[Option<u32>; 256]>,
-}
-
-impl OracleRules {
-    fn new(costs: Costs) -> Self {
-        Self {
-            costs,
-            prices: RefCell::new([None; 256]),
-        }
-    }
-
-    /// From one parser's instruction to the other's, by way of the encoding.
-    fn price(&self, instruction: &Parity, bytes: &[u8]) -> u32 {
-        // Delimiters cannot be read outside a body. Their price must not matter.
-        if matches!(instruction, Parity::Else | Parity::End) {
-            return DELIMITER_PRICE;
-        }
-        let operator = OperatorsReader::new(BinaryReader::new(bytes, 0))
-            .read()
-            .expect("what one parser writes the other reads");
-        let instruction = Instruction::of(&operator).expect("a known instruction");
-        self.costs.instruction(instruction)
-    }
-}
-
-impl Rules for OracleRules {
-    fn instruction_cost(&self, instruction: &Parity) -> Option<u32> {
-        let mut bytes = Vec::with_capacity(16);
-        let written = instruction.clone().serialize(&mut bytes);
-        written.expect("a vector takes all");
-        let mut prices = self.prices.borrow_mut();
-        let price = &mut prices[bytes[0] as usize];
-        Some(*price.get_or_insert_with(|| self.price(instruction, &bytes)))
-    }
-
-    fn memory_grow_cost(&self) -> MemoryGrowCost {
-        let per_page = NonZeroU32::new(self.costs.memory_grow_per_page());
-        per_page.map_or(MemoryGrowCost::Free, MemoryGrowCost::Linear)
-    }
-
-    fn call_per_local_cost(&self) -> u32 {
-        self.costs.per_local()
-    }
 }
 
 /// What one walk of ours finds in a module, functions in order: logical costs (up to the first

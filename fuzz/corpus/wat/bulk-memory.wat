@@ -1,0 +1,18 @@
+;; Bulk operations inside, at and beyond the edges, and dropped segments.
+(module
+  (memory (export "memory") 1)
+  (table 4 funcref)
+  (data $d "0123456789abcdef")
+  (elem $e func $f $g)
+  (func $f (result i32) (i32.const 1))
+  (func $g (result i32) (i32.const 2))
+  (func (export "bytes") (param i32 i32)
+    (memory.init $d (i32.and (local.get 0) (i32.const 0xff)) (i32.const 3) (i32.const 5))
+    (memory.copy (i32.const 1000) (local.get 0) (i32.and (local.get 1) (i32.const 0xfff)))
+    (memory.fill (i32.const 2000) (local.get 1) (i32.const 70))
+    (data.drop $d))
+  (func (export "entries") (param i32) (result i32)
+    (table.init $e (i32.const 1) (i32.const 0) (i32.const 2))
+    (table.copy (i32.const 0) (i32.const 1) (i32.const 2))
+    (elem.drop $e)
+    (call_indirect (result i32) (i32.and (local.get 0) (i32.const 3)))))

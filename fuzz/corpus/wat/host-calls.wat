@@ -1,0 +1,15 @@
+;; Arguments and results of every type; some calls fail.
+(module
+  (import "host" "a" (func $a (param i32 i64 f32 f64) (result i32)))
+  (import "host" "b" (func $b (param i64) (result i64)))
+  (import "host" "c" (func $c (param f32) (result f32)))
+  (import "host" "d" (func $d (result f64)))
+  (import "host" "e" (func $e))
+  (memory (export "memory") 1)
+  (func (export "all") (param i32 i64 f32 f64) (result f64)
+    (i32.store (i32.const 0) (call $a (local.get 0) (local.get 1) (local.get 2) (local.get 3)))
+    (i64.store (i32.const 8) (call $b (local.get 1)))
+    (f32.store (i32.const 16) (call $c (local.get 2)))
+    (call $e)
+    (f64.store (i32.const 24) (call $d))
+    (f64.load (i32.const 24))))

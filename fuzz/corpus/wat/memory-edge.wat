@@ -1,0 +1,15 @@
+;; Around the end of the memory, at every width.
+(module
+  (memory (export "memory") 1)
+  (data (i32.const 65528) "\01\02\03\04\05\06\07\88")
+  (func (export "load") (param i32) (result i64)
+    (i64.load8_s offset=65520 (i32.and (local.get 0) (i32.const 31))))
+  (func (export "load16") (param i32) (result i32)
+    (i32.load16_s offset=65520 (i32.and (local.get 0) (i32.const 31))))
+  (func (export "load64") (param i32) (result i64)
+    (i64.load offset=65520 (i32.and (local.get 0) (i32.const 31))))
+  (func (export "far") (param i32) (result i32) (i32.load offset=0xffffffff (local.get 0)))
+  (func (export "store") (param i32 i64)
+    (i64.store16 offset=65520 (i32.and (local.get 0) (i32.const 31)) (local.get 1))
+    (i64.store32 offset=65516 (i32.and (local.get 0) (i32.const 31)) (local.get 1))
+    (i64.store offset=65510 (i32.and (local.get 0) (i32.const 31)) (local.get 1))))

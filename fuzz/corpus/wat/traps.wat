@@ -1,0 +1,18 @@
+;; Every kind of trap that an instruction has.
+(module
+  (type $none (func))
+  (type $other (func (param i32)))
+  (table 3 funcref)
+  (elem (i32.const 0) $unreachable)
+  (memory (export "memory") 1)
+  (global $before (export "before") (mut i32) (i32.const 0))
+  (func $mark (global.set $before (i32.add (global.get $before) (i32.const 1))))
+  (func $unreachable (export "unreachable") (call $mark) unreachable)
+  (func (export "memory_out_of_bounds") (call $mark) (i32.store (i32.const 65533) (i32.const -1)))
+  (func (export "table_out_of_bounds") (call $mark) (call_indirect (type $none) (i32.const 3)))
+  (func (export "indirect_call_type_mismatch") (call $mark) (call_indirect (type $other) (i32.const 1) (i32.const 0)))
+  (func (export "undefined_element") (call $mark) (call_indirect (type $none) (i32.const 2)))
+  (func (export "integer_divide_by_zero") (param i64) (result i64) (call $mark) (i64.rem_s (local.get 0) (i64.const 0)))
+  (func (export "integer_overflow") (result i32) (call $mark) (i32.div_s (i32.const 0x80000000) (i32.const -1)))
+  (func (export "float_overflow") (result i64) (call $mark) (i64.trunc_f64_u (f64.const 18446744073709551616)))
+  (func (export "invalid_conversion") (result i32) (call $mark) (i32.trunc_f32_s (f32.const nan))))

@@ -1,0 +1,300 @@
+//! A plan in wasmi, on a module that meters itself.
+
+use crate::instrumented::{self, GAS, Globals, HostGas, Instrumented, Meters, START};
+use crate::keep_apart::selects_kept_apart;
+use crate::observe::{
+    Bits, Call, Ending, HostFunctions, Limits, MAX_MEMORY_PAGES, Observation, Plan, Step,
+    global_value, hash_memory,
+};
+use pvf_spec::TrapKind;
+use wasmi::errors::{ErrorKind, InstantiationError};
+use wasmi::{
+    Caller, Config, Engine, Error, Extern, ExternType, Func, Global, Instance, Memory, Module,
+    Store, StoreLimits, StoreLimitsBuilder, Table, TrapCode, Val,
+};
+use wasmparser::ValType;
+
+/// Bytes of wasmi's own stack, and calls on it: more than the limits of the rules let anything use.
+const STACK_BYTES: usize = 64 << 20;
+const MOST_CALLS: usize = 1 << 20;
+
+/// wasmi with canonical NaNs (its feature `deterministic`).
+pub struct Interpreter(Config);
+
+/// A compiled module.
+pub struct Compiled {
+    module: Module,
+    meters: Meters,
+}
+
+struct State {
+    host: HostFunctions,
+    memory: StoreLimits,
+    gas: HostGas,
+}
+
+impl Default for Interpreter {
+    /// Set up.
+    fn default() -> Self {
+        let mut config = Config::default();
+        config
+            .set_max_recursion_depth(MOST_CALLS)
+            .set_max_stack_height(STACK_BYTES);
+        Self(config)
+    }
+}
+
+impl Interpreter {
+    /// Compiles, in an engine of its own: an engine keeps the code of all its modules.
+    pub fn compile(&self, module: &Instrumented) -> Result<Compiled, Error> {
+        let wasm = selects_kept_apart(&module.wasm).map_err(Error::new)?;
+        Ok(Compiled {
+            module: Module::new(&Engine::new(&self.0), &wasm)?,
+            meters: module.meters,
+        })
+    }
+
+    /// Runs one step of a plan in a fresh instance; one observation per call, or
+    /// one in all if it cannot be instantiated.
+    pub fn run(
+        &self,
+        compiled: &Compiled,
+        plan: &Plan,
+        step: &Step,
+        limits: Limits,
+    ) -> Result<Vec<Observation>, Error> {
+        let state = State {
+            host: HostFunctions::default(),
+            memory: StoreLimitsBuilder::new()
+                .memory_size(MAX_MEMORY_PAGES as usize * 65_536)
+                .build(),
+            gas: HostGas::new(limits.gas),
+        };
+        let mut store = Store::new(compiled.module.engine(), state);
+        store.limiter(|state| &mut state.memory);
+        let module = &compiled.module;
+        let imports = imports(&mut store, module);
+        let instance = match imports.and_then(|imports| Instance::new(&mut store, module, &imports))
+        {
+            Ok(instance) => instance,
+            Err(error) => {
+                let ending = match (error.as_trap_code(), error.kind()) {
+                    (Some(code), _) => Ending::Trapped(kind(code)?),
+                    (
+                        None,
+                        ErrorKind::Instantiation(InstantiationError::ElementSegmentDoesNotFit {
+                            ..
+                        }),
+                    ) => Ending::Trapped(TrapKind::TableOutOfBounds),
+                    _ => Ending::NotInstantiated,
+                };
+                return Ok(vec![Observation::without_instance(ending)]);
+            }
+        };
+        let mut run = Run {
+            store,
+            instance,
+            meters: compiled.meters,
+            limits,
+        };
+        run.step(plan, step)
+    }
+}
+
+/// An instance at work.
+struct Run {
+    store: Store<State>,
+    instance: Instance,
+    meters: Meters,
+    limits: Limits,
+}
+
+impl Run {
+    fn step(&mut self, plan: &Plan, step: &Step) -> Result<Vec<Observation>, Error> {
+        instrumented::give_gas(self.meters, self, self.limits).map_err(Error::new)?;
+        if let Some(start) = self.instance.get_func(&self.store, START) {
+            let ending = self.call(start, &[], 0)?;
+            if !matches!(ending, Ending::Returned(_)) {
+                return Ok(vec![Observation::without_instance(ending)]);
+            }
+        }
+        let mut observations = Vec::new();
+        for Call {
+            function,
+            arguments,
+        } in &step.calls
+        {
+            let function = &plan.functions[*function];
+            let arguments: Vec<Val> = arguments
+                .iter()
+                .zip(&function.parameters)
+                .map(|(&bits, &ty)| val(ty, bits))
+                .collect();
+            let callee = self
+                .instance
+                .get_func(&self.store, &function.name)
+                .ok_or_else(|| Error::new(format!("no export {:?}", function.name)))?;
+            let ending = self.call(callee, &arguments, function.results.len())?;
+            observations.push(self.observe(plan, ending)?);
+        }
+        Ok(observations)
+    }
+
+    fn call(&mut self, function: Func, arguments: &[Val], results: usize) -> Result<Ending, Error> {
+        let mut gas = self.store.data().gas;
+        instrumented::before_call(self.meters, self, &mut gas, self.limits).map_err(Error::new)?;
+        self.store.data_mut().gas = gas;
+        let mut results = vec![Val::I32(0); results];
+        let error = match function.call(&mut self.store, arguments, &mut results) {
+            Ok(()) => return Ok(Ending::Returned(results.iter().map(bits).collect())),
+            Err(error) => error,
+        };
+        let engine = match error.as_trap_code() {
+            Some(TrapCode::StackOverflow) => return Ok(Ending::NativeStack),
+            Some(code) => Some(kind(code)?),
+            None => None,
+        };
+        let gas = self.store.data().gas;
+        let kind = instrumented::trap_kind(self.meters, self, &gas, engine);
+        Ok(Ending::Trapped(kind))
+    }
+
+    fn observe(&mut self, plan: &Plan, ending: Ending) -> Result<Observation, Error> {
+        let memory = plan.memory.as_ref().and_then(|name| {
+            let memory = self.instance.get_memory(&self.store, name)?;
+            let pages = memory.size(&self.store) as u32;
+            Some((pages, hash_memory(memory.data(&self.store))))
+        });
+        let mut globals = Vec::new();
+        for name in &plan.globals {
+            globals.push(
+                self.get(name)
+                    .ok_or_else(|| Error::new(format!("no global {name:?}")))?,
+            );
+        }
+        let gas = self.store.data().gas;
+        Ok(Observation {
+            ending,
+            memory,
+            globals,
+            host_calls: self.store.data().host.trace(),
+            gas_used: instrumented::gas_used(self.meters, self, &gas, self.limits),
+        })
+    }
+}
+
+impl Globals for Run {
+    fn get(&mut self, name: &str) -> Option<Bits> {
+        let global = self.instance.get_global(&self.store, name)?;
+        Some(bits(&global.get(&self.store)))
+    }
+
+    fn set(&mut self, name: &str, bits: Bits) -> Result<(), String> {
+        let global = self
+            .instance
+            .get_global(&self.store, name)
+            .ok_or_else(|| format!("no global {name:?}"))?;
+        let ty = number_type(&global.ty(&self.store).content());
+        global
+            .set(&mut self.store, val(ty, bits))
+            .map_err(|error| error.to_string())
+    }
+}
+
+fn kind(code: TrapCode) -> Result<TrapKind, Error> {
+    Ok(match code {
+        TrapCode::UnreachableCodeReached => TrapKind::Unreachable,
+        TrapCode::MemoryOutOfBounds => TrapKind::MemoryOutOfBounds,
+        TrapCode::TableOutOfBounds => TrapKind::TableOutOfBounds,
+        TrapCode::IndirectCallToNull => TrapKind::UndefinedElement,
+        TrapCode::IntegerDivisionByZero => TrapKind::IntegerDivideByZero,
+        TrapCode::IntegerOverflow => TrapKind::IntegerOverflow,
+        TrapCode::BadConversionToInteger => TrapKind::InvalidConversionToInteger,
+        TrapCode::BadSignature => TrapKind::IndirectCallTypeMismatch,
+        other => {
+            return Err(Error::new(format!(
+                "a trap outside the language: {other:?}"
+            )));
+        }
+    })
+}
+
+/// Something for every import: the gas counter, functions as [`HostFunctions`] says, globals with
+/// numbers that follow from their index, a memory and a table of the least size.
+fn imports(store: &mut Store<State>, module: &Module) -> Result<Vec<Extern>, Error> {
+    let mut functions = 0;
+    let mut globals = 0;
+    let mut externs = Vec::new();
+    for import in module.imports() {
+        externs.push(match import.ty() {
+            ExternType::Func(_) if (import.module(), import.name()) == GAS => {
+                Func::wrap(&mut *store, |mut caller: Caller<'_, State>, amount: u64| {
+                    let charged = caller.data_mut().gas.charge(amount);
+                    charged.ok_or_else(|| Error::new("out of gas"))
+                })
+                .into()
+            }
+            ExternType::Func(ty) => {
+                let index = functions;
+                functions += 1;
+                let types: Vec<ValType> = ty.results().iter().map(number_type).collect();
+                Func::new(
+                    &mut *store,
+                    ty.clone(),
+                    move |mut caller: Caller<'_, State>, arguments: &[Val], results: &mut [Val]| {
+                        let arguments: Vec<Bits> = arguments.iter().map(bits).collect();
+                        let host = &mut caller.data_mut().host;
+                        let values = host
+                            .call(index, &arguments, &types)
+                            .ok_or_else(|| Error::new(format!("host function {index} failed")))?;
+                        for ((result, bits), &ty) in results.iter_mut().zip(values).zip(&types) {
+                            *result = val(ty, bits);
+                        }
+                        Ok(())
+                    },
+                )
+                .into()
+            }
+            ExternType::Global(ty) => {
+                let kind = number_type(&ty.content());
+                let value = val(kind, global_value(globals, kind));
+                globals += 1;
+                Global::new(&mut *store, value, ty.mutability()).into()
+            }
+            ExternType::Memory(ty) => Memory::new(&mut *store, *ty)?.into(),
+            ExternType::Table(ty) => {
+                Table::new(&mut *store, *ty, wasmi::Ref::default_for_ty(ty.element()))?.into()
+            }
+        });
+    }
+    Ok(externs)
+}
+
+fn number_type(ty: &wasmi::ValType) -> ValType {
+    match ty {
+        wasmi::ValType::I32 => ValType::I32,
+        wasmi::ValType::I64 => ValType::I64,
+        wasmi::ValType::F32 => ValType::F32,
+        wasmi::ValType::F64 => ValType::F64,
+        other => unreachable!("{other:?} is outside the language the module was checked against"),
+    }
+}
+
+fn val(ty: ValType, bits: Bits) -> Val {
+    match ty {
+        ValType::I32 => Val::I32(bits as i32),
+        ValType::I64 => Val::I64(bits as i64),
+        ValType::F32 => Val::F32(wasmi::F32::from_bits(bits as u32)),
+        _ => Val::F64(wasmi::F64::from_bits(bits)),
+    }
+}
+
+fn bits(val: &Val) -> Bits {
+    match val {
+        Val::I32(value) => u64::from(*value as u32),
+        Val::I64(value) => *value as u64,
+        Val::F32(value) => u64::from(value.to_bits()),
+        Val::F64(value) => value.to_bits(),
+        _ => unreachable!("references are outside the language"),
+    }
+}

@@ -1,0 +1,18 @@
+//! Threads with room for the peer's stack.
+
+/// Runs the work in so many threads whose stacks satisfy the peer. The error: one could not start, or panicked.
+pub fn in_threads(count: u64, work: &(impl Fn() + Sync)) -> Result<(), String> {
+    std::thread::scope(|scope| {
+        let threads: Result<Vec<_>, _> = (0..count)
+            .map(|_| {
+                std::thread::Builder::new()
+                    .stack_size(pvf_peer::THREAD_STACK_BYTES)
+                    .spawn_scoped(scope, work)
+            })
+            .collect();
+        for thread in threads.map_err(|error| error.to_string())? {
+            thread.join().map_err(|_| "a thread panicked".to_owned())?;
+        }
+        Ok(())
+    })
+}
