@@ -194,6 +194,9 @@ fn read(files: &[PathBuf]) -> Result<Run, String> {
 
 /// Writes what was asked for.
 fn output(run: &Run, json: Option<&Path>, html: Option<&Path>) -> Result<bool, String> {
+    if run.tables().is_empty() {
+        return Err("nothing was measured: no name holds the filter".to_owned());
+    }
     if json.is_none_or(|file| file.as_os_str() != "-") {
         run.tables().iter().for_each(table::Table::print);
     }

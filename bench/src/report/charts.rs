@@ -149,10 +149,21 @@ fn draw_overview(
         chart.draw_series([Circle::new((x, y), 6, colour.filled())])?;
         let label = format!("{engine}");
         let style = ("sans-serif", 14).into_font().color(&colour);
-        chart.draw_series([EmptyElement::at((x, y)) + Text::new(label, (9, -7), style)])?;
+        chart.draw_series([
+            EmptyElement::at((x, y)) + Text::new(label, (9, label_height(engine)), style)
+        ])?;
     }
     area.present()?;
     Ok(())
+}
+
+/// Where the label of a point stands: those of ours lie close to each other.
+fn label_height(engine: EngineName) -> i32 {
+    match engine {
+        EngineName::Ours => -20,
+        EngineName::OursGas => 6,
+        _ => -7,
+    }
 }
 
 fn bounds(values: impl Iterator<Item = f64>) -> (f64, f64) {
@@ -210,7 +221,11 @@ fn draw_bars(area: &Area<'_>, bars: &Bars<'_>) -> Result<(), Box<dyn std::error:
         .margin(12)
         .x_label_area_size(120)
         .y_label_area_size(58)
-        .build_cartesian_2d(0.0..count as f64, 0.0..most * 1.15)?;
+        // With room for the legend.
+        .build_cartesian_2d(
+            0.0..count as f64,
+            0.0..most * (1.1 + 0.06 * bars.series.len() as f64),
+        )?;
     chart
         .configure_mesh()
         .disable_x_mesh()

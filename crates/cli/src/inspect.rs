@@ -2,25 +2,20 @@
 
 use crate::Verdict;
 use crate::args::{InspectArgs, Meter};
-use crate::engine::{Compilation, compile_wasm, options, read_code_file};
+use crate::engine::{Compilation, compile_wasm, read_code_file};
 use crate::failure::Failure;
 use crate::input;
-use crate::listing::Lister;
 use crate::names::Names;
 use crate::outcome::printable;
 use crate::output::{Output, size};
-use crate::page::Page;
+use crate::page;
 use crate::progress::Progress;
 use pvf_executor::artifact::{FuncType, GlobalType, Import, ImportKind};
-use pvf_executor::{
-    Artifact, Code, CodeKind, Costs, Metering, ModuleInfo, Profile, Target, prepare_with_code_map,
-};
+use pvf_executor::{Artifact, Code, CodeKind, Costs, Metering, ModuleInfo, Profile, Target};
 use pvf_metering::{FunctionCharges, function_charges};
 use pvf_wast::type_name;
 use serde::Serialize;
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::io::{self, Write};
 use std::sync::Arc;
 
 #[derive(Serialize)]
@@ -127,7 +122,8 @@ pub fn inspect(args: &InspectArgs, output: &Output) -> Result<Verdict, Failure> 
         },
     };
     if let Some(path) = &args.html {
-        write_page(path, &args.code, &code.wasm, &compilation, &costs)?;
+        let title = input::name(&args.code);
+        page::write(path, &title, &code.wasm, &compilation, &costs)?;
     }
     drop(progress);
     let json = describe(args, &code, &artifact, &costs);
@@ -136,45 +132,11 @@ pub fn inspect(args: &InspectArgs, output: &Output) -> Result<Verdict, Failure> 
 }
 
 fn metering(args: &InspectArgs, costs: &Costs) -> Metering {
+    let gas = args.meter.contains(&Meter::Gas);
     Metering {
         logical_stack: args.meter.contains(&Meter::LogicalStack),
-        gas: args
-            .meter
-            .contains(&Meter::Gas)
-            .then(|| Arc::new(costs.clone())),
+        gas: gas.then(|| Arc::new(costs.clone())),
     }
-}
-
-/// Writes the page of a module that compiled.
-fn write_page(
-    path: &Path,
-    code: &Path,
-    wasm: &[u8],
-    compilation: &Compilation,
-    costs: &Costs,
-) -> Result<(), Failure> {
-    let failed = |reason: String| Failure::Host(format!("the page: {reason}"));
-    let (artifact, map) = prepare_with_code_map(wasm, &options(compilation))
-        .map_err(|error| failed(error.to_string()))?;
-    let module = &artifact.module;
-    let mut printed = String::new();
-    let lister = Lister::new(wasm, &artifact, &map, costs, &mut printed).map_err(failed)?;
-    let types = |index| module.function_type(index).map(function_type);
-    let page = Page::new(
-        &input::name(code),
-        &artifact,
-        &lister,
-        &Names::of(module, Some(wasm)),
-        &|index| types(index).unwrap_or_default(),
-        pvf_metering::logical_costs(wasm).ok().as_deref(),
-    );
-    let page = page.map_err(failed)?;
-    let written = File::create(path).map(BufWriter::new);
-    let written = written.and_then(|mut file| page.write(&mut file).and_then(|()| file.flush()));
-    written.map_err(|source| Failure::Output {
-        name: path.display().to_string(),
-        source,
-    })
 }
 
 #[derive(Serialize)]
@@ -348,7 +310,8 @@ fn describe_functions(code: &Code, module: &ModuleInfo, costs: &Costs) -> Vec<Fu
         .collect()
 }
 
-fn function_type(ty: &FuncType) -> String {
+/// Parameters and results, for people.
+pub fn function_type(ty: &FuncType) -> String {
     let list = |types: &[_]| {
         let names: Vec<&str> = types.iter().copied().map(type_name).collect();
         names.join(" ")

@@ -12,7 +12,7 @@ use iced_x86::{
 };
 use pvf_executor::artifact::CodeMap;
 use pvf_executor::{Artifact, Costs, TrapKind};
-use pvf_metering::gas_charges;
+use pvf_metering::{FunctionCharges, function_charges};
 use std::collections::{BTreeSet, HashMap};
 use wasmparser::{FunctionBody, Operator, Parser, Payload};
 
@@ -20,10 +20,12 @@ use wasmparser::{FunctionBody, Operator, Parser, Payload};
 pub struct Function {
     /// Index in the module; `None` for stubs.
     pub index: Option<u32>,
-    /// Each metered block of it charged once.
-    pub gas: u64,
+    /// Units of the logical stack for a call; `None` where the meter refuses the function.
+    pub logical: Option<u32>,
+    /// Each metered block of it charged once; `None` where the meter refuses the function.
+    pub gas: Option<u64>,
     /// How many metered blocks it has.
-    pub blocks: usize,
+    pub blocks: Option<usize>,
     /// Its Wasm; the first line is its head.
     pub wasm: Vec<WasmLine>,
     /// Its machine code.
@@ -56,7 +58,7 @@ pub struct CodeLine {
 pub struct Lister<'a> {
     artifact: &'a Artifact,
     map: &'a CodeMap,
-    costs: &'a Costs,
+    charges: Vec<FunctionCharges>,
     /// Text of each Wasm instruction by offset; ascending.
     text: Vec<(u32, &'a str)>,
     /// By code offset.
@@ -92,7 +94,7 @@ impl<'a> Lister<'a> {
         Ok(Self {
             artifact,
             map,
-            costs,
+            charges: function_charges(wasm, costs).map_err(|error| error.to_string())?,
             text,
             traps: artifact
                 .traps
@@ -113,11 +115,12 @@ impl<'a> Lister<'a> {
         let info = &module.functions[index as usize];
         let body = &self.bodies[defined as usize];
         let mut wasm = self.wasm_lines(info.body_offset, info.body_offset + info.body_bytes);
-        let charges = gas_charges(body, self.costs).map_err(|error| error.to_string())?;
+        let metered = &self.charges[defined as usize];
+        let charges = metered.gas.as_deref().ok();
         let place = |lines: &[WasmLine], offset: u32| {
             lines.binary_search_by_key(&offset, |line| line.offset).ok()
         };
-        for charge in &charges {
+        for charge in charges.unwrap_or(&[]) {
             if let Some(line) = place(&wasm[1..], charge.offset as u32) {
                 wasm[line + 1].gas = Some(charge.cost);
             }
@@ -153,11 +156,12 @@ impl<'a> Lister<'a> {
         let code = self.code_lines(code, &line_of, &tables);
         Ok(Function {
             index: Some(index),
-            gas: charges
-                .iter()
-                .map(|charge| charge.cost)
-                .fold(0, u64::saturating_add),
-            blocks: charges.len(),
+            logical: metered.logical_cost.as_ref().ok().copied(),
+            gas: charges.map(|charges| {
+                let costs = charges.iter().map(|charge| charge.cost);
+                costs.fold(0, u64::saturating_add)
+            }),
+            blocks: charges.map(<[_]>::len),
             wasm,
             code,
         })
@@ -173,8 +177,9 @@ impl<'a> Lister<'a> {
         let code = end.unwrap_or(0)..self.artifact.code.len() as u32;
         Function {
             index: None,
-            gas: 0,
-            blocks: 0,
+            logical: None,
+            gas: None,
+            blocks: None,
             wasm: Vec::new(),
             code: self.code_lines(code, &|_| None, &HashMap::new()),
         }

@@ -9,15 +9,20 @@
 //! (labels are numbered from 1 in each listing), and how many Wasm lines its Wasm is behind that of the one before,
 //! if not none.
 
+use crate::engine::{Compilation, options};
+use crate::failure::Failure;
+use crate::inspect::function_type;
 use crate::listing::{Function, Lister};
 use crate::names::Names;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use flate2::Compression;
 use flate2::write::DeflateEncoder;
-use pvf_executor::Artifact;
+use pvf_executor::{Artifact, Costs, prepare_with_code_map};
 use serde::Serialize;
-use std::io::{self, Write};
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
 
 /// Text that makes a chunk: what has to be unpacked to see one function.
 const CHUNK_BYTES: usize = 256 << 10;
@@ -43,13 +48,36 @@ struct Index {
     frame: Vec<u32>,
     /// `None` where the meter turns a function down.
     logical: Vec<Option<u32>>,
-    gas: Vec<u64>,
-    blocks: Vec<usize>,
+    gas: Vec<Option<u64>>,
+    blocks: Vec<Option<usize>>,
     chunk: Vec<usize>,
 }
 
+/// Writes the page of a module that compiles.
+pub fn write(
+    path: &Path,
+    title: &str,
+    wasm: &[u8],
+    compilation: &Compilation,
+    costs: &Costs,
+) -> Result<(), Failure> {
+    let failed = |reason: String| Failure::Host(format!("the page: {reason}"));
+    let (artifact, map) = prepare_with_code_map(wasm, &options(compilation))
+        .map_err(|error| failed(error.to_string()))?;
+    let mut printed = String::new();
+    let lister = Lister::new(wasm, &artifact, &map, costs, &mut printed).map_err(failed)?;
+    let names = Names::of(&artifact.module, Some(wasm));
+    let page = Page::new(title, &artifact, &lister, &names).map_err(failed)?;
+    let written = File::create(path).map(BufWriter::new);
+    let written = written.and_then(|mut file| page.write(&mut file).and_then(|()| file.flush()));
+    written.map_err(|source| Failure::Output {
+        name: path.display().to_string(),
+        source,
+    })
+}
+
 /// The parts of a page.
-pub struct Page {
+struct Page {
     index: Index,
     chunks: Vec<String>,
     /// Text of the chunk that is being filled.
@@ -57,14 +85,12 @@ pub struct Page {
 }
 
 impl Page {
-    /// The page of a module. `logical` are the logical costs of all functions, if it has any.
-    pub fn new(
+    /// The page of a module.
+    fn new(
         title: &str,
         artifact: &Artifact,
         lister: &Lister<'_>,
         names: &Names,
-        types: &dyn Fn(u32) -> String,
-        logical: Option<&[u32]>,
     ) -> Result<Self, String> {
         let module = &artifact.module;
         let mut page = Self {
@@ -85,12 +111,12 @@ impl Page {
             let info = &module.functions[index as usize];
             let listing = lister.function(index)?;
             let at = &mut page.index;
-            at.ty.push(types(index));
+            let ty = module.function_type(index).map(function_type);
+            at.ty.push(ty.unwrap_or_default());
             at.wasm.push(info.body_bytes);
             at.code.push(info.code_bytes);
             at.frame.push(info.frame_bytes);
-            at.logical
-                .push(logical.and_then(|costs| costs.get(index as usize).copied()));
+            at.logical.push(listing.logical);
             page.add(&listing)?;
         }
         let stubs = lister.stubs();
@@ -133,7 +159,7 @@ impl Page {
     }
 
     /// Writes it.
-    pub fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
         let index = serde_json::to_vec(&self.index)?;
         let parts = [
             ("{{title}}", escaped(&self.index.title)),

@@ -206,6 +206,21 @@ fn a_page_of_a_module_without_code() {
     assert_eq!(ran.code, 3, "{}", ran.stderr);
 }
 
+/// Meters refuse some valid code; it runs without them, and is shown.
+#[test]
+fn a_page_of_a_function_that_a_meter_refuses() {
+    let text = "(module (func unreachable i32.add i32.add drop) (func nop))";
+    let (index, _) = page("refused", &write("refused", "module.wat", text), &[]);
+    assert_eq!(index["logical"][0], Value::Null);
+    assert_eq!(index["logical"][1], 2);
+    assert_eq!(index["gas"], serde_json::json!([4, 1, null]));
+    let schedule = write("refused", "schedule.toml", "per_local = 4294967295");
+    let two = write("refused", "locals.wat", "(module (func (local i32 i32)))");
+    let (index, _) = page("refused", &two, &["--metering-schedule", &schedule]);
+    assert_eq!(index["gas"][0], Value::Null);
+    assert_eq!(index["blocks"][0], Value::Null);
+}
+
 /// Sum of the numbers of a folded profile.
 fn sum(folded: &str) -> u64 {
     let numbers = folded

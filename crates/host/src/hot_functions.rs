@@ -24,7 +24,7 @@ pub(crate) fn define_all(linker: &mut Linker<HostState>) {
     linker.typed(
         MODULE,
         "ext_logging_max_level_version_1",
-        |_: &mut HostCaller<'_>| Ok(u32::from(MAX_LOG_LEVEL)),
+        |_: &mut HostCaller<'_>| Ok(MAX_LOG_LEVEL),
     );
     macro_rules! hashes {
         ($($function:literal $digest:expr;)*) => {

@@ -51,7 +51,7 @@ struct ChainRow {
     chain: String,
     wasm_bytes: usize,
     stock_artifact_bytes: usize,
-    ours_artifact_bytes: u64,
+    ours_artifact_bytes: usize,
     prepare: Pair,
 }
 
@@ -115,38 +115,36 @@ fn run(options: &Options) -> Result<(), String> {
 }
 
 fn measure_chain(options: &Options, blob: &Blob, report: &mut Report) -> Result<(), String> {
-    let (mut stock_artifact, mut ours_artifact) = (Vec::new(), None);
+    let mut artifacts = (Vec::new(), Vec::new());
     let prepare = interleaved(
         options.runs.min(3),
-        || stock::prepare(&blob.code).map(|bytes| (Some(bytes), None)),
-        || ours::prepare(&blob.code).map(|artifact| (None, Some(artifact))),
-        |(bytes, _), (_, artifact)| {
-            stock_artifact = bytes.unwrap_or_default();
-            ours_artifact = artifact;
+        || stock::prepare(&blob.code),
+        || ours::prepare(&blob.code),
+        |stock, ours| {
+            artifacts = (stock, ours);
             Ok(())
         },
     )?;
-    let ours_artifact = ours_artifact.ok_or("no artifact")?;
-    let file = |engine: &str| {
+    let (stock_artifact, ours_artifact) = artifacts;
+    let file = |engine: &str, bytes: &[u8]| {
         let name = format!("pvf-node-bench-{}-{engine}", std::process::id());
-        options.scratch.join(name)
+        let path = options.scratch.join(name);
+        let written = std::fs::write(&path, bytes);
+        written.map_err(|error| format!("{}: {error}", path.display()))?;
+        Ok::<_, String>(path)
     };
-    let (stock_file, ours_file) = (file("stock"), file("ours"));
-    std::fs::write(&stock_file, &stock_artifact).map_err(|error| error.to_string())?;
-    ours::write(&ours_artifact, &ours_file)?;
-    let ours_bytes = std::fs::metadata(&ours_file)
-        .map_err(|error| error.to_string())?
-        .len();
+    let stock_file = file("stock", &stock_artifact)?;
+    let ours_file = file("ours", &ours_artifact)?;
     report.chains.push(ChainRow {
         chain: blob.name.clone(),
-        wasm_bytes: ours_artifact.module.wasm_bytes as usize,
+        wasm_bytes: stock::wasm_bytes(&blob.code)?,
         stock_artifact_bytes: stock_artifact.len(),
-        ours_artifact_bytes: ours_bytes,
+        ours_artifact_bytes: ours_artifact.len(),
         prepare,
     });
     let checksum = stock::checksum(&stock_artifact);
     let stock_loaded = stock::Loaded::new(&stock_artifact)?;
-    let ours_loaded = ours::Loaded::new(ours_artifact)?;
+    let ours_loaded = ours::Loaded::new(&ours_file)?;
     for case in &blob.cases {
         let what = |error| format!("{}: {error}", case.name);
         let execute = interleaved(

@@ -1,40 +1,31 @@
 //! The same with this repository's executor.
 
 use crate::stock::Judged;
-use pvf_executor::{
-    Outcome, Profile, prepare as compile, read_artifact, read_code, write_artifact,
-};
-use pvf_host::{HostParameters, Module, Pvf};
+use pvf_executor::{Outcome, Profile, open_module, prepare as compile, read_code};
+use pvf_host::{HostParameters, Pvf};
 use std::path::Path;
 
-/// Prepares a blob and returns the artifact's bytes, which is what a worker hands on.
-pub fn prepare(code: &[u8]) -> Result<pvf_executor::Artifact, String> {
+/// Artifact bytes from a blob.
+pub fn prepare(code: &[u8]) -> Result<Vec<u8>, String> {
     let profile = Profile::Polkadot;
     let code = read_code(code, profile.limits().module_bytes as usize);
     let code = code.map_err(|error| error.to_string())?;
     let artifact = compile(&code.wasm, &profile.prepare_options());
-    artifact.map_err(|error| error.to_string())
+    Ok(artifact.map_err(|error| error.to_string())?.to_bytes())
 }
 
-/// Writes an artifact.
-pub fn write(artifact: &pvf_executor::Artifact, path: &Path) -> Result<(), String> {
-    let written = write_artifact(artifact, path);
-    written.map(|_| ()).map_err(|error| error.to_string())
-}
-
-/// Reads an artifact (its checksum is checked), executes a candidate.
+/// Opens an artifact (it is mapped and its checksum compared), executes a candidate.
 pub fn load_and_execute(artifact: &Path, candidate: &[u8]) -> Result<Judged, String> {
-    let artifact = read_artifact(artifact).map_err(|error| error.to_string())?;
     Loaded::new(artifact)?.execute(candidate)
 }
 
-/// An artifact in memory that is not loaded anew.
+/// An artifact that is not loaded anew.
 pub struct Loaded(Pvf);
 
 impl Loaded {
-    /// Loads an artifact.
-    pub fn new(artifact: pvf_executor::Artifact) -> Result<Self, String> {
-        let module = Module::new(artifact).map_err(|error| error.to_string())?;
+    /// Loads an artifact from its file.
+    pub fn new(artifact: &Path) -> Result<Self, String> {
+        let module = open_module(artifact).map_err(|error| error.to_string())?;
         Ok(Self(Pvf::new(module, HostParameters::default())))
     }
 

@@ -8,6 +8,7 @@ use polkadot_node_core_pvf_common::compute_checksum;
 use polkadot_node_core_pvf_common::executor_interface as stock;
 use polkadot_primitives::ExecutorParams;
 use sc_executor_common::wasm_runtime::WasmModule;
+use std::borrow::Cow;
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
 
@@ -19,10 +20,19 @@ pub type Judged = Option<Vec<u8>>;
 
 /// Artifact bytes from a blob.
 pub fn prepare(code: &[u8]) -> Result<Vec<u8>, String> {
-    let code = sp_maybe_compressed_blob::decompress(code, CODE_BOMB_LIMIT);
-    let code = code.map_err(|error| format!("{error:?}"))?;
+    let code = decompress(code)?;
     let blob = stock::prevalidate(&code).map_err(|error| error.to_string())?;
     stock::prepare(blob, &ExecutorParams::default()).map_err(|error| error.to_string())
+}
+
+/// Size of a blob's code.
+pub fn wasm_bytes(code: &[u8]) -> Result<usize, String> {
+    decompress(code).map(|code| code.len())
+}
+
+fn decompress(code: &[u8]) -> Result<Cow<'_, [u8]>, String> {
+    let code = sp_maybe_compressed_blob::decompress(code, CODE_BOMB_LIMIT);
+    code.map_err(|error| format!("{error:?}"))
 }
 
 /// The checksum that the host keeps of an artifact.

@@ -195,7 +195,7 @@ const COLUMNS = [
   ["code", "code", (at) => index.code[at]],
   ["frame", "frame", (at) => index.frame[at] || ""],
   ["logical", "logical", (at) => index.logical[at] ?? ""],
-  ["gas", "gas", (at) => index.gas[at] || ""],
+  ["gas", "gas", (at) => index.gas[at] ?? ""],
   ["hits", "found", (at) => hits?.get(at) ?? ""],
 ];
 const TIPS = {
@@ -294,7 +294,7 @@ async function follow() {
     const logical = index.logical[at];
     by("facts").textContent = f < 0 ? `${index.code[at]} bytes of code` :
       `${index.ty[at]} \u00b7 ${index.wasm[at]} bytes of Wasm \u00b7 ${index.code[at]} of code \u00b7 frame ${index.frame[at]} bytes` +
-      (logical === null ? "" : ` \u00b7 logical cost ${logical}`) + ` \u00b7 ${index.blocks[at]} metered blocks, gas ${index.gas[at]}`;
+      (logical === null ? "" : ` \u00b7 logical cost ${logical}`) + ` \u00b7 ${index.blocks[at] ?? "no"} metered blocks, gas ${index.gas[at] ?? "not defined"}`;
     by("code").scrollTop = 0;
     codeRows.set(listing.rows.length);
     const row = order.indexOf(at);
