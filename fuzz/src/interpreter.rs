@@ -9,8 +9,8 @@ use crate::observe::{
 use pvf_spec::TrapKind;
 use wasmi::errors::{ErrorKind, InstantiationError};
 use wasmi::{
-    Caller, Config, Engine, Error, Extern, ExternType, Func, Global, Instance, Memory, Module,
-    Store, StoreLimits, StoreLimitsBuilder, Table, TrapCode, Val,
+    Caller, CompilationMode, Config, Engine, Error, Extern, ExternType, Func, Global, Instance,
+    Memory, Module, Store, StoreLimits, StoreLimitsBuilder, Table, TrapCode, Val,
 };
 use wasmparser::ValType;
 
@@ -38,6 +38,8 @@ impl Default for Interpreter {
     fn default() -> Self {
         let mut config = Config::default();
         config
+            // What it cannot translate is known before anything runs.
+            .compilation_mode(CompilationMode::Eager)
             .set_max_recursion_depth(MOST_CALLS)
             .set_max_stack_height(STACK_BYTES);
         Self(config)
@@ -149,10 +151,12 @@ impl Run {
             Ok(()) => return Ok(Ending::Returned(results.iter().map(bits).collect())),
             Err(error) => error,
         };
-        let engine = match error.as_trap_code() {
-            Some(TrapCode::StackOverflow) => return Ok(Ending::NativeStack),
-            Some(code) => Some(kind(code)?),
-            None => None,
+        let engine = match (error.as_trap_code(), error.kind()) {
+            (Some(TrapCode::StackOverflow), _) => return Ok(Ending::NativeStack),
+            (Some(code), _) => Some(kind(code)?),
+            // What host functions fail with, see `imports`.
+            (None, ErrorKind::Message(_)) => None,
+            _ => return Err(error),
         };
         let gas = self.store.data().gas;
         let kind = instrumented::trap_kind(self.meters, self, &gas, engine);
