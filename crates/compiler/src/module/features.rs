@@ -76,7 +76,9 @@ const NAMES: &[(WasmFeatures, &str)] = &[
     (WasmFeatures::CALL_INDIRECT_OVERLONG, REFERENCE_TYPES),
     (WasmFeatures::GC_TYPES, REFERENCE_TYPES),
     (WasmFeatures::SIMD, "simd"),
-    (WasmFeatures::RELAXED_SIMD, "relaxed-simd"),
+    // wasmparser tells the two apart only if some crate of the build turns its `simd` feature on; what we say
+    // must not depend on that.
+    (WasmFeatures::RELAXED_SIMD, "simd"),
     (WasmFeatures::THREADS, "threads"),
     (
         WasmFeatures::SHARED_EVERYTHING_THREADS,
