@@ -209,7 +209,7 @@ fn loading(name: &str, wasm: &[u8], engines: &[EngineName], runs: u32) -> Result
     let bind = row(Part::Bind, bind, BTreeMap::new())?;
 
     let linked = each(&loaded, |module| module.link())?;
-    let instance = turns(&linked, |linked: &Box<dyn Linked>| linked.instantiate());
+    let instance = turns(&linked, |linked| linked.instantiate());
     let instance = row(Part::Instance, instance, BTreeMap::new())?;
     Ok(vec![load, bind, instance])
 }

@@ -180,7 +180,7 @@ mod tests {
         let mut guest = GUESTS[8];
         guest.result = 1;
         let row = row(&guest, &[EngineName::Ours], 1).unwrap();
-        assert!(!all_right(&[row.clone()]));
+        assert!(!all_right(std::slice::from_ref(&row)));
         let notes = &tables(&[row])[0].notes;
         assert!(notes[0].starts_with("DIFFERENT fib: ours"), "{notes:?}");
     }
