@@ -1,7 +1,7 @@
 //! What lies around the code: host calls, loading, linking, instances, with every engine that has host functions.
 
 use crate::corpus;
-use crate::engine::{Ended, Linked, Loaded};
+use crate::engine::{Ended, Loaded};
 use crate::engines::EngineName;
 use crate::measure::{Samples, Times, timed};
 use crate::measures::execute::{self, able};
