@@ -43,12 +43,12 @@ pub struct CompileOptions {
 }
 
 impl CompileOptions {
-    /// Options for a language, on one thread, with the default limits.
+    /// Options for a language, for this machine, on one thread, with the default limits.
     pub fn new(features: Features) -> Self {
         Self {
             features,
             limits: Limits::DEFAULT,
-            target: Target::X86_64,
+            target: Target::HOST,
             metering: Metering::default(),
             native_stack: NativeStack::default(),
             loop_idioms: true,
@@ -121,6 +121,7 @@ fn compile_any(
     let parsed = module::parse(wasm, options.features, &options.limits)?;
     match options.target {
         Target::X86_64 => compile_for::<X64>(parsed, options, mapped),
+        Target::Aarch64 => Err(CompileError::Target(options.target)),
     }
 }
 
