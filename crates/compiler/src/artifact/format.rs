@@ -103,7 +103,10 @@ impl Lengths {
             return Err(ArtifactError::Version { found: version });
         }
         let code_start = word(head, 36);
-        if !Target::ALL.map(Target::largest_page_bytes).contains(&code_start) {
+        if !Target::ALL
+            .map(Target::largest_page_bytes)
+            .contains(&code_start)
+        {
             return Err(ArtifactError::CodeStart { found: code_start });
         }
         Ok(Self {
