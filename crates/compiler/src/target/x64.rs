@@ -16,8 +16,9 @@ mod meters;
 mod stubs;
 
 use super::masm::*;
+use super::record::Record;
 use crate::abi::{self, context};
-use crate::artifact::{CodeMap, CodePiece, TrapSite, ValType};
+use crate::artifact::ValType;
 use crate::{CompileOptions, NativeStack};
 use memory::access_size;
 use meters::Charge;
@@ -42,13 +43,9 @@ pub(crate) struct X64 {
     gas: bool,
     logical_stack: bool,
     native_stack: NativeStack,
-    wasm_offset: u32,
+    record: Record,
     /// Behind the instruction that ends here the zero flag is about this register in this size.
     zero_flag: Option<(u32, Gpr, Size)>,
-    map: Option<CodeMap>,
-    /// Offset of the code not yet taken.
-    sites: Vec<TrapSite>,
-    calls: Vec<CallFixup>,
     /// What is to be emitted behind the function.
     late: Vec<Late>,
 }
@@ -199,13 +196,6 @@ fn fsize(width: Width) -> FSize {
     }
 }
 
-fn type_width(ty: ValType) -> Width {
-    match ty {
-        ValType::I32 | ValType::F32 => Width::W32,
-        ValType::I64 | ValType::F64 => Width::W64,
-    }
-}
-
 fn slot(offset: u32) -> Mem {
     Mem::base(Gpr::Rsp, offset as i32)
 }
@@ -252,23 +242,8 @@ impl Late {
 }
 
 impl X64 {
-    #[cold]
-    fn note_piece(&mut self) {
-        let piece = CodePiece {
-            code_offset: self.asm.offset(),
-            wasm_offset: self.wasm_offset,
-        };
-        if let Some(map) = &mut self.map {
-            map.push(piece);
-        }
-    }
-
     fn site(&mut self, kind: TrapKind) {
-        self.sites.push(TrapSite {
-            code_offset: self.asm.offset(),
-            wasm_offset: self.wasm_offset,
-            kind,
-        });
+        self.record.site(kind, self.asm.offset());
     }
 
     /// A label where this trap happens.
@@ -277,7 +252,7 @@ impl X64 {
         self.late.push(Late::Trap {
             label,
             kind,
-            wasm_offset: self.wasm_offset,
+            wasm_offset: self.record.wasm_offset,
         });
         label
     }
@@ -347,19 +322,7 @@ impl X64 {
     }
 
     fn trap_at(&mut self, kind: TrapKind, wasm_offset: u32) {
-        self.sites.push(TrapSite {
-            code_offset: self.asm.offset(),
-            wasm_offset,
-            kind,
-        });
+        self.record.site_of(kind, wasm_offset, self.asm.offset());
         self.asm.ud2();
-    }
-}
-
-/// The positive canonical NaN's bits.
-pub(crate) fn canonical_nan(width: Width) -> u64 {
-    match width {
-        Width::W32 => 0x7fc0_0000,
-        Width::W64 => 0x7ff8_0000_0000_0000,
     }
 }

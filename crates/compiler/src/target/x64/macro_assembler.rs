@@ -9,11 +9,8 @@ impl MacroAssembler for X64 {
             gas: options.metering.gas.is_some(),
             logical_stack: options.metering.logical_stack,
             native_stack: options.native_stack,
-            wasm_offset: 0,
+            record: Record::default(),
             zero_flag: None,
-            map: None,
-            sites: Vec::new(),
-            calls: Vec::new(),
             late: Vec::new(),
         }
     }
@@ -38,14 +35,11 @@ impl MacroAssembler for X64 {
     }
 
     fn record_code_map(&mut self) {
-        self.map = Some(CodeMap::default());
+        self.record.keep_map();
     }
 
     fn set_wasm_offset(&mut self, offset: u32) {
-        self.wasm_offset = offset;
-        if self.map.is_some() {
-            self.note_piece();
-        }
+        self.record.set_wasm_offset(offset, self.asm.offset());
     }
 
     fn finish_function(&mut self) {
@@ -57,12 +51,7 @@ impl MacroAssembler for X64 {
 
     fn take(&mut self) -> Result<MachineCode, pvf_assembler::FinishError> {
         self.asm.finish()?;
-        let code = MachineCode {
-            code: self.asm.code().to_vec(),
-            traps: std::mem::take(&mut self.sites),
-            calls: std::mem::take(&mut self.calls),
-            map: self.map.as_mut().map(std::mem::take).unwrap_or_default(),
-        };
+        let code = self.record.take(self.asm.code());
         self.asm.clear();
         Ok(code)
     }
@@ -88,7 +77,7 @@ impl MacroAssembler for X64 {
             self.late.push(Late::StackGrowth {
                 label: slow,
                 resume,
-                wasm_offset: self.wasm_offset,
+                wasm_offset: self.record.wasm_offset,
             });
         }
         if self.native_stack == NativeStack::Audited {
@@ -302,7 +291,7 @@ impl MacroAssembler for X64 {
             resume,
             width,
             register,
-            wasm_offset: self.wasm_offset,
+            wasm_offset: self.record.wasm_offset,
         });
     }
 
@@ -406,20 +395,16 @@ impl MacroAssembler for X64 {
     }
 
     fn trap(&mut self, kind: TrapKind) {
-        self.trap_at(kind, self.wasm_offset);
+        self.trap_at(kind, self.record.wasm_offset);
     }
 
     fn call(&mut self, function: u32) {
         let at = self.asm.call_rel32_placeholder();
-        self.calls.push(CallFixup { at, function });
+        self.record.call(function, at);
     }
 
     fn mark_host_call(&mut self) {
-        self.sites.push(TrapSite {
-            code_offset: self.asm.offset() - 1,
-            wasm_offset: self.wasm_offset,
-            kind: TrapKind::HostError,
-        });
+        self.record.site(TrapKind::HostError, self.asm.offset() - 1);
     }
 
     fn call_indirect(&mut self, index: Reg, signature: u32, table: Table) {
@@ -445,7 +430,7 @@ impl MacroAssembler for X64 {
         self.late.push(Late::SignatureMismatch {
             label,
             entry,
-            wasm_offset: self.wasm_offset,
+            wasm_offset: self.record.wasm_offset,
         });
         self.asm.call_m(field(abi::TABLE_ENTRY_CODE));
     }
