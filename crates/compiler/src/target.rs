@@ -1,6 +1,7 @@
 //! The instruction sets code can be made for.
 
 pub(crate) mod masm;
+mod record;
 pub(crate) mod x64;
 
 use serde::{Deserialize, Serialize};

@@ -67,6 +67,22 @@ impl ValType {
     }
 }
 
+/// Width of the registers' content of this type.
+pub(crate) fn type_width(ty: ValType) -> Width {
+    match ty {
+        ValType::I32 | ValType::F32 => Width::W32,
+        ValType::I64 | ValType::F64 => Width::W64,
+    }
+}
+
+/// The positive canonical NaN's bits.
+pub(crate) fn canonical_nan(width: Width) -> u64 {
+    match width {
+        Width::W32 => 0x7fc0_0000,
+        Width::W64 => 0x7ff8_0000_0000_0000,
+    }
+}
+
 /// A set of registers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct RegSet(pub u32);
