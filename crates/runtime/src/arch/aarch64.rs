@@ -7,8 +7,10 @@
 //! x18 belongs to the platform and is never touched.
 //!
 //! # Floating-point state
-//! Wasm runs with FPCR at 0: round to nearest, denormals kept, NaNs not replaced, nothing trapped. Host
-//! functions run with what the host had set; where that is the same, as nearly always, the register is not written.
+//! Wasm runs with FPCR at its reset value, that is round to nearest, denormals kept, nothing trapped, but for the
+//! bit DN: any operation that gives a NaN gives the default one, which is Wasm's positive canonical NaN. Generated code
+//! takes that for granted. Host functions found at run time run with what the host had set; functions that are called plainly
+//! run with the state of Wasm, which changes nothing but payloads of NaNs.
 //!
 //! # Code that was just written
 //! Instruction fetch does not see stores by itself. The architecture (Arm ARM, DDI 0487, B2.4.4 "Concurrent modification
@@ -38,6 +40,9 @@ pub(crate) const ELF_MACHINE: u32 = 183;
 
 /// Bytes that [`enter`] takes of the host's stack: FPCR and a word that is free, x19 to x30, d8 to d15.
 const SAVED_BYTES: usize = 176;
+
+/// FPCR while Wasm runs: default NaN (DN).
+const FPCR: u32 = 1 << 25;
 
 /// The branch type in PSTATE: which kind of branch has led to the instruction.
 const BRANCH_TYPE: u64 = 3 << 10;
@@ -102,9 +107,8 @@ pub(crate) unsafe extern "C" fn enter(context: *mut u8, stub: usize) -> Left {
         "stp d14, d15, [sp, 160]",
         "mrs x9, fpcr",
         "str x9, [sp]",
-        "cbz x9, 2f",
-        "msr fpcr, xzr",
-        "2:",
+        "mov w9, {fpcr}",
+        "msr fpcr, x9",
         "mov x9, sp",
         "str x9, [x0, {host_sp}]",
         "mov x19, x0",
@@ -113,6 +117,7 @@ pub(crate) unsafe extern "C" fn enter(context: *mut u8, stub: usize) -> Left {
         "isb",
         "br x1",
         saved = const SAVED_BYTES,
+        fpcr = const FPCR,
         host_sp = const context::HOST_SP,
         stack_top = const context::STACK_TOP,
     )
@@ -124,7 +129,6 @@ unsafe extern "C" fn leave() {
     naked_asm!(
         "ldr x9, [x19, {host_sp}]",
         "mov sp, x9",
-        // Unconditional: a host function that ended the run may have changed it.
         "ldr x9, [sp]",
         "msr fpcr, x9",
         "ldp x19, x20, [sp, 16]",
@@ -173,23 +177,19 @@ unsafe extern "C" fn host_call() {
         // C functions keep it, generated code does not use it.
         "mov x24, x30",
         "ldr x11, [sp]",
-        "cbz x11, 2f",
         "msr fpcr, x11",
-        "2:",
         "ldr x0, [x19, {store}]",
         "mov w2, w10",
         "mov w3, w9",
         "ldr x11, [x19, {dispatch}]",
         "blr x11",
-        "cbnz w0, 4f",
-        "ldr x11, [sp]",
-        "cbz x11, 3f",
-        "msr fpcr, xzr",
-        "3:",
+        "cbnz w0, 2f",
+        "mov w11, {fpcr}",
+        "msr fpcr, x11",
         "ldr x11, [x19, {wasm_sp}]",
         "mov sp, x11",
         "ret x24",
-        "4:",
+        "2:",
         "mov w0, {ended}",
         "b {leave}",
         ".cfi_endproc",
@@ -197,6 +197,7 @@ unsafe extern "C" fn host_call() {
         host_sp = const context::HOST_SP,
         store = const context::STORE,
         dispatch = const word::DISPATCH,
+        fpcr = const FPCR,
         ended = const Left::Ended as u32,
         leave = sym leave,
     )
@@ -226,19 +227,16 @@ pub(crate) unsafe extern "C" fn dispatch_plain(
         ".cfi_undefined x30",
         "ldr x9, [sp]",
         "str x30, [sp, -16]!",
-        "cbz x9, 2f",
         "msr fpcr, x9",
-        "2:",
         "ldr x9, [x19, {dispatch}]",
         "blr x9",
         "ldr x30, [sp], 16",
-        "ldr x9, [sp]",
-        "cbz x9, 3f",
-        "msr fpcr, xzr",
-        "3:",
+        "mov w9, {fpcr}",
+        "msr fpcr, x9",
         "ret",
         ".cfi_endproc",
         dispatch = const word::DISPATCH_PLAIN,
+        fpcr = const FPCR,
     )
 }
 

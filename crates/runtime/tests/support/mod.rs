@@ -308,9 +308,9 @@ pub mod float {
 #[cfg(target_arch = "aarch64")]
 pub mod float {
     /// While Wasm runs.
-    pub const WASM: u32 = 0;
-    /// Another state: flush-to-zero, default NaN.
-    pub const FLUSH: u32 = 3 << 24;
+    pub const WASM: u32 = 1 << 25;
+    /// Another state: flush-to-zero.
+    pub const FLUSH: u32 = 1 << 24;
 
     pub fn state() -> u32 {
         let value: u64;
