@@ -56,9 +56,6 @@ pub enum CompileError {
     /// The code is beyond what calls reach (2 GiB).
     #[error("the module's machine code is larger than 2 GiB")]
     CodeTooLarge,
-    /// There is no generator for the target.
-    #[error("no code can be made for {0}")]
-    Target(crate::Target),
     /// A count is above its limit.
     #[error("{limit} ({})", Place(*function, *offset))]
     Limit {

@@ -1,6 +1,8 @@
 //! The instruction sets code can be made for.
 
+pub(crate) mod aarch64;
 pub(crate) mod masm;
+mod range;
 mod record;
 pub(crate) mod x64;
 

@@ -91,11 +91,9 @@ impl Aarch64 {
             match place.register {
                 Some(register) if gpr(register) == Gpr::X0 => {}
                 Some(register) => self.asm.mov_rr(Size::S64, gpr(register), Gpr::X0),
-                None => self.store_typed(
-                    ValType::I64,
-                    slot(GATE_BYTES + place.slot),
-                    Reg::general(0),
-                ),
+                None => {
+                    self.store_typed(ValType::I64, slot(GATE_BYTES + place.slot), Reg::general(0))
+                }
             }
         }
         self.return_from_gate();

@@ -3,7 +3,10 @@
 use super::*;
 
 impl MacroAssembler for X64 {
-    fn new(options: &CompileOptions) -> Self {
+    const PADDING: u8 = 0xcc;
+
+    /// All calls reach 2 GiB.
+    fn new(options: &CompileOptions, _: Reach) -> Self {
         Self {
             asm: Assembler::with_capacity(1 << 16),
             gas: options.metering.gas.is_some(),
@@ -54,6 +57,13 @@ impl MacroAssembler for X64 {
         let code = self.record.take(self.asm.code());
         self.asm.clear();
         Ok(code)
+    }
+
+    fn link_call(code: &mut [u8], at: u32, target: u32) -> Result<(), OutOfReach> {
+        // The displacement counts from the end of its field.
+        let displacement = target.wrapping_sub(at + 4);
+        code[at as usize..][..4].copy_from_slice(&displacement.to_le_bytes());
+        Ok(())
     }
 
     fn begin_function(&mut self) -> u32 {
