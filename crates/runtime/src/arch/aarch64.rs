@@ -44,9 +44,6 @@ const SAVED_BYTES: usize = 176;
 /// FPCR while Wasm runs: default NaN (DN).
 const FPCR: u32 = 1 << 25;
 
-/// FPCR while Wasm runs: default NaN.
-const FPCR: u64 = 1 << 25;
-
 /// The branch type in PSTATE: which kind of branch has led to the instruction.
 const BRANCH_TYPE: u64 = 3 << 10;
 
@@ -201,7 +198,6 @@ unsafe extern "C" fn host_call() {
         store = const context::STORE,
         dispatch = const word::DISPATCH,
         fpcr = const FPCR,
-        fpcr = const FPCR,
         ended = const Left::Ended as u32,
         leave = sym leave,
     )
@@ -239,7 +235,6 @@ pub(crate) unsafe extern "C" fn dispatch_plain(
         "msr fpcr, x9",
         "ret",
         ".cfi_endproc",
-        fpcr = const FPCR,
         dispatch = const word::DISPATCH_PLAIN,
         fpcr = const FPCR,
     )
