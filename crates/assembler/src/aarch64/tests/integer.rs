@@ -123,12 +123,12 @@ fn arithmetic_with_an_extended_register() {
                         let wide = size == Size::S64 && matches!(extend as u8 & 3, 3);
                         let bn = r(if wide { Size::S64 } else { Size::S32 }, b);
                         let an = rsp(size, a);
-                        let own = if size == Size::S64 {
-                            Extend::Uxtx
-                        } else {
-                            Extend::Uxtw
+                        // (The disassembler writes these so even without sp.)
+                        let plain = match extend {
+                            Extend::Uxtw => true,
+                            Extend::Uxtx => size == Size::S64,
+                            _ => false,
                         };
-                        let plain = extend == own && (a == 31 || !flags && d == 31);
                         let tail = match (plain, amount) {
                             (true, 0) => String::new(),
                             (true, _) => format!(", lsl #{amount}"),

@@ -23,23 +23,16 @@ fn register_moves() {
     }
 }
 
-/// `mov` where the manual prefers it, and else the name and its operands.
+/// The disassembler calls all of them `mov`, though the manual does not where
+/// another one makes the same value.
 fn wide(name: &str, size: Size, d: u8, imm: u16, halfword: u32) -> String {
-    let dn = r(size, d);
-    let shift = 16 * halfword;
-    let placed = u64::from(imm) << shift;
-    let plain = match halfword {
-        0 => format!("{name} {dn}, #{imm}"),
-        _ => format!("{name} {dn}, #{imm}, lsl #{shift}"),
+    let placed = u64::from(imm) << (16 * halfword);
+    let value = match (name, size) {
+        ("movz", _) => placed,
+        (_, Size::S32) => u64::from(!placed as u32),
+        (_, Size::S64) => !placed,
     };
-    match name {
-        _ if imm == 0 && halfword != 0 => plain,
-        "movz" => format!("mov {dn}, #{placed}"),
-        "movn" if size == Size::S64 => format!("mov {dn}, #{}", !placed as i64),
-        // (The manual leaves #0xFFFF to movz, and so has it as movn here.)
-        "movn" => format!("mov {dn}, #{}", !placed as u32),
-        _ => plain,
-    }
+    format!("mov {}, #{}", r(size, d), value as i64)
 }
 
 #[test]
@@ -167,8 +160,9 @@ fn every_pattern_is_one_instruction() {
             assert!(LogicalImm::new(value, size).is_some());
         }
     }
+    // Those of one run in the lower half are of both sizes.
     let all: HashSet<_> = PATTERNS.iter().collect();
-    assert_eq!(all.len(), 5334 + 1302);
+    assert_eq!(all.len(), 5334 + 1302 - 527);
 }
 
 proptest! {
