@@ -308,6 +308,10 @@ impl Assembler {
     /// noted that it would part from what follows. Without it no island is ever
     /// emitted, and a branch that does not reach its label is an error of
     /// [`finish`](Self::finish).
+    ///
+    /// In stretches of up to 16 KB, any number of branches and constants is
+    /// helped. Longer ones are for data, such as jump tables, and must not begin
+    /// with a branch over more than its reach.
     #[inline]
     pub fn keep_in_range(&mut self, bytes: u32) {
         // What an island may have grown by then is taken into account.
@@ -349,7 +353,7 @@ impl Assembler {
                 self.emit_veneers(class, end);
             }
             if class == Class::Middle && farthest != Class::Near {
-                self.flush_pool();
+                self.emit_pool();
             }
         }
         let distance = self.offset().wrapping_sub(start);

@@ -2,6 +2,7 @@
 
 use super::super::{Arith, Extend, Imm12, Logic, LogicalImm, Shift};
 use super::*;
+use proptest::prelude::*;
 
 const ARITHS: [&str; 4] = ["add", "adds", "sub", "subs"];
 const LOGICS: [&str; 8] = ["and", "bic", "orr", "orn", "eor", "eon", "ands", "bics"];
@@ -438,5 +439,50 @@ fn inverted_conditions_are_the_manuals_pairs() {
         (Cond::GT, Cond::LE),
     ] {
         assert_eq!((a.inverted(), b.inverted()), (b, a));
+    }
+}
+
+proptest! {
+    #[test]
+    fn random_operands(
+        regs in [0u8..31, 0u8..31, 0u8..31, 0u8..31],
+        op in 0usize..4,
+        wide in any::<bool>(),
+        imm in 0u32..4096,
+        shift in 0usize..3,
+        nzcv in 0u32..16,
+        code in 0usize..14,
+    ) {
+        let size = Size::ALL[usize::from(wide)];
+        let [dn, an, bn, cn] = regs.map(|n| r(size, n));
+        let [d, a, b, c] = regs.map(g);
+        let (name, kind) = (ARITHS[op], Arith::ALL[op]);
+        let imm12 = Imm12::low(imm);
+        if imm != 0 {
+            check(&format!("{name} {dn}, {an}, #{imm}"), |asm| {
+                asm.arith_ri(kind, size, d, a, imm12)
+            });
+        }
+        let amount = 1 + imm % (size.bits() - 1);
+        let by = Shift::ALL[shift];
+        let tail = format!("{dn}, {an}, {bn}, {} #{amount}", SHIFTS[shift]);
+        check(&format!("{name} {tail}"), |asm| {
+            asm.arith_rs(kind, size, d, a, b, by, amount)
+        });
+        let logic = 2 * op + usize::from(nzcv > 7);
+        check(&format!("{} {tail}", LOGICS[logic]), |asm| {
+            asm.logic_rs(Logic::ALL[logic], size, d, a, b, by, amount)
+        });
+        check(&format!("madd {dn}, {an}, {bn}, {cn}"), |asm| asm.madd(size, d, a, b, c));
+        let (cond, cond_name) = cond(code);
+        let small = imm % 32;
+        check(&format!("ccmp {an}, #{small}, #{nzcv}, {cond_name}"), |asm| {
+            asm.ccmp_ri(cond, size, a, small, nzcv)
+        });
+        let (lsb, top) = (amount - 1, size.bits() - 1);
+        let imms = lsb + (imm / 64) % (top - lsb).max(1);
+        check(&bit_field("ubfm", size, regs[0], regs[1], lsb, imms), |asm| {
+            asm.ubfx(size, d, a, lsb, imms - lsb + 1)
+        });
     }
 }

@@ -597,6 +597,8 @@ enum Step {
     Nops(u32),
     Difference(usize, usize),
     Flush,
+    /// So many branches and constants without a place for an island.
+    Burst(u32),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -611,14 +613,26 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (0u32..60_000).prop_map(Step::Nops),
         1 => (label(), label()).prop_map(|(a, b)| Step::Difference(a, b)),
         1 => Just(Step::Flush),
+        1 => (0u32..4096).prop_map(Step::Burst),
     ]
 }
 
 /// What stands at an offset of a random program.
 enum Placed {
-    Branch { to: Label, name: &'static str },
-    Constant { width: usize, bits: u128 },
-    Difference { target: Label, base: Label },
+    /// What gets to `to` is the instruction at `from`.
+    Branch {
+        to: Label,
+        name: &'static str,
+        from: u32,
+    },
+    Constant {
+        width: usize,
+        bits: u128,
+    },
+    Difference {
+        target: Label,
+        base: Label,
+    },
 }
 
 proptest! {
@@ -665,17 +679,18 @@ fn emit_step(asm: &mut Assembler, step: Step, labels: &[Label], placed: &mut Vec
             asm.keep_in_range(8);
             let at = asm.offset();
             (KINDS[kind].emit)(asm, label(n));
-            let name = match (asm.offset() - at, KINDS[kind].inverse) {
-                (8, Some(inverse)) => inverse,
-                _ => KINDS[kind].name,
+            let (name, from) = match (asm.offset() - at, KINDS[kind].inverse) {
+                (8, Some(inverse)) => (inverse, at + 4),
+                _ => (KINDS[kind].name, at),
             };
-            placed.push((at, Placed::Branch { to: label(n), name }));
+            let to = label(n);
+            placed.push((at, Placed::Branch { to, name, from }));
         }
         Step::Far(n) => {
             asm.keep_in_range(4);
-            let name = "bl";
-            placed.push((asm.offset(), Placed::Branch { to: label(n), name }));
-            asm.bl(label(n));
+            let (to, name, from) = (label(n), "bl", asm.offset());
+            placed.push((from, Placed::Branch { to, name, from }));
+            asm.bl(to);
         }
         Step::Constant(kind, bits) => {
             asm.keep_in_range(4);
@@ -707,6 +722,26 @@ fn emit_step(asm: &mut Assembler, step: Step, labels: &[Label], placed: &mut Vec
             asm.emit_label_difference_i32(target, base);
         }
         Step::Flush => asm.flush_pool(),
+        Step::Burst(count) => {
+            // Each is one instruction, as its label is new or the constant is.
+            asm.keep_in_range(4 * count);
+            for n in 0..count as usize {
+                let at = asm.offset();
+                let to = label(n);
+                if n % 3 == 0 {
+                    let bits = u128::from(at) << 64;
+                    asm.ldr_literal_q(Fpr::V2, bits);
+                    placed.push((at, Placed::Constant { width: 16, bits }));
+                } else if !asm.is_bound(to) {
+                    let kind = &KINDS[n % 10];
+                    (kind.emit)(asm, to);
+                    let (name, from) = (kind.name, at);
+                    placed.push((at, Placed::Branch { to, name, from }));
+                } else {
+                    asm.udf(4);
+                }
+            }
+        }
     }
 }
 
@@ -714,12 +749,15 @@ fn check_placed(asm: &Assembler, at: u32, placed: Placed) {
     let offset = |label| asm.label_offset(label).expect("all labels are bound");
     let code = asm.code();
     match placed {
-        Placed::Branch { to, name: expected } => {
+        Placed::Branch {
+            to,
+            name: expected,
+            from,
+        } => {
             assert_eq!(name(code, at), expected);
-            let first = target(code, at);
-            // Either over a far branch of two instructions, or on its way.
-            let inverted = first == at + 8 && name(code, at + 4) == "b";
-            let from = if inverted { at + 4 } else { at };
+            if from != at {
+                assert_eq!((target(code, at), name(code, from)), (at + 8, "b".into()));
+            }
             assert_eq!(destination(code, from), offset(to));
         }
         Placed::Constant { width, bits } => assert_eq!(constant(code, at, width), bits),
