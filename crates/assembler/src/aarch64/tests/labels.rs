@@ -169,6 +169,35 @@ fn far_branches_to_the_last_word_in_reach() {
     assert_eq!(asm.finish(), Err(error));
 }
 
+/// Over a jump table of two megabytes.
+#[test]
+fn conditional_branches_over_data() {
+    for code in 0..15 {
+        let mut asm = Assembler::new();
+        let (start, default) = (asm.new_label(), asm.new_label());
+        asm.bind(start);
+        let (branch, _) = cond(code);
+        asm.b_cond_far(branch, default);
+        asm.b_cond_far(branch, start);
+        let both = asm.offset();
+        fill(&mut asm, 2 << 20);
+        asm.bind(default);
+        asm.finish().unwrap();
+        let skipped = if branch == Cond::AL { 0 } else { 4 };
+        for (at, label) in [(0, default), (both / 2, start)] {
+            let b = at + skipped;
+            assert_eq!(name(asm.code(), b), "b");
+            assert_eq!(Some(target(asm.code(), b)), asm.label_offset(label));
+            if skipped != 0 {
+                // The codes of a condition and its inverse differ in one bit.
+                let inverse = name(asm.code(), at).replace("cs", "hs").replace("cc", "lo");
+                assert_eq!(inverse, format!("b.{}", CONDS[code ^ 1]));
+                assert_eq!(target(asm.code(), at), at + 8);
+            }
+        }
+    }
+}
+
 /// An address of any byte.
 #[test]
 fn addresses_of_bytes() {
