@@ -52,6 +52,18 @@ impl Assembler {
         self.put_branch(0x5400_0000 | cond.bits(), 1, Field::Branch19, label);
     }
 
+    /// `b.cond label` in two instructions, the inverted branch over a `b`, with
+    /// the reach of `b`: for what lies behind a long stretch of data. Plain `b`
+    /// for `AL`.
+    #[inline]
+    pub fn b_cond_far(&mut self, cond: Cond, label: Label) {
+        if cond != Cond::AL {
+            let over = Field::Branch19.encode(8).unwrap_or(0);
+            self.put(0x5400_0000 | cond.inverted().bits() | over);
+        }
+        self.b(label);
+    }
+
     /// `cbz reg, label`: branches if `reg` is zero. The flags stay.
     #[inline]
     pub fn cbz(&mut self, size: Size, reg: Gpr, label: Label) {

@@ -28,6 +28,30 @@
 //!
 //! Destinations come first, as in the manual's syntax; in `str` and `stp` the
 //! memory operand is last.
+//!
+//! ```
+//! use pvf_assembler::aarch64::{Access, Arith, Assembler, Cond, Gpr, Imm12, Mem, Size};
+//!
+//! // The sum of the x1 words at x0, in x0; past 4 GB it saturates.
+//! let mut asm = Assembler::new();
+//! let (head, done) = (asm.new_label(), asm.new_label());
+//! let next = Mem::post(Gpr::X0, 4, Access::B4).expect("nine bits");
+//! asm.mov_imm(Size::S32, Gpr::X2, 0);
+//! asm.cbz(Size::S64, Gpr::X1, done);
+//! asm.bind(head);
+//! asm.keep_in_range(20);
+//! asm.ldr(Size::S32, Gpr::X3, next);
+//! asm.arith_rr(Arith::Adds, Size::S32, Gpr::X2, Gpr::X2, Gpr::X3);
+//! asm.csinv(Cond::LO, Size::S32, Gpr::X2, Gpr::X2, Gpr::ZR);
+//! asm.sub_ri(Size::S64, Gpr::X1, Gpr::X1, Imm12::low(1));
+//! asm.cbnz(Size::S64, Gpr::X1, head);
+//! asm.bind(done);
+//! asm.mov_rr(Size::S32, Gpr::X0, Gpr::X2);
+//! asm.ret();
+//! asm.finish()?;
+//! assert_eq!(asm.code().len(), 9 * 4);
+//! # Ok::<(), pvf_assembler::FinishError>(())
+//! ```
 
 mod branch;
 mod code;

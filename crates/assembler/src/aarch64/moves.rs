@@ -123,15 +123,12 @@ impl First {
             let size = Size::S64;
             (movn, Self::Movn { size, halfword })
         };
+        let (rest, simple) = match movn32(&halfwords) {
+            Some((fewer, first)) if fewer < rest => (fewer, first),
+            _ => (rest, simple),
+        };
         if rest == 0 {
             return simple;
-        }
-        if let Some(half) = single_movn32(&halfwords) {
-            let size = Size::S32;
-            return Self::Movn {
-                size,
-                halfword: half,
-            };
         }
         match pattern_near(imm, &halfwords, rest) {
             Some(pattern) => Self::Orr(pattern),
@@ -140,13 +137,17 @@ impl First {
     }
 }
 
-/// The halfword from which a 32-bit `movn` alone makes the value.
-fn single_movn32(halfwords: &[u16; 4]) -> Option<u32> {
-    match *halfwords {
-        [_, 0xFFFF, 0, 0] => Some(0),
-        [0xFFFF, _, 0, 0] => Some(1),
-        _ => None,
-    }
+/// The 32-bit `movn` that serves the lower half, where one does alone, and how
+/// many halfwords it leaves. (Another leaves no fewer than `movz`.)
+fn movn32(halfwords: &[u16; 4]) -> Option<(usize, First)> {
+    let halfword = match *halfwords {
+        [_, 0xFFFF, ..] => 0,
+        [0xFFFF, _, ..] => 1,
+        _ => return None,
+    };
+    let rest = halfwords[2..].iter().filter(|&&half| half != 0).count();
+    let size = Size::S32;
+    Some((rest, First::Movn { size, halfword }))
 }
 
 /// The pattern with the fewest halfwords, less than `limit`, that differ from

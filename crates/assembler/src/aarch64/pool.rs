@@ -56,8 +56,18 @@ impl Assembler {
 
     /// Emits the constants that loads wait for. To be called where control does
     /// not come by, such as behind a function; an island does it elsewhere, and
-    /// [`finish`](Self::finish) at the end.
+    /// [`finish`](Self::finish) at the end. If the constants would part waiting
+    /// branches from their labels, an island comes first, as from
+    /// [`keep_in_range`](Self::keep_in_range).
     pub fn flush_pool(&mut self) {
+        if !self.pool.constants.is_empty() {
+            self.keep_in_range(self.pool.bytes);
+            self.emit_pool();
+        }
+    }
+
+    /// Emits the constants that loads wait for, aligned.
+    pub(super) fn emit_pool(&mut self) {
         let Some(&(Reverse(widest), _)) = self.pool.constants.keys().next() else {
             return;
         };

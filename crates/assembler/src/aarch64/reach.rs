@@ -37,7 +37,7 @@ pub(super) enum Field {
 }
 
 /// The classes of reach, nearest first.
-#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+#[derive(Copy, Clone, PartialEq, Eq, Debug, PartialOrd, Ord)]
 enum Class {
     /// 32 KB.
     Near = 0,
@@ -109,8 +109,9 @@ struct Waiting {
 const END: u32 = u32::MAX;
 
 /// What an island holds at most besides veneers and constants: the branch over
-/// it and what aligns the constants.
-const ISLAND_OVERHEAD: u32 = 4 + 12;
+/// it and what aligns the constants. The branches over two islands that serve
+/// nearer classes can come before it.
+const ISLAND_OVERHEAD: u32 = 4 + 12 + 2 * 4;
 
 /// For one byte of code, what an island may grow: a load of four bytes brings a
 /// constant of sixteen, and is counted as a branch.
@@ -307,44 +308,52 @@ impl Assembler {
     /// noted that it would part from what follows. Without it no island is ever
     /// emitted, and a branch that does not reach its label is an error of
     /// [`finish`](Self::finish).
+    ///
+    /// In stretches of up to 16 KB, any number of branches and constants is
+    /// helped. Longer ones are for data, such as jump tables, and must not begin
+    /// with a branch over more than its reach.
     #[inline]
     pub fn keep_in_range(&mut self, bytes: u32) {
         // What an island may have grown by then is taken into account.
-        let end = self
-            .offset()
-            .saturating_add(bytes.saturating_mul(1 + GROWTH));
-        if end > self.pending.limit {
-            self.emit_due_island(end);
+        let room = bytes.saturating_mul(1 + GROWTH);
+        if self.offset().saturating_add(room) > self.pending.limit {
+            self.emit_due_islands(room);
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn emit_due_island(&mut self, end: u32) {
-        let pool_bytes = self.pool.bytes();
-        let mut limits = Class::ALL.map(|class| self.pending.advance(class, pool_bytes));
-        // A class is due if its limit is over; a farther one does not make
-        // room for a nearer one, which goes before it.
-        let due = limits.map(|limit| limit.is_some_and(|limit| end > limit));
-        if due != [false; 3] {
-            self.emit_island(due);
+    fn emit_due_islands(&mut self, room: u32) {
+        let mut served = None;
+        // An island may make one for a farther class due.
+        let limits = loop {
             let pool_bytes = self.pool.bytes();
-            limits = Class::ALL.map(|class| self.pending.advance(class, pool_bytes));
-        }
+            let limits = Class::ALL.map(|class| self.pending.advance(class, pool_bytes));
+            let end = self.offset().saturating_add(room);
+            let due = |class: &Class| {
+                Some(*class) > served && limits[*class as usize].is_some_and(|limit| end > limit)
+            };
+            let Some(class) = Class::ALL.into_iter().rfind(due) else {
+                break limits;
+            };
+            self.emit_island(class);
+            served = Some(class);
+        };
         self.pending.limit = limits.into_iter().flatten().min().unwrap_or(u32::MAX);
     }
 
-    /// Emits a branch over an island for these classes, and the island.
-    fn emit_island(&mut self, due: [bool; 3]) {
+    /// Emits a branch over an island for `farthest` and all nearer classes (which
+    /// the island might part from their labels), and the island.
+    fn emit_island(&mut self, farthest: Class) {
         let start = self.offset();
         self.put(0);
         let end = self.pending.list.len() as u32;
         for class in Class::ALL {
-            if due[class as usize] {
+            if class <= farthest {
                 self.emit_veneers(class, end);
-                if class == Class::Middle {
-                    self.flush_pool();
-                }
+            }
+            if class == Class::Middle && farthest != Class::Near {
+                self.emit_pool();
             }
         }
         let distance = self.offset().wrapping_sub(start);
