@@ -429,6 +429,49 @@ fn islands_come_late_or_not_at_all() {
     assert_eq!(asm.offset(), 4 * 600_000);
 }
 
+/// A stretch may bring a veneer with every instruction, or a constant, wherever
+/// it begins before the first branch's reach ends.
+#[test]
+fn stretches_may_be_full_of_branches() {
+    const STRETCH: u32 = 4096;
+    for before in (16_000..32_700).step_by(124) {
+        let mut asm = Assembler::new();
+        // The oldest branch's veneer comes last.
+        let labels: Vec<Label> = (0..=STRETCH / 4).map(|_| asm.new_label()).collect();
+        let mut latest = labels.iter().rev();
+        let mut branch = |asm: &mut Assembler| {
+            let &label = latest.next().expect("one for each branch");
+            asm.tbz(Gpr::X1, 1, label);
+        };
+        branch(&mut asm);
+        fill(&mut asm, before);
+        asm.keep_in_range(STRETCH);
+        for _ in 0..STRETCH / 4 {
+            branch(&mut asm);
+        }
+        for _ in 0..10 {
+            asm.keep_in_range(STRETCH);
+            fill(&mut asm, STRETCH);
+        }
+        for label in labels {
+            asm.bind(label);
+        }
+        assert_eq!(asm.finish(), Ok(()), "{before}");
+    }
+    for before in (900_000..1_048_500).step_by(1_004) {
+        let mut asm = Assembler::new();
+        // The oldest constant comes last.
+        asm.ldr_literal_q(Fpr::V1, u128::MAX);
+        fill(&mut asm, before);
+        asm.keep_in_range(STRETCH);
+        for n in 0..STRETCH / 4 {
+            asm.ldr_literal_q(Fpr::V1, n.into());
+        }
+        asm.keep_in_range(STRETCH);
+        assert_eq!(asm.finish(), Ok(()), "{before}");
+    }
+}
+
 /// Branches to one label share a veneer.
 #[test]
 fn veneers_are_shared() {
