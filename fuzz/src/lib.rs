@@ -14,6 +14,7 @@ mod compare;
 pub mod corpus;
 mod damage;
 pub mod differential;
+pub mod folder;
 mod generate;
 mod instrumented;
 mod interpreter;

@@ -2,6 +2,7 @@
 
 use crate::parameters::{
     CompileArgs, ExecutorArgs, HostArgs, LanguageArgs, LimitArgs, MeterArgs, ScheduleArgs,
+    TargetArgs,
 };
 use crate::perf::PerfKind;
 use clap::builder::PossibleValuesParser;
@@ -104,9 +105,8 @@ pub struct PrepareArgs {
     /// Where to write the artifact.
     #[arg(short, long, value_name = "ARTIFACT")]
     pub output: PathBuf,
-    /// The instruction set to compile for: x86_64.
-    #[arg(long, default_value = "x86_64")]
-    pub target: String,
+    #[command(flatten)]
+    pub target: TargetArgs,
     #[command(flatten)]
     pub executor: ExecutorArgs,
 }
@@ -291,6 +291,8 @@ pub struct InspectArgs {
     pub meter: Vec<Meter>,
     #[command(flatten)]
     pub schedule: ScheduleArgs,
+    #[command(flatten)]
+    pub target: TargetArgs,
     #[command(flatten)]
     pub host: HostArgs,
     #[command(flatten)]
