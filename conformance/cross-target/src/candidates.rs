@@ -25,27 +25,28 @@ pub struct Options {
     /// At most so many candidates of each chain.
     #[arg(long)]
     most: Option<usize>,
-    /// At most so many chains of each folder.
+    /// Only the chain of this name.
     #[arg(long)]
-    chains: Option<usize>,
+    chain: Option<String>,
 }
 
 /// Judges them, with both meters.
 pub fn run(options: &Options, out: &mut impl Write) -> Result<(), String> {
     for folder in &options.folders {
-        let chains = chains(folder)?;
-        let most = options.chains.unwrap_or(chains.len());
-        for chain in chains.iter().take(most) {
-            judge_chain(chain, options.most, out)
+        for chain in chains(folder, options.chain.as_deref())? {
+            judge_chain(&chain, options.most, out)
                 .map_err(|error| format!("{}: {error}", chain.display()))?;
         }
     }
     Ok(())
 }
 
-fn chains(folder: &Path) -> Result<Vec<PathBuf>, String> {
+fn chains(folder: &Path, name: Option<&str>) -> Result<Vec<PathBuf>, String> {
     let mut chains = pvf_fuzz_subjects::folder::entries(folder)?;
-    chains.retain(|path| path.join("cases.json").is_file());
+    chains.retain(|path| {
+        let wanted = name.is_none_or(|name| path.file_name().is_some_and(|it| it == name));
+        wanted && path.join("cases.json").is_file()
+    });
     match chains.is_empty() {
         true => Err(format!("{}: no chains", folder.display())),
         false => Ok(chains),
