@@ -189,7 +189,8 @@ impl<M: MacroAssembler> Generator<'_, M> {
         if let Some(cost) = self.analysis.logical_cost {
             self.masm.enter_logical_stack(cost, self.analysis.is_leaf);
         }
-        self.masm.enter_frame(self.frame_bytes);
+        let calls = self.analysis.calls_anything();
+        self.masm.enter_frame(self.frame_bytes, calls);
         for (param, place) in convention.params.iter().enumerate() {
             let param = param as u32;
             match place.register {

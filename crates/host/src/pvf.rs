@@ -271,6 +271,10 @@ impl LinearMemory for Instance<HostState> {
     fn grow(&mut self, pages: u32) -> Result<Option<u32>, HostFailure> {
         self.grow_memory(pages)
     }
+
+    fn expect_use(&mut self, address: u32, bytes: u32) {
+        Instance::expect_use(self, address, bytes);
+    }
 }
 
 /// Allocates the candidate, the first allocation of the run, and copies it there.

@@ -7,7 +7,8 @@
 //!
 //! # Frames
 //! A call pushes nothing: a function itself puts its return address, in `x30`, where x86-64's call puts it, into the
-//! topmost word of its frame. So all slots are at the same distance from the stack pointer on both.
+//! topmost word of its frame. So all slots are at the same distance from the stack pointer on both. A function that calls
+//! nothing leaves the word as it is.
 //!
 //! # NaNs
 //! The runtime sets FPCR's DN bit while Wasm runs: each operation that Wasm calls arithmetic then gives the default

@@ -262,10 +262,11 @@ pub(crate) trait MacroAssembler: Sized {
     // Frames.
     /// Begins a function at an aligned place.
     fn begin_function(&mut self) -> u32;
-    /// Makes the frame and checks the stack.
-    fn enter_frame(&mut self, frame_bytes: u32);
+    /// Makes the frame and checks the stack. `calls` says whether the function calls anything, stubs included; if not, its return
+    /// address may stay where the call left it.
+    fn enter_frame(&mut self, frame_bytes: u32, calls: bool);
     /// Drops the frame.
-    fn leave_frame(&mut self, frame_bytes: u32);
+    fn leave_frame(&mut self, frame_bytes: u32, calls: bool);
     fn return_from_function(&mut self);
     /// Writes zeros to all slots from one offset up to another.
     fn zero_slots(&mut self, from: u32, to: u32);

@@ -5,6 +5,7 @@ use super::super::{FloatImm, Logic, LogicalImm};
 use super::*;
 use proptest::prelude::*;
 use std::collections::HashSet;
+use std::sync::LazyLock;
 
 /// Every logical immediate, from its definition: a run of ones in an element,
 /// turned, repeated.
@@ -68,14 +69,14 @@ fn what_is_no_pattern_is_refused() {
     assert_eq!(LogicalImm::new(0x1_0000_0001, Size::S32), None);
 }
 
+static PATTERNS: LazyLock<HashSet<u64>> =
+    LazyLock::new(|| all_patterns(Size::S64).into_iter().collect());
+
 proptest! {
     #[test]
     fn random_values_are_refused_or_patterns(value in any::<u64>()) {
-        let patterns = all_patterns(Size::S64);
-        prop_assert_eq!(
-            LogicalImm::new(value, Size::S64).is_some(),
-            patterns.contains(&value)
-        );
+        let encoded = LogicalImm::new(value, Size::S64).is_some();
+        prop_assert_eq!(encoded, PATTERNS.contains(&value));
     }
 }
 

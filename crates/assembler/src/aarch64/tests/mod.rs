@@ -14,9 +14,11 @@ mod control;
 mod float;
 mod immediates;
 mod integer;
+mod islands;
 mod labels;
 mod memory;
 mod moves;
+mod programs;
 mod vector;
 
 use super::{Assembler, Cond, FSize, Fpr, Gpr, Size};

@@ -58,7 +58,7 @@ impl Aarch64 {
     pub(super) fn fill_bytes(&mut self, dst: Gpr, value: u8, count: u32) {
         let (bytes, second) = accesses(count);
         let value = self.constant(Width::W64, u64::from_le_bytes([value; 8]));
-        self.add_index(dst);
+        self.add_index(Some(dst));
         for offset in [second, Some(0)] {
             let Some(to) = offset.and_then(|at| Mem::offset(SUM, at.into(), bytes)) else {
                 continue;

@@ -78,10 +78,11 @@ impl MacroAssembler for Aarch64 {
         self.asm.offset()
     }
 
-    fn enter_frame(&mut self, frame_bytes: u32) {
+    fn enter_frame(&mut self, frame_bytes: u32, calls: bool) {
         self.begin();
         // Below the stack pointer, but no deeper than its margin: signals have a stack of their own.
-        if let Some(topmost) = Mem::offset(Gpr::SP, -RETURN_ADDRESS_BYTES, Bytes::B8) {
+        let topmost = Mem::offset(Gpr::SP, -RETURN_ADDRESS_BYTES, Bytes::B8);
+        if let Some(topmost) = topmost.filter(|_| calls) {
             self.asm.str(Size::S64, Gpr::LR, topmost);
         }
         self.move_stack_pointer(Arith::Sub, frame_bytes);
@@ -102,13 +103,14 @@ impl MacroAssembler for Aarch64 {
         }
     }
 
-    fn leave_frame(&mut self, frame_bytes: u32) {
+    fn leave_frame(&mut self, frame_bytes: u32, calls: bool) {
         self.begin();
         if self.native_stack == NativeStack::Audited {
             self.emit_leave_audited(frame_bytes);
         }
         self.move_stack_pointer(Arith::Add, frame_bytes);
-        if let Some(topmost) = Mem::offset(Gpr::SP, -RETURN_ADDRESS_BYTES, Bytes::B8) {
+        let topmost = Mem::offset(Gpr::SP, -RETURN_ADDRESS_BYTES, Bytes::B8);
+        if let Some(topmost) = topmost.filter(|_| calls) {
             self.asm.ldr(Size::S64, Gpr::LR, topmost);
         }
     }

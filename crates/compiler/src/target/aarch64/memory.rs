@@ -80,43 +80,59 @@ impl Aarch64 {
     /// Where in linear memory. What does not fit into the instruction is made in the register given, one of the two
     /// scratch registers.
     pub(super) fn linear(&mut self, address: Address, bytes: Bytes, scratch: Gpr) -> Mem {
+        let index = address.index.map(gpr);
         let offset = address.offset;
-        match address.index.map(gpr) {
+        let low = offset & 0xfff;
+        let split = (
+            Imm12::new(offset - low),
+            Mem::offset(scratch, low as i64, bytes),
+        );
+        let base = match index {
             Some(index) if offset == 0 && self.sum != Some(index) => {
-                Mem::index(MEMORY, index, Extend::Uxtx, false, bytes)
+                return Mem::index(MEMORY, index, Extend::Uxtx, false, bytes);
             }
-            Some(index) => match Mem::offset(SUM, offset as i64, bytes) {
-                Some(operand) => {
-                    self.add_index(index);
-                    operand
-                }
-                None => {
-                    self.make_in(scratch, offset);
+            Some(_) => SUM,
+            None => MEMORY,
+        };
+        match (Mem::offset(base, offset as i64, bytes), split) {
+            (Some(operand), _) => {
+                self.add_index(index);
+                operand
+            }
+            (None, (Some(high), Some(operand))) => {
+                self.add_index(index);
+                self.forget(scratch);
+                self.asm.add_ri(Size::S64, scratch, base, high);
+                operand
+            }
+            _ => {
+                self.make_in(scratch, offset);
+                if let Some(index) = index {
                     self.asm.add_rr(Size::S64, scratch, scratch, index);
-                    Mem::index(MEMORY, scratch, Extend::Uxtx, false, bytes)
                 }
-            },
-            None => match Mem::offset(MEMORY, offset as i64, bytes) {
-                Some(operand) => operand,
-                None => {
-                    self.make_in(scratch, offset);
-                    Mem::index(MEMORY, scratch, Extend::Uxtx, false, bytes)
-                }
-            },
+                Mem::index(MEMORY, scratch, Extend::Uxtx, false, bytes)
+            }
         }
     }
 
     /// Loads a constant into a scratch register.
     fn make_in(&mut self, scratch: Gpr, bits: u64) {
-        if scratch == SUM {
-            self.sum = None;
-        }
+        self.forget(scratch);
         self.asm.mov_imm(Size::S64, scratch, bits);
     }
 
-    /// Makes [`SUM`] the address of the byte at an index.
-    pub(super) fn add_index(&mut self, index: Gpr) {
-        if self.sum != Some(index) {
+    /// The scratch register gets another value.
+    fn forget(&mut self, scratch: Gpr) {
+        if scratch == SUM {
+            self.sum = None;
+        }
+    }
+
+    /// Makes [`SUM`] the address of the byte at an index, if there is one.
+    pub(super) fn add_index(&mut self, index: Option<Gpr>) {
+        if let Some(index) = index
+            && self.sum != Some(index)
+        {
             self.asm.add_rr(Size::S64, SUM, MEMORY, index);
             self.sum = Some(index);
         }

@@ -71,7 +71,7 @@ impl MacroAssembler for X64 {
         self.asm.offset()
     }
 
-    fn enter_frame(&mut self, frame_bytes: u32) {
+    fn enter_frame(&mut self, frame_bytes: u32, _: bool) {
         let (slow, resume) = (self.asm.new_label(), self.asm.new_label());
         self.asm.alu_ri(
             Alu::Sub,
@@ -95,7 +95,7 @@ impl MacroAssembler for X64 {
         }
     }
 
-    fn leave_frame(&mut self, frame_bytes: u32) {
+    fn leave_frame(&mut self, frame_bytes: u32, _: bool) {
         if self.native_stack == NativeStack::Audited {
             self.emit_leave_audited(frame_bytes);
         }
