@@ -16,7 +16,8 @@
 //! Towards the host, stubs turn the order round: there slot `i` is at `S + 8*i`.
 //!
 //! # Entry
-//! An artifact holds an entry stub for each signature that the host may call. The
+//! An artifact holds an entry stub for each signature that the host may call: those of exported functions and of
+//! the start function. The
 //! runtime switches to the Wasm stack with the stack pointer at
 //! [`context::STACK_TOP`], the context register set, and *jumps* to the stub. The
 //! stub loads the fixed registers (memory base; gas left and logical height, if they are counted), takes `n` parameters from the array at [`context::ENTRY_SLOTS`], calls the

@@ -19,14 +19,14 @@ mod operators;
 mod registers;
 mod state;
 
-pub(crate) use calls::{builtin_convention, convention};
+pub(crate) use calls::{Conventions, builtin_convention};
 
 use crate::analysis::{Analysis, LabelId, TRACKED_LOCALS};
 use crate::artifact::FuncType;
 use crate::instruction::{BlockSignature, Instruction};
-use crate::module::{Body, ParsedModule};
+use crate::module::ParsedModule;
 use crate::target::masm::{Convention, MacroAssembler, Registers, Table};
-use labels::{LabelState, Store};
+use labels::{OpenLabels, Store};
 use moves::{Origin, ParallelMove};
 use operators::is_condition;
 use pvf_spec::SLOT_BYTES;
@@ -35,12 +35,19 @@ use state::{LocalSet, State};
 /// What the generator reads of a module, the same for all its functions.
 pub(crate) struct ModuleContext<'m> {
     pub module: &'m ParsedModule<'m>,
-    /// Calling convention of each signature.
-    pub conventions: Vec<Convention>,
+    pub conventions: Conventions,
     /// Where the table is, if there is one.
     pub table: Option<Table>,
     /// Gas per page that a `memory.grow` asks for.
     pub memory_grow: u32,
+}
+
+impl ModuleContext<'_> {
+    /// The calling convention of a signature.
+    pub fn convention(&self, signature: u32) -> &Convention {
+        let signatures = &self.module.info.signatures;
+        self.conventions.of(signature, &signatures[signature as usize])
+    }
 }
 
 /// One function's place in the code.
@@ -55,7 +62,7 @@ pub(crate) struct GeneratedFunction {
 /// Buffers that outlive a function.
 pub(crate) struct GeneratorState {
     state: Box<State>,
-    labels: Vec<LabelState>,
+    labels: OpenLabels,
     frames: Vec<ControlFrame>,
     edge_moves: ParallelMove,
     edge_stores: Vec<Store>,
@@ -67,7 +74,7 @@ impl Default for GeneratorState {
     fn default() -> Self {
         Self {
             state: Box::new(State::new()),
-            labels: Vec::new(),
+            labels: OpenLabels::default(),
             frames: Vec::new(),
             edge_moves: ParallelMove::default(),
             edge_stores: Vec::new(),
@@ -84,7 +91,7 @@ struct Generator<'g, M> {
     analysis: &'g Analysis,
     registers: &'static Registers,
     state: &'g mut State,
-    labels: &'g mut Vec<LabelState>,
+    labels: &'g mut OpenLabels,
     frames: &'g mut Vec<ControlFrame>,
     edge_moves: &'g mut ParallelMove,
     edge_stores: &'g mut Vec<Store>,
@@ -95,8 +102,9 @@ struct Generator<'g, M> {
     frame_bytes: u32,
     /// Index of the instruction behind the one being translated.
     at: usize,
-    /// Next label and next local access of pass 1.
-    next_label: LabelId,
+    /// Where in the module that one begins.
+    offset: u32,
+    /// Next local access of pass 1.
     next_access: usize,
     next_charge: usize,
     /// `br_table`s so far.
@@ -128,11 +136,11 @@ pub(crate) fn generate<M: MacroAssembler>(
     buffers: &mut GeneratorState,
     masm: &mut M,
     context: &ModuleContext<'_>,
-    body: &Body<'_>,
+    function: u32,
     analysis: &Analysis,
 ) -> GeneratedFunction {
     let info = &context.module.info;
-    let signature = info.functions[body.function as usize].signature;
+    let signature = info.functions[function as usize].signature;
     let declared = analysis.locals.count() - analysis.params;
     let tracked = analysis.locals.tracked();
     let mut generator = Generator {
@@ -151,20 +159,19 @@ pub(crate) fn generate<M: MacroAssembler>(
         // Locals and body have limits that keep a frame far below 2 GiB.
         frame_bytes: pvf_spec::frame_bytes(declared, analysis.max_height) as u32,
         at: 0,
-        next_label: 0,
+        offset: 0,
         next_access: 0,
         next_charge: 0,
         tables: 0,
         all_tracked: LocalSet::first(tracked),
     };
-    let body_offset = info.functions[body.function as usize].body_offset;
+    let body_offset = info.functions[function as usize].body_offset;
     generator.masm.set_wasm_offset(body_offset);
-    let start = generator.begin(&context.conventions[signature as usize], tracked);
-    while let Some(&(instruction, offset)) = analysis.code.instructions().get(generator.at) {
-        generator.at += 1;
-        generator.masm.set_wasm_offset(offset);
+    let start = generator.begin(context.convention(signature), tracked);
+    while let Some(instruction) = generator.advance() {
+        generator.masm.set_wasm_offset(generator.offset);
         if !analysis.charges.is_empty() {
-            generator.charge_gas(offset);
+            generator.charge_gas(generator.offset);
         }
         generator.instruction(instruction);
     }
@@ -181,9 +188,6 @@ impl<M: MacroAssembler> Generator<'_, M> {
     /// The prologue, and where parameters and locals are behind it.
     fn begin(&mut self, convention: &Convention, tracked: u32) -> u32 {
         self.state.reset(self.registers.all(), tracked as usize);
-        self.labels.clear();
-        self.labels
-            .resize(self.analysis.labels.len(), LabelState::new(0, 0));
         self.frames.clear();
         let start = self.masm.begin_function();
         if let Some(cost) = self.analysis.logical_cost {
@@ -266,6 +270,15 @@ impl<M: MacroAssembler> Generator<'_, M> {
             .check(&self.analysis.locals, self.registers.all());
     }
 
+    /// Goes on to the next instruction.
+    #[inline(always)]
+    fn advance(&mut self) -> Option<Instruction> {
+        let (instruction, offset) = self.analysis.code.get(self.at, self.offset)?;
+        self.at += 1;
+        self.offset = offset;
+        Some(instruction)
+    }
+
     /// The instruction that follows, to see what becomes of a result.
     fn next(&self) -> Instruction {
         self.following(0)
@@ -275,7 +288,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
     fn following(&self, distance: usize) -> Instruction {
         let instructions = self.analysis.code.instructions();
         match instructions.get(self.at + distance) {
-            Some(&(instruction, _)) => instruction,
+            Some(placed) => placed.instruction,
             None => Instruction::Nop,
         }
     }

@@ -1,4 +1,5 @@
-//! What pass 1 hands to pass 2: a body's instructions that can be reached, in eight bytes each.
+//! What pass 1 hands to pass 2: a body's instructions that can be reached, in eight bytes each, and in one more
+//! how far each begins behind the one before.
 //!
 //! The text of a body is decoded once. What cannot be reached is left out, the many operators of Wasm
 //! are a few generic ones with their widths, and branches name the label they go to instead of a depth.
@@ -108,11 +109,28 @@ impl BlockSignature {
     }
 }
 
+/// Stands for a distance that does not fit a byte.
+const FAR: u8 = u8::MAX;
+
+/// An instruction with where it begins, in nine bytes.
+#[derive(Clone, Copy, Debug)]
+#[repr(packed)]
+pub(crate) struct Placed {
+    pub instruction: Instruction,
+    /// How many bytes of the module behind the beginning of the one before; or [`FAR`].
+    step: u8,
+}
+
+const _: () = assert!(size_of::<Placed>() == 9);
+
 /// The instructions of one body.
 #[derive(Debug, Default)]
 pub(crate) struct Code {
-    /// With where in the module each of them begins, in bytes.
-    instructions: Vec<(Instruction, u32)>,
+    instructions: Vec<Placed>,
+    /// Those that are [`FAR`] from the one before: which, and where they begin.
+    far: Vec<(u32, u32)>,
+    /// Where the last one begins.
+    last: u32,
     constants: Vec<u64>,
     /// Labels of all tables, the default the last of each, and where each table ends.
     labels: Vec<LabelId>,
@@ -123,6 +141,8 @@ impl Code {
     /// Forgets all and keeps the allocations.
     pub fn clear(&mut self) {
         self.instructions.clear();
+        self.far.clear();
+        self.last = 0;
         self.constants.clear();
         self.labels.clear();
         self.table_ends.clear();
@@ -131,7 +151,21 @@ impl Code {
     /// Appends an instruction that begins at an offset.
     #[inline(always)]
     pub fn push(&mut self, instruction: Instruction, offset: u32) {
-        self.instructions.push((instruction, offset));
+        let mut step = offset.wrapping_sub(self.last);
+        self.last = offset;
+        if step >= u32::from(FAR) {
+            step = self.push_far(offset);
+        }
+        self.instructions.push(Placed {
+            instruction,
+            step: step as u8,
+        });
+    }
+
+    #[cold]
+    fn push_far(&mut self, offset: u32) -> u32 {
+        self.far.push((self.instructions.len() as u32, offset));
+        u32::from(FAR)
     }
 
     /// The instruction that pushes these bits.
@@ -156,9 +190,26 @@ impl Code {
         Instruction::BrTable(self.table_ends.len() as u32 - 1)
     }
 
-    /// All instructions, each with where in the module it begins.
-    pub fn instructions(&self) -> &[(Instruction, u32)] {
+    /// All instructions.
+    pub fn instructions(&self) -> &[Placed] {
         &self.instructions
+    }
+
+    /// An instruction and where in the module it begins, given where the one before does; for the first one that is 0.
+    #[inline(always)]
+    pub fn get(&self, index: usize, before: u32) -> Option<(Instruction, u32)> {
+        let &Placed { instruction, step } = self.instructions.get(index)?;
+        let offset = match step {
+            FAR => self.far_offset(index),
+            step => before + u32::from(step),
+        };
+        Some((instruction, offset))
+    }
+
+    #[cold]
+    fn far_offset(&self, index: usize) -> u32 {
+        let at = self.far.partition_point(|far| (far.0 as usize) < index);
+        self.far[at].1
     }
 
     /// The constant with this number.
@@ -174,5 +225,27 @@ impl Code {
             None => 0,
         };
         &self.labels[start as usize..self.table_ends[number] as usize]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_instruction_knows_where_it_begins() {
+        let mut code = Code::default();
+        for offsets in [&[7, 8, 262, 516, 771, 772, 100_000][..], &[300, 301], &[0]] {
+            code.clear();
+            for &offset in offsets {
+                code.push(Instruction::Drop, offset);
+            }
+            let mut before = 0;
+            for (index, &offset) in offsets.iter().enumerate() {
+                let (_, found) = code.get(index, before).unwrap();
+                assert_eq!(found, offset);
+                before = found;
+            }
+        }
     }
 }

@@ -37,16 +37,42 @@ pub(super) enum EventKind {
     Stop,
 }
 
-/// An event with a local or a label.
+// The numbers of the kinds, as they are in an event.
+const GET: u8 = EventKind::Get as u8;
+const SET: u8 = EventKind::Set as u8;
+const TEE: u8 = EventKind::Tee as u8;
+const LOOP_START: u8 = EventKind::LoopStart as u8;
+const IF_START: u8 = EventKind::IfStart as u8;
+const ELSE: u8 = EventKind::Else as u8;
+const END: u8 = EventKind::End as u8;
+const BRANCH: u8 = EventKind::Branch as u8;
+const STOP: u8 = EventKind::Stop as u8;
+
+/// An event with a local or a label, whose numbers have 24 bits: a body of at most 7,654,321 bytes, which is all
+/// that wasmparser accepts, has no more labels than bytes, and at most 50,000 locals.
 #[derive(Clone, Copy)]
-pub(super) struct Event {
-    kind: EventKind,
-    argument: u32,
-}
+pub(super) struct Event(u32);
 
 impl Event {
+    #[inline(always)]
     pub fn new(kind: EventKind, argument: u32) -> Self {
-        Self { kind, argument }
+        debug_assert!(argument < 1 << 24, "locals and labels have small numbers");
+        Self(argument << 8 | kind as u32)
+    }
+
+    #[inline(always)]
+    fn kind(self) -> u8 {
+        self.0 as u8
+    }
+
+    #[inline(always)]
+    fn argument(self) -> u32 {
+        self.0 >> 8
+    }
+
+    /// Whether it is an access of a local.
+    fn is_access(self) -> bool {
+        self.kind() <= TEE
     }
 }
 
@@ -113,12 +139,10 @@ impl Liveness {
     /// Finds the live sets of all labels; fills `dead` with a flag per local access in
     /// forward order.
     pub fn solve(&mut self, events: &[Event], labels: &[LabelInfo], dead: &mut Vec<bool>) {
-        let accesses = events
-            .iter()
-            .filter(|event| event.kind as u8 <= EventKind::Tee as u8);
+        let accesses = events.iter().filter(|event| event.is_access());
         dead.resize(accesses.count(), false);
         self.live.resize(labels.len() * self.words, 0);
-        let has_loops = labels.iter().any(|label| label.loop_number.is_some());
+        let has_loops = labels.iter().any(|label| label.loop_number().is_some());
         for pass in 1.. {
             let changed = self.pass(events, labels, dead);
             if !has_loops || !changed {
@@ -128,7 +152,7 @@ impl Liveness {
                 for (label, _) in labels
                     .iter()
                     .enumerate()
-                    .filter(|(_, info)| info.loop_number.is_some())
+                    .filter(|(_, info)| info.loop_number().is_some())
                 {
                     self.live[label * self.words..][..self.words].fill(u64::MAX);
                 }
@@ -165,38 +189,39 @@ impl Liveness {
         let mut access = dead.len();
         let (sets, _) = self.live.as_chunks_mut::<W>();
         for event in events.iter().rev() {
-            let argument = event.argument as usize;
-            match event.kind {
-                EventKind::Get | EventKind::Set | EventKind::Tee => {
+            let (kind, argument) = (event.kind(), event.argument() as usize);
+            match kind {
+                GET | SET | TEE => {
                     access -= 1;
-                    if event.argument >= TRACKED_LOCALS {
+                    if argument >= TRACKED_LOCALS as usize {
                         dead[access] = false;
                         continue;
                     }
                     let word = &mut now[argument / 64];
                     let bit = 1 << (argument % 64);
                     dead[access] = *word & bit == 0;
-                    if event.kind == EventKind::Get {
+                    if kind == GET {
                         *word |= bit;
                     } else {
                         *word &= !bit;
                     }
                 }
-                EventKind::End => sets[argument] = now,
-                EventKind::Branch => union(&mut now, &sets[argument]),
-                EventKind::Stop => now = [0; W],
-                EventKind::Else => {
+                END => sets[argument] = now,
+                BRANCH => union(&mut now, &sets[argument]),
+                STOP => now = [0; W],
+                ELSE => {
                     sets[argument + 1] = now;
                     now = sets[argument];
                 }
-                EventKind::IfStart => {
-                    let other = argument + usize::from(labels[argument].has_else);
+                IF_START => {
+                    let other = argument + usize::from(labels[argument].has_else());
                     union(&mut now, &sets[other]);
                 }
-                EventKind::LoopStart => {
+                LOOP_START => {
                     changed |= sets[argument] != now;
                     sets[argument] = now;
                 }
+                other => unreachable!("no kind has the number {other}"),
             }
         }
         changed

@@ -27,6 +27,8 @@ pub(super) struct Frame {
     skipped: bool,
     /// A branch goes to the frame's end.
     targeted: bool,
+    /// The `br_table` that referred to it last.
+    table: u32,
 }
 
 impl Frame {
@@ -42,6 +44,7 @@ impl Frame {
             unreachable: false,
             skipped: false,
             targeted: false,
+            table: 0,
         }
     }
 }
@@ -59,10 +62,12 @@ pub(super) struct Walk<'w> {
     events: &'w mut Vec<Event>,
     /// Numbers and labels of the loops open here.
     open_loops: Vec<(u32, LabelId)>,
-    /// The loop met last, and the index of its first instruction.
-    last_loop: (LabelId, usize),
+    /// The loop met last, the index of its first instruction, and where that begins.
+    last_loop: (LabelId, usize, u32),
     /// The operator before was the first call met in the loop of this label.
     last_call: Option<LabelId>,
+    /// `br_table`s so far.
+    tables: u32,
 }
 
 impl<'w> Walk<'w> {
@@ -78,8 +83,9 @@ impl<'w> Walk<'w> {
             frames,
             events,
             open_loops: Vec::new(),
-            last_loop: (0, 0),
+            last_loop: (0, 0, 0),
             last_call: None,
+            tables: 0,
         }
     }
 
@@ -160,13 +166,12 @@ impl<'w> Walk<'w> {
             }
             Operator::BrIf { relative_depth } => Instruction::BrIf(self.branch(relative_depth)),
             Operator::BrTable { ref targets } => {
+                self.tables += 1;
                 for target in targets.targets() {
                     // The validator has read the same targets without an error.
-                    let label = self.branch(target.expect("targets were validated"));
-                    self.analysis.code.add_target(label);
+                    self.table_target(target.expect("targets were validated"));
                 }
-                let label = self.branch(targets.default());
-                self.analysis.code.add_target(label);
+                self.table_target(targets.default());
                 self.stop();
                 self.analysis.code.end_table()
             }
@@ -177,7 +182,7 @@ impl<'w> Walk<'w> {
             Operator::Unreachable => {
                 if let Some(label) = self.last_call {
                     // A call that does not come back (a panic) is no part of the loop.
-                    self.analysis.labels[label as usize].has_calls = false;
+                    self.analysis.labels[label as usize].set(LabelInfo::HAS_CALLS, false);
                 }
                 self.stop();
                 Instruction::Unreachable
@@ -200,8 +205,8 @@ impl<'w> Walk<'w> {
         self.analysis.is_leaf = false;
         if let Some(&(_, label)) = self.open_loops.last() {
             let info = &mut self.analysis.labels[label as usize];
-            if !info.has_calls {
-                info.has_calls = true;
+            if !info.has_calls() {
+                info.set(LabelInfo::HAS_CALLS, true);
                 self.last_call = Some(label);
             }
         }
@@ -236,9 +241,9 @@ impl<'w> Walk<'w> {
         let mut info = LabelInfo::default();
         if kind == FrameKind::Loop {
             let number = self.analysis.liveness.add_loop();
-            info.loop_number = Some(number);
+            info = LabelInfo::of_loop(number);
             self.open_loops.push((number, label));
-            self.last_loop = (label, self.analysis.code.instructions().len());
+            self.last_loop = (label, self.analysis.code.instructions().len(), offset);
             self.event(EventKind::LoopStart, label);
         }
         self.analysis.labels.push(info);
@@ -264,7 +269,7 @@ impl<'w> Walk<'w> {
         frame.unreachable = false;
         frame.kind = FrameKind::Else;
         let label = frame.label;
-        self.analysis.labels[label as usize].has_else = true;
+        self.analysis.labels[label as usize].set(LabelInfo::HAS_ELSE, true);
         self.event(EventKind::Else, label);
         self.push(Instruction::Else, offset);
     }
@@ -293,7 +298,7 @@ impl<'w> Walk<'w> {
     }
 
     fn leave_loop(&mut self, label: LabelId) {
-        let (last, start) = self.last_loop;
+        let (last, start, offset) = self.last_loop;
         if last == label {
             // No loop began in it.
             let instructions = start..self.analysis.code.instructions().len();
@@ -301,14 +306,16 @@ impl<'w> Walk<'w> {
                 self.analysis.candidates.push(Candidate {
                     label,
                     instructions,
+                    offset,
                 });
             }
         }
         let inner = self.open_loops.pop();
         if let (Some((inner, _)), Some(&(outer, outer_label))) = (inner, self.open_loops.last()) {
             self.analysis.liveness.merge_loop(inner, outer);
-            let has_calls = self.analysis.labels[label as usize].has_calls;
-            self.analysis.labels[outer_label as usize].has_calls |= has_calls;
+            if self.analysis.labels[label as usize].has_calls() {
+                self.analysis.labels[outer_label as usize].set(LabelInfo::HAS_CALLS, true);
+            }
         }
     }
 
@@ -319,6 +326,17 @@ impl<'w> Walk<'w> {
         let label = self.frames[at].label;
         self.event(EventKind::Branch, label);
         label
+    }
+
+    /// Notes a target of the present `br_table`; its label once.
+    fn table_target(&mut self, depth: u32) {
+        let at = self.frames.len() - 1 - depth as usize;
+        if self.frames[at].table != self.tables {
+            self.frames[at].table = self.tables;
+            self.branch(depth);
+        }
+        let label = self.frames[at].label;
+        self.analysis.code.add_target(label);
     }
 
     fn stop(&mut self) {

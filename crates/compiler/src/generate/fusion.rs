@@ -32,7 +32,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
             },
             Instruction::EqualZero(_) => {
                 self.masm.compare_memory(access, address, 0);
-                self.at += 1;
+                self.advance();
                 self.state
                     .push(ValType::I32, Location::Flags(Condition::Equal));
                 true
@@ -59,7 +59,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
         if self.top_is_constant() {
             return false;
         }
-        self.at += 1;
+        self.advance();
         let left = self.state.pop();
         let left = self.read(left);
         let dst = self.result(Class::General, &[left]);
@@ -103,7 +103,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
                 condition
             }
         };
-        self.at += 1;
+        self.advance();
         self.state.push(ValType::I32, Location::Flags(condition));
         true
     }
@@ -130,7 +130,8 @@ impl<M: MacroAssembler> Generator<'_, M> {
                 _ => return false,
             }
         };
-        self.at += 2;
+        self.advance();
+        self.advance();
         self.masm.compare_memory(access, address, bits);
         self.state.push(ValType::I32, Location::Flags(condition));
         true

@@ -11,15 +11,22 @@ use crate::analysis::TRACKED_LOCALS;
 use crate::artifact::ValType;
 use crate::target::masm::{Condition, Reg, RegSet};
 
+/// The bits of a constant, so aligned that an operand has 16 bytes: there may be hundreds of thousands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(packed(4))]
+pub(super) struct Bits(pub u64);
+
+const _: () = assert!(size_of::<Operand>() == 16);
+
 /// Where an operand is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Location {
     /// Nowhere: its bits are known.
-    Const(u64),
+    Const(Bits),
     /// In a register that belongs to it.
     Reg(Reg),
-    /// In its home.
-    Home,
+    /// In its home: that of this position on the operand stack.
+    Home(u32),
     /// It is the present value of this tracked local.
     Local(u32),
     /// It is 1 if the condition holds, else 0; only ever the topmost operand.
@@ -30,8 +37,6 @@ pub(super) enum Location {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Operand {
     pub location: Location,
-    /// Its position on the operand stack, which says where its home is.
-    pub position: u32,
     pub ty: ValType,
     /// It may be a NaN other than the canonical one, which nothing may see.
     pub raw_nan: bool,
@@ -251,12 +256,10 @@ impl State {
         match location {
             Location::Reg(register) => self.give(register, Owner::Operand(self.height())),
             Location::Local(local) => self.references[local as usize] += 1,
-            Location::Const(_) | Location::Home | Location::Flags(_) => {}
+            Location::Const(_) | Location::Home(_) | Location::Flags(_) => {}
         }
-        let position = self.height();
         self.operands.push(Operand {
             location,
-            position,
             ty,
             raw_nan: false,
             last_use: false,
@@ -275,7 +278,7 @@ impl State {
                 self.temporaries.insert(register);
             }
             Location::Local(local) => self.references[local as usize] -= 1,
-            Location::Const(_) | Location::Home | Location::Flags(_) => {}
+            Location::Const(_) | Location::Home(_) | Location::Flags(_) => {}
         }
         self.settled = self.settled.min(self.operands.len());
         operand

@@ -15,7 +15,8 @@ fn encode(text: &str) -> Vec<u8> {
 /// Reads a module and validates its bodies, as the analysis does.
 fn read(wasm: &[u8], features: Features, limits: &Limits) -> Result<(), CompileError> {
     let module = parse(wasm, features, limits)?;
-    for body in module.bodies {
+    for function in module.defined() {
+        let body = module.body(function).expect("it is defined");
         let function = Some(body.function);
         let mut validator = body.to_validate.into_validator(Default::default());
         let mut reader = body.body.get_binary_reader();
@@ -530,9 +531,10 @@ fn what_is_read() {
     assert_eq!(module.data, b"abcdefg");
     assert_eq!(info.data_segments[0].offset, Some(ConstExpr::Const(9)));
     assert_eq!(info.data_segments[1].bytes, 3..7);
-    assert_eq!(module.bodies.len(), 2);
-    for body in &module.bodies {
-        let declared = &info.functions[body.function as usize];
+    assert_eq!(module.defined().len(), 2);
+    for function in module.defined() {
+        let body = module.body(function).unwrap();
+        let declared = &info.functions[function as usize];
         let begin = declared.body_offset as usize;
         let bytes = &wasm[begin..begin + declared.body_bytes as usize];
         assert_eq!(bytes, body.body.as_bytes());

@@ -51,9 +51,7 @@ impl MacroAssembler for X64 {
 
     fn take(&mut self) -> Result<MachineCode, pvf_assembler::FinishError> {
         self.asm.finish()?;
-        let code = self.record.take(self.asm.code());
-        self.asm.clear();
-        Ok(code)
+        Ok(self.record.take(self.asm.take_code()))
     }
 
     fn begin_function(&mut self) -> u32 {
