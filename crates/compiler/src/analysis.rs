@@ -231,7 +231,9 @@ impl Analyser {
             .map_err(wrap)?;
         let bytes = body.body.range().end - body.body.range().start;
         self.allocations = (bytes < LARGE_BODY).then(|| validator.into_allocations());
+        let accesses = walk.accesses();
         meters.finish(analysis).map_err(meter)?;
+        analysis.dead.resize(accesses, false);
         analysis
             .liveness
             .solve(&self.events, &analysis.labels, &mut analysis.dead);

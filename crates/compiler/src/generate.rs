@@ -23,7 +23,7 @@ pub(crate) use calls::{Conventions, builtin_convention};
 
 use crate::analysis::{Analysis, LabelId, TRACKED_LOCALS};
 use crate::artifact::FuncType;
-use crate::instruction::{BlockSignature, Instruction};
+use crate::instruction::{BlockSignature, Instruction, Placed};
 use crate::module::ParsedModule;
 use crate::target::masm::{Convention, MacroAssembler, Registers, Table};
 use labels::{OpenLabels, Store};
@@ -100,8 +100,8 @@ struct Generator<'g, M> {
     /// Type of the function.
     ty: &'g FuncType,
     frame_bytes: u32,
-    /// Index of the instruction behind the one being translated.
-    at: usize,
+    /// The instructions behind the one being translated.
+    rest: &'g [Placed],
     /// Where in the module that one begins.
     offset: u32,
     /// Next local access of pass 1.
@@ -158,7 +158,7 @@ pub(crate) fn generate<M: MacroAssembler>(
         ty: &info.signatures[signature as usize],
         // Locals and body have limits that keep a frame far below 2 GiB.
         frame_bytes: pvf_spec::frame_bytes(declared, analysis.max_height) as u32,
-        at: 0,
+        rest: analysis.code.instructions(),
         offset: 0,
         next_access: 0,
         next_charge: 0,
@@ -168,12 +168,12 @@ pub(crate) fn generate<M: MacroAssembler>(
     let body_offset = info.functions[function as usize].body_offset;
     generator.masm.set_wasm_offset(body_offset);
     let start = generator.begin(context.convention(signature), tracked);
-    while let Some(instruction) = generator.advance() {
+    while let Some(placed) = generator.advance() {
         generator.masm.set_wasm_offset(generator.offset);
         if !analysis.charges.is_empty() {
             generator.charge_gas(generator.offset);
         }
-        generator.instruction(instruction);
+        generator.instruction(placed.instruction);
     }
     generator.masm.finish_function();
     GeneratedFunction {
@@ -184,7 +184,7 @@ pub(crate) fn generate<M: MacroAssembler>(
     }
 }
 
-impl<M: MacroAssembler> Generator<'_, M> {
+impl<'g, M: MacroAssembler> Generator<'g, M> {
     /// The prologue, and where parameters and locals are behind it.
     fn begin(&mut self, convention: &Convention, tracked: u32) -> u32 {
         self.state.reset(self.registers.all(), tracked as usize);
@@ -272,11 +272,11 @@ impl<M: MacroAssembler> Generator<'_, M> {
 
     /// Goes on to the next instruction.
     #[inline(always)]
-    fn advance(&mut self) -> Option<Instruction> {
-        let (instruction, offset) = self.analysis.code.get(self.at, self.offset)?;
-        self.at += 1;
-        self.offset = offset;
-        Some(instruction)
+    fn advance(&mut self) -> Option<&'g Placed> {
+        let (placed, rest) = self.rest.split_first()?;
+        self.offset = self.analysis.code.offset(placed, rest, self.offset);
+        self.rest = rest;
+        Some(placed)
     }
 
     /// The instruction that follows, to see what becomes of a result.
@@ -286,8 +286,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
 
     /// The instruction so many behind the one that follows; nothing comes behind the last.
     fn following(&self, distance: usize) -> Instruction {
-        let instructions = self.analysis.code.instructions();
-        match instructions.get(self.at + distance) {
+        match self.rest.get(distance) {
             Some(placed) => placed.instruction,
             None => Instruction::Nop,
         }

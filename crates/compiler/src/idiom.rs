@@ -201,10 +201,12 @@ pub(crate) fn recognise(
     let instructions = &code.instructions()[candidate.instructions.clone()];
     let turn = turn::follow(instructions, code, locals, candidate.label)?;
     let mut idiom = shape::classify(&turn, candidate.label, live)?;
-    let start = candidate.instructions.start;
     let mut latch = candidate.offset;
-    for at in start + 1..=start + turn.latch {
-        latch = code.get(at, latch)?.1;
+    let mut rest = &code.instructions()[candidate.instructions.start + 1..];
+    for _ in 0..turn.latch {
+        let (placed, behind) = rest.split_first()?;
+        latch = code.offset(placed, behind, latch);
+        rest = behind;
     }
     let (start, latch) = (u64::from(candidate.offset), u64::from(latch));
     let first = charges.partition_point(|charge| charge.offset <= start);

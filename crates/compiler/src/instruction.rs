@@ -195,15 +195,14 @@ impl Code {
         &self.instructions
     }
 
-    /// An instruction and where in the module it begins, given where the one before does; for the first one that is 0.
+    /// Where in the module an instruction begins, given those behind it and where the one before it begins; before the
+    /// first one that is 0.
     #[inline(always)]
-    pub fn get(&self, index: usize, before: u32) -> Option<(Instruction, u32)> {
-        let &Placed { instruction, step } = self.instructions.get(index)?;
-        let offset = match step {
-            FAR => self.far_offset(index),
+    pub fn offset(&self, placed: &Placed, behind: &[Placed], before: u32) -> u32 {
+        match placed.step {
+            FAR => self.far_offset(self.instructions.len() - behind.len() - 1),
             step => before + u32::from(step),
-        };
-        Some((instruction, offset))
+        }
     }
 
     #[cold]
@@ -241,10 +240,12 @@ mod tests {
                 code.push(Instruction::Drop, offset);
             }
             let mut before = 0;
-            for (index, &offset) in offsets.iter().enumerate() {
-                let (_, found) = code.get(index, before).unwrap();
-                assert_eq!(found, offset);
-                before = found;
+            let mut rest = code.instructions();
+            for &offset in offsets {
+                let (placed, behind) = rest.split_first().unwrap();
+                before = code.offset(placed, behind, before);
+                assert_eq!(before, offset);
+                rest = behind;
             }
         }
     }

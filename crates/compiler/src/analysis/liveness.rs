@@ -37,42 +37,18 @@ pub(super) enum EventKind {
     Stop,
 }
 
-// The numbers of the kinds, as they are in an event.
-const GET: u8 = EventKind::Get as u8;
-const SET: u8 = EventKind::Set as u8;
-const TEE: u8 = EventKind::Tee as u8;
-const LOOP_START: u8 = EventKind::LoopStart as u8;
-const IF_START: u8 = EventKind::IfStart as u8;
-const ELSE: u8 = EventKind::Else as u8;
-const END: u8 = EventKind::End as u8;
-const BRANCH: u8 = EventKind::Branch as u8;
-const STOP: u8 = EventKind::Stop as u8;
-
-/// An event with a local or a label, whose numbers have 24 bits: a body of at most 7,654,321 bytes, which is all
-/// that wasmparser accepts, has no more labels than bytes, and at most 50,000 locals.
+/// An event with a local or a label, in five bytes.
 #[derive(Clone, Copy)]
-pub(super) struct Event(u32);
+#[repr(packed)]
+pub(super) struct Event {
+    kind: EventKind,
+    argument: u32,
+}
 
 impl Event {
     #[inline(always)]
     pub fn new(kind: EventKind, argument: u32) -> Self {
-        debug_assert!(argument < 1 << 24, "locals and labels have small numbers");
-        Self(argument << 8 | kind as u32)
-    }
-
-    #[inline(always)]
-    fn kind(self) -> u8 {
-        self.0 as u8
-    }
-
-    #[inline(always)]
-    fn argument(self) -> u32 {
-        self.0 >> 8
-    }
-
-    /// Whether it is an access of a local.
-    fn is_access(self) -> bool {
-        self.kind() <= TEE
+        Self { kind, argument }
     }
 }
 
@@ -136,11 +112,9 @@ impl Liveness {
             .for_each(|(outer, inner)| *outer |= *inner);
     }
 
-    /// Finds the live sets of all labels; fills `dead` with a flag per local access in
+    /// Finds the live sets of all labels; fills `dead`, which has a flag per local access in
     /// forward order.
-    pub fn solve(&mut self, events: &[Event], labels: &[LabelInfo], dead: &mut Vec<bool>) {
-        let accesses = events.iter().filter(|event| event.is_access());
-        dead.resize(accesses.count(), false);
+    pub fn solve(&mut self, events: &[Event], labels: &[LabelInfo], dead: &mut [bool]) {
         self.live.resize(labels.len() * self.words, 0);
         let has_loops = labels.iter().any(|label| label.loop_number().is_some());
         for pass in 1.. {
@@ -189,9 +163,10 @@ impl Liveness {
         let mut access = dead.len();
         let (sets, _) = self.live.as_chunks_mut::<W>();
         for event in events.iter().rev() {
-            let (kind, argument) = (event.kind(), event.argument() as usize);
+            let Event { kind, argument } = *event;
+            let argument = argument as usize;
             match kind {
-                GET | SET | TEE => {
+                EventKind::Get | EventKind::Set | EventKind::Tee => {
                     access -= 1;
                     if argument >= TRACKED_LOCALS as usize {
                         dead[access] = false;
@@ -200,28 +175,27 @@ impl Liveness {
                     let word = &mut now[argument / 64];
                     let bit = 1 << (argument % 64);
                     dead[access] = *word & bit == 0;
-                    if kind == GET {
+                    if kind == EventKind::Get {
                         *word |= bit;
                     } else {
                         *word &= !bit;
                     }
                 }
-                END => sets[argument] = now,
-                BRANCH => union(&mut now, &sets[argument]),
-                STOP => now = [0; W],
-                ELSE => {
+                EventKind::End => sets[argument] = now,
+                EventKind::Branch => union(&mut now, &sets[argument]),
+                EventKind::Stop => now = [0; W],
+                EventKind::Else => {
                     sets[argument + 1] = now;
                     now = sets[argument];
                 }
-                IF_START => {
+                EventKind::IfStart => {
                     let other = argument + usize::from(labels[argument].has_else());
                     union(&mut now, &sets[other]);
                 }
-                LOOP_START => {
+                EventKind::LoopStart => {
                     changed |= sets[argument] != now;
                     sets[argument] = now;
                 }
-                other => unreachable!("no kind has the number {other}"),
             }
         }
         changed

@@ -68,6 +68,8 @@ pub(super) struct Walk<'w> {
     last_call: Option<LabelId>,
     /// `br_table`s so far.
     tables: u32,
+    /// Accesses of locals so far.
+    accesses: usize,
 }
 
 impl<'w> Walk<'w> {
@@ -86,7 +88,13 @@ impl<'w> Walk<'w> {
             last_loop: (0, 0, 0),
             last_call: None,
             tables: 0,
+            accesses: 0,
         }
+    }
+
+    /// How many accesses of locals can be reached.
+    pub fn accesses(&self) -> usize {
+        self.accesses
     }
 
     /// Notes the operand height behind an operator that can be reached.
@@ -222,6 +230,7 @@ impl<'w> Walk<'w> {
                 .liveness
                 .access(number, local, kind != EventKind::Get);
         }
+        self.accesses += 1;
         self.event(kind, local);
     }
 

@@ -177,7 +177,7 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
 
     /// Sends home every local and every operand below a position that is only in a register.
     fn send_home(&mut self, below: u32) {
-        for position in self.state.settled as u32..below {
+        for position in self.state.settled() as u32..below {
             match self.state.operands[position as usize].location {
                 Location::Reg(register) => self.spill_register(register),
                 // Old ones would be looked at again at every call.
@@ -188,7 +188,7 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
             }
         }
         let waiting = below.saturating_sub(WAITING_READS) as usize;
-        self.state.settled = self.state.settled.max(waiting);
+        self.state.set_settled(self.state.settled().max(waiting));
         for register in self.state.held.iter() {
             let local = self.state.holder(register);
             if !self.state.home.contains(local) {

@@ -98,14 +98,18 @@ impl State {
                 }
                 Location::Const(_) => {}
             }
-            if position < self.settled {
+            if position < self.settled() {
                 let settled = matches!(operand.location, Location::Const(_) | Location::Home(_));
                 assert!(
                     settled,
                     "operand {position} is below {} and not settled",
-                    self.settled
+                    self.settled()
                 );
             }
+        }
+        for operand in self.homed().map(|position| &self.operands[position]) {
+            let homed = matches!(operand.location, Location::Home(_)) && !operand.raw_nan;
+            assert!(homed, "{operand:?} is not at home");
         }
         assert_eq!(
             references,

@@ -70,7 +70,7 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
         self.begin_loop(label);
     }
 
-    fn settle_constant_operand(&mut self, position: u32) {
+    pub(super) fn settle_constant_operand(&mut self, position: u32) {
         let operand = &mut self.state.operands[position as usize];
         if let Location::Const(Bits(bits)) = operand.location {
             operand.location = Location::Home(position);
@@ -187,10 +187,13 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
 
     /// Whether a value below the condition has to be made canonical first.
     fn raw_below_condition(&self, count: u32) -> bool {
+        if count == 0 {
+            return false;
+        }
         let top = self.state.operands.len() - 1;
-        self.state.operands[top - count as usize..top]
-            .iter()
-            .any(|operand| operand.raw_nan)
+        self.state
+            .not_homed(top - count as usize..top)
+            .any(|position| self.state.operands[position].raw_nan)
     }
 
     /// Pops a condition. `settle` makes a value of it, so that the flags may change.

@@ -148,6 +148,9 @@ pub(super) enum Store {
     Operand(u32, u32),
 }
 
+/// More values carried than these go home before the first branch with them.
+const MANY_VALUES: u32 = 8;
+
 /// Registers a loop leaves to what is computed in it.
 const LOOP_TEMPORARIES: usize = 4;
 
@@ -187,6 +190,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
             fixed,
             arity,
             value,
+            base,
             ..
         } = self.labels[label];
         if !fixed {
@@ -196,6 +200,20 @@ impl<M: MacroAssembler> Generator<'_, M> {
             }
             self.fix(label);
         }
+        if arity > MANY_VALUES && self.state.height() - arity == base {
+            // Here rather than on the edge, so that it is done once.
+            self.send_values_home(base);
+        }
+    }
+
+    /// Sends all operands from a position on, which may be seen, to their homes.
+    fn send_values_home(&mut self, from: u32) {
+        let height = self.state.operands.len();
+        for position in self.state.not_homed(from as usize..height) {
+            self.settle_operand(position as u32);
+            self.settle_constant_operand(position as u32);
+        }
+        self.state.set_homed(from as usize);
     }
 
     /// Brings the topmost operand into a register of its own.
@@ -352,6 +370,11 @@ impl<M: MacroAssembler> Generator<'_, M> {
             let operand = self.state.operands[from as usize];
             let origin = self.origin(operand.location);
             self.edge_moves.add(register, origin, operand.ty);
+            return;
+        }
+        let (first, height) = (from as usize, self.state.operands.len());
+        let homed = self.state.homed();
+        if from == target.base && homed.start <= first && homed.end == height {
             return;
         }
         for value in 0..target.arity {

@@ -249,8 +249,12 @@ impl<M: MacroAssembler> Generator<'_, M> {
 
     /// Makes the topmost operands ones that may be seen.
     pub(super) fn canonicalise_top(&mut self, count: u32) {
+        if count == 0 {
+            return;
+        }
         let height = self.state.operands.len();
-        for position in (height - count as usize..height).rev() {
+        let top = self.state.not_homed(height - count as usize..height);
+        for position in top.rev() {
             let operand = self.state.operands[position];
             if !operand.raw_nan {
                 continue;
@@ -262,7 +266,8 @@ impl<M: MacroAssembler> Generator<'_, M> {
                     self.masm
                         .load_slot(operand.ty, register, self.operand_slot(position as u32));
                     self.state.give(register, Owner::Operand(position as u32));
-                    self.state.settled = self.state.settled.min(position);
+                    let settled = self.state.settled().min(position);
+                    self.state.set_settled(settled);
                     register
                 }
             };
@@ -287,10 +292,10 @@ impl<M: MacroAssembler> Generator<'_, M> {
     /// All operands go home, but constants stay constants. The flags stay.
     pub(super) fn settle_operands(&mut self) {
         let height = self.state.operands.len();
-        for position in self.state.settled..height {
+        for position in self.state.settled()..height {
             self.settle_operand(position as u32);
         }
-        self.state.settled = height;
+        self.state.set_settled(height);
     }
 
     /// One operand goes home unless it is a constant.
