@@ -7,7 +7,7 @@
 use crate::abi::{self, BUILTIN_FLAG, Builtin, is_plain};
 use crate::analysis::{Analyser, Analysis};
 use crate::artifact::{
-    Artifact, CodeMap, ExportKind, Meters, ModuleInfo, TrapMapBuilder, TrapSite,
+    Artifact, CodeMap, Meters, ModuleInfo, TrapMapBuilder, TrapSite,
 };
 use crate::generate::{
     Conventions, GeneratedFunction, GeneratorState, ModuleContext, builtin_convention, generate,
@@ -139,8 +139,7 @@ fn compile_for<M: MacroAssembler>(
     mapped: bool,
 ) -> Result<(Artifact, CodeMap), CompileError> {
     let (chunks, stubs) = generate_all::<M>(&parsed, options, mapped)?;
-    // What the validator knows is not needed any more.
-    let ParsedModule { mut info, data, .. } = parsed;
+    let (mut info, data) = parsed.finish()?;
     info.target = options.target;
     info.meters = Meters {
         logical_stack: options.metering.logical_stack,
@@ -268,7 +267,7 @@ impl<M: MacroAssembler> ChunkGenerator<M> {
                 &mut self.masm,
                 context,
                 function,
-                &self.analysis,
+                &mut self.analysis,
             ));
         }
         let code = self.masm.take().map_err(|_| CompileError::CodeTooLarge)?;
@@ -292,13 +291,10 @@ struct Stubs {
 }
 
 /// Which signatures are those of functions that the host enters.
-fn entered(info: &ModuleInfo) -> Vec<bool> {
+fn entered(module: &ParsedModule<'_>) -> Vec<bool> {
+    let info = &module.info;
     let mut entered = vec![false; info.signatures.len()];
-    let exported = info.exports.iter().filter_map(|export| match export.kind {
-        ExportKind::Function(function) => Some(function),
-        _ => None,
-    });
-    for function in exported.chain(info.start) {
+    for function in module.exported_functions().chain(info.start) {
         entered[info.functions[function as usize].signature as usize] = true;
     }
     entered
@@ -343,7 +339,7 @@ impl Stubs {
         let blocks = BlockOperation::ALL.map(|block| masm.block_stub(block));
         let builtins = builtins.into_iter().chain(blocks).collect();
         let entries = (0..)
-            .zip(entered(info))
+            .zip(entered(context.module))
             .map(|(signature, entered)| {
                 entered.then(|| masm.entry_stub(context.convention(signature)))
             })

@@ -23,7 +23,7 @@ pub(crate) use calls::{Conventions, builtin_convention};
 
 use crate::analysis::{Analysis, LabelId, TRACKED_LOCALS};
 use crate::artifact::FuncType;
-use crate::instruction::{BlockSignature, Instruction, Placed};
+use crate::instruction::{BlockSignature, Instruction, Instructions};
 use crate::module::ParsedModule;
 use crate::target::masm::{Convention, MacroAssembler, Registers, Table};
 use labels::{OpenLabels, Store};
@@ -101,9 +101,7 @@ struct Generator<'g, M> {
     ty: &'g FuncType,
     frame_bytes: u32,
     /// The instructions behind the one being translated.
-    rest: &'g [Placed],
-    /// Where in the module that one begins.
-    offset: u32,
+    rest: &'g mut Instructions,
     /// Next local access of pass 1.
     next_access: usize,
     next_charge: usize,
@@ -137,7 +135,21 @@ pub(crate) fn generate<M: MacroAssembler>(
     masm: &mut M,
     context: &ModuleContext<'_>,
     function: u32,
+    analysis: &mut Analysis,
+) -> GeneratedFunction {
+    let mut instructions = analysis.code.take_instructions();
+    let function = generate_from(buffers, masm, context, function, analysis, &mut instructions);
+    analysis.code.put_back(instructions);
+    function
+}
+
+fn generate_from<M: MacroAssembler>(
+    buffers: &mut GeneratorState,
+    masm: &mut M,
+    context: &ModuleContext<'_>,
+    function: u32,
     analysis: &Analysis,
+    instructions: &mut Instructions,
 ) -> GeneratedFunction {
     let info = &context.module.info;
     let signature = info.functions[function as usize].signature;
@@ -158,8 +170,7 @@ pub(crate) fn generate<M: MacroAssembler>(
         ty: &info.signatures[signature as usize],
         // Locals and body have limits that keep a frame far below 2 GiB.
         frame_bytes: pvf_spec::frame_bytes(declared, analysis.max_height) as u32,
-        rest: analysis.code.instructions(),
-        offset: 0,
+        rest: instructions,
         next_access: 0,
         next_charge: 0,
         tables: 0,
@@ -168,12 +179,14 @@ pub(crate) fn generate<M: MacroAssembler>(
     let body_offset = info.functions[function as usize].body_offset;
     generator.masm.set_wasm_offset(body_offset);
     let start = generator.begin(context.convention(signature), tracked);
-    while let Some(placed) = generator.advance() {
-        generator.masm.set_wasm_offset(generator.offset);
+    while let Some(placed) = generator.rest.advance(&analysis.code) {
+        let instruction = placed.instruction;
+        let offset = generator.rest.offset();
+        generator.masm.set_wasm_offset(offset);
         if !analysis.charges.is_empty() {
-            generator.charge_gas(generator.offset);
+            generator.charge_gas(offset);
         }
-        generator.instruction(placed.instruction);
+        generator.instruction(instruction);
     }
     generator.masm.finish_function();
     GeneratedFunction {
@@ -184,10 +197,11 @@ pub(crate) fn generate<M: MacroAssembler>(
     }
 }
 
-impl<'g, M: MacroAssembler> Generator<'g, M> {
+impl<M: MacroAssembler> Generator<'_, M> {
     /// The prologue, and where parameters and locals are behind it.
     fn begin(&mut self, convention: &Convention, tracked: u32) -> u32 {
         self.state.reset(self.registers.all(), tracked as usize);
+        self.state.operands.reserve(self.analysis.max_height as usize);
         self.frames.clear();
         let start = self.masm.begin_function();
         if let Some(cost) = self.analysis.logical_cost {
@@ -270,13 +284,9 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
             .check(&self.analysis.locals, self.registers.all());
     }
 
-    /// Goes on to the next instruction.
-    #[inline(always)]
-    fn advance(&mut self) -> Option<&'g Placed> {
-        let (placed, rest) = self.rest.split_first()?;
-        self.offset = self.analysis.code.offset(placed, rest, self.offset);
-        self.rest = rest;
-        Some(placed)
+    /// Passes over the next instruction, which is done with the present one.
+    fn pass_over(&mut self) {
+        self.rest.advance(&self.analysis.code);
     }
 
     /// The instruction that follows, to see what becomes of a result.
@@ -286,7 +296,7 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
 
     /// The instruction so many behind the one that follows; nothing comes behind the last.
     fn following(&self, distance: usize) -> Instruction {
-        match self.rest.get(distance) {
+        match self.rest.following(distance) {
             Some(placed) => placed.instruction,
             None => Instruction::Nop,
         }

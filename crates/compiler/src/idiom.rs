@@ -202,11 +202,9 @@ pub(crate) fn recognise(
     let turn = turn::follow(instructions, code, locals, candidate.label)?;
     let mut idiom = shape::classify(&turn, candidate.label, live)?;
     let mut latch = candidate.offset;
-    let mut rest = &code.instructions()[candidate.instructions.start + 1..];
-    for _ in 0..turn.latch {
-        let (placed, behind) = rest.split_first()?;
-        latch = code.offset(placed, behind, latch);
-        rest = behind;
+    let first = candidate.instructions.start;
+    for at in first + 1..=first + turn.latch {
+        latch = code.offset(at, latch);
     }
     let (start, latch) = (u64::from(candidate.offset), u64::from(latch));
     let first = charges.partition_point(|charge| charge.offset <= start);

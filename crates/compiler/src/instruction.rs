@@ -195,20 +195,28 @@ impl Code {
         &self.instructions
     }
 
-    /// Where in the module an instruction begins, given those behind it and where the one before it begins; before the
-    /// first one that is 0.
-    #[inline(always)]
-    pub fn offset(&self, placed: &Placed, behind: &[Placed], before: u32) -> u32 {
-        match placed.step {
-            FAR => self.far_offset(self.instructions.len() - behind.len() - 1),
+    /// Where in the module an instruction begins, given where the one before it begins.
+    pub fn offset(&self, index: usize, before: u32) -> u32 {
+        match self.instructions[index].step {
+            FAR => self.far[self.far.partition_point(|far| (far.0 as usize) < index)].1,
             step => before + u32::from(step),
         }
     }
 
+    /// Takes the instructions out, to go through them once.
+    pub fn take_instructions(&mut self) -> Instructions {
+        Instructions::new(std::mem::take(&mut self.instructions))
+    }
+
+    /// Keeps the allocation of instructions that have been gone through.
+    pub fn put_back(&mut self, instructions: Instructions) {
+        self.instructions = instructions.piece;
+    }
+
+    /// Where the instruction begins that is the so manieth of those far from the one before.
     #[cold]
-    fn far_offset(&self, index: usize) -> u32 {
-        let at = self.far.partition_point(|far| (far.0 as usize) < index);
-        self.far[at].1
+    fn far_offset(&self, number: usize) -> u32 {
+        self.far[number].1
     }
 
     /// The constant with this number.
@@ -227,6 +235,86 @@ impl Code {
     }
 }
 
+/// The instructions of a body on their way through pass 2. Those of a long one are freed when they are through, while
+/// the code grows that is made of them.
+#[derive(Debug)]
+pub(crate) struct Instructions {
+    piece: Vec<Placed>,
+    /// Index in the piece of the instruction that comes next.
+    at: usize,
+    /// The pieces behind, the next one last.
+    behind: Vec<Vec<Placed>>,
+    /// Where in the module the instruction taken last begins.
+    offset: u32,
+    /// How many have been far from the one before.
+    far: usize,
+}
+
+/// Instructions of a piece.
+const PIECE: usize = 1 << 16;
+
+impl Instructions {
+    fn new(mut all: Vec<Placed>) -> Self {
+        let mut behind = Vec::new();
+        while all.len() > PIECE {
+            behind.push(all.split_off((all.len() - 1) / PIECE * PIECE));
+            all.shrink_to_fit();
+        }
+        Self {
+            piece: all,
+            at: 0,
+            behind,
+            offset: 0,
+            far: 0,
+        }
+    }
+
+    /// Goes on to the next instruction of this code.
+    #[inline(always)]
+    pub fn advance(&mut self, code: &Code) -> Option<&Placed> {
+        if self.at >= self.piece.len() {
+            self.next_piece()?;
+        }
+        let placed = &self.piece[self.at];
+        self.at += 1;
+        self.offset = match placed.step {
+            FAR => {
+                self.far += 1;
+                code.far_offset(self.far - 1)
+            }
+            step => self.offset + u32::from(step),
+        };
+        Some(placed)
+    }
+
+    #[cold]
+    fn next_piece(&mut self) -> Option<()> {
+        self.piece = self.behind.pop()?;
+        self.at = 0;
+        Some(())
+    }
+
+    /// Where in the module the instruction taken last begins.
+    #[inline(always)]
+    pub fn offset(&self) -> u32 {
+        self.offset
+    }
+
+    /// The instruction so many behind the one that comes next.
+    #[inline(always)]
+    pub fn following(&self, distance: usize) -> Option<&Placed> {
+        match self.piece.get(self.at + distance) {
+            None => self.following_piece(distance),
+            following => following,
+        }
+    }
+
+    #[cold]
+    fn following_piece(&self, distance: usize) -> Option<&Placed> {
+        self.behind.last()?.get(self.at + distance - self.piece.len())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -240,13 +328,38 @@ mod tests {
                 code.push(Instruction::Drop, offset);
             }
             let mut before = 0;
-            let mut rest = code.instructions();
-            for &offset in offsets {
-                let (placed, behind) = rest.split_first().unwrap();
-                before = code.offset(placed, behind, before);
+            for (index, &offset) in offsets.iter().enumerate() {
+                before = code.offset(index, before);
                 assert_eq!(before, offset);
-                rest = behind;
+            }
+            let mut instructions = code.take_instructions();
+            for &offset in offsets {
+                assert!(instructions.advance(&code).is_some());
+                assert_eq!(instructions.offset(), offset);
+            }
+            assert!(instructions.advance(&code).is_none());
+            code.put_back(instructions);
+        }
+    }
+
+    #[test]
+    fn long_bodies_go_through_in_pieces() {
+        let count = PIECE as u32 * 2 + 3;
+        let mut code = Code::default();
+        for number in 0..count {
+            code.push(Instruction::LocalGet(number), number * 2);
+        }
+        let local = |placed: Option<&Placed>| placed.map(|placed| placed.instruction);
+        let expected = |number| (number < count).then_some(Instruction::LocalGet(number));
+        let mut instructions = code.take_instructions();
+        for number in 0..count {
+            assert_eq!(local(instructions.advance(&code)), expected(number));
+            assert_eq!(instructions.offset(), number * 2);
+            for distance in 0..2 {
+                let following = local(instructions.following(distance));
+                assert_eq!(following, expected(number + 1 + distance as u32));
             }
         }
+        assert!(instructions.advance(&code).is_none());
     }
 }

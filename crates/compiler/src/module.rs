@@ -25,7 +25,7 @@ mod tests;
 pub use names::function_names;
 
 use crate::artifact::{
-    DataSegment, Export, FuncType, Function, Global, Import, ImportKind, MemoryType, TableType,
+    DataSegment, Export, ExportKind, FuncType, Function, Global, Import, ImportKind, MemoryType, TableType,
 };
 use crate::error::narrow;
 use crate::{CompileError, ModuleInfo, Target};
@@ -35,7 +35,7 @@ use std::collections::hash_map::{Entry, RandomState};
 use std::hash::BuildHasher;
 use std::ops::Range;
 use wasmparser::{
-    BinaryReader, DataKind, ElementKind, FromReader, FuncToValidate, FunctionBody, Parser, Payload,
+    BinaryReader, DataKind, ElementKind, ExportSectionReader, FromReader, FuncToValidate, FunctionBody, ImportSectionReader, Parser, Payload,
     SectionLimited, Validator, ValidatorResources, WasmFeatures,
 };
 
@@ -55,6 +55,9 @@ pub(crate) struct ParsedModule<'a> {
     resources: Option<ValidatorResources>,
     /// How many bodies there are.
     bodies: u32,
+    /// The exports and imports, to be kept when the validator's are freed.
+    exports: Option<ExportSectionReader<'a>>,
+    imports: Option<ImportSectionReader<'a>>,
     /// The bytes of all data segments, one after the other.
     pub data: Vec<u8>,
 }
@@ -93,6 +96,53 @@ impl<'a> ParsedModule<'a> {
             body: FunctionBody::new(reader),
             function,
         })
+    }
+}
+
+impl ParsedModule<'_> {
+    /// Which functions are exported.
+    pub fn exported_functions(&self) -> impl Iterator<Item = u32> {
+        let exports = self.exports.clone().into_iter().flatten().flatten();
+        exports.filter_map(|export| match convert::export(&export, 0) {
+            Ok(ExportKind::Function(function)) => Some(function),
+            _ => None,
+        })
+    }
+
+    /// The module and its data. What the validator knows, names of imports and exports among it, is freed before
+    /// these are kept.
+    pub fn finish(self) -> Result<(ModuleInfo, Vec<u8>), CompileError> {
+        drop(self.resources);
+        let mut info = self.info;
+        if let Some(section) = self.exports {
+            info.exports.reserve_exact(section.count() as usize);
+            for export in section {
+                let export = export.map_err(malformed)?;
+                info.exports.push(Export {
+                    name: export.name.to_owned(),
+                    kind: convert::export(&export, 0)?,
+                });
+            }
+        }
+        for group in self.imports.into_iter().flatten() {
+            for import in group.map_err(malformed)? {
+                let (_, import) = import.map_err(malformed)?;
+                let kind = match convert::import(import.ty, 0)? {
+                    convert::ImportType::Function(ty) => {
+                        ImportKind::Function(self.type_signatures[ty as usize])
+                    }
+                    convert::ImportType::Table(ty) => ImportKind::Table(ty),
+                    convert::ImportType::Memory(ty) => ImportKind::Memory(ty),
+                    convert::ImportType::Global(ty) => ImportKind::Global(ty),
+                };
+                info.imports.push(Import {
+                    module: import.module.to_owned(),
+                    name: import.name.to_owned(),
+                    kind,
+                });
+            }
+        }
+        Ok((info, self.data))
     }
 }
 
@@ -161,6 +211,8 @@ impl<'a, 'l> ModuleReader<'a, 'l> {
                 signature_types: Vec::new(),
                 resources: None,
                 bodies: 0,
+                exports: None,
+                imports: None,
                 data: Vec::new(),
             },
         }
@@ -250,44 +302,33 @@ impl<'a, 'l> ModuleReader<'a, 'l> {
             }
         }
         invalid(self.validator.import_section(&section))?;
-        let mut kinds = kinds.into_iter();
-        for entry in section {
-            for import in entry.map_err(malformed)? {
-                let (_, import) = import.map_err(malformed)?;
-                let (kind, offset) = kinds.next().expect("the same section was read before");
-                let kind = self.import_kind(kind, offset)?;
-                self.module.info.imports.push(Import {
-                    module: import.module.to_owned(),
-                    name: import.name.to_owned(),
-                    kind,
-                });
-            }
+        for (kind, offset) in kinds {
+            self.declare_import(kind, offset)?;
         }
+        self.module.imports = Some(section);
         let info = &self.module.info;
         check(self.limits.functions(info.functions.len() as u64), at)?;
         check(self.limits.globals(info.globals.len() as u64), at)
     }
 
-    fn import_kind(
+    fn declare_import(
         &mut self,
         kind: convert::ImportType,
         offset: u32,
-    ) -> Result<ImportKind, CompileError> {
-        Ok(match kind {
+    ) -> Result<(), CompileError> {
+        match kind {
             convert::ImportType::Function(ty) => {
                 let signature = self.signature(ty, offset)?;
                 self.module.info.imported_functions += 1;
                 self.add_function(signature);
-                ImportKind::Function(signature)
             }
-            convert::ImportType::Table(ty) => ImportKind::Table(ty),
-            convert::ImportType::Memory(ty) => ImportKind::Memory(ty),
             convert::ImportType::Global(ty) => {
                 self.module.info.imported_globals += 1;
                 self.module.info.globals.push(Global { ty, init: None });
-                ImportKind::Global(ty)
             }
-        })
+            convert::ImportType::Table(_) | convert::ImportType::Memory(_) => {}
+        }
+        Ok(())
     }
 
     fn functions(&mut self, section: SectionLimited<'a, u32>) -> Result<(), CompileError> {
@@ -357,14 +398,11 @@ impl<'a, 'l> ModuleReader<'a, 'l> {
         bounds::exports(self.wasm, &section, self.limits)?;
         let exports = decode(&section)?;
         invalid(self.validator.export_section(&section))?;
-        self.module.info.exports.reserve(section.count() as usize);
         for entry in exports {
             let (offset, export) = entry?;
-            self.module.info.exports.push(Export {
-                name: export.name.to_owned(),
-                kind: convert::export(&export, offset)?,
-            });
+            convert::export(&export, offset)?;
         }
+        self.module.exports = Some(section);
         Ok(())
     }
 

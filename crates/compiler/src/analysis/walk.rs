@@ -225,10 +225,8 @@ impl<'w> Walk<'w> {
         if let Some(weight) = self.analysis.weights.get_mut(local as usize) {
             *weight = weight.saturating_add(1 << (LOOP_WEIGHT_SHIFT * depth));
         }
-        if let Some(&(number, _)) = self.open_loops.last() {
-            self.analysis
-                .liveness
-                .access(number, local, kind != EventKind::Get);
+        if !self.open_loops.is_empty() {
+            self.analysis.liveness.access(local, kind != EventKind::Get);
         }
         self.accesses += 1;
         self.event(kind, local);
@@ -249,7 +247,7 @@ impl<'w> Walk<'w> {
         let label = frame.label;
         let mut info = LabelInfo::default();
         if kind == FrameKind::Loop {
-            let number = self.analysis.liveness.add_loop();
+            let number = self.analysis.liveness.enter_loop();
             info = LabelInfo::of_loop(number);
             self.open_loops.push((number, label));
             self.last_loop = (label, self.analysis.code.instructions().len(), offset);
@@ -319,9 +317,10 @@ impl<'w> Walk<'w> {
                 });
             }
         }
-        let inner = self.open_loops.pop();
-        if let (Some((inner, _)), Some(&(outer, outer_label))) = (inner, self.open_loops.last()) {
-            self.analysis.liveness.merge_loop(inner, outer);
+        if let Some((number, _)) = self.open_loops.pop() {
+            self.analysis.liveness.leave_loop(number);
+        }
+        if let Some(&(_, outer_label)) = self.open_loops.last() {
             if self.analysis.labels[label as usize].has_calls() {
                 self.analysis.labels[outer_label as usize].set(LabelInfo::HAS_CALLS, true);
             }

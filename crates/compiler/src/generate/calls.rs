@@ -144,7 +144,7 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
             .iter()
             .any(|place| place.register.is_none())
         {
-            self.pass_in_slots(convention, &mut origins);
+            self.pass_in_slots(convention, first, &mut origins);
         }
         self.edge_moves.clear();
         for (place, origin) in convention.params.iter().zip(&origins) {
@@ -165,9 +165,10 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
     /// Arguments in slots. Homes of operands lie as far above their slots as the stack is
     /// below its greatest height, so that from the last argument to the first no store
     /// overwrites what is still to be read, if arguments for registers leave their homes too.
-    fn pass_in_slots(&mut self, convention: &Convention, origins: &mut [Origin]) {
-        for (place, origin) in convention.params.iter().zip(origins).rev() {
-            let from_home = matches!(origin, Origin::Slot(_));
+    fn pass_in_slots(&mut self, convention: &Convention, first: usize, origins: &mut [Origin]) {
+        for (param, (place, origin)) in convention.params.iter().zip(origins).enumerate().rev() {
+            let location = self.state.operands[first + param].location;
+            let from_home = matches!(location, Location::Home(_));
             if place.register.is_none() || from_home {
                 self.write_slot(place.ty, place.slot, *origin);
                 *origin = Origin::Slot(place.slot);

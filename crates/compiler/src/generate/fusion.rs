@@ -32,7 +32,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
             },
             Instruction::EqualZero(_) => {
                 self.masm.compare_memory(access, address, 0);
-                self.advance();
+                self.pass_over();
                 self.state
                     .push(ValType::I32, Location::Flags(Condition::Equal));
                 true
@@ -59,7 +59,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
         if self.top_is_constant() {
             return false;
         }
-        self.advance();
+        self.pass_over();
         let left = self.state.pop();
         let left = self.read(left);
         let dst = self.result(Class::General, &[left]);
@@ -103,7 +103,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
                 condition
             }
         };
-        self.advance();
+        self.pass_over();
         self.state.push(ValType::I32, Location::Flags(condition));
         true
     }
@@ -130,8 +130,8 @@ impl<M: MacroAssembler> Generator<'_, M> {
                 _ => return false,
             }
         };
-        self.advance();
-        self.advance();
+        self.pass_over();
+        self.pass_over();
         self.masm.compare_memory(access, address, bits);
         self.state.push(ValType::I32, Location::Flags(condition));
         true

@@ -489,8 +489,6 @@ fn what_is_read() {
     };
     assert_eq!(info.signatures, [takes_one, FuncType::default()]);
     assert_eq!(module.type_signatures, [0, 1, 0]);
-    assert_eq!(info.imports[0].kind, ImportKind::Function(0));
-    assert_eq!(info.imports[1].name, "b");
     assert_eq!((info.imported_functions, info.imported_globals), (1, 1));
     let signatures: Vec<_> = info.functions.iter().map(|f| f.signature).collect();
     assert_eq!(signatures, [0, 1, 0]);
@@ -507,10 +505,6 @@ fn what_is_read() {
             Some(ConstExpr::Global(0))
         ]
     );
-    assert_eq!(info.export("f"), Some(ExportKind::Function(2)));
-    assert_eq!(info.export("g"), Some(ExportKind::Global(1)));
-    assert_eq!(info.export("t"), Some(ExportKind::Table));
-    assert_eq!(info.export("m"), Some(ExportKind::Memory));
     assert_eq!(info.start, Some(1));
     let segments: Vec<_> = info
         .element_segments
@@ -528,7 +522,6 @@ fn what_is_read() {
             (ElementMode::Declared, vec![Some(1)]),
         ]
     );
-    assert_eq!(module.data, b"abcdefg");
     assert_eq!(info.data_segments[0].offset, Some(ConstExpr::Const(9)));
     assert_eq!(info.data_segments[1].bytes, 3..7);
     assert_eq!(module.defined().len(), 2);
@@ -540,6 +533,15 @@ fn what_is_read() {
         assert_eq!(bytes, body.body.as_bytes());
         assert_eq!(bytes.last(), Some(&0x0b));
     }
+    assert_eq!(module.exported_functions().collect::<Vec<_>>(), [2]);
+    let (info, data) = module.finish().unwrap();
+    assert_eq!(data, b"abcdefg");
+    assert_eq!(info.imports[0].kind, ImportKind::Function(0));
+    assert_eq!(info.imports[1].name, "b");
+    assert_eq!(info.export("f"), Some(ExportKind::Function(2)));
+    assert_eq!(info.export("g"), Some(ExportKind::Global(1)));
+    assert_eq!(info.export("t"), Some(ExportKind::Table));
+    assert_eq!(info.export("m"), Some(ExportKind::Memory));
 }
 
 /// A limit lowered to what the module has, and to one less.

@@ -43,10 +43,13 @@ impl MacroAssembler for X64 {
     }
 
     fn finish_function(&mut self) {
-        for late in std::mem::take(&mut self.late) {
+        // Their allocation stays, since most functions have some.
+        let mut all = std::mem::take(&mut self.late);
+        for late in all.drain(..) {
             self.set_wasm_offset(late.wasm_offset());
             self.emit_late(&late);
         }
+        self.late = all;
     }
 
     fn take(&mut self) -> Result<MachineCode, pvf_assembler::FinishError> {
