@@ -4,7 +4,7 @@ use crate::command_line::{self, Check, Command, Options};
 use crate::execute::{self, ExecuteJob};
 use crate::logging;
 use crate::prepare::{self, PrepareJob};
-use crate::process::SingleThreaded;
+use crate::process::{self, SingleThreaded};
 use crate::security::{self, Role, SecurityError};
 use crate::version;
 use nix::sys::signal::{Signal, kill};
@@ -161,6 +161,7 @@ fn run(worker: Worker<'_>, options: &Options) -> Ending {
 
 /// All that comes before the first request.
 fn connect(worker: Worker<'_>, options: &Options) -> Result<Session, Ending> {
+    process::close_forgotten();
     compare_versions(options)?;
     let directory = &options.worker_dir_path;
     std::fs::read_dir(directory).map_err(io("the worker's directory"))?;

@@ -67,7 +67,7 @@ fn system(action: &'static str) -> impl Fn(nix::errno::Errno) -> SecurityError {
     move |errno| SecurityError::System { action, errno }
 }
 
-/// Names of environment variables that the host should have cleared. What `RUST_LOG` says reaches no job.
+/// Names of environment variables that the host should have cleared: all but `RUST_LOG`.
 pub fn leftover_environment() -> Vec<OsString> {
     let names = std::env::vars_os().map(|(name, _)| name);
     names.filter(|name| name != "RUST_LOG").collect()

@@ -8,7 +8,7 @@ use pvf_wire::{
     ValidationParams, WorkerHandshake, frame,
 };
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -152,6 +152,11 @@ impl Host {
     ) -> Result<ExecuteResponse, frame::FrameError> {
         frame::send(&mut self.stream, request)?;
         frame::receive(&mut self.stream, 1 << 30)
+    }
+
+    /// Sends bytes that are no frame.
+    pub fn stream_bytes(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).expect("the worker listens");
     }
 
     /// Waits for a worker that is about to end.
