@@ -430,3 +430,37 @@ fn a_bomb_in_the_code() {
     let error = preparing.prepare(&request).expect_err("it is too large");
     assert!(matches!(error, PrepareError::CouldNotDecompressCodeBlob(_)));
 }
+
+#[test]
+fn what_the_entry_point_is_given() {
+    use pvf_wire::CandidateDescriptorVersion as Version;
+    // Head data, block data, number, root, each as long as the request below makes it.
+    let plain = (1 + 3) + (1 + 5) + 4 + 32;
+    let taking = |bytes: u32| {
+        let wrong = format!("(i32.ne (local.get $bytes) (i32.const {bytes}))");
+        module("", &format!("(if {wrong} (then unreachable))"), "")
+    };
+    let mut preparing = Host::preparing();
+    let mut executing = Host::executing(&ExecutorParams::default());
+    for (version, bytes) in [
+        (Version::V1, plain),
+        (Version::V2, plain),
+        (Version::V3, plain + 1 + 64),
+        (Version::Unknown(7), plain),
+    ] {
+        for (expected, class_expected) in [(bytes, Class::Valid), (bytes + 1, Class::Invalid)] {
+            let code = taking(expected);
+            let (_, artifact) = preparing.prepare(&preparation(&code)).expect("prepares");
+            let mut request = execution(&artifact);
+            request.pvd.parent_head = vec![1; 3];
+            request.pov.block_data = vec![2; 5];
+            request.descriptor_version = version;
+            let response = executing.execute(&artifact, &request);
+            assert_eq!(
+                class(&response),
+                class_expected,
+                "{version:?}: {response:?}"
+            );
+        }
+    }
+}

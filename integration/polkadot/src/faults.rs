@@ -1,0 +1,185 @@
+//! Executions while workers and jobs are killed and artifacts are corrupted: no wrong class of vote, nothing that hangs, nothing left.
+
+use crate::Places;
+use crate::cases;
+use crate::host::{AMPLE, Host};
+use crate::processes;
+use polkadot_primitives::ExecutorParams;
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::fs::{self, OpenOptions};
+use std::io::{Seek, SeekFrom, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Executions that are under way at the same time.
+const AT_ONCE: usize = 4;
+
+/// Longest time that one execution may take, retries of the host counted, before it hangs.
+const HANG: Duration = Duration::from_secs(60);
+
+/// What is done to an execution.
+#[derive(Clone, Copy, Debug)]
+enum Disturbance {
+    /// A job is killed.
+    KillJob,
+    /// A worker is killed.
+    KillWorker,
+    /// An artifact is changed on disk.
+    Corrupt,
+}
+
+/// A generator of numbers that are as good as random, the same in every run.
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % bound
+    }
+}
+
+/// Executes and disturbs; whether all went as it should.
+pub async fn run(
+    places: &Places,
+    executions: u32,
+    one_in: u32,
+    stock: bool,
+) -> Result<bool, Box<dyn Error>> {
+    let workers = if stock { places.stock()? } else { places.ours.clone() };
+    let mounts_before = mounts();
+    let host = Arc::new(Host::start(&workers, AT_ONCE).await?);
+    let chains = Arc::new(cases::read(&places.fixtures)?);
+    let all: Vec<(usize, usize)> = chains
+        .iter()
+        .enumerate()
+        .flat_map(|(chain, it)| (0..it.cases.len()).map(move |case| (chain, case)))
+        .collect();
+    let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15);
+    let (mut classes, mut wrong, mut done) = (BTreeMap::new(), 0, 0);
+    let mut disturbances = [0; 3];
+    while done < executions {
+        let batch = (executions - done).min(AT_ONCE as u32);
+        let running: Vec<_> = (0..batch)
+            .map(|offset| {
+                let (host, chains) = (host.clone(), chains.clone());
+                let (chain, case) = all[(done + offset) as usize % all.len()];
+                tokio::spawn(async move {
+                    let (chain, case) = (&chains[chain], &chains[chain].cases[case]);
+                    let params = ExecutorParams::default();
+                    let said = host.validate(&chain.code, &case.candidate, &params, AMPLE);
+                    let said = tokio::time::timeout(HANG, said).await;
+                    (case.name.clone(), case.result.clone(), said)
+                })
+            })
+            .collect();
+        done += batch;
+        if numbers.below(u64::from(one_in)) < u64::from(batch) {
+            let kind = [Disturbance::KillJob, Disturbance::KillWorker, Disturbance::Corrupt]
+                [numbers.below(3) as usize];
+            disturbances[kind as usize] += u32::from(disturb(kind, &mut numbers, host.cache()).await);
+        }
+        for execution in running {
+            let (name, recorded, said) = execution.await?;
+            let Ok(said) = said else {
+                println!("{name}: no answer after {HANG:?}");
+                return Ok(false);
+            };
+            // A disturbed execution is to be tried again, never a vote.
+            let fine = match said.class {
+                "valid" => recorded.is_some() && said.result == recorded,
+                "invalid" => recorded.is_none(),
+                class => class.starts_with("possibly invalid"),
+            };
+            if !fine {
+                wrong += 1;
+                println!("{name}: {said:?}");
+            }
+            *classes.entry(said.class).or_insert(0) += 1;
+        }
+    }
+    for (class, count) in &classes {
+        println!("{count:>8} {class}");
+    }
+    let [jobs, killed, corrupted] = disturbances;
+    println!("{jobs} jobs and {killed} workers killed, {corrupted} artifacts corrupted");
+    let left = leftovers(host, &mounts_before).await;
+    println!("{left} processes, files and mounts left over");
+    println!("{executions} executions, {wrong} wrong");
+    Ok(wrong == 0 && left == 0)
+}
+
+/// Does it, if there is something to do it to.
+async fn disturb(kind: Disturbance, numbers: &mut Numbers, cache: &Path) -> bool {
+    match kind {
+        Disturbance::KillJob | Disturbance::KillWorker => {
+            let is_job = matches!(kind, Disturbance::KillJob);
+            // Jobs are short: several looks.
+            for _ in 0..50 {
+                let processes = processes::below_this_one();
+                let candidates: Vec<_> = processes.iter().filter(|it| it.is_job == is_job).collect();
+                if !candidates.is_empty() {
+                    let victim = candidates[numbers.below(candidates.len() as u64) as usize];
+                    processes::kill(victim.pid);
+                    return true;
+                }
+                tokio::task::yield_now().await;
+            }
+            false
+        }
+        Disturbance::Corrupt => {
+            let artifacts: Vec<_> = artifacts(cache);
+            if artifacts.is_empty() {
+                return false;
+            }
+            let victim = &artifacts[numbers.below(artifacts.len() as u64) as usize];
+            corrupt(victim, numbers).is_ok()
+        }
+    }
+}
+
+fn artifacts(cache: &Path) -> Vec<std::path::PathBuf> {
+    let entries = fs::read_dir(cache).into_iter().flatten().flatten();
+    let paths = entries.map(|entry| entry.path());
+    paths
+        .filter(|path| path.extension().is_some_and(|extension| extension == "pvf"))
+        .collect()
+}
+
+/// Changes some bytes in place.
+fn corrupt(path: &Path, numbers: &mut Numbers) -> std::io::Result<()> {
+    let mut file = OpenOptions::new().write(true).open(path)?;
+    let bytes = file.metadata()?.len().max(1);
+    file.seek(SeekFrom::Start(numbers.below(bytes)))?;
+    file.write_all(b"corrupted")
+}
+
+fn mounts() -> usize {
+    fs::read_to_string("/proc/self/mounts").map_or(0, |mounts| mounts.lines().count())
+}
+
+/// Ends the host. What it leaves behind.
+async fn leftovers(host: Arc<Host>, mounts_before: &usize) -> usize {
+    let cache = host.cache().to_owned();
+    drop(host);
+    // Workers die by a signal, which takes a moment.
+    for _ in 0..100 {
+        if processes::below_this_one().is_empty() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let processes = processes::below_this_one().len();
+    // The worker's directories go when the last of the host's tasks has gone.
+    let _ = fs::remove_dir_all(&cache);
+    let sockets = fs::read_dir(std::env::temp_dir())
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with("pvf-host-"))
+        .count();
+    processes + usize::from(cache.exists()) + mounts().saturating_sub(*mounts_before) + sockets
+}
