@@ -7,8 +7,8 @@ use crate::parameters;
 use crate::security::limits::{JobLimits, MemoryLimit};
 use nix::sys::resource::{UsageWho, getrusage};
 use parity_scale_codec::{Decode, Encode};
-use pvf_executor::{CompileError, Profile};
-use pvf_executor::{RejectionStage, prepare};
+use pvf_executor::artifact::ValType;
+use pvf_executor::{CompileError, ModuleInfo, Profile, RejectionStage, prepare};
 use pvf_wire::{
     ArtifactChecksum, MemoryStats, PrepareError, PrepareJobKind, PrepareRequest, PrepareResponse,
     PrepareStats, PrepareWorkerSuccess, frame,
@@ -78,6 +78,10 @@ impl PrepareJob for Compilation {
             .map_err(|error| PrepareError::CouldNotDecompressCodeBlob(error.to_string()))?;
         let options = Profile::Polkadot.prepare_options();
         let artifact = prepare(&wasm, &options).map_err(refused)?;
+        if limiter_breaks(&artifact.module) {
+            let reason = "the imported globals shift the global of the stack limiter";
+            return Err(PrepareError::Preparation(reason.to_owned()));
+        }
         let ecc = parameters::ecc_rfc163(&request.executor_params);
         match pvf_host::check_module(&artifact.module, ecc) {
             Err((RejectionStage::Prepare, reason)) => {
@@ -95,6 +99,16 @@ impl PrepareJob for Compilation {
             observed_wasm_code_len: u32::try_from(wasm.len()).unwrap_or(u32::MAX),
         })
     }
+}
+
+/// The node adds a global to a module, and counts only globals of the module's own when it refers to it. If there are imported
+/// ones it refers to another global, and mostly makes the module invalid. A module with imported globals is of no use in any case,
+/// but what it is turned down for is a matter of votes.
+fn limiter_breaks(module: &ModuleInfo) -> bool {
+    let imported = module.imported_globals as usize;
+    let own = module.globals.len().saturating_sub(imported);
+    let referred = module.globals.get(own).map(|global| global.ty);
+    imported > 0 && referred.is_some_and(|ty| !ty.mutable || ty.value != ValType::I32)
 }
 
 /// What the node's parser would turn down is told from what its compiler would.

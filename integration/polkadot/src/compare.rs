@@ -2,6 +2,7 @@
 
 use crate::Places;
 use crate::cases::{self, Chain};
+use crate::faults;
 use crate::host::{AMPLE, Candidate, Host};
 use crate::outcome::Said;
 use crate::table;
@@ -52,6 +53,9 @@ pub async fn run(places: &Places, filter: &str, all: bool) -> Result<bool, Box<d
         Err(error) => println!("without the validation functions of real networks: {error}"),
     }
     comparison.preparations(places).await?;
+    for (name, ours, stock) in faults::scripted(places).await? {
+        comparison.note(name, &ours, &stock);
+    }
     let Comparison {
         compared,
         differ,
@@ -82,8 +86,15 @@ impl Comparison {
         self.precheck(&name, &chain.code, &params, AMPLE).await;
         for case in &chain.cases {
             let recorded = Some(&case.result);
-            self.execute(&case.name, &chain.code, &case.candidate, &params, AMPLE, recorded)
-                .await;
+            self.execute(
+                &case.name,
+                &chain.code,
+                &case.candidate,
+                &params,
+                AMPLE,
+                recorded,
+            )
+            .await;
         }
     }
 
@@ -95,7 +106,8 @@ impl Comparison {
             let code = with_a_mark(chain.code.clone(), b't');
             let name = format!("{}, without time", chain.name);
             self.precheck(&name, &code, &params, Duration::ZERO).await;
-            let little = [ExecutorParam::PrecheckingMaxMemory(100_000)];
+            // How much a compiler takes is its own affair; nothing makes do with this.
+            let little = [ExecutorParam::PrecheckingMaxMemory(1)];
             let little = ExecutorParams::from(&little[..]);
             let code = with_a_mark(chain.code.clone(), b'm');
             let name = format!("{}, without memory", chain.name);

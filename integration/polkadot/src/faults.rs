@@ -2,14 +2,17 @@
 
 use crate::Places;
 use crate::cases;
-use crate::host::{AMPLE, Host};
+use crate::host::{AMPLE, Candidate, Host};
+use crate::outcome::Said;
 use crate::processes;
+use crate::table;
 use polkadot_primitives::ExecutorParams;
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs::{self, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
 use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +21,96 @@ const AT_ONCE: usize = 4;
 
 /// Longest time that one execution may take, retries of the host counted, before it hangs.
 const HANG: Duration = Duration::from_secs(60);
+
+/// Faults one after the other with both pairs of workers: what, and what either host says.
+pub async fn scripted(places: &Places) -> Result<Vec<(&'static str, Said, Said)>, Box<dyn Error>> {
+    let ours = script(&places.ours).await?;
+    let stock = script(&places.stock()?).await?;
+    let both = ours.into_iter().zip(stock);
+    Ok(both
+        .map(|((name, ours), (_, stock))| (name, ours, stock))
+        .collect())
+}
+
+async fn script(workers: &Path) -> Result<Vec<(&'static str, Said)>, Box<dyn Error>> {
+    let host = Arc::new(Host::start(workers, 1).await?);
+    let params = ExecutorParams::default();
+    let good = table::doing("", "", "");
+    let endless = table::doing("", "(loop (br 0))", "");
+    let candidate = Candidate::of(Vec::new());
+    let mut said = Vec::new();
+
+    let mut execute = async |name, code: &[u8]| {
+        said.push((name, host.validate(code, &candidate, &params, AMPLE).await));
+    };
+    execute("before any fault", &good).await;
+    for artifact in artifacts(host.cache()) {
+        corrupt(&artifact, &mut Numbers(1))?;
+    }
+    execute("an artifact is corrupted", &good).await;
+    execute("after an artifact was corrupted", &good).await;
+    for artifact in artifacts(host.cache()) {
+        fs::write(artifact, b"")?;
+    }
+    execute("an artifact is emptied", &good).await;
+    execute("after an artifact was emptied", &good).await;
+    for artifact in artifacts(host.cache()) {
+        fs::remove_file(artifact)?;
+    }
+    execute("an artifact is gone", &good).await;
+
+    for (name, is_job) in [("a job is killed", true), ("a worker is killed", false)] {
+        let killed = tokio::spawn({
+            let (host, endless, candidate) = (host.clone(), endless.clone(), candidate.clone());
+            let params = params.clone();
+            async move { host.validate(&endless, &candidate, &params, AMPLE).await }
+        });
+        // Of the job, since the worker's process is there long before it executes.
+        let job = loop {
+            let executing = |it: &&processes::Process| it.is_job && it.name.contains("exec");
+            let processes = processes::below_this_one();
+            if let Some(job) = processes.iter().find(executing) {
+                let worker = |it: &&processes::Process| !it.is_job && it.pid == job.parent;
+                break processes
+                    .iter()
+                    .find(worker)
+                    .map_or(job.pid, |worker| if is_job { job.pid } else { worker.pid });
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        };
+        processes::kill(job);
+        said.push((name, killed.await?));
+    }
+    let after = host.validate(&good, &candidate, &params, AMPLE).await;
+    said.push(("after all that", after));
+    drop(host);
+    said.push(("the disk is full", on_a_full_disk(workers, &good).await?));
+    Ok(said)
+}
+
+/// Prepares with a cache on a file system of a few pages.
+async fn on_a_full_disk(workers: &Path, code: &[u8]) -> Result<Said, Box<dyn Error>> {
+    let cache = std::env::temp_dir().join(format!("pvf-polkadot-full-{}", std::process::id()));
+    fs::create_dir_all(&cache)?;
+    let small = ["-t", "tmpfs", "-o", "size=4k", "none"];
+    let mounted = Command::new("mount").args(small).arg(&cache).status()?;
+    if !mounted.success() {
+        return Err("a small file system cannot be mounted; that takes root".into());
+    }
+    let said = match Host::start_in(cache.clone(), workers, 1).await {
+        Ok(host) => host.precheck(code, &ExecutorParams::default(), AMPLE).await,
+        Err(error) => return Err(error),
+    };
+    // Workers are about to leave it.
+    for _ in 0..100 {
+        if Command::new("umount").arg(&cache).status()?.success() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    fs::remove_dir(&cache)?;
+    Ok(said)
+}
 
 /// What is done to an execution.
 #[derive(Clone, Copy, Debug)]
@@ -49,7 +142,11 @@ pub async fn run(
     one_in: u32,
     stock: bool,
 ) -> Result<bool, Box<dyn Error>> {
-    let workers = if stock { places.stock()? } else { places.ours.clone() };
+    let workers = if stock {
+        places.stock()?
+    } else {
+        places.ours.clone()
+    };
     let mounts_before = mounts();
     let host = Arc::new(Host::start(&workers, AT_ONCE).await?);
     let chains = Arc::new(cases::read(&places.fixtures)?);
@@ -78,9 +175,13 @@ pub async fn run(
             .collect();
         done += batch;
         if numbers.below(u64::from(one_in)) < u64::from(batch) {
-            let kind = [Disturbance::KillJob, Disturbance::KillWorker, Disturbance::Corrupt]
-                [numbers.below(3) as usize];
-            disturbances[kind as usize] += u32::from(disturb(kind, &mut numbers, host.cache()).await);
+            let kind = [
+                Disturbance::KillJob,
+                Disturbance::KillWorker,
+                Disturbance::Corrupt,
+            ][numbers.below(3) as usize];
+            disturbances[kind as usize] +=
+                u32::from(disturb(kind, &mut numbers, host.cache()).await);
         }
         for execution in running {
             let (name, recorded, said) = execution.await?;
@@ -120,7 +221,8 @@ async fn disturb(kind: Disturbance, numbers: &mut Numbers, cache: &Path) -> bool
             // Jobs are short: several looks.
             for _ in 0..50 {
                 let processes = processes::below_this_one();
-                let candidates: Vec<_> = processes.iter().filter(|it| it.is_job == is_job).collect();
+                let candidates: Vec<_> =
+                    processes.iter().filter(|it| it.is_job == is_job).collect();
                 if !candidates.is_empty() {
                     let victim = candidates[numbers.below(candidates.len() as u64) as usize];
                     processes::kill(victim.pid);

@@ -9,6 +9,8 @@ use std::process::Command;
 pub struct Process {
     /// Its number.
     pub pid: u32,
+    /// The process that started it.
+    pub parent: u32,
     /// Its name, cut to 15 bytes by the kernel.
     pub name: String,
     /// Whether it is the job of a worker, that is, the child of a child.
@@ -23,7 +25,11 @@ pub fn below_this_one() -> Vec<Process> {
     let mut processes = Vec::new();
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     for entry in entries {
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else {
+        let Some(pid) = entry
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse::<u32>().ok())
+        else {
             continue;
         };
         // It may be gone meanwhile.
@@ -42,6 +48,7 @@ pub fn below_this_one() -> Vec<Process> {
         let resident = field("VmRSS:").split(' ').next().unwrap_or_default();
         processes.push(Process {
             pid,
+            parent,
             name: field("Name:").to_owned(),
             is_job: false,
             resident_kib: resident.parse().unwrap_or(0),
@@ -58,5 +65,7 @@ pub fn below_this_one() -> Vec<Process> {
 
 /// Kills a process, which may be gone already.
 pub fn kill(pid: u32) {
-    let _ = Command::new("kill").args(["-KILL", &pid.to_string()]).output();
+    let _ = Command::new("kill")
+        .args(["-KILL", &pid.to_string()])
+        .output();
 }

@@ -35,7 +35,7 @@ fn parse(text: &str) -> Vec<u8> {
 }
 
 /// A module that does this and returns a result.
-fn doing(imports: &str, body: &str, fields: &str) -> Vec<u8> {
+pub fn doing(imports: &str, body: &str, fields: &str) -> Vec<u8> {
     parse(&text(imports, MEMORY, body, fields, "0xf00000010"))
 }
 
@@ -94,10 +94,22 @@ fn plain_rows() -> Vec<(&'static str, Vec<u8>)> {
     vec![
         ("nothing wrong", doing("", "", "")),
         ("missing function, not called", doing(missing, "", "")),
-        ("missing function, called", doing(missing, "(call $missing (i32.const 1))", "")),
-        ("import from another module", doing(r#"(import "other" "f" (func))"#, "", "")),
-        ("imported table", doing(r#"(import "env" "t" (table 1 funcref))"#, "", "")),
-        ("imported global", doing(r#"(import "env" "g" (global i32))"#, "", "")),
+        (
+            "missing function, called",
+            doing(missing, "(call $missing (i32.const 1))", ""),
+        ),
+        (
+            "import from another module",
+            doing(r#"(import "other" "f" (func))"#, "", ""),
+        ),
+        (
+            "imported table",
+            doing(r#"(import "env" "t" (table 1 funcref))"#, "", ""),
+        ),
+        (
+            "imported global",
+            doing(r#"(import "env" "g" (global i32))"#, "", ""),
+        ),
         (
             "known function of another type",
             doing(
@@ -108,28 +120,56 @@ fn plain_rows() -> Vec<(&'static str, Vec<u8>)> {
         ),
         (
             "imported memory",
-            parse(&text(r#"(import "env" "memory" (memory 1))"#, "", "", "", "0xf00000010")),
+            parse(&text(
+                r#"(import "env" "memory" (memory 1))"#,
+                "",
+                "",
+                "",
+                "0xf00000010",
+            )),
         ),
         (
             "imported memory of another name",
-            parse(&text(r#"(import "env" "storage" (memory 1))"#, "", "", "", "0xf00000010")),
+            parse(&text(
+                r#"(import "env" "storage" (memory 1))"#,
+                "",
+                "",
+                "",
+                "0xf00000010",
+            )),
         ),
         ("no memory", without(&[HEAP_BASE, entry])),
         ("no heap base", without(&[MEMORY, entry])),
         ("no entry point", without(&[MEMORY, HEAP_BASE])),
         (
             "entry point of another type",
-            without(&[MEMORY, HEAP_BASE, r#"(func (export "validate_block") (param i32))"#]),
+            without(&[
+                MEMORY,
+                HEAP_BASE,
+                r#"(func (export "validate_block") (param i32))"#,
+            ]),
         ),
         ("start function", doing("", "", "(func $s) (start $s)")),
-        ("start function that traps", doing("", "", "(func $s unreachable) (start $s)")),
-        ("data out of bounds", doing("", "", r#"(data (i32.const 65535) "ab")"#)),
+        (
+            "start function that traps",
+            doing("", "", "(func $s unreachable) (start $s)"),
+        ),
+        (
+            "data out of bounds",
+            doing("", "", r#"(data (i32.const 65535) "ab")"#),
+        ),
         (
             "elements out of bounds",
             doing("", "", "(table 1 funcref) (elem (i32.const 1) func 0)"),
         ),
-        ("2080 pages", with_memory(r#"(memory (export "memory") 2080)"#, "")),
-        ("2081 pages", with_memory(r#"(memory (export "memory") 2081)"#, "")),
+        (
+            "2080 pages",
+            with_memory(r#"(memory (export "memory") 2080)"#, ""),
+        ),
+        (
+            "2081 pages",
+            with_memory(r#"(memory (export "memory") 2081)"#, ""),
+        ),
         (
             "memory grows beyond its declared maximum",
             with_memory(
@@ -140,49 +180,93 @@ fn plain_rows() -> Vec<(&'static str, Vec<u8>)> {
         ("memory grows to the limit", growing(2079, 1)),
         ("memory does not grow beyond", growing(2080, -1)),
         ("unreachable", doing("", "unreachable", "")),
-        ("division by zero", doing("", "(drop (i32.div_s (i32.const 1) (i32.const 0)))", "")),
-        ("load out of bounds", doing("", "(drop (i32.load (i32.const 65533)))", "")),
+        (
+            "division by zero",
+            doing("", "(drop (i32.div_s (i32.const 1) (i32.const 0)))", ""),
+        ),
+        (
+            "load out of bounds",
+            doing("", "(drop (i32.load (i32.const 65533)))", ""),
+        ),
         (
             "recursion",
-            doing("", "(call $f (i32.const 1))", "(func $f (param i32) (call $f (local.get 0)))"),
+            doing(
+                "",
+                "(call $f (i32.const 1))",
+                "(func $f (param i32) (call $f (local.get 0)))",
+            ),
         ),
         ("recursion to the logical limit", deep(16_382)),
         ("recursion beyond it", deep(17_000)),
         (
             "indirect call of another type",
-            doing("", "(call_indirect (param i32) (i32.const 0) (i32.const 0))", "(table 1 funcref)"),
+            doing(
+                "",
+                "(call_indirect (param i32) (i32.const 0) (i32.const 0))",
+                "(table 1 funcref)",
+            ),
         ),
         ("endless", doing("", "(loop (br 0))", "")),
         ("result out of bounds", returning("0xf0000fff8")),
         ("result longer than memory", returning("0xffffffff00000010")),
         ("undecodable result", returning("0x300000010")),
         ("bytes behind the result", returning("0x1400000010")),
-        ("allocation too large", doing(malloc, "(drop (call $malloc (i32.const 0x2000001)))", "")),
+        (
+            "allocation too large",
+            doing(malloc, "(drop (call $malloc (i32.const 0x2000001)))", ""),
+        ),
         (
             "heap exhausted",
-            doing(malloc, "(loop (drop (call $malloc (i32.const 0x1000000))) (br 0))", ""),
+            doing(
+                malloc,
+                "(loop (drop (call $malloc (i32.const 0x1000000))) (br 0))",
+                "",
+            ),
         ),
-        ("bad pointer freed", doing(free, "(call $free (i32.const 12))", "")),
-        ("keystore asked", doing(keys, "(drop (call $f (i32.const 16)))", "")),
+        (
+            "bad pointer freed",
+            doing(free, "(call $free (i32.const 12))", ""),
+        ),
+        (
+            "keystore asked",
+            doing(keys, "(drop (call $f (i32.const 16)))", ""),
+        ),
         (
             "keystore told",
-            doing(generate, "(drop (call $f (i32.const 16) (i64.const 0)))", ""),
+            doing(
+                generate,
+                "(drop (call $f (i32.const 16) (i64.const 0)))",
+                "",
+            ),
         ),
-        ("batch verification twice", doing(start_batch, "(call $f) (call $f)", "")),
+        (
+            "batch verification twice",
+            doing(start_batch, "(call $f) (call $f)", ""),
+        ),
         ("no code", Vec::new()),
         ("no module", b"no module".to_vec()),
         ("no zstd", [&COMPRESSED[..], b"no zstd"].concat()),
-        ("sign extension", doing("", "(drop (i32.extend8_s (i32.const 1)))", "")),
+        (
+            "sign extension",
+            doing("", "(drop (i32.extend8_s (i32.const 1)))", ""),
+        ),
         (
             "saturating conversion",
             doing("", "(drop (i32.trunc_sat_f32_s (f32.const 1)))", ""),
         ),
         (
             "bulk memory",
-            doing("", "(memory.fill (i32.const 0) (i32.const 0) (i32.const 0))", ""),
+            doing(
+                "",
+                "(memory.fill (i32.const 0) (i32.const 0) (i32.const 0))",
+                "",
+            ),
         ),
         ("SIMD", doing("", "(drop (v128.const i64x2 0 0))", "")),
-        ("two results", doing("", "", "(func (result i32 i32) unreachable)")),
+        (
+            "two results",
+            doing("", "", "(func (result i32 i32) unreachable)"),
+        ),
         (
             "mutable global exported",
             doing("", "", r#"(global (export "g") (mut i32) (i32.const 0))"#),
@@ -218,7 +302,10 @@ fn candidate_rows() -> Vec<Row> {
         row("candidate of 33 MiB", zeros(33 << 20)),
         row("candidate, no zstd", [&COMPRESSED[..], b"no zstd"].concat()),
         row("candidate, compressed", compressed(1 << 20)),
-        row("candidate, compressed beyond the limit", compressed(41 << 20)),
+        row(
+            "candidate, compressed beyond the limit",
+            compressed(41 << 20),
+        ),
     ]
 }
 
@@ -244,7 +331,11 @@ fn parameter_rows() -> Vec<Row> {
         row("curves, enabled", doing(ecc, call, ""), vec![curves]),
         row(
             "bulk memory, enabled",
-            doing("", "(memory.fill (i32.const 0) (i32.const 0) (i32.const 0))", ""),
+            doing(
+                "",
+                "(memory.fill (i32.const 0) (i32.const 0) (i32.const 0))",
+                "",
+            ),
             vec![ExecutorParam::WasmExtBulkMemory],
         ),
         row(

@@ -203,7 +203,12 @@ fn handshakes() {
         let ours = wire::WorkerHandshake {
             security_status: ours,
         };
-        same(&ours, &node::WorkerHandshake { security_status: nodes });
+        same(
+            &ours,
+            &node::WorkerHandshake {
+                security_status: nodes,
+            },
+        );
     }
     for params in [wire::ExecutorParams::default(), all_params()] {
         let nodes = node::execute::Handshake {
@@ -239,8 +244,14 @@ fn what_parameters_say() {
 #[test]
 fn preparation() {
     for (ours_kind, kind) in [
-        (wire::PrepareJobKind::Compilation, node::prepare::PrepareJobKind::Compilation),
-        (wire::PrepareJobKind::Prechecking, node::prepare::PrepareJobKind::Prechecking),
+        (
+            wire::PrepareJobKind::Compilation,
+            node::prepare::PrepareJobKind::Compilation,
+        ),
+        (
+            wire::PrepareJobKind::Prechecking,
+            node::prepare::PrepareJobKind::Prechecking,
+        ),
     ] {
         let timeout = Duration::new(61, 7);
         let params = all_params();
@@ -264,7 +275,11 @@ fn preparation() {
     for ours in prepare_errors() {
         let nodes = prepare_error(&ours);
         same(&ours, &nodes);
-        assert_eq!(ours.is_deterministic(), nodes.is_deterministic(), "{ours:?}");
+        assert_eq!(
+            ours.is_deterministic(),
+            nodes.is_deterministic(),
+            "{ours:?}"
+        );
         let ours: wire::PrepareResponse = Err(ours);
         let nodes: node::error::PrepareWorkerResult = Err(nodes);
         same(&ours, &nodes);
@@ -460,7 +475,9 @@ fn execution_responses() {
         I::Kernel(text()),
     ];
     errors.extend(internals.map(E::InternalError));
-    let prepare = prepare_errors().into_iter().map(I::NonDeterministicPrepareError);
+    let prepare = prepare_errors()
+        .into_iter()
+        .map(I::NonDeterministicPrepareError);
     errors.extend(prepare.map(E::InternalError));
     for error in errors {
         let nodes = match &error {
@@ -521,7 +538,10 @@ fn frames() {
     wire::frame::write(&mut ours, b"message").expect("memory takes all");
     assert_eq!(ours, nodes);
     let read = node::framed_recv_blocking(&mut &ours[..]).expect("the node reads it");
-    assert_eq!(read, wire::frame::read(&mut &nodes[..], 7).expect("we read it"));
+    assert_eq!(
+        read,
+        wire::frame::read(&mut &nodes[..], 7).expect("we read it")
+    );
 }
 
 #[test]
