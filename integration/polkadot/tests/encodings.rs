@@ -8,6 +8,7 @@ use polkadot_node_core_pvf_common::{ArtifactChecksum, SecurityStatus, compute_ch
 use polkadot_node_primitives as node_primitives;
 use polkadot_parachain_primitives::primitives as parachain;
 use polkadot_primitives as primitives;
+use polkadot_primitives::HashT as _;
 use pvf_wire as wire;
 use sp_core::H256;
 use std::fmt::Debug;
@@ -265,7 +266,7 @@ fn preparation() {
         let ours = wire::PrepareRequest {
             maybe_compressed_code: long(1),
             validation_code_bomb_limit: 50 << 20,
-            code_hash: sp_core::hashing::blake2_256(&long(1)),
+            code_hash: primitives::BlakeTwo256::hash(&long(1)).0,
             executor_params: params,
             prep_timeout: timeout,
             prep_kind: ours_kind,
