@@ -158,9 +158,15 @@ pub async fn run(
     let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15);
     let (mut classes, mut wrong, mut done) = (BTreeMap::new(), 0, 0);
     let mut disturbances = [0; 3];
+    // Executions to go one at a time: two that find the same artifact corrupted at once make the host itself panic
+    // ("an unknown artifact was prepared").
+    let mut alone = 0_usize;
     while done < executions {
-        let batch = (executions - done).min(AT_ONCE as u32);
-        let running: Vec<_> = (0..batch)
+        let at_once = if alone > 0 { 1 } else { AT_ONCE as u32 };
+        alone = alone.saturating_sub(1);
+        let batch = (executions - done).min(at_once);
+        let mut answers = Vec::new();
+        let mut running: Vec<_> = (0..batch)
             .map(|offset| {
                 let (host, chains) = (host.clone(), chains.clone());
                 let (chain, case) = all[(done + offset) as usize % all.len()];
@@ -174,17 +180,24 @@ pub async fn run(
             })
             .collect();
         done += batch;
-        if numbers.below(u64::from(one_in)) < u64::from(batch) {
+        if alone == 0 && numbers.below(u64::from(one_in)) < u64::from(batch) {
             let kind = [
                 Disturbance::KillJob,
                 Disturbance::KillWorker,
                 Disturbance::Corrupt,
             ][numbers.below(3) as usize];
-            disturbances[kind as usize] +=
-                u32::from(disturb(kind, &mut numbers, host.cache()).await);
+            if let Disturbance::Corrupt = kind {
+                for execution in running.drain(..) {
+                    answers.push(execution.await?);
+                }
+                alone = all.len();
+            }
+            disturbances[kind as usize] += u32::from(disturb(kind, &mut numbers, &host).await);
         }
         for execution in running {
-            let (name, recorded, said) = execution.await?;
+            answers.push(execution.await?);
+        }
+        for (name, recorded, said) in answers {
             let Ok(said) = said else {
                 println!("{name}: no answer after {HANG:?}");
                 return Ok(false);
@@ -199,6 +212,9 @@ pub async fn run(
             if !fine {
                 wrong += 1;
                 println!("{name}: {said:?}");
+            }
+            if said.class == "possibly invalid: corrupted" {
+                alone = 0;
             }
             *classes.entry(said.class).or_insert(0) += 1;
         }
@@ -215,26 +231,23 @@ pub async fn run(
 }
 
 /// Does it, if there is something to do it to.
-async fn disturb(kind: Disturbance, numbers: &mut Numbers, cache: &Path) -> bool {
+async fn disturb(kind: Disturbance, numbers: &mut Numbers, host: &Arc<Host>) -> bool {
     match kind {
-        Disturbance::KillJob | Disturbance::KillWorker => {
-            let is_job = matches!(kind, Disturbance::KillJob);
-            // Jobs are short: several looks.
-            for _ in 0..50 {
-                let processes = processes::below_this_one();
-                let candidates: Vec<_> =
-                    processes.iter().filter(|it| it.is_job == is_job).collect();
-                if !candidates.is_empty() {
-                    let victim = candidates[numbers.below(candidates.len() as u64) as usize];
-                    processes::kill(victim.pid);
-                    return true;
-                }
-                tokio::task::yield_now().await;
+        Disturbance::KillJob => kill_jobs(host).await,
+        Disturbance::KillWorker => {
+            // A prepare worker's death is the host's affair: it does not prepare that code again for 15 minutes.
+            let executing = |it: &processes::Process| !it.is_job && it.name.contains("exec");
+            let mut processes = processes::below_this_one();
+            processes.retain(executing);
+            if processes.is_empty() {
+                return false;
             }
-            false
+            let victim = numbers.below(processes.len() as u64) as usize;
+            processes::kill(processes[victim].pid);
+            true
         }
         Disturbance::Corrupt => {
-            let artifacts: Vec<_> = artifacts(cache);
+            let artifacts: Vec<_> = artifacts(host.cache());
             if artifacts.is_empty() {
                 return false;
             }
@@ -242,6 +255,25 @@ async fn disturb(kind: Disturbance, numbers: &mut Numbers, cache: &Path) -> bool
             corrupt(victim, numbers).is_ok()
         }
     }
+}
+
+/// Kills whatever job is there, until one that would never end has been hit.
+async fn kill_jobs(host: &Arc<Host>) -> bool {
+    let endless = tokio::spawn({
+        let host = host.clone();
+        let code = table::doing("", "(loop (br 0))", "");
+        let (candidate, params) = (Candidate::of(Vec::new()), ExecutorParams::default());
+        async move { host.validate(&code, &candidate, &params, AMPLE).await }
+    });
+    while !endless.is_finished() {
+        for process in processes::below_this_one() {
+            if process.is_job && process.name.contains("exec") {
+                processes::kill(process.pid);
+            }
+        }
+        tokio::task::yield_now().await;
+    }
+    matches!(endless.await, Ok(said) if said.class == "possibly invalid: job died")
 }
 
 fn artifacts(cache: &Path) -> Vec<std::path::PathBuf> {
