@@ -273,9 +273,11 @@ impl Answer {
 
     /// Takes what is there, of which there is something.
     fn read_some(&mut self, pipe: &mut File) -> Result<(), TooLong> {
+        // Most answers are small; a large one is taken in ever larger pieces.
+        const LEAST: usize = 16 * 1024;
         const MOST: usize = PIPE_BYTES as usize;
         let start = self.bytes.len();
-        self.bytes.resize(start + MOST, 0);
+        self.bytes.resize(start + start.clamp(LEAST, MOST), 0);
         let read = loop {
             match pipe.read(&mut self.bytes[start..]) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 /// A process below this one.
@@ -17,6 +18,14 @@ pub struct Process {
     pub is_job: bool,
     /// KiB in memory.
     pub resident_kib: u64,
+    command_line: String,
+}
+
+impl Process {
+    /// Whether it is a worker of the host with this cache.
+    pub fn belongs_to(&self, cache: &Path) -> bool {
+        self.command_line.contains(&cache.display().to_string())
+    }
 }
 
 /// All workers and jobs that are alive.
@@ -52,6 +61,7 @@ pub fn below_this_one() -> Vec<Process> {
             name: field("Name:").to_owned(),
             is_job: false,
             resident_kib: resident.parse().unwrap_or(0),
+            command_line: fs::read_to_string(entry.path().join("cmdline")).unwrap_or_default(),
         });
     }
     let own = std::process::id();
