@@ -5,8 +5,7 @@ use crate::measures::execute::silence_host_panics;
 use crate::options::Options;
 use pvf_compiler::{CompileOptions, Metering};
 use pvf_host::{HostParameters, Module, Outcome, Pvf};
-use pvf_metering::{Costs, Schedule};
-use pvf_oracle::{Meters, WRITTEN_LIMIT};
+use pvf_oracle::{Meters, WRITTEN_LIMIT, telling_costs};
 use pvf_peer::{Ended, Limits, Prepared};
 use pvf_spec::{DEFAULT_STACK_LOGICAL_MAX, Features, TrapKind};
 use std::sync::Arc;
@@ -57,21 +56,9 @@ pub fn run(options: &Options) -> Result<bool, String> {
     Ok(differ == 0 && compared > 0)
 }
 
-/// Prices that tell pages, locals and kinds of instructions apart.
-fn costs() -> Result<Costs, String> {
-    let schedule = "per_local = 3
-        memory_grow_per_page = 1000
-        [class]
-        division = 20
-        memory = 7";
-    Schedule::parse(schedule)
-        .and_then(|schedule| schedule.costs())
-        .map_err(|error| error.to_string())
-}
-
 impl Pair {
     fn new(wasm: &[u8]) -> Result<Self, String> {
-        let costs = costs()?;
+        let costs = telling_costs().map_err(|error| error.to_string())?;
         let meters = Meters {
             stack_logical_max: Some(WRITTEN_LIMIT),
             gas: Some(&costs),

@@ -26,7 +26,7 @@ mod prices;
 
 pub use charges::{CHARGED_CALL_LEN, charged_call, logical_costs};
 pub use gas::HostGas;
-pub use prices::{DELIMITER_PRICE, Prices};
+pub use prices::{DELIMITER_PRICE, Prices, telling_costs};
 pub use wasm_instrument;
 pub use wasm_instrument::parity_wasm;
 

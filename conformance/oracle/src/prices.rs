@@ -1,7 +1,7 @@
 //! A schedule of ours as rules of the gas metering.
 
 use crate::parity_wasm::elements::{Instruction as Parity, Serialize};
-use pvf_metering::{Costs, Instruction};
+use pvf_metering::{Costs, Instruction, Schedule, ScheduleError};
 use std::cell::RefCell;
 use std::num::NonZeroU32;
 use wasm_instrument::gas_metering::{MemoryGrowCost, Rules};
@@ -9,6 +9,21 @@ use wasmparser::{BinaryReader, OperatorsReader};
 
 /// Price of `else` and `end`, which must not matter to any metered block.
 pub const DELIMITER_PRICE: u32 = 1_000_003;
+
+/// Prices that tell pages, locals and kinds of instructions apart.
+///
+/// # Errors
+/// None but for a class that was renamed.
+pub fn telling_costs() -> Result<Costs, ScheduleError> {
+    let class = [("division", 20), ("memory", 7)];
+    Schedule {
+        per_local: 3,
+        memory_grow_per_page: 1000,
+        class: class.map(|(name, price)| (name.to_owned(), price)).into(),
+        ..Schedule::default()
+    }
+    .costs()
+}
 
 /// Prices by the instructions of the oracle's parser.
 pub struct Prices {

@@ -42,6 +42,13 @@ pub enum FinishError {
         /// Offset of the 8-bit field.
         at: u32,
     },
+    /// The instruction at `at` cannot reach `label`.
+    OutOfReach {
+        /// The label.
+        label: Label,
+        /// Offset of the instruction.
+        at: u32,
+    },
     /// The unsigned label difference at `at` is below zero.
     NegativeDifference {
         /// The label subtracted from.
@@ -73,6 +80,13 @@ impl fmt::Display for FinishError {
                 write!(
                     f,
                     "the short jump at offset {at} cannot reach label {}",
+                    label.0
+                )
+            }
+            Self::OutOfReach { label, at } => {
+                write!(
+                    f,
+                    "the instruction at offset {at} cannot reach label {}",
                     label.0
                 )
             }

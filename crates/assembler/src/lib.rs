@@ -6,7 +6,8 @@
 //! method's documentation); what depends on where the code ends up, such as the
 //! reach of a short jump, is always checked and reported by `finish`.
 //!
-//! [`x64`] is the x86-64 assembler, for x86-64-v3 and later.
+//! [`x64`] is the x86-64 assembler, for x86-64-v3 and later; [`aarch64`] the
+//! aarch64 assembler, for Armv8.0 and later.
 //!
 //! ```
 //! use pvf_assembler::x64::{Alu, Assembler, Cond, Gpr, Size};
@@ -49,6 +50,7 @@
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod aarch64;
 mod buffer;
 mod label;
 pub mod x64;

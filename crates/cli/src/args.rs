@@ -2,6 +2,7 @@
 
 use crate::parameters::{
     CompileArgs, ExecutorArgs, HostArgs, LanguageArgs, LimitArgs, MeterArgs, ScheduleArgs,
+    TargetArgs,
 };
 use crate::perf::PerfKind;
 use clap::builder::PossibleValuesParser;
@@ -58,6 +59,8 @@ pub enum Command {
     Inspect(InspectArgs),
     /// Rewrite a module so that any engine enforces the rules of stack and gas.
     Instrument(InstrumentArgs),
+    /// Re-run a disputed candidate and say whether its failure is deterministic, and which rule decided.
+    Arbitrate(ArbitrateArgs),
     /// Run the conformance suite, on this executor or on other engines.
     Conformance(ConformanceArgs),
     /// Measure this executor beside other engines (by the executable `pvf-bench`).
@@ -104,9 +107,8 @@ pub struct PrepareArgs {
     /// Where to write the artifact.
     #[arg(short, long, value_name = "ARTIFACT")]
     pub output: PathBuf,
-    /// The instruction set to compile for: x86_64.
-    #[arg(long, default_value = "x86_64")]
-    pub target: String,
+    #[command(flatten)]
+    pub target: TargetArgs,
     #[command(flatten)]
     pub executor: ExecutorArgs,
 }
@@ -128,6 +130,30 @@ pub struct ExecuteArgs {
     pub limits: LimitArgs,
     #[command(flatten)]
     pub perf: PerfArgs,
+}
+
+/// Arguments of `arbitrate`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Both stack limits and both meters count in every run; limits that are off are counted only. ENGINE is `wasmtime` (the program
+pvf-engine-wasmtime, looked for by the variable PVF_ENGINE_WASMTIME, beside pvf, and in the checkout's bench/) or a command that
+answers one line of JSON with another. The exit code is 1 also if runs or engines differ.
+
+Examples:
+  pvf arbitrate parachain.wasm candidate.params
+  pvf arbitrate parachain.wasm candidate.params --against wasmtime --json | jq .against.first_difference")]
+pub struct ArbitrateArgs {
+    /// The PVF.
+    pub code: PathBuf,
+    /// The candidate: SCALE-encoded ValidationParams, zstd-compressed or not.
+    pub params: PathBuf,
+    /// Show another engine's outcome as well.
+    #[arg(long, value_name = "ENGINE")]
+    pub against: Option<String>,
+    #[command(flatten)]
+    pub host: HostArgs,
+    #[command(flatten)]
+    pub executor: ExecutorArgs,
 }
 
 /// Arguments of `run`.
@@ -291,6 +317,8 @@ pub struct InspectArgs {
     pub meter: Vec<Meter>,
     #[command(flatten)]
     pub schedule: ScheduleArgs,
+    #[command(flatten)]
+    pub target: TargetArgs,
     #[command(flatten)]
     pub host: HostArgs,
     #[command(flatten)]

@@ -11,7 +11,7 @@ use crate::output::{Output, size};
 use crate::page;
 use crate::progress::Progress;
 use pvf_executor::artifact::{FuncType, GlobalType, Import, ImportKind};
-use pvf_executor::{Artifact, Code, CodeKind, Costs, Metering, ModuleInfo, Profile, Target};
+use pvf_executor::{Artifact, Code, CodeKind, Costs, Metering, ModuleInfo, Profile};
 use pvf_metering::{FunctionCharges, function_charges};
 use pvf_wast::type_name;
 use serde::Serialize;
@@ -109,7 +109,7 @@ pub fn inspect(args: &InspectArgs, output: &Output) -> Result<Verdict, Failure> 
     let costs = args.schedule.costs()?.unwrap_or_default();
     let compilation = Compilation {
         features: args.language.features(Profile::Wasm),
-        target: Target::X86_64,
+        target: args.target.resolve()?,
         metering: metering(args, &costs),
         threads: args.compile.threads(),
     };

@@ -70,7 +70,7 @@ fn checked(wasm: &[u8], options: &InstrumentOptions) -> Result<Result<Vec<u8>, S
     let gas = options.gas.as_ref();
     let compilation = Compilation {
         features: options.features,
-        target: Target::X86_64,
+        target: Target::HOST,
         metering: Metering {
             logical_stack: options.stack_logical_max.is_some(),
             gas: gas.map(|gas| Arc::new(gas.costs.clone())),

@@ -47,7 +47,7 @@ pub fn measure(args: &MeasureArgs, output: &Output) -> Result<Verdict, Failure> 
         Some(_) => Profile::Polkadot,
         None => Profile::Wasm,
     };
-    let (compilation, parameters) = args.executor.resolve(profile, Target::X86_64)?;
+    let (compilation, parameters) = args.executor.resolve(profile, Target::HOST)?;
     let paths = std::iter::once(&args.code).chain(&args.params);
     input::at_most_one_stdin(&paths.map(AsRef::as_ref).collect::<Vec<_>>())?;
     let candidate = match &args.params {

@@ -52,6 +52,15 @@ pub struct CompileArgs {
     pub threads: Option<u16>,
 }
 
+/// What to compile for.
+#[derive(Debug, Args)]
+pub struct TargetArgs {
+    /// The instruction set to compile for, x86_64 or aarch64 [default: this machine's]. The artifact is the one
+    /// that a machine of that kind makes.
+    #[arg(long)]
+    pub target: Option<String>,
+}
+
 /// What instructions cost.
 #[derive(Debug, Args)]
 pub struct ScheduleArgs {
@@ -168,6 +177,19 @@ impl CompileArgs {
             None => std::thread::available_parallelism().ok(),
         }
         .unwrap_or(NonZeroUsize::MIN)
+    }
+}
+
+impl TargetArgs {
+    /// The target asked for.
+    pub fn resolve(&self) -> Result<Target, Failure> {
+        let Some(name) = &self.target else {
+            return Ok(Target::HOST);
+        };
+        Target::from_name(name).ok_or_else(|| {
+            let names = Target::ALL.map(Target::name).join(" and ");
+            Failure::Usage(format!("unknown target {name:?}, there are {names}"))
+        })
     }
 }
 

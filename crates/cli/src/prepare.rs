@@ -7,7 +7,7 @@ use crate::engine::compile_file;
 use crate::failure::Failure;
 use crate::outcome::printable;
 use crate::output::{Output, duration, hex, size};
-use pvf_executor::{Artifact, Profile, Target, write_artifact};
+use pvf_executor::{Artifact, Profile, write_artifact};
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -29,7 +29,7 @@ struct PrepareJson {
 pub fn prepare(args: &PrepareArgs, output: &Output) -> Result<Verdict, Failure> {
     let (compilation, _) = args
         .executor
-        .resolve(Profile::Polkadot, target(&args.target)?)?;
+        .resolve(Profile::Polkadot, args.target.resolve()?)?;
     let compiled = compile_file(&args.code, &compilation)?;
     let measured = compiled.measured;
     let mut json = PrepareJson {
@@ -94,13 +94,4 @@ fn write(args: &PrepareArgs, artifact: &Artifact) -> Result<String, Failure> {
             source,
         }),
     }
-}
-
-fn target(name: &str) -> Result<Target, Failure> {
-    Target::from_name(name).ok_or_else(|| {
-        Failure::Usage(match name {
-            "aarch64" => "the target aarch64 is not available yet in this version".to_owned(),
-            _ => format!("unknown target {name:?}, there is x86_64"),
-        })
-    })
 }

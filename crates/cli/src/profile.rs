@@ -85,7 +85,7 @@ pub fn profile(args: &ProfileArgs, output: &Output) -> Result<Verdict, Failure> 
         Some(_) => Profile::Wasm,
         None => Profile::Polkadot,
     };
-    let (mut compilation, parameters) = args.executor.resolve(profile, Target::X86_64)?;
+    let (mut compilation, parameters) = args.executor.resolve(profile, Target::HOST)?;
     compilation
         .metering
         .gas

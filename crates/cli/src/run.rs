@@ -15,7 +15,7 @@ use pvf_wast::{parse_value, show_value, type_name};
 
 /// Calls the function and prints the outcome.
 pub fn run(args: &RunArgs, output: &Output) -> Result<Verdict, Failure> {
-    let (compilation, parameters) = args.executor.resolve(Profile::Wasm, Target::X86_64)?;
+    let (compilation, parameters) = args.executor.resolve(Profile::Wasm, Target::HOST)?;
     let prepared = prepare_file(&args.code, &compilation, args.perf.perf)?;
     let mut measured = prepared.measured;
     let module = match prepared.module {

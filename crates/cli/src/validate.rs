@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 /// Prepares, executes, prints the outcome.
 pub fn validate(args: &ValidateArgs, output: &Output) -> Result<Verdict, Failure> {
-    let (compilation, parameters) = args.executor.resolve(Profile::Polkadot, Target::X86_64)?;
+    let (compilation, parameters) = args.executor.resolve(Profile::Polkadot, Target::HOST)?;
     input::at_most_one_stdin(&[&args.code, &args.params])?;
     let candidate = input::read_candidate(&args.params)?;
     let prepared = prepare_file(&args.code, &compilation, args.perf.perf)?;

@@ -54,7 +54,7 @@ fn calls_with_typed_and_bare_arguments() {
     assert_eq!(json["gas_used"], json!(null));
     assert_eq!(json["stack_logical_peak"], json!(null));
     assert_eq!(json["memory_pages_peak"], 1);
-    assert_eq!(json["target"], "x86_64");
+    assert_eq!(json["target"], std::env::consts::ARCH);
     // Two parameters have homes with the caller; two operands make the frame.
     assert_eq!(json["stack_native_peak"], 32);
 

@@ -49,7 +49,6 @@ fn wrong_usage() {
         &["validate", &adder, &params, "--sign-extension=perhaps"],
         &["validate", &adder, &params, "--threads", "513"],
         &["prepare", &adder],
-        &["prepare", &adder, "-o", "unused", "--target", "aarch64"],
         &["prepare", &adder, "-o", "unused", "--target", "pdp11"],
         &["execute", &adder],
         &["run", &adder],

@@ -15,6 +15,22 @@
 //! high 4 bytes mean nothing. A parameter or result passed in a register has its slot all the same.
 //! Towards the host, stubs turn the order round: there slot `i` is at `S + 8*i`.
 //!
+//! # Registers
+//! | | x86-64 | aarch64 |
+//! | --- | --- | --- |
+//! | context | `r15` | `x19` |
+//! | base of linear memory | `r14` | `x20` |
+//! | gas left, if it is counted | `r13` | `x21` |
+//! | units of the logical stack below its greatest height, if they are counted | `r12` | `x22` |
+//!
+//! C functions keep all of these. The others belong to generated code, but on aarch64 `x18` (the platform's) and
+//! `x23` to `x28` (not used).
+//!
+//! # Frames and return addresses
+//! Inside a function the stack pointer is a multiple of 16, and a function's frame begins at its caller's stack pointer, `S`, and
+//! lies below: the same bytes on every target. The return address is the topmost word of the frame, at `S - 8`. On x86-64 the call puts it
+//! there; on aarch64 the function itself stores `x30`.
+//!
 //! # Entry
 //! An artifact holds an entry stub for each signature that the host may call. The
 //! runtime switches to the Wasm stack with the stack pointer at
@@ -28,16 +44,21 @@
 //!
 //! # Host calls
 //! An imported function is called through its import stub. The stub writes
-//! all parameters into their slots and *calls* the address in [`context::HOST_CALL`] with (x86-64)
-//! `rax` = index of the imported function (or a [`Builtin`]'s code with [`BUILTIN_FLAG`] set),
-//! `rdx` = an immediate (segment index), `rsi` = address of the slots, `r15` = context. The callee
-//! switches to the host's stack, does the work, and returns to the stub with the
-//! results in the slots; `r12` to `r15` and `rsp` are as they were, all other registers may have changed.
+//! all parameters into their slots and *calls* the address in [`context::HOST_CALL`] with
+//!
+//! | | x86-64 | aarch64 |
+//! | --- | --- | --- |
+//! | index of the imported function, or a [`Builtin`]'s code with [`BUILTIN_FLAG`] set | `eax` | `w9` |
+//! | immediate (segment index) | `edx` | `w10` |
+//! | address of the slots | `rsi` | `x1` |
+//! | context | `r15` | `x19` |
+//! | return address into the calling Wasm function | `[rsp + 8]`, behind the one into the stub | `[sp]` |
+//!
+//! The callee switches to the host's stack, does the work, and returns to the stub with the
+//! results in the slots; the fixed registers and the stack pointer are as they were, all other registers may have changed.
 //! If the host function fails it does not return: the runtime leaves the Wasm
-//! activation. At that point the machine stack holds the return address into the
-//! stub at `[rsp]` and the return address into the calling Wasm function at `[rsp + 8]`; the
-//! byte before the
-//! latter, the call's last, has an entry in the trap map (what follows the call may have one of its own).
+//! activation. The place of the return address into the Wasm function is then in [`context::WASM_SP`]; the
+//! byte before that address, the call's last, has an entry in the trap map (what follows the call may have one of its own).
 //!
 //! # Plain host calls
 //! A signature is *plain* ([`is_plain`]) if it has up to [`PLAIN_PARAMS`] parameters and at most one result,
@@ -51,6 +72,14 @@
 //! the callee zero-extends `value`. The floating-point state is
 //! that of Wasm. If `ended` is not 0, the stub jumps to the address in [`context::ENDED`]. The stub keeps nothing in
 //! registers that C functions may change.
+//!
+//! # Floating-point state
+//! Round to nearest, denormals kept, nothing trapped: MXCSR at its default; FPCR at 0 but for DN, so that on aarch64 an
+//! operation that gives a NaN gives the canonical one.
+//!
+//! # Traps
+//! An instruction at a site of the trap map that raises SIGSEGV, SIGBUS, SIGFPE or SIGILL: an access to linear memory outside of
+//! its accessible part; a division on x86-64; `ud2`, on aarch64 `udf`, everywhere else.
 
 use crate::artifact::{FuncType, ValType};
 
@@ -173,7 +202,7 @@ pub fn is_plain(ty: &FuncType) -> bool {
 pub const BUILTIN_FLAG: u32 = 1 << 31;
 
 /// Work that generated code leaves to the runtime. Operands lie in slots 0, 1, ... in the order
-/// in which they were pushed; a result is written to slot 0; "immediate" is `rdx`.
+/// in which they were pushed; a result is written to slot 0; "immediate" is that of host calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Builtin {

@@ -58,6 +58,8 @@ pub(crate) struct Analysis {
     pub params: u32,
     /// It calls no function of the module nor of the host.
     pub is_leaf: bool,
+    /// It asks the runtime for something.
+    pub has_builtins: bool,
     /// Greatest operand height over reachable code.
     pub max_height: u32,
     /// Uses of each tracked local, each weighted by 8 per loop around it.
@@ -92,6 +94,11 @@ impl Analysis {
             .idioms
             .binary_search_by_key(&label, |idiom| idiom.label);
         at.ok().map(|at| &self.idioms[at])
+    }
+
+    /// Whether it calls anything: functions, the runtime, or code for idioms.
+    pub fn calls_anything(&self) -> bool {
+        !self.is_leaf || self.has_builtins || !self.idioms.is_empty()
     }
 
     /// All loops that are idioms.
@@ -231,6 +238,7 @@ impl Analyser {
         analysis.params = ty.params.len() as u32;
         analysis.max_height = 0;
         analysis.is_leaf = true;
+        analysis.has_builtins = false;
         analysis.weights.clear();
         analysis.labels.clear();
         analysis.labels.push(LabelInfo::default());

@@ -20,7 +20,7 @@ pub struct Artifact {
     /// The module without its code.
     pub module: ModuleInfo,
     /// Machine code: functions, import stubs, builtin stubs, entry stubs, constants.
-    /// Position-independent; to be placed at a page boundary.
+    /// Position-independent; to be placed at a page boundary of [`Target::largest_page_bytes`] or less.
     pub code: Vec<u8>,
     /// Where code may trap.
     pub traps: TrapMap,

@@ -11,8 +11,9 @@ use crate::generate::{
     GeneratedFunction, GeneratorState, ModuleContext, builtin_convention, convention, generate,
 };
 use crate::module::{self, Body, ParsedModule};
+use crate::target::aarch64::Aarch64;
 use crate::target::masm::{
-    BlockOperation, CallFixup, Convention, MachineCode, MacroAssembler, Table,
+    BlockOperation, CallFixup, Convention, MachineCode, MacroAssembler, OutOfReach, Reach, Table,
 };
 use crate::target::x64::X64;
 use crate::{CompileError, Target};
@@ -43,12 +44,12 @@ pub struct CompileOptions {
 }
 
 impl CompileOptions {
-    /// Options for a language, on one thread, with the default limits.
+    /// Options for a language, for this machine, on one thread, with the default limits.
     pub fn new(features: Features) -> Self {
         Self {
             features,
             limits: Limits::DEFAULT,
-            target: Target::X86_64,
+            target: Target::HOST,
             metering: Metering::default(),
             native_stack: NativeStack::default(),
             loop_idioms: true,
@@ -121,6 +122,37 @@ fn compile_any(
     let parsed = module::parse(wasm, options.features, &options.limits)?;
     match options.target {
         Target::X86_64 => compile_for::<X64>(parsed, options, mapped),
+        Target::Aarch64 => compile_for::<Aarch64>(parsed, options, mapped),
+    }
+}
+
+fn compile_for<M: MacroAssembler>(
+    parsed: ParsedModule<'_>,
+    options: &CompileOptions,
+    mapped: bool,
+) -> Result<(Artifact, CodeMap), CompileError> {
+    let linked = match link_for::<M>(&parsed, options, mapped, Reach::Near) {
+        Err(LinkError::OutOfReach) => link_for::<M>(&parsed, options, mapped, Reach::Far),
+        linked => linked,
+    };
+    match linked {
+        Ok(linked) => Ok(finish(parsed, options, linked)),
+        Err(LinkError::Compile(error)) => Err(error),
+        // Far calls reach as far as any code.
+        Err(LinkError::OutOfReach) => Err(CompileError::CodeTooLarge),
+    }
+}
+
+/// Why there is no linked code.
+enum LinkError {
+    Compile(CompileError),
+    /// The code is too long for near calls.
+    OutOfReach,
+}
+
+impl From<CompileError> for LinkError {
+    fn from(error: CompileError) -> Self {
+        Self::Compile(error)
     }
 }
 
@@ -130,12 +162,13 @@ struct Chunk {
     functions: Vec<GeneratedFunction>,
 }
 
-fn compile_for<M: MacroAssembler>(
-    mut parsed: ParsedModule<'_>,
+fn link_for<M: MacroAssembler>(
+    parsed: &ParsedModule<'_>,
     options: &CompileOptions,
     mapped: bool,
-) -> Result<(Artifact, CodeMap), CompileError> {
-    let registers = M::new(options).registers();
+    reach: Reach,
+) -> Result<Linked, LinkError> {
+    let registers = M::new(options, reach).registers();
     let conventions = parsed
         .info
         .signatures
@@ -147,7 +180,7 @@ fn compile_for<M: MacroAssembler>(
         entries: table.minimum,
     });
     let context = ModuleContext {
-        module: &parsed,
+        module: parsed,
         conventions,
         table,
         memory_grow: options
@@ -156,12 +189,18 @@ fn compile_for<M: MacroAssembler>(
             .as_ref()
             .map_or(0, |costs| costs.memory_grow_per_page()),
     };
-    let chunks = generate_chunks::<M>(&context, options, mapped)?;
+    let chunks = generate_chunks::<M>(&context, options, mapped, reach)?;
     let stubs = Stubs::generate::<M>(&context, options)?;
-    let mut linker = Linker::default();
+    let mut linker = Linker::new(M::PADDING);
     linker.add_chunks(&context, chunks)?;
-    let linked = linker.finish(&context, stubs)?;
-    let data = std::mem::take(&mut parsed.data);
+    linker.finish::<M>(&context, stubs)
+}
+
+fn finish(
+    parsed: ParsedModule<'_>,
+    options: &CompileOptions,
+    linked: Linked,
+) -> (Artifact, CodeMap) {
     let mut info = parsed.info;
     info.target = options.target;
     info.meters = Meters {
@@ -180,9 +219,9 @@ fn compile_for<M: MacroAssembler>(
         module: info,
         code: linked.code,
         traps: linked.traps,
-        data,
+        data: parsed.data,
     };
-    Ok((artifact, linked.map))
+    (artifact, linked.map)
 }
 
 /// Borders of the chunks, as ranges of bodies.
@@ -205,12 +244,13 @@ fn generate_chunks<M: MacroAssembler>(
     context: &ModuleContext<'_>,
     options: &CompileOptions,
     mapped: bool,
+    reach: Reach,
 ) -> Result<Vec<Chunk>, CompileError> {
     let chunks = chunk_bodies(&context.module.bodies);
     let next = AtomicUsize::new(0);
     let worker = || {
         let mut done = Vec::new();
-        let mut generator = ChunkGenerator::<M>::new(options, mapped);
+        let mut generator = ChunkGenerator::<M>::new(options, mapped, reach);
         while let index = next.fetch_add(1, Ordering::Relaxed)
             && let Some(chunk) = chunks.get(index)
         {
@@ -243,8 +283,8 @@ struct ChunkGenerator<M> {
 }
 
 impl<M: MacroAssembler> ChunkGenerator<M> {
-    fn new(options: &CompileOptions, mapped: bool) -> Self {
-        let mut masm = M::new(options);
+    fn new(options: &CompileOptions, mapped: bool, reach: Reach) -> Self {
+        let mut masm = M::new(options, reach);
         if mapped {
             masm.record_code_map();
         }
@@ -296,7 +336,7 @@ impl Stubs {
         options: &CompileOptions,
     ) -> Result<Self, CompileError> {
         let info = &context.module.info;
-        let mut masm = M::new(options);
+        let mut masm = M::new(options, Reach::Near);
         let mut gates = vec![None; info.signatures.len()];
         let imported = &info.functions[..info.imported_functions as usize];
         let hosts = (0..)
@@ -342,8 +382,9 @@ impl Stubs {
 }
 
 /// Lays pieces of code one after the other.
-#[derive(Default)]
 struct Linker {
+    /// What fills the space between them.
+    padding: u8,
     code: Vec<u8>,
     functions: Vec<GeneratedFunction>,
     traps: TrapMapBuilder,
@@ -360,6 +401,17 @@ struct Linked {
 }
 
 impl Linker {
+    fn new(padding: u8) -> Self {
+        Self {
+            padding,
+            code: Vec::new(),
+            functions: Vec::new(),
+            traps: TrapMapBuilder::default(),
+            calls: Vec::new(),
+            map: CodeMap::default(),
+        }
+    }
+
     /// Adds a piece; where it begins.
     fn add(&mut self, piece: &MachineCode) -> Result<u32, CompileError> {
         let start = self.code.len().next_multiple_of(CODE_ALIGNMENT);
@@ -367,7 +419,7 @@ impl Linker {
         if start + piece.code.len() > i32::MAX as usize {
             return Err(CompileError::CodeTooLarge);
         }
-        self.code.resize(start, 0xcc);
+        self.code.resize(start, self.padding);
         self.code.extend_from_slice(&piece.code);
         let start = start as u32;
         for site in &piece.traps {
@@ -410,7 +462,11 @@ impl Linker {
         Ok(())
     }
 
-    fn finish(mut self, context: &ModuleContext<'_>, stubs: Stubs) -> Result<Linked, CompileError> {
+    fn finish<M: MacroAssembler>(
+        mut self,
+        context: &ModuleContext<'_>,
+        stubs: Stubs,
+    ) -> Result<Linked, LinkError> {
         let start = self.add(&stubs.code)?;
         let imported = context.module.info.imported_functions as usize;
         let host_stubs = self.functions[..imported].iter_mut();
@@ -426,10 +482,8 @@ impl Linker {
                 Some(builtin) => start + stubs.builtins[builtin as usize],
                 None => self.functions[call.function as usize].start,
             };
-            let at = call.at as usize;
-            // The displacement counts from the end of its field.
-            let displacement = target.wrapping_sub(call.at + 4);
-            self.code[at..at + 4].copy_from_slice(&displacement.to_le_bytes());
+            M::link_call(&mut self.code, call.at, target)
+                .map_err(|OutOfReach| LinkError::OutOfReach)?;
         }
         Ok(Linked {
             code: self.code,

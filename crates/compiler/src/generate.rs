@@ -25,9 +25,10 @@ use crate::analysis::{Analysis, LabelId, TRACKED_LOCALS};
 use crate::artifact::FuncType;
 use crate::instruction::{BlockSignature, Instruction};
 use crate::module::{Body, ParsedModule};
-use crate::target::masm::{Convention, MacroAssembler, Registers, Table, Width};
+use crate::target::masm::{Convention, MacroAssembler, Registers, Table};
 use labels::{LabelState, Store};
 use moves::{Origin, ParallelMove};
+use operators::is_condition;
 use pvf_spec::SLOT_BYTES;
 use state::{LocalSet, State};
 
@@ -188,7 +189,8 @@ impl<M: MacroAssembler> Generator<'_, M> {
         if let Some(cost) = self.analysis.logical_cost {
             self.masm.enter_logical_stack(cost, self.analysis.is_leaf);
         }
-        self.masm.enter_frame(self.frame_bytes);
+        let calls = self.analysis.calls_anything();
+        self.masm.enter_frame(self.frame_bytes, calls);
         for (param, place) in convention.params.iter().enumerate() {
             let param = param as u32;
             match place.register {
@@ -286,14 +288,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
                 _ => self.end(),
             };
         }
-        let takes_flags = matches!(
-            instruction,
-            Instruction::BrIf(_)
-                | Instruction::If(_)
-                | Instruction::Select
-                | Instruction::EqualZero(Width::W32)
-        );
-        if !takes_flags {
+        if !is_condition(instruction) {
             self.settle_flags();
         }
         self.translate(instruction);

@@ -38,7 +38,7 @@ use wasmparser::{
 
 /// A module whose declarations are valid; its bodies are still to be validated.
 pub(crate) struct ParsedModule<'a> {
-    /// The module. Open until code is made: target (x86-64 here), code offsets,
+    /// The module. Open until code is made: target, code offsets,
     /// frames and entry stubs.
     pub info: ModuleInfo,
     /// From the index of a type to the index of its signature.
@@ -90,7 +90,7 @@ struct ModuleReader<'a, 'l> {
 impl<'a, 'l> ModuleReader<'a, 'l> {
     fn new(wasm: &'a [u8], features: Features, limits: &'l Limits) -> Self {
         let info = ModuleInfo {
-            target: Target::X86_64,
+            target: Target::HOST,
             features,
             meters: crate::artifact::Meters::default(),
             wasm_bytes: wasm.len() as u32,

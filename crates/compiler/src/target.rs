@@ -1,6 +1,9 @@
 //! The instruction sets code can be made for.
 
+pub(crate) mod aarch64;
 pub(crate) mod masm;
+mod range;
+mod record;
 pub(crate) mod x64;
 
 use serde::{Deserialize, Serialize};
@@ -12,19 +15,41 @@ pub enum Target {
     /// x86-64-v3: with BMI1, BMI2, LZCNT, POPCNT, SSE4.1 and AVX. A fixed baseline, since an
     /// artifact must not depend on the machine that made it.
     X86_64,
+    /// ARMv8.0-A: the base instruction set with Advanced SIMD, which every 64-bit server processor has.
+    Aarch64,
 }
 
 impl Target {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::X86_64, Self::Aarch64];
+
+    /// That of the machine this program runs on. On a machine that is neither, code can be made but not run.
+    pub const HOST: Self = if cfg!(target_arch = "aarch64") {
+        Self::Aarch64
+    } else {
+        Self::X86_64
+    };
+
     /// The name on the command line and in JSON.
     pub fn name(self) -> &'static str {
         match self {
             Self::X86_64 => "x86_64",
+            Self::Aarch64 => "aarch64",
         }
     }
 
     /// The target with this name.
     pub fn from_name(name: &str) -> Option<Self> {
-        (name == "x86_64").then_some(Self::X86_64)
+        Self::ALL.into_iter().find(|target| target.name() == name)
+    }
+
+    /// The largest pages that a system of this instruction set may have. Code in an artifact lies at such a border, so that
+    /// it can be executed where it lies.
+    pub const fn largest_page_bytes(self) -> u32 {
+        match self {
+            Self::X86_64 => 4096,
+            Self::Aarch64 => 64 * 1024,
+        }
     }
 }
 

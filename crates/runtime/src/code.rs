@@ -1,6 +1,7 @@
 //! Machine code in memory: written once or mapped from a file, then executable and never writable again.
 
 use crate::HostFailure;
+use crate::arch;
 use crate::file::FileMapping;
 use crate::mapping::{Access, Mapping};
 use std::ops::Range;
@@ -29,18 +30,22 @@ impl Code {
         unsafe { std::ptr::copy_nonoverlapping(code.as_ptr(), mapping.base(), code.len()) };
         let whole = mapping.addresses();
         mapping.protect(0..whole.len(), Access::ReadExecute)?;
-        Ok(Self {
+        let placed = Self {
             place: Place::Own(mapping),
             bytes: code.len(),
-        })
+        };
+        placed.read(arch::publish_code)?;
+        Ok(placed)
     }
 
     /// Code that lies in a file, in a range that was made executable.
-    pub fn in_file(file: Arc<FileMapping>, range: Range<usize>) -> Self {
-        Self {
+    pub fn in_file(file: Arc<FileMapping>, range: Range<usize>) -> Result<Self, HostFailure> {
+        let placed = Self {
             place: Place::File(file, range.start),
             bytes: range.len(),
-        }
+        };
+        placed.read(arch::publish_code)?;
+        Ok(placed)
     }
 
     /// Lets something read the code. An error if it lies in a file that was cut short.

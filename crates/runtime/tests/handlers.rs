@@ -22,7 +22,17 @@ fn in_child(test: &str, case: fn()) -> Option<Output> {
         case();
         std::process::exit(ARRIVED);
     }
-    let output = Command::new(std::env::current_exe().unwrap())
+    // Under an emulator, the child needs it as well.
+    let program = std::env::current_exe().unwrap();
+    let mut command = match std::env::var_os("PVF_TEST_RUNNER") {
+        Some(runner) => {
+            let mut command = Command::new(runner);
+            command.arg(program);
+            command
+        }
+        None => Command::new(program),
+    };
+    let output = command
         .args(["--exact", test, "--nocapture", "--test-threads=1"])
         .env(CHILD, "1")
         .env("RUST_BACKTRACE", "full")
@@ -84,7 +94,12 @@ fn write(page: *mut u8) {
 
 fn illegal_instruction() {
     // SAFETY: not at all; the process is to die of it.
-    unsafe { std::arch::asm!("ud2") };
+    unsafe {
+        #[cfg(target_arch = "x86_64")]
+        std::arch::asm!("ud2");
+        #[cfg(target_arch = "aarch64")]
+        std::arch::asm!("udf 0");
+    };
 }
 
 fn traps_work(instance: &mut Instance<State>) {

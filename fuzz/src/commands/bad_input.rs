@@ -2,6 +2,7 @@
 
 use clap::ValueEnum;
 use pvf_fuzz::bad_input::{Fixture, Inputs, Kind};
+use pvf_fuzz::folder::{entries, read};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -107,12 +108,12 @@ fn watch(limit: Duration) -> Watched {
 
 fn fixtures(folder: &Path) -> Result<Vec<Fixture>, String> {
     let mut fixtures = Vec::new();
-    for path in files(folder)? {
+    for path in entries(folder)? {
         for code in ["code.wasm", "code.compressed.wasm"] {
             let code = path.join(code);
             if code.is_file() {
                 let mut candidates = Vec::new();
-                for file in files(&path)? {
+                for file in entries(&path)? {
                     if file
                         .extension()
                         .is_some_and(|extension| extension == "params")
@@ -131,18 +132,4 @@ fn fixtures(folder: &Path) -> Result<Vec<Fixture>, String> {
         return Err(format!("no fixtures in {}", folder.display()));
     }
     Ok(fixtures)
-}
-
-fn files(folder: &Path) -> Result<Vec<PathBuf>, String> {
-    let describe = |error| format!("{}: {error}", folder.display());
-    let mut paths = std::fs::read_dir(folder)
-        .map_err(describe)?
-        .map(|entry| Ok(entry.map_err(describe)?.path()))
-        .collect::<Result<Vec<_>, String>>()?;
-    paths.sort();
-    Ok(paths)
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, String> {
-    std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))
 }

@@ -3,7 +3,8 @@
 use pvf_fuzz::differential::{Counts, Oracle, Stop, without_digits};
 use pvf_fuzz::scripts::{Program, programs};
 use pvf_fuzz::{Ending, Limits, in_threads};
-use pvf_metering::{Costs, Schedule};
+use pvf_metering::Costs;
+use pvf_oracle::telling_costs;
 use pvf_spec::TrapKind;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -26,7 +27,7 @@ struct Summary {
 /// Says whether no difference was found.
 pub fn run() -> Result<bool, String> {
     let oracle = Oracle::new()?;
-    let costs = costs()?;
+    let costs = telling_costs().map_err(|error| error.to_string())?;
     let summary = Mutex::new(Summary::default());
     in_threads(1, &|| {
         let mut summary = summary
@@ -52,18 +53,6 @@ pub fn run() -> Result<bool, String> {
     }
     super::counts::print(&summary.counts);
     Ok(summary.differ == 0 && summary.compared > 0)
-}
-
-/// Prices that tell pages, locals and kinds of instructions apart.
-fn costs() -> Result<Costs, String> {
-    let schedule = "per_local = 3
-        memory_grow_per_page = 1000
-        [class]
-        division = 20
-        memory = 7";
-    Schedule::parse(schedule)
-        .and_then(|schedule| schedule.costs())
-        .map_err(|error| error.to_string())
 }
 
 impl Summary {

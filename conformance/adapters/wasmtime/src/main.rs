@@ -9,8 +9,8 @@ mod instrument;
 mod meters;
 mod ours;
 
-use instrument::GAS;
 use meters::Meters;
+use pvf_oracle::{GAS, HostGas};
 use serde_json::{Value, json};
 use std::io::{self, BufRead, Write};
 use wasmtime::{
@@ -36,9 +36,7 @@ const STACK_BYTES: usize = 512 << 20;
 /// What an instance keeps beside its memory.
 struct State {
     limits: StoreLimits,
-    gas_used: u64,
-    gas_limit: Option<u64>,
-    out_of_gas: bool,
+    gas: HostGas,
 }
 
 /// What happens to a module before Wasmtime sees it.
@@ -160,9 +158,7 @@ fn ask(question: &Value, before: Before) -> Result<Value, String> {
         limits: StoreLimitsBuilder::new()
             .memory_size(pages as usize * 65_536)
             .build(),
-        gas_used: 0,
-        gas_limit: question["gas_limit"].as_u64(),
-        out_of_gas: false,
+        gas: HostGas::new(question["gas_limit"].as_u64().unwrap_or(u64::MAX)),
     };
     let mut store = Store::new(&engine, state);
     store.limiter(|state| &mut state.limits);
@@ -195,14 +191,8 @@ fn link(store: &mut Store<State>, module: &Module) -> wasmtime::Result<Linker<St
                     GAS.0,
                     GAS.1,
                     |mut caller: wasmtime::Caller<'_, State>, amount: u64| {
-                        let state = caller.data_mut();
-                        let used = state.gas_used.saturating_add(amount);
-                        if state.gas_limit.is_some_and(|limit| used > limit) {
-                            state.out_of_gas = true;
-                            return Err(Error::msg("out of gas"));
-                        }
-                        state.gas_used = used;
-                        Ok(())
+                        let charged = caller.data_mut().gas.charge(amount);
+                        charged.ok_or_else(|| Error::msg("out of gas"))
                     },
                 )?;
             }
@@ -251,7 +241,7 @@ fn call(
     let kind = match error.downcast_ref::<Trap>() {
         Some(Trap::UnreachableCodeReached) => by_meter.unwrap_or("unreachable"),
         Some(trap) => kind(*trap),
-        None if store.data().out_of_gas => "out_of_gas",
+        None if store.data().gas.exhausted => "out_of_gas",
         None => "host_error",
     };
     Ok(json!({"outcome": "invalid", "result": null, "trap": kind, "reason": format!("{error:#}")}))

@@ -1,8 +1,8 @@
 //! What the meters inside a rewritten module show after a call.
 
 use crate::State;
-use crate::instrument::HEIGHT;
 use pvf_instrument::{GAS_LEFT, STACK_LOGICAL_LEFT, STACK_NATIVE_LEFT, TRAP};
+use pvf_oracle::{HEIGHT, overflown};
 use pvf_spec::TrapKind;
 use wasmtime::{Instance, Store, Val};
 
@@ -56,7 +56,7 @@ impl Meters {
             Self::None => None,
             Self::Imported { limit } => {
                 let height = bits(store, instance, HEIGHT)?;
-                (height > u64::from((*limit)?)).then_some("stack_overflow")
+                overflown(height as u32, (*limit)?).then_some("stack_overflow")
             }
             Self::Exported { .. } => match bits(store, instance, TRAP)? {
                 0 => None,
@@ -69,7 +69,7 @@ impl Meters {
     pub(crate) fn gas_used(&self, store: &mut Store<State>, instance: &Instance) -> Option<u64> {
         match self {
             Self::None => None,
-            Self::Imported { .. } => Some(store.data().gas_used),
+            Self::Imported { .. } => Some(store.data().gas.used),
             Self::Exported { gas, .. } => Some((*gas)? - bits(store, instance, GAS_LEFT)?),
         }
     }

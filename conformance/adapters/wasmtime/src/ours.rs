@@ -46,7 +46,8 @@ pub(crate) fn instrument(wasm: &[u8], question: &Value) -> Result<(Vec<u8>, Mete
     Ok((wasm, meters))
 }
 
-fn costs(prices: &Value) -> Result<Costs, String> {
+/// The prices of a question.
+pub(crate) fn costs(prices: &Value) -> Result<Costs, String> {
     let price = |name: &str| {
         prices[name]
             .as_u64()

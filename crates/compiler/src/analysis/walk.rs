@@ -192,6 +192,9 @@ impl<'w> Walk<'w> {
             }
             ref plain => lower(plain, &mut self.analysis.code),
         };
+        if let Instruction::Builtin(..) | Instruction::MemoryGrow = instruction {
+            self.analysis.has_builtins = true;
+        }
         self.push(instruction, offset);
     }
 

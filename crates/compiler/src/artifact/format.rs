@@ -4,14 +4,14 @@
 //! 0   8 bytes   magic "pvf-art\0"
 //! 8   u32       format version
 //! 12  7 x u32   bytes of code; bytes of data; functions; entries of the trap map's index, its bytes;
-//!               bytes of metadata; 0
-//! 40  ...       zeros to HEADER_BYTES
-//! HEADER_BYTES  code, data, functions (7 x u32 each), trap map, metadata (the rest of ModuleInfo, postcard)
+//!               bytes of metadata; where the code begins
+//! 40  ...       zeros to there
+//!               code, data, functions (7 x u32 each), trap map, metadata (the rest of ModuleInfo, postcard)
 //! at the end    16 bytes: XXH3-128 of everything before
 //! ```
 //!
-//! Numbers are little-endian. The code begins at a page boundary, so that the file can be mapped and its code executed
-//! where it lies; the trap map is searched where it lies, and the table of functions is read
+//! Numbers are little-endian. The code begins at a page boundary, whatever the size of pages on a machine that can execute it
+//! ([`Target::largest_page_bytes`]), so that the file can be mapped and its code executed where it lies; the trap map is searched where it lies, and the table of functions is read
 //! without decoding.
 //!
 //! The checksum guards against accidents: a torn write, a bad disk, a bit that fell over. XXH3 finds them as surely as a
@@ -20,13 +20,13 @@
 //! write to the place where artifacts are kept has to be trusted, whatever the hash.
 
 use super::{Artifact, Function, ModuleInfo, TrapMap};
+use crate::Target;
 use std::ops::Range;
 use std::sync::Arc;
 use twox_hash::XxHash3_128;
 
 const MAGIC: [u8; 8] = *b"pvf-art\0";
-const VERSION: u32 = 4;
-const HEADER_BYTES: usize = 4096;
+const VERSION: u32 = 5;
 const SUM_BYTES: usize = 16;
 const FUNCTION_BYTES: usize = 28;
 
@@ -52,6 +52,12 @@ pub enum ArtifactError {
         expected: u64,
         /// Bytes given.
         found: u64,
+    },
+    /// The header has the code begin where no target has it.
+    #[error("artifact is damaged: code from byte {found} on")]
+    CodeStart {
+        /// What the header says.
+        found: u32,
     },
     /// The checksum does not match.
     #[error("artifact is damaged: checksum mismatch")]
@@ -84,6 +90,7 @@ struct Lengths {
     trap_groups: u32,
     traps: u32,
     metadata: u32,
+    code_start: u32,
 }
 
 impl Lengths {
@@ -95,7 +102,15 @@ impl Lengths {
         if version != VERSION {
             return Err(ArtifactError::Version { found: version });
         }
+        let code_start = word(head, 36);
+        if !Target::ALL
+            .map(Target::largest_page_bytes)
+            .contains(&code_start)
+        {
+            return Err(ArtifactError::CodeStart { found: code_start });
+        }
         Ok(Self {
+            code_start,
             code: word(head, 12),
             data: word(head, 16),
             functions: word(head, 20),
@@ -108,7 +123,7 @@ impl Lengths {
     fn total(&self) -> u64 {
         let functions = u64::from(self.functions) * FUNCTION_BYTES as u64;
         let bytes = [self.code, self.data, self.traps, self.metadata].map(u64::from);
-        (HEADER_BYTES + SUM_BYTES) as u64 + functions + bytes.iter().sum::<u64>()
+        u64::from(self.code_start) + SUM_BYTES as u64 + functions + bytes.iter().sum::<u64>()
     }
 }
 
@@ -118,6 +133,7 @@ impl Artifact {
         let metadata =
             postcard::to_stdvec(&self.module).expect("plain data always serialises into memory");
         let functions = &self.module.functions;
+        let code_start = self.module.target.largest_page_bytes();
         let lengths = [
             self.code.len(),
             self.data.len(),
@@ -125,9 +141,10 @@ impl Artifact {
             self.traps.groups(),
             self.traps.bytes(),
             metadata.len(),
+            code_start as usize,
         ];
         let mut bytes = Vec::with_capacity(
-            HEADER_BYTES
+            code_start as usize
                 + self.code.len()
                 + self.data.len()
                 + functions.len() * FUNCTION_BYTES
@@ -140,7 +157,7 @@ impl Artifact {
         for length in lengths {
             bytes.extend((length as u32).to_le_bytes());
         }
-        bytes.resize(HEADER_BYTES, 0);
+        bytes.resize(code_start as usize, 0);
         bytes.extend(&self.code);
         bytes.extend(&self.data);
         for function in functions {
@@ -173,7 +190,7 @@ impl Artifact {
         if XxHash3_128::oneshot(summed).to_le_bytes() != sum {
             return Err(ArtifactError::Checksum);
         }
-        let mut end = HEADER_BYTES;
+        let mut end = lengths.code_start as usize;
         let mut next = |length: usize| {
             end += length;
             end - length..end

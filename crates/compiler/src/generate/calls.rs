@@ -216,7 +216,8 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
             }
             _ => self.return_several(first),
         }
-        self.masm.leave_frame(self.frame_bytes);
+        let calls = self.analysis.calls_anything();
+        self.masm.leave_frame(self.frame_bytes, calls);
         if let (Some(cost), false) = (self.analysis.logical_cost, self.analysis.is_leaf) {
             self.masm.leave_logical_stack(cost);
         }

@@ -558,10 +558,10 @@ impl<M: MacroAssembler> Generator<'_, M> {
     }
 }
 
-/// Whether the next instruction only asks whether the value is zero.
-pub(super) fn is_condition(next: Instruction) -> bool {
+/// Whether the instruction only asks whether the topmost value is zero, which flags can tell.
+pub(super) fn is_condition(instruction: Instruction) -> bool {
     matches!(
-        next,
+        instruction,
         Instruction::BrIf(_)
             | Instruction::If(_)
             | Instruction::Select

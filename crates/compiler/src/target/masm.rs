@@ -67,6 +67,22 @@ impl ValType {
     }
 }
 
+/// Width of the registers' content of this type.
+pub(crate) fn type_width(ty: ValType) -> Width {
+    match ty {
+        ValType::I32 | ValType::F32 => Width::W32,
+        ValType::I64 | ValType::F64 => Width::W64,
+    }
+}
+
+/// The positive canonical NaN's bits.
+pub(crate) fn canonical_nan(width: Width) -> u64 {
+    match width {
+        Width::W32 => 0x7fc0_0000,
+        Width::W64 => 0x7ff8_0000_0000_0000,
+    }
+}
+
 /// A set of registers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct RegSet(pub u32);
@@ -200,13 +216,29 @@ pub(crate) struct CallFixup {
     pub function: u32,
 }
 
+/// How far direct calls reach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// As far as the machine's shortest call; for most modules that is enough.
+    Near,
+    /// As far as code can be long.
+    Far,
+}
+
+/// The function called is beyond the reach of a near call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct OutOfReach;
+
 /// One machine's way of doing what the generator asks.
 pub(crate) trait MacroAssembler: Sized {
     /// Integer operations and comparisons take an operand from memory at no cost.
     const MEMORY_OPERANDS: bool;
 
-    /// For code that drives the meters of these options.
-    fn new(options: &CompileOptions) -> Self;
+    /// What fills the space between functions: no instruction, as far as there is one of a byte.
+    const PADDING: u8;
+
+    /// For code that drives the meters of these options, with calls of this reach.
+    fn new(options: &CompileOptions, reach: Reach) -> Self;
     /// The registers there are for it.
     fn registers(&self) -> &'static Registers;
 
@@ -224,13 +256,17 @@ pub(crate) trait MacroAssembler: Sized {
     /// order, offsets counted from its start.
     fn take(&mut self) -> Result<MachineCode, pvf_assembler::FinishError>;
 
+    /// Fills in a call of code at an offset.
+    fn link_call(code: &mut [u8], at: u32, target: u32) -> Result<(), OutOfReach>;
+
     // Frames.
     /// Begins a function at an aligned place.
     fn begin_function(&mut self) -> u32;
-    /// Makes the frame and checks the stack.
-    fn enter_frame(&mut self, frame_bytes: u32);
+    /// Makes the frame and checks the stack. `calls` says whether the function calls anything, stubs included; if not, its return
+    /// address may stay where the call left it.
+    fn enter_frame(&mut self, frame_bytes: u32, calls: bool);
     /// Drops the frame.
-    fn leave_frame(&mut self, frame_bytes: u32);
+    fn leave_frame(&mut self, frame_bytes: u32, calls: bool);
     fn return_from_function(&mut self);
     /// Writes zeros to all slots from one offset up to another.
     fn zero_slots(&mut self, from: u32, to: u32);

@@ -37,7 +37,7 @@ fn artifact(fill: u8) -> Artifact {
     Artifact {
         module: ModuleInfo {
             meters: Default::default(),
-            target: Target::X86_64,
+            target: Target::HOST,
             features: Features::ALL,
             wasm_bytes: 8,
             signatures: vec![],

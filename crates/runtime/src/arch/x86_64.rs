@@ -11,6 +11,7 @@
 //! Wasm runs with MXCSR at its default: all exceptions masked, round to nearest,
 //! denormals kept. Host functions run with what the host had set.
 
+use super::{Left, PlainReturn};
 use crate::context::word;
 use pvf_compiler::Target;
 use pvf_compiler::abi::context;
@@ -20,40 +21,14 @@ use std::ffi::c_void;
 /// The target this processor executes.
 pub(crate) const TARGET: Target = Target::X86_64;
 
+/// The number of the instruction set in ELF files (`EM_X86_64`).
+pub(crate) const ELF_MACHINE: u32 = 62;
+
 /// MXCSR while Wasm runs.
 const MXCSR: u32 = 0x1f80;
 
 /// The direction flag in EFLAGS; the host's ABI wants it clear.
 const DIRECTION_FLAG: i64 = 1 << 10;
-
-/// Why generated code was left.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u32)]
-pub(crate) enum Left {
-    /// The entered function returned.
-    Returned = 0,
-    /// A host call ended the run.
-    Ended = 1,
-    /// The signal handler diverted the thread.
-    Faulted = 2,
-}
-
-/// The function that does a host call: the store, the address of the slots, the immediate, and the
-/// index with its flag. Returns 0 to go on and anything else to end the run.
-pub(crate) type Dispatch = unsafe extern "C" fn(*mut c_void, *mut u64, u32, u32) -> u32;
-
-/// What a plain host call returns.
-#[repr(C)]
-pub(crate) struct PlainReturn {
-    /// The result, zero-extended, if there is one.
-    pub value: u64,
-    /// 0 to go on; anything else ends the run.
-    pub ended: u64,
-}
-
-/// The entry of a plain host call: four parameters, the function's index, the store.
-pub(crate) type PlainEntry =
-    unsafe extern "C" fn(u64, u64, u64, u64, u32, *mut c_void) -> PlainReturn;
 
 /// What of the processor the artifact's code takes for granted and this one lacks.
 pub(crate) fn missing_processor_feature() -> Option<&'static str> {
@@ -67,6 +42,9 @@ pub(crate) fn missing_processor_feature() -> Option<&'static str> {
     first_missing!("bmi1" "bmi2" "lzcnt" "popcnt" "sse4.1" "avx");
     None
 }
+
+/// Makes code that was written visible to instruction fetch: it is, on this architecture, after the jump that leads there.
+pub(crate) fn publish_code(_: &[u8]) {}
 
 /// Enters generated code at an entry stub.
 ///

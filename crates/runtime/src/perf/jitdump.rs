@@ -3,6 +3,7 @@
 
 use super::{create, one_line, symbols};
 use crate::Module;
+use crate::arch;
 use crate::mapping::page_bytes;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -12,7 +13,6 @@ use std::path::{Path, PathBuf};
 const MAGIC: u32 = 0x4a69_5444;
 const VERSION: u32 = 1;
 const HEADER_BYTES: u32 = 40;
-const EM_X86_64: u32 = 62;
 
 /// The record of a piece of code.
 const CODE_LOAD: u32 = 0;
@@ -42,7 +42,7 @@ impl JitDump {
             MAGIC,
             VERSION,
             HEADER_BYTES,
-            EM_X86_64,
+            arch::ELF_MACHINE,
             0,
             std::process::id(),
         ] {

@@ -11,7 +11,10 @@ use pvf_runtime::{CallError, HostError, Instance, Linker, Module, Value};
 use pvf_spec::{ExecutionParameters, Features, Trap, TrapKind};
 use std::arch::global_asm;
 
-global_asm!(include_str!("module.s"));
+#[cfg(target_arch = "x86_64")]
+global_asm!(include_str!("module.x86_64.s"));
+#[cfg(target_arch = "aarch64")]
+global_asm!(include_str!("module.aarch64.s"));
 
 /// A function of the module, by index. Imported ones first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +45,7 @@ pub enum F {
     TableCopy,
     ElemDrop,
     CallIndirect,
-    Mxcsr,
+    FloatState,
     NopLoop,
     Bump,
     ImportAddSelf,
@@ -98,7 +101,7 @@ unsafe fn between<T: Clone>(start: *const T, end: *const T) -> Vec<T> {
     }
 }
 
-/// The signatures, in the order of the entry stubs in `module.s`.
+/// The signatures, in the order of the entry stubs in the source.
 pub fn signatures() -> Vec<FuncType> {
     use ValType::{I32, I64};
     [
@@ -121,7 +124,7 @@ pub fn signatures() -> Vec<FuncType> {
 /// immutable `i64`), three data segments (active at 16, active at 65,530, passive), two element
 /// segments (active at 1, passive).
 pub fn artifact() -> Artifact {
-    // SAFETY: the labels frame the tables in `module.s`, whose rows have these layouts.
+    // SAFETY: the labels frame the tables in the source, whose rows have these layouts.
     let (code, rows, mut sites, stubs) = unsafe {
         (
             between(&raw const pvf_test_code, &raw const pvf_test_code_end),
@@ -162,7 +165,7 @@ pub fn artifact() -> Artifact {
     let data = b"hello, image\x01\x02\x03\x04\x05\x06passive".to_vec();
     let module = ModuleInfo {
         meters: pvf_compiler::artifact::Meters::default(),
-        target: Target::X86_64,
+        target: Target::HOST,
         features: Features::ALL,
         wasm_bytes: 1000,
         signatures: signatures(),
@@ -271,19 +274,57 @@ pub fn linker() -> Linker<State> {
         Ok(())
     });
     linker.func("env", "float", signatures[7].clone(), |_, slots| {
-        slots[0] = u64::from(mxcsr());
+        slots[0] = u64::from(float::state());
         Ok(())
     });
     linker.unknown_functions(Some("env"));
     linker
 }
 
-/// The floating-point control and status register.
-pub fn mxcsr() -> u32 {
-    let mut value = 0_u32;
-    // SAFETY: stores the register to the variable.
-    unsafe { std::arch::asm!("stmxcsr [{}]", in(reg) &mut value) };
-    value
+/// How floating-point operations round and flush: MXCSR.
+#[cfg(target_arch = "x86_64")]
+pub mod float {
+    /// While Wasm runs.
+    pub const WASM: u32 = 0x1f80;
+    /// Another state: flush-to-zero.
+    pub const FLUSH: u32 = 0x9fc0;
+
+    pub fn state() -> u32 {
+        let mut value = 0_u32;
+        // SAFETY: stores the register to the variable.
+        unsafe { std::arch::asm!("stmxcsr [{}]", in(reg) &mut value) };
+        value
+    }
+
+    /// # Safety
+    /// Compiled code takes the usual state for granted: to be put back soon.
+    pub unsafe fn set_state(value: u32) {
+        // SAFETY: by the caller's promise.
+        unsafe { std::arch::asm!("ldmxcsr [{}]", in(reg) &value) };
+    }
+}
+
+/// How floating-point operations round and flush: FPCR.
+#[cfg(target_arch = "aarch64")]
+pub mod float {
+    /// While Wasm runs.
+    pub const WASM: u32 = 1 << 25;
+    /// Another state: flush-to-zero.
+    pub const FLUSH: u32 = 1 << 24;
+
+    pub fn state() -> u32 {
+        let value: u64;
+        // SAFETY: reads the register.
+        unsafe { std::arch::asm!("mrs {}, fpcr", out(reg) value) };
+        value as u32
+    }
+
+    /// # Safety
+    /// Compiled code takes the usual state for granted: to be put back soon.
+    pub unsafe fn set_state(value: u32) {
+        // SAFETY: by the caller's promise.
+        unsafe { std::arch::asm!("msr fpcr, {}", in(reg) u64::from(value)) };
+    }
 }
 
 /// Limits by the module's own declarations and a stack of 1 MiB.

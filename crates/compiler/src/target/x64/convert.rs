@@ -1,54 +1,8 @@
 //! Conversions between integers and floats.
 
 use super::*;
+use crate::target::range::{Range, bits_of, range};
 use pvf_assembler::x64::{FOp, Shift};
-
-/// What a truncation accepts: `low < x` (or `low <= x`) and `x < high`.
-struct Range {
-    low: f64,
-    low_included: bool,
-    high: f64,
-}
-
-/// The range of `from`-floats whose truncation fits the integer. The bounds are exact in
-/// `from`.
-fn range(from: Width, to: Width, signed: bool) -> Range {
-    let two = |exponent| f64::powi(2.0, exponent);
-    match (to, signed) {
-        (Width::W32, true) if from == Width::W64 => Range {
-            low: -two(31) - 1.0,
-            low_included: false,
-            high: two(31),
-        },
-        (Width::W32, true) => Range {
-            low: -two(31),
-            low_included: true,
-            high: two(31),
-        },
-        (Width::W64, true) => Range {
-            low: -two(63),
-            low_included: true,
-            high: two(63),
-        },
-        (Width::W32, false) => Range {
-            low: -1.0,
-            low_included: false,
-            high: two(32),
-        },
-        (Width::W64, false) => Range {
-            low: -1.0,
-            low_included: false,
-            high: two(64),
-        },
-    }
-}
-
-fn bits_of(width: Width, value: f64) -> u64 {
-    match width {
-        Width::W32 => u64::from((value as f32).to_bits()),
-        Width::W64 => value.to_bits(),
-    }
-}
 
 impl X64 {
     pub(super) fn conversion(&mut self, conversion: Conversion, dst: Reg, src: Reg) {
@@ -105,7 +59,7 @@ impl X64 {
 
     /// Jumps to `low` or `high` if the value, not a NaN, is beyond the range.
     fn check_range(&mut self, from: Width, range: Range, src: Xmm, low: Label, high: Label) {
-        self.float_const(from, FLOAT_SCRATCH, bits_of(from, range.low));
+        self.float_const(from, FLOAT_SCRATCH, range.low_bits(from));
         self.asm.ucomis_rr(fsize(from), src, FLOAT_SCRATCH);
         self.asm.jcc(
             if range.low_included {
@@ -115,7 +69,7 @@ impl X64 {
             },
             low,
         );
-        self.float_const(from, FLOAT_SCRATCH, bits_of(from, range.high));
+        self.float_const(from, FLOAT_SCRATCH, range.high_bits(from));
         self.asm.ucomis_rr(fsize(from), src, FLOAT_SCRATCH);
         self.asm.jcc(Cond::AE, high);
     }

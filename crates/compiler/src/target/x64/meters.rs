@@ -26,7 +26,7 @@ impl X64 {
             label,
             resume,
             leaf_cost,
-            wasm_offset: self.wasm_offset,
+            wasm_offset: self.record.wasm_offset,
         });
     }
 
@@ -88,7 +88,7 @@ impl X64 {
         self.late.push(Late::OutOfGas {
             label,
             charge,
-            wasm_offset: self.wasm_offset,
+            wasm_offset: self.record.wasm_offset,
         });
     }
 

@@ -1,7 +1,8 @@
 //! Modules made from others by `wasm-mutate`: the corpus, the conformance suite's small modules, the fixtures.
 
+use crate::folder::{entries, read};
 use crate::random::Random;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use wasm_mutate::WasmMutate;
 
 /// Largest module of the conformance suite that is taken as a seed.
@@ -22,7 +23,7 @@ pub struct Seeds {
 impl Seeds {
     /// Reads them from the repository. `valid` says which can be used.
     pub fn load(valid: impl Fn(&[u8]) -> bool) -> Result<Self, String> {
-        let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let mut small = modules(&repository.join("fuzz/corpus"))?;
         small.extend(modules(&repository.join("conformance/wasm"))?);
         small.retain(|wasm| wasm.len() <= MOST_BYTES && valid(wasm));
@@ -113,18 +114,4 @@ fn modules(folder: &Path) -> Result<Vec<Vec<u8>>, String> {
         .filter(|path| path.extension().is_some_and(|it| it == "wasm"))
         .map(|path| read(&path))
         .collect()
-}
-
-fn entries(folder: &Path) -> Result<Vec<PathBuf>, String> {
-    let describe = |error| format!("{}: {error}", folder.display());
-    let mut paths = std::fs::read_dir(folder)
-        .map_err(describe)?
-        .map(|entry| Ok(entry.map_err(describe)?.path()))
-        .collect::<Result<Vec<_>, String>>()?;
-    paths.sort();
-    Ok(paths)
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, String> {
-    std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))
 }

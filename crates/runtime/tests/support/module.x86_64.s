@@ -318,10 +318,10 @@ site 280, 6
     ud2
 end_function call_indirect
 
-function mxcsr, 7, 16
+function float_state, 7, 16
     stmxcsr [rsp + 8]
     ret
-end_function mxcsr
+end_function float_state
 
 # Calls env.nop as often as its parameter says.
 function nop_loop, 8, 32

@@ -1,0 +1,191 @@
+//! The assembler itself: its code, from empty to finished.
+
+use super::pool::Pool;
+use super::reach::Pending;
+use crate::buffer::CodeBuffer;
+use crate::label::{FinishError, Label, Labels};
+
+/// Emits aarch64 machine code.
+///
+/// Offsets are in bytes from the start of the code. [`finish`](Self::finish)
+/// must succeed before the code is used.
+#[derive(Clone, Debug, Default)]
+pub struct Assembler {
+    pub(super) buffer: CodeBuffer,
+    pub(super) labels: Labels,
+    /// The instructions that wait for their labels.
+    pub(super) pending: Pending,
+    /// The constants that loads wait for.
+    pub(super) pool: Pool,
+    /// 32-bit differences to be filled in when all labels are bound.
+    differences: Vec<Difference>,
+    /// The first thing that went wrong, for `finish` to report.
+    pub(super) error: Option<FinishError>,
+}
+
+/// The field at `at`: target minus base.
+#[derive(Copy, Clone, Debug)]
+struct Difference {
+    at: u32,
+    target: Label,
+    base: Label,
+}
+
+const NOP: u32 = 0xD503_201F;
+
+/// The code.
+impl Assembler {
+    /// An assembler without code.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// An assembler with room for `bytes` bytes of code.
+    pub fn with_capacity(bytes: usize) -> Self {
+        Self {
+            buffer: CodeBuffer::with_capacity(bytes),
+            ..Self::default()
+        }
+    }
+
+    /// Forgets code and labels and keeps the allocations.
+    pub fn clear(&mut self) {
+        self.buffer.clear();
+        self.labels.clear();
+        self.pending.clear();
+        self.pool.clear();
+        self.differences.clear();
+        self.error = None;
+    }
+
+    /// Bytes emitted so far.
+    #[inline(always)]
+    pub fn offset(&self) -> u32 {
+        // Longer code is refused by `finish`.
+        self.buffer.len() as u32
+    }
+
+    /// The code so far.
+    #[inline]
+    pub fn code(&self) -> &[u8] {
+        self.buffer.bytes()
+    }
+
+    /// The code, without the assembler.
+    pub fn into_code(self) -> Vec<u8> {
+        self.buffer.into_bytes()
+    }
+
+    /// Overwrites the four bytes at `at` with `value`, little-endian.
+    ///
+    /// # Panics
+    /// If they were not emitted yet.
+    #[inline]
+    pub fn patch_u32(&mut self, at: u32, value: u32) {
+        self.buffer.patch_u32(at, value);
+    }
+
+    /// Emits bytes as they are, such as constants behind the code. Instructions
+    /// that follow must be [`align`](Self::align)ed to 4 bytes again.
+    pub fn emit_data(&mut self, data: &[u8]) {
+        self.buffer.put_slice(data);
+    }
+
+    /// Fills up to the next multiple of `to` bytes, with no-operations; up to
+    /// the next multiple of four, if data has left it, with zeros.
+    pub fn align(&mut self, to: u32) {
+        debug_assert!(to.is_power_of_two(), "alignments are powers of two");
+        let bytes = self.offset().wrapping_neg() & (to - 1);
+        self.buffer.put_word(0, bytes & 3);
+        for _ in 0..bytes / 4 {
+            self.put(NOP);
+        }
+    }
+
+    /// `nop`
+    #[inline]
+    pub fn nop(&mut self) {
+        self.put(NOP);
+    }
+
+    /// Appends one instruction.
+    #[inline(always)]
+    pub(super) fn put(&mut self, instruction: u32) {
+        self.buffer.put_word(instruction as u64, 4);
+    }
+}
+
+/// Labels.
+impl Assembler {
+    /// A new label, not bound yet.
+    #[inline]
+    pub fn new_label(&mut self) -> Label {
+        self.pending.add_label();
+        self.labels.create()
+    }
+
+    /// Binds `label` to the current offset, once.
+    #[inline]
+    pub fn bind(&mut self, label: Label) {
+        let here = self.offset();
+        if self.labels.bind(label, here) {
+            self.fill_in(label, here);
+        } else {
+            debug_assert!(false, "a label is bound once");
+            self.error
+                .get_or_insert(FinishError::BoundTwice { label, at: here });
+        }
+    }
+
+    /// Whether `label` was bound.
+    #[inline]
+    pub fn is_bound(&self, label: Label) -> bool {
+        self.labels.offset(label).is_some()
+    }
+
+    /// Where `label` was bound.
+    #[inline]
+    pub fn label_offset(&self, label: Label) -> Option<u32> {
+        self.labels.offset(label)
+    }
+
+    /// `target - base` as an `i32`, such as an entry of a jump table.
+    pub fn emit_label_difference_i32(&mut self, target: Label, base: Label) {
+        self.differences.push(Difference {
+            at: self.offset(),
+            target,
+            base,
+        });
+        self.put(0);
+    }
+
+    /// Resolves every reference to a label. The code is complete afterwards.
+    /// Constants that were not emitted yet go to its end.
+    ///
+    /// # Errors
+    /// The first label that is unbound, bound twice or out of reach.
+    pub fn finish(&mut self) -> Result<(), FinishError> {
+        self.flush_pool();
+        if let Some(error) = self.error {
+            return Err(error);
+        }
+        if let Some((label, at)) = self.pending.first() {
+            return Err(FinishError::UnboundLabel { label, at });
+        }
+        if self.buffer.len() > i32::MAX as usize {
+            return Err(FinishError::CodeTooLarge {
+                bytes: self.buffer.len(),
+            });
+        }
+        for &Difference { at, target, base } in &self.differences {
+            let offset_of = |label| {
+                let unbound = FinishError::UnboundLabel { label, at };
+                self.labels.offset(label).ok_or(unbound)
+            };
+            let difference = offset_of(target)?.wrapping_sub(offset_of(base)?);
+            self.buffer.patch_u32(at, difference);
+        }
+        self.differences.clear();
+        Ok(())
+    }
+}

@@ -1,0 +1,289 @@
+//! Block operations: copies, fills and comparisons at the speed of memory.
+//!
+//! The checks before one are inline; the work is in stubs, one of each per artifact, so that a recognised
+//! loop costs little code.
+
+use super::*;
+use pvf_assembler::aarch64::{Lane, MemPair, VBit, VSize};
+
+const FIRST: Gpr = Gpr::X9;
+const SECOND: Gpr = Gpr::X10;
+const BYTES: Gpr = Gpr::X11;
+
+/// Two more registers that the generator does not know of: what lies at the end of a range.
+const REST: [Fpr; 2] = [Fpr::V28, Fpr::V29];
+/// What is on its way.
+const MOVED: [Fpr; 2] = [FLOAT_SCRATCH, FLOAT_SCRATCH_2];
+
+const SIXTEEN: Bytes = Bytes::B16;
+
+/// Sixteen or eight bytes where the register points, or so far below.
+fn below(base: Gpr, distance: i64, bytes: Bytes) -> Mem {
+    // -256 to 0 always fit.
+    Mem::offset(base, -distance, bytes).unwrap_or(Mem::base(base, bytes))
+}
+
+/// So far behind the register.
+fn indexed(base: Gpr, index: Gpr, bytes: Bytes) -> Mem {
+    Mem::index(base, index, Extend::Uxtx, false, bytes)
+}
+
+impl Aarch64 {
+    pub(super) fn emit_jump_unless_in_memory(
+        &mut self,
+        index: Gpr,
+        offset: u64,
+        bytes: Gpr,
+        label: Label,
+    ) {
+        self.add_const(SCRATCH, index, offset);
+        self.asm.add_rr(Size::S64, SCRATCH, SCRATCH, bytes);
+        let size = self.second_scratch();
+        self.load_context_word(size, context::MEMORY_BYTES);
+        self.asm.cmp_rr(Size::S64, SCRATCH, size);
+        self.asm.b_cond(Cond::HI, label);
+    }
+
+    /// `dst = a + constant`; `a` is not the scratch register.
+    fn add_const(&mut self, dst: Gpr, a: Gpr, constant: u64) {
+        match (Imm12::new(constant), Imm12::new(constant.wrapping_neg())) {
+            (Some(immediate), _) => self.asm.add_ri(Size::S64, dst, a, immediate),
+            (_, Some(immediate)) => self.asm.sub_ri(Size::S64, dst, a, immediate),
+            _ => {
+                self.asm.mov_imm(Size::S64, SCRATCH, constant);
+                self.asm.add_rr(Size::S64, dst, a, SCRATCH);
+            }
+        }
+    }
+
+    pub(super) fn emit_jump_if_within(
+        &mut self,
+        a: Gpr,
+        distance: i64,
+        b: Gpr,
+        bytes: Gpr,
+        label: Label,
+    ) {
+        self.add_const(SCRATCH, a, distance as u64);
+        self.asm.sub_rr(Size::S64, SCRATCH, SCRATCH, b);
+        self.asm.cmp_rr(Size::S64, SCRATCH, bytes);
+        self.asm.b_cond(Cond::LO, label);
+    }
+
+    pub(super) fn emit_charge_turns(&mut self, bytes: Gpr, shift: u8, cost: u32, label: Label) {
+        if !self.gas || cost == 0 {
+            return;
+        }
+        self.asm.mov_imm(Size::S32, SCRATCH, cost.into());
+        self.asm.mul(Size::S64, SCRATCH, SCRATCH, bytes);
+        if shift > 0 {
+            let shift = shift.into();
+            self.asm
+                .shift_ri(Shift::Lsr, Size::S64, SCRATCH, SCRATCH, shift);
+        }
+        self.asm.cmp_rr(Size::S64, GAS, SCRATCH);
+        self.asm.b_cond(Cond::LO, label);
+        self.asm.sub_rr(Size::S64, GAS, GAS, SCRATCH);
+    }
+
+    pub(super) fn emit_linear_address(&mut self, index: Gpr, offset: u64) {
+        self.add_const(index, index, offset);
+        self.asm.add_rr(Size::S64, index, index, MEMORY);
+    }
+
+    pub(super) fn emit_repeat(&mut self, register: Gpr, bytes: u8) {
+        let ones = match bytes {
+            1 => {
+                self.asm.uxtb(register, register);
+                0x0101_0101_0101_0101
+            }
+            2 => {
+                self.asm.uxth(register, register);
+                0x0001_0001_0001_0001
+            }
+            4 => {
+                self.asm.mov_rr(Size::S32, register, register);
+                0x0000_0001_0000_0001
+            }
+            _ => return,
+        };
+        self.asm.mov_imm(Size::S64, SCRATCH, ones);
+        self.asm.mul(Size::S64, register, register, SCRATCH);
+    }
+
+    pub(super) fn emit_block_stub(&mut self, operation: BlockOperation) -> u32 {
+        // The stubs begin with eight bytes.
+        const { assert!(BlockOperation::MIN_BYTES == 8) };
+        self.begin();
+        self.sum = None;
+        self.asm.align(16);
+        let start = self.asm.offset();
+        match operation {
+            BlockOperation::CopyForward => self.copy_stub(false),
+            BlockOperation::CopyBackward => self.copy_stub(true),
+            BlockOperation::Fill => self.fill_stub(),
+            BlockOperation::Compare => self.compare_stub(),
+        }
+        start
+    }
+
+    /// The ends of both ranges, or of the first only.
+    fn find_ends(&mut self, both: bool) {
+        self.asm.add_rr(Size::S64, SCRATCH, FIRST, BYTES);
+        if both {
+            self.asm.add_rr(Size::S64, SUM, SECOND, BYTES);
+        }
+    }
+
+    /// Labels for more than 32 bytes and for less than 16, and the jumps there.
+    fn by_length(&mut self) -> [Label; 2] {
+        let (more, eight) = (self.asm.new_label(), self.asm.new_label());
+        self.asm.cmp_ri(Size::S64, BYTES, Imm12::low(32));
+        self.asm.b_cond(Cond::HI, more);
+        self.asm.cmp_ri(Size::S64, BYTES, Imm12::low(16));
+        self.asm.b_cond(Cond::LO, eight);
+        [more, eight]
+    }
+
+    /// Up to 32 bytes are all loaded before any is stored. Of more, the last 32 on the way are loaded
+    /// before all others and stored behind them.
+    fn copy_stub(&mut self, backward: bool) {
+        self.find_ends(true);
+        let [more, eight] = self.by_length();
+        self.asm.ldr_q(MOVED[0], Mem::base(SECOND, SIXTEEN));
+        self.asm.ldr_q(MOVED[1], below(SUM, 16, SIXTEEN));
+        self.asm.str_q(MOVED[0], Mem::base(FIRST, SIXTEEN));
+        self.asm.str_q(MOVED[1], below(SCRATCH, 16, SIXTEEN));
+        self.asm.ret();
+        self.asm.bind(eight);
+        let (size, bytes) = (FSize::S64, Bytes::B8);
+        self.asm.ldr_f(size, MOVED[0], Mem::base(SECOND, bytes));
+        self.asm.ldr_f(size, MOVED[1], below(SUM, 8, bytes));
+        self.asm.str_f(size, MOVED[0], Mem::base(FIRST, bytes));
+        self.asm.str_f(size, MOVED[1], below(SCRATCH, 8, bytes));
+        self.asm.ret();
+        self.asm.bind(more);
+        match backward {
+            false => self.copy_up(),
+            true => self.copy_down(),
+        }
+        self.asm.ret();
+    }
+
+    fn load_pair(&mut self, [a, b]: [Fpr; 2], from: Option<MemPair>) {
+        debug_assert!(from.is_some(), "32 bytes away is near enough");
+        if let Some(from) = from {
+            self.asm.ldp_q(a, b, from);
+        }
+    }
+
+    fn store_pair(&mut self, [a, b]: [Fpr; 2], to: Option<MemPair>) {
+        debug_assert!(to.is_some(), "32 bytes away is near enough");
+        if let Some(to) = to {
+            self.asm.stp_q(a, b, to);
+        }
+    }
+
+    fn copy_up(&mut self) {
+        let next = self.asm.new_label();
+        self.load_pair(REST, MemPair::offset(SUM, -32, SIXTEEN));
+        self.asm.sub_ri(Size::S64, SCRATCH, SCRATCH, Imm12::low(32));
+        self.asm.bind(next);
+        self.load_pair(MOVED, MemPair::post(SECOND, 32, SIXTEEN));
+        self.store_pair(MOVED, MemPair::post(FIRST, 32, SIXTEEN));
+        self.asm.cmp_rr(Size::S64, FIRST, SCRATCH);
+        self.asm.b_cond(Cond::LO, next);
+        self.store_pair(REST, MemPair::offset(SCRATCH, 0, SIXTEEN));
+    }
+
+    fn copy_down(&mut self) {
+        let next = self.asm.new_label();
+        self.load_pair(REST, MemPair::offset(SECOND, 0, SIXTEEN));
+        // Nobody needs the second range's start any more.
+        self.asm.add_ri(Size::S64, SECOND, FIRST, Imm12::low(32));
+        self.asm.bind(next);
+        self.load_pair(MOVED, MemPair::pre(SUM, -32, SIXTEEN));
+        self.store_pair(MOVED, MemPair::pre(SCRATCH, -32, SIXTEEN));
+        self.asm.cmp_rr(Size::S64, SCRATCH, SECOND);
+        self.asm.b_cond(Cond::HI, next);
+        self.store_pair(REST, MemPair::offset(FIRST, 0, SIXTEEN));
+    }
+
+    /// The last store overlaps the one before: the range is a multiple of the pattern's own length.
+    fn fill_stub(&mut self) {
+        let next = self.asm.new_label();
+        let [pattern, _] = MOVED;
+        self.find_ends(false);
+        self.asm.dup(VSize::S128, Lane::D, pattern, SECOND);
+        let [more, eight] = self.by_length();
+        self.asm.str_q(pattern, Mem::base(FIRST, SIXTEEN));
+        self.asm.str_q(pattern, below(SCRATCH, 16, SIXTEEN));
+        self.asm.ret();
+        self.asm.bind(eight);
+        self.asm.str(Size::S64, SECOND, Mem::base(FIRST, Bytes::B8));
+        self.asm
+            .str(Size::S64, SECOND, below(SCRATCH, 8, Bytes::B8));
+        self.asm.ret();
+        self.asm.bind(more);
+        self.asm.sub_ri(Size::S64, SCRATCH, SCRATCH, Imm12::low(32));
+        self.asm.bind(next);
+        self.store_pair([pattern; 2], MemPair::post(FIRST, 32, SIXTEEN));
+        self.asm.cmp_rr(Size::S64, FIRST, SCRATCH);
+        self.asm.b_cond(Cond::LO, next);
+        self.store_pair([pattern; 2], MemPair::offset(SCRATCH, 0, SIXTEEN));
+        self.asm.ret();
+    }
+
+    /// Sixteen bytes at a time, then eight, then the last eight of the range once more. The scratch register counts
+    /// the bytes that are equal.
+    fn compare_stub(&mut self) {
+        let [next, rest, last, differ, different] = [(); 5].map(|()| self.asm.new_label());
+        self.asm.mov_imm(Size::S64, SCRATCH, 0);
+        self.asm.bind(next);
+        self.asm.sub_rr(Size::S64, SUM, BYTES, SCRATCH);
+        self.asm.cmp_ri(Size::S64, SUM, Imm12::low(16));
+        self.asm.b_cond(Cond::LO, rest);
+        let [a, b] = MOVED;
+        self.asm.ldr_q(a, indexed(FIRST, SCRATCH, SIXTEEN));
+        self.asm.ldr_q(b, indexed(SECOND, SCRATCH, SIXTEEN));
+        self.asm.cmeq(VSize::S128, Lane::B, a, a, b);
+        self.asm.uminv(VSize::S128, Lane::B, a, a);
+        self.asm.fmov_rf(FSize::S32, SUM, a);
+        self.asm.cbz(Size::S32, SUM, differ);
+        self.asm.add_ri(Size::S64, SCRATCH, SCRATCH, Imm12::low(16));
+        self.asm.b(next);
+
+        self.asm.bind(rest);
+        self.asm.cmp_ri(Size::S64, SUM, Imm12::low(8));
+        self.asm.b_cond(Cond::LO, last);
+        self.difference();
+        self.asm.cbnz(Size::S64, SUM, different);
+        self.asm.bind(last);
+        self.asm.sub_ri(Size::S64, SCRATCH, BYTES, Imm12::low(8));
+        self.difference();
+        self.asm.cbnz(Size::S64, SUM, different);
+        self.asm.ret();
+
+        self.asm.bind(differ);
+        self.difference();
+        self.asm.cbnz(Size::S64, SUM, different);
+        self.asm.add_ri(Size::S64, SCRATCH, SCRATCH, Imm12::low(8));
+        self.difference();
+        self.asm.bind(different);
+        self.asm.rbit(Size::S64, SUM, SUM);
+        self.asm.clz(Size::S64, SUM, SUM);
+        self.asm
+            .arith_rs(Arith::Add, Size::S64, BYTES, SCRATCH, SUM, Shift::Lsr, 3);
+        self.asm.ret();
+    }
+
+    /// Where eight bytes differ.
+    fn difference(&mut self) {
+        let [a, b] = MOVED;
+        let at = |base| indexed(base, SCRATCH, Bytes::B8);
+        self.asm.ldr_f(FSize::S64, a, at(FIRST));
+        self.asm.ldr_f(FSize::S64, b, at(SECOND));
+        self.asm.vbit(VBit::Eor, VSize::S64, a, a, b);
+        self.asm.fmov_rf(FSize::S64, SUM, a);
+    }
+}

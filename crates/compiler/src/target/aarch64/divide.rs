@@ -1,0 +1,160 @@
+//! Divisions, by what is only known at run time and by constants.
+
+use super::*;
+use crate::magic::{self, Signed, Unsigned};
+
+impl Aarch64 {
+    /// The machine's own division does not trap: it gives 0 by 0, and the least number by -1.
+    pub(super) fn integer_divide(
+        &mut self,
+        op: Division,
+        width: Width,
+        (quotient, remainder): (Gpr, Gpr),
+        divisor: Gpr,
+    ) {
+        let size = size(width);
+        let zero = self.trap_label(TrapKind::IntegerDivideByZero);
+        self.asm.cbz(size, divisor, zero);
+        if op == Division::DivS {
+            // Only the least number minus 1 overflows.
+            let overflow = self.trap_label(TrapKind::IntegerOverflow);
+            self.asm.cmn_ri(size, divisor, Imm12::low(1));
+            self.asm.ccmp_ri(Cond::EQ, size, quotient, 1, 0);
+            self.asm.b_cond(Cond::VS, overflow);
+        }
+        match op {
+            Division::DivS => self.asm.sdiv(size, quotient, quotient, divisor),
+            Division::DivU => self.asm.udiv(size, quotient, quotient, divisor),
+            Division::RemS => {
+                self.asm.sdiv(size, SCRATCH, quotient, divisor);
+                self.asm.msub(size, remainder, SCRATCH, divisor, quotient);
+            }
+            Division::RemU => {
+                self.asm.udiv(size, SCRATCH, quotient, divisor);
+                self.asm.msub(size, remainder, SCRATCH, divisor, quotient);
+            }
+        }
+    }
+
+    /// `dst = a / divisor`, see [`MacroAssembler::divide_constant`].
+    pub(super) fn quotient_by_constant(
+        &mut self,
+        op: Division,
+        width: Width,
+        dst: Gpr,
+        a: Gpr,
+        divisor: u64,
+    ) {
+        let size = size(width);
+        match op {
+            Division::DivU | Division::RemU => match magic::unsigned(width, divisor) {
+                Unsigned::Shift(shift) => {
+                    self.asm.shift_ri(Shift::Lsr, size, dst, a, shift.into());
+                }
+                Unsigned::Multiply(multiplier, shift) => {
+                    self.high_product(width, dst, a, multiplier, shift.into());
+                }
+                Unsigned::MultiplyAdd(multiplier, shift) => {
+                    self.high_product(width, dst, a, multiplier, 0);
+                    self.add_and_shift(width, dst, a, shift.into());
+                }
+            },
+            Division::DivS | Division::RemS => {
+                let divisor = match width {
+                    Width::W32 => i64::from(divisor as i32),
+                    Width::W64 => divisor as i64,
+                };
+                if divisor == 1 {
+                    return self.asm.mov_rr(size, dst, a);
+                }
+                match magic::signed(width, divisor.unsigned_abs()) {
+                    Signed::Shift(shift) => self.signed_shift(width, dst, a, shift.into()),
+                    Signed::Multiply(multiplier, shift) => {
+                        self.signed_product(width, dst, a, multiplier, shift.into());
+                    }
+                }
+                if divisor < 0 {
+                    self.asm.neg(size, dst, dst);
+                }
+            }
+        }
+    }
+
+    /// `dst = a - dst * divisor`.
+    pub(super) fn remainder_of_quotient(&mut self, width: Width, dst: Gpr, a: Gpr, divisor: u64) {
+        let divisor = self.constant(width, divisor);
+        self.asm.msub(size(width), dst, dst, divisor, a);
+    }
+
+    /// The high half of an unsigned product, shifted right.
+    fn high_product(&mut self, width: Width, dst: Gpr, a: Gpr, multiplier: u64, shift: u32) {
+        let multiplier = self.constant(width, multiplier);
+        match width {
+            Width::W32 => {
+                self.asm.umull(dst, a, multiplier);
+                self.asm
+                    .shift_ri(Shift::Lsr, Size::S64, dst, dst, 32 + shift);
+            }
+            Width::W64 => {
+                self.asm.umulh(dst, a, multiplier);
+                if shift != 0 {
+                    self.asm.shift_ri(Shift::Lsr, Size::S64, dst, dst, shift);
+                }
+            }
+        }
+    }
+
+    /// `dst = (dst + a) >> shift` with a sum of one more bit.
+    fn add_and_shift(&mut self, width: Width, dst: Gpr, a: Gpr, shift: u32) {
+        let size = Size::S64;
+        match width {
+            Width::W32 => {
+                self.asm.add_rr(size, dst, dst, a);
+                self.asm.shift_ri(Shift::Lsr, size, dst, dst, shift);
+            }
+            Width::W64 => {
+                // Half the difference first: dst is at most a.
+                self.asm.sub_rr(size, SCRATCH, a, dst);
+                self.asm
+                    .arith_rs(Arith::Add, size, dst, dst, SCRATCH, Shift::Lsr, 1);
+                if shift != 1 {
+                    self.asm.shift_ri(Shift::Lsr, size, dst, dst, shift - 1);
+                }
+            }
+        }
+    }
+
+    fn signed_shift(&mut self, width: Width, dst: Gpr, a: Gpr, shift: u32) {
+        let size = size(width);
+        self.asm.shift_ri(Shift::Asr, size, dst, a, size.bits() - 1);
+        let of_sign = size.bits() - shift;
+        self.asm
+            .arith_rs(Arith::Add, size, dst, a, dst, Shift::Lsr, of_sign);
+        self.asm.shift_ri(Shift::Asr, size, dst, dst, shift);
+    }
+
+    fn signed_product(&mut self, width: Width, dst: Gpr, a: Gpr, multiplier: u64, shift: u32) {
+        let multiplier = self.constant(Width::W64, multiplier);
+        match width {
+            Width::W32 => {
+                // The multiplier has all of its 32 bits: too many for a signed half.
+                self.asm.sxtw(dst, a);
+                self.asm.mul(Size::S64, dst, dst, multiplier);
+                self.asm
+                    .shift_ri(Shift::Asr, Size::S64, dst, dst, 32 + shift);
+            }
+            Width::W64 => {
+                self.asm.smulh(dst, a, multiplier);
+                // Its top bit was taken for a sign: 2^64 times the number too little.
+                self.asm.add_rr(Size::S64, dst, dst, a);
+                if shift != 0 {
+                    self.asm.shift_ri(Shift::Asr, Size::S64, dst, dst, shift);
+                }
+            }
+        }
+        // One more below zero.
+        let size = size(width);
+        self.asm
+            .arith_rs(Arith::Add, size, dst, dst, a, Shift::Lsr, size.bits() - 1);
+    }
+}

@@ -1,0 +1,199 @@
+//! Integer operations.
+
+use super::*;
+use pvf_assembler::aarch64::{Lane, VSize};
+
+/// A second operand, in any register.
+#[derive(Clone, Copy)]
+pub(super) enum Operand {
+    Register(Gpr),
+    Const(u64),
+    Slot(u32),
+}
+
+impl From<Source> for Operand {
+    fn from(source: Source) -> Self {
+        match source {
+            Source::Reg(register) => Self::Register(gpr(register)),
+            Source::Const(bits) => Self::Const(bits),
+            Source::Slot(at) => Self::Slot(at),
+        }
+    }
+}
+
+/// A constant as it is at a width, zero-extended.
+fn truncated(width: Width, bits: u64) -> u64 {
+    match width {
+        Width::W32 => u64::from(bits as u32),
+        Width::W64 => bits,
+    }
+}
+
+/// Its negation.
+fn negated(width: Width, bits: u64) -> u64 {
+    truncated(width, bits.wrapping_neg())
+}
+
+impl Aarch64 {
+    pub(super) fn integer_binary(
+        &mut self,
+        op: IntBinary,
+        width: Width,
+        dst: Gpr,
+        a: Gpr,
+        b: Operand,
+    ) {
+        match op {
+            IntBinary::Add => self.add(Arith::Add, width, dst, a, b),
+            IntBinary::Sub => self.add(Arith::Sub, width, dst, a, b),
+            IntBinary::Mul => self.multiply(width, dst, a, b),
+            IntBinary::And => self.bitwise(Logic::And, width, dst, a, b),
+            IntBinary::Or => self.bitwise(Logic::Orr, width, dst, a, b),
+            IntBinary::Xor => self.bitwise(Logic::Eor, width, dst, a, b),
+            IntBinary::Shl => self.shift(Shift::Lsl, width, dst, a, b),
+            IntBinary::ShrS => self.shift(Shift::Asr, width, dst, a, b),
+            IntBinary::ShrU => self.shift(Shift::Lsr, width, dst, a, b),
+            IntBinary::Rotr => self.shift(Shift::Ror, width, dst, a, b),
+            IntBinary::Rotl => self.rotate_left(width, dst, a, b),
+        }
+    }
+
+    /// The operand in a register: the scratch register unless it is in one.
+    fn in_register(&mut self, width: Width, operand: Operand) -> Gpr {
+        match operand {
+            Operand::Register(register) => register,
+            Operand::Const(bits) => self.constant(width, bits),
+            Operand::Slot(at) => {
+                let from = self.operand(memory::slot(at), bytes(size(width)), SCRATCH);
+                self.asm.ldr(size(width), SCRATCH, from);
+                SCRATCH
+            }
+        }
+    }
+
+    /// Addition or subtraction, which may set the flags.
+    fn add(&mut self, op: Arith, width: Width, dst: Gpr, a: Gpr, b: Operand) {
+        let size = size(width);
+        if let Operand::Const(bits) = b {
+            let opposite = match op {
+                Arith::Add => Arith::Sub,
+                Arith::Sub => Arith::Add,
+                Arith::Adds => Arith::Subs,
+                Arith::Subs => Arith::Adds,
+            };
+            if let Some(immediate) = Imm12::new(truncated(width, bits)) {
+                return self.asm.arith_ri(op, size, dst, a, immediate);
+            }
+            // Not of zero nor of the least number, of which the carry and the overflow would differ.
+            if let Some(immediate) = Imm12::new(negated(width, bits)) {
+                return self.asm.arith_ri(opposite, size, dst, a, immediate);
+            }
+        }
+        let b = self.in_register(width, b);
+        self.asm.arith_rr(op, size, dst, a, b);
+    }
+
+    fn bitwise(&mut self, op: Logic, width: Width, dst: Gpr, a: Gpr, b: Operand) {
+        let size = size(width);
+        if let Operand::Const(bits) = b
+            && let Some(immediate) = LogicalImm::new(truncated(width, bits), size)
+        {
+            return self.asm.logic_ri(op, dst, a, immediate);
+        }
+        let b = self.in_register(width, b);
+        self.asm.logic_rr(op, size, dst, a, b);
+    }
+
+    fn multiply(&mut self, width: Width, dst: Gpr, a: Gpr, b: Operand) {
+        let size = size(width);
+        if let Operand::Const(bits) = b {
+            let bits = truncated(width, bits);
+            if bits.is_power_of_two() {
+                return self
+                    .asm
+                    .shift_ri(Shift::Lsl, size, dst, a, bits.trailing_zeros());
+            }
+            if bits > 2 && (bits - 1).is_power_of_two() {
+                let shift = (bits - 1).trailing_zeros();
+                return self
+                    .asm
+                    .arith_rs(Arith::Add, size, dst, a, a, Shift::Lsl, shift);
+            }
+        }
+        let b = self.in_register(width, b);
+        self.asm.mul(size, dst, a, b);
+    }
+
+    fn shift(&mut self, shift: Shift, width: Width, dst: Gpr, a: Gpr, b: Operand) {
+        let size = size(width);
+        match b {
+            Operand::Const(bits) => {
+                let amount = bits as u32 & (size.bits() - 1);
+                self.asm.shift_ri(shift, size, dst, a, amount);
+            }
+            _ => {
+                let b = self.in_register(width, b);
+                self.asm.shift_rr(shift, size, dst, a, b);
+            }
+        }
+    }
+
+    fn rotate_left(&mut self, width: Width, dst: Gpr, a: Gpr, b: Operand) {
+        match b {
+            Operand::Const(bits) => {
+                let right = Operand::Const(bits.wrapping_neg());
+                self.shift(Shift::Ror, width, dst, a, right);
+            }
+            _ => {
+                let size = size(width);
+                let b = self.in_register(width, b);
+                self.asm.neg(size, SCRATCH, b);
+                self.asm.shift_rr(Shift::Ror, size, dst, a, SCRATCH);
+            }
+        }
+    }
+
+    pub(super) fn integer_unary(&mut self, op: IntUnary, width: Width, dst: Gpr, src: Gpr) {
+        let size = size(width);
+        match op {
+            IntUnary::Clz => self.asm.clz(size, dst, src),
+            IntUnary::Ctz => {
+                self.asm.rbit(size, dst, src);
+                self.asm.clz(size, dst, dst);
+            }
+            IntUnary::Popcnt => {
+                // Only vectors count ones, and only by the byte.
+                let vector = FLOAT_SCRATCH;
+                self.asm.fmov_fr(fsize(width), vector, src);
+                self.asm.cnt(VSize::S64, vector, vector);
+                self.asm.addv(VSize::S64, Lane::B, vector, vector);
+                self.asm.fmov_rf(FSize::S32, dst, vector);
+            }
+            IntUnary::Extend8S => self.asm.sxtb(size, dst, src),
+            IntUnary::Extend16S => self.asm.sxth(size, dst, src),
+            IntUnary::Extend32S => self.asm.sxtw(dst, src),
+            IntUnary::Wrap => self.asm.mov_rr(Size::S32, dst, src),
+        }
+    }
+
+    pub(super) fn integer_compare(&mut self, width: Width, a: Gpr, b: Operand) {
+        self.add(Arith::Subs, width, Gpr::ZR, a, b);
+    }
+
+    pub(super) fn integer_test(&mut self, width: Width, a: Gpr, b: Operand) {
+        self.bitwise(Logic::Ands, width, Gpr::ZR, a, b);
+    }
+
+    /// Compares the first scratch register with a constant; uses the second one.
+    pub(super) fn compare_scratch(&mut self, width: Width, constant: u64) {
+        let operand = match Imm12::new(truncated(width, constant)) {
+            Some(_) => Operand::Const(constant),
+            None => {
+                let second = self.second_scratch();
+                self.asm.mov_imm(size(width), second, constant);
+                Operand::Register(second)
+            }
+        };
+        self.integer_compare(width, SCRATCH, operand);
+    }
+}

@@ -1,0 +1,130 @@
+//! The meters: the logical stack and gas; and the audit of frames.
+
+use super::*;
+
+/// A charge that may have to be taken back.
+#[derive(Clone, Copy)]
+pub(super) enum Charge {
+    Const(Imm12),
+    /// In the scratch register.
+    Scratch,
+}
+
+impl Aarch64 {
+    /// `dst = a op constant`, through the scratch register if need be.
+    pub(super) fn arith_const(&mut self, op: Arith, dst: Gpr, a: Gpr, constant: u64) -> Charge {
+        match Imm12::new(constant) {
+            Some(immediate) => {
+                self.asm.arith_ri(op, Size::S64, dst, a, immediate);
+                Charge::Const(immediate)
+            }
+            None => {
+                self.asm.mov_imm(Size::S64, SCRATCH, constant);
+                self.asm.arith_rr(op, Size::S64, dst, a, SCRATCH);
+                Charge::Scratch
+            }
+        }
+    }
+
+    /// Before the frame is made, so that a call that does not fit makes none.
+    pub(super) fn emit_enter_logical_stack(&mut self, cost: u32, leaf: bool) {
+        let (label, resume) = (self.asm.new_label(), self.asm.new_label());
+        let (dst, below, leaf_cost) = match leaf {
+            true => (Gpr::ZR, Cond::LT, cost),
+            false => (LOGICAL, Cond::MI, 0),
+        };
+        self.arith_const(Arith::Subs, dst, LOGICAL, cost.into());
+        self.asm.b_cond(below, label);
+        self.asm.bind(resume);
+        self.late.push(Late::LogicalGrowth {
+            label,
+            resume,
+            leaf_cost,
+            wasm_offset: self.record.wasm_offset,
+        });
+    }
+
+    pub(super) fn emit_leave_logical_stack(&mut self, cost: u32) {
+        self.arith_const(Arith::Add, LOGICAL, LOGICAL, cost.into());
+    }
+
+    pub(super) fn emit_logical_growth(
+        &mut self,
+        label: Label,
+        resume: Label,
+        leaf_cost: u32,
+        wasm_offset: u32,
+    ) {
+        self.asm.bind(label);
+        let admitted = self.asm.new_label();
+        // Nothing has been taken from the sum of base and index yet: a function begins here.
+        self.load_context_word(SUM, context::LOGICAL_BEYOND);
+        self.asm.add_rr(Size::S64, SUM, SUM, LOGICAL);
+        self.arith_const(Arith::Subs, SUM, SUM, leaf_cost.into());
+        self.asm.b_cond(Cond::PL, admitted);
+        self.trap_at(TrapKind::StackOverflow, wasm_offset);
+        self.asm.bind(admitted);
+        self.store_context_word(context::LOGICAL_BEYOND, SUM);
+        self.asm.mov_imm(Size::S64, LOGICAL, leaf_cost.into());
+        self.asm.b(resume);
+    }
+
+    pub(super) fn emit_charge_gas(&mut self, cost: u64) {
+        let charge = self.arith_const(Arith::Subs, GAS, GAS, cost);
+        self.check_charge(charge);
+    }
+
+    pub(super) fn emit_charge_gas_for(&mut self, units: Gpr, cost: u32) {
+        // Below 2^64: both are below 2^32.
+        self.asm.mov_imm(Size::S32, SCRATCH, cost.into());
+        self.asm.mul(Size::S64, SCRATCH, SCRATCH, units);
+        self.asm.arith_rr(Arith::Subs, Size::S64, GAS, GAS, SCRATCH);
+        self.check_charge(Charge::Scratch);
+    }
+
+    fn check_charge(&mut self, charge: Charge) {
+        let label = self.asm.new_label();
+        self.asm.b_cond(Cond::LO, label);
+        self.late.push(Late::OutOfGas {
+            label,
+            charge,
+            wasm_offset: self.record.wasm_offset,
+        });
+    }
+
+    pub(super) fn emit_out_of_gas(&mut self, label: Label, charge: Charge, wasm_offset: u32) {
+        self.asm.bind(label);
+        match charge {
+            Charge::Const(cost) => self.asm.add_ri(Size::S64, GAS, GAS, cost),
+            Charge::Scratch => self.asm.add_rr(Size::S64, GAS, GAS, SCRATCH),
+        }
+        self.trap_at(TrapKind::OutOfGas, wasm_offset);
+    }
+
+    /// Counts the frame just made and compares the count with the stack pointer.
+    pub(super) fn emit_audit(&mut self, frame_bytes: u32) {
+        let count = self.second_scratch();
+        self.load_context_word(count, context::AUDIT_DEPTH);
+        self.arith_const(Arith::Add, count, count, frame_bytes.into());
+        self.store_context_word(context::AUDIT_DEPTH, count);
+        self.load_context_word(SCRATCH, context::STACK_TOP);
+        let size = Size::S64;
+        self.asm.sub_rr(size, SCRATCH, SCRATCH, count);
+        // The difference of top and count is where the stack pointer should be.
+        self.asm.mov_sp(count, Gpr::SP);
+        self.asm.sub_rr(size, SCRATCH, SCRATCH, count);
+        self.load_context_word(count, context::AUDIT_DIFFERENCE);
+        self.asm.logic_rr(Logic::Orr, size, count, count, SCRATCH);
+        self.store_context_word(context::AUDIT_DIFFERENCE, count);
+        self.load_context_word(count, context::AUDIT_CALLS);
+        self.asm.add_ri(size, count, count, Imm12::low(1));
+        self.store_context_word(context::AUDIT_CALLS, count);
+    }
+
+    pub(super) fn emit_leave_audited(&mut self, frame_bytes: u32) {
+        let count = self.second_scratch();
+        self.load_context_word(count, context::AUDIT_DEPTH);
+        self.arith_const(Arith::Sub, count, count, frame_bytes.into());
+        self.store_context_word(context::AUDIT_DEPTH, count);
+    }
+}
