@@ -6,9 +6,7 @@
 
 use crate::abi::{self, BUILTIN_FLAG, Builtin, is_plain};
 use crate::analysis::{Analyser, Analysis};
-use crate::artifact::{
-    Artifact, CodeMap, Meters, ModuleInfo, TrapMapBuilder, TrapSite,
-};
+use crate::artifact::{Artifact, CodeMap, Meters, ModuleInfo, TrapMapBuilder, TrapSite};
 use crate::generate::{
     Conventions, GeneratedFunction, GeneratorState, ModuleContext, builtin_convention, generate,
 };
@@ -259,7 +257,10 @@ impl<M: MacroAssembler> ChunkGenerator<M> {
     ) -> Result<Chunk, CompileError> {
         let mut functions = Vec::with_capacity(chunk.len());
         for function in chunk.clone() {
-            let body = context.module.body(function).expect("the parser has seen it");
+            let body = context
+                .module
+                .body(function)
+                .expect("the parser has seen it");
             self.analyser
                 .run(context.module, body, options, &mut self.analysis)?;
             functions.push(generate(
@@ -356,11 +357,7 @@ impl Stubs {
 
 /// Lays all pieces of code one after the other, and says in the module where its functions and stubs are. Each piece
 /// is freed when it has been laid.
-fn link(
-    info: &mut ModuleInfo,
-    chunks: Vec<Chunk>,
-    stubs: Stubs,
-) -> Result<Linked, CompileError> {
+fn link(info: &mut ModuleInfo, chunks: Vec<Chunk>, stubs: Stubs) -> Result<Linked, CompileError> {
     let Stubs {
         code: stubs,
         hosts,

@@ -46,7 +46,8 @@ impl ModuleContext<'_> {
     /// The calling convention of a signature.
     pub fn convention(&self, signature: u32) -> &Convention {
         let signatures = &self.module.info.signatures;
-        self.conventions.of(signature, &signatures[signature as usize])
+        self.conventions
+            .of(signature, &signatures[signature as usize])
     }
 }
 
@@ -138,7 +139,14 @@ pub(crate) fn generate<M: MacroAssembler>(
     analysis: &mut Analysis,
 ) -> GeneratedFunction {
     let mut instructions = analysis.code.take_instructions();
-    let function = generate_from(buffers, masm, context, function, analysis, &mut instructions);
+    let function = generate_from(
+        buffers,
+        masm,
+        context,
+        function,
+        analysis,
+        &mut instructions,
+    );
     analysis.code.put_back(instructions);
     function
 }
@@ -201,7 +209,9 @@ impl<M: MacroAssembler> Generator<'_, M> {
     /// The prologue, and where parameters and locals are behind it.
     fn begin(&mut self, convention: &Convention, tracked: u32) -> u32 {
         self.state.reset(self.registers.all(), tracked as usize);
-        self.state.operands.reserve(self.analysis.max_height as usize);
+        self.state
+            .operands
+            .reserve(self.analysis.max_height as usize);
         self.frames.clear();
         let start = self.masm.begin_function();
         if let Some(cost) = self.analysis.logical_cost {

@@ -311,7 +311,9 @@ impl Instructions {
 
     #[cold]
     fn following_piece(&self, distance: usize) -> Option<&Placed> {
-        self.behind.last()?.get(self.at + distance - self.piece.len())
+        self.behind
+            .last()?
+            .get(self.at + distance - self.piece.len())
     }
 }
 

@@ -25,7 +25,8 @@ mod tests;
 pub use names::function_names;
 
 use crate::artifact::{
-    DataSegment, Export, ExportKind, FuncType, Function, Global, Import, ImportKind, MemoryType, TableType,
+    DataSegment, Export, ExportKind, FuncType, Function, Global, Import, ImportKind, MemoryType,
+    TableType,
 };
 use crate::error::narrow;
 use crate::{CompileError, ModuleInfo, Target};
@@ -35,8 +36,9 @@ use std::collections::hash_map::{Entry, RandomState};
 use std::hash::BuildHasher;
 use std::ops::Range;
 use wasmparser::{
-    BinaryReader, DataKind, ElementKind, ExportSectionReader, FromReader, FuncToValidate, FunctionBody, ImportSectionReader, Parser, Payload,
-    SectionLimited, Validator, ValidatorResources, WasmFeatures,
+    BinaryReader, DataKind, ElementKind, ExportSectionReader, FromReader, FuncToValidate,
+    FunctionBody, ImportSectionReader, Parser, Payload, SectionLimited, Validator,
+    ValidatorResources, WasmFeatures,
 };
 
 /// A module whose declarations are valid; its bodies are still to be validated.
@@ -83,7 +85,10 @@ impl<'a> ParsedModule<'a> {
     pub fn body(&self, function: u32) -> Option<Body<'a>> {
         let declared = self.info.functions.get(function as usize)?;
         let start = declared.body_offset as usize;
-        let bytes = self.wasm.get(start..)?.get(..declared.body_bytes as usize)?;
+        let bytes = self
+            .wasm
+            .get(start..)?
+            .get(..declared.body_bytes as usize)?;
         let reader = BinaryReader::new_features(bytes, start as u64, self.features);
         let to_validate = FuncToValidate {
             resources: self.resources.clone()?,

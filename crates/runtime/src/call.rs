@@ -62,7 +62,9 @@ fn prepare(
 ) -> Result<(Activation, usize), CallError> {
     let module = &core.module;
     let info = module.info();
-    let stub = info.entry_stub(function).ok_or(CallError::NoEntry(function))?;
+    let stub = info
+        .entry_stub(function)
+        .ok_or(CallError::NoEntry(function))?;
     let stub = module.code().base() + stub as usize;
     let Regions {
         memory,
