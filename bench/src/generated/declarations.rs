@@ -62,7 +62,7 @@ pub(super) const SHAPES: &[Shape] = &[
     .except(
         3.0,
         8.0,
-        "as empty functions; the validator (wasmparser) takes most of the rest for each type",
+        "as empty functions; a third is what the validator (wasmparser) keeps of each type",
     ),
     Shape::new("imports", "10,000 imported functions", 256 * KIB, |_| {
         let mut module = Parts::default();
@@ -80,7 +80,7 @@ pub(super) const SHAPES: &[Shape] = &[
     .except(
         3.0,
         6.0,
-        "the validator (wasmparser) takes most of it for each import",
+        "nine tenths are what the validator (wasmparser) keeps of each import",
     ),
     Shape::new("exports", "99,999 exports of one function", MIB, |_| {
         let mut module = Parts::default();

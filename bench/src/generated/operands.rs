@@ -264,7 +264,7 @@ pub(super) const SHAPES: &[Shape] = &[
     .except(
         20.0,
         3.0,
-        "the validator (wasmparser) pops and pushes all 1,000 types at each branch: 98 % of the time. \
+        "the validator (wasmparser) pops and pushes all 1,000 types at each branch: 95 % of the time. \
          Not in Polkadot's language",
     ),
 ];

@@ -195,8 +195,9 @@ fn generate_all<M: MacroAssembler>(
 fn chunk_bodies(parsed: &ParsedModule<'_>) -> Vec<Range<u32>> {
     let mut bytes = 0;
     let mut chunks = Vec::new();
-    let Range { mut start, end } = parsed.defined();
-    for function in start..end {
+    let defined = parsed.defined();
+    let (mut start, end) = (defined.start, defined.end);
+    for function in defined {
         bytes += parsed.info.functions[function as usize].body_bytes;
         if bytes >= CHUNK_BYTES || function + 1 == end {
             chunks.push(start..function + 1);
