@@ -183,10 +183,11 @@ fn generate_all<M: MacroAssembler>(
 fn chunk_bodies(parsed: &ParsedModule<'_>) -> Vec<Range<u32>> {
     let mut bytes = 0;
     let mut chunks = Vec::new();
-    let Range { mut start, end } = parsed.defined();
-    for function in start..end {
+    let defined = parsed.defined();
+    let mut start = defined.start;
+    for function in defined.clone() {
         bytes += parsed.info.functions[function as usize].body_bytes;
-        if bytes >= CHUNK_BYTES || function + 1 == end {
+        if bytes >= CHUNK_BYTES || function + 1 == defined.end {
             chunks.push(start..function + 1);
             (start, bytes) = (function + 1, 0);
         }

@@ -114,7 +114,7 @@ const FAR: u8 = u8::MAX;
 
 /// An instruction with where it begins, in nine bytes.
 #[derive(Clone, Copy, Debug)]
-#[repr(packed)]
+#[repr(Rust, packed)]
 pub(crate) struct Placed {
     pub instruction: Instruction,
     /// How many bytes of the module behind the beginning of the one before; or [`FAR`].

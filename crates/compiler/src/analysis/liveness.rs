@@ -39,7 +39,7 @@ pub(super) enum EventKind {
 
 /// An event with a local or a label, in five bytes.
 #[derive(Clone, Copy)]
-#[repr(packed)]
+#[repr(Rust, packed)]
 pub(super) struct Event {
     kind: EventKind,
     argument: u32,

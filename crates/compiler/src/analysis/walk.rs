@@ -320,10 +320,10 @@ impl<'w> Walk<'w> {
         if let Some((number, _)) = self.open_loops.pop() {
             self.analysis.liveness.leave_loop(number);
         }
-        if let Some(&(_, outer_label)) = self.open_loops.last() {
-            if self.analysis.labels[label as usize].has_calls() {
-                self.analysis.labels[outer_label as usize].set(LabelInfo::HAS_CALLS, true);
-            }
+        if let Some(&(_, outer_label)) = self.open_loops.last()
+            && self.analysis.labels[label as usize].has_calls()
+        {
+            self.analysis.labels[outer_label as usize].set(LabelInfo::HAS_CALLS, true);
         }
     }
 

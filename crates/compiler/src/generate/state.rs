@@ -14,7 +14,7 @@ use std::ops::Range;
 
 /// The bits of a constant, so aligned that an operand has 16 bytes: there may be hundreds of thousands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(packed(4))]
+#[repr(Rust, packed(4))]
 pub(super) struct Bits(pub u64);
 
 const _: () = assert!(size_of::<Operand>() == 16);
