@@ -61,6 +61,8 @@ pub enum Command {
     Instrument(InstrumentArgs),
     /// Re-run a disputed candidate and say whether its failure is deterministic, and which rule decided.
     Arbitrate(ArbitrateArgs),
+    /// Say what this machine allows: for executing candidates, and for the workers of a node.
+    Doctor(DoctorArgs),
     /// Run the conformance suite, on this executor or on other engines.
     Conformance(ConformanceArgs),
     /// Measure this executor beside other engines (by the executable `pvf-bench`).
@@ -154,6 +156,53 @@ pub struct ArbitrateArgs {
     pub host: HostArgs,
     #[command(flatten)]
     pub executor: ExecutorArgs,
+}
+
+/// Arguments of `doctor`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The exit code is 1 if something is missing.
+
+Example:
+  pvf doctor --json | jq '.checks[] | select(.passed | not)'")]
+pub struct DoctorArgs {
+    /// Try this alone, in this process, which is of no other use afterwards.
+    #[arg(long, hide = true)]
+    pub probe: Option<Probe>,
+}
+
+/// What `doctor` tries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Probe {
+    /// Running generated code.
+    Execute,
+    /// A trap.
+    Traps,
+    /// Many instances at a time.
+    AddressSpace,
+    /// Landlock.
+    Landlock,
+    /// Seccomp.
+    Seccomp,
+    /// A user namespace with another root.
+    Root,
+    /// A process in new namespaces.
+    Namespaces,
+}
+
+impl Probe {
+    /// The name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Execute => "execute",
+            Self::Traps => "traps",
+            Self::AddressSpace => "address-space",
+            Self::Landlock => "landlock",
+            Self::Seccomp => "seccomp",
+            Self::Root => "root",
+            Self::Namespaces => "namespaces",
+        }
+    }
 }
 
 /// Arguments of `run`.

@@ -13,6 +13,7 @@ mod args;
 mod bench;
 mod clock;
 mod conformance;
+mod doctor;
 mod engine;
 mod execute;
 mod failure;
@@ -74,6 +75,7 @@ fn dispatch(command: Command, output: &Output) -> Result<Verdict, Failure> {
         Command::Inspect(args) => inspect::inspect(&args, output),
         Command::Instrument(args) => instrument::instrument(&args, output),
         Command::Arbitrate(args) => arbitrate::arbitrate(&args, output),
+        Command::Doctor(args) => doctor::doctor(&args, output),
         Command::Conformance(args) => conformance::conformance(&args, output),
         Command::Bench(args) => bench::bench(&args, output),
         Command::Completions { shell } => {
