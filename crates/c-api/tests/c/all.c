@@ -148,11 +148,11 @@ static void rejected_code(void)
     pvf_outcome_t *outcome;
     pvf_error_t *error;
 
-    check_failure(pvf_prepare(nonsense, 8, NULL, &artifact, &error), error, PVF_STATUS_REJECTED, "");
+    CHECK_FAILURE(pvf_prepare(nonsense, 8, NULL, &artifact, &error), PVF_STATUS_REJECTED, "");
     CHECK(!artifact);
-    check_failure(pvf_prepare(text, 8, NULL, &artifact, &error), error, PVF_STATUS_REJECTED, "");
-    check_failure(pvf_prepare(compressed, 22, NULL, &artifact, &error), error, PVF_STATUS_REJECTED, "zstd");
-    check_failure(pvf_prepare(NULL, 0, NULL, &artifact, &error), error, PVF_STATUS_REJECTED, "");
+    CHECK_FAILURE(pvf_prepare(text, 8, NULL, &artifact, &error), PVF_STATUS_REJECTED, "");
+    CHECK_FAILURE(pvf_prepare(compressed, 22, NULL, &artifact, &error), PVF_STATUS_REJECTED, "zstd");
+    CHECK_FAILURE(pvf_prepare(NULL, 0, NULL, &artifact, &error), PVF_STATUS_REJECTED, "");
 
     CHECK(pvf_validate(nonsense, 8, NULL, 0, NULL, &outcome, &error) == PVF_STATUS_OK && !error);
     CHECK(pvf_outcome_class(outcome) == PVF_CLASS_REJECTED);
@@ -185,7 +185,7 @@ static void artifacts(void)
     CHECK(pvf_artifact_to_bytes(artifact, &bytes, &error) == PVF_STATUS_OK && !error);
     CHECK(bytes.size > 0 && bytes.data);
     CHECK(pvf_artifact_write(artifact, artifact_path, &error) == PVF_STATUS_OK && !error);
-    check_failure(pvf_artifact_write(artifact, "/nowhere/at/all", &error), error, PVF_STATUS_IO, "/nowhere/at/all");
+    CHECK_FAILURE(pvf_artifact_write(artifact, "/nowhere/at/all", &error), PVF_STATUS_IO, "/nowhere/at/all");
     pvf_artifact_delete(artifact);
 
     CHECK(pvf_artifact_from_bytes(bytes.data, bytes.size, &again, &error) == PVF_STATUS_OK);
@@ -207,15 +207,15 @@ static void artifacts(void)
     CHECK(pvf_outcome_class(outcome) == PVF_CLASS_INVALID);
     pvf_outcome_delete(outcome);
     pvf_delete(pvf);
-    check_failure(pvf_open("/nowhere/at/all", NULL, &pvf, &error), error, PVF_STATUS_IO, "/nowhere/at/all");
+    CHECK_FAILURE(pvf_open("/nowhere/at/all", NULL, &pvf, &error), PVF_STATUS_IO, "/nowhere/at/all");
     CHECK(!pvf);
-    check_failure(pvf_open(fixtures, NULL, &pvf, &error), error, PVF_STATUS_IO, "");
+    CHECK_FAILURE(pvf_open(fixtures, NULL, &pvf, &error), PVF_STATUS_IO, "");
 
     /* Damaged in any way. */
-    check_failure(pvf_artifact_from_bytes(bytes.data, bytes.size - 1, &again, &error), error, PVF_STATUS_ARTIFACT, "");
-    check_failure(pvf_artifact_from_bytes(NULL, 0, &again, &error), error, PVF_STATUS_ARTIFACT, "not an artifact");
+    CHECK_FAILURE(pvf_artifact_from_bytes(bytes.data, bytes.size - 1, &again, &error), PVF_STATUS_ARTIFACT, "");
+    CHECK_FAILURE(pvf_artifact_from_bytes(NULL, 0, &again, &error), PVF_STATUS_ARTIFACT, "not an artifact");
     bytes.data[bytes.size / 2] ^= 1;
-    check_failure(pvf_artifact_from_bytes(bytes.data, bytes.size, &again, &error), error, PVF_STATUS_ARTIFACT, "damaged");
+    CHECK_FAILURE(pvf_artifact_from_bytes(bytes.data, bytes.size, &again, &error), PVF_STATUS_ARTIFACT, "damaged");
     CHECK(!again);
     pvf_byte_vec_delete(&bytes);
     CHECK(bytes.size == 0 && !bytes.data);
@@ -255,10 +255,10 @@ static void gas_and_limits(void)
         pvf_outcome_delete(outcome);
         pvf_delete(pvf);
     }
-    check_failure(pvf_new(artifact, NULL, &pvf, &error), error, PVF_STATUS_PARAMETERS, "logical stack meter");
+    CHECK_FAILURE(pvf_new(artifact, NULL, &pvf, &error), PVF_STATUS_PARAMETERS, "logical stack meter");
     CHECK(!pvf);
     parameters.gas_schedule = "default = 2\nper_local = 2";
-    check_failure(pvf_new(artifact, &parameters, &pvf, &error), error, PVF_STATUS_PARAMETERS, "gas schedule");
+    CHECK_FAILURE(pvf_new(artifact, &parameters, &pvf, &error), PVF_STATUS_PARAMETERS, "gas schedule");
     pvf_artifact_delete(artifact);
 
     parameters.gas_limit = 0;
@@ -271,7 +271,7 @@ static void gas_and_limits(void)
     pvf_outcome_delete(outcome);
     pvf_delete(pvf);
     parameters.gas_schedule = "default = ";
-    check_failure(pvf_prepare(code.data, code.size, &parameters, &artifact, &error), error, PVF_STATUS_PARAMETERS,
+    CHECK_FAILURE(pvf_prepare(code.data, code.size, &parameters, &artifact, &error), PVF_STATUS_PARAMETERS,
                   "gas schedule");
 
     /* Limits that do not concern the code. */
@@ -313,17 +313,16 @@ static void wrong_parameters(void)
     pvf_parameters_t parameters = defaults();
     pvf_artifact_t *artifact;
     pvf_outcome_t *outcome;
-    pvf_error_t *error;
     pvf_t *pvf;
 
     parameters.gas_limit = 1;
-    check_failure(pvf_prepare(code.data, code.size, &parameters, &artifact, &error), error, PVF_STATUS_PARAMETERS,
+    CHECK_FAILURE(pvf_prepare(code.data, code.size, &parameters, &artifact, &error), PVF_STATUS_PARAMETERS,
                   "PVF_METER_LIMIT");
-    check_failure(pvf_validate(code.data, code.size, NULL, 0, &parameters, &outcome, &error), error,
+    CHECK_FAILURE(pvf_validate(code.data, code.size, NULL, 0, &parameters, &outcome, &error),
                   PVF_STATUS_PARAMETERS, "PVF_METER_LIMIT");
-    check_failure(pvf_open(artifact_path, &parameters, &pvf, &error), error, PVF_STATUS_PARAMETERS, "PVF_METER_LIMIT");
+    CHECK_FAILURE(pvf_open(artifact_path, &parameters, &pvf, &error), PVF_STATUS_PARAMETERS, "PVF_METER_LIMIT");
     memset(&parameters, 0, sizeof parameters);
-    check_failure(pvf_prepare(code.data, code.size, &parameters, &artifact, &error), error, PVF_STATUS_PARAMETERS,
+    CHECK_FAILURE(pvf_prepare(code.data, code.size, &parameters, &artifact, &error), PVF_STATUS_PARAMETERS,
                   "pvf_parameters_init");
     free(code.data);
 }
@@ -445,35 +444,34 @@ static void null_arguments(const pvf_t *pvf)
     pvf_artifact_t *artifact;
     pvf_outcome_t *outcome;
     pvf_byte_vec_t bytes;
-    pvf_error_t *error;
     pvf_t *made;
 
     CHECK(pvf_parameters_init(&parameters, 3) == PVF_STATUS_ARGUMENT);
-    check_failure(pvf_prepare(NULL, 1, NULL, &artifact, &error), error, PVF_STATUS_ARGUMENT, "the code is NULL");
-    check_failure(pvf_prepare(code.data, SIZE_MAX, NULL, &artifact, &error), error, PVF_STATUS_ARGUMENT, "no memory");
-    check_failure(pvf_prepare(code.data, code.size, NULL, NULL, &error), error, PVF_STATUS_ARGUMENT, "result");
+    CHECK_FAILURE(pvf_prepare(NULL, 1, NULL, &artifact, &error), PVF_STATUS_ARGUMENT, "the code is NULL");
+    CHECK_FAILURE(pvf_prepare(code.data, SIZE_MAX, NULL, &artifact, &error), PVF_STATUS_ARGUMENT, "no memory");
+    CHECK_FAILURE(pvf_prepare(code.data, code.size, NULL, NULL, &error), PVF_STATUS_ARGUMENT, "result");
     CHECK(pvf_prepare(NULL, 1, NULL, NULL, NULL) == PVF_STATUS_ARGUMENT);
-    check_failure(pvf_artifact_from_bytes(NULL, 9, &artifact, &error), error, PVF_STATUS_ARGUMENT, "is NULL");
-    check_failure(pvf_artifact_from_bytes(NULL, 0, NULL, &error), error, PVF_STATUS_ARGUMENT, "NULL");
-    check_failure(pvf_artifact_to_bytes(NULL, &bytes, &error), error, PVF_STATUS_ARGUMENT, "the artifact is NULL");
+    CHECK_FAILURE(pvf_artifact_from_bytes(NULL, 9, &artifact, &error), PVF_STATUS_ARGUMENT, "is NULL");
+    CHECK_FAILURE(pvf_artifact_from_bytes(NULL, 0, NULL, &error), PVF_STATUS_ARGUMENT, "NULL");
+    CHECK_FAILURE(pvf_artifact_to_bytes(NULL, &bytes, &error), PVF_STATUS_ARGUMENT, "the artifact is NULL");
     CHECK(bytes.size == 0 && !bytes.data);
-    check_failure(pvf_artifact_to_bytes(NULL, NULL, &error), error, PVF_STATUS_ARGUMENT, "NULL");
-    check_failure(pvf_artifact_write(NULL, "x", &error), error, PVF_STATUS_ARGUMENT, "the artifact is NULL");
-    check_failure(pvf_new(NULL, NULL, &made, &error), error, PVF_STATUS_ARGUMENT, "the artifact is NULL");
+    CHECK_FAILURE(pvf_artifact_to_bytes(NULL, NULL, &error), PVF_STATUS_ARGUMENT, "NULL");
+    CHECK_FAILURE(pvf_artifact_write(NULL, "x", &error), PVF_STATUS_ARGUMENT, "the artifact is NULL");
+    CHECK_FAILURE(pvf_new(NULL, NULL, &made, &error), PVF_STATUS_ARGUMENT, "the artifact is NULL");
     CHECK(!made);
-    check_failure(pvf_new(NULL, NULL, NULL, &error), error, PVF_STATUS_ARGUMENT, "NULL");
-    check_failure(pvf_open(NULL, NULL, &made, &error), error, PVF_STATUS_ARGUMENT, "the path is NULL");
-    check_failure(pvf_open("x", NULL, NULL, &error), error, PVF_STATUS_ARGUMENT, "NULL");
-    check_failure(pvf_execute(NULL, NULL, 0, &outcome, &error), error, PVF_STATUS_ARGUMENT, "the PVF is NULL");
-    check_failure(pvf_execute(pvf, NULL, 5, &outcome, &error), error, PVF_STATUS_ARGUMENT, "the candidate is NULL");
-    check_failure(pvf_execute(pvf, NULL, 0, NULL, &error), error, PVF_STATUS_ARGUMENT, "NULL");
-    check_failure(pvf_validate(NULL, 1, NULL, 0, NULL, &outcome, &error), error, PVF_STATUS_ARGUMENT, "the code");
-    check_failure(pvf_validate(NULL, 0, NULL, 1, NULL, &outcome, &error), error, PVF_STATUS_ARGUMENT, "the candidate");
+    CHECK_FAILURE(pvf_new(NULL, NULL, NULL, &error), PVF_STATUS_ARGUMENT, "NULL");
+    CHECK_FAILURE(pvf_open(NULL, NULL, &made, &error), PVF_STATUS_ARGUMENT, "the path is NULL");
+    CHECK_FAILURE(pvf_open("x", NULL, NULL, &error), PVF_STATUS_ARGUMENT, "NULL");
+    CHECK_FAILURE(pvf_execute(NULL, NULL, 0, &outcome, &error), PVF_STATUS_ARGUMENT, "the PVF is NULL");
+    CHECK_FAILURE(pvf_execute(pvf, NULL, 5, &outcome, &error), PVF_STATUS_ARGUMENT, "the candidate is NULL");
+    CHECK_FAILURE(pvf_execute(pvf, NULL, 0, NULL, &error), PVF_STATUS_ARGUMENT, "NULL");
+    CHECK_FAILURE(pvf_validate(NULL, 1, NULL, 0, NULL, &outcome, &error), PVF_STATUS_ARGUMENT, "the code");
+    CHECK_FAILURE(pvf_validate(NULL, 0, NULL, 1, NULL, &outcome, &error), PVF_STATUS_ARGUMENT, "the candidate");
     CHECK(!outcome);
 
     CHECK(pvf_prepare(code.data, code.size, NULL, &artifact, NULL) == PVF_STATUS_OK);
-    check_failure(pvf_artifact_to_bytes(artifact, NULL, &error), error, PVF_STATUS_ARGUMENT, "the bytes");
-    check_failure(pvf_artifact_write(artifact, NULL, &error), error, PVF_STATUS_ARGUMENT, "the path is NULL");
+    CHECK_FAILURE(pvf_artifact_to_bytes(artifact, NULL, &error), PVF_STATUS_ARGUMENT, "the bytes");
+    CHECK_FAILURE(pvf_artifact_write(artifact, NULL, &error), PVF_STATUS_ARGUMENT, "the path is NULL");
     CHECK(pvf_artifact_digest(artifact, NULL) == PVF_STATUS_ARGUMENT);
     pvf_artifact_delete(artifact);
 

@@ -45,16 +45,23 @@ static inline bytes_t read_file(const char *folder, const char *name)
     return bytes;
 }
 
-/* Checks that a call failed as it should, with a message that holds `part`, and deletes the error. */
-static inline void check_failure(pvf_status_t status, pvf_error_t *error, pvf_status_t expected, const char *part)
+/* Checks that a call, which passes &error, failed as it should, with a message that holds `part`; deletes the error. */
+#define CHECK_FAILURE(call, expected, part) \
+    do {                                    \
+        pvf_error_t *error = NULL;          \
+        pvf_status_t status = (call);       \
+        check_failure(status, error, expected, part, __LINE__); \
+    } while (0)
+
+static inline void check_failure(pvf_status_t status, pvf_error_t *error, pvf_status_t expected, const char *part, int line)
 {
-    CHECK(error != NULL);
-    if (status != expected || !strstr(pvf_error_message(error), part)) {
-        fprintf(stderr, "status %d, \"%s\", expected %d with \"%s\"\n", (int)status, pvf_error_message(error),
-                (int)expected, part);
+    const char *message = pvf_error_message(error);
+
+    if (!error || status != expected || pvf_error_status(error) != expected || !strstr(message, part)) {
+        fprintf(stderr, "line %d: status %d, \"%s\", expected %d with \"%s\"\n", line, (int)status, message, (int)expected,
+                part);
         exit(1);
     }
-    CHECK(pvf_error_status(error) == expected);
     pvf_error_delete(error);
 }
 
