@@ -22,9 +22,10 @@
 //! | base of linear memory | `r14` | `x20` |
 //! | gas left, if it is counted | `r13` | `x21` |
 //! | units of the logical stack below its greatest height, if they are counted | `r12` | `x22` |
+//! | the least stack pointer of the run, [`context::STACK_LOW`] | | `x23` |
 //!
-//! C functions keep all of these. The others belong to generated code, but on aarch64 `x18` (the platform's) and
-//! `x23` to `x28` (not used).
+//! C functions keep all of these. The others belong to generated code, but on aarch64 `x18` (the platform's) and `x24` (the
+//! runtime's).
 //!
 //! # Frames and return addresses
 //! Inside a function the stack pointer is a multiple of 16, and a function's frame begins at its caller's stack pointer, `S`, and

@@ -1,4 +1,5 @@
-//! Scripts for bugs that were found and fixed: `tests/regressions/*.wast`.
+//! Scripts for bugs that were found and fixed, and for what targets do with several operators at once:
+//! `tests/regressions/*.wast`.
 
 use pvf_wast::{Options, run_script};
 use std::fs;

@@ -7,7 +7,7 @@
 //! ```text
 //! node ── socket ── worker: new root directory, Landlock, a list of allowed system calls
 //!                     │ one process a job, in namespaces of its own, with limits
-//!                     └── pipe ── job: no files, no descriptors but the pipe, a shorter list
+//!                     └── pipe ── job: no files, nothing to write to but the pipe and the log, a shorter list
 //! ```
 //!
 //! The worker reads requests and artifacts, starts jobs, watches their CPU time and judges how they end. A job is a fork of the

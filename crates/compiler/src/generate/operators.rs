@@ -361,6 +361,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
             Source::Reg(right) if op.commutes() => self.result(Class::General, &[left, right]),
             _ => self.result(Class::General, &[left]),
         };
+        self.masm.last_use(self.state.temporaries);
         self.masm.int_binary(op, width, dst, left, right);
         self.push_register(ty, dst);
     }

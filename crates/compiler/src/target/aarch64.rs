@@ -1,8 +1,8 @@
 //! The aarch64 target: Armv8.0 with floats and vectors.
 //!
-//! Fixed registers: `sp` the Wasm stack, `x19` the context, `x20` the base of linear memory; if they are
-//! counted, `x21` the gas left and `x22` the units of the logical stack below its greatest height; scratch: `x16`,
-//! `x17`, `v16` to `v31`. `x0` to `x15` and `v0` to `v15` belong to the generator. C functions keep the fixed ones.
+//! Fixed registers: `sp` the Wasm stack, `x19` the context, `x20` the base of linear memory, `x23` the least stack pointer of
+//! the run; if they are counted, `x21` the gas left and `x22` the units of the logical stack below its greatest height;
+//! `x25` to `x28` constants, see `constants`; scratch: `x16`, `x17`, `v16` to `v31`. `x0` to `x15` and `v0` to `v15` belong to the generator. C functions keep the fixed ones.
 //! `x18` is the platform's, `x29` the host's.
 //!
 //! # Frames
@@ -21,6 +21,7 @@
 mod block;
 mod bulk;
 mod calls;
+mod constants;
 mod convert;
 mod divide;
 mod float;
@@ -28,6 +29,7 @@ mod integer;
 mod macro_assembler;
 mod memory;
 mod meters;
+mod pending;
 mod stubs;
 
 use super::masm::*;
@@ -35,7 +37,9 @@ use super::record::Record;
 use crate::abi::{self, context};
 use crate::artifact::ValType;
 use crate::{CompileOptions, NativeStack};
+use constants::Held;
 use meters::Charge;
+use pending::Pending;
 use pvf_assembler::Label;
 use pvf_assembler::aarch64::{
     Access as Bytes, Arith, Assembler, Cond, Extend, FSize, Fpr, Gpr, Imm12, Logic, LogicalImm,
@@ -47,6 +51,8 @@ const CONTEXT: Gpr = Gpr::X19;
 const MEMORY: Gpr = Gpr::X20;
 const GAS: Gpr = Gpr::X21;
 const LOGICAL: Gpr = Gpr::X22;
+/// As in the context: [`context::STACK_LOW`].
+const STACK_LOW: Gpr = Gpr::X23;
 const SCRATCH: Gpr = Gpr::X16;
 /// A second scratch register; holds a sum of base and index in between, see [`Aarch64::sum`].
 const SUM: Gpr = Gpr::X17;
@@ -65,8 +71,12 @@ pub(crate) struct Aarch64 {
     /// Calls reach any place, rather than 128 MB.
     far_calls: bool,
     record: Record,
-    /// A comparison with zero that has not been emitted: a branch may do it along.
-    zero_test: Option<(Gpr, Size)>,
+    /// An instruction that has not been emitted: what follows may do it along.
+    pending: Option<Pending>,
+    /// Registers whose values end with the next operation.
+    last_use: RegSet,
+    /// Constants in registers.
+    held: Held,
     /// The index whose sum with the base of linear memory is in [`SUM`].
     sum: Option<Gpr>,
     /// What is to be emitted behind the function.
@@ -211,15 +221,8 @@ impl Aarch64 {
     /// do it first.
     #[inline]
     fn begin(&mut self) {
-        self.settle_zero_test();
+        self.settle();
         self.asm.keep_in_range(OPERATION_BYTES);
-    }
-
-    #[inline]
-    fn settle_zero_test(&mut self) {
-        if let Some((register, size)) = self.zero_test.take() {
-            self.asm.cmp_ri(size, register, Imm12::low(0));
-        }
     }
 
     /// The general register, which is about to be overwritten.
@@ -276,8 +279,8 @@ impl Aarch64 {
                 self.asm.b_cond(Cond::HS, admitted);
                 self.trap_at(TrapKind::StackOverflow, wasm_offset);
                 self.asm.bind(admitted);
-                self.asm.mov_sp(SCRATCH, Gpr::SP);
-                self.store_context_word(context::STACK_LOW, SCRATCH);
+                self.asm.mov_sp(STACK_LOW, Gpr::SP);
+                self.store_context_word(context::STACK_LOW, STACK_LOW);
                 self.asm.b(resume);
             }
             Late::LogicalGrowth {

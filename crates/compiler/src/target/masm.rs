@@ -308,6 +308,8 @@ pub(crate) trait MacroAssembler: Sized {
     fn memory_size(&mut self, dst: Reg);
 
     // Integers.
+    /// Says that no register of the set is read after the next operation, unless that writes it.
+    fn last_use(&mut self, _: RegSet) {}
     fn int_binary(&mut self, op: IntBinary, width: Width, dst: Reg, a: Reg, b: Source);
     fn int_unary(&mut self, op: IntUnary, width: Width, dst: Reg, src: Reg);
     /// Divides the first register of [`Registers::division`] by another one; the quotient

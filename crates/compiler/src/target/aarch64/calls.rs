@@ -51,7 +51,7 @@ impl Aarch64 {
     /// A call of what the linker knows. A far one is `adr x16, .; movz x17, #low; movk x17, #high, lsl #16;
     /// add x16, x16, w17, sxtw; blr x16`.
     pub(super) fn emit_call(&mut self, function: u32) {
-        self.sum = None;
+        self.forget_registers();
         if !self.far_calls {
             let at = self.asm.bl_placeholder();
             return self.record.call(function, at);
@@ -90,15 +90,16 @@ impl Aarch64 {
         let from = self.operand(place(abi::TABLE_ENTRY_CODE), Bytes::B8, SUM);
         self.asm.ldr(Size::S64, SUM, from);
         self.asm.blr(SUM);
+        self.forget_registers();
     }
 
-    /// Compares 32 bits with a constant; uses the first scratch register.
+    /// Compares 32 bits with a constant.
     fn compare_const(&mut self, a: Gpr, constant: u64) {
         match Imm12::new(constant) {
             Some(immediate) => self.asm.cmp_ri(Size::S32, a, immediate),
             None => {
-                self.asm.mov_imm(Size::S32, SCRATCH, constant);
-                self.asm.cmp_rr(Size::S32, a, SCRATCH);
+                let constant = self.constant(Width::W32, constant);
+                self.asm.cmp_rr(Size::S32, a, constant);
             }
         }
     }

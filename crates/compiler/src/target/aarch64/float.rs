@@ -14,8 +14,8 @@ impl Aarch64 {
             _ if bits == 0 => self.asm.movi_zero(dst),
             (Some(immediate), _) => self.asm.fmov_imm(fsize(width), dst, immediate),
             (None, Width::W32) => {
-                self.asm.mov_imm(Size::S32, SCRATCH, bits);
-                self.asm.fmov_fr(FSize::S32, dst, SCRATCH);
+                let bits = self.constant(width, bits);
+                self.asm.fmov_fr(FSize::S32, dst, bits);
             }
             (None, Width::W64) => self.asm.ldr_literal_d(dst, bits),
         }

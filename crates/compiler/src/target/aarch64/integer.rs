@@ -1,5 +1,6 @@
 //! Integer operations.
 
+use super::pending::Shifted;
 use super::*;
 use pvf_assembler::aarch64::{Lane, VSize};
 
@@ -22,7 +23,7 @@ impl From<Source> for Operand {
 }
 
 /// A constant as it is at a width, zero-extended.
-fn truncated(width: Width, bits: u64) -> u64 {
+pub(super) fn truncated(width: Width, bits: u64) -> u64 {
     match width {
         Width::W32 => u64::from(bits as u32),
         Width::W64 => bits,
@@ -58,7 +59,7 @@ impl Aarch64 {
         }
     }
 
-    /// The operand in a register: the scratch register unless it is in one.
+    /// The operand in a register, its own, a constant's or the scratch register.
     fn in_register(&mut self, width: Width, operand: Operand) -> Gpr {
         match operand {
             Operand::Register(register) => register,
@@ -89,8 +90,30 @@ impl Aarch64 {
                 return self.asm.arith_ri(opposite, size, dst, a, immediate);
             }
         }
+        if let Operand::Const(bits) = b
+            && self.add_in_two(op, width, dst, a, bits)
+        {
+            return;
+        }
         let b = self.in_register(width, b);
         self.asm.arith_rr(op, size, dst, a, b);
+    }
+
+    /// The same of a constant of up to 24 bits that is in no register, in two instructions, if the flags stay.
+    fn add_in_two(&mut self, op: Arith, width: Width, dst: Gpr, a: Gpr, bits: u64) -> bool {
+        let bits = truncated(width, bits);
+        let short = bits <= 0xffff || self.held_constant(width, bits).is_some();
+        if short || !matches!(op, Arith::Add | Arith::Sub) {
+            return false;
+        }
+        let low = bits & 0xfff;
+        let (Some(high), Some(low)) = (Imm12::new(bits - low), Imm12::new(low)) else {
+            return false;
+        };
+        let size = size(width);
+        self.asm.arith_ri(op, size, dst, a, high);
+        self.asm.arith_ri(op, size, dst, dst, low);
+        true
     }
 
     fn bitwise(&mut self, op: Logic, width: Width, dst: Gpr, a: Gpr, b: Operand) {
@@ -98,6 +121,15 @@ impl Aarch64 {
         if let Operand::Const(bits) = b
             && let Some(immediate) = LogicalImm::new(truncated(width, bits), size)
         {
+            if op == Logic::And {
+                self.pending = Some(Pending::Masked {
+                    to: dst,
+                    from: a,
+                    pattern: immediate,
+                    size,
+                });
+                return;
+            }
             return self.asm.logic_ri(op, dst, a, immediate);
         }
         let b = self.in_register(width, b);
@@ -109,9 +141,8 @@ impl Aarch64 {
         if let Operand::Const(bits) = b {
             let bits = truncated(width, bits);
             if bits.is_power_of_two() {
-                return self
-                    .asm
-                    .shift_ri(Shift::Lsl, size, dst, a, bits.trailing_zeros());
+                let by = Operand::Const(bits.trailing_zeros().into());
+                return self.shift(Shift::Lsl, width, dst, a, by);
             }
             if bits > 2 && (bits - 1).is_power_of_two() {
                 let shift = (bits - 1).trailing_zeros();
@@ -121,15 +152,27 @@ impl Aarch64 {
             }
         }
         let b = self.in_register(width, b);
-        self.asm.mul(size, dst, a, b);
+        if b == SCRATCH {
+            return self.asm.mul(size, dst, a, b);
+        }
+        self.pending = Some(Pending::Product {
+            size,
+            to: dst,
+            factors: [a, b],
+        });
     }
 
     fn shift(&mut self, shift: Shift, width: Width, dst: Gpr, a: Gpr, b: Operand) {
         let size = size(width);
         match b {
             Operand::Const(bits) => {
-                let amount = bits as u32 & (size.bits() - 1);
-                self.asm.shift_ri(shift, size, dst, a, amount);
+                self.pending = Some(Pending::Shifted(Shifted {
+                    size,
+                    shift,
+                    to: dst,
+                    from: a,
+                    by: bits as u32 & (size.bits() - 1),
+                }));
             }
             _ => {
                 let b = self.in_register(width, b);

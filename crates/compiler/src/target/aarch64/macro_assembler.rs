@@ -20,7 +20,9 @@ impl MacroAssembler for Aarch64 {
             native_stack: options.native_stack,
             far_calls: reach == Reach::Far,
             record: Record::default(),
-            zero_test: None,
+            pending: None,
+            last_use: RegSet::default(),
+            held: Held::default(),
             sum: None,
             late: Vec::new(),
         }
@@ -40,7 +42,7 @@ impl MacroAssembler for Aarch64 {
 
     fn bind(&mut self, label: Label) {
         self.begin();
-        self.sum = None;
+        self.forget_registers();
         self.asm.bind(label);
     }
 
@@ -53,6 +55,7 @@ impl MacroAssembler for Aarch64 {
     }
 
     fn finish_function(&mut self) {
+        self.settle();
         for late in std::mem::take(&mut self.late) {
             self.begin();
             self.set_wasm_offset(late.wasm_offset());
@@ -72,7 +75,7 @@ impl MacroAssembler for Aarch64 {
 
     fn begin_function(&mut self) -> u32 {
         self.begin();
-        self.sum = None;
+        self.forget_registers();
         self.asm.align(16);
         self.asm.offset()
     }
@@ -87,8 +90,7 @@ impl MacroAssembler for Aarch64 {
         self.move_stack_pointer(Arith::Sub, frame_bytes);
         if self.native_stack != NativeStack::Unchecked {
             let (slow, resume) = (self.asm.new_label(), self.asm.new_label());
-            self.load_context_word(SCRATCH, context::STACK_LOW);
-            self.compare_stack_pointer(SCRATCH);
+            self.compare_stack_pointer(STACK_LOW);
             self.asm.b_cond(Cond::LO, slow);
             self.asm.bind(resume);
             self.late.push(Late::StackGrowth {
@@ -191,7 +193,7 @@ impl MacroAssembler for Aarch64 {
         match ty.class() {
             Class::General => {
                 let dst = self.target(dst);
-                self.asm.mov_imm(size(width), dst, bits);
+                self.load_integer_const(width, dst, bits);
             }
             Class::Float => self.float_const(width, fpr(dst), bits),
         }
@@ -203,8 +205,17 @@ impl MacroAssembler for Aarch64 {
     }
 
     fn store_slot(&mut self, ty: ValType, at: u32, src: Reg) {
-        self.begin();
-        self.store_typed(ty, slot(at), src);
+        match ty.class() {
+            Class::General => {
+                let waiting = self.pending.take();
+                self.begin();
+                self.store_slot_later(at, gpr(src), waiting);
+            }
+            Class::Float => {
+                self.begin();
+                self.store_typed(ty, slot(at), src);
+            }
+        }
     }
 
     fn store_slot_const(&mut self, ty: ValType, at: u32, bits: u64) {
@@ -288,10 +299,22 @@ impl MacroAssembler for Aarch64 {
         self.asm.shift_ri(Shift::Lsr, Size::S64, dst, dst, 16);
     }
 
+    fn last_use(&mut self, registers: RegSet) {
+        self.last_use = registers;
+    }
+
     fn int_binary(&mut self, op: IntBinary, width: Width, dst: Reg, a: Reg, b: Source) {
+        let waiting = self.pending.take();
         self.begin();
-        let dst = self.target(dst);
-        self.integer_binary(op, width, dst, gpr(a), b.into());
+        let (dst, a) = (self.target(dst), gpr(a));
+        let last_use = std::mem::take(&mut self.last_use);
+        if let Some(waiting) = waiting {
+            if self.fuse(waiting, (op, width), dst, (a, b), last_use) {
+                return;
+            }
+            self.emit_pending(waiting);
+        }
+        self.integer_binary(op, width, dst, a, b.into());
     }
 
     fn int_unary(&mut self, op: IntUnary, width: Width, dst: Reg, src: Reg) {
@@ -318,17 +341,25 @@ impl MacroAssembler for Aarch64 {
 
     fn compare(&mut self, width: Width, a: Reg, b: Source) {
         self.begin();
-        self.integer_compare(width, gpr(a), b.into());
+        match b {
+            Source::Const(0) => self.pending = Some(Pending::Zero(gpr(a), size(width))),
+            _ => self.integer_compare(width, gpr(a), b.into()),
+        }
     }
 
     fn compare_zero(&mut self, width: Width, a: Reg) {
         self.begin();
-        self.zero_test = Some((gpr(a), size(width)));
+        self.pending = Some(Pending::Zero(gpr(a), size(width)));
     }
 
     fn test(&mut self, width: Width, a: Reg, b: Source) {
         self.begin();
-        self.integer_test(width, gpr(a), b.into());
+        match b {
+            Source::Const(bits) if integer::truncated(width, bits).is_power_of_two() => {
+                self.pending = Some(Pending::Bit(gpr(a), bits.trailing_zeros(), size(width)));
+            }
+            _ => self.integer_test(width, gpr(a), b.into()),
+        }
     }
 
     fn float_binary(&mut self, op: FloatBinary, width: Width, dst: Reg, a: Reg, b: Reg) {
@@ -381,16 +412,15 @@ impl MacroAssembler for Aarch64 {
     }
 
     fn jump_if(&mut self, condition: Condition, label: Label) {
-        let zero_test = match condition {
-            Condition::Equal | Condition::NotEqual => self.zero_test.take(),
-            _ => None,
-        };
+        let waiting = self.pending.take();
         self.begin();
-        match (zero_test, condition) {
-            (Some((register, size)), Condition::Equal) => self.asm.cbz(size, register, label),
-            (Some((register, size)), _) => self.asm.cbnz(size, register, label),
-            (None, _) => self.asm.b_cond(code(condition), label),
+        if let Some(waiting) = waiting {
+            if self.branch_by_test(waiting, condition, label) {
+                return;
+            }
+            self.emit_pending(waiting);
         }
+        self.asm.b_cond(code(condition), label);
     }
 
     fn jump_table(&mut self, index: Reg, labels: &[Label]) {

@@ -48,19 +48,10 @@ impl Aarch64 {
         }
     }
 
-    /// A register that holds the constant: the scratch register unless it is zero.
-    pub(super) fn constant(&mut self, width: Width, bits: u64) -> Gpr {
-        if bits == 0 {
-            return Gpr::ZR;
-        }
-        self.asm.mov_imm(size(width), SCRATCH, bits);
-        SCRATCH
-    }
-
     pub(super) fn store_const(&mut self, ty: ValType, to: Place, bits: u64) {
         let width = type_width(ty);
         let value = self.constant(width, bits);
-        let to = self.operand(to, bytes(size(width)), SUM);
+        let to = self.operand(to, bytes(size(width)), SCRATCH);
         self.asm.str(size(width), value, to);
     }
 

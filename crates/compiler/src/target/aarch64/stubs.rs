@@ -106,6 +106,7 @@ impl Aarch64 {
         self.asm.align(16);
         let start = self.asm.offset();
         self.load_context_word(MEMORY, context::MEMORY_BASE);
+        self.load_context_word(STACK_LOW, context::STACK_LOW);
         if self.gas {
             self.load_context_word(GAS, context::GAS_LEFT);
         }
