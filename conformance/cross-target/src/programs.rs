@@ -164,7 +164,8 @@ impl Endings {
 struct Program<'a> {
     subject: &'a Subject,
     random: Random,
-    digest: Digest,
+    outcomes: Digest,
+    artifacts: Digest,
     endings: Endings,
     refused: Option<&'static str>,
     log: Vec<String>,
@@ -175,7 +176,8 @@ impl<'a> Program<'a> {
         Self {
             subject,
             random: Random::new(mix(subject.seed ^ 0x63726f7373)),
-            digest: Digest::default(),
+            outcomes: Digest::default(),
+            artifacts: Digest::default(),
             endings: Endings::default(),
             refused: None,
             log: Vec::new(),
@@ -199,7 +201,11 @@ impl<'a> Program<'a> {
                      no instance {none}"
                 ),
             },
-            digest: self.digest.finish(),
+            digest: format!(
+                "outcomes {}, artifacts {}",
+                self.outcomes.finish(),
+                self.artifacts.finish()
+            ),
         }
     }
 
@@ -212,10 +218,10 @@ impl<'a> Program<'a> {
             },
             ..CompileOptions::new(self.subject.features)
         };
-        let mut artifact = prepare(&self.subject.wasm, &options, &mut self.digest);
+        let mut artifact = prepare(&self.subject.wasm, &options, &mut self.artifacts);
         if matches!(artifact, Err(CompileError::Meter { .. })) {
             options.metering.logical_stack = false;
-            artifact = prepare(&self.subject.wasm, &options, &mut self.digest);
+            artifact = prepare(&self.subject.wasm, &options, &mut self.artifacts);
         }
         let artifact = match artifact {
             Ok(artifact) => artifact,
@@ -267,7 +273,7 @@ impl<'a> Program<'a> {
             self.endings.count(&observation.ending);
             self.note(&parameters, observation);
         }
-        self.digest.add(&peaks);
+        self.outcomes.add(&peaks);
         Ok(run)
     }
 
@@ -276,7 +282,7 @@ impl<'a> Program<'a> {
             "native {}, logical {:?}, gas {:?}: {observation:?}",
             parameters.stack_native_max, parameters.stack_logical_max, parameters.gas_limit
         );
-        self.digest.add_bytes(text.as_bytes());
+        self.outcomes.add_bytes(text.as_bytes());
         self.log.push(text);
     }
 }
