@@ -199,7 +199,7 @@ fn chunk_bodies(parsed: &ParsedModule<'_>) -> Vec<Range<u32>> {
     let (mut start, end) = (defined.start, defined.end);
     for function in defined {
         bytes += parsed.info.functions[function as usize].body_bytes;
-        if bytes >= CHUNK_BYTES || function + 1 == defined.end {
+        if bytes >= CHUNK_BYTES || function + 1 == end {
             chunks.push(start..function + 1);
             (start, bytes) = (function + 1, 0);
         }
