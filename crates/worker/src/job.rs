@@ -164,6 +164,9 @@ where
     let pipe = to_worker.as_raw_fd();
     let isolate = || {
         security::die_with_worker()?;
+        if is_orphan(&to_worker) {
+            std::process::exit(1);
+        }
         security::isolate_job(&options.limits, &JobList { pipe }, options.security)
     };
     let worked = catch_unwind(AssertUnwindSafe(|| match isolate() {
@@ -173,6 +176,12 @@ where
     let answer = worked.unwrap_or_else(|panic| Err(JobFailure::Panic(panic_text(&*panic)).into()));
     let written = File::from(to_worker).write_all(&answer.encode());
     std::process::exit(i32::from(answer.is_err() || written.is_err()))
+}
+
+/// Whether the worker died before this job asked to die with it: then nobody reads the pipe.
+fn is_orphan(to_worker: &OwnedFd) -> bool {
+    let mut pipe = [PollFd::new(to_worker.as_fd(), PollFlags::empty())];
+    poll(&mut pipe, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
 }
 
 fn panic_text(panic: &(dyn Any + Send)) -> String {
