@@ -12,27 +12,18 @@
 pub mod bad_input;
 mod compare;
 pub mod corpus;
-mod damage;
 pub mod differential;
-pub mod folder;
-mod generate;
 mod instrumented;
 mod interpreter;
 mod keep_apart;
-mod limits;
-mod mutate;
-mod observe;
-mod ours;
 mod peer;
-mod program;
-mod random;
 pub mod scripts;
 mod threads;
 
-pub use generate::{Generator, Mode, Subject, generate_from, mutant_of};
-pub use mutate::shrink;
-pub use observe::{Call, Ending, Function, HostFunctions, Limits, Observation, Plan, Step};
-pub use ours::{Ours, Run};
 pub use peer::Peer;
-pub use random::Random;
+use pvf_fuzz_subjects::{damage, generate, limits, observe, ours, random};
+pub use pvf_fuzz_subjects::{
+    Call, Ending, Function, Generator, HostFunctions, Limits, Mode, Observation, Ours, Plan, Random,
+    Run, Step, Subject, folder, generate_from, mutant_of, shrink,
+};
 pub use threads::in_threads;

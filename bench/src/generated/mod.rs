@@ -21,6 +21,8 @@ pub struct Shape {
     pub bytes: usize,
     /// Whether it needs more than Polkadot's language: blocks and functions with several results.
     pub multi_value: bool,
+    /// What it may take instead of what every shape may.
+    pub exception: Option<Exception>,
     make: fn(usize) -> Vec<u8>,
 }
 
@@ -36,6 +38,7 @@ impl Shape {
             what,
             bytes,
             multi_value: false,
+            exception: None,
             make,
         }
     }
@@ -47,10 +50,30 @@ impl Shape {
         }
     }
 
+    const fn except(self, time: f64, memory: f64, reason: &'static str) -> Self {
+        let exception = Some(Exception {
+            time,
+            memory,
+            reason,
+        });
+        Self { exception, ..self }
+    }
+
     /// The module.
     pub fn wasm(&self) -> Vec<u8> {
         (self.make)(self.bytes)
     }
+}
+
+/// Why a shape takes more than others may, and how much.
+#[derive(Clone, Copy, Debug)]
+pub struct Exception {
+    /// Time per byte, times that of a normal module.
+    pub time: f64,
+    /// The same for memory.
+    pub memory: f64,
+    /// What is known to take it.
+    pub reason: &'static str,
 }
 
 /// What the others are compared with.

@@ -4,7 +4,7 @@ use crate::engines::EngineName::{
     self, Cranelift, CraneliftPolkadot, Ours, OursLogical, Singlepass, Winch,
 };
 use crate::measure::geometric_mean;
-use crate::measures::{compile, execute, programs};
+use crate::measures::{compile, execute, linear, programs};
 use crate::run::Run;
 use crate::table::{Table, number};
 use std::collections::BTreeSet;
@@ -16,6 +16,7 @@ pub fn with_figures(text: &str, run: &Run) -> Result<String, String> {
         ("compile", compilation(run)),
         ("programs", guests(run)),
         ("execute", candidates(run)),
+        ("linear", shapes(run)),
     ] {
         if let Some(figures) = figures {
             text = between(&text, mark, &figures)?;
@@ -139,6 +140,27 @@ fn guests(run: &Run) -> Option<String> {
         "Execution of guest programs: {mean:.2} of Cranelift's time in the geometric mean. Times of Cranelift's:\n\n{}",
         markdown(&table)
     ))
+}
+
+fn shapes(run: &Run) -> Option<String> {
+    let rows = &run.linear;
+    let within = |row: &&linear::Row| row.fine() && row.exception.is_none();
+    let mut text = format!(
+        "{} of {} shapes take at most {} times the time and memory per byte of a normal module of 1 MB.\n\n",
+        rows.iter().filter(within).count(),
+        rows.len(),
+        linear::MOST
+    );
+    let mut table = Table::new("", ["shape", "bytes", "time", "memory", ""]);
+    for row in rows {
+        let bytes = row.figures?.wasm_bytes.to_string();
+        let ratios = [row.time_ratio(), row.memory_ratio()].map(|ratio| number(ratio, 2));
+        let [time, memory] = ratios;
+        let why = row.exception.clone().unwrap_or_default();
+        table.row(vec![row.name.clone(), bytes, time, memory, why]);
+    }
+    text += &markdown(&table);
+    (!rows.is_empty()).then_some(text)
 }
 
 /// The candidates that the README has a line for, in its order.

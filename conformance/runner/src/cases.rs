@@ -176,7 +176,10 @@ impl Case {
     }
 
     /// What the adapter is asked: paths made absolute, a compressed module unpacked into `scratch`.
-    pub(crate) fn request(&self, suite: &Path, scratch: &Path) -> Result<Value, ReadError> {
+    ///
+    /// # Errors
+    /// Its module cannot be read.
+    pub fn request(&self, suite: &Path, scratch: &Path) -> Result<Value, ReadError> {
         let hash = self.wasm.trim_start_matches("sha256:");
         let plain = suite.join(format!("wasm/{hash}.wasm"));
         let path = match &self.file {

@@ -11,6 +11,9 @@
 /// Bytes that [`CodeBuffer::put`] may write past the current end.
 const SLACK: usize = 16;
 
+/// More bytes are handed over rather than copied.
+const LARGE: usize = 1 << 20;
+
 /// A growing run of machine code.
 #[derive(Clone, Debug, Default)]
 pub struct CodeBuffer {
@@ -45,6 +48,17 @@ impl CodeBuffer {
     /// The contents, leaving the allocation to the caller.
     pub fn into_bytes(self) -> Vec<u8> {
         self.bytes
+    }
+
+    /// The contents, after which the buffer is empty: as they are if they are many, else copied, so that the
+    /// allocation stays.
+    pub fn take(&mut self) -> Vec<u8> {
+        if self.bytes.len() > LARGE {
+            return std::mem::take(&mut self.bytes);
+        }
+        let bytes = self.bytes.to_vec();
+        self.bytes.clear();
+        bytes
     }
 
     /// Appends the first `head_len` bytes of `head`, then the first `tail_len`
@@ -111,6 +125,17 @@ impl CodeBuffer {
     #[inline]
     pub fn patch_u8(&mut self, at: u32, value: u8) {
         self.bytes[at as usize] = value;
+    }
+
+    /// The four bytes at `at`, least significant byte first.
+    ///
+    /// # Panics
+    /// If they were not written yet.
+    #[inline]
+    pub fn read_u32(&self, at: u32) -> u32 {
+        let at = at as usize;
+        let bytes = &self.bytes[at..at + 4];
+        u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
     }
 
     /// Overwrites the four bytes at `at`, least significant byte first.

@@ -16,6 +16,10 @@ impl Label {
     pub fn number(self) -> u32 {
         self.0
     }
+
+    pub(crate) fn from_number(number: u32) -> Self {
+        Self(number)
+    }
 }
 
 /// Why the code could not be finished. Offsets are in bytes from its start.
@@ -117,6 +121,10 @@ impl Labels {
         self.offsets.clear();
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.offsets.len()
+    }
+
     #[inline]
     pub(crate) fn create(&mut self) -> Label {
         let number = self.offsets.len();
@@ -143,5 +151,11 @@ impl Labels {
     pub(crate) fn offset(&self, label: Label) -> Option<u32> {
         let offset = self.offsets[label.0 as usize];
         (offset != Self::UNBOUND).then_some(offset)
+    }
+
+    /// The offset of a label that the field at `at` refers to.
+    pub(crate) fn known(&self, label: Label, at: u32) -> Result<u32, FinishError> {
+        self.offset(label)
+            .ok_or(FinishError::UnboundLabel { label, at })
     }
 }

@@ -59,6 +59,10 @@ pub enum Command {
     Inspect(InspectArgs),
     /// Rewrite a module so that any engine enforces the rules of stack and gas.
     Instrument(InstrumentArgs),
+    /// Re-run a disputed candidate and say whether its failure is deterministic, and which rule decided.
+    Arbitrate(ArbitrateArgs),
+    /// Say what this machine allows: for executing candidates, and for the workers of a node.
+    Doctor(DoctorArgs),
     /// Run the conformance suite, on this executor or on other engines.
     Conformance(ConformanceArgs),
     /// Measure this executor beside other engines (by the executable `pvf-bench`).
@@ -128,6 +132,77 @@ pub struct ExecuteArgs {
     pub limits: LimitArgs,
     #[command(flatten)]
     pub perf: PerfArgs,
+}
+
+/// Arguments of `arbitrate`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Both stack limits and both meters count in every run; limits that are off are counted only. ENGINE is `wasmtime` (the program
+pvf-engine-wasmtime, looked for by the variable PVF_ENGINE_WASMTIME, beside pvf, and in the checkout's bench/) or a command that
+answers one line of JSON with another. The exit code is 1 also if runs or engines differ.
+
+Examples:
+  pvf arbitrate parachain.wasm candidate.params
+  pvf arbitrate parachain.wasm candidate.params --against wasmtime --json | jq .against.first_difference")]
+pub struct ArbitrateArgs {
+    /// The PVF.
+    pub code: PathBuf,
+    /// The candidate: SCALE-encoded ValidationParams, zstd-compressed or not.
+    pub params: PathBuf,
+    /// Show another engine's outcome as well.
+    #[arg(long, value_name = "ENGINE")]
+    pub against: Option<String>,
+    #[command(flatten)]
+    pub host: HostArgs,
+    #[command(flatten)]
+    pub executor: ExecutorArgs,
+}
+
+/// Arguments of `doctor`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The exit code is 1 if something is missing.
+
+Example:
+  pvf doctor --json | jq '.checks[] | select(.passed | not)'")]
+pub struct DoctorArgs {
+    /// Try this alone, in this process, which is of no other use afterwards.
+    #[arg(long, hide = true)]
+    pub probe: Option<Probe>,
+}
+
+/// What `doctor` tries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Probe {
+    /// Running generated code.
+    Execute,
+    /// A trap.
+    Traps,
+    /// Many instances at a time.
+    AddressSpace,
+    /// Landlock.
+    Landlock,
+    /// Seccomp.
+    Seccomp,
+    /// A user namespace with another root.
+    Root,
+    /// A process in new namespaces.
+    Namespaces,
+}
+
+impl Probe {
+    /// The name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Execute => "execute",
+            Self::Traps => "traps",
+            Self::AddressSpace => "address-space",
+            Self::Landlock => "landlock",
+            Self::Seccomp => "seccomp",
+            Self::Root => "root",
+            Self::Namespaces => "namespaces",
+        }
+    }
 }
 
 /// Arguments of `run`.

@@ -7,10 +7,13 @@
 //! could not do its part.
 #![forbid(unsafe_code)]
 
+mod against;
+mod arbitrate;
 mod args;
 mod bench;
 mod clock;
 mod conformance;
+mod doctor;
 mod engine;
 mod execute;
 mod failure;
@@ -71,6 +74,8 @@ fn dispatch(command: Command, output: &Output) -> Result<Verdict, Failure> {
         Command::Wast(args) => scripts::wast(&args, output),
         Command::Inspect(args) => inspect::inspect(&args, output),
         Command::Instrument(args) => instrument::instrument(&args, output),
+        Command::Arbitrate(args) => arbitrate::arbitrate(&args, output),
+        Command::Doctor(args) => doctor::doctor(&args, output),
         Command::Conformance(args) => conformance::conformance(&args, output),
         Command::Bench(args) => bench::bench(&args, output),
         Command::Completions { shell } => {

@@ -3,10 +3,10 @@
 
 mod common;
 
-use common::fixture;
+use common::{fixture, program};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 
 /// What surrounds a process.
 struct Surroundings {
@@ -61,7 +61,7 @@ const SURROUNDINGS: &[Surroundings] = &[
 
 /// Starts `pvf prepare` in its surroundings.
 fn prepare(code: &str, output: &Path, surroundings: &Surroundings, more: &[&str]) -> Child {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_pvf"));
+    let mut command = program();
     if surroundings.bare {
         command.env_clear();
     }

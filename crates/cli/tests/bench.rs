@@ -5,10 +5,10 @@ mod common;
 use common::{scratch, write};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::process::{Command, Output};
+use std::process::Output;
 
 fn bench(program: &str, args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_pvf"))
+    common::program()
         .args(args)
         .env("PVF_BENCH", program)
         .output()

@@ -4,10 +4,10 @@ mod common;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use common::{assert_keys, fixture, pvf, scratch, write};
+use common::{assert_keys, fixture, program, pvf, scratch, write};
 use serde_json::Value;
 use std::io::Read;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 /// A packed part of a page.
 fn unpacked(packed: &str) -> String {
@@ -306,7 +306,7 @@ fn perf_is_told_and_the_outcome_is_the_same() {
     let folder = scratch("perf", "dumps");
     std::fs::create_dir_all(&folder).expect("a folder can be made");
     for (kind, other) in [("map", "/tmp"), ("jitdump", "")] {
-        let child = Command::new(env!("CARGO_BIN_EXE_pvf"))
+        let child = program()
             .args(["validate", &code, &params, "--json", "--perf", kind])
             .current_dir(&folder)
             .stdout(Stdio::piped())

@@ -33,7 +33,8 @@
 //! there; on aarch64 the function itself stores `x30`.
 //!
 //! # Entry
-//! An artifact holds an entry stub for each signature that the host may call. The
+//! An artifact holds an entry stub for each signature that the host may call: those of exported functions and of
+//! the start function. The
 //! runtime switches to the Wasm stack with the stack pointer at
 //! [`context::STACK_TOP`], the context register set, and *jumps* to the stub. The
 //! stub loads the fixed registers (memory base; gas left and logical height, if they are counted), takes `n` parameters from the array at [`context::ENTRY_SLOTS`], calls the

@@ -32,21 +32,44 @@ use meters::Meters;
 use pvf_metering::{Charge, GasBlocks, LogicalHeight};
 use visitor::Visitor;
 use walk::{Frame, Walk};
-use wasmparser::{FuncToValidate, FuncValidatorAllocations};
+use wasmparser::FuncValidatorAllocations;
 
 /// Index of a label in a function: the order in which reachable `block`, `loop` and `if`
 /// instructions (and `else` branches) are met. Label 0 is the function body itself.
 pub(crate) type LabelId = u32;
 
-/// What pass 1 knows of a label.
+/// What pass 1 knows of a label, in four bytes.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct LabelInfo {
+pub(crate) struct LabelInfo(u32);
+
+impl LabelInfo {
+    const HAS_ELSE: u32 = 1 << 31;
+    const HAS_CALLS: u32 = 1 << 30;
+
+    /// The label at the start of the loop with this number.
+    fn of_loop(number: u32) -> Self {
+        debug_assert!(number < Self::HAS_CALLS - 1, "loops have small numbers");
+        Self(number + 1)
+    }
+
     /// For a loop, its number; the label is at its start.
-    pub loop_number: Option<u32>,
+    pub fn loop_number(self) -> Option<u32> {
+        (self.0 & !(Self::HAS_ELSE | Self::HAS_CALLS)).checked_sub(1)
+    }
+
     /// An `if` with an `else`, whose label is the next one.
-    pub has_else: bool,
+    pub fn has_else(self) -> bool {
+        self.0 & Self::HAS_ELSE != 0
+    }
+
     /// A loop that calls other functions on a path that goes on.
-    pub has_calls: bool,
+    pub fn has_calls(self) -> bool {
+        self.0 & Self::HAS_CALLS != 0
+    }
+
+    fn set(&mut self, flag: u32, on: bool) {
+        self.0 = self.0 & !flag | if on { flag } else { 0 };
+    }
 }
 
 /// What pass 1 found out about one function.
@@ -126,6 +149,9 @@ impl Analysis {
     }
 }
 
+/// What pass 1 alone needs is freed behind a body of at least so many bytes, rather than kept for the next one.
+const LARGE_BODY: u64 = 64 * 1024;
+
 /// Reusable state of pass 1.
 #[derive(Default)]
 pub(crate) struct Analyser {
@@ -141,7 +167,7 @@ impl Analyser {
     pub fn run(
         &mut self,
         module: &ParsedModule<'_>,
-        body: &Body<'_>,
+        body: Body<'_>,
         options: &CompileOptions,
         analysis: &mut Analysis,
     ) -> Result<(), CompileError> {
@@ -151,13 +177,7 @@ impl Analyser {
         let limit =
             |offset: u64| move |limit| CompileError::limit(limit, Some(function), narrow(offset));
         let allocations = self.allocations.take().unwrap_or_default();
-        let to_validate = FuncToValidate {
-            resources: body.to_validate.resources.clone(),
-            index: body.to_validate.index,
-            ty: body.to_validate.ty,
-            features: body.to_validate.features,
-        };
-        let mut validator = to_validate.into_validator(allocations);
+        let mut validator = body.to_validate.into_validator(allocations);
 
         let ty = module
             .info
@@ -216,11 +236,17 @@ impl Analyser {
         reader
             .finish_expression(&validator.visitor(reader.original_position()))
             .map_err(wrap)?;
-        self.allocations = Some(validator.into_allocations());
+        let bytes = body.body.range().end - body.body.range().start;
+        self.allocations = (bytes < LARGE_BODY).then(|| validator.into_allocations());
+        let accesses = walk.accesses();
         meters.finish(analysis).map_err(meter)?;
+        analysis.dead.resize(accesses, false);
         analysis
             .liveness
             .solve(&self.events, &analysis.labels, &mut analysis.dead);
+        if bytes >= LARGE_BODY {
+            self.events = Vec::new();
+        }
         if options.loop_idioms {
             analysis.recognise_idioms();
         }

@@ -65,8 +65,8 @@ pub struct ModuleInfo {
     /// The element segments.
     pub element_segments: Vec<ElementSegment>,
     /// For each signature, offset in the code of the stub by which the host enters functions of it; see
-    /// [`crate::abi`].
-    pub entry_stubs: Vec<u32>,
+    /// [`crate::abi`]. Signatures of functions that are neither exported nor started with have none.
+    pub entry_stubs: Vec<Option<u32>>,
 }
 
 /// Which meters the code drives.
@@ -267,6 +267,12 @@ impl ModuleInfo {
     pub fn function_type(&self, function: u32) -> Option<&FuncType> {
         let function = self.functions.get(function as usize)?;
         self.signatures.get(function.signature as usize)
+    }
+
+    /// Offset in the code of the stub by which the host enters a function, if it can.
+    pub fn entry_stub(&self, function: u32) -> Option<u32> {
+        let function = self.functions.get(function as usize)?;
+        *self.entry_stubs.get(function.signature as usize)?
     }
 
     /// Offsets in the instance's context.

@@ -6,20 +6,19 @@
 
 use crate::abi::{self, BUILTIN_FLAG, Builtin, is_plain};
 use crate::analysis::{Analyser, Analysis};
-use crate::artifact::{Artifact, CodeMap, Meters, TrapMapBuilder, TrapSite};
+use crate::artifact::{Artifact, CodeMap, Meters, ModuleInfo, TrapMapBuilder, TrapSite};
 use crate::generate::{
-    GeneratedFunction, GeneratorState, ModuleContext, builtin_convention, convention, generate,
+    Conventions, GeneratedFunction, GeneratorState, ModuleContext, builtin_convention, generate,
 };
-use crate::module::{self, Body, ParsedModule};
+use crate::module::{self, ParsedModule};
 use crate::target::aarch64::Aarch64;
-use crate::target::masm::{
-    BlockOperation, CallFixup, Convention, MachineCode, MacroAssembler, OutOfReach, Reach, Table,
-};
+use crate::target::masm::{BlockOperation, CallFixup, MachineCode, MacroAssembler, Reach, Table};
 use crate::target::x64::X64;
 use crate::{CompileError, Target};
 use pvf_metering::Costs;
 use pvf_spec::{Features, Limits};
 use std::num::NonZeroUsize;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -44,12 +43,12 @@ pub struct CompileOptions {
 }
 
 impl CompileOptions {
-    /// Options for a language, for this machine, on one thread, with the default limits.
+    /// Options for a language, on one thread, with the default limits.
     pub fn new(features: Features) -> Self {
         Self {
             features,
             limits: Limits::DEFAULT,
-            target: Target::HOST,
+            target: Target::X86_64,
             metering: Metering::default(),
             native_stack: NativeStack::default(),
             loop_idioms: true,
@@ -88,7 +87,7 @@ pub fn schedule_hash(costs: &Costs) -> u128 {
 }
 
 /// Bytes of bodies that make a chunk.
-const CHUNK_BYTES: u64 = 64 * 1024;
+const CHUNK_BYTES: u32 = 64 * 1024;
 
 /// Functions and the code begin at multiples of this.
 const CODE_ALIGNMENT: usize = 16;
@@ -126,62 +125,60 @@ fn compile_any(
     }
 }
 
+/// A piece of code with the functions in it.
+struct Chunk {
+    code: MachineCode,
+    /// Index of the first of them.
+    first: u32,
+    functions: Vec<GeneratedFunction>,
+}
+
 fn compile_for<M: MacroAssembler>(
     parsed: ParsedModule<'_>,
     options: &CompileOptions,
     mapped: bool,
 ) -> Result<(Artifact, CodeMap), CompileError> {
-    let linked = match link_for::<M>(&parsed, options, mapped, Reach::Near) {
-        Err(LinkError::OutOfReach) => link_for::<M>(&parsed, options, mapped, Reach::Far),
-        linked => linked,
+    let (mut chunks, mut stubs) = generate_all::<M>(&parsed, options, mapped, Reach::Near)?;
+    if code_bytes(&chunks, &stubs) > M::NEAR_BYTES {
+        (chunks, stubs) = generate_all::<M>(&parsed, options, mapped, Reach::Far)?;
+    }
+    let (mut info, data) = parsed.finish()?;
+    info.target = options.target;
+    info.meters = Meters {
+        logical_stack: options.metering.logical_stack,
+        gas: options.metering.gas.is_some(),
+        schedule: options.metering.gas.as_deref().map_or(0, schedule_hash),
     };
-    match linked {
-        Ok(linked) => Ok(finish(parsed, options, linked)),
-        Err(LinkError::Compile(error)) => Err(error),
-        // Far calls reach as far as any code.
-        Err(LinkError::OutOfReach) => Err(CompileError::CodeTooLarge),
-    }
+    let linked = link::<M>(&mut info, chunks, stubs)?;
+    let artifact = Artifact {
+        module: info,
+        code: linked.code,
+        traps: linked.traps.finish(),
+        data,
+    };
+    Ok((artifact, linked.map))
 }
 
-/// Why there is no linked code.
-enum LinkError {
-    Compile(CompileError),
-    /// The code is too long for near calls.
-    OutOfReach,
+/// About how long the code becomes, not too low.
+fn code_bytes(chunks: &[Chunk], stubs: &Stubs) -> usize {
+    let pieces = chunks.iter().map(|chunk| &chunk.code).chain([&stubs.code]);
+    pieces.map(|code| code.code.len() + CODE_ALIGNMENT).sum()
 }
 
-impl From<CompileError> for LinkError {
-    fn from(error: CompileError) -> Self {
-        Self::Compile(error)
-    }
-}
-
-/// A piece of code with the functions in it.
-struct Chunk {
-    code: MachineCode,
-    functions: Vec<GeneratedFunction>,
-}
-
-fn link_for<M: MacroAssembler>(
+fn generate_all<M: MacroAssembler>(
     parsed: &ParsedModule<'_>,
     options: &CompileOptions,
     mapped: bool,
     reach: Reach,
-) -> Result<Linked, LinkError> {
+) -> Result<(Vec<Chunk>, Stubs), CompileError> {
     let registers = M::new(options, reach).registers();
-    let conventions = parsed
-        .info
-        .signatures
-        .iter()
-        .map(|ty| convention(ty, registers))
-        .collect();
     let table = parsed.info.table.map(|table| Table {
         offset: parsed.info.context_layout().table as u32,
         entries: table.minimum,
     });
     let context = ModuleContext {
         module: parsed,
-        conventions,
+        conventions: Conventions::new(parsed.info.signatures.len(), registers),
         table,
         memory_grow: options
             .metering
@@ -191,53 +188,23 @@ fn link_for<M: MacroAssembler>(
     };
     let chunks = generate_chunks::<M>(&context, options, mapped, reach)?;
     let stubs = Stubs::generate::<M>(&context, options)?;
-    let mut linker = Linker::new(M::PADDING);
-    linker.add_chunks(&context, chunks)?;
-    linker.finish::<M>(&context, stubs)
+    Ok((chunks, stubs))
 }
 
-fn finish(
-    parsed: ParsedModule<'_>,
-    options: &CompileOptions,
-    linked: Linked,
-) -> (Artifact, CodeMap) {
-    let mut info = parsed.info;
-    info.target = options.target;
-    info.meters = Meters {
-        logical_stack: options.metering.logical_stack,
-        gas: options.metering.gas.is_some(),
-        schedule: options.metering.gas.as_deref().map_or(0, schedule_hash),
-    };
-    for (function, placed) in info.functions.iter_mut().zip(linked.functions) {
-        function.code_offset = placed.start;
-        function.code_bytes = placed.end - placed.start;
-        function.frame_bytes = placed.frame_bytes;
-        function.logical_cost = placed.logical_cost;
-    }
-    info.entry_stubs = linked.entry_stubs;
-    let artifact = Artifact {
-        module: info,
-        code: linked.code,
-        traps: linked.traps,
-        data: parsed.data,
-    };
-    (artifact, linked.map)
-}
-
-/// Borders of the chunks, as ranges of bodies.
-fn chunk_bodies<'b, 'a>(bodies: &'b [Body<'a>]) -> Vec<&'b [Body<'a>]> {
+/// Borders of the chunks, as ranges of functions.
+fn chunk_bodies(parsed: &ParsedModule<'_>) -> Vec<Range<u32>> {
     let mut bytes = 0;
-    bodies
-        .chunk_by(|body, _| {
-            let range = body.body.range();
-            bytes += range.end - range.start;
-            let full = bytes >= CHUNK_BYTES;
-            if full {
-                bytes = 0;
-            }
-            !full
-        })
-        .collect()
+    let mut chunks = Vec::new();
+    let defined = parsed.defined();
+    let (mut start, end) = (defined.start, defined.end);
+    for function in defined {
+        bytes += parsed.info.functions[function as usize].body_bytes;
+        if bytes >= CHUNK_BYTES || function + 1 == end {
+            chunks.push(start..function + 1);
+            (start, bytes) = (function + 1, 0);
+        }
+    }
+    chunks
 }
 
 fn generate_chunks<M: MacroAssembler>(
@@ -246,7 +213,7 @@ fn generate_chunks<M: MacroAssembler>(
     mapped: bool,
     reach: Reach,
 ) -> Result<Vec<Chunk>, CompileError> {
-    let chunks = chunk_bodies(&context.module.bodies);
+    let chunks = chunk_bodies(context.module);
     let next = AtomicUsize::new(0);
     let worker = || {
         let mut done = Vec::new();
@@ -254,7 +221,7 @@ fn generate_chunks<M: MacroAssembler>(
         while let index = next.fetch_add(1, Ordering::Relaxed)
             && let Some(chunk) = chunks.get(index)
         {
-            done.push((index, generator.generate(context, chunk, options)));
+            done.push((index, generator.generate(context, chunk.clone(), options)));
         }
         done
     };
@@ -299,23 +266,31 @@ impl<M: MacroAssembler> ChunkGenerator<M> {
     fn generate(
         &mut self,
         context: &ModuleContext<'_>,
-        bodies: &[Body<'_>],
+        chunk: Range<u32>,
         options: &CompileOptions,
     ) -> Result<Chunk, CompileError> {
-        let mut functions = Vec::with_capacity(bodies.len());
-        for body in bodies {
+        let mut functions = Vec::with_capacity(chunk.len());
+        for function in chunk.clone() {
+            let body = context
+                .module
+                .body(function)
+                .expect("the parser has seen it");
             self.analyser
                 .run(context.module, body, options, &mut self.analysis)?;
             functions.push(generate(
                 &mut self.generator,
                 &mut self.masm,
                 context,
-                body,
-                &self.analysis,
+                function,
+                &mut self.analysis,
             ));
         }
         let code = self.masm.take().map_err(|_| CompileError::CodeTooLarge)?;
-        Ok(Chunk { code, functions })
+        Ok(Chunk {
+            code,
+            first: chunk.start,
+            functions,
+        })
     }
 }
 
@@ -327,7 +302,17 @@ struct Stubs {
     /// Of builtins, then of block operations.
     builtins: Vec<u32>,
     /// By signature.
-    entries: Vec<u32>,
+    entries: Vec<Option<u32>>,
+}
+
+/// Which signatures are those of functions that the host enters.
+fn entered(module: &ParsedModule<'_>) -> Vec<bool> {
+    let info = &module.info;
+    let mut entered = vec![false; info.signatures.len()];
+    for function in module.exported_functions().chain(info.start) {
+        entered[info.functions[function as usize].signature as usize] = true;
+    }
+    entered
 }
 
 impl Stubs {
@@ -347,12 +332,14 @@ impl Stubs {
                 masm.host_stub(index, gate)
             })
             .collect();
-        for ((gate, ty), signature) in gates.iter().zip(&context.conventions).zip(&info.signatures)
-        {
-            match gate {
-                Some(gate) if is_plain(signature) => masm.plain_host_gate(*gate, ty),
-                Some(gate) => masm.host_gate(*gate, ty),
-                None => {}
+        for (signature, gate) in (0..).zip(gates) {
+            let Some(gate) = gate else {
+                continue;
+            };
+            let ty = context.convention(signature);
+            match is_plain(&info.signatures[signature as usize]) {
+                true => masm.plain_host_gate(gate, ty),
+                false => masm.host_gate(gate, ty),
             }
         }
         let builtins = Builtin::ALL
@@ -366,10 +353,11 @@ impl Stubs {
             .collect::<Vec<_>>();
         let blocks = BlockOperation::ALL.map(|block| masm.block_stub(block));
         let builtins = builtins.into_iter().chain(blocks).collect();
-        let entries = context
-            .conventions
-            .iter()
-            .map(|ty: &Convention| masm.entry_stub(ty))
+        let entries = (0..)
+            .zip(entered(context.module))
+            .map(|(signature, entered)| {
+                entered.then(|| masm.entry_stub(context.convention(signature)))
+            })
             .collect();
         let code = masm.take().map_err(|_| CompileError::CodeTooLarge)?;
         Ok(Self {
@@ -381,47 +369,86 @@ impl Stubs {
     }
 }
 
-/// Lays pieces of code one after the other.
-struct Linker {
-    /// What fills the space between them.
-    padding: u8,
-    code: Vec<u8>,
-    functions: Vec<GeneratedFunction>,
-    traps: TrapMapBuilder,
-    calls: Vec<CallFixup>,
-    map: CodeMap,
-}
-
-struct Linked {
-    code: Vec<u8>,
-    functions: Vec<GeneratedFunction>,
-    entry_stubs: Vec<u32>,
-    traps: crate::artifact::TrapMap,
-    map: CodeMap,
-}
-
-impl Linker {
-    fn new(padding: u8) -> Self {
-        Self {
-            padding,
-            code: Vec::new(),
-            functions: Vec::new(),
-            traps: TrapMapBuilder::default(),
-            calls: Vec::new(),
-            map: CodeMap::default(),
-        }
-    }
-
-    /// Adds a piece; where it begins.
-    fn add(&mut self, piece: &MachineCode) -> Result<u32, CompileError> {
-        let start = self.code.len().next_multiple_of(CODE_ALIGNMENT);
+/// Lays all pieces of code one after the other, and says in the module where its functions and stubs are. Each piece
+/// is freed when it has been laid.
+fn link<M: MacroAssembler>(
+    info: &mut ModuleInfo,
+    chunks: Vec<Chunk>,
+    stubs: Stubs,
+) -> Result<Linked, CompileError> {
+    let Stubs {
+        code: stubs,
+        hosts,
+        builtins,
+        entries,
+    } = stubs;
+    let mut end = 0usize;
+    let mut starts = Vec::with_capacity(chunks.len() + 1);
+    for piece in chunks.iter().map(|chunk| &chunk.code).chain([&stubs]) {
+        let start = end.next_multiple_of(CODE_ALIGNMENT);
+        end = start + piece.code.len();
         // Calls reach 2 GiB.
-        if start + piece.code.len() > i32::MAX as usize {
+        if end > i32::MAX as usize {
             return Err(CompileError::CodeTooLarge);
         }
-        self.code.resize(start, self.padding);
-        self.code.extend_from_slice(&piece.code);
-        let start = start as u32;
+        starts.push(start as u32);
+    }
+    let stubs_start = starts[chunks.len()];
+    for (chunk, start) in chunks.iter().zip(&starts) {
+        let functions = &mut info.functions[chunk.first as usize..];
+        for (function, placed) in functions.iter_mut().zip(&chunk.functions) {
+            function.code_offset = start + placed.start;
+            function.code_bytes = placed.end - placed.start;
+            function.frame_bytes = placed.frame_bytes;
+            function.logical_cost = placed.logical_cost;
+        }
+    }
+    for (function, stub) in info.functions.iter_mut().zip(&hosts) {
+        function.code_offset = stubs_start + stub;
+    }
+    let entry = |entry: &Option<u32>| entry.map(|entry| stubs_start + entry);
+    info.entry_stubs = entries.iter().map(entry).collect();
+    let target = |call: &CallFixup| match call.function.checked_sub(BUILTIN_FLAG) {
+        Some(builtin) => stubs_start + builtins[builtin as usize],
+        None => info.functions[call.function as usize].code_offset,
+    };
+    let mut linked = Linked::default();
+    for (chunk, &start) in chunks.into_iter().zip(&starts) {
+        linked.add::<M>(start, chunk.code, end, target);
+    }
+    linked.add::<M>(stubs_start, stubs, end, target);
+    Ok(linked)
+}
+
+/// Pieces of code, one behind the other.
+#[derive(Default)]
+struct Linked {
+    code: Vec<u8>,
+    traps: TrapMapBuilder,
+    map: CodeMap,
+}
+
+impl Linked {
+    /// Adds the piece that begins at an offset, of code that will have so many bytes. `target` tells where the function
+    /// of a call is.
+    fn add<M: MacroAssembler>(
+        &mut self,
+        start: u32,
+        mut piece: MachineCode,
+        bytes: usize,
+        target: impl Fn(&CallFixup) -> u32,
+    ) {
+        for call in &piece.calls {
+            let distance = target(call).wrapping_sub(start + call.at) as i32;
+            M::link_call(&mut piece.code, call.at, distance);
+        }
+        if self.code.is_empty() {
+            self.code = piece.code;
+            self.code.reserve_exact(bytes - self.code.len());
+        } else {
+            self.code.resize(start as usize, M::PADDING);
+            self.code.extend_from_slice(&piece.code);
+        }
         for site in &piece.traps {
             self.traps.push(TrapSite {
                 code_offset: start + site.code_offset,
@@ -429,69 +456,6 @@ impl Linker {
             });
         }
         self.map.append(start, &piece.map);
-        let calls = piece.calls.iter();
-        self.calls.extend(calls.map(|call| CallFixup {
-            at: start + call.at,
-            ..*call
-        }));
-        Ok(start)
-    }
-
-    fn add_chunks(
-        &mut self,
-        context: &ModuleContext<'_>,
-        chunks: Vec<Chunk>,
-    ) -> Result<(), CompileError> {
-        let none = GeneratedFunction::default();
-        self.functions
-            .resize(context.module.info.imported_functions as usize, none);
-        let bytes = chunks
-            .iter()
-            .map(|chunk| chunk.code.code.len() + CODE_ALIGNMENT)
-            .sum();
-        self.code.reserve(bytes);
-        for chunk in chunks {
-            let start = self.add(&chunk.code)?;
-            self.functions
-                .extend(chunk.functions.iter().map(|function| GeneratedFunction {
-                    start: start + function.start,
-                    end: start + function.end,
-                    ..*function
-                }));
-        }
-        Ok(())
-    }
-
-    fn finish<M: MacroAssembler>(
-        mut self,
-        context: &ModuleContext<'_>,
-        stubs: Stubs,
-    ) -> Result<Linked, LinkError> {
-        let start = self.add(&stubs.code)?;
-        let imported = context.module.info.imported_functions as usize;
-        let host_stubs = self.functions[..imported].iter_mut();
-        for (function, stub) in host_stubs.zip(&stubs.hosts) {
-            *function = GeneratedFunction {
-                start: start + stub,
-                end: start + stub,
-                ..GeneratedFunction::default()
-            };
-        }
-        for call in &self.calls {
-            let target = match call.function.checked_sub(BUILTIN_FLAG) {
-                Some(builtin) => start + stubs.builtins[builtin as usize],
-                None => self.functions[call.function as usize].start,
-            };
-            M::link_call(&mut self.code, call.at, target)
-                .map_err(|OutOfReach| LinkError::OutOfReach)?;
-        }
-        Ok(Linked {
-            code: self.code,
-            functions: self.functions,
-            entry_stubs: stubs.entries.iter().map(|entry| start + entry).collect(),
-            traps: self.traps.finish(),
-            map: self.map,
-        })
     }
 }
 

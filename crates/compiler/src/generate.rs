@@ -19,14 +19,14 @@ mod operators;
 mod registers;
 mod state;
 
-pub(crate) use calls::{builtin_convention, convention};
+pub(crate) use calls::{Conventions, builtin_convention};
 
 use crate::analysis::{Analysis, LabelId, TRACKED_LOCALS};
 use crate::artifact::FuncType;
-use crate::instruction::{BlockSignature, Instruction};
-use crate::module::{Body, ParsedModule};
+use crate::instruction::{BlockSignature, Instruction, Instructions};
+use crate::module::ParsedModule;
 use crate::target::masm::{Convention, MacroAssembler, Registers, Table};
-use labels::{LabelState, Store};
+use labels::{OpenLabels, Store};
 use moves::{Origin, ParallelMove};
 use operators::is_condition;
 use pvf_spec::SLOT_BYTES;
@@ -35,12 +35,20 @@ use state::{LocalSet, State};
 /// What the generator reads of a module, the same for all its functions.
 pub(crate) struct ModuleContext<'m> {
     pub module: &'m ParsedModule<'m>,
-    /// Calling convention of each signature.
-    pub conventions: Vec<Convention>,
+    pub conventions: Conventions,
     /// Where the table is, if there is one.
     pub table: Option<Table>,
     /// Gas per page that a `memory.grow` asks for.
     pub memory_grow: u32,
+}
+
+impl ModuleContext<'_> {
+    /// The calling convention of a signature.
+    pub fn convention(&self, signature: u32) -> &Convention {
+        let signatures = &self.module.info.signatures;
+        self.conventions
+            .of(signature, &signatures[signature as usize])
+    }
 }
 
 /// One function's place in the code.
@@ -55,7 +63,7 @@ pub(crate) struct GeneratedFunction {
 /// Buffers that outlive a function.
 pub(crate) struct GeneratorState {
     state: Box<State>,
-    labels: Vec<LabelState>,
+    labels: OpenLabels,
     frames: Vec<ControlFrame>,
     edge_moves: ParallelMove,
     edge_stores: Vec<Store>,
@@ -67,7 +75,7 @@ impl Default for GeneratorState {
     fn default() -> Self {
         Self {
             state: Box::new(State::new()),
-            labels: Vec::new(),
+            labels: OpenLabels::default(),
             frames: Vec::new(),
             edge_moves: ParallelMove::default(),
             edge_stores: Vec::new(),
@@ -84,7 +92,7 @@ struct Generator<'g, M> {
     analysis: &'g Analysis,
     registers: &'static Registers,
     state: &'g mut State,
-    labels: &'g mut Vec<LabelState>,
+    labels: &'g mut OpenLabels,
     frames: &'g mut Vec<ControlFrame>,
     edge_moves: &'g mut ParallelMove,
     edge_stores: &'g mut Vec<Store>,
@@ -93,10 +101,9 @@ struct Generator<'g, M> {
     /// Type of the function.
     ty: &'g FuncType,
     frame_bytes: u32,
-    /// Index of the instruction behind the one being translated.
-    at: usize,
-    /// Next label and next local access of pass 1.
-    next_label: LabelId,
+    /// The instructions behind the one being translated.
+    rest: &'g mut Instructions,
+    /// Next local access of pass 1.
     next_access: usize,
     next_charge: usize,
     /// `br_table`s so far.
@@ -128,11 +135,32 @@ pub(crate) fn generate<M: MacroAssembler>(
     buffers: &mut GeneratorState,
     masm: &mut M,
     context: &ModuleContext<'_>,
-    body: &Body<'_>,
+    function: u32,
+    analysis: &mut Analysis,
+) -> GeneratedFunction {
+    let mut instructions = analysis.code.take_instructions();
+    let function = generate_from(
+        buffers,
+        masm,
+        context,
+        function,
+        analysis,
+        &mut instructions,
+    );
+    analysis.code.put_back(instructions);
+    function
+}
+
+fn generate_from<M: MacroAssembler>(
+    buffers: &mut GeneratorState,
+    masm: &mut M,
+    context: &ModuleContext<'_>,
+    function: u32,
     analysis: &Analysis,
+    instructions: &mut Instructions,
 ) -> GeneratedFunction {
     let info = &context.module.info;
-    let signature = info.functions[body.function as usize].signature;
+    let signature = info.functions[function as usize].signature;
     let declared = analysis.locals.count() - analysis.params;
     let tracked = analysis.locals.tracked();
     let mut generator = Generator {
@@ -150,18 +178,18 @@ pub(crate) fn generate<M: MacroAssembler>(
         ty: &info.signatures[signature as usize],
         // Locals and body have limits that keep a frame far below 2 GiB.
         frame_bytes: pvf_spec::frame_bytes(declared, analysis.max_height) as u32,
-        at: 0,
-        next_label: 0,
+        rest: instructions,
         next_access: 0,
         next_charge: 0,
         tables: 0,
         all_tracked: LocalSet::first(tracked),
     };
-    let body_offset = info.functions[body.function as usize].body_offset;
+    let body_offset = info.functions[function as usize].body_offset;
     generator.masm.set_wasm_offset(body_offset);
-    let start = generator.begin(&context.conventions[signature as usize], tracked);
-    while let Some(&(instruction, offset)) = analysis.code.instructions().get(generator.at) {
-        generator.at += 1;
+    let start = generator.begin(context.convention(signature), tracked);
+    while let Some(placed) = generator.rest.advance(&analysis.code) {
+        let instruction = placed.instruction;
+        let offset = generator.rest.offset();
         generator.masm.set_wasm_offset(offset);
         if !analysis.charges.is_empty() {
             generator.charge_gas(offset);
@@ -181,9 +209,9 @@ impl<M: MacroAssembler> Generator<'_, M> {
     /// The prologue, and where parameters and locals are behind it.
     fn begin(&mut self, convention: &Convention, tracked: u32) -> u32 {
         self.state.reset(self.registers.all(), tracked as usize);
-        self.labels.clear();
-        self.labels
-            .resize(self.analysis.labels.len(), LabelState::new(0, 0));
+        self.state
+            .operands
+            .reserve(self.analysis.max_height as usize);
         self.frames.clear();
         let start = self.masm.begin_function();
         if let Some(cost) = self.analysis.logical_cost {
@@ -267,6 +295,11 @@ impl<M: MacroAssembler> Generator<'_, M> {
             .check(&self.analysis.locals, self.registers.all());
     }
 
+    /// Passes over the next instruction, which is done with the present one.
+    fn pass_over(&mut self) {
+        self.rest.advance(&self.analysis.code);
+    }
+
     /// The instruction that follows, to see what becomes of a result.
     fn next(&self) -> Instruction {
         self.following(0)
@@ -274,9 +307,8 @@ impl<M: MacroAssembler> Generator<'_, M> {
 
     /// The instruction so many behind the one that follows; nothing comes behind the last.
     fn following(&self, distance: usize) -> Instruction {
-        let instructions = self.analysis.code.instructions();
-        match instructions.get(self.at + distance) {
-            Some(&(instruction, _)) => instruction,
+        match self.rest.following(distance) {
+            Some(placed) => placed.instruction,
             None => Instruction::Nop,
         }
     }

@@ -182,6 +182,8 @@ pub(crate) struct Candidate {
     pub label: LabelId,
     /// Its instructions, from the `loop` to the `end`.
     pub instructions: Range<usize>,
+    /// Where in the module the first of them begins.
+    pub offset: u32,
 }
 
 /// Longer loops are none.
@@ -199,8 +201,12 @@ pub(crate) fn recognise(
     let instructions = &code.instructions()[candidate.instructions.clone()];
     let turn = turn::follow(instructions, code, locals, candidate.label)?;
     let mut idiom = shape::classify(&turn, candidate.label, live)?;
-    let offset = |at: usize| u64::from(instructions[at].1);
-    let (start, latch) = (offset(0), offset(turn.latch));
+    let mut latch = candidate.offset;
+    let first = candidate.instructions.start;
+    for at in first + 1..=first + turn.latch {
+        latch = code.offset(at, latch);
+    }
+    let (start, latch) = (u64::from(candidate.offset), u64::from(latch));
     let first = charges.partition_point(|charge| charge.offset <= start);
     let paid = charges[first..]
         .iter()

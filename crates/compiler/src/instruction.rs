@@ -1,4 +1,5 @@
-//! What pass 1 hands to pass 2: a body's instructions that can be reached, in eight bytes each.
+//! What pass 1 hands to pass 2: a body's instructions that can be reached, in eight bytes each, and in one more
+//! how far each begins behind the one before.
 //!
 //! The text of a body is decoded once. What cannot be reached is left out, the many operators of Wasm
 //! are a few generic ones with their widths, and branches name the label they go to instead of a depth.
@@ -108,11 +109,28 @@ impl BlockSignature {
     }
 }
 
+/// Stands for a distance that does not fit a byte.
+const FAR: u8 = u8::MAX;
+
+/// An instruction with where it begins, in nine bytes.
+#[derive(Clone, Copy, Debug)]
+#[repr(Rust, packed)]
+pub(crate) struct Placed {
+    pub instruction: Instruction,
+    /// How many bytes of the module behind the beginning of the one before; or [`FAR`].
+    step: u8,
+}
+
+const _: () = assert!(size_of::<Placed>() == 9);
+
 /// The instructions of one body.
 #[derive(Debug, Default)]
 pub(crate) struct Code {
-    /// With where in the module each of them begins, in bytes.
-    instructions: Vec<(Instruction, u32)>,
+    instructions: Vec<Placed>,
+    /// Those that are [`FAR`] from the one before: which, and where they begin.
+    far: Vec<(u32, u32)>,
+    /// Where the last one begins.
+    last: u32,
     constants: Vec<u64>,
     /// Labels of all tables, the default the last of each, and where each table ends.
     labels: Vec<LabelId>,
@@ -123,6 +141,8 @@ impl Code {
     /// Forgets all and keeps the allocations.
     pub fn clear(&mut self) {
         self.instructions.clear();
+        self.far.clear();
+        self.last = 0;
         self.constants.clear();
         self.labels.clear();
         self.table_ends.clear();
@@ -131,7 +151,21 @@ impl Code {
     /// Appends an instruction that begins at an offset.
     #[inline(always)]
     pub fn push(&mut self, instruction: Instruction, offset: u32) {
-        self.instructions.push((instruction, offset));
+        let mut step = offset.wrapping_sub(self.last);
+        self.last = offset;
+        if step >= u32::from(FAR) {
+            step = self.push_far(offset);
+        }
+        self.instructions.push(Placed {
+            instruction,
+            step: step as u8,
+        });
+    }
+
+    #[cold]
+    fn push_far(&mut self, offset: u32) -> u32 {
+        self.far.push((self.instructions.len() as u32, offset));
+        u32::from(FAR)
     }
 
     /// The instruction that pushes these bits.
@@ -156,9 +190,33 @@ impl Code {
         Instruction::BrTable(self.table_ends.len() as u32 - 1)
     }
 
-    /// All instructions, each with where in the module it begins.
-    pub fn instructions(&self) -> &[(Instruction, u32)] {
+    /// All instructions.
+    pub fn instructions(&self) -> &[Placed] {
         &self.instructions
+    }
+
+    /// Where in the module an instruction begins, given where the one before it begins.
+    pub fn offset(&self, index: usize, before: u32) -> u32 {
+        match self.instructions[index].step {
+            FAR => self.far[self.far.partition_point(|far| (far.0 as usize) < index)].1,
+            step => before + u32::from(step),
+        }
+    }
+
+    /// Takes the instructions out, to go through them once.
+    pub fn take_instructions(&mut self) -> Instructions {
+        Instructions::new(std::mem::take(&mut self.instructions))
+    }
+
+    /// Keeps the allocation of instructions that have been gone through.
+    pub fn put_back(&mut self, instructions: Instructions) {
+        self.instructions = instructions.piece;
+    }
+
+    /// Where the instruction begins that is the so manieth of those far from the one before.
+    #[cold]
+    fn far_offset(&self, number: usize) -> u32 {
+        self.far[number].1
     }
 
     /// The constant with this number.
@@ -174,5 +232,136 @@ impl Code {
             None => 0,
         };
         &self.labels[start as usize..self.table_ends[number] as usize]
+    }
+}
+
+/// The instructions of a body on their way through pass 2. Those of a long one are freed when they are through, while
+/// the code grows that is made of them.
+#[derive(Debug)]
+pub(crate) struct Instructions {
+    piece: Vec<Placed>,
+    /// Index in the piece of the instruction that comes next.
+    at: usize,
+    /// The pieces behind, the next one last.
+    behind: Vec<Vec<Placed>>,
+    /// Where in the module the instruction taken last begins.
+    offset: u32,
+    /// How many have been far from the one before.
+    far: usize,
+}
+
+/// Instructions of a piece.
+const PIECE: usize = 1 << 16;
+
+impl Instructions {
+    fn new(mut all: Vec<Placed>) -> Self {
+        let mut behind = Vec::new();
+        while all.len() > PIECE {
+            behind.push(all.split_off((all.len() - 1) / PIECE * PIECE));
+            all.shrink_to_fit();
+        }
+        Self {
+            piece: all,
+            at: 0,
+            behind,
+            offset: 0,
+            far: 0,
+        }
+    }
+
+    /// Goes on to the next instruction of this code.
+    #[inline(always)]
+    pub fn advance(&mut self, code: &Code) -> Option<&Placed> {
+        if self.at >= self.piece.len() {
+            self.next_piece()?;
+        }
+        let placed = &self.piece[self.at];
+        self.at += 1;
+        self.offset = match placed.step {
+            FAR => {
+                self.far += 1;
+                code.far_offset(self.far - 1)
+            }
+            step => self.offset + u32::from(step),
+        };
+        Some(placed)
+    }
+
+    #[cold]
+    fn next_piece(&mut self) -> Option<()> {
+        self.piece = self.behind.pop()?;
+        self.at = 0;
+        Some(())
+    }
+
+    /// Where in the module the instruction taken last begins.
+    #[inline(always)]
+    pub fn offset(&self) -> u32 {
+        self.offset
+    }
+
+    /// The instruction so many behind the one that comes next.
+    #[inline(always)]
+    pub fn following(&self, distance: usize) -> Option<&Placed> {
+        match self.piece.get(self.at + distance) {
+            None => self.following_piece(distance),
+            following => following,
+        }
+    }
+
+    #[cold]
+    fn following_piece(&self, distance: usize) -> Option<&Placed> {
+        self.behind
+            .last()?
+            .get(self.at + distance - self.piece.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_instruction_knows_where_it_begins() {
+        let mut code = Code::default();
+        for offsets in [&[7, 8, 262, 516, 771, 772, 100_000][..], &[300, 301], &[0]] {
+            code.clear();
+            for &offset in offsets {
+                code.push(Instruction::Drop, offset);
+            }
+            let mut before = 0;
+            for (index, &offset) in offsets.iter().enumerate() {
+                before = code.offset(index, before);
+                assert_eq!(before, offset);
+            }
+            let mut instructions = code.take_instructions();
+            for &offset in offsets {
+                assert!(instructions.advance(&code).is_some());
+                assert_eq!(instructions.offset(), offset);
+            }
+            assert!(instructions.advance(&code).is_none());
+            code.put_back(instructions);
+        }
+    }
+
+    #[test]
+    fn long_bodies_go_through_in_pieces() {
+        let count = PIECE as u32 * 2 + 3;
+        let mut code = Code::default();
+        for number in 0..count {
+            code.push(Instruction::LocalGet(number), number * 2);
+        }
+        let local = |placed: Option<&Placed>| placed.map(|placed| placed.instruction);
+        let expected = |number| (number < count).then_some(Instruction::LocalGet(number));
+        let mut instructions = code.take_instructions();
+        for number in 0..count {
+            assert_eq!(local(instructions.advance(&code)), expected(number));
+            assert_eq!(instructions.offset(), number * 2);
+            for distance in 0..2 {
+                let following = local(instructions.following(distance));
+                assert_eq!(following, expected(number + 1 + distance as u32));
+            }
+        }
+        assert!(instructions.advance(&code).is_none());
     }
 }

@@ -25,15 +25,20 @@ mod tests;
 pub use names::function_names;
 
 use crate::artifact::{
-    DataSegment, Export, Function, Global, Import, ImportKind, MemoryType, TableType,
+    DataSegment, Export, ExportKind, FuncType, Function, Global, Import, ImportKind, MemoryType,
+    TableType,
 };
 use crate::error::narrow;
 use crate::{CompileError, ModuleInfo, Target};
 use pvf_spec::{Features, LimitExceeded, Limits};
 use std::collections::HashMap;
+use std::collections::hash_map::{Entry, RandomState};
+use std::hash::BuildHasher;
+use std::ops::Range;
 use wasmparser::{
-    DataKind, ElementKind, FromReader, FuncToValidate, FunctionBody, Parser, Payload,
-    SectionLimited, Validator, ValidatorResources,
+    BinaryReader, DataKind, ElementKind, ExportSectionReader, FromReader, FuncToValidate,
+    FunctionBody, ImportSectionReader, Parser, Payload, SectionLimited, Validator,
+    ValidatorResources, WasmFeatures,
 };
 
 /// A module whose declarations are valid; its bodies are still to be validated.
@@ -43,8 +48,18 @@ pub(crate) struct ParsedModule<'a> {
     pub info: ModuleInfo,
     /// From the index of a type to the index of its signature.
     pub type_signatures: Vec<u32>,
-    /// The bodies of the defined functions, in order.
-    pub bodies: Vec<Body<'a>>,
+    wasm: &'a [u8],
+    /// How the accepted language's operators are read and validated.
+    features: WasmFeatures,
+    /// A type of each signature, by its index.
+    signature_types: Vec<u32>,
+    /// What the validator knows of the module, once there is a body.
+    resources: Option<ValidatorResources>,
+    /// How many bodies there are.
+    bodies: u32,
+    /// The exports and imports, to be kept when the validator's are freed.
+    exports: Option<ExportSectionReader<'a>>,
+    imports: Option<ImportSectionReader<'a>>,
     /// The bytes of all data segments, one after the other.
     pub data: Vec<u8>,
 }
@@ -57,6 +72,83 @@ pub(crate) struct Body<'a> {
     pub body: FunctionBody<'a>,
     /// Index of the function, imported ones counted.
     pub function: u32,
+}
+
+impl<'a> ParsedModule<'a> {
+    /// Indices of the functions that have bodies.
+    pub fn defined(&self) -> Range<u32> {
+        let first = self.info.imported_functions;
+        first..first + self.bodies
+    }
+
+    /// The body of a defined function.
+    pub fn body(&self, function: u32) -> Option<Body<'a>> {
+        let declared = self.info.functions.get(function as usize)?;
+        let start = declared.body_offset as usize;
+        let bytes = self
+            .wasm
+            .get(start..)?
+            .get(..declared.body_bytes as usize)?;
+        let reader = BinaryReader::new_features(bytes, start as u64, self.features);
+        let to_validate = FuncToValidate {
+            resources: self.resources.clone()?,
+            index: function,
+            ty: *self.signature_types.get(declared.signature as usize)?,
+            features: self.features,
+        };
+        Some(Body {
+            to_validate,
+            body: FunctionBody::new(reader),
+            function,
+        })
+    }
+}
+
+impl ParsedModule<'_> {
+    /// Which functions are exported.
+    pub fn exported_functions(&self) -> impl Iterator<Item = u32> {
+        let exports = self.exports.clone().into_iter().flatten().flatten();
+        exports.filter_map(|export| match convert::export(&export, 0) {
+            Ok(ExportKind::Function(function)) => Some(function),
+            _ => None,
+        })
+    }
+
+    /// The module and its data. What the validator knows, names of imports and exports among it, is freed before
+    /// these are kept.
+    pub fn finish(self) -> Result<(ModuleInfo, Vec<u8>), CompileError> {
+        drop(self.resources);
+        let mut info = self.info;
+        if let Some(section) = self.exports {
+            info.exports.reserve_exact(section.count() as usize);
+            for export in section {
+                let export = export.map_err(malformed)?;
+                info.exports.push(Export {
+                    name: export.name.to_owned(),
+                    kind: convert::export(&export, 0)?,
+                });
+            }
+        }
+        for group in self.imports.into_iter().flatten() {
+            for import in group.map_err(malformed)? {
+                let (_, import) = import.map_err(malformed)?;
+                let kind = match convert::import(import.ty, 0)? {
+                    convert::ImportType::Function(ty) => {
+                        ImportKind::Function(self.type_signatures[ty as usize])
+                    }
+                    convert::ImportType::Table(ty) => ImportKind::Table(ty),
+                    convert::ImportType::Memory(ty) => ImportKind::Memory(ty),
+                    convert::ImportType::Global(ty) => ImportKind::Global(ty),
+                };
+                info.imports.push(Import {
+                    module: import.module.to_owned(),
+                    name: import.name.to_owned(),
+                    kind,
+                });
+            }
+        }
+        Ok((info, self.data))
+    }
 }
 
 /// Reads a module.
@@ -81,7 +173,7 @@ struct ModuleReader<'a, 'l> {
     features: Features,
     limits: &'l Limits,
     validator: Validator,
-    interned: HashMap<crate::artifact::FuncType, u32>,
+    interned: Interned,
     tables: usize,
     memories: usize,
     module: ParsedModule<'a>,
@@ -113,13 +205,19 @@ impl<'a, 'l> ModuleReader<'a, 'l> {
             features,
             limits,
             validator: Validator::new_with_features(features::declarations(features)),
-            interned: HashMap::new(),
+            interned: Interned::default(),
             tables: 0,
             memories: 0,
             module: ParsedModule {
                 info,
                 type_signatures: Vec::new(),
-                bodies: Vec::new(),
+                wasm,
+                features: features::bodies(features),
+                signature_types: Vec::new(),
+                resources: None,
+                bodies: 0,
+                exports: None,
+                imports: None,
                 data: Vec::new(),
             },
         }
@@ -168,17 +266,20 @@ impl<'a, 'l> ModuleReader<'a, 'l> {
             start(&section),
         )?;
         bounds::types(self.wasm, &section, self.limits)?;
-        for (offset, group) in decode(&section)? {
+        for entry in decode(&section)? {
+            let (offset, group) = entry?;
             for ty in group.types() {
                 let ty = convert::func_type(ty, offset)?;
-                let next = self.interned.len() as u32;
-                let signature = *self.interned.entry(ty).or_insert_with_key(|ty| {
-                    self.module.info.signatures.push(ty.clone());
-                    next
-                });
+                let signatures = &mut self.module.info.signatures;
+                let signature = self.interned.signature(ty, signatures);
+                if signature as usize == self.module.signature_types.len() {
+                    let index = self.module.type_signatures.len() as u32;
+                    self.module.signature_types.push(index);
+                }
                 self.module.type_signatures.push(signature);
             }
         }
+        self.interned = Interned::default();
         invalid(self.validator.type_section(&section))
     }
 
@@ -189,15 +290,16 @@ impl<'a, 'l> ModuleReader<'a, 'l> {
         let at = start(&section);
         check(self.limits.imports(u64::from(section.count())), at)?;
         bounds::imports(self.wasm, &section, self.limits)?;
-        let mut imports = Vec::new();
-        for (offset, group) in decode(&section)? {
+        let mut kinds = Vec::new();
+        for entry in decode(&section)? {
+            let (offset, group) = entry?;
             for import in group {
-                let (_, import) = import.map_err(|error| CompileError::malformed(error, None))?;
-                imports.push((import, convert::import(import.ty, offset)?, offset));
+                let (_, import) = import.map_err(malformed)?;
+                kinds.push((convert::import(import.ty, offset)?, offset));
             }
         }
         // Several tables or memories are named before the validator counts them.
-        for (_, kind, offset) in &imports {
+        for (kind, offset) in &kinds {
             match kind {
                 convert::ImportType::Table(ty) => self.add_table(*ty, *offset)?,
                 convert::ImportType::Memory(ty) => self.add_memory(*ty, *offset)?,
@@ -205,39 +307,33 @@ impl<'a, 'l> ModuleReader<'a, 'l> {
             }
         }
         invalid(self.validator.import_section(&section))?;
-        for (import, kind, offset) in imports {
-            let kind = self.import_kind(kind, offset)?;
-            self.module.info.imports.push(Import {
-                module: import.module.to_owned(),
-                name: import.name.to_owned(),
-                kind,
-            });
+        for (kind, offset) in kinds {
+            self.declare_import(kind, offset)?;
         }
+        self.module.imports = Some(section);
         let info = &self.module.info;
         check(self.limits.functions(info.functions.len() as u64), at)?;
         check(self.limits.globals(info.globals.len() as u64), at)
     }
 
-    fn import_kind(
+    fn declare_import(
         &mut self,
         kind: convert::ImportType,
         offset: u32,
-    ) -> Result<ImportKind, CompileError> {
-        Ok(match kind {
+    ) -> Result<(), CompileError> {
+        match kind {
             convert::ImportType::Function(ty) => {
                 let signature = self.signature(ty, offset)?;
                 self.module.info.imported_functions += 1;
                 self.add_function(signature);
-                ImportKind::Function(signature)
             }
-            convert::ImportType::Table(ty) => ImportKind::Table(ty),
-            convert::ImportType::Memory(ty) => ImportKind::Memory(ty),
             convert::ImportType::Global(ty) => {
                 self.module.info.imported_globals += 1;
                 self.module.info.globals.push(Global { ty, init: None });
-                ImportKind::Global(ty)
             }
-        })
+            convert::ImportType::Table(_) | convert::ImportType::Memory(_) => {}
+        }
+        Ok(())
     }
 
     fn functions(&mut self, section: SectionLimited<'a, u32>) -> Result<(), CompileError> {
@@ -245,7 +341,9 @@ impl<'a, 'l> ModuleReader<'a, 'l> {
         check(self.limits.functions(functions), start(&section))?;
         let types = decode(&section)?;
         invalid(self.validator.function_section(&section))?;
-        for (offset, ty) in types {
+        self.module.info.functions.reserve(section.count() as usize);
+        for entry in types {
+            let (offset, ty) = entry?;
             let signature = self.signature(ty, offset)?;
             self.add_function(signature);
         }
@@ -253,7 +351,8 @@ impl<'a, 'l> ModuleReader<'a, 'l> {
     }
 
     fn tables(&mut self, section: wasmparser::TableSectionReader<'a>) -> Result<(), CompileError> {
-        for (offset, table) in decode(&section)? {
+        for entry in decode(&section)? {
+            let (offset, table) = entry?;
             let ty = convert::table(table.ty, offset)?;
             self.add_table(ty, offset)?;
         }
@@ -264,7 +363,8 @@ impl<'a, 'l> ModuleReader<'a, 'l> {
         &mut self,
         section: SectionLimited<'a, wasmparser::MemoryType>,
     ) -> Result<(), CompileError> {
-        for (offset, memory) in decode(&section)? {
+        for entry in decode(&section)? {
+            let (offset, memory) = entry?;
             self.add_memory(convert::memory(memory, offset)?, offset)?;
         }
         invalid(self.validator.memory_section(&section))
@@ -276,15 +376,18 @@ impl<'a, 'l> ModuleReader<'a, 'l> {
     ) -> Result<(), CompileError> {
         let globals = self.module.info.globals.len() as u64 + u64::from(section.count());
         check(self.limits.globals(globals), start(&section))?;
-        let globals = decode(&section)?;
-        let types = globals
-            .iter()
-            .map(|(offset, global)| convert::global(global.ty, *offset))
-            .collect::<Result<Vec<_>, _>>()?;
+        for entry in decode(&section)? {
+            let (offset, global) = entry?;
+            convert::global(global.ty, offset)?;
+        }
         invalid(self.validator.global_section(&section))?;
-        for (ty, (_, global)) in types.into_iter().zip(&globals) {
-            let init = Some(convert::constant(&global.init_expr)?);
-            self.module.info.globals.push(Global { ty, init });
+        self.module.info.globals.reserve(section.count() as usize);
+        for entry in decode(&section)? {
+            let (offset, global) = entry?;
+            self.module.info.globals.push(Global {
+                ty: convert::global(global.ty, offset)?,
+                init: Some(convert::constant(&global.init_expr)?),
+            });
         }
         Ok(())
     }
@@ -300,12 +403,11 @@ impl<'a, 'l> ModuleReader<'a, 'l> {
         bounds::exports(self.wasm, &section, self.limits)?;
         let exports = decode(&section)?;
         invalid(self.validator.export_section(&section))?;
-        for (offset, export) in exports {
-            self.module.info.exports.push(Export {
-                name: export.name.to_owned(),
-                kind: convert::export(&export, offset)?,
-            });
+        for entry in exports {
+            let (offset, export) = entry?;
+            convert::export(&export, offset)?;
         }
+        self.module.exports = Some(section);
         Ok(())
     }
 
@@ -317,8 +419,8 @@ impl<'a, 'l> ModuleReader<'a, 'l> {
             self.limits.element_segments(u64::from(section.count())),
             start(&section),
         )?;
-        let segments = decode(&section)?;
-        for (offset, segment) in &segments {
+        for entry in decode(&section)? {
+            let (offset, segment) = entry?;
             let plain = matches!(
                 (&segment.kind, &segment.items),
                 (
@@ -330,22 +432,23 @@ impl<'a, 'l> ModuleReader<'a, 'l> {
                 )
             );
             if !plain {
-                self.require_bulk_memory(*offset)?;
+                self.require_bulk_memory(offset)?;
             }
-            let entries = convert::element_count(&segment.items, *offset)?;
-            check(self.limits.table_entries(u64::from(entries)), *offset)?;
+            let entries = convert::element_count(&segment.items, offset)?;
+            check(self.limits.table_entries(u64::from(entries)), offset)?;
         }
         invalid(self.validator.element_section(&section))?;
-        for (_, segment) in segments {
-            let segment = convert::element_segment(segment)?;
-            self.module.info.element_segments.push(segment);
+        let segments = &mut self.module.info.element_segments;
+        segments.reserve(section.count() as usize);
+        for segment in section {
+            segments.push(convert::element_segment(segment.map_err(malformed)?)?);
         }
         Ok(())
     }
 
     fn body(&mut self, body: FunctionBody<'a>) -> Result<(), CompileError> {
         let info = &mut self.module.info;
-        let function = info.imported_functions + self.module.bodies.len() as u32;
+        let function = info.imported_functions + self.module.bodies;
         let range = body.range();
         let offset = narrow(range.start);
         let bytes = range.end - range.start;
@@ -362,13 +465,9 @@ impl<'a, 'l> ModuleReader<'a, 'l> {
         declared.body_bytes = narrow(bytes);
         let params = info.signatures[declared.signature as usize].params.len();
         bounds::locals(&body, params, function, self.limits)?;
-        let mut to_validate = invalid(self.validator.code_section_entry(&body))?;
-        to_validate.features = features::bodies(self.features);
-        self.module.bodies.push(Body {
-            to_validate,
-            body,
-            function,
-        });
+        let to_validate = invalid(self.validator.code_section_entry(&body))?;
+        self.module.resources.get_or_insert(to_validate.resources);
+        self.module.bodies += 1;
         Ok(())
     }
 
@@ -377,16 +476,20 @@ impl<'a, 'l> ModuleReader<'a, 'l> {
             self.limits.data_segments(u64::from(section.count())),
             start(&section),
         )?;
-        let segments = decode(&section)?;
-        for (offset, _) in &segments {
-            if convert::explicit_index(self.wasm, *offset) {
-                self.require_bulk_memory(*offset)?;
+        let mut bytes = 0;
+        for entry in decode(&section)? {
+            let (offset, segment) = entry?;
+            bytes += segment.data.len();
+            if convert::explicit_index(self.wasm, offset) {
+                self.require_bulk_memory(offset)?;
             }
         }
         invalid(self.validator.data_section(&section))?;
-        let bytes = segments.iter().map(|(_, segment)| segment.data.len()).sum();
         self.module.data.reserve_exact(bytes);
-        for (_, segment) in segments {
+        let count = section.count() as usize;
+        self.module.info.data_segments.reserve(count);
+        for segment in section {
+            let segment = segment.map_err(malformed)?;
             let offset = match segment.kind {
                 DataKind::Passive => None,
                 DataKind::Active { offset_expr, .. } => Some(convert::constant(&offset_expr)?),
@@ -462,17 +565,55 @@ impl<'a, 'l> ModuleReader<'a, 'l> {
     }
 }
 
-/// The entries of a section, each with its offset.
+/// The entries of a section, each with its offset. They are decoded once before, so that what is malformed is found
+/// first; kept they are not, since a few bytes of a section can take a hundred then.
 fn decode<'a, T: FromReader<'a>>(
     section: &SectionLimited<'a, T>,
-) -> Result<Vec<(u32, T)>, CompileError> {
+) -> Result<impl Iterator<Item = Result<(u32, T), CompileError>> + use<'a, T>, CompileError> {
+    for entry in section.clone() {
+        entry.map_err(malformed)?;
+    }
     let entries = section.clone().into_iter_with_offsets();
-    entries
-        .map(|entry| match entry {
-            Ok((offset, entry)) => Ok((narrow(offset), entry)),
-            Err(error) => Err(CompileError::malformed(error, None)),
-        })
-        .collect()
+    Ok(entries.map(|entry| {
+        let (offset, entry) = entry.map_err(malformed)?;
+        Ok((narrow(offset), entry))
+    }))
+}
+
+fn malformed(error: wasmparser::Error) -> CompileError {
+    CompileError::malformed(error, None)
+}
+
+/// The signature of every type so far, found by the types' hashes, so that they are kept but once.
+#[derive(Default)]
+struct Interned {
+    hasher: RandomState,
+    /// The last signature of each hash, and for each signature the one before of the same hash.
+    last: HashMap<u64, u32>,
+    before: Vec<Option<u32>>,
+}
+
+impl Interned {
+    /// The index of a type among the signatures, where it is put if it is new.
+    fn signature(&mut self, ty: FuncType, signatures: &mut Vec<FuncType>) -> u32 {
+        let last = self.last.entry(self.hasher.hash_one(&ty));
+        let mut next = match &last {
+            Entry::Occupied(last) => Some(*last.get()),
+            Entry::Vacant(_) => None,
+        };
+        let newest = next;
+        while let Some(known) = next {
+            if signatures[known as usize] == ty {
+                return known;
+            }
+            next = self.before[known as usize];
+        }
+        let signature = signatures.len() as u32;
+        signatures.push(ty);
+        self.before.push(newest);
+        last.insert_entry(signature);
+        signature
+    }
 }
 
 fn start<T>(section: &SectionLimited<'_, T>) -> u32 {

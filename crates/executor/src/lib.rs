@@ -60,7 +60,7 @@ pub use profile::Profile;
 
 pub use pvf_compiler::{
     Artifact, ArtifactError, CompileError, CompileOptions as PrepareOptions, Costs, Metering,
-    ModuleInfo, Schedule, ScheduleError, Target, artifact, compile as prepare,
+    ModuleInfo, NativeStack, Schedule, ScheduleError, Target, artifact, compile as prepare,
     compile_with_code_map as prepare_with_code_map, function_names, schedule_hash,
 };
 pub use pvf_runtime::{

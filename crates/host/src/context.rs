@@ -28,6 +28,10 @@ impl LinearMemory for GuestMemory<'_> {
     fn grow(&mut self, pages: u32) -> std::result::Result<Option<u32>, HostFailure> {
         self.grow(pages)
     }
+
+    fn expect_use(&mut self, address: u32, bytes: u32) {
+        GuestMemory::expect_use(self, address, bytes);
+    }
 }
 
 /// The part of a memory that an address and a length name.

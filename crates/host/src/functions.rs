@@ -11,6 +11,7 @@ use pvf_compiler::artifact::{FuncType, ValType};
 use pvf_runtime::{Caller, HostError, Linker};
 use sp_wasm_interface::{Function, HostFunctions, Signature, Value, ValueType};
 use std::any::Any;
+use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Where all host functions are.
@@ -48,6 +49,13 @@ fn all(ecc: bool) -> impl Iterator<Item = &'static dyn Function> {
 pub fn host_function_type(name: &str, ecc_rfc163: bool) -> Option<FuncType> {
     let function = all(ecc_rfc163).find(|it| it.name() == name)?;
     Some(func_type(&function.signature()))
+}
+
+/// The types of all functions of the set, by name.
+pub(crate) fn types(ecc: bool) -> HashMap<&'static str, FuncType> {
+    all(ecc)
+        .map(|function| (function.name(), func_type(&function.signature())))
+        .collect()
 }
 
 /// Binds the functions of the set.

@@ -38,6 +38,8 @@ pub(crate) trait LinearMemory {
     fn limit_pages(&self) -> u32;
     /// Adds pages; `None` if that would exceed the limit.
     fn grow(&mut self, pages: u32) -> Result<Option<u32>, HostFailure>;
+    /// Says that so many bytes from an address on are about to be written for the first time.
+    fn expect_use(&mut self, address: u32, bytes: u32);
 }
 
 /// Why an allocation failed.
@@ -62,6 +64,9 @@ pub(crate) enum HeapError {
 
 /// The most bytes of one allocation.
 const LARGEST: u32 = 32 << 20;
+
+/// From so many bytes on it is worth while to tell the system of an allocation.
+const LARGE: u32 = 64 << 10;
 
 /// Powers of two from 8 to [`LARGEST`].
 const ORDERS: usize = 23;
@@ -168,6 +173,9 @@ impl Heap {
         let mut header = self.free[order as usize];
         if header == NIL {
             header = self.bump(memory, piece)?;
+            if bytes >= LARGE {
+                memory.expect_use(header.wrapping_add(HEADER), bytes);
+            }
         } else {
             let bytes = memory.bytes();
             if u64::from(header) + u64::from(piece) > bytes.len() as u64 {

@@ -36,6 +36,7 @@ pub mod trace;
 mod validation_result;
 
 pub use functions::host_function_type;
+pub use link::{Refusal, check_module};
 pub use observer::Observer;
 pub use parameters::{HostParameters, LogLevel, LogRecord, LogSink, MAX_LOG_LEVEL};
 pub use pvf::{HeapUse, Pvf, Run, Timings};

@@ -16,8 +16,28 @@ use pvf_runtime::{Linked, Linker, Module};
 use pvf_spec::RejectionStage;
 use std::collections::HashMap;
 
-/// A module that is turned down without running anything.
-pub(crate) type Refusal = (RejectionStage, String);
+/// A module that is turned down without running anything: where, and why.
+pub type Refusal = (RejectionStage, String);
+
+/// Says of a module that was just compiled whether its imports can be satisfied: whether [`Pvf`](crate::Pvf) will turn it
+/// down before it makes an instance. Nothing is placed in memory.
+///
+/// # Errors
+/// A [`Refusal`] with the stage `Prepare` where a node does not compile the module, with the stage `Construct` where it compiles
+/// and has no use for it.
+pub fn check_module(module: &ModuleInfo, ecc_rfc163: bool) -> Result<(), Refusal> {
+    check_imports(module)?;
+    let types = functions::types(ecc_rfc163);
+    for import in &module.imports {
+        if let ImportKind::Function(signature) = import.kind
+            && let Some(offered) = types.get(&*import.name)
+            && module.signatures.get(signature as usize) != Some(offered)
+        {
+            return Err(construct(import, "has another type at the host"));
+        }
+    }
+    Ok(())
+}
 
 /// Satisfies the imports of a module. Only the functions of runs that are not `watched` are bound for speed: the
 /// others note what they do.

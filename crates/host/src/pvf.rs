@@ -93,7 +93,19 @@ impl Pvf {
     /// # Errors
     /// As [`Self::validate`].
     pub fn run(&self, candidate: &[u8]) -> Result<Run, HostFailure> {
-        self.run_watched(candidate, None)
+        self.run_watched(candidate, None, &mut |_| {})
+    }
+
+    /// As [`Self::run`]; at the end `inspect` gets to see the memory, if there was an instance.
+    ///
+    /// # Errors
+    /// As [`Self::validate`].
+    pub fn run_inspected(
+        &self,
+        candidate: &[u8],
+        mut inspect: impl FnMut(&[u8]),
+    ) -> Result<Run, HostFailure> {
+        self.run_watched(candidate, None, &mut inspect)
     }
 
     /// As [`Self::run`], with an eye on host calls, returned for what it has seen.
@@ -106,7 +118,7 @@ impl Pvf {
         trace: W,
     ) -> Result<(Run, W), HostFailure> {
         let trace = Arc::new(Mutex::new(trace));
-        let run = self.run_watched(candidate, Some(trace.clone()))?;
+        let run = self.run_watched(candidate, Some(trace.clone()), &mut |_| {})?;
         match Arc::into_inner(trace) {
             Some(trace) => Ok((
                 run,
@@ -120,6 +132,7 @@ impl Pvf {
         &self,
         candidate: &[u8],
         trace: Option<SharedTrace>,
+        inspect: &mut dyn FnMut(&[u8]),
     ) -> Result<Run, HostFailure> {
         if self.parameters.ecc_rfc163 && !cfg!(feature = "ecc") {
             let what = "this build lacks the elliptic-curve functions that the parameters ask for";
@@ -139,7 +152,7 @@ impl Pvf {
         // Around the whole run: the start function may ask for it as well.
         let mut externalities = ValidationExternalities::new();
         set_and_run_with_externalities(&mut externalities, || {
-            self.instantiate_and_call(linked, candidate, trace)
+            self.instantiate_and_call(linked, candidate, trace, inspect)
         })
     }
 
@@ -148,6 +161,7 @@ impl Pvf {
         linked: &Linked<HostState>,
         candidate: &[u8],
         trace: Option<SharedTrace>,
+        inspect: &mut dyn FnMut(&[u8]),
     ) -> Result<Run, HostFailure> {
         let start = Instant::now();
         let state = HostState::new(self.parameters.log.clone(), trace);
@@ -168,6 +182,7 @@ impl Pvf {
         let start = Instant::now();
         let outcome = self.call(&mut instance, candidate)?;
         let execute_ns = nanoseconds(start);
+        inspect(instance.memory());
         let stats = instance.data().heap.as_ref().map(|heap| heap.stats());
         Ok(Run {
             execution: Execution {
@@ -255,6 +270,10 @@ impl LinearMemory for Instance<HostState> {
 
     fn grow(&mut self, pages: u32) -> Result<Option<u32>, HostFailure> {
         self.grow_memory(pages)
+    }
+
+    fn expect_use(&mut self, address: u32, bytes: u32) {
+        Instance::expect_use(self, address, bytes);
     }
 }
 

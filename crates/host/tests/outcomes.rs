@@ -531,3 +531,60 @@ fn one_validation_function_serves_many_threads() {
         }
     });
 }
+
+/// What is said of a module right after it was compiled is what a run says later.
+#[test]
+fn modules_that_cannot_be_linked_are_known_before() {
+    let checked = |wat: &str, ecc| {
+        let wasm = wat::parse_str(wat).expect("parses");
+        pvf_host::check_module(prepare(&wasm).info(), ecc).map_err(|(stage, _)| stage)
+    };
+    let taken_name = importing_memory(
+        r#"(import "env" "run" (memory 1))"#,
+        r#"(func (export "run"))"#,
+    );
+    for (wat, refused) in [
+        (doing("", ""), None),
+        (doing(MALLOC, ""), None),
+        (
+            doing(r#"(import "env" "nobody" (func (param f32)))"#, ""),
+            None,
+        ),
+        (doing(r#"(import "other" "f" (func))"#, ""), Some(Construct)),
+        (
+            doing(r#"(import "env" "t" (table 1 funcref))"#, ""),
+            Some(Construct),
+        ),
+        (
+            doing(
+                r#"(import "env" "ext_allocator_malloc_version_1" (func (param i64)))"#,
+                "",
+            ),
+            Some(Construct),
+        ),
+        (
+            doing(
+                r#"(import "env" "a" (func (param i32))) (import "env" "a" (func (param i64)))"#,
+                "",
+            ),
+            Some(Construct),
+        ),
+        (taken_name, Some(Prepare)),
+    ] {
+        assert_eq!(checked(&wat, false).err(), refused, "{wat}");
+        let outcome = run(&wat);
+        match (refused, &outcome) {
+            (None, Outcome::Valid(_)) => {}
+            (Some(expected), Outcome::Rejected { stage, .. }) => assert_eq!(*stage, expected),
+            _ => panic!("{wat}: {outcome:?}"),
+        }
+    }
+    let curve = doing(
+        r#"(import "env" "ext_host_calls_pallas_mul_version_1" (func))"#,
+        "",
+    );
+    assert_eq!(checked(&curve, false), Ok(()));
+    if cfg!(feature = "ecc") {
+        assert_eq!(checked(&curve, true), Err(Construct));
+    }
+}

@@ -32,7 +32,7 @@ pub(crate) unsafe fn run(
 ) -> Result<(), CallError> {
     altstack::ensure()?;
     // SAFETY: the reference ends before generated code is entered.
-    let (activation, stub) = unsafe { prepare(&mut *core, store, dispatch, function, slots) };
+    let (activation, stub) = unsafe { prepare(&mut *core, store, dispatch, function, slots)? };
     // SAFETY: the context was prepared for this stub, the store's address is in it together
     // with the dispatch function for it, and no reference to the store is in use.
     let left = activation.with(|| unsafe { arch::enter(activation.context, stub) });
@@ -59,11 +59,13 @@ fn prepare(
     dispatch: Dispatchers,
     function: u32,
     slots: &mut [u64],
-) -> (Activation, usize) {
+) -> Result<(Activation, usize), CallError> {
     let module = &core.module;
     let info = module.info();
-    let signature = info.functions[function as usize].signature;
-    let stub = module.code().base() + info.entry_stubs[signature as usize] as usize;
+    let stub = info
+        .entry_stub(function)
+        .ok_or(CallError::NoEntry(function))?;
+    let stub = module.code().base() + stub as usize;
     let Regions {
         memory,
         context: fields,
@@ -88,7 +90,7 @@ fn prepare(
         memory.as_ref().map_or(0..0, |memory| memory.reservation()),
         stack.reservation(),
     );
-    (activation, stub)
+    Ok((activation, stub))
 }
 
 /// The result of a run that a host call ended.

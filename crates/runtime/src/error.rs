@@ -195,6 +195,9 @@ pub enum CallError {
     /// No function has this index.
     #[error("there is no function {0}")]
     NoSuchFunction(u32),
+    /// The host cannot enter this function: none of its type is exported or the start function.
+    #[error("the host cannot enter function {0}: no function of its type is exported")]
+    NoEntry(u32),
     /// No export has this name.
     #[error("there is no export {0:?}")]
     NoSuchExport(String),

@@ -66,6 +66,12 @@ impl GuestMemory<'_> {
     pub fn grow(&mut self, pages: u32) -> Result<Option<u32>, HostFailure> {
         self.0.grow_memory(pages)
     }
+
+    /// Says that so many bytes from an address on are about to be written. Changes nothing but how fast that goes: the system
+    /// may supply the memory in larger pieces.
+    pub fn expect_use(&mut self, address: u32, bytes: u32) {
+        self.0.expect_use(address, bytes);
+    }
 }
 
 impl<T> Caller<'_, T> {

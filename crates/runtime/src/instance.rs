@@ -209,6 +209,12 @@ impl<T: 'static> Instance<T> {
         self.store.core.grow_memory(pages)
     }
 
+    /// Says that so many bytes from an address on are about to be written. Changes nothing but how fast that goes: the system
+    /// may supply the memory in larger pieces.
+    pub fn expect_use(&mut self, address: u32, bytes: u32) {
+        self.store.core.expect_use(address, bytes);
+    }
+
     /// The value of a global by index, imported ones counted.
     pub fn global(&self, index: u32) -> Option<Value> {
         let core = &self.store.core;

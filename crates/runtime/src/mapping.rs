@@ -191,6 +191,37 @@ impl Mapping {
         Ok(())
     }
 
+    /// Says whether large pages are wanted for a range. Whether there are any is the system's affair.
+    pub fn prefer_large_pages(&mut self, range: Range<usize>, wanted: bool) {
+        if range.is_empty() {
+            return;
+        }
+        self.check(&range);
+        let advice = match wanted {
+            true => libc::MADV_HUGEPAGE,
+            false => libc::MADV_NOHUGEPAGE,
+        };
+        // SAFETY: the range lies within this mapping, which `&mut self` owns; contents stay. A refusal changes nothing.
+        unsafe { libc::madvise(self.base().add(range.start).cast(), range.len(), advice) };
+    }
+
+    /// Asks for the pages of a range all at once, as writing to each would do one by one.
+    pub fn populate(&mut self, range: Range<usize>) {
+        if range.is_empty() {
+            return;
+        }
+        self.check(&range);
+        // SAFETY: the range lies within this mapping, which `&mut self` owns; contents stay. Where it is refused, or unknown
+        // (before Linux 5.14), pages come when they are touched.
+        unsafe {
+            libc::madvise(
+                self.base().add(range.start).cast(),
+                range.len(),
+                libc::MADV_POPULATE_WRITE,
+            )
+        };
+    }
+
     /// Puts a private, writable, copy-on-write view of a part of a file at a range.
     pub fn map_file(
         &mut self,

@@ -49,7 +49,7 @@ fn symbols(module: &Module, name: &dyn Fn(u32) -> String) -> Vec<Symbol> {
         .collect();
     all.sort_by_key(|symbol| symbol.address);
     let stubs = all.last().map_or(0, |last| last.code.end);
-    let entries = info.entry_stubs.iter().min();
+    let entries = info.entry_stubs.iter().flatten().min();
     let entries = entries.map_or(code_bytes, |&offset| offset as usize);
     all.push(symbol(stubs, entries, "[call of the host]".to_owned()));
     all.push(symbol(

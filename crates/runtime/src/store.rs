@@ -232,6 +232,13 @@ impl Core {
         Ok(old)
     }
 
+    /// Says that all of a range of memory is about to be written.
+    pub fn expect_use(&mut self, address: u32, bytes: u32) {
+        if let Some(memory) = &mut self.regions.memory {
+            memory.expect_use(address as usize..address as usize + bytes as usize);
+        }
+    }
+
     fn publish_memory_size(&mut self) {
         let bytes = self.memory_slice().len() as u64;
         debug_assert!(bytes.is_multiple_of(PAGE_BYTES), "memory consists of pages");

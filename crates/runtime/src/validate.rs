@@ -47,8 +47,8 @@ fn code(module: &ModuleInfo, code_bytes: u64) -> Checked {
         let most = signature.params.len().max(signature.results.len());
         ensure(most <= slots, "too many values in signature", index)?;
         let stub = module.entry_stubs.get(index);
-        let within = stub.is_some_and(|&stub| u64::from(stub) < code_bytes);
-        ensure(within, "no entry stub for signature", index)?;
+        let within = stub.is_some_and(|stub| stub.is_none_or(|stub| u64::from(stub) < code_bytes));
+        ensure(within, "no place for the entry stub of signature", index)?;
     }
     for (index, function) in module.functions.iter().enumerate() {
         let known = (function.signature as usize) < module.signatures.len();
@@ -63,7 +63,11 @@ fn code(module: &ModuleInfo, code_bytes: u64) -> Checked {
     let plain = module
         .function_type(start)
         .is_some_and(|ty| ty.params.is_empty() && ty.results.is_empty());
-    ensure(plain, "unsuitable start function", start as usize)
+    ensure(
+        plain && module.entry_stub(start).is_some(),
+        "unsuitable start function",
+        start as usize,
+    )
 }
 
 fn imports(module: &ModuleInfo) -> Checked {
@@ -121,7 +125,7 @@ fn evaluates(module: &ModuleInfo, expression: ConstExpr) -> bool {
 fn exports(module: &ModuleInfo) -> Checked {
     for (index, export) in module.exports.iter().enumerate() {
         let exists = match export.kind {
-            ExportKind::Function(function) => (function as usize) < module.functions.len(),
+            ExportKind::Function(function) => module.entry_stub(function).is_some(),
             ExportKind::Global(global) => (global as usize) < module.globals.len(),
             ExportKind::Table => module.table.is_some(),
             ExportKind::Memory => module.memory.is_some(),

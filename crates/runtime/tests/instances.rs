@@ -128,6 +128,37 @@ fn pages_grown_after_a_reset_are_zero() {
     assert!(instance.memory()[65_536..].iter().all(|&byte| byte == 0));
 }
 
+/// What the host says about use is advice: contents and sizes stay, wherever the range lies.
+#[test]
+fn expected_use_changes_nothing() {
+    let mut artifact = artifact();
+    if let Some(memory) = &mut artifact.module.memory {
+        memory.maximum = Some(400);
+    }
+    let mut instance = new(artifact, &linker()).unwrap();
+    instance.grow_memory(300).unwrap().unwrap();
+    let size = instance.memory().len();
+    instance.memory_mut()[5_000_000] = 7;
+    let before = instance.memory().to_vec();
+    let ranges = [
+        (0, u32::MAX),
+        (1, 20_000_000),
+        (65_536, 4 << 20),
+        (70_000, 100_000),
+        (u32::MAX, 4 << 20),
+        (100, 0),
+    ];
+    for (address, bytes) in ranges {
+        instance.expect_use(address, bytes);
+        assert!(instance.memory() == before);
+    }
+    instance.memory_mut().fill(9);
+    instance.reset(State::default()).unwrap();
+    instance.grow_memory(300).unwrap().unwrap();
+    assert_eq!(instance.memory().len(), size);
+    assert!(instance.memory()[65_536..].iter().all(|&byte| byte == 0));
+}
+
 #[test]
 fn bulk_memory_operations() {
     use TrapKind::MemoryOutOfBounds;

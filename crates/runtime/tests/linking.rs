@@ -149,8 +149,9 @@ fn inconsistent_metadata_is_turned_down() {
     let changes: &[Change] = &[
         |it| it.code.clear(),
         |it| it.data.truncate(20),
-        |it| it.module.entry_stubs[3] = u32::MAX,
+        |it| it.module.entry_stubs[3] = Some(u32::MAX),
         |it| it.module.entry_stubs.truncate(3),
+        |it| it.module.entry_stubs.fill(None),
         |it| it.module.functions[5].code_offset = u32::MAX,
         |it| it.module.functions[5].signature = 1000,
         |it| it.module.functions.truncate(3),

@@ -239,7 +239,7 @@ fn errors_and_panics_are_traps_at_the_call() {
 
 #[test]
 fn the_host_calls_an_import_itself() {
-    let mut instance = instance("");
+    let mut instance = instance(r#"(export "two" (func 2)) (export "fail" (func 6))"#);
     let two = instance.call(2, &[Value::I64(10), Value::I32(3)]).unwrap();
     assert_eq!(two, [Value::I64(7)]);
     let trap = trap(instance.call(6, &[Value::I32(1)]));

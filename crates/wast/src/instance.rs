@@ -4,6 +4,7 @@ use crate::Feature;
 use crate::language::{Standing, standing};
 use crate::link::{Binding, LinkFailure, Registry};
 use crate::nan::NanSources;
+use crate::observer::{Called, Observer};
 use crate::reason::SkipReason;
 use crate::script::Options;
 use pvf_executor::artifact::{ExportKind, FuncType, Import, ImportKind, ModuleInfo};
@@ -81,6 +82,7 @@ pub struct Instance {
     nan_sources: NanSources,
     inner: RefCell<pvf_executor::Instance<Links>>,
     diverged: Cell<Option<SkipReason>>,
+    observer: Option<Observer>,
 }
 
 impl Instance {
@@ -113,6 +115,7 @@ impl Instance {
             nan_sources: NanSources::of(wasm),
             inner: RefCell::new(instance),
             diverged: Cell::new(None),
+            observer: options.observer.clone(),
         })
     }
 
@@ -171,6 +174,21 @@ impl Instance {
         let result = instance.call_export(export, arguments);
         if let Some(reason) = instance.data_mut().skipped.take() {
             return Err(CallFailure::Skipped(reason));
+        }
+        let ending = match &result {
+            Ok(results) => Some(Ok(&results[..])),
+            Err(CallError::Trap(trap)) => Some(Err(trap.kind)),
+            Err(_) => None,
+        };
+        if let (Some(observer), Some(ending)) = (&self.observer, ending) {
+            observer.observe(&Called {
+                export,
+                ending,
+                gas_used: instance.gas_used(),
+                stack_native_peak: instance.stack_native_peak(),
+                stack_logical_peak: instance.stack_logical_peak(),
+                memory: instance.memory(),
+            });
         }
         result.map_err(|error| match error {
             CallError::Trap(trap) => CallFailure::Trap(trap),

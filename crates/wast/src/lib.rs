@@ -17,12 +17,14 @@ mod language;
 mod link;
 mod literal;
 mod nan;
+mod observer;
 mod reason;
 mod report;
 mod script;
 
 pub use language::{Standing, standing};
 pub use literal::{LiteralError, parse_value, show_value, type_name};
+pub use observer::{Called, Observer};
 pub use reason::{Feature, Shared, SkipReason};
 pub use report::Report;
 pub use script::{Options, ScriptError, run_script};

@@ -5,6 +5,7 @@ use crate::expect;
 use crate::instance::{CallFailure, Instance, LoadFailure, NotInstantiated, load};
 use crate::language::made_valid_by;
 use crate::link::{Registry, Slot};
+use crate::observer::Observer;
 use crate::{Feature, Report, SkipReason};
 use pvf_executor::{Metering, Module, Value};
 use pvf_spec::{ExecutionParameters, Features, Trap, TrapKind};
@@ -25,6 +26,8 @@ pub struct Options {
     pub metering: Metering,
     /// What instances are made with.
     pub parameters: ExecutionParameters,
+    /// Is shown every call of an exported function.
+    pub observer: Option<Observer>,
 }
 
 impl Default for Options {
@@ -34,6 +37,7 @@ impl Default for Options {
             features: Features::ALL,
             metering: Metering::default(),
             parameters: ExecutionParameters::WASM,
+            observer: None,
         }
     }
 }

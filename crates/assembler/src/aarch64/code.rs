@@ -76,6 +76,17 @@ impl Assembler {
         self.buffer.into_bytes()
     }
 
+    /// The code, after which the assembler is as [`clear`](Self::clear)ed. Much code is handed over where it is, and
+    /// the assembler's allocations with it; little is copied.
+    pub fn take_code(&mut self) -> Vec<u8> {
+        let code = self.buffer.take();
+        match self.pending.is_large() {
+            true => *self = Self::default(),
+            false => self.clear(),
+        }
+        code
+    }
+
     /// Overwrites the four bytes at `at` with `value`, little-endian.
     ///
     /// # Panics

@@ -36,6 +36,9 @@ pub(super) enum Field {
     Done = 6,
 }
 
+/// So many labels or waiting instructions are not kept room for.
+const LARGE: usize = 1 << 16;
+
 /// The classes of reach, nearest first.
 #[derive(Copy, Clone, PartialEq, Eq, Debug, PartialOrd, Ord)]
 enum Class {
@@ -155,6 +158,11 @@ impl Pending {
         self.counts = [0; 3];
         self.others = 0;
         self.limit = u32::MAX;
+    }
+
+    /// Whether there is room for more than is worth keeping.
+    pub(super) fn is_large(&self) -> bool {
+        self.list.capacity().max(self.chains.capacity()) > LARGE
     }
 
     #[inline(always)]

@@ -14,8 +14,10 @@ use crate::label::{FinishError, Label, Labels};
 pub struct Assembler {
     pub(super) buffer: CodeBuffer,
     labels: Labels,
-    /// 32-bit fields that refer to labels unbound when they were emitted.
-    fixups: Vec<Fixup>,
+    /// 32-bit distances to labels unbound when they were emitted.
+    distances: Vec<Distance>,
+    /// Tables of differences of labels. Until these are known, the code holds the labels' numbers there.
+    tables: Vec<Differences>,
     /// Short jumps to labels not bound yet, oldest first. Few at any time: each
     /// is resolved or found out of range within 128 bytes.
     short_jumps: Vec<ShortJump>,
@@ -23,22 +25,21 @@ pub struct Assembler {
     error: Option<FinishError>,
 }
 
-/// A 32-bit field to be filled in when all labels are bound.
+/// A 32-bit field to be filled in when all labels are bound: the target minus the end of the field.
 #[derive(Copy, Clone, Debug)]
-struct Fixup {
+struct Distance {
     at: u32,
     target: Label,
-    kind: FixupKind,
 }
 
+/// Fields of 32 bits, one behind the other, to be filled in when all labels are bound: each target minus the base.
 #[derive(Copy, Clone, Debug)]
-enum FixupKind {
-    /// Target minus the end of the field.
-    Distance,
-    /// Target minus base, any sign.
-    SignedDifference(Label),
-    /// Target minus base, which must not be negative.
-    UnsignedDifference(Label),
+struct Differences {
+    at: u32,
+    count: u32,
+    base: Label,
+    /// Must not be negative.
+    unsigned: bool,
 }
 
 /// A short jump whose 8-bit field at `at` waits for its label.
@@ -47,6 +48,9 @@ struct ShortJump {
     at: u32,
     target: Label,
 }
+
+/// So many labels or distances are not kept room for.
+const LARGE: usize = 1 << 16;
 
 /// The manual's recommended no-operations of one to nine bytes.
 const NOPS: [&[u8]; 9] = [
@@ -80,7 +84,8 @@ impl Assembler {
     pub fn clear(&mut self) {
         self.buffer.clear();
         self.labels.clear();
-        self.fixups.clear();
+        self.distances.clear();
+        self.tables.clear();
         self.short_jumps.clear();
         self.error = None;
     }
@@ -101,6 +106,18 @@ impl Assembler {
     /// The code, without the assembler.
     pub fn into_code(self) -> Vec<u8> {
         self.buffer.into_bytes()
+    }
+
+    /// The code, after which the assembler is as [`clear`](Self::clear)ed. Much code is handed over where it is, and
+    /// the assembler's allocations with it; little is copied.
+    pub fn take_code(&mut self) -> Vec<u8> {
+        let code = self.buffer.take();
+        let large = self.labels.len() > LARGE || self.distances.capacity() > LARGE;
+        match large {
+            true => *self = Self::default(),
+            false => self.clear(),
+        }
+        code
     }
 
     /// Overwrites the four bytes at `at` with `value`, little-endian.
@@ -170,21 +187,31 @@ impl Assembler {
 
     /// `target - base` as an `i32`, such as an entry of a jump table.
     pub fn emit_label_difference_i32(&mut self, target: Label, base: Label) {
-        self.emit_difference(target, FixupKind::SignedDifference(base));
+        self.emit_difference(target, base, false);
     }
 
     /// `target - base` as a `u32`; `target` must not lie before `base`.
     pub fn emit_label_difference_u32(&mut self, target: Label, base: Label) {
-        self.emit_difference(target, FixupKind::UnsignedDifference(base));
+        self.emit_difference(target, base, true);
     }
 
-    fn emit_difference(&mut self, target: Label, kind: FixupKind) {
-        self.fixups.push(Fixup {
-            at: self.offset(),
-            target,
-            kind,
-        });
-        self.buffer.put_word(0, 4);
+    fn emit_difference(&mut self, target: Label, base: Label, unsigned: bool) {
+        let at = self.offset();
+        match self.tables.last_mut() {
+            Some(last)
+                if last.at + 4 * last.count == at
+                    && (last.base, last.unsigned) == (base, unsigned) =>
+            {
+                last.count += 1;
+            }
+            _ => self.tables.push(Differences {
+                at,
+                count: 1,
+                base,
+                unsigned,
+            }),
+        }
+        self.buffer.put_word(u64::from(target.number()), 4);
     }
 
     /// `lea dst, [rip + label]`: the address of `label`.
@@ -212,11 +239,22 @@ impl Assembler {
                 bytes: self.buffer.len(),
             });
         }
-        for &fixup in &self.fixups {
-            let value = resolve(&self.labels, fixup)?;
-            self.buffer.patch_u32(fixup.at, value);
+        let Self {
+            buffer,
+            labels,
+            distances,
+            tables,
+            ..
+        } = self;
+        for &Distance { at, target } in &*distances {
+            let target = labels.known(target, at)?;
+            buffer.patch_u32(at, target.wrapping_sub(at + 4));
         }
-        self.fixups.clear();
+        for table in &*tables {
+            table.fill_in(buffer, labels)?;
+        }
+        distances.clear();
+        tables.clear();
         Ok(())
     }
 
@@ -227,10 +265,9 @@ impl Assembler {
         match self.labels.offset(label) {
             Some(target) => target.wrapping_sub(field).wrapping_sub(4) as i32,
             None => {
-                self.fixups.push(Fixup {
+                self.distances.push(Distance {
                     at: field,
                     target: label,
-                    kind: FixupKind::Distance,
                 });
                 0
             }
@@ -265,21 +302,21 @@ impl Assembler {
     }
 }
 
-/// The value of a fix-up's field. All offsets are below 2^31.
-fn resolve(labels: &Labels, fixup: Fixup) -> Result<u32, FinishError> {
-    let Fixup { at, target, kind } = fixup;
-    let offset_of = |label| {
-        labels
-            .offset(label)
-            .ok_or(FinishError::UnboundLabel { label, at })
-    };
-    let target = offset_of(target)?;
-    match kind {
-        FixupKind::Distance => Ok(target.wrapping_sub(at + 4)),
-        FixupKind::SignedDifference(base) => Ok(target.wrapping_sub(offset_of(base)?)),
-        FixupKind::UnsignedDifference(base) => target
-            .checked_sub(offset_of(base)?)
-            .ok_or(FinishError::NegativeDifference { label: base, at }),
+impl Differences {
+    /// From the numbers of labels to their differences. All offsets are below 2^31.
+    fn fill_in(&self, buffer: &mut CodeBuffer, labels: &Labels) -> Result<(), FinishError> {
+        for at in (self.at..).step_by(4).take(self.count as usize) {
+            let label = Label::from_number(buffer.read_u32(at));
+            let (target, base) = (labels.known(label, at)?, labels.known(self.base, at)?);
+            if self.unsigned && target < base {
+                return Err(FinishError::NegativeDifference {
+                    label: self.base,
+                    at,
+                });
+            }
+            buffer.patch_u32(at, target.wrapping_sub(base));
+        }
+        Ok(())
     }
 }
 

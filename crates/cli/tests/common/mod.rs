@@ -29,6 +29,19 @@ impl Ran {
     }
 }
 
+/// The built `pvf`, to be given arguments; under the emulator that these tests run under, if they do.
+pub fn program() -> Command {
+    let pvf = env!("CARGO_BIN_EXE_pvf");
+    match std::env::var_os("PVF_TEST_RUNNER") {
+        Some(runner) => {
+            let mut command = Command::new(runner);
+            command.arg(pvf);
+            command
+        }
+        None => Command::new(pvf),
+    }
+}
+
 /// Runs `pvf`.
 pub fn pvf<I: IntoIterator>(args: I) -> Ran
 where
@@ -42,7 +55,7 @@ pub fn pvf_with_stdin<I: IntoIterator>(args: I, stdin: &[u8]) -> Ran
 where
     I::Item: AsRef<std::ffi::OsStr>,
 {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_pvf"))
+    let mut child = program()
         .args(args)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -37,14 +37,16 @@ pub(super) enum EventKind {
     Stop,
 }
 
-/// An event with a local or a label.
+/// An event with a local or a label, in five bytes.
 #[derive(Clone, Copy)]
+#[repr(Rust, packed)]
 pub(super) struct Event {
     kind: EventKind,
     argument: u32,
 }
 
 impl Event {
+    #[inline(always)]
     pub fn new(kind: EventKind, argument: u32) -> Self {
         Self { kind, argument }
     }
@@ -57,15 +59,21 @@ pub(super) struct Liveness {
     words: usize,
     /// One set per label.
     live: Vec<u64>,
-    /// Two sets per loop: accessed, written.
+    /// Two sets, accessed and written, for each of the open loops, the innermost last.
+    open: Vec<u64>,
+    /// The same of loops that have ended; loops one after the other that have the same sets share them.
     loops: Vec<u64>,
+    /// Where the sets of each loop are.
+    places: Vec<u32>,
 }
 
 impl Liveness {
     pub fn begin(&mut self, tracked: u32) {
         self.words = tracked.div_ceil(64) as usize;
         self.live.clear();
+        self.open.clear();
         self.loops.clear();
+        self.places.clear();
     }
 
     pub fn live(&self, label: LabelId) -> &[u64] {
@@ -73,52 +81,53 @@ impl Liveness {
     }
 
     pub fn accessed(&self, number: u32) -> &[u64] {
-        &self.loops[number as usize * 2 * self.words..][..self.words]
+        &self.loops[self.places[number as usize] as usize..][..self.words]
     }
 
     pub fn written(&self, number: u32) -> &[u64] {
-        &self.loops[(number as usize * 2 + 1) * self.words..][..self.words]
+        &self.loops[self.places[number as usize] as usize + self.words..][..self.words]
     }
 
-    /// A new loop's number.
-    pub fn add_loop(&mut self) -> u32 {
-        let number = self.loops.len().checked_div(2 * self.words).unwrap_or(0);
-        self.loops.resize(self.loops.len() + 2 * self.words, 0);
-        number as u32
+    /// A new loop in the innermost one; its number.
+    pub fn enter_loop(&mut self) -> u32 {
+        self.open.resize(self.open.len() + 2 * self.words, 0);
+        self.places.push(0);
+        self.places.len() as u32 - 1
     }
 
     /// Notes an access in the innermost loop.
-    pub fn access(&mut self, number: u32, local: u32, write: bool) {
+    pub fn access(&mut self, local: u32, write: bool) {
         if local < TRACKED_LOCALS {
-            let at = number as usize * 2 * self.words + local as usize / 64;
+            let at = self.open.len() - 2 * self.words + local as usize / 64;
             let bit = 1 << (local % 64);
-            self.loops[at] |= bit;
+            self.open[at] |= bit;
             if write {
-                self.loops[at + self.words] |= bit;
+                self.open[at + self.words] |= bit;
             }
         }
     }
 
-    /// What is accessed in a loop is accessed in the one around it.
-    pub fn merge_loop(&mut self, inner: u32, outer: u32) {
+    /// The innermost loop, which has this number, has ended. What is accessed in it is accessed in the one around it.
+    pub fn leave_loop(&mut self, number: u32) {
         let size = 2 * self.words;
-        let (before, after) = self.loops.split_at_mut(inner as usize * size);
-        let outer = &mut before[outer as usize * size..][..size];
-        outer
-            .iter_mut()
-            .zip(after)
-            .for_each(|(outer, inner)| *outer |= *inner);
+        let start = self.open.len() - size;
+        let (outer, inner) = self.open.split_at_mut(start);
+        if !self.loops.ends_with(inner) {
+            self.loops.extend_from_slice(inner);
+        }
+        self.places[number as usize] = (self.loops.len() - size) as u32;
+        let around = outer.len().saturating_sub(size);
+        for (outer, inner) in outer[around..].iter_mut().zip(&*inner) {
+            *outer |= inner;
+        }
+        self.open.truncate(start);
     }
 
-    /// Finds the live sets of all labels; fills `dead` with a flag per local access in
+    /// Finds the live sets of all labels; fills `dead`, which has a flag per local access in
     /// forward order.
-    pub fn solve(&mut self, events: &[Event], labels: &[LabelInfo], dead: &mut Vec<bool>) {
-        let accesses = events
-            .iter()
-            .filter(|event| event.kind as u8 <= EventKind::Tee as u8);
-        dead.resize(accesses.count(), false);
+    pub fn solve(&mut self, events: &[Event], labels: &[LabelInfo], dead: &mut [bool]) {
         self.live.resize(labels.len() * self.words, 0);
-        let has_loops = labels.iter().any(|label| label.loop_number.is_some());
+        let has_loops = labels.iter().any(|label| label.loop_number().is_some());
         for pass in 1.. {
             let changed = self.pass(events, labels, dead);
             if !has_loops || !changed {
@@ -128,7 +137,7 @@ impl Liveness {
                 for (label, _) in labels
                     .iter()
                     .enumerate()
-                    .filter(|(_, info)| info.loop_number.is_some())
+                    .filter(|(_, info)| info.loop_number().is_some())
                 {
                     self.live[label * self.words..][..self.words].fill(u64::MAX);
                 }
@@ -165,18 +174,19 @@ impl Liveness {
         let mut access = dead.len();
         let (sets, _) = self.live.as_chunks_mut::<W>();
         for event in events.iter().rev() {
-            let argument = event.argument as usize;
-            match event.kind {
+            let Event { kind, argument } = *event;
+            let argument = argument as usize;
+            match kind {
                 EventKind::Get | EventKind::Set | EventKind::Tee => {
                     access -= 1;
-                    if event.argument >= TRACKED_LOCALS {
+                    if argument >= TRACKED_LOCALS as usize {
                         dead[access] = false;
                         continue;
                     }
                     let word = &mut now[argument / 64];
                     let bit = 1 << (argument % 64);
                     dead[access] = *word & bit == 0;
-                    if event.kind == EventKind::Get {
+                    if kind == EventKind::Get {
                         *word |= bit;
                     } else {
                         *word &= !bit;
@@ -190,7 +200,7 @@ impl Liveness {
                     now = sets[argument];
                 }
                 EventKind::IfStart => {
-                    let other = argument + usize::from(labels[argument].has_else);
+                    let other = argument + usize::from(labels[argument].has_else());
                     union(&mut now, &sets[other]);
                 }
                 EventKind::LoopStart => {

@@ -27,6 +27,8 @@ pub(super) struct Frame {
     skipped: bool,
     /// A branch goes to the frame's end.
     targeted: bool,
+    /// The `br_table` that referred to it last.
+    table: u32,
 }
 
 impl Frame {
@@ -42,6 +44,7 @@ impl Frame {
             unreachable: false,
             skipped: false,
             targeted: false,
+            table: 0,
         }
     }
 }
@@ -59,10 +62,14 @@ pub(super) struct Walk<'w> {
     events: &'w mut Vec<Event>,
     /// Numbers and labels of the loops open here.
     open_loops: Vec<(u32, LabelId)>,
-    /// The loop met last, and the index of its first instruction.
-    last_loop: (LabelId, usize),
+    /// The loop met last, the index of its first instruction, and where that begins.
+    last_loop: (LabelId, usize, u32),
     /// The operator before was the first call met in the loop of this label.
     last_call: Option<LabelId>,
+    /// `br_table`s so far.
+    tables: u32,
+    /// Accesses of locals so far.
+    accesses: usize,
 }
 
 impl<'w> Walk<'w> {
@@ -78,9 +85,16 @@ impl<'w> Walk<'w> {
             frames,
             events,
             open_loops: Vec::new(),
-            last_loop: (0, 0),
+            last_loop: (0, 0, 0),
             last_call: None,
+            tables: 0,
+            accesses: 0,
         }
+    }
+
+    /// How many accesses of locals can be reached.
+    pub fn accesses(&self) -> usize {
+        self.accesses
     }
 
     /// Notes the operand height behind an operator that can be reached.
@@ -160,13 +174,12 @@ impl<'w> Walk<'w> {
             }
             Operator::BrIf { relative_depth } => Instruction::BrIf(self.branch(relative_depth)),
             Operator::BrTable { ref targets } => {
+                self.tables += 1;
                 for target in targets.targets() {
                     // The validator has read the same targets without an error.
-                    let label = self.branch(target.expect("targets were validated"));
-                    self.analysis.code.add_target(label);
+                    self.table_target(target.expect("targets were validated"));
                 }
-                let label = self.branch(targets.default());
-                self.analysis.code.add_target(label);
+                self.table_target(targets.default());
                 self.stop();
                 self.analysis.code.end_table()
             }
@@ -177,7 +190,7 @@ impl<'w> Walk<'w> {
             Operator::Unreachable => {
                 if let Some(label) = self.last_call {
                     // A call that does not come back (a panic) is no part of the loop.
-                    self.analysis.labels[label as usize].has_calls = false;
+                    self.analysis.labels[label as usize].set(LabelInfo::HAS_CALLS, false);
                 }
                 self.stop();
                 Instruction::Unreachable
@@ -203,8 +216,8 @@ impl<'w> Walk<'w> {
         self.analysis.is_leaf = false;
         if let Some(&(_, label)) = self.open_loops.last() {
             let info = &mut self.analysis.labels[label as usize];
-            if !info.has_calls {
-                info.has_calls = true;
+            if !info.has_calls() {
+                info.set(LabelInfo::HAS_CALLS, true);
                 self.last_call = Some(label);
             }
         }
@@ -215,11 +228,10 @@ impl<'w> Walk<'w> {
         if let Some(weight) = self.analysis.weights.get_mut(local as usize) {
             *weight = weight.saturating_add(1 << (LOOP_WEIGHT_SHIFT * depth));
         }
-        if let Some(&(number, _)) = self.open_loops.last() {
-            self.analysis
-                .liveness
-                .access(number, local, kind != EventKind::Get);
+        if !self.open_loops.is_empty() {
+            self.analysis.liveness.access(local, kind != EventKind::Get);
         }
+        self.accesses += 1;
         self.event(kind, local);
     }
 
@@ -238,10 +250,10 @@ impl<'w> Walk<'w> {
         let label = frame.label;
         let mut info = LabelInfo::default();
         if kind == FrameKind::Loop {
-            let number = self.analysis.liveness.add_loop();
-            info.loop_number = Some(number);
+            let number = self.analysis.liveness.enter_loop();
+            info = LabelInfo::of_loop(number);
             self.open_loops.push((number, label));
-            self.last_loop = (label, self.analysis.code.instructions().len());
+            self.last_loop = (label, self.analysis.code.instructions().len(), offset);
             self.event(EventKind::LoopStart, label);
         }
         self.analysis.labels.push(info);
@@ -267,7 +279,7 @@ impl<'w> Walk<'w> {
         frame.unreachable = false;
         frame.kind = FrameKind::Else;
         let label = frame.label;
-        self.analysis.labels[label as usize].has_else = true;
+        self.analysis.labels[label as usize].set(LabelInfo::HAS_ELSE, true);
         self.event(EventKind::Else, label);
         self.push(Instruction::Else, offset);
     }
@@ -296,7 +308,7 @@ impl<'w> Walk<'w> {
     }
 
     fn leave_loop(&mut self, label: LabelId) {
-        let (last, start) = self.last_loop;
+        let (last, start, offset) = self.last_loop;
         if last == label {
             // No loop began in it.
             let instructions = start..self.analysis.code.instructions().len();
@@ -304,14 +316,17 @@ impl<'w> Walk<'w> {
                 self.analysis.candidates.push(Candidate {
                     label,
                     instructions,
+                    offset,
                 });
             }
         }
-        let inner = self.open_loops.pop();
-        if let (Some((inner, _)), Some(&(outer, outer_label))) = (inner, self.open_loops.last()) {
-            self.analysis.liveness.merge_loop(inner, outer);
-            let has_calls = self.analysis.labels[label as usize].has_calls;
-            self.analysis.labels[outer_label as usize].has_calls |= has_calls;
+        if let Some((number, _)) = self.open_loops.pop() {
+            self.analysis.liveness.leave_loop(number);
+        }
+        if let Some(&(_, outer_label)) = self.open_loops.last()
+            && self.analysis.labels[label as usize].has_calls()
+        {
+            self.analysis.labels[outer_label as usize].set(LabelInfo::HAS_CALLS, true);
         }
     }
 
@@ -322,6 +337,17 @@ impl<'w> Walk<'w> {
         let label = self.frames[at].label;
         self.event(EventKind::Branch, label);
         label
+    }
+
+    /// Notes a target of the present `br_table`; its label once.
+    fn table_target(&mut self, depth: u32) {
+        let at = self.frames.len() - 1 - depth as usize;
+        if self.frames[at].table != self.tables {
+            self.frames[at].table = self.tables;
+            self.branch(depth);
+        }
+        let label = self.frames[at].label;
+        self.analysis.code.add_target(label);
     }
 
     fn stop(&mut self) {

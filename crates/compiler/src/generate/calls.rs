@@ -11,9 +11,33 @@ use crate::abi::{BUILTIN_FLAG, Builtin};
 use crate::artifact::{FuncType, ValType};
 use crate::target::masm::{Class, Convention, MacroAssembler, Place, Reg, Registers};
 use pvf_spec::SLOT_BYTES;
+use std::sync::OnceLock;
+
+/// The calling conventions of all signatures, made when they are first asked for: types that no code uses have
+/// none.
+pub(crate) struct Conventions {
+    registers: &'static Registers,
+    made: Vec<OnceLock<Box<Convention>>>,
+}
+
+impl Conventions {
+    /// Those of so many signatures.
+    pub fn new(signatures: usize, registers: &'static Registers) -> Self {
+        let made = std::iter::repeat_with(OnceLock::new).take(signatures);
+        Self {
+            registers,
+            made: made.collect(),
+        }
+    }
+
+    /// That of the signature with this index.
+    pub fn of(&self, signature: u32, ty: &FuncType) -> &Convention {
+        self.made[signature as usize].get_or_init(|| Box::new(convention(ty, self.registers)))
+    }
+}
 
 /// Where parameters and results of a type are.
-pub(crate) fn convention(ty: &FuncType, registers: &Registers) -> Convention {
+fn convention(ty: &FuncType, registers: &Registers) -> Convention {
     let (mut general, mut float) = (
         registers.general_arguments.iter(),
         registers.float_arguments.iter(),
@@ -62,7 +86,7 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
     pub(super) fn call(&mut self, function: u32) {
         let info = &self.context.module.info;
         let signature = info.functions[function as usize].signature;
-        let convention: &'g Convention = &self.context.conventions[signature as usize];
+        let convention: &'g Convention = self.context.convention(signature);
         self.pass_arguments(convention, None);
         self.masm.call(function);
         if function < info.imported_functions {
@@ -72,7 +96,7 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
     }
 
     pub(super) fn call_indirect(&mut self, signature: u32) {
-        let convention: &'g Convention = &self.context.conventions[signature as usize];
+        let convention: &'g Convention = self.context.convention(signature);
         let table = self
             .context
             .table
@@ -113,14 +137,14 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
         origins.clear();
         for position in first..first + count {
             let operand = self.state.operands[position];
-            origins.push(self.origin(operand.location, position as u32));
+            origins.push(self.origin(operand.location));
         }
         if convention
             .params
             .iter()
             .any(|place| place.register.is_none())
         {
-            self.pass_in_slots(convention, &mut origins);
+            self.pass_in_slots(convention, first, &mut origins);
         }
         self.edge_moves.clear();
         for (place, origin) in convention.params.iter().zip(&origins) {
@@ -141,9 +165,10 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
     /// Arguments in slots. Homes of operands lie as far above their slots as the stack is
     /// below its greatest height, so that from the last argument to the first no store
     /// overwrites what is still to be read, if arguments for registers leave their homes too.
-    fn pass_in_slots(&mut self, convention: &Convention, origins: &mut [Origin]) {
-        for (place, origin) in convention.params.iter().zip(origins).rev() {
-            let from_home = matches!(origin, Origin::Slot(_));
+    fn pass_in_slots(&mut self, convention: &Convention, first: usize, origins: &mut [Origin]) {
+        for (param, (place, origin)) in convention.params.iter().zip(origins).enumerate().rev() {
+            let location = self.state.operands[first + param].location;
+            let from_home = matches!(location, Location::Home(_));
             if place.register.is_none() || from_home {
                 self.write_slot(place.ty, place.slot, *origin);
                 *origin = Origin::Slot(place.slot);
@@ -153,7 +178,7 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
 
     /// Sends home every local and every operand below a position that is only in a register.
     fn send_home(&mut self, below: u32) {
-        for position in self.state.settled as u32..below {
+        for position in self.state.settled() as u32..below {
             match self.state.operands[position as usize].location {
                 Location::Reg(register) => self.spill_register(register),
                 // Old ones would be looked at again at every call.
@@ -164,7 +189,7 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
             }
         }
         let waiting = below.saturating_sub(WAITING_READS) as usize;
-        self.state.settled = self.state.settled.max(waiting);
+        self.state.set_settled(self.state.settled().max(waiting));
         for register in self.state.held.iter() {
             let local = self.state.holder(register);
             if !self.state.home.contains(local) {
@@ -194,7 +219,7 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
                     // Homes lie at or above the slots, the first result's highest.
                     let home = self.operand_slot(base + result);
                     self.write_slot(place.ty, home, Origin::Slot(place.slot));
-                    self.state.push(place.ty, Location::Home);
+                    self.state.push(place.ty, Location::Home(base + result));
                 }
             }
         }
@@ -209,7 +234,7 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
             [] => {}
             [ty] => {
                 let operand = self.state.operands[first as usize];
-                let origin = self.origin(operand.location, first);
+                let origin = self.origin(operand.location);
                 self.edge_moves.clear();
                 self.edge_moves.add(self.registers.result(ty), origin, ty);
                 self.edge_moves.emit(self.masm);
@@ -234,7 +259,7 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
             .collect();
         for (position, (place, &home)) in (first..).zip(convention.results.iter().zip(&homes)) {
             let operand = self.state.operands[position as usize];
-            let origin = self.origin(operand.location, position);
+            let origin = self.origin(operand.location);
             self.write_slot(place.ty, home, origin);
         }
         for (place, home) in convention.results.iter().zip(homes) {

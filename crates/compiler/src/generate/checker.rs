@@ -74,10 +74,6 @@ impl State {
     fn check_operands(&self, tracked: usize) {
         let mut references = vec![0; tracked];
         for (position, operand) in self.operands.iter().enumerate() {
-            assert_eq!(
-                operand.position as usize, position,
-                "an operand knows its position"
-            );
             match operand.location {
                 Location::Reg(register) => self.check_operand_register(position, register),
                 Location::Local(local) => {
@@ -97,16 +93,23 @@ impl State {
                         "only the topmost operand is flags"
                     );
                 }
-                Location::Const(_) | Location::Home => {}
+                Location::Home(home) => {
+                    assert_eq!(home as usize, position, "an operand's home is its own");
+                }
+                Location::Const(_) => {}
             }
-            if position < self.settled {
-                let settled = matches!(operand.location, Location::Const(_) | Location::Home);
+            if position < self.settled() {
+                let settled = matches!(operand.location, Location::Const(_) | Location::Home(_));
                 assert!(
                     settled,
                     "operand {position} is below {} and not settled",
-                    self.settled
+                    self.settled()
                 );
             }
+        }
+        for operand in self.homed().map(|position| &self.operands[position]) {
+            let homed = matches!(operand.location, Location::Home(_)) && !operand.raw_nan;
+            assert!(homed, "{operand:?} is not at home");
         }
         assert_eq!(
             references,

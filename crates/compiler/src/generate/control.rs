@@ -1,7 +1,7 @@
 //! Blocks and branches.
 
 use super::labels::LabelState;
-use super::state::Location;
+use super::state::{Bits, Location};
 use super::{ControlFrame, FrameKind, Generator};
 use crate::analysis::LabelId;
 use crate::artifact::ValType;
@@ -18,8 +18,8 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
         if let [result] = self.ty.results[..] {
             label.value = Some(self.registers.result(result));
         }
-        self.labels[0] = label;
-        self.next_label = 1;
+        self.labels.clear();
+        self.labels.open(label);
         self.next_access = 0;
         self.tables = 0;
         self.frames.push(ControlFrame {
@@ -39,10 +39,9 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
     }
 
     fn push_frame(&mut self, kind: FrameKind, ty: BlockSignature, arity: u32) -> LabelId {
-        let label = self.next_label;
-        self.next_label += 1;
+        let label = self.labels.next();
         let base = self.state.height() - self.params(ty).len() as u32;
-        self.labels[label as usize] = LabelState::new(base, arity);
+        self.labels.open(LabelState::new(base, arity));
         self.frames.push(ControlFrame {
             kind,
             label,
@@ -71,10 +70,10 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
         self.begin_loop(label);
     }
 
-    fn settle_constant_operand(&mut self, position: u32) {
+    pub(super) fn settle_constant_operand(&mut self, position: u32) {
         let operand = &mut self.state.operands[position as usize];
-        if let Location::Const(bits) = operand.location {
-            operand.location = Location::Home;
+        if let Location::Const(Bits(bits)) = operand.location {
+            operand.location = Location::Home(position);
             let ty = operand.ty;
             self.masm
                 .store_slot_const(ty, self.operand_slot(position), bits);
@@ -93,10 +92,10 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
         let condition = self.test_condition(condition);
         let arity = self.results(ty).len() as u32;
         let label = self.push_frame(FrameKind::If, ty, arity);
-        let other = self.next_label;
-        self.next_label += 1;
-        if self.analysis.labels[label as usize].has_else {
-            self.labels[other as usize] = LabelState::new(self.state.height() - params, params);
+        let other = self.labels.next();
+        self.labels
+            .open(LabelState::new(self.state.height() - params, params));
+        if self.analysis.labels[label as usize].has_else() {
             self.fix(other);
             let place = self.place(other);
             self.masm.jump_if(condition.inverted(), place);
@@ -110,7 +109,7 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
             return;
         };
         if !frame.unreachable {
-            self.canonicalise_top(self.labels[frame.label as usize].arity);
+            self.canonicalise_top(self.labels[frame.label].arity);
             self.branch(frame.label, None);
             self.state.end_operator();
         }
@@ -131,12 +130,12 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
             FrameKind::Body => return self.end_body(reachable),
             FrameKind::Loop => {
                 if !reachable {
-                    self.state.truncate(self.labels[frame.label as usize].base);
+                    self.state.truncate(self.labels[frame.label].base);
                 }
             }
             FrameKind::Block | FrameKind::If | FrameKind::Else => {
                 if reachable {
-                    self.canonicalise_top(self.labels[frame.label as usize].arity);
+                    self.canonicalise_top(self.labels[frame.label].arity);
                 }
                 let results = self.results(frame.ty);
                 self.bind_label(frame.label, results, reachable);
@@ -144,8 +143,9 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
         }
         let reached = match frame.kind {
             FrameKind::Loop | FrameKind::Body => reachable,
-            _ => reachable || self.labels[frame.label as usize].fixed,
+            _ => reachable || self.labels[frame.label].fixed,
         };
+        self.labels.close(frame.label);
         if let Some(outer) = self.frames.last_mut() {
             outer.unreachable = !reached;
         }
@@ -166,7 +166,7 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
     fn stop(&mut self) {
         if let Some(frame) = self.frames.last_mut() {
             frame.unreachable = true;
-            let base = self.labels[frame.label as usize].base;
+            let base = self.labels[frame.label].base;
             self.state.truncate(base);
         }
     }
@@ -175,7 +175,7 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
         if label == 0 {
             return self.return_early();
         }
-        self.canonicalise_top(self.labels[label as usize].arity);
+        self.canonicalise_top(self.labels[label].arity);
         self.branch(label, None);
         self.stop();
     }
@@ -187,10 +187,13 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
 
     /// Whether a value below the condition has to be made canonical first.
     fn raw_below_condition(&self, count: u32) -> bool {
+        if count == 0 {
+            return false;
+        }
         let top = self.state.operands.len() - 1;
-        self.state.operands[top - count as usize..top]
-            .iter()
-            .any(|operand| operand.raw_nan)
+        self.state
+            .not_homed(top - count as usize..top)
+            .any(|position| self.state.operands[position].raw_nan)
     }
 
     /// Pops a condition. `settle` makes a value of it, so that the flags may change.
@@ -215,7 +218,7 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
     }
 
     pub(super) fn br_if(&mut self, label: LabelId) {
-        let arity = self.labels[label as usize].arity;
+        let arity = self.labels[label].arity;
         let raw = self.raw_below_condition(arity);
         let operand = self.pop_condition(raw);
         self.canonicalise_top(arity);
@@ -227,20 +230,20 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
 
     pub(super) fn br_table(&mut self, labels: &[LabelId]) {
         let index = self.state.pop();
-        let arity = self.labels[*labels.last().expect("there is a default") as usize].arity;
+        let arity = self.labels[*labels.last().expect("there is a default")].arity;
         self.canonicalise_top(arity);
         let index = self.own(index);
         self.tables += 1;
         let mut places = Vec::with_capacity(labels.len());
         let mut stubs: Vec<(LabelId, Label)> = Vec::new();
         for &label in labels {
-            if self.labels[label as usize].table.0 != self.tables {
+            if self.labels[label].table.0 != self.tables {
                 self.prepare_branch(label);
-                self.labels[label as usize].table = (self.tables, None);
+                self.labels[label].table = (self.tables, None);
             }
         }
         for &label in labels {
-            let place = match self.labels[label as usize].table.1 {
+            let place = match self.labels[label].table.1 {
                 Some(place) => place,
                 None => {
                     self.plan_edge(label);
@@ -251,7 +254,7 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
                         stubs.push((label, stub));
                         stub
                     };
-                    self.labels[label as usize].table.1 = Some(place);
+                    self.labels[label].table.1 = Some(place);
                     place
                 }
             };

@@ -13,7 +13,7 @@ use crate::target::masm::{
 };
 
 impl<M: MacroAssembler> Generator<'_, M> {
-    /// Translates a load together with what follows, if the two fit; `self.at` is then behind both. The
+    /// Translates a load together with what follows, if the two fit; `self.rest` is then behind both. The
     /// operand of the load has been popped.
     pub(super) fn fuse_load(&mut self, ty: ValType, access: Access, address: Address) -> bool {
         let whole = whole(ty, access);
@@ -32,7 +32,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
             },
             Instruction::EqualZero(_) => {
                 self.masm.compare_memory(access, address, 0);
-                self.at += 1;
+                self.pass_over();
                 self.state
                     .push(ValType::I32, Location::Flags(Condition::Equal));
                 true
@@ -59,7 +59,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
         if self.top_is_constant() {
             return false;
         }
-        self.at += 1;
+        self.pass_over();
         let left = self.state.pop();
         let left = self.read(left);
         let dst = self.result(Class::General, &[left]);
@@ -103,7 +103,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
                 condition
             }
         };
-        self.at += 1;
+        self.pass_over();
         self.state.push(ValType::I32, Location::Flags(condition));
         true
     }
@@ -130,7 +130,8 @@ impl<M: MacroAssembler> Generator<'_, M> {
                 _ => return false,
             }
         };
-        self.at += 2;
+        self.pass_over();
+        self.pass_over();
         self.masm.compare_memory(access, address, bits);
         self.state.push(ValType::I32, Location::Flags(condition));
         true

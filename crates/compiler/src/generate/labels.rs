@@ -10,11 +10,12 @@
 
 use super::Generator;
 use super::moves::Origin;
-use super::state::Location;
+use super::state::{Bits, Location};
 use crate::analysis::{LabelId, contains};
 use crate::artifact::ValType;
 use crate::target::masm::{Class, Condition, MacroAssembler, Reg, RegSet};
 use pvf_assembler::Label;
+use std::ops::{Index, IndexMut};
 
 /// What is known of a label.
 #[derive(Clone, Copy, Debug)]
@@ -27,8 +28,8 @@ pub(super) struct LabelState {
     pub bound: bool,
     /// Registers that hold a local there.
     pub held: RegSet,
-    /// Which local each of them holds.
-    locals: [u16; Reg::COUNT],
+    /// Which local each of them holds: only the first 256 locals are ever in registers.
+    locals: [u8; Reg::COUNT],
     /// Those of them whose local is in its home too.
     pub clean: RegSet,
     /// Register of the value carried to the label, if it is one; several are in
@@ -61,8 +62,7 @@ impl LabelState {
     /// Says that a register holds a local.
     fn hold(&mut self, register: Reg, local: u32, clean: bool) {
         self.held.insert(register);
-        // Only the first 256 locals are ever in registers.
-        self.locals[register.index()] = local as u16;
+        self.locals[register.index()] = local as u8;
         if clean {
             self.clean.insert(register);
         }
@@ -87,6 +87,59 @@ impl LabelState {
     }
 }
 
+const _: () = assert!(crate::analysis::TRACKED_LOCALS <= 1 << 8);
+
+/// What is known of the labels of the blocks that are open.
+///
+/// A label is only branched to from inside its block, so there are never more than blocks nested.
+#[derive(Default)]
+pub(super) struct OpenLabels {
+    /// The open labels, in order.
+    states: Vec<LabelState>,
+    /// Where each label so far is among them, if it is open.
+    places: Vec<u32>,
+}
+
+impl OpenLabels {
+    /// Forgets all and keeps the allocations.
+    pub fn clear(&mut self) {
+        self.states.clear();
+        self.places.clear();
+    }
+
+    /// The next label is open.
+    pub fn open(&mut self, state: LabelState) {
+        self.places.push(self.states.len() as u32);
+        self.states.push(state);
+    }
+
+    /// The label that is opened next.
+    pub fn next(&self) -> LabelId {
+        self.places.len() as LabelId
+    }
+
+    /// This label and those opened after it are so no more.
+    pub fn close(&mut self, label: LabelId) {
+        self.states.truncate(self.places[label as usize] as usize);
+    }
+}
+
+impl Index<LabelId> for OpenLabels {
+    type Output = LabelState;
+
+    #[inline(always)]
+    fn index(&self, label: LabelId) -> &LabelState {
+        &self.states[self.places[label as usize] as usize]
+    }
+}
+
+impl IndexMut<LabelId> for OpenLabels {
+    #[inline(always)]
+    fn index_mut(&mut self, label: LabelId) -> &mut LabelState {
+        &mut self.states[self.places[label as usize] as usize]
+    }
+}
+
 /// A store on the way to a label.
 #[derive(Clone, Copy)]
 pub(super) enum Store {
@@ -95,6 +148,9 @@ pub(super) enum Store {
     Operand(u32, u32),
 }
 
+/// More values carried than these go home before the first branch with them.
+const MANY_VALUES: u32 = 8;
+
 /// Registers a loop leaves to what is computed in it.
 const LOOP_TEMPORARIES: usize = 4;
 
@@ -102,7 +158,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
     /// The label's place in the code.
     pub(super) fn place(&mut self, label: LabelId) -> Label {
         let masm = &mut self.masm;
-        *self.labels[label as usize]
+        *self.labels[label]
             .place
             .get_or_insert_with(|| masm.new_label())
     }
@@ -134,15 +190,30 @@ impl<M: MacroAssembler> Generator<'_, M> {
             fixed,
             arity,
             value,
+            base,
             ..
-        } = self.labels[label as usize];
+        } = self.labels[label];
         if !fixed {
             if arity == 1 && value.is_none() {
                 let register = self.own_top();
-                self.labels[label as usize].value = Some(register);
+                self.labels[label].value = Some(register);
             }
             self.fix(label);
         }
+        if arity > MANY_VALUES && self.state.height() - arity == base {
+            // Here rather than on the edge, so that it is done once.
+            self.send_values_home(base);
+        }
+    }
+
+    /// Sends all operands from a position on, which may be seen, to their homes.
+    fn send_values_home(&mut self, from: u32) {
+        let height = self.state.operands.len();
+        for position in self.state.not_homed(from as usize..height) {
+            self.settle_operand(position as u32);
+            self.settle_constant_operand(position as u32);
+        }
+        self.state.set_homed(from as usize);
     }
 
     /// Brings the topmost operand into a register of its own.
@@ -173,7 +244,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
         for local in constants.members_in(live) {
             self.settle_constant(local);
         }
-        let state = &mut self.labels[label as usize];
+        let state = &mut self.labels[label];
         for register in self.state.held.iter() {
             let local = self.state.holder(register);
             if contains(live, local) {
@@ -216,7 +287,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
     pub(super) fn plan_edge(&mut self, label: LabelId) {
         self.edge_stores.clear();
         self.edge_moves.clear();
-        let mut target = self.labels[label as usize];
+        let mut target = self.labels[label];
         let stay = self.staying(&target);
         for register in target.held.without(stay).iter() {
             self.plan_local(&mut target, register);
@@ -245,7 +316,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
             }
         }
         self.plan_values(&target);
-        self.labels[label as usize] = target;
+        self.labels[label] = target;
     }
 
     /// A local that is to be in a register at the label.
@@ -297,13 +368,18 @@ impl<M: MacroAssembler> Generator<'_, M> {
         let from = self.state.height() - target.arity;
         if let (Some(register), 1) = (target.value, target.arity) {
             let operand = self.state.operands[from as usize];
-            let origin = self.origin(operand.location, from);
+            let origin = self.origin(operand.location);
             self.edge_moves.add(register, origin, operand.ty);
             return;
         }
+        let (first, height) = (from as usize, self.state.operands.len());
+        let homed = self.state.homed();
+        if from == target.base && homed.start <= first && homed.end == height {
+            return;
+        }
         for value in 0..target.arity {
-            let in_place = from == target.base
-                && self.state.operands[(from + value) as usize].location == Location::Home;
+            let location = self.state.operands[(from + value) as usize].location;
+            let in_place = from == target.base && matches!(location, Location::Home(_));
             if !in_place {
                 self.edge_stores
                     .push(Store::Operand(from + value, target.base + value));
@@ -311,12 +387,12 @@ impl<M: MacroAssembler> Generator<'_, M> {
         }
     }
 
-    /// Where the operand at a position can be read.
-    pub(super) fn origin(&self, location: Location, position: u32) -> Origin {
+    /// Where the operand at a location can be read.
+    pub(super) fn origin(&self, location: Location) -> Origin {
         match location {
-            Location::Const(bits) => Origin::Const(bits),
+            Location::Const(Bits(bits)) => Origin::Const(bits),
             Location::Reg(register) => Origin::Reg(register),
-            Location::Home => Origin::Slot(self.operand_slot(position)),
+            Location::Home(home) => Origin::Slot(self.operand_slot(home)),
             Location::Local(local) => match self.state.register[local as usize] {
                 Some(register) => Origin::Reg(register),
                 None if self.state.constant.contains(local) => {
@@ -342,7 +418,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
                 }
                 Store::Operand(from, to) => {
                     let operand = self.state.operands[from as usize];
-                    let origin = self.origin(operand.location, from);
+                    let origin = self.origin(operand.location);
                     self.write_slot(operand.ty, self.operand_slot(to), origin);
                 }
             }
@@ -362,7 +438,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
 
     /// The end of a block: its label, if anything branches there, and what is carried.
     pub(super) fn bind_label(&mut self, label: LabelId, results: &[ValType], reachable: bool) {
-        let LabelState { fixed, base, .. } = self.labels[label as usize];
+        let LabelState { fixed, base, .. } = self.labels[label];
         if !fixed {
             match reachable {
                 true => self.forget_dead(label),
@@ -377,12 +453,12 @@ impl<M: MacroAssembler> Generator<'_, M> {
         self.adopt(label, results);
         let place = self.place(label);
         self.masm.bind(place);
-        self.labels[label as usize].bound = true;
+        self.labels[label].bound = true;
     }
 
     /// Takes the state of a label for the present one.
     fn adopt(&mut self, label: LabelId, carried: &[ValType]) {
-        let target = self.labels[label as usize];
+        let target = self.labels[label];
         self.state.truncate(target.base);
         let stay = self.staying(&target);
         for register in self.state.held.without(stay).iter() {
@@ -402,9 +478,9 @@ impl<M: MacroAssembler> Generator<'_, M> {
         }
         match (target.value, carried) {
             (Some(register), [ty]) => self.state.push(*ty, Location::Reg(register)),
-            _ => carried
-                .iter()
-                .for_each(|ty| self.state.push(*ty, Location::Home)),
+            _ => (target.base..)
+                .zip(carried)
+                .for_each(|(home, ty)| self.state.push(*ty, Location::Home(home))),
         }
     }
 
@@ -418,13 +494,13 @@ impl<M: MacroAssembler> Generator<'_, M> {
     /// The start of a loop: decides where its locals are on every turn.
     pub(super) fn begin_loop(&mut self, label: LabelId) {
         let info = self.analysis.labels[label as usize];
-        let number = info.loop_number.expect("only loops begin");
+        let number = info.loop_number().expect("only loops begin");
         let idiom = self.analysis.idiom(label);
         self.forget_dead(label);
         if idiom.is_some() {
             self.reserve_block_registers();
         }
-        self.choose_loop_locals(label, number, info.has_calls);
+        self.choose_loop_locals(label, number, info.has_calls());
         let live = self.analysis.live(label);
         let constants = self.state.constant;
         for local in constants.members_in(live) {
@@ -434,7 +510,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
         for local in constants.members_in(written) {
             self.state.constant.remove(local);
         }
-        let target = &mut self.labels[label as usize];
+        let target = &mut self.labels[label];
         for register in self.state.held.iter() {
             let local = self.state.holder(register);
             if contains(written, local) {

@@ -2,7 +2,7 @@
 
 use super::Generator;
 use super::registers::{set_by, width};
-use super::state::{Location, Operand};
+use super::state::{Bits, Location, Operand};
 use crate::abi::{Builtin, ContextLayout};
 use crate::analysis::TRACKED_LOCALS;
 use crate::artifact::ValType;
@@ -46,10 +46,10 @@ impl<M: MacroAssembler> Generator<'_, M> {
             I::LocalTee(local) => self.local_tee(local),
             I::GlobalGet(global) => self.global_get(global),
             I::GlobalSet(global) => self.global_set(global),
-            I::Const(ty, bits) => self.state.push(ty, Location::Const(u64::from(bits))),
+            I::Const(ty, bits) => self.state.push(ty, Location::Const(Bits(u64::from(bits)))),
             I::WideConst(ty, number) => {
                 let bits = self.analysis.code.constant(number);
-                self.state.push(ty, Location::Const(bits));
+                self.state.push(ty, Location::Const(Bits(bits)));
             }
             I::Load(ty, access, offset) => self.load(ty, access, offset),
             I::Store(access, offset) => self.store(access, offset),
@@ -89,7 +89,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
         if self.state.constant.contains(local) {
             return self
                 .state
-                .push(ty, Location::Const(self.state.constants[at]));
+                .push(ty, Location::Const(Bits(self.state.constants[at])));
         }
         match self.state.register[at] {
             Some(register) if dead && self.state.references[at] == 0 => {
@@ -139,7 +139,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
         }
         self.assign(local, operand, false);
         let location = match self.state.constant.contains(local) {
-            true => Location::Const(self.state.constants[local as usize]),
+            true => Location::Const(Bits(self.state.constants[local as usize])),
             false => Location::Local(local),
         };
         self.state.push(ty, location);
@@ -347,7 +347,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
         let mut a = self.state.pop();
         // A constant or a value at home can only be the second operand.
         let second = self.constant(&a).is_some()
-            || (a.location == Location::Home && matches!(b.location, Location::Reg(_)));
+            || (matches!(a.location, Location::Home(_)) && matches!(b.location, Location::Reg(_)));
         if op.commutes() && second {
             std::mem::swap(&mut a, &mut b);
         }
@@ -378,7 +378,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
     fn extend_unsigned(&mut self) {
         let operand = self.state.pop();
         if let Some(bits) = self.constant(&operand) {
-            return self.state.push(I64, Location::Const(bits));
+            return self.state.push(I64, Location::Const(Bits(bits)));
         }
         let src = self.read(operand);
         if self.state.temporaries.contains(src) && set_by(self.next()).is_none() {

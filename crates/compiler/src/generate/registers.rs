@@ -1,7 +1,7 @@
 //! Who gets a register, and how values come into registers and go home.
 
 use super::Generator;
-use super::state::{Location, Operand, Owner};
+use super::state::{Bits, Location, Operand, Owner};
 use crate::analysis::TRACKED_LOCALS;
 use crate::artifact::ValType;
 use crate::instruction::Instruction;
@@ -85,7 +85,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
             }
             Owner::Operand(position) => {
                 let operand = &mut self.state.operands[position as usize];
-                operand.location = Location::Home;
+                operand.location = Location::Home(position);
                 let ty = operand.ty;
                 self.masm
                     .store_slot(ty, self.operand_slot(position), register);
@@ -128,13 +128,13 @@ impl<M: MacroAssembler> Generator<'_, M> {
         let class = operand.ty.class();
         let register = match operand.location {
             Location::Reg(register) => register,
-            Location::Const(bits) => {
+            Location::Const(Bits(bits)) => {
                 let register = self.allocate(class, None);
                 self.masm.load_const(operand.ty, register, bits);
                 register
             }
-            Location::Home => {
-                let slot = self.operand_slot(operand.position);
+            Location::Home(position) => {
+                let slot = self.operand_slot(position);
                 let register = self.allocate(class, None);
                 self.masm.load_slot(operand.ty, register, slot);
                 register
@@ -172,8 +172,8 @@ impl<M: MacroAssembler> Generator<'_, M> {
     /// An operand as the second one of an operation: in its home if it is only there.
     pub(super) fn source(&mut self, operand: Operand) -> Source {
         match operand.location {
-            Location::Const(bits) => Source::Const(bits),
-            Location::Home => Source::Slot(self.operand_slot(operand.position)),
+            Location::Const(Bits(bits)) => Source::Const(bits),
+            Location::Home(position) => Source::Slot(self.operand_slot(position)),
             Location::Local(local) if self.state.register[local as usize].is_none() => {
                 if self.state.constant.contains(local) {
                     Source::Const(self.state.constants[local as usize])
@@ -190,7 +190,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
     /// An operand as a constant, if it is one.
     pub(super) fn constant(&self, operand: &Operand) -> Option<u64> {
         match operand.location {
-            Location::Const(bits) => Some(bits),
+            Location::Const(Bits(bits)) => Some(bits),
             Location::Local(local) if self.state.constant.contains(local) => {
                 Some(self.state.constants[local as usize])
             }
@@ -249,8 +249,12 @@ impl<M: MacroAssembler> Generator<'_, M> {
 
     /// Makes the topmost operands ones that may be seen.
     pub(super) fn canonicalise_top(&mut self, count: u32) {
+        if count == 0 {
+            return;
+        }
         let height = self.state.operands.len();
-        for position in (height - count as usize..height).rev() {
+        let top = self.state.not_homed(height - count as usize..height);
+        for position in top.rev() {
             let operand = self.state.operands[position];
             if !operand.raw_nan {
                 continue;
@@ -262,7 +266,8 @@ impl<M: MacroAssembler> Generator<'_, M> {
                     self.masm
                         .load_slot(operand.ty, register, self.operand_slot(position as u32));
                     self.state.give(register, Owner::Operand(position as u32));
-                    self.state.settled = self.state.settled.min(position);
+                    let settled = self.state.settled().min(position);
+                    self.state.set_settled(settled);
                     register
                 }
             };
@@ -287,28 +292,28 @@ impl<M: MacroAssembler> Generator<'_, M> {
     /// All operands go home, but constants stay constants. The flags stay.
     pub(super) fn settle_operands(&mut self) {
         let height = self.state.operands.len();
-        for position in self.state.settled..height {
+        for position in self.state.settled()..height {
             self.settle_operand(position as u32);
         }
-        self.state.settled = height;
+        self.state.set_settled(height);
     }
 
     /// One operand goes home unless it is a constant.
     pub(super) fn settle_operand(&mut self, position: u32) {
         let operand = self.state.operands[position as usize];
         match operand.location {
-            Location::Const(_) | Location::Home => {}
+            Location::Const(_) | Location::Home(_) => {}
             Location::Reg(register) => self.spill_register(register),
             Location::Local(local) => {
-                let origin = self.origin(operand.location, position);
+                let origin = self.origin(operand.location);
                 let slot = self.operand_slot(position);
                 let constant = self.constant(&operand);
                 self.state.references[local as usize] -= 1;
                 let location = match constant {
-                    Some(bits) => Location::Const(bits),
+                    Some(bits) => Location::Const(Bits(bits)),
                     None => {
                         self.write_slot(operand.ty, slot, origin);
-                        Location::Home
+                        Location::Home(position)
                     }
                 };
                 self.state.operands[position as usize].location = location;

@@ -10,16 +10,24 @@
 use crate::analysis::TRACKED_LOCALS;
 use crate::artifact::ValType;
 use crate::target::masm::{Condition, Reg, RegSet};
+use std::ops::Range;
+
+/// The bits of a constant, so aligned that an operand has 16 bytes: there may be hundreds of thousands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(Rust, packed(4))]
+pub(super) struct Bits(pub u64);
+
+const _: () = assert!(size_of::<Operand>() == 16);
 
 /// Where an operand is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Location {
     /// Nowhere: its bits are known.
-    Const(u64),
+    Const(Bits),
     /// In a register that belongs to it.
     Reg(Reg),
-    /// In its home.
-    Home,
+    /// In its home: that of this position on the operand stack.
+    Home(u32),
     /// It is the present value of this tracked local.
     Local(u32),
     /// It is 1 if the condition holds, else 0; only ever the topmost operand.
@@ -30,8 +38,6 @@ pub(super) enum Location {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Operand {
     pub location: Location,
-    /// Its position on the operand stack, which says where its home is.
-    pub position: u32,
     pub ty: ValType,
     /// It may be a NaN other than the canonical one, which nothing may see.
     pub raw_nan: bool,
@@ -138,8 +144,13 @@ pub(super) struct State {
     pub constant: LocalSet,
     /// These constants.
     pub constants: [u64; TRACKED_LOCALS as usize],
-    /// All operands below this position are constants or in their homes.
-    pub settled: usize,
+    /// All operands below this position were constants or in their homes.
+    settled: usize,
+    /// Operands at these positions were in their homes and could be seen. They need not be looked at one by one
+    /// when a thousand of them are carried by a branch of two bytes.
+    homed: Range<usize>,
+    /// Least height since then: what is above is newer.
+    lowest: usize,
 }
 
 impl State {
@@ -158,6 +169,8 @@ impl State {
             constant: LocalSet::default(),
             constants: [0; TRACKED_LOCALS as usize],
             settled: 0,
+            homed: 0..0,
+            lowest: 0,
         }
     }
 
@@ -175,6 +188,7 @@ impl State {
         self.home = LocalSet::default();
         self.constant = LocalSet::default();
         self.settled = 0;
+        self.homed = 0..0;
     }
 
     /// Takes a register out of the free ones for the operator being translated.
@@ -251,12 +265,10 @@ impl State {
         match location {
             Location::Reg(register) => self.give(register, Owner::Operand(self.height())),
             Location::Local(local) => self.references[local as usize] += 1,
-            Location::Const(_) | Location::Home | Location::Flags(_) => {}
+            Location::Const(_) | Location::Home(_) | Location::Flags(_) => {}
         }
-        let position = self.height();
         self.operands.push(Operand {
             location,
-            position,
             ty,
             raw_nan: false,
             last_use: false,
@@ -275,10 +287,49 @@ impl State {
                 self.temporaries.insert(register);
             }
             Location::Local(local) => self.references[local as usize] -= 1,
-            Location::Const(_) | Location::Home | Location::Flags(_) => {}
+            Location::Const(_) | Location::Home(_) | Location::Flags(_) => {}
         }
-        self.settled = self.settled.min(self.operands.len());
+        self.lowest = self.lowest.min(self.operands.len());
         operand
+    }
+
+    /// All operands below this position are constants or in their homes.
+    pub fn settled(&self) -> usize {
+        self.settled.min(self.lowest)
+    }
+
+    /// Says that all operands below a position are constants or in their homes.
+    pub fn set_settled(&mut self, below: usize) {
+        self.homed = self.homed();
+        self.settled = below;
+        self.lowest = self.operands.len();
+    }
+
+    /// Operands at these positions are in their homes and may be seen.
+    pub fn homed(&self) -> Range<usize> {
+        self.homed.start..self.homed.end.min(self.lowest)
+    }
+
+    /// Says so of the operands from a position on.
+    pub fn set_homed(&mut self, from: usize) {
+        self.settled = self.settled();
+        self.homed = self.homed();
+        if self.homed.end < from || from < self.homed.start {
+            self.homed.start = from;
+        }
+        self.homed.end = self.operands.len();
+        self.lowest = self.operands.len();
+    }
+
+    /// Those of these positions that are not [`Self::homed`].
+    pub fn not_homed(
+        &self,
+        positions: Range<usize>,
+    ) -> impl DoubleEndedIterator<Item = usize> + use<> {
+        let Range { start, end } = self.homed();
+        let below = positions.start..positions.end.min(start.max(positions.start));
+        let above = positions.start.max(end.max(below.end))..positions.end;
+        below.chain(above)
     }
 
     /// Drops operands down to a height.

@@ -24,12 +24,16 @@ pub fn loop_idioms(wasm: &[u8], options: &CompileOptions) -> Result<LoopIdioms, 
     let parsed = module::parse(wasm, options.features, &options.limits)?;
     let (mut analyser, mut analysis) = (Analyser::default(), Analysis::default());
     let mut found = LoopIdioms::default();
-    for body in &parsed.bodies {
+    for function in parsed.defined() {
+        let Some(body) = parsed.body(function) else {
+            continue;
+        };
         analyser.run(&parsed, body, options, &mut analysis)?;
         for candidate in &analysis.candidates {
             let instructions = &analysis.code.instructions()[candidate.instructions.clone()];
             let any = |is: fn(&Instruction) -> bool| {
-                instructions.iter().any(|(instruction, _)| is(instruction))
+                let mut all = instructions.iter().map(|placed| placed.instruction);
+                all.any(|instruction| is(&instruction))
             };
             let memory = any(|instruction| {
                 matches!(instruction, Instruction::Load(..) | Instruction::Store(..))
@@ -46,7 +50,7 @@ pub fn loop_idioms(wasm: &[u8], options: &CompileOptions) -> Result<LoopIdioms, 
         let idioms = analysis.idioms().iter();
         found
             .idioms
-            .extend(idioms.map(|idiom| (body.function, idiom.operation.kind())));
+            .extend(idioms.map(|idiom| (function, idiom.operation.kind())));
     }
     Ok(found)
 }

@@ -7,7 +7,7 @@
 use super::Sum;
 use crate::analysis::{LabelId, Locals, TRACKED_LOCALS};
 use crate::artifact::ValType;
-use crate::instruction::{BlockSignature, Code, Instruction};
+use crate::instruction::{BlockSignature, Code, Instruction, Placed};
 use crate::operation::{Access, Condition, IntBinary, Width};
 
 /// A value, as an expression of what locals hold at the turn's start.
@@ -90,12 +90,13 @@ struct Walk<'w> {
 
 /// Follows a full turn of the loop that these instructions are, from the `loop` on.
 pub(super) fn follow(
-    instructions: &[(Instruction, u32)],
+    instructions: &[Placed],
     code: &Code,
     locals: &Locals,
     label: LabelId,
 ) -> Option<Turn> {
-    let ((Instruction::Loop(ty), _), body) = instructions.split_first()? else {
+    let (first, body) = instructions.split_first()?;
+    let Instruction::Loop(ty) = first.instruction else {
         return None;
     };
     if ty.is_interned() {
@@ -109,7 +110,8 @@ pub(super) fn follow(
         time: 0,
         blocks: 0,
     };
-    for (at, &(instruction, _)) in body.iter().enumerate() {
+    for (at, placed) in body.iter().enumerate() {
+        let instruction = placed.instruction;
         match instruction {
             Instruction::Br(target) if target == label => {
                 walk.turn.latch = at + 1;

@@ -195,16 +195,21 @@ pub(super) fn element_segment(
         ElementKind::Passive => ElementMode::Passive,
         ElementKind::Declared => ElementMode::Declared,
     };
-    let functions = match segment.items {
-        ElementItems::Functions(functions) => functions
-            .into_iter()
-            .map(|function| function.map(Some).map_err(malformed))
-            .collect::<Result<_, _>>()?,
-        ElementItems::Expressions(_, expressions) => expressions
-            .into_iter()
-            .map(|expression| reference(&expression.map_err(malformed)?))
-            .collect::<Result<_, _>>()?,
-    };
+    let mut functions = Vec::new();
+    match segment.items {
+        ElementItems::Functions(items) => {
+            functions.reserve_exact(items.count() as usize);
+            for function in items {
+                functions.push(Some(function.map_err(malformed)?));
+            }
+        }
+        ElementItems::Expressions(_, items) => {
+            functions.reserve_exact(items.count() as usize);
+            for expression in items {
+                functions.push(reference(&expression.map_err(malformed)?)?);
+            }
+        }
+    }
     Ok(ElementSegment { mode, functions })
 }
 

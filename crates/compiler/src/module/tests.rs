@@ -15,7 +15,8 @@ fn encode(text: &str) -> Vec<u8> {
 /// Reads a module and validates its bodies, as the analysis does.
 fn read(wasm: &[u8], features: Features, limits: &Limits) -> Result<(), CompileError> {
     let module = parse(wasm, features, limits)?;
-    for body in module.bodies {
+    for function in module.defined() {
+        let body = module.body(function).expect("it is defined");
         let function = Some(body.function);
         let mut validator = body.to_validate.into_validator(Default::default());
         let mut reader = body.body.get_binary_reader();
@@ -488,8 +489,6 @@ fn what_is_read() {
     };
     assert_eq!(info.signatures, [takes_one, FuncType::default()]);
     assert_eq!(module.type_signatures, [0, 1, 0]);
-    assert_eq!(info.imports[0].kind, ImportKind::Function(0));
-    assert_eq!(info.imports[1].name, "b");
     assert_eq!((info.imported_functions, info.imported_globals), (1, 1));
     let signatures: Vec<_> = info.functions.iter().map(|f| f.signature).collect();
     assert_eq!(signatures, [0, 1, 0]);
@@ -506,10 +505,6 @@ fn what_is_read() {
             Some(ConstExpr::Global(0))
         ]
     );
-    assert_eq!(info.export("f"), Some(ExportKind::Function(2)));
-    assert_eq!(info.export("g"), Some(ExportKind::Global(1)));
-    assert_eq!(info.export("t"), Some(ExportKind::Table));
-    assert_eq!(info.export("m"), Some(ExportKind::Memory));
     assert_eq!(info.start, Some(1));
     let segments: Vec<_> = info
         .element_segments
@@ -527,17 +522,26 @@ fn what_is_read() {
             (ElementMode::Declared, vec![Some(1)]),
         ]
     );
-    assert_eq!(module.data, b"abcdefg");
     assert_eq!(info.data_segments[0].offset, Some(ConstExpr::Const(9)));
     assert_eq!(info.data_segments[1].bytes, 3..7);
-    assert_eq!(module.bodies.len(), 2);
-    for body in &module.bodies {
-        let declared = &info.functions[body.function as usize];
+    assert_eq!(module.defined().len(), 2);
+    for function in module.defined() {
+        let body = module.body(function).unwrap();
+        let declared = &info.functions[function as usize];
         let begin = declared.body_offset as usize;
         let bytes = &wasm[begin..begin + declared.body_bytes as usize];
         assert_eq!(bytes, body.body.as_bytes());
         assert_eq!(bytes.last(), Some(&0x0b));
     }
+    assert_eq!(module.exported_functions().collect::<Vec<_>>(), [2]);
+    let (info, data) = module.finish().unwrap();
+    assert_eq!(data, b"abcdefg");
+    assert_eq!(info.imports[0].kind, ImportKind::Function(0));
+    assert_eq!(info.imports[1].name, "b");
+    assert_eq!(info.export("f"), Some(ExportKind::Function(2)));
+    assert_eq!(info.export("g"), Some(ExportKind::Global(1)));
+    assert_eq!(info.export("t"), Some(ExportKind::Table));
+    assert_eq!(info.export("m"), Some(ExportKind::Memory));
 }
 
 /// A limit lowered to what the module has, and to one less.

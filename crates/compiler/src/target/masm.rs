@@ -225,15 +225,13 @@ pub(crate) enum Reach {
     Far,
 }
 
-/// The function called is beyond the reach of a near call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct OutOfReach;
-
 /// One machine's way of doing what the generator asks.
 pub(crate) trait MacroAssembler: Sized {
     /// Integer operations and comparisons take an operand from memory at no cost.
     const MEMORY_OPERANDS: bool;
 
+    /// The most code in which a near call reaches any place.
+    const NEAR_BYTES: usize;
     /// What fills the space between functions: no instruction, as far as there is one of a byte.
     const PADDING: u8;
 
@@ -256,8 +254,8 @@ pub(crate) trait MacroAssembler: Sized {
     /// order, offsets counted from its start.
     fn take(&mut self) -> Result<MachineCode, pvf_assembler::FinishError>;
 
-    /// Fills in a call of code at an offset.
-    fn link_call(code: &mut [u8], at: u32, target: u32) -> Result<(), OutOfReach>;
+    /// Fills in the call at an offset of a function so many bytes from there.
+    fn link_call(code: &mut [u8], at: u32, distance: i32);
 
     // Frames.
     /// Begins a function at an aligned place.

@@ -56,9 +56,9 @@ impl Record {
     }
 
     /// The code with all notes on it.
-    pub fn take(&mut self, code: &[u8]) -> MachineCode {
+    pub fn take(&mut self, code: Vec<u8>) -> MachineCode {
         MachineCode {
-            code: code.to_vec(),
+            code,
             traps: std::mem::take(&mut self.sites),
             calls: std::mem::take(&mut self.calls),
             map: self.map.as_mut().map(std::mem::take).unwrap_or_default(),

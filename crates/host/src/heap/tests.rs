@@ -40,6 +40,12 @@ impl LinearMemory for Pages {
     fn grow(&mut self, pages: u32) -> Result<Option<u32>, HostFailure> {
         Ok(self.grow_by(pages))
     }
+    fn expect_use(&mut self, address: u32, bytes: u32) {
+        assert!(
+            bytes >= LARGE,
+            "{address}: only large allocations are worth it"
+        );
+    }
 }
 
 impl sc_allocator::Memory for Pages {

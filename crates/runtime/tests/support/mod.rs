@@ -237,7 +237,7 @@ pub fn artifact() -> Artifact {
                 functions: vec![Some(F::DivU.index()), Some(F::Add.index())],
             },
         ],
-        entry_stubs: stubs,
+        entry_stubs: stubs.into_iter().map(Some).collect(),
     };
     Artifact {
         module,

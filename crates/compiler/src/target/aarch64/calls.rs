@@ -12,14 +12,19 @@ const HALF_SHIFT: u32 = 5;
 /// The top bits of `bl`.
 const NEAR: u32 = 0b100101;
 
+/// How far `bl` reaches.
+pub(super) const NEAR_BYTES: usize = 128 << 20;
+
 /// Fills in a call, near or far.
-pub(super) fn link(code: &mut [u8], at: u32, target: u32) -> Result<(), OutOfReach> {
-    let distance = i64::from(target) - i64::from(at);
+pub(super) fn link(code: &mut [u8], at: u32, distance: i32) {
     let instruction = word(code, at);
     if instruction >> 26 == NEAR {
-        let call = with_branch_distance(instruction, distance).ok_or(OutOfReach)?;
-        put_word(code, at, call);
-        return Ok(());
+        let call = with_branch_distance(instruction, distance.into());
+        debug_assert!(
+            call.is_some(),
+            "near calls are for code that they reach over"
+        );
+        return put_word(code, at, call.unwrap_or(instruction));
     }
     for (behind, shift) in FAR_HALVES {
         let half = (distance >> shift) as u16;
@@ -30,7 +35,6 @@ pub(super) fn link(code: &mut [u8], at: u32, target: u32) -> Result<(), OutOfRea
             instruction | u32::from(half) << HALF_SHIFT,
         );
     }
-    Ok(())
 }
 
 fn word(code: &[u8], at: u32) -> u32 {

@@ -9,6 +9,7 @@ const RETURN_ADDRESS_BYTES: i64 = 8;
 
 impl MacroAssembler for Aarch64 {
     const MEMORY_OPERANDS: bool = false;
+    const NEAR_BYTES: usize = calls::NEAR_BYTES;
     const PADDING: u8 = 0;
 
     fn new(options: &CompileOptions, reach: Reach) -> Self {
@@ -65,13 +66,11 @@ impl MacroAssembler for Aarch64 {
 
     fn take(&mut self) -> Result<MachineCode, pvf_assembler::FinishError> {
         self.asm.finish()?;
-        let code = self.record.take(self.asm.code());
-        self.asm.clear();
-        Ok(code)
+        Ok(self.record.take(self.asm.take_code()))
     }
 
-    fn link_call(code: &mut [u8], at: u32, target: u32) -> Result<(), OutOfReach> {
-        calls::link(code, at, target)
+    fn link_call(code: &mut [u8], at: u32, distance: i32) {
+        calls::link(code, at, distance);
     }
 
     fn begin_function(&mut self) -> u32 {

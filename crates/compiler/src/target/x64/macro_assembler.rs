@@ -3,6 +3,7 @@
 use super::*;
 
 impl MacroAssembler for X64 {
+    const NEAR_BYTES: usize = i32::MAX as usize;
     const PADDING: u8 = 0xcc;
 
     /// All calls reach 2 GiB.
@@ -46,24 +47,24 @@ impl MacroAssembler for X64 {
     }
 
     fn finish_function(&mut self) {
-        for late in std::mem::take(&mut self.late) {
+        // Their allocation stays, since most functions have some.
+        let mut all = std::mem::take(&mut self.late);
+        for late in all.drain(..) {
             self.set_wasm_offset(late.wasm_offset());
             self.emit_late(&late);
         }
+        self.late = all;
     }
 
     fn take(&mut self) -> Result<MachineCode, pvf_assembler::FinishError> {
         self.asm.finish()?;
-        let code = self.record.take(self.asm.code());
-        self.asm.clear();
-        Ok(code)
+        Ok(self.record.take(self.asm.take_code()))
     }
 
-    fn link_call(code: &mut [u8], at: u32, target: u32) -> Result<(), OutOfReach> {
+    fn link_call(code: &mut [u8], at: u32, distance: i32) {
         // The displacement counts from the end of its field.
-        let displacement = target.wrapping_sub(at + 4);
+        let displacement = distance.wrapping_sub(4);
         code[at as usize..][..4].copy_from_slice(&displacement.to_le_bytes());
-        Ok(())
     }
 
     fn begin_function(&mut self) -> u32 {

@@ -21,6 +21,13 @@ pub struct Prepared {
     module: Module,
 }
 
+impl Prepared {
+    /// Whether its code counts the logical stack.
+    pub fn counts_logical_stack(&self) -> bool {
+        self.module.info().meters.logical_stack
+    }
+}
+
 /// Why a module is not prepared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NotPrepared {
@@ -38,6 +45,8 @@ pub struct Run {
     pub observations: Vec<Observation>,
     /// Greatest height of the logical stack, if it was counted and there is an instance.
     pub peak: Option<u64>,
+    /// Greatest sum of frames, in bytes.
+    pub native_peak: u64,
 }
 
 impl Ours {
@@ -63,7 +72,8 @@ impl Ours {
         Self::load(&artifact.to_bytes()).map_err(NotPrepared::Otherwise)
     }
 
-    fn load(artifact: &[u8]) -> Result<Prepared, String> {
+    /// Loads an artifact from its bytes and links it.
+    pub fn load(artifact: &[u8]) -> Result<Prepared, String> {
         let artifact =
             pvf_compiler::Artifact::from_bytes(artifact).map_err(|error| error.to_string())?;
         let module = Module::new(artifact).map_err(|error| error.to_string())?;
@@ -88,13 +98,25 @@ impl Ours {
             gas_limit: meters.gas.then_some(limits.gas),
             ..ExecutionParameters::WASM
         };
+        self.run_within(prepared, plan, step, &parameters)
+    }
+
+    /// The same with any parameters.
+    pub fn run_within(
+        &self,
+        prepared: &Prepared,
+        plan: &Plan,
+        step: &Step,
+        parameters: &ExecutionParameters,
+    ) -> Result<Run, String> {
         let host = HostFunctions::default();
-        let mut instance = match Instance::from_linked(&prepared.linked, &parameters, host) {
+        let mut instance = match Instance::from_linked(&prepared.linked, parameters, host) {
             Ok(instance) => instance,
             Err(error) => {
                 return Ok(Run {
                     observations: vec![not_instantiated(error)?],
                     peak: None,
+                    native_peak: 0,
                 });
             }
         };
@@ -123,6 +145,7 @@ impl Ours {
         Ok(Run {
             observations,
             peak: instance.stack_logical_peak(),
+            native_peak: instance.stack_native_peak(),
         })
     }
 }

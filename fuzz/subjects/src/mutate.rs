@@ -23,7 +23,7 @@ pub struct Seeds {
 impl Seeds {
     /// Reads them from the repository. `valid` says which can be used.
     pub fn load(valid: impl Fn(&[u8]) -> bool) -> Result<Self, String> {
-        let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let mut small = modules(&repository.join("fuzz/corpus"))?;
         small.extend(modules(&repository.join("conformance/wasm"))?);
         small.retain(|wasm| wasm.len() <= MOST_BYTES && valid(wasm));

@@ -1,0 +1,102 @@
+//! What is printed for an execution.
+
+use blake2::digest::{Digest as _, consts::U16};
+use std::fmt;
+use std::io::{self, Write};
+
+/// A key, a summary for people, and the digest of what the summary sums up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// Which execution: `SOURCE/...`, the same on every machine.
+    pub key: String,
+    /// What happened, in short.
+    pub summary: String,
+    /// Of all that has to be the same.
+    pub digest: String,
+}
+
+impl Line {
+    /// Reads a line.
+    pub fn parse(line: &str) -> Option<Self> {
+        let mut fields = line.split('\t');
+        let mut next = || fields.next().map(str::to_owned);
+        let parsed = Self {
+            key: next()?,
+            summary: next()?,
+            digest: next()?,
+        };
+        fields.next().is_none().then_some(parsed)
+    }
+
+    /// Prints it, at once: the other end of a pipe may be waiting.
+    pub fn print(&self, out: &mut dyn Write) -> Result<(), String> {
+        writeln!(out, "{self}").map_err(|error: io::Error| error.to_string())
+    }
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}\t{}\t{}", self.key, self.summary, self.digest)
+    }
+}
+
+/// Takes in what has to be the same, as text.
+#[derive(Default)]
+pub struct Digest(blake2::Blake2b<U16>);
+
+impl Digest {
+    /// Takes in a field.
+    pub fn add(&mut self, field: &dyn fmt::Debug) {
+        self.add_bytes(format!("{field:?}").as_bytes());
+    }
+
+    /// Takes in bytes.
+    pub fn add_bytes(&mut self, bytes: &[u8]) {
+        self.0.update((bytes.len() as u64).to_le_bytes());
+        self.0.update(bytes);
+    }
+
+    /// The digest.
+    pub fn finish(self) -> String {
+        hex(&self.0.finalize())
+    }
+}
+
+/// Bytes in hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    use fmt::Write;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_read_as_they_are_printed() {
+        let line = Line {
+            key: "a/b".to_owned(),
+            summary: "two words".to_owned(),
+            digest: "00ff".to_owned(),
+        };
+        assert_eq!(Line::parse(&line.to_string()), Some(line));
+        assert_eq!(Line::parse("a\tb"), None);
+        assert_eq!(Line::parse("a\tb\tc\td"), None);
+    }
+
+    #[test]
+    fn borders_of_fields_matter() {
+        let digest = |fields: &[&str]| {
+            let mut digest = Digest::default();
+            fields
+                .iter()
+                .for_each(|field| digest.add_bytes(field.as_bytes()));
+            digest.finish()
+        };
+        assert_ne!(digest(&["ab", "c"]), digest(&["a", "bc"]));
+        assert_eq!(digest(&["ab", "c"]), digest(&["ab", "c"]));
+    }
+}

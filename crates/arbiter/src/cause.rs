@@ -1,0 +1,138 @@
+//! What decided an outcome: a rule of the specification, and the limit behind it if there is one.
+
+use pvf_executor::{
+    CompileError, Execution, ExecutionParameters, Outcome, RejectionStage, TrapKind,
+};
+use serde::Serialize;
+use std::fmt;
+
+/// A limit that a network sets and an arbiter can lift.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Limit {
+    /// Bytes of frames.
+    NativeStack,
+    /// Units of the logical stack.
+    LogicalStack,
+    /// Gas.
+    Gas,
+    /// Pages of memory.
+    Memory,
+}
+
+impl Limit {
+    /// The parameters without it, as far as that is possible: the native stack becomes four times as large.
+    pub(crate) fn lifted(self, asked: ExecutionParameters) -> ExecutionParameters {
+        match self {
+            Self::NativeStack => ExecutionParameters {
+                stack_native_max: asked.stack_native_max.saturating_mul(4).min(MOST_STACK),
+                ..asked
+            },
+            Self::LogicalStack => ExecutionParameters {
+                stack_logical_max: None,
+                ..asked
+            },
+            Self::Gas => ExecutionParameters {
+                gas_limit: None,
+                ..asked
+            },
+            Self::Memory => ExecutionParameters {
+                max_memory_pages: 65_536,
+                ignore_declared_maximum: true,
+                ..asked
+            },
+        }
+    }
+}
+
+/// Bytes of stack that an arbiter tries at most.
+const MOST_STACK: u64 = 1 << 30;
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NativeStack => "native stack limit",
+            Self::LogicalStack => "logical stack limit",
+            Self::Gas => "gas limit",
+            Self::Memory => "memory limit",
+        })
+    }
+}
+
+/// Why a candidate or its module fails.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Cause {
+    /// The rule's number in the specification; none if several come into question, and the reason says which.
+    pub rule: Option<&'static str>,
+    /// The limit that was reached, if it was one.
+    pub limit: Option<Limit>,
+    /// In words.
+    pub what: String,
+}
+
+impl Cause {
+    /// The cause as far as the outcome alone tells it; nothing if the outcome is valid.
+    pub(crate) fn of(execution: &Execution, refusal: Option<&CompileError>) -> Option<Self> {
+        let (rule, what) = match &execution.outcome {
+            Outcome::Valid(_) => return None,
+            Outcome::Rejected { stage, reason } => {
+                let rule = match stage {
+                    RejectionStage::Prepare => refusal.and_then(rule_of_refusal),
+                    RejectionStage::Construct => None,
+                };
+                (rule, reason)
+            }
+            Outcome::Invalid { trap: None, reason } => (None, reason),
+            Outcome::Invalid {
+                trap: Some(trap),
+                reason,
+            } => (Some(rule_of_trap(trap.kind)), reason),
+        };
+        Some(Self {
+            rule,
+            limit: None,
+            what: what.clone(),
+        })
+    }
+
+    /// The same, a limit having been found to decide.
+    pub(crate) fn with_limit(self, limit: Limit) -> Self {
+        let rule = match limit {
+            Limit::NativeStack => "STACK-5",
+            Limit::LogicalStack => "LOGICAL-6",
+            Limit::Gas => "GAS-8",
+            Limit::Memory => "MEM-2",
+        };
+        Self {
+            rule: Some(rule),
+            limit: Some(limit),
+            ..self
+        }
+    }
+}
+
+fn rule_of_refusal(refusal: &CompileError) -> Option<&'static str> {
+    match refusal {
+        CompileError::Limit { .. } => Some("LIMIT-1"),
+        CompileError::Unsupported { .. } => Some("LANG-4"),
+        CompileError::Meter { .. } => Some("LOGICAL-8"),
+        CompileError::Malformed { .. } | CompileError::Invalid { .. } => Some("LANG-1"),
+        _ => None,
+    }
+}
+
+fn rule_of_trap(kind: TrapKind) -> &'static str {
+    match kind {
+        TrapKind::Unreachable => "TRAP-1",
+        TrapKind::StackOverflow => "STACK-5",
+        TrapKind::OutOfGas => "GAS-8",
+        TrapKind::MemoryOutOfBounds => "MEM-6",
+        TrapKind::TableOutOfBounds
+        | TrapKind::IndirectCallTypeMismatch
+        | TrapKind::UndefinedElement => "TRAP-6",
+        TrapKind::IntegerDivideByZero => "TRAP-4",
+        // Of divisions and of conversions.
+        TrapKind::IntegerOverflow | TrapKind::InvalidConversionToInteger => "TRAP-5",
+        TrapKind::HostError => "HOST-9",
+    }
+}

@@ -1,0 +1,208 @@
+//! `pvf doctor`: what this machine allows, and what is missing.
+//!
+//! Barriers change the process that tries them, for good. So each is tried in a process of its own: this program, started
+//! with the name of what to try.
+
+use crate::Verdict;
+use crate::args::{DoctorArgs, Probe};
+use crate::failure::Failure;
+use crate::output::Output;
+use anstyle::AnsiColor;
+use pvf_executor::artifact::ExportKind;
+use pvf_executor::{
+    CallError, ExecutionParameters, Features, Instance, Linker, Module, PrepareOptions, Target,
+    TrapKind, Value, prepare,
+};
+use pvf_worker::security::{self, Role};
+use serde::Serialize;
+use std::io::{self, Write};
+use std::process::Command;
+
+/// What is tried, in this order.
+const PROBES: [(Probe, &str, &str); 7] = [
+    (
+        Probe::Execute,
+        "running what was compiled",
+        "anything at all: a processor as in `missing`, memory that may become executable",
+    ),
+    (
+        Probe::Traps,
+        "traps by signals",
+        "anything at all: signal handlers on stacks of their own",
+    ),
+    (
+        Probe::AddressSpace,
+        "160 GiB of address space",
+        "16 candidates at a time; no `ulimit -v`, no strict overcommit",
+    ),
+    (
+        Probe::Landlock,
+        "Landlock",
+        "the workers of a node: the kernel's option and `lsm=`",
+    ),
+    (
+        Probe::Seccomp,
+        "seccomp",
+        "the workers of a validator: the kernel's option",
+    ),
+    (
+        Probe::Root,
+        "a user namespace with another root",
+        "the workers of a node: `kernel.unprivileged_userns_clone`, AppArmor, the container's profile",
+    ),
+    (
+        Probe::Namespaces,
+        "processes in new namespaces",
+        "the workers of a node: the same",
+    ),
+];
+
+#[derive(Serialize)]
+struct Check {
+    name: &'static str,
+    passed: bool,
+    needed_for: &'static str,
+    /// What the system said.
+    missing: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Report {
+    /// Whether everything is there.
+    fit: bool,
+    target: &'static str,
+    kernel: Option<String>,
+    page_bytes: Option<u64>,
+    workers_for_node: String,
+    checks: Vec<Check>,
+}
+
+/// Tries all and says what is missing; or tries one thing, in a process for that.
+pub fn doctor(args: &DoctorArgs, output: &Output) -> Result<Verdict, Failure> {
+    if let Some(probe) = args.probe {
+        return try_one(probe)
+            .map(|()| Verdict::Fine)
+            .map_err(Failure::Host);
+    }
+    let checks = PROBES
+        .iter()
+        .map(|(probe, name, needed_for)| {
+            let missing = in_a_process(*probe).err();
+            Check {
+                name,
+                passed: missing.is_none(),
+                needed_for,
+                missing,
+            }
+        })
+        .collect::<Vec<_>>();
+    let report = Report {
+        fit: checks.iter().all(|check| check.passed),
+        target: Target::HOST.name(),
+        kernel: std::fs::read_to_string("/proc/sys/kernel/osrelease")
+            .ok()
+            .map(|text| text.trim().to_owned()),
+        page_bytes: nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE)
+            .ok()
+            .flatten()
+            .and_then(|bytes| u64::try_from(bytes).ok()),
+        workers_for_node: pvf_worker::version::node_version(),
+        checks,
+    };
+    output.result(&report, |out| text(out, &report))?;
+    Ok(match report.fit {
+        true => Verdict::Fine,
+        false => Verdict::NotFine,
+    })
+}
+
+fn in_a_process(probe: Probe) -> Result<(), String> {
+    let program = std::env::current_exe().map_err(|error| error.to_string())?;
+    let ran = Command::new(program)
+        .args(["doctor", "--probe", probe.name()])
+        .output()
+        .map_err(|error| error.to_string())?;
+    match ran.status.success() {
+        true => Ok(()),
+        false => {
+            let said = String::from_utf8_lossy(&ran.stderr);
+            match said.lines().last() {
+                Some(line) => Err(line.trim_start_matches("error: ").to_owned()),
+                None => Err(ran.status.to_string()),
+            }
+        }
+    }
+}
+
+fn try_one(probe: Probe) -> Result<(), String> {
+    match probe {
+        Probe::Execute => match call("run")? {
+            Ok(values) if values == [Value::I32(7)] => Ok(()),
+            other => Err(format!("7 was expected, not {other:?}")),
+        },
+        Probe::Traps => match call("trap")? {
+            Err(CallError::Trap(trap)) if trap.kind == TrapKind::MemoryOutOfBounds => Ok(()),
+            other => Err(format!("a trap was expected, not {other:?}")),
+        },
+        Probe::AddressSpace => {
+            let instances = (0..16).map(|_| instance()).collect::<Result<Vec<_>, _>>();
+            instances.map(drop)
+        }
+        Probe::Landlock => security::landlock::restrict_job().map_err(|e| e.to_string()),
+        Probe::Seccomp => security::seccomp::check().map_err(|e| e.to_string()),
+        Probe::Root => {
+            let folder = std::env::temp_dir().join(format!("pvf-doctor-{}", std::process::id()));
+            std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
+            let changed = security::root::change(Role::Execute, &folder);
+            // Out of reach after a change; where there was none it goes.
+            let _ = std::fs::remove_dir(&folder);
+            changed.map_err(|error| error.to_string())
+        }
+        Probe::Namespaces => security::check_clone().map_err(|e| e.to_string()),
+    }
+}
+
+/// `run` returns 7, `trap` reads behind the end of memory.
+///
+/// `(module (memory 1) (func (export "run") (result i32) i32.const 7)
+///   (func (export "trap") (result i32) i32.const -1 i32.load))`
+const MODULE: &[u8] = b"\0asm\x01\0\0\0\x01\x05\x01\x60\0\x01\x7f\x03\x03\x02\0\0\x05\x03\x01\0\x01\
+    \x07\x0e\x02\x03run\0\0\x04trap\0\x01\x0a\x0e\x02\x04\0\x41\x07\x0b\x07\0\x41\x7f\x28\x02\0\x0b";
+
+fn instance() -> Result<Instance<()>, String> {
+    let options = PrepareOptions::new(Features::POLKADOT);
+    let artifact = prepare(MODULE, &options).map_err(|error| error.to_string())?;
+    let module = Module::new(artifact).map_err(|error| error.to_string())?;
+    let parameters = ExecutionParameters::WASM;
+    Instance::new(&module, &Linker::new(), &parameters, ()).map_err(|error| error.to_string())
+}
+
+fn call(export: &str) -> Result<Result<Vec<Value>, CallError>, String> {
+    let mut instance = instance()?;
+    match instance.module().info().export(export) {
+        Some(ExportKind::Function(function)) => Ok(instance.call(function, &[])),
+        _ => Err("the export is gone".to_owned()),
+    }
+}
+
+fn text(out: &mut dyn Write, report: &Report) -> io::Result<()> {
+    let kernel = report.kernel.as_deref().unwrap_or("of unknown version");
+    writeln!(
+        out,
+        "{}, kernel {kernel}; workers for node {}",
+        report.target, report.workers_for_node
+    )?;
+    for check in &report.checks {
+        let (colour, word) = match check.passed {
+            true => (AnsiColor::Green, "yes"),
+            false => (AnsiColor::Red, "NO"),
+        };
+        let style = colour.on_default().bold();
+        writeln!(out, "  {style}{word:<3}{style:#} {}", check.name)?;
+        if let Some(missing) = &check.missing {
+            writeln!(out, "      {missing}")?;
+            writeln!(out, "      needed for {}", check.needed_for)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,193 @@
+//! Execution: a candidate in, an answer out that becomes a vote.
+
+use crate::{ArtifactChecksum, Hash, PrepareError, ValidationResult};
+use parity_scale_codec::{Decode, Encode};
+use std::time::Duration;
+
+/// What an execute worker is asked; the artifact is in the file `artifact` of its directory. It answers an
+/// [`ExecuteResponse`].
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct ExecuteRequest {
+    /// What the relay chain knows.
+    pub pvd: PersistedValidationData,
+    /// What the collator says.
+    pub pov: PoV,
+    /// CPU time that the job may take.
+    pub execution_timeout: Duration,
+    /// Of the artifact that the host means.
+    pub artifact_checksum: ArtifactChecksum,
+    /// Hash of the relay chain's block that the candidate was built on.
+    pub relay_parent: Hash,
+    /// Hash of the relay chain's block that it is scheduled by.
+    pub scheduling_parent: Hash,
+    /// Which parameters the PVF expects.
+    pub descriptor_version: CandidateDescriptorVersion,
+}
+
+/// What the relay chain knows of a parachain before a candidate.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct PersistedValidationData {
+    /// Head data of the block before.
+    pub parent_head: Vec<u8>,
+    /// Number of the relay parent.
+    pub relay_parent_number: u32,
+    /// Storage root of the relay parent.
+    pub relay_parent_storage_root: Hash,
+    /// Largest proof of validity in bytes.
+    pub max_pov_size: u32,
+}
+
+/// A proof of validity.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct PoV {
+    /// The block and what is needed to check it, compressed or not.
+    pub block_data: Vec<u8>,
+}
+
+/// The version of a candidate's descriptor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum CandidateDescriptorVersion {
+    /// The first.
+    #[codec(index = 0)]
+    V1,
+    /// With a core index.
+    #[codec(index = 1)]
+    V2,
+    /// With a scheduling parent: the PVF is told both parents.
+    #[codec(index = 2)]
+    V3,
+    /// One that the node does not know.
+    #[codec(index = 3)]
+    Unknown(u8),
+}
+
+/// What an execute worker answers.
+pub type ExecuteResponse = Result<WorkerResponse, WorkerError>;
+
+/// A job that came to an end.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct WorkerResponse {
+    /// To which.
+    pub job_response: JobResponse,
+    /// CPU time of the job.
+    pub duration: Duration,
+    /// Bytes of the block data, decompressed.
+    pub pov_size: u32,
+}
+
+/// What a job says about a candidate.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum JobResponse {
+    /// It is valid.
+    #[codec(index = 0)]
+    Ok {
+        /// What `validate_block` returned.
+        result_descriptor: ValidationResult,
+    },
+    /// There could be no instance. The host prepares once more, tries again, then takes it for invalid.
+    #[codec(index = 1)]
+    RuntimeConstruction(String),
+    /// It is invalid.
+    #[codec(index = 2)]
+    InvalidCandidate(String),
+    /// Its compressed block data is damaged or too large: invalid.
+    #[codec(index = 3)]
+    PoVDecompressionFailure,
+    /// The artifact is not the one that was prepared. As for `RuntimeConstruction`.
+    #[codec(index = 4)]
+    CorruptedArtifact,
+}
+
+/// A job that came to no good end.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, thiserror::Error)]
+pub enum WorkerError {
+    /// It took too long: the candidate is invalid.
+    #[codec(index = 0)]
+    #[error("the job's time is up")]
+    JobTimedOut,
+    /// It was killed. The host tries once more, then takes the candidate for invalid.
+    #[codec(index = 1)]
+    #[error("the job (process {job_pid}) died: {err}")]
+    JobDied {
+        /// How.
+        err: String,
+        /// Which process.
+        job_pid: i32,
+    },
+    /// It failed. As for `JobDied`.
+    #[codec(index = 2)]
+    #[error("the job failed: {0}")]
+    JobError(#[from] JobError),
+    /// The machine failed, whatever was executed: the validator abstains. Nothing that a PVF or a candidate can cause may
+    /// be answered like this, or it could keep all validators from voting.
+    #[codec(index = 3)]
+    #[error("internal error: {0}")]
+    InternalError(#[from] InternalValidationError),
+}
+
+/// How a job fails. It comes from the process that executes what nobody trusts.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, thiserror::Error)]
+pub enum JobError {
+    /// It took too long.
+    #[codec(index = 0)]
+    #[error("time is up")]
+    TimedOut,
+    /// It panicked.
+    #[codec(index = 1)]
+    #[error("panic: {0}")]
+    Panic(String),
+    /// The system refused something.
+    #[codec(index = 2)]
+    #[error("the system refused: {0}")]
+    Kernel(String),
+    /// There is no thread to be had.
+    #[codec(index = 3)]
+    #[error("cannot start a thread: {0}")]
+    CouldNotSpawnThread(String),
+    /// The thread that looks after the time failed.
+    #[codec(index = 4)]
+    #[error("the monitor of the CPU time failed: {0}")]
+    CpuTimeMonitorThread(String),
+    /// It answered one thing and said another by its exit status.
+    #[codec(index = 5)]
+    #[error("unexpected exit status: {0}")]
+    UnexpectedExitStatus(i32),
+}
+
+/// How a machine fails.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, thiserror::Error)]
+pub enum InternalValidationError {
+    /// Host and worker do not understand each other.
+    #[codec(index = 0)]
+    #[error("no understanding with the host: {0}")]
+    HostCommunication(String),
+    /// The host could not link the artifact.
+    #[codec(index = 1)]
+    #[error("cannot link the artifact: {0}")]
+    CouldNotCreateLink(String),
+    /// The artifact cannot be read.
+    #[codec(index = 2)]
+    #[error("cannot read the artifact: {0}")]
+    CouldNotOpenFile(String),
+    /// There is no pipe to be had.
+    #[codec(index = 3)]
+    #[error("cannot make a pipe: {0}")]
+    CouldNotCreatePipe(String),
+    /// The host could not clear the worker's directory.
+    #[codec(index = 4)]
+    #[error("cannot clear the worker's directory {path:?}: {err}")]
+    CouldNotClearWorkerDir {
+        /// What the system says.
+        err: String,
+        /// The directory.
+        path: Option<String>,
+    },
+    /// The system refused something.
+    #[codec(index = 5)]
+    #[error("the system refused: {0}")]
+    Kernel(String),
+    /// A preparation failed by no fault of the code.
+    #[codec(index = 6)]
+    #[error("preparation: {0}")]
+    NonDeterministicPrepareError(PrepareError),
+}

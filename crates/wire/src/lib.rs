@@ -1,0 +1,60 @@
+//! What a Polkadot node's PVF host and its workers say to each other: the protocol of node 1.25.1 (`pvf-common` 29).
+//!
+//! Both sides speak SCALE in [frames](frame) over a Unix socket, strictly in turns. A worker is told:
+//!
+//! | | prepare worker | execute worker |
+//! | --- | --- | --- |
+//! | once | [`WorkerHandshake`] | [`WorkerHandshake`], then [`ExecuteHandshake`] |
+//! | for each job | [`PrepareRequest`] | [`ExecuteRequest`] |
+//! | and answers | [`PrepareResponse`] | [`ExecuteResponse`] |
+//!
+//! The types are declared here once more, from their encodings, so that neither side has to link the node; a test beside the node
+//! compares the encodings. The protocol has no version of its own: it belongs to a release of the node, and whoever
+//! gets something he cannot decode to the last byte must not guess.
+//!
+//! ```
+//! use pvf_wire::{SecurityStatus, WorkerHandshake, frame};
+//!
+//! let said = WorkerHandshake { security_status: SecurityStatus::ALL };
+//! let mut socket = Vec::new();
+//! frame::send(&mut socket, &said)?;
+//! assert_eq!(socket, [5, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1]);
+//! assert_eq!(frame::receive::<WorkerHandshake>(&mut &socket[..], 64)?, said);
+//! # Ok::<(), frame::FrameError>(())
+//! ```
+#![forbid(unsafe_code)]
+
+mod checksum;
+mod execute;
+mod executor_params;
+pub mod frame;
+mod handshake;
+mod prepare;
+mod validation;
+
+pub use checksum::ArtifactChecksum;
+pub use execute::{
+    CandidateDescriptorVersion, ExecuteRequest, ExecuteResponse, InternalValidationError, JobError,
+    JobResponse, PersistedValidationData, PoV, WorkerError, WorkerResponse,
+};
+pub use executor_params::{
+    ExecutorHostFunction, ExecutorParam, ExecutorParams, PvfExecKind, PvfPrepKind,
+};
+pub use handshake::{ExecuteHandshake, SecurityStatus, WorkerHandshake};
+pub use prepare::{
+    MemoryAllocationStats, MemoryStats, PrepareError, PrepareJobKind, PrepareRequest,
+    PrepareResponse, PrepareStats, PrepareWorkerSuccess,
+};
+pub use validation::{
+    BoundedMessages, HorizontalMessage, MAX_MESSAGES, ValidationParams, ValidationParamsExtension,
+    ValidationResult,
+};
+
+/// The release of the node whose protocol this is.
+pub const NODE_VERSION: &str = "1.25.1";
+
+/// A hash of 32 bytes.
+pub type Hash = [u8; 32];
+
+/// Largest block data of a candidate, decompressed: four times Polkadot's largest proof of validity.
+pub const POV_BOMB_LIMIT: usize = 40 * 1024 * 1024;

@@ -1,0 +1,95 @@
+//! What a PVF takes and returns.
+
+use crate::Hash;
+use parity_scale_codec::{Decode, Encode, Error, Input};
+
+/// Largest number of messages of a kind in a result.
+pub const MAX_MESSAGES: usize = 16 * 1024;
+
+/// What `validate_block` is given.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct ValidationParams {
+    /// Head data of the block before.
+    pub parent_head: Vec<u8>,
+    /// The block and what is needed to check it, decompressed.
+    pub block_data: Vec<u8>,
+    /// Number of the relay parent.
+    pub relay_parent_number: u32,
+    /// Storage root of the relay parent.
+    pub relay_parent_storage_root: Hash,
+}
+
+/// What follows [`ValidationParams`] in the bytes given to a PVF, for candidates whose descriptor says so.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum ValidationParamsExtension {
+    /// For descriptors of version 3.
+    #[codec(index = 3)]
+    V3 {
+        /// Hash of the relay chain's block that the candidate was built on.
+        relay_parent: Hash,
+        /// Hash of the relay chain's block that it is scheduled by.
+        scheduling_parent: Hash,
+    },
+}
+
+/// What `validate_block` returns.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct ValidationResult {
+    /// Head data of the new block.
+    pub head_data: Vec<u8>,
+    /// New code, if the parachain wants to be upgraded.
+    pub new_validation_code: Option<Vec<u8>>,
+    /// Messages to the relay chain, at most [`MAX_MESSAGES`].
+    pub upward_messages: BoundedMessages<Vec<u8>>,
+    /// Messages to other parachains, at most [`MAX_MESSAGES`].
+    pub horizontal_messages: BoundedMessages<HorizontalMessage>,
+    /// How many messages from the relay chain were processed.
+    pub processed_downward_messages: u32,
+    /// Number of the relay chain's block up to which messages of other parachains were processed.
+    pub hrmp_watermark: u32,
+}
+
+/// A message to another parachain.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct HorizontalMessage {
+    /// Identifier of the parachain.
+    pub recipient: u32,
+    /// The message.
+    pub data: Vec<u8>,
+}
+
+/// Messages; more than [`MAX_MESSAGES`] cannot be decoded.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode)]
+pub struct BoundedMessages<T>(pub Vec<T>);
+
+impl<T: Decode> Decode for BoundedMessages<T> {
+    fn decode<I: Input>(input: &mut I) -> Result<Self, Error> {
+        let messages = Vec::decode(input)?;
+        match messages.len() <= MAX_MESSAGES {
+            true => Ok(Self(messages)),
+            false => Err("too many messages".into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::decode;
+
+    #[test]
+    fn messages_are_bounded() {
+        let mut result = ValidationResult {
+            upward_messages: BoundedMessages(vec![vec![]; MAX_MESSAGES]),
+            ..ValidationResult::default()
+        };
+        assert_eq!(
+            decode::<ValidationResult>(&result.encode()).unwrap(),
+            result
+        );
+        result.upward_messages.0.push(vec![]);
+        assert!(decode::<ValidationResult>(&result.encode()).is_err());
+        let horizontal = BoundedMessages(vec![HorizontalMessage::default(); MAX_MESSAGES + 1]);
+        assert!(decode::<BoundedMessages<HorizontalMessage>>(&horizontal.encode()).is_err());
+    }
+}

@@ -1,0 +1,8 @@
+//! The execute worker: judges candidates for a node's host.
+
+use pvf_worker::{Validation, Worker};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    pvf_worker::main(Worker::Execute(&Validation))
+}

@@ -1,0 +1,12 @@
+//! The prepare worker: compiles PVFs for a node's host.
+
+use pvf_worker::allocator::CountingAllocator;
+use pvf_worker::{Compilation, Worker};
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: CountingAllocator = CountingAllocator;
+
+fn main() -> ExitCode {
+    pvf_worker::main(Worker::Prepare(&Compilation))
+}

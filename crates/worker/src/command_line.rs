@@ -1,0 +1,183 @@
+//! The command line of a worker, as the node's host uses it.
+//!
+//! Options of a worker that runs may come in any order; what the host would never say is an error.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// What a worker is started for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Say what this is.
+    Help,
+    /// Say for which node.
+    Version,
+    /// Say for which node and built from what.
+    FullVersion,
+    /// Find out whether a means of isolation works here.
+    Check(Check),
+    /// Sleep for some seconds: for tests of hosts.
+    TestSleep,
+    /// Serve a host.
+    Run(Options),
+}
+
+/// A means of isolation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Check {
+    /// Landlock.
+    Landlock,
+    /// Seccomp.
+    Seccomp,
+    /// A user namespace, and this directory as the root.
+    ChangeRoot(PathBuf),
+    /// A process in new namespaces.
+    Clone,
+}
+
+/// How to serve a host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Version of the node, if it wants it compared.
+    pub node_version: Option<String>,
+    /// Where the host listens.
+    pub socket_path: PathBuf,
+    /// Directory of this worker, where artifacts are passed.
+    pub worker_dir_path: PathBuf,
+}
+
+/// Why a command line is not understood.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UsageError {
+    /// The command of another worker, or of none.
+    #[error("this is the {expected}, it has no command {found:?}")]
+    Command {
+        /// The one command that serves a host.
+        expected: &'static str,
+        /// What was said.
+        found: OsString,
+    },
+    /// An option that does not exist.
+    #[error("unexpected argument {0:?}")]
+    Argument(OsString),
+    /// Nothing follows.
+    #[error("{0} needs a value")]
+    Value(&'static str),
+    /// It has to be there.
+    #[error("the argument {0} is required")]
+    Missing(&'static str),
+}
+
+/// Reads the arguments behind the program's name. `expected` is the command that serves a host.
+///
+/// # Errors
+/// [`UsageError`].
+pub fn parse(
+    expected: &'static str,
+    mut arguments: impl Iterator<Item = OsString>,
+) -> Result<Command, UsageError> {
+    let Some(command) = arguments.next() else {
+        return Ok(Command::Help);
+    };
+    Ok(match command.to_str() {
+        Some("--help" | "-h") => Command::Help,
+        Some("--version" | "-v") => Command::Version,
+        Some("--full-version") => Command::FullVersion,
+        Some("--check-can-enable-landlock") => Command::Check(Check::Landlock),
+        Some("--check-can-enable-seccomp") => Command::Check(Check::Seccomp),
+        Some("--check-can-unshare-user-namespace-and-change-root") => {
+            let directory = arguments.next();
+            let directory = directory.ok_or(UsageError::Value(
+                "--check-can-unshare-user-namespace-and-change-root",
+            ))?;
+            Command::Check(Check::ChangeRoot(directory.into()))
+        }
+        Some("--check-can-do-secure-clone") => Command::Check(Check::Clone),
+        Some("test-sleep") => Command::TestSleep,
+        Some(command) if command == expected => Command::Run(options(arguments)?),
+        _ => {
+            let found = command;
+            return Err(UsageError::Command { expected, found });
+        }
+    })
+}
+
+fn options(mut arguments: impl Iterator<Item = OsString>) -> Result<Options, UsageError> {
+    const NODE_VERSION: &str = "--node-impl-version";
+    const SOCKET: &str = "--socket-path";
+    const DIRECTORY: &str = "--worker-dir-path";
+    let (mut node_version, mut socket, mut directory) = (None, None, None);
+    while let Some(argument) = arguments.next() {
+        let mut value = |name| arguments.next().ok_or(UsageError::Value(name));
+        match argument.to_str() {
+            Some(NODE_VERSION) => {
+                node_version = Some(value(NODE_VERSION)?.to_string_lossy().into_owned());
+            }
+            Some(SOCKET) => socket = Some(value(SOCKET)?.into()),
+            Some(DIRECTORY) => directory = Some(value(DIRECTORY)?.into()),
+            _ => return Err(UsageError::Argument(argument)),
+        }
+    }
+    Ok(Options {
+        node_version,
+        socket_path: socket.ok_or(UsageError::Missing(SOCKET))?,
+        worker_dir_path: directory.ok_or(UsageError::Missing(DIRECTORY))?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Result<Command, UsageError> {
+        parse(
+            "execute-worker",
+            line.split_whitespace().map(OsString::from),
+        )
+    }
+
+    #[test]
+    fn short_commands() {
+        assert_eq!(parsed(""), Ok(Command::Help));
+        assert_eq!(parsed("-h"), Ok(Command::Help));
+        assert_eq!(parsed("--version"), Ok(Command::Version));
+        assert_eq!(parsed("-v"), Ok(Command::Version));
+        assert_eq!(parsed("--full-version"), Ok(Command::FullVersion));
+        assert_eq!(parsed("test-sleep"), Ok(Command::TestSleep));
+        let check = parsed("--check-can-unshare-user-namespace-and-change-root /tmp/a");
+        assert_eq!(
+            check,
+            Ok(Command::Check(Check::ChangeRoot("/tmp/a".into())))
+        );
+        assert!(parsed("--check-can-unshare-user-namespace-and-change-root").is_err());
+    }
+
+    #[test]
+    fn options_come_in_any_order() {
+        let options = |node_version: Option<&str>| {
+            Ok(Command::Run(Options {
+                node_version: node_version.map(str::to_owned),
+                socket_path: "/s".into(),
+                worker_dir_path: "/d".into(),
+            }))
+        };
+        let line = "execute-worker --node-impl-version 1.2.3 --socket-path /s --worker-dir-path /d";
+        assert_eq!(parsed(line), options(Some("1.2.3")));
+        let line = "execute-worker --worker-dir-path /d --socket-path /s";
+        assert_eq!(parsed(line), options(None));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        assert!(matches!(
+            parsed("prepare-worker"),
+            Err(UsageError::Command { .. })
+        ));
+        let missing = parsed("execute-worker --worker-dir-path /d");
+        assert_eq!(missing, Err(UsageError::Missing("--socket-path")));
+        let no_value = parsed("execute-worker --worker-dir-path");
+        assert_eq!(no_value, Err(UsageError::Value("--worker-dir-path")));
+        let unknown = parsed("execute-worker --threads 2");
+        assert_eq!(unknown, Err(UsageError::Argument("--threads".into())));
+    }
+}

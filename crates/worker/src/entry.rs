@@ -1,0 +1,223 @@
+//! From the command line to the loop over requests.
+
+use crate::command_line::{self, Check, Command, Options};
+use crate::execute::{self, ExecuteJob};
+use crate::logging;
+use crate::prepare::{self, PrepareJob};
+use crate::process::{self, SingleThreaded};
+use crate::security::{self, Role, SecurityError};
+use crate::version;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::getppid;
+use pvf_wire::{SecurityStatus, WorkerHandshake, frame};
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// A kind of worker, with what its jobs do.
+#[derive(Clone, Copy)]
+pub enum Worker<'a> {
+    /// Compiles.
+    Prepare(&'a dyn PrepareJob),
+    /// Executes.
+    Execute(&'a dyn ExecuteJob),
+}
+
+/// Exit status of a check that failed, as the host reads it.
+const CHECK_FAILED: u8 = 255;
+
+/// A worker with its host.
+pub(crate) struct Session {
+    /// The connection.
+    pub host: UnixStream,
+    /// The worker's directory, as this process sees it.
+    pub directory: PathBuf,
+    /// Which barriers there are.
+    pub security: SecurityStatus,
+    /// Jobs can be forked.
+    pub one: SingleThreaded,
+}
+
+impl Worker<'_> {
+    /// The command that serves a host.
+    fn command(self) -> &'static str {
+        match self {
+            Self::Prepare(_) => "prepare-worker",
+            Self::Execute(_) => "execute-worker",
+        }
+    }
+
+    fn role(self) -> Role {
+        match self {
+            Self::Prepare(_) => Role::Prepare,
+            Self::Execute(_) => Role::Execute,
+        }
+    }
+}
+
+/// The `main` of a worker.
+pub fn main(worker: Worker<'_>) -> ExitCode {
+    logging::start();
+    let command = worker.command();
+    match command_line::parse(command, std::env::args_os().skip(1)) {
+        Ok(Command::Help) => {
+            println!("polkadot-{command} {}", version::node_version());
+            println!("commit: {}\n", version::commit());
+            println!(
+                "A PVF worker of the deterministic executor, to be started by a Polkadot node."
+            );
+            ExitCode::SUCCESS
+        }
+        Ok(Command::Version) => {
+            println!("{}", version::node_version());
+            ExitCode::SUCCESS
+        }
+        Ok(Command::FullVersion) => {
+            println!("{}-{}", version::node_version(), version::commit());
+            ExitCode::SUCCESS
+        }
+        Ok(Command::Check(check)) => match self::check(&check) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("{error}");
+                ExitCode::from(CHECK_FAILED)
+            }
+        },
+        Ok(Command::TestSleep) => {
+            std::thread::sleep(Duration::from_secs(5));
+            ExitCode::SUCCESS
+        }
+        Ok(Command::Run(options)) => {
+            let error = run(worker, &options);
+            log::info!("the {command} ends: {error}");
+            ExitCode::FAILURE
+        }
+        Err(error) => {
+            eprintln!("polkadot-{command}: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Tries a means of isolation in this process, which is of no other use afterwards.
+fn check(check: &Check) -> Result<(), SecurityError> {
+    match check {
+        Check::Landlock => security::landlock::restrict_job()?,
+        Check::Seccomp => security::seccomp::check()?,
+        Check::ChangeRoot(directory) => security::root::change(Role::Execute, directory)?,
+        Check::Clone => security::check_clone()?,
+    }
+    Ok(())
+}
+
+/// Why a worker ends.
+#[derive(Debug, thiserror::Error)]
+enum Ending {
+    /// The node is of another version.
+    #[error("version mismatch: the node is {node}, this worker is for {worker}")]
+    Version { node: String, worker: String },
+    /// Something is not as the host should have left it.
+    #[error("{0}")]
+    Environment(String),
+    /// A barrier is missing.
+    #[error(transparent)]
+    Security(#[from] SecurityError),
+    /// The system refused something.
+    #[error("{what}: {error}")]
+    Io {
+        what: &'static str,
+        error: io::Error,
+    },
+    /// The host hung up, or speaks another language.
+    #[error(transparent)]
+    Frame(#[from] frame::FrameError),
+}
+
+fn io(what: &'static str) -> impl Fn(io::Error) -> Ending {
+    move |error| Ending::Io { what, error }
+}
+
+/// Serves a host; why that ended.
+fn run(worker: Worker<'_>, options: &Options) -> Ending {
+    match connect(worker, options) {
+        Err(ending) => {
+            log::error!("the {} cannot start: {ending}", worker.command());
+            ending
+        }
+        Ok(mut session) => {
+            let served = match worker {
+                Worker::Prepare(job) => prepare::serve(&mut session, job),
+                Worker::Execute(job) => execute::serve(&mut session, job),
+            };
+            match served {
+                Err(error) => error.into(),
+                Ok(()) => Ending::Environment("nothing more to do".to_owned()),
+            }
+        }
+    }
+}
+
+/// All that comes before the first request.
+fn connect(worker: Worker<'_>, options: &Options) -> Result<Session, Ending> {
+    process::close_forgotten();
+    compare_versions(options)?;
+    let directory = &options.worker_dir_path;
+    std::fs::read_dir(directory).map_err(io("the worker's directory"))?;
+    let one = SingleThreaded::check().map_err(io("counting threads"))?;
+    let mut host = UnixStream::connect(&options.socket_path).map_err(io("the host's socket"))?;
+    // It was for this connection alone. If it is gone already, all the better.
+    let _ = std::fs::remove_file(&options.socket_path);
+    let handshake: WorkerHandshake = frame::receive(&mut host, 64)?;
+    let security = handshake.security_status;
+
+    let leftover = security::leftover_environment();
+    if !leftover.is_empty() {
+        let what = format!("environment variables that should have been cleared: {leftover:?}");
+        tolerate(security, Ending::Environment(what))?;
+    }
+    let directory = isolate(worker.role(), directory, security)?;
+    Ok(Session {
+        host,
+        directory,
+        security,
+        one,
+    })
+}
+
+/// The host found out what is possible. If it is not after all, a worker goes on only if nobody insists, and never with a root
+/// directory changed in part.
+fn isolate(role: Role, directory: &Path, security: SecurityStatus) -> Result<PathBuf, Ending> {
+    let isolated =
+        security::isolate_worker(role, directory, security).map_err(SecurityError::from)?;
+    for missing in isolated.missing {
+        tolerate(security, missing.into())?;
+    }
+    Ok(isolated.directory.to_owned())
+}
+
+fn tolerate(security: SecurityStatus, what: Ending) -> Result<(), Ending> {
+    if security.secure_validator_mode {
+        return Err(what);
+    }
+    log::error!("{what}");
+    Ok(())
+}
+
+/// A node that was updated in place would take this worker's answers for its own kind's: it has to go.
+fn compare_versions(options: &Options) -> Result<(), Ending> {
+    let worker = version::node_version();
+    match &options.node_version {
+        Some(node) if *node != worker => {
+            let node = node.clone();
+            let parent = getppid();
+            if parent.as_raw() > 1 {
+                // If it cannot be ended, there is nothing more to be done here.
+                let _ = kill(parent, Signal::SIGTERM);
+            }
+            Err(Ending::Version { node, worker })
+        }
+        _ => Ok(()),
+    }
+}

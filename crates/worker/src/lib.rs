@@ -1,0 +1,43 @@
+//! Drop-in PVF workers for a Polkadot node: the two processes in which a validator compiles and executes code
+//! that nobody trusts.
+//!
+//! In come requests of the node's PVF host over a Unix socket ([`pvf_wire`]); out go answers that become votes. An unmodified
+//! node starts the binaries of this crate when its option `--workers-path` names their directory.
+//!
+//! ```text
+//! node ── socket ── worker: new root directory, Landlock, a list of allowed system calls
+//!                     │ one process a job, in namespaces of its own, with limits
+//!                     └── pipe ── job: no files, nothing to write to but the pipe and the log, a shorter list
+//! ```
+//!
+//! The worker reads requests and artifacts, starts jobs, watches their CPU time and judges how they end. A job is a fork of the
+//! worker that runs one [`PrepareJob`] or [`ExecuteJob`] behind all barriers ([`security`]); what it says is
+//! taken for the word of whoever wrote the code.
+//!
+//! | module | is about |
+//! | --- | --- |
+//! | [`command_line`], [`version`] | how the node starts workers |
+//! | [`entry`] | from the command line to the loop over requests |
+//! | [`security`] | the barriers |
+//! | [`job`] | a process for a job, from the fork to its end |
+//! | [`prepare`], [`execute`] | both kinds of worker |
+//! | [`allocator`] | counts and limits what a preparation allocates |
+#![deny(unsafe_code)]
+
+pub mod allocator;
+mod artifacts;
+pub mod command_line;
+pub mod entry;
+pub mod execute;
+pub mod job;
+mod logging;
+pub mod parameters;
+pub mod prepare;
+#[allow(unsafe_code, reason = "fork as a system call has no safe form")]
+mod process;
+pub mod security;
+pub mod version;
+
+pub use entry::{Worker, main};
+pub use execute::{ExecuteJob, Validation};
+pub use prepare::{Compilation, PrepareJob, Prepared};

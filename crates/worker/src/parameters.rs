@@ -1,0 +1,72 @@
+//! From the executor parameters of a network to those of the executor.
+
+use crate::logging;
+use pvf_executor::Profile;
+use pvf_host::{ExecutionParameters, HostParameters};
+use pvf_wire::{ExecutorHostFunction, ExecutorParams};
+
+/// Pages of memory that 32 bits can address.
+const ADDRESSABLE_PAGES: u32 = 65_536;
+
+/// The limits of an instance.
+pub fn execution(params: &ExecutorParams) -> ExecutionParameters {
+    let mut limits = Profile::Polkadot.parameters();
+    if let Some(pages) = params.max_memory_pages() {
+        limits.max_memory_pages = pages.min(ADDRESSABLE_PAGES);
+    }
+    if let Some(units) = params.stack_logical_max() {
+        limits.stack_logical_max = Some(units);
+    }
+    if let Some(bytes) = params.stack_native_max() {
+        limits.stack_native_max = bytes.into();
+    }
+    limits
+}
+
+/// Whether the elliptic-curve functions exist.
+pub fn ecc_rfc163(params: &ExecutorParams) -> bool {
+    params.enables(ExecutorHostFunction::EccRfc163)
+}
+
+/// The environment of a PVF.
+pub fn host(params: &ExecutorParams) -> HostParameters {
+    HostParameters {
+        ecc_rfc163: ecc_rfc163(params),
+        execution: execution(params),
+        log: Some(logging::pvf_sink()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pvf_wire::ExecutorParam;
+
+    #[test]
+    fn without_parameters_the_defaults_hold() {
+        let none = ExecutorParams::default();
+        assert_eq!(execution(&none), ExecutionParameters::POLKADOT);
+        assert!(!ecc_rfc163(&none));
+    }
+
+    #[test]
+    fn parameters_replace_defaults() {
+        let params = ExecutorParams(vec![
+            ExecutorParam::MaxMemoryPages(100),
+            ExecutorParam::StackLogicalMax(2000),
+            ExecutorParam::StackNativeMax(1 << 20),
+            ExecutorParam::WasmExtBulkMemory,
+            ExecutorParam::EnabledHostFunction(ExecutorHostFunction::EccRfc163),
+        ]);
+        let expected = ExecutionParameters {
+            max_memory_pages: 132,
+            stack_logical_max: Some(2000),
+            stack_native_max: 1 << 20,
+            ..ExecutionParameters::POLKADOT
+        };
+        assert_eq!(execution(&params), expected);
+        assert!(ecc_rfc163(&params));
+        let all = ExecutorParams(vec![ExecutorParam::MaxMemoryPages(u32::MAX)]);
+        assert_eq!(execution(&all).max_memory_pages, 65_536);
+    }
+}

@@ -1,0 +1,231 @@
+//! The prepare worker: code in, an artifact in the file that the host made, its checksum out.
+
+use crate::allocator;
+use crate::entry::Session;
+use crate::job::{self, End, JobFailure, JobOptions, StartError};
+use crate::parameters;
+use crate::security::limits::{JobLimits, MemoryLimit};
+use nix::sys::resource::{UsageWho, getrusage};
+use parity_scale_codec::{Decode, Encode};
+use pvf_executor::artifact::ValType;
+use pvf_executor::{CompileError, ModuleInfo, Profile, RejectionStage, prepare};
+use pvf_wire::{
+    ArtifactChecksum, MemoryStats, PrepareError, PrepareJobKind, PrepareRequest, PrepareResponse,
+    PrepareStats, PrepareWorkerSuccess, frame,
+};
+use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
+
+/// Name of the file for the artifact in the worker's directory. The host makes it, and renames it in the end.
+pub const ARTIFACT_FILE: &str = "tmp-artifact";
+
+/// Largest request: far beyond the largest code that a network accepts.
+const REQUEST_BYTES: usize = 256 << 20;
+
+/// Largest artifact.
+const ANSWER_BYTES: usize = 2 << 30;
+
+/// Address space of a job whose network sets no limit: the highest limit that a network can set.
+const DEFAULT_MEMORY: u64 = 16 << 30;
+
+/// Address space beyond the limit of allocations: the binary, its stack, what allocators keep.
+const ADDRESS_SPACE_MORE: u64 = 1 << 30;
+
+/// What a preparation makes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Prepared {
+    /// The artifact's bytes.
+    pub artifact: Vec<u8>,
+    /// Bytes of the code, decompressed.
+    pub observed_wasm_code_len: u32,
+}
+
+/// What a prepare job does with a request.
+pub trait PrepareJob {
+    /// Prepares. Runs in a process of its own, behind all barriers.
+    ///
+    /// # Errors
+    /// What is wrong with the code.
+    fn prepare(&self, request: &PrepareRequest) -> Result<Prepared, PrepareError>;
+}
+
+/// Compiles, as prepare jobs do.
+///
+/// ```
+/// use pvf_wire::{ExecutorParams, PrepareError, PrepareJobKind, PrepareRequest};
+/// use pvf_worker::{Compilation, PrepareJob};
+///
+/// let mut request = PrepareRequest {
+///     maybe_compressed_code: b"\0asm\x01\0\0\0".to_vec(),
+///     validation_code_bomb_limit: 1 << 20,
+///     code_hash: [0; 32],
+///     executor_params: ExecutorParams::default(),
+///     prep_timeout: std::time::Duration::from_secs(60),
+///     prep_kind: PrepareJobKind::Compilation,
+/// };
+/// assert_eq!(Compilation.prepare(&request).unwrap().observed_wasm_code_len, 8);
+/// request.maybe_compressed_code.truncate(7);
+/// assert!(matches!(Compilation.prepare(&request), Err(PrepareError::Prevalidation(_))));
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Compilation;
+
+impl PrepareJob for Compilation {
+    fn prepare(&self, request: &PrepareRequest) -> Result<Prepared, PrepareError> {
+        let limit = request.validation_code_bomb_limit as usize;
+        let code = &request.maybe_compressed_code;
+        let wasm = sp_maybe_compressed_blob::decompress(code, limit)
+            .map_err(|error| PrepareError::CouldNotDecompressCodeBlob(error.to_string()))?;
+        let options = Profile::Polkadot.prepare_options();
+        let artifact = prepare(&wasm, &options).map_err(refused)?;
+        if limiter_breaks(&artifact.module) {
+            let reason = "the imported globals shift the global of the stack limiter";
+            return Err(PrepareError::Preparation(reason.to_owned()));
+        }
+        let ecc = parameters::ecc_rfc163(&request.executor_params);
+        match pvf_host::check_module(&artifact.module, ecc) {
+            Err((RejectionStage::Prepare, reason)) => {
+                return Err(PrepareError::Preparation(reason));
+            }
+            Err((RejectionStage::Construct, reason))
+                if request.prep_kind == PrepareJobKind::Prechecking =>
+            {
+                return Err(PrepareError::RuntimeConstruction(reason));
+            }
+            _ => {}
+        }
+        Ok(Prepared {
+            artifact: artifact.to_bytes(),
+            observed_wasm_code_len: u32::try_from(wasm.len()).unwrap_or(u32::MAX),
+        })
+    }
+}
+
+/// The node adds a global to a module, and counts only globals of the module's own when it refers to it. If there are imported
+/// ones it refers to another global, and mostly makes the module invalid. A module with imported globals is of no use in any case,
+/// but what it is turned down for is a matter of votes.
+fn limiter_breaks(module: &ModuleInfo) -> bool {
+    let imported = module.imported_globals as usize;
+    let own = module.globals.len().saturating_sub(imported);
+    let referred = module.globals.get(own).map(|global| global.ty);
+    imported > 0 && referred.is_some_and(|ty| !ty.mutable || ty.value != ValType::I32)
+}
+
+/// What the node's parser would turn down is told from what its compiler would.
+fn refused(error: CompileError) -> PrepareError {
+    match error {
+        CompileError::Malformed { .. } | CompileError::Unsupported { .. } => {
+            PrepareError::Prevalidation(error.to_string())
+        }
+        CompileError::Invalid { .. }
+        | CompileError::Meter { .. }
+        | CompileError::CodeTooLarge
+        | CompileError::Limit { .. } => PrepareError::Preparation(error.to_string()),
+    }
+}
+
+/// What a job answers on its pipe.
+#[derive(Encode, Decode)]
+struct Answer {
+    artifact: Vec<u8>,
+    observed_wasm_code_len: u32,
+    memory: MemoryStats,
+}
+
+impl From<JobFailure> for PrepareError {
+    fn from(failure: JobFailure) -> Self {
+        match failure {
+            JobFailure::Security(error) => Self::Kernel(error.to_string()),
+            JobFailure::Panic(message) => Self::JobError(message),
+        }
+    }
+}
+
+/// Serves a host until it hangs up.
+pub(crate) fn serve(session: &mut Session, job: &dyn PrepareJob) -> Result<(), frame::FrameError> {
+    let destination: PathBuf = session.directory.join(ARTIFACT_FILE);
+    loop {
+        let request: PrepareRequest = frame::receive(&mut session.host, REQUEST_BYTES)?;
+        let response = answer(session, job, &request, &destination);
+        if let Err(error) = &response {
+            log::warn!("preparation failed: {error}");
+        }
+        frame::send(&mut session.host, &response)?;
+    }
+}
+
+fn answer(
+    session: &Session,
+    job: &dyn PrepareJob,
+    request: &PrepareRequest,
+    destination: &Path,
+) -> PrepareResponse {
+    let allowed = request.executor_params.prechecking_max_memory();
+    let address_space = allowed
+        .unwrap_or(DEFAULT_MEMORY)
+        .saturating_add(ADDRESS_SPACE_MORE);
+    let options = JobOptions {
+        security: session.security,
+        limits: JobLimits {
+            cpu_time: request.prep_timeout,
+            memory: MemoryLimit::AddressSpace(address_space),
+        },
+        answer_bytes: ANSWER_BYTES,
+        host: session.host.as_raw_fd(),
+    };
+    let ended = job::run(session.one, &options, |pipe| {
+        work(job, request, allowed, pipe)
+    });
+    let ended = ended.map_err(|error| match error {
+        StartError::Pipe(_) => PrepareError::IoErr(error.to_string()),
+        StartError::System { .. } => PrepareError::Kernel(error.to_string()),
+    })?;
+    let answer: Answer = match ended.end {
+        End::Answered(answer) => answer?,
+        End::TimedOut => return Err(PrepareError::TimedOut),
+        End::OutOfMemory => return Err(PrepareError::OutOfMemory),
+        End::Died(err) => {
+            let job_pid = ended.pid;
+            return Err(PrepareError::JobDied { err, job_pid });
+        }
+        End::Unintelligible(what) => return Err(PrepareError::JobError(what)),
+        End::UnexpectedStatus(status) => {
+            return Err(PrepareError::JobError(format!(
+                "unexpected exit status {status}"
+            )));
+        }
+    };
+    std::fs::write(destination, &answer.artifact)
+        .map_err(|error| PrepareError::IoErr(error.to_string()))?;
+    Ok(PrepareWorkerSuccess {
+        checksum: ArtifactChecksum::of(&answer.artifact),
+        stats: PrepareStats {
+            cpu_time_elapsed: ended.cpu_time,
+            memory_stats: answer.memory,
+            observed_wasm_code_len: answer.observed_wasm_code_len,
+        },
+    })
+}
+
+/// In the job.
+fn work(
+    job: &dyn PrepareJob,
+    request: &PrepareRequest,
+    allowed: Option<u64>,
+    pipe: i32,
+) -> Result<Answer, PrepareError> {
+    allocator::start(allowed, pipe);
+    let prepared = job.prepare(request);
+    let peak_tracked_alloc = allocator::stop();
+    let prepared = prepared?;
+    let usage = getrusage(UsageWho::RUSAGE_SELF).ok();
+    Ok(Answer {
+        artifact: prepared.artifact,
+        observed_wasm_code_len: prepared.observed_wasm_code_len,
+        memory: MemoryStats {
+            memory_tracker_stats: None,
+            max_rss: usage.map(|usage| usage.max_rss()),
+            peak_tracked_alloc,
+        },
+    })
+}

@@ -1,0 +1,196 @@
+//! The barriers around code that nobody trusts.
+//!
+//! A worker isolates itself before it reads its first request ([`isolate_worker`]), a job once more before it touches what it was
+//! forked for ([`isolate_job`]):
+//!
+//! | barrier | worker | job |
+//! | --- | --- | --- |
+//! | user namespace, mount namespace | new, no user mapped | |
+//! | root directory | the worker's directory; for execution it cannot be written | the same |
+//! | cgroup, IPC, mount, network, process, UTS namespaces | | new for each job |
+//! | Landlock | prepare: writing, execute: reading of files in the directory | nothing at all |
+//! | seccomp | [a list](seccomp) of what a worker needs | of what computing needs: no files, no processes, nothing new executable |
+//! | limits | no core dumps | CPU time, memory, no processes, no files, no locked memory |
+//! | capabilities, new privileges | none to be gained | none left |
+//! | parent | | when the worker dies, so does the job |
+//!
+//! The node's own workers have the same namespaces, root directory and Landlock rules; their seccomp forbids sockets and io_uring
+//! and allows all else, and their jobs have no barriers of their own.
+
+pub mod landlock;
+pub mod limits;
+pub mod root;
+pub mod seccomp;
+
+use crate::process::{self, SingleThreaded};
+use nix::sched::CloneFlags;
+use nix::sys::prctl;
+use nix::sys::signal::Signal;
+use nix::sys::wait::{WaitStatus, waitpid};
+use pvf_wire::SecurityStatus;
+use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
+use std::ffi::OsString;
+use std::path::Path;
+
+/// Which of the two workers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Compiles.
+    Prepare,
+    /// Executes.
+    Execute,
+}
+
+/// What a barrier could not be put up for.
+#[derive(Debug, thiserror::Error)]
+pub enum SecurityError {
+    /// The root directory.
+    #[error("changing root: {0}")]
+    Root(#[from] root::RootError),
+    /// Landlock.
+    #[error("Landlock: {0}")]
+    Landlock(#[from] landlock::LandlockError),
+    /// Seccomp.
+    #[error("seccomp: {0}")]
+    Seccomp(#[from] seccomp::SeccompError),
+    /// Something else that the system refused.
+    #[error("{action}: {errno}")]
+    System {
+        /// What was asked for.
+        action: &'static str,
+        /// The system's answer.
+        errno: nix::errno::Errno,
+    },
+}
+
+fn system(action: &'static str) -> impl Fn(nix::errno::Errno) -> SecurityError {
+    move |errno| SecurityError::System { action, errno }
+}
+
+/// Names of environment variables that the host should have cleared: all but `RUST_LOG`.
+pub fn leftover_environment() -> Vec<OsString> {
+    let names = std::env::vars_os().map(|(name, _)| name);
+    names.filter(|name| name != "RUST_LOG").collect()
+}
+
+/// A worker behind its barriers.
+#[derive(Debug)]
+pub struct IsolatedWorker<'a> {
+    /// Where its directory is now.
+    pub directory: &'a Path,
+    /// What could not be put up although the host found it possible.
+    pub missing: Vec<SecurityError>,
+}
+
+/// Puts up the barriers of a worker whose directory is `directory`, as far as the host found them possible.
+///
+/// # Errors
+/// The root directory could not be changed: it may have been in part, so that the worker must end.
+pub fn isolate_worker(
+    role: Role,
+    directory: &Path,
+    status: SecurityStatus,
+) -> Result<IsolatedWorker<'_>, root::RootError> {
+    let mut worker = IsolatedWorker {
+        directory,
+        missing: Vec::new(),
+    };
+    let mut put_up = |barrier: Result<(), SecurityError>| worker.missing.extend(barrier.err());
+    put_up(prctl::set_dumpable(false).map_err(system("making the process private")));
+    if status.can_unshare_user_namespace_and_change_root {
+        root::change(role, directory)?;
+        worker.directory = Path::new("/");
+    }
+    if status.can_enable_landlock {
+        put_up(landlock::restrict_worker(role, worker.directory).map_err(SecurityError::from));
+    }
+    if status.can_enable_seccomp {
+        let list = seccomp::worker_list();
+        put_up(
+            list.and_then(|list| seccomp::apply(&list))
+                .map_err(SecurityError::from),
+        );
+    }
+    Ok(worker)
+}
+
+/// Kinds of namespaces that a job gets new.
+pub fn job_namespaces(status: SecurityStatus) -> CloneFlags {
+    if !status.can_do_secure_clone {
+        return CloneFlags::empty();
+    }
+    let flags = CloneFlags::CLONE_NEWCGROUP
+        | CloneFlags::CLONE_NEWIPC
+        | CloneFlags::CLONE_NEWNET
+        | CloneFlags::CLONE_NEWNS
+        | CloneFlags::CLONE_NEWPID
+        | CloneFlags::CLONE_NEWUTS;
+    match status.can_unshare_user_namespace_and_change_root {
+        // The worker has one, in which it may make the others.
+        true => flags,
+        false => flags | CloneFlags::CLONE_NEWUSER,
+    }
+}
+
+/// In a job: its first barrier, before anything else.
+///
+/// # Errors
+/// The system refused.
+pub fn die_with_worker() -> Result<(), SecurityError> {
+    prctl::set_pdeathsig(Signal::SIGKILL).map_err(system("dying with the worker"))
+}
+
+/// In a job: puts up its barriers, as far as the host found them possible.
+///
+/// # Errors
+/// One of them could not be put up: nothing must be executed.
+pub fn isolate_job(
+    limits: &limits::JobLimits,
+    list: &seccomp::JobList,
+    status: SecurityStatus,
+) -> Result<(), SecurityError> {
+    prctl::set_dumpable(false).map_err(system("making the process private"))?;
+    limits.apply().map_err(system("limiting the process"))?;
+    drop_capabilities().map_err(system("dropping capabilities"))?;
+    prctl::set_no_new_privs().map_err(system("forbidding new privileges"))?;
+    if status.can_enable_landlock {
+        landlock::restrict_job()?;
+    }
+    if status.can_enable_seccomp {
+        seccomp::apply(&list.for_this_process()?)?;
+    }
+    Ok(())
+}
+
+fn drop_capabilities() -> nix::Result<()> {
+    let none = CapabilitySets {
+        effective: CapabilitySet::empty(),
+        permitted: CapabilitySet::empty(),
+        inheritable: CapabilitySet::empty(),
+    };
+    set_capabilities(None, none).map_err(|error| nix::errno::Errno::from_raw(error.raw_os_error()))
+}
+
+/// Finds out whether jobs can be started in new namespaces.
+///
+/// # Errors
+/// They cannot.
+pub fn check_clone() -> Result<(), SecurityError> {
+    let one = SingleThreaded::check().map_err(|_| SecurityError::System {
+        action: "counting threads",
+        errno: nix::errno::Errno::EBUSY,
+    })?;
+    let status = SecurityStatus {
+        can_unshare_user_namespace_and_change_root: false,
+        ..SecurityStatus::ALL
+    };
+    match process::fork(one, job_namespaces(status)).map_err(system("clone"))? {
+        None => std::process::exit(0),
+        Some(child) => match waitpid(child, None).map_err(system("waitpid"))? {
+            WaitStatus::Exited(_, 0) => Ok(()),
+            _ => Err(system("running in new namespaces")(
+                nix::errno::Errno::ECHILD,
+            )),
+        },
+    }
+}

@@ -1,0 +1,459 @@
+//! Jobs that try to get out.
+//!
+//! This program is the host of the test and, started by itself as a worker, the worker: the crate's own, with other
+//! jobs. What a job tries is named by its candidate (or its code). It says what it got; with all barriers nearly
+//! everything ends in its death, and with some of them taken away the others have to hold.
+
+mod common;
+
+use common::*;
+use memmap2::MmapMut;
+use nix::fcntl::{FcntlArg, fcntl};
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::prctl;
+use nix::sys::ptrace;
+use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::stat::{SFlag, fstat};
+use nix::unistd::{Pid, chroot, geteuid, sethostname};
+use pvf_host::Pvf;
+use pvf_wire::{
+    ExecuteResponse, ExecutorParams, JobError, JobResponse, PrepareError, PrepareRequest,
+    SecurityStatus, ValidationParams, WorkerError, frame,
+};
+use pvf_worker::{ExecuteJob, PrepareJob, Prepared, Worker};
+use std::fs;
+use std::hint::black_box;
+use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::os::fd::BorrowedFd;
+use std::os::unix::net::UnixStream;
+use std::process::{Command, ExitCode};
+use std::time::Duration;
+
+/// What a job gets: a description, or the error that kept it from it.
+type Gain = Result<String, Box<dyn std::error::Error>>;
+
+fn got<T>(what: T) -> Gain
+where
+    T: std::fmt::Debug,
+{
+    Ok(format!("{what:?}"))
+}
+
+/// Tries something, as the text says: a name and perhaps an argument.
+fn attack(text: &str) -> Gain {
+    let (name, argument) = text.split_once(' ').unwrap_or((text, ""));
+    match name {
+        "tcp" => got(TcpStream::connect(argument)?),
+        "udp" => got(UdpSocket::bind("127.0.0.1:0")?),
+        "unix" => got(UnixStream::connect(argument)?),
+        "socketpair" => got(UnixStream::pair()?),
+        "read" => got(fs::read(argument)?.len()),
+        "list" => got(fs::read_dir(argument)?.collect::<Vec<_>>()),
+        "write" => got(fs::write(argument, "escaped")?),
+        "link" => got(std::os::unix::fs::symlink("/etc/passwd", argument)?),
+        "remove" => got(fs::remove_file(argument)?),
+        "execute" => got(Command::new(argument).spawn()?),
+        "thread" => got(std::thread::Builder::new().spawn(|| ())?.join().is_ok()),
+        "trace" => got(ptrace::attach(Pid::from_raw(argument.parse()?))?),
+        "traced" => got(ptrace::traceme()?),
+        "kill" => got(kill(Pid::from_raw(argument.parse()?), Signal::SIGKILL)?),
+        "executable" => got(MmapMut::map_anon(4096)?.make_exec()?),
+        "unshare" => got(unshare(CloneFlags::CLONE_NEWUSER)?),
+        "mount" => got(mount(
+            Some("none"),
+            "/",
+            Some("tmpfs"),
+            MsFlags::empty(),
+            None::<&str>,
+        )?),
+        "chroot" => got(chroot("/")?),
+        "hostname" => got(sethostname("pwned")?),
+        "dumpable" => got(prctl::set_dumpable(true)?),
+        "limits" => got(setrlimit(Resource::RLIMIT_NPROC, 100, 100)?),
+        "descriptors" => got(foreign_descriptors()),
+        "sleep" => {
+            std::thread::sleep(Duration::from_secs(3600));
+            got("an hour")
+        }
+        "hoard" => got(black_box(vec![1_u8; 64 << 30]).len()),
+        "spin" => loop {
+            black_box(name);
+        },
+        "panic" => panic!("on purpose"),
+        "exit" => std::process::exit(argument.parse()?),
+        "babble" => Ok("x".repeat(argument.parse()?)),
+        "nothing" => Ok("nothing".to_owned()),
+        other => Err(format!("no attack {other:?}").into()),
+    }
+}
+
+/// Descriptors that are open and are neither the pipe, the standard error stream, nor memory.
+fn foreign_descriptors() -> Vec<i32> {
+    let foreign = |&number: &i32| {
+        // SAFETY: the number is only asked about, and used no longer than this.
+        let descriptor = unsafe { BorrowedFd::borrow_raw(number) };
+        let Ok(status) = fstat(descriptor) else {
+            return false;
+        };
+        let kind = SFlag::from_bits_truncate(status.st_mode) & SFlag::S_IFMT;
+        // Files without a name in any directory.
+        let memory = kind == SFlag::S_IFREG && status.st_nlink == 0;
+        let written = fcntl(descriptor, FcntlArg::F_GETFL)
+            .is_ok_and(|flags| flags & libc::O_ACCMODE == libc::O_WRONLY);
+        let pipe = kind == SFlag::S_IFIFO && written;
+        number != 2 && !memory && !pipe
+    };
+    (0..64).filter(foreign).collect()
+}
+
+struct Attack;
+
+/// What an attack that came to an end says.
+fn account(text: &str) -> String {
+    match attack(text) {
+        Ok(gain) => format!("got {gain}"),
+        Err(error) => format!("failed: {error}"),
+    }
+}
+
+impl ExecuteJob for Attack {
+    fn execute(&self, _: &Pvf, candidate: &[u8]) -> Result<JobResponse, JobError> {
+        let params: ValidationParams =
+            frame::decode(candidate).map_err(|error| JobError::Panic(error.to_string()))?;
+        let text = String::from_utf8_lossy(&params.block_data).into_owned();
+        Ok(JobResponse::InvalidCandidate(account(&text)))
+    }
+}
+
+impl PrepareJob for Attack {
+    fn prepare(&self, request: &PrepareRequest) -> Result<Prepared, PrepareError> {
+        let text = String::from_utf8_lossy(&request.maybe_compressed_code).into_owned();
+        Err(PrepareError::Prevalidation(account(&text)))
+    }
+}
+
+/// How an attack has to end with all barriers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Expected {
+    /// It calls what is not on the list.
+    Killed,
+    /// It dies of a limit.
+    Dies,
+    /// Its time runs out.
+    TimedOut,
+    /// It says that it panicked.
+    Panics,
+    /// It says nothing that makes sense.
+    Babbles,
+    /// It is harmless.
+    Harmless,
+}
+
+use Expected::{Babbles, Dies, Harmless, Killed, Panics, TimedOut};
+
+/// What is there to be attacked.
+struct Surroundings {
+    /// A socket that listens for connections of the machine itself.
+    tcp: String,
+    /// A file that is there to be read, outside of the worker's directory.
+    secret: String,
+    scratch: Scratch,
+    _listener: TcpListener,
+}
+
+impl Surroundings {
+    fn new() -> Self {
+        let scratch = Scratch::new();
+        let secret = scratch.0.join("secret");
+        fs::write(&secret, "a validator's keys").unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self {
+            tcp: listener.local_addr().unwrap().to_string(),
+            secret: secret.to_str().unwrap().to_owned(),
+            scratch,
+            _listener: listener,
+        }
+    }
+
+    /// All attacks.
+    fn attacks(&self) -> Vec<(String, Expected)> {
+        let own = std::process::id();
+        let inside = |name: &str| format!("write /{name}");
+        let mut attacks = vec![
+            (format!("tcp {}", self.tcp), Killed),
+            ("udp".to_owned(), Killed),
+            ("unix /run/socket".to_owned(), Killed),
+            ("socketpair".to_owned(), Killed),
+            (format!("read {}", self.secret), Killed),
+            (
+                format!("write {}", self.scratch.0.join("escaped").display()),
+                Killed,
+            ),
+            (format!("trace {own}"), Killed),
+            (format!("kill {own}"), Killed),
+            ("kill -1".to_owned(), Killed),
+            (inside("escaped"), Killed),
+            (inside("tmp-artifact"), Killed),
+            ("hoard".to_owned(), Dies),
+            ("spin".to_owned(), TimedOut),
+            ("panic".to_owned(), Panics),
+            ("exit 0".to_owned(), Babbles),
+            ("exit 3".to_owned(), Babbles),
+            ("nothing".to_owned(), Harmless),
+        ];
+        for text in [
+            "read /etc/passwd",
+            "read ../../../../etc/passwd",
+            "read /artifact",
+            "read /proc/self/maps",
+            "read /proc/1/environ",
+            "read /sys/kernel/vmcoreinfo",
+            "list /",
+            "list /proc",
+            "link /out",
+            "remove /artifact",
+            "execute /bin/true",
+            "thread",
+            "traced",
+            "executable",
+            "unshare",
+            "mount",
+            "chroot",
+            "hostname",
+            "dumpable",
+            "limits",
+            "descriptors",
+            "sleep",
+        ] {
+            attacks.push((text.to_owned(), Killed));
+        }
+        attacks
+    }
+
+    /// Nothing of an attack is to be seen.
+    fn check(&self) {
+        let names = fs::read_dir(&self.scratch.0).unwrap();
+        let names: Vec<_> = names.map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(names, ["secret"]);
+    }
+}
+
+/// An execute worker whose jobs attack, and an artifact to go with it.
+struct Target {
+    host: Host,
+    artifact: Vec<u8>,
+}
+
+fn start(kind: &str, security: SecurityStatus) -> Host {
+    let program = Command::new(std::env::current_exe().unwrap());
+    Host::start_program(program, kind, security)
+}
+
+impl Target {
+    fn new(security: SecurityStatus) -> Self {
+        let code = module("", "", "");
+        let (_, artifact) = Host::preparing().prepare(&preparation(&code)).unwrap();
+        let mut host = start("execute-worker", security);
+        host.shake(&ExecutorParams::default());
+        Self { host, artifact }
+    }
+
+    fn attack(&mut self, text: &str) -> ExecuteResponse {
+        let mut request = execution(&self.artifact);
+        request.pov.block_data = text.as_bytes().to_vec();
+        if text == "spin" {
+            request.execution_timeout = Duration::from_millis(50);
+        }
+        self.host.execute(&self.artifact, &request)
+    }
+
+    /// What an attack says that comes to an end.
+    fn account(&mut self, text: &str) -> String {
+        match said(self.attack(text)) {
+            JobResponse::InvalidCandidate(account) => account,
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+}
+
+fn executions_with_all_barriers(around: &Surroundings) {
+    let mut target = Target::new(SecurityStatus::ALL);
+    for (text, expected) in around.attacks() {
+        let response = target.attack(&text);
+        let as_expected = match &response {
+            Err(WorkerError::JobDied { err, .. }) => match expected {
+                Killed => err.contains("SIGSYS"),
+                Dies => err.contains("SIGABRT") || err.contains("SIGSEGV"),
+                Babbles => err.contains("unintelligible"),
+                _ => false,
+            },
+            Err(WorkerError::JobTimedOut) => expected == TimedOut,
+            Err(WorkerError::JobError(JobError::Panic(text))) => {
+                expected == Panics && text == "on purpose"
+            }
+            Ok(_) => expected == Harmless,
+            _ => false,
+        };
+        assert!(
+            as_expected,
+            "{text}: expected {expected:?}, got {response:?}"
+        );
+    }
+    // An answer larger than the memory of a PVF.
+    let response = target.attack("babble 200000000");
+    let died =
+        matches!(&response, Err(WorkerError::JobDied { err, .. }) if err.contains("too long"));
+    assert!(died, "{response:?}");
+    assert_eq!(target.account("nothing"), "got nothing");
+    let names: Vec<_> = fs::read_dir(&target.host.directory).unwrap().collect();
+    assert!(names.is_empty(), "{names:?}");
+}
+
+fn preparations_with_all_barriers(around: &Surroundings) {
+    let mut host = start("prepare-worker", SecurityStatus::ALL);
+    for (text, expected) in around.attacks() {
+        let mut request = preparation(text.as_bytes());
+        if text == "spin" {
+            request.prep_timeout = Duration::from_millis(50);
+        }
+        let error = host
+            .prepare(&request)
+            .expect_err("an attack is no artifact");
+        let as_expected = match &error {
+            PrepareError::JobDied { err, .. } => match expected {
+                Killed => err.contains("SIGSYS"),
+                Dies => err.contains("SIGABRT") || err.contains("SIGSEGV"),
+                _ => false,
+            },
+            PrepareError::TimedOut => expected == TimedOut,
+            PrepareError::JobError(what) => match expected {
+                Panics => what == "on purpose",
+                Babbles => true,
+                _ => false,
+            },
+            PrepareError::Prevalidation(_) => expected == Harmless,
+            _ => false,
+        };
+        assert!(as_expected, "{text}: expected {expected:?}, got {error:?}");
+    }
+    let names: Vec<_> = fs::read_dir(&host.directory)
+        .unwrap()
+        .map(|it| it.unwrap().file_name())
+        .collect();
+    assert_eq!(names, ["tmp-artifact"]);
+    assert_eq!(fs::read(host.directory.join("tmp-artifact")).unwrap(), b"");
+}
+
+/// Without seccomp the calls go through to the kernel.
+fn executions_without_seccomp(around: &Surroundings) {
+    let without_seccomp = SecurityStatus {
+        can_enable_seccomp: false,
+        ..SecurityStatus::ALL
+    };
+    let without_root = SecurityStatus {
+        can_unshare_user_namespace_and_change_root: false,
+        ..without_seccomp
+    };
+    let without_landlock = SecurityStatus {
+        can_enable_landlock: false,
+        ..without_seccomp
+    };
+    let own = std::process::id();
+    let connect = format!("tcp {}", around.tcp);
+    let read = format!("read {}", around.secret);
+    let write = format!("write {}", around.scratch.0.join("escaped").display());
+    for security in [without_seccomp, without_root, without_landlock] {
+        let mut target = Target::new(security);
+        let directory = target.host.directory.display().to_string();
+        for text in [
+            &connect,
+            &read,
+            &write,
+            "read /etc/passwd",
+            "read /proc/self/maps",
+            "read ../../../../etc/passwd",
+            "write /escaped",
+            "link /out",
+            &format!("write {directory}/escaped"),
+            "remove /artifact",
+            &format!("remove {directory}/artifact"),
+            "execute /bin/true",
+            &format!("trace {own}"),
+            &format!("kill {own}"),
+            "thread",
+            "chroot",
+            "mount",
+            "hostname",
+            "limits",
+        ] {
+            if text == "thread" && geteuid().is_root() {
+                // The kernel does not count the processes of root.
+                continue;
+            }
+            let account = target.account(text);
+            assert!(
+                account.starts_with("failed: "),
+                "{security:?}: {text}: {account}"
+            );
+        }
+        // Killing every process that there is to be seen: there is none.
+        let account = target.account("kill -1");
+        assert!(account.starts_with("failed: "), "{security:?}: {account}");
+        assert_eq!(target.account("descriptors"), "got []", "{security:?}");
+    }
+}
+
+/// The same attacks succeed where nothing stands in their way: otherwise the tests above say nothing.
+fn executions_without_any_barrier(around: &Surroundings) {
+    let mut target = Target::new(SecurityStatus::NONE);
+    for text in [
+        &format!("tcp {}", around.tcp),
+        "udp",
+        "socketpair",
+        &format!("read {}", around.secret),
+        "read /proc/self/maps",
+        "list /",
+        "traced",
+        "executable",
+        "dumpable",
+        "nothing",
+    ] {
+        let account = target.account(text);
+        assert!(account.starts_with("got "), "{text}: {account}");
+    }
+}
+
+fn run_tests() {
+    let around = Surroundings::new();
+    type Test = fn(&Surroundings);
+    let tests: [(&str, Test); 4] = [
+        ("executions_with_all_barriers", executions_with_all_barriers),
+        (
+            "preparations_with_all_barriers",
+            preparations_with_all_barriers,
+        ),
+        ("executions_without_seccomp", executions_without_seccomp),
+        (
+            "executions_without_any_barrier",
+            executions_without_any_barrier,
+        ),
+    ];
+    for (name, test) in tests {
+        test(&around);
+        around.check();
+        println!("test {name} ... ok");
+    }
+}
+
+fn main() -> ExitCode {
+    match std::env::args().nth(1).as_deref() {
+        Some("execute-worker") => pvf_worker::main(Worker::Execute(&Attack)),
+        Some("prepare-worker") => pvf_worker::main(Worker::Prepare(&Attack)),
+        _ => {
+            run_tests();
+            ExitCode::SUCCESS
+        }
+    }
+}

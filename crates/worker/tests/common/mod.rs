@@ -1,0 +1,244 @@
+//! A host of workers in miniature: starts a worker as a node does, says what a node says, reads the answers.
+#![allow(dead_code, reason = "each test file uses a part")]
+
+use pvf_wire::{
+    ArtifactChecksum, CandidateDescriptorVersion, ExecuteHandshake, ExecuteRequest,
+    ExecuteResponse, ExecutorParams, JobResponse, PersistedValidationData, PoV, PrepareError,
+    PrepareJobKind, PrepareRequest, PrepareResponse, PrepareWorkerSuccess, SecurityStatus,
+    ValidationParams, WorkerHandshake, frame,
+};
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+/// CPU time that no job of these tests should need.
+pub const AMPLE: Duration = Duration::from_secs(60);
+
+/// A directory that is gone after the test.
+pub struct Scratch(pub PathBuf);
+
+impl Scratch {
+    pub fn new() -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("pvf-worker-test-{}-{number}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        fs::create_dir_all(&path).expect("a directory can be made");
+        Self(path)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A worker that was started, and the connection to it.
+pub struct Host {
+    pub worker: Child,
+    pub stream: UnixStream,
+    /// The worker's directory.
+    pub directory: PathBuf,
+    scratch: Scratch,
+}
+
+/// Where a worker's program is.
+pub fn program(kind: &str) -> PathBuf {
+    match kind {
+        "prepare-worker" => env!("CARGO_BIN_EXE_polkadot-prepare-worker").into(),
+        "execute-worker" => env!("CARGO_BIN_EXE_polkadot-execute-worker").into(),
+        other => panic!("no worker {other}"),
+    }
+}
+
+impl Host {
+    /// Starts a worker of ours.
+    pub fn start(kind: &str, security: SecurityStatus) -> Self {
+        Self::start_program(Command::new(program(kind)), kind, security)
+    }
+
+    /// Starts a program as a worker: the rest of its command line and the handshake are the same.
+    pub fn start_program(mut program: Command, kind: &str, security: SecurityStatus) -> Self {
+        let scratch = Scratch::new();
+        let directory = scratch.0.join("worker-dir");
+        fs::create_dir(&directory).expect("the worker's directory can be made");
+        let socket = scratch.0.join("socket");
+        let listener = UnixListener::bind(&socket).expect("the host can listen");
+        let worker = program
+            .arg(kind)
+            .arg("--socket-path")
+            .arg(&socket)
+            .arg("--worker-dir-path")
+            .arg(&directory)
+            .env_clear()
+            .env("RUST_LOG", "")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("the worker starts");
+        let (mut stream, _) = listener.accept().expect("the worker connects");
+        let handshake = WorkerHandshake {
+            security_status: security,
+        };
+        frame::send(&mut stream, &handshake).expect("the worker takes the handshake");
+        Self {
+            worker,
+            stream,
+            directory,
+            scratch,
+        }
+    }
+
+    /// A prepare worker with all barriers.
+    pub fn preparing() -> Self {
+        Self::start("prepare-worker", SecurityStatus::ALL)
+    }
+
+    /// An execute worker with all barriers.
+    pub fn executing(params: &ExecutorParams) -> Self {
+        let mut host = Self::start("execute-worker", SecurityStatus::ALL);
+        host.shake(params);
+        host
+    }
+
+    /// The second handshake of an execute worker.
+    pub fn shake(&mut self, params: &ExecutorParams) {
+        let executor_params = params.clone();
+        let handshake = ExecuteHandshake { executor_params };
+        frame::send(&mut self.stream, &handshake).expect("the worker takes the handshake");
+    }
+
+    /// Has something prepared. The artifact of a success is returned as well.
+    pub fn prepare(
+        &mut self,
+        request: &PrepareRequest,
+    ) -> Result<(PrepareWorkerSuccess, Vec<u8>), PrepareError> {
+        let path = self.directory.join("tmp-artifact");
+        fs::write(&path, []).expect("the host makes the file");
+        let success = self.try_prepare(request).expect("the worker answers")?;
+        let artifact = fs::read(&path).expect("the artifact is there");
+        fs::remove_file(&path).expect("the host clears the directory");
+        assert_eq!(success.checksum, ArtifactChecksum::of(&artifact));
+        Ok((success, artifact))
+    }
+
+    /// Sends a request and reads the answer, nothing else.
+    pub fn try_prepare(
+        &mut self,
+        request: &PrepareRequest,
+    ) -> Result<PrepareResponse, frame::FrameError> {
+        frame::send(&mut self.stream, request)?;
+        frame::receive(&mut self.stream, 1 << 20)
+    }
+
+    /// Has something executed.
+    pub fn execute(&mut self, artifact: &[u8], request: &ExecuteRequest) -> ExecuteResponse {
+        let path = self.directory.join("artifact");
+        fs::write(&path, artifact).expect("the host links the artifact");
+        let response = self.try_execute(request).expect("the worker answers");
+        fs::remove_file(&path).expect("the host clears the directory");
+        response
+    }
+
+    /// Sends a request and reads the answer, nothing else.
+    pub fn try_execute(
+        &mut self,
+        request: &ExecuteRequest,
+    ) -> Result<ExecuteResponse, frame::FrameError> {
+        frame::send(&mut self.stream, request)?;
+        frame::receive(&mut self.stream, 1 << 30)
+    }
+
+    /// Sends bytes that are no frame.
+    pub fn stream_bytes(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).expect("the worker listens");
+    }
+
+    /// Waits for a worker that is about to end.
+    pub fn ends(mut self) -> io::Result<std::process::ExitStatus> {
+        self.worker.wait()
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        let _ = self.worker.kill();
+        let _ = self.worker.wait();
+    }
+}
+
+/// A request to prepare this code.
+pub fn preparation(code: &[u8]) -> PrepareRequest {
+    PrepareRequest {
+        maybe_compressed_code: code.to_vec(),
+        validation_code_bomb_limit: 50 << 20,
+        code_hash: [0; 32],
+        executor_params: ExecutorParams::default(),
+        prep_timeout: AMPLE,
+        prep_kind: PrepareJobKind::Prechecking,
+    }
+}
+
+/// A request to execute an artifact without a candidate worth the name.
+pub fn execution(artifact: &[u8]) -> ExecuteRequest {
+    ExecuteRequest {
+        pvd: PersistedValidationData::default(),
+        pov: PoV::default(),
+        execution_timeout: AMPLE,
+        artifact_checksum: ArtifactChecksum::of(artifact),
+        relay_parent: [0; 32],
+        scheduling_parent: [0; 32],
+        descriptor_version: CandidateDescriptorVersion::V2,
+    }
+}
+
+/// A request to execute an artifact with a candidate. `None` if these bytes are not what a host could ask for.
+pub fn execution_of(artifact: &[u8], candidate: &[u8]) -> Option<ExecuteRequest> {
+    let params: ValidationParams = frame::decode(candidate).ok()?;
+    Some(ExecuteRequest {
+        pvd: PersistedValidationData {
+            parent_head: params.parent_head,
+            relay_parent_number: params.relay_parent_number,
+            relay_parent_storage_root: params.relay_parent_storage_root,
+            max_pov_size: 10 << 20,
+        },
+        pov: PoV {
+            block_data: params.block_data,
+        },
+        ..execution(artifact)
+    })
+}
+
+/// What a job said.
+pub fn said(response: ExecuteResponse) -> JobResponse {
+    response.expect("the job comes to an end").job_response
+}
+
+/// The folder of the fixtures.
+pub fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures")
+}
+
+/// A validation function from text: imports, instructions before it returns a result, other fields.
+pub fn module(imports: &str, body: &str, fields: &str) -> Vec<u8> {
+    let text = format!(
+        r#"(module {imports}
+            (memory (export "memory") 1)
+            (global (export "__heap_base") i32 (i32.const 2048))
+            (data (i32.const 16) "\0c\01\02\03\00\00\00\00\00\00\00\07\00\00\00")
+            {fields}
+            (func (export "validate_block") (param $at i32) (param $bytes i32) (result i64)
+                {body} (i64.const 0xf00000010)))"#
+    );
+    parse(&text)
+}
+
+/// A module from text.
+pub fn parse(text: &str) -> Vec<u8> {
+    wat::parse_str(text).unwrap_or_else(|error| panic!("{error}\n{text}"))
+}

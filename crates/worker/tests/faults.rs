@@ -1,0 +1,387 @@
+//! What workers do when something around them goes wrong.
+
+mod common;
+
+use common::*;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use parity_scale_codec::Encode;
+use pvf_wire::{
+    ExecutorParam, ExecutorParams, InternalValidationError, JobResponse, PrepareError,
+    SecurityStatus, WorkerError, frame,
+};
+use std::fs;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, Stdio};
+use std::thread::yield_now;
+use std::time::Duration;
+
+/// A module that runs for ever, with which a job can be met while it runs.
+fn endless() -> Vec<u8> {
+    module("", "(loop (br 0))", "")
+}
+
+/// The artifact of a module.
+fn artifact(code: &[u8]) -> Vec<u8> {
+    Host::preparing()
+        .prepare(&preparation(code))
+        .expect("prepares")
+        .1
+}
+
+/// The job of a worker, as soon as there is one.
+fn job_of(host: &Host) -> Pid {
+    let worker = host.worker.id();
+    let children = format!("/proc/{worker}/task/{worker}/children");
+    loop {
+        let children = fs::read_to_string(&children).expect("the kernel tells children");
+        match children.split_whitespace().next() {
+            Some(child) => return Pid::from_raw(child.parse().expect("a number")),
+            None => yield_now(),
+        }
+    }
+}
+
+/// Waits until a process is no more, or only a number that nobody asked about.
+fn wait_for_end(process: Pid) {
+    let status = format!("/proc/{process}/stat");
+    while let Ok(status) = fs::read_to_string(&status) {
+        let state = status
+            .rsplit(") ")
+            .next()
+            .and_then(|rest| rest.chars().next());
+        if state == Some('Z') {
+            return;
+        }
+        yield_now();
+    }
+}
+
+#[test]
+fn time_is_up() {
+    let mut host = Host::preparing();
+    let mut request = preparation(&module("", "", ""));
+    request.prep_timeout = Duration::ZERO;
+    assert_eq!(
+        host.prepare(&request).map(|_| ()),
+        Err(PrepareError::TimedOut)
+    );
+    request.prep_timeout = AMPLE;
+    assert!(host.prepare(&request).is_ok(), "the worker goes on");
+
+    let artifact = artifact(&endless());
+    let mut host = Host::executing(&ExecutorParams::default());
+    let mut request = execution(&artifact);
+    for timeout in [
+        Duration::ZERO,
+        Duration::from_millis(1),
+        Duration::from_millis(50),
+    ] {
+        request.execution_timeout = timeout;
+        let response = host.execute(&artifact, &request);
+        assert_eq!(response, Err(WorkerError::JobTimedOut), "{timeout:?}");
+    }
+}
+
+#[test]
+fn a_job_is_killed() {
+    let artifact = artifact(&endless());
+    let mut host = Host::executing(&ExecutorParams::default());
+    fs::write(host.directory.join("artifact"), &artifact).unwrap();
+    frame::send(&mut host.stream, &execution(&artifact)).unwrap();
+    let job = job_of(&host);
+    kill(job, Signal::SIGKILL).unwrap();
+    let response: pvf_wire::ExecuteResponse = frame::receive(&mut host.stream, 1 << 20).unwrap();
+    match response {
+        Err(WorkerError::JobDied { job_pid, err }) => {
+            assert_eq!(job_pid, job.as_raw());
+            assert!(err.contains("SIGKILL"), "{err}");
+        }
+        other => panic!("{other:?}"),
+    }
+    let mut request = execution(&artifact);
+    request.execution_timeout = Duration::from_millis(1);
+    let response = host.try_execute(&request).unwrap();
+    assert_eq!(
+        response,
+        Err(WorkerError::JobTimedOut),
+        "the worker goes on"
+    );
+}
+
+#[test]
+fn a_worker_is_killed_and_its_job_dies() {
+    let artifact = artifact(&endless());
+    for security in [SecurityStatus::ALL, SecurityStatus::NONE] {
+        let mut host = Host::start("execute-worker", security);
+        host.shake(&ExecutorParams::default());
+        fs::write(host.directory.join("artifact"), &artifact).unwrap();
+        frame::send(&mut host.stream, &execution(&artifact)).unwrap();
+        let job = job_of(&host);
+        // A job that has used CPU time of its own has long put up its barriers.
+        let schedule = format!("/proc/{job}/schedstat");
+        loop {
+            let time = fs::read_to_string(&schedule).unwrap();
+            let nanoseconds: u64 = time.split(' ').next().unwrap().parse().unwrap();
+            if nanoseconds > 50_000_000 {
+                break;
+            }
+            yield_now();
+        }
+        host.worker.kill().unwrap();
+        host.worker.wait().unwrap();
+        wait_for_end(job);
+    }
+}
+
+#[test]
+fn a_host_hangs_up() {
+    for host in [
+        Host::preparing(),
+        Host::executing(&ExecutorParams::default()),
+    ] {
+        host.stream.shutdown(std::net::Shutdown::Both).unwrap();
+        assert_eq!(host.ends().unwrap().code(), Some(1));
+    }
+}
+
+#[test]
+fn artifacts_are_corrupted() {
+    let good = artifact(&module("", "", ""));
+    let mut host = Host::executing(&ExecutorParams::default());
+    let request = execution(&good);
+    let valid = |response| matches!(said(response), JobResponse::Ok { .. });
+    let corrupted = |response| assert_eq!(said(response), JobResponse::CorruptedArtifact);
+
+    for at in [0, 8, 12, 40, 4096, 5000, good.len() - 1] {
+        let mut bad = good.clone();
+        bad[at] ^= 1;
+        // The host knows the checksum of the good one.
+        corrupted(host.execute(&bad, &request));
+        // The checksum is that of the bad one, as if it had been prepared like that.
+        corrupted(host.execute(&bad, &execution(&bad)));
+        assert!(valid(host.execute(&good, &request)), "the worker goes on");
+    }
+    for bytes in [0, 1, 39, 4096, good.len() - 1] {
+        let cut = &good[..bytes];
+        corrupted(host.execute(cut, &request));
+        corrupted(host.execute(cut, &execution(cut)));
+    }
+    corrupted(host.execute(b"something else", &execution(b"something else")));
+
+    // In place, while the worker has the good one in memory.
+    let path = host.directory.join("artifact");
+    fs::write(&path, &good).unwrap();
+    assert!(valid(host.try_execute(&request).unwrap()));
+    let mut bad = good.clone();
+    bad[5000] ^= 0x80;
+    fs::write(&path, &bad).unwrap();
+    corrupted(host.try_execute(&request).unwrap());
+    fs::write(&path, &good).unwrap();
+    assert!(valid(host.try_execute(&request).unwrap()));
+}
+
+#[test]
+fn there_is_no_artifact() {
+    let mut host = Host::executing(&ExecutorParams::default());
+    let response = host.try_execute(&execution(b"")).unwrap();
+    let error = response.unwrap_err();
+    let expected = matches!(
+        error,
+        WorkerError::InternalError(InternalValidationError::CouldNotOpenFile(_))
+    );
+    assert!(expected, "{error}");
+    assert_eq!(host.ends().unwrap().code(), Some(1));
+}
+
+#[test]
+fn the_disk_is_full() {
+    // No file can have more than 512 bytes, and to try is an error: as on a disk that is full.
+    let script = r#"ulimit -f 1; trap "" XFSZ; exec env -i RUST_LOG= "$0" "$@""#;
+    let mut shell = Command::new("/bin/sh");
+    shell.arg("-c").arg(script).arg(program("prepare-worker"));
+    let mut host = Host::start_program(shell, "prepare-worker", SecurityStatus::ALL);
+    for _ in 0..2 {
+        let error = host.prepare(&preparation(&module("", "", ""))).map(|_| ());
+        assert!(matches!(error, Err(PrepareError::IoErr(_))), "{error:?}");
+    }
+}
+
+#[test]
+fn a_preparation_takes_too_much_memory() {
+    let code = fs::read(fixtures().join("ledger/code.wasm")).unwrap();
+    let mut host = Host::preparing();
+    let mut request = preparation(&code);
+    let (success, _) = host.prepare(&request).expect("prepares");
+    let needed = success.stats.memory_stats.peak_tracked_alloc;
+    for (limit, enough) in [(needed, true), (needed - 1, false), (1, false)] {
+        let limit = ExecutorParam::PrecheckingMaxMemory(limit);
+        request.executor_params = ExecutorParams(vec![limit]);
+        let prepared = host.prepare(&request).map(|_| ());
+        let expected = if enough {
+            Ok(())
+        } else {
+            Err(PrepareError::OutOfMemory)
+        };
+        assert_eq!(prepared, expected, "{limit:?} of {needed}");
+    }
+}
+
+#[test]
+fn a_node_of_another_version_is_ended() {
+    let version = Command::new(program("prepare-worker"))
+        .arg("--version")
+        .output()
+        .unwrap();
+    let version = String::from_utf8(version.stdout).unwrap();
+    for kind in ["prepare-worker", "execute-worker"] {
+        let script = r#"trap "exit 42" TERM; "$0" "$@" & wait $!; exit 43"#;
+        let started_by_a_node_of = |version: &str| {
+            Command::new("/bin/sh")
+                .args(["-c", script])
+                .arg(program(kind))
+                .args([kind, "--node-impl-version", version])
+                .args(["--socket-path", "/nowhere", "--worker-dir-path", "/"])
+                .stderr(Stdio::null())
+                .status()
+                .unwrap()
+        };
+        assert_eq!(started_by_a_node_of("1.0.0").code(), Some(42));
+        assert_eq!(started_by_a_node_of(version.trim()).code(), Some(43));
+    }
+}
+
+#[test]
+fn the_version_is_that_of_a_file_beside_the_binary() {
+    let scratch = Scratch::new();
+    let copy = scratch.0.join("polkadot-execute-worker");
+    // By another process: a program that this one has open to be written, and hands down for a moment, cannot be executed.
+    let copied = Command::new("cp")
+        .arg(program("execute-worker"))
+        .arg(&copy)
+        .status();
+    assert!(copied.unwrap().success());
+    let says = |argument: &str| {
+        let output = Command::new(&copy).arg(argument).output().unwrap();
+        assert!(output.status.success());
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert_eq!(
+        says("--version"),
+        format!("{}\n", pvf_worker::version::built_for())
+    );
+    fs::write(scratch.0.join("polkadot-worker.version"), "1.26.0\n").unwrap();
+    assert_eq!(says("--version"), "1.26.0\n");
+    assert_eq!(says("-v"), "1.26.0\n");
+    assert!(says("--full-version").starts_with("1.26.0-"));
+    assert!(says("--help").starts_with("polkadot-execute-worker 1.26.0\ncommit: "));
+}
+
+#[test]
+fn hosts_that_speak_another_language() {
+    let mut host = Host::executing(&ExecutorParams::default());
+    frame::write(&mut host.stream, b"no request").unwrap();
+    not_understood(host);
+
+    // A parameter of a network of tomorrow.
+    let mut host = Host::start("execute-worker", SecurityStatus::ALL);
+    frame::write(&mut host.stream, &[4, 9]).unwrap();
+    not_understood(host);
+
+    // A request with more to it.
+    let mut host = Host::executing(&ExecutorParams::default());
+    let mut longer = execution(b"").encode();
+    longer.push(0);
+    frame::write(&mut host.stream, &longer).unwrap();
+    not_understood(host);
+
+    for mut host in [
+        Host::preparing(),
+        Host::executing(&ExecutorParams::default()),
+    ] {
+        host.stream_bytes(&u64::MAX.to_le_bytes());
+        assert_eq!(host.ends().unwrap().code(), Some(1));
+    }
+    let mut host = Host::preparing();
+    frame::write(&mut host.stream, b"no request").unwrap();
+    assert_eq!(host.ends().unwrap().code(), Some(1));
+}
+
+fn not_understood(mut host: Host) {
+    let response: pvf_wire::ExecuteResponse = frame::receive(&mut host.stream, 1 << 20).unwrap();
+    let error = response.unwrap_err();
+    let expected = matches!(
+        error,
+        WorkerError::InternalError(InternalValidationError::HostCommunication(_))
+    );
+    assert!(expected, "{error}");
+    assert_eq!(host.ends().unwrap().code(), Some(1));
+}
+
+#[test]
+fn a_dirty_environment() {
+    let start = |security| {
+        let script = r#"export LEFT=over; exec "$0" "$@""#;
+        let mut shell = Command::new("/bin/sh");
+        shell.arg("-c").arg(script).arg(program("prepare-worker"));
+        Host::start_program(shell, "prepare-worker", security)
+    };
+    assert_eq!(start(SecurityStatus::ALL).ends().unwrap().code(), Some(1));
+    let relaxed = SecurityStatus {
+        secure_validator_mode: false,
+        ..SecurityStatus::ALL
+    };
+    assert!(
+        start(relaxed)
+            .prepare(&preparation(&module("", "", "")))
+            .is_ok()
+    );
+}
+
+#[test]
+fn with_fewer_barriers_the_answers_are_the_same() {
+    let code = module("", "", "");
+    let bits = 0..16_u8;
+    for security in bits.map(|bits| SecurityStatus {
+        secure_validator_mode: false,
+        can_enable_landlock: bits & 1 != 0,
+        can_enable_seccomp: bits & 2 != 0,
+        can_unshare_user_namespace_and_change_root: bits & 4 != 0,
+        can_do_secure_clone: bits & 8 != 0,
+    }) {
+        let mut host = Host::start("prepare-worker", security);
+        let (_, artifact) = host.prepare(&preparation(&code)).expect("prepares");
+        let mut host = Host::start("execute-worker", security);
+        host.shake(&ExecutorParams::default());
+        let response = host.execute(&artifact, &execution(&artifact));
+        assert!(
+            matches!(said(response), JobResponse::Ok { .. }),
+            "{security:?}"
+        );
+    }
+}
+
+#[test]
+fn the_machine_allows_all_barriers() {
+    let scratch = Scratch::new();
+    let root = "--check-can-unshare-user-namespace-and-change-root";
+    for arguments in [
+        &["--check-can-enable-landlock"][..],
+        &["--check-can-enable-seccomp"],
+        &[root, scratch.0.to_str().unwrap()],
+        &["--check-can-do-secure-clone"],
+    ] {
+        let check = Command::new(program("prepare-worker"))
+            .args(arguments)
+            .output()
+            .unwrap();
+        assert!(check.status.success(), "{arguments:?}: {check:?}");
+    }
+    let nowhere = Command::new(program("prepare-worker"))
+        .args([root, "/nowhere"])
+        .output()
+        .unwrap();
+    assert_eq!(nowhere.status.code(), Some(255));
+    assert!(!nowhere.stderr.is_empty());
+    assert_eq!(nowhere.status.signal(), None);
+}

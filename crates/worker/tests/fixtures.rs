@@ -1,0 +1,68 @@
+//! Every candidate of the fixtures, through both workers behind all barriers.
+
+mod common;
+
+use common::*;
+use parity_scale_codec::Encode;
+use pvf_wire::{ExecutorParams, JobResponse};
+use serde_json::Value;
+use std::fs;
+
+#[test]
+fn candidates_of_the_fixtures() {
+    let mut preparing = Host::preparing();
+    let mut executing = Host::executing(&ExecutorParams::default());
+    let index = fs::read(fixtures().join("cases.json")).expect("there is an index");
+    let index: Value = serde_json::from_slice(&index).expect("the index is JSON");
+    let (mut valid, mut invalid, mut not_askable) = (0, 0, 0);
+    for chain in index["chains"].as_array().expect("a list of chains") {
+        let name = chain["chain"].as_str().expect("a name");
+        let folder = fixtures().join(name);
+        let code = fs::read(folder.join("code.wasm"))
+            .or_else(|_| fs::read_to_string(folder.join("code.wat")).map(|text| parse(&text)))
+            .expect("there is code");
+        let (success, artifact) = preparing.prepare(&preparation(&code)).expect(name);
+        assert_eq!(success.stats.observed_wasm_code_len as usize, code.len());
+        assert!(success.stats.memory_stats.peak_tracked_alloc > 0);
+        assert!(success.stats.memory_stats.max_rss > Some(0));
+        for case in chain["cases"].as_array().expect("a list of cases") {
+            let file = |key: &str| fs::read(folder.join(case[key].as_str().expect("a file")));
+            let candidate = file("params_file").expect("there is a candidate");
+            let Some(request) = execution_of(&artifact, &candidate) else {
+                not_askable += 1;
+                continue;
+            };
+            let response = executing.execute(&artifact, &request).expect("a response");
+            let case_name = &case["case"];
+            assert_eq!(response.pov_size as usize, request.pov.block_data.len());
+            match (case["expect"].as_str(), response.job_response) {
+                (Some("result"), JobResponse::Ok { result_descriptor }) => {
+                    let result = file("result_file").expect("there is a result");
+                    assert_eq!(result_descriptor.encode(), result, "{name}/{case_name}");
+                    valid += 1;
+                }
+                (Some("trap"), JobResponse::InvalidCandidate(_)) => invalid += 1,
+                (expected, response) => {
+                    panic!("{name}/{case_name}: expected {expected:?}, got {response:?}");
+                }
+            }
+        }
+    }
+    assert!(
+        valid > 20 && invalid > 20,
+        "{valid} valid, {invalid} invalid"
+    );
+    assert!(not_askable < 10, "{not_askable} that no host can ask for");
+}
+
+#[test]
+fn compressed_code() {
+    let code = fs::read(fixtures().join("adder/code.compressed.wasm")).expect("there is code");
+    let plain = fs::read(fixtures().join("adder/code.wasm")).expect("there is code");
+    let mut preparing = Host::preparing();
+    let compressed = preparing.prepare(&preparation(&code)).expect("prepares").1;
+    assert_eq!(
+        compressed,
+        preparing.prepare(&preparation(&plain)).expect("prepares").1
+    );
+}

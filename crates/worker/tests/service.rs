@@ -1,0 +1,202 @@
+//! The pool and its cache (`pvf-service`) with our workers.
+
+mod common;
+
+use common::*;
+use parity_scale_codec::Encode;
+use pvf_service::{Candidate, Judgement, Options, Rules, Service, ServiceError};
+use pvf_wire::{PersistedValidationData, PoV, PrepareError};
+use std::fs;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+fn options(cache: &Path) -> Options {
+    let workers = program("prepare-worker");
+    let workers = workers.parent().expect("programs lie in a directory");
+    Options {
+        execute_workers: NonZeroUsize::new(2).unwrap(),
+        ..Options::new(workers, cache)
+    }
+}
+
+fn service(cache: &Path) -> Service {
+    Service::start(options(cache)).expect("the service starts")
+}
+
+fn nothing() -> Candidate {
+    Candidate::new(PersistedValidationData::default(), PoV::default())
+}
+
+fn artifacts(cache: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(cache.join("artifacts")).unwrap();
+    entries.map(|entry| entry.unwrap().path()).collect()
+}
+
+/// A candidate of the fixtures with its result, if it is valid.
+fn fixture(chain: &str, case: &str) -> (Vec<u8>, Candidate, Option<Vec<u8>>) {
+    let folder = fixtures().join(chain);
+    let code = fs::read(folder.join("code.wasm")).unwrap();
+    let params = fs::read(folder.join(format!("{case}.params"))).unwrap();
+    let request = execution_of(b"", &params).expect("a host can ask for it");
+    let result = fs::read(folder.join(format!("{case}.result"))).ok();
+    (code, Candidate::new(request.pvd, request.pov), result)
+}
+
+fn assert_judged(judgement: Judgement, result: &Option<Vec<u8>>) {
+    match (judgement, result) {
+        (Judgement::Valid(judged), Some(result)) => assert_eq!(judged.encode(), *result),
+        (Judgement::Invalid(_), None) => {}
+        (judgement, _) => panic!("{judgement:?}"),
+    }
+}
+
+#[test]
+fn prepared_once_executed_by_many() {
+    let scratch = Scratch::new();
+    let cases = [
+        fixture("adder", "add-1"),
+        fixture("adder", "wrong-state"),
+        fixture("ledger", "transfer"),
+        fixture("ledger", "too-poor"),
+    ];
+    // As many services as processes would have, each with threads of its own.
+    let services = [
+        service(&scratch.0),
+        service(&scratch.0),
+        service(&scratch.0),
+    ];
+    std::thread::scope(|scope| {
+        for service in &services {
+            for first in 0..4 {
+                let cases = &cases;
+                scope.spawn(move || {
+                    for number in first..first + 8 {
+                        let (code, candidate, result) = &cases[number % cases.len()];
+                        let judgement = service.validate(code, candidate, &Rules::default());
+                        assert_judged(judgement.expect("there is a judgement"), result);
+                    }
+                });
+            }
+        }
+    });
+    assert_eq!(artifacts(&scratch.0).len(), 2);
+    drop(services);
+    let left = fs::read_dir(scratch.0.join("instances")).unwrap().count();
+    assert_eq!(left, 0);
+    // A service of tomorrow finds what was prepared today.
+    let before = fs::metadata(&artifacts(&scratch.0)[0]).unwrap().len();
+    let service = service(&scratch.0);
+    let (code, candidate, result) = &cases[0];
+    service.prepare(code, &Rules::default()).unwrap();
+    assert_judged(
+        service
+            .validate(code, candidate, &Rules::default())
+            .unwrap(),
+        result,
+    );
+    assert_eq!(
+        fs::metadata(&artifacts(&scratch.0)[0]).unwrap().len(),
+        before
+    );
+    assert_eq!(artifacts(&scratch.0).len(), 2);
+}
+
+#[test]
+fn artifacts_that_are_damaged_or_gone_are_prepared_again() {
+    let scratch = Scratch::new();
+    let (code, candidate, result) = fixture("adder", "add-2");
+    let judged = |service: &Service| {
+        let judgement = service
+            .validate(&code, &candidate, &Rules::default())
+            .unwrap();
+        assert_judged(judgement, &result);
+    };
+    let running = service(&scratch.0);
+    judged(&running);
+    let path = artifacts(&scratch.0).pop().unwrap();
+    let good = fs::read(&path).unwrap();
+    let mut bad = good.clone();
+    bad[5000] ^= 1;
+    for bytes in [bad, Vec::new(), good[..good.len() - 1].to_vec()] {
+        for service in [&running, &service(&scratch.0)] {
+            fs::write(&path, &bytes).unwrap();
+            judged(service);
+            assert_eq!(fs::read(&path).unwrap(), good);
+            fs::remove_file(&path).unwrap();
+            judged(service);
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_prepared_is_an_error() {
+    let scratch = Scratch::new();
+    let service = service(&scratch.0);
+    let rules = Rules::default();
+    for _ in 0..2 {
+        match service.validate(b"no code", &nothing(), &rules) {
+            Err(ServiceError::Prepare(error @ PrepareError::Prevalidation(_))) => {
+                assert!(error.is_deterministic());
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    let rules = Rules {
+        prepare_timeout: Duration::ZERO,
+        ..rules
+    };
+    let timed_out = service.prepare(&module("", "", ""), &rules);
+    assert!(matches!(
+        timed_out,
+        Err(ServiceError::Prepare(PrepareError::TimedOut))
+    ));
+    assert!(artifacts(&scratch.0).is_empty());
+    let again = service.validate(&module("", "", ""), &nothing(), &Rules::default());
+    assert!(matches!(again, Ok(Judgement::Valid(_))));
+}
+
+#[test]
+fn executions_that_fail_are_invalid() {
+    let scratch = Scratch::new();
+    let service = service(&scratch.0);
+    let endless = module("", "(loop (br 0))", "");
+    let rules = Rules {
+        execute_timeout: Duration::from_millis(50),
+        ..Rules::default()
+    };
+    let judged = |code: &[u8], rules: &Rules| match service.validate(code, &nothing(), rules) {
+        Ok(Judgement::Invalid(reason)) => reason,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(judged(&endless, &rules), "time is up");
+    let starting = module("", "", "(func $s unreachable) (start $s)");
+    assert!(judged(&starting, &Rules::default()).contains("start function"));
+    let trapping = module("", "unreachable", "");
+    judged(&trapping, &Rules::default());
+}
+
+#[test]
+fn the_cache_is_bounded() {
+    let scratch = Scratch::new();
+    let mut options = options(&scratch.0);
+    options.cache.max_bytes = 0;
+    let service = Service::start(options).unwrap();
+    for number in 0..3 {
+        let body = format!("(drop (i32.const {number}))");
+        let code = module("", &body, "");
+        let judgement = service.validate(&code, &nothing(), &Rules::default());
+        assert!(
+            matches!(judgement, Ok(Judgement::Valid(_))),
+            "{judgement:?}"
+        );
+        assert_eq!(artifacts(&scratch.0).len(), 1);
+    }
+}
+
+#[test]
+fn without_workers_there_is_no_service() {
+    let scratch = Scratch::new();
+    let started = Service::start(Options::new("/nowhere", &scratch.0));
+    assert!(matches!(started, Err(ServiceError::Process(_))));
+}

@@ -1,0 +1,320 @@
+//! Executions while workers and jobs are killed and artifacts are corrupted: no wrong class of vote, nothing that hangs, nothing left.
+
+use crate::Places;
+use crate::cases;
+use crate::host::{AMPLE, Candidate, Host};
+use crate::outcome::Said;
+use crate::processes;
+use crate::table;
+use polkadot_primitives::ExecutorParams;
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::fs::{self, OpenOptions};
+use std::io::{Seek, SeekFrom, Write};
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Executions that are under way at the same time.
+const AT_ONCE: usize = 4;
+
+/// Longest time that one execution may take, retries of the host counted, before it hangs.
+const HANG: Duration = Duration::from_secs(60);
+
+/// Faults one after the other with both pairs of workers: what, and what either host says.
+pub async fn scripted(places: &Places) -> Result<Vec<(&'static str, Said, Said)>, Box<dyn Error>> {
+    let ours = script(&places.ours).await?;
+    let stock = script(&places.stock()?).await?;
+    let both = ours.into_iter().zip(stock);
+    Ok(both
+        .map(|((name, ours), (_, stock))| (name, ours, stock))
+        .collect())
+}
+
+async fn script(workers: &Path) -> Result<Vec<(&'static str, Said)>, Box<dyn Error>> {
+    let host = Arc::new(Host::start(workers, 1).await?);
+    let params = ExecutorParams::default();
+    let good = table::doing("", "", "");
+    let endless = table::doing("", "(loop (br 0))", "");
+    let candidate = Candidate::of(Vec::new());
+    let mut said = Vec::new();
+
+    let mut execute = async |name, code: &[u8]| {
+        said.push((name, host.validate(code, &candidate, &params, AMPLE).await));
+    };
+    execute("before any fault", &good).await;
+    for artifact in artifacts(host.cache()) {
+        corrupt(&artifact, &mut Numbers(1))?;
+    }
+    execute("an artifact is corrupted", &good).await;
+    execute("after an artifact was corrupted", &good).await;
+    for artifact in artifacts(host.cache()) {
+        fs::write(artifact, b"")?;
+    }
+    execute("an artifact is emptied", &good).await;
+    execute("after an artifact was emptied", &good).await;
+    for artifact in artifacts(host.cache()) {
+        fs::remove_file(artifact)?;
+    }
+    execute("an artifact is gone", &good).await;
+
+    for (name, is_job) in [("a job is killed", true), ("a worker is killed", false)] {
+        let killed = tokio::spawn({
+            let (host, endless, candidate) = (host.clone(), endless.clone(), candidate.clone());
+            let params = params.clone();
+            async move { host.validate(&endless, &candidate, &params, AMPLE).await }
+        });
+        // Of the job, since the worker's process is there long before it executes.
+        let job = loop {
+            let executing = |it: &&processes::Process| it.is_job && it.name.contains("exec");
+            let processes = processes::below_this_one();
+            if let Some(job) = processes.iter().find(executing) {
+                let worker = |it: &&processes::Process| !it.is_job && it.pid == job.parent;
+                break processes
+                    .iter()
+                    .find(worker)
+                    .map_or(job.pid, |worker| if is_job { job.pid } else { worker.pid });
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        };
+        processes::kill(job);
+        said.push((name, killed.await?));
+    }
+    let after = host.validate(&good, &candidate, &params, AMPLE).await;
+    said.push(("after all that", after));
+    drop(host);
+    said.push(("the disk is full", on_a_full_disk(workers, &good).await?));
+    Ok(said)
+}
+
+/// Prepares with a cache on a file system of a few pages.
+async fn on_a_full_disk(workers: &Path, code: &[u8]) -> Result<Said, Box<dyn Error>> {
+    let cache = std::env::temp_dir().join(format!("pvf-polkadot-full-{}", std::process::id()));
+    fs::create_dir_all(&cache)?;
+    let small = ["-t", "tmpfs", "-o", "size=4k", "none"];
+    let mounted = Command::new("mount").args(small).arg(&cache).status()?;
+    if !mounted.success() {
+        return Err("a small file system cannot be mounted; that takes root".into());
+    }
+    let said = match Host::start_in(cache.clone(), workers, 1).await {
+        Ok(host) => host.precheck(code, &ExecutorParams::default(), AMPLE).await,
+        Err(error) => return Err(error),
+    };
+    // Workers are about to leave it.
+    for _ in 0..100 {
+        if Command::new("umount").arg(&cache).status()?.success() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    fs::remove_dir(&cache)?;
+    Ok(said)
+}
+
+/// What is done to an execution.
+#[derive(Clone, Copy, Debug)]
+enum Disturbance {
+    /// A job is killed.
+    KillJob,
+    /// A worker is killed.
+    KillWorker,
+    /// An artifact is changed on disk.
+    Corrupt,
+}
+
+/// A generator of numbers that are as good as random, the same in every run.
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % bound
+    }
+}
+
+/// Executes and disturbs; whether all went as it should.
+pub async fn run(
+    places: &Places,
+    executions: u32,
+    one_in: u32,
+    stock: bool,
+) -> Result<bool, Box<dyn Error>> {
+    let workers = if stock {
+        places.stock()?
+    } else {
+        places.ours.clone()
+    };
+    let mounts_before = mounts();
+    let host = Arc::new(Host::start(&workers, AT_ONCE).await?);
+    let chains = Arc::new(cases::read(&places.fixtures)?);
+    let all: Vec<(usize, usize)> = chains
+        .iter()
+        .enumerate()
+        .flat_map(|(chain, it)| (0..it.cases.len()).map(move |case| (chain, case)))
+        .collect();
+    let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15);
+    let (mut classes, mut wrong, mut done) = (BTreeMap::new(), 0, 0);
+    let mut disturbances = [0; 3];
+    // Executions to go one at a time: two that find the same artifact corrupted at once make the host itself panic
+    // ("an unknown artifact was prepared").
+    let mut alone = 0_usize;
+    while done < executions {
+        let at_once = if alone > 0 { 1 } else { AT_ONCE as u32 };
+        alone = alone.saturating_sub(1);
+        let batch = (executions - done).min(at_once);
+        let mut answers = Vec::new();
+        let mut running: Vec<_> = (0..batch)
+            .map(|offset| {
+                let (host, chains) = (host.clone(), chains.clone());
+                let (chain, case) = all[(done + offset) as usize % all.len()];
+                tokio::spawn(async move {
+                    let (chain, case) = (&chains[chain], &chains[chain].cases[case]);
+                    let params = ExecutorParams::default();
+                    let said = host.validate(&chain.code, &case.candidate, &params, AMPLE);
+                    let said = tokio::time::timeout(HANG, said).await;
+                    (case.name.clone(), case.result.clone(), said)
+                })
+            })
+            .collect();
+        done += batch;
+        if alone == 0 && numbers.below(u64::from(one_in)) < u64::from(batch) {
+            let kind = [
+                Disturbance::KillJob,
+                Disturbance::KillWorker,
+                Disturbance::Corrupt,
+            ][numbers.below(3) as usize];
+            if let Disturbance::Corrupt = kind {
+                for execution in running.drain(..) {
+                    answers.push(execution.await?);
+                }
+                alone = all.len();
+            }
+            disturbances[kind as usize] += u32::from(disturb(kind, &mut numbers, &host).await);
+        }
+        for execution in running {
+            answers.push(execution.await?);
+        }
+        for (name, recorded, said) in answers {
+            let Ok(said) = said else {
+                println!("{name}: no answer after {HANG:?}");
+                return Ok(false);
+            };
+            // A disturbed execution is to be tried again, or the validator abstains; it is never a wrong vote. The host abstains
+            // where it finds a worker dead that it had not asked yet.
+            let fine = match said.class {
+                "valid" => recorded.is_some() && said.result == recorded,
+                "invalid" => recorded.is_none(),
+                class => class == "internal" || class.starts_with("possibly invalid"),
+            };
+            if !fine {
+                wrong += 1;
+                println!("{name}: {said:?}");
+            }
+            if said.class == "possibly invalid: corrupted" {
+                alone = 0;
+            }
+            *classes.entry(said.class).or_insert(0) += 1;
+        }
+    }
+    for (class, count) in &classes {
+        println!("{count:>8} {class}");
+    }
+    let [jobs, killed, corrupted] = disturbances;
+    println!("{jobs} jobs and {killed} workers killed, {corrupted} artifacts corrupted");
+    let left = leftovers(host, &mounts_before).await;
+    println!("{left} processes, files and mounts left over");
+    println!("{executions} executions, {wrong} wrong");
+    Ok(wrong == 0 && left == 0)
+}
+
+/// Does it, if there is something to do it to.
+async fn disturb(kind: Disturbance, numbers: &mut Numbers, host: &Arc<Host>) -> bool {
+    match kind {
+        Disturbance::KillJob => kill_jobs(host).await,
+        Disturbance::KillWorker => {
+            // A prepare worker's death is the host's affair: it does not prepare that code again for 15 minutes.
+            let executing = |it: &processes::Process| !it.is_job && it.name.contains("exec");
+            let mut processes = processes::below_this_one();
+            processes.retain(executing);
+            if processes.is_empty() {
+                return false;
+            }
+            let victim = numbers.below(processes.len() as u64) as usize;
+            processes::kill(processes[victim].pid);
+            true
+        }
+        Disturbance::Corrupt => {
+            let artifacts: Vec<_> = artifacts(host.cache());
+            if artifacts.is_empty() {
+                return false;
+            }
+            let victim = &artifacts[numbers.below(artifacts.len() as u64) as usize];
+            corrupt(victim, numbers).is_ok()
+        }
+    }
+}
+
+/// Kills whatever job is there, until one that would never end has been hit.
+async fn kill_jobs(host: &Arc<Host>) -> bool {
+    let endless = tokio::spawn({
+        let host = host.clone();
+        let code = table::doing("", "(loop (br 0))", "");
+        let (candidate, params) = (Candidate::of(Vec::new()), ExecutorParams::default());
+        async move { host.validate(&code, &candidate, &params, AMPLE).await }
+    });
+    while !endless.is_finished() {
+        for process in processes::below_this_one() {
+            if process.is_job && process.name.contains("exec") {
+                processes::kill(process.pid);
+            }
+        }
+        tokio::task::yield_now().await;
+    }
+    matches!(endless.await, Ok(said) if said.class == "possibly invalid: job died")
+}
+
+fn artifacts(cache: &Path) -> Vec<std::path::PathBuf> {
+    let entries = fs::read_dir(cache).into_iter().flatten().flatten();
+    let paths = entries.map(|entry| entry.path());
+    paths
+        .filter(|path| path.extension().is_some_and(|extension| extension == "pvf"))
+        .collect()
+}
+
+/// Changes some bytes in place.
+fn corrupt(path: &Path, numbers: &mut Numbers) -> std::io::Result<()> {
+    let mut file = OpenOptions::new().write(true).open(path)?;
+    let bytes = file.metadata()?.len().max(1);
+    file.seek(SeekFrom::Start(numbers.below(bytes)))?;
+    file.write_all(b"corrupted")
+}
+
+fn mounts() -> usize {
+    fs::read_to_string("/proc/self/mounts").map_or(0, |mounts| mounts.lines().count())
+}
+
+/// Ends the host. What it leaves behind.
+async fn leftovers(host: Arc<Host>, mounts_before: &usize) -> usize {
+    let cache = host.cache().to_owned();
+    drop(host);
+    // Workers die by a signal, which takes a moment.
+    for _ in 0..100 {
+        if processes::below_this_one().is_empty() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let processes = processes::below_this_one().len();
+    // The worker's directories go when the last of the host's tasks has gone.
+    let _ = fs::remove_dir_all(&cache);
+    let sockets = fs::read_dir(std::env::temp_dir())
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with("pvf-host-"))
+        .count();
+    processes + usize::from(cache.exists()) + mounts().saturating_sub(*mounts_before) + sockets
+}

@@ -1,0 +1,154 @@
+//! The node's PVF host with a pair of workers.
+
+use crate::outcome::Said;
+use futures::channel::oneshot;
+use parity_scale_codec::Decode;
+use polkadot_node_core_pvf::{
+    Config, Metrics, PrepareJobKind, Priority, PvfPrepData, SecurityStatus, ValidationHost, start,
+};
+use polkadot_node_core_pvf_common::execute::ValidationContext;
+use polkadot_node_primitives::{BlockData, NODE_VERSION, PoV};
+use polkadot_node_subsystem::messages::PvfExecKind;
+use polkadot_primitives::{CandidateReceiptV2, ExecutorParams, PersistedValidationData};
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+use tokio::task::JoinHandle;
+
+/// Largest size of code, decompressed: what a node uses.
+const CODE_LIMIT: u32 = 50 << 20;
+
+/// CPU time that nothing should need.
+pub const AMPLE: Duration = Duration::from_secs(120);
+
+/// A host, its tasks, its cache. Workers end with it.
+pub struct Host {
+    host: ValidationHost,
+    task: JoinHandle<()>,
+    cache: PathBuf,
+}
+
+/// A candidate as a node has it.
+#[derive(Clone)]
+pub struct Candidate {
+    /// What the relay chain knows.
+    pub pvd: Arc<PersistedValidationData>,
+    /// What the collator says.
+    pub pov: Arc<PoV>,
+}
+
+impl Candidate {
+    /// Without a parent and with this block data.
+    pub fn of(block_data: Vec<u8>) -> Self {
+        Self {
+            pvd: Arc::new(PersistedValidationData::default()),
+            pov: Arc::new(PoV {
+                block_data: BlockData(block_data),
+            }),
+        }
+    }
+}
+
+impl Host {
+    /// Starts a host with the workers in a directory, as secure as it gets.
+    pub async fn start(workers: &Path, execute_workers: usize) -> Result<Self, Box<dyn Error>> {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("pvf-polkadot-{}-{number}", std::process::id());
+        let cache = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&cache)?;
+        Self::start_in(cache, workers, execute_workers).await
+    }
+
+    /// The same with a cache that exists.
+    pub async fn start_in(
+        cache: PathBuf,
+        workers: &Path,
+        execute_workers: usize,
+    ) -> Result<Self, Box<dyn Error>> {
+        // The host changes its directory for nobody, but workers change theirs.
+        let workers = workers.canonicalize()?;
+        let config = Config::new(
+            cache.clone(),
+            Some(NODE_VERSION.to_owned()),
+            true,
+            workers.join("polkadot-prepare-worker"),
+            workers.join("polkadot-execute-worker"),
+            execute_workers,
+            1,
+            2,
+        );
+        let (host, task) = start(config, Metrics::default()).await?;
+        let task = tokio::spawn(task);
+        Ok(Self { host, task, cache })
+    }
+
+    /// What the host found out about the machine.
+    pub fn security(&self) -> SecurityStatus {
+        self.host.security_status.clone()
+    }
+
+    /// Where artifacts are.
+    pub fn cache(&self) -> &Path {
+        &self.cache
+    }
+
+    /// Prechecks code.
+    pub async fn precheck(&self, code: &[u8], params: &ExecutorParams, timeout: Duration) -> Said {
+        let (sender, answer) = oneshot::channel();
+        let prepare = preparation(code, params, timeout, PrepareJobKind::Prechecking);
+        let mut host = self.host.clone();
+        host.precheck_pvf(prepare, sender)
+            .await
+            .expect("the host runs");
+        answer.await.expect("the host answers").into()
+    }
+
+    /// Prepares code, if that has not been done yet, and executes.
+    pub async fn validate(
+        &self,
+        code: &[u8],
+        candidate: &Candidate,
+        params: &ExecutorParams,
+        timeout: Duration,
+    ) -> Said {
+        let (sender, answer) = oneshot::channel();
+        let prepare = preparation(code, params, AMPLE, PrepareJobKind::Compilation);
+        let zeros = [0; 4096];
+        let candidate_receipt =
+            CandidateReceiptV2::decode(&mut &zeros[..]).expect("zeros are a receipt");
+        let context = ValidationContext {
+            candidate_receipt,
+            pvd: candidate.pvd.clone(),
+            pov: candidate.pov.clone(),
+            executor_params: params.clone(),
+            exec_timeout: timeout,
+            v3_seen: false,
+        };
+        let mut host = self.host.clone();
+        let kind = PvfExecKind::Approval;
+        host.execute_pvf(prepare, context, Priority::Normal, kind, sender)
+            .await
+            .expect("the host runs");
+        answer.await.expect("the host answers").into()
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        self.task.abort();
+        // What is left is in a directory for such things.
+        let _ = std::fs::remove_dir_all(&self.cache);
+    }
+}
+
+fn preparation(
+    code: &[u8],
+    params: &ExecutorParams,
+    timeout: Duration,
+    kind: PrepareJobKind,
+) -> PvfPrepData {
+    PvfPrepData::from_code(code.to_vec(), params.clone(), timeout, kind, CODE_LIMIT)
+}

@@ -1,0 +1,123 @@
+//! Our workers under the unmodified PVF host of a Polkadot node, beside the stock workers.
+//!
+//! In: two directories of workers, candidates with recorded results, modules that break rules. Out: what the host says of
+//! each with either pair of workers, side by side, and how long it took. The host is `polkadot-node-core-pvf` as published: what it
+//! says is what becomes a validator's vote.
+//!
+//! | command | does |
+//! | --- | --- |
+//! | `compare` | prechecks and executes everything with both, says where they differ |
+//! | `faults` | kills, corrupts, fills the disk meanwhile |
+//! | `bench` | times from the host's start to the first result, candidates a second, memory of the workers |
+#![forbid(unsafe_code)]
+
+mod bench;
+mod cases;
+mod compare;
+mod faults;
+mod host;
+mod outcome;
+mod processes;
+mod table;
+
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Compares workers under a node's PVF host.
+#[derive(Parser)]
+struct Options {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    places: Places,
+}
+
+/// Where things are.
+#[derive(Args, Clone)]
+pub struct Places {
+    /// Directory of our workers.
+    #[arg(long, global = true, default_value = "../../target/release")]
+    ours: PathBuf,
+    /// Directory of the stock workers; by default that of this program.
+    #[arg(long, global = true)]
+    stock: Option<PathBuf>,
+    /// Folder of the fixtures.
+    #[arg(long, global = true, default_value = "../../fixtures")]
+    fixtures: PathBuf,
+    /// Folder of validation functions of real networks.
+    #[arg(long, global = true, default_value = "../../../shared/pvf")]
+    corpus: PathBuf,
+}
+
+impl Places {
+    fn stock(&self) -> std::io::Result<PathBuf> {
+        match &self.stock {
+            Some(directory) => Ok(directory.clone()),
+            None => {
+                let own = std::env::current_exe()?;
+                own.parent()
+                    .map(PathBuf::from)
+                    .ok_or_else(|| std::io::Error::other("this program lies nowhere"))
+            }
+        }
+    }
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Everything with both pairs of workers, side by side.
+    Compare {
+        /// Only cases whose name holds this.
+        #[arg(long, default_value = "")]
+        filter: String,
+        /// Show every case, not only those that differ.
+        #[arg(long)]
+        all: bool,
+    },
+    /// Executions while jobs are killed and artifacts are corrupted.
+    Faults {
+        /// How many.
+        #[arg(long, default_value_t = 10_000)]
+        executions: u32,
+        /// One in so many is disturbed.
+        #[arg(long, default_value_t = 100)]
+        one_in: u32,
+        /// Disturb the stock workers instead.
+        #[arg(long)]
+        stock_workers: bool,
+    },
+    /// Times and memory.
+    Bench {
+        /// Candidates for the throughput.
+        #[arg(long, default_value_t = 24_000)]
+        candidates: u32,
+        /// Runs from the host's start to the first result.
+        #[arg(long, default_value_t = 5)]
+        starts: u32,
+    },
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let options = Options::parse();
+    let done = match options.command {
+        Command::Compare { filter, all } => compare::run(&options.places, &filter, all).await,
+        Command::Faults {
+            executions,
+            one_in,
+            stock_workers,
+        } => faults::run(&options.places, executions, one_in, stock_workers).await,
+        Command::Bench { candidates, starts } => {
+            bench::run(&options.places, candidates, starts).await
+        }
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
