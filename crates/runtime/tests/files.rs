@@ -118,12 +118,15 @@ fn assert_cut(result: Result<Vec<Value>, CallError>) {
 #[test]
 fn a_file_cut_short_is_a_failure_of_the_host() {
     let bytes = artifact().to_bytes();
-    let file = Temporary::new("cut-code", &bytes);
-    let module = file.open().unwrap();
-    let mut running = instance(&module);
-    file.cut(CODE_START);
-    for name in ["g0", "g998", "g1998"] {
-        assert_cut(running.call_export(name, &[]));
+    // qemu, which reads code to translate it, does not survive pages of code that are gone.
+    if std::env::var_os("PVF_TEST_RUNNER").is_none() {
+        let file = Temporary::new("cut-code", &bytes);
+        let module = file.open().unwrap();
+        let mut running = instance(&module);
+        file.cut(CODE_START);
+        for name in ["g0", "g998", "g1998"] {
+            assert_cut(running.call_export(name, &[]));
+        }
     }
 
     // Only the code is left.

@@ -67,9 +67,15 @@ fn the_dump_holds_names_and_code() {
     std::fs::remove_file(dump.path()).unwrap();
     let word = |at: usize| u32::from_ne_bytes(bytes[at..at + 4].try_into().unwrap());
     let long = |at: usize| u64::from_ne_bytes(bytes[at..at + 8].try_into().unwrap());
+    // As in ELF files.
+    let machine = if cfg!(target_arch = "aarch64") {
+        183
+    } else {
+        62
+    };
     assert_eq!(
         (word(0), word(4), word(8), word(12)),
-        (0x4a69_5444, 1, 40, 62)
+        (0x4a69_5444, 1, 40, machine)
     );
     assert_eq!(word(20), std::process::id());
     let mut records = Vec::new();

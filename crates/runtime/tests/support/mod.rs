@@ -281,6 +281,11 @@ pub fn linker() -> Linker<State> {
     linker
 }
 
+/// Whether an emulator runs this.
+pub fn emulated() -> bool {
+    std::env::var_os("PVF_TEST_RUNNER").is_some()
+}
+
 /// How floating-point operations round and flush: MXCSR.
 #[cfg(target_arch = "x86_64")]
 pub mod float {
