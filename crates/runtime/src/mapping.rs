@@ -97,6 +97,8 @@ impl Mapping {
     /// Maps the first bytes of a file to be read, with the pages that are in memory already.
     pub fn of_file(file: &File, bytes: usize, purpose: &'static str) -> Result<Self, HostFailure> {
         let flags = libc::MAP_PRIVATE | libc::MAP_POPULATE;
+        // Of the last page, what is behind the end of the file belongs to the mapping.
+        let bytes = bytes.next_multiple_of(page_bytes());
         // SAFETY: a new mapping at an address of the kernel's choice touches nothing that exists.
         let base = unsafe {
             libc::mmap(
@@ -114,8 +116,7 @@ impl Mapping {
         };
         Ok(Self {
             base: base.ok_or_else(|| HostFailure::memory(purpose, bytes))?,
-            // Of the last page, what is behind the end of the file belongs to the mapping.
-            bytes: bytes.next_multiple_of(page_bytes()),
+            bytes,
             purpose,
         })
     }
