@@ -9,6 +9,7 @@ use sc_executor_wasmtime::{
 };
 use serde_json::Value;
 use std::fs;
+use std::panic::AssertUnwindSafe;
 use std::path::Path;
 
 /// The functions of a PVF, and the one by which a runtime says why it panics.
@@ -84,10 +85,8 @@ fn call_as(
     data: &[u8],
 ) -> Result<Vec<u8>, Error> {
     let mut surroundings = sp_state_machine::BasicExternalities::default();
-    sc_executor::with_externalities_safe(&mut surroundings, || {
-        runtime.new_instance(strategy)?.call(method, data)
-    })
-    .and_then(|result| result)
+    let called = AssertUnwindSafe(|| runtime.new_instance(strategy)?.call(method, data));
+    sc_executor::with_externalities_safe(&mut surroundings, called).and_then(|result| result)
 }
 
 /// The result of this number at address 16.
@@ -269,7 +268,7 @@ fn host_functions_that_fail() {
 
     let panicking = blob(
         r#"(import "env" "ext_panic_handler_abort_on_panic_version_1" (func $panic (param i64)))"#,
-        "(call $panic (i64.const 0x300000010)) (i64.const 0)",
+        "(call $panic (i64.const 0x300000010)) unreachable",
         r#"(data (i32.const 16) "why")"#,
     );
     let said = call(&runtime(panicking), "call", b"");
