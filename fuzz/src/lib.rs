@@ -21,9 +21,9 @@ pub mod scripts;
 mod threads;
 
 pub use peer::Peer;
-use pvf_fuzz_subjects::{damage, generate, limits, observe, ours, random};
 pub use pvf_fuzz_subjects::{
-    Call, Ending, Function, Generator, HostFunctions, Limits, Mode, Observation, Ours, Plan, Random,
-    Run, Step, Subject, folder, generate_from, mutant_of, shrink,
+    Call, Ending, Function, Generator, HostFunctions, Limits, Mode, Observation, Ours, Plan,
+    Random, Run, Step, Subject, folder, generate_from, mutant_of, shrink,
 };
+use pvf_fuzz_subjects::{damage, generate, limits, observe, ours, random};
 pub use threads::in_threads;

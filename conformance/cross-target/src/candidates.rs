@@ -69,7 +69,7 @@ fn judge_chain(chain: &Path, most: Option<usize>, out: &mut impl Write) -> Resul
     let artifact = prepare(&code.wasm, &options, &mut digest).map_err(|error| error.to_string())?;
     Line {
         key: format!("artifacts/{name}"),
-        summary: "prepared for each target".to_owned(),
+        summary: "prepared".to_owned(),
         digest: digest.finish(),
     }
     .print(out)?;

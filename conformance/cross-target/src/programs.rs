@@ -36,12 +36,6 @@ pub struct Source {
     /// How many programs.
     #[arg(long)]
     count: u64,
-    /// Only every `PARTS`th, from this one on.
-    #[arg(long, default_value_t = 0)]
-    part: u64,
-    /// Into how many parts the programs are dealt out.
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
-    parts: u64,
     /// Where they come from.
     #[arg(long, value_enum, default_value = "all")]
     mode: Mode,
@@ -55,20 +49,18 @@ pub struct Options {
     verbose: bool,
 }
 
-/// Writes programs. A seed that gives no valid program is replaced by a later one.
+/// What is added to a seed that gives no valid program, until one does.
+const NEXT_TRY: u64 = 1 << 40;
+
+/// Writes programs, one for each seed.
 pub fn write(source: &Source, out: &mut impl Write) -> Result<(), String> {
     let generator = Generator::new()?;
-    let mut seed = source.from + source.part;
-    let mut left = (source.from..source.from + source.count)
-        .skip(source.part as usize)
-        .step_by(source.parts as usize)
-        .count();
-    while left > 0 {
-        if let Ok(subject) = generator.generate(seed, source.mode) {
-            write_one(&subject, out).map_err(|error| error.to_string())?;
-            left -= 1;
-        }
-        seed += source.parts;
+    for seed in source.from..source.from + source.count {
+        let mut tries = (0..100).map(|again: u64| seed.wrapping_add(again * NEXT_TRY));
+        let subject = tries
+            .find_map(|seed| generator.generate(seed, source.mode).ok())
+            .ok_or_else(|| format!("seed {seed} gives no program"))?;
+        write_one(&subject, out).map_err(|error| error.to_string())?;
     }
     Ok(())
 }

@@ -24,8 +24,8 @@
 //! | units of the logical stack below its greatest height, if they are counted | `r12` | `x22` |
 //! | the least stack pointer of the run, [`context::STACK_LOW`] | | `x23` |
 //!
-//! C functions keep all of these. The others belong to generated code, but on aarch64 `x18` (the platform's) and `x24` (the
-//! runtime's).
+//! C functions keep all of these. The others belong to generated code, but on aarch64 `x18` (the platform's).
+//! Host calls overwrite `x24` there.
 //!
 //! # Frames and return addresses
 //! Inside a function the stack pointer is a multiple of 16, and a function's frame begins at its caller's stack pointer, `S`, and

@@ -43,12 +43,12 @@ pub struct CompileOptions {
 }
 
 impl CompileOptions {
-    /// Options for a language, on one thread, with the default limits.
+    /// Options for a language, for this machine, on one thread, with the default limits.
     pub fn new(features: Features) -> Self {
         Self {
             features,
             limits: Limits::DEFAULT,
-            target: Target::X86_64,
+            target: Target::HOST,
             metering: Metering::default(),
             native_stack: NativeStack::default(),
             loop_idioms: true,

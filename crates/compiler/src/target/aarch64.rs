@@ -2,7 +2,7 @@
 //!
 //! Fixed registers: `sp` the Wasm stack, `x19` the context, `x20` the base of linear memory, `x23` the least stack pointer of
 //! the run; if they are counted, `x21` the gas left and `x22` the units of the logical stack below its greatest height;
-//! `x25` to `x28` constants, see `constants`; scratch: `x16`, `x17`, `v16` to `v31`. `x0` to `x15` and `v0` to `v15` belong to the generator. C functions keep the fixed ones.
+//! `x25` to `x27` constants, see `constants`; scratch: `x16`, `x17`, `v16` to `v31`. `x0` to `x15` and `v0` to `v15` belong to the generator. C functions keep the fixed ones.
 //! `x18` is the platform's, `x29` the host's.
 //!
 //! # Frames
@@ -14,9 +14,9 @@
 //! The runtime sets FPCR's DN bit while Wasm runs: each operation that Wasm calls arithmetic then gives the default
 //! NaN for any NaN, which is Wasm's positive canonical one (Arm ARM, "Default NaN"), and nothing is left to canonicalise.
 //!
-//! # The sum of base and index
-//! An address with an index and an offset takes an addition first. The sum is left in `x17` for the accesses that follow, until
-//! the index is overwritten or control comes from elsewhere.
+//! # Sums of base and index
+//! An address with an index and an offset takes an addition first. The sums of the last two indices are left in `x24` and `x28`
+//! for the accesses that follow, until the index is overwritten or control comes from elsewhere.
 
 mod block;
 mod bulk;
@@ -54,8 +54,7 @@ const LOGICAL: Gpr = Gpr::X22;
 /// As in the context: [`context::STACK_LOW`].
 const STACK_LOW: Gpr = Gpr::X23;
 const SCRATCH: Gpr = Gpr::X16;
-/// A second scratch register; holds a sum of base and index in between, see [`Aarch64::sum`].
-const SUM: Gpr = Gpr::X17;
+const SCRATCH_2: Gpr = Gpr::X17;
 const FLOAT_SCRATCH: Fpr = Fpr::V31;
 const FLOAT_SCRATCH_2: Fpr = Fpr::V30;
 
@@ -77,8 +76,8 @@ pub(crate) struct Aarch64 {
     last_use: RegSet,
     /// Constants in registers.
     held: Held,
-    /// The index whose sum with the base of linear memory is in [`SUM`].
-    sum: Option<Gpr>,
+    /// Sums of base and index in registers.
+    sums: memory::Sums,
     /// What is to be emitted behind the function.
     late: Vec<Late>,
 }
@@ -110,7 +109,7 @@ enum Late {
         charge: Charge,
         wasm_offset: u32,
     },
-    /// The signature of a table entry, in [`SUM`], is another than expected, or there is none.
+    /// The signature of a table entry, in [`SCRATCH_2`], is another than expected, or there is none.
     SignatureMismatch { label: Label, wasm_offset: u32 },
 }
 
@@ -229,17 +228,8 @@ impl Aarch64 {
     #[inline]
     fn target(&mut self, register: Reg) -> Gpr {
         let register = gpr(register);
-        if self.sum == Some(register) {
-            self.sum = None;
-        }
+        self.sums.forget(register);
         register
-    }
-
-    /// The second scratch register, for another purpose than the sum.
-    #[inline]
-    fn second_scratch(&mut self) -> Gpr {
-        self.sum = None;
-        SUM
     }
 
     fn site(&mut self, kind: TrapKind) {
@@ -297,7 +287,7 @@ impl Aarch64 {
             Late::SignatureMismatch { label, wasm_offset } => {
                 self.asm.bind(label);
                 let defined = self.asm.new_label();
-                self.asm.cbnz(Size::S32, SUM, defined);
+                self.asm.cbnz(Size::S32, SCRATCH_2, defined);
                 self.trap_at(TrapKind::UndefinedElement, wasm_offset);
                 self.asm.bind(defined);
                 self.trap_at(TrapKind::IndirectCallTypeMismatch, wasm_offset);

@@ -174,7 +174,7 @@ unsafe extern "C" fn host_call() {
         "str x11, [x19, {wasm_sp}]",
         "ldr x11, [x19, {host_sp}]",
         "mov sp, x11",
-        // C functions keep it, generated code does not use it.
+        // C functions keep it, generated code keeps nothing there over calls.
         "mov x24, x30",
         "ldr x11, [sp]",
         "msr fpcr, x11",

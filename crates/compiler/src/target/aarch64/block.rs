@@ -38,7 +38,7 @@ impl Aarch64 {
     ) {
         self.add_const(SCRATCH, index, offset);
         self.asm.add_rr(Size::S64, SCRATCH, SCRATCH, bytes);
-        let size = self.second_scratch();
+        let size = SCRATCH_2;
         self.load_context_word(size, context::MEMORY_BYTES);
         self.asm.cmp_rr(Size::S64, SCRATCH, size);
         self.asm.b_cond(Cond::HI, label);
@@ -115,7 +115,6 @@ impl Aarch64 {
         // The stubs begin with eight bytes.
         const { assert!(BlockOperation::MIN_BYTES == 8) };
         self.begin();
-        self.sum = None;
         self.asm.align(16);
         let start = self.asm.offset();
         match operation {
@@ -131,7 +130,7 @@ impl Aarch64 {
     fn find_ends(&mut self, both: bool) {
         self.asm.add_rr(Size::S64, SCRATCH, FIRST, BYTES);
         if both {
-            self.asm.add_rr(Size::S64, SUM, SECOND, BYTES);
+            self.asm.add_rr(Size::S64, SCRATCH_2, SECOND, BYTES);
         }
     }
 
@@ -151,14 +150,14 @@ impl Aarch64 {
         self.find_ends(true);
         let [more, eight] = self.by_length();
         self.asm.ldr_q(MOVED[0], Mem::base(SECOND, SIXTEEN));
-        self.asm.ldr_q(MOVED[1], below(SUM, 16, SIXTEEN));
+        self.asm.ldr_q(MOVED[1], below(SCRATCH_2, 16, SIXTEEN));
         self.asm.str_q(MOVED[0], Mem::base(FIRST, SIXTEEN));
         self.asm.str_q(MOVED[1], below(SCRATCH, 16, SIXTEEN));
         self.asm.ret();
         self.asm.bind(eight);
         let (size, bytes) = (FSize::S64, Bytes::B8);
         self.asm.ldr_f(size, MOVED[0], Mem::base(SECOND, bytes));
-        self.asm.ldr_f(size, MOVED[1], below(SUM, 8, bytes));
+        self.asm.ldr_f(size, MOVED[1], below(SCRATCH_2, 8, bytes));
         self.asm.str_f(size, MOVED[0], Mem::base(FIRST, bytes));
         self.asm.str_f(size, MOVED[1], below(SCRATCH, 8, bytes));
         self.asm.ret();
@@ -186,7 +185,7 @@ impl Aarch64 {
 
     fn copy_up(&mut self) {
         let next = self.asm.new_label();
-        self.load_pair(REST, MemPair::offset(SUM, -32, SIXTEEN));
+        self.load_pair(REST, MemPair::offset(SCRATCH_2, -32, SIXTEEN));
         self.asm.sub_ri(Size::S64, SCRATCH, SCRATCH, Imm12::low(32));
         self.asm.bind(next);
         self.load_pair(MOVED, MemPair::post(SECOND, 32, SIXTEEN));
@@ -202,7 +201,7 @@ impl Aarch64 {
         // Nobody needs the second range's start any more.
         self.asm.add_ri(Size::S64, SECOND, FIRST, Imm12::low(32));
         self.asm.bind(next);
-        self.load_pair(MOVED, MemPair::pre(SUM, -32, SIXTEEN));
+        self.load_pair(MOVED, MemPair::pre(SCRATCH_2, -32, SIXTEEN));
         self.store_pair(MOVED, MemPair::pre(SCRATCH, -32, SIXTEEN));
         self.asm.cmp_rr(Size::S64, SCRATCH, SECOND);
         self.asm.b_cond(Cond::HI, next);
@@ -240,40 +239,47 @@ impl Aarch64 {
         let [next, rest, last, differ, different] = [(); 5].map(|()| self.asm.new_label());
         self.asm.mov_imm(Size::S64, SCRATCH, 0);
         self.asm.bind(next);
-        self.asm.sub_rr(Size::S64, SUM, BYTES, SCRATCH);
-        self.asm.cmp_ri(Size::S64, SUM, Imm12::low(16));
+        self.asm.sub_rr(Size::S64, SCRATCH_2, BYTES, SCRATCH);
+        self.asm.cmp_ri(Size::S64, SCRATCH_2, Imm12::low(16));
         self.asm.b_cond(Cond::LO, rest);
         let [a, b] = MOVED;
         self.asm.ldr_q(a, indexed(FIRST, SCRATCH, SIXTEEN));
         self.asm.ldr_q(b, indexed(SECOND, SCRATCH, SIXTEEN));
         self.asm.cmeq(VSize::S128, Lane::B, a, a, b);
         self.asm.uminv(VSize::S128, Lane::B, a, a);
-        self.asm.fmov_rf(FSize::S32, SUM, a);
-        self.asm.cbz(Size::S32, SUM, differ);
+        self.asm.fmov_rf(FSize::S32, SCRATCH_2, a);
+        self.asm.cbz(Size::S32, SCRATCH_2, differ);
         self.asm.add_ri(Size::S64, SCRATCH, SCRATCH, Imm12::low(16));
         self.asm.b(next);
 
         self.asm.bind(rest);
-        self.asm.cmp_ri(Size::S64, SUM, Imm12::low(8));
+        self.asm.cmp_ri(Size::S64, SCRATCH_2, Imm12::low(8));
         self.asm.b_cond(Cond::LO, last);
         self.difference();
-        self.asm.cbnz(Size::S64, SUM, different);
+        self.asm.cbnz(Size::S64, SCRATCH_2, different);
         self.asm.bind(last);
         self.asm.sub_ri(Size::S64, SCRATCH, BYTES, Imm12::low(8));
         self.difference();
-        self.asm.cbnz(Size::S64, SUM, different);
+        self.asm.cbnz(Size::S64, SCRATCH_2, different);
         self.asm.ret();
 
         self.asm.bind(differ);
         self.difference();
-        self.asm.cbnz(Size::S64, SUM, different);
+        self.asm.cbnz(Size::S64, SCRATCH_2, different);
         self.asm.add_ri(Size::S64, SCRATCH, SCRATCH, Imm12::low(8));
         self.difference();
         self.asm.bind(different);
-        self.asm.rbit(Size::S64, SUM, SUM);
-        self.asm.clz(Size::S64, SUM, SUM);
-        self.asm
-            .arith_rs(Arith::Add, Size::S64, BYTES, SCRATCH, SUM, Shift::Lsr, 3);
+        self.asm.rbit(Size::S64, SCRATCH_2, SCRATCH_2);
+        self.asm.clz(Size::S64, SCRATCH_2, SCRATCH_2);
+        self.asm.arith_rs(
+            Arith::Add,
+            Size::S64,
+            BYTES,
+            SCRATCH,
+            SCRATCH_2,
+            Shift::Lsr,
+            3,
+        );
         self.asm.ret();
     }
 
@@ -284,6 +290,6 @@ impl Aarch64 {
         self.asm.ldr_f(FSize::S64, a, at(FIRST));
         self.asm.ldr_f(FSize::S64, b, at(SECOND));
         self.asm.vbit(VBit::Eor, VSize::S64, a, a, b);
-        self.asm.fmov_rf(FSize::S64, SUM, a);
+        self.asm.fmov_rf(FSize::S64, SCRATCH_2, a);
     }
 }

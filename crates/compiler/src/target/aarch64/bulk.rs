@@ -59,8 +59,9 @@ impl Aarch64 {
         let (bytes, second) = accesses(count);
         let value = self.constant(Width::W64, u64::from_le_bytes([value; 8]));
         self.add_index(Some(dst));
+        let base = self.sums.holder(dst);
         for offset in [second, Some(0)] {
-            let Some(to) = offset.and_then(|at| Mem::offset(SUM, at.into(), bytes)) else {
+            let Some(to) = offset.and_then(|at| Mem::offset(base, at.into(), bytes)) else {
                 continue;
             };
             self.site(TrapKind::MemoryOutOfBounds);

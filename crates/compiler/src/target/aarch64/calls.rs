@@ -60,11 +60,11 @@ impl Aarch64 {
         self.asm.bind(here);
         self.record.call(function, self.asm.offset());
         self.asm.adr(SCRATCH, here);
-        self.asm.movz(Size::S64, SUM, 0, 0);
-        self.asm.movk(Size::S64, SUM, 0, 1);
+        self.asm.movz(Size::S64, SCRATCH_2, 0, 0);
+        self.asm.movk(Size::S64, SCRATCH_2, 0, 1);
         let (add, size) = (Arith::Add, Size::S64);
         self.asm
-            .arith_rx(add, size, SCRATCH, SCRATCH, SUM, Extend::Sxtw, 0);
+            .arith_rx(add, size, SCRATCH, SCRATCH, SCRATCH_2, Extend::Sxtw, 0);
         self.asm.blr(SCRATCH);
     }
 
@@ -76,20 +76,19 @@ impl Aarch64 {
         let (add, size) = (Arith::Add, Size::S64);
         self.asm
             .arith_rs(add, size, index, CONTEXT, index, Shift::Lsl, entry_shift);
-        self.sum = None;
         let place = |field: u32| memory::Place::at(index, (table.offset + field).into());
-        let from = self.operand(place(abi::TABLE_ENTRY_SIGNATURE), Bytes::B4, SUM);
-        self.asm.ldr(Size::S32, SUM, from);
+        let from = self.operand(place(abi::TABLE_ENTRY_SIGNATURE), Bytes::B4, SCRATCH_2);
+        self.asm.ldr(Size::S32, SCRATCH_2, from);
         let mismatch = self.asm.new_label();
-        self.compare_const(SUM, u64::from(signature) + 1);
+        self.compare_const(SCRATCH_2, u64::from(signature) + 1);
         self.asm.b_cond(Cond::NE, mismatch);
         self.late.push(Late::SignatureMismatch {
             label: mismatch,
             wasm_offset: self.record.wasm_offset,
         });
-        let from = self.operand(place(abi::TABLE_ENTRY_CODE), Bytes::B8, SUM);
-        self.asm.ldr(Size::S64, SUM, from);
-        self.asm.blr(SUM);
+        let from = self.operand(place(abi::TABLE_ENTRY_CODE), Bytes::B8, SCRATCH_2);
+        self.asm.ldr(Size::S64, SCRATCH_2, from);
+        self.asm.blr(SCRATCH_2);
         self.forget_registers();
     }
 
@@ -141,7 +140,7 @@ impl Aarch64 {
         };
         let table_bytes = labels.len() as u32 * 4;
         self.asm.keep_in_range(OPERATION_BYTES + table_bytes);
-        let (table, limit) = (self.asm.new_label(), self.second_scratch());
+        let (table, limit) = (self.asm.new_label(), SCRATCH_2);
         self.asm.mov_imm(Size::S32, limit, last as u64);
         self.asm.cmp_rr(Size::S32, index, limit);
         self.asm.csel(Cond::LO, Size::S32, index, index, limit);

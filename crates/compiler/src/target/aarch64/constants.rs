@@ -4,7 +4,7 @@
 use super::*;
 
 /// Where they are.
-const HOLDERS: [Gpr; 4] = [Gpr::X25, Gpr::X26, Gpr::X27, Gpr::X28];
+const HOLDERS: [Gpr; 3] = [Gpr::X25, Gpr::X26, Gpr::X27];
 
 /// Which constants are in [`HOLDERS`].
 #[derive(Clone, Copy, Default)]
@@ -55,7 +55,7 @@ impl Aarch64 {
     /// Control may come from elsewhere: nothing is known of the registers the generator does not know of.
     #[inline]
     pub(super) fn forget_registers(&mut self) {
-        self.sum = None;
+        self.sums = memory::Sums::default();
         self.held = Held::default();
     }
 }

@@ -232,7 +232,7 @@ impl Aarch64 {
         let operand = match Imm12::new(truncated(width, constant)) {
             Some(_) => Operand::Const(constant),
             None => {
-                let second = self.second_scratch();
+                let second = SCRATCH_2;
                 self.asm.mov_imm(size(width), second, constant);
                 Operand::Register(second)
             }

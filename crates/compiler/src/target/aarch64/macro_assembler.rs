@@ -23,7 +23,7 @@ impl MacroAssembler for Aarch64 {
             pending: None,
             last_use: RegSet::default(),
             held: Held::default(),
-            sum: None,
+            sums: memory::Sums::default(),
             late: Vec::new(),
         }
     }
@@ -144,7 +144,7 @@ impl MacroAssembler for Aarch64 {
     fn zero_slots(&mut self, from: u32, to: u32) {
         self.begin();
         // Arguments may be in any register but the scratch ones.
-        let end = self.second_scratch();
+        let end = SCRATCH_2;
         self.slot_address(SCRATCH, from);
         self.slot_address(end, to);
         let next = self.asm.new_label();
@@ -244,7 +244,7 @@ impl MacroAssembler for Aarch64 {
                 let size = size(type_width(ty));
                 let from = self.operand(slot(at), bytes(size), SCRATCH);
                 self.asm.ldr(size, SCRATCH, from);
-                let to = self.operand(to, bytes(size), SUM);
+                let to = self.operand(to, bytes(size), SCRATCH_2);
                 self.asm.str(size, SCRATCH, to);
             }
         }

@@ -15,13 +15,53 @@ impl Place {
     }
 }
 
+/// Where sums of the base of linear memory and an index are kept.
+const SUMS: [Gpr; 2] = [Gpr::X24, Gpr::X28];
+
+/// The indices whose sums are there.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Sums {
+    indices: [Option<Gpr>; SUMS.len()],
+    /// The one that is overwritten next.
+    next: usize,
+}
+
+impl Sums {
+    /// Where the sum with this index is.
+    fn find(&self, index: Gpr) -> Option<Gpr> {
+        let at = self.indices.iter().position(|&it| it == Some(index))?;
+        Some(SUMS[at])
+    }
+
+    /// Where it is or will be.
+    pub(super) fn holder(&self, index: Gpr) -> Gpr {
+        self.find(index).unwrap_or(SUMS[self.next])
+    }
+
+    /// It was made.
+    fn keep(&mut self, index: Gpr) {
+        self.indices[self.next] = Some(index);
+        self.next = (self.next + 1) % SUMS.len();
+    }
+
+    /// The index is overwritten.
+    #[inline]
+    pub(super) fn forget(&mut self, index: Gpr) {
+        for it in &mut self.indices {
+            if *it == Some(index) {
+                *it = None;
+            }
+        }
+    }
+}
+
 impl Aarch64 {
     /// The operand for a place. What does not fit into the instruction is made in the scratch register given.
     pub(super) fn operand(&mut self, place: Place, bytes: Bytes, scratch: Gpr) -> Mem {
         match Mem::offset(place.base, place.offset as i64, bytes) {
             Some(operand) => operand,
             None => {
-                self.make_in(scratch, place.offset);
+                self.asm.mov_imm(Size::S64, scratch, place.offset);
                 Mem::index(place.base, scratch, Extend::Uxtx, false, bytes)
             }
         }
@@ -79,10 +119,10 @@ impl Aarch64 {
             Mem::offset(scratch, low as i64, bytes),
         );
         let base = match index {
-            Some(index) if offset == 0 && self.sum != Some(index) => {
+            Some(index) if offset == 0 && self.sums.find(index).is_none() => {
                 return Mem::index(MEMORY, index, Extend::Uxtx, false, bytes);
             }
-            Some(_) => SUM,
+            Some(index) => self.sums.holder(index),
             None => MEMORY,
         };
         match (Mem::offset(base, offset as i64, bytes), split) {
@@ -92,12 +132,11 @@ impl Aarch64 {
             }
             (None, (Some(high), Some(operand))) => {
                 self.add_index(index);
-                self.forget(scratch);
                 self.asm.add_ri(Size::S64, scratch, base, high);
                 operand
             }
             _ => {
-                self.make_in(scratch, offset);
+                self.asm.mov_imm(Size::S64, scratch, offset);
                 if let Some(index) = index {
                     self.asm.add_rr(Size::S64, scratch, scratch, index);
                 }
@@ -106,26 +145,14 @@ impl Aarch64 {
         }
     }
 
-    /// Loads a constant into a scratch register.
-    fn make_in(&mut self, scratch: Gpr, bits: u64) {
-        self.forget(scratch);
-        self.asm.mov_imm(Size::S64, scratch, bits);
-    }
-
-    /// The scratch register gets another value.
-    fn forget(&mut self, scratch: Gpr) {
-        if scratch == SUM {
-            self.sum = None;
-        }
-    }
-
-    /// Makes [`SUM`] the address of the byte at an index, if there is one.
+    /// Makes the address of the byte at an index, if there is one, where [`Sums::holder`] says.
     pub(super) fn add_index(&mut self, index: Option<Gpr>) {
         if let Some(index) = index
-            && self.sum != Some(index)
+            && self.sums.find(index).is_none()
         {
-            self.asm.add_rr(Size::S64, SUM, MEMORY, index);
-            self.sum = Some(index);
+            let holder = self.sums.holder(index);
+            self.asm.add_rr(Size::S64, holder, MEMORY, index);
+            self.sums.keep(index);
         }
     }
 
@@ -186,7 +213,7 @@ impl Aarch64 {
     }
 
     fn store_integer(&mut self, access: Access, address: Address, src: Gpr) {
-        let scratch = if src == SCRATCH { SUM } else { SCRATCH };
+        let scratch = if src == SCRATCH { SCRATCH_2 } else { SCRATCH };
         let to = self.linear(address, access_bytes(access), scratch);
         self.site(TrapKind::MemoryOutOfBounds);
         match access_bytes(access) {

@@ -58,13 +58,13 @@ impl Aarch64 {
         self.asm.bind(label);
         let admitted = self.asm.new_label();
         // Nothing has been taken from the sum of base and index yet: a function begins here.
-        self.load_context_word(SUM, context::LOGICAL_BEYOND);
-        self.asm.add_rr(Size::S64, SUM, SUM, LOGICAL);
-        self.arith_const(Arith::Subs, SUM, SUM, leaf_cost.into());
+        self.load_context_word(SCRATCH_2, context::LOGICAL_BEYOND);
+        self.asm.add_rr(Size::S64, SCRATCH_2, SCRATCH_2, LOGICAL);
+        self.arith_const(Arith::Subs, SCRATCH_2, SCRATCH_2, leaf_cost.into());
         self.asm.b_cond(Cond::PL, admitted);
         self.trap_at(TrapKind::StackOverflow, wasm_offset);
         self.asm.bind(admitted);
-        self.store_context_word(context::LOGICAL_BEYOND, SUM);
+        self.store_context_word(context::LOGICAL_BEYOND, SCRATCH_2);
         self.asm.mov_imm(Size::S64, LOGICAL, leaf_cost.into());
         self.asm.b(resume);
     }
@@ -103,7 +103,7 @@ impl Aarch64 {
 
     /// Counts the frame just made and compares the count with the stack pointer.
     pub(super) fn emit_audit(&mut self, frame_bytes: u32) {
-        let count = self.second_scratch();
+        let count = SCRATCH_2;
         self.load_context_word(count, context::AUDIT_DEPTH);
         self.arith_const(Arith::Add, count, count, frame_bytes.into());
         self.store_context_word(context::AUDIT_DEPTH, count);
@@ -122,7 +122,7 @@ impl Aarch64 {
     }
 
     pub(super) fn emit_leave_audited(&mut self, frame_bytes: u32) {
-        let count = self.second_scratch();
+        let count = SCRATCH_2;
         self.load_context_word(count, context::AUDIT_DEPTH);
         self.arith_const(Arith::Sub, count, count, frame_bytes.into());
         self.store_context_word(context::AUDIT_DEPTH, count);

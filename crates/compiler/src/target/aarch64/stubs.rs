@@ -113,7 +113,7 @@ impl Aarch64 {
         if self.logical_stack {
             self.asm.mov_imm(Size::S64, LOGICAL, 0);
         }
-        let array = self.second_scratch();
+        let array = SCRATCH_2;
         let element = |index: usize| Place::at(array, index as u64 * u64::from(abi::SLOT_BYTES));
         self.load_context_word(array, context::ENTRY_SLOTS);
         for (param, place) in ty.params.iter().enumerate() {
