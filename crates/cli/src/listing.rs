@@ -1,15 +1,8 @@
 //! A module's functions line by line: Wasm with its gas, machine code with the Wasm it was made for.
 //!
 //! In: a module, its artifact and the compiler's code map. Out: [`Function`]s, one at a time.
-//!
-//! The disassembler is `iced-x86`, which the compiler's tests use as well. `yaxpeax-x86` decodes the same code as fast; its text
-//! is a third longer, in one style, and what an instruction branches to has to be taken from its operands. `capstone` needs a
-//! C compiler.
 
-use iced_x86::{
-    Code, Decoder, DecoderOptions, FormatMnemonicOptions, Formatter, Instruction, IntelFormatter,
-    OpKind,
-};
+use crate::machine::{Piece, disassemble};
 use pvf_executor::artifact::CodeMap;
 use pvf_executor::{Artifact, Costs, TrapKind};
 use pvf_metering::{FunctionCharges, function_charges};
@@ -225,33 +218,11 @@ impl<'a> Lister<'a> {
         tables: &HashMap<u32, u32>,
     ) -> Vec<CodeLine> {
         let bytes = &self.artifact.code[range.start as usize..range.end as usize];
-        let mut pieces = Vec::new();
-        let mut decoder = Decoder::with_ip(64, bytes, range.start.into(), DecoderOptions::NONE);
-        let mut instruction = Instruction::default();
-        while decoder.can_decode() {
-            decoder.decode_out(&mut instruction);
-            let offset = instruction.ip() as u32;
-            let wasm = line_of(offset);
-            pieces.push((offset, wasm, Piece::Instruction(instruction)));
-            let table = wasm.and_then(|line| tables.get(&line).copied());
-            if let (Code::Jmp_rm64, Some(entries)) = (instruction.code(), table) {
-                let start = instruction.next_ip() as u32;
-                let data = bytes.get((start - range.start) as usize..).unwrap_or(&[]);
-                let entries = data.chunks_exact(4).take(entries as usize);
-                for (entry, word) in (0..).zip(entries) {
-                    let distance = i32::from_le_bytes([word[0], word[1], word[2], word[3]]);
-                    let target = start.wrapping_add_signed(distance);
-                    pieces.push((start + 4 * entry, wasm, Piece::Entry(target)));
-                }
-                if let Some(&(last, _, Piece::Entry(_))) = pieces.last() {
-                    let position = (last + 4 - range.start) as usize;
-                    // It lies within the code just sliced.
-                    if decoder.set_position(position).is_ok() {
-                        decoder.set_ip((last + 4).into());
-                    }
-                }
-            }
-        }
+        let entries = |jump| tables.get(&line_of(jump)?).copied();
+        let pieces: Vec<_> = disassemble(self.artifact.module.target, bytes, range.start, &entries)
+            .into_iter()
+            .map(|(offset, piece)| (offset, line_of(offset), piece))
+            .collect();
         self.text_of(&range, &pieces)
     }
 
@@ -267,13 +238,6 @@ impl<'a> Lister<'a> {
             .filter(|&target| inside(target))
             .collect();
         let labels: HashMap<u32, u32> = targets.into_iter().zip(1..).collect();
-        let mut formatter = IntelFormatter::new();
-        let options = formatter.options_mut();
-        options.set_hex_prefix("0x");
-        options.set_hex_suffix("");
-        options.set_uppercase_hex(false);
-        options.set_space_after_operand_separator(true);
-        options.set_rip_relative_addresses(true);
         let place = |target: u32| match (labels.get(&target), self.starts.get(&target)) {
             (Some(label), _) => format!("L{label}"),
             (None, Some(function)) => format!("@{function}"),
@@ -282,18 +246,11 @@ impl<'a> Lister<'a> {
         pieces
             .iter()
             .map(|&(offset, wasm, ref piece)| {
-                let mut text = String::new();
-                match piece {
-                    Piece::Entry(target) => text = format!(".long {}", place(*target)),
-                    Piece::Instruction(instruction) => match piece.target() {
-                        Some(target) => {
-                            let mnemonic = FormatMnemonicOptions::NONE;
-                            formatter.format_mnemonic_options(instruction, &mut text, mnemonic);
-                            text = format!("{text} {}", place(target));
-                        }
-                        None => formatter.format(instruction, &mut text),
-                    },
-                }
+                let mut text = match piece {
+                    Piece::Entry(target) => format!(".long {}", place(*target)),
+                    Piece::Branch(text, target) => format!("{text} {}", place(*target)),
+                    Piece::Instruction(text) => text.clone(),
+                };
                 if let Some(kind) = self.traps.get(&offset) {
                     text = format!("{text} ; {}", kind.name());
                 }
@@ -313,26 +270,5 @@ fn without_name(text: &str) -> &str {
     match (text.starts_with("(func $"), text.find("(;")) {
         (true, Some(index)) => &text[index..],
         _ => text.strip_prefix("(func ").unwrap_or(text),
-    }
-}
-
-/// Something in machine code.
-enum Piece {
-    Instruction(Instruction),
-    /// An entry of a jump table, by where it leads.
-    Entry(u32),
-}
-
-impl Piece {
-    /// Where it branches to, if that is a fixed place.
-    fn target(&self) -> Option<u32> {
-        match self {
-            Self::Entry(target) => Some(*target),
-            Self::Instruction(instruction) => {
-                let near = matches!(instruction.op0_kind(), OpKind::NearBranch64);
-                let known = near && instruction.code() != Code::INVALID;
-                known.then(|| instruction.near_branch64() as u32)
-            }
-        }
     }
 }

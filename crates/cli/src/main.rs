@@ -21,6 +21,7 @@ mod input;
 mod inspect;
 mod instrument;
 mod listing;
+mod machine;
 mod measure;
 mod names;
 mod outcome;

@@ -403,3 +403,30 @@ fn inspect_knows_what_the_host_does_not_have_and_survives_names() {
     let control = |c: char| c.is_control() && c != '\n';
     assert!(!ran.text().contains(control), "{:?}", ran.text());
 }
+
+/// Artifacts can be made for any machine and are executed on their own kind.
+#[test]
+fn artifacts_are_for_one_kind_of_machine() {
+    let digest = |target: &[&str]| {
+        let out = scratch("targets", "artifact").display().to_string();
+        let code = fixture("ledger/code.wasm");
+        let args = [&["prepare", &*code, "-o", &out, "--json"], target].concat();
+        let json = pvf(args).json();
+        let ran = pvf(["execute", &out, &fixture("ledger/transfer.params")]);
+        (json["artifact_digest"].clone(), json["target"].clone(), ran)
+    };
+    let (own, name, ran) = digest(&[]);
+    assert_eq!(name, std::env::consts::ARCH);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    for target in ["x86_64", "aarch64"] {
+        let (of_target, name, ran) = digest(&["--target", target]);
+        assert_eq!(name, target);
+        let is_own = target == std::env::consts::ARCH;
+        assert_eq!(of_target == own, is_own);
+        if !is_own {
+            assert_eq!(ran.code, 2, "{}", ran.stderr);
+            let said = format!("the artifact is for {target}, this machine is");
+            assert!(ran.stderr.contains(&said), "{}", ran.stderr);
+        }
+    }
+}

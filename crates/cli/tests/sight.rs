@@ -94,7 +94,7 @@ const MODULE: &str = r#"(module
 #[test]
 fn a_page_shows_wasm_gas_and_code() {
     let code = write("page", "module.wat", MODULE);
-    let (index, listings) = page("page", &code, &[]);
+    let (index, listings) = page("page", &code, &["--target", "x86_64"]);
     assert_eq!(
         index["names"],
         serde_json::json!(["host", "choose", "again"])
@@ -153,6 +153,27 @@ fn a_page_shows_wasm_gas_and_code() {
             .any(|text| text.ends_with("; memory_out_of_bounds"))
     );
     assert!(!listings.iter().any(|listing| listing.contains("(bad)")));
+}
+
+/// The same code for the other machine, whatever this one is.
+#[test]
+fn a_page_shows_code_of_aarch64() {
+    let code = write("page-aarch64", "module.wat", MODULE);
+    let (index, listings) = page("page-aarch64", &code, &["--target", "aarch64"]);
+    assert_eq!(index["target"], "aarch64");
+    let (_, code) = lines(&listings[0]);
+    let texts: Vec<&str> = code.iter().map(|(_, _, text)| &**text).collect();
+    let count = |start: &str| texts.iter().filter(|text| text.starts_with(start)).count();
+    assert_eq!(count("bl @0"), 1, "{texts:?}");
+    assert_eq!(count("br x"), 1, "{texts:?}");
+    assert_eq!(count(".long L"), 3, "a jump table is data: {texts:?}");
+    assert_eq!(count(".word"), 0, "everything else decodes: {texts:?}");
+    assert!(
+        texts
+            .iter()
+            .any(|text| text.starts_with("ldr w") && text.ends_with("; memory_out_of_bounds")),
+        "{texts:?}"
+    );
 }
 
 /// What the page says of a large module is what the artifact and `inspect` say.

@@ -4,7 +4,7 @@
 //! A difference shows what a change does to the code. `PVF_BLESS=1` writes the files anew.
 
 use iced_x86::{Decoder, DecoderOptions, Formatter, IntelFormatter};
-use pvf_compiler::{Artifact, CompileOptions, Costs, Metering, compile};
+use pvf_compiler::{Artifact, CompileOptions, Costs, Metering, Target, compile};
 use pvf_spec::Features;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -64,7 +64,10 @@ fn machine_code_is_as_it_was() {
     let mut different = Vec::new();
     for path in files {
         let wasm = wat::parse_file(&path).unwrap();
-        let mut options = CompileOptions::new(Features::ALL);
+        let mut options = CompileOptions {
+            target: Target::X86_64,
+            ..CompileOptions::new(Features::ALL)
+        };
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         if name.starts_with("metered") {
             options.metering = Metering {
