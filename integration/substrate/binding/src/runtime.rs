@@ -1,0 +1,175 @@
+//! From an artifact to a module with its imports resolved.
+
+use crate::context::State;
+use crate::instance::Entry;
+use crate::{Config, RuntimeInstance, STACK_NATIVE_MAX, Semantics, functions, prepare};
+use pvf_executor::artifact::{ExportKind, ImportKind};
+use pvf_executor::{Artifact, ExecutionParameters, Linked, Linker, Module, open_module};
+use sc_executor_common::error::{Error, WasmError};
+use sc_executor_common::runtime_blob::RuntimeBlob;
+use sc_executor_common::wasm_runtime::{HeapAllocStrategy, WasmInstance, WasmModule};
+use sp_wasm_interface::HostFunctions;
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Most pages of a memory by the WebAssembly specification.
+const MOST_PAGES: u32 = 65_536;
+
+/// A module that instances can be made of.
+pub struct Runtime(Arc<Shared>);
+
+/// What a runtime and its instances share.
+pub(crate) struct Shared {
+    pub(crate) linked: Linked<State>,
+    pub(crate) entry: Entry,
+    /// The module's own memory in the beginning, in pages.
+    initial_pages: u32,
+    stack_native_max: u64,
+    stack_logical_max: Option<u32>,
+}
+
+/// Compiles a module and resolves its imports with the host functions `H`.
+///
+/// # Errors
+/// The module is invalid or imports what there is not.
+pub fn create_runtime<H: HostFunctions>(
+    blob: RuntimeBlob,
+    config: Config,
+) -> Result<Runtime, WasmError> {
+    let artifact = prepare::compile(blob, &config.semantics)?;
+    Runtime::new::<H>(place(artifact)?, &config)
+}
+
+/// As [`create_runtime`], from a file with what [`prepare_runtime_artifact`](crate::prepare_runtime_artifact) made. The file may be
+/// deleted or replaced while the runtime exists, but not changed.
+///
+/// # Errors
+/// The file cannot be read, is no intact artifact for this machine, was prepared for other
+/// [`Semantics`], or the module imports what there is not.
+pub fn create_runtime_from_artifact<H: HostFunctions>(
+    compiled_artifact_path: &Path,
+    config: Config,
+) -> Result<Runtime, WasmError> {
+    let module = open_module(compiled_artifact_path)
+        .map_err(|error| WasmError::Other(format!("cannot deserialize module: {error}")))?;
+    Runtime::new::<H>(module, &config)
+}
+
+/// As [`create_runtime_from_artifact`], from the file's bytes.
+///
+/// # Errors
+/// As [`create_runtime_from_artifact`].
+pub fn create_runtime_from_artifact_bytes<H: HostFunctions>(
+    compiled_artifact_bytes: &[u8],
+    config: Config,
+) -> Result<Runtime, WasmError> {
+    let artifact = Artifact::from_bytes(compiled_artifact_bytes)
+        .map_err(|error| WasmError::Other(format!("cannot deserialize module: {error}")))?;
+    Runtime::new::<H>(place(artifact)?, &config)
+}
+
+fn place(artifact: Artifact) -> Result<Module, WasmError> {
+    Module::new(artifact)
+        .map_err(|error| WasmError::Other(format!("cannot deserialize module: {error}")))
+}
+
+impl Runtime {
+    fn new<H: HostFunctions>(module: Module, config: &Config) -> Result<Self, WasmError> {
+        check_meter(&module, &config.semantics)?;
+        check_imports(&module)?;
+        let mut linker = Linker::new();
+        functions::define_all::<H>(&mut linker);
+        if config.allow_missing_func_imports {
+            linker.unknown_functions(Some(functions::MODULE));
+        }
+        let linked = linker
+            .link(&module)
+            .map_err(|error| WasmError::Other(error.to_string()))?;
+        let limits = config.semantics.deterministic_stack_limit.as_ref();
+        Ok(Self(Arc::new(Shared {
+            linked,
+            entry: Entry::find(module.info()),
+            initial_pages: exported_pages(&module),
+            stack_native_max: limits.map_or(STACK_NATIVE_MAX, |it| it.native_stack_max.into()),
+            stack_logical_max: limits.map(|it| it.logical_max),
+        })))
+    }
+}
+
+impl WasmModule for Runtime {
+    fn new_instance(&self, strategy: HeapAllocStrategy) -> Result<Box<dyn WasmInstance>, Error> {
+        Ok(Box::new(RuntimeInstance::new(self.0.clone(), strategy)))
+    }
+}
+
+impl Shared {
+    /// The parameters of an instance.
+    pub(crate) fn parameters(&self, strategy: HeapAllocStrategy) -> ExecutionParameters {
+        let pages = match strategy {
+            HeapAllocStrategy::Static { extra_pages } => {
+                self.initial_pages.saturating_add(extra_pages)
+            }
+            HeapAllocStrategy::Dynamic { maximum_pages } => maximum_pages.unwrap_or(MOST_PAGES),
+        };
+        ExecutionParameters {
+            max_memory_pages: pages.min(MOST_PAGES),
+            ignore_declared_maximum: true,
+            stack_native_max: self.stack_native_max,
+            stack_logical_max: self.stack_logical_max,
+            gas_limit: None,
+        }
+    }
+}
+
+/// Code and configuration have to agree on whether the logical height is counted.
+fn check_meter(module: &Module, semantics: &Semantics) -> Result<(), WasmError> {
+    let counted = module.info().meters.logical_stack;
+    match (counted, &semantics.deterministic_stack_limit) {
+        (true, Some(_)) | (false, None) => Ok(()),
+        (true, None) => Err(WasmError::Other(
+            "the artifact was prepared with a deterministic stack limit".to_owned(),
+        )),
+        (false, Some(_)) => Err(WasmError::Other(
+            "the artifact was prepared without a deterministic stack limit".to_owned(),
+        )),
+    }
+}
+
+/// Checks the imports that the linker alone would judge differently.
+fn check_imports(module: &Module) -> Result<(), WasmError> {
+    let mut functions = HashMap::new();
+    for import in &module.info().imports {
+        let refused = |what: &str| {
+            let (module, name) = (&import.module, &import.name);
+            Err(WasmError::Other(format!(
+                "the import {module}:{name} {what}"
+            )))
+        };
+        if import.module != functions::MODULE {
+            return refused("is not from the module `env`, the only one there is");
+        }
+        match import.kind {
+            ImportKind::Function(signature) => {
+                // A missing function is made up once for a name, with one type.
+                if *functions.entry(&*import.name).or_insert(signature) != signature {
+                    return refused("is imported with two types");
+                }
+            }
+            _ => return refused("is not a function"),
+        }
+    }
+    Ok(())
+}
+
+/// Pages of the memory, if it is exported, by whatever name.
+fn exported_pages(module: &Module) -> u32 {
+    let info = module.info();
+    let exported = info
+        .exports
+        .iter()
+        .any(|export| matches!(export.kind, ExportKind::Memory));
+    info.memory
+        .filter(|_| exported)
+        .map_or(0, |memory| memory.minimum)
+}
