@@ -14,13 +14,23 @@ pub enum Limit {
     NativeStack,
     /// Units of the logical stack.
     LogicalStack,
-    /// Gas.
+    /// Gas: what stands for time.
     Gas,
     /// Pages of memory.
     Memory,
 }
 
 impl Limit {
+    /// What it limits, with its unit.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::NativeStack => "native stack, bytes",
+            Self::LogicalStack => "logical stack, units",
+            Self::Gas => "gas",
+            Self::Memory => "memory, pages",
+        }
+    }
+
     /// The parameters without it, as far as that is possible: the native stack becomes four times as large.
     pub(crate) fn lifted(self, asked: ExecutionParameters) -> ExecutionParameters {
         match self {

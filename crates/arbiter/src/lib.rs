@@ -24,6 +24,6 @@ mod ruling;
 mod runs;
 
 pub use cause::{Cause, Limit};
-pub use headroom::{Headroom, Quantity};
+pub use headroom::Headroom;
 pub use ruling::{ArbiterError, Difference, Question, Ruling, arbitrate};
 pub use runs::{Rerun, Variant};

@@ -53,6 +53,8 @@ pub struct Rerun {
 /// Runs a candidate in ways that share modules.
 pub(crate) struct Runner<'q, 'a> {
     question: &'q Question<'a>,
+    /// The module as asked, for runs that differ in parameters alone.
+    asked: Option<Module>,
     /// The first refusal to compile, if there was one.
     pub refusal: Option<CompileError>,
 }
@@ -61,26 +63,25 @@ impl<'q, 'a> Runner<'q, 'a> {
     pub fn new(question: &'q Question<'a>) -> Self {
         Self {
             question,
+            asked: None,
             refusal: None,
         }
     }
 
-    /// Runs it, from the module's bytes on.
+    /// Runs it, from the module's bytes on unless only parameters differ.
     pub fn run(&mut self, variant: Variant) -> Result<Rerun, ArbiterError> {
         let parameters = variant.parameters(self.question.parameters.execution);
-        let artifact = match self.compile(variant) {
-            Ok(artifact) => artifact,
-            Err(error) => {
-                let execution = Execution::rejected(RejectionStage::Prepare, error.to_string());
-                self.refusal.get_or_insert(error);
-                return Ok(Rerun {
-                    variant,
-                    execution,
-                    execute_ns: 0,
-                });
-            }
+        let Some(module) = self.module(variant)? else {
+            let reason = self
+                .refusal
+                .as_ref()
+                .map_or(String::new(), |it| it.to_string());
+            return Ok(Rerun {
+                variant,
+                execution: Execution::rejected(RejectionStage::Prepare, reason),
+                execute_ns: 0,
+            });
         };
-        let module = Module::new(artifact)?;
         let host = HostParameters {
             execution: parameters,
             ..self.question.parameters.clone()
@@ -91,6 +92,26 @@ impl<'q, 'a> Runner<'q, 'a> {
             execution: run.execution,
             execute_ns: run.timings.execute_ns,
         })
+    }
+
+    /// The module of a variant; none if it is refused.
+    fn module(&mut self, variant: Variant) -> Result<Option<Module>, ArbiterError> {
+        if let (Variant::Without(_), Some(asked)) = (variant, &self.asked) {
+            return Ok(Some(asked.clone()));
+        }
+        match self.compile(variant) {
+            Ok(artifact) => {
+                let module = Module::new(artifact)?;
+                if variant == Variant::AsAsked {
+                    self.asked = Some(module.clone());
+                }
+                Ok(Some(module))
+            }
+            Err(error) => {
+                self.refusal.get_or_insert(error);
+                Ok(None)
+            }
+        }
     }
 
     fn compile(&self, variant: Variant) -> Result<Artifact, CompileError> {
