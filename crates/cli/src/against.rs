@@ -13,6 +13,7 @@
 //! `wasmtime` is `pvf-engine-wasmtime`, built in the repository's folder `bench/`; any other name with a `/` or a space in it is the
 //! command to start.
 
+use crate::companion;
 use crate::failure::Failure;
 use crate::outcome;
 use crate::output::hex;
@@ -21,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::env;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// What another engine says.
@@ -124,13 +125,13 @@ fn command(engine: &str) -> Result<Vec<String>, Failure> {
     }
     let name = format!("pvf-engine-{engine}");
     let variable = format!("PVF_ENGINE_{}", engine.to_uppercase().replace('-', "_"));
-    let named = env::var_os(&variable).map(PathBuf::from);
-    let beside = env::current_exe().ok().map(|it| it.with_file_name(&name));
-    let checkout = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../bench/target/release")
-        .join(&name);
-    let mut places = named.into_iter().chain(beside).chain([checkout]);
-    match places.find(|it| it.is_file()) {
+    let found = companion::find(&name, &variable).map_err(|named| {
+        Failure::Usage(format!(
+            "{variable} names {}, which is no file",
+            named.display()
+        ))
+    })?;
+    match found {
         Some(program) => Ok(vec![program.display().to_string()]),
         None => Err(Failure::Usage(format!(
             "there is no {name} beside pvf or in the checkout, and {variable} names none. For Wasmtime, build it in the repository's \

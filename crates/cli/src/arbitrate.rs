@@ -199,7 +199,7 @@ fn text(out: &mut dyn Write, ruling: &Ruling, comparison: Option<&Comparison>) -
         writeln!(out, "  without it    {}", short(without))?;
     }
     for headroom in &ruling.headroom {
-        let name = headroom.quantity.name();
+        let name = headroom.quantity.label();
         match (headroom.limit, headroom.share) {
             (Some(limit), Some(share)) => writeln!(
                 out,

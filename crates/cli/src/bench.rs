@@ -3,11 +3,11 @@
 
 use crate::Verdict;
 use crate::args::BenchArgs;
+use crate::companion;
 use crate::failure::Failure;
 use crate::output::Output;
-use std::env;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 /// Names the executable.
@@ -28,25 +28,15 @@ pub fn bench(args: &BenchArgs, output: &Output) -> Result<Verdict, Failure> {
     )))
 }
 
-/// The executable: named by the variable, else beside this one, else where the checkout's workspace
-/// leaves it.
+/// The executable.
 fn find() -> Result<PathBuf, Failure> {
-    if let Some(named) = env::var_os(VARIABLE) {
-        let named = PathBuf::from(named);
-        return match named.is_file() {
-            true => Ok(named),
-            false => Err(Failure::Benchmarks(format!(
+    companion::find("pvf-bench", VARIABLE)
+        .map_err(|named| {
+            Failure::Benchmarks(format!(
                 "{VARIABLE} names {}, which is no file",
                 named.display()
-            ))),
-        };
-    }
-    let checkout =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../bench/target/release/pvf-bench");
-    let beside = env::current_exe().map(|it| it.with_file_name("pvf-bench"));
-    let mut places = beside.into_iter().chain([checkout]);
-    places
-        .find(|it| it.is_file())
+            ))
+        })?
         .ok_or_else(|| {
             Failure::Benchmarks(format!(
                 "there is no pvf-bench beside pvf or in the checkout. Build it in the repository's folder bench/ with\n  \

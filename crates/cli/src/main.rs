@@ -12,6 +12,7 @@ mod arbitrate;
 mod args;
 mod bench;
 mod clock;
+mod companion;
 mod conformance;
 mod doctor;
 mod engine;
