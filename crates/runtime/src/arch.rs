@@ -1,6 +1,8 @@
 //! What depends on the processor: entering and leaving generated code, and reading and
-//! changing the registers of an interrupted thread. Every module here offers the same items.
+//! changing the registers of an interrupted thread. Every module below offers the same items; what follows from them is here.
 
+#[cfg(doc)]
+use pvf_compiler::abi::context;
 use std::ffi::c_void;
 
 #[cfg(target_arch = "x86_64")]
@@ -47,3 +49,28 @@ pub(crate) struct PlainReturn {
 /// The entry of a plain host call: four parameters, the function's index, the store.
 pub(crate) type PlainEntry =
     unsafe extern "C" fn(u64, u64, u64, u64, u32, *mut c_void) -> PlainReturn;
+
+/// The value of [`context::ENDED`].
+pub(crate) fn ended_address() -> u64 {
+    exit_ended as *const () as u64
+}
+
+/// The value of [`context::EXIT`].
+pub(crate) fn exit_address() -> u64 {
+    exit as *const () as u64
+}
+
+/// The value of [`context::HOST_CALL`].
+pub(crate) fn host_call_address() -> u64 {
+    host_call as *const () as u64
+}
+
+/// The return address into the Wasm function that made the last host call.
+///
+/// # Safety
+/// `wasm_sp` is what [`context::WASM_SP`] held when the activation was left by a host call, and
+/// nothing has used that stack since.
+pub(crate) unsafe fn wasm_return_address(wasm_sp: u64) -> usize {
+    // SAFETY: there lies the return address that the stub was called with, by the contract of host calls.
+    unsafe { (wasm_sp as *const usize).read() }
+}

@@ -78,8 +78,8 @@ pub(crate) struct Aarch64 {
     held: Held,
     /// Sums of base and index in registers.
     sums: memory::Sums,
-    /// What is to be emitted behind the function.
-    late: Vec<Late>,
+    /// What is to be emitted behind the function, each with the offset of its Wasm instruction.
+    late: Vec<(u32, Late)>,
 }
 
 /// A piece of code off the main path.
@@ -87,13 +87,11 @@ enum Late {
     Trap {
         label: Label,
         kind: TrapKind,
-        wasm_offset: u32,
     },
     /// The stack is deeper than ever before in this run: perhaps too deep.
     StackGrowth {
         label: Label,
         resume: Label,
-        wasm_offset: u32,
     },
     /// The logical stack is higher than ever before in this run: perhaps too high.
     LogicalGrowth {
@@ -101,28 +99,16 @@ enum Late {
         resume: Label,
         /// The cost, if it has not been taken yet.
         leaf_cost: u32,
-        wasm_offset: u32,
     },
     /// A charge did not fit; it is taken back.
     OutOfGas {
         label: Label,
         charge: Charge,
-        wasm_offset: u32,
     },
     /// The signature of a table entry, in [`SCRATCH_2`], is another than expected, or there is none.
-    SignatureMismatch { label: Label, wasm_offset: u32 },
-}
-
-impl Late {
-    fn wasm_offset(&self) -> u32 {
-        match *self {
-            Self::Trap { wasm_offset, .. }
-            | Self::StackGrowth { wasm_offset, .. }
-            | Self::LogicalGrowth { wasm_offset, .. }
-            | Self::OutOfGas { wasm_offset, .. }
-            | Self::SignatureMismatch { wasm_offset, .. } => wasm_offset,
-        }
-    }
+    SignatureMismatch {
+        label: Label,
+    },
 }
 
 const fn gpr(register: Reg) -> Gpr {
@@ -239,35 +225,28 @@ impl Aarch64 {
     /// A label where this trap happens.
     fn trap_label(&mut self, kind: TrapKind) -> Label {
         let label = self.asm.new_label();
-        self.late.push(Late::Trap {
-            label,
-            kind,
-            wasm_offset: self.record.wasm_offset,
-        });
+        self.later(Late::Trap { label, kind });
         label
+    }
+
+    /// Puts a piece off until the function's end.
+    fn later(&mut self, late: Late) {
+        self.late.push((self.record.wasm_offset, late));
     }
 
     fn emit_late(&mut self, late: &Late) {
         match *late {
-            Late::Trap {
-                label,
-                kind,
-                wasm_offset,
-            } => {
+            Late::Trap { label, kind } => {
                 self.asm.bind(label);
-                self.trap_at(kind, wasm_offset);
+                self.trap_here(kind);
             }
-            Late::StackGrowth {
-                label,
-                resume,
-                wasm_offset,
-            } => {
+            Late::StackGrowth { label, resume } => {
                 self.asm.bind(label);
                 self.load_context_word(SCRATCH, context::STACK_LIMIT);
                 self.compare_stack_pointer(SCRATCH);
                 let admitted = self.asm.new_label();
                 self.asm.b_cond(Cond::HS, admitted);
-                self.trap_at(TrapKind::StackOverflow, wasm_offset);
+                self.trap_here(TrapKind::StackOverflow);
                 self.asm.bind(admitted);
                 self.asm.mov_sp(STACK_LOW, Gpr::SP);
                 self.store_context_word(context::STACK_LOW, STACK_LOW);
@@ -277,26 +256,22 @@ impl Aarch64 {
                 label,
                 resume,
                 leaf_cost,
-                wasm_offset,
-            } => self.emit_logical_growth(label, resume, leaf_cost, wasm_offset),
-            Late::OutOfGas {
-                label,
-                charge,
-                wasm_offset,
-            } => self.emit_out_of_gas(label, charge, wasm_offset),
-            Late::SignatureMismatch { label, wasm_offset } => {
+            } => self.emit_logical_growth(label, resume, leaf_cost),
+            Late::OutOfGas { label, charge } => self.emit_out_of_gas(label, charge),
+            Late::SignatureMismatch { label } => {
                 self.asm.bind(label);
                 let defined = self.asm.new_label();
                 self.asm.cbnz(Size::S32, SCRATCH_2, defined);
-                self.trap_at(TrapKind::UndefinedElement, wasm_offset);
+                self.trap_here(TrapKind::UndefinedElement);
                 self.asm.bind(defined);
-                self.trap_at(TrapKind::IndirectCallTypeMismatch, wasm_offset);
+                self.trap_here(TrapKind::IndirectCallTypeMismatch);
             }
         }
     }
 
-    fn trap_at(&mut self, kind: TrapKind, wasm_offset: u32) {
-        self.record.site_of(kind, wasm_offset, self.asm.offset());
+    /// A trap of the Wasm instruction that is translated.
+    fn trap_here(&mut self, kind: TrapKind) {
+        self.site(kind);
         self.asm.udf(0);
     }
 

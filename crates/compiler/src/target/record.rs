@@ -36,15 +36,9 @@ impl Record {
     /// The machine instruction at `code_offset` can trap, on behalf of the Wasm instruction that is translated.
     #[inline]
     pub fn site(&mut self, kind: TrapKind, code_offset: u32) {
-        self.site_of(kind, self.wasm_offset, code_offset);
-    }
-
-    /// The machine instruction at `code_offset` can trap.
-    #[inline]
-    pub fn site_of(&mut self, kind: TrapKind, wasm_offset: u32, code_offset: u32) {
         self.sites.push(TrapSite {
             code_offset,
-            wasm_offset,
+            wasm_offset: self.wasm_offset,
             kind,
         });
     }

@@ -46,8 +46,8 @@ pub(crate) struct X64 {
     record: Record,
     /// Behind the instruction that ends here the zero flag is about this register in this size.
     zero_flag: Option<(u32, Gpr, Size)>,
-    /// What is to be emitted behind the function.
-    late: Vec<Late>,
+    /// What is to be emitted behind the function, each with the offset of its Wasm instruction.
+    late: Vec<(u32, Late)>,
 }
 
 /// A piece of code off the main path.
@@ -55,13 +55,11 @@ enum Late {
     Trap {
         label: Label,
         kind: TrapKind,
-        wasm_offset: u32,
     },
     /// The stack is deeper than ever before in this run: perhaps too deep.
     StackGrowth {
         label: Label,
         resume: Label,
-        wasm_offset: u32,
     },
     /// The logical stack is higher than ever before in this run: perhaps too high.
     LogicalGrowth {
@@ -69,26 +67,22 @@ enum Late {
         resume: Label,
         /// The cost, if it has not been taken yet.
         leaf_cost: u32,
-        wasm_offset: u32,
     },
     /// A charge did not fit; it is taken back.
     OutOfGas {
         label: Label,
         charge: Charge,
-        wasm_offset: u32,
     },
     Canonicalise {
         label: Label,
         resume: Label,
         width: Width,
         register: Xmm,
-        wasm_offset: u32,
     },
     /// The signature of a table entry is another than expected, or there is none.
     SignatureMismatch {
         label: Label,
         entry: Mem,
-        wasm_offset: u32,
     },
 }
 
@@ -228,19 +222,6 @@ fn code(condition: Condition) -> Cond {
     }
 }
 
-impl Late {
-    fn wasm_offset(&self) -> u32 {
-        match *self {
-            Self::Trap { wasm_offset, .. }
-            | Self::StackGrowth { wasm_offset, .. }
-            | Self::LogicalGrowth { wasm_offset, .. }
-            | Self::OutOfGas { wasm_offset, .. }
-            | Self::Canonicalise { wasm_offset, .. }
-            | Self::SignatureMismatch { wasm_offset, .. } => wasm_offset,
-        }
-    }
-}
-
 impl X64 {
     fn site(&mut self, kind: TrapKind) {
         self.record.site(kind, self.asm.offset());
@@ -249,35 +230,28 @@ impl X64 {
     /// A label where this trap happens.
     fn trap_label(&mut self, kind: TrapKind) -> Label {
         let label = self.asm.new_label();
-        self.late.push(Late::Trap {
-            label,
-            kind,
-            wasm_offset: self.record.wasm_offset,
-        });
+        self.later(Late::Trap { label, kind });
         label
+    }
+
+    /// Puts a piece off until the function's end.
+    fn later(&mut self, late: Late) {
+        self.late.push((self.record.wasm_offset, late));
     }
 
     fn emit_late(&mut self, late: &Late) {
         match *late {
-            Late::Trap {
-                label,
-                kind,
-                wasm_offset,
-            } => {
+            Late::Trap { label, kind } => {
                 self.asm.bind(label);
-                self.trap_at(kind, wasm_offset);
+                self.trap_here(kind);
             }
-            Late::StackGrowth {
-                label,
-                resume,
-                wasm_offset,
-            } => {
+            Late::StackGrowth { label, resume } => {
                 self.asm.bind(label);
                 self.asm
                     .alu_rm(Alu::Cmp, Size::S64, Gpr::Rsp, context(context::STACK_LIMIT));
                 let admitted = self.asm.new_label();
                 self.asm.jcc_short(Cond::AE, admitted);
-                self.trap_at(TrapKind::StackOverflow, wasm_offset);
+                self.trap_here(TrapKind::StackOverflow);
                 self.asm.bind(admitted);
                 self.asm
                     .mov_mr(Size::S64, context(context::STACK_LOW), Gpr::Rsp);
@@ -287,13 +261,8 @@ impl X64 {
                 label,
                 resume,
                 leaf_cost,
-                wasm_offset,
-            } => self.emit_logical_growth(label, resume, leaf_cost, wasm_offset),
-            Late::OutOfGas {
-                label,
-                charge,
-                wasm_offset,
-            } => self.emit_out_of_gas(label, charge, wasm_offset),
+            } => self.emit_logical_growth(label, resume, leaf_cost),
+            Late::OutOfGas { label, charge } => self.emit_out_of_gas(label, charge),
             Late::Canonicalise {
                 label,
                 resume,
@@ -305,24 +274,21 @@ impl X64 {
                 self.float_const(width, register, canonical_nan(width));
                 self.asm.jmp(resume);
             }
-            Late::SignatureMismatch {
-                label,
-                entry,
-                wasm_offset,
-            } => {
+            Late::SignatureMismatch { label, entry } => {
                 self.asm.bind(label);
                 self.asm.alu_mi(Alu::Cmp, Size::S32, entry, 0);
                 let defined = self.asm.new_label();
                 self.asm.jcc_short(Cond::NE, defined);
-                self.trap_at(TrapKind::UndefinedElement, wasm_offset);
+                self.trap_here(TrapKind::UndefinedElement);
                 self.asm.bind(defined);
-                self.trap_at(TrapKind::IndirectCallTypeMismatch, wasm_offset);
+                self.trap_here(TrapKind::IndirectCallTypeMismatch);
             }
         }
     }
 
-    fn trap_at(&mut self, kind: TrapKind, wasm_offset: u32) {
-        self.record.site_of(kind, wasm_offset, self.asm.offset());
+    /// A trap of the Wasm instruction that is translated.
+    fn trap_here(&mut self, kind: TrapKind) {
+        self.site(kind);
         self.asm.ud2();
     }
 }

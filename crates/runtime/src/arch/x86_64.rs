@@ -97,7 +97,7 @@ unsafe extern "C" fn leave() {
 
 /// Where entry stubs jump to.
 #[unsafe(naked)]
-unsafe extern "C" fn exit() {
+pub(super) unsafe extern "C" fn exit() {
     naked_asm!("mov eax, {left}", "jmp {leave}", left = const Left::Returned as u32, leave = sym leave)
 }
 
@@ -112,7 +112,7 @@ unsafe extern "C" fn exit_faulted() {
 /// The unwinder is told that there is nothing above: a panic is caught in the
 /// dispatch function, and a backtrace taken in a host function ends here.
 #[unsafe(naked)]
-unsafe extern "C" fn host_call() {
+pub(super) unsafe extern "C" fn host_call() {
     naked_asm!(
         ".cfi_startproc",
         ".cfi_undefined rip",
@@ -144,7 +144,7 @@ unsafe extern "C" fn host_call() {
 
 /// Where stubs jump when a plain host call has ended the run.
 #[unsafe(naked)]
-unsafe extern "C" fn exit_ended() {
+pub(super) unsafe extern "C" fn exit_ended() {
     naked_asm!("mov eax, {left}", "jmp {leave}", left = const Left::Ended as u32, leave = sym leave)
 }
 
@@ -173,31 +173,6 @@ pub(crate) unsafe extern "C" fn dispatch_plain(
         ".cfi_endproc",
         dispatch = const word::DISPATCH_PLAIN,
     )
-}
-
-/// The value of [`context::ENDED`].
-pub(crate) fn ended_address() -> u64 {
-    exit_ended as *const () as u64
-}
-
-/// The value of [`context::EXIT`].
-pub(crate) fn exit_address() -> u64 {
-    exit as *const () as u64
-}
-
-/// The value of [`context::HOST_CALL`].
-pub(crate) fn host_call_address() -> u64 {
-    host_call as *const () as u64
-}
-
-/// The return address into the Wasm function that made the last host call.
-///
-/// # Safety
-/// `wasm_sp` is what [`context::WASM_SP`] held when the activation was left by a host call, and
-/// nothing has used that stack since.
-pub(crate) unsafe fn wasm_return_address(wasm_sp: u64) -> usize {
-    // SAFETY: there lies the return address that the stub was called with, by the contract of host calls.
-    unsafe { (wasm_sp as *const usize).read() }
 }
 
 /// The address of the instruction at which a signal interrupted the thread.

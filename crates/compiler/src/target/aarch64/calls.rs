@@ -82,10 +82,7 @@ impl Aarch64 {
         let mismatch = self.asm.new_label();
         self.compare_const(SCRATCH_2, u64::from(signature) + 1);
         self.asm.b_cond(Cond::NE, mismatch);
-        self.late.push(Late::SignatureMismatch {
-            label: mismatch,
-            wasm_offset: self.record.wasm_offset,
-        });
+        self.later(Late::SignatureMismatch { label: mismatch });
         let from = self.operand(place(abi::TABLE_ENTRY_CODE), Bytes::B8, SCRATCH_2);
         self.asm.ldr(Size::S64, SCRATCH_2, from);
         self.asm.blr(SCRATCH_2);

@@ -56,9 +56,9 @@ impl MacroAssembler for Aarch64 {
 
     fn finish_function(&mut self) {
         self.settle();
-        for late in std::mem::take(&mut self.late) {
+        for (wasm_offset, late) in std::mem::take(&mut self.late) {
             self.begin();
-            self.set_wasm_offset(late.wasm_offset());
+            self.set_wasm_offset(wasm_offset);
             self.emit_late(&late);
         }
         self.asm.flush_pool();
@@ -93,10 +93,9 @@ impl MacroAssembler for Aarch64 {
             self.compare_stack_pointer(STACK_LOW);
             self.asm.b_cond(Cond::LO, slow);
             self.asm.bind(resume);
-            self.late.push(Late::StackGrowth {
+            self.later(Late::StackGrowth {
                 label: slow,
                 resume,
-                wasm_offset: self.record.wasm_offset,
             });
         }
         if self.native_stack == NativeStack::Audited {
@@ -430,7 +429,7 @@ impl MacroAssembler for Aarch64 {
 
     fn trap(&mut self, kind: TrapKind) {
         self.begin();
-        self.trap_at(kind, self.record.wasm_offset);
+        self.trap_here(kind);
     }
 
     fn call(&mut self, function: u32) {

@@ -36,11 +36,10 @@ impl Aarch64 {
         self.arith_const(Arith::Subs, dst, LOGICAL, cost.into());
         self.asm.b_cond(below, label);
         self.asm.bind(resume);
-        self.late.push(Late::LogicalGrowth {
+        self.later(Late::LogicalGrowth {
             label,
             resume,
             leaf_cost,
-            wasm_offset: self.record.wasm_offset,
         });
     }
 
@@ -48,13 +47,7 @@ impl Aarch64 {
         self.arith_const(Arith::Add, LOGICAL, LOGICAL, cost.into());
     }
 
-    pub(super) fn emit_logical_growth(
-        &mut self,
-        label: Label,
-        resume: Label,
-        leaf_cost: u32,
-        wasm_offset: u32,
-    ) {
+    pub(super) fn emit_logical_growth(&mut self, label: Label, resume: Label, leaf_cost: u32) {
         self.asm.bind(label);
         let admitted = self.asm.new_label();
         // Nothing has been taken from the sum of base and index yet: a function begins here.
@@ -62,7 +55,7 @@ impl Aarch64 {
         self.asm.add_rr(Size::S64, SCRATCH_2, SCRATCH_2, LOGICAL);
         self.arith_const(Arith::Subs, SCRATCH_2, SCRATCH_2, leaf_cost.into());
         self.asm.b_cond(Cond::PL, admitted);
-        self.trap_at(TrapKind::StackOverflow, wasm_offset);
+        self.trap_here(TrapKind::StackOverflow);
         self.asm.bind(admitted);
         self.store_context_word(context::LOGICAL_BEYOND, SCRATCH_2);
         self.asm.mov_imm(Size::S64, LOGICAL, leaf_cost.into());
@@ -85,20 +78,16 @@ impl Aarch64 {
     fn check_charge(&mut self, charge: Charge) {
         let label = self.asm.new_label();
         self.asm.b_cond(Cond::LO, label);
-        self.late.push(Late::OutOfGas {
-            label,
-            charge,
-            wasm_offset: self.record.wasm_offset,
-        });
+        self.later(Late::OutOfGas { label, charge });
     }
 
-    pub(super) fn emit_out_of_gas(&mut self, label: Label, charge: Charge, wasm_offset: u32) {
+    pub(super) fn emit_out_of_gas(&mut self, label: Label, charge: Charge) {
         self.asm.bind(label);
         match charge {
             Charge::Const(cost) => self.asm.add_ri(Size::S64, GAS, GAS, cost),
             Charge::Scratch => self.asm.add_rr(Size::S64, GAS, GAS, SCRATCH),
         }
-        self.trap_at(TrapKind::OutOfGas, wasm_offset);
+        self.trap_here(TrapKind::OutOfGas);
     }
 
     /// Counts the frame just made and compares the count with the stack pointer.

@@ -49,8 +49,8 @@ impl MacroAssembler for X64 {
     fn finish_function(&mut self) {
         // Their allocation stays, since most functions have some.
         let mut all = std::mem::take(&mut self.late);
-        for late in all.drain(..) {
-            self.set_wasm_offset(late.wasm_offset());
+        for (wasm_offset, late) in all.drain(..) {
+            self.set_wasm_offset(wasm_offset);
             self.emit_late(&late);
         }
         self.late = all;
@@ -85,10 +85,9 @@ impl MacroAssembler for X64 {
                 .alu_rm(Alu::Cmp, Size::S64, Gpr::Rsp, context(context::STACK_LOW));
             self.asm.jcc(Cond::B, slow);
             self.asm.bind(resume);
-            self.late.push(Late::StackGrowth {
+            self.later(Late::StackGrowth {
                 label: slow,
                 resume,
-                wasm_offset: self.record.wasm_offset,
             });
         }
         if self.native_stack == NativeStack::Audited {
@@ -297,12 +296,11 @@ impl MacroAssembler for X64 {
         self.asm.ucomis_rr(fsize(width), register, register);
         self.asm.jcc(Cond::P, label);
         self.asm.bind(resume);
-        self.late.push(Late::Canonicalise {
+        self.later(Late::Canonicalise {
             label,
             resume,
             width,
             register,
-            wasm_offset: self.record.wasm_offset,
         });
     }
 
@@ -406,7 +404,7 @@ impl MacroAssembler for X64 {
     }
 
     fn trap(&mut self, kind: TrapKind) {
-        self.trap_at(kind, self.record.wasm_offset);
+        self.trap_here(kind);
     }
 
     fn call(&mut self, function: u32) {
@@ -438,11 +436,7 @@ impl MacroAssembler for X64 {
             .alu_mi(Alu::Cmp, Size::S32, entry, signature as i32 + 1);
         let label = self.asm.new_label();
         self.asm.jcc(Cond::NE, label);
-        self.late.push(Late::SignatureMismatch {
-            label,
-            entry,
-            wasm_offset: self.record.wasm_offset,
-        });
+        self.later(Late::SignatureMismatch { label, entry });
         self.asm.call_m(field(abi::TABLE_ENTRY_CODE));
     }
 

@@ -22,11 +22,10 @@ impl X64 {
         self.asm.alu_ri(op, Size::S64, LOGICAL, cost as i32);
         self.asm.jcc(below, label);
         self.asm.bind(resume);
-        self.late.push(Late::LogicalGrowth {
+        self.later(Late::LogicalGrowth {
             label,
             resume,
             leaf_cost,
-            wasm_offset: self.record.wasm_offset,
         });
     }
 
@@ -34,13 +33,7 @@ impl X64 {
         self.asm.alu_ri(Alu::Add, Size::S64, LOGICAL, cost as i32);
     }
 
-    pub(super) fn emit_logical_growth(
-        &mut self,
-        label: Label,
-        resume: Label,
-        leaf_cost: u32,
-        wasm_offset: u32,
-    ) {
+    pub(super) fn emit_logical_growth(&mut self, label: Label, resume: Label, leaf_cost: u32) {
         self.asm.bind(label);
         let admitted = self.asm.new_label();
         let beyond = context(context::LOGICAL_BEYOND);
@@ -48,7 +41,7 @@ impl X64 {
             .lea(Size::S64, SCRATCH, Mem::base(LOGICAL, -(leaf_cost as i32)));
         self.asm.alu_rm(Alu::Add, Size::S64, SCRATCH, beyond);
         self.asm.jcc_short(Cond::NS, admitted);
-        self.trap_at(TrapKind::StackOverflow, wasm_offset);
+        self.trap_here(TrapKind::StackOverflow);
         self.asm.bind(admitted);
         self.asm.mov_mr(Size::S64, beyond, SCRATCH);
         self.asm.mov_ri32(LOGICAL, leaf_cost);
@@ -85,20 +78,16 @@ impl X64 {
     fn check_charge(&mut self, charge: Charge) {
         let label = self.asm.new_label();
         self.asm.jcc(Cond::B, label);
-        self.late.push(Late::OutOfGas {
-            label,
-            charge,
-            wasm_offset: self.record.wasm_offset,
-        });
+        self.later(Late::OutOfGas { label, charge });
     }
 
-    pub(super) fn emit_out_of_gas(&mut self, label: Label, charge: Charge, wasm_offset: u32) {
+    pub(super) fn emit_out_of_gas(&mut self, label: Label, charge: Charge) {
         self.asm.bind(label);
         match charge {
             Charge::Const(cost) => self.asm.alu_ri(Alu::Add, Size::S64, GAS, cost),
             Charge::Scratch => self.asm.alu_rr(Alu::Add, Size::S64, GAS, SCRATCH),
         }
-        self.trap_at(TrapKind::OutOfGas, wasm_offset);
+        self.trap_here(TrapKind::OutOfGas);
     }
 
     /// Counts the frame just made and compares the count with the stack pointer.
