@@ -28,9 +28,8 @@
 mod cache;
 mod instance;
 mod pool;
-mod process;
 mod service;
 
 pub use cache::CacheOptions;
-pub use process::ProcessError;
+pub use pvf_worker_process::ProcessError;
 pub use service::{Candidate, Judgement, Options, Rules, Service, ServiceError};

@@ -3,13 +3,15 @@
 use crate::cache::{Cache, CacheOptions, Key};
 use crate::instance::Instance;
 use crate::pool::Pool;
-use crate::process::{self, Process, ProcessError};
 use blake2::digest::{Digest, consts::U32};
 use pvf_wire::{
     ArtifactChecksum, CandidateDescriptorVersion, ExecuteHandshake, ExecuteRequest,
     ExecuteResponse, ExecutorParams, Hash, InternalValidationError, JobResponse,
     PersistedValidationData, PoV, PrepareError, PrepareJobKind, PrepareRequest, PrepareResponse,
     SecurityStatus, ValidationResult, WorkerError,
+};
+use pvf_worker_process::{
+    EXECUTE_ANSWER_BYTES, Launch, PREPARE_ANSWER_BYTES, Process, ProcessError, patience, security,
 };
 use std::collections::HashMap;
 use std::fs;
@@ -18,18 +20,6 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
-
-/// How many times the CPU time of a job its worker may take until it answers.
-const PATIENCE: u32 = 4;
-
-/// Time that an answer may take beyond that, on a machine that has much to do.
-const MORE_PATIENCE: Duration = Duration::from_secs(2);
-
-/// Largest answer of a prepare worker.
-const PREPARE_ANSWER_BYTES: usize = 1 << 20;
-
-/// Largest answer of an execute worker: a result lies in the memory of the PVF, which has at most 4 GiB.
-const EXECUTE_ANSWER_BYTES: usize = 5 << 30;
 
 /// How to run a service.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -189,7 +179,7 @@ impl Service {
         let instance = Instance::new(&cache.place("instances"))?;
         let to_try = instance.fresh_path();
         fs::create_dir(&to_try)?;
-        let mut security = process::security(&prepare_program, &to_try).map_err(started)?;
+        let mut security = security(&prepare_program, &to_try).map_err(started)?;
         security.secure_validator_mode = !options.tolerate_missing_barriers;
         if security != SecurityStatus::ALL && !options.tolerate_missing_barriers {
             return Err(ServiceError::Barriers(security));
@@ -263,7 +253,7 @@ impl Service {
             Some(executor) => executor,
             None => self.start_executor(&rules.executor_params)?,
         };
-        let artifact = executor.process.directory.join("artifact");
+        let artifact = executor.process.directory().join("artifact");
         let artifact_checksum = self.provide(key, code, rules, &artifact)?;
         let request = ExecuteRequest {
             pvd: candidate.pvd.clone(),
@@ -296,9 +286,14 @@ impl Service {
         Ok(Executor { process, params })
     }
 
-    fn start_process(&self, program: &Path, command: &str) -> Result<Process, ServiceError> {
+    fn start_process(
+        &self,
+        program: &Path,
+        command: &'static str,
+    ) -> Result<Process, ServiceError> {
         let directory = self.instance.fresh_path();
-        Ok(Process::start(program, command, directory, self.security)?)
+        let launch = Launch::new(program, command, self.security);
+        Ok(Process::start(&launch, directory)?)
     }
 
     /// Puts an artifact where a worker looks for it; its checksum. Prepares it as often as it takes: another process may
@@ -369,7 +364,7 @@ impl Service {
             Some(process) => process,
             None => self.start_process(&self.prepare_program, "prepare-worker")?,
         };
-        let artifact = process.directory.join("tmp-artifact");
+        let artifact = process.directory().join("tmp-artifact");
         fs::write(&artifact, [])?;
         let request = PrepareRequest {
             maybe_compressed_code: code.to_vec(),
@@ -399,12 +394,6 @@ impl Service {
         }
         Ok(response?.checksum)
     }
-}
-
-fn patience(cpu_time: Duration) -> Duration {
-    cpu_time
-        .saturating_mul(PATIENCE)
-        .saturating_add(MORE_PATIENCE)
 }
 
 /// From an answer to what it means, by the rules of a node.

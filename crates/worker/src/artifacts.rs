@@ -1,47 +1,42 @@
-//! Artifacts that an execute worker has placed in memory.
+//! Artifacts that an execute worker has read.
 //!
-//! A worker executes the same few PVFs again and again. It reads and checks an artifact once and forks jobs with it in memory; a
-//! file that is still the same, by the kernel's bookkeeping, is not read again.
+//! A worker executes the same few PVFs again and again. It reads and checks an artifact once and keeps what it made of it; a file that is
+//! still the same, by the kernel's bookkeeping, is not read again.
 
-use pvf_executor::LoadError;
-use pvf_host::{HostParameters, Module, Pvf};
 use pvf_wire::ArtifactChecksum;
-use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 
-/// Most PVFs in memory.
+/// Most artifacts that are kept.
 const MOST: usize = 32;
 
-/// Most bytes of artifacts in memory, beside the last one.
+/// Most bytes of artifacts that are kept, beside the last one.
 const MOST_BYTES: u64 = 128 << 20;
 
-/// Why there is no PVF.
+/// Why there is nothing to execute.
 #[derive(Debug, thiserror::Error)]
-pub enum ArtifactFailure {
+pub enum ArtifactFailure<E> {
     /// The file cannot be read.
     #[error(transparent)]
     Io(#[from] io::Error),
     /// The file's bytes are not those that the host asks for.
     #[error("its checksum is another")]
     Checksum,
-    /// The bytes are those the host asks for, but nothing that this worker can execute.
-    #[error(transparent)]
-    Load(#[from] LoadError),
+    /// The bytes are those the host asks for, but nothing that can be made use of.
+    #[error("{0}")]
+    Use(E),
 }
 
-/// PVFs, the one used last at the end.
-pub struct Artifacts {
-    parameters: HostParameters,
-    loaded: Vec<Loaded>,
+/// What was made of artifacts, the one used last at the end.
+pub struct Artifacts<T> {
+    known: Vec<Known<T>>,
 }
 
-struct Loaded {
+struct Known<T> {
     checksum: ArtifactChecksum,
     file: FileState,
-    pvf: Pvf,
+    made: T,
 }
 
 /// By what a file is known not to have changed.
@@ -65,77 +60,53 @@ impl FileState {
     }
 }
 
-impl Artifacts {
-    /// None yet; all are executed with the same parameters.
-    pub fn new(parameters: HostParameters) -> Self {
-        Self {
-            parameters,
-            loaded: Vec::new(),
-        }
+impl<T> Artifacts<T> {
+    /// None yet.
+    pub fn new() -> Self {
+        Self { known: Vec::new() }
     }
 
-    /// The PVF in a file, which has to have this checksum.
+    /// What was made of the artifact in a file, which has to have this checksum; `make` makes it of the bytes.
     ///
     /// # Errors
     /// [`ArtifactFailure`].
-    pub fn load(
+    pub fn get<E>(
         &mut self,
-        path: &Path,
+        mut file: File,
         checksum: ArtifactChecksum,
-    ) -> Result<&Pvf, ArtifactFailure> {
-        let mut file = File::open(path)?;
+        make: impl FnOnce(&[u8]) -> Result<T, E>,
+    ) -> Result<&T, ArtifactFailure<E>> {
         let state = FileState::of(&file)?;
-        let known = self.loaded.iter().position(|it| it.checksum == checksum);
-        let mut loaded = known.map(|index| self.loaded.remove(index));
-        if loaded.as_ref().is_none_or(|loaded| loaded.file != state) {
+        let known = self.known.iter().position(|it| it.checksum == checksum);
+        let mut known = known.map(|index| self.known.remove(index));
+        if known.as_ref().is_none_or(|known| known.file != state) {
             let mut bytes = Vec::with_capacity(state.bytes as usize);
             file.read_to_end(&mut bytes)?;
             if ArtifactChecksum::of(&bytes) != checksum {
                 return Err(ArtifactFailure::Checksum);
             }
-            loaded = Some(match loaded {
-                Some(loaded) => Loaded {
-                    file: state,
-                    ..loaded
-                },
-                None => Loaded {
-                    checksum,
-                    file: state,
-                    pvf: self.place(&bytes)?,
+            known = Some(Known {
+                checksum,
+                file: state,
+                made: match known {
+                    Some(known) => known.made,
+                    None => make(&bytes).map_err(ArtifactFailure::Use)?,
                 },
             });
         }
-        self.loaded.extend(loaded);
+        self.known.extend(known);
         self.forget_some();
-        self.loaded
+        self.known
             .last()
-            .map(|loaded| &loaded.pvf)
+            .map(|known| &known.made)
             .ok_or(ArtifactFailure::Checksum)
-    }
-
-    fn place(&self, bytes: &[u8]) -> Result<Pvf, ArtifactFailure> {
-        let module = Module::open(&in_memory(bytes)?)?;
-        Ok(Pvf::new(module, self.parameters.clone()))
     }
 
     /// Those used longest ago.
     fn forget_some(&mut self) {
-        let bytes = |loaded: &[Loaded]| loaded.iter().map(|it| it.file.bytes).sum::<u64>();
-        while self.loaded.len() > MOST
-            || (self.loaded.len() > 1 && bytes(&self.loaded) > MOST_BYTES)
-        {
-            self.loaded.remove(0);
+        let bytes = |known: &[Known<T>]| known.iter().map(|it| it.file.bytes).sum::<u64>();
+        while self.known.len() > MOST || (self.known.len() > 1 && bytes(&self.known) > MOST_BYTES) {
+            self.known.remove(0);
         }
     }
-}
-
-/// A file in memory that nobody can change, with these bytes: from there code is executed where it lies. In the file on disk, bytes
-/// could change after they were checked.
-fn in_memory(bytes: &[u8]) -> io::Result<File> {
-    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-    let mut file = File::from(memfd_create("pvf-artifact", flags)?);
-    file.write_all(bytes)?;
-    let seals = SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL;
-    fcntl_add_seals(&file, seals)?;
-    Ok(file)
 }

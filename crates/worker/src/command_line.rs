@@ -44,6 +44,8 @@ pub struct Options {
     pub socket_path: PathBuf,
     /// Directory of this worker, where artifacts are passed.
     pub worker_dir_path: PathBuf,
+    /// To answer alone even if a primary engine is installed. No node says this.
+    pub alone: bool,
 }
 
 /// Why a command line is not understood.
@@ -102,11 +104,14 @@ pub fn parse(
     })
 }
 
+/// The option that makes a worker answer alone.
+pub const ALONE: &str = "--alone";
+
 fn options(mut arguments: impl Iterator<Item = OsString>) -> Result<Options, UsageError> {
     const NODE_VERSION: &str = "--node-impl-version";
     const SOCKET: &str = "--socket-path";
     const DIRECTORY: &str = "--worker-dir-path";
-    let (mut node_version, mut socket, mut directory) = (None, None, None);
+    let (mut node_version, mut socket, mut directory, mut alone) = (None, None, None, false);
     while let Some(argument) = arguments.next() {
         let mut value = |name| arguments.next().ok_or(UsageError::Value(name));
         match argument.to_str() {
@@ -115,6 +120,7 @@ fn options(mut arguments: impl Iterator<Item = OsString>) -> Result<Options, Usa
             }
             Some(SOCKET) => socket = Some(value(SOCKET)?.into()),
             Some(DIRECTORY) => directory = Some(value(DIRECTORY)?.into()),
+            Some(ALONE) => alone = true,
             _ => return Err(UsageError::Argument(argument)),
         }
     }
@@ -122,6 +128,7 @@ fn options(mut arguments: impl Iterator<Item = OsString>) -> Result<Options, Usa
         node_version,
         socket_path: socket.ok_or(UsageError::Missing(SOCKET))?,
         worker_dir_path: directory.ok_or(UsageError::Missing(DIRECTORY))?,
+        alone,
     })
 }
 
@@ -154,17 +161,20 @@ mod tests {
 
     #[test]
     fn options_come_in_any_order() {
-        let options = |node_version: Option<&str>| {
+        let options = |node_version: Option<&str>, alone| {
             Ok(Command::Run(Options {
                 node_version: node_version.map(str::to_owned),
                 socket_path: "/s".into(),
                 worker_dir_path: "/d".into(),
+                alone,
             }))
         };
         let line = "execute-worker --node-impl-version 1.2.3 --socket-path /s --worker-dir-path /d";
-        assert_eq!(parsed(line), options(Some("1.2.3")));
+        assert_eq!(parsed(line), options(Some("1.2.3"), false));
         let line = "execute-worker --worker-dir-path /d --socket-path /s";
-        assert_eq!(parsed(line), options(None));
+        assert_eq!(parsed(line), options(None, false));
+        let line = "execute-worker --socket-path /s --alone --worker-dir-path /d";
+        assert_eq!(parsed(line), options(None, true));
     }
 
     #[test]

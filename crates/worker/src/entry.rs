@@ -5,6 +5,7 @@ use crate::execute::{self, ExecuteJob};
 use crate::logging;
 use crate::prepare::{self, PrepareJob};
 use crate::process::{self, SingleThreaded};
+use crate::second_opinion::{self, Engines, SecondOpinionError};
 use crate::security::{self, Role, SecurityError};
 use crate::version;
 use nix::sys::signal::{Signal, kill};
@@ -130,6 +131,9 @@ enum Ending {
         what: &'static str,
         error: io::Error,
     },
+    /// The primary engine is not there, or cannot be used.
+    #[error(transparent)]
+    SecondOpinion(#[from] SecondOpinionError),
     /// The host hung up, or speaks another language.
     #[error(transparent)]
     Frame(#[from] frame::FrameError),
@@ -141,31 +145,45 @@ fn io(what: &'static str) -> impl Fn(io::Error) -> Ending {
 
 /// Serves a host; why that ended.
 fn run(worker: Worker<'_>, options: &Options) -> Ending {
-    match connect(worker, options) {
+    let served = match start(worker, options) {
         Err(ending) => {
             log::error!("the {} cannot start: {ending}", worker.command());
-            ending
+            return ending;
         }
-        Ok(mut session) => {
-            let served = match worker {
-                Worker::Prepare(job) => prepare::serve(&mut session, job),
-                Worker::Execute(job) => execute::serve(&mut session, job),
-            };
-            match served {
-                Err(error) => error.into(),
-                Ok(()) => Ending::Environment("nothing more to do".to_owned()),
-            }
-        }
+        Ok(Started::Alone(mut session)) => match worker {
+            Worker::Prepare(job) => prepare::serve(&mut session, job),
+            Worker::Execute(job) => execute::serve(&mut session, job),
+        },
+        Ok(Started::WithPrimary(mut host, mut engines)) => match worker {
+            Worker::Prepare(_) => engines.prepare(&mut host),
+            Worker::Execute(_) => engines.execute(&mut host),
+        },
+    };
+    match served {
+        Err(error) => error.into(),
+        Ok(()) => Ending::Environment("nothing more to do".to_owned()),
     }
 }
 
+/// Ready for requests.
+enum Started {
+    /// Answers them itself.
+    Alone(Session),
+    /// Asks the primary engine first.
+    WithPrimary(UnixStream, Engines),
+}
+
 /// All that comes before the first request.
-fn connect(worker: Worker<'_>, options: &Options) -> Result<Session, Ending> {
+fn start(worker: Worker<'_>, options: &Options) -> Result<Started, Ending> {
     process::close_forgotten();
     compare_versions(options)?;
     let directory = &options.worker_dir_path;
     std::fs::read_dir(directory).map_err(io("the worker's directory"))?;
     let one = SingleThreaded::check().map_err(io("counting threads"))?;
+    let primary = match options.alone {
+        true => None,
+        false => second_opinion::primary(worker.command()).map_err(SecondOpinionError::from)?,
+    };
     let mut host = UnixStream::connect(&options.socket_path).map_err(io("the host's socket"))?;
     // It was for this connection alone. If it is gone already, all the better.
     let _ = std::fs::remove_file(&options.socket_path);
@@ -177,13 +195,18 @@ fn connect(worker: Worker<'_>, options: &Options) -> Result<Session, Ending> {
         let what = format!("environment variables that should have been cleared: {leftover:?}");
         tolerate(security, Ending::Environment(what))?;
     }
+    if let Some(primary) = primary {
+        let version = options.node_version.clone();
+        let engines = Engines::new(primary, worker.command(), directory, security, version, one)?;
+        return Ok(Started::WithPrimary(host, engines));
+    }
     let directory = isolate(worker.role(), directory, security)?;
-    Ok(Session {
+    Ok(Started::Alone(Session {
         host,
         directory,
         security,
         one,
-    })
+    }))
 }
 
 /// The host found out what is possible. If it is not after all, a worker goes on only if nobody insists, and never with a root

@@ -7,18 +7,22 @@ use crate::artifacts::{ArtifactFailure, Artifacts};
 use crate::entry::Session;
 use crate::job::{self, End, JobFailure, JobOptions, StartError};
 use crate::parameters;
+use crate::process::SingleThreaded;
 use crate::security::limits::{JobLimits, MemoryLimit};
-use parity_scale_codec::{Decode, Encode};
+use parity_scale_codec::{Decode, DecodeAll, Encode};
 use pvf_executor::{LoadError, RejectionStage};
-use pvf_host::{ExecutionParameters, HostFailure, Outcome, Pvf};
+use pvf_host::{HostFailure, HostParameters, Module, Outcome, Pvf};
 use pvf_wire::{
     CandidateDescriptorVersion, ExecuteHandshake, ExecuteRequest, ExecuteResponse,
     InternalValidationError, JobError, JobResponse, POV_BOMB_LIMIT, ValidationParamsExtension,
     ValidationResult, WorkerError, WorkerResponse, frame,
 };
-use std::io;
+use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+use std::fmt::Display;
+use std::fs::File;
+use std::io::{self, Write};
 use std::os::fd::AsRawFd;
-use std::path::Path;
+use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 /// Name of the artifact's file in the worker's directory. The host links it before each job.
@@ -89,17 +93,57 @@ impl From<JobFailure> for JobError {
 
 /// Serves a host until it hangs up.
 pub(crate) fn serve(session: &mut Session, job: &dyn ExecuteJob) -> Result<(), frame::FrameError> {
-    let ExecuteHandshake { executor_params } = receive(session, HANDSHAKE_BYTES)?;
+    let ExecuteHandshake { executor_params } = handshake(&mut session.host)?;
     let limits = parameters::execution(&executor_params);
-    let mut artifacts = Artifacts::new(parameters::host(&executor_params));
+    let host_parameters = parameters::host(&executor_params);
     let path = session.directory.join(ARTIFACT_FILE);
+    let mut artifacts = Artifacts::new();
+    let Session { security, one, .. } = *session;
+    let host = session.host.as_raw_fd();
+    converse(&mut session.host, |request| {
+        let pvf = File::open(&path)
+            .map_err(ArtifactFailure::Io)
+            .and_then(|file| {
+                artifacts.get(file, request.artifact_checksum, |bytes| {
+                    place(bytes, &host_parameters)
+                })
+            });
+        let pvf = match pvf {
+            Ok(pvf) => pvf,
+            Err(failure) => return not_loaded(failure),
+        };
+        let memory = u64::from(limits.max_memory_pages) * PAGE_BYTES;
+        let data = memory * MEMORY_TIMES + limits.stack_native_max + MEMORY_MORE;
+        let options = JobOptions {
+            security,
+            limits: JobLimits {
+                cpu_time: request.execution_timeout,
+                memory: MemoryLimit::Data(data),
+            },
+            // The result lies in the memory of the PVF; decoded and encoded again it is no larger.
+            answer_bytes: usize::try_from(memory + PAGE_BYTES).unwrap_or(usize::MAX),
+            host,
+        };
+        answer(one, &options, job, &request, pvf)
+    })
+}
+
+/// The second message of a host.
+pub(crate) fn handshake(host: &mut UnixStream) -> Result<ExecuteHandshake, frame::FrameError> {
+    receive(host, HANDSHAKE_BYTES)
+}
+
+/// Answers a host's requests until it hangs up.
+pub(crate) fn converse(
+    host: &mut UnixStream,
+    mut answer: impl FnMut(ExecuteRequest) -> ExecuteResponse,
+) -> Result<(), frame::FrameError> {
     loop {
-        let request: ExecuteRequest = receive(session, REQUEST_BYTES)?;
-        let response = answer(session, job, &request, &limits, &mut artifacts, &path);
+        let response = answer(receive(host, REQUEST_BYTES)?);
         if let Err(error) = &response {
             log::warn!("execution failed: {error}");
         }
-        frame::send(&mut session.host, &response)?;
+        frame::send(host, &response)?;
         if let Err(WorkerError::InternalError(InternalValidationError::CouldNotOpenFile(what))) =
             response
         {
@@ -110,45 +154,46 @@ pub(crate) fn serve(session: &mut Session, job: &dyn ExecuteJob) -> Result<(), f
 }
 
 /// Receives a message. A host that sends anything else is told that there is no understanding.
-fn receive<T: parity_scale_codec::DecodeAll>(
-    session: &mut Session,
-    limit: usize,
-) -> Result<T, frame::FrameError> {
-    frame::receive(&mut session.host, limit).inspect_err(|error| {
+fn receive<T: DecodeAll>(host: &mut UnixStream, limit: usize) -> Result<T, frame::FrameError> {
+    frame::receive(host, limit).inspect_err(|error| {
         if !matches!(error, frame::FrameError::Io(_)) {
             let error = InternalValidationError::HostCommunication(error.to_string());
             let response: ExecuteResponse = Err(error.into());
             // The worker ends in any case.
-            let _ = frame::send(&mut session.host, &response);
+            let _ = frame::send(host, &response);
         }
     })
 }
 
+/// Why an artifact's bytes are not a PVF in memory.
+#[derive(Debug, thiserror::Error)]
+enum Unplaced {
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error(transparent)]
+    Load(#[from] LoadError),
+}
+
+/// Places an artifact in memory that nobody can change: from there code is executed where it lies. In the file on disk, bytes could
+/// change after they were checked.
+fn place(bytes: &[u8], parameters: &HostParameters) -> Result<Pvf, Unplaced> {
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    let file = memfd_create("pvf-artifact", flags).map_err(io::Error::from)?;
+    let mut file = File::from(file);
+    file.write_all(bytes)?;
+    let seals = SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL;
+    fcntl_add_seals(&file, seals).map_err(io::Error::from)?;
+    Ok(Pvf::new(Module::open(&file)?, parameters.clone()))
+}
+
 fn answer(
-    session: &Session,
+    one: SingleThreaded,
+    options: &JobOptions,
     job: &dyn ExecuteJob,
     request: &ExecuteRequest,
-    limits: &ExecutionParameters,
-    artifacts: &mut Artifacts,
-    path: &Path,
+    pvf: &Pvf,
 ) -> ExecuteResponse {
-    let pvf = match artifacts.load(path, request.artifact_checksum) {
-        Ok(pvf) => pvf,
-        Err(failure) => return not_loaded(failure),
-    };
-    let memory = u64::from(limits.max_memory_pages) * PAGE_BYTES;
-    let data = memory * MEMORY_TIMES + limits.stack_native_max + MEMORY_MORE;
-    let options = JobOptions {
-        security: session.security,
-        limits: JobLimits {
-            cpu_time: request.execution_timeout,
-            memory: MemoryLimit::Data(data),
-        },
-        // The result lies in the memory of the PVF; decoded and encoded again it is no larger.
-        answer_bytes: usize::try_from(memory + PAGE_BYTES).unwrap_or(usize::MAX),
-        host: session.host.as_raw_fd(),
-    };
-    let ended = job::run(session.one, &options, |_| work(job, request, pvf));
+    let ended = job::run(one, options, |_| work(job, request, pvf));
     let ended = ended.map_err(|error| match error {
         StartError::Pipe(_) => InternalValidationError::CouldNotCreatePipe(error.to_string()),
         StartError::System { .. } => InternalValidationError::Kernel(error.to_string()),
@@ -173,31 +218,31 @@ fn answer(
 }
 
 /// What there is to say without a PVF.
-fn not_loaded(failure: ArtifactFailure) -> ExecuteResponse {
-    let without_job = |job_response| {
-        Ok(WorkerResponse {
-            job_response,
-            duration: Duration::ZERO,
-            pov_size: 0,
-        })
-    };
+fn not_loaded(failure: ArtifactFailure<Unplaced>) -> ExecuteResponse {
     match failure {
-        ArtifactFailure::Io(error) => {
+        ArtifactFailure::Io(error) | ArtifactFailure::Use(Unplaced::Io(error)) => {
             Err(InternalValidationError::CouldNotOpenFile(error.to_string()).into())
         }
         // Nothing of the PVF is to blame: the machine cannot run what its own prepare worker makes.
-        ArtifactFailure::Load(error @ LoadError::Processor(_)) => {
+        ArtifactFailure::Use(Unplaced::Load(error @ LoadError::Processor(_))) => {
             Err(InternalValidationError::Kernel(error.to_string()).into())
         }
         // How much memory it takes is up to the PVF.
-        ArtifactFailure::Load(LoadError::Failure(failure)) => {
+        ArtifactFailure::Use(Unplaced::Load(LoadError::Failure(failure))) => {
             Err(JobError::Kernel(failure.to_string()).into())
         }
-        ArtifactFailure::Checksum | ArtifactFailure::Load(_) => {
-            log::warn!("the artifact is corrupted: {failure}");
-            without_job(JobResponse::CorruptedArtifact)
-        }
+        ArtifactFailure::Checksum | ArtifactFailure::Use(_) => corrupted(&failure),
     }
+}
+
+/// That the artifact is not the one that was prepared. No job was started.
+pub(crate) fn corrupted(why: &dyn Display) -> ExecuteResponse {
+    log::warn!("the artifact is corrupted: {why}");
+    Ok(WorkerResponse {
+        job_response: JobResponse::CorruptedArtifact,
+        duration: Duration::ZERO,
+        pov_size: 0,
+    })
 }
 
 /// In the job.

@@ -21,6 +21,7 @@
 //! | [`security`] | the barriers |
 //! | [`job`] | a process for a job, from the fork to its end |
 //! | [`prepare`], [`execute`] | both kinds of worker |
+//! | [`second_opinion`] | another engine first, ours if it says no |
 //! | [`allocator`] | counts and limits what a preparation allocates |
 #![deny(unsafe_code)]
 
@@ -35,6 +36,7 @@ pub mod parameters;
 pub mod prepare;
 #[allow(unsafe_code, reason = "fork as a system call has no safe form")]
 mod process;
+pub mod second_opinion;
 pub mod security;
 pub mod version;
 

@@ -4,6 +4,7 @@ use crate::allocator;
 use crate::entry::Session;
 use crate::job::{self, End, JobFailure, JobOptions, StartError};
 use crate::parameters;
+use crate::process::SingleThreaded;
 use crate::security::limits::{JobLimits, MemoryLimit};
 use nix::sys::resource::{UsageWho, getrusage};
 use parity_scale_codec::{Decode, Encode};
@@ -11,10 +12,11 @@ use pvf_executor::artifact::ValType;
 use pvf_executor::{CompileError, ModuleInfo, Profile, RejectionStage, prepare};
 use pvf_wire::{
     ArtifactChecksum, MemoryStats, PrepareError, PrepareJobKind, PrepareRequest, PrepareResponse,
-    PrepareStats, PrepareWorkerSuccess, frame,
+    PrepareStats, PrepareWorkerSuccess, SecurityStatus, frame,
 };
-use std::os::fd::AsRawFd;
-use std::path::{Path, PathBuf};
+use std::os::fd::{AsRawFd, RawFd};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 
 /// Name of the file for the artifact in the worker's directory. The host makes it, and renames it in the end.
 pub const ARTIFACT_FILE: &str = "tmp-artifact";
@@ -143,19 +145,32 @@ impl From<JobFailure> for PrepareError {
 
 /// Serves a host until it hangs up.
 pub(crate) fn serve(session: &mut Session, job: &dyn PrepareJob) -> Result<(), frame::FrameError> {
-    let destination: PathBuf = session.directory.join(ARTIFACT_FILE);
+    let destination = session.directory.join(ARTIFACT_FILE);
+    let Session { security, one, .. } = *session;
+    let host = session.host.as_raw_fd();
+    converse(&mut session.host, |request| {
+        answer(one, security, host, job, &request, &destination)
+    })
+}
+
+/// Answers a host's requests until it hangs up.
+pub(crate) fn converse(
+    host: &mut UnixStream,
+    mut answer: impl FnMut(PrepareRequest) -> PrepareResponse,
+) -> Result<(), frame::FrameError> {
     loop {
-        let request: PrepareRequest = frame::receive(&mut session.host, REQUEST_BYTES)?;
-        let response = answer(session, job, &request, &destination);
+        let response = answer(frame::receive(host, REQUEST_BYTES)?);
         if let Err(error) = &response {
             log::warn!("preparation failed: {error}");
         }
-        frame::send(&mut session.host, &response)?;
+        frame::send(host, &response)?;
     }
 }
 
 fn answer(
-    session: &Session,
+    one: SingleThreaded,
+    security: SecurityStatus,
+    host: RawFd,
     job: &dyn PrepareJob,
     request: &PrepareRequest,
     destination: &Path,
@@ -165,17 +180,15 @@ fn answer(
         .unwrap_or(DEFAULT_MEMORY)
         .saturating_add(ADDRESS_SPACE_MORE);
     let options = JobOptions {
-        security: session.security,
+        security,
         limits: JobLimits {
             cpu_time: request.prep_timeout,
             memory: MemoryLimit::AddressSpace(address_space),
         },
         answer_bytes: ANSWER_BYTES,
-        host: session.host.as_raw_fd(),
+        host,
     };
-    let ended = job::run(session.one, &options, |pipe| {
-        work(job, request, allowed, pipe)
-    });
+    let ended = job::run(one, &options, |pipe| work(job, request, allowed, pipe));
     let ended = ended.map_err(|error| match error {
         StartError::Pipe(_) => PrepareError::IoErr(error.to_string()),
         StartError::System { .. } => PrepareError::Kernel(error.to_string()),

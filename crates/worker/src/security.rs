@@ -162,7 +162,8 @@ pub fn isolate_job(
     Ok(())
 }
 
-fn drop_capabilities() -> nix::Result<()> {
+/// Nothing in this process shall be privileged any more, not even in its own namespaces.
+pub(crate) fn drop_capabilities() -> nix::Result<()> {
     let none = CapabilitySets {
         effective: CapabilitySet::empty(),
         permitted: CapabilitySet::empty(),

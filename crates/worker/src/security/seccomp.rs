@@ -118,6 +118,10 @@ impl JobList {
         let own = u64::from(std::process::id());
         let signal_itself = Condition::new(0, Width::Dword, Compare::Eq, own)?;
         rules.insert(libc::SYS_tgkill, vec![Rule::new(vec![signal_itself])?]);
+        // Rust's library, compiled for development, asks whether a descriptor is open before it closes it.
+        let is_open = libc::F_GETFD as u64;
+        let ask = Condition::new(1, Width::Dword, Compare::Eq, is_open)?;
+        rules.insert(libc::SYS_fcntl, vec![Rule::new(vec![ask])?]);
         let executable = libc::PROT_EXEC as u64;
         for call in [libc::SYS_mmap, libc::SYS_mprotect] {
             let data = Condition::new(2, Width::Qword, Compare::MaskedEq(executable), 0)?;

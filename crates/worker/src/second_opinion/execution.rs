@@ -1,0 +1,137 @@
+//! Execution by the primary engine, and by ours if that says no.
+
+use super::Engines;
+use super::engine::Engine;
+use super::pair::{NoPair, Pair, Part};
+use super::rule::settle;
+use crate::artifacts::{ArtifactFailure, Artifacts};
+use crate::execute::{self, ARTIFACT_FILE};
+use pvf_wire::{
+    ArtifactChecksum, ExecuteRequest, ExecuteResponse, InternalValidationError, WorkerError, frame,
+};
+use pvf_worker_process::{EXECUTE_ANSWER_BYTES, ProcessError, patience};
+use std::fs;
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+
+/// The artifacts of a PVF, each in a file.
+struct Kept {
+    primary: KeptPart,
+    second: Option<KeptPart>,
+}
+
+/// A file that is gone with this.
+struct KeptPart {
+    path: PathBuf,
+    checksum: ArtifactChecksum,
+}
+
+impl Drop for KeptPart {
+    fn drop(&mut self) {
+        // If it cannot be removed it takes room until the worker ends.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// Why a file is not taken apart.
+#[derive(Debug, thiserror::Error)]
+enum NotKept {
+    #[error(transparent)]
+    NoPair(#[from] NoPair),
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+impl Engines {
+    /// Serves a host that wants candidates executed, until it hangs up.
+    ///
+    /// # Errors
+    /// The connection's.
+    pub fn execute(&mut self, host: &mut UnixStream) -> Result<(), frame::FrameError> {
+        let params = execute::handshake(host)?.executor_params;
+        for engine in [&mut self.primary, &mut self.second] {
+            engine.set_params(&params).map_err(io::Error::other)?;
+        }
+        let store = self.place.path("artifacts");
+        fs::create_dir(&store)?;
+        let mut artifacts = Artifacts::new();
+        let mut number = 0_u64;
+        execute::converse(host, |mut request| {
+            let file = self.place.read_from_host(ARTIFACT_FILE);
+            let kept = file.map_err(ArtifactFailure::Io).and_then(|file| {
+                artifacts.get(file, request.artifact_checksum, |bytes| {
+                    number += 1;
+                    take_apart(bytes, &store.join(number.to_string()))
+                })
+            });
+            let kept = match kept {
+                Ok(kept) => kept,
+                Err(failure) => return not_kept(failure),
+            };
+            let (primary, second) = (&mut self.primary, &mut self.second);
+            let answer = execute_with(primary, &kept.primary, &mut request);
+            let answer = answer.unwrap_or_else(|error| {
+                log::error!(
+                    "the primary engine {}: {error}",
+                    primary.program().display()
+                );
+                let err = error.to_string();
+                Err(WorkerError::JobDied { err, job_pid: 0 })
+            });
+            settle(answer, || match &kept.second {
+                Some(part) => {
+                    execute_with(second, part, &mut request).map_err(|error| error.to_string())
+                }
+                None => Err("it does not take the code".to_owned()),
+            })
+        })
+    }
+}
+
+/// Puts each engine's artifact in a file of its own.
+fn take_apart(bytes: &[u8], path: &Path) -> Result<Kept, NotKept> {
+    let Pair { primary, second } = Pair::from_bytes(bytes)?;
+    let keep = |part: Part, kind: &str| {
+        let path = path.with_extension(kind);
+        fs::write(&path, &part.artifact)?;
+        let checksum = part.checksum;
+        Ok::<_, io::Error>(KeptPart { path, checksum })
+    };
+    Ok(Kept {
+        primary: keep(primary, "primary")?,
+        second: second.map(|part| keep(part, "second")).transpose()?,
+    })
+}
+
+fn not_kept(failure: ArtifactFailure<NotKept>) -> ExecuteResponse {
+    match failure {
+        ArtifactFailure::Io(error) | ArtifactFailure::Use(NotKept::Io(error)) => {
+            Err(InternalValidationError::CouldNotOpenFile(error.to_string()).into())
+        }
+        ArtifactFailure::Checksum | ArtifactFailure::Use(NotKept::NoPair(_)) => {
+            execute::corrupted(&failure)
+        }
+    }
+}
+
+/// Has one engine execute.
+fn execute_with(
+    engine: &mut Engine,
+    part: &KeptPart,
+    request: &mut ExecuteRequest,
+) -> Result<ExecuteResponse, ProcessError> {
+    engine.start()?;
+    let file = engine.file(ARTIFACT_FILE);
+    let linked = fs::hard_link(&part.path, &file);
+    linked.map_err(frame::FrameError::from)?;
+    request.artifact_checksum = part.checksum;
+    let answer = engine.ask(
+        request,
+        EXECUTE_ANSWER_BYTES,
+        patience(request.execution_timeout),
+    );
+    // An engine that died has taken its directory along.
+    let _ = fs::remove_file(&file);
+    answer
+}

@@ -1,0 +1,123 @@
+//! Whether a primary engine is installed, and where.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Name of the file beside this program. Its text is the directory of the primary workers.
+pub const PRIMARY_FILE: &str = "polkadot-worker.primary";
+
+/// A primary worker that is installed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Primary {
+    /// The program.
+    pub program: PathBuf,
+}
+
+/// Why what is installed is of no use.
+#[derive(Debug, thiserror::Error)]
+pub enum InstalledError {
+    /// The file cannot be read.
+    #[error("{}: {source}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A worker's working directory is nobody's business.
+    #[error("{} names {directory:?}, which is not an absolute path", path.display())]
+    Relative {
+        /// The file.
+        path: PathBuf,
+        /// What it names.
+        directory: String,
+    },
+    /// The program is not there.
+    #[error("{} names {}: {source}", path.display(), program.display())]
+    Missing {
+        /// The file.
+        path: PathBuf,
+        /// The program.
+        program: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// Workers would start workers without end.
+    #[error("{} names {}, where workers ask a primary engine themselves", path.display(), directory.display())]
+    Circle {
+        /// The file.
+        path: PathBuf,
+        /// The directory that it names.
+        directory: PathBuf,
+    },
+}
+
+/// The primary worker for a command (`prepare-worker`, `execute-worker`), if one is installed.
+///
+/// # Errors
+/// [`InstalledError`].
+pub fn primary(command: &str) -> Result<Option<Primary>, InstalledError> {
+    let own = std::env::current_exe().ok();
+    match own.as_deref().and_then(Path::parent) {
+        Some(directory) => installed_in(directory, command),
+        None => Ok(None),
+    }
+}
+
+fn installed_in(own: &Path, command: &str) -> Result<Option<Primary>, InstalledError> {
+    let path = own.join(PRIMARY_FILE);
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(InstalledError::File { path, source }),
+    };
+    let directory = PathBuf::from(text.trim());
+    if !directory.is_absolute() {
+        let directory = text.trim().to_owned();
+        return Err(InstalledError::Relative { path, directory });
+    }
+    if directory.join(PRIMARY_FILE).exists() {
+        return Err(InstalledError::Circle { path, directory });
+    }
+    let program = directory.join(format!("polkadot-{command}"));
+    match fs::metadata(&program) {
+        Ok(_) => Ok(Some(Primary { program })),
+        Err(source) => Err(InstalledError::Missing {
+            path,
+            program,
+            source,
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_names_a_directory_of_workers() {
+        let scratch = std::env::temp_dir().join(format!("pvf-primary-{}", std::process::id()));
+        let (own, other) = (scratch.join("own"), scratch.join("other"));
+        fs::create_dir_all(&own).unwrap();
+        fs::create_dir_all(&other).unwrap();
+        let installed = || installed_in(&own, "execute-worker");
+        assert_eq!(installed().unwrap(), None);
+
+        let name = |directory: &Path| {
+            fs::write(own.join(PRIMARY_FILE), format!("{}\n", directory.display())).unwrap();
+        };
+        name(&other);
+        assert!(matches!(installed(), Err(InstalledError::Missing { .. })));
+        let program = other.join("polkadot-execute-worker");
+        fs::write(&program, "").unwrap();
+        assert_eq!(installed().unwrap(), Some(Primary { program }));
+        name(Path::new("other"));
+        assert!(matches!(installed(), Err(InstalledError::Relative { .. })));
+        name(Path::new(""));
+        assert!(matches!(installed(), Err(InstalledError::Relative { .. })));
+        name(&own);
+        assert!(matches!(installed(), Err(InstalledError::Circle { .. })));
+        fs::remove_dir_all(&scratch).unwrap();
+    }
+}

@@ -1,0 +1,91 @@
+//! Preparation by both engines.
+
+use super::Engines;
+use super::engine::Engine;
+use super::pair::{Pair, Part};
+use crate::prepare::{self, ARTIFACT_FILE};
+use pvf_wire::{
+    ArtifactChecksum, PrepareError, PrepareRequest, PrepareResponse, PrepareWorkerSuccess, frame,
+};
+use pvf_worker_process::{PREPARE_ANSWER_BYTES, ProcessError, patience};
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::net::UnixStream;
+
+impl Engines {
+    /// Serves a host that wants code prepared, until it hangs up.
+    ///
+    /// # Errors
+    /// The connection's.
+    pub fn prepare(&mut self, host: &mut UnixStream) -> Result<(), frame::FrameError> {
+        prepare::converse(host, |request| {
+            let (success, primary) = prepare_with(&mut self.primary, &request)??;
+            let second = match prepare_with(&mut self.second, &request) {
+                Ok(Ok((_, part))) => Some(part),
+                Ok(Err(error)) => no_second(&error),
+                Err(error) => no_second(&error),
+            };
+            let artifact = Pair { primary, second }.to_bytes();
+            let written = self.place.write_for_host(ARTIFACT_FILE);
+            written
+                .and_then(|mut file| file.write_all(&artifact))
+                .map_err(failed)?;
+            Ok(PrepareWorkerSuccess {
+                checksum: ArtifactChecksum::of(&artifact),
+                ..success
+            })
+        })
+    }
+}
+
+/// Has one engine prepare.
+fn prepare_with(
+    engine: &mut Engine,
+    request: &PrepareRequest,
+) -> Result<Result<(PrepareWorkerSuccess, Part), PrepareError>, Lost> {
+    engine.start().map_err(Lost)?;
+    let file = engine.file(ARTIFACT_FILE);
+    let prepared = fs::write(&file, []).map_err(failed);
+    if let Err(error) = prepared {
+        return Ok(Err(error));
+    }
+    let response: PrepareResponse = engine
+        .ask(
+            request,
+            PREPARE_ANSWER_BYTES,
+            patience(request.prep_timeout),
+        )
+        .map_err(Lost)?;
+    Ok(response.and_then(|success| {
+        let artifact = fs::read(&file).map_err(failed)?;
+        let checksum = success.checksum;
+        Ok((success, Part { checksum, artifact }))
+    }))
+}
+
+/// An engine's worker is gone, and with it the job.
+struct Lost(ProcessError);
+
+impl std::fmt::Display for Lost {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl From<Lost> for PrepareError {
+    fn from(lost: Lost) -> Self {
+        Self::JobDied {
+            err: lost.to_string(),
+            job_pid: 0,
+        }
+    }
+}
+
+fn failed(error: io::Error) -> PrepareError {
+    PrepareError::IoErr(error.to_string())
+}
+
+fn no_second(why: &dyn std::fmt::Display) -> Option<Part> {
+    log::warn!("there will be no second opinion on candidates of this code: {why}");
+    None
+}

@@ -1,0 +1,310 @@
+//! Workers behind workers: a primary engine that says what its candidate tells it to, ours behind it.
+//!
+//! This program is the host of the test and, started under the name of a worker, the primary engine.
+
+mod common;
+
+use common::*;
+use pvf_host::Pvf;
+use pvf_wire::{
+    ExecuteResponse, ExecutorParams, JobError, JobResponse, PrepareError, PrepareRequest,
+    SecurityStatus, ValidationParams, ValidationResult, WorkerError, frame,
+};
+use pvf_worker::second_opinion::PRIMARY_FILE;
+use pvf_worker::second_opinion::pair::Pair;
+use pvf_worker::{Compilation, ExecuteJob, PrepareJob, Prepared, Worker};
+use std::fs;
+use std::path::Path;
+use std::process::{Command, ExitCode};
+use std::time::{Duration, Instant};
+
+/// Code that the primary engine alone takes.
+const STRANGE: &[u8] = b"strange";
+
+/// Head data of the primary engine's results.
+const PRIMARY: &[u8] = b"primary";
+
+/// Head data of the results of [`module`], which ours executes.
+const SECOND: &[u8] = &[1, 2, 3];
+
+/// An engine without a will of its own.
+struct Script;
+
+impl PrepareJob for Script {
+    fn prepare(&self, request: &PrepareRequest) -> Result<Prepared, PrepareError> {
+        let mut request = request.clone();
+        if request.maybe_compressed_code == STRANGE {
+            request.maybe_compressed_code = module("", "", "");
+        }
+        Compilation.prepare(&request)
+    }
+}
+
+impl ExecuteJob for Script {
+    fn execute(&self, _: &Pvf, candidate: &[u8]) -> Result<JobResponse, JobError> {
+        let params: ValidationParams = frame::decode(candidate).expect("a candidate");
+        Ok(match &params.block_data[..] {
+            b"valid" => JobResponse::Ok {
+                result_descriptor: ValidationResult {
+                    head_data: PRIMARY.to_vec(),
+                    ..ValidationResult::default()
+                },
+            },
+            b"invalid" => JobResponse::InvalidCandidate("primary".to_owned()),
+            b"none" => JobResponse::RuntimeConstruction("primary".to_owned()),
+            b"panic" => panic!("primary"),
+            b"abort" => std::process::abort(),
+            b"spin" => loop {
+                std::hint::spin_loop();
+            },
+            other => panic!("no script {other:?}"),
+        })
+    }
+}
+
+/// Our workers in one directory, those of this program in another, named by the first.
+struct Installed(Scratch);
+
+impl Installed {
+    fn new() -> Self {
+        let installed = Self(Scratch::new());
+        let own = std::env::current_exe().expect("this program lies somewhere");
+        for command in ["prepare-worker", "execute-worker"] {
+            install(&program(command), &installed.own(command));
+            install(&own, &installed.primary(command));
+        }
+        installed.name(&installed.0.0.join("primary"));
+        installed
+    }
+
+    fn own(&self, command: &str) -> std::path::PathBuf {
+        self.0.0.join("own").join(format!("polkadot-{command}"))
+    }
+
+    fn primary(&self, command: &str) -> std::path::PathBuf {
+        self.0.0.join("primary").join(format!("polkadot-{command}"))
+    }
+
+    fn name(&self, directory: &Path) {
+        let file = self.0.0.join("own").join(PRIMARY_FILE);
+        fs::write(file, format!("{}\n", directory.display())).expect("the file is written");
+    }
+
+    fn start(&self, command: &str) -> Host {
+        let program = Command::new(self.own(command));
+        Host::start_program(program, command, SecurityStatus::ALL)
+    }
+
+    fn executing(&self) -> Host {
+        let mut host = self.start("execute-worker");
+        host.shake(&ExecutorParams::default());
+        host
+    }
+}
+
+fn install(program: &Path, to: &Path) {
+    fs::create_dir_all(to.parent().expect("it lies in a directory")).expect("it can be made");
+    // They may lie on different disks.
+    if fs::hard_link(program, to).is_err() {
+        fs::copy(program, to).expect("the program is copied");
+    }
+}
+
+/// What is said of a candidate in the end.
+fn say(host: &mut Host, artifact: &[u8], script: &str) -> ExecuteResponse {
+    let mut request = execution(artifact);
+    request.pov.block_data = script.as_bytes().to_vec();
+    request.execution_timeout = match script {
+        "spin" => Duration::from_millis(200),
+        _ => AMPLE,
+    };
+    host.execute(artifact, &request)
+}
+
+/// Head data if it is valid, else what is said.
+fn head(response: &ExecuteResponse) -> Result<&[u8], String> {
+    match response {
+        Ok(response) => match &response.job_response {
+            JobResponse::Ok { result_descriptor } => Ok(&result_descriptor.head_data),
+            other => Err(format!("{other:?}")),
+        },
+        Err(error) => Err(format!("{error:?}")),
+    }
+}
+
+/// Processes that this one started.
+fn children(pid: u32) -> Vec<u32> {
+    let list = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+    let list = list.unwrap_or_default();
+    list.split_whitespace()
+        .map(|pid| pid.parse().expect("a process number"))
+        .collect()
+}
+
+fn kill(pid: u32) {
+    let pid = nix::unistd::Pid::from_raw(pid as i32);
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).expect("it lives");
+}
+
+fn ours_helps_and_never_harms(installed: &Installed) {
+    let mut preparing = installed.start("prepare-worker");
+    let mut artifact = |code: &[u8]| preparing.prepare(&preparation(code)).expect("prepared").1;
+    let good = artifact(&module("", "", ""));
+    let bad = artifact(&module("", "unreachable", ""));
+    let strange = artifact(STRANGE);
+    assert!(Pair::from_bytes(&good).is_ok_and(|pair| pair.second.is_some()));
+    assert!(Pair::from_bytes(&strange).is_ok_and(|pair| pair.second.is_none()));
+
+    let mut executing = installed.executing();
+    let mut said = |artifact: &[u8], script| say(&mut executing, artifact, script);
+    for artifact in [&good, &bad, &strange] {
+        assert_eq!(head(&said(artifact, "valid")), Ok(PRIMARY));
+    }
+    for script in ["invalid", "none", "panic", "abort"] {
+        assert_eq!(head(&said(&good, script)), Ok(SECOND), "{script}");
+    }
+    for artifact in [&bad, &strange] {
+        let invalid = said_by_job(said(artifact, "invalid"));
+        assert_eq!(invalid, JobResponse::InvalidCandidate("primary".to_owned()));
+        let none = said_by_job(said(artifact, "none"));
+        assert_eq!(none, JobResponse::RuntimeConstruction("primary".to_owned()));
+        let panicked = said(artifact, "panic");
+        assert!(
+            matches!(&panicked, Err(WorkerError::JobError(JobError::Panic(text))) if text.contains("primary")),
+            "{panicked:?}"
+        );
+        let died = said(artifact, "abort");
+        assert!(matches!(died, Err(WorkerError::JobDied { .. })), "{died:?}");
+    }
+    // Ours would have said valid.
+    assert_eq!(said(&good, "spin"), Err(WorkerError::JobTimedOut));
+}
+
+fn said_by_job(response: ExecuteResponse) -> JobResponse {
+    response.expect("the job comes to an end").job_response
+}
+
+fn code_that_the_primary_refuses(installed: &Installed) {
+    let mut preparing = installed.start("prepare-worker");
+    let refused = preparing.prepare(&preparation(b"no code"));
+    assert!(
+        matches!(refused, Err(PrepareError::Prevalidation(_))),
+        "{refused:?}"
+    );
+    // It goes on.
+    assert!(preparing.prepare(&preparation(STRANGE)).is_ok());
+}
+
+fn artifacts_that_are_no_pair(installed: &Installed) {
+    let code = module("", "", "");
+    let alone = Host::preparing().prepare(&preparation(&code));
+    let alone = alone.expect("prepared").1;
+    let mut executing = installed.executing();
+    let said = said_by_job(say(&mut executing, &alone, "valid"));
+    assert_eq!(said, JobResponse::CorruptedArtifact);
+
+    let mut preparing = installed.start("prepare-worker");
+    let (_, mut artifact) = preparing.prepare(&preparation(&code)).expect("prepared");
+    let request = execution(&artifact);
+    let middle = artifact.len() / 2;
+    artifact[middle] ^= 1;
+    let said = said_by_job(executing.execute(&artifact, &request));
+    assert_eq!(said, JobResponse::CorruptedArtifact);
+}
+
+fn an_engine_that_dies_is_started_again(installed: &Installed) {
+    let mut preparing = installed.start("prepare-worker");
+    let (_, artifact) = preparing
+        .prepare(&preparation(&module("", "", "")))
+        .expect("prepared");
+    let mut executing = installed.executing();
+    assert_eq!(head(&say(&mut executing, &artifact, "valid")), Ok(PRIMARY));
+    let before = children(executing.worker.id());
+    assert_eq!(before.len(), 1, "ours is not started before it is asked");
+    kill(before[0]);
+    assert_eq!(head(&say(&mut executing, &artifact, "valid")), Ok(SECOND));
+    assert_eq!(head(&say(&mut executing, &artifact, "valid")), Ok(PRIMARY));
+    // Both at once: nobody is there to help, and the primary's silence is the answer.
+    let both = children(executing.worker.id());
+    assert_eq!(both.len(), 2);
+    both.iter().copied().for_each(kill);
+    let lost = say(&mut executing, &artifact, "invalid");
+    assert!(matches!(lost, Err(WorkerError::JobDied { .. })), "{lost:?}");
+    assert_eq!(head(&say(&mut executing, &artifact, "invalid")), Ok(SECOND));
+}
+
+fn nothing_is_left_behind(installed: &Installed) {
+    let mut preparing = installed.start("prepare-worker");
+    let (_, artifact) = preparing
+        .prepare(&preparation(&module("", "", "")))
+        .expect("prepared");
+    let mut executing = installed.executing();
+    assert_eq!(head(&say(&mut executing, &artifact, "invalid")), Ok(SECOND));
+    let processes: Vec<u32> = [preparing.worker.id(), executing.worker.id()]
+        .into_iter()
+        .flat_map(children)
+        .collect();
+    assert_eq!(processes.len(), 4);
+    for host in [&preparing, &executing] {
+        let visible = fs::read_dir(&host.directory).expect("it is there").count();
+        assert_eq!(visible, 0, "the workers' own place is theirs alone");
+    }
+    // Killed, as a node does.
+    drop((preparing, executing));
+    let until = Instant::now() + Duration::from_secs(20);
+    let gone = |pid: &u32| !Path::new(&format!("/proc/{pid}")).exists();
+    while !processes.iter().all(gone) {
+        assert!(Instant::now() < until, "{processes:?}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn what_is_installed_must_make_sense(installed: &Installed) {
+    for directory in [
+        Path::new("primary"),
+        Path::new("/nothing/here"),
+        &installed.0.0.join("own"),
+    ] {
+        installed.name(directory);
+        let status = Command::new(installed.own("execute-worker"))
+            .args(["execute-worker", "--socket-path", "/nothing/there"])
+            .arg("--worker-dir-path")
+            .arg(&installed.0.0)
+            .env_clear()
+            .output()
+            .expect("it starts");
+        assert!(!status.status.success());
+        let text = String::from_utf8_lossy(&status.stderr);
+        assert!(text.contains(PRIMARY_FILE), "{directory:?}: {text}");
+    }
+}
+
+fn main() -> ExitCode {
+    match std::env::args().nth(1).as_deref() {
+        Some("execute-worker") => return pvf_worker::main(Worker::Execute(&Script)),
+        Some("prepare-worker") => return pvf_worker::main(Worker::Prepare(&Script)),
+        _ => {}
+    }
+    let tests: [(&str, fn(&Installed)); 6] = [
+        ("ours helps and never harms", ours_helps_and_never_harms),
+        (
+            "code that the primary refuses",
+            code_that_the_primary_refuses,
+        ),
+        ("artifacts that are no pair", artifacts_that_are_no_pair),
+        (
+            "an engine that dies is started again",
+            an_engine_that_dies_is_started_again,
+        ),
+        ("nothing is left behind", nothing_is_left_behind),
+        (
+            "what is installed must make sense",
+            what_is_installed_must_make_sense,
+        ),
+    ];
+    for (name, test) in tests {
+        println!("{name}");
+        test(&Installed::new());
+    }
+    ExitCode::SUCCESS
+}
