@@ -33,7 +33,6 @@ mod pvf;
 mod runtime_version;
 mod state;
 pub mod trace;
-mod validation_result;
 
 pub use functions::host_function_type;
 pub use link::{Refusal, check_module};
@@ -42,4 +41,3 @@ pub use parameters::{HostParameters, LogLevel, LogRecord, LogSink, MAX_LOG_LEVEL
 pub use pvf::{HeapUse, Pvf, Run, Timings};
 pub use pvf_runtime::{HostFailure, Module};
 pub use pvf_spec::{Execution, ExecutionParameters, Outcome};
-pub use validation_result::{HorizontalMessage, MAX_MESSAGES, ValidationResult};

@@ -8,9 +8,10 @@ use crate::observer::Observer;
 use crate::parameters::HostParameters;
 use crate::state::{HostState, SharedTrace};
 use crate::trace::Trace;
-use crate::validation_result::ValidationResult;
+use parity_scale_codec::Decode;
 use pvf_runtime::{CallError, HostFailure, Instance, InstantiateError, Linked, Module, Value};
 use pvf_spec::{Execution, Outcome, RejectionStage, StackPeaks, Trap};
+use pvf_wire::ValidationResult;
 use sp_externalities::set_and_run_with_externalities;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
@@ -301,7 +302,8 @@ fn judge(memory: &[u8], result: u64) -> Outcome {
         ));
     };
     let result = &memory[range];
-    match ValidationResult::from_bytes(result) {
+    // What follows a result is ignored, as by the node.
+    match ValidationResult::decode(&mut &result[..]) {
         Ok(_) => Outcome::Valid(result.to_vec()),
         Err(error) => invalid(format!("the result cannot be decoded: {error}")),
     }

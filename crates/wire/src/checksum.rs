@@ -35,7 +35,9 @@ mod tests {
 
     #[test]
     fn pieces_do_not_matter() {
-        let bytes: Vec<u8> = (0..100_000u32).map(|i| ((i * i) >> 7) as u8).collect();
+        let bytes: Vec<u8> = (0..100_000u32)
+            .map(|i| (i.wrapping_mul(i) >> 7) as u8)
+            .collect();
         let mut expected = Vec::new();
         for seed in 0..4 {
             expected.extend(XxHash64::oneshot(seed, &bytes).to_le_bytes());

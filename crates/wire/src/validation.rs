@@ -77,19 +77,52 @@ mod tests {
     use super::*;
     use crate::frame::decode;
 
+    fn result() -> ValidationResult {
+        ValidationResult {
+            head_data: vec![1, 2],
+            new_validation_code: Some(vec![3]),
+            upward_messages: BoundedMessages(vec![vec![4], vec![]]),
+            horizontal_messages: BoundedMessages(vec![HorizontalMessage {
+                recipient: 0x0102_0304,
+                data: vec![5, 6],
+            }]),
+            processed_downward_messages: 7,
+            hrmp_watermark: 8,
+        }
+    }
+
+    #[test]
+    fn the_encoding_is_polkadots() {
+        let expected = [
+            &[8, 1, 2][..],
+            &[1, 4, 3],
+            &[8, 4, 4, 0],
+            &[4, 4, 3, 2, 1, 8, 5, 6],
+            &[7, 0, 0, 0],
+            &[8, 0, 0, 0],
+        ]
+        .concat();
+        assert_eq!(result().encode(), expected);
+        assert_eq!(decode::<ValidationResult>(&expected).unwrap(), result());
+        for end in 0..expected.len() {
+            let cut = ValidationResult::decode(&mut &expected[..end]);
+            assert!(cut.is_err(), "{end}");
+        }
+    }
+
     #[test]
     fn messages_are_bounded() {
-        let mut result = ValidationResult {
-            upward_messages: BoundedMessages(vec![vec![]; MAX_MESSAGES]),
-            ..ValidationResult::default()
-        };
-        assert_eq!(
-            decode::<ValidationResult>(&result.encode()).unwrap(),
-            result
-        );
-        result.upward_messages.0.push(vec![]);
-        assert!(decode::<ValidationResult>(&result.encode()).is_err());
-        let horizontal = BoundedMessages(vec![HorizontalMessage::default(); MAX_MESSAGES + 1]);
-        assert!(decode::<BoundedMessages<HorizontalMessage>>(&horizontal.encode()).is_err());
+        let mut most = result();
+        most.upward_messages.0 = vec![vec![]; MAX_MESSAGES];
+        most.horizontal_messages.0 = vec![HorizontalMessage::default(); MAX_MESSAGES];
+        assert_eq!(decode::<ValidationResult>(&most.encode()).unwrap(), most);
+
+        let mut upward = most.clone();
+        upward.upward_messages.0.push(vec![]);
+        assert!(decode::<ValidationResult>(&upward.encode()).is_err());
+        let mut horizontal = most;
+        let one_more = HorizontalMessage::default();
+        horizontal.horizontal_messages.0.push(one_more);
+        assert!(decode::<ValidationResult>(&horizontal.encode()).is_err());
     }
 }

@@ -6,7 +6,7 @@ use crate::logging;
 use crate::prepare::{self, PrepareJob};
 use crate::process::{self, SingleThreaded};
 use crate::second_opinion::{self, Engines, SecondOpinionError};
-use crate::security::{self, Role, SecurityError};
+use crate::security::{self, Machine, Role, SecurityError};
 use crate::version;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::getppid;
@@ -35,10 +35,8 @@ pub(crate) struct Session {
     pub host: UnixStream,
     /// The worker's directory, as this process sees it.
     pub directory: PathBuf,
-    /// Which barriers there are.
-    pub security: SecurityStatus,
-    /// Jobs can be forked.
-    pub one: SingleThreaded,
+    /// Which barriers there are for jobs.
+    pub machine: Machine,
 }
 
 impl Worker<'_> {
@@ -195,17 +193,17 @@ fn start(worker: Worker<'_>, options: &Options) -> Result<Started, Ending> {
         let what = format!("environment variables that should have been cleared: {leftover:?}");
         tolerate(security, Ending::Environment(what))?;
     }
+    let machine = Machine::examine(security, one)?;
     if let Some(primary) = primary {
         let version = options.node_version.clone();
-        let engines = Engines::new(primary, worker.command(), directory, security, version, one)?;
+        let engines = Engines::new(primary, worker.command(), directory, version, &machine)?;
         return Ok(Started::WithPrimary(host, engines));
     }
     let directory = isolate(worker.role(), directory, security)?;
     Ok(Started::Alone(Session {
         host,
         directory,
-        security,
-        one,
+        machine,
     }))
 }
 

@@ -7,7 +7,6 @@ use crate::artifacts::{ArtifactFailure, Artifacts};
 use crate::entry::Session;
 use crate::job::{self, End, JobFailure, JobOptions, StartError};
 use crate::parameters;
-use crate::process::SingleThreaded;
 use crate::security::limits::{JobLimits, MemoryLimit};
 use parity_scale_codec::{Decode, DecodeAll, Encode};
 use pvf_executor::{LoadError, RejectionStage};
@@ -98,7 +97,7 @@ pub(crate) fn serve(session: &mut Session, job: &dyn ExecuteJob) -> Result<(), f
     let host_parameters = parameters::host(&executor_params);
     let path = session.directory.join(ARTIFACT_FILE);
     let mut artifacts = Artifacts::new();
-    let Session { security, one, .. } = *session;
+    let machine = session.machine;
     let host = session.host.as_raw_fd();
     converse(&mut session.host, |request| {
         let pvf = File::open(&path)
@@ -115,7 +114,7 @@ pub(crate) fn serve(session: &mut Session, job: &dyn ExecuteJob) -> Result<(), f
         let memory = u64::from(limits.max_memory_pages) * PAGE_BYTES;
         let data = memory * MEMORY_TIMES + limits.stack_native_max + MEMORY_MORE;
         let options = JobOptions {
-            security,
+            machine,
             limits: JobLimits {
                 cpu_time: request.execution_timeout,
                 memory: MemoryLimit::Data(data),
@@ -124,7 +123,7 @@ pub(crate) fn serve(session: &mut Session, job: &dyn ExecuteJob) -> Result<(), f
             answer_bytes: usize::try_from(memory + PAGE_BYTES).unwrap_or(usize::MAX),
             host,
         };
-        answer(one, &options, job, &request, pvf)
+        answer(&options, job, &request, pvf)
     })
 }
 
@@ -187,13 +186,12 @@ fn place(bytes: &[u8], parameters: &HostParameters) -> Result<Pvf, Unplaced> {
 }
 
 fn answer(
-    one: SingleThreaded,
     options: &JobOptions,
     job: &dyn ExecuteJob,
     request: &ExecuteRequest,
     pvf: &Pvf,
 ) -> ExecuteResponse {
-    let ended = job::run(one, options, |_| work(job, request, pvf));
+    let ended = job::run(options, |_| work(job, request, pvf));
     let ended = ended.map_err(|error| match error {
         StartError::Pipe(_) => InternalValidationError::CouldNotCreatePipe(error.to_string()),
         StartError::System { .. } => InternalValidationError::Kernel(error.to_string()),

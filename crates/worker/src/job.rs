@@ -5,10 +5,10 @@
 //! nothing in it makes the worker fail.
 
 use crate::allocator;
-use crate::process::{self, SingleThreaded};
+use crate::process;
 use crate::security::limits::JobLimits;
 use crate::security::seccomp::JobList;
-use crate::security::{self, SecurityError};
+use crate::security::{self, Machine, SecurityError};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -18,7 +18,6 @@ use nix::sys::wait::{WaitStatus, waitpid};
 use nix::time::{ClockId, clock_getcpuclockid, clock_gettime};
 use nix::unistd::{Pid, pipe2};
 use parity_scale_codec::{Decode, DecodeAll, Encode};
-use pvf_wire::SecurityStatus;
 use rustix::process::{PidfdFlags, pidfd_open};
 use std::any::Any;
 use std::fs::File;
@@ -31,7 +30,7 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug)]
 pub struct JobOptions {
     /// Which barriers there are.
-    pub security: SecurityStatus,
+    pub machine: Machine,
     /// CPU time and memory.
     pub limits: JobLimits,
     /// Largest answer in bytes.
@@ -108,7 +107,6 @@ const PIPE_BYTES: i32 = 1 << 20;
 /// # Errors
 /// The machine failed; a job that was started is gone.
 pub fn run<T, E>(
-    one: SingleThreaded,
     options: &JobOptions,
     work: impl FnOnce(RawFd) -> Result<T, E>,
 ) -> Result<Ended<T, E>, StartError>
@@ -120,8 +118,8 @@ where
     // A small pipe works as well.
     let _ = fcntl(&from_job, FcntlArg::F_SETPIPE_SZ(PIPE_BYTES));
     let before = children_cpu_time()?;
-    let namespaces = security::job_namespaces(options.security);
-    let Some(pid) = process::fork(one, namespaces).map_err(system("clone"))? else {
+    let namespaces = security::job_namespaces(options.machine.status);
+    let Some(pid) = process::fork(options.machine.one, namespaces).map_err(system("clone"))? else {
         process::close_inherited(&[
             libc::STDIN_FILENO,
             libc::STDOUT_FILENO,
@@ -167,7 +165,7 @@ where
         if is_orphan(&to_worker) {
             std::process::exit(1);
         }
-        security::isolate_job(&options.limits, &JobList { pipe }, options.security)
+        security::isolate_job(&options.limits, &JobList { pipe }, &options.machine)
     };
     let worked = catch_unwind(AssertUnwindSafe(|| match isolate() {
         Ok(()) => work(pipe),

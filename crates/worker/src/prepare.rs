@@ -4,7 +4,7 @@ use crate::allocator;
 use crate::entry::Session;
 use crate::job::{self, End, JobFailure, JobOptions, StartError};
 use crate::parameters;
-use crate::process::SingleThreaded;
+use crate::security::Machine;
 use crate::security::limits::{JobLimits, MemoryLimit};
 use nix::sys::resource::{UsageWho, getrusage};
 use parity_scale_codec::{Decode, Encode};
@@ -12,7 +12,7 @@ use pvf_executor::artifact::ValType;
 use pvf_executor::{CompileError, ModuleInfo, Profile, RejectionStage, prepare};
 use pvf_wire::{
     ArtifactChecksum, MemoryStats, PrepareError, PrepareJobKind, PrepareRequest, PrepareResponse,
-    PrepareStats, PrepareWorkerSuccess, SecurityStatus, frame,
+    PrepareStats, PrepareWorkerSuccess, frame,
 };
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
@@ -146,10 +146,10 @@ impl From<JobFailure> for PrepareError {
 /// Serves a host until it hangs up.
 pub(crate) fn serve(session: &mut Session, job: &dyn PrepareJob) -> Result<(), frame::FrameError> {
     let destination = session.directory.join(ARTIFACT_FILE);
-    let Session { security, one, .. } = *session;
+    let machine = session.machine;
     let host = session.host.as_raw_fd();
     converse(&mut session.host, |request| {
-        answer(one, security, host, job, &request, &destination)
+        answer(machine, host, job, &request, &destination)
     })
 }
 
@@ -168,8 +168,7 @@ pub(crate) fn converse(
 }
 
 fn answer(
-    one: SingleThreaded,
-    security: SecurityStatus,
+    machine: Machine,
     host: RawFd,
     job: &dyn PrepareJob,
     request: &PrepareRequest,
@@ -180,7 +179,7 @@ fn answer(
         .unwrap_or(DEFAULT_MEMORY)
         .saturating_add(ADDRESS_SPACE_MORE);
     let options = JobOptions {
-        security,
+        machine,
         limits: JobLimits {
             cpu_time: request.prep_timeout,
             memory: MemoryLimit::AddressSpace(address_space),
@@ -188,7 +187,7 @@ fn answer(
         answer_bytes: ANSWER_BYTES,
         host,
     };
-    let ended = job::run(one, &options, |pipe| work(job, request, allowed, pipe));
+    let ended = job::run(&options, |pipe| work(job, request, allowed, pipe));
     let ended = ended.map_err(|error| match error {
         StartError::Pipe(_) => PrepareError::IoErr(error.to_string()),
         StartError::System { .. } => PrepareError::Kernel(error.to_string()),

@@ -36,10 +36,9 @@ mod preparation;
 pub use installed::{InstalledError, PRIMARY_FILE, Primary, primary};
 
 use crate::command_line::ALONE;
-use crate::process::SingleThreaded;
+use crate::security::Machine;
 use engine::Engine;
 use place::{Place, PlaceError};
-use pvf_wire::SecurityStatus;
 use pvf_worker_process::{Launch, ProcessError};
 use std::io;
 use std::path::Path;
@@ -79,15 +78,14 @@ impl Engines {
         primary: Primary,
         command: &'static str,
         directory: &Path,
-        security: SecurityStatus,
         node_version: Option<String>,
-        one: SingleThreaded,
+        machine: &Machine,
     ) -> Result<Self, SecondOpinionError> {
-        let place = Place::new(directory, one)?;
+        let place = Place::new(directory, machine)?;
         let launch = Launch {
             node_version,
             log: std::env::var_os("RUST_LOG").unwrap_or_default(),
-            ..Launch::new(primary.program, command, security)
+            ..Launch::new(primary.program, command, machine.status)
         };
         let own = std::env::current_exe().map_err(SecondOpinionError::Own)?;
         let alone = Launch {

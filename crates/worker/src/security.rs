@@ -11,7 +11,7 @@
 //! | Landlock | prepare: writing, execute: reading of files in the directory | nothing at all |
 //! | seccomp | [a list](seccomp) of what a worker needs | of what computing needs: no files, no processes, nothing new executable |
 //! | limits | no core dumps | CPU time, memory, no processes, no files, no locked memory |
-//! | capabilities, new privileges | none to be gained | none left |
+//! | capabilities, new privileges | none to be gained | none left, where the machine lets a process give them up |
 //! | parent | | when the worker dies, so does the job |
 //!
 //! The node's own workers have the same namespaces, root directory and Landlock rules; their seccomp forbids sockets and io_uring
@@ -28,7 +28,9 @@ use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitStatus, waitpid};
 use pvf_wire::SecurityStatus;
-use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
+use rustix::thread::{
+    CapabilitySet, CapabilitySets, SecureComputingMode, secure_computing_mode, set_capabilities,
+};
 use std::ffi::OsString;
 use std::path::Path;
 
@@ -61,6 +63,44 @@ pub enum SecurityError {
         /// The system's answer.
         errno: nix::errno::Errno,
     },
+}
+
+/// What a process can rely on to isolate a job.
+#[derive(Clone, Copy, Debug)]
+pub struct Machine {
+    /// Which barriers the host found possible.
+    pub status: SecurityStatus,
+    /// The process may be forked.
+    pub one: SingleThreaded,
+    /// Whether capabilities can be given up. Under a filter of system calls that forbids it, as that of the node's own systemd unit,
+    /// whoever tries is killed. A job's list has nothing on it for which it would take a capability.
+    pub drops_capabilities: bool,
+}
+
+impl Machine {
+    /// Finds out what the host has not.
+    ///
+    /// # Errors
+    /// No process can be started.
+    pub fn examine(status: SecurityStatus, one: SingleThreaded) -> Result<Self, SecurityError> {
+        let unfiltered = matches!(secure_computing_mode(), Ok(SecureComputingMode::Disabled));
+        Ok(Self {
+            status,
+            one,
+            drops_capabilities: unfiltered || survives_dropping_capabilities(one)?,
+        })
+    }
+}
+
+/// Has another process try.
+fn survives_dropping_capabilities(one: SingleThreaded) -> Result<bool, SecurityError> {
+    match process::fork(one, CloneFlags::empty()).map_err(system("fork"))? {
+        None => std::process::exit(i32::from(drop_capabilities().is_err())),
+        Some(child) => {
+            let ended = waitpid(child, None).map_err(system("waitpid"))?;
+            Ok(matches!(ended, WaitStatus::Exited(_, 0)))
+        }
+    }
 }
 
 fn system(action: &'static str) -> impl Fn(nix::errno::Errno) -> SecurityError {
@@ -147,16 +187,18 @@ pub fn die_with_worker() -> Result<(), SecurityError> {
 pub fn isolate_job(
     limits: &limits::JobLimits,
     list: &seccomp::JobList,
-    status: SecurityStatus,
+    machine: &Machine,
 ) -> Result<(), SecurityError> {
     prctl::set_dumpable(false).map_err(system("making the process private"))?;
     limits.apply().map_err(system("limiting the process"))?;
-    drop_capabilities().map_err(system("dropping capabilities"))?;
+    if machine.drops_capabilities {
+        drop_capabilities().map_err(system("dropping capabilities"))?;
+    }
     prctl::set_no_new_privs().map_err(system("forbidding new privileges"))?;
-    if status.can_enable_landlock {
+    if machine.status.can_enable_landlock {
         landlock::restrict_job()?;
     }
-    if status.can_enable_seccomp {
+    if machine.status.can_enable_seccomp {
         seccomp::apply(&list.for_this_process()?)?;
     }
     Ok(())

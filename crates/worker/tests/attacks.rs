@@ -428,7 +428,7 @@ fn executions_without_any_barrier(around: &Surroundings) {
 fn run_tests() {
     let around = Surroundings::new();
     type Test = fn(&Surroundings);
-    let tests: [(&str, Test); 4] = [
+    let tests: [(&str, Test); 5] = [
         ("executions_with_all_barriers", executions_with_all_barriers),
         (
             "preparations_with_all_barriers",
@@ -439,6 +439,10 @@ fn run_tests() {
             "executions_without_any_barrier",
             executions_without_any_barrier,
         ),
+        (
+            "under_a_filter_of_system_calls",
+            under_a_filter_of_system_calls,
+        ),
     ];
     for (name, test) in tests {
         test(&around);
@@ -447,8 +451,49 @@ fn run_tests() {
     }
 }
 
+/// The name under which a worker is started by someone who filters system calls.
+const FILTERED: &str = "filtered";
+
+/// What the systemd unit of the node's own package does, as far as it matters: whoever gives up capabilities is killed.
+fn filter_as_systemd() {
+    use seccompiler::{SeccompAction, SeccompFilter};
+    let filter = SeccompFilter::new(
+        [(libc::SYS_capset, Vec::new())].into(),
+        SeccompAction::Allow,
+        SeccompAction::KillProcess,
+        std::env::consts::ARCH.try_into().unwrap(),
+    );
+    let program: seccompiler::BpfProgram = filter.unwrap().try_into().unwrap();
+    seccompiler::apply_filter(&program).unwrap();
+}
+
+fn under_a_filter_of_system_calls(_: &Surroundings) {
+    for command in ["prepare-worker", "execute-worker"] {
+        let mut program = Command::new(std::env::current_exe().unwrap());
+        std::os::unix::process::CommandExt::arg0(&mut program, FILTERED);
+        let mut host = Host::start_program(program, command, SecurityStatus::ALL);
+        let said = match command {
+            "prepare-worker" => format!("{:?}", host.try_prepare(&preparation(b"nothing"))),
+            _ => {
+                host.shake(&ExecutorParams::default());
+                let (_, artifact) = Host::preparing()
+                    .prepare(&preparation(&module("", "", "")))
+                    .unwrap();
+                let mut request = execution(&artifact);
+                request.pov.block_data = b"nothing".to_vec();
+                format!("{:?}", host.execute(&artifact, &request))
+            }
+        };
+        assert!(said.contains("got nothing"), "{command}: {said}");
+    }
+}
+
 fn main() -> ExitCode {
-    match std::env::args().nth(1).as_deref() {
+    let mut arguments = std::env::args();
+    if arguments.next().as_deref() == Some(FILTERED) {
+        filter_as_systemd();
+    }
+    match arguments.next().as_deref() {
         Some("execute-worker") => pvf_worker::main(Worker::Execute(&Attack)),
         Some("prepare-worker") => pvf_worker::main(Worker::Prepare(&Attack)),
         _ => {

@@ -2,6 +2,7 @@
 
 use crate::Places;
 use crate::cases;
+use crate::disk::SmallDisk;
 use crate::host::{AMPLE, Candidate, Host};
 use crate::outcome::Said;
 use crate::processes;
@@ -12,12 +13,14 @@ use std::error::Error;
 use std::fs::{self, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
 use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Executions that are under way at the same time.
 const AT_ONCE: usize = 4;
+
+/// Room for the artifacts of the fixtures, by either compiler, and of what disturbances add.
+const DISK_BYTES: u64 = 256 << 20;
 
 /// Longest time that one execution may take, retries of the host counted, before it hangs.
 const HANG: Duration = Duration::from_secs(60);
@@ -90,26 +93,14 @@ async fn script(workers: &Path) -> Result<Vec<(&'static str, Said)>, Box<dyn Err
 
 /// Prepares with a cache on a file system of a few pages.
 async fn on_a_full_disk(workers: &Path, code: &[u8]) -> Result<Said, Box<dyn Error>> {
-    let cache = std::env::temp_dir().join(format!("pvf-polkadot-full-{}", std::process::id()));
-    fs::create_dir_all(&cache)?;
-    let small = ["-t", "tmpfs", "-o", "size=4k", "none"];
-    let mounted = Command::new("mount").args(small).arg(&cache).status()?;
-    if !mounted.success() {
-        return Err("a small file system cannot be mounted; that takes root".into());
+    let disk = SmallDisk::mount("full", 4096)?;
+    let host = Host::start_in(disk.path().to_owned(), workers, 1).await?;
+    let said = host.precheck(code, &ExecutorParams::default(), AMPLE).await;
+    drop(host);
+    match disk.unmount().await? {
+        true => Ok(said),
+        false => Err("a disk is still in use after its host has gone".into()),
     }
-    let said = match Host::start_in(cache.clone(), workers, 1).await {
-        Ok(host) => host.precheck(code, &ExecutorParams::default(), AMPLE).await,
-        Err(error) => return Err(error),
-    };
-    // Workers are about to leave it.
-    for _ in 0..100 {
-        if Command::new("umount").arg(&cache).status()?.success() {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    fs::remove_dir(&cache)?;
-    Ok(said)
 }
 
 /// What is done to an execution.
@@ -121,6 +112,8 @@ enum Disturbance {
     KillWorker,
     /// An artifact is changed on disk.
     Corrupt,
+    /// There is no room on the disk, and new code comes.
+    FillDisk,
 }
 
 /// A generator of numbers that are as good as random, the same in every run.
@@ -148,7 +141,9 @@ pub async fn run(
         places.ours.clone()
     };
     let mounts_before = mounts();
-    let host = Arc::new(Host::start(&workers, AT_ONCE).await?);
+    let disk = SmallDisk::mount("cache", DISK_BYTES)?;
+    let host = Host::start_in(disk.path().to_owned(), &workers, AT_ONCE).await?;
+    let host = Arc::new(host);
     let chains = Arc::new(cases::read(&places.fixtures)?);
     let all: Vec<(usize, usize)> = chains
         .iter()
@@ -157,7 +152,7 @@ pub async fn run(
         .collect();
     let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15);
     let (mut classes, mut wrong, mut done) = (BTreeMap::new(), 0, 0);
-    let mut disturbances = [0; 3];
+    let mut disturbances = [0; 4];
     // Executions to go one at a time: two that find the same artifact corrupted at once make the host itself panic
     // ("an unknown artifact was prepared").
     let mut alone = 0_usize;
@@ -185,14 +180,15 @@ pub async fn run(
                 Disturbance::KillJob,
                 Disturbance::KillWorker,
                 Disturbance::Corrupt,
-            ][numbers.below(3) as usize];
+                Disturbance::FillDisk,
+            ][numbers.below(4) as usize];
             if let Disturbance::Corrupt = kind {
                 for execution in running.drain(..) {
                     answers.push(execution.await?);
                 }
                 alone = all.len();
             }
-            disturbances[kind as usize] += u32::from(disturb(kind, &mut numbers, &host).await);
+            disturbances[kind as usize] += u32::from(disturb(kind, &mut numbers, &host, &disk).await);
         }
         for execution in running {
             answers.push(execution.await?);
@@ -207,7 +203,7 @@ pub async fn run(
             let fine = match said.class {
                 "valid" => recorded.is_some() && said.result == recorded,
                 "invalid" => recorded.is_none(),
-                class => class == "internal" || class.starts_with("possibly invalid"),
+                class => class.starts_with("internal") || class.starts_with("possibly invalid"),
             };
             if !fine {
                 wrong += 1;
@@ -222,16 +218,23 @@ pub async fn run(
     for (class, count) in &classes {
         println!("{count:>8} {class}");
     }
-    let [jobs, killed, corrupted] = disturbances;
-    println!("{jobs} jobs and {killed} workers killed, {corrupted} artifacts corrupted");
-    let left = leftovers(host, &mounts_before).await;
+    let [jobs, killed, corrupted, filled] = disturbances;
+    println!(
+        "{jobs} jobs and {killed} workers killed, {corrupted} artifacts corrupted, the disk filled {filled} times"
+    );
+    let left = leftovers(host, disk, &mounts_before).await?;
     println!("{left} processes, files and mounts left over");
     println!("{executions} executions, {wrong} wrong");
     Ok(wrong == 0 && left == 0)
 }
 
 /// Does it, if there is something to do it to.
-async fn disturb(kind: Disturbance, numbers: &mut Numbers, host: &Arc<Host>) -> bool {
+async fn disturb(
+    kind: Disturbance,
+    numbers: &mut Numbers,
+    host: &Arc<Host>,
+    disk: &SmallDisk,
+) -> bool {
     match kind {
         Disturbance::KillJob => kill_jobs(host).await,
         Disturbance::KillWorker => {
@@ -253,6 +256,26 @@ async fn disturb(kind: Disturbance, numbers: &mut Numbers, host: &Arc<Host>) -> 
             }
             let victim = &artifacts[numbers.below(artifacts.len() as u64) as usize];
             corrupt(victim, numbers).is_ok()
+        }
+        Disturbance::FillDisk => fill_disk(numbers, host, disk).await,
+    }
+}
+
+/// Fills the disk and comes with code that nobody has prepared: its artifact has no room, and the validator has to abstain.
+async fn fill_disk(numbers: &mut Numbers, host: &Host, disk: &SmallDisk) -> bool {
+    let Ok(_full) = disk.fill() else {
+        return false;
+    };
+    // Other code by its hash each time.
+    let number = format!("(drop (i64.const {}))", numbers.below(1 << 62));
+    let code = table::doing("", &number, "");
+    let (candidate, params) = (Candidate::of(Vec::new()), ExecutorParams::default());
+    let said = host.validate(&code, &candidate, &params, AMPLE).await;
+    match said.class {
+        class if class.starts_with("internal") => true,
+        _ => {
+            println!("on a full disk: {said:?}");
+            false
         }
     }
 }
@@ -297,8 +320,11 @@ fn mounts() -> usize {
 }
 
 /// Ends the host. What it leaves behind.
-async fn leftovers(host: Arc<Host>, mounts_before: &usize) -> usize {
-    let cache = host.cache().to_owned();
+async fn leftovers(
+    host: Arc<Host>,
+    disk: SmallDisk,
+    mounts_before: &usize,
+) -> Result<usize, Box<dyn Error>> {
     drop(host);
     // Workers die by a signal, which takes a moment.
     for _ in 0..100 {
@@ -308,13 +334,12 @@ async fn leftovers(host: Arc<Host>, mounts_before: &usize) -> usize {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     let processes = processes::below_this_one().len();
-    // The worker's directories go when the last of the host's tasks has gone.
-    let _ = fs::remove_dir_all(&cache);
-    let sockets = fs::read_dir(std::env::temp_dir())
-        .into_iter()
-        .flatten()
+    // Nothing has a file of it open any more.
+    let in_use = !disk.unmount().await?;
+    let sockets = fs::read_dir(std::env::temp_dir())?
         .flatten()
         .filter(|entry| entry.file_name().to_string_lossy().starts_with("pvf-host-"))
         .count();
-    processes + usize::from(cache.exists()) + mounts().saturating_sub(*mounts_before) + sockets
+    let mounts = mounts().saturating_sub(*mounts_before);
+    Ok(processes + usize::from(in_use) + mounts + sockets)
 }

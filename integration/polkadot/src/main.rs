@@ -14,6 +14,7 @@
 mod bench;
 mod cases;
 mod compare;
+mod disk;
 mod faults;
 mod host;
 mod outcome;
@@ -75,7 +76,7 @@ enum Command {
         #[arg(long)]
         all: bool,
     },
-    /// Executions while jobs are killed and artifacts are corrupted.
+    /// Executions while jobs are killed, artifacts are corrupted and the disk fills up.
     Faults {
         /// How many.
         #[arg(long, default_value_t = 10_000)]

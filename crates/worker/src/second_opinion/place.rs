@@ -5,8 +5,7 @@
 //! process, in a mount namespace of its own, mounts a file system in memory over the directory: processes that it
 //! starts see that one, and it vanishes with the last of them. What the host puts in the directory is reached through a descriptor.
 
-use crate::process::SingleThreaded;
-use crate::security::drop_capabilities;
+use crate::security::{Machine, drop_capabilities};
 use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
@@ -43,7 +42,7 @@ impl Place {
     ///
     /// # Errors
     /// The system refused a step. The process must end.
-    pub fn new(directory: &Path, _: SingleThreaded) -> Result<Self, PlaceError> {
+    pub fn new(directory: &Path, machine: &Machine) -> Result<Self, PlaceError> {
         let failed = |step| move |source| PlaceError { step, source };
         let refused = |step| move |errno: Errno| failed(step)(errno.into());
         let inside = directory
@@ -74,7 +73,9 @@ impl Place {
             Some(&*options),
         )
         .map_err(refused("mounting a file system in memory"))?;
-        drop_capabilities().map_err(refused("dropping capabilities"))?;
+        if machine.drops_capabilities {
+            drop_capabilities().map_err(refused("dropping capabilities"))?;
+        }
         Ok(Self { outside, inside })
     }
 
