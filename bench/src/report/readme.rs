@@ -4,7 +4,7 @@ use crate::engines::EngineName::{
     self, Cranelift, CraneliftPolkadot, Ours, OursLogical, Singlepass, Winch,
 };
 use crate::measure::geometric_mean;
-use crate::measures::{compile, execute, linear, programs};
+use crate::measures::{compile, execute, linear, programs, wasm_opt};
 use crate::run::Run;
 use crate::table::{Table, number};
 use std::collections::BTreeSet;
@@ -17,6 +17,7 @@ pub fn with_figures(text: &str, run: &Run) -> Result<String, String> {
         ("programs", guests(run)),
         ("execute", candidates(run)),
         ("linear", shapes(run)),
+        ("wasm-opt", optimised(run)),
     ] {
         if let Some(figures) = figures {
             text = between(&text, mark, &figures)?;
@@ -161,6 +162,23 @@ fn shapes(run: &Run) -> Option<String> {
     }
     text += &markdown(&table);
     (!rows.is_empty()).then_some(text)
+}
+
+fn optimised(run: &Run) -> Option<String> {
+    let blobs: BTreeSet<&str> = run.wasm_opt.iter().map(|row| &*row.name).collect();
+    let same = match wasm_opt::all_right(&run.wasm_opt) {
+        true => "No result differs.",
+        false => "SOME RESULTS DIFFER.",
+    };
+    let tables: String = wasm_opt::tables(&run.wasm_opt)
+        .iter()
+        .map(markdown)
+        .collect();
+    let text = format!(
+        "Binaryen's `-O2` and `-O3` on {} blobs, times the figure of the blob as it is. {same}\n\n{tables}",
+        blobs.len()
+    );
+    (!blobs.is_empty()).then_some(text)
 }
 
 /// The candidates that the README has a line for, in its order.
