@@ -68,18 +68,18 @@ async fn script(workers: &Path) -> Result<Vec<(&'static str, Said)>, Box<dyn Err
             let params = params.clone();
             async move { host.validate(&endless, &candidate, &params, AMPLE).await }
         });
-        // Of the job, since the worker's process is there long before it executes.
+        // Of the job, since the worker's process is there long before it executes. Seen twice, since a worker that starts another
+        // looks like one with a job for a moment.
+        let mut seen = None;
         let job = loop {
             let executing = |it: &&processes::Process| it.is_job && it.name.contains("exec");
             let processes = processes::below_this_one();
-            if let Some(job) = processes.iter().find(executing) {
-                let worker = |it: &&processes::Process| !it.is_job && it.pid == job.parent;
-                break processes
-                    .iter()
-                    .find(worker)
-                    .map_or(job.pid, |worker| if is_job { job.pid } else { worker.pid });
+            let job = processes.iter().find(executing);
+            if let Some(job) = job.filter(|job| seen == Some(job.pid)) {
+                break if is_job { job.pid } else { job.worker };
             }
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            seen = job.map(|job| job.pid);
+            tokio::time::sleep(Duration::from_millis(20)).await;
         };
         processes::kill(job);
         said.push((name, killed.await?));
@@ -188,7 +188,8 @@ pub async fn run(
                 }
                 alone = all.len();
             }
-            disturbances[kind as usize] += u32::from(disturb(kind, &mut numbers, &host, &disk).await);
+            disturbances[kind as usize] +=
+                u32::from(disturb(kind, &mut numbers, &host, &disk).await);
         }
         for execution in running {
             answers.push(execution.await?);

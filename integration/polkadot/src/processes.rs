@@ -11,10 +11,12 @@ pub struct Process {
     /// Its number.
     pub pid: u32,
     /// The process that started it.
-    pub parent: u32,
+    parent: u32,
+    /// The process that the host started, above it or itself.
+    pub worker: u32,
     /// Its name, cut to 15 bytes by the kernel.
     pub name: String,
-    /// Whether it is the job of a worker, that is, the child of a child.
+    /// Whether it is the job of a worker: a copy of it, that is, with the same command line. A worker that another started has its own.
     pub is_job: bool,
     /// KiB in memory.
     pub resident_kib: u64,
@@ -58,6 +60,7 @@ pub fn below_this_one() -> Vec<Process> {
         processes.push(Process {
             pid,
             parent,
+            worker: 0,
             name: field("Name:").to_owned(),
             is_job: false,
             resident_kib: resident.parse().unwrap_or(0),
@@ -65,10 +68,26 @@ pub fn below_this_one() -> Vec<Process> {
         });
     }
     let own = std::process::id();
-    let parent = |pid: u32| parents.get(&pid).copied().unwrap_or(0);
+    let worker = |mut pid: u32| {
+        while let Some(&parent) = parents.get(&pid) {
+            if parent == own {
+                return Some(pid);
+            }
+            pid = parent;
+        }
+        None
+    };
+    let lines: HashMap<u32, String> = processes
+        .iter()
+        .map(|process| (process.pid, process.command_line.clone()))
+        .collect();
     processes.retain_mut(|process| {
-        process.is_job = parent(parent(process.pid)) == own;
-        (process.is_job || parent(process.pid) == own) && process.name.starts_with("polkadot-")
+        let Some(worker) = worker(process.pid) else {
+            return false;
+        };
+        process.worker = worker;
+        process.is_job = lines.get(&process.parent) == Some(&process.command_line);
+        process.name.starts_with("polkadot-")
     });
     processes
 }
