@@ -41,3 +41,4 @@ pub use parameters::{HostParameters, LogLevel, LogRecord, LogSink, MAX_LOG_LEVEL
 pub use pvf::{HeapUse, Pvf, Run, Timings};
 pub use pvf_runtime::{HostFailure, Module};
 pub use pvf_spec::{Execution, ExecutionParameters, Outcome};
+pub use pvf_wire::ValidationResult;

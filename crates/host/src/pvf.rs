@@ -8,7 +8,6 @@ use crate::observer::Observer;
 use crate::parameters::HostParameters;
 use crate::state::{HostState, SharedTrace};
 use crate::trace::Trace;
-use parity_scale_codec::Decode;
 use pvf_runtime::{CallError, HostFailure, Instance, InstantiateError, Linked, Module, Value};
 use pvf_spec::{Execution, Outcome, RejectionStage, StackPeaks, Trap};
 use pvf_wire::ValidationResult;
@@ -302,8 +301,7 @@ fn judge(memory: &[u8], result: u64) -> Outcome {
         ));
     };
     let result = &memory[range];
-    // What follows a result is ignored, as by the node.
-    match ValidationResult::decode(&mut &result[..]) {
+    match ValidationResult::from_bytes(result) {
         Ok(_) => Outcome::Valid(result.to_vec()),
         Err(error) => invalid(format!("the result cannot be decoded: {error}")),
     }

@@ -61,7 +61,7 @@ impl ExecuteJob for Validation {
             failure => JobError::Kernel(failure.to_string()),
         })?;
         Ok(match execution.outcome {
-            Outcome::Valid(bytes) => match ValidationResult::decode(&mut &bytes[..]) {
+            Outcome::Valid(bytes) => match ValidationResult::from_bytes(&bytes) {
                 Ok(result_descriptor) => JobResponse::Ok { result_descriptor },
                 Err(error) => JobResponse::InvalidCandidate(format!("no result: {error}")),
             },
