@@ -27,6 +27,9 @@ const BACK_GUARD: usize = 64 * 1024;
 /// Bytes of the large pages that most systems have beside those of 4 KiB.
 const LARGE_PAGE: usize = 2 << 20;
 
+/// Bytes that are worth a large page, even if the rest of it is never used.
+const WORTH_LARGE: usize = 512 << 10;
+
 /// The linear memory of an instance.
 #[derive(Debug)]
 pub(crate) struct LinearMemory {
@@ -149,19 +152,21 @@ impl LinearMemory {
         if range.start >= end {
             return;
         }
-        if end - range.start >= 2 * LARGE_PAGE {
+        if end - range.start >= WORTH_LARGE {
             let base = self.base() as usize;
             let first = (base + range.start).next_multiple_of(LARGE_PAGE) - base;
-            let last = (base + end) / LARGE_PAGE * LARGE_PAGE - base;
-            self.large_pages = true;
-            self.mapping
-                .prefer_large_pages(FRONT_GUARD + first..FRONT_GUARD + last, true);
-        } else {
-            let first = range.start / page_bytes() * page_bytes();
-            let last = round_up(end).unwrap_or(first);
-            self.mapping
-                .populate(FRONT_GUARD + first..FRONT_GUARD + last);
+            let last = (base + end).next_multiple_of(LARGE_PAGE) - base;
+            let last = last.min((base + self.bytes) / LARGE_PAGE * LARGE_PAGE - base);
+            if first < last {
+                self.large_pages = true;
+                self.mapping
+                    .prefer_large_pages(FRONT_GUARD + first..FRONT_GUARD + last, true);
+            }
         }
+        let first = range.start / page_bytes() * page_bytes();
+        let last = round_up(end).unwrap_or(first);
+        self.mapping
+            .populate(FRONT_GUARD + first..FRONT_GUARD + last);
     }
 
     /// Back to the size and contents of a new memory.
