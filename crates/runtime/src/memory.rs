@@ -30,6 +30,9 @@ const LARGE_PAGE: usize = 2 << 20;
 /// Bytes that are worth a large page, even if the rest of it is never used.
 const WORTH_LARGE: usize = 512 << 10;
 
+/// Bytes of which large pages come one by one, since perhaps nothing of them is used after all.
+const TOO_MUCH_AT_ONCE: usize = 4 << 20;
+
 /// The linear memory of an instance.
 #[derive(Debug)]
 pub(crate) struct LinearMemory {
@@ -163,10 +166,12 @@ impl LinearMemory {
                     .prefer_large_pages(FRONT_GUARD + first..FRONT_GUARD + last, true);
             }
         }
-        let first = range.start / page_bytes() * page_bytes();
-        let last = round_up(end).unwrap_or(first);
-        self.mapping
-            .populate(FRONT_GUARD + first..FRONT_GUARD + last);
+        if end - range.start < TOO_MUCH_AT_ONCE {
+            let first = range.start / page_bytes() * page_bytes();
+            let last = round_up(end).unwrap_or(first);
+            self.mapping
+                .populate(FRONT_GUARD + first..FRONT_GUARD + last);
+        }
     }
 
     /// Back to the size and contents of a new memory.

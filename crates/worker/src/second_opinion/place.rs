@@ -9,6 +9,7 @@ use crate::security::{Machine, drop_capabilities};
 use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
+use nix::sys::prctl;
 use nix::unistd::{getegid, geteuid};
 use rustix::fs::{Mode, OFlags, open, openat};
 use std::fs::{self, File};
@@ -73,6 +74,8 @@ impl Place {
             Some(&*options),
         )
         .map_err(refused("mounting a file system in memory"))?;
+        // The workers are processes of the same user.
+        prctl::set_dumpable(false).map_err(refused("making the process private"))?;
         if machine.drops_capabilities {
             drop_capabilities().map_err(refused("dropping capabilities"))?;
         }
