@@ -1,4 +1,4 @@
-//! What Binaryen's `wasm-opt` changes: real blobs as they are and after `-O2` and `-O3`, with only WebAssembly
+//! What Binaryen's `wasm-opt` changes: real blobs as they are, after inlining of small functions alone, and after `-O2` and `-O3`, with only WebAssembly
 //! 1.0 allowed; sizes, compilation, execution of candidates.
 
 use crate::corpus::{self, Blob, Expected};
@@ -31,7 +31,7 @@ pub struct Arguments {
 }
 
 /// The levels; the first is none.
-const LEVELS: [&str; 3] = ["as it is", "-O2", "-O3"];
+const LEVELS: [&str; 4] = ["as it is", "--inlining-optimizing", "-O2", "-O3"];
 
 /// Engines compared, unless others are asked for.
 const ENGINES: [EngineName; 5] = [

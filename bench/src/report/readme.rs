@@ -175,7 +175,7 @@ fn optimised(run: &Run) -> Option<String> {
         .map(markdown)
         .collect();
     let text = format!(
-        "Binaryen's `-O2` and `-O3` on {} blobs, times the figure of the blob as it is. {same}\n\n{tables}",
+        "Binaryen's inlining of small functions alone, `-O2` and `-O3` on {} blobs, times the figure of the blob as it is. {same}\n\n{tables}",
         blobs.len()
     );
     (!blobs.is_empty()).then_some(text)

@@ -110,6 +110,11 @@ fn install(program: &Path, to: &Path) {
     }
 }
 
+/// The artifact of code.
+fn prepared(host: &mut Host, code: &[u8]) -> Vec<u8> {
+    host.prepare(&preparation(code)).expect("prepared").1
+}
+
 /// What is said of a candidate in the end.
 fn say(host: &mut Host, artifact: &[u8], script: &str) -> ExecuteResponse {
     let mut request = execution(artifact);
@@ -148,7 +153,7 @@ fn kill(pid: u32) {
 
 fn ours_helps_and_never_harms(installed: &Installed) {
     let mut preparing = installed.start("prepare-worker");
-    let mut artifact = |code: &[u8]| preparing.prepare(&preparation(code)).expect("prepared").1;
+    let mut artifact = |code: &[u8]| prepared(&mut preparing, code);
     let good = artifact(&module("", "", ""));
     let bad = artifact(&module("", "unreachable", ""));
     let strange = artifact(STRANGE);
@@ -197,14 +202,13 @@ fn code_that_the_primary_refuses(installed: &Installed) {
 
 fn artifacts_that_are_no_pair(installed: &Installed) {
     let code = module("", "", "");
-    let alone = Host::preparing().prepare(&preparation(&code));
-    let alone = alone.expect("prepared").1;
+    let alone = prepared(&mut Host::preparing(), &code);
     let mut executing = installed.executing();
     let said = said_by_job(say(&mut executing, &alone, "valid"));
     assert_eq!(said, JobResponse::CorruptedArtifact);
 
     let mut preparing = installed.start("prepare-worker");
-    let (_, mut artifact) = preparing.prepare(&preparation(&code)).expect("prepared");
+    let mut artifact = prepared(&mut preparing, &code);
     let request = execution(&artifact);
     let middle = artifact.len() / 2;
     artifact[middle] ^= 1;
@@ -214,9 +218,7 @@ fn artifacts_that_are_no_pair(installed: &Installed) {
 
 fn an_engine_that_dies_is_started_again(installed: &Installed) {
     let mut preparing = installed.start("prepare-worker");
-    let (_, artifact) = preparing
-        .prepare(&preparation(&module("", "", "")))
-        .expect("prepared");
+    let artifact = prepared(&mut preparing, &module("", "", ""));
     let mut executing = installed.executing();
     assert_eq!(head(&say(&mut executing, &artifact, "valid")), Ok(PRIMARY));
     let before = children(executing.worker.id());
@@ -235,9 +237,7 @@ fn an_engine_that_dies_is_started_again(installed: &Installed) {
 
 fn nothing_is_left_behind(installed: &Installed) {
     let mut preparing = installed.start("prepare-worker");
-    let (_, artifact) = preparing
-        .prepare(&preparation(&module("", "", "")))
-        .expect("prepared");
+    let artifact = prepared(&mut preparing, &module("", "", ""));
     let mut executing = installed.executing();
     assert_eq!(head(&say(&mut executing, &artifact, "invalid")), Ok(SECOND));
     let processes: Vec<u32> = [preparing.worker.id(), executing.worker.id()]
