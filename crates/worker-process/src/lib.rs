@@ -9,7 +9,7 @@
 //! use pvf_worker_process::{Launch, PREPARE_ANSWER_BYTES, Process};
 //! use std::time::Duration;
 //!
-//! let program = "/usr/lib/polkadot/polkadot-prepare-worker".as_ref();
+//! let program = "/usr/lib/polkadot/polkadot-prepare-worker";
 //! let launch = Launch::new(program, "prepare-worker", SecurityStatus::ALL);
 //! let mut worker = Process::start(&launch, "/var/cache/pvf/worker".into())?;
 //! let answer: PrepareResponse = worker.ask(request, PREPARE_ANSWER_BYTES, Duration::from_secs(60))?;
