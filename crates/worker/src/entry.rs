@@ -168,7 +168,7 @@ enum Started {
     /// Answers them itself.
     Alone(Session),
     /// Asks the primary engine first.
-    WithPrimary(UnixStream, Engines),
+    WithPrimary(UnixStream, Box<Engines>),
 }
 
 /// All that comes before the first request.
@@ -197,7 +197,7 @@ fn start(worker: Worker<'_>, options: &Options) -> Result<Started, Ending> {
     if let Some(primary) = primary {
         let version = options.node_version.clone();
         let engines = Engines::new(primary, worker.command(), directory, version, &machine)?;
-        return Ok(Started::WithPrimary(host, engines));
+        return Ok(Started::WithPrimary(host, Box::new(engines)));
     }
     let directory = isolate(worker.role(), directory, security)?;
     Ok(Started::Alone(Session {

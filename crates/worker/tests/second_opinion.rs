@@ -285,7 +285,8 @@ fn main() -> ExitCode {
         Some("prepare-worker") => return pvf_worker::main(Worker::Prepare(&Script)),
         _ => {}
     }
-    let tests: [(&str, fn(&Installed)); 6] = [
+    type Test = fn(&Installed);
+    let tests: [(&str, Test); 6] = [
         ("ours helps and never harms", ours_helps_and_never_harms),
         (
             "code that the primary refuses",

@@ -55,7 +55,7 @@ fn describe(response: &ExecuteResponse) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pvf_wire::{InternalValidationError, JobError, WorkerResponse};
+    use pvf_wire::{InternalValidationError, JobError, ValidationResult, WorkerResponse};
     use std::time::Duration;
 
     fn job(job_response: JobResponse) -> ExecuteResponse {
@@ -67,8 +67,10 @@ mod tests {
     }
 
     fn valid(head: u8) -> ExecuteResponse {
-        let mut result_descriptor = pvf_wire::ValidationResult::default();
-        result_descriptor.head_data = vec![head];
+        let result_descriptor = ValidationResult {
+            head_data: vec![head],
+            ..ValidationResult::default()
+        };
         job(JobResponse::Ok { result_descriptor })
     }
 
