@@ -71,16 +71,17 @@ impl<'q, 'a> Runner<'q, 'a> {
     /// Runs it, from the module's bytes on unless only parameters differ.
     pub fn run(&mut self, variant: Variant) -> Result<Rerun, ArbiterError> {
         let parameters = variant.parameters(self.question.parameters.execution);
-        let Some(module) = self.module(variant)? else {
-            let reason = self
-                .refusal
-                .as_ref()
-                .map_or(String::new(), |it| it.to_string());
-            return Ok(Rerun {
-                variant,
-                execution: Execution::rejected(RejectionStage::Prepare, reason),
-                execute_ns: 0,
-            });
+        let module = match self.module(variant)? {
+            Ok(module) => module,
+            Err(error) => {
+                let execution = Execution::rejected(RejectionStage::Prepare, error.to_string());
+                self.refusal.get_or_insert(error);
+                return Ok(Rerun {
+                    variant,
+                    execution,
+                    execute_ns: 0,
+                });
+            }
         };
         let host = HostParameters {
             execution: parameters,
@@ -94,24 +95,20 @@ impl<'q, 'a> Runner<'q, 'a> {
         })
     }
 
-    /// The module of a variant; none if it is refused.
-    fn module(&mut self, variant: Variant) -> Result<Option<Module>, ArbiterError> {
+    /// The module of a variant, or why it is refused.
+    fn module(&mut self, variant: Variant) -> Result<Result<Module, CompileError>, ArbiterError> {
         if let (Variant::Without(_), Some(asked)) = (variant, &self.asked) {
-            return Ok(Some(asked.clone()));
+            return Ok(Ok(asked.clone()));
         }
-        match self.compile(variant) {
-            Ok(artifact) => {
-                let module = Module::new(artifact)?;
-                if variant == Variant::AsAsked {
-                    self.asked = Some(module.clone());
-                }
-                Ok(Some(module))
-            }
-            Err(error) => {
-                self.refusal.get_or_insert(error);
-                Ok(None)
-            }
+        let artifact = match self.compile(variant) {
+            Ok(artifact) => artifact,
+            Err(error) => return Ok(Err(error)),
+        };
+        let module = Module::new(artifact)?;
+        if variant == Variant::AsAsked {
+            self.asked = Some(module.clone());
         }
+        Ok(Ok(module))
     }
 
     fn compile(&self, variant: Variant) -> Result<Artifact, CompileError> {
