@@ -125,13 +125,7 @@ fn command(engine: &str) -> Result<Vec<String>, Failure> {
     }
     let name = format!("pvf-engine-{engine}");
     let variable = format!("PVF_ENGINE_{}", engine.to_uppercase().replace('-', "_"));
-    let found = companion::find(&name, &variable).map_err(|named| {
-        Failure::Usage(format!(
-            "{variable} names {}, which is no file",
-            named.display()
-        ))
-    })?;
-    match found {
+    match companion::find(&name, &variable).map_err(Failure::Usage)? {
         Some(program) => Ok(vec![program.display().to_string()]),
         None => Err(Failure::Usage(format!(
             "there is no {name} beside pvf or in the checkout, and {variable} names none. For Wasmtime, build it in the repository's \

@@ -31,12 +31,7 @@ pub fn bench(args: &BenchArgs, output: &Output) -> Result<Verdict, Failure> {
 /// The executable.
 fn find() -> Result<PathBuf, Failure> {
     companion::find("pvf-bench", VARIABLE)
-        .map_err(|named| {
-            Failure::Benchmarks(format!(
-                "{VARIABLE} names {}, which is no file",
-                named.display()
-            ))
-        })?
+        .map_err(Failure::Benchmarks)?
         .ok_or_else(|| {
             Failure::Benchmarks(format!(
                 "there is no pvf-bench beside pvf or in the checkout. Build it in the repository's folder bench/ with\n  \

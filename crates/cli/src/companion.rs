@@ -7,12 +7,15 @@ use std::path::{Path, PathBuf};
 /// folder `bench/` leaves it.
 ///
 /// # Errors
-/// What the variable names, if that is no file.
-pub fn find(name: &str, variable: &str) -> Result<Option<PathBuf>, PathBuf> {
+/// The variable names what is no file, in words.
+pub fn find(name: &str, variable: &str) -> Result<Option<PathBuf>, String> {
     if let Some(named) = env::var_os(variable).map(PathBuf::from) {
         return match named.is_file() {
             true => Ok(Some(named)),
-            false => Err(named),
+            false => Err(format!(
+                "{variable} names {}, which is no file",
+                named.display()
+            )),
         };
     }
     let checkout = Path::new(env!("CARGO_MANIFEST_DIR"))
