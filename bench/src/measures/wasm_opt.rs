@@ -1,5 +1,5 @@
-//! What Binaryen's `wasm-opt` changes: real blobs as they are, after inlining of small functions alone, and after `-O2` and `-O3`, with only WebAssembly
-//! 1.0 allowed; sizes, compilation, execution of candidates.
+//! What Binaryen's `wasm-opt` changes: real blobs as they are, after inlining of small functions alone, and after
+//! `-O2` and `-O3`, with only WebAssembly 1.0 allowed; sizes, compilation, execution of candidates.
 
 use crate::corpus::{self, Blob, Expected};
 use crate::engine::Ended;

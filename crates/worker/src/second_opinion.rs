@@ -33,7 +33,7 @@ mod rule;
 mod execution;
 mod preparation;
 
-pub use installed::{InstalledError, PRIMARY_FILE, Primary, primary};
+pub use installed::{InstalledError, PRIMARY_FILE, primary};
 
 use crate::command_line::ALONE;
 use crate::security::Machine;
@@ -41,7 +41,7 @@ use engine::Engine;
 use place::{Place, PlaceError};
 use pvf_worker_process::{Launch, ProcessError};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Why two engines cannot be asked.
 #[derive(Debug, thiserror::Error)]
@@ -69,13 +69,13 @@ pub struct Engines {
 }
 
 impl Engines {
-    /// Starts the primary worker; the second one is started when it is needed. `directory` is that of this worker. The process moves
+    /// Starts the primary worker, which is this program; the second one is started when it is needed. `directory` is that of this worker. The process moves
     /// into new namespaces.
     ///
     /// # Errors
     /// [`SecondOpinionError`].
     pub fn new(
-        primary: Primary,
+        primary: PathBuf,
         command: &'static str,
         directory: &Path,
         node_version: Option<String>,
@@ -85,7 +85,7 @@ impl Engines {
         let launch = Launch {
             node_version,
             log: std::env::var_os("RUST_LOG").unwrap_or_default(),
-            ..Launch::new(primary.program, command, machine.status)
+            ..Launch::new(primary, command, machine.status)
         };
         let own = std::env::current_exe().map_err(SecondOpinionError::Own)?;
         let alone = Launch {

@@ -7,13 +7,6 @@ use std::path::{Path, PathBuf};
 /// Name of the file beside this program. Its text is the directory of the primary workers.
 pub const PRIMARY_FILE: &str = "polkadot-worker.primary";
 
-/// A primary worker that is installed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Primary {
-    /// The program.
-    pub program: PathBuf,
-}
-
 /// Why what is installed is of no use.
 #[derive(Debug, thiserror::Error)]
 pub enum InstalledError {
@@ -53,11 +46,11 @@ pub enum InstalledError {
     },
 }
 
-/// The primary worker for a command (`prepare-worker`, `execute-worker`), if one is installed.
+/// The program of the primary worker for a command (`prepare-worker`, `execute-worker`), if one is installed.
 ///
 /// # Errors
 /// [`InstalledError`].
-pub fn primary(command: &str) -> Result<Option<Primary>, InstalledError> {
+pub fn primary(command: &str) -> Result<Option<PathBuf>, InstalledError> {
     let own = std::env::current_exe().ok();
     match own.as_deref().and_then(Path::parent) {
         Some(directory) => installed_in(directory, command),
@@ -65,7 +58,7 @@ pub fn primary(command: &str) -> Result<Option<Primary>, InstalledError> {
     }
 }
 
-fn installed_in(own: &Path, command: &str) -> Result<Option<Primary>, InstalledError> {
+fn installed_in(own: &Path, command: &str) -> Result<Option<PathBuf>, InstalledError> {
     let path = own.join(PRIMARY_FILE);
     let text = match fs::read_to_string(&path) {
         Ok(text) => text,
@@ -82,7 +75,7 @@ fn installed_in(own: &Path, command: &str) -> Result<Option<Primary>, InstalledE
     }
     let program = directory.join(format!("polkadot-{command}"));
     match fs::metadata(&program) {
-        Ok(_) => Ok(Some(Primary { program })),
+        Ok(_) => Ok(Some(program)),
         Err(source) => Err(InstalledError::Missing {
             path,
             program,
@@ -111,7 +104,7 @@ mod tests {
         assert!(matches!(installed(), Err(InstalledError::Missing { .. })));
         let program = other.join("polkadot-execute-worker");
         fs::write(&program, "").unwrap();
-        assert_eq!(installed().unwrap(), Some(Primary { program }));
+        assert_eq!(installed().unwrap(), Some(program));
         name(Path::new("other"));
         assert!(matches!(installed(), Err(InstalledError::Relative { .. })));
         name(Path::new(""));

@@ -19,11 +19,15 @@ impl Engines {
     /// The connection's.
     pub fn prepare(&mut self, host: &mut UnixStream) -> Result<(), frame::FrameError> {
         prepare::converse(host, |request| {
-            let (success, primary) = prepare_with(&mut self.primary, &request)??;
+            let (success, primary) = prepare_with(&mut self.primary, &request)?;
             let second = match prepare_with(&mut self.second, &request) {
-                Ok(Ok((_, part))) => Some(part),
-                Ok(Err(error)) => no_second(&error),
-                Err(error) => no_second(&error),
+                Ok((_, part)) => Some(part),
+                Err(error) => {
+                    log::warn!(
+                        "there will be no second opinion on candidates of this code: {error}"
+                    );
+                    None
+                }
             };
             let artifact = Pair { primary, second }.to_bytes();
             let written = self.place.write_for_host(ARTIFACT_FILE);
@@ -38,54 +42,34 @@ impl Engines {
     }
 }
 
-/// Has one engine prepare.
+/// Has one engine prepare. If its worker is lost, so is the job.
 fn prepare_with(
     engine: &mut Engine,
     request: &PrepareRequest,
-) -> Result<Result<(PrepareWorkerSuccess, Part), PrepareError>, Lost> {
-    engine.start().map_err(Lost)?;
+) -> Result<(PrepareWorkerSuccess, Part), PrepareError> {
+    engine.start().map_err(lost)?;
     let file = engine.file(ARTIFACT_FILE);
-    let prepared = fs::write(&file, []).map_err(failed);
-    if let Err(error) = prepared {
-        return Ok(Err(error));
-    }
+    fs::write(&file, []).map_err(failed)?;
     let response: PrepareResponse = engine
         .ask(
             request,
             PREPARE_ANSWER_BYTES,
             patience(request.prep_timeout),
         )
-        .map_err(Lost)?;
-    Ok(response.and_then(|success| {
-        let artifact = fs::read(&file).map_err(failed)?;
-        let checksum = success.checksum;
-        Ok((success, Part { checksum, artifact }))
-    }))
+        .map_err(lost)?;
+    let success = response?;
+    let artifact = fs::read(&file).map_err(failed)?;
+    let checksum = success.checksum;
+    Ok((success, Part { checksum, artifact }))
 }
 
-/// An engine's worker is gone, and with it the job.
-struct Lost(ProcessError);
-
-impl std::fmt::Display for Lost {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl From<Lost> for PrepareError {
-    fn from(lost: Lost) -> Self {
-        Self::JobDied {
-            err: lost.to_string(),
-            job_pid: 0,
-        }
+fn lost(error: ProcessError) -> PrepareError {
+    PrepareError::JobDied {
+        err: error.to_string(),
+        job_pid: 0,
     }
 }
 
 fn failed(error: io::Error) -> PrepareError {
     PrepareError::IoErr(error.to_string())
-}
-
-fn no_second(why: &dyn std::fmt::Display) -> Option<Part> {
-    log::warn!("there will be no second opinion on candidates of this code: {why}");
-    None
 }
