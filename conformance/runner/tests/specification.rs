@@ -1,38 +1,54 @@
 //! `spec/check` notices when a rule loses its vectors.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::{fs, io};
 
 /// What the check reads, copied, so that it can be made wrong.
 fn copied(to: &Path) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let tracked = Command::new("git")
-        .args([
-            "ls-files",
-            "-z",
-            "--cached",
-            "spec",
-            "crates",
-            "conformance",
-            "bench",
-            "fuzz",
-            "docs",
-            "fixtures",
-        ])
-        .args(["README.md", "CONTRIBUTING.md"])
-        .current_dir(&root)
-        .output()
-        .expect("git lists the repository");
-    let names = String::from_utf8(tracked.stdout).expect("names are UTF-8");
-    for name in names
-        .split_terminator('\0')
-        .filter(|name| root.join(name).is_file())
-    {
-        let target = to.join(name);
-        fs::create_dir_all(target.parent().expect("a file is in a folder")).expect("a folder");
-        fs::copy(root.join(name), target).expect("a copy");
+    for folder in [
+        "spec",
+        "crates",
+        "conformance",
+        "bench",
+        "fuzz",
+        "docs",
+        "fixtures",
+    ] {
+        copy(&root.join(folder), &to.join(folder)).expect(folder);
     }
+    for file in ["README.md", "CONTRIBUTING.md"] {
+        fs::copy(root.join(file), to.join(file)).expect(file);
+    }
+}
+
+/// Copies a folder without what was built there, which cargo marks.
+fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let kind = entry.file_type()?;
+        let target = to.join(entry.file_name());
+        if kind.is_dir() && !entry.path().join("CACHEDIR.TAG").exists() {
+            copy(&entry.path(), &target)?;
+        } else if kind.is_file() {
+            fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether python3 is here, which not everybody has. With `PVF_REQUIRE_TOOLS` set, as in CI, it has to be.
+fn has_python() -> bool {
+    let found = Command::new("python3").arg("--version").output();
+    let found = found.is_ok_and(|output| output.status.success());
+    let required = std::env::var_os("PVF_REQUIRE_TOOLS").is_some();
+    assert!(found || !required, "there is no python3");
+    if !found {
+        eprintln!("not tested: there is no python3");
+    }
+    found
 }
 
 fn check(root: &Path, arguments: &[&str]) -> Output {
@@ -45,6 +61,9 @@ fn check(root: &Path, arguments: &[&str]) -> Output {
 
 #[test]
 fn a_rule_without_a_vector_fails_the_check() {
+    if !has_python() {
+        return;
+    }
     let root = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("specification");
     let _ = fs::remove_dir_all(&root);
     copied(&root);
