@@ -40,6 +40,10 @@ pub struct CompileOptions {
     pub loop_idioms: bool,
     /// Threads to use; the artifact does not depend on it.
     pub threads: NonZeroUsize,
+    /// Bytes of bodies that make a chunk, for tests: with 1, every function is one. What code does never depends on
+    /// it, but where functions lie does.
+    #[doc(hidden)]
+    pub chunk_bytes: u32,
 }
 
 impl CompileOptions {
@@ -53,6 +57,7 @@ impl CompileOptions {
             native_stack: NativeStack::default(),
             loop_idioms: true,
             threads: NonZeroUsize::MIN,
+            chunk_bytes: CHUNK_BYTES,
         }
     }
 }
@@ -192,14 +197,14 @@ fn generate_all<M: MacroAssembler>(
 }
 
 /// Borders of the chunks, as ranges of functions.
-fn chunk_bodies(parsed: &ParsedModule<'_>) -> Vec<Range<u32>> {
+fn chunk_bodies(parsed: &ParsedModule<'_>, chunk_bytes: u32) -> Vec<Range<u32>> {
     let mut bytes = 0;
     let mut chunks = Vec::new();
     let defined = parsed.defined();
     let (mut start, end) = (defined.start, defined.end);
     for function in defined {
         bytes += parsed.info.functions[function as usize].body_bytes;
-        if bytes >= CHUNK_BYTES || function + 1 == end {
+        if bytes >= chunk_bytes || function + 1 == end {
             chunks.push(start..function + 1);
             (start, bytes) = (function + 1, 0);
         }
@@ -213,7 +218,7 @@ fn generate_chunks<M: MacroAssembler>(
     mapped: bool,
     reach: Reach,
 ) -> Result<Vec<Chunk>, CompileError> {
-    let chunks = chunk_bodies(context.module);
+    let chunks = chunk_bodies(context.module, options.chunk_bytes);
     let next = AtomicUsize::new(0);
     let worker = || {
         let mut done = Vec::new();

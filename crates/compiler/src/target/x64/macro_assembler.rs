@@ -57,6 +57,8 @@ impl MacroAssembler for X64 {
     }
 
     fn take(&mut self) -> Result<MachineCode, pvf_assembler::FinishError> {
+        // Offsets begin anew.
+        self.zero_flag = None;
         self.asm.finish()?;
         Ok(self.record.take(self.asm.take_code()))
     }
@@ -68,6 +70,7 @@ impl MacroAssembler for X64 {
     }
 
     fn begin_function(&mut self) -> u32 {
+        self.zero_flag = None;
         self.asm.align(16);
         self.asm.offset()
     }
@@ -84,7 +87,7 @@ impl MacroAssembler for X64 {
             self.asm
                 .alu_rm(Alu::Cmp, Size::S64, Gpr::Rsp, context(context::STACK_LOW));
             self.asm.jcc(Cond::B, slow);
-            self.asm.bind(resume);
+            self.bind(resume);
             self.later(Late::StackGrowth {
                 label: slow,
                 resume,
