@@ -11,7 +11,9 @@ use std::ops::{Deref, DerefMut};
 
 /// The code of one function, with what is known at its end. Nothing is known where it begins.
 pub(super) struct Code<'m> {
-    asm: &'m mut Assembler,
+    /// Taken from its home, since it is used all the time.
+    asm: Assembler,
+    home: &'m mut Assembler,
     /// Constants in registers.
     pub(super) held: Held,
     /// Sums of base and index in registers.
@@ -20,9 +22,10 @@ pub(super) struct Code<'m> {
 
 impl<'m> Code<'m> {
     /// Goes on with the assembler's code, of which nothing is known.
-    pub(super) fn new(asm: &'m mut Assembler) -> Self {
+    pub(super) fn new(home: &'m mut Assembler) -> Self {
         Self {
-            asm,
+            asm: std::mem::take(home),
+            home,
             held: Held::default(),
             sums: Sums::default(),
         }
@@ -61,18 +64,24 @@ impl<'m> Code<'m> {
     }
 }
 
+impl Drop for Code<'_> {
+    fn drop(&mut self) {
+        std::mem::swap(self.home, &mut self.asm);
+    }
+}
+
 impl Deref for Code<'_> {
     type Target = Instructions;
 
     #[inline(always)]
     fn deref(&self) -> &Instructions {
-        self.asm
+        &self.asm
     }
 }
 
 impl DerefMut for Code<'_> {
     #[inline(always)]
     fn deref_mut(&mut self) -> &mut Instructions {
-        self.asm
+        &mut self.asm
     }
 }

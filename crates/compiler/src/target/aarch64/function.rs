@@ -31,7 +31,9 @@ impl<'m> Function<'m> {
     #[inline]
     pub(super) fn begin(&mut self) -> &mut Emitter<'m> {
         self.emitter.settle();
-        self.begin_with().1
+        self.last_use = RegSet::default();
+        self.emitter.asm.keep_in_range(OPERATION_BYTES);
+        &mut self.emitter
     }
 
     /// Begins an operation that makes up for what waits itself.

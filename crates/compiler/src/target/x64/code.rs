@@ -9,7 +9,9 @@ use std::ops::{Deref, DerefMut};
 
 /// The code of one function, with what is known at its end. Nothing is known where it begins.
 pub(super) struct Code<'m> {
-    asm: &'m mut Assembler,
+    /// Taken from its home, since it is used all the time.
+    asm: Assembler,
+    home: &'m mut Assembler,
     zero: Option<ZeroFlag>,
     /// How many times the flags had been written where the last label is.
     #[cfg(debug_assertions)]
@@ -27,11 +29,12 @@ struct ZeroFlag {
 
 impl<'m> Code<'m> {
     /// Goes on with the assembler's code, of which nothing is known.
-    pub(super) fn new(asm: &'m mut Assembler) -> Self {
+    pub(super) fn new(home: &'m mut Assembler) -> Self {
         Self {
             #[cfg(debug_assertions)]
-            written_before_label: asm.flag_trace().count(),
-            asm,
+            written_before_label: home.flag_trace().count(),
+            asm: std::mem::take(home),
+            home,
             zero: None,
         }
     }
@@ -103,19 +106,25 @@ impl<'m> Code<'m> {
     }
 }
 
+impl Drop for Code<'_> {
+    fn drop(&mut self) {
+        std::mem::swap(self.home, &mut self.asm);
+    }
+}
+
 impl Deref for Code<'_> {
     type Target = Instructions;
 
     #[inline(always)]
     fn deref(&self) -> &Instructions {
-        self.asm
+        &self.asm
     }
 }
 
 impl DerefMut for Code<'_> {
     #[inline(always)]
     fn deref_mut(&mut self) -> &mut Instructions {
-        self.asm
+        &mut self.asm
     }
 }
 
