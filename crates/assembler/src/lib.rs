@@ -6,6 +6,10 @@
 //! method's documentation); what depends on where the code ends up, such as the
 //! reach of a short jump, is always checked and reported by `finish`.
 //!
+//! Each assembler lends out its [instructions](x64::Instructions) without the right to bind
+//! labels, so that a compiler can keep what it knows of the machine's state in one
+//! place with that right.
+//!
 //! [`x64`] is the x86-64 assembler, for x86-64-v3 and later; [`aarch64`] the
 //! aarch64 assembler, for Armv8.0 and later.
 //!
@@ -52,7 +56,11 @@
 
 pub mod aarch64;
 mod buffer;
+#[cfg(debug_assertions)]
+mod flags;
 mod label;
 pub mod x64;
 
+#[cfg(debug_assertions)]
+pub use flags::FlagTrace;
 pub use label::{FinishError, Label};

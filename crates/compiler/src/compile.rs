@@ -12,7 +12,9 @@ use crate::generate::{
 };
 use crate::module::{self, ParsedModule};
 use crate::target::aarch64::Aarch64;
-use crate::target::masm::{BlockOperation, CallFixup, MachineCode, MacroAssembler, Reach, Table};
+use crate::target::masm::{
+    BlockOperation, CallFixup, Machine, MachineCode, MacroAssembler, Reach, Table,
+};
 use crate::target::x64::X64;
 use crate::{CompileError, Target};
 use pvf_metering::Costs;
@@ -40,6 +42,10 @@ pub struct CompileOptions {
     pub loop_idioms: bool,
     /// Threads to use; the artifact does not depend on it.
     pub threads: NonZeroUsize,
+    /// Bytes of bodies that make a chunk, for tests: with 1, every function is one. What code does never depends on
+    /// it, but where functions lie does.
+    #[doc(hidden)]
+    pub chunk_bytes: u32,
 }
 
 impl CompileOptions {
@@ -53,6 +59,7 @@ impl CompileOptions {
             native_stack: NativeStack::default(),
             loop_idioms: true,
             threads: NonZeroUsize::MIN,
+            chunk_bytes: CHUNK_BYTES,
         }
     }
 }
@@ -133,7 +140,7 @@ struct Chunk {
     functions: Vec<GeneratedFunction>,
 }
 
-fn compile_for<M: MacroAssembler>(
+fn compile_for<M: Machine>(
     parsed: ParsedModule<'_>,
     options: &CompileOptions,
     mapped: bool,
@@ -165,7 +172,7 @@ fn code_bytes(chunks: &[Chunk], stubs: &Stubs) -> usize {
     pieces.map(|code| code.code.len() + CODE_ALIGNMENT).sum()
 }
 
-fn generate_all<M: MacroAssembler>(
+fn generate_all<M: Machine>(
     parsed: &ParsedModule<'_>,
     options: &CompileOptions,
     mapped: bool,
@@ -192,14 +199,14 @@ fn generate_all<M: MacroAssembler>(
 }
 
 /// Borders of the chunks, as ranges of functions.
-fn chunk_bodies(parsed: &ParsedModule<'_>) -> Vec<Range<u32>> {
+fn chunk_bodies(parsed: &ParsedModule<'_>, chunk_bytes: u32) -> Vec<Range<u32>> {
     let mut bytes = 0;
     let mut chunks = Vec::new();
     let defined = parsed.defined();
     let (mut start, end) = (defined.start, defined.end);
     for function in defined {
         bytes += parsed.info.functions[function as usize].body_bytes;
-        if bytes >= CHUNK_BYTES || function + 1 == end {
+        if bytes >= chunk_bytes || function + 1 == end {
             chunks.push(start..function + 1);
             (start, bytes) = (function + 1, 0);
         }
@@ -207,13 +214,13 @@ fn chunk_bodies(parsed: &ParsedModule<'_>) -> Vec<Range<u32>> {
     chunks
 }
 
-fn generate_chunks<M: MacroAssembler>(
+fn generate_chunks<M: Machine>(
     context: &ModuleContext<'_>,
     options: &CompileOptions,
     mapped: bool,
     reach: Reach,
 ) -> Result<Vec<Chunk>, CompileError> {
-    let chunks = chunk_bodies(context.module);
+    let chunks = chunk_bodies(context.module, options.chunk_bytes);
     let next = AtomicUsize::new(0);
     let worker = || {
         let mut done = Vec::new();
@@ -221,7 +228,13 @@ fn generate_chunks<M: MacroAssembler>(
         while let index = next.fetch_add(1, Ordering::Relaxed)
             && let Some(chunk) = chunks.get(index)
         {
-            done.push((index, generator.generate(context, chunk.clone(), options)));
+            let result = generator.generate(context, chunk.clone(), options);
+            let failed = result.is_err();
+            done.push((index, result));
+            if failed {
+                // The first chunk that fails is this one or one that somebody has begun before.
+                break;
+            }
         }
         done
     };
@@ -246,20 +259,20 @@ struct ChunkGenerator<M> {
     analyser: Analyser,
     analysis: Analysis,
     generator: GeneratorState,
-    masm: M,
+    machine: M,
 }
 
-impl<M: MacroAssembler> ChunkGenerator<M> {
+impl<M: Machine> ChunkGenerator<M> {
     fn new(options: &CompileOptions, mapped: bool, reach: Reach) -> Self {
-        let mut masm = M::new(options, reach);
+        let mut machine = M::new(options, reach);
         if mapped {
-            masm.record_code_map();
+            machine.record_code_map();
         }
         Self {
             analyser: Analyser::default(),
             analysis: Analysis::default(),
             generator: GeneratorState::default(),
-            masm,
+            machine,
         }
     }
 
@@ -279,13 +292,16 @@ impl<M: MacroAssembler> ChunkGenerator<M> {
                 .run(context.module, body, options, &mut self.analysis)?;
             functions.push(generate(
                 &mut self.generator,
-                &mut self.masm,
+                &mut self.machine,
                 context,
                 function,
                 &mut self.analysis,
             ));
         }
-        let code = self.masm.take().map_err(|_| CompileError::CodeTooLarge)?;
+        let code = self
+            .machine
+            .take()
+            .map_err(|_| CompileError::CodeTooLarge)?;
         Ok(Chunk {
             code,
             first: chunk.start,
@@ -316,12 +332,14 @@ fn entered(module: &ParsedModule<'_>) -> Vec<bool> {
 }
 
 impl Stubs {
-    fn generate<M: MacroAssembler>(
+    fn generate<M: Machine>(
         context: &ModuleContext<'_>,
         options: &CompileOptions,
     ) -> Result<Self, CompileError> {
         let info = &context.module.info;
-        let mut masm = M::new(options, Reach::Near);
+        let mut machine = M::new(options, Reach::Near);
+        let registers = machine.registers();
+        let mut masm = machine.begin_function(0);
         let mut gates = vec![None; info.signatures.len()];
         let imported = &info.functions[..info.imported_functions as usize];
         let hosts = (0..)
@@ -347,7 +365,7 @@ impl Stubs {
             .map(|builtin| {
                 let gate = masm.new_label();
                 let stub = masm.host_stub(BUILTIN_FLAG | builtin as u32, gate);
-                masm.host_gate(gate, &builtin_convention(builtin, masm.registers()));
+                masm.host_gate(gate, &builtin_convention(builtin, registers));
                 stub
             })
             .collect::<Vec<_>>();
@@ -359,7 +377,8 @@ impl Stubs {
                 entered.then(|| masm.entry_stub(context.convention(signature)))
             })
             .collect();
-        let code = masm.take().map_err(|_| CompileError::CodeTooLarge)?;
+        masm.finish_function();
+        let code = machine.take().map_err(|_| CompileError::CodeTooLarge)?;
         Ok(Self {
             code,
             hosts,
@@ -371,7 +390,7 @@ impl Stubs {
 
 /// Lays all pieces of code one after the other, and says in the module where its functions and stubs are. Each piece
 /// is freed when it has been laid.
-fn link<M: MacroAssembler>(
+fn link<M: Machine>(
     info: &mut ModuleInfo,
     chunks: Vec<Chunk>,
     stubs: Stubs,
@@ -431,7 +450,7 @@ struct Linked {
 impl Linked {
     /// Adds the piece that begins at an offset, of code that will have so many bytes. `target` tells where the function
     /// of a call is.
-    fn add<M: MacroAssembler>(
+    fn add<M: Machine>(
         &mut self,
         start: u32,
         mut piece: MachineCode,

@@ -25,7 +25,7 @@ use crate::analysis::{Analysis, LabelId, TRACKED_LOCALS};
 use crate::artifact::FuncType;
 use crate::instruction::{BlockSignature, Instruction, Instructions};
 use crate::module::ParsedModule;
-use crate::target::masm::{Convention, MacroAssembler, Registers, Table};
+use crate::target::masm::{Convention, Machine, MacroAssembler, Registers, Table};
 use labels::{OpenLabels, Store};
 use moves::{Origin, ParallelMove};
 use operators::is_condition;
@@ -131,9 +131,9 @@ enum FrameKind {
 }
 
 /// Generates one function.
-pub(crate) fn generate<M: MacroAssembler>(
+pub(crate) fn generate<M: Machine>(
     buffers: &mut GeneratorState,
-    masm: &mut M,
+    machine: &mut M,
     context: &ModuleContext<'_>,
     function: u32,
     analysis: &mut Analysis,
@@ -141,7 +141,7 @@ pub(crate) fn generate<M: MacroAssembler>(
     let mut instructions = analysis.code.take_instructions();
     let function = generate_from(
         buffers,
-        masm,
+        machine,
         context,
         function,
         analysis,
@@ -151,9 +151,9 @@ pub(crate) fn generate<M: MacroAssembler>(
     function
 }
 
-fn generate_from<M: MacroAssembler>(
+fn generate_from<M: Machine>(
     buffers: &mut GeneratorState,
-    masm: &mut M,
+    machine: &mut M,
     context: &ModuleContext<'_>,
     function: u32,
     analysis: &Analysis,
@@ -163,9 +163,12 @@ fn generate_from<M: MacroAssembler>(
     let signature = info.functions[function as usize].signature;
     let declared = analysis.locals.count() - analysis.params;
     let tracked = analysis.locals.tracked();
+    let registers = machine.registers();
+    let mut masm = machine.begin_function(info.functions[function as usize].body_offset);
+    let start = masm.offset();
     let mut generator = Generator {
-        registers: masm.registers(),
-        masm,
+        registers,
+        masm: &mut masm,
         context,
         analysis,
         state: &mut buffers.state,
@@ -184,9 +187,7 @@ fn generate_from<M: MacroAssembler>(
         tables: 0,
         all_tracked: LocalSet::first(tracked),
     };
-    let body_offset = info.functions[function as usize].body_offset;
-    generator.masm.set_wasm_offset(body_offset);
-    let start = generator.begin(context.convention(signature), tracked);
+    generator.begin(context.convention(signature), tracked);
     while let Some(placed) = generator.rest.advance(&analysis.code) {
         let instruction = placed.instruction;
         let offset = generator.rest.offset();
@@ -196,24 +197,23 @@ fn generate_from<M: MacroAssembler>(
         }
         generator.instruction(instruction);
     }
-    generator.masm.finish_function();
+    let frame_bytes = generator.frame_bytes;
     GeneratedFunction {
         start,
-        end: generator.masm.offset(),
-        frame_bytes: generator.frame_bytes,
+        end: masm.finish_function(),
+        frame_bytes,
         logical_cost: analysis.logical_cost.unwrap_or_default(),
     }
 }
 
 impl<M: MacroAssembler> Generator<'_, M> {
     /// The prologue, and where parameters and locals are behind it.
-    fn begin(&mut self, convention: &Convention, tracked: u32) -> u32 {
+    fn begin(&mut self, convention: &Convention, tracked: u32) {
         self.state.reset(self.registers.all(), tracked as usize);
         self.state
             .operands
             .reserve(self.analysis.max_height as usize);
         self.frames.clear();
-        let start = self.masm.begin_function();
         if let Some(cost) = self.analysis.logical_cost {
             self.masm.enter_logical_stack(cost, self.analysis.is_leaf);
         }
@@ -243,7 +243,6 @@ impl<M: MacroAssembler> Generator<'_, M> {
             self.masm.zero_slots(from, to + SLOT_BYTES as u32);
         }
         self.begin_body();
-        start
     }
 
     /// Charges for the metered block that begins with the instruction at this offset, if one does.

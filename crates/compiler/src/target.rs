@@ -1,9 +1,12 @@
 //! The instruction sets code can be made for.
 
 pub(crate) mod aarch64;
+#[cfg(debug_assertions)]
+mod checked;
 pub(crate) mod masm;
 mod range;
 mod record;
+mod watched;
 pub(crate) mod x64;
 
 use serde::{Deserialize, Serialize};

@@ -2,7 +2,7 @@
 //! hints.
 
 use super::reach::Field;
-use super::{Assembler, Barrier, BranchTarget, Cond, Gpr, Label, Size, SystemRegister};
+use super::{Barrier, BranchTarget, Cond, Gpr, Instructions, Label, Size, SystemRegister};
 
 /// `b` with a distance of 0.
 pub(super) const B: u32 = 0x1400_0000;
@@ -15,7 +15,7 @@ const NOT_ZERO: u32 = 1 << 24;
 /// A `b` or `bl` with the distance replaced by `distance` bytes, counted from
 /// the instruction's start; `None` if it is no multiple of four within 128 MB.
 ///
-/// For what links pieces of code: see [`Assembler::bl_placeholder`].
+/// For what links pieces of code: see [`Instructions::bl_placeholder`].
 pub const fn with_branch_distance(instruction: u32, distance: i64) -> Option<u32> {
     if distance as i32 as i64 != distance {
         return None;
@@ -29,8 +29,8 @@ pub const fn with_branch_distance(instruction: u32, distance: i64) -> Option<u32
 /// Branches. Those to a label reach 128 MB (`b`, `bl`), 1 MB (`b_cond`, `cbz`,
 /// `cbnz`) or 32 KB (`tbz`, `tbnz`). One back to a label out of reach becomes
 /// two instructions, the inverted branch over a `b`; one forwards is helped by
-/// an island, where [`keep_in_range`](Assembler::keep_in_range) allows it.
-impl Assembler {
+/// an island, where [`keep_in_range`](Instructions::keep_in_range) allows it.
+impl Instructions {
     /// `b label`
     #[inline]
     pub fn b(&mut self, label: Label) {
@@ -159,7 +159,7 @@ impl Assembler {
     }
 
     /// `adr dst, label`: the address of a label within 1 MB. No island helps
-    /// one out of reach: it is an error of [`finish`](Self::finish).
+    /// one out of reach: it is an error of [`finish`](super::Assembler::finish).
     #[inline]
     pub fn adr(&mut self, dst: Gpr, label: Label) {
         self.put_with_label(0x1000_0000 | dst.or_zr(), Field::Adr21, label);
@@ -173,7 +173,7 @@ const fn tested_bit(bit: u32) -> u32 {
 }
 
 /// Traps, hints, barriers and system registers.
-impl Assembler {
+impl Instructions {
     /// `brk #imm`: a breakpoint.
     #[inline]
     pub fn brk(&mut self, imm: u16) {

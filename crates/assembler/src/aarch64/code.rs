@@ -3,14 +3,22 @@
 use super::pool::Pool;
 use super::reach::Pending;
 use crate::buffer::CodeBuffer;
+#[cfg(debug_assertions)]
+use crate::flags::FlagTrace;
 use crate::label::{FinishError, Label, Labels};
+use std::ops::{Deref, DerefMut};
 
-/// Emits aarch64 machine code.
+/// Emits aarch64 machine code: [`Instructions`], the labels between them, and the code as a whole.
 ///
 /// Offsets are in bytes from the start of the code. [`finish`](Self::finish)
 /// must succeed before the code is used.
 #[derive(Clone, Debug, Default)]
-pub struct Assembler {
+pub struct Assembler(Instructions);
+
+/// What can be asked of an [`Assembler`] between two labels. Whoever is lent only this can emit any instruction, but
+/// cannot bind a label: control comes from nowhere else without the lender's knowledge.
+#[derive(Clone, Debug, Default)]
+pub struct Instructions {
     pub(super) buffer: CodeBuffer,
     pub(super) labels: Labels,
     /// The instructions that wait for their labels.
@@ -21,6 +29,24 @@ pub struct Assembler {
     differences: Vec<Difference>,
     /// The first thing that went wrong, for `finish` to report.
     pub(super) error: Option<FinishError>,
+    #[cfg(debug_assertions)]
+    flags: FlagTrace,
+}
+
+impl Deref for Assembler {
+    type Target = Instructions;
+
+    #[inline(always)]
+    fn deref(&self) -> &Instructions {
+        &self.0
+    }
+}
+
+impl DerefMut for Assembler {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut Instructions {
+        &mut self.0
+    }
 }
 
 /// The field at `at`: target minus base.
@@ -42,10 +68,10 @@ impl Assembler {
 
     /// An assembler with room for `bytes` bytes of code.
     pub fn with_capacity(bytes: usize) -> Self {
-        Self {
+        Self(Instructions {
             buffer: CodeBuffer::with_capacity(bytes),
-            ..Self::default()
-        }
+            ..Instructions::default()
+        })
     }
 
     /// Forgets code and labels and keeps the allocations.
@@ -56,13 +82,8 @@ impl Assembler {
         self.pool.clear();
         self.differences.clear();
         self.error = None;
-    }
-
-    /// Bytes emitted so far.
-    #[inline(always)]
-    pub fn offset(&self) -> u32 {
-        // Longer code is refused by `finish`.
-        self.buffer.len() as u32
+        #[cfg(debug_assertions)]
+        self.flags.clear();
     }
 
     /// The code so far.
@@ -73,7 +94,7 @@ impl Assembler {
 
     /// The code, without the assembler.
     pub fn into_code(self) -> Vec<u8> {
-        self.buffer.into_bytes()
+        self.0.buffer.into_bytes()
     }
 
     /// The code, after which the assembler is as [`clear`](Self::clear)ed. Much code is handed over where it is, and
@@ -102,6 +123,62 @@ impl Assembler {
         self.buffer.put_slice(data);
     }
 
+    /// Binds `label` to the current offset, once.
+    #[inline]
+    pub fn bind(&mut self, label: Label) {
+        self.bind_here(label);
+    }
+
+    /// Resolves every reference to a label. The code is complete afterwards.
+    /// Constants that were not emitted yet go to its end.
+    ///
+    /// # Errors
+    /// The first label that is unbound, bound twice or out of reach.
+    pub fn finish(&mut self) -> Result<(), FinishError> {
+        self.flush_pool();
+        if let Some(error) = self.error {
+            return Err(error);
+        }
+        if let Some((label, at)) = self.pending.first() {
+            return Err(FinishError::UnboundLabel { label, at });
+        }
+        if self.buffer.len() > i32::MAX as usize {
+            return Err(FinishError::CodeTooLarge {
+                bytes: self.buffer.len(),
+            });
+        }
+        let Instructions {
+            buffer,
+            labels,
+            differences,
+            ..
+        } = &mut self.0;
+        for &Difference { at, target, base } in &*differences {
+            let difference = labels
+                .known(target, at)?
+                .wrapping_sub(labels.known(base, at)?);
+            buffer.patch_u32(at, difference);
+        }
+        differences.clear();
+        Ok(())
+    }
+}
+
+/// The place in the code.
+impl Instructions {
+    /// What has been emitted that writes the flags.
+    #[cfg(debug_assertions)]
+    pub fn flag_trace(&self) -> FlagTrace {
+        self.flags
+    }
+
+    /// Bytes emitted so far.
+    #[inline(always)]
+    pub fn offset(&self) -> u32 {
+        // Longer code is refused by `finish`.
+        self.buffer.len() as u32
+    }
+
     /// Fills up to the next multiple of `to` bytes, with no-operations; up to
     /// the next multiple of four, if data has left it, with zeros.
     pub fn align(&mut self, to: u32) {
@@ -123,21 +200,19 @@ impl Assembler {
     #[inline(always)]
     pub(super) fn put(&mut self, instruction: u32) {
         self.buffer.put_word(instruction as u64, 4);
+        #[cfg(debug_assertions)]
+        if super::flags::writes_flags(instruction) {
+            let end = self.offset();
+            self.flags.write(end);
+        }
     }
 }
 
 /// Labels.
-impl Assembler {
-    /// A new label, not bound yet.
+impl Instructions {
+    /// Binds `label` to the current offset, once: a label of the caller's, or of a constant behind the code.
     #[inline]
-    pub fn new_label(&mut self) -> Label {
-        self.pending.add_label();
-        self.labels.create()
-    }
-
-    /// Binds `label` to the current offset, once.
-    #[inline]
-    pub fn bind(&mut self, label: Label) {
+    pub(super) fn bind_here(&mut self, label: Label) {
         let here = self.offset();
         if self.labels.bind(label, here) {
             self.fill_in(label, here);
@@ -146,6 +221,13 @@ impl Assembler {
             self.error
                 .get_or_insert(FinishError::BoundTwice { label, at: here });
         }
+    }
+
+    /// A new label, not bound yet.
+    #[inline]
+    pub fn new_label(&mut self) -> Label {
+        self.pending.add_label();
+        self.labels.create()
     }
 
     /// Whether `label` was bound.
@@ -168,35 +250,5 @@ impl Assembler {
             base,
         });
         self.put(0);
-    }
-
-    /// Resolves every reference to a label. The code is complete afterwards.
-    /// Constants that were not emitted yet go to its end.
-    ///
-    /// # Errors
-    /// The first label that is unbound, bound twice or out of reach.
-    pub fn finish(&mut self) -> Result<(), FinishError> {
-        self.flush_pool();
-        if let Some(error) = self.error {
-            return Err(error);
-        }
-        if let Some((label, at)) = self.pending.first() {
-            return Err(FinishError::UnboundLabel { label, at });
-        }
-        if self.buffer.len() > i32::MAX as usize {
-            return Err(FinishError::CodeTooLarge {
-                bytes: self.buffer.len(),
-            });
-        }
-        for &Difference { at, target, base } in &self.differences {
-            let offset_of = |label| {
-                let unbound = FinishError::UnboundLabel { label, at };
-                self.labels.offset(label).ok_or(unbound)
-            };
-            let difference = offset_of(target)?.wrapping_sub(offset_of(base)?);
-            self.buffer.patch_u32(at, difference);
-        }
-        self.differences.clear();
-        Ok(())
     }
 }

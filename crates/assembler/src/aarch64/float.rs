@@ -1,10 +1,10 @@
 //! Scalar floats. What is written to a vector register as a scalar zeroes the
 //! rest of it.
 
-use super::{Assembler, Cond, FOp, FSize, FUnary, FloatImm, Fpr, Gpr, Sign, Size};
+use super::{Cond, FOp, FSize, FUnary, FloatImm, Fpr, Gpr, Instructions, Sign, Size};
 
 /// Arithmetic and comparisons.
-impl Assembler {
+impl Instructions {
     /// `op dst, a, b`
     #[inline]
     pub fn fop(&mut self, op: FOp, size: FSize, dst: Fpr, a: Fpr, b: Fpr) {
@@ -49,7 +49,7 @@ impl Assembler {
 }
 
 /// Moves and conversions.
-impl Assembler {
+impl Instructions {
     /// `fmov dst, src`
     #[inline]
     pub fn fmov_ff(&mut self, size: FSize, dst: Fpr, src: Fpr) {

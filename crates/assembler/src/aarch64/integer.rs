@@ -1,6 +1,6 @@
 //! Integer arithmetic, logic, shifts and bit fields, and what depends on flags.
 
-use super::{Arith, Assembler, Cond, Extend, Gpr, Imm12, Logic, LogicalImm, Shift, Size};
+use super::{Arith, Cond, Extend, Gpr, Imm12, Instructions, Logic, LogicalImm, Shift, Size};
 
 /// The registers in their usual places: `Rd`, `Rn`, `Rm`, none of them `SP`.
 #[inline(always)]
@@ -15,7 +15,7 @@ const fn shift_amount(size: Size, amount: u32) -> u32 {
 }
 
 /// Arithmetic and comparisons.
-impl Assembler {
+impl Instructions {
     /// `op dst, a, #b`. `a` can be `SP`; so can `dst` if flags are not set,
     /// and else it can be `ZR`.
     #[inline]
@@ -134,7 +134,7 @@ const fn arith_dst(op: Arith, dst: Gpr) -> u32 {
 }
 
 /// Logic.
-impl Assembler {
+impl Instructions {
     /// `op dst, a, #b`, for `And`, `Orr`, `Eor` and `Ands`, at the size `b` is
     /// for. `dst` can be `SP`, if flags are not set, and else `ZR`.
     #[inline]
@@ -193,7 +193,7 @@ impl Assembler {
 }
 
 /// Shifts, bit fields and counts.
-impl Assembler {
+impl Instructions {
     /// `shift dst, a, b` (lslv, lsrv, asrv, rorv): the amount is `b` modulo the
     /// width.
     #[inline]
@@ -356,7 +356,7 @@ const fn turned(size: Size, lsb: u32) -> u32 {
 }
 
 /// Multiplication and division.
-impl Assembler {
+impl Instructions {
     /// `madd dst, a, b, c`: `c + a * b`
     #[inline]
     pub fn madd(&mut self, size: Size, dst: Gpr, a: Gpr, b: Gpr, c: Gpr) {
@@ -431,7 +431,7 @@ impl Assembler {
 }
 
 /// What depends on the flags.
-impl Assembler {
+impl Instructions {
     /// `csel dst, a, b, cond`: `cond ? a : b`
     #[inline]
     pub fn csel(&mut self, cond: Cond, size: Size, dst: Gpr, a: Gpr, b: Gpr) {

@@ -1,7 +1,7 @@
 //! Loads and stores.
 
 use super::reach::Field;
-use super::{Access, Assembler, FSize, Fpr, Gpr, Label, Mem, MemPair, Size};
+use super::{Access, FSize, Fpr, Gpr, Instructions, Label, Mem, MemPair, Size};
 
 /// The access of one general register.
 #[inline(always)]
@@ -34,7 +34,7 @@ const STORE: u32 = 0;
 const LOAD: u32 = 1;
 
 /// General registers.
-impl Assembler {
+impl Instructions {
     /// `ldr dst, [src]`: 4 or 8 bytes; 4 are zero-extended.
     #[inline]
     pub fn ldr(&mut self, size: Size, dst: Gpr, src: Mem) {
@@ -110,7 +110,7 @@ impl Assembler {
 
     /// `ldr dst, label`: 4 bytes, zero-extended, or 8, from a place in the code
     /// within 1 MB. No island helps one out of reach: it is an error of
-    /// [`finish`](Self::finish).
+    /// [`finish`](super::Assembler::finish).
     #[inline]
     pub fn ldr_label(&mut self, size: Size, dst: Gpr, src: Label) {
         let op = 0x1800_0000 | (size as u32) << 30;
@@ -119,7 +119,7 @@ impl Assembler {
 }
 
 /// Vector registers.
-impl Assembler {
+impl Instructions {
     /// `ldr dst, [src]`: a scalar; the rest of `dst` is zeroed.
     #[inline]
     pub fn ldr_f(&mut self, size: FSize, dst: Fpr, src: Mem) {

@@ -22,8 +22,8 @@
 //! - **Control**: `b`, `bl`, `b_cond`, `cbz`, `tbz`, `br`, `blr`, `ret`;
 //!   `bl_placeholder` with [`with_branch_distance`] for a linker.
 //! - **Constants**: `ldr_literal_d` and the like, from a pool behind the code
-//!   ([`flush_pool`](Assembler::flush_pool)).
-//! - **Far labels**: call [`keep_in_range`](Assembler::keep_in_range) at the
+//!   ([`flush_pool`](Instructions::flush_pool)).
+//! - **Far labels**: call [`keep_in_range`](Instructions::keep_in_range) at the
 //!   start of each group of instructions; see there.
 //!
 //! Destinations come first, as in the manual's syntax; in `str` and `stp` the
@@ -55,6 +55,8 @@
 
 mod branch;
 mod code;
+#[cfg(debug_assertions)]
+mod flags;
 mod float;
 mod immediates;
 mod integer;
@@ -71,7 +73,7 @@ mod vector;
 
 pub use crate::label::{FinishError, Label};
 pub use branch::with_branch_distance;
-pub use code::Assembler;
+pub use code::{Assembler, Instructions};
 pub use immediates::{FloatImm, Imm12, LogicalImm};
 pub use memory::{Access, Mem, MemPair};
 pub use operands::{

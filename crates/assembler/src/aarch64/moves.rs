@@ -1,9 +1,9 @@
 //! Moves between registers and of immediates.
 
-use super::{Arith, Assembler, Gpr, Imm12, Logic, LogicalImm, Size};
+use super::{Arith, Gpr, Imm12, Instructions, Logic, LogicalImm, Size};
 
 /// Moves.
-impl Assembler {
+impl Instructions {
     /// `mov dst, src`. Neither is `SP`.
     #[inline]
     pub fn mov_rr(&mut self, size: Size, dst: Gpr, src: Gpr) {

@@ -1,10 +1,10 @@
 //! Constants that loads take from the code's own neighbourhood.
 //!
 //! In: loads of constants. Out: each constant once for all loads since the pool
-//! was last emitted, in an island or by [`Assembler::flush_pool`].
+//! was last emitted, in an island or by [`Instructions::flush_pool`].
 
 use super::reach::Field;
-use super::{Assembler, Fpr, Gpr, Label};
+use super::{Fpr, Gpr, Instructions, Label};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
@@ -31,7 +31,7 @@ impl Pool {
 }
 
 /// Constants from memory.
-impl Assembler {
+impl Instructions {
     /// `ldr s, constant`: the binary32 with these bits, from the pool; the rest
     /// of `dst` is zeroed.
     pub fn ldr_literal_s(&mut self, dst: Fpr, bits: u32) {
@@ -56,7 +56,7 @@ impl Assembler {
 
     /// Emits the constants that loads wait for. To be called where control does
     /// not come by, such as behind a function; an island does it elsewhere, and
-    /// [`finish`](Self::finish) at the end. If the constants would part waiting
+    /// [`finish`](super::Assembler::finish) at the end. If the constants would part waiting
     /// branches from their labels, an island comes first, as from
     /// [`keep_in_range`](Self::keep_in_range).
     pub fn flush_pool(&mut self) {
@@ -75,7 +75,7 @@ impl Assembler {
         self.buffer
             .put(0, padding.min(8), 0, padding.saturating_sub(8));
         for ((Reverse(width), bits), label) in std::mem::take(&mut self.pool.constants) {
-            self.bind(label);
+            self.bind_here(label);
             self.buffer.put_slice(&bits.to_le_bytes()[..width as usize]);
         }
         self.pool.bytes = 0;

@@ -13,7 +13,7 @@
 //! the first to go out of reach. An island serves the whole class and moves the
 //! cursor to the end.
 
-use super::{Assembler, Label};
+use super::{Instructions, Label};
 use crate::label::FinishError;
 
 /// Which field of an instruction holds the distance to its label.
@@ -252,7 +252,7 @@ impl Pending {
     }
 }
 
-impl Assembler {
+impl Instructions {
     /// Emits `instruction`, with its distance to `label` in `field` now or when
     /// `label` is bound.
     #[inline(always)]
@@ -315,7 +315,7 @@ impl Assembler {
     /// To be called where control may pass over an island and no address was
     /// noted that it would part from what follows. Without it no island is ever
     /// emitted, and a branch that does not reach its label is an error of
-    /// [`finish`](Self::finish).
+    /// [`finish`](super::Assembler::finish).
     ///
     /// In stretches of up to 16 KB, any number of branches and constants is
     /// helped. Longer ones are for data, such as jump tables, and must not begin

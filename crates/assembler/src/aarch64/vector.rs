@@ -1,7 +1,7 @@
 //! Vectors: what a baseline compiler borrows from them for bits of floats,
 //! counts and blocks of memory.
 
-use super::{Assembler, Fpr, Gpr, Lane, Shift, VBit, VSize};
+use super::{Fpr, Gpr, Instructions, Lane, Shift, VBit, VSize};
 
 /// Whether a register of this size has lanes of this width, and more than one.
 const fn has_lanes(size: VSize, lane: Lane) -> bool {
@@ -22,7 +22,7 @@ const fn lane_field(lane: Lane, index: u32) -> u32 {
 }
 
 /// Bits.
-impl Assembler {
+impl Instructions {
     /// `op dst.16b, a.16b, b.16b`, or `.8b`
     #[inline]
     pub fn vbit(&mut self, op: VBit, size: VSize, dst: Fpr, a: Fpr, b: Fpr) {
@@ -114,7 +114,7 @@ const fn imm8(imm: u8) -> u32 {
 }
 
 /// Lanes.
-impl Assembler {
+impl Instructions {
     /// `dup dst.lanes, src`: the low bits of `src` in every lane. Lanes of
     /// eight bytes only in a register of sixteen.
     #[inline]

@@ -4,14 +4,22 @@
 use super::encode::{Imm, fits_i8, op};
 use super::{Cond, Gpr, Mem, Size};
 use crate::buffer::CodeBuffer;
+#[cfg(debug_assertions)]
+use crate::flags::FlagTrace;
 use crate::label::{FinishError, Label, Labels};
+use std::ops::{Deref, DerefMut};
 
-/// Emits x86-64 machine code.
+/// Emits x86-64 machine code: [`Instructions`], the labels between them, and the code as a whole.
 ///
 /// Offsets are in bytes from the start of the code. [`finish`](Self::finish)
 /// must succeed before the code is used.
 #[derive(Clone, Debug, Default)]
-pub struct Assembler {
+pub struct Assembler(Instructions);
+
+/// What can be asked of an [`Assembler`] between two labels. Whoever is lent only this can emit any instruction, but
+/// cannot bind a label: control comes from nowhere else without the lender's knowledge.
+#[derive(Clone, Debug, Default)]
+pub struct Instructions {
     pub(super) buffer: CodeBuffer,
     labels: Labels,
     /// 32-bit distances to labels unbound when they were emitted.
@@ -23,6 +31,24 @@ pub struct Assembler {
     short_jumps: Vec<ShortJump>,
     /// The first thing that went wrong, for `finish` to report.
     error: Option<FinishError>,
+    #[cfg(debug_assertions)]
+    pub(super) flags: FlagTrace,
+}
+
+impl Deref for Assembler {
+    type Target = Instructions;
+
+    #[inline(always)]
+    fn deref(&self) -> &Instructions {
+        &self.0
+    }
+}
+
+impl DerefMut for Assembler {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut Instructions {
+        &mut self.0
+    }
 }
 
 /// A 32-bit field to be filled in when all labels are bound: the target minus the end of the field.
@@ -74,10 +100,10 @@ impl Assembler {
 
     /// An assembler with room for `bytes` bytes of code.
     pub fn with_capacity(bytes: usize) -> Self {
-        Self {
+        Self(Instructions {
             buffer: CodeBuffer::with_capacity(bytes),
-            ..Self::default()
-        }
+            ..Instructions::default()
+        })
     }
 
     /// Forgets code and labels and keeps the allocations.
@@ -88,13 +114,8 @@ impl Assembler {
         self.tables.clear();
         self.short_jumps.clear();
         self.error = None;
-    }
-
-    /// Bytes emitted so far.
-    #[inline(always)]
-    pub fn offset(&self) -> u32 {
-        // Longer code is refused by `finish`.
-        self.buffer.len() as u32
+        #[cfg(debug_assertions)]
+        self.flags.clear();
     }
 
     /// The code so far.
@@ -105,7 +126,7 @@ impl Assembler {
 
     /// The code, without the assembler.
     pub fn into_code(self) -> Vec<u8> {
-        self.buffer.into_bytes()
+        self.0.buffer.into_bytes()
     }
 
     /// The code, after which the assembler is as [`clear`](Self::clear)ed. Much code is handed over where it is, and
@@ -134,6 +155,74 @@ impl Assembler {
         self.buffer.put_slice(data);
     }
 
+    /// Binds `label` to the current offset, once.
+    #[inline]
+    pub fn bind(&mut self, label: Label) {
+        let here = self.offset();
+        if !self.labels.bind(label, here) {
+            debug_assert!(false, "a label is bound once");
+            self.error
+                .get_or_insert(FinishError::BoundTwice { label, at: here });
+        }
+        if !self.short_jumps.is_empty() {
+            self.resolve_short_jumps(label, here);
+        }
+    }
+
+    /// Resolves every reference to a label. The code is complete afterwards.
+    ///
+    /// # Errors
+    /// The first label that is unbound, bound twice or out of reach.
+    pub fn finish(&mut self) -> Result<(), FinishError> {
+        if let Some(error) = self.error {
+            return Err(error);
+        }
+        if let Some(jump) = self.short_jumps.first() {
+            return Err(FinishError::UnboundLabel {
+                label: jump.target,
+                at: jump.at,
+            });
+        }
+        if self.buffer.len() > i32::MAX as usize {
+            return Err(FinishError::CodeTooLarge {
+                bytes: self.buffer.len(),
+            });
+        }
+        let Instructions {
+            buffer,
+            labels,
+            distances,
+            tables,
+            ..
+        } = &mut self.0;
+        for &Distance { at, target } in &*distances {
+            let target = labels.known(target, at)?;
+            buffer.patch_u32(at, target.wrapping_sub(at + 4));
+        }
+        for table in &*tables {
+            table.fill_in(buffer, labels)?;
+        }
+        distances.clear();
+        tables.clear();
+        Ok(())
+    }
+}
+
+/// The place in the code.
+impl Instructions {
+    /// What has been emitted that writes the flags.
+    #[cfg(debug_assertions)]
+    pub fn flag_trace(&self) -> FlagTrace {
+        self.flags
+    }
+
+    /// Bytes emitted so far.
+    #[inline(always)]
+    pub fn offset(&self) -> u32 {
+        // Longer code is refused by `finish`.
+        self.buffer.len() as u32
+    }
+
     /// Fills with no-operations up to the next multiple of `to` bytes.
     pub fn align(&mut self, to: u32) {
         debug_assert!(to.is_power_of_two(), "alignments are powers of two");
@@ -152,25 +241,11 @@ impl Assembler {
 }
 
 /// Labels.
-impl Assembler {
+impl Instructions {
     /// A new label, not bound yet.
     #[inline]
     pub fn new_label(&mut self) -> Label {
         self.labels.create()
-    }
-
-    /// Binds `label` to the current offset, once.
-    #[inline]
-    pub fn bind(&mut self, label: Label) {
-        let here = self.offset();
-        if !self.labels.bind(label, here) {
-            debug_assert!(false, "a label is bound once");
-            self.error
-                .get_or_insert(FinishError::BoundTwice { label, at: here });
-        }
-        if !self.short_jumps.is_empty() {
-            self.resolve_short_jumps(label, here);
-        }
     }
 
     /// Whether `label` was bound.
@@ -218,44 +293,6 @@ impl Assembler {
     #[inline]
     pub fn lea_label(&mut self, dst: Gpr, label: Label) {
         self.encode_rl(const { op("8D /r") }, Size::S64, dst.number(), label);
-    }
-
-    /// Resolves every reference to a label. The code is complete afterwards.
-    ///
-    /// # Errors
-    /// The first label that is unbound, bound twice or out of reach.
-    pub fn finish(&mut self) -> Result<(), FinishError> {
-        if let Some(error) = self.error {
-            return Err(error);
-        }
-        if let Some(jump) = self.short_jumps.first() {
-            return Err(FinishError::UnboundLabel {
-                label: jump.target,
-                at: jump.at,
-            });
-        }
-        if self.buffer.len() > i32::MAX as usize {
-            return Err(FinishError::CodeTooLarge {
-                bytes: self.buffer.len(),
-            });
-        }
-        let Self {
-            buffer,
-            labels,
-            distances,
-            tables,
-            ..
-        } = self;
-        for &Distance { at, target } in &*distances {
-            let target = labels.known(target, at)?;
-            buffer.patch_u32(at, target.wrapping_sub(at + 4));
-        }
-        for table in &*tables {
-            table.fill_in(buffer, labels)?;
-        }
-        distances.clear();
-        tables.clear();
-        Ok(())
     }
 
     /// The value of the 32-bit distance field at `field`; 0, and a fix-up, if
@@ -321,7 +358,7 @@ impl Differences {
 }
 
 /// Jumps, calls and traps.
-impl Assembler {
+impl Instructions {
     /// `jmp label`: short if `label` is bound within reach, else near.
     #[inline]
     pub fn jmp(&mut self, label: Label) {
@@ -345,7 +382,7 @@ impl Assembler {
 
     /// `jmp label` in the short form: the caller promises that `label` is, or
     /// will be, bound within 127 bytes of the jump's end (128 backwards).
-    /// A broken promise is an error of [`finish`](Self::finish).
+    /// A broken promise is an error of [`finish`](Assembler::finish).
     #[inline]
     pub fn jmp_short(&mut self, label: Label) {
         self.put_short(0xEB, label);

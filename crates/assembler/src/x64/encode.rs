@@ -6,7 +6,7 @@
 //! instruction in the buffer, in its shortest form: no needless prefix, and the
 //! shortest displacement.
 
-use super::{Assembler, FSize, Label, Mem, Size, VSize};
+use super::{FSize, Instructions, Label, Mem, Size, VSize};
 
 /// Stands for "no digit" in [`Opcode::digit`].
 const NO_DIGIT: u8 = 0xFF;
@@ -109,6 +109,23 @@ impl Opcode {
         Self { digit, ..self }
     }
 
+    /// Whether the instruction writes flags. A call does, since what is called may.
+    #[inline(always)]
+    const fn writes_flags(self) -> bool {
+        let (first, second) = (self.bytes as u8, (self.bytes >> 8) as u8);
+        match (self.len, first) {
+            // The eight operations of `Alu`.
+            (1, 0x00..=0x3F) => first & 7 < 6,
+            (1, 0x69 | 0x6B | 0x80..=0x85 | 0xA8 | 0xA9 | 0xC0 | 0xC1 | 0xD0..=0xD3 | 0xE8) => true,
+            // All but `not`.
+            (1, 0xF6 | 0xF7) => self.digit != 2,
+            // `inc`, `dec`, `call`.
+            (1, 0xFE | 0xFF) => self.digit < 3,
+            (2, 0x0F) => matches!(second, 0xAF | 0xB8 | 0xBA | 0xBC | 0xBD),
+            _ => false,
+        }
+    }
+
     /// The `/digit`.
     #[inline(always)]
     pub(super) const fn digit(self) -> u8 {
@@ -200,6 +217,12 @@ impl Vex {
             opcode: self.opcode + number,
             ..self
         }
+    }
+
+    /// Whether the instruction writes flags: `vucomis`, `vptest`, `andn`.
+    #[inline(always)]
+    const fn writes_flags(self) -> bool {
+        matches!((self.map, self.opcode), (1, 0x2E) | (2, 0x17 | 0xF2))
     }
 }
 
@@ -348,12 +371,13 @@ pub(super) const fn byte_needs_rex(size: Size, number: u8) -> bool {
     matches!(size, Size::S8) && number >= 4
 }
 
-impl Assembler {
+impl Instructions {
     /// No operands beyond the opcode's own.
     #[inline(always)]
     pub(super) fn encode(&mut self, op: Opcode, size: Size, imm: Imm) {
         let head = Head::legacy(op, size, 0, 0, 0, false);
         self.put_with_imm(head, imm);
+        self.note_flags(op.writes_flags());
     }
 
     /// A register in the opcode's low three bits.
@@ -361,6 +385,7 @@ impl Assembler {
     pub(super) fn encode_plus(&mut self, op: Opcode, size: Size, number: u8, imm: Imm) {
         let head = Head::legacy(op.plus(number & 7), size, 0, 0, number, false);
         self.put_with_imm(head, imm);
+        self.note_flags(op.writes_flags());
     }
 
     /// `reg` in ModRM.reg, register `rm` in ModRM.rm.
@@ -376,6 +401,7 @@ impl Assembler {
     ) {
         let head = Head::legacy(op, size, reg, 0, rm, force_rex).registers(reg, rm);
         self.put_with_imm(head, imm);
+        self.note_flags(op.writes_flags());
     }
 
     /// The opcode's digit in ModRM.reg, register `rm` in ModRM.rm.
@@ -406,6 +432,7 @@ impl Assembler {
         );
         let (head, disp_len) = head.memory(reg, mem);
         self.put_with_disp(head, mem.disp, disp_len, imm);
+        self.note_flags(op.writes_flags());
     }
 
     /// The opcode's digit in ModRM.reg, memory in ModRM.rm.
@@ -419,12 +446,14 @@ impl Assembler {
     pub(super) fn encode_rl(&mut self, op: Opcode, size: Size, reg: u8, label: Label) {
         let head = Head::legacy(op, size, reg, 0, 0, false).push((reg as u64 & 7) << 3 | 5, 1);
         self.put_with_label(head, label);
+        self.note_flags(op.writes_flags());
     }
 
     /// VEX without operands.
     #[inline(always)]
     pub(super) fn encode_vex_none(&mut self, vex: Vex) {
         self.put_with_imm(Head::vex(vex, 0, 0, 0, 0), Imm::NONE);
+        self.note_flags(vex.writes_flags());
     }
 
     /// VEX with register operands.
@@ -432,6 +461,7 @@ impl Assembler {
     pub(super) fn encode_vex_rr(&mut self, vex: Vex, reg: u8, v: u8, rm: u8, imm: Imm) {
         let head = Head::vex(vex, reg, v, 0, rm).registers(reg, rm);
         self.put_with_imm(head, imm);
+        self.note_flags(vex.writes_flags());
     }
 
     /// VEX with a memory operand.
@@ -440,6 +470,7 @@ impl Assembler {
         let head = Head::vex(vex, reg, v, mem.index.number(), mem.base.number());
         let (head, disp_len) = head.memory(reg, mem);
         self.put_with_disp(head, mem.disp, disp_len, imm);
+        self.note_flags(vex.writes_flags());
     }
 
     /// VEX with `[rip + label]`.
@@ -447,6 +478,7 @@ impl Assembler {
     pub(super) fn encode_vex_rl(&mut self, vex: Vex, reg: u8, v: u8, label: Label) {
         let head = Head::vex(vex, reg, v, 0, 0).push((reg as u64 & 7) << 3 | 5, 1);
         self.put_with_label(head, label);
+        self.note_flags(vex.writes_flags());
     }
 
     /// An instruction that ends in a 32-bit distance to `label`.
@@ -454,6 +486,19 @@ impl Assembler {
     pub(super) fn encode_jump(&mut self, op: Opcode, label: Label) {
         let head = Head::legacy(op, Size::S32, 0, 0, 0, false);
         self.put_with_label(head, label);
+        self.note_flags(op.writes_flags());
+    }
+
+    /// Counts the instruction just emitted if it writes flags, in debug builds.
+    #[inline(always)]
+    fn note_flags(&mut self, writes: bool) {
+        #[cfg(debug_assertions)]
+        if writes {
+            let end = self.offset();
+            self.flags.write(end);
+        }
+        #[cfg(not(debug_assertions))]
+        let _ = writes;
     }
 
     #[inline(always)]

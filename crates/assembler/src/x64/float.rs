@@ -5,10 +5,10 @@
 //! it in both places, so that the result depends on nothing else.
 
 use super::encode::{Imm, Vex};
-use super::{Assembler, FBit, FOp, FSize, Gpr, Label, Mem, RoundMode, Size, Xmm};
+use super::{FBit, FOp, FSize, Gpr, Instructions, Label, Mem, RoundMode, Size, Xmm};
 
 /// Moves and conversions.
-impl Assembler {
+impl Instructions {
     /// `dst = src`, all 128 bits (vmovaps).
     #[inline]
     pub fn movs_rr(&mut self, _size: FSize, dst: Xmm, src: Xmm) {
@@ -80,7 +80,7 @@ impl Assembler {
 }
 
 /// Arithmetic.
-impl Assembler {
+impl Instructions {
     /// `dst = a op b`
     #[inline]
     pub fn fop_rrr(&mut self, op: FOp, size: FSize, dst: Xmm, a: Xmm, b: Xmm) {
@@ -120,7 +120,7 @@ impl Assembler {
 }
 
 /// Comparisons and bits.
-impl Assembler {
+impl Instructions {
     /// Compares, setting the flags as an unsigned comparison does; unordered
     /// sets ZF, PF and CF (vucomiss, vucomisd).
     #[inline]

@@ -4,14 +4,14 @@
 //! manual's notation, documentation.
 
 use super::encode::{Imm, Vex, byte_needs_rex, fits_i8, op};
-use super::{Alu, Assembler, Gpr, Mem, Shift, Size};
+use super::{Alu, Gpr, Instructions, Mem, Shift, Size};
 
 /// `NAME r/m`: the operand in ModRM.rm, a digit in ModRM.reg. The 8-bit form's
 /// opcode is one lower.
 macro_rules! one_operand {
     ($($(#[$doc:meta])* $name:ident = $opcode:literal;)*) => {
         /// One operand.
-        impl Assembler {
+        impl Instructions {
             $($(#[$doc])*
             #[inline]
             pub fn $name(&mut self, size: Size, operand: Gpr) {
@@ -44,7 +44,7 @@ one_operand! {
 macro_rules! two_operands {
     ($($(#[$doc:meta])* $rr:ident, $rm:ident = $opcode:literal;)*) => {
         /// Two operands.
-        impl Assembler {
+        impl Instructions {
             $($(#[$doc])*
             #[inline]
             pub fn $rr(&mut self, size: Size, dst: Gpr, src: Gpr) {
@@ -78,7 +78,7 @@ two_operands! {
 macro_rules! three_operands {
     ($($(#[$doc:meta])* $rrr:ident, $rrm:ident = $prefix:literal $map:literal $opcode:literal;)*) => {
         /// Three operands.
-        impl Assembler {
+        impl Instructions {
             $($(#[$doc])*
             #[inline]
             pub fn $rrr(&mut self, size: Size, dst: Gpr, a: Gpr, b: Gpr) {
@@ -106,7 +106,7 @@ three_operands! {
 }
 
 /// The eight operations of [`Alu`], comparisons and what has a shape of its own.
-impl Assembler {
+impl Instructions {
     /// `alu dst, src`
     #[inline]
     pub fn alu_rr(&mut self, alu: Alu, size: Size, dst: Gpr, src: Gpr) {
@@ -304,7 +304,7 @@ impl Assembler {
 }
 
 /// Shifts and rotations.
-impl Assembler {
+impl Instructions {
     /// `shift dst, count`
     #[inline]
     pub fn shift_ri(&mut self, shift: Shift, size: Size, dst: Gpr, count: u8) {

@@ -28,6 +28,6 @@ mod tests;
 mod vector;
 
 pub use crate::label::{FinishError, Label};
-pub use control::Assembler;
+pub use control::{Assembler, Instructions};
 pub use operands::{Alu, Cond, FBit, FOp, FSize, Mem, RoundMode, Scale, Shift, Size, VSize};
 pub use registers::{Gpr, Xmm};

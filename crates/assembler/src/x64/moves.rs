@@ -1,10 +1,10 @@
 //! Moves between registers, memory and immediates, and the stack.
 
 use super::encode::{Imm, byte_needs_rex, op};
-use super::{Assembler, Cond, Gpr, Label, Mem, Size};
+use super::{Cond, Gpr, Instructions, Label, Mem, Size};
 
 /// Moves.
-impl Assembler {
+impl Instructions {
     /// `mov dst, src`
     #[inline]
     pub fn mov_rr(&mut self, size: Size, dst: Gpr, src: Gpr) {

@@ -1,12 +1,12 @@
 //! Vectors of bytes, for block operations, in the VEX encoding.
 //!
 //! An instruction of 256 bits leaves something in the upper halves of its registers;
-//! [`zero_upper`](Assembler::zero_upper) cleans them all before code that does not know of them runs.
+//! [`zero_upper`](Instructions::zero_upper) cleans them all before code that does not know of them runs.
 
 use super::encode::{Imm, Vex};
-use super::{Assembler, Mem, VSize, Xmm};
+use super::{Instructions, Mem, VSize, Xmm};
 
-impl Assembler {
+impl Instructions {
     /// `dst = [src]`, at any alignment (vmovdqu).
     #[inline]
     pub fn movv_rm(&mut self, size: VSize, dst: Xmm, src: Mem) {

@@ -21,10 +21,12 @@
 mod block;
 mod bulk;
 mod calls;
+mod code;
 mod constants;
 mod convert;
 mod divide;
 mod float;
+mod function;
 mod integer;
 mod macro_assembler;
 mod memory;
@@ -34,10 +36,12 @@ mod stubs;
 
 use super::masm::*;
 use super::record::Record;
+use super::watched::{Watched, watched};
 use crate::abi::{self, context};
 use crate::artifact::ValType;
 use crate::{CompileOptions, NativeStack};
-use constants::Held;
+use code::Code;
+use function::{Function, Undone};
 use meters::Charge;
 use pending::Pending;
 use pvf_assembler::Label;
@@ -64,22 +68,24 @@ const OPERATION_BYTES: u32 = 256;
 /// Makes aarch64 code.
 pub(crate) struct Aarch64 {
     asm: Assembler,
-    gas: bool,
-    logical_stack: bool,
-    native_stack: NativeStack,
+    meters: Meters,
     /// Calls reach any place, rather than 128 MB.
     far_calls: bool,
     record: Record,
+    /// Where functions put [`Emitter::late`]: its allocation stays, since most functions have some.
+    late: Vec<(u32, Late)>,
+}
+
+/// Emits the code of one function. Only [`Function::begin`] and its like lend it, for one operation.
+struct Emitter<'m> {
+    asm: Code<'m>,
+    meters: Meters,
+    far_calls: bool,
+    record: &'m mut Record,
     /// An instruction that has not been emitted: what follows may do it along.
     pending: Option<Pending>,
-    /// Registers whose values end with the next operation.
-    last_use: RegSet,
-    /// Constants in registers.
-    held: Held,
-    /// Sums of base and index in registers.
-    sums: memory::Sums,
     /// What is to be emitted behind the function, each with the offset of its Wasm instruction.
-    late: Vec<(u32, Late)>,
+    late: &'m mut Vec<(u32, Late)>,
 }
 
 /// A piece of code off the main path.
@@ -201,20 +207,12 @@ fn code(condition: Condition) -> Cond {
     }
 }
 
-impl Aarch64 {
-    /// Begins an operation: makes up for what was put off, and lets an island in. All operations of the trait that emit code
-    /// do it first.
-    #[inline]
-    fn begin(&mut self) {
-        self.settle();
-        self.asm.keep_in_range(OPERATION_BYTES);
-    }
-
+impl Emitter<'_> {
     /// The general register, which is about to be overwritten.
     #[inline]
     fn target(&mut self, register: Reg) -> Gpr {
         let register = gpr(register);
-        self.sums.forget(register);
+        self.asm.sums.forget(register);
         register
     }
 

@@ -6,13 +6,25 @@
 //! a target keeps scratch registers of its own, outside [`Registers`].
 //! `i32` values are held zero-extended to 64 bits in general registers, `f32` values in the low lane.
 //!
-//! Only moves, loads and stores leave the flags as they are; a condition made by a
-//! comparison therefore lives until the next other operation.
+//! # What stays true, and how long
+//! - **Conditions.** An operation does one of four things about the flags: *moves* (below: "Moves") leave them as they are;
+//!   *comparisons* make a condition; `set_condition`, `select` and `jump_if` use it, and it ends with its use; after
+//!   anything else nothing is known of them. So moves, and nothing else, may stand between a comparison and
+//!   the use of its condition. Loads and stores of linear memory are not moves: what makes up an address may
+//!   write the flags. `checked.rs` holds targets and generator to this in debug builds.
+//! - **Labels.** Where a label is bound control may come from elsewhere: what a target knows of flags, of registers of its own
+//!   and of instructions that wait ends there. A target has one way to bind a label, and it is the one that forgets.
+//! - **Calls.** The same holds where a call returns.
+//! - **Functions.** All such knowledge is the [`MacroAssembler`]'s, which is made for one function and ends with it
+//!   ([`MacroAssembler::finish_function`]). What survives a function is the [`Machine`]'s: code, notes on
+//!   it, options, empty buffers.
+//! - **Pieces of code.** [`Machine::take`] hands over code and notes. Only options and empty buffers stay, so that a
+//!   piece depends on its own functions alone, whichever pieces were made before with the same machine.
 
-use crate::CompileOptions;
 use crate::abi::{BUILTIN_FLAG, Builtin};
 use crate::artifact::{CodeMap, TrapSite, ValType};
 pub(crate) use crate::operation::*;
+use crate::{CompileOptions, NativeStack};
 use pvf_assembler::Label;
 use pvf_spec::TrapKind;
 
@@ -225,41 +237,69 @@ pub(crate) enum Reach {
     Far,
 }
 
-/// One machine's way of doing what the generator asks.
-pub(crate) trait MacroAssembler: Sized {
-    /// Integer operations and comparisons take an operand from memory at no cost.
-    const MEMORY_OPERANDS: bool;
+/// What code counts and enforces.
+#[derive(Clone, Copy)]
+pub(crate) struct Meters {
+    pub gas: bool,
+    pub logical_stack: bool,
+    pub native_stack: NativeStack,
+}
 
+impl Meters {
+    pub fn of(options: &CompileOptions) -> Self {
+        Self {
+            gas: options.metering.gas.is_some(),
+            logical_stack: options.metering.logical_stack,
+            native_stack: options.native_stack,
+        }
+    }
+}
+
+/// An instruction set: makes pieces of code, a function at a time. It knows nothing of the machine's state.
+pub(crate) trait Machine: Sized {
     /// The most code in which a near call reaches any place.
     const NEAR_BYTES: usize;
     /// What fills the space between functions: no instruction, as far as there is one of a byte.
     const PADDING: u8;
 
+    /// Makes a function's code, and knows the machine's state while it does.
+    type Masm<'m>: MacroAssembler
+    where
+        Self: 'm;
+
     /// For code that drives the meters of these options, with calls of this reach.
     fn new(options: &CompileOptions, reach: Reach) -> Self;
     /// The registers there are for it.
     fn registers(&self) -> &'static Registers;
-
-    // Code, labels, traps.
-    fn offset(&self) -> u32;
-    fn new_label(&mut self) -> Label;
-    fn bind(&mut self, label: Label);
-    /// Keeps from now on what [`set_wasm_offset`](Self::set_wasm_offset) says; the code is the same.
+    /// Keeps from now on what [`set_wasm_offset`](MacroAssembler::set_wasm_offset) says; the code is the same.
     fn record_code_map(&mut self);
-    /// Says which Wasm instruction the code that follows belongs to.
-    fn set_wasm_offset(&mut self, offset: u32);
-    /// Ends a function: stubs of traps and slow paths.
-    fn finish_function(&mut self);
+    /// Begins a function at an aligned place, of whose state nothing is known; its body begins at that offset of the
+    /// module. Stubs are made in a function of their own.
+    fn begin_function(&mut self, wasm_offset: u32) -> Self::Masm<'_>;
     /// Takes the code made since the last call, with its trap sites and calls in
     /// order, offsets counted from its start.
     fn take(&mut self) -> Result<MachineCode, pvf_assembler::FinishError>;
 
     /// Fills in the call at an offset of a function so many bytes from there.
     fn link_call(code: &mut [u8], at: u32, distance: i32);
+}
+
+/// One machine's way of doing what the generator asks, in one function.
+pub(crate) trait MacroAssembler: Sized {
+    /// Integer operations and comparisons take an operand from memory at no cost.
+    const MEMORY_OPERANDS: bool;
+
+    // Code, labels, traps. Only `bind` emits anything: what waits.
+    fn offset(&self) -> u32;
+    fn new_label(&mut self) -> Label;
+    /// Control may come from elsewhere now: nothing is known any more.
+    fn bind(&mut self, label: Label);
+    /// Says which Wasm instruction the code that follows belongs to.
+    fn set_wasm_offset(&mut self, offset: u32);
+    /// Ends the function with the stubs of traps and slow paths, and says where it ends.
+    fn finish_function(self) -> u32;
 
     // Frames.
-    /// Begins a function at an aligned place.
-    fn begin_function(&mut self) -> u32;
     /// Makes the frame and checks the stack. `calls` says whether the function calls anything, stubs included; if not, its return
     /// address may stay where the call left it.
     fn enter_frame(&mut self, frame_bytes: u32, calls: bool);
@@ -280,7 +320,7 @@ pub(crate) trait MacroAssembler: Sized {
     /// Charges gas for each of so many units, an `i32`, or traps.
     fn charge_gas_for(&mut self, units: Reg, cost: u32);
 
-    // Moves: the flags stay.
+    // Moves: the flags stay as they are.
     fn move_register(&mut self, ty: ValType, dst: Reg, src: Reg);
     fn exchange(&mut self, a: Reg, b: Reg);
     fn load_const(&mut self, ty: ValType, dst: Reg, bits: u64);
@@ -291,7 +331,7 @@ pub(crate) trait MacroAssembler: Sized {
     fn load_context(&mut self, ty: ValType, dst: Reg, offset: u32);
     fn store_context(&mut self, ty: ValType, offset: u32, src: Source);
 
-    // Linear memory.
+    // Linear memory. The flags do not stay; the two comparisons make a condition.
     fn load(&mut self, access: Access, dst: Reg, address: Address);
     fn store(&mut self, access: Access, address: Address, src: Source);
     /// `dst = a op b` with `b` loaded in full width; `dst` is not the address's index unless it is `a`.
@@ -307,8 +347,9 @@ pub(crate) trait MacroAssembler: Sized {
     /// `dst` = size in pages.
     fn memory_size(&mut self, dst: Reg);
 
-    // Integers.
-    /// Says that no register of the set is read after the next operation, unless that writes it.
+    // Integers. The flags do not stay; the three comparisons make a condition.
+    /// Says that no register of the set is read after the next operation, unless that writes it. What is said is forgotten
+    /// with that operation, whatever it is.
     fn last_use(&mut self, _: RegSet) {}
     fn int_binary(&mut self, op: IntBinary, width: Width, dst: Reg, a: Reg, b: Source);
     fn int_unary(&mut self, op: IntUnary, width: Width, dst: Reg, src: Reg);
@@ -324,21 +365,22 @@ pub(crate) trait MacroAssembler: Sized {
     /// Compares `a & b` with zero.
     fn test(&mut self, width: Width, a: Reg, b: Source);
 
-    // Floats.
+    // Floats. The flags do not stay; the comparison makes a condition.
     fn float_binary(&mut self, op: FloatBinary, width: Width, dst: Reg, a: Reg, b: Reg);
     fn float_unary(&mut self, op: FloatUnary, width: Width, dst: Reg, src: Reg);
-    /// Makes any NaN the positive canonical one. The flags do not stay.
+    /// Makes any NaN the positive canonical one.
     fn canonicalise(&mut self, width: Width, register: Reg);
     fn float_compare(&mut self, width: Width, a: Reg, b: Reg);
     fn convert(&mut self, conversion: Conversion, dst: Reg, src: Reg);
 
-    // Conditions.
+    // Conditions. Each use of the one made last is its end, here and in `jump_if`.
     fn set_condition(&mut self, condition: Condition, dst: Reg);
     /// `dst = condition ? a : b`; `dst` may be `a` or `b`.
     fn select(&mut self, condition: Condition, ty: ValType, dst: Reg, a: Reg, b: Reg);
 
-    // Control.
+    // Control. The flags do not stay.
     fn jump(&mut self, label: Label);
+    /// Uses the condition made last.
     fn jump_if(&mut self, condition: Condition, label: Label);
     /// Jumps to `labels[index]`, or to the last one if the index is beyond. The register of the
     /// index is overwritten.
@@ -351,7 +393,7 @@ pub(crate) trait MacroAssembler: Sized {
     /// Calls the function at a table index after the checks of index and signature.
     fn call_indirect(&mut self, index: Reg, signature: u32, table: Table);
 
-    // Block operations, see [`crate::idiom`]. Indices are not negative.
+    // Block operations, see [`crate::idiom`]. Indices are not negative. The flags do not stay.
     /// Jumps unless memory has so many bytes from index plus offset on.
     fn jump_unless_in_memory(&mut self, index: Reg, offset: u64, bytes: Reg, label: Label);
     /// Jumps if `a + distance - b`, which may be negative, is from 0 up to but not including `bytes`.

@@ -6,6 +6,7 @@
 
 mod block;
 mod bulk;
+mod code;
 mod convert;
 mod divide;
 mod float;
@@ -17,9 +18,11 @@ mod stubs;
 
 use super::masm::*;
 use super::record::Record;
+use super::watched::{Watched, watched};
 use crate::abi::{self, context};
 use crate::artifact::ValType;
 use crate::{CompileOptions, NativeStack};
+use code::Code;
 use memory::access_size;
 use meters::Charge;
 use pvf_assembler::Label;
@@ -40,14 +43,19 @@ const RETURN_ADDRESS_BYTES: u32 = 8;
 /// Makes x86-64 code.
 pub(crate) struct X64 {
     asm: Assembler,
-    gas: bool,
-    logical_stack: bool,
-    native_stack: NativeStack,
+    meters: Meters,
     record: Record,
-    /// Behind the instruction that ends here the zero flag is about this register in this size.
-    zero_flag: Option<(u32, Gpr, Size)>,
-    /// What is to be emitted behind the function, each with the offset of its Wasm instruction.
+    /// Where functions put [`Function::late`]: its allocation stays, since most functions have some.
     late: Vec<(u32, Late)>,
+}
+
+/// Makes the code of one function.
+pub(crate) struct Function<'m> {
+    asm: Code<'m>,
+    meters: Meters,
+    record: &'m mut Record,
+    /// What is to be emitted behind the function, each with the offset of its Wasm instruction.
+    late: &'m mut Vec<(u32, Late)>,
 }
 
 /// A piece of code off the main path.
@@ -222,7 +230,7 @@ fn code(condition: Condition) -> Cond {
     }
 }
 
-impl X64 {
+impl Function<'_> {
     fn site(&mut self, kind: TrapKind) {
         self.record.site(kind, self.asm.offset());
     }

@@ -165,4 +165,19 @@ fn check(expected: &str, emit: impl FnOnce(&mut Assembler)) {
     assert_eq!(words.len(), 1, "{expected}: one instruction");
     let read = disassemble(words[0]);
     assert_eq!(normal(&read), normal(expected), "{:#010x}", words[0]);
+    #[cfg(debug_assertions)]
+    check_flags(&asm, &read);
+}
+
+/// The assembler knows whether the instruction writes flags; a call counts as one that does.
+#[cfg(debug_assertions)]
+fn check_flags(asm: &Assembler, read: &str) {
+    let mnemonic = read.split([' ', '\t']).next().unwrap_or_default();
+    let writes = match mnemonic {
+        "adds" | "subs" | "cmp" | "cmn" | "negs" | "ands" | "tst" | "bics" => true,
+        "ccmp" | "ccmn" | "fcmp" | "fccmp" | "bl" | "blr" => true,
+        "msr" => read.contains("nzcv"),
+        _ => false,
+    };
+    assert_eq!(asm.flag_trace().count(), u64::from(writes), "{read}");
 }

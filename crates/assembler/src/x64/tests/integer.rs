@@ -1,6 +1,6 @@
 //! Integer arithmetic, comparisons, shifts and bit counts.
 
-use super::super::{Alu, Gpr, Shift, Size};
+use super::super::{Alu, Gpr, Instructions, Shift, Size};
 use super::*;
 
 #[test]
@@ -105,16 +105,16 @@ fn test() {
 
 #[test]
 fn one_operand() {
-    type Emit = fn(&mut Assembler, Size, Gpr);
+    type Emit = fn(&mut Instructions, Size, Gpr);
     let table: [(&str, Emit); 8] = [
-        ("Inc_rm{}", Assembler::inc_r),
-        ("Dec_rm{}", Assembler::dec_r),
-        ("Not_rm{}", Assembler::not_r),
-        ("Neg_rm{}", Assembler::neg_r),
-        ("Mul_rm{}", Assembler::mul_r),
-        ("Imul_rm{}", Assembler::imul_r),
-        ("Div_rm{}", Assembler::div_r),
-        ("Idiv_rm{}", Assembler::idiv_r),
+        ("Inc_rm{}", Instructions::inc_r),
+        ("Dec_rm{}", Instructions::dec_r),
+        ("Not_rm{}", Instructions::not_r),
+        ("Neg_rm{}", Instructions::neg_r),
+        ("Mul_rm{}", Instructions::mul_r),
+        ("Imul_rm{}", Instructions::imul_r),
+        ("Div_rm{}", Instructions::div_r),
+        ("Idiv_rm{}", Instructions::idiv_r),
     ];
     let mut c = Checker::new();
     for (name, emit) in table {
@@ -129,17 +129,29 @@ fn one_operand() {
 
 #[test]
 fn two_operands() {
-    type EmitRr = fn(&mut Assembler, Size, Gpr, Gpr);
-    type EmitRm = fn(&mut Assembler, Size, Gpr, Mem);
+    type EmitRr = fn(&mut Instructions, Size, Gpr, Gpr);
+    type EmitRm = fn(&mut Instructions, Size, Gpr, Mem);
     let table: [(&str, EmitRr, EmitRm); 4] = [
-        ("Imul_r{}_rm{}", Assembler::imul_rr, Assembler::imul_rm),
+        (
+            "Imul_r{}_rm{}",
+            Instructions::imul_rr,
+            Instructions::imul_rm,
+        ),
         (
             "Popcnt_r{}_rm{}",
-            Assembler::popcnt_rr,
-            Assembler::popcnt_rm,
+            Instructions::popcnt_rr,
+            Instructions::popcnt_rm,
         ),
-        ("Tzcnt_r{}_rm{}", Assembler::tzcnt_rr, Assembler::tzcnt_rm),
-        ("Lzcnt_r{}_rm{}", Assembler::lzcnt_rr, Assembler::lzcnt_rm),
+        (
+            "Tzcnt_r{}_rm{}",
+            Instructions::tzcnt_rr,
+            Instructions::tzcnt_rm,
+        ),
+        (
+            "Lzcnt_r{}_rm{}",
+            Instructions::lzcnt_rr,
+            Instructions::lzcnt_rm,
+        ),
     ];
     let mut c = Checker::new();
     for (name, rr, rm) in table {
@@ -270,18 +282,18 @@ fn rotation_without_flags() {
 
 #[test]
 fn three_operands() {
-    type EmitRrr = fn(&mut Assembler, Size, Gpr, Gpr, Gpr);
-    type EmitRrm = fn(&mut Assembler, Size, Gpr, Gpr, Mem);
+    type EmitRrr = fn(&mut Instructions, Size, Gpr, Gpr, Gpr);
+    type EmitRrm = fn(&mut Instructions, Size, Gpr, Gpr, Mem);
     let table: [(&str, EmitRrr, EmitRrm); 2] = [
         (
             "VEX_Andn_r{}_r{}_rm{}",
-            Assembler::andn_rrr,
-            Assembler::andn_rrm,
+            Instructions::andn_rrr,
+            Instructions::andn_rrm,
         ),
         (
             "VEX_Mulx_r{}_r{}_rm{}",
-            Assembler::mulx_rrr,
-            Assembler::mulx_rrm,
+            Instructions::mulx_rrr,
+            Instructions::mulx_rrm,
         ),
     ];
     let mut c = Checker::new();

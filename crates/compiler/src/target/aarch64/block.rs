@@ -28,7 +28,7 @@ fn indexed(base: Gpr, index: Gpr, bytes: Bytes) -> Mem {
     Mem::index(base, index, Extend::Uxtx, false, bytes)
 }
 
-impl Aarch64 {
+impl Emitter<'_> {
     pub(super) fn emit_jump_unless_in_memory(
         &mut self,
         index: Gpr,
@@ -71,7 +71,7 @@ impl Aarch64 {
     }
 
     pub(super) fn emit_charge_turns(&mut self, bytes: Gpr, shift: u8, cost: u32, label: Label) {
-        if !self.gas || cost == 0 {
+        if !self.meters.gas || cost == 0 {
             return;
         }
         self.asm.mov_imm(Size::S32, SCRATCH, cost.into());
@@ -114,9 +114,7 @@ impl Aarch64 {
     pub(super) fn emit_block_stub(&mut self, operation: BlockOperation) -> u32 {
         // The stubs begin with eight bytes.
         const { assert!(BlockOperation::MIN_BYTES == 8) };
-        self.begin();
-        self.asm.align(16);
-        let start = self.asm.offset();
+        let start = self.asm.entry();
         match operation {
             BlockOperation::CopyForward => self.copy_stub(false),
             BlockOperation::CopyBackward => self.copy_stub(true),

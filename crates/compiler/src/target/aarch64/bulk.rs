@@ -17,7 +17,7 @@ fn accesses(count: u32) -> (Bytes, Option<u32>) {
     (bytes, second)
 }
 
-impl Aarch64 {
+impl Emitter<'_> {
     pub(super) fn copy_bytes(&mut self, dst: Gpr, src: Gpr, count: u32) {
         let (bytes, second) = accesses(count);
         let float = match bytes {
@@ -59,7 +59,7 @@ impl Aarch64 {
         let (bytes, second) = accesses(count);
         let value = self.constant(Width::W64, u64::from_le_bytes([value; 8]));
         self.add_index(Some(dst));
-        let base = self.sums.holder(dst);
+        let base = self.asm.sums.holder(dst);
         for offset in [second, Some(0)] {
             let Some(to) = offset.and_then(|at| Mem::offset(base, at.into(), bytes)) else {
                 continue;

@@ -47,11 +47,10 @@ fn put_word(code: &mut [u8], at: u32, word: u32) {
     code[at as usize..][..4].copy_from_slice(&word.to_le_bytes());
 }
 
-impl Aarch64 {
+impl Emitter<'_> {
     /// A call of what the linker knows. A far one is `adr x16, .; movz x17, #low; movk x17, #high, lsl #16;
     /// add x16, x16, w17, sxtw; blr x16`.
     pub(super) fn emit_call(&mut self, function: u32) {
-        self.forget_registers();
         if !self.far_calls {
             let at = self.asm.bl_placeholder();
             return self.record.call(function, at);
@@ -86,7 +85,6 @@ impl Aarch64 {
         let from = self.operand(place(abi::TABLE_ENTRY_CODE), Bytes::B8, SCRATCH_2);
         self.asm.ldr(Size::S64, SCRATCH_2, from);
         self.asm.blr(SCRATCH_2);
-        self.forget_registers();
     }
 
     /// Compares 32 bits with a constant.

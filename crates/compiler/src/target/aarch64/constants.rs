@@ -21,26 +21,26 @@ impl Held {
     }
 }
 
-impl Aarch64 {
+impl Emitter<'_> {
     /// A register that holds the constant; nothing may write to it.
     pub(super) fn constant(&mut self, width: Width, bits: u64) -> Gpr {
         let bits = integer::truncated(width, bits);
         if bits == 0 {
             return Gpr::ZR;
         }
-        if let Some(holder) = self.held.find(bits) {
+        if let Some(holder) = self.asm.held.find(bits) {
             return holder;
         }
-        let at = self.held.next;
-        self.held.next = (at + 1) % HOLDERS.len();
-        self.held.bits[at] = Some(bits);
+        let at = self.asm.held.next;
+        self.asm.held.next = (at + 1) % HOLDERS.len();
+        self.asm.held.bits[at] = Some(bits);
         self.asm.mov_imm(size(width), HOLDERS[at], bits);
         HOLDERS[at]
     }
 
     /// The register that holds the constant already.
     pub(super) fn held_constant(&self, width: Width, bits: u64) -> Option<Gpr> {
-        self.held.find(integer::truncated(width, bits))
+        self.asm.held.find(integer::truncated(width, bits))
     }
 
     /// Writes a constant to a register of the generator's.
@@ -50,12 +50,5 @@ impl Aarch64 {
             Some(holder) if bits > 0xffff => self.asm.mov_rr(size(width), dst, holder),
             _ => self.asm.mov_imm(size(width), dst, bits),
         }
-    }
-
-    /// Control may come from elsewhere: nothing is known of the registers the generator does not know of.
-    #[inline]
-    pub(super) fn forget_registers(&mut self) {
-        self.sums = memory::Sums::default();
-        self.held = Held::default();
     }
 }

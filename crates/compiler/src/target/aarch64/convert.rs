@@ -11,7 +11,7 @@ fn sign(signed: bool) -> Sign {
     }
 }
 
-impl Aarch64 {
+impl Emitter<'_> {
     pub(super) fn conversion(&mut self, conversion: Conversion, dst: Reg, src: Reg) {
         match conversion {
             Conversion::Truncate { from, to, signed } => {

@@ -3,7 +3,7 @@
 use super::*;
 use crate::magic::{self, Signed, Unsigned};
 
-impl Aarch64 {
+impl Emitter<'_> {
     /// The machine's own division does not trap: it gives 0 by 0, and the least number by -1.
     pub(super) fn integer_divide(
         &mut self,

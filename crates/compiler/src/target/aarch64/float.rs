@@ -3,7 +3,7 @@
 use super::*;
 use pvf_assembler::aarch64::{FOp, FUnary, FloatImm, VBit, VSize};
 
-impl Aarch64 {
+impl Emitter<'_> {
     /// Loads a constant; the flags stay.
     pub(super) fn float_const(&mut self, width: Width, dst: Fpr, bits: u64) {
         let immediate = match width {

@@ -35,7 +35,7 @@ fn negated(width: Width, bits: u64) -> u64 {
     truncated(width, bits.wrapping_neg())
 }
 
-impl Aarch64 {
+impl Emitter<'_> {
     pub(super) fn integer_binary(
         &mut self,
         op: IntBinary,

@@ -55,7 +55,7 @@ impl Sums {
     }
 }
 
-impl Aarch64 {
+impl Emitter<'_> {
     /// The operand for a place. What does not fit into the instruction is made in the scratch register given.
     pub(super) fn operand(&mut self, place: Place, bytes: Bytes, scratch: Gpr) -> Mem {
         match Mem::offset(place.base, place.offset as i64, bytes) {
@@ -119,10 +119,10 @@ impl Aarch64 {
             Mem::offset(scratch, low as i64, bytes),
         );
         let base = match index {
-            Some(index) if offset == 0 && self.sums.find(index).is_none() => {
+            Some(index) if offset == 0 && self.asm.sums.find(index).is_none() => {
                 return Mem::index(MEMORY, index, Extend::Uxtx, false, bytes);
             }
-            Some(index) => self.sums.holder(index),
+            Some(index) => self.asm.sums.holder(index),
             None => MEMORY,
         };
         match (Mem::offset(base, offset as i64, bytes), split) {
@@ -148,11 +148,11 @@ impl Aarch64 {
     /// Makes the address of the byte at an index, if there is one, where [`Sums::holder`] says.
     pub(super) fn add_index(&mut self, index: Option<Gpr>) {
         if let Some(index) = index
-            && self.sums.find(index).is_none()
+            && self.asm.sums.find(index).is_none()
         {
-            let holder = self.sums.holder(index);
+            let holder = self.asm.sums.holder(index);
             self.asm.add_rr(Size::S64, holder, MEMORY, index);
-            self.sums.keep(index);
+            self.asm.sums.keep(index);
         }
     }
 

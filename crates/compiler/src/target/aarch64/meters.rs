@@ -10,7 +10,7 @@ pub(super) enum Charge {
     Scratch,
 }
 
-impl Aarch64 {
+impl Emitter<'_> {
     /// `dst = a op constant`, through the scratch register if need be.
     pub(super) fn arith_const(&mut self, op: Arith, dst: Gpr, a: Gpr, constant: u64) -> Charge {
         match Imm12::new(constant) {

@@ -42,7 +42,7 @@ pub(super) struct Shifted {
     pub by: u32,
 }
 
-impl Aarch64 {
+impl Emitter<'_> {
     /// Emits what waits.
     #[inline]
     pub(super) fn settle(&mut self) {

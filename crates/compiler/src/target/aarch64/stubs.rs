@@ -17,17 +17,16 @@ const SLOTS: Gpr = Gpr::X1;
 const C_INDEX: Gpr = Gpr::X4;
 const C_STORE: Gpr = Gpr::X5;
 
-impl Aarch64 {
+impl Emitter<'_> {
     pub(super) fn emit_host_stub(&mut self, index: u32, gate: Label) -> u32 {
-        self.asm.align(16);
-        let start = self.asm.offset();
+        let start = self.asm.entry();
         self.asm.mov_imm(Size::S32, INDEX, index.into());
         self.asm.b(gate);
         start
     }
 
     pub(super) fn emit_host_gate(&mut self, gate: Label, ty: &Convention) {
-        self.asm.align(16);
+        self.asm.entry();
         self.asm.bind(gate);
         self.push_return_address();
         let on_stack = ty.params.iter().any(|place| place.register.is_none());
@@ -69,7 +68,7 @@ impl Aarch64 {
                 "the first integer parameters are passed as in C"
             );
         }
-        self.asm.align(16);
+        self.asm.entry();
         self.asm.bind(gate);
         self.push_return_address();
         self.note_gas();
@@ -103,14 +102,13 @@ impl Aarch64 {
     }
 
     pub(super) fn emit_entry_stub(&mut self, ty: &Convention) -> u32 {
-        self.asm.align(16);
-        let start = self.asm.offset();
+        let start = self.asm.entry();
         self.load_context_word(MEMORY, context::MEMORY_BASE);
         self.load_context_word(STACK_LOW, context::STACK_LOW);
-        if self.gas {
+        if self.meters.gas {
             self.load_context_word(GAS, context::GAS_LEFT);
         }
-        if self.logical_stack {
+        if self.meters.logical_stack {
             self.asm.mov_imm(Size::S64, LOGICAL, 0);
         }
         let array = SCRATCH_2;
@@ -165,7 +163,7 @@ impl Aarch64 {
 
     /// The runtime reads it if the run ends.
     fn note_gas(&mut self) {
-        if self.gas {
+        if self.meters.gas {
             self.store_context_word(context::GAS_LEFT, GAS);
         }
     }

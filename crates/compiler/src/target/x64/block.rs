@@ -20,7 +20,7 @@ fn end(base: Gpr, below: i32) -> Mem {
     Mem::base_index(base, BYTES, Scale::One, -below)
 }
 
-impl X64 {
+impl Function<'_> {
     pub(super) fn emit_jump_unless_in_memory(
         &mut self,
         index: Gpr,
@@ -51,7 +51,7 @@ impl X64 {
     }
 
     pub(super) fn emit_charge_turns(&mut self, bytes: Gpr, shift: u8, cost: u32, label: Label) {
-        if !self.gas || cost == 0 {
+        if !self.meters.gas || cost == 0 {
             return;
         }
         self.asm.imul_rri(Size::S64, SCRATCH, bytes, cost as i32);
@@ -91,8 +91,7 @@ impl X64 {
     pub(super) fn emit_block_stub(&mut self, operation: BlockOperation) -> u32 {
         // The stubs begin with eight bytes.
         const { assert!(BlockOperation::MIN_BYTES == 8) };
-        self.asm.align(16);
-        let start = self.asm.offset();
+        let start = self.asm.entry();
         match operation {
             BlockOperation::CopyForward => self.copy_stub(false),
             BlockOperation::CopyBackward => self.copy_stub(true),

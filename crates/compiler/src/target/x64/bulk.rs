@@ -16,7 +16,7 @@ fn accesses(bytes: u32) -> (Size, Option<u32>) {
     (size, (bytes > size.bytes()).then(|| bytes - size.bytes()))
 }
 
-impl X64 {
+impl Function<'_> {
     pub(super) fn copy_bytes(&mut self, dst: Gpr, src: Gpr, bytes: u32) {
         let at = |register, offset| Mem::base_index(MEMORY, register, Scale::One, offset as i32);
         let (size, second) = accesses(bytes);

@@ -4,7 +4,7 @@ use super::*;
 use crate::target::range::{Range, bits_of, range};
 use pvf_assembler::x64::{FOp, Shift};
 
-impl X64 {
+impl Function<'_> {
     pub(super) fn conversion(&mut self, conversion: Conversion, dst: Reg, src: Reg) {
         match conversion {
             Conversion::Truncate { from, to, signed } => {

@@ -4,7 +4,7 @@ use super::*;
 use crate::magic::{self, Signed, Unsigned};
 use pvf_assembler::x64::Shift;
 
-impl X64 {
+impl Function<'_> {
     pub(super) fn integer_divide(&mut self, op: Division, width: Width, divisor: Gpr) {
         let size = size(width);
         match op {

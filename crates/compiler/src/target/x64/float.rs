@@ -3,7 +3,7 @@
 use super::*;
 use pvf_assembler::x64::{FBit, FOp, RoundMode};
 
-impl X64 {
+impl Function<'_> {
     /// Loads a constant; the flags stay.
     pub(super) fn float_const(&mut self, width: Width, dst: Xmm, bits: u64) {
         if bits == 0 {

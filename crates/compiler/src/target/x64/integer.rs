@@ -3,7 +3,7 @@
 use super::*;
 use pvf_assembler::x64::Shift;
 
-impl X64 {
+impl Function<'_> {
     pub(super) fn integer_binary(
         &mut self,
         op: IntBinary,
@@ -27,11 +27,11 @@ impl X64 {
         }
     }
 
-    /// `dst op= b`, whatever `b` is. The zero flag is then about `dst`, or about the difference of a comparison.
+    /// `dst op= b`, whatever `b` is. The zero flag is then about `dst`, unless it is a comparison, which leaves `dst` as it is.
     fn alu(&mut self, op: Alu, width: Width, dst: Gpr, b: Source) {
         self.emit_alu(op, width, dst, b);
         if op != Alu::Cmp {
-            self.zero_flag = Some((self.asm.offset(), dst, size(width)));
+            self.asm.note_zero_flag(dst, size(width));
         }
     }
 

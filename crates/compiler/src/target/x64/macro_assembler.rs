@@ -1,29 +1,68 @@
 //! What the generator asks of a target, as x86-64 does it.
 
 use super::*;
+#[cfg(debug_assertions)]
+use crate::target::checked::Flags;
 
-impl MacroAssembler for X64 {
+impl Machine for X64 {
     const NEAR_BYTES: usize = i32::MAX as usize;
     const PADDING: u8 = 0xcc;
+
+    type Masm<'m> = Watched<Function<'m>>;
 
     /// All calls reach 2 GiB.
     fn new(options: &CompileOptions, _: Reach) -> Self {
         Self {
             asm: Assembler::with_capacity(1 << 16),
-            gas: options.metering.gas.is_some(),
-            logical_stack: options.metering.logical_stack,
-            native_stack: options.native_stack,
+            meters: Meters::of(options),
             record: Record::default(),
-            zero_flag: None,
             late: Vec::new(),
         }
     }
 
-    const MEMORY_OPERANDS: bool = true;
-
     fn registers(&self) -> &'static Registers {
-        &REGISTERS[usize::from(self.logical_stack)][usize::from(self.gas)]
+        &REGISTERS[usize::from(self.meters.logical_stack)][usize::from(self.meters.gas)]
     }
+
+    fn record_code_map(&mut self) {
+        self.record.keep_map();
+    }
+
+    fn begin_function(&mut self, wasm_offset: u32) -> Self::Masm<'_> {
+        self.record.set_wasm_offset(wasm_offset, self.asm.offset());
+        self.late.clear();
+        let mut asm = Code::new(&mut self.asm);
+        asm.entry();
+        watched(Function {
+            asm,
+            meters: self.meters,
+            record: &mut self.record,
+            late: &mut self.late,
+        })
+    }
+
+    fn take(&mut self) -> Result<MachineCode, pvf_assembler::FinishError> {
+        let finished = self.asm.finish();
+        let code = self.record.take(self.asm.take_code());
+        finished.map(|()| code)
+    }
+
+    fn link_call(code: &mut [u8], at: u32, distance: i32) {
+        // The displacement counts from the end of its field.
+        let displacement = distance.wrapping_sub(4);
+        code[at as usize..][..4].copy_from_slice(&displacement.to_le_bytes());
+    }
+}
+
+#[cfg(debug_assertions)]
+impl Flags for Function<'_> {
+    fn flag_writes(&self) -> u64 {
+        self.asm.flag_trace().count()
+    }
+}
+
+impl MacroAssembler for Function<'_> {
+    const MEMORY_OPERANDS: bool = true;
 
     fn offset(&self) -> u32 {
         self.asm.offset()
@@ -34,41 +73,20 @@ impl MacroAssembler for X64 {
     }
 
     fn bind(&mut self, label: Label) {
-        self.zero_flag = None;
         self.asm.bind(label);
-    }
-
-    fn record_code_map(&mut self) {
-        self.record.keep_map();
     }
 
     fn set_wasm_offset(&mut self, offset: u32) {
         self.record.set_wasm_offset(offset, self.asm.offset());
     }
 
-    fn finish_function(&mut self) {
-        // Their allocation stays, since most functions have some.
-        let mut all = std::mem::take(&mut self.late);
+    fn finish_function(mut self) -> u32 {
+        let mut all = std::mem::take(self.late);
         for (wasm_offset, late) in all.drain(..) {
             self.set_wasm_offset(wasm_offset);
             self.emit_late(&late);
         }
-        self.late = all;
-    }
-
-    fn take(&mut self) -> Result<MachineCode, pvf_assembler::FinishError> {
-        self.asm.finish()?;
-        Ok(self.record.take(self.asm.take_code()))
-    }
-
-    fn link_call(code: &mut [u8], at: u32, distance: i32) {
-        // The displacement counts from the end of its field.
-        let displacement = distance.wrapping_sub(4);
-        code[at as usize..][..4].copy_from_slice(&displacement.to_le_bytes());
-    }
-
-    fn begin_function(&mut self) -> u32 {
-        self.asm.align(16);
+        *self.late = all;
         self.asm.offset()
     }
 
@@ -80,7 +98,7 @@ impl MacroAssembler for X64 {
             Gpr::Rsp,
             (frame_bytes - RETURN_ADDRESS_BYTES) as i32,
         );
-        if self.native_stack != NativeStack::Unchecked {
+        if self.meters.native_stack != NativeStack::Unchecked {
             self.asm
                 .alu_rm(Alu::Cmp, Size::S64, Gpr::Rsp, context(context::STACK_LOW));
             self.asm.jcc(Cond::B, slow);
@@ -90,13 +108,13 @@ impl MacroAssembler for X64 {
                 resume,
             });
         }
-        if self.native_stack == NativeStack::Audited {
+        if self.meters.native_stack == NativeStack::Audited {
             self.emit_audit(frame_bytes);
         }
     }
 
     fn leave_frame(&mut self, frame_bytes: u32, _: bool) {
-        if self.native_stack == NativeStack::Audited {
+        if self.meters.native_stack == NativeStack::Audited {
             self.emit_leave_audited(frame_bytes);
         }
         self.asm.alu_ri(
@@ -272,8 +290,7 @@ impl MacroAssembler for X64 {
     }
 
     fn compare_zero(&mut self, width: Width, a: Reg) {
-        let known = (self.asm.offset(), gpr(a), size(width));
-        if self.zero_flag != Some(known) {
+        if !self.asm.has_zero_flag(gpr(a), size(width)) {
             self.integer_compare(width, gpr(a), Source::Const(0));
         }
     }

@@ -2,7 +2,7 @@
 
 use super::*;
 
-impl X64 {
+impl Function<'_> {
     pub(super) fn load_typed(&mut self, ty: ValType, dst: Reg, from: Mem) {
         match ty.class() {
             Class::General => self.asm.mov_rm(size(type_width(ty)), gpr(dst), from),
@@ -107,7 +107,7 @@ impl X64 {
             }
         };
         self.alu_memory(op, width, gpr(dst), b);
-        self.zero_flag = Some((self.asm.offset(), gpr(dst), size(width)));
+        self.asm.note_zero_flag(gpr(dst), size(width));
     }
 
     pub(super) fn memory_store(&mut self, access: Access, address: Address, src: Source) {

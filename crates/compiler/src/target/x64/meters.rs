@@ -10,7 +10,7 @@ pub(super) enum Charge {
     Scratch,
 }
 
-impl X64 {
+impl Function<'_> {
     /// Before the frame is made, so that a call that does not fit makes none.
     pub(super) fn emit_enter_logical_stack(&mut self, cost: u32, leaf: bool) {
         let (label, resume) = (self.asm.new_label(), self.asm.new_label());

@@ -9,17 +9,16 @@ const STUB_SLOTS: u32 = RETURN_ADDRESS_BYTES;
 const C_ARGUMENTS: [Reg; abi::PLAIN_PARAMS] =
     [reg(Gpr::Rdi), reg(Gpr::Rsi), reg(Gpr::Rdx), reg(Gpr::Rcx)];
 
-impl X64 {
+impl Function<'_> {
     pub(super) fn emit_host_stub(&mut self, index: u32, gate: Label) -> u32 {
-        self.asm.align(16);
-        let start = self.asm.offset();
+        let start = self.asm.entry();
         self.asm.mov_ri32(Gpr::Rax, index);
         self.asm.jmp(gate);
         start
     }
 
     pub(super) fn emit_host_gate(&mut self, gate: Label, ty: &Convention) {
-        self.asm.align(16);
+        self.asm.entry();
         self.asm.bind(gate);
         let on_stack = ty.params.iter().any(|place| place.register.is_none());
         for (param, place) in ty.params.iter().enumerate() {
@@ -59,7 +58,7 @@ impl X64 {
                 "the first integer parameters are passed as in C"
             );
         }
-        self.asm.align(16);
+        self.asm.entry();
         self.asm.bind(gate);
         self.note_gas();
         self.asm
@@ -93,7 +92,7 @@ impl X64 {
 
     /// The runtime reads it if the run ends.
     fn note_gas(&mut self) {
-        if self.gas {
+        if self.meters.gas {
             self.asm.mov_mr(Size::S64, context(context::GAS_LEFT), GAS);
         }
     }
@@ -111,14 +110,13 @@ impl X64 {
     }
 
     pub(super) fn emit_entry_stub(&mut self, ty: &Convention) -> u32 {
-        self.asm.align(16);
-        let start = self.asm.offset();
+        let start = self.asm.entry();
         self.asm
             .mov_rm(Size::S64, MEMORY, context(context::MEMORY_BASE));
-        if self.gas {
+        if self.meters.gas {
             self.asm.mov_rm(Size::S64, GAS, context(context::GAS_LEFT));
         }
-        if self.logical_stack {
+        if self.meters.logical_stack {
             self.asm.mov_ri32(LOGICAL, 0);
         }
         self.asm
