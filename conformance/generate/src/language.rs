@@ -11,6 +11,7 @@ pub fn add(suite: &mut Suite) {
     opcodes(suite);
     declarations(suite);
     harmless(suite);
+    labels_of_a_table(suite);
 }
 
 const SWITCHES: [&str; 4] = [
@@ -565,5 +566,79 @@ fn harmless(suite: &mut Suite) {
                 .invoke("f", &[])
                 .valid(&[i32(value)]),
         );
+    }
+}
+
+/// The labels of a `br_table` that cannot be reached may differ in type, but not in arity, and operands fit all of them.
+fn labels_of_a_table(suite: &mut Suite) {
+    let around = |inner: &str| {
+        format!(
+            "(drop (block (result i64) (drop (block (result f32) {inner})) (i64.const 0)))
+             (i32.const 42)"
+        )
+    };
+    let rows = [
+        (
+            "different-types/dead",
+            "unreachable (br_table 0 1 (i32.const 0))",
+            true,
+        ),
+        (
+            "different-types/dead-index",
+            "unreachable (br_table 1 0 1)",
+            true,
+        ),
+        (
+            "different-types/dead-behind-br",
+            "(br 0 (f32.const 1)) (br_table 0 1 0 1 (i32.const 0))",
+            true,
+        ),
+        (
+            "different-types/dead-inner-block",
+            "unreachable (block (br 0) (br_table 1 2 (i32.const 0)))",
+            true,
+        ),
+        (
+            "different-types/dead-operand-fits-one",
+            "unreachable (f32.const 1) (i32.const 0) (br_table 0 1)",
+            false,
+        ),
+        (
+            "different-types/alive",
+            "(f32.const 1) (i32.const 0) (br_table 0 1)",
+            false,
+        ),
+        (
+            "different-types/dead-inner-block-alive",
+            "unreachable (block (br_table 1 2 (i32.const 0)))",
+            false,
+        ),
+        (
+            "different-arity/dead",
+            "unreachable (block (br_table 0 1 (i32.const 0)))",
+            false,
+        ),
+        (
+            "different-arity/dead-default",
+            "unreachable (block (br 0) (br_table 1 1 0 (i32.const 0)))",
+            false,
+        ),
+    ];
+    for (name, inner, accepted) in rows {
+        let source = format!("br_table-{}", name.replace('/', "-"));
+        let body = around(inner);
+        suite.text(
+            &source,
+            &format!("(module (func (export \"f\") (result i32) (i32.const 42)) (func (result i32) {body}))"),
+        );
+        let case = Case::new("core", "LANG-1", format!("br_table/{name}"))
+            .also(&["LANG-5"])
+            .polkadot()
+            .module(&source)
+            .invoke("f", &[]);
+        suite.push(match accepted {
+            true => case.valid(&[i32(42)]),
+            false => case.rejected("prepare"),
+        });
     }
 }

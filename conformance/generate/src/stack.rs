@@ -42,7 +42,7 @@ struct Shape {
     f: Size,
     run: Size,
     text: String,
-    /// Needs blocks with parameters or several results; the logical rule knows none.
+    /// Needs blocks with parameters or several results; the oracle of the logical rule knows none.
     multi_value: bool,
 }
 
@@ -52,6 +52,14 @@ fn push(n: u32) -> String {
         "{} {}",
         "(i32.const 7) ".repeat(n as usize),
         "drop ".repeat(n as usize)
+    )
+}
+
+/// Three operands that an `if` takes and gives back, with this in its branches.
+fn parameters_and_branches(then: &str, other: &str) -> String {
+    format!(
+        "(i32.const 1) (i32.const 2) (i32.const 3) (i32.const 0)
+         (if (param i32 i32 i32) (result i32 i32 i32) (then {then}) (else {other})) drop drop drop"
     )
 }
 
@@ -239,23 +247,44 @@ fn shapes() -> Vec<Shape> {
     );
     shapes.push(result);
     let multi = [
-        shape("multi-block-parameters", "STACK-3", size(0, 4, 0), "",
+        shape("multi-block-parameters", "STACK-3", size(0, 4, 4), "",
             "(i32.const 1) (i32.const 2) (i32.const 3)
              (block (param i32 i32 i32) (result i32 i32) (i32.const 4) drop drop) drop drop"),
-        shape("multi-loop-parameters", "STACK-3", size(0, 5, 0), "",
+        shape("multi-loop-parameters", "STACK-3", size(0, 5, 5), "",
             "(i32.const 1) (i32.const 2) (i32.const 3)
              (loop (param i32 i32 i32) (result i32) (i32.const 4) (i32.const 5) drop drop drop drop) drop"),
-        custom("multi-call-results", "STACK-3", size(0, 5, 0), "",
+        custom("multi-call-results", "STACK-3", size(0, 5, 5), "",
             "(func $five (result i32 i32 i32 i32 i32)
                 (i32.const 1) (i32.const 1) (i32.const 1) (i32.const 1) (i32.const 1))
              (func $f (param $n i32)
               (if (i32.eqz (local.get $n)) (then (return)))
               (call $five) drop drop drop drop drop
               (call $f (i32.sub (local.get $n) (i32.const 1))))"),
-        shape("multi-if", "STACK-3", size(0, 4, 0), "",
+        shape("multi-if", "STACK-3", size(0, 4, 4), "",
             "(i32.const 1) (if (result i32 i32 i32) (i32.const 0)
                (then (i32.const 1) (i32.const 1) (i32.const 1))
                (else (i32.const 1) (i32.const 1) (i32.const 1))) drop drop drop drop"),
+        // Either branch begins with the parameters, whatever became of the other one.
+        shape("multi-else-takes-parameters", "STACK-3", size(0, 4, 4), "",
+            "(i32.const 1) (i32.const 2) (i32.const 3) (i32.const 0)
+             (if (param i32 i32 i32) (then drop drop drop) (else drop drop drop))"),
+        shape("multi-then-higher", "STACK-3", size(0, 8, 8), "",
+            &parameters_and_branches(&push(5), "")),
+        shape("multi-else-higher", "STACK-3", size(0, 8, 8), "",
+            &parameters_and_branches("", &push(5))),
+        shape("multi-else-behind-unreachable", "STACK-4", size(0, 9, 9), "",
+            &parameters_and_branches("unreachable", &push(6))),
+        shape("multi-else-behind-br", "STACK-4", size(0, 7, 7), "",
+            &parameters_and_branches("(br 0)", &push(4))),
+        shape("multi-results-behind-return", "STACK-4", size(0, 6, 6), "",
+            &format!("(if (result i32 i32) (i32.const 0) (then return)
+                (else {} (i32.const 1) (i32.const 1))) drop drop", push(6))),
+        // A type by index that has no parameters and one result is that of a block of WebAssembly 1.0.
+        custom("multi-index-of-one-result", "STACK-4", size(0, 6, 2), "(type $one (func (result i32)))",
+            &format!("(func $f (param $n i32)
+              (if (i32.eqz (local.get $n)) (then (return)))
+              (drop (if (type $one) (i32.const 0) (then unreachable) (else {} (i32.const 1))))
+              (call $f (i32.sub (local.get $n) (i32.const 1))))", push(6))),
     ];
     shapes.extend(multi.into_iter().map(|it| Shape {
         multi_value: true,
@@ -273,9 +302,7 @@ pub fn add(suite: &mut Suite) {
         let module = format!("stack-{}", shape.name);
         suite.text(&module, &shape.text);
         native(suite, &shape, &module);
-        if !shape.multi_value {
-            logical(suite, &shape, &module);
-        }
+        logical(suite, &shape, &module);
     }
     leaves(suite);
     mutual(suite);
@@ -328,13 +355,13 @@ fn logical(suite: &mut Suite, shape: &Shape, module: &str) {
         // The largest depth at which entry, and `depth + 1` calls of `f`, cost no more than the limit.
         let depth = (limit - shape.run.cost()) / shape.f.cost() - 1;
         let peak = shape.run.cost() + (depth + 1) * shape.f.cost();
-        let rule = if shape.f.logical == shape.f.height {
+        let rule = if shape.f.logical == shape.f.height && !shape.multi_value {
             "LOGICAL-2"
         } else {
             "LOGICAL-3"
         };
         let case = |name: &str, depth: u64| {
-            Case::new("metering", rule, format!("{}/{limit}/{name}", shape.name))
+            let case = Case::new("metering", rule, format!("{}/{limit}/{name}", shape.name))
                 .also(&[
                     "LOGICAL-1",
                     "LOGICAL-2",
@@ -345,7 +372,8 @@ fn logical(suite: &mut Suite, shape: &Shape, module: &str) {
                 .module(module)
                 .parameter("stack_logical_max", limit)
                 .needs("stack-logical")
-                .invoke("run", &[i32(depth as i32)])
+                .invoke("run", &[i32(depth as i32)]);
+            with_needs(case, shape)
         };
         let last = case("last-pass", depth).valid(&[]);
         suite.push(last.expect("stack_logical_peak", peak).also(&["LOGICAL-7"]));
@@ -516,6 +544,32 @@ fn special(suite: &mut Suite) {
             .invoke("run", &["i32:0".to_owned()])
             .rejected("prepare"),
     );
+    // No operator is unreachable, so there is a cost: the second branch takes more than the first one gives.
+    suite.text(
+        "stack-parameters-at-else",
+        "(module (func (export \"run\") (param i32) (result i32)
+            (i32.const 1) (i32.const 2) (local.get 0)
+            (if (param i32 i32) (result i32) (then i32.add) (else drop drop (i32.const 7)))))",
+    );
+    for (argument, result) in [(0, 7), (1, 3)] {
+        suite.push(
+            Case::new(
+                "metering",
+                "LOGICAL-8",
+                format!("parameters-at-else/{argument}"),
+            )
+            .also(&["LOGICAL-3"])
+            .module("stack-parameters-at-else")
+            .polkadot()
+            .features(&["multi-value"])
+            .needs("multi-value")
+            .needs("stack-logical")
+            .parameter("stack_logical_max", 65_536_u64)
+            .invoke("run", &[i32(argument)])
+            .valid(&[i32(result)])
+            .expect("stack_logical_peak", 5_u64),
+        );
+    }
     // Depth begins at 0 with every call of the host.
     suite.push(
         Case::new("determinism", "STACK-9", "after-overflow")

@@ -71,13 +71,13 @@
 //! extern "C" fn(p0: u64, p1: u64, p2: u64, p3: u64, index: u32, store: *mut c_void) -> { value: u64, ended: u64 }
 //! ```
 //! where `store` is what [`context::STORE`] holds. Of an `i32` only the low 32 bits of `p` mean anything;
-//! the callee zero-extends `value`. The floating-point state is
-//! that of Wasm. If `ended` is not 0, the stub jumps to the address in [`context::ENDED`]. The stub keeps nothing in
+//! the callee zero-extends `value`. The stub gives the callee the host's floating-point state, which lies at
+//! [`host_stack::HOST_FLOAT`], and sets that of Wasm again when it has returned. If `ended` is not 0, the stub jumps to the address in [`context::ENDED`]. The stub keeps nothing in
 //! registers that C functions may change.
 //!
 //! # Floating-point state
 //! Round to nearest, denormals kept, nothing trapped: MXCSR at its default; FPCR at 0 but for DN, so that on aarch64 an
-//! operation that gives a NaN gives the canonical one.
+//! operation that gives a NaN gives the canonical one. [`float_state`] has both.
 //!
 //! # Traps
 //! An instruction at a site of the trap map that raises SIGSEGV, SIGBUS, SIGFPE or SIGILL: an access to linear memory outside of
@@ -138,6 +138,22 @@ pub mod context {
     pub const RUNTIME_WORDS: u32 = 13;
     /// First byte behind the header: the globals.
     pub const GLOBALS: u32 = 256;
+}
+
+/// What lies on the host's stack from [`context::HOST_SP`] on, as offsets in bytes.
+pub mod host_stack {
+    /// The host's MXCSR (u32) or FPCR (u64).
+    pub const HOST_FLOAT: u32 = 0;
+    /// On x86-64, MXCSR as Wasm has it (u32).
+    pub const WASM_FLOAT: u32 = 4;
+}
+
+/// The control of floating point while Wasm runs.
+pub mod float_state {
+    /// MXCSR: all exceptions masked, round to nearest, denormals kept.
+    pub const MXCSR: u32 = 0x1f80;
+    /// FPCR: default NaN (DN), round to nearest, denormals kept.
+    pub const FPCR: u32 = 1 << 25;
 }
 
 /// Bytes of readable and writable stack above `STACK_TOP`, for the slots of an

@@ -85,6 +85,24 @@ const SHAPES: &[(&str, &str)] = &[
             (call $f (i32.sub (local.get 0) (i32.const 1))) (drop))",
     ),
     (
+        "branches that begin with parameters",
+        "(func $f (export \"f\") (param i32) (result i32) (call $count)
+            (i32.const 1) (i32.const 2) (i64.const 3) (local.get 0)
+            (if (param i32 i32 i64) (result i32 i32)
+                (then (drop) (drop) (call $f (i32.sub (local.get 0) (i32.const 1))))
+                (else (drop) (i32.const 5) (i32.const 6) (i32.const 7) (i32.add) (i32.add) (i32.add)))
+            (i32.add))",
+    ),
+    (
+        "a branch with parameters behind a jump",
+        "(func $f (export \"f\") (param i32) (call $count)
+            (i32.const 1) (i64.const 3) (i32.eqz (local.get 0))
+            (if (param i32 i64)
+                (then (return))
+                (else (i64.const 4) (i64.const 5) (i64.const 6) (drop) (drop) (drop) (drop) (drop)
+                    (call $f (i32.sub (local.get 0) (i32.const 1))))))",
+    ),
+    (
         "leaf again and again",
         "(func $f (export \"f\") (param i32) (result i32) (local $sum i32)
             (loop

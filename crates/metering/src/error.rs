@@ -2,7 +2,7 @@
 
 /// A meter cannot give a body its costs.
 ///
-/// [`Underflow`](Self::Underflow) happens to valid modules: `wasm-instrument` refuses them too, so
+/// [`Underflow`](Self::Underflow) happens to valid modules with unreachable operators: `wasm-instrument` refuses them too, so
 /// that a network which instruments rejects such a module when it is prepared. The other kinds
 /// need a body that is invalid, outside the accepted language or far beyond the limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

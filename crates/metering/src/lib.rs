@@ -17,12 +17,14 @@
 //! **LOGICAL-3, height.** A body starts at height 2, and each operator takes and gives operands as
 //! its type says. A height counts if it is there *before* an operator (before the last `end` too, but
 //! never behind it) while the innermost open block is not polymorphic. A block becomes polymorphic at
-//! its first `unreachable`, `br`, `br_table` or `return` and stays so to its `end`. A block inside a
-//! polymorphic one is not polymorphic itself and counts.
+//! its first `unreachable`, `br`, `br_table` or `return` and stays so to its `end`, of extended blocks to the
+//! `else`. A block inside a polymorphic one is not polymorphic itself and counts.
 //! - Branches and `return` take the values of their label; `br_if` gives them back. `br_table` does
 //!   not take its index. A loop's label takes the loop's parameters.
 //! - `else` changes nothing: an `else` branch starts at the height where the first branch ended, its
-//!   result included, and does not count at all if the first branch is polymorphic.
+//!   result included, and does not count at all if the first branch is polymorphic. Not so in an *extended*
+//!   block, which has parameters or several results: there either branch starts at the height where the block began
+//!   with the parameters on top, and counts.
 //! - `end` sets the height to that where the block began, and adds the block's results.
 //! - An operator may take operands (`select`: two, then one; `call_indirect`: the index, then the
 //!   arguments; `br_if`: the label's values, then the condition) that unreachable code does not have.
@@ -84,7 +86,8 @@
 //! # Beyond the oracle
 //! Multi-value, saturating conversions and bulk memory, which `wasm-instrument` cannot read, follow the
 //! same rules: block parameters lie inside their block, every instruction has one price. Bulk operators
-//! are not charged by length.
+//! are not charged by length. The quirk of `else` ends where the oracle's language does, so that code without
+//! unreachable operators always has a logical cost.
 //!
 //! # In a compiler
 //! Pass 1 feeds every operator (reachable or not, after validation) to a [`LogicalHeight`] and a

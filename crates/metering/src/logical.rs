@@ -17,12 +17,21 @@ pub const ACTIVATION_COST: u32 = 2;
 struct Frame {
     /// Height below the block's own operands.
     base: u32,
+    /// Values the block takes when it begins.
+    params: u32,
     /// Values a branch to the block's label takes.
     label_arity: u32,
     /// Values the block gives when it ends.
     results: u32,
-    /// An instruction that does not go on was met. An `else` does not take it back.
+    /// An instruction that does not go on was met. Only the `else` of an extended block takes it back.
     polymorphic: bool,
+}
+
+impl Frame {
+    /// The block takes values or gives several: WebAssembly 1.0 and the reference have none such.
+    fn is_extended(&self) -> bool {
+        self.params > 0 || self.results > 1
+    }
 }
 
 /// The walk that finds a logical cost.
@@ -59,6 +68,7 @@ impl LogicalHeight {
         self.frames.clear();
         self.frames.push(Frame {
             base: 0,
+            params: 0,
             label_arity: results,
             results,
             polymorphic: false,
@@ -85,8 +95,7 @@ impl LogicalHeight {
                 self.pop(1)?;
                 self.enter(blockty, false, module)
             }
-            // Neither the height nor the frame is reset.
-            Operator::Else => Ok(()),
+            Operator::Else => self.other_branch(),
             Operator::End => self.leave(),
             Operator::Unreachable => self.stop(),
             Operator::Br { relative_depth } => {
@@ -206,17 +215,31 @@ impl LogicalHeight {
         module: &impl Signatures,
     ) -> Result<(), MeterError> {
         let arity = module.block(ty).ok_or(NO_TYPE)?;
-        // Parameters of blocks are this crate's extension; without any, both are no-ops.
+        // Without parameters, as in the reference, both are no-ops.
         self.pop(arity.params)?;
         let base = self.height;
         self.push(arity.params)?;
         self.frames.push(Frame {
             base,
+            params: arity.params,
             label_arity: if is_loop { arity.params } else { arity.results },
             results: arity.results,
             polymorphic: false,
         });
         Ok(())
+    }
+
+    /// The reference resets neither the height nor the frame at an `else`, and blocks that it knows are counted as it
+    /// counts them. In an extended block either branch starts from the parameters.
+    fn other_branch(&mut self) -> Result<(), MeterError> {
+        let frame = self.frames.last_mut().ok_or(NO_FRAME)?;
+        if !frame.is_extended() {
+            return Ok(());
+        }
+        frame.polymorphic = false;
+        self.height = frame.base;
+        let params = frame.params;
+        self.push(params)
     }
 
     fn leave(&mut self) -> Result<(), MeterError> {

@@ -90,8 +90,7 @@ impl<T: 'static> Linker<T> {
     }
 
     /// Defines a function whose type follows from its Rust type: up to 4 integers and at most one integer
-    /// result, see [`TypedFunction`]. Generated code calls it with its parameters in registers, without any look-up, but
-    /// it runs with the floating-point state of Wasm: everything masked, rounding to nearest.
+    /// result, see [`TypedFunction`]. Generated code calls it with its parameters in registers, without any look-up.
     pub fn typed<P, R>(&mut self, module: &str, name: &str, function: impl TypedFunction<T, P, R>) {
         let (ty, entry) = crate::typed::entry(function);
         self.define(module, name, Definition::Typed(ty, entry));

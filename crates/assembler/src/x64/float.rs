@@ -4,7 +4,7 @@
 //! nothing here gives these lanes a meaning. An operation of one source names
 //! it in both places, so that the result depends on nothing else.
 
-use super::encode::{Imm, Vex};
+use super::encode::{Imm, Vex, op};
 use super::{FBit, FOp, FSize, Gpr, Instructions, Label, Mem, RoundMode, Size, Xmm};
 
 /// Moves and conversions.
@@ -188,5 +188,14 @@ impl Instructions {
         let vex = const { Vex::new(0x66, 0x0F3A, 0x4A) }.plus(size as u8);
         let imm = Imm::byte(mask.number() << 4);
         self.encode_vex_rr(vex, dst.number(), a.number(), b.number(), imm);
+    }
+}
+
+/// Control of floating point.
+impl Assembler {
+    /// `mxcsr = [src]`, 32 bits
+    #[inline]
+    pub fn ldmxcsr(&mut self, src: Mem) {
+        self.encode_dm(const { op("0F AE /2") }, Size::S32, src, Imm::NONE);
     }
 }

@@ -9,8 +9,7 @@
 //! # Floating-point state
 //! Wasm runs with FPCR at its reset value, that is round to nearest, denormals kept, nothing trapped, but for the
 //! bit DN: any operation that gives a NaN gives the default one, which is Wasm's positive canonical NaN. Generated code
-//! takes that for granted. Host functions found at run time run with what the host had set; functions that are called plainly
-//! run with the state of Wasm, which changes nothing but payloads of NaNs.
+//! takes that for granted. Host functions run with what the host had set.
 //!
 //! # Code that was just written
 //! Instruction fetch does not see stores by itself. The architecture (Arm ARM, DDI 0487, B2.4.4 "Concurrent modification
@@ -28,7 +27,8 @@
 use super::{Left, PlainReturn};
 use crate::context::word;
 use pvf_compiler::Target;
-use pvf_compiler::abi::context;
+use pvf_compiler::abi::float_state::FPCR;
+use pvf_compiler::abi::{context, host_stack};
 use std::arch::{asm, naked_asm};
 use std::ffi::c_void;
 
@@ -40,9 +40,6 @@ pub(crate) const ELF_MACHINE: u32 = 183;
 
 /// Bytes that [`enter`] takes of the host's stack: FPCR and a word that is free, x19 to x30, d8 to d15.
 const SAVED_BYTES: usize = 176;
-
-/// FPCR while Wasm runs: default NaN (DN).
-const FPCR: u32 = 1 << 25;
 
 /// The branch type in PSTATE: which kind of branch has led to the instruction.
 const BRANCH_TYPE: u64 = 3 << 10;
@@ -106,7 +103,7 @@ pub(crate) unsafe extern "C" fn enter(context: *mut u8, stub: usize) -> Left {
         "stp d12, d13, [sp, 144]",
         "stp d14, d15, [sp, 160]",
         "mrs x9, fpcr",
-        "str x9, [sp]",
+        "str x9, [sp, {host}]",
         "mov w9, {fpcr}",
         "msr fpcr, x9",
         "mov x9, sp",
@@ -118,6 +115,7 @@ pub(crate) unsafe extern "C" fn enter(context: *mut u8, stub: usize) -> Left {
         "br x1",
         saved = const SAVED_BYTES,
         fpcr = const FPCR,
+        host = const host_stack::HOST_FLOAT,
         host_sp = const context::HOST_SP,
         stack_top = const context::STACK_TOP,
     )
@@ -129,7 +127,7 @@ unsafe extern "C" fn leave() {
     naked_asm!(
         "ldr x9, [x19, {host_sp}]",
         "mov sp, x9",
-        "ldr x9, [sp]",
+        "ldr x9, [sp, {host}]",
         "msr fpcr, x9",
         "ldp x19, x20, [sp, 16]",
         "ldp x21, x22, [sp, 32]",
@@ -144,6 +142,7 @@ unsafe extern "C" fn leave() {
         "add sp, sp, {saved}",
         "ret",
         saved = const SAVED_BYTES,
+        host = const host_stack::HOST_FLOAT,
         host_sp = const context::HOST_SP,
     )
 }
@@ -176,7 +175,7 @@ pub(super) unsafe extern "C" fn host_call() {
         "mov sp, x11",
         // C functions keep it, generated code keeps nothing there over calls.
         "mov x24, x30",
-        "ldr x11, [sp]",
+        "ldr x11, [sp, {host}]",
         "msr fpcr, x11",
         "ldr x0, [x19, {store}]",
         "mov w2, w10",
@@ -197,6 +196,7 @@ pub(super) unsafe extern "C" fn host_call() {
         host_sp = const context::HOST_SP,
         store = const context::STORE,
         dispatch = const word::DISPATCH,
+        host = const host_stack::HOST_FLOAT,
         fpcr = const FPCR,
         ended = const Left::Ended as u32,
         leave = sym leave,
@@ -209,10 +209,8 @@ pub(super) unsafe extern "C" fn exit_ended() {
     naked_asm!("mov w0, {left}", "b {leave}", left = const Left::Ended as u32, leave = sym leave)
 }
 
-/// The entry of functions that are found at run time: gives the host its floating-point state and passes
-/// everything on to the dispatch function for plain calls.
-///
-/// It has been called at the host's stack pointer, where the host's FPCR lies.
+/// The entry of functions that are found at run time: passes everything on to the dispatch function for plain
+/// calls. By `x16`, as what a program guarded by branch targets may jump to a function with.
 #[unsafe(naked)]
 pub(crate) unsafe extern "C" fn dispatch_plain(
     _: u64,
@@ -223,20 +221,9 @@ pub(crate) unsafe extern "C" fn dispatch_plain(
     _: *mut c_void,
 ) -> PlainReturn {
     naked_asm!(
-        ".cfi_startproc",
-        ".cfi_undefined x30",
-        "ldr x9, [sp]",
-        "str x30, [sp, -16]!",
-        "msr fpcr, x9",
-        "ldr x9, [x19, {dispatch}]",
-        "blr x9",
-        "ldr x30, [sp], 16",
-        "mov w9, {fpcr}",
-        "msr fpcr, x9",
-        "ret",
-        ".cfi_endproc",
+        "ldr x16, [x19, {dispatch}]",
+        "br x16",
         dispatch = const word::DISPATCH_PLAIN,
-        fpcr = const FPCR,
     )
 }
 

@@ -14,7 +14,8 @@
 use super::{Left, PlainReturn};
 use crate::context::word;
 use pvf_compiler::Target;
-use pvf_compiler::abi::context;
+use pvf_compiler::abi::float_state::MXCSR;
+use pvf_compiler::abi::{context, host_stack};
 use std::arch::naked_asm;
 use std::ffi::c_void;
 
@@ -23,9 +24,6 @@ pub(crate) const TARGET: Target = Target::X86_64;
 
 /// The number of the instruction set in ELF files (`EM_X86_64`).
 pub(crate) const ELF_MACHINE: u32 = 62;
-
-/// MXCSR while Wasm runs.
-const MXCSR: u32 = 0x1f80;
 
 /// The direction flag in EFLAGS; the host's ABI wants it clear.
 const DIRECTION_FLAG: i64 = 1 << 10;
@@ -64,14 +62,16 @@ pub(crate) unsafe extern "C" fn enter(context: *mut u8, stub: usize) -> Left {
         // Two words of MXCSR: the host's and that of Wasm. Six registers, these and the return address
         // leave the stack pointer 16-byte aligned, as calls from here need it.
         "sub rsp, 8",
-        "stmxcsr [rsp]",
-        "mov dword ptr [rsp + 4], {mxcsr}",
-        "ldmxcsr [rsp + 4]",
+        "stmxcsr [rsp + {host}]",
+        "mov dword ptr [rsp + {wasm}], {mxcsr}",
+        "ldmxcsr [rsp + {wasm}]",
         "mov [rdi + {host_sp}], rsp",
         "mov r15, rdi",
         "mov rsp, [r15 + {stack_top}]",
         "jmp rsi",
         mxcsr = const MXCSR,
+        host = const host_stack::HOST_FLOAT,
+        wasm = const host_stack::WASM_FLOAT,
         host_sp = const context::HOST_SP,
         stack_top = const context::STACK_TOP,
     )
@@ -82,7 +82,7 @@ pub(crate) unsafe extern "C" fn enter(context: *mut u8, stub: usize) -> Left {
 unsafe extern "C" fn leave() {
     naked_asm!(
         "mov rsp, [r15 + {host_sp}]",
-        "ldmxcsr [rsp]",
+        "ldmxcsr [rsp + {host}]",
         "add rsp, 8",
         "pop r15",
         "pop r14",
@@ -91,6 +91,7 @@ unsafe extern "C" fn leave() {
         "pop rbx",
         "pop rbp",
         "ret",
+        host = const host_stack::HOST_FLOAT,
         host_sp = const context::HOST_SP,
     )
 }
@@ -119,13 +120,13 @@ pub(super) unsafe extern "C" fn host_call() {
         "lea rdi, [rsp + 8]",
         "mov [r15 + {wasm_sp}], rdi",
         "mov rsp, [r15 + {host_sp}]",
-        "ldmxcsr [rsp]",
+        "ldmxcsr [rsp + {host}]",
         "mov rdi, [r15 + {store}]",
         "mov ecx, eax",
         "call [r15 + {dispatch}]",
         "test eax, eax",
         "jnz 2f",
-        "ldmxcsr [rsp + 4]",
+        "ldmxcsr [rsp + {wasm}]",
         "mov rsp, [r15 + {wasm_sp}]",
         "sub rsp, 8",
         "ret",
@@ -133,6 +134,8 @@ pub(super) unsafe extern "C" fn host_call() {
         "mov eax, {ended}",
         "jmp {leave}",
         ".cfi_endproc",
+        host = const host_stack::HOST_FLOAT,
+        wasm = const host_stack::WASM_FLOAT,
         wasm_sp = const context::WASM_SP,
         host_sp = const context::HOST_SP,
         store = const context::STORE,
@@ -148,10 +151,8 @@ pub(super) unsafe extern "C" fn exit_ended() {
     naked_asm!("mov eax, {left}", "jmp {leave}", left = const Left::Ended as u32, leave = sym leave)
 }
 
-/// The entry of functions that are found at run time: gives the host its floating-point state and passes
-/// everything on to the dispatch function for plain calls.
-///
-/// It has been called at the host's stack pointer, where the two words of MXCSR lie.
+/// The entry of functions that are found at run time: passes everything on to the dispatch function for plain
+/// calls.
 #[unsafe(naked)]
 pub(crate) unsafe extern "C" fn dispatch_plain(
     _: u64,
@@ -161,18 +162,7 @@ pub(crate) unsafe extern "C" fn dispatch_plain(
     _: u32,
     _: *mut c_void,
 ) -> PlainReturn {
-    naked_asm!(
-        ".cfi_startproc",
-        ".cfi_undefined rip",
-        "ldmxcsr [rsp + 8]",
-        "sub rsp, 8",
-        "call [r15 + {dispatch}]",
-        "add rsp, 8",
-        "ldmxcsr [rsp + 12]",
-        "ret",
-        ".cfi_endproc",
-        dispatch = const word::DISPATCH_PLAIN,
-    )
+    naked_asm!("jmp [r15 + {dispatch}]", dispatch = const word::DISPATCH_PLAIN)
 }
 
 /// The address of the instruction at which a signal interrupted the thread.

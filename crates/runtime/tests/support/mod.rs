@@ -293,6 +293,10 @@ pub mod float {
     pub const WASM: u32 = 0x1f80;
     /// Another state: flush-to-zero.
     pub const FLUSH: u32 = 0x9fc0;
+    /// The bits that control something; the others are flags that operations leave behind.
+    pub const CONTROL: u32 = !0x3f;
+    /// States that a host may have: each direction of rounding, flushing of results and operands, with flags and without.
+    pub const STATES: [u32; 7] = [0x1f80, 0x1fbf, 0x3f80, 0x5f80, 0x7fa0, FLUSH, 0xffc0];
 
     pub fn state() -> u32 {
         let mut value = 0_u32;
@@ -316,6 +320,18 @@ pub mod float {
     pub const WASM: u32 = 1 << 25;
     /// Another state: flush-to-zero.
     pub const FLUSH: u32 = 1 << 24;
+    /// The bits that control something: all.
+    pub const CONTROL: u32 = !0;
+    /// States that a host may have: each direction of rounding, flushing, default NaN.
+    pub const STATES: [u32; 7] = [
+        0,
+        WASM,
+        1 << 22,
+        2 << 22,
+        3 << 22,
+        FLUSH,
+        FLUSH | WASM | 3 << 22,
+    ];
 
     pub fn state() -> u32 {
         let value: u64;

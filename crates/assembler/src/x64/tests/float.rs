@@ -168,3 +168,13 @@ fn blend() {
         }
     }
 }
+
+#[test]
+fn control() {
+    let mut c = Checker::new();
+    for case in MEMS.iter() {
+        c.check(Code::Ldmxcsr_m32, &[case.expected], |asm| {
+            asm.ldmxcsr(case.mem)
+        });
+    }
+}

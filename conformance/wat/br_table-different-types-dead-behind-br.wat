@@ -1,0 +1,2 @@
+(module (func (export "f") (result i32) (i32.const 42)) (func (result i32) (drop (block (result i64) (drop (block (result f32) (br 0 (f32.const 1)) (br_table 0 1 0 1 (i32.const 0)))) (i64.const 0)))
+             (i32.const 42)))

@@ -1,0 +1,5 @@
+(module (type $one (func (result i32))) (func $f (param $n i32)
+              (if (i32.eqz (local.get $n)) (then (return)))
+              (drop (if (type $one) (i32.const 0) (then unreachable) (else (i32.const 7) (i32.const 7) (i32.const 7) (i32.const 7) (i32.const 7) (i32.const 7)  drop drop drop drop drop drop  (i32.const 1))))
+              (call $f (i32.sub (local.get $n) (i32.const 1))))
+              (func (export "run") (param i32) (call $f (local.get 0))))
