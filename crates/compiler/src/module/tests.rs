@@ -6,7 +6,7 @@ use crate::artifact::{ConstExpr, ElementMode, ExportKind, FuncType, ImportKind, 
 use proptest::prelude::*;
 use pvf_spec::{Features, Limits};
 
-const NONE: Features = Features::POLKADOT;
+const NONE: Features = Features::MVP;
 
 fn encode(text: &str) -> Vec<u8> {
     wat::parse_str(text).unwrap_or_else(|error| panic!("{text}: {error}"))
