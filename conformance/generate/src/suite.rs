@@ -78,6 +78,12 @@ impl Case {
         self
     }
 
+    /// Polkadot's parameters with WebAssembly 1.0 as its specification says.
+    pub fn strict(mut self) -> Self {
+        self.profile = "strict";
+        self
+    }
+
     /// Exactly these switches of the language.
     pub fn features(mut self, features: &[&'static str]) -> Self {
         self.features = Some(features.to_vec());

@@ -112,7 +112,8 @@ fn case(line: &str) -> Result<Case, String> {
             .filter_map(|it| it.as_str().map(str::to_owned))
             .collect()
     };
-    let polkadot = text("profile")? == "polkadot";
+    let profile = text("profile")?;
+    let polkadot = matches!(&*profile, "polkadot" | "strict");
     let switches = if polkadot { vec![] } else { SWITCHES.to_vec() };
     let mut request = Map::new();
     request.insert("id".into(), value["id"].clone());
@@ -123,6 +124,9 @@ fn case(line: &str) -> Result<Case, String> {
             .cloned()
             .unwrap_or_else(|| json!(switches)),
     );
+    if profile == "polkadot" && value.get("features").is_none() {
+        request.insert("dialect".into(), "network".into());
+    }
     request.insert(
         "max_memory_pages".into(),
         if polkadot { 2080 } else { 65_536 }.into(),
@@ -154,6 +158,7 @@ impl Case {
     pub fn question(&self) -> String {
         let shown = [
             "features",
+            "dialect",
             "stack_native_max",
             "stack_logical_max",
             "gas_limit",

@@ -159,6 +159,7 @@ impl LanguageArgs {
     pub fn features(&self, default: Profile) -> Features {
         let base = self.profile(default).features();
         Features {
+            dialect: base.dialect,
             sign_extension: self.sign_extension.unwrap_or(base.sign_extension),
             saturating_float_to_int: self
                 .saturating_float_to_int

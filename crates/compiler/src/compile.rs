@@ -10,7 +10,7 @@ use crate::artifact::{Artifact, CodeMap, Meters, ModuleInfo, TrapMapBuilder, Tra
 use crate::generate::{
     Conventions, GeneratedFunction, GeneratorState, ModuleContext, builtin_convention, generate,
 };
-use crate::module::{self, ParsedModule};
+use crate::module::{self, Body, ParsedModule};
 use crate::target::aarch64::Aarch64;
 use crate::target::masm::{
     BlockOperation, CallFixup, Machine, MachineCode, MacroAssembler, Reach, Table,
@@ -53,7 +53,7 @@ impl CompileOptions {
     pub fn new(features: Features) -> Self {
         Self {
             features,
-            limits: Limits::DEFAULT,
+            limits: Limits::of(features),
             target: Target::HOST,
             metering: Metering::default(),
             native_stack: NativeStack::default(),
@@ -125,11 +125,15 @@ fn compile_any(
     options: &CompileOptions,
     mapped: bool,
 ) -> Result<(Artifact, CodeMap), CompileError> {
-    let parsed = module::parse(wasm, options.features, &options.limits)?;
-    match options.target {
-        Target::X86_64 => compile_for::<X64>(parsed, options, mapped),
-        Target::Aarch64 => compile_for::<Aarch64>(parsed, options, mapped),
-    }
+    module::with_module(
+        wasm,
+        options.features,
+        &options.limits,
+        |parsed| match options.target {
+            Target::X86_64 => compile_for::<X64>(parsed, options, mapped),
+            Target::Aarch64 => compile_for::<Aarch64>(parsed, options, mapped),
+        },
+    )
 }
 
 /// A piece of code with the functions in it.
@@ -276,6 +280,26 @@ impl<M: Machine> ChunkGenerator<M> {
         }
     }
 
+    /// Pass 1.
+    fn analyse(
+        &mut self,
+        module: &ParsedModule<'_>,
+        body: Body<'_>,
+        options: &CompileOptions,
+    ) -> Result<(), CompileError> {
+        let function = body.function;
+        let analysis = &mut self.analysis;
+        let analysed = self.analyser.run(module, body, options, analysis);
+        // The network accepts encodings that the validator does not.
+        if analysed.is_err()
+            && let Some(canonical) = module.canonical_body(function)
+            && let Some(body) = module.body_of(function, &canonical)
+        {
+            return self.analyser.run(module, body, options, analysis);
+        }
+        analysed
+    }
+
     fn generate(
         &mut self,
         context: &ModuleContext<'_>,
@@ -288,8 +312,7 @@ impl<M: Machine> ChunkGenerator<M> {
                 .module
                 .body(function)
                 .expect("the parser has seen it");
-            self.analyser
-                .run(context.module, body, options, &mut self.analysis)?;
+            self.analyse(context.module, body, options)?;
             functions.push(generate(
                 &mut self.generator,
                 &mut self.machine,

@@ -19,24 +19,26 @@ mod bounds;
 mod convert;
 pub(crate) mod features;
 mod names;
+pub(crate) mod network;
 #[cfg(test)]
 mod tests;
 
 pub use names::function_names;
 
 use crate::artifact::{
-    DataSegment, Export, ExportKind, FuncType, Function, Global, Import, ImportKind, MemoryType,
-    TableType,
+    DataSegment, Export, ExportKind, FuncType, Function, Global, GlobalType, Import, ImportKind,
+    MemoryType, TableType, ValType,
 };
 use crate::error::narrow;
 use crate::{CompileError, ModuleInfo, Target};
+use network::{NetworkModule, SectionId};
 use pvf_spec::{Features, LimitExceeded, Limits};
 use std::collections::HashMap;
 use std::collections::hash_map::{Entry, RandomState};
 use std::hash::BuildHasher;
 use std::ops::Range;
 use wasmparser::{
-    BinaryReader, DataKind, ElementKind, ExportSectionReader, FromReader, FuncToValidate,
+    BinaryReader, DataKind, ElementKind, Encoding, ExportSectionReader, FromReader, FuncToValidate,
     FunctionBody, ImportSectionReader, Parser, Payload, SectionLimited, Validator,
     ValidatorResources, WasmFeatures,
 };
@@ -51,6 +53,8 @@ pub(crate) struct ParsedModule<'a> {
     wasm: &'a [u8],
     /// How the accepted language's operators are read and validated.
     features: WasmFeatures,
+    /// As the network read it, if it did.
+    network: Option<&'a NetworkModule<'a>>,
     /// A type of each signature, by its index.
     signature_types: Vec<u32>,
     /// What the validator knows of the module, once there is a body.
@@ -89,7 +93,21 @@ impl<'a> ParsedModule<'a> {
             .wasm
             .get(start..)?
             .get(..declared.body_bytes as usize)?;
-        let reader = BinaryReader::new_features(bytes, start as u64, self.features);
+        self.body_of(function, bytes)
+    }
+
+    /// The bytes of a body in the encoding that a node gives them, if that is another one. None in another dialect.
+    pub fn canonical_body(&self, function: u32) -> Option<Vec<u8>> {
+        self.network?;
+        let body = self.body(function)?.body;
+        network::canonical_body(body.as_bytes(), body.range().start)
+    }
+
+    /// A defined function with this body instead of its own.
+    pub fn body_of<'b>(&self, function: u32, bytes: &'b [u8]) -> Option<Body<'b>> {
+        let declared = self.info.functions.get(function as usize)?;
+        let start = declared.body_offset;
+        let reader = BinaryReader::new_features(bytes, start.into(), self.features);
         let to_validate = FuncToValidate {
             resources: self.resources.clone()?,
             index: function,
@@ -109,23 +127,34 @@ impl ParsedModule<'_> {
     pub fn exported_functions(&self) -> impl Iterator<Item = u32> {
         let exports = self.exports.clone().into_iter().flatten().flatten();
         exports.filter_map(|export| match convert::export(&export, 0) {
-            Ok(ExportKind::Function(function)) => Some(function),
+            Ok(ExportKind::Function(function)) => Some(self.function(function)),
             _ => None,
         })
+    }
+
+    /// The function that an index means where functions are entered.
+    fn function(&self, index: u32) -> u32 {
+        self.network
+            .map_or(index, |network| network.function(index))
     }
 
     /// The module and its data. What the validator knows, names of imports and exports among it, is freed before
     /// these are kept.
     pub fn finish(self) -> Result<(ModuleInfo, Vec<u8>), CompileError> {
         drop(self.resources);
+        let network = self.network;
         let mut info = self.info;
         if let Some(section) = self.exports {
             info.exports.reserve_exact(section.count() as usize);
             for export in section {
                 let export = export.map_err(malformed)?;
+                let mut kind = convert::export(&export, 0)?;
+                if let (ExportKind::Function(index), Some(network)) = (&mut kind, network) {
+                    *index = network.function(*index);
+                }
                 info.exports.push(Export {
                     name: export.name.to_owned(),
-                    kind: convert::export(&export, 0)?,
+                    kind,
                 });
             }
         }
@@ -151,6 +180,26 @@ impl ParsedModule<'_> {
     }
 }
 
+/// Reads a module as its dialect asks and hands it on.
+///
+/// # Errors
+/// What is wrong with the module; what the rest of the compiler says of it, in the words of the dialect.
+pub(crate) fn with_module<T>(
+    wasm: &[u8],
+    features: Features,
+    limits: &Limits,
+    then: impl FnOnce(ParsedModule<'_>) -> Result<T, CompileError>,
+) -> Result<T, CompileError> {
+    if !features.reads_as_network() {
+        return then(parse(wasm, features, limits)?);
+    }
+    check(limits.module_bytes(wasm.len() as u64), 0)?;
+    let network = NetworkModule::read(wasm, limits)?;
+    parse_network(&network, features, limits)
+        .and_then(then)
+        .map_err(|error| network.refusal(error))
+}
+
 /// Reads a module.
 pub(crate) fn parse<'a>(
     wasm: &'a [u8],
@@ -167,9 +216,23 @@ pub(crate) fn parse<'a>(
     Ok(reader.module)
 }
 
+/// Reads the declarations that a node made of a module.
+fn parse_network<'a>(
+    network: &'a NetworkModule<'a>,
+    features: Features,
+    limits: &Limits,
+) -> Result<ParsedModule<'a>, CompileError> {
+    network.check()?;
+    let mut reader = ModuleReader::new(network.wasm, features, limits);
+    reader.module.network = Some(network);
+    reader.network_module(network)?;
+    Ok(reader.module)
+}
+
 /// The module as far as it is read.
 struct ModuleReader<'a, 'l> {
-    wasm: &'a [u8],
+    /// The bytes that sections are read from, and the offset of the first.
+    source: (&'a [u8], u32),
     features: Features,
     limits: &'l Limits,
     validator: Validator,
@@ -201,7 +264,7 @@ impl<'a, 'l> ModuleReader<'a, 'l> {
             entry_stubs: Vec::new(),
         };
         Self {
-            wasm,
+            source: (wasm, 0),
             features,
             limits,
             validator: Validator::new_with_features(features::declarations(features)),
@@ -213,6 +276,7 @@ impl<'a, 'l> ModuleReader<'a, 'l> {
                 type_signatures: Vec::new(),
                 wasm,
                 features: features::bodies(features),
+                network: None,
                 signature_types: Vec::new(),
                 resources: None,
                 bodies: 0,
@@ -232,11 +296,7 @@ impl<'a, 'l> ModuleReader<'a, 'l> {
             Payload::MemorySection(section) => self.memories(section),
             Payload::GlobalSection(section) => self.globals(section),
             Payload::ExportSection(section) => self.exports(section),
-            Payload::StartSection { func, ref range } => {
-                invalid(self.validator.start_section(func, range))?;
-                self.module.info.start = Some(func);
-                Ok(())
-            }
+            Payload::StartSection { func, ref range } => self.start(func, range),
             Payload::ElementSection(section) => self.elements(section),
             Payload::DataCountSection { count, ref range } => {
                 let offset = narrow(range.start);
@@ -260,12 +320,83 @@ impl<'a, 'l> ModuleReader<'a, 'l> {
         }
     }
 
+    /// Takes the sections in order, then the bodies, then the data.
+    fn network_module(&mut self, network: &'a NetworkModule<'a>) -> Result<(), CompileError> {
+        let header = self.validator.version(1, Encoding::Module, &(0..8));
+        invalid(header)?;
+        let (data, declarations): (Vec<_>, Vec<_>) = network
+            .sections
+            .iter()
+            .partition(|section| section.id == SectionId::Data);
+        for section in declarations {
+            self.network_section(section)?;
+        }
+        if let Some(global) = network.misdirected() {
+            self.check_misdirected(global)?;
+        }
+        let code = narrow(network.wasm.len() as u64).into();
+        invalid(self.validator.code_section_start(&(code..code)))?;
+        for (offset, bytes) in network.bodies() {
+            let reader = BinaryReader::new_features(bytes, offset.into(), self.module.features);
+            self.body(FunctionBody::new(reader))?;
+        }
+        for section in data {
+            self.network_section(section)?;
+        }
+        Ok(())
+    }
+
+    fn network_section(&mut self, section: &'a network::Section) -> Result<(), CompileError> {
+        let (bytes, offset) = (&*section.bytes, section.offset);
+        self.source = (bytes, offset);
+        let mut reader = BinaryReader::new_features(bytes, offset.into(), self.module.features);
+        match section.id {
+            SectionId::Type => self.types(invalid(SectionLimited::new(reader))?),
+            SectionId::Import => self.imports(invalid(SectionLimited::new(reader))?),
+            SectionId::Function => self.functions(invalid(SectionLimited::new(reader))?),
+            SectionId::Table => self.tables(invalid(SectionLimited::new(reader))?),
+            SectionId::Memory => self.memories(invalid(SectionLimited::new(reader))?),
+            SectionId::Global => self.globals(invalid(SectionLimited::new(reader))?),
+            SectionId::Export => self.exports(invalid(SectionLimited::new(reader))?),
+            SectionId::Element => self.elements(invalid(SectionLimited::new(reader))?),
+            SectionId::Data => self.data(invalid(SectionLimited::new(reader))?),
+            SectionId::Start => {
+                let function = invalid(reader.read_var_u32())?;
+                self.start(function, &reader.range())
+            }
+        }
+    }
+
+    fn start(&mut self, function: u32, range: &Range<u64>) -> Result<(), CompileError> {
+        invalid(self.validator.start_section(function, range))?;
+        self.module.info.start = Some(self.module.function(function));
+        Ok(())
+    }
+
+    /// The limiter's code takes this global for its counter.
+    fn check_misdirected(&self, global: u32) -> Result<(), CompileError> {
+        let counter = GlobalType {
+            value: ValType::I32,
+            mutable: true,
+        };
+        let global = self.module.info.globals.get(global as usize);
+        // Only the counter itself is not among them.
+        if global.is_none_or(|global| global.ty == counter) {
+            return Ok(());
+        }
+        Err(CompileError::Invalid {
+            function: None,
+            offset: 0,
+            message: "the imported globals shift the global of the stack limiter".to_owned(),
+        })
+    }
+
     fn types(&mut self, section: wasmparser::TypeSectionReader<'a>) -> Result<(), CompileError> {
         check(
             self.limits.types(u64::from(section.count())),
             start(&section),
         )?;
-        bounds::types(self.wasm, &section, self.limits)?;
+        bounds::types(self.source, &section, self.limits)?;
         for entry in decode(&section)? {
             let (offset, group) = entry?;
             for ty in group.types() {
@@ -289,7 +420,7 @@ impl<'a, 'l> ModuleReader<'a, 'l> {
     ) -> Result<(), CompileError> {
         let at = start(&section);
         check(self.limits.imports(u64::from(section.count())), at)?;
-        bounds::imports(self.wasm, &section, self.limits)?;
+        bounds::imports(self.source, &section, self.limits)?;
         let mut kinds = Vec::new();
         for entry in decode(&section)? {
             let (offset, group) = entry?;
@@ -342,7 +473,9 @@ impl<'a, 'l> ModuleReader<'a, 'l> {
         let types = decode(&section)?;
         invalid(self.validator.function_section(&section))?;
         self.module.info.functions.reserve(section.count() as usize);
-        for entry in types {
+        // Thunks come last; they are no functions of ours.
+        let thunks = self.module.network.map_or(0, NetworkModule::thunks);
+        for entry in types.take((section.count() - thunks) as usize) {
             let (offset, ty) = entry?;
             let signature = self.signature(ty, offset)?;
             self.add_function(signature);
@@ -381,8 +514,11 @@ impl<'a, 'l> ModuleReader<'a, 'l> {
             convert::global(global.ty, offset)?;
         }
         invalid(self.validator.global_section(&section))?;
-        self.module.info.globals.reserve(section.count() as usize);
-        for entry in decode(&section)? {
+        // The counter comes last; see LOGICAL-9.
+        let counter = usize::from(self.module.network.is_some());
+        let own = section.count() as usize - counter;
+        self.module.info.globals.reserve(own);
+        for entry in decode(&section)?.take(own) {
             let (offset, global) = entry?;
             self.module.info.globals.push(Global {
                 ty: convert::global(global.ty, offset)?,
@@ -400,7 +536,7 @@ impl<'a, 'l> ModuleReader<'a, 'l> {
             self.limits.exports(u64::from(section.count())),
             start(&section),
         )?;
-        bounds::exports(self.wasm, &section, self.limits)?;
+        bounds::exports(self.source, &section, self.limits)?;
         let exports = decode(&section)?;
         invalid(self.validator.export_section(&section))?;
         for entry in exports {
@@ -431,17 +567,24 @@ impl<'a, 'l> ModuleReader<'a, 'l> {
                     wasmparser::ElementItems::Functions(_)
                 )
             );
-            if !plain {
+            // The network takes those of its second parser.
+            if !plain && self.module.network.is_none() {
                 self.require_bulk_memory(offset)?;
             }
             let entries = convert::element_count(&segment.items, offset)?;
-            check(self.limits.table_entries(u64::from(entries)), offset)?;
+            check(self.limits.segment_entries(u64::from(entries)), offset)?;
         }
         invalid(self.validator.element_section(&section))?;
-        let segments = &mut self.module.info.element_segments;
-        segments.reserve(section.count() as usize);
+        let count = section.count() as usize;
+        self.module.info.element_segments.reserve(count);
         for segment in section {
-            segments.push(convert::element_segment(segment.map_err(malformed)?)?);
+            let mut segment = convert::element_segment(segment.map_err(malformed)?)?;
+            if let Some(network) = self.module.network {
+                for function in segment.functions.iter_mut().flatten() {
+                    *function = network.function(*function);
+                }
+            }
+            self.module.info.element_segments.push(segment);
         }
         Ok(())
     }
@@ -465,8 +608,12 @@ impl<'a, 'l> ModuleReader<'a, 'l> {
         declared.body_bytes = narrow(bytes);
         let params = info.signatures[declared.signature as usize].params.len();
         bounds::locals(&body, params, function, self.limits)?;
-        let to_validate = invalid(self.validator.code_section_entry(&body))?;
-        self.module.resources.get_or_insert(to_validate.resources);
+        if self.module.resources.is_none() {
+            // What the validator knows does not depend on the body, whose size has a limit of ours.
+            let any = FunctionBody::new(BinaryReader::new(&[], range.start));
+            let to_validate = invalid(self.validator.code_section_entry(&any))?;
+            self.module.resources = Some(to_validate.resources);
+        }
         self.module.bodies += 1;
         Ok(())
     }
@@ -480,7 +627,8 @@ impl<'a, 'l> ModuleReader<'a, 'l> {
         for entry in decode(&section)? {
             let (offset, segment) = entry?;
             bytes += segment.data.len();
-            if convert::explicit_index(self.wasm, offset) {
+            // The network takes those of its second parser.
+            if self.module.network.is_none() && convert::explicit_index(self.module.wasm, offset) {
                 self.require_bulk_memory(offset)?;
             }
         }

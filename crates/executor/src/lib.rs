@@ -68,6 +68,6 @@ pub use pvf_runtime::{
     Linker, LoadError, Module, Segment, Value, perf,
 };
 pub use pvf_spec::{
-    Execution, ExecutionParameters, FeatureSwitch, Features, HashedOutcome, LimitExceeded, Limits,
-    Outcome, RejectionStage, StackPeaks, Trap, TrapKind,
+    Dialect, Execution, ExecutionParameters, FeatureSwitch, Features, HashedOutcome, LimitExceeded,
+    Limits, Outcome, RejectionStage, StackPeaks, Trap, TrapKind,
 };

@@ -8,21 +8,24 @@ use pvf_spec::{ExecutionParameters, Features, Limits};
 /// A profile is where to start from: every field of what it gives can be changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Profile {
-    /// As today's Polkadot network: WebAssembly 1.0 with mutable globals, 2,080 pages of memory
+    /// As today's Polkadot network: what its nodes accept, read as they read it, 2,080 pages of memory
     /// whatever a module declares, both stack limits.
     Polkadot,
+    /// The same with a stricter language: WebAssembly 1.0 with mutable globals as the specification says.
+    Strict,
     /// Plain WebAssembly: all switches on, declared maxima hold.
     Wasm,
 }
 
 impl Profile {
     /// Every profile.
-    pub const ALL: [Self; 2] = [Self::Polkadot, Self::Wasm];
+    pub const ALL: [Self; 3] = [Self::Polkadot, Self::Strict, Self::Wasm];
 
     /// The name on the command line.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Polkadot => "polkadot",
+            Self::Strict => "strict",
             Self::Wasm => "wasm",
         }
     }
@@ -36,19 +39,20 @@ impl Profile {
     pub const fn features(self) -> Features {
         match self {
             Self::Polkadot => Features::POLKADOT,
+            Self::Strict => Features::MVP,
             Self::Wasm => Features::ALL,
         }
     }
 
     /// The limits by count.
     pub const fn limits(self) -> Limits {
-        Limits::DEFAULT
+        Limits::of(self.features())
     }
 
     /// What is applied to instances.
     pub const fn parameters(self) -> ExecutionParameters {
         match self {
-            Self::Polkadot => ExecutionParameters::POLKADOT,
+            Self::Polkadot | Self::Strict => ExecutionParameters::POLKADOT,
             Self::Wasm => ExecutionParameters::WASM,
         }
     }

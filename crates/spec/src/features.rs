@@ -2,13 +2,17 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The switches of the accepted language.
+/// The accepted language: how a module is read, and four switches.
 ///
 /// WebAssembly 1.0 and the import and export of mutable globals are always
 /// accepted. Everything that is neither that nor one of these four switches is
 /// rejected, in dead code and in functions never called too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Features {
+    /// How a module is read. Counts only while all four switches are off: see
+    /// [`Features::reads_as_network`].
+    #[serde(default)]
+    pub dialect: Dialect,
     /// `i32.extend8_s` and its four siblings.
     pub sign_extension: bool,
     /// `i32.trunc_sat_f32_s` and its seven siblings.
@@ -18,6 +22,17 @@ pub struct Features {
     /// `memory.copy`, `memory.fill`, `memory.init`, `table.copy`, `table.init`,
     /// `data.drop`, `elem.drop`, passive segments.
     pub bulk_memory: bool,
+}
+
+/// How a module is read and which limits by count it has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Dialect {
+    /// As the WebAssembly specification says (rules LANG-1 to LANG-10).
+    #[default]
+    WebAssembly,
+    /// As the nodes of today's Polkadot network do (rules NET-1 to NET-9): they read a module
+    /// with a parser of their own, rewrite it, and validate what they have rewritten.
+    Network,
 }
 
 /// One switch of [`Features`], to name it in a message.
@@ -35,8 +50,15 @@ pub enum FeatureSwitch {
 
 impl Features {
     /// What today's Polkadot network accepts: WebAssembly 1.0 with mutable
-    /// globals and nothing else, since its parser knows nothing else.
+    /// globals, read as its nodes read it.
     pub const POLKADOT: Self = Self {
+        dialect: Dialect::Network,
+        ..Self::MVP
+    };
+
+    /// WebAssembly 1.0 with mutable globals, as the specification says.
+    pub const MVP: Self = Self {
+        dialect: Dialect::WebAssembly,
         sign_extension: false,
         saturating_float_to_int: false,
         multi_value: false,
@@ -45,11 +67,22 @@ impl Features {
 
     /// All switches on.
     pub const ALL: Self = Self {
+        dialect: Dialect::WebAssembly,
         sign_extension: true,
         saturating_float_to_int: true,
         multi_value: true,
         bulk_memory: true,
     };
+
+    /// Whether a module is read as the nodes of the network read it. A language with a switch on is no
+    /// network's, so it is read as the WebAssembly specification says whatever the dialect.
+    pub const fn reads_as_network(self) -> bool {
+        matches!(self.dialect, Dialect::Network)
+            && !self.sign_extension
+            && !self.saturating_float_to_int
+            && !self.multi_value
+            && !self.bulk_memory
+    }
 }
 
 impl FeatureSwitch {

@@ -15,7 +15,7 @@ mod outcome;
 mod parameters;
 mod trap;
 
-pub use features::{FeatureSwitch, Features};
+pub use features::{Dialect, FeatureSwitch, Features};
 pub use frame::{FRAME_HEADER_BYTES, SLOT_BYTES, frame_bytes};
 pub use limits::{LimitExceeded, Limits};
 pub use outcome::{Execution, HashedOutcome, Outcome, RejectionStage, StackPeaks};

@@ -11,7 +11,7 @@ mod question;
 use answer::Answer;
 use pvf_executor::{
     Artifact, CallError, Instance, InstantiateError, Linker, Module, Outcome, PrepareOptions,
-    Profile, RejectionStage, Trap, TrapKind, Value as Number, artifact, prepare, read_code,
+    RejectionStage, Trap, TrapKind, Value as Number, artifact, prepare, read_code,
 };
 use pvf_host::{HostParameters, Pvf};
 use question::Question;
@@ -69,9 +69,8 @@ fn ask(question: &Value) -> Result<Value, String> {
     let bytes =
         std::fs::read(&question.wasm).map_err(|error| format!("{}: {error}", question.wasm))?;
     let options = PrepareOptions {
-        features: question.features,
         metering: question.metering.clone(),
-        ..Profile::Wasm.prepare_options()
+        ..PrepareOptions::new(question.features)
     };
     let wasm = match blob(&bytes, options.limits.module_bytes as usize) {
         Ok(wasm) => wasm,

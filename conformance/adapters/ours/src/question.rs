@@ -1,7 +1,7 @@
 //! A question in this repository's terms.
 
 use pvf_executor::{
-    ExecutionParameters, Features, Metering, Schedule, Value as Number, artifact::ValType,
+    Dialect, ExecutionParameters, Features, Metering, Schedule, Value as Number, artifact::ValType,
 };
 use serde_json::Value;
 use std::ops::Range;
@@ -37,6 +37,10 @@ impl Question {
                 .ok_or("wasm is missing")?
                 .to_owned(),
             features: Features {
+                dialect: match question["dialect"].as_str() {
+                    Some("network") => Dialect::Network,
+                    _ => Dialect::WebAssembly,
+                },
                 sign_extension: on("sign-extension"),
                 saturating_float_to_int: on("saturating-float-to-int"),
                 multi_value: on("multi-value"),

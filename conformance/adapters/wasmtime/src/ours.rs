@@ -3,7 +3,7 @@
 use crate::meters::Meters;
 use pvf_instrument::{GasLimit, InstrumentOptions};
 use pvf_metering::{Costs, Schedule};
-use pvf_spec::Features;
+use pvf_spec::{Dialect, Features};
 use serde_json::Value;
 
 /// Rewrites, or says why the module is turned down. The native stack always has a limit, and so a meter.
@@ -33,6 +33,7 @@ pub(crate) fn instrument(wasm: &[u8], question: &Value) -> Result<(Vec<u8>, Mete
     };
     let options = InstrumentOptions {
         features: Features {
+            dialect: Dialect::WebAssembly,
             sign_extension: on("sign-extension"),
             saturating_float_to_int: on("saturating-float-to-int"),
             multi_value: on("multi-value"),

@@ -3,7 +3,8 @@
 use super::LoopIdiomKind;
 use crate::analysis::{Analyser, Analysis};
 use crate::instruction::Instruction;
-use crate::{CompileError, CompileOptions, module};
+use crate::module::{self, ParsedModule};
+use crate::{CompileError, CompileOptions};
 
 /// The loops of a module.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,14 +22,19 @@ pub struct LoopIdioms {
 /// # Errors
 /// As [`compile`](crate::compile) on the module.
 pub fn loop_idioms(wasm: &[u8], options: &CompileOptions) -> Result<LoopIdioms, CompileError> {
-    let parsed = module::parse(wasm, options.features, &options.limits)?;
+    module::with_module(wasm, options.features, &options.limits, |parsed| {
+        survey(&parsed, options)
+    })
+}
+
+fn survey(parsed: &ParsedModule<'_>, options: &CompileOptions) -> Result<LoopIdioms, CompileError> {
     let (mut analyser, mut analysis) = (Analyser::default(), Analysis::default());
     let mut found = LoopIdioms::default();
     for function in parsed.defined() {
         let Some(body) = parsed.body(function) else {
             continue;
         };
-        analyser.run(&parsed, body, options, &mut analysis)?;
+        analyser.run(parsed, body, options, &mut analysis)?;
         for candidate in &analysis.candidates {
             let instructions = &analysis.code.instructions()[candidate.instructions.clone()];
             let any = |is: fn(&Instruction) -> bool| {

@@ -22,12 +22,13 @@ impl From<wasmparser::Error> for Stop {
 }
 
 fn scan<'a, T>(
-    wasm: &'a [u8],
+    (source, start): (&'a [u8], u32),
     section: &SectionLimited<'a, T>,
     mut entry: impl FnMut(&mut BinaryReader<'a>) -> Result<(), Stop>,
 ) -> Result<(), CompileError> {
     let range = section.range();
-    let bytes = wasm.get(range.start as usize..range.end as usize);
+    let at = |offset: u64| offset.saturating_sub(u64::from(start)) as usize;
+    let bytes = source.get(at(range.start)..at(range.end));
     let mut reader = BinaryReader::new(bytes.unwrap_or(&[]), range.start);
     let mut all = || -> Result<(), Stop> {
         for _ in 0..reader.read_var_u32()? {
@@ -55,11 +56,11 @@ fn name(reader: &mut BinaryReader<'_>, limits: &Limits) -> Result<(), Stop> {
 
 /// Checks the names of a section of imports.
 pub(super) fn imports<T>(
-    wasm: &[u8],
+    source: (&[u8], u32),
     section: &SectionLimited<'_, T>,
     limits: &Limits,
 ) -> Result<(), CompileError> {
-    scan(wasm, section, |reader| {
+    scan(source, section, |reader| {
         name(reader, limits)?;
         name(reader, limits)?;
         reader.read::<TypeRef>()?;
@@ -69,11 +70,11 @@ pub(super) fn imports<T>(
 
 /// Checks the names of a section of exports.
 pub(super) fn exports<T>(
-    wasm: &[u8],
+    source: (&[u8], u32),
     section: &SectionLimited<'_, T>,
     limits: &Limits,
 ) -> Result<(), CompileError> {
-    scan(wasm, section, |reader| {
+    scan(source, section, |reader| {
         name(reader, limits)?;
         reader.read::<ExternalKind>()?;
         reader.read_var_u32()?;
@@ -83,12 +84,12 @@ pub(super) fn exports<T>(
 
 /// Checks parameters and results of a section of function types.
 pub(super) fn types<T>(
-    wasm: &[u8],
+    source: (&[u8], u32),
     section: &SectionLimited<'_, T>,
     limits: &Limits,
 ) -> Result<(), CompileError> {
     const FUNCTION: u8 = 0x60;
-    scan(wasm, section, |reader| {
+    scan(source, section, |reader| {
         if reader.read_u8()? != FUNCTION {
             return Err(Stop::Undecodable);
         }

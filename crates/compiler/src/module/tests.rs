@@ -6,7 +6,7 @@ use crate::artifact::{ConstExpr, ElementMode, ExportKind, FuncType, ImportKind, 
 use proptest::prelude::*;
 use pvf_spec::{Features, Limits};
 
-const NONE: Features = Features::POLKADOT;
+const NONE: Features = Features::MVP;
 
 fn encode(text: &str) -> Vec<u8> {
     wat::parse_str(text).unwrap_or_else(|error| panic!("{text}: {error}"))
@@ -624,9 +624,9 @@ fn limits() {
     );
     limit_holds(
         "(module (func) (elem func 0 0 0))",
-        "initial table entries",
+        "entries of an element segment",
         3,
-        entries,
+        |l, n| l.segment_entries = n,
     );
     let data = r#"(module (memory 1) (data "") (data (i32.const 0) ""))"#;
     limit_holds(data, "data segments", 2, |l, n| l.data_segments = n);
