@@ -14,7 +14,7 @@ use crate::module::{self, ParsedModule};
 use crate::target::aarch64::Aarch64;
 use crate::target::masm::{BlockOperation, CallFixup, MachineCode, MacroAssembler, Reach, Table};
 use crate::target::x64::X64;
-use crate::{CompileError, Target};
+use crate::{CompileError, InternalError, Target};
 use pvf_metering::Costs;
 use pvf_spec::{Features, Limits};
 use std::num::NonZeroUsize;
@@ -95,8 +95,8 @@ const CODE_ALIGNMENT: usize = 16;
 /// Prepares a module.
 ///
 /// # Errors
-/// [`CompileError`] if the module is malformed, invalid, outside the accepted language or
-/// beyond a limit.
+/// [`CompileError::Refused`] if the module is malformed, invalid, outside the accepted language or
+/// beyond a limit, which is an outcome; [`CompileError::Failed`] if the compiler could not do its part, which is none.
 pub fn compile(wasm: &[u8], options: &CompileOptions) -> Result<Artifact, CompileError> {
     compile_any(wasm, options, false).map(|(artifact, _)| artifact)
 }
@@ -285,7 +285,7 @@ impl<M: MacroAssembler> ChunkGenerator<M> {
                 &mut self.analysis,
             ));
         }
-        let code = self.masm.take().map_err(|_| CompileError::CodeTooLarge)?;
+        let code = self.masm.take().map_err(InternalError::from)?;
         Ok(Chunk {
             code,
             first: chunk.start,
@@ -319,7 +319,7 @@ impl Stubs {
     fn generate<M: MacroAssembler>(
         context: &ModuleContext<'_>,
         options: &CompileOptions,
-    ) -> Result<Self, CompileError> {
+    ) -> Result<Self, InternalError> {
         let info = &context.module.info;
         let mut masm = M::new(options, Reach::Near);
         let mut gates = vec![None; info.signatures.len()];
@@ -359,7 +359,7 @@ impl Stubs {
                 entered.then(|| masm.entry_stub(context.convention(signature)))
             })
             .collect();
-        let code = masm.take().map_err(|_| CompileError::CodeTooLarge)?;
+        let code = masm.take()?;
         Ok(Self {
             code,
             hosts,
@@ -375,7 +375,7 @@ fn link<M: MacroAssembler>(
     info: &mut ModuleInfo,
     chunks: Vec<Chunk>,
     stubs: Stubs,
-) -> Result<Linked, CompileError> {
+) -> Result<Linked, InternalError> {
     let Stubs {
         code: stubs,
         hosts,
@@ -389,7 +389,7 @@ fn link<M: MacroAssembler>(
         end = start + piece.code.len();
         // Calls reach 2 GiB.
         if end > i32::MAX as usize {
-            return Err(CompileError::CodeTooLarge);
+            return Err(InternalError::CodeTooLarge(end as u64));
         }
         starts.push(start as u32);
     }

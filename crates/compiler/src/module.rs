@@ -29,7 +29,7 @@ use crate::artifact::{
     TableType,
 };
 use crate::error::narrow;
-use crate::{CompileError, ModuleInfo, Target};
+use crate::{ModuleInfo, Refusal, Target};
 use pvf_spec::{Features, LimitExceeded, Limits};
 use std::collections::HashMap;
 use std::collections::hash_map::{Entry, RandomState};
@@ -116,7 +116,7 @@ impl ParsedModule<'_> {
 
     /// The module and its data. What the validator knows, names of imports and exports among it, is freed before
     /// these are kept.
-    pub fn finish(self) -> Result<(ModuleInfo, Vec<u8>), CompileError> {
+    pub fn finish(self) -> Result<(ModuleInfo, Vec<u8>), Refusal> {
         drop(self.resources);
         let mut info = self.info;
         if let Some(section) = self.exports {
@@ -156,13 +156,13 @@ pub(crate) fn parse<'a>(
     wasm: &'a [u8],
     features: Features,
     limits: &Limits,
-) -> Result<ParsedModule<'a>, CompileError> {
+) -> Result<ParsedModule<'a>, Refusal> {
     check(limits.module_bytes(wasm.len() as u64), 0)?;
     let mut parser = Parser::new(0);
     parser.set_features(features::bodies(features));
     let mut reader = ModuleReader::new(wasm, features, limits);
     for payload in parser.parse_all(wasm) {
-        reader.payload(payload.map_err(|error| CompileError::malformed(error, None))?)?;
+        reader.payload(payload.map_err(|error| Refusal::malformed(error, None))?)?;
     }
     Ok(reader.module)
 }
@@ -223,7 +223,7 @@ impl<'a, 'l> ModuleReader<'a, 'l> {
         }
     }
 
-    fn payload(&mut self, payload: Payload<'a>) -> Result<(), CompileError> {
+    fn payload(&mut self, payload: Payload<'a>) -> Result<(), Refusal> {
         match payload {
             Payload::TypeSection(section) => self.types(section),
             Payload::ImportSection(section) => self.imports(section),
@@ -251,7 +251,7 @@ impl<'a, 'l> ModuleReader<'a, 'l> {
             Payload::CodeSectionEntry(body) => self.body(body),
             Payload::DataSection(section) => self.data(section),
             Payload::CustomSection(_) => Ok(()),
-            Payload::UnknownSection { id, ref range, .. } => Err(CompileError::Malformed {
+            Payload::UnknownSection { id, ref range, .. } => Err(Refusal::Malformed {
                 function: None,
                 offset: narrow(range.start),
                 message: format!("malformed section id: {id}"),
@@ -260,7 +260,7 @@ impl<'a, 'l> ModuleReader<'a, 'l> {
         }
     }
 
-    fn types(&mut self, section: wasmparser::TypeSectionReader<'a>) -> Result<(), CompileError> {
+    fn types(&mut self, section: wasmparser::TypeSectionReader<'a>) -> Result<(), Refusal> {
         check(
             self.limits.types(u64::from(section.count())),
             start(&section),
@@ -283,10 +283,7 @@ impl<'a, 'l> ModuleReader<'a, 'l> {
         invalid(self.validator.type_section(&section))
     }
 
-    fn imports(
-        &mut self,
-        section: wasmparser::ImportSectionReader<'a>,
-    ) -> Result<(), CompileError> {
+    fn imports(&mut self, section: wasmparser::ImportSectionReader<'a>) -> Result<(), Refusal> {
         let at = start(&section);
         check(self.limits.imports(u64::from(section.count())), at)?;
         bounds::imports(self.wasm, &section, self.limits)?;
@@ -316,11 +313,7 @@ impl<'a, 'l> ModuleReader<'a, 'l> {
         check(self.limits.globals(info.globals.len() as u64), at)
     }
 
-    fn declare_import(
-        &mut self,
-        kind: convert::ImportType,
-        offset: u32,
-    ) -> Result<(), CompileError> {
+    fn declare_import(&mut self, kind: convert::ImportType, offset: u32) -> Result<(), Refusal> {
         match kind {
             convert::ImportType::Function(ty) => {
                 let signature = self.signature(ty, offset)?;
@@ -336,7 +329,7 @@ impl<'a, 'l> ModuleReader<'a, 'l> {
         Ok(())
     }
 
-    fn functions(&mut self, section: SectionLimited<'a, u32>) -> Result<(), CompileError> {
+    fn functions(&mut self, section: SectionLimited<'a, u32>) -> Result<(), Refusal> {
         let functions = self.module.info.functions.len() as u64 + u64::from(section.count());
         check(self.limits.functions(functions), start(&section))?;
         let types = decode(&section)?;
@@ -350,7 +343,7 @@ impl<'a, 'l> ModuleReader<'a, 'l> {
         Ok(())
     }
 
-    fn tables(&mut self, section: wasmparser::TableSectionReader<'a>) -> Result<(), CompileError> {
+    fn tables(&mut self, section: wasmparser::TableSectionReader<'a>) -> Result<(), Refusal> {
         for entry in decode(&section)? {
             let (offset, table) = entry?;
             let ty = convert::table(table.ty, offset)?;
@@ -362,7 +355,7 @@ impl<'a, 'l> ModuleReader<'a, 'l> {
     fn memories(
         &mut self,
         section: SectionLimited<'a, wasmparser::MemoryType>,
-    ) -> Result<(), CompileError> {
+    ) -> Result<(), Refusal> {
         for entry in decode(&section)? {
             let (offset, memory) = entry?;
             self.add_memory(convert::memory(memory, offset)?, offset)?;
@@ -370,10 +363,7 @@ impl<'a, 'l> ModuleReader<'a, 'l> {
         invalid(self.validator.memory_section(&section))
     }
 
-    fn globals(
-        &mut self,
-        section: wasmparser::GlobalSectionReader<'a>,
-    ) -> Result<(), CompileError> {
+    fn globals(&mut self, section: wasmparser::GlobalSectionReader<'a>) -> Result<(), Refusal> {
         let globals = self.module.info.globals.len() as u64 + u64::from(section.count());
         check(self.limits.globals(globals), start(&section))?;
         for entry in decode(&section)? {
@@ -392,10 +382,7 @@ impl<'a, 'l> ModuleReader<'a, 'l> {
         Ok(())
     }
 
-    fn exports(
-        &mut self,
-        section: wasmparser::ExportSectionReader<'a>,
-    ) -> Result<(), CompileError> {
+    fn exports(&mut self, section: wasmparser::ExportSectionReader<'a>) -> Result<(), Refusal> {
         check(
             self.limits.exports(u64::from(section.count())),
             start(&section),
@@ -411,10 +398,7 @@ impl<'a, 'l> ModuleReader<'a, 'l> {
         Ok(())
     }
 
-    fn elements(
-        &mut self,
-        section: wasmparser::ElementSectionReader<'a>,
-    ) -> Result<(), CompileError> {
+    fn elements(&mut self, section: wasmparser::ElementSectionReader<'a>) -> Result<(), Refusal> {
         check(
             self.limits.element_segments(u64::from(section.count())),
             start(&section),
@@ -446,16 +430,16 @@ impl<'a, 'l> ModuleReader<'a, 'l> {
         Ok(())
     }
 
-    fn body(&mut self, body: FunctionBody<'a>) -> Result<(), CompileError> {
+    fn body(&mut self, body: FunctionBody<'a>) -> Result<(), Refusal> {
         let info = &mut self.module.info;
         let function = info.imported_functions + self.module.bodies;
         let range = body.range();
         let offset = narrow(range.start);
         let bytes = range.end - range.start;
-        let limited = |limit| CompileError::limit(limit, Some(function), offset);
+        let limited = |limit| Refusal::limit(limit, Some(function), offset);
         self.limits.body_bytes(bytes).map_err(limited)?;
         let Some(declared) = info.functions.get_mut(function as usize) else {
-            return Err(CompileError::Malformed {
+            return Err(Refusal::Malformed {
                 function: None,
                 offset,
                 message: "more bodies than functions".to_owned(),
@@ -471,7 +455,7 @@ impl<'a, 'l> ModuleReader<'a, 'l> {
         Ok(())
     }
 
-    fn data(&mut self, section: wasmparser::DataSectionReader<'a>) -> Result<(), CompileError> {
+    fn data(&mut self, section: wasmparser::DataSectionReader<'a>) -> Result<(), Refusal> {
         check(
             self.limits.data_segments(u64::from(section.count())),
             start(&section),
@@ -516,10 +500,10 @@ impl<'a, 'l> ModuleReader<'a, 'l> {
         });
     }
 
-    fn add_table(&mut self, ty: TableType, offset: u32) -> Result<(), CompileError> {
+    fn add_table(&mut self, ty: TableType, offset: u32) -> Result<(), Refusal> {
         self.tables += 1;
         if self.tables > 1 {
-            return Err(CompileError::unsupported(
+            return Err(Refusal::unsupported(
                 features::REFERENCE_TYPES,
                 None,
                 offset,
@@ -530,37 +514,29 @@ impl<'a, 'l> ModuleReader<'a, 'l> {
         Ok(())
     }
 
-    fn add_memory(&mut self, ty: MemoryType, offset: u32) -> Result<(), CompileError> {
+    fn add_memory(&mut self, ty: MemoryType, offset: u32) -> Result<(), Refusal> {
         self.memories += 1;
         if self.memories > 1 {
-            return Err(CompileError::unsupported(
-                features::MULTI_MEMORY,
-                None,
-                offset,
-            ));
+            return Err(Refusal::unsupported(features::MULTI_MEMORY, None, offset));
         }
         self.module.info.memory = Some(ty);
         Ok(())
     }
 
-    fn signature(&self, ty: u32, offset: u32) -> Result<u32, CompileError> {
+    fn signature(&self, ty: u32, offset: u32) -> Result<u32, Refusal> {
         let signature = self.module.type_signatures.get(ty as usize);
-        signature.copied().ok_or_else(|| CompileError::Invalid {
+        signature.copied().ok_or_else(|| Refusal::Invalid {
             function: None,
             offset,
             message: format!("unknown type {ty}: type index out of bounds"),
         })
     }
 
-    fn require_bulk_memory(&self, offset: u32) -> Result<(), CompileError> {
+    fn require_bulk_memory(&self, offset: u32) -> Result<(), Refusal> {
         if self.features.bulk_memory {
             Ok(())
         } else {
-            Err(CompileError::unsupported(
-                features::BULK_MEMORY,
-                None,
-                offset,
-            ))
+            Err(Refusal::unsupported(features::BULK_MEMORY, None, offset))
         }
     }
 }
@@ -569,7 +545,7 @@ impl<'a, 'l> ModuleReader<'a, 'l> {
 /// first; kept they are not, since a few bytes of a section can take a hundred then.
 fn decode<'a, T: FromReader<'a>>(
     section: &SectionLimited<'a, T>,
-) -> Result<impl Iterator<Item = Result<(u32, T), CompileError>> + use<'a, T>, CompileError> {
+) -> Result<impl Iterator<Item = Result<(u32, T), Refusal>> + use<'a, T>, Refusal> {
     for entry in section.clone() {
         entry.map_err(malformed)?;
     }
@@ -580,8 +556,8 @@ fn decode<'a, T: FromReader<'a>>(
     }))
 }
 
-fn malformed(error: wasmparser::Error) -> CompileError {
-    CompileError::malformed(error, None)
+fn malformed(error: wasmparser::Error) -> Refusal {
+    Refusal::malformed(error, None)
 }
 
 /// The signature of every type so far, found by the types' hashes, so that they are kept but once.
@@ -620,10 +596,10 @@ fn start<T>(section: &SectionLimited<'_, T>) -> u32 {
     narrow(section.range().start)
 }
 
-fn check(limit: Result<(), LimitExceeded>, offset: u32) -> Result<(), CompileError> {
-    limit.map_err(|limit| CompileError::limit(limit, None, offset))
+fn check(limit: Result<(), LimitExceeded>, offset: u32) -> Result<(), Refusal> {
+    limit.map_err(|limit| Refusal::limit(limit, None, offset))
 }
 
-fn invalid<T>(result: wasmparser::Result<T>) -> Result<T, CompileError> {
-    result.map_err(|error| CompileError::from_wasmparser(error, None))
+fn invalid<T>(result: wasmparser::Result<T>) -> Result<T, Refusal> {
+    result.map_err(|error| Refusal::from_wasmparser(error, None))
 }

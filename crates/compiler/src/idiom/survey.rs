@@ -3,7 +3,7 @@
 use super::LoopIdiomKind;
 use crate::analysis::{Analyser, Analysis};
 use crate::instruction::Instruction;
-use crate::{CompileError, CompileOptions, module};
+use crate::{CompileOptions, Refusal, module};
 
 /// The loops of a module.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub struct LoopIdioms {
 ///
 /// # Errors
 /// As [`compile`](crate::compile) on the module.
-pub fn loop_idioms(wasm: &[u8], options: &CompileOptions) -> Result<LoopIdioms, CompileError> {
+pub fn loop_idioms(wasm: &[u8], options: &CompileOptions) -> Result<LoopIdioms, Refusal> {
     let parsed = module::parse(wasm, options.features, &options.limits)?;
     let (mut analyser, mut analysis) = (Analyser::default(), Analysis::default());
     let mut found = LoopIdioms::default();
