@@ -204,7 +204,8 @@ pub fn try_blob(bytes: &[u8]) -> Became {
             Ok(_) => Ok("prepared".to_owned()),
             Err(error) => Err(format!("prepared but not loaded: {error}")),
         },
-        Err(error) => Ok(variant(&error)),
+        Err(CompileError::Refused(refusal)) => Ok(variant(&refusal)),
+        Err(CompileError::Failed(failure)) => Err(failure.to_string()),
     }
 }
 

@@ -66,7 +66,8 @@ fn judge_chain(chain: &Path, most: Option<usize>, out: &mut impl Write) -> Resul
         gas: Some(Arc::new(Costs::default())),
     };
     let mut digest = Digest::default();
-    let artifact = prepare(&code.wasm, &options, &mut digest).map_err(|error| error.to_string())?;
+    let artifact =
+        prepare(&code.wasm, &options, &mut digest)?.map_err(|error| error.to_string())?;
     Line {
         key: format!("artifacts/{name}"),
         summary: "prepared".to_owned(),

@@ -6,7 +6,7 @@
 use crate::artifacts::prepare;
 use crate::line::{Digest, Line};
 use clap::Args;
-use pvf_compiler::{CompileError, CompileOptions, Metering};
+use pvf_compiler::{CompileOptions, Metering, Refusal};
 use pvf_fuzz_subjects::limits::{first, near, prices};
 use pvf_fuzz_subjects::observe::MAX_MEMORY_PAGES;
 use pvf_fuzz_subjects::ours::{Prepared, Run};
@@ -210,15 +210,15 @@ impl<'a> Program<'a> {
             },
             ..CompileOptions::new(self.subject.features)
         };
-        let mut artifact = prepare(&self.subject.wasm, &options, &mut self.artifacts);
-        if matches!(artifact, Err(CompileError::Meter { .. })) {
+        let mut artifact = prepare(&self.subject.wasm, &options, &mut self.artifacts)?;
+        if matches!(artifact, Err(Refusal::Meter { .. })) {
             options.metering.logical_stack = false;
-            artifact = prepare(&self.subject.wasm, &options, &mut self.artifacts);
+            artifact = prepare(&self.subject.wasm, &options, &mut self.artifacts)?;
         }
         let artifact = match artifact {
             Ok(artifact) => artifact,
-            Err(CompileError::Limit { .. }) => return self.refuse("beyond a limit"),
-            Err(CompileError::Meter { .. }) => return self.refuse("refused by a meter"),
+            Err(Refusal::Limit { .. }) => return self.refuse("beyond a limit"),
+            Err(Refusal::Meter { .. }) => return self.refuse("refused by a meter"),
             Err(error) => return Err(error.to_string()),
         };
         let prepared = Ours::load(&artifact)?;

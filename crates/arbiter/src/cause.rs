@@ -1,8 +1,6 @@
 //! What decided an outcome: a rule of the specification, and the limit behind it if there is one.
 
-use pvf_executor::{
-    CompileError, Execution, ExecutionParameters, Outcome, RejectionStage, TrapKind,
-};
+use pvf_executor::{Execution, ExecutionParameters, Outcome, Refusal, RejectionStage, TrapKind};
 use serde::Serialize;
 use std::fmt;
 
@@ -82,7 +80,7 @@ pub struct Cause {
 
 impl Cause {
     /// The cause as far as the outcome alone tells it; nothing if the outcome is valid.
-    pub(crate) fn of(execution: &Execution, refusal: Option<&CompileError>) -> Option<Self> {
+    pub(crate) fn of(execution: &Execution, refusal: Option<&Refusal>) -> Option<Self> {
         let (rule, what) = match &execution.outcome {
             Outcome::Valid(_) => return None,
             Outcome::Rejected { stage, reason } => {
@@ -121,13 +119,12 @@ impl Cause {
     }
 }
 
-fn rule_of_refusal(refusal: &CompileError) -> Option<&'static str> {
+fn rule_of_refusal(refusal: &Refusal) -> Option<&'static str> {
     match refusal {
-        CompileError::Limit { .. } => Some("LIMIT-1"),
-        CompileError::Unsupported { .. } => Some("LANG-4"),
-        CompileError::Meter { .. } => Some("LOGICAL-8"),
-        CompileError::Malformed { .. } | CompileError::Invalid { .. } => Some("LANG-1"),
-        _ => None,
+        Refusal::Limit { .. } => Some("LIMIT-1"),
+        Refusal::Unsupported { .. } => Some("LANG-4"),
+        Refusal::Meter { .. } => Some("LOGICAL-8"),
+        Refusal::Malformed { .. } | Refusal::Invalid { .. } => Some("LANG-1"),
     }
 }
 

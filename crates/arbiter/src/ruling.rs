@@ -2,7 +2,9 @@
 
 use crate::runs::Runner;
 use crate::{Cause, Headroom, Limit, Rerun, Variant};
-use pvf_executor::{Costs, Execution, Features, HostFailure, LoadError, Outcome, TrapKind};
+use pvf_executor::{
+    Costs, Execution, Features, HostFailure, InternalError, LoadError, Outcome, TrapKind,
+};
 use pvf_host::HostParameters;
 use std::num::NonZeroUsize;
 
@@ -43,6 +45,9 @@ pub enum ArbiterError {
     /// Code cannot be placed in memory.
     #[error(transparent)]
     Load(#[from] LoadError),
+    /// The compiler could not do its part.
+    #[error(transparent)]
+    Compiler(#[from] InternalError),
     /// A run could not be made.
     #[error(transparent)]
     Host(#[from] HostFailure),

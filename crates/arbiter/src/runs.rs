@@ -3,7 +3,7 @@
 use crate::{ArbiterError, Question};
 use pvf_executor::{
     Artifact, CompileError, Execution, ExecutionParameters, Metering, Module, PrepareOptions,
-    RejectionStage, prepare,
+    Refusal, RejectionStage, prepare,
 };
 use pvf_host::{HostParameters, Pvf};
 use std::sync::Arc;
@@ -56,7 +56,7 @@ pub(crate) struct Runner<'q, 'a> {
     /// The module as asked, for runs that differ in parameters alone.
     asked: Option<Module>,
     /// The first refusal to compile, if there was one.
-    pub refusal: Option<CompileError>,
+    pub refusal: Option<Refusal>,
 }
 
 impl<'q, 'a> Runner<'q, 'a> {
@@ -96,13 +96,13 @@ impl<'q, 'a> Runner<'q, 'a> {
     }
 
     /// The module of a variant, or why it is refused.
-    fn module(&mut self, variant: Variant) -> Result<Result<Module, CompileError>, ArbiterError> {
+    fn module(&mut self, variant: Variant) -> Result<Result<Module, Refusal>, ArbiterError> {
         if let (Variant::Without(_), Some(asked)) = (variant, &self.asked) {
             return Ok(Ok(asked.clone()));
         }
         let artifact = match self.compile(variant) {
             Ok(artifact) => artifact,
-            Err(error) => return Ok(Err(error)),
+            Err(error) => return Ok(Err(error.refusal()?)),
         };
         let module = Module::new(artifact)?;
         if variant == Variant::AsAsked {

@@ -21,7 +21,8 @@ pub const PVF_DIGEST_BYTES: usize = 32;
 
 /// Prepares code: a module as it is on chain, in the binary format, compressed as Substrate does or not.
 ///
-/// REJECTED if the module is not acceptable, which is the same on every machine; the message says what and where.
+/// REJECTED if the module is not acceptable, which is the same on every machine; the message says what and where. HOST if this machine
+/// or the compiler could not do its part, which says nothing about the module.
 /// Takes from the parameters the meters, the gas schedule and the number of threads. The artifact's bytes depend on the code, the
 /// meters, the schedule, the version of the library and the instruction set alone.
 #[unsafe(no_mangle)]
@@ -64,7 +65,13 @@ pub fn prepared(
         },
         None => Cow::Borrowed(code),
     };
-    Ok(prepare(&module, options).map_err(|error| error.to_string()))
+    match prepare(&module, options) {
+        Ok(artifact) => Ok(Ok(artifact)),
+        Err(error) => match error.refusal() {
+            Ok(refusal) => Ok(Err(refusal.to_string())),
+            Err(failure) => Err(pvf_error_t::new(pvf_status_t::PVF_STATUS_HOST, failure)),
+        },
+    }
 }
 
 /// Makes an artifact of bytes that pvf_artifact_to_bytes or pvf_artifact_write gave.

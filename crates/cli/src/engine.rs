@@ -82,6 +82,10 @@ pub fn options(compilation: &Compilation) -> PrepareOptions {
 pub fn compile_wasm(wasm: &[u8], compilation: &Compilation) -> Result<Compiled, Failure> {
     let options = options(compilation);
     let (artifact, took) = timed(|| prepare(wasm, &options))?;
+    let artifact = match artifact {
+        Ok(artifact) => Ok(artifact),
+        Err(error) => Err(Failure::refusal(error)?.to_string()),
+    };
     Ok(Compiled {
         measured: Measured {
             prepare_ns: took.wall_ns,
@@ -90,7 +94,7 @@ pub fn compile_wasm(wasm: &[u8], compilation: &Compilation) -> Result<Compiled, 
             target: compilation.target.name(),
             ..Measured::default()
         },
-        artifact: artifact.map_err(|error| error.to_string()),
+        artifact,
         wasm: None,
     })
 }

@@ -20,8 +20,8 @@ mod walk;
 pub(crate) use liveness::{TRACKED_LOCALS, contains};
 pub(crate) use locals::Locals;
 
-use crate::CompileError;
 use crate::CompileOptions;
+use crate::Refusal;
 use crate::artifact::{FuncType, ValType};
 use crate::error::narrow;
 use crate::idiom::{self, Candidate, Idiom};
@@ -170,12 +170,12 @@ impl Analyser {
         body: Body<'_>,
         options: &CompileOptions,
         analysis: &mut Analysis,
-    ) -> Result<(), CompileError> {
+    ) -> Result<(), Refusal> {
         let limits = &options.limits;
         let function = body.function;
-        let wrap = |error| CompileError::from_wasmparser(error, Some(function));
+        let wrap = |error| Refusal::from_wasmparser(error, Some(function));
         let limit =
-            |offset: u64| move |limit| CompileError::limit(limit, Some(function), narrow(offset));
+            |offset: u64| move |limit| Refusal::limit(limit, Some(function), narrow(offset));
         let allocations = self.allocations.take().unwrap_or_default();
         let mut validator = body.to_validate.into_validator(allocations);
 
@@ -193,7 +193,7 @@ impl Analyser {
             limits.locals(total).map_err(limit(offset))?;
             validator.define_locals(offset, count, ty).map_err(wrap)?;
             let ty = ValType::from_wasmparser(ty).ok_or_else(|| {
-                CompileError::unsupported("reference-types", Some(function), narrow(offset))
+                Refusal::unsupported("reference-types", Some(function), narrow(offset))
             })?;
             analysis.locals.push(count, ty);
         }
@@ -203,7 +203,7 @@ impl Analyser {
         analysis.liveness.begin(analysis.locals.tracked());
 
         let declared = analysis.locals.count() - analysis.params;
-        let meter = |error| CompileError::Meter { function, error };
+        let meter = |error| Refusal::Meter { function, error };
         let mut meters = Meters {
             module,
             logical: options.metering.logical_stack.then_some(&mut self.logical),

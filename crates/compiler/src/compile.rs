@@ -16,7 +16,7 @@ use crate::target::masm::{
     BlockOperation, CallFixup, Machine, MachineCode, MacroAssembler, Reach, Table,
 };
 use crate::target::x64::X64;
-use crate::{CompileError, Target};
+use crate::{CompileError, InternalError, Refusal, Target};
 use pvf_metering::Costs;
 use pvf_spec::{Features, Limits};
 use std::num::NonZeroUsize;
@@ -102,8 +102,8 @@ const CODE_ALIGNMENT: usize = 16;
 /// Prepares a module.
 ///
 /// # Errors
-/// [`CompileError`] if the module is malformed, invalid, outside the accepted language or
-/// beyond a limit.
+/// [`CompileError::Refused`] if the module is malformed, invalid, outside the accepted language or
+/// beyond a limit, which is an outcome; [`CompileError::Failed`] if the compiler could not do its part, which is none.
 pub fn compile(wasm: &[u8], options: &CompileOptions) -> Result<Artifact, CompileError> {
     compile_any(wasm, options, false).map(|(artifact, _)| artifact)
 }
@@ -286,7 +286,7 @@ impl<M: Machine> ChunkGenerator<M> {
         module: &ParsedModule<'_>,
         body: Body<'_>,
         options: &CompileOptions,
-    ) -> Result<(), CompileError> {
+    ) -> Result<(), Refusal> {
         let function = body.function;
         let analysis = &mut self.analysis;
         let analysed = self.analyser.run(module, body, options, analysis);
@@ -321,10 +321,7 @@ impl<M: Machine> ChunkGenerator<M> {
                 &mut self.analysis,
             ));
         }
-        let code = self
-            .machine
-            .take()
-            .map_err(|_| CompileError::CodeTooLarge)?;
+        let code = self.machine.take().map_err(InternalError::from)?;
         Ok(Chunk {
             code,
             first: chunk.start,
@@ -358,7 +355,7 @@ impl Stubs {
     fn generate<M: Machine>(
         context: &ModuleContext<'_>,
         options: &CompileOptions,
-    ) -> Result<Self, CompileError> {
+    ) -> Result<Self, InternalError> {
         let info = &context.module.info;
         let mut machine = M::new(options, Reach::Near);
         let registers = machine.registers();
@@ -401,7 +398,7 @@ impl Stubs {
             })
             .collect();
         masm.finish_function();
-        let code = machine.take().map_err(|_| CompileError::CodeTooLarge)?;
+        let code = machine.take()?;
         Ok(Self {
             code,
             hosts,
@@ -417,7 +414,7 @@ fn link<M: Machine>(
     info: &mut ModuleInfo,
     chunks: Vec<Chunk>,
     stubs: Stubs,
-) -> Result<Linked, CompileError> {
+) -> Result<Linked, InternalError> {
     let Stubs {
         code: stubs,
         hosts,
@@ -431,7 +428,7 @@ fn link<M: Machine>(
         end = start + piece.code.len();
         // Calls reach 2 GiB.
         if end > i32::MAX as usize {
-            return Err(CompileError::CodeTooLarge);
+            return Err(InternalError::CodeTooLarge(end as u64));
         }
         starts.push(start as u32);
     }

@@ -1,16 +1,59 @@
-//! Why a module is not compiled: what is wrong and where.
+//! Why there is no artifact: the module is turned down, which is an outcome, or the compiler could not do its part,
+//! which is none.
 
 use crate::module::features;
+use pvf_assembler::FinishError;
 use pvf_spec::LimitExceeded;
 use std::fmt;
 
-/// A module was turned down. The same module, [`Features`](pvf_spec::Features) and
+/// Why there is no artifact.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CompileError {
+    /// The module is turned down: an outcome, the same on every machine.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The compiler could not do its part: a failure of this host, never an outcome.
+    #[error(transparent)]
+    Failed(#[from] InternalError),
+}
+
+impl CompileError {
+    /// Whether this is an outcome.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::Refused(_))
+    }
+
+    /// The outcome, if this is one; else the failure of this host.
+    ///
+    /// # Errors
+    /// [`InternalError`] if the compiler could not do its part.
+    pub fn refusal(self) -> Result<Refusal, InternalError> {
+        match self {
+            Self::Refused(refusal) => Ok(refusal),
+            Self::Failed(failure) => Err(failure),
+        }
+    }
+}
+
+/// The compiler could not do its part. The limits by count exclude it (rule LIMIT-5), so it is a mistake of the compiler, and no
+/// statement about the module.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InternalError {
+    /// The assembler could not finish a piece of code.
+    #[error("the code cannot be assembled: {0}")]
+    Assembler(#[from] FinishError),
+    /// The code is beyond what calls reach.
+    #[error("{0} bytes of machine code, calls reach {reach}", reach = i32::MAX)]
+    CodeTooLarge(u64),
+}
+
+/// A module is turned down. The same module, [`Features`](pvf_spec::Features) and
 /// [`Limits`](pvf_spec::Limits) give the same error on every machine.
 ///
 /// `offset` is a byte offset in the (decompressed) module, `function` the index of
 /// the function (imported ones counted) whose body is at fault, if one is.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum CompileError {
+pub enum Refusal {
     /// The bytes do not follow the binary format.
     #[error("malformed module: {message} ({})", Place(*function, *offset))]
     Malformed {
@@ -53,9 +96,6 @@ pub enum CompileError {
         #[source]
         error: pvf_metering::MeterError,
     },
-    /// The code is beyond what calls reach (2 GiB).
-    #[error("the module's machine code is larger than 2 GiB")]
-    CodeTooLarge,
     /// A count is above its limit.
     #[error("{limit} ({})", Place(*function, *offset))]
     Limit {
@@ -69,7 +109,7 @@ pub enum CompileError {
     },
 }
 
-impl CompileError {
+impl Refusal {
     /// An error of validation, from wasmparser's.
     pub(crate) fn from_wasmparser(error: wasmparser::Error, function: Option<u32>) -> Self {
         let offset = narrow(error.offset());

@@ -26,7 +26,7 @@ pub use artifact::{Artifact, ArtifactError, ModuleInfo};
 pub use compile::{
     CompileOptions, Metering, NativeStack, compile, compile_with_code_map, schedule_hash,
 };
-pub use error::CompileError;
+pub use error::{CompileError, InternalError, Refusal};
 pub use idiom::{LoopIdiomKind, LoopIdioms, loop_idioms};
 pub use module::function_names;
 pub use pvf_metering::{Costs, Schedule, ScheduleError};

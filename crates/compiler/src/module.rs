@@ -30,7 +30,7 @@ use crate::artifact::{
     MemoryType, TableType, ValType,
 };
 use crate::error::narrow;
-use crate::{CompileError, ModuleInfo, Target};
+use crate::{CompileError, ModuleInfo, Refusal, Target};
 use network::{NetworkModule, SectionId};
 use pvf_spec::{Features, LimitExceeded, Limits};
 use std::collections::HashMap;
@@ -140,7 +140,7 @@ impl ParsedModule<'_> {
 
     /// The module and its data. What the validator knows, names of imports and exports among it, is freed before
     /// these are kept.
-    pub fn finish(self) -> Result<(ModuleInfo, Vec<u8>), CompileError> {
+    pub fn finish(self) -> Result<(ModuleInfo, Vec<u8>), Refusal> {
         drop(self.resources);
         let network = self.network;
         let mut info = self.info;
@@ -196,8 +196,12 @@ pub(crate) fn with_module<T>(
     check(limits.module_bytes(wasm.len() as u64), 0)?;
     let network = NetworkModule::read(wasm, limits)?;
     parse_network(&network, features, limits)
+        .map_err(CompileError::from)
         .and_then(then)
-        .map_err(|error| network.refusal(error))
+        .map_err(|error| match error {
+            CompileError::Refused(refusal) => network.refusal(refusal).into(),
+            failed @ CompileError::Failed(_) => failed,
+        })
 }
 
 /// Reads a module.
@@ -205,13 +209,13 @@ pub(crate) fn parse<'a>(
     wasm: &'a [u8],
     features: Features,
     limits: &Limits,
-) -> Result<ParsedModule<'a>, CompileError> {
+) -> Result<ParsedModule<'a>, Refusal> {
     check(limits.module_bytes(wasm.len() as u64), 0)?;
     let mut parser = Parser::new(0);
     parser.set_features(features::bodies(features));
     let mut reader = ModuleReader::new(wasm, features, limits);
     for payload in parser.parse_all(wasm) {
-        reader.payload(payload.map_err(|error| CompileError::malformed(error, None))?)?;
+        reader.payload(payload.map_err(|error| Refusal::malformed(error, None))?)?;
     }
     Ok(reader.module)
 }
@@ -221,7 +225,7 @@ fn parse_network<'a>(
     network: &'a NetworkModule<'a>,
     features: Features,
     limits: &Limits,
-) -> Result<ParsedModule<'a>, CompileError> {
+) -> Result<ParsedModule<'a>, Refusal> {
     network.check()?;
     let mut reader = ModuleReader::new(network.wasm, features, limits);
     reader.module.network = Some(network);
@@ -287,7 +291,7 @@ impl<'a, 'l> ModuleReader<'a, 'l> {
         }
     }
 
-    fn payload(&mut self, payload: Payload<'a>) -> Result<(), CompileError> {
+    fn payload(&mut self, payload: Payload<'a>) -> Result<(), Refusal> {
         match payload {
             Payload::TypeSection(section) => self.types(section),
             Payload::ImportSection(section) => self.imports(section),
@@ -311,7 +315,7 @@ impl<'a, 'l> ModuleReader<'a, 'l> {
             Payload::CodeSectionEntry(body) => self.body(body),
             Payload::DataSection(section) => self.data(section),
             Payload::CustomSection(_) => Ok(()),
-            Payload::UnknownSection { id, ref range, .. } => Err(CompileError::Malformed {
+            Payload::UnknownSection { id, ref range, .. } => Err(Refusal::Malformed {
                 function: None,
                 offset: narrow(range.start),
                 message: format!("malformed section id: {id}"),
@@ -321,7 +325,7 @@ impl<'a, 'l> ModuleReader<'a, 'l> {
     }
 
     /// Takes the sections in order, then the bodies, then the data.
-    fn network_module(&mut self, network: &'a NetworkModule<'a>) -> Result<(), CompileError> {
+    fn network_module(&mut self, network: &'a NetworkModule<'a>) -> Result<(), Refusal> {
         let header = self.validator.version(1, Encoding::Module, &(0..8));
         invalid(header)?;
         let (data, declarations): (Vec<_>, Vec<_>) = network
@@ -346,7 +350,7 @@ impl<'a, 'l> ModuleReader<'a, 'l> {
         Ok(())
     }
 
-    fn network_section(&mut self, section: &'a network::Section) -> Result<(), CompileError> {
+    fn network_section(&mut self, section: &'a network::Section) -> Result<(), Refusal> {
         let (bytes, offset) = (&*section.bytes, section.offset);
         self.source = (bytes, offset);
         let mut reader = BinaryReader::new_features(bytes, offset.into(), self.module.features);
@@ -367,14 +371,14 @@ impl<'a, 'l> ModuleReader<'a, 'l> {
         }
     }
 
-    fn start(&mut self, function: u32, range: &Range<u64>) -> Result<(), CompileError> {
+    fn start(&mut self, function: u32, range: &Range<u64>) -> Result<(), Refusal> {
         invalid(self.validator.start_section(function, range))?;
         self.module.info.start = Some(self.module.function(function));
         Ok(())
     }
 
     /// The limiter's code takes this global for its counter.
-    fn check_misdirected(&self, global: u32) -> Result<(), CompileError> {
+    fn check_misdirected(&self, global: u32) -> Result<(), Refusal> {
         let counter = GlobalType {
             value: ValType::I32,
             mutable: true,
@@ -384,14 +388,14 @@ impl<'a, 'l> ModuleReader<'a, 'l> {
         if global.is_none_or(|global| global.ty == counter) {
             return Ok(());
         }
-        Err(CompileError::Invalid {
+        Err(Refusal::Invalid {
             function: None,
             offset: 0,
             message: "the imported globals shift the global of the stack limiter".to_owned(),
         })
     }
 
-    fn types(&mut self, section: wasmparser::TypeSectionReader<'a>) -> Result<(), CompileError> {
+    fn types(&mut self, section: wasmparser::TypeSectionReader<'a>) -> Result<(), Refusal> {
         check(
             self.limits.types(u64::from(section.count())),
             start(&section),
@@ -414,10 +418,7 @@ impl<'a, 'l> ModuleReader<'a, 'l> {
         invalid(self.validator.type_section(&section))
     }
 
-    fn imports(
-        &mut self,
-        section: wasmparser::ImportSectionReader<'a>,
-    ) -> Result<(), CompileError> {
+    fn imports(&mut self, section: wasmparser::ImportSectionReader<'a>) -> Result<(), Refusal> {
         let at = start(&section);
         check(self.limits.imports(u64::from(section.count())), at)?;
         bounds::imports(self.source, &section, self.limits)?;
@@ -447,11 +448,7 @@ impl<'a, 'l> ModuleReader<'a, 'l> {
         check(self.limits.globals(info.globals.len() as u64), at)
     }
 
-    fn declare_import(
-        &mut self,
-        kind: convert::ImportType,
-        offset: u32,
-    ) -> Result<(), CompileError> {
+    fn declare_import(&mut self, kind: convert::ImportType, offset: u32) -> Result<(), Refusal> {
         match kind {
             convert::ImportType::Function(ty) => {
                 let signature = self.signature(ty, offset)?;
@@ -467,7 +464,7 @@ impl<'a, 'l> ModuleReader<'a, 'l> {
         Ok(())
     }
 
-    fn functions(&mut self, section: SectionLimited<'a, u32>) -> Result<(), CompileError> {
+    fn functions(&mut self, section: SectionLimited<'a, u32>) -> Result<(), Refusal> {
         let functions = self.module.info.functions.len() as u64 + u64::from(section.count());
         check(self.limits.functions(functions), start(&section))?;
         let types = decode(&section)?;
@@ -483,7 +480,7 @@ impl<'a, 'l> ModuleReader<'a, 'l> {
         Ok(())
     }
 
-    fn tables(&mut self, section: wasmparser::TableSectionReader<'a>) -> Result<(), CompileError> {
+    fn tables(&mut self, section: wasmparser::TableSectionReader<'a>) -> Result<(), Refusal> {
         for entry in decode(&section)? {
             let (offset, table) = entry?;
             let ty = convert::table(table.ty, offset)?;
@@ -495,7 +492,7 @@ impl<'a, 'l> ModuleReader<'a, 'l> {
     fn memories(
         &mut self,
         section: SectionLimited<'a, wasmparser::MemoryType>,
-    ) -> Result<(), CompileError> {
+    ) -> Result<(), Refusal> {
         for entry in decode(&section)? {
             let (offset, memory) = entry?;
             self.add_memory(convert::memory(memory, offset)?, offset)?;
@@ -503,10 +500,7 @@ impl<'a, 'l> ModuleReader<'a, 'l> {
         invalid(self.validator.memory_section(&section))
     }
 
-    fn globals(
-        &mut self,
-        section: wasmparser::GlobalSectionReader<'a>,
-    ) -> Result<(), CompileError> {
+    fn globals(&mut self, section: wasmparser::GlobalSectionReader<'a>) -> Result<(), Refusal> {
         let globals = self.module.info.globals.len() as u64 + u64::from(section.count());
         check(self.limits.globals(globals), start(&section))?;
         for entry in decode(&section)? {
@@ -528,10 +522,7 @@ impl<'a, 'l> ModuleReader<'a, 'l> {
         Ok(())
     }
 
-    fn exports(
-        &mut self,
-        section: wasmparser::ExportSectionReader<'a>,
-    ) -> Result<(), CompileError> {
+    fn exports(&mut self, section: wasmparser::ExportSectionReader<'a>) -> Result<(), Refusal> {
         check(
             self.limits.exports(u64::from(section.count())),
             start(&section),
@@ -547,10 +538,7 @@ impl<'a, 'l> ModuleReader<'a, 'l> {
         Ok(())
     }
 
-    fn elements(
-        &mut self,
-        section: wasmparser::ElementSectionReader<'a>,
-    ) -> Result<(), CompileError> {
+    fn elements(&mut self, section: wasmparser::ElementSectionReader<'a>) -> Result<(), Refusal> {
         check(
             self.limits.element_segments(u64::from(section.count())),
             start(&section),
@@ -589,16 +577,16 @@ impl<'a, 'l> ModuleReader<'a, 'l> {
         Ok(())
     }
 
-    fn body(&mut self, body: FunctionBody<'a>) -> Result<(), CompileError> {
+    fn body(&mut self, body: FunctionBody<'a>) -> Result<(), Refusal> {
         let info = &mut self.module.info;
         let function = info.imported_functions + self.module.bodies;
         let range = body.range();
         let offset = narrow(range.start);
         let bytes = range.end - range.start;
-        let limited = |limit| CompileError::limit(limit, Some(function), offset);
+        let limited = |limit| Refusal::limit(limit, Some(function), offset);
         self.limits.body_bytes(bytes).map_err(limited)?;
         let Some(declared) = info.functions.get_mut(function as usize) else {
-            return Err(CompileError::Malformed {
+            return Err(Refusal::Malformed {
                 function: None,
                 offset,
                 message: "more bodies than functions".to_owned(),
@@ -618,7 +606,7 @@ impl<'a, 'l> ModuleReader<'a, 'l> {
         Ok(())
     }
 
-    fn data(&mut self, section: wasmparser::DataSectionReader<'a>) -> Result<(), CompileError> {
+    fn data(&mut self, section: wasmparser::DataSectionReader<'a>) -> Result<(), Refusal> {
         check(
             self.limits.data_segments(u64::from(section.count())),
             start(&section),
@@ -664,10 +652,10 @@ impl<'a, 'l> ModuleReader<'a, 'l> {
         });
     }
 
-    fn add_table(&mut self, ty: TableType, offset: u32) -> Result<(), CompileError> {
+    fn add_table(&mut self, ty: TableType, offset: u32) -> Result<(), Refusal> {
         self.tables += 1;
         if self.tables > 1 {
-            return Err(CompileError::unsupported(
+            return Err(Refusal::unsupported(
                 features::REFERENCE_TYPES,
                 None,
                 offset,
@@ -678,37 +666,29 @@ impl<'a, 'l> ModuleReader<'a, 'l> {
         Ok(())
     }
 
-    fn add_memory(&mut self, ty: MemoryType, offset: u32) -> Result<(), CompileError> {
+    fn add_memory(&mut self, ty: MemoryType, offset: u32) -> Result<(), Refusal> {
         self.memories += 1;
         if self.memories > 1 {
-            return Err(CompileError::unsupported(
-                features::MULTI_MEMORY,
-                None,
-                offset,
-            ));
+            return Err(Refusal::unsupported(features::MULTI_MEMORY, None, offset));
         }
         self.module.info.memory = Some(ty);
         Ok(())
     }
 
-    fn signature(&self, ty: u32, offset: u32) -> Result<u32, CompileError> {
+    fn signature(&self, ty: u32, offset: u32) -> Result<u32, Refusal> {
         let signature = self.module.type_signatures.get(ty as usize);
-        signature.copied().ok_or_else(|| CompileError::Invalid {
+        signature.copied().ok_or_else(|| Refusal::Invalid {
             function: None,
             offset,
             message: format!("unknown type {ty}: type index out of bounds"),
         })
     }
 
-    fn require_bulk_memory(&self, offset: u32) -> Result<(), CompileError> {
+    fn require_bulk_memory(&self, offset: u32) -> Result<(), Refusal> {
         if self.features.bulk_memory {
             Ok(())
         } else {
-            Err(CompileError::unsupported(
-                features::BULK_MEMORY,
-                None,
-                offset,
-            ))
+            Err(Refusal::unsupported(features::BULK_MEMORY, None, offset))
         }
     }
 }
@@ -717,7 +697,7 @@ impl<'a, 'l> ModuleReader<'a, 'l> {
 /// first; kept they are not, since a few bytes of a section can take a hundred then.
 fn decode<'a, T: FromReader<'a>>(
     section: &SectionLimited<'a, T>,
-) -> Result<impl Iterator<Item = Result<(u32, T), CompileError>> + use<'a, T>, CompileError> {
+) -> Result<impl Iterator<Item = Result<(u32, T), Refusal>> + use<'a, T>, Refusal> {
     for entry in section.clone() {
         entry.map_err(malformed)?;
     }
@@ -728,8 +708,8 @@ fn decode<'a, T: FromReader<'a>>(
     }))
 }
 
-fn malformed(error: wasmparser::Error) -> CompileError {
-    CompileError::malformed(error, None)
+fn malformed(error: wasmparser::Error) -> Refusal {
+    Refusal::malformed(error, None)
 }
 
 /// The signature of every type so far, found by the types' hashes, so that they are kept but once.
@@ -768,10 +748,10 @@ fn start<T>(section: &SectionLimited<'_, T>) -> u32 {
     narrow(section.range().start)
 }
 
-fn check(limit: Result<(), LimitExceeded>, offset: u32) -> Result<(), CompileError> {
-    limit.map_err(|limit| CompileError::limit(limit, None, offset))
+fn check(limit: Result<(), LimitExceeded>, offset: u32) -> Result<(), Refusal> {
+    limit.map_err(|limit| Refusal::limit(limit, None, offset))
 }
 
-fn invalid<T>(result: wasmparser::Result<T>) -> Result<T, CompileError> {
-    result.map_err(|error| CompileError::from_wasmparser(error, None))
+fn invalid<T>(result: wasmparser::Result<T>) -> Result<T, Refusal> {
+    result.map_err(|error| Refusal::from_wasmparser(error, None))
 }

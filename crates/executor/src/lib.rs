@@ -59,9 +59,10 @@ pub use code::{
 pub use profile::Profile;
 
 pub use pvf_compiler::{
-    Artifact, ArtifactError, CompileError, CompileOptions as PrepareOptions, Costs, Metering,
-    ModuleInfo, NativeStack, Schedule, ScheduleError, Target, artifact, compile as prepare,
-    compile_with_code_map as prepare_with_code_map, function_names, schedule_hash,
+    Artifact, ArtifactError, CompileError, CompileOptions as PrepareOptions, Costs, InternalError,
+    Metering, ModuleInfo, NativeStack, Refusal, Schedule, ScheduleError, Target, artifact,
+    compile as prepare, compile_with_code_map as prepare_with_code_map, function_names,
+    schedule_hash,
 };
 pub use pvf_runtime::{
     CallError, Caller, HostError, HostFailure, Instance, InstantiateError, LinkError, Linked,

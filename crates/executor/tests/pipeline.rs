@@ -2,7 +2,8 @@
 
 use pvf_executor::{
     CallError, CompileError, ExecutionParameters, Instance, Limits, Linker, Module, PrepareOptions,
-    Profile, TrapKind, Value, artifact_digest, prepare, read_artifact, read_code, write_artifact,
+    Profile, Refusal, TrapKind, Value, artifact_digest, prepare, read_artifact, read_code,
+    write_artifact,
 };
 use std::num::NonZeroUsize;
 
@@ -65,11 +66,11 @@ fn profiles_differ_in_language_and_in_declared_maxima() {
     assert!(prepare(&extend, &Profile::Wasm.prepare_options()).is_ok());
     assert!(matches!(
         prepare(&extend, &Profile::Polkadot.prepare_options()),
-        Err(CompileError::Unsupported {
+        Err(CompileError::Refused(Refusal::Unsupported {
             feature: "sign-extension",
             function: Some(0),
             ..
-        })
+        }))
     ));
     let grow = wasm(
         "(module (memory 1 2) (func (export \"grow\") (result i32) (memory.grow (i32.const 9))))",
@@ -98,9 +99,9 @@ fn limits_of_the_options_hold_in_bodies_too() {
         ..Profile::Wasm.prepare_options()
     };
     assert!(prepare(&nested, &options(4)).is_ok());
-    let Err(CompileError::Limit {
+    let Err(CompileError::Refused(Refusal::Limit {
         limit, function, ..
-    }) = prepare(&nested, &options(3))
+    })) = prepare(&nested, &options(3))
     else {
         panic!("four levels within a limit of three");
     };
@@ -116,7 +117,7 @@ fn limits_of_the_options_hold_in_bodies_too() {
     assert!(prepare(&table, &options(2)).is_ok());
     assert!(matches!(
         prepare(&table, &options(1)),
-        Err(CompileError::Limit { .. })
+        Err(CompileError::Refused(Refusal::Limit { .. }))
     ));
 }
 

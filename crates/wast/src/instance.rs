@@ -33,9 +33,13 @@ pub fn load(wasm: &[u8], options: &Options) -> Result<Module, LoadFailure> {
         ..PrepareOptions::new(options.features)
     };
     let artifact = prepare(wasm, &prepare_options).map_err(|error| {
+        let refusal = match error.refusal() {
+            Ok(refusal) => refusal,
+            Err(failure) => return LoadFailure::Host(failure.to_string()),
+        };
         match standing(wasm, options.features) {
             Standing::Outside(feature) => LoadFailure::Outside(feature),
-            Standing::Valid | Standing::Invalid => LoadFailure::Rejected(error.to_string()),
+            Standing::Valid | Standing::Invalid => LoadFailure::Rejected(refusal.to_string()),
         }
     })?;
     Module::new(artifact).map_err(|error| match error {

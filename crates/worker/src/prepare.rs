@@ -9,7 +9,7 @@ use crate::security::limits::{JobLimits, MemoryLimit};
 use nix::sys::resource::{UsageWho, getrusage};
 use parity_scale_codec::{Decode, Encode};
 use pvf_executor::artifact::ValType;
-use pvf_executor::{CompileError, ModuleInfo, Profile, RejectionStage, prepare};
+use pvf_executor::{CompileError, ModuleInfo, Profile, Refusal, RejectionStage, prepare};
 use pvf_wire::{
     ArtifactChecksum, MemoryStats, PrepareError, PrepareJobKind, PrepareRequest, PrepareResponse,
     PrepareStats, PrepareWorkerSuccess, frame,
@@ -79,7 +79,7 @@ impl PrepareJob for Compilation {
         let wasm = sp_maybe_compressed_blob::decompress(code, limit)
             .map_err(|error| PrepareError::CouldNotDecompressCodeBlob(error.to_string()))?;
         let options = Profile::Polkadot.prepare_options();
-        let artifact = prepare(&wasm, &options).map_err(refused)?;
+        let artifact = prepare(&wasm, &options).map_err(not_prepared)?;
         if limiter_breaks(&artifact.module) {
             let reason = "the imported globals shift the global of the stack limiter";
             return Err(PrepareError::Preparation(reason.to_owned()));
@@ -113,16 +113,25 @@ fn limiter_breaks(module: &ModuleInfo) -> bool {
     imported > 0 && referred.is_some_and(|ty| !ty.mutable || ty.value != ValType::I32)
 }
 
-/// What the node's parser would turn down is told from what its compiler would.
-fn refused(error: CompileError) -> PrepareError {
-    match error {
-        CompileError::Malformed { .. } | CompileError::Unsupported { .. } => {
-            PrepareError::Prevalidation(error.to_string())
+/// What the node's parser would turn down is told from what its compiler would. A failure of our compiler says nothing
+/// about the code: the node may not hold it against anybody.
+fn not_prepared(error: CompileError) -> PrepareError {
+    let refusal = match error.refusal() {
+        Ok(refusal) => refusal,
+        Err(failure) => {
+            return PrepareError::JobDied {
+                err: failure.to_string(),
+                job_pid: std::process::id() as i32,
+            };
         }
-        CompileError::Invalid { .. }
-        | CompileError::Meter { .. }
-        | CompileError::CodeTooLarge
-        | CompileError::Limit { .. } => PrepareError::Preparation(error.to_string()),
+    };
+    match refusal {
+        Refusal::Malformed { .. } | Refusal::Unsupported { .. } => {
+            PrepareError::Prevalidation(refusal.to_string())
+        }
+        Refusal::Invalid { .. } | Refusal::Meter { .. } | Refusal::Limit { .. } => {
+            PrepareError::Preparation(refusal.to_string())
+        }
     }
 }
 

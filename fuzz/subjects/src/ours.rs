@@ -5,7 +5,7 @@ use crate::observe::{
     hash_memory,
 };
 use pvf_compiler::artifact::{ExportKind, GlobalType, ImportKind};
-use pvf_compiler::{CompileError, CompileOptions, Metering, artifact};
+use pvf_compiler::{CompileError, CompileOptions, Metering, Refusal, artifact};
 use pvf_runtime::{
     CallError, Caller, HostError, Instance, InstantiateError, Linked, Linker, Module, Value,
 };
@@ -64,8 +64,8 @@ impl Ours {
         let artifact = pvf_compiler::compile(wasm, &options).map_err(|error| {
             let text = error.to_string();
             match error {
-                CompileError::Meter { .. } => NotPrepared::ByMeter(text),
-                CompileError::Limit { .. } => NotPrepared::BeyondLimit(text),
+                CompileError::Refused(Refusal::Meter { .. }) => NotPrepared::ByMeter(text),
+                CompileError::Refused(Refusal::Limit { .. }) => NotPrepared::BeyondLimit(text),
                 _ => NotPrepared::Otherwise(text),
             }
         })?;

@@ -79,7 +79,8 @@ fn ask(question: &Value) -> Result<Value, String> {
     let artifact = match prepare(&wasm, &options) {
         Ok(artifact) => artifact,
         Err(error) => {
-            return Ok(Answer::rejected(RejectionStage::Prepare, error.to_string()).to_json());
+            let refusal = error.refusal().map_err(|failure| failure.to_string())?;
+            return Ok(Answer::rejected(RejectionStage::Prepare, refusal.to_string()).to_json());
         }
     };
     let module = Module::new(artifact).map_err(|error| error.to_string())?;

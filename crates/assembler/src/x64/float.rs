@@ -192,7 +192,7 @@ impl Instructions {
 }
 
 /// Control of floating point.
-impl Assembler {
+impl Instructions {
     /// `mxcsr = [src]`, 32 bits
     #[inline]
     pub fn ldmxcsr(&mut self, src: Mem) {

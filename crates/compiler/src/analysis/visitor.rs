@@ -6,7 +6,7 @@
 
 use super::meters::Meters;
 use super::walk::Walk;
-use crate::CompileError;
+use crate::Refusal;
 use crate::error::narrow;
 use pvf_spec::Limits;
 use wasmparser::{FrameKind, FrameStack, ModuleArity, Operator, VisitOperator};
@@ -24,12 +24,12 @@ pub(super) struct Visitor<'v, 'w, 'm, V> {
 }
 
 /// Nothing, or in one word that something is wrong.
-type Checked = Result<(), Box<CompileError>>;
+type Checked = Result<(), Box<Refusal>>;
 
 impl<V: ModuleArity> Visitor<'_, '_, '_, V> {
     #[cold]
-    fn invalid(&self, error: wasmparser::Error) -> Box<CompileError> {
-        Box::new(CompileError::from_wasmparser(error, Some(self.function)))
+    fn invalid(&self, error: wasmparser::Error) -> Box<Refusal> {
+        Box::new(Refusal::from_wasmparser(error, Some(self.function)))
     }
 
     /// A valid operator.
@@ -40,7 +40,7 @@ impl<V: ModuleArity> Visitor<'_, '_, '_, V> {
             self.meters
                 .operator(self.offset, operator)
                 .map_err(|error| {
-                    Box::new(CompileError::Meter {
+                    Box::new(Refusal::Meter {
                         function: self.function,
                         error,
                     })
@@ -65,7 +65,7 @@ impl<V: ModuleArity> Visitor<'_, '_, '_, V> {
         };
         checked.map_err(|limit| {
             let offset = narrow(self.offset);
-            Box::new(CompileError::limit(limit, Some(self.function), offset))
+            Box::new(Refusal::limit(limit, Some(self.function), offset))
         })
     }
 }
@@ -103,7 +103,7 @@ macro_rules! visit {
                 .map_err(|error| self.invalid(error))?;
             let offset = narrow(self.offset);
             let feature = stringify!($proposal);
-            Err(Box::new(CompileError::unsupported(feature, Some(self.function), offset)))
+            Err(Box::new(Refusal::unsupported(feature, Some(self.function), offset)))
         }
     };
 }

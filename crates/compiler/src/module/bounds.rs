@@ -5,13 +5,13 @@
 //! no more than needed to say which limit is exceeded and by how much. They stop
 //! at anything unexpected: the decoder will say what it is.
 
-use crate::error::{CompileError, narrow};
+use crate::error::{Refusal, narrow};
 use pvf_spec::{LimitExceeded, Limits};
 use wasmparser::{BinaryReader, ExternalKind, SectionLimited, TypeRef, ValType};
 
 /// Leaves a scan: at a limit with an error, at anything else quietly.
 enum Stop {
-    Limit(CompileError),
+    Limit(Refusal),
     Undecodable,
 }
 
@@ -25,7 +25,7 @@ fn scan<'a, T>(
     (source, start): (&'a [u8], u32),
     section: &SectionLimited<'a, T>,
     mut entry: impl FnMut(&mut BinaryReader<'a>) -> Result<(), Stop>,
-) -> Result<(), CompileError> {
+) -> Result<(), Refusal> {
     let range = section.range();
     let at = |offset: u64| offset.saturating_sub(u64::from(start)) as usize;
     let bytes = source.get(at(range.start)..at(range.end));
@@ -43,7 +43,7 @@ fn scan<'a, T>(
 }
 
 fn within(check: Result<(), LimitExceeded>, offset: u64) -> Result<(), Stop> {
-    check.map_err(|limit| Stop::Limit(CompileError::limit(limit, None, narrow(offset))))
+    check.map_err(|limit| Stop::Limit(Refusal::limit(limit, None, narrow(offset))))
 }
 
 fn name(reader: &mut BinaryReader<'_>, limits: &Limits) -> Result<(), Stop> {
@@ -59,7 +59,7 @@ pub(super) fn imports<T>(
     source: (&[u8], u32),
     section: &SectionLimited<'_, T>,
     limits: &Limits,
-) -> Result<(), CompileError> {
+) -> Result<(), Refusal> {
     scan(source, section, |reader| {
         name(reader, limits)?;
         name(reader, limits)?;
@@ -73,7 +73,7 @@ pub(super) fn exports<T>(
     source: (&[u8], u32),
     section: &SectionLimited<'_, T>,
     limits: &Limits,
-) -> Result<(), CompileError> {
+) -> Result<(), Refusal> {
     scan(source, section, |reader| {
         name(reader, limits)?;
         reader.read::<ExternalKind>()?;
@@ -87,7 +87,7 @@ pub(super) fn types<T>(
     source: (&[u8], u32),
     section: &SectionLimited<'_, T>,
     limits: &Limits,
-) -> Result<(), CompileError> {
+) -> Result<(), Refusal> {
     const FUNCTION: u8 = 0x60;
     scan(source, section, |reader| {
         if reader.read_u8()? != FUNCTION {
@@ -111,15 +111,15 @@ pub(super) fn locals(
     params: usize,
     function: u32,
     limits: &Limits,
-) -> Result<(), CompileError> {
+) -> Result<(), Refusal> {
     let mut reader = body.get_binary_reader();
     let mut locals = params as u64;
-    let malformed = |error| CompileError::malformed(error, Some(function));
+    let malformed = |error| Refusal::malformed(error, Some(function));
     for _ in 0..reader.read_var_u32().map_err(malformed)? {
         let offset = narrow(reader.original_position());
         locals += u64::from(reader.read_var_u32().map_err(malformed)?);
         let checked = limits.locals(locals);
-        checked.map_err(|limit| CompileError::limit(limit, Some(function), offset))?;
+        checked.map_err(|limit| Refusal::limit(limit, Some(function), offset))?;
         reader.read::<ValType>().map_err(malformed)?;
     }
     Ok(())

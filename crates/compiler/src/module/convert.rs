@@ -5,7 +5,7 @@ use crate::artifact::{
     ConstExpr, ElementMode, ElementSegment, ExportKind, FuncType, GlobalType, MemoryType,
     TableType, ValType,
 };
-use crate::error::{CompileError, narrow};
+use crate::error::{Refusal, narrow};
 use wasmparser::{
     BinaryReader, CompositeInnerType, ElementItems, ElementKind, ExternalKind, Operator, RefType,
     TypeRef,
@@ -20,23 +20,23 @@ pub(super) enum ImportType {
     Global(GlobalType),
 }
 
-fn unsupported<T>(feature: &'static str, offset: u32) -> Result<T, CompileError> {
-    Err(CompileError::unsupported(feature, None, offset))
+fn unsupported<T>(feature: &'static str, offset: u32) -> Result<T, Refusal> {
+    Err(Refusal::unsupported(feature, None, offset))
 }
 
-fn invalid(message: &str, offset: u32) -> CompileError {
-    CompileError::Invalid {
+fn invalid(message: &str, offset: u32) -> Refusal {
+    Refusal::Invalid {
         function: None,
         offset,
         message: message.to_owned(),
     }
 }
 
-fn malformed(error: wasmparser::Error) -> CompileError {
-    CompileError::malformed(error, None)
+fn malformed(error: wasmparser::Error) -> Refusal {
+    Refusal::malformed(error, None)
 }
 
-fn value(ty: wasmparser::ValType, offset: u32) -> Result<ValType, CompileError> {
+fn value(ty: wasmparser::ValType, offset: u32) -> Result<ValType, Refusal> {
     match ty {
         wasmparser::ValType::I32 => Ok(ValType::I32),
         wasmparser::ValType::I64 => Ok(ValType::I64),
@@ -47,7 +47,7 @@ fn value(ty: wasmparser::ValType, offset: u32) -> Result<ValType, CompileError> 
     }
 }
 
-pub(super) fn func_type(ty: &wasmparser::SubType, offset: u32) -> Result<FuncType, CompileError> {
+pub(super) fn func_type(ty: &wasmparser::SubType, offset: u32) -> Result<FuncType, Refusal> {
     let composite = &ty.composite_type;
     if composite.shared {
         return unsupported("shared-everything-threads", offset);
@@ -71,7 +71,7 @@ pub(super) fn func_type(ty: &wasmparser::SubType, offset: u32) -> Result<FuncTyp
     }
 }
 
-pub(super) fn import(ty: TypeRef, offset: u32) -> Result<ImportType, CompileError> {
+pub(super) fn import(ty: TypeRef, offset: u32) -> Result<ImportType, Refusal> {
     match ty {
         TypeRef::Func(ty) => Ok(ImportType::Function(ty)),
         TypeRef::Table(ty) => table(ty, offset).map(ImportType::Table),
@@ -82,7 +82,7 @@ pub(super) fn import(ty: TypeRef, offset: u32) -> Result<ImportType, CompileErro
     }
 }
 
-pub(super) fn table(ty: wasmparser::TableType, offset: u32) -> Result<TableType, CompileError> {
+pub(super) fn table(ty: wasmparser::TableType, offset: u32) -> Result<TableType, Refusal> {
     if ty.table64 {
         return unsupported("memory64", offset);
     }
@@ -101,7 +101,7 @@ pub(super) fn table(ty: wasmparser::TableType, offset: u32) -> Result<TableType,
     })
 }
 
-pub(super) fn memory(ty: wasmparser::MemoryType, offset: u32) -> Result<MemoryType, CompileError> {
+pub(super) fn memory(ty: wasmparser::MemoryType, offset: u32) -> Result<MemoryType, Refusal> {
     if ty.memory64 {
         return unsupported("memory64", offset);
     }
@@ -121,11 +121,11 @@ pub(super) fn memory(ty: wasmparser::MemoryType, offset: u32) -> Result<MemoryTy
 }
 
 /// The decoder reads sizes as 32 bits as long as memory64 is off.
-fn size(size: u64, offset: u32) -> Result<u32, CompileError> {
+fn size(size: u64, offset: u32) -> Result<u32, Refusal> {
     u32::try_from(size).map_err(|_| invalid("size beyond 32 bits", offset))
 }
 
-pub(super) fn global(ty: wasmparser::GlobalType, offset: u32) -> Result<GlobalType, CompileError> {
+pub(super) fn global(ty: wasmparser::GlobalType, offset: u32) -> Result<GlobalType, Refusal> {
     if ty.shared {
         return unsupported("shared-everything-threads", offset);
     }
@@ -135,10 +135,7 @@ pub(super) fn global(ty: wasmparser::GlobalType, offset: u32) -> Result<GlobalTy
     })
 }
 
-pub(super) fn export(
-    export: &wasmparser::Export<'_>,
-    offset: u32,
-) -> Result<ExportKind, CompileError> {
+pub(super) fn export(export: &wasmparser::Export<'_>, offset: u32) -> Result<ExportKind, Refusal> {
     match export.kind {
         ExternalKind::Func => Ok(ExportKind::Function(export.index)),
         ExternalKind::Table => Ok(ExportKind::Table),
@@ -150,7 +147,7 @@ pub(super) fn export(
 }
 
 /// A constant expression that the validator has accepted.
-pub(super) fn constant(expression: &wasmparser::ConstExpr<'_>) -> Result<ConstExpr, CompileError> {
+pub(super) fn constant(expression: &wasmparser::ConstExpr<'_>) -> Result<ConstExpr, Refusal> {
     let (operator, offset) = only_operator(expression)?;
     match operator {
         Operator::I32Const { value } => Ok(ConstExpr::Const(u64::from(value as u32))),
@@ -165,7 +162,7 @@ pub(super) fn constant(expression: &wasmparser::ConstExpr<'_>) -> Result<ConstEx
 /// The one operator of a constant expression, and where it is.
 fn only_operator<'a>(
     expression: &wasmparser::ConstExpr<'a>,
-) -> Result<(Operator<'a>, u32), CompileError> {
+) -> Result<(Operator<'a>, u32), Refusal> {
     let mut operators = expression.get_operators_reader();
     let offset = narrow(operators.original_position());
     let operator = operators.read().map_err(malformed)?;
@@ -176,7 +173,7 @@ fn only_operator<'a>(
 }
 
 /// How many entries a segment has.
-pub(super) fn element_count(items: &ElementItems<'_>, offset: u32) -> Result<u32, CompileError> {
+pub(super) fn element_count(items: &ElementItems<'_>, offset: u32) -> Result<u32, Refusal> {
     match items {
         ElementItems::Functions(functions) => Ok(functions.count()),
         ElementItems::Expressions(ty, expressions) if *ty == RefType::FUNCREF => {
@@ -187,9 +184,7 @@ pub(super) fn element_count(items: &ElementItems<'_>, offset: u32) -> Result<u32
 }
 
 /// A segment that the validator has accepted.
-pub(super) fn element_segment(
-    segment: wasmparser::Element<'_>,
-) -> Result<ElementSegment, CompileError> {
+pub(super) fn element_segment(segment: wasmparser::Element<'_>) -> Result<ElementSegment, Refusal> {
     let mode = match segment.kind {
         ElementKind::Active { offset_expr, .. } => ElementMode::Active(constant(&offset_expr)?),
         ElementKind::Passive => ElementMode::Passive,
@@ -213,7 +208,7 @@ pub(super) fn element_segment(
     Ok(ElementSegment { mode, functions })
 }
 
-fn reference(expression: &wasmparser::ConstExpr<'_>) -> Result<Option<u32>, CompileError> {
+fn reference(expression: &wasmparser::ConstExpr<'_>) -> Result<Option<u32>, Refusal> {
     let (operator, offset) = only_operator(expression)?;
     match operator {
         Operator::RefFunc { function_index } => Ok(Some(function_index)),

@@ -6,8 +6,8 @@
 //! is accepted if the first parser reads it and the second one validates what was made of it, and the node's
 //! answer says which of the two it was.
 //!
-//! [`NetworkModule::read`] is the first parser: what it refuses is [`CompileError::Malformed`] or
-//! [`CompileError::Unsupported`], a node's `Prevalidation`. The declarations it leaves are those of the rewritten
+//! [`NetworkModule::read`] is the first parser: what it refuses is [`Refusal::Malformed`] or
+//! [`Refusal::Unsupported`], a node's `Prevalidation`. The declarations it leaves are those of the rewritten
 //! module, in the encoding that the node would give them; [`super::parse_network`] validates them as any others,
 //! and what is refused from then on is a node's `Preparation` ([`NetworkModule::refusal`]).
 //!
@@ -24,7 +24,7 @@ mod rewrite;
 mod sections;
 mod transcribe;
 
-use crate::CompileError;
+use crate::Refusal;
 use crate::error::narrow;
 use pvf_spec::Limits;
 use sections::Contents;
@@ -43,7 +43,7 @@ pub(crate) struct NetworkModule<'a> {
     /// For each thunk, in order, the function that it calls. Their indices follow those of the functions.
     thunks: Vec<u32>,
     /// Why the rewritten module is not valid, as far as no section tells.
-    fault: Option<CompileError>,
+    fault: Option<Refusal>,
     /// The limiter refers to this global instead of its own.
     misdirected: Option<u32>,
 }
@@ -77,7 +77,7 @@ impl<'a> NetworkModule<'a> {
     ///
     /// # Errors
     /// Where `parity-wasm` has one.
-    pub fn read(wasm: &'a [u8], limits: &Limits) -> Result<Self, CompileError> {
+    pub fn read(wasm: &'a [u8], limits: &Limits) -> Result<Self, Refusal> {
         sections::read(wasm, limits)
     }
 
@@ -98,7 +98,7 @@ impl<'a> NetworkModule<'a> {
     ///
     /// # Errors
     /// The fault.
-    pub fn check(&self) -> Result<(), CompileError> {
+    pub fn check(&self) -> Result<(), Refusal> {
         match &self.fault {
             Some(fault) => Err(fault.clone()),
             None => Ok(()),
@@ -129,7 +129,7 @@ impl<'a> NetworkModule<'a> {
 
     /// A refusal of what was made of the module, as a node gives it: if a body cannot be read at all, the node has
     /// refused it before.
-    pub fn refusal(&self, error: CompileError) -> CompileError {
+    pub fn refusal(&self, error: Refusal) -> Refusal {
         for (function, (offset, body)) in (self.imported_functions..).zip(self.bodies()) {
             let mut body = Transcriber::new(body, offset);
             if let Err(error) = body.muted(operators::read_body) {
@@ -137,20 +137,20 @@ impl<'a> NetworkModule<'a> {
             }
         }
         match error {
-            CompileError::Malformed {
+            Refusal::Malformed {
                 function,
                 offset,
                 message,
-            } => CompileError::Invalid {
+            } => Refusal::Invalid {
                 function,
                 offset,
                 message,
             },
-            CompileError::Unsupported {
+            Refusal::Unsupported {
                 feature,
                 function,
                 offset,
-            } => CompileError::Invalid {
+            } => Refusal::Invalid {
                 function,
                 offset,
                 message: format!("{feature} is not accepted"),

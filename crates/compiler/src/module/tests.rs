@@ -1,7 +1,7 @@
 //! What the front end accepts and what it says about the rest.
 
 use super::{ParsedModule, parse};
-use crate::CompileError;
+use crate::Refusal;
 use crate::artifact::{ConstExpr, ElementMode, ExportKind, FuncType, ImportKind, ValType};
 use proptest::prelude::*;
 use pvf_spec::{Features, Limits};
@@ -13,15 +13,15 @@ fn encode(text: &str) -> Vec<u8> {
 }
 
 /// Reads a module and validates its bodies, as the analysis does.
-fn read(wasm: &[u8], features: Features, limits: &Limits) -> Result<(), CompileError> {
+fn read(wasm: &[u8], features: Features, limits: &Limits) -> Result<(), Refusal> {
     let module = parse(wasm, features, limits)?;
     for function in module.defined() {
         let body = module.body(function).expect("it is defined");
         let function = Some(body.function);
         let mut validator = body.to_validate.into_validator(Default::default());
         let mut reader = body.body.get_binary_reader();
-        let malformed = |error| CompileError::malformed(error, function);
-        let invalid = |error| CompileError::from_wasmparser(error, function);
+        let malformed = |error| Refusal::malformed(error, function);
+        let invalid = |error| Refusal::from_wasmparser(error, function);
         validator.read_locals(&mut reader).map_err(invalid)?;
         while !reader.eof() {
             let mut visitor = validator.visitor(reader.original_position());
@@ -42,7 +42,7 @@ fn parsed(wasm: &[u8], features: Features) -> ParsedModule<'_> {
 #[track_caller]
 fn refusal(wasm: &[u8], features: Features) -> (&'static str, Option<u32>) {
     match read(wasm, features, &Limits::DEFAULT) {
-        Err(CompileError::Unsupported {
+        Err(Refusal::Unsupported {
             feature, function, ..
         }) => (feature, function),
         other => panic!("not refused by name: {other:?}"),
@@ -336,7 +336,7 @@ fn refusals_say_where() {
         encode("(module (import \"\" \"\" (func)) (func) (func unreachable ref.is_null drop))");
     let error = read(&wasm, Features::ALL, &Limits::DEFAULT).unwrap_err();
     let at = wasm.iter().rposition(|byte| *byte == 0xd1).unwrap() as u32;
-    let expected = CompileError::unsupported("reference-types", Some(2), at);
+    let expected = Refusal::unsupported("reference-types", Some(2), at);
     assert_eq!(error, expected);
     assert_eq!(
         error.to_string(),
@@ -429,10 +429,7 @@ fn malformed_and_invalid_are_told_apart() {
         &sections(&[(0x20, &[])]),
     ];
     for wasm in malformed {
-        assert!(
-            matches!(kind(wasm), CompileError::Malformed { .. }),
-            "{wasm:?}"
-        );
+        assert!(matches!(kind(wasm), Refusal::Malformed { .. }), "{wasm:?}");
     }
     let invalid = [
         "(module (func (type 3)))",
@@ -450,10 +447,7 @@ fn malformed_and_invalid_are_told_apart() {
     ];
     for text in invalid {
         let error = kind(&encode(text));
-        assert!(
-            matches!(error, CompileError::Invalid { .. }),
-            "{text}: {error}"
-        );
+        assert!(matches!(error, Refusal::Invalid { .. }), "{text}: {error}");
     }
 }
 
@@ -557,7 +551,7 @@ fn limit_holds(text: &str, what: &str, count: u32, set: impl Fn(&mut Limits, u32
     );
     set(&mut limits, count - 1);
     match read(&wasm, Features::ALL, &limits) {
-        Err(CompileError::Limit { limit, .. }) => {
+        Err(Refusal::Limit { limit, .. }) => {
             assert_eq!(limit.what, what);
             assert_eq!((limit.count, limit.limit), (u64::from(count), count - 1));
         }
@@ -674,7 +668,7 @@ fn limits() {
 #[test]
 fn default_limits_are_told_as_limits() {
     let limit_of = |wasm: &[u8]| match read(wasm, Features::ALL, &Limits::DEFAULT) {
-        Err(CompileError::Limit {
+        Err(Refusal::Limit {
             limit, function, ..
         }) => (limit.what, limit.count, function),
         other => panic!("{other:?}"),
@@ -711,7 +705,7 @@ fn four_billion_locals_cost_nothing() {
     let error = parse(&wasm, NONE, &Limits::DEFAULT).err();
     assert!(matches!(
         error,
-        Some(CompileError::Limit { limit, function: Some(0), .. })
+        Some(Refusal::Limit { limit, function: Some(0), .. })
             if limit.what == "locals" && limit.count == u64::from(u32::MAX)
     ));
 }

@@ -25,7 +25,14 @@ pub(crate) fn compile(mut blob: RuntimeBlob, semantics: &Semantics) -> Result<Ar
     blob.convert_memory_import_into_export()?;
     blob.clear_memory_max_limit()?;
     let artifact = prepare(&blob.serialize(), &options(semantics))
-        .map_err(|error| WasmError::Other(format!("cannot create module: {error}")))?;
+        .map_err(|error| {
+            // The trait has one type for both. A caller that votes has to tell them apart by the text.
+            let what = match error.is_refusal() {
+                true => "cannot create module",
+                false => "the compiler failed, which says nothing about the module",
+            };
+            WasmError::Other(format!("{what}: {error}"))
+        })?;
     if semantics.deterministic_stack_limit.is_some() && limiter_breaks(&artifact.module) {
         let reason = "the imported globals shift the global of the stack limiter";
         return Err(WasmError::Other(reason.to_owned()));

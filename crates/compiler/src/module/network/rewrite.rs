@@ -3,14 +3,14 @@
 use super::sections::{Blob, Contents, Entries, FUNCTION, MEMORY, kind};
 use super::transcribe::{Read, Transcriber};
 use super::{NetworkModule, Section, SectionId, operators};
-use crate::CompileError;
+use crate::Refusal;
 
 /// The limiter's counter: a mutable `i32` that begins as 0.
 const COUNTER: [u8; 5] = [0x7f, 1, 0x41, 0, 0x0b];
 
 /// An error in the module that is made of a blob.
-pub(super) fn invalid(offset: u32, message: impl Into<String>) -> CompileError {
-    CompileError::Invalid {
+pub(super) fn invalid(offset: u32, message: impl Into<String>) -> Refusal {
+    Refusal::Invalid {
         function: None,
         offset,
         message: message.into(),

@@ -4,7 +4,7 @@ use super::NetworkModule;
 use super::operators::{expression, value_type};
 use super::rewrite::{invalid, rewrite};
 use super::transcribe::{Read, Transcriber};
-use crate::CompileError;
+use crate::Refusal;
 use pvf_spec::Limits;
 
 const HEADER: &[u8; 8] = b"\0asm\x01\0\0\0";
@@ -19,7 +19,7 @@ const GLOBAL: u8 = 3;
 const REFUSED_CUSTOM_SECTIONS: [&str; 2] = ["webidl-bindings", "wasm-interface-types"];
 
 /// Reads a blob.
-pub(super) fn read<'a>(wasm: &'a [u8], limits: &Limits) -> Result<NetworkModule<'a>, CompileError> {
+pub(super) fn read<'a>(wasm: &'a [u8], limits: &Limits) -> Result<NetworkModule<'a>, Refusal> {
     let mut blob = Blob::default();
     blob.read(wasm, limits).map_err(|error| error.of(None))?;
     Ok(rewrite(wasm, blob))
@@ -89,7 +89,7 @@ pub(super) struct Blob<'a> {
     /// start function.
     pub entered: Vec<bool>,
     /// What is wrong although it can be read.
-    pub fault: Option<CompileError>,
+    pub fault: Option<Refusal>,
 }
 
 impl<'a> Blob<'a> {
@@ -170,7 +170,7 @@ impl<'a> Blob<'a> {
         let mut t = Transcriber::new(contents.bytes, contents.offset);
         let name = t.muted(Transcriber::name)?;
         if let Err(limit) = limits.name_bytes(name.len() as u64) {
-            self.fault(CompileError::limit(limit, None, contents.offset));
+            self.fault(Refusal::limit(limit, None, contents.offset));
         }
         if REFUSED_CUSTOM_SECTIONS.contains(&name) {
             let message = format!("a custom section has the name {name:?}");
@@ -286,7 +286,7 @@ impl<'a> Blob<'a> {
     }
 
     /// Notes what is wrong, if it is the first.
-    pub fn fault(&mut self, fault: CompileError) {
+    pub fn fault(&mut self, fault: Refusal) {
         self.fault.get_or_insert(fault);
     }
 }

@@ -1,6 +1,6 @@
 //! Reads the network's encoding of numbers and names, and writes what it reads in the shortest encoding.
 
-use crate::CompileError;
+use crate::Refusal;
 
 /// What the network's parser refuses, and where. The function is known further up.
 #[derive(Debug, PartialEq, Eq)]
@@ -21,15 +21,15 @@ pub(super) enum What {
 
 impl Unreadable {
     /// The error that it is, in the body of a function or outside of all.
-    pub fn of(self, function: Option<u32>) -> CompileError {
+    pub fn of(self, function: Option<u32>) -> Refusal {
         let offset = self.offset;
         match self.what {
-            What::Format(message) => CompileError::Malformed {
+            What::Format(message) => Refusal::Malformed {
                 function,
                 offset,
                 message,
             },
-            What::Proposal(feature) => CompileError::unsupported(feature, function, offset),
+            What::Proposal(feature) => Refusal::unsupported(feature, function, offset),
         }
     }
 }
