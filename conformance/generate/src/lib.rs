@@ -16,6 +16,7 @@ mod limits;
 mod loops;
 mod metering;
 mod nan;
+mod network;
 mod numbers;
 mod oracle;
 mod outcome;
@@ -42,6 +43,7 @@ pub fn suite(fixtures: &Path) -> Suite {
     behaviour::add(&mut suite);
     language::add(&mut suite);
     limits::add(&mut suite);
+    network::add(&mut suite);
     pvf::add_modules(&mut suite);
     pvf::add(&mut suite);
     outcome::add(&mut suite);

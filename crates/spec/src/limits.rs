@@ -16,7 +16,7 @@ macro_rules! limits {
             pub const DEFAULT: Self = Self { $($field: $value,)* };
 
             /// The limits of the dialect [`Dialect::Network`](crate::Dialect::Network): those of the parser that
-            /// the network's nodes validate with (rule LIMIT-5).
+            /// the network's nodes validate with (rule NET-9).
             pub const NETWORK: Self = Self { $($field: $network,)* };
 
             $(

@@ -21,7 +21,8 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 /// What this engine can be asked.
-const FEATURES: [&str; 18] = [
+const FEATURES: [&str; 19] = [
+    "network",
     "sign-extension",
     "saturating-float-to-int",
     "multi-value",
