@@ -32,11 +32,13 @@ pub fn load(wasm: &[u8], options: &Options) -> Result<Module, LoadFailure> {
         metering: options.metering.clone(),
         ..PrepareOptions::new(options.features)
     };
-    let artifact = prepare(wasm, &prepare_options).map_err(|error| {
-        match standing(wasm, options.features) {
-            Standing::Outside(feature) => LoadFailure::Outside(feature),
-            Standing::Valid | Standing::Invalid => LoadFailure::Rejected(error.to_string()),
-        }
+    let artifact = match &options.sharing {
+        Some(sharing) => sharing.prepare(wasm, &prepare_options)?,
+        None => prepare(wasm, &prepare_options),
+    };
+    let artifact = artifact.map_err(|error| match standing(wasm, options.features) {
+        Standing::Outside(feature) => LoadFailure::Outside(feature),
+        Standing::Valid | Standing::Invalid => LoadFailure::Rejected(error.to_string()),
     })?;
     Module::new(artifact).map_err(|error| match error {
         LoadError::Failure(failure) => LoadFailure::Host(failure.to_string()),
