@@ -7,6 +7,7 @@ use crate::interpreter::{self, Interpreter};
 use crate::observe::{Ending, Limits, Observation, Plan, Step};
 use crate::ours::{NotPrepared, Ours, Prepared, Run};
 use crate::random::{Random, mix};
+use crate::sharing::Sharing;
 use crate::{limits, peer};
 use pvf_compiler::Metering;
 use pvf_metering::Costs;
@@ -147,7 +148,9 @@ impl Oracle {
             &subject.wasm,
             subject.features,
             &prices.costs,
-            Some(other),
+            Sharing::of_seed(subject.seed),
+            // Functions lie elsewhere then.
+            Some((other, Sharing::of_seed(!subject.seed))),
             &mut counts,
         )?;
         for step in &plan.steps {
@@ -167,13 +170,14 @@ impl Oracle {
         wasm: &[u8],
         features: Features,
         costs: &Costs,
+        sharing: Sharing,
         stack: bool,
     ) -> Result<Result<(Prepared, Instrumented), String>, Stop> {
         let metering = Metering {
             logical_stack: stack,
             gas: Some(Arc::new(costs.clone())),
         };
-        let ours = self.ours.compile(wasm, features, metering);
+        let ours = self.ours.compile(wasm, features, metering, sharing);
         let instrumented = Instrumented::new(wasm, features, costs, stack);
         match (ours, instrumented) {
             (Ok(ours), Ok(instrumented)) => Ok(Ok((ours, instrumented))),
@@ -198,16 +202,17 @@ impl Oracle {
         wasm: &[u8],
         features: Features,
         costs: &Costs,
-        other: Option<Metering>,
+        sharing: Sharing,
+        other: Option<(Metering, Sharing)>,
         counts: &mut Counts,
     ) -> Result<Compiled, Stop> {
-        let (ours, instrumented) = match self.meter(wasm, features, costs, true)? {
+        let (ours, instrumented) = match self.meter(wasm, features, costs, sharing, true)? {
             Ok(both) => both,
             // Valid, but the logical stack has no cost for it.
             Err(reason) => {
                 let reason = format!("only gas is compared: {reason}");
                 *counts.absent.entry(without_digits(&reason)).or_default() += 1;
-                self.meter(wasm, features, costs, false)?
+                self.meter(wasm, features, costs, sharing, false)?
                     .map_err(|reason| Stop::Skipped(format!("refused by both: {reason}")))?
             }
         };
@@ -223,12 +228,12 @@ impl Oracle {
                 None
             }
         };
-        let other = other.map(|other| {
+        let other = other.map(|(other, sharing)| {
             let other = Metering {
                 logical_stack: other.logical_stack && instrumented.meters.stack,
                 ..other
             };
-            self.ours.compile(wasm, features, other)
+            self.ours.compile(wasm, features, other, sharing)
         });
         let other = other
             .transpose()
@@ -364,7 +369,13 @@ mod tests {
         with_stack(|| {
             let oracle = Oracle::new().expect("the engines start");
             let generator = Generator::new().expect("the seeds are there");
-            for mode in [Mode::Smith, Mode::Program, Mode::Mutate, Mode::Flip] {
+            for mode in [
+                Mode::Smith,
+                Mode::Program,
+                Mode::Sparse,
+                Mode::Mutate,
+                Mode::Flip,
+            ] {
                 let mut compared = 0;
                 for seed in 0..20 {
                     match oracle.try_seed(&generator, seed, mode) {
@@ -428,7 +439,14 @@ mod tests {
         };
         let mut counts = Counts::default();
         let compiled = oracle
-            .compile(&wasm, Features::ALL, &Costs::default(), None, &mut counts)
+            .compile(
+                &wasm,
+                Features::ALL,
+                &Costs::default(),
+                Sharing::of_seed(1),
+                None,
+                &mut counts,
+            )
             .expect("in every engine");
         let mut run = |step: &Step, stack, gas| {
             let limits = Limits { stack, gas };

@@ -23,7 +23,7 @@ mod threads;
 pub use peer::Peer;
 pub use pvf_fuzz_subjects::{
     Call, Ending, Function, Generator, HostFunctions, Limits, Mode, Observation, Ours, Plan,
-    Random, Run, Step, Subject, folder, generate_from, mutant_of, shrink,
+    Random, Run, Sharing, Step, Subject, folder, generate_from, mutant_of, shrink,
 };
-use pvf_fuzz_subjects::{damage, generate, limits, observe, ours, random};
+use pvf_fuzz_subjects::{damage, generate, limits, observe, ours, random, sharing};
 pub use threads::in_threads;

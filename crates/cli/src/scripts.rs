@@ -39,7 +39,7 @@ pub fn wast(args: &WastArgs, output: &Output) -> Result<Verdict, Failure> {
         features: args.language.features(Profile::Wasm),
         metering: args.limits.meters.metering(profile)?,
         parameters: args.limits.parameters(profile),
-        observer: None,
+        ..Options::default()
     };
     let paths: Vec<&Path> = args.files.iter().map(AsRef::as_ref).collect();
     input::at_most_one_stdin(&paths)?;

@@ -6,6 +6,8 @@ mod checked;
 pub(crate) mod masm;
 mod range;
 mod record;
+#[cfg(test)]
+mod tests;
 mod watched;
 pub(crate) mod x64;
 

@@ -1,6 +1,7 @@
 //! An artifact is a function of module, language and target alone.
 
-use pvf_compiler::{Artifact, CompileOptions, compile};
+use pvf_compiler::artifact::Function;
+use pvf_compiler::{Artifact, CompileOptions, Target, compile};
 use pvf_spec::Features;
 use std::fmt::Write;
 use std::num::NonZeroUsize;
@@ -27,32 +28,55 @@ fn large_module() -> Vec<u8> {
     wat::parse_str(text).unwrap()
 }
 
-fn artifact(wasm: &[u8], features: Features, threads: usize) -> Artifact {
-    let threads = NonZeroUsize::new(threads).unwrap();
-    compile(
-        wasm,
-        &CompileOptions {
-            threads,
-            ..CompileOptions::new(features)
-        },
-    )
-    .unwrap()
+/// One function each, some functions each, the usual size.
+const CHUNK_BYTES: [u32; 3] = [1, 1_000, 65_536];
+
+fn artifact(wasm: &[u8], options: &CompileOptions, threads: usize) -> Artifact {
+    let options = CompileOptions {
+        threads: NonZeroUsize::new(threads).unwrap(),
+        ..options.clone()
+    };
+    compile(wasm, &options).unwrap()
 }
 
+/// For every target and size of chunks. With another size functions lie elsewhere, but none is longer, and all
+/// frames are the same.
 fn assert_same_for_any_number_of_threads(wasm: &[u8], features: Features) {
-    let one = artifact(wasm, features, 1);
-    for threads in [2, 3, 8] {
+    for target in Target::ALL {
+        let mut functions = Vec::new();
+        for chunk_bytes in CHUNK_BYTES {
+            let options = CompileOptions {
+                target,
+                chunk_bytes,
+                ..CompileOptions::new(features)
+            };
+            let one = artifact(wasm, &options, 1);
+            for threads in [2, 8] {
+                assert!(
+                    one == artifact(wasm, &options, threads),
+                    "{target}, chunks of {chunk_bytes} bytes: {threads} threads make another artifact"
+                );
+            }
+            let bytes = one.to_bytes();
+            assert!(
+                bytes == artifact(wasm, &options, 1).to_bytes(),
+                "twice is not the same"
+            );
+            assert_eq!(Artifact::from_bytes(&bytes).unwrap(), one);
+            let function = |it: &Function| (it.code_bytes, it.frame_bytes, it.logical_cost);
+            functions.push(
+                one.module
+                    .functions
+                    .iter()
+                    .map(function)
+                    .collect::<Vec<_>>(),
+            );
+        }
         assert!(
-            one == artifact(wasm, features, threads),
-            "{threads} threads make another artifact"
+            functions.windows(2).all(|pair| pair[0] == pair[1]),
+            "{target}"
         );
     }
-    let bytes = one.to_bytes();
-    assert!(
-        bytes == artifact(wasm, features, 1).to_bytes(),
-        "twice is not the same"
-    );
-    assert_eq!(Artifact::from_bytes(&bytes).unwrap(), one);
 }
 
 #[test]

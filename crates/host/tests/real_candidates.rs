@@ -5,7 +5,7 @@
 
 mod common;
 
-use common::prepare;
+use common::{prepare, prepare_function_by_function};
 use pvf_host::trace::{TraceHasher, TraceSummary};
 use pvf_host::{HostParameters, Outcome, Pvf, Run, candidate};
 use pvf_spec::{Trap, TrapKind};
@@ -64,10 +64,14 @@ fn check_chain(chain: &Path) -> (usize, Vec<String>) {
     let code = fs::read(chain.join(text(&cases, "code_file"))).expect("can be read");
     let code = sp_maybe_compressed_blob::decompress(&code, MAX_CODE_BYTES).expect("is a blob");
     let pvf = Pvf::new(prepare(&code), HostParameters::default());
+    let in_small_chunks = Pvf::new(
+        prepare_function_by_function(&code),
+        HostParameters::default(),
+    );
     let list = cases["cases"].as_array().expect("is a list");
     let differences = list.iter().flat_map(|case| {
         let name = format!("{}/{}", text(&cases, "chain"), text(case, "case"));
-        let differences = check_case(&pvf, chain, case);
+        let differences = check_case(&pvf, &in_small_chunks, chain, case);
         println!(
             "{name}: {}",
             if differences.is_empty() {
@@ -84,7 +88,7 @@ fn check_chain(chain: &Path) -> (usize, Vec<String>) {
     (list.len(), differences)
 }
 
-fn check_case(pvf: &Pvf, chain: &Path, case: &Value) -> Vec<String> {
+fn check_case(pvf: &Pvf, in_small_chunks: &Pvf, chain: &Path, case: &Value) -> Vec<String> {
     let file = fs::read(chain.join(text(case, "params_file"))).expect("can be read");
     let candidate = candidate::read(&file).expect("is a candidate");
     assert_eq!(candidate.len() as u64, number(case, "params_size"));
@@ -123,6 +127,15 @@ fn check_case(pvf: &Pvf, chain: &Path, case: &Value) -> Vec<String> {
     // Being watched changes nothing, and neither does a second run.
     let again = pvf.validate(&candidate).expect("the host does its part");
     compare("digest", hex(&again.digest()), hex(&run.execution.digest()));
+    // Nor does the size of chunks.
+    let other = in_small_chunks
+        .validate(&candidate)
+        .expect("the host does its part");
+    compare(
+        "digest in small chunks",
+        hex(&other.digest()),
+        hex(&run.execution.digest()),
+    );
     differences
 }
 

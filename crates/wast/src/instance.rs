@@ -32,7 +32,11 @@ pub fn load(wasm: &[u8], options: &Options) -> Result<Module, LoadFailure> {
         metering: options.metering.clone(),
         ..PrepareOptions::new(options.features)
     };
-    let artifact = prepare(wasm, &prepare_options).map_err(|error| {
+    let artifact = match &options.sharing {
+        Some(sharing) => sharing.prepare(wasm, &prepare_options)?,
+        None => prepare(wasm, &prepare_options),
+    };
+    let artifact = artifact.map_err(|error| {
         let refusal = match error.refusal() {
             Ok(refusal) => refusal,
             Err(failure) => return LoadFailure::Host(failure.to_string()),

@@ -21,6 +21,7 @@ mod observer;
 mod reason;
 mod report;
 mod script;
+mod sharing;
 
 pub use language::{Standing, standing};
 pub use literal::{LiteralError, parse_value, show_value, type_name};
@@ -28,3 +29,5 @@ pub use observer::{Called, Observer};
 pub use reason::{Feature, Shared, SkipReason};
 pub use report::Report;
 pub use script::{Options, ScriptError, run_script};
+#[doc(hidden)]
+pub use sharing::Sharing;

@@ -6,6 +6,7 @@ use crate::instance::{CallFailure, Instance, LoadFailure, NotInstantiated, load}
 use crate::language::made_valid_by;
 use crate::link::{Registry, Slot};
 use crate::observer::Observer;
+use crate::sharing::Sharing;
 use crate::{Feature, Report, SkipReason};
 use pvf_executor::{Metering, Module, Value};
 use pvf_spec::{ExecutionParameters, Features, Trap, TrapKind};
@@ -28,6 +29,9 @@ pub struct Options {
     pub parameters: ExecutionParameters,
     /// Is shown every call of an exported function.
     pub observer: Option<Observer>,
+    /// For tests.
+    #[doc(hidden)]
+    pub sharing: Option<Sharing>,
 }
 
 impl Default for Options {
@@ -38,6 +42,7 @@ impl Default for Options {
             metering: Metering::default(),
             parameters: ExecutionParameters::WASM,
             observer: None,
+            sharing: None,
         }
     }
 }

@@ -56,6 +56,7 @@ fn assert_report(report: &Report, at_least: u64, skips: &[(SkipReason, u64)]) {
 
 const ALL: Options = Options {
     observer: None,
+    sharing: None,
     features: Features::ALL,
     metering: Metering {
         logical_stack: false,

@@ -2,7 +2,7 @@
 
 use pvf_fuzz::differential::{Counts, Oracle, Stop, without_digits};
 use pvf_fuzz::scripts::{Program, programs};
-use pvf_fuzz::{Ending, Limits, in_threads};
+use pvf_fuzz::{Ending, Limits, Sharing, in_threads};
 use pvf_metering::Costs;
 use pvf_oracle::telling_costs;
 use pvf_spec::TrapKind;
@@ -90,7 +90,14 @@ fn compare(
     counts: &mut Counts,
 ) -> Result<bool, Stop> {
     let Program { subject, plan, .. } = program;
-    let compiled = oracle.compile(&subject.wasm, subject.features, costs, None, counts)?;
+    let compiled = oracle.compile(
+        &subject.wasm,
+        subject.features,
+        costs,
+        Sharing::of_seed(subject.seed),
+        None,
+        counts,
+    )?;
     let step = &plan.steps[0];
     let first = oracle.run_step(&compiled, plan, step, FIRST, counts)?;
     let mut overflowed = false;

@@ -4,6 +4,7 @@ use crate::damage::flip;
 use crate::mutate::{Seeds, mutate};
 use crate::program::program;
 use crate::random::Random;
+use crate::sparse::sparse;
 use arbitrary::Unstructured;
 use pvf_spec::Features;
 use std::collections::HashSet;
@@ -24,6 +25,8 @@ pub enum Mode {
     /// Our own generator: few shapes of modules, bodies that compute: expressions over
     /// many locals, loops, calls, all results observed.
     Program,
+    /// Many short functions with little code in long bodies, for chunks and threads.
+    Sparse,
     /// `wasm-mutate` on modules of the repository: corpus, conformance suite, fixtures.
     Mutate,
     /// A module of the first two with a few bits flipped so that it is still valid:
@@ -86,6 +89,7 @@ impl Generator {
                 Mode::Smith,
                 Mode::Program,
                 Mode::Program,
+                Mode::Sparse,
                 Mode::Mutate,
                 Mode::Flip,
             ]),
@@ -95,6 +99,7 @@ impl Generator {
         let wasm = match mode {
             Mode::Smith => smith(random, features)?,
             Mode::Program => program(random, features),
+            Mode::Sparse => sparse(random),
             Mode::Mutate => {
                 let valid = |wasm: &[u8]| checked(wasm, features).is_ok();
                 self.seeds.mutant(random, valid)?
@@ -112,7 +117,7 @@ impl Generator {
             seed,
             features,
             wasm,
-            terminates: matches!(mode, Mode::Smith | Mode::Program),
+            terminates: matches!(mode, Mode::Smith | Mode::Program | Mode::Sparse),
         })
     }
 }

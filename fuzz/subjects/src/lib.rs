@@ -15,9 +15,12 @@ pub mod observe;
 pub mod ours;
 mod program;
 pub mod random;
+mod sharing;
+mod sparse;
 
 pub use generate::{Generator, Mode, Subject, generate_from, mutant_of};
 pub use mutate::shrink;
 pub use observe::{Call, Ending, Function, HostFunctions, Limits, Observation, Plan, Step};
 pub use ours::{Ours, Run};
 pub use random::Random;
+pub use sharing::Sharing;

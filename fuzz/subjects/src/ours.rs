@@ -4,6 +4,7 @@ use crate::observe::{
     Bits, Ending, HostFunctions, Limits, MAX_MEMORY_PAGES, Observation, Plan, Step, global_value,
     hash_memory,
 };
+use crate::sharing::Sharing;
 use pvf_compiler::artifact::{ExportKind, GlobalType, ImportKind};
 use pvf_compiler::{CompileError, CompileOptions, Metering, Refusal, artifact};
 use pvf_runtime::{
@@ -50,18 +51,23 @@ pub struct Run {
 }
 
 impl Ours {
-    /// Compiles, takes the artifact through its bytes, links.
+    /// Compiles, takes the artifact through its bytes, links. With another number of threads the artifact must be the
+    /// same, for every target.
     pub fn compile(
         &self,
         wasm: &[u8],
         features: Features,
         metering: Metering,
+        sharing: Sharing,
     ) -> Result<Prepared, NotPrepared> {
         let options = CompileOptions {
             metering,
             ..CompileOptions::new(features)
         };
-        let artifact = pvf_compiler::compile(wasm, &options).map_err(|error| {
+        let artifact = sharing
+            .compile(wasm, &options)
+            .map_err(NotPrepared::Otherwise)?;
+        let artifact = artifact.map_err(|error| {
             let text = error.to_string();
             match error {
                 CompileError::Refused(Refusal::Meter { .. }) => NotPrepared::ByMeter(text),

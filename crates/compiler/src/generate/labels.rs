@@ -356,7 +356,8 @@ impl<M: MacroAssembler> Generator<'_, M> {
 
     /// A local is not in its home on every path to a label.
     fn soil(&self, target: &mut LabelState, register: Reg) {
-        debug_assert!(
+        // Rare, and what follows from a mistake here would be wrong code.
+        assert!(
             !target.bound,
             "a local that is clean at a loop's label is not written in the loop"
         );

@@ -318,7 +318,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
                 };
                 self.state.operands[position as usize].location = location;
             }
-            Location::Flags(_) => debug_assert!(false, "flags are settled before the operands"),
+            Location::Flags(_) => unreachable!("flags are settled before the operands"),
         }
     }
 }

@@ -172,3 +172,112 @@ impl<M: MacroAssembler + Flags> MacroAssembler for Checked<M> {
         fn builtin_immediate(value: u32);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::CompileOptions;
+    use crate::target::aarch64::Aarch64;
+    use crate::target::x64::X64;
+    use pvf_spec::Features;
+
+    const A: Reg = Reg::general(0);
+    const B: Reg = Reg::general(1);
+
+    /// Runs a test for a function of each target.
+    macro_rules! for_each_target {
+        ($($(#[$panics:meta])* $name:ident($masm:ident) $body:block)*) => {$(
+            mod $name {
+                use super::*;
+
+                fn violate<M>()
+                where
+                    for<'m> M: Machine<Masm<'m>: Holds>,
+                {
+                    let mut machine = M::new(&CompileOptions::new(Features::ALL), Reach::Near);
+                    let mut function = machine.begin_function(0);
+                    let $masm = &mut function;
+                    $body
+                    function.finish_function();
+                }
+
+                #[test]
+                $(#[$panics])*
+                fn x86_64() {
+                    violate::<X64>();
+                }
+
+                #[test]
+                $(#[$panics])*
+                fn aarch64() {
+                    violate::<Aarch64>();
+                }
+            }
+        )*};
+    }
+
+    /// Whose contracts are checked.
+    trait Holds: MacroAssembler {
+        /// Does an operation that adds, with the contract of another.
+        fn add_as(&mut self, contract: Contract);
+    }
+
+    impl<M: MacroAssembler + Flags> Holds for Checked<M> {
+        fn add_as(&mut self, contract: Contract) {
+            self.held(contract, "an addition", |masm| {
+                masm.charge_gas_for(A, 1);
+            });
+        }
+    }
+
+    for_each_target! {
+        #[should_panic(expected = "an addition leaves the flags as they are")]
+        a_move_that_writes_the_flags(masm) {
+            masm.add_as(Contract::Stay);
+        }
+
+        #[should_panic(expected = "set_condition: the flags are not those of the last comparison")]
+        a_condition_behind_something_else(masm) {
+            masm.compare(Width::W32, A, Source::Reg(B));
+            masm.add_as(Contract::Lose);
+            masm.set_condition(Condition::LessSigned, A);
+        }
+
+        #[should_panic(expected = "jump_if: the flags are not those of the last comparison")]
+        a_condition_over_a_label(masm) {
+            masm.compare_zero(Width::W32, A);
+            let label = masm.new_label();
+            masm.bind(label);
+            masm.jump_if(Condition::Equal, label);
+        }
+
+        #[should_panic(expected = "select: the flags are not those of the last comparison")]
+        a_condition_used_twice(masm) {
+            masm.compare(Width::W32, A, Source::Reg(B));
+            masm.set_condition(Condition::LessSigned, B);
+            masm.select(Condition::LessSigned, ValType::I32, A, A, B);
+        }
+
+        #[should_panic(expected = "set_condition: the flags are not those of the last comparison")]
+        a_condition_behind_a_load(masm) {
+            masm.compare_zero(Width::W64, A);
+            let address = Address { index: Some(A), offset: 1 << 32 };
+            masm.load(Access::Bits64, B, address);
+            masm.set_condition(Condition::Equal, A);
+        }
+
+        a_condition_behind_moves(masm) {
+            for ty in [ValType::I64, ValType::F64] {
+                masm.compare_zero(Width::W32, A);
+                let register = match ty.class() {
+                    Class::General => B,
+                    Class::Float => Reg::float(1),
+                };
+                masm.load_const(ty, register, u64::MAX / 3);
+                masm.store_slot(ty, 8, register);
+                masm.load_slot(ty, register, 1 << 20);
+                masm.set_condition(Condition::Equal, A);
+            }
+        }
+    }
+}

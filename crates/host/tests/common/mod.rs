@@ -5,6 +5,7 @@ use pvf_compiler::CompileOptions;
 use pvf_host::trace::Trace;
 use pvf_host::{Execution, HostParameters, Module, Outcome, Pvf};
 use pvf_spec::{Features, RejectionStage, TrapKind};
+use std::num::NonZeroUsize;
 
 /// `__heap_base` of [`module`]s, and the address of the candidate, which is allocated first.
 pub const HEAP_BASE: u32 = 2048;
@@ -53,6 +54,23 @@ fn polkadot_options() -> CompileOptions {
 /// Prepares a module as Polkadot would.
 pub fn prepare(wasm: &[u8]) -> Module {
     let artifact = pvf_compiler::compile(wasm, &polkadot_options()).expect("compiles");
+    Module::new(artifact).expect("loads")
+}
+
+/// The same with every function a chunk of its own, which one thread and several make alike.
+pub fn prepare_function_by_function(wasm: &[u8]) -> Module {
+    let prepare = |threads| {
+        let options = CompileOptions {
+            chunk_bytes: 1,
+            threads: NonZeroUsize::new(threads).expect("some threads"),
+            ..polkadot_options()
+        };
+        pvf_compiler::compile(wasm, &options).expect("compiles")
+    };
+    let artifact = prepare(1);
+    for threads in [2, 8] {
+        assert!(artifact == prepare(threads), "{threads} threads");
+    }
     Module::new(artifact).expect("loads")
 }
 

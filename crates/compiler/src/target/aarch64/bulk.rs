@@ -24,7 +24,7 @@ impl Emitter<'_> {
             Bytes::B4 => FSize::S32,
             Bytes::B8 | Bytes::B16 => FSize::S64,
             Bytes::B1 | Bytes::B2 => {
-                debug_assert!(second.is_none(), "three bytes are left to the builtin");
+                assert!(second.is_none(), "three bytes are left to the builtin");
                 let from = Mem::index(MEMORY, src, Extend::Uxtx, false, bytes);
                 let to = Mem::index(MEMORY, dst, Extend::Uxtx, false, bytes);
                 self.site(TrapKind::MemoryOutOfBounds);

@@ -20,11 +20,8 @@ pub(super) fn link(code: &mut [u8], at: u32, distance: i32) {
     let instruction = word(code, at);
     if instruction >> 26 == NEAR {
         let call = with_branch_distance(instruction, distance.into());
-        debug_assert!(
-            call.is_some(),
-            "near calls are for code that they reach over"
-        );
-        return put_word(code, at, call.unwrap_or(instruction));
+        let call = call.expect("near calls are for code that they reach over");
+        return put_word(code, at, call);
     }
     for (behind, shift) in FAR_HALVES {
         let half = (distance >> shift) as u16;

@@ -24,7 +24,7 @@ impl Function<'_> {
             Size::S32 => FSize::S32,
             Size::S64 => FSize::S64,
             Size::S8 | Size::S16 => {
-                debug_assert!(second.is_none(), "three bytes are left to the builtin");
+                assert!(second.is_none(), "three bytes are left to the builtin");
                 self.site(TrapKind::MemoryOutOfBounds);
                 self.asm.movzx_rm(size, SCRATCH, at(src, 0));
                 self.site(TrapKind::MemoryOutOfBounds);

@@ -110,7 +110,7 @@ impl Function<'_> {
                 self.asm.shift_ri(Shift::Shr, Size::S64, dst, 32 + shift);
             }
             Width::W64 => {
-                debug_assert!(dst == Gpr::Rdx, "the high half is in rdx");
+                assert!(dst == Gpr::Rdx, "the high half is in rdx");
                 self.asm.mov_ri64(Gpr::Rax, multiplier);
                 self.asm.mul_r(Size::S64, a);
                 self.shift_by(Shift::Shr, width, dst, shift);
@@ -161,7 +161,7 @@ impl Function<'_> {
                 self.asm.alu_rr(Alu::Add, Size::S32, dst, SCRATCH);
             }
             Width::W64 => {
-                debug_assert!(dst == Gpr::Rdx, "the high half is in rdx");
+                assert!(dst == Gpr::Rdx, "the high half is in rdx");
                 self.asm.mov_ri64(Gpr::Rax, multiplier);
                 self.asm.imul_r(Size::S64, a);
                 // Its top bit was taken for a sign: 2^64 times the number too little.

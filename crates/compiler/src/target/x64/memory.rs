@@ -86,7 +86,7 @@ impl Function<'_> {
         a: Reg,
         b: Address,
     ) {
-        debug_assert!(
+        assert!(
             dst == a || b.index != Some(dst),
             "the index is read after the result's register is written"
         );
@@ -100,7 +100,7 @@ impl Function<'_> {
             IntBinary::Or => Alu::Or,
             IntBinary::Xor => Alu::Xor,
             _ => {
-                debug_assert!(op == IntBinary::Mul, "others have no memory form");
+                assert!(op == IntBinary::Mul, "others have no memory form");
                 let b = self.linear(b);
                 self.site(TrapKind::MemoryOutOfBounds);
                 return self.asm.imul_rm(size(width), gpr(dst), b);
@@ -141,7 +141,7 @@ impl Function<'_> {
                 self.asm.movs_mr(FSize::S64, to, FLOAT_SCRATCH);
             }
             Source::Slot(at) => {
-                debug_assert!(
+                assert!(
                     size == Size::S32 || size == Size::S64,
                     "narrow stores come from registers"
                 );
