@@ -130,6 +130,16 @@ impl MacroAssembler for Aarch64 {
         self.emit_leave_logical_stack(cost);
     }
 
+    fn charge_counter(&mut self, counter: u32, cost: u32) {
+        self.begin();
+        self.emit_charge_counter(counter, cost);
+    }
+
+    fn release_counter(&mut self, counter: u32, cost: u32) {
+        self.begin();
+        self.add_to_counter(counter, cost.wrapping_neg());
+    }
+
     fn charge_gas(&mut self, cost: u64) {
         self.begin();
         self.emit_charge_gas(cost);
