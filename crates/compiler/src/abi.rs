@@ -116,6 +116,12 @@ pub mod context {
     /// the limit. A register holds the units between the present height and the greatest one so far. A call
     /// that takes it below 0 takes its slow path, which takes the deficit from here.
     pub const LOGICAL_BEYOND: u32 = 80;
+    /// In code of a module that names the counter of the logical stack, the greatest value that it had after an admitted
+    /// call of this run (u32), and the limit (u32); in place of [`LOGICAL_BEYOND`]. The counter is a global, and the register holds
+    /// nothing.
+    pub const COUNTER_PEAK: u32 = LOGICAL_BEYOND;
+    /// See [`COUNTER_PEAK`].
+    pub const COUNTER_LIMIT: u32 = LOGICAL_BEYOND + 4;
     /// In audited code, bytes of the active frames as counted in software (u64).
     pub const AUDIT_DEPTH: u32 = 88;
     /// In audited code, the bits in which that count and the stack pointer ever differed at a call (u64).

@@ -83,6 +83,8 @@ pub(crate) struct Analysis {
     pub is_leaf: bool,
     /// It asks the runtime for something.
     pub has_builtins: bool,
+    /// It reads or writes the counter of the logical stack.
+    pub names_counter: bool,
     /// Greatest operand height over reachable code.
     pub max_height: u32,
     /// Uses of each tracked local, each weighted by 8 per loop around it.
@@ -265,6 +267,7 @@ impl Analyser {
         analysis.max_height = 0;
         analysis.is_leaf = true;
         analysis.has_builtins = false;
+        analysis.names_counter = false;
         analysis.weights.clear();
         analysis.labels.clear();
         analysis.labels.push(LabelInfo::default());

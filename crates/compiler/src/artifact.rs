@@ -56,6 +56,9 @@ pub struct ModuleInfo {
     pub globals: Vec<Global>,
     /// How many of `globals` are imported.
     pub imported_globals: u32,
+    /// The global that is the counter of the logical stack, in a module that names it (rule LOGICAL-9): a mutable
+    /// `i32`, which the code's meter counts in.
+    pub logical_counter: Option<u32>,
     /// The exports in the order of the module.
     pub exports: Vec<Export>,
     /// Index of the start function.

@@ -4,7 +4,7 @@
 //! piece of code, and the pieces are laid one after the other. So the artifact is the same for
 //! any number of threads, and an error is that of the first function that has one.
 
-use crate::abi::{self, BUILTIN_FLAG, Builtin, is_plain};
+use crate::abi::{self, BUILTIN_FLAG, Builtin, ContextLayout, is_plain};
 use crate::analysis::{Analyser, Analysis};
 use crate::artifact::{Artifact, CodeMap, Meters, ModuleInfo, TrapMapBuilder, TrapSite};
 use crate::generate::{
@@ -18,7 +18,8 @@ use crate::target::masm::{
 use crate::target::x64::X64;
 use crate::{CompileError, InternalError, Refusal, Target};
 use pvf_metering::Costs;
-use pvf_spec::{Features, Limits};
+use pvf_spec::{Dialect, Features, Limits};
+use std::borrow::Cow;
 use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::sync::Arc;
@@ -120,6 +121,26 @@ pub fn compile_with_code_map(
     compile_any(wasm, options, true)
 }
 
+/// Prepares a module whose last global, a mutable `i32`, stands for the counter of the logical stack: for tests of rule
+/// LOGICAL-9 without the front end that gives the counter its index.
+#[doc(hidden)]
+pub fn compile_with_counter(
+    wasm: &[u8],
+    options: &CompileOptions,
+) -> Result<Artifact, CompileError> {
+    let features = Features {
+        dialect: Dialect::WebAssembly,
+        ..options.features
+    };
+    let mut parsed = module::parse(wasm, features, &options.limits)?;
+    parsed.counter = (parsed.info.globals.len() as u32).checked_sub(1);
+    let compiled = match options.target {
+        Target::X86_64 => compile_for::<X64>(parsed, options, false),
+        Target::Aarch64 => compile_for::<Aarch64>(parsed, options, false),
+    };
+    compiled.map(|(artifact, _)| artifact)
+}
+
 fn compile_any(
     wasm: &[u8],
     options: &CompileOptions,
@@ -145,14 +166,34 @@ struct Chunk {
 }
 
 fn compile_for<M: Machine>(
-    parsed: ParsedModule<'_>,
+    mut parsed: ParsedModule<'_>,
     options: &CompileOptions,
     mapped: bool,
 ) -> Result<(Artifact, CodeMap), CompileError> {
-    let (mut chunks, mut stubs) = generate_all::<M>(&parsed, options, mapped, Reach::Near)?;
-    if code_bytes(&chunks, &stubs) > M::NEAR_BYTES {
-        (chunks, stubs) = generate_all::<M>(&parsed, options, mapped, Reach::Far)?;
+    if let Some(counter) = parsed
+        .counter
+        .filter(|&counter| parsed.exports_global(counter))
+    {
+        parsed.count_in(counter);
     }
+    let mut options = Cow::Borrowed(options);
+    let mut reach = Reach::Near;
+    let (chunks, stubs) = loop {
+        // A module that names the counter of the logical stack is counted.
+        if parsed.info.logical_counter.is_some() {
+            options.to_mut().metering.logical_stack = true;
+        }
+        match generate_all::<M>(&parsed, &options, mapped, reach) {
+            Ok((chunks, stubs))
+                if reach == Reach::Near && code_bytes(&chunks, &stubs) > M::NEAR_BYTES =>
+            {
+                reach = Reach::Far;
+            }
+            Ok(generated) => break generated,
+            Err(Stop::NamesCounter(counter)) => parsed.count_in(counter),
+            Err(Stop::Error(error)) => return Err(error),
+        }
+    };
     let (mut info, data) = parsed.finish()?;
     info.target = options.target;
     info.meters = Meters {
@@ -176,12 +217,25 @@ fn code_bytes(chunks: &[Chunk], stubs: &Stubs) -> usize {
     pieces.map(|code| code.code.len() + CODE_ALIGNMENT).sum()
 }
 
+/// Why code is not made to the end.
+enum Stop {
+    Error(CompileError),
+    /// A body names the counter of the logical stack, by this index, and code was made that does not count there.
+    NamesCounter(u32),
+}
+
+impl<E: Into<CompileError>> From<E> for Stop {
+    fn from(error: E) -> Self {
+        Self::Error(error.into())
+    }
+}
+
 fn generate_all<M: Machine>(
     parsed: &ParsedModule<'_>,
     options: &CompileOptions,
     mapped: bool,
     reach: Reach,
-) -> Result<(Vec<Chunk>, Stubs), CompileError> {
+) -> Result<(Vec<Chunk>, Stubs), Stop> {
     let registers = M::new(options, reach).registers();
     let table = parsed.info.table.map(|table| Table {
         offset: parsed.info.context_layout().table as u32,
@@ -196,6 +250,7 @@ fn generate_all<M: Machine>(
             .gas
             .as_ref()
             .map_or(0, |costs| costs.memory_grow_per_page()),
+        counter: parsed.info.logical_counter.map(ContextLayout::global),
     };
     let chunks = generate_chunks::<M>(&context, options, mapped, reach)?;
     let stubs = Stubs::generate::<M>(&context, options)?;
@@ -223,7 +278,7 @@ fn generate_chunks<M: Machine>(
     options: &CompileOptions,
     mapped: bool,
     reach: Reach,
-) -> Result<Vec<Chunk>, CompileError> {
+) -> Result<Vec<Chunk>, Stop> {
     let chunks = chunk_bodies(context.module, options.chunk_bytes);
     let next = AtomicUsize::new(0);
     let worker = || {
@@ -305,7 +360,7 @@ impl<M: Machine> ChunkGenerator<M> {
         context: &ModuleContext<'_>,
         chunk: Range<u32>,
         options: &CompileOptions,
-    ) -> Result<Chunk, CompileError> {
+    ) -> Result<Chunk, Stop> {
         let mut functions = Vec::with_capacity(chunk.len());
         for function in chunk.clone() {
             let body = context
@@ -313,6 +368,12 @@ impl<M: Machine> ChunkGenerator<M> {
                 .body(function)
                 .expect("the parser has seen it");
             self.analyse(context.module, body, options)?;
+            if self.analysis.names_counter
+                && context.counter.is_none()
+                && let Some(counter) = context.module.counter
+            {
+                return Err(Stop::NamesCounter(counter));
+            }
             functions.push(generate(
                 &mut self.generator,
                 &mut self.machine,

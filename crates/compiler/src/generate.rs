@@ -40,6 +40,8 @@ pub(crate) struct ModuleContext<'m> {
     pub table: Option<Table>,
     /// Gas per page that a `memory.grow` asks for.
     pub memory_grow: u32,
+    /// Where in the context the logical stack is counted, if the module names its counter.
+    pub counter: Option<u32>,
 }
 
 impl ModuleContext<'_> {
@@ -214,8 +216,10 @@ impl<M: MacroAssembler> Generator<'_, M> {
             .operands
             .reserve(self.analysis.max_height as usize);
         self.frames.clear();
-        if let Some(cost) = self.analysis.logical_cost {
-            self.masm.enter_logical_stack(cost, self.analysis.is_leaf);
+        match (self.analysis.logical_cost, self.context.counter) {
+            (Some(cost), Some(counter)) => self.masm.charge_counter(counter, cost),
+            (Some(cost), None) => self.masm.enter_logical_stack(cost, self.analysis.is_leaf),
+            (None, _) => {}
         }
         let calls = self.analysis.calls_anything();
         self.masm.enter_frame(self.frame_bytes, calls);

@@ -26,8 +26,8 @@ mod tests;
 pub use names::function_names;
 
 use crate::artifact::{
-    DataSegment, Export, ExportKind, FuncType, Function, Global, GlobalType, Import, ImportKind,
-    MemoryType, TableType, ValType,
+    ConstExpr, DataSegment, Export, ExportKind, FuncType, Function, Global, GlobalType, Import,
+    ImportKind, MemoryType, TableType, ValType,
 };
 use crate::error::narrow;
 use crate::{CompileError, ModuleInfo, Refusal, Target};
@@ -61,6 +61,9 @@ pub(crate) struct ParsedModule<'a> {
     resources: Option<ValidatorResources>,
     /// How many bodies there are.
     bodies: u32,
+    /// By what index code may name the counter of the logical stack, if it may. The global is there once it is
+    /// [counted in](Self::count_in).
+    pub counter: Option<u32>,
     /// The exports and imports, to be kept when the validator's are freed.
     exports: Option<ExportSectionReader<'a>>,
     imports: Option<ImportSectionReader<'a>>,
@@ -83,6 +86,21 @@ impl<'a> ParsedModule<'a> {
     pub fn defined(&self) -> Range<u32> {
         let first = self.info.imported_functions;
         first..first + self.bodies
+    }
+
+    /// The module names the counter of the logical stack: it becomes a global, the last one unless there is one of
+    /// this index.
+    pub fn count_in(&mut self, counter: u32) {
+        let info = &mut self.info;
+        info.logical_counter = Some(counter);
+        if info.globals.len() == counter as usize {
+            let ty = GlobalType {
+                value: ValType::I32,
+                mutable: true,
+            };
+            let init = Some(ConstExpr::Const(0));
+            info.globals.push(Global { ty, init });
+        }
     }
 
     /// The body of a defined function.
@@ -130,6 +148,12 @@ impl ParsedModule<'_> {
             Ok(ExportKind::Function(function)) => Some(self.function(function)),
             _ => None,
         })
+    }
+
+    /// Whether a global is exported.
+    pub fn exports_global(&self, global: u32) -> bool {
+        let mut exports = self.exports.clone().into_iter().flatten().flatten();
+        exports.any(|export| convert::export(&export, 0).ok() == Some(ExportKind::Global(global)))
     }
 
     /// The function that an index means where functions are entered.
@@ -261,6 +285,7 @@ impl<'a, 'l> ModuleReader<'a, 'l> {
             memory: None,
             globals: Vec::new(),
             imported_globals: 0,
+            logical_counter: None,
             exports: Vec::new(),
             start: None,
             data_segments: Vec::new(),
@@ -284,6 +309,7 @@ impl<'a, 'l> ModuleReader<'a, 'l> {
                 signature_types: Vec::new(),
                 resources: None,
                 bodies: 0,
+                counter: None,
                 exports: None,
                 imports: None,
                 data: Vec::new(),
@@ -508,9 +534,10 @@ impl<'a, 'l> ModuleReader<'a, 'l> {
             convert::global(global.ty, offset)?;
         }
         invalid(self.validator.global_section(&section))?;
-        // The counter comes last; see LOGICAL-9.
-        let counter = usize::from(self.module.network.is_some());
-        let own = section.count() as usize - counter;
+        // The counter of the logical stack comes last; it is a global of ours only if the module names it.
+        let network = self.module.network.is_some();
+        self.module.counter = network.then_some(globals as u32 - 1);
+        let own = section.count() as usize - usize::from(network);
         self.module.info.globals.reserve(own);
         for entry in decode(&section)?.take(own) {
             let (offset, global) = entry?;

@@ -41,8 +41,7 @@ pub(crate) unsafe fn run(
     let top = core.regions.stack.top() as u64;
     let depth = top.saturating_sub(core.regions.context.get(context::STACK_LOW));
     core.stack_peak = core.stack_peak.max(depth);
-    let beyond = core.regions.context.get(context::LOGICAL_BEYOND) as i64;
-    core.logical_peak = core.logical_peak.max((core.logical_limit - beyond) as u64);
+    core.logical_peak = core.logical_peak.max(logical_peak(core));
     let result = match left {
         Left::Returned => Ok(()),
         Left::Ended => Err(ended(core)),
@@ -50,6 +49,22 @@ pub(crate) unsafe fn run(
     };
     core.regions.stack.trim(depth as usize)?;
     result
+}
+
+/// The greatest logical height of the run that has ended.
+fn logical_peak(core: &Core) -> u64 {
+    const { assert!(context::COUNTER_PEAK == context::LOGICAL_BEYOND) };
+    let field = core.regions.context.get(context::LOGICAL_BEYOND);
+    match core.module.info().logical_counter {
+        Some(_) => field & u64::from(u32::MAX),
+        None => (core.logical_limit - field as i64) as u64,
+    }
+}
+
+/// The limit of a counter of 32 bits.
+fn counter_limit(limit: i64) -> u64 {
+    const { assert!(context::COUNTER_LIMIT == context::LOGICAL_BEYOND + 4) };
+    limit.clamp(0, u32::MAX.into()) as u64
 }
 
 /// Sets the fields of the context that belong to one run.
@@ -73,7 +88,13 @@ fn prepare(
     } = &mut *core.regions;
     fields.set(context::STACK_LOW, stack.top() as u64);
     fields.set(context::AUDIT_DEPTH, 0);
-    fields.set(context::LOGICAL_BEYOND, core.logical_limit as u64);
+    fields.set(
+        context::LOGICAL_BEYOND,
+        match info.logical_counter {
+            Some(_) => counter_limit(core.logical_limit) << 32,
+            None => core.logical_limit as u64,
+        },
+    );
     fields.set(context::ENTRY_FUNCTION, module.function_address(function));
     fields.set(
         context::ENTRY_SLOTS,

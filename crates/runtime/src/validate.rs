@@ -4,7 +4,7 @@
 
 use crate::{LoadError, arch};
 use pvf_compiler::abi::{ENTRY_AREA_BYTES, context};
-use pvf_compiler::artifact::{ConstExpr, ElementMode, ExportKind, ImportKind, ModuleInfo};
+use pvf_compiler::artifact::{ConstExpr, ElementMode, ExportKind, ImportKind, ModuleInfo, ValType};
 
 type Checked = Result<(), LoadError>;
 
@@ -107,6 +107,17 @@ fn globals(module: &ModuleInfo) -> Checked {
     const MOST: usize = ((i32::MAX as u32 - context::GLOBALS) / 8) as usize;
     let count = module.globals.len();
     ensure(count <= MOST, "too many globals:", count)?;
+    if let Some(counter) = module.logical_counter {
+        let global = module.globals.get(counter as usize);
+        let counts = global.is_some_and(|global| {
+            module.meters.logical_stack && global.ty.mutable && global.ty.value == ValType::I32
+        });
+        ensure(
+            counts,
+            "no counter of the logical stack is the global",
+            counter as usize,
+        )?;
+    }
     let imported = module.imported_globals as usize;
     for (index, global) in module.globals.iter().enumerate().skip(imported) {
         let init = global.init.is_some_and(|init| evaluates(module, init));

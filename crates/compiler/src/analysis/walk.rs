@@ -205,8 +205,12 @@ impl<'w> Walk<'w> {
             }
             ref plain => lower(plain, &mut self.analysis.code),
         };
-        if let Instruction::Builtin(..) | Instruction::MemoryGrow = instruction {
-            self.analysis.has_builtins = true;
+        match instruction {
+            Instruction::Builtin(..) | Instruction::MemoryGrow => self.analysis.has_builtins = true,
+            Instruction::GlobalGet(global) | Instruction::GlobalSet(global) => {
+                self.analysis.names_counter |= self.module.counter == Some(global);
+            }
+            _ => {}
         }
         self.push(instruction, offset);
     }

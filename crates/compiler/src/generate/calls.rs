@@ -243,8 +243,10 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
         }
         let calls = self.analysis.calls_anything();
         self.masm.leave_frame(self.frame_bytes, calls);
-        if let (Some(cost), false) = (self.analysis.logical_cost, self.analysis.is_leaf) {
-            self.masm.leave_logical_stack(cost);
+        match (self.analysis.logical_cost, self.context.counter) {
+            (Some(cost), Some(counter)) => self.masm.release_counter(counter, cost),
+            (Some(cost), None) if !self.analysis.is_leaf => self.masm.leave_logical_stack(cost),
+            _ => {}
         }
         self.masm.return_from_function();
     }

@@ -106,6 +106,11 @@ enum Late {
         /// The cost, if it has not been taken yet.
         leaf_cost: u32,
     },
+    /// The counter of the logical stack, in [`SCRATCH_2`], is higher than ever before in this run: perhaps too high.
+    CounterGrowth {
+        label: Label,
+        resume: Label,
+    },
     /// A charge did not fit; it is taken back.
     OutOfGas {
         label: Label,
@@ -255,6 +260,7 @@ impl Emitter<'_> {
                 resume,
                 leaf_cost,
             } => self.emit_logical_growth(label, resume, leaf_cost),
+            Late::CounterGrowth { label, resume } => self.emit_counter_growth(label, resume),
             Late::OutOfGas { label, charge } => self.emit_out_of_gas(label, charge),
             Late::SignatureMismatch { label } => {
                 self.asm.bind(label);

@@ -131,6 +131,8 @@ impl<M: MacroAssembler + Flags> MacroAssembler for Checked<M> {
 
         fn enter_logical_stack(cost: u32, leaf: bool);
         fn leave_logical_stack(cost: u32);
+        fn charge_counter(counter: u32, cost: u32);
+        fn release_counter(counter: u32, cost: u32);
         fn charge_gas(cost: u64);
         fn charge_gas_for(units: Reg, cost: u32);
 

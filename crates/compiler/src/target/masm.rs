@@ -315,6 +315,10 @@ pub(crate) trait MacroAssembler: Sized {
     fn enter_logical_stack(&mut self, cost: u32, leaf: bool);
     /// Gives them back.
     fn leave_logical_stack(&mut self, cost: u32);
+    /// Takes units of the logical stack, or traps, where the module names its counter: the global at an offset of the context.
+    fn charge_counter(&mut self, counter: u32, cost: u32);
+    /// Gives them back.
+    fn release_counter(&mut self, counter: u32, cost: u32);
     /// Charges gas, or traps.
     fn charge_gas(&mut self, cost: u64);
     /// Charges gas for each of so many units, an `i32`, or traps.

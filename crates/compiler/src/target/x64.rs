@@ -76,6 +76,11 @@ enum Late {
         /// The cost, if it has not been taken yet.
         leaf_cost: u32,
     },
+    /// The counter of the logical stack, in the scratch register, is higher than ever before in this run: perhaps too high.
+    CounterGrowth {
+        label: Label,
+        resume: Label,
+    },
     /// A charge did not fit; it is taken back.
     OutOfGas {
         label: Label,
@@ -270,6 +275,7 @@ impl Function<'_> {
                 resume,
                 leaf_cost,
             } => self.emit_logical_growth(label, resume, leaf_cost),
+            Late::CounterGrowth { label, resume } => self.emit_counter_growth(label, resume),
             Late::OutOfGas { label, charge } => self.emit_out_of_gas(label, charge),
             Late::Canonicalise {
                 label,

@@ -48,6 +48,7 @@ fn artifact(fill: u8) -> Artifact {
             memory: None,
             globals: vec![],
             imported_globals: 0,
+            logical_counter: None,
             exports: vec![],
             start: None,
             data_segments: vec![DataSegment {

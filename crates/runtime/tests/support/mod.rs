@@ -202,6 +202,7 @@ pub fn artifact() -> Artifact {
             },
         ],
         imported_globals: 0,
+        logical_counter: None,
         exports: vec![
             Export {
                 name: "add".into(),

@@ -129,6 +129,14 @@ impl MacroAssembler for Function<'_> {
         self.begin().emit_leave_logical_stack(cost);
     }
 
+    fn charge_counter(&mut self, counter: u32, cost: u32) {
+        self.begin().emit_charge_counter(counter, cost);
+    }
+
+    fn release_counter(&mut self, counter: u32, cost: u32) {
+        self.begin().add_to_counter(counter, cost.wrapping_neg());
+    }
+
     fn charge_gas(&mut self, cost: u64) {
         self.begin().emit_charge_gas(cost);
     }

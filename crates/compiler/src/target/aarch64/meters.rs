@@ -1,5 +1,6 @@
 //! The meters: the logical stack and gas; and the audit of frames.
 
+use super::memory::place_in_context;
 use super::*;
 
 /// A charge that may have to be taken back.
@@ -59,6 +60,55 @@ impl Emitter<'_> {
         self.asm.bind(admitted);
         self.store_context_word(context::LOGICAL_BEYOND, SCRATCH_2);
         self.asm.mov_imm(Size::S64, LOGICAL, leaf_cost.into());
+        self.asm.b(resume);
+    }
+
+    /// The counter is what the module may have made of it. It stands beyond the limit when the call traps.
+    pub(super) fn emit_charge_counter(&mut self, counter: u32, cost: u32) {
+        let (label, resume) = (self.asm.new_label(), self.asm.new_label());
+        self.add_to_counter(counter, cost);
+        self.load_context_half(SCRATCH, context::COUNTER_PEAK);
+        self.asm.cmp_rr(Size::S32, SCRATCH_2, SCRATCH);
+        self.asm.b_cond(Cond::HI, label);
+        self.asm.bind(resume);
+        self.later(Late::CounterGrowth { label, resume });
+    }
+
+    /// Adds to it; [`SCRATCH_2`] is the sum afterwards.
+    pub(super) fn add_to_counter(&mut self, counter: u32, amount: u32) {
+        let (sum, size) = (SCRATCH_2, Size::S32);
+        self.load_context_half(sum, counter);
+        let (op, distance) = match amount as i32 {
+            negative @ ..0 => (Arith::Sub, negative.unsigned_abs()),
+            _ => (Arith::Add, amount),
+        };
+        match Imm12::new(distance.into()) {
+            Some(immediate) => self.asm.arith_ri(op, size, sum, sum, immediate),
+            None => {
+                self.asm.mov_imm(size, SCRATCH, distance.into());
+                self.asm.arith_rr(op, size, sum, sum, SCRATCH);
+            }
+        }
+        let to = self.operand(place_in_context(counter), Bytes::B4, SCRATCH);
+        self.asm.str(size, sum, to);
+    }
+
+    /// Four bytes of the context.
+    fn load_context_half(&mut self, dst: Gpr, offset: u32) {
+        let from = self.operand(place_in_context(offset), Bytes::B4, dst);
+        self.asm.ldr(Size::S32, dst, from);
+    }
+
+    pub(super) fn emit_counter_growth(&mut self, label: Label, resume: Label) {
+        self.asm.bind(label);
+        let (admitted, size) = (self.asm.new_label(), Size::S32);
+        self.load_context_half(SCRATCH, context::COUNTER_LIMIT);
+        self.asm.cmp_rr(size, SCRATCH_2, SCRATCH);
+        self.asm.b_cond(Cond::LS, admitted);
+        self.trap_here(TrapKind::StackOverflow);
+        self.asm.bind(admitted);
+        let peak = self.operand(place_in_context(context::COUNTER_PEAK), Bytes::B4, SCRATCH);
+        self.asm.str(size, SCRATCH_2, peak);
         self.asm.b(resume);
     }
 

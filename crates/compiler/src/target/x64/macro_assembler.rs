@@ -137,6 +137,15 @@ impl MacroAssembler for Function<'_> {
         self.emit_leave_logical_stack(cost);
     }
 
+    fn charge_counter(&mut self, counter: u32, cost: u32) {
+        self.emit_charge_counter(counter, cost);
+    }
+
+    fn release_counter(&mut self, counter: u32, cost: u32) {
+        self.asm
+            .alu_mi(Alu::Sub, Size::S32, context(counter), cost as i32);
+    }
+
     fn charge_gas(&mut self, cost: u64) {
         self.emit_charge_gas(cost);
     }

@@ -48,6 +48,33 @@ impl Function<'_> {
         self.asm.jmp(resume);
     }
 
+    /// The counter is what the module may have made of it. It stands beyond the limit when the call traps.
+    pub(super) fn emit_charge_counter(&mut self, counter: u32, cost: u32) {
+        let (label, resume) = (self.asm.new_label(), self.asm.new_label());
+        let size = Size::S32;
+        self.asm.mov_rm(size, SCRATCH, context(counter));
+        self.asm.alu_ri(Alu::Add, size, SCRATCH, cost as i32);
+        self.asm.mov_mr(size, context(counter), SCRATCH);
+        let peak = context(context::COUNTER_PEAK);
+        self.asm.alu_rm(Alu::Cmp, size, SCRATCH, peak);
+        self.asm.jcc(Cond::A, label);
+        self.asm.bind(resume);
+        self.later(Late::CounterGrowth { label, resume });
+    }
+
+    pub(super) fn emit_counter_growth(&mut self, label: Label, resume: Label) {
+        self.asm.bind(label);
+        let admitted = self.asm.new_label();
+        let limit = context(context::COUNTER_LIMIT);
+        self.asm.alu_rm(Alu::Cmp, Size::S32, SCRATCH, limit);
+        self.asm.jcc_short(Cond::BE, admitted);
+        self.trap_here(TrapKind::StackOverflow);
+        self.asm.bind(admitted);
+        let peak = context(context::COUNTER_PEAK);
+        self.asm.mov_mr(Size::S32, peak, SCRATCH);
+        self.asm.jmp(resume);
+    }
+
     pub(super) fn emit_charge_gas(&mut self, cost: u64) {
         let charge = match i32::try_from(cost) {
             Ok(cost) => {
