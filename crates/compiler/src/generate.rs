@@ -3,10 +3,11 @@
 //! In: a body, what pass 1 found out about it, and a target. Out: code appended to the
 //! target's buffer. The walk knows at every point where each value is ([`state`]); an
 //! operator reads its operands from there, and its result's place becomes part of that knowledge.
-//! Files: [`state`] what is known, [`registers`] who gets a register, [`labels`] what holds where
+//! Files: [`state`] what is known, [`budget`] what branches may cost, [`registers`] who gets a register, [`labels`] what holds where
 //! paths meet, [`moves`] many values at once, [`control`], [`calls`], [`operators`] the operators,
 //! [`fusion`] several of them at once.
 
+mod budget;
 mod calls;
 #[cfg(debug_assertions)]
 mod checker;
@@ -26,6 +27,7 @@ use crate::artifact::FuncType;
 use crate::instruction::{BlockSignature, Instruction, Instructions};
 use crate::module::ParsedModule;
 use crate::target::masm::{Convention, MacroAssembler, Registers, Table};
+use budget::{Budget, HomeEntry};
 use labels::{OpenLabels, Store};
 use moves::{Origin, ParallelMove};
 use operators::is_condition;
@@ -69,6 +71,7 @@ pub(crate) struct GeneratorState {
     edge_stores: Vec<Store>,
     loop_locals: Vec<u32>,
     arguments: Vec<Origin>,
+    home_entries: Vec<HomeEntry>,
 }
 
 impl Default for GeneratorState {
@@ -81,6 +84,7 @@ impl Default for GeneratorState {
             edge_stores: Vec::new(),
             loop_locals: Vec::new(),
             arguments: Vec::new(),
+            home_entries: Vec::new(),
         }
     }
 }
@@ -98,6 +102,9 @@ struct Generator<'g, M> {
     edge_stores: &'g mut Vec<Store>,
     loop_locals: &'g mut Vec<u32>,
     arguments: &'g mut Vec<Origin>,
+    /// To be emitted behind the function.
+    home_entries: &'g mut Vec<HomeEntry>,
+    budget: Budget,
     /// Type of the function.
     ty: &'g FuncType,
     frame_bytes: u32,
@@ -175,8 +182,10 @@ fn generate_from<M: MacroAssembler>(
         edge_stores: &mut buffers.edge_stores,
         loop_locals: &mut buffers.loop_locals,
         arguments: &mut buffers.arguments,
+        home_entries: &mut buffers.home_entries,
+        budget: Budget::default(),
         ty: &info.signatures[signature as usize],
-        // Locals and body have limits that keep a frame far below 2 GiB.
+        // Pass 1 has compared it with what displacements reach.
         frame_bytes: pvf_spec::frame_bytes(declared, analysis.max_height) as u32,
         rest: instructions,
         next_access: 0,
@@ -186,7 +195,10 @@ fn generate_from<M: MacroAssembler>(
     };
     let body_offset = info.functions[function as usize].body_offset;
     generator.masm.set_wasm_offset(body_offset);
-    let start = generator.begin(context.convention(signature), tracked);
+    let body_bytes = info.functions[function as usize].body_bytes;
+    let start = generator.masm.begin_function();
+    generator.budget = Budget::new(start, body_offset, body_bytes);
+    generator.begin(context.convention(signature), tracked);
     while let Some(placed) = generator.rest.advance(&analysis.code) {
         let instruction = placed.instruction;
         let offset = generator.rest.offset();
@@ -196,6 +208,7 @@ fn generate_from<M: MacroAssembler>(
         }
         generator.instruction(instruction);
     }
+    generator.emit_home_entries();
     generator.masm.finish_function();
     GeneratedFunction {
         start,
@@ -207,13 +220,12 @@ fn generate_from<M: MacroAssembler>(
 
 impl<M: MacroAssembler> Generator<'_, M> {
     /// The prologue, and where parameters and locals are behind it.
-    fn begin(&mut self, convention: &Convention, tracked: u32) -> u32 {
+    fn begin(&mut self, convention: &Convention, tracked: u32) {
         self.state.reset(self.registers.all(), tracked as usize);
         self.state
             .operands
             .reserve(self.analysis.max_height as usize);
         self.frames.clear();
-        let start = self.masm.begin_function();
         if let Some(cost) = self.analysis.logical_cost {
             self.masm.enter_logical_stack(cost, self.analysis.is_leaf);
         }
@@ -243,7 +255,6 @@ impl<M: MacroAssembler> Generator<'_, M> {
             self.masm.zero_slots(from, to + SLOT_BYTES as u32);
         }
         self.begin_body();
-        start
     }
 
     /// Charges for the metered block that begins with the instruction at this offset, if one does.

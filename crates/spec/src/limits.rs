@@ -57,6 +57,8 @@ limits! {
     locals: 50_000, "locals";
     /// Control frames open at one point of a body, the body's own counted.
     nesting: 10_000, "levels of nesting";
+    /// Operands at one point of a body, if its bytes are not more: then as many as it has bytes.
+    operands: 10_000, "operands";
     /// Targets of a `br_table`, the default not counted.
     br_table_targets: 1_000_000, "br_table targets";
     /// Bytes of a name of an import or export.

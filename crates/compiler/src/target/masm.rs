@@ -288,6 +288,8 @@ pub(crate) trait MacroAssembler: Sized {
     fn store_slot(&mut self, ty: ValType, slot: u32, src: Reg);
     fn store_slot_const(&mut self, ty: ValType, slot: u32, bits: u64);
     fn copy_slot(&mut self, dst: u32, src: u32);
+    /// Copies so many slots, as if all were read before any is written. The flags do not stay.
+    fn copy_slots(&mut self, dst: u32, src: u32, slots: u32);
     fn load_context(&mut self, ty: ValType, dst: Reg, offset: u32);
     fn store_context(&mut self, ty: ValType, offset: u32, src: Source);
 

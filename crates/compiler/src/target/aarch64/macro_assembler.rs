@@ -3,6 +3,7 @@
 use super::integer::Operand;
 use super::memory::{place_in_context, slot};
 use super::*;
+use pvf_spec::SLOT_BYTES;
 
 /// Bytes of a return address.
 const RETURN_ADDRESS_BYTES: i64 = 8;
@@ -226,6 +227,31 @@ impl MacroAssembler for Aarch64 {
         self.begin();
         self.load_float_slot(FLOAT_SCRATCH, src);
         self.store_float_slot(dst, FLOAT_SCRATCH);
+    }
+
+    fn copy_slots(&mut self, dst: u32, src: u32, slots: u32) {
+        self.begin();
+        // A register that the generator does not know of, too.
+        self.forget_registers();
+        let (from, to, last) = (SCRATCH, SCRATCH_2, Gpr::X25);
+        let slot_bytes = SLOT_BYTES as u32;
+        let above = (slots - 1) * slot_bytes;
+        let upwards = dst <= src;
+        let (begin, end, step) = match upwards {
+            true => (0, above, i64::from(slot_bytes)),
+            false => (above, 0, -i64::from(slot_bytes)),
+        };
+        self.slot_address(from, src + begin);
+        self.slot_address(to, dst + begin);
+        self.slot_address(last, src + end);
+        let next = self.asm.new_label();
+        self.asm.bind(next);
+        let post = |base| Mem::post(base, step, Bytes::B8).expect("a slot is a small step");
+        self.asm.ldr_f(FSize::S64, FLOAT_SCRATCH, post(from));
+        self.asm.str_f(FSize::S64, FLOAT_SCRATCH, post(to));
+        self.asm.cmp_rr(Size::S64, from, last);
+        let more = if upwards { Cond::LS } else { Cond::HS };
+        self.asm.b_cond(more, next);
     }
 
     fn load_context(&mut self, ty: ValType, dst: Reg, offset: u32) {
