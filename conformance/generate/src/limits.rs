@@ -210,6 +210,10 @@ const COUNTS: &[Row] = &[
         let blocks = [0x03_u8, 0x40].repeat(inner);
         body(&[vec![0, 0x00], blocks, vec![0x0b; inner + 1]].concat()).build()
     }),
+    ("operands", 10_000, &["multi-value"], |n| operands(n, &[])),
+    ("operands-dead", 10_000, &["multi-value"], |n| {
+        operands(n, &[0x00])
+    }),
     ("br_table-targets", 1_000_000, &[], |n| {
         body(&[vec![0, 0x41, 0, 0x0e], times(n, &[0]), vec![0, 0x0b]].concat()).build()
     }),
@@ -237,6 +241,36 @@ const COUNTS: &[Row] = &[
         [plain, rest].concat()
     }),
 ];
+
+/// A body with so many operands, most of them results of calls, behind these operators.
+fn operands(n: u64, before: &[u8]) -> Vec<u8> {
+    let (calls, constants) = ((n - 1) / 1_000, (n - 1) % 1_000 + 1);
+    let content = [
+        &[0],
+        before,
+        &[0x10, 1].repeat(calls as usize),
+        &[0x41, 7].repeat(constants as usize),
+        &[0x00, 0x0b],
+    ];
+    let many = [vec![0], [0x41, 7].repeat(1_000), vec![0x0b]].concat();
+    let types = [
+        vec![0x60, 0, 1, 0x7f],
+        [vec![0x60, 0], times(1_000, &[0x7f])].concat(),
+        vec![0x60, 0, 0],
+    ];
+    let bodies = [
+        vec![3],
+        sized(&[0, 0x41, 42, 0x0b]),
+        sized(&many),
+        sized(&content.concat()),
+    ];
+    module(&[
+        section(1, &list(&types)),
+        section(3, &[3, 0, 1, 2]),
+        section(7, &list(&[export(b"f")])),
+        section(10, &bodies.concat()),
+    ])
+}
 
 /// The common bound of the sizes of the types of imports and exports, and a type of size 1,002.
 const SIZES: u64 = 999_998;

@@ -30,6 +30,7 @@ use crate::module::{Body, ParsedModule};
 use liveness::Event;
 use meters::Meters;
 use pvf_metering::{Charge, GasBlocks, LogicalHeight};
+use pvf_spec::{LimitExceeded, Limits};
 use visitor::Visitor;
 use walk::{Frame, Walk};
 use wasmparser::FuncValidatorAllocations;
@@ -164,6 +165,27 @@ pub(crate) struct Analyser {
     gas: GasBlocks,
 }
 
+/// The most bytes of a frame: what the machines' displacements reach.
+const MOST_FRAME_BYTES: u32 = i32::MAX as u32;
+
+// The limits of every profile keep all frames below it.
+const _: () = {
+    let slots = Limits::DEFAULT.locals as u64 + Limits::DEFAULT.module_bytes as u64;
+    assert!(pvf_spec::SLOT_BYTES * (slots + 4) < MOST_FRAME_BYTES as u64);
+};
+
+/// Other limits may not.
+fn frame_within(bytes: u64) -> Result<(), LimitExceeded> {
+    match bytes <= MOST_FRAME_BYTES.into() {
+        true => Ok(()),
+        false => Err(LimitExceeded {
+            what: "bytes of frame",
+            count: bytes,
+            limit: MOST_FRAME_BYTES,
+        }),
+    }
+}
+
 impl Analyser {
     /// Validates and analyses one body.
     pub fn run(
@@ -218,6 +240,8 @@ impl Analyser {
         meters
             .begin(declared, ty.results.len() as u32)
             .map_err(meter)?;
+        let body_bytes = module.info.functions[function as usize].body_bytes;
+        let most_operands = limits.operands.max(body_bytes);
         let mut walk = Walk::new(module, analysis, &mut self.frames, &mut self.events);
         let mut reader = body.body.get_binary_reader_for_operators().map_err(wrap)?;
         while !reader.eof() {
@@ -231,8 +255,16 @@ impl Analyser {
                 offset,
             });
             visited.map_err(wrap)?.map_err(|error| *error)?;
+            let height = validator.operand_stack_height();
+            if height > most_operands {
+                let operands = Limits {
+                    operands: most_operands,
+                    ..*limits
+                };
+                operands.operands(height.into()).map_err(limit(offset))?;
+            }
             if walk.reachable() {
-                walk.height(validator.operand_stack_height());
+                walk.height(height);
             }
         }
         reader
@@ -242,6 +274,8 @@ impl Analyser {
         self.allocations = (bytes < LARGE_BODY).then(|| validator.into_allocations());
         let accesses = walk.accesses();
         meters.finish(analysis).map_err(meter)?;
+        let frame = pvf_spec::frame_bytes(declared, analysis.max_height);
+        frame_within(frame).map_err(limit(body.body.range().start))?;
         analysis.dead.resize(accesses, false);
         analysis
             .liveness

@@ -3,10 +3,11 @@
 //! In: a body, what pass 1 found out about it, and a target. Out: code appended to the
 //! target's buffer. The walk knows at every point where each value is ([`state`]); an
 //! operator reads its operands from there, and its result's place becomes part of that knowledge.
-//! Files: [`state`] what is known, [`registers`] who gets a register, [`labels`] what holds where
+//! Files: [`state`] what is known, [`budget`] what branches may cost, [`registers`] who gets a register, [`labels`] what holds where
 //! paths meet, [`moves`] many values at once, [`control`], [`calls`], [`operators`] the operators,
 //! [`fusion`] several of them at once.
 
+mod budget;
 mod calls;
 #[cfg(debug_assertions)]
 mod checker;
@@ -26,6 +27,7 @@ use crate::artifact::FuncType;
 use crate::instruction::{BlockSignature, Instruction, Instructions};
 use crate::module::ParsedModule;
 use crate::target::masm::{Convention, Machine, MacroAssembler, Registers, Table};
+use budget::{Budget, HomeEntry};
 use labels::{OpenLabels, Store};
 use moves::{Origin, ParallelMove};
 use operators::is_condition;
@@ -71,6 +73,7 @@ pub(crate) struct GeneratorState {
     edge_stores: Vec<Store>,
     loop_locals: Vec<u32>,
     arguments: Vec<Origin>,
+    home_entries: Vec<HomeEntry>,
 }
 
 impl Default for GeneratorState {
@@ -83,6 +86,7 @@ impl Default for GeneratorState {
             edge_stores: Vec::new(),
             loop_locals: Vec::new(),
             arguments: Vec::new(),
+            home_entries: Vec::new(),
         }
     }
 }
@@ -100,6 +104,9 @@ struct Generator<'g, M> {
     edge_stores: &'g mut Vec<Store>,
     loop_locals: &'g mut Vec<u32>,
     arguments: &'g mut Vec<Origin>,
+    /// To be emitted behind the function.
+    home_entries: &'g mut Vec<HomeEntry>,
+    budget: Budget,
     /// Type of the function.
     ty: &'g FuncType,
     frame_bytes: u32,
@@ -180,8 +187,10 @@ fn generate_from<M: Machine>(
         edge_stores: &mut buffers.edge_stores,
         loop_locals: &mut buffers.loop_locals,
         arguments: &mut buffers.arguments,
+        home_entries: &mut buffers.home_entries,
+        budget: Budget::default(),
         ty: &info.signatures[signature as usize],
-        // Locals and body have limits that keep a frame far below 2 GiB.
+        // Pass 1 has compared it with what displacements reach.
         frame_bytes: pvf_spec::frame_bytes(declared, analysis.max_height) as u32,
         rest: instructions,
         next_access: 0,
@@ -189,6 +198,8 @@ fn generate_from<M: Machine>(
         tables: 0,
         all_tracked: LocalSet::first(tracked),
     };
+    let declared = &info.functions[function as usize];
+    generator.budget = Budget::new(start, declared.body_offset, declared.body_bytes);
     generator.begin(context.convention(signature), tracked);
     while let Some(placed) = generator.rest.advance(&analysis.code) {
         let instruction = placed.instruction;
@@ -199,6 +210,7 @@ fn generate_from<M: Machine>(
         }
         generator.instruction(instruction);
     }
+    generator.emit_home_entries();
     let frame_bytes = generator.frame_bytes;
     GeneratedFunction {
         start,

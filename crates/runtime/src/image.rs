@@ -4,7 +4,7 @@
 //! anonymous file, as few page-aligned extents; an instance maps them privately. The image
 //! takes segments from the front up to the first that depends on an imported global or lies out of
 //! bounds: segments apply in order, so everything from there on has to be written
-//! by each instance.
+//! by each instance. It takes at most a small multiple of the data's bytes.
 
 use crate::HostFailure;
 use crate::mapping::page_bytes;
@@ -21,6 +21,11 @@ const MAX_EXTENTS: usize = 16;
 
 /// A gap up to this size does not begin a new extent.
 const MAX_GAP: usize = 64 * 1024;
+
+/// An extent's pages with data may take so many times the data's bytes, or so many in any case. Data strewn more thinly is
+/// left to the instances: a byte in each page of 4 GiB must not become 256 MiB before the memory's limit is known.
+const MAX_SPREAD: usize = 8;
+const FREE_BYTES: usize = 64 * 1024;
 
 /// The image of a module's memory.
 #[derive(Debug, Default)]
@@ -113,22 +118,50 @@ impl MemoryImage {
     }
 }
 
-/// Page-aligned extents that cover the ranges, ascending, not yet placed in the file.
+/// Page-aligned extents that cover the ranges that lie close together, ascending, not yet placed in the file.
 fn extents<'a>(ranges: impl Iterator<Item = &'a Range<usize>>) -> Vec<Range<usize>> {
     let page = page_bytes();
     let mut pages: Vec<_> = ranges
         .filter(|range| !range.is_empty())
-        .map(|range| range.start & !(page - 1)..range.end.next_multiple_of(page))
+        .map(|range| {
+            let pages = range.start & !(page - 1)..range.end.next_multiple_of(page);
+            (pages, range.len())
+        })
         .collect();
-    pages.sort_unstable_by_key(|range| range.start);
-    let mut merged: Vec<Range<usize>> = Vec::new();
-    for range in pages {
+    pages.sort_unstable_by_key(|(range, _)| range.start);
+    let mut merged: Vec<Spread> = Vec::new();
+    for (pages, data) in pages {
         match merged.last_mut() {
-            Some(last) if range.start <= last.end + MAX_GAP => last.end = last.end.max(range.end),
-            _ => merged.push(range),
+            Some(last) if pages.start <= last.memory.end + MAX_GAP => last.add(pages, data),
+            _ => merged.push(Spread {
+                written: pages.len(),
+                memory: pages,
+                data,
+            }),
         }
     }
-    merged
+    let dense = |it: &Spread| it.written <= FREE_BYTES.max(it.data.saturating_mul(MAX_SPREAD));
+    let dense = merged.into_iter().filter(dense);
+    dense.map(|spread| spread.memory).collect()
+}
+
+/// How data is spread over a run of pages.
+struct Spread {
+    memory: Range<usize>,
+    /// Bytes of the pages with data: no others of the file take memory.
+    written: usize,
+    /// Bytes of data.
+    data: usize,
+}
+
+impl Spread {
+    /// Adds pages that begin at or above the start of those before, and the data on them.
+    fn add(&mut self, pages: Range<usize>, data: usize) {
+        let new = pages.start.max(self.memory.end)..pages.end;
+        self.written += new.len();
+        self.memory.end = self.memory.end.max(pages.end);
+        self.data += data;
+    }
 }
 
 /// The largest extents, ascending, one behind the other in the file.

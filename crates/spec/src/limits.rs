@@ -64,6 +64,8 @@ limits! {
     locals: 50_000, 50_000, "locals";
     /// Control frames open at one point of a body, the body's own counted.
     nesting: 10_000, 4_294_967_295, "levels of nesting";
+    /// Operands at one point of a body, if its bytes are not more: then as many as it has bytes.
+    operands: 10_000, 10_000, "operands";
     /// Targets of a `br_table`, the default not counted.
     br_table_targets: 1_000_000, 131_072, "br_table targets";
     /// Bytes of a name of an import or export.

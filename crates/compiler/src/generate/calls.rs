@@ -82,6 +82,9 @@ fn places(types: &[ValType], mut register: impl FnMut(ValType) -> Option<Reg>) -
         .collect()
 }
 
+/// So many values in slots are copied by a loop.
+const COPIED_BY_LOOP: usize = 4;
+
 impl<'g, M: MacroAssembler> Generator<'g, M> {
     pub(super) fn call(&mut self, function: u32) {
         let info = &self.context.module.info;
@@ -166,14 +169,41 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
     /// below its greatest height, so that from the last argument to the first no store
     /// overwrites what is still to be read, if arguments for registers leave their homes too.
     fn pass_in_slots(&mut self, convention: &Convention, first: usize, origins: &mut [Origin]) {
-        for (param, (place, origin)) in convention.params.iter().zip(origins).enumerate().rev() {
-            let location = self.state.operands[first + param].location;
-            let from_home = matches!(location, Location::Home(_));
-            if place.register.is_none() || from_home {
+        let mut end = origins.len();
+        while end > 0 {
+            let run = self.homes_below(first, end);
+            if run >= COPIED_BY_LOOP {
+                let lowest = convention.params[end - 1].slot;
+                let home = self.operand_slot((first + end - 1) as u32);
+                if home != lowest {
+                    self.masm.copy_slots(lowest, home, run as u32);
+                }
+                for (place, origin) in convention
+                    .params
+                    .iter()
+                    .zip(&mut *origins)
+                    .take(end)
+                    .skip(end - run)
+                {
+                    *origin = Origin::Slot(place.slot);
+                }
+                end -= run;
+                continue;
+            }
+            end -= 1;
+            let (place, origin) = (&convention.params[end], &mut origins[end]);
+            if place.register.is_none() || run > 0 {
                 self.write_slot(place.ty, place.slot, *origin);
                 *origin = Origin::Slot(place.slot);
             }
         }
+    }
+
+    /// How many operands in a row are at home, from the one before a position down to at most the first.
+    fn homes_below(&self, first: usize, end: usize) -> usize {
+        let operands = &self.state.operands[first..first + end];
+        let at_home = |operand: &&Operand| matches!(operand.location, Location::Home(_));
+        operands.iter().rev().take_while(at_home).count()
     }
 
     /// Sends home every local and every operand below a position that is only in a register.
@@ -210,6 +240,16 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
 
     fn take_results(&mut self, convention: &Convention) {
         let base = self.state.height();
+        let in_slots = convention.results.iter().filter(|it| it.register.is_none());
+        let by_loop = in_slots.count() >= COPIED_BY_LOOP;
+        if by_loop && let Some(last) = convention.results.last() {
+            let count = convention.results.len() as u32;
+            let home = self.operand_slot(base + count - 1);
+            if home != last.slot {
+                // All but the first are in slots.
+                self.masm.copy_slots(home, last.slot, count - 1);
+            }
+        }
         for (result, place) in (0..).zip(&convention.results) {
             match place.register {
                 Some(register) => {
@@ -218,7 +258,9 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
                 None => {
                     // Homes lie at or above the slots, the first result's highest.
                     let home = self.operand_slot(base + result);
-                    self.write_slot(place.ty, home, Origin::Slot(place.slot));
+                    if !by_loop {
+                        self.write_slot(place.ty, home, Origin::Slot(place.slot));
+                    }
                     self.state.push(place.ty, Location::Home(base + result));
                 }
             }
@@ -256,6 +298,9 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
     fn return_several(&mut self, first: u32) {
         let signature = self.ty;
         let convention = convention(signature, self.registers);
+        if convention.results.len() > COPIED_BY_LOOP {
+            return self.return_many(first, &convention);
+        }
         let homes: Vec<u32> = (0..convention.results.len() as u32)
             .map(|result| self.operand_slot(first + result))
             .collect();
@@ -268,6 +313,21 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
             match place.register {
                 Some(register) => self.masm.load_slot(place.ty, register, home),
                 None => self.masm.copy_slot(self.frame_bytes + place.slot, home),
+            }
+        }
+    }
+
+    /// The same with loops.
+    fn return_many(&mut self, first: u32, convention: &Convention) {
+        self.send_values_home(first);
+        let count = convention.results.len() as u32;
+        let (last, lowest) = (self.operand_slot(first + count - 1), self.frame_bytes);
+        let in_slots = convention.results.iter().filter(|it| it.register.is_none());
+        self.masm.copy_slots(lowest, last, in_slots.count() as u32);
+        for (position, place) in (first..).zip(&convention.results) {
+            if let Some(register) = place.register {
+                self.masm
+                    .load_slot(place.ty, register, self.operand_slot(position));
             }
         }
     }

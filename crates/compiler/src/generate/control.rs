@@ -145,7 +145,7 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
             FrameKind::Loop | FrameKind::Body => reachable,
             _ => reachable || self.labels[frame.label].fixed,
         };
-        self.labels.close(frame.label);
+        self.close_labels(frame.label);
         if let Some(outer) = self.frames.last_mut() {
             outer.unreachable = !reached;
         }
@@ -234,25 +234,30 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
         self.canonicalise_top(arity);
         let index = self.own(index);
         self.tables += 1;
+        let short = self.plan_short_ways(labels);
+        if !short {
+            self.carry_in_register(arity);
+        }
         let mut places = Vec::with_capacity(labels.len());
         let mut stubs: Vec<(LabelId, Label)> = Vec::new();
-        for &label in labels {
-            if self.labels[label].table.0 != self.tables {
-                self.prepare_branch(label);
-                self.labels[label].table = (self.tables, None);
-            }
-        }
         for &label in labels {
             let place = match self.labels[label].table.1 {
                 Some(place) => place,
                 None => {
-                    self.plan_edge(label);
-                    let place = if self.edge_is_empty() {
-                        self.place(label)
-                    } else {
-                        let stub = self.masm.new_label();
-                        stubs.push((label, stub));
-                        stub
+                    if !short {
+                        self.send_live_home(label);
+                    }
+                    let way = match short {
+                        true => None,
+                        false => Some(self.plan_long_way(label)),
+                    };
+                    let place = match way {
+                        Some(way) if self.edge_is_empty() => way,
+                        _ => {
+                            let stub = self.masm.new_label();
+                            stubs.push((label, stub));
+                            stub
+                        }
                     };
                     self.labels[label].table.1 = Some(place);
                     place
@@ -263,12 +268,40 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
         self.masm.jump_table(index, &places);
         for (label, stub) in stubs {
             self.masm.bind(stub);
-            self.plan_edge(label);
+            let way = match short {
+                true => {
+                    self.plan_edge(label);
+                    self.place(label)
+                }
+                false => self.plan_long_way(label),
+            };
             self.emit_edge();
-            let place = self.place(label);
-            self.masm.jump(place);
+            self.masm.jump(way);
         }
         self.stop();
+    }
+
+    /// Fixes the labels of a `br_table` and finds those where nothing has to be done on the way: what the table jumps to
+    /// there. Whether the short ways to all others can be afforded.
+    fn plan_short_ways(&mut self, labels: &[LabelId]) -> bool {
+        let mut moves = 0;
+        for &label in labels {
+            if self.labels[label].table.0 != self.tables {
+                self.prepare_branch(label);
+                self.labels[label].table = (self.tables, None);
+            }
+        }
+        for &label in labels {
+            if self.labels[label].table.1.is_some() || !self.affords_moves(moves) {
+                continue;
+            }
+            self.plan_edge(label);
+            match self.edge_is_empty() {
+                true => self.labels[label].table.1 = Some(self.place(label)),
+                false => moves += self.edge_len() + 1,
+            }
+        }
+        self.affords_moves(moves)
     }
 
     pub(super) fn unreachable(&mut self) {

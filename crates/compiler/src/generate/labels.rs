@@ -41,6 +41,10 @@ pub(super) struct LabelState {
     pub arity: u32,
     /// The `br_table` that referred to it last, and what it jumps to there.
     pub table: (u32, Option<Label>),
+    /// Its entry from homes, once a branch takes the long way.
+    pub home_entry: Option<Label>,
+    /// What is reserved for it.
+    pub reserved: u64,
 }
 
 impl LabelState {
@@ -56,6 +60,8 @@ impl LabelState {
             base,
             arity,
             table: (0, None),
+            home_entry: None,
+            reserved: 0,
         }
     }
 
@@ -75,7 +81,7 @@ impl LabelState {
     }
 
     /// The local that one of [`Self::held`] holds.
-    fn local(&self, register: Reg) -> u32 {
+    pub fn local(&self, register: Reg) -> u32 {
         u32::from(self.locals[register.index()])
     }
 
@@ -118,9 +124,9 @@ impl OpenLabels {
         self.places.len() as LabelId
     }
 
-    /// This label and those opened after it are so no more.
-    pub fn close(&mut self, label: LabelId) {
-        self.states.truncate(self.places[label as usize] as usize);
+    /// This label and those opened after it are so no more: what was known of them.
+    pub fn close(&mut self, label: LabelId) -> std::vec::Drain<'_, LabelState> {
+        self.states.drain(self.places[label as usize] as usize..)
     }
 }
 
@@ -146,10 +152,15 @@ pub(super) enum Store {
     Local(u32, Reg),
     /// From operand position to operand position.
     Operand(u32, u32),
+    /// So many operands, all at home, from a position on to another one.
+    Operands(u32, u32, u32),
 }
 
-/// More values carried than these go home before the first branch with them.
+/// More values carried than these go home before the first branch with them, and are copied by a loop.
 const MANY_VALUES: u32 = 8;
+
+/// From so many on a loop takes less code than a copy of each.
+const LOOP_VALUES: u32 = 3;
 
 /// Registers a loop leaves to what is computed in it.
 const LOOP_TEMPORARIES: usize = 4;
@@ -166,8 +177,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
     /// Branches, always or if the condition holds. What is carried stays on the stack.
     pub(super) fn branch(&mut self, label: LabelId, condition: Option<Condition>) {
         self.prepare_branch(label);
-        self.plan_edge(label);
-        let place = self.place(label);
+        let place = self.plan_way(label);
         match condition {
             None => {
                 self.emit_edge();
@@ -184,13 +194,33 @@ impl<M: MacroAssembler> Generator<'_, M> {
         }
     }
 
+    /// Plans the short way to a fixed label, or the long one; where to jump.
+    fn plan_way(&mut self, label: LabelId) -> Label {
+        if self.affords(0) {
+            self.plan_edge(label);
+            if self.edge_is_empty() || self.affords_moves(self.edge_len()) {
+                return self.place(label);
+            }
+        }
+        self.send_live_home(label);
+        self.plan_edge(label);
+        match self.edge_is_empty() {
+            true => self.place(label),
+            false => self.plan_long_way(label),
+        }
+    }
+
+    /// How many moves and stores an edge takes.
+    pub(super) fn edge_len(&self) -> usize {
+        self.edge_moves.len() + self.edge_stores.len()
+    }
+
     /// Makes what is carried fit, and fixes the label if this is the first branch to it.
     pub(super) fn prepare_branch(&mut self, label: LabelId) {
         let LabelState {
             fixed,
             arity,
             value,
-            base,
             ..
         } = self.labels[label];
         if !fixed {
@@ -198,16 +228,16 @@ impl<M: MacroAssembler> Generator<'_, M> {
                 let register = self.own_top();
                 self.labels[label].value = Some(register);
             }
-            self.fix(label);
+            self.fix_or_send_home(label);
         }
-        if arity > MANY_VALUES && self.state.height() - arity == base {
+        if arity > MANY_VALUES || (arity >= LOOP_VALUES && !self.affords_moves(arity as usize)) {
             // Here rather than on the edge, so that it is done once.
-            self.send_values_home(base);
+            self.send_values_home(self.state.height() - arity);
         }
     }
 
     /// Sends all operands from a position on, which may be seen, to their homes.
-    fn send_values_home(&mut self, from: u32) {
+    pub(super) fn send_values_home(&mut self, from: u32) {
         let height = self.state.operands.len();
         for position in self.state.not_homed(from as usize..height) {
             self.settle_operand(position as u32);
@@ -217,7 +247,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
     }
 
     /// Brings the topmost operand into a register of its own.
-    fn own_top(&mut self) -> Reg {
+    pub(super) fn own_top(&mut self) -> Reg {
         let at = self.state.operands.len() - 1;
         let operand = self.state.operands[at];
         if let Location::Reg(register) = operand.location {
@@ -234,6 +264,18 @@ impl<M: MacroAssembler> Generator<'_, M> {
         };
         self.state.push(popped.ty, Location::Reg(register));
         register
+    }
+
+    /// Fixes the state at a label as it is now, or has everything alive there at home if that costs too much.
+    fn fix_or_send_home(&mut self, label: LabelId) {
+        if !self.affords_label(self.state.held) {
+            self.send_live_home(label);
+            self.labels[label].fixed = true;
+            return;
+        }
+        self.fix(label);
+        let reserved = self.reserve(self.labels[label].held);
+        self.labels[label].reserved = reserved;
     }
 
     /// Fixes the state at a label as it is now.
@@ -273,7 +315,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
     }
 
     /// Writes a local that is a constant to its home, if it is not there already. The flags stay.
-    fn send_constant_home(&mut self, local: u32) {
+    pub(super) fn send_constant_home(&mut self, local: u32) {
         if self.state.home.contains(local) {
             return;
         }
@@ -365,7 +407,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
     }
 
     /// The values carried to the label.
-    fn plan_values(&mut self, target: &LabelState) {
+    pub(super) fn plan_values(&mut self, target: &LabelState) {
         let from = self.state.height() - target.arity;
         if let (Some(register), 1) = (target.value, target.arity) {
             let operand = self.state.operands[from as usize];
@@ -376,6 +418,13 @@ impl<M: MacroAssembler> Generator<'_, M> {
         let (first, height) = (from as usize, self.state.operands.len());
         let homed = self.state.homed();
         if from == target.base && homed.start <= first && homed.end == height {
+            return;
+        }
+        if target.arity >= LOOP_VALUES && self.all_at_home(from, target.arity) {
+            if from != target.base {
+                self.edge_stores
+                    .push(Store::Operands(from, target.base, target.arity));
+            }
             return;
         }
         for value in 0..target.arity {
@@ -422,6 +471,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
                     let origin = self.origin(operand.location);
                     self.write_slot(operand.ty, self.operand_slot(to), origin);
                 }
+                Store::Operands(from, to, count) => self.copy_operands(from, to, count),
             }
         }
         self.edge_moves.emit(self.masm);
@@ -448,8 +498,11 @@ impl<M: MacroAssembler> Generator<'_, M> {
             return;
         }
         if reachable {
-            self.plan_edge(label);
+            let way = self.plan_way(label);
             self.emit_edge();
+            if way != self.place(label) {
+                self.masm.jump(way);
+            }
         }
         self.adopt(label, results);
         let place = self.place(label);
@@ -501,7 +554,8 @@ impl<M: MacroAssembler> Generator<'_, M> {
         if idiom.is_some() {
             self.reserve_block_registers();
         }
-        self.choose_loop_locals(label, number, info.has_calls());
+        let room = !info.has_calls() && self.affords_label(self.registers.all());
+        self.choose_loop_locals(label, number, room);
         let live = self.analysis.live(label);
         let constants = self.state.constant;
         for local in constants.members_in(live) {
@@ -521,6 +575,9 @@ impl<M: MacroAssembler> Generator<'_, M> {
         }
         target.fixed = true;
         target.bound = true;
+        let held = target.held;
+        let reserved = self.reserve(held);
+        self.labels[label].reserved = reserved;
         if let Some(idiom) = idiom {
             self.do_turns_at_once(idiom);
         }
@@ -542,13 +599,12 @@ impl<M: MacroAssembler> Generator<'_, M> {
 
     /// Gives registers to the heaviest locals of a loop and takes them from others, so that
     /// enough are left for what the loop computes.
-    fn choose_loop_locals(&mut self, label: LabelId, number: u32, has_calls: bool) {
+    fn choose_loop_locals(&mut self, label: LabelId, number: u32, with_room: bool) {
         for class in [Class::General, Class::Float] {
             let registers = self.registers.of(class);
-            let room = if has_calls {
-                0
-            } else {
-                registers.len() - LOOP_TEMPORARIES
+            let room = match with_room {
+                true => registers.len() - LOOP_TEMPORARIES,
+                false => 0,
             };
             let mut chosen = std::mem::take(self.loop_locals);
             chosen.clear();

@@ -30,6 +30,11 @@ impl ParallelMove {
         self.moves.is_empty()
     }
 
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.moves.len()
+    }
+
     /// Adds a move; one to the same place is none.
     pub fn add(&mut self, dst: Reg, from: Origin, ty: ValType) {
         if from != Origin::Reg(dst) {

@@ -128,6 +128,7 @@ impl<M: MacroAssembler + Flags> MacroAssembler for Checked<M> {
         fn leave_frame(frame_bytes: u32, calls: bool);
         fn return_from_function();
         fn zero_slots(from: u32, to: u32);
+        fn copy_slots(dst: u32, src: u32, slots: u32);
 
         fn enter_logical_stack(cost: u32, leaf: bool);
         fn leave_logical_stack(cost: u32);

@@ -308,6 +308,8 @@ pub(crate) trait MacroAssembler: Sized {
     fn return_from_function(&mut self);
     /// Writes zeros to all slots from one offset up to another.
     fn zero_slots(&mut self, from: u32, to: u32);
+    /// Copies so many slots, as if all were read before any is written.
+    fn copy_slots(&mut self, dst: u32, src: u32, slots: u32);
 
     // Meters.
     /// Takes units of the logical stack, or traps. A leaf, which calls nothing, need not take what it

@@ -3,6 +3,7 @@
 use super::integer::Operand;
 use super::memory::{place_in_context, slot};
 use super::*;
+use pvf_spec::SLOT_BYTES;
 
 /// Bytes of a return address.
 const RETURN_ADDRESS_BYTES: i64 = 8;
@@ -229,6 +230,30 @@ impl MacroAssembler for Function<'_> {
         let emitter = self.begin();
         emitter.load_float_slot(FLOAT_SCRATCH, src);
         emitter.store_float_slot(dst, FLOAT_SCRATCH);
+    }
+
+    fn copy_slots(&mut self, dst: u32, src: u32, slots: u32) {
+        let emitter = self.begin();
+        // The last is a holder of constants, which the label forgets.
+        let (from, to, last) = (SCRATCH, SCRATCH_2, Gpr::X25);
+        let slot_bytes = SLOT_BYTES as u32;
+        let above = (slots - 1) * slot_bytes;
+        let upwards = dst <= src;
+        let (begin, end, step) = match upwards {
+            true => (0, above, i64::from(slot_bytes)),
+            false => (above, 0, -i64::from(slot_bytes)),
+        };
+        emitter.slot_address(from, src + begin);
+        emitter.slot_address(to, dst + begin);
+        emitter.slot_address(last, src + end);
+        let next = emitter.asm.new_label();
+        emitter.asm.bind(next);
+        let post = |base| Mem::post(base, step, Bytes::B8).expect("a slot is a small step");
+        emitter.asm.ldr_f(FSize::S64, FLOAT_SCRATCH, post(from));
+        emitter.asm.str_f(FSize::S64, FLOAT_SCRATCH, post(to));
+        emitter.asm.cmp_rr(Size::S64, from, last);
+        let more = if upwards { Cond::LS } else { Cond::HS };
+        emitter.asm.b_cond(more, next);
     }
 
     fn load_context(&mut self, ty: ValType, dst: Reg, offset: u32) {

@@ -3,6 +3,7 @@
 use super::*;
 #[cfg(debug_assertions)]
 use crate::target::checked::Flags;
+use pvf_spec::SLOT_BYTES;
 
 impl Machine for X64 {
     const NEAR_BYTES: usize = i32::MAX as usize;
@@ -220,6 +221,34 @@ impl MacroAssembler for Function<'_> {
     fn copy_slot(&mut self, dst: u32, src: u32) {
         self.asm.movs_rm(FSize::S64, FLOAT_SCRATCH, slot(src));
         self.asm.movs_mr(FSize::S64, slot(dst), FLOAT_SCRATCH);
+    }
+
+    fn copy_slots(&mut self, dst: u32, src: u32, slots: u32) {
+        let bytes = slots * SLOT_BYTES as u32;
+        let upwards = dst <= src;
+        let (first, down) = match upwards {
+            true => (0, 0),
+            false => (bytes, SLOT_BYTES as i32),
+        };
+        let at = |base: u32| Mem::base_index(Gpr::Rsp, SCRATCH, Scale::One, base as i32 - down);
+        self.asm.mov_ri32(SCRATCH, first);
+        let next = self.asm.new_label();
+        self.bind(next);
+        self.asm.movs_rm(FSize::S64, FLOAT_SCRATCH, at(src));
+        self.asm.movs_mr(FSize::S64, at(dst), FLOAT_SCRATCH);
+        match upwards {
+            true => {
+                self.asm
+                    .alu_ri(Alu::Add, Size::S64, SCRATCH, SLOT_BYTES as i32);
+                self.asm.alu_ri(Alu::Cmp, Size::S32, SCRATCH, bytes as i32);
+                self.asm.jcc(Cond::B, next);
+            }
+            false => {
+                self.asm
+                    .alu_ri(Alu::Sub, Size::S64, SCRATCH, SLOT_BYTES as i32);
+                self.asm.jcc(Cond::NE, next);
+            }
+        }
     }
 
     fn load_context(&mut self, ty: ValType, dst: Reg, offset: u32) {

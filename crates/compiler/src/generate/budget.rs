@@ -1,0 +1,195 @@
+//! What branches may cost.
+//!
+//! A branch of two bytes may have a register of every local to store and another one to load: hundreds of bytes of
+//! code. In a program that is rare, in a module made to hurt it is all there is. So a branch, a label and a loop may
+//! cost what the code so far has left over of a share for each byte of Wasm, which a program never uses up. Beyond it
+//! a branch takes the *long way*, which needs no code of its own:
+//!
+//! - What is not at home goes home before the branch, once until it is written again: a store is paid by the write
+//!   that made it necessary.
+//! - The branch goes to the label's *entry from homes*, which loads all that the label has in registers and goes on to
+//!   the label. A label has one such entry; what it takes is reserved as soon as the label has its registers.
+//! - A label that cannot reserve it has no registers: all locals alive there are at home. The same goes for a loop.
+//!
+//! All of it depends on the body and the target alone, and on no other function.
+
+use super::Generator;
+use super::labels::LabelState;
+use super::state::Location;
+use crate::analysis::{LabelId, contains};
+use crate::target::masm::{MacroAssembler, RegSet};
+use pvf_assembler::Label;
+
+/// Bytes of code for each byte of Wasm up to which branches take the short way.
+const CODE_PER_BYTE: u64 = 8;
+
+/// Bytes of code that a body may have in advance, for each byte of all of it and in all.
+const ADVANCE_PER_BYTE: u64 = 4;
+const MOST_ADVANCE: u64 = 4096;
+
+/// About the most bytes that a load, store or move takes.
+const MOVE_BYTES: u64 = 9;
+
+/// About the most bytes of a jump.
+const JUMP_BYTES: u64 = 6;
+
+/// What code may cost, and what is reserved.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Budget {
+    /// Where the function begins, in the code and in the module.
+    code_start: u32,
+    body_start: u32,
+    /// What it may have in advance.
+    advance: u64,
+    /// Entries from homes of open labels that there may be yet.
+    reserved: u64,
+}
+
+impl Budget {
+    /// That of a function.
+    pub fn new(code_start: u32, body_start: u32, body_bytes: u32) -> Self {
+        Self {
+            code_start,
+            body_start,
+            advance: (u64::from(body_bytes) * ADVANCE_PER_BYTE).min(MOST_ADVANCE),
+            reserved: 0,
+        }
+    }
+}
+
+/// A label's entry from homes, to be emitted behind the function.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct HomeEntry {
+    entry: Label,
+    /// What is known of the label.
+    state: LabelState,
+}
+
+/// What a label may cost: its entry from homes, and that all it has in registers has to go home once more.
+fn reserve(registers: RegSet) -> u64 {
+    match registers.len() as u64 {
+        0 => 0,
+        count => 2 * count * MOVE_BYTES + JUMP_BYTES,
+    }
+}
+
+impl<M: MacroAssembler> Generator<'_, M> {
+    /// Whether the code may have so many bytes more for branches.
+    pub(super) fn affords(&self, bytes: u64) -> bool {
+        let budget = &self.budget;
+        let code = u64::from(self.masm.offset() - budget.code_start) + budget.reserved + bytes;
+        let body = u64::from(self.rest.offset().saturating_sub(budget.body_start));
+        code <= body * CODE_PER_BYTE + budget.advance
+    }
+
+    /// Whether so many moves can be afforded.
+    pub(super) fn affords_moves(&self, moves: usize) -> bool {
+        self.affords(moves as u64 * MOVE_BYTES + JUMP_BYTES)
+    }
+
+    /// Whether a label can have these registers.
+    pub(super) fn affords_label(&self, registers: RegSet) -> bool {
+        self.affords(reserve(registers))
+    }
+
+    /// Reserves what a label with these registers may cost.
+    pub(super) fn reserve(&mut self, registers: RegSet) -> u64 {
+        let bytes = reserve(registers);
+        self.budget.reserved += bytes;
+        bytes
+    }
+
+    /// Closes a label and those opened after it: what is reserved for them is free, their entries are to be emitted.
+    pub(super) fn close_labels(&mut self, label: LabelId) {
+        for state in self.labels.close(label) {
+            self.budget.reserved -= state.reserved;
+            if let Some(entry) = state.home_entry {
+                self.home_entries.push(HomeEntry { entry, state });
+            }
+        }
+    }
+
+    /// The label's entry from homes.
+    pub(super) fn home_entry(&mut self, label: LabelId) -> Label {
+        // Its place must be known when it is emitted.
+        self.place(label);
+        let masm = &mut self.masm;
+        *self.labels[label]
+            .home_entry
+            .get_or_insert_with(|| masm.new_label())
+    }
+
+    /// Emits the entries of the function.
+    pub(super) fn emit_home_entries(&mut self) {
+        let mut entries = std::mem::take(self.home_entries);
+        for HomeEntry { entry, state } in entries.drain(..) {
+            self.masm.bind(entry);
+            for register in state.held.iter() {
+                let local = state.local(register);
+                let ty = self.analysis.locals.ty(local);
+                self.masm.load_slot(ty, register, self.local_slot(local));
+            }
+            let place = state.place.expect("a label with an entry has a place");
+            self.masm.jump(place);
+        }
+        *self.home_entries = entries;
+    }
+
+    /// Sends home all locals alive at a label. The flags stay.
+    pub(super) fn send_live_home(&mut self, label: LabelId) {
+        let live = self.analysis.live(label);
+        for register in self.state.held.iter() {
+            let local = self.state.holder(register);
+            if contains(live, local) && !self.state.home.contains(local) {
+                let ty = self.analysis.locals.ty(local);
+                self.masm.store_slot(ty, self.local_slot(local), register);
+                self.state.home.insert(local);
+            }
+        }
+        let constants = self.state.constant.without(self.state.home);
+        for local in constants.members_in(live) {
+            self.send_constant_home(local);
+        }
+    }
+
+    /// Takes the long way to a fixed label: everything alive there is at home. Several values that are carried go to their
+    /// places; where to jump.
+    pub(super) fn plan_long_way(&mut self, label: LabelId) -> Label {
+        let target = self.labels[label];
+        self.edge_stores.clear();
+        self.edge_moves.clear();
+        self.plan_values(&target);
+        match target.held.is_empty() {
+            true => self.place(label),
+            false => self.home_entry(label),
+        }
+    }
+
+    /// Makes the value that is carried to several labels one that takes a move of a register at most.
+    pub(super) fn carry_in_register(&mut self, arity: u32) {
+        if arity == 1 {
+            self.own_top();
+        }
+    }
+
+    /// The slots of operands at home, one behind the other, of which none has a register or is known.
+    pub(super) fn all_at_home(&self, from: u32, count: u32) -> bool {
+        let positions = from as usize..(from + count) as usize;
+        self.state.not_homed(positions).all(|position| {
+            self.state.operands[position].location == Location::Home(position as u32)
+        })
+    }
+
+    /// Copies the homes of operands from one position to another.
+    pub(super) fn copy_operands(&mut self, from: u32, to: u32, count: u32) {
+        if from == to || count == 0 {
+            return;
+        }
+        // The last of them has the lowest slot.
+        let (src, dst) = (
+            self.operand_slot(from + count - 1),
+            self.operand_slot(to + count - 1),
+        );
+        self.masm.copy_slots(dst, src, count);
+    }
+}
