@@ -11,11 +11,11 @@ mod stock;
 use mutate::Mutator;
 use pvf_compiler::{CompileError, CompileOptions, Metering, Refusal, compile};
 use pvf_spec::Features;
-use stock::Class;
 use std::path::Path;
+use stock::Class;
 
 /// Changed modules to compare.
-const CHANGED: u64 = 60_000;
+const CHANGED: u64 = 500_000;
 /// Larger modules take too long to be changed so often.
 const LARGEST: usize = 2_000;
 
@@ -44,16 +44,25 @@ fn modules(largest: usize) -> Vec<Vec<u8>> {
     let mut paths: Vec<_> = std::fs::read_dir(folder)
         .expect("the suite has modules")
         .map(|entry| entry.expect("the folder can be read").path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "wasm"))
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "wasm")
+        })
         .collect();
     paths.sort();
-    let modules = paths.iter().map(|path| std::fs::read(path).expect("a module can be read"));
+    let modules = paths
+        .iter()
+        .map(|path| std::fs::read(path).expect("a module can be read"));
     modules.filter(|wasm| wasm.len() <= largest).collect()
 }
 
 fn compare(wasm: &[u8]) -> Class {
     let (stock, why) = stock::prepare(wasm);
-    let hex = || wasm.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let hex = || {
+        wasm.iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect::<String>()
+    };
     assert_eq!(ours(wasm), stock, "the node: {why}\n{}", hex());
     stock
 }
@@ -77,5 +86,8 @@ fn equal_on_changed_modules() {
         classes[compare(&wasm) as usize] += 1;
     }
     // A comparison of nothing but refusals would say little.
-    assert!(classes.iter().all(|&count| count > CHANGED / 50), "{classes:?}");
+    assert!(
+        classes.iter().all(|&count| count > CHANGED / 50),
+        "{classes:?}"
+    );
 }

@@ -33,13 +33,31 @@ pub fn prepare(wasm: &[u8]) -> (Class, String) {
 fn extends_signs(module: &Module) -> bool {
     let of_proposal = |instruction: &Instruction| format!("{instruction:?}").starts_with("SignExt");
     let bodies = module.code_section().map_or(&[][..], |code| code.bodies());
-    let globals = module.global_section().map_or(&[][..], |globals| globals.entries());
-    let elements = module.elements_section().map_or(&[][..], |section| section.entries());
-    let data = module.data_section().map_or(&[][..], |section| section.entries());
-    let offsets = elements.iter().map(|it| it.offset()).chain(data.iter().map(|it| it.offset()));
-    bodies.iter().flat_map(|body| body.code().elements()).any(of_proposal)
-        || globals.iter().flat_map(|global| global.init_expr().code()).any(of_proposal)
-        || offsets.flatten().flat_map(|offset| offset.code()).any(of_proposal)
+    let globals = module
+        .global_section()
+        .map_or(&[][..], |globals| globals.entries());
+    let elements = module
+        .elements_section()
+        .map_or(&[][..], |section| section.entries());
+    let data = module
+        .data_section()
+        .map_or(&[][..], |section| section.entries());
+    let offsets = elements
+        .iter()
+        .map(|it| it.offset())
+        .chain(data.iter().map(|it| it.offset()));
+    bodies
+        .iter()
+        .flat_map(|body| body.code().elements())
+        .any(of_proposal)
+        || globals
+            .iter()
+            .flat_map(|global| global.init_expr().code())
+            .any(of_proposal)
+        || offsets
+            .flatten()
+            .flat_map(|offset| offset.code())
+            .any(of_proposal)
 }
 
 /// What a node makes of a module before it compiles it.
@@ -80,9 +98,8 @@ fn rewrite(module: Module) -> Result<Vec<u8>, String> {
 
 /// What Wasmtime checks before it makes code, with the features that a node leaves on.
 fn validate(wasm: &[u8]) -> Result<(), String> {
-    let features = WasmFeatures::WASM1
-        | WasmFeatures::SIGN_EXTENSION
-        | WasmFeatures::SATURATING_FLOAT_TO_INT;
+    let features =
+        WasmFeatures::WASM1 | WasmFeatures::SIGN_EXTENSION | WasmFeatures::SATURATING_FLOAT_TO_INT;
     for payload in Parser::new(0).parse_all(wasm) {
         if let Payload::CustomSection(section) = payload.map_err(|error| error.to_string())?
             && ["webidl-bindings", "wasm-interface-types"].contains(&section.name())
