@@ -39,6 +39,8 @@ const FEATURES: [&str; 18] = [
     "outcome-digest",
     "artifacts",
     "stack-logical",
+    "stack-logical-multi-value",
+    "stack-logical-counter",
     "gas",
 ];
 
