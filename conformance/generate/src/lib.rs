@@ -11,6 +11,7 @@
 
 mod behaviour;
 mod bytes;
+mod counter;
 mod language;
 mod limits;
 mod loops;
@@ -26,7 +27,7 @@ mod stack;
 mod suite;
 mod whole;
 
-pub use oracle::fits;
+pub use oracle::{Run, fits, runs};
 pub use suite::{Case, Source, Suite};
 
 use std::path::Path;
@@ -38,6 +39,7 @@ pub const LEVELS: [&str; 6] = ["core", "determinism", "pvf", "metering", "limits
 pub fn suite(fixtures: &Path) -> Suite {
     let mut suite = Suite::default();
     stack::add(&mut suite);
+    counter::add(&mut suite);
     nan::add(&mut suite);
     numbers::add(&mut suite);
     behaviour::add(&mut suite);

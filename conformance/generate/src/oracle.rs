@@ -2,9 +2,10 @@
 
 use pvf_metering::Schedule;
 use pvf_oracle::{GAS, Meters, OracleError, instrument};
-use wasmi::{Caller, Engine, Func, Linker, Module, Store, TrapCode, Val};
+use wasmi::{Caller, Engine, Func, Instance, Linker, Module, Store, TrapCode, Val};
 
 /// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Run {
     /// With these values.
     Returned(Vec<String>),
@@ -55,11 +56,31 @@ pub fn fits(wasm: &[u8], limit: u32, depth: i32) -> bool {
     }
 }
 
+/// How calls of exports end one after the other in one instance of a module with this logical limit.
+pub fn runs(wasm: &[u8], limit: u32, calls: &[(String, Vec<i32>)]) -> Vec<Run> {
+    let meters = Meters {
+        stack_logical_max: Some(limit),
+        ..Meters::default()
+    };
+    let wasm = instrument(wasm, &meters).expect("oracle programs have costs");
+    let mut store = Store::new(&Engine::default(), 0_u64);
+    let instance = instantiate(&mut store, &wasm);
+    calls
+        .iter()
+        .map(|(export, arguments)| invoke(&mut store, instance, export, arguments))
+        .collect()
+}
+
 fn call(store: &mut Store<u64>, wasm: &[u8], arguments: &[i32]) -> Run {
     named(store, wasm, "f", arguments)
 }
 
 fn named(store: &mut Store<u64>, wasm: &[u8], export: &str, arguments: &[i32]) -> Run {
+    let instance = instantiate(store, wasm);
+    invoke(store, instance, export, arguments)
+}
+
+fn instantiate(store: &mut Store<u64>, wasm: &[u8]) -> Instance {
     let module = Module::new(store.engine(), wasm).expect("what was instrumented is valid");
     let mut linker = Linker::new(store.engine());
     let charge = Func::wrap(&mut *store, |mut caller: Caller<'_, u64>, amount: i64| {
@@ -68,9 +89,12 @@ fn named(store: &mut Store<u64>, wasm: &[u8], export: &str, arguments: &[i32]) -
     let never = Func::wrap(&mut *store, |_: i32, _: i32, _: i32, _: i32| {});
     linker.define(GAS.0, GAS.1, charge).expect("defined once");
     linker.define("host", "never", never).expect("defined once");
-    let instance = linker
-        .instantiate_and_start(&mut *store, &module)
-        .expect("oracle programs start");
+    linker
+        .instantiate_and_start(store, &module)
+        .expect("oracle programs start")
+}
+
+fn invoke(store: &mut Store<u64>, instance: Instance, export: &str, arguments: &[i32]) -> Run {
     let function = instance
         .get_func(&*store, export)
         .expect("the export is there");

@@ -373,7 +373,10 @@ fn logical(suite: &mut Suite, shape: &Shape, module: &str) {
                 .parameter("stack_logical_max", limit)
                 .needs("stack-logical")
                 .invoke("run", &[i32(depth as i32)]);
-            with_needs(case, shape)
+            match shape.multi_value {
+                true => with_needs(case, shape).needs("stack-logical-multi-value"),
+                false => case,
+            }
         };
         let last = case("last-pass", depth).valid(&[]);
         suite.push(last.expect("stack_logical_peak", peak).also(&["LOGICAL-7"]));
@@ -564,6 +567,7 @@ fn special(suite: &mut Suite) {
             .features(&["multi-value"])
             .needs("multi-value")
             .needs("stack-logical")
+            .needs("stack-logical-multi-value")
             .parameter("stack_logical_max", 65_536_u64)
             .invoke("run", &[i32(argument)])
             .valid(&[i32(result)])

@@ -1,6 +1,6 @@
 //! The committed suite is what the generator makes, covers every rule, and agrees with the oracle.
 
-use pvf_conformance_cases::{fits, output, suite, uncovered};
+use pvf_conformance_cases::{Run, fits, output, runs, suite, uncovered};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
@@ -40,7 +40,10 @@ fn logical_boundaries_are_the_oracles() {
             continue;
         };
         let needs = line["needs"].as_array().into_iter().flatten();
-        if needs.into_iter().any(|feature| feature == "multi-value") {
+        if needs
+            .into_iter()
+            .any(|feature| feature == "stack-logical-multi-value")
+        {
             // The oracle cannot read it.
             continue;
         }
@@ -63,4 +66,54 @@ fn logical_boundaries_are_the_oracles() {
         shapes += 1;
     }
     assert!(shapes > 200);
+}
+
+/// What modules see that name the counter of the logical stack is what the instrumented ones see.
+#[test]
+fn counters_are_the_oracles() {
+    let suite = suite(&folder().join("../fixtures"));
+    let mut programs = 0;
+    for case in &suite.cases {
+        let line = case.to_json(&suite);
+        let expect = &line["expect"];
+        if !case.rules().contains(&"LOGICAL-9") || expect["outcome"] == "rejected" {
+            continue;
+        }
+        let number = |value: &serde_json::Value| -> i32 {
+            let text = value.as_str().and_then(|text| text.strip_prefix("i32:"));
+            text.unwrap().parse().unwrap()
+        };
+        let steps = line["steps"].as_array().unwrap();
+        let calls: Vec<(String, Vec<i32>)> = steps
+            .iter()
+            .map(|step| {
+                let arguments = step["args"].as_array().unwrap();
+                let name = step["invoke"].as_str().unwrap().to_owned();
+                (name, arguments.iter().map(number).collect())
+            })
+            .collect();
+        let module = line["wat"].as_str().unwrap();
+        let module = module.trim_start_matches("wat/").trim_end_matches(".wat");
+        let limit = line["parameters"]["stack_logical_max"].as_u64().unwrap() as u32;
+        let found = runs(&suite.modules[module].wasm, limit, &calls);
+        let traps: Vec<bool> = found
+            .iter()
+            .map(|run| matches!(run, Run::Trapped(_)))
+            .collect();
+        let expected: Vec<bool> = match expect["steps"].as_array() {
+            Some(steps) => steps.iter().map(|trap| !trap.is_null()).collect(),
+            None => vec![!expect["trap"].is_null()],
+        };
+        assert_eq!(traps, expected, "{}", line["id"]);
+        if let (Some(Run::Returned(values)), true) = (found.last(), expect["outcome"] == "valid") {
+            assert_eq!(
+                &serde_json::json!(values),
+                &expect["result"],
+                "{}",
+                line["id"]
+            );
+        }
+        programs += 1;
+    }
+    assert!(programs > 10);
 }

@@ -40,6 +40,8 @@ const FEATURES: [&str; 19] = [
     "outcome-digest",
     "artifacts",
     "stack-logical",
+    "stack-logical-multi-value",
+    "stack-logical-counter",
     "gas",
 ];
 

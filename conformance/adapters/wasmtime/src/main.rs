@@ -59,8 +59,13 @@ impl Before {
     fn meters(self) -> &'static [&'static str] {
         match self {
             Self::Nothing => &[],
-            Self::WasmInstrument => &["stack-logical", "gas"],
-            Self::Ours => &["stack-native", "stack-logical", "gas"],
+            Self::WasmInstrument => &["stack-logical", "stack-logical-counter", "gas"],
+            Self::Ours => &[
+                "stack-native",
+                "stack-logical",
+                "stack-logical-multi-value",
+                "gas",
+            ],
         }
     }
 

@@ -1,0 +1,1 @@
+(module (func (export "f") (drop (i64.eqz (global.get 0)))))

@@ -1,0 +1,5 @@
+(module (type $t (func (result i32))) (table 1 funcref) (elem (i32.const 0) $in)
+            (func $in (type $t) (global.get 0))
+            (func $middle (type $t) (local i32) (call $in))
+            (func (export "run") (result i32) (local f32 f32) (call $middle))
+            (func (export "table") (result i32) (call_indirect (type $t) (i32.const 0))))

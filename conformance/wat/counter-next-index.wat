@@ -1,0 +1,1 @@
+(module (func (export "f") (drop (global.get 1))))

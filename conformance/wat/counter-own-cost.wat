@@ -1,0 +1,1 @@
+(module (func (export "run") (result i32) (local i64 i64) (global.get 0)))
