@@ -1,8 +1,8 @@
 //! The arguments of the commands.
 
 use crate::parameters::{
-    CompileArgs, ExecutorArgs, HostArgs, LanguageArgs, LimitArgs, MeterArgs, ScheduleArgs,
-    TargetArgs,
+    CompileArgs, ExecutorArgs, FunctionsArgs, HostArgs, LanguageArgs, LimitArgs, MeterArgs,
+    ScheduleArgs, TargetArgs,
 };
 use crate::perf::PerfKind;
 use clap::builder::PossibleValuesParser;
@@ -111,6 +111,8 @@ pub struct PrepareArgs {
     pub output: PathBuf,
     #[command(flatten)]
     pub target: TargetArgs,
+    #[command(flatten)]
+    pub functions: FunctionsArgs,
     #[command(flatten)]
     pub executor: ExecutorArgs,
 }
