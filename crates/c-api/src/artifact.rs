@@ -158,3 +158,6 @@ pub unsafe extern "C" fn pvf_artifact_delete(artifact: *mut pvf_artifact_t) {
     // SAFETY: by the header's rules.
     unsafe { border::delete(artifact) }
 }
+
+#[cfg(test)]
+mod tests;

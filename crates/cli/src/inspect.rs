@@ -12,7 +12,7 @@ use crate::page;
 use crate::progress::Progress;
 use pvf_executor::artifact::{FuncType, GlobalType, Import, ImportKind};
 use pvf_executor::{
-    Blob, CodeKind, CompileOptions, Costs, Metering, ModuleInfo, Profile, Rejection,
+    Blob, CodeKind, CompileOptions, Costs, Limits, Metering, ModuleInfo, Profile, Rejection,
 };
 use pvf_metering::{FunctionCharges, function_charges};
 use pvf_wast::type_name;
@@ -121,12 +121,21 @@ pub fn inspect(args: &InspectArgs, output: &Output) -> Result<Verdict, Failure> 
     };
     let progress = Progress::start(&format!("compiling {}", input::name(&args.code)));
     let blob = read_blob_file(&args.code)?;
-    let compiled = match prepare_blob(&blob.bytes, &options, For::Calls) {
-        Ok(compiled) => compiled,
-        Err(Stop::Rejected(rejection, _)) => return rejected(&rejection, output),
+    let as_pvf = pvf_options(args, &options);
+    let (accepted, rejection) = match prepare_blob(&blob.bytes, &as_pvf, args.host.candidates()) {
+        Ok(compiled) => (Some(compiled), None),
+        Err(Stop::Rejected(rejection, _)) => (None, Some(rejection)),
         Err(Stop::Failed(failure)) => return Err(failure),
     };
-    let rejection = rejection_as_pvf(args, &blob, &options)?;
+    // The wider language shows more, but the network accepts some modules that it does not.
+    let (compiled, options) = match (prepare_blob(&blob.bytes, &options, For::Calls), accepted) {
+        (Ok(compiled), _) => (compiled, options),
+        (Err(Stop::Failed(failure)), _) => return Err(failure),
+        (Err(Stop::Rejected(..)), Some(compiled)) => (compiled, as_pvf),
+        (Err(Stop::Rejected(wider, _)), None) => {
+            return rejected(&rejection.unwrap_or(wider), output);
+        }
+    };
     if let Some(path) = &args.html {
         let title = input::name(&args.code);
         page::write(path, &title, &compiled.wasm, &options, &costs)?;
@@ -146,22 +155,15 @@ pub fn inspect(args: &InspectArgs, output: &Output) -> Result<Verdict, Failure> 
     Ok(Verdict::Fine)
 }
 
-/// Why it would be no validation function, with the language and meters that `pvf prepare` takes for the same flags.
-fn rejection_as_pvf(
-    args: &InspectArgs,
-    blob: &Blob<'_>,
-    options: &CompileOptions,
-) -> Result<Option<Rejection>, Failure> {
+/// How a validation function is compiled: the language and meters that `pvf prepare` takes for the same flags.
+fn pvf_options(args: &InspectArgs, options: &CompileOptions) -> CompileOptions {
     let profile = args.language.profile(Profile::Polkadot);
-    let options = CompileOptions {
-        features: args.language.features(Profile::Polkadot),
+    let features = args.language.features(Profile::Polkadot);
+    CompileOptions {
+        features,
+        limits: Limits::of(features),
         metering: profile.compile_options().metering,
         ..options.clone()
-    };
-    match prepare_blob(&blob.bytes, &options, args.host.candidates()) {
-        Ok(_) => Ok(None),
-        Err(Stop::Rejected(rejection, _)) => Ok(Some(rejection)),
-        Err(Stop::Failed(failure)) => Err(failure),
     }
 }
 
