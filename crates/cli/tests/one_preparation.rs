@@ -70,7 +70,6 @@ fn all_users_say_the_same() {
     let precheck = Rules::new(options.clone(), Purpose::Precheck(&functions));
     let execution = Rules::new(options, Purpose::Execution);
     let candidate = write("one-preparation", "candidate", CANDIDATE);
-    let candidate = candidate.to_str().expect("a path");
     let mut classes = BTreeMap::new();
     for (what, blob) in corpus() {
         let expected = said(&blob, &precheck);
@@ -89,7 +88,7 @@ fn all_users_say_the_same() {
         let outcome = by_arbiter(&blob);
         assert_agrees(&what, expected.as_ref(), &outcome);
         assert_agrees(&what, expected.as_ref(), &by_adapter(&blob));
-        commands(&what, &blob, candidate, expected.as_ref());
+        commands(&what, &blob, &candidate, expected.as_ref());
     }
     // The corpus has some of each.
     let found: Vec<&str> = classes.keys().copied().collect();
@@ -172,17 +171,15 @@ fn assert_agrees(what: &str, expected: Option<&Rejection>, said: &Value) {
 
 /// `pvf prepare`, `pvf validate` and `pvf inspect`.
 fn commands(what: &str, blob: &[u8], candidate: &str, expected: Option<&Rejection>) {
-    let path = write("one-preparation", "code", blob);
-    let code = path.to_str().expect("a path");
-    let artifact = path.with_extension("artifact");
-    let artifact = artifact.to_str().expect("a path");
+    let code = write("one-preparation", "code", blob);
+    let (code, artifact) = (code.as_str(), format!("{code}.artifact"));
     if matches!(blob.first(), Some(b'(' | b'{')) {
         // Tools take it for a text or a chain specification.
         return;
     }
     let json_of = |ran: Ran| (ran.code, ran.json());
 
-    let (code_of_prepare, prepared) = json_of(pvf(["prepare", "--json", code, "-o", artifact]));
+    let (code_of_prepare, prepared) = json_of(pvf(["prepare", "--json", code, "-o", &artifact]));
     assert_eq!(
         code_of_prepare,
         i32::from(expected.is_some()),

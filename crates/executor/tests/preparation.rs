@@ -184,13 +184,13 @@ fn the_counter_goes_astray_where_the_network_says() {
         ("(table 1 funcref) (elem (i32.const 0) $f) (func $f)", true),
         (r#"(func $f (call $host)) (export "f" (func $host))"#, false),
     ];
-    let globals = |most: usize| -> Vec<Vec<&str>> {
+    let globals = |most: usize| -> Vec<Vec<&'static str>> {
         let mut all = vec![vec![]];
         let mut last = all.clone();
         for _ in 0..most {
             last = last
                 .iter()
-                .flat_map(|list| TYPES.iter().map(|ty| [&list[..], &[ty]].concat()))
+                .flat_map(|list| TYPES.iter().map(|&ty| [&list[..], &[ty]].concat()))
                 .collect();
             all.extend(last.clone());
         }
