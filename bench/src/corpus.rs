@@ -7,6 +7,7 @@
 //! says what has to end the run).
 
 use pvf_spec::TrapKind;
+use std::borrow::Cow;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -53,15 +54,9 @@ impl Case {
     /// The parameters, decompressed.
     pub fn parameters(&self) -> Result<Vec<u8>, String> {
         let bytes = read(&self.path)?;
-        if self
-            .path
-            .extension()
-            .is_some_and(|extension| extension == "zst")
-        {
-            decompress(&bytes).map_err(|error| format!("{}: {error}", self.path.display()))
-        } else {
-            Ok(bytes)
-        }
+        pvf_host::candidate::read(&bytes)
+            .map(Cow::into_owned)
+            .map_err(|error| format!("{}: {error}", self.path.display()))
     }
 }
 

@@ -1,9 +1,11 @@
 //! Validation functions with their candidates: folders with a `cases.json`, as in `fixtures` and beside the repository.
 
-use crate::artifacts::prepare;
+use crate::artifacts::prepare_blob;
 use crate::line::{Digest, Line, hex};
 use clap::Args;
-use pvf_executor::{Artifact, Costs, Metering, Module, Outcome, Profile, read_code};
+use pvf_executor::{
+    Artifact, Costs, Metering, Module, Outcome, Profile, Purpose, Rules, read_blob,
+};
 use pvf_fuzz_subjects::observe::hash_memory;
 use pvf_host::{HostParameters, Pvf, candidate};
 use pvf_spec::ExecutionParameters;
@@ -12,9 +14,6 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-/// Ten times the largest blob that Polkadot accepts.
-const MAX_CODE_BYTES: usize = 50 << 20;
 
 /// Which candidates.
 #[derive(Args)]
@@ -59,15 +58,17 @@ fn judge_chain(chain: &Path, most: Option<usize>, out: &mut impl Write) -> Resul
         serde_json::from_slice(&read("cases.json")?).map_err(|error| error.to_string())?;
     let name = chain.file_name().unwrap_or_default().to_string_lossy();
     let code = read(text(&index, "code_file")?)?;
-    let code = read_code(&code, MAX_CODE_BYTES).map_err(|error| error.to_string())?;
-    let mut options = Profile::Polkadot.prepare_options();
+    let blob = read_blob(&code).map_err(|error| error.to_string())?;
+    let mut options = Profile::Polkadot.compile_options();
     options.metering = Metering {
         logical_stack: true,
         gas: Some(Arc::new(Costs::default())),
     };
     let mut digest = Digest::default();
-    let artifact =
-        prepare(&code.wasm, &options, &mut digest)?.map_err(|error| error.to_string())?;
+    let functions = pvf_host::function_types(false);
+    let rules = Rules::new(options, Purpose::Precheck(&functions));
+    let artifact = prepare_blob(&blob.bytes, &rules, &mut digest)?;
+    let artifact = artifact.map_err(|rejection| rejection.to_string())?;
     Line {
         key: format!("artifacts/{name}"),
         summary: "prepared".to_owned(),
@@ -109,7 +110,7 @@ fn judge(pvf: &Pvf, candidate: &[u8], key: String) -> Result<Line, String> {
     let outcome = match &execution.outcome {
         Outcome::Valid(_) => "valid",
         Outcome::Invalid { trap, .. } => trap.as_ref().map_or("invalid", |trap| trap.kind.name()),
-        Outcome::Rejected { .. } => "rejected",
+        Outcome::Rejected(_) => "rejected",
     };
     Ok(Line {
         key,

@@ -3,7 +3,7 @@
 //! Each runs with both meters. Every step is run with limits of the native stack, the logical stack and gas that follow from the seed, and again with limits
 //! around what it used: so that each of the three ends runs, and often.
 
-use crate::artifacts::prepare;
+use crate::artifacts::compile_module;
 use crate::line::{Digest, Line};
 use clap::Args;
 use pvf_compiler::{CompileOptions, Metering, Refusal};
@@ -210,10 +210,10 @@ impl<'a> Program<'a> {
             },
             ..CompileOptions::new(self.subject.features)
         };
-        let mut artifact = prepare(&self.subject.wasm, &options, &mut self.artifacts)?;
+        let mut artifact = compile_module(&self.subject.wasm, &options, &mut self.artifacts)?;
         if matches!(artifact, Err(Refusal::Meter { .. })) {
             options.metering.logical_stack = false;
-            artifact = prepare(&self.subject.wasm, &options, &mut self.artifacts)?;
+            artifact = compile_module(&self.subject.wasm, &options, &mut self.artifacts)?;
         }
         let artifact = match artifact {
             Ok(artifact) => artifact,

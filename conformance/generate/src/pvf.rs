@@ -40,6 +40,7 @@ fn function_with_head(declarations: &str, body: &str, bytes: usize) -> String {
 /// Adds the cases.
 pub fn add(suite: &mut Suite) {
     observed(suite);
+    astray(suite);
     host_functions(suite);
     addresses(suite);
 }
@@ -67,6 +68,77 @@ fn push(suite: &mut Suite, rule: &'static str, name: &str, text: &str, ends: End
         Ends::Rejected(stage) => case.rejected(stage),
         Ends::RejectedAnywhere => case.expect("outcome", "rejected"),
     });
+}
+
+/// Modules with imported globals, while units are counted: whether the limiter of the nodes makes them invalid.
+fn astray(suite: &mut Suite) {
+    let import = |ty: &str| format!("(import \"env\" \"g\" (global {ty}))");
+    let own = "(global $own (mut i32) (i32.const 0))";
+    let silent = |fields: &str| {
+        let import = import("i64");
+        format!(
+            "(module {import} (memory (export \"memory\") 17) (global (export \"__heap_base\") i32 (i32.const 4096)) {fields})"
+        )
+    };
+    let (prepare, construct) = ("prepare", "construct");
+    let rows = [
+        // One global of the module's own: the second of all is meant, `__heap_base`.
+        ("immutable", function(&import("i64"), ""), prepare),
+        (
+            "mutable-i32-imported",
+            function(&import("(mut i32)"), ""),
+            prepare,
+        ),
+        // Two of its own: the third of all is meant, after `own` again `__heap_base`.
+        (
+            "two-own",
+            function(&format!("{} {own}", import("i64")), ""),
+            prepare,
+        ),
+        // Two imported, one own: the second imported one is meant.
+        (
+            "two-imported",
+            function(&format!("{} {}", import("i64"), import("(mut i32)")), ""),
+            construct,
+        ),
+        ("nothing-charged", silent("(func)"), construct),
+        (
+            "called-in-dead-code",
+            silent("(func $f return (call $f))"),
+            prepare,
+        ),
+        (
+            "in-table",
+            silent("(table 1 funcref) (elem (i32.const 0) $f) (func $f)"),
+            prepare,
+        ),
+        ("start", silent("(start $f) (func $f)"), prepare),
+        (
+            "host-function-exported",
+            function_imports(
+                "(import \"env\" \"ext_nothing_version_1\" (func $n))",
+                &silent("(export \"f\" (func $n))"),
+            ),
+            construct,
+        ),
+    ];
+    for (name, text, stage) in rows {
+        let source = format!("pvf-astray-{name}");
+        suite.text(&source, &text);
+        let case = Case::new("pvf", "PVF-8", format!("astray/{name}"))
+            .also(&["PVF-7", "HOST-2"])
+            .polkadot()
+            .module(&source)
+            .parameter("stack_logical_max", 65_536)
+            .needs("stack-logical")
+            .validate(b"candidate");
+        suite.push(case.rejected(stage));
+    }
+}
+
+/// A module with one more import, the first.
+fn function_imports(import: &str, module: &str) -> String {
+    module.replacen("(module", &format!("(module {import}"), 1)
 }
 
 fn observed(suite: &mut Suite) {

@@ -1,6 +1,8 @@
 //! The suite as it lies in its folder.
 
+use crate::LEVELS;
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -74,6 +76,29 @@ pub fn read_cases(suite: &Path, levels: &[&str]) -> Result<Vec<Case>, ReadError>
         }
     }
     Ok(cases)
+}
+
+/// The modules of all cases that expect a rejection, each once, with the id of a case: blobs as they are on chain. Cases about damaged
+/// artifacts are left out.
+///
+/// # Errors
+/// The suite cannot be read.
+pub fn rejected_blobs(suite: &Path) -> Result<Vec<(String, Vec<u8>)>, ReadError> {
+    let mut blobs = BTreeMap::new();
+    for case in read_cases(suite, &LEVELS)? {
+        let damages = case.request["steps"]
+            .as_array()
+            .is_some_and(|steps| steps.iter().any(|step| !step["damage"].is_null()));
+        if !damages
+            && case
+                .expect
+                .get("outcome")
+                .is_some_and(|it| it == "rejected")
+        {
+            blobs.entry(case.blob(suite)?).or_insert(case.id);
+        }
+    }
+    Ok(blobs.into_iter().map(|(blob, id)| (id, blob)).collect())
 }
 
 /// Ids and titles of the rules in a `rules.json`, in order; empty if there is no such file.
@@ -180,25 +205,44 @@ impl Case {
             .unwrap_or(&self.wasm)
     }
 
+    /// Where its module is, and whether it is packed.
+    fn place(&self, suite: &Path) -> (PathBuf, bool) {
+        let hash = self.wasm.trim_start_matches("sha256:");
+        let plain = suite.join(format!("wasm/{hash}.wasm"));
+        match &self.file {
+            Some(file) => (suite.join(file), false),
+            None if plain.exists() => (plain, false),
+            None => (suite.join(format!("wasm/{hash}.wasm.zst")), true),
+        }
+    }
+
+    /// Its module.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn blob(&self, suite: &Path) -> Result<Vec<u8>, ReadError> {
+        let (path, packed) = self.place(suite);
+        let bytes = read(&path)?;
+        match packed {
+            true => zstd::stream::decode_all(&bytes[..])
+                .map_err(|source| ReadError::File { path, source }),
+            false => Ok(bytes),
+        }
+    }
+
     /// What the adapter is asked: paths made absolute, a compressed module unpacked into `scratch`.
     ///
     /// # Errors
     /// Its module cannot be read.
     pub fn request(&self, suite: &Path, scratch: &Path) -> Result<Value, ReadError> {
-        let hash = self.wasm.trim_start_matches("sha256:");
-        let plain = suite.join(format!("wasm/{hash}.wasm"));
-        let path = match &self.file {
-            Some(file) => suite.join(file),
-            None if plain.exists() => plain,
-            None => {
-                let packed = suite.join(format!("wasm/{hash}.wasm.zst"));
-                let file = |source| ReadError::File {
-                    path: packed.clone(),
-                    source,
-                };
-                let bytes = zstd::stream::decode_all(&read(&packed)?[..]).map_err(file)?;
+        let path = match self.place(suite) {
+            (path, false) => path,
+            (_, true) => {
                 let path = scratch.join("module.wasm");
-                fs::write(&path, bytes).map_err(file)?;
+                fs::write(&path, self.blob(suite)?).map_err(|source| ReadError::File {
+                    path: path.clone(),
+                    source,
+                })?;
                 path
             }
         };

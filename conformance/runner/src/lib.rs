@@ -15,7 +15,7 @@ mod html;
 mod report;
 mod run;
 
-pub use cases::{Case, ReadError, read_cases, read_rules};
+pub use cases::{Case, ReadError, read_cases, read_rules, rejected_blobs};
 pub use compare::Difference;
 pub use engine::{Engine, EngineError, Hello};
 pub use html::html;

@@ -1,6 +1,6 @@
 //! What decided an outcome: a rule of the specification, and the limit behind it if there is one.
 
-use pvf_executor::{Execution, ExecutionParameters, Outcome, Refusal, RejectionStage, TrapKind};
+use pvf_executor::{Execution, ExecutionParameters, Outcome, RuleId, TrapKind};
 use serde::Serialize;
 use std::fmt;
 
@@ -71,7 +71,7 @@ impl fmt::Display for Limit {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Cause {
     /// The rule's number in the specification; none if several come into question, and the reason says which.
-    pub rule: Option<&'static str>,
+    pub rule: Option<RuleId>,
     /// The limit that was reached, if it was one.
     pub limit: Option<Limit>,
     /// In words.
@@ -80,36 +80,30 @@ pub struct Cause {
 
 impl Cause {
     /// The cause as far as the outcome alone tells it; nothing if the outcome is valid.
-    pub(crate) fn of(execution: &Execution, refusal: Option<&Refusal>) -> Option<Self> {
+    pub(crate) fn of(execution: &Execution) -> Option<Self> {
         let (rule, what) = match &execution.outcome {
             Outcome::Valid(_) => return None,
-            Outcome::Rejected { stage, reason } => {
-                let rule = match stage {
-                    RejectionStage::Prepare => refusal.and_then(rule_of_refusal),
-                    RejectionStage::Construct => None,
-                };
-                (rule, reason)
-            }
-            Outcome::Invalid { trap: None, reason } => (None, reason),
+            Outcome::Rejected(rejection) => (Some(rejection.rule), rejection.reason()),
+            Outcome::Invalid { trap: None, reason } => (None, reason.clone()),
             Outcome::Invalid {
                 trap: Some(trap),
                 reason,
-            } => (Some(rule_of_trap(trap.kind)), reason),
+            } => (Some(rule_of_trap(trap.kind)), reason.clone()),
         };
         Some(Self {
             rule,
             limit: None,
-            what: what.clone(),
+            what,
         })
     }
 
     /// The same, a limit having been found to decide.
     pub(crate) fn with_limit(self, limit: Limit) -> Self {
         let rule = match limit {
-            Limit::NativeStack => "STACK-5",
-            Limit::LogicalStack => "LOGICAL-6",
-            Limit::Gas => "GAS-8",
-            Limit::Memory => "MEM-2",
+            Limit::NativeStack => RuleId::STACK_5,
+            Limit::LogicalStack => RuleId::LOGICAL_6,
+            Limit::Gas => RuleId::GAS_8,
+            Limit::Memory => RuleId::MEM_2,
         };
         Self {
             rule: Some(rule),
@@ -119,27 +113,18 @@ impl Cause {
     }
 }
 
-fn rule_of_refusal(refusal: &Refusal) -> Option<&'static str> {
-    match refusal {
-        Refusal::Limit { .. } => Some("LIMIT-1"),
-        Refusal::Unsupported { .. } => Some("LANG-4"),
-        Refusal::Meter { .. } => Some("LOGICAL-8"),
-        Refusal::Malformed { .. } | Refusal::Invalid { .. } => Some("LANG-1"),
-    }
-}
-
-fn rule_of_trap(kind: TrapKind) -> &'static str {
+fn rule_of_trap(kind: TrapKind) -> RuleId {
     match kind {
-        TrapKind::Unreachable => "TRAP-1",
-        TrapKind::StackOverflow => "STACK-5",
-        TrapKind::OutOfGas => "GAS-8",
-        TrapKind::MemoryOutOfBounds => "MEM-6",
+        TrapKind::Unreachable => RuleId::TRAP_1,
+        TrapKind::StackOverflow => RuleId::STACK_5,
+        TrapKind::OutOfGas => RuleId::GAS_8,
+        TrapKind::MemoryOutOfBounds => RuleId::MEM_6,
         TrapKind::TableOutOfBounds
         | TrapKind::IndirectCallTypeMismatch
-        | TrapKind::UndefinedElement => "TRAP-6",
-        TrapKind::IntegerDivideByZero => "TRAP-4",
+        | TrapKind::UndefinedElement => RuleId::TRAP_6,
+        TrapKind::IntegerDivideByZero => RuleId::TRAP_4,
         // Of divisions and of conversions.
-        TrapKind::IntegerOverflow | TrapKind::InvalidConversionToInteger => "TRAP-5",
-        TrapKind::HostError => "HOST-9",
+        TrapKind::IntegerOverflow | TrapKind::InvalidConversionToInteger => RuleId::TRAP_5,
+        TrapKind::HostError => RuleId::HOST_9,
     }
 }

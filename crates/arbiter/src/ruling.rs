@@ -2,17 +2,15 @@
 
 use crate::runs::Runner;
 use crate::{Cause, Headroom, Limit, Rerun, Variant};
-use pvf_executor::{
-    Costs, Execution, Features, HostFailure, InternalError, LoadError, Outcome, TrapKind,
-};
+use pvf_executor::{Costs, Execution, Features, HostFailure, LoadError, Outcome, TrapKind};
 use pvf_host::HostParameters;
 use std::num::NonZeroUsize;
 
 /// What is disputed.
 #[derive(Clone, Debug)]
 pub struct Question<'a> {
-    /// The module, decompressed.
-    pub wasm: &'a [u8],
+    /// The blob: the module as it is on chain, compressed or not.
+    pub blob: &'a [u8],
     /// The candidate: SCALE-encoded `ValidationParams`.
     pub candidate: &'a [u8],
     /// The accepted language.
@@ -27,9 +25,9 @@ pub struct Question<'a> {
 
 impl<'a> Question<'a> {
     /// With what Polkadot's network uses when its executor parameters are empty, compiled on one thread.
-    pub fn new(wasm: &'a [u8], candidate: &'a [u8]) -> Self {
+    pub fn new(blob: &'a [u8], candidate: &'a [u8]) -> Self {
         Self {
-            wasm,
+            blob,
             candidate,
             features: Features::POLKADOT,
             costs: Costs::default(),
@@ -45,10 +43,7 @@ pub enum ArbiterError {
     /// Code cannot be placed in memory.
     #[error(transparent)]
     Load(#[from] LoadError),
-    /// The compiler could not do its part.
-    #[error(transparent)]
-    Compiler(#[from] InternalError),
-    /// A run could not be made.
+    /// A module could not be prepared or a run not be made.
     #[error(transparent)]
     Host(#[from] HostFailure),
 }
@@ -106,7 +101,7 @@ pub fn arbitrate(question: &Question<'_>) -> Result<Ruling, ArbiterError> {
         .iter()
         .filter_map(|other| difference(&execution, other))
         .collect();
-    let mut cause = Cause::of(&execution, runner.refusal.as_ref());
+    let mut cause = Cause::of(&execution);
     let mut without_limit = None;
     for limit in suspects(&execution, question) {
         let lifted = runner.run(Variant::Without(limit))?;
@@ -197,6 +192,6 @@ fn describe(execution: &Execution) -> String {
             Some(trap) => format!("invalid: {}", trap.kind),
             None => "invalid".to_owned(),
         },
-        Outcome::Rejected { stage, .. } => format!("rejected: {stage:?}"),
+        Outcome::Rejected(rejection) => format!("rejected: {:?}", rejection.stage()),
     }
 }

@@ -2,8 +2,8 @@
 
 use crate::{ArbiterError, Question};
 use pvf_executor::{
-    Artifact, CompileError, Execution, ExecutionParameters, Metering, Module, PrepareOptions,
-    Refusal, RejectionStage, prepare,
+    CompileOptions, Execution, ExecutionParameters, LoadError, Metering, Module, NotPrepared,
+    Purpose, Rejection, RuleId, Rules, prepare,
 };
 use pvf_host::{HostParameters, Pvf};
 use std::sync::Arc;
@@ -55,8 +55,6 @@ pub(crate) struct Runner<'q, 'a> {
     question: &'q Question<'a>,
     /// The module as asked, for runs that differ in parameters alone.
     asked: Option<Module>,
-    /// The first refusal to compile, if there was one.
-    pub refusal: Option<Refusal>,
 }
 
 impl<'q, 'a> Runner<'q, 'a> {
@@ -64,21 +62,19 @@ impl<'q, 'a> Runner<'q, 'a> {
         Self {
             question,
             asked: None,
-            refusal: None,
         }
     }
 
-    /// Runs it, from the module's bytes on unless only parameters differ.
+    /// Runs it, from the blob on unless only parameters differ.
     pub fn run(&mut self, variant: Variant) -> Result<Rerun, ArbiterError> {
         let parameters = variant.parameters(self.question.parameters.execution);
-        let module = match self.module(variant)? {
+        let module = match self.module(variant) {
             Ok(module) => module,
-            Err(error) => {
-                let execution = Execution::rejected(RejectionStage::Prepare, error.to_string());
-                self.refusal.get_or_insert(error);
+            Err(NoModule::Failed(failure)) => return Err(failure),
+            Err(NoModule::Rejected(rejection)) => {
                 return Ok(Rerun {
                     variant,
-                    execution,
+                    execution: Execution::rejected(rejection),
                     execute_ns: 0,
                 });
             }
@@ -95,24 +91,35 @@ impl<'q, 'a> Runner<'q, 'a> {
         })
     }
 
-    /// The module of a variant, or why it is refused.
-    fn module(&mut self, variant: Variant) -> Result<Result<Module, Refusal>, ArbiterError> {
+    fn module(&mut self, variant: Variant) -> Result<Module, NoModule> {
         if let (Variant::Without(_), Some(asked)) = (variant, &self.asked) {
-            return Ok(Ok(asked.clone()));
+            return Ok(asked.clone());
         }
-        let artifact = match self.compile(variant) {
-            Ok(artifact) => artifact,
-            Err(error) => return Ok(Err(error.refusal()?)),
-        };
-        let module = Module::new(artifact)?;
+        let functions = pvf_host::function_types(self.question.parameters.ecc_rfc163);
+        let mut rules = Rules::new(self.options(variant), Purpose::Precheck(&functions));
+        let mut prepared = prepare(self.question.blob, &rules);
+        if let Err(NotPrepared::Rejected(rejection)) = &prepared
+            && matches!(rejection.rule, RuleId::LOGICAL_8 | RuleId::PVF_8)
+            && self
+                .question
+                .parameters
+                .execution
+                .stack_logical_max
+                .is_none()
+        {
+            // Only counting the logical stack has it rejected, and the network does not count it.
+            rules.compile.metering.logical_stack = false;
+            prepared = prepare(self.question.blob, &rules);
+        }
+        let module = Module::new(prepared?.artifact)?;
         if variant == Variant::AsAsked {
             self.asked = Some(module.clone());
         }
-        Ok(Ok(module))
+        Ok(module)
     }
 
-    fn compile(&self, variant: Variant) -> Result<Artifact, CompileError> {
-        let mut options = PrepareOptions::new(self.question.features);
+    fn options(&self, variant: Variant) -> CompileOptions {
+        let mut options = CompileOptions::new(self.question.features);
         options.threads = self.question.threads;
         options.metering = Metering {
             logical_stack: true,
@@ -122,7 +129,30 @@ impl<'q, 'a> Runner<'q, 'a> {
         if variant == Variant::Audited {
             options.native_stack = pvf_executor::NativeStack::Audited;
         }
-        prepare(self.question.wasm, &options)
+        options
+    }
+}
+
+/// Why a variant has no module.
+enum NoModule {
+    /// It is turned down.
+    Rejected(Rejection),
+    /// This machine could not do its part.
+    Failed(ArbiterError),
+}
+
+impl From<NotPrepared> for NoModule {
+    fn from(error: NotPrepared) -> Self {
+        match error {
+            NotPrepared::Rejected(rejection) => Self::Rejected(rejection),
+            NotPrepared::Failed(failure) => Self::Failed(failure.into()),
+        }
+    }
+}
+
+impl From<LoadError> for NoModule {
+    fn from(error: LoadError) -> Self {
+        Self::Failed(error.into())
     }
 }
 

@@ -5,10 +5,8 @@ use crate::bytes::pvf_byte_vec_t;
 use crate::error::{pvf_error_t, pvf_status_t};
 use crate::parameters::{Parameters, pvf_parameters_t};
 use pvf_executor::{
-    Artifact, COMPRESSED_MAGIC, DecompressError, PrepareOptions, artifact_digest, decompress_zstd,
-    prepare, write_artifact,
+    Artifact, NotPrepared, Purpose, Rules, artifact_digest, prepare, write_artifact,
 };
-use std::borrow::Cow;
 use std::ffi::c_char;
 
 /// Prepared code: machine code with what belongs to it. Becomes a pvf_t to be executed, or bytes to be kept.
@@ -21,10 +19,11 @@ pub const PVF_DIGEST_BYTES: usize = 32;
 
 /// Prepares code: a module as it is on chain, in the binary format, compressed as Substrate does or not.
 ///
-/// REJECTED if the module is not acceptable, which is the same on every machine; the message says what and where. HOST if this machine
-/// or the compiler could not do its part, which says nothing about the module.
-/// Takes from the parameters the meters, the gas schedule and the number of threads. The artifact's bytes depend on the code, the
-/// meters, the schedule, the version of the library and the instruction set alone.
+/// REJECTED if the code is not acceptable to a validator that prechecks it, which is the same on every machine: it cannot be
+/// decompressed, is not the accepted language, is beyond a limit, or its imports cannot be resolved. The message says what and where,
+/// pvf_error_rule by which rule. HOST or INTERNAL if this machine or the library could not do its part, which says nothing about the code.
+/// Takes from the parameters the meters, the gas schedule, ecc_rfc163 (which host functions exist) and the number of threads. The
+/// artifact's bytes depend on the code, the meters, the schedule, the version of the library and the instruction set alone.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pvf_prepare(
     code: *const u8,
@@ -39,39 +38,22 @@ pub unsafe extern "C" fn pvf_prepare(
             let code = border::bytes(code, code_size, "the code")?;
             (code, Parameters::from_caller(parameters)?)
         };
-        match prepared(code, &parameters.prepare)? {
+        match prepared(code, &parameters) {
             Ok(artifact) => Ok(pvf_artifact_t { artifact }),
-            Err(reason) => Err(pvf_error_t::new(pvf_status_t::PVF_STATUS_REJECTED, reason)),
+            Err(NotPrepared::Rejected(rejection)) => Err(pvf_error_t::rejected(&rejection)),
+            Err(NotPrepared::Failed(failure)) => Err(failure.into()),
         }
     };
     // SAFETY: by the header's rules.
     unsafe { border::make(artifact, error, body) }
 }
 
-/// An artifact, or why the code is turned down. Text and chain specifications are not taken: on a chain they are not code, and
+/// Prepares code as nodes do that vote on it. Text and chain specifications are not taken: on a chain they are not code, and
 /// what a validator does may not depend on what a tool finds handy.
-pub fn prepared(
-    code: &[u8],
-    options: &PrepareOptions,
-) -> Result<Result<Artifact, String>, pvf_error_t> {
-    let limit = options.limits.module_bytes as usize;
-    let module = match code.strip_prefix(&COMPRESSED_MAGIC) {
-        Some(frames) => match decompress_zstd(frames, limit) {
-            Ok(module) => Cow::Owned(module),
-            Err(error @ DecompressError::OutOfMemory) => {
-                return Err(pvf_error_t::new(pvf_status_t::PVF_STATUS_HOST, error));
-            }
-            Err(error) => return Ok(Err(error.to_string())),
-        },
-        None => Cow::Borrowed(code),
-    };
-    match prepare(&module, options) {
-        Ok(artifact) => Ok(Ok(artifact)),
-        Err(error) => match error.refusal() {
-            Ok(refusal) => Ok(Err(refusal.to_string())),
-            Err(failure) => Err(pvf_error_t::new(pvf_status_t::PVF_STATUS_HOST, failure)),
-        },
-    }
+pub fn prepared(code: &[u8], parameters: &Parameters) -> Result<Artifact, NotPrepared> {
+    let functions = pvf_host::function_types(parameters.host.ecc_rfc163);
+    let rules = Rules::new(parameters.compile.clone(), Purpose::Precheck(&functions));
+    prepare(code, &rules).map(|prepared| prepared.artifact)
 }
 
 /// Makes an artifact of bytes that pvf_artifact_to_bytes or pvf_artifact_write gave.
@@ -176,3 +158,6 @@ pub unsafe extern "C" fn pvf_artifact_delete(artifact: *mut pvf_artifact_t) {
     // SAFETY: by the header's rules.
     unsafe { border::delete(artifact) }
 }
+
+#[cfg(test)]
+mod tests;

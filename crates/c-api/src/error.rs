@@ -1,7 +1,7 @@
 //! Statuses and error objects: why a function could not do what it was asked to.
 
 use crate::border;
-use pvf_executor::{LoadError, OpenModuleError, ReadArtifactError};
+use pvf_executor::{LoadError, OpenModuleError, ReadArtifactError, Rejection};
 use pvf_host::HostFailure;
 use std::ffi::{CStr, CString, c_char, c_int};
 use std::fmt::Display;
@@ -36,6 +36,7 @@ pub enum pvf_status_t {
 pub struct pvf_error_t {
     status: pvf_status_t,
     message: CString,
+    rule: Option<CString>,
 }
 
 impl pvf_error_t {
@@ -43,6 +44,15 @@ impl pvf_error_t {
         Self {
             status,
             message: border::c_string(&message.to_string()),
+            rule: None,
+        }
+    }
+
+    /// Code was turned down.
+    pub fn rejected(rejection: &Rejection) -> Self {
+        Self {
+            rule: Some(border::c_string(rejection.rule.as_str())),
+            ..Self::new(pvf_status_t::PVF_STATUS_REJECTED, rejection.reason())
         }
     }
 
@@ -118,6 +128,16 @@ pub unsafe extern "C" fn pvf_error_status(error: *const pvf_error_t) -> pvf_stat
 pub unsafe extern "C" fn pvf_error_message(error: *const pvf_error_t) -> *const c_char {
     // SAFETY: by the header's rules.
     unsafe { border::get(error, c"".as_ptr(), |error| error.message.as_ptr()) }
+}
+
+/// The number of the rule of the specification by which pvf_prepare turned code down, such as "LIMIT-2". Lives as long as the error.
+/// NULL if the status is not REJECTED.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pvf_error_rule(error: *const pvf_error_t) -> *const c_char {
+    let none = std::ptr::null();
+    let read = |it: &pvf_error_t| it.rule.as_ref().map_or(none, |rule| rule.as_ptr());
+    // SAFETY: by the header's rules.
+    unsafe { border::get(error, none, read) }
 }
 
 /// Deletes an error. NULL: nothing.

@@ -11,6 +11,7 @@ pub struct pvf_outcome_t {
     execution: Execution,
     digest: HashedOutcome,
     reason: Option<CString>,
+    rule: Option<CString>,
 }
 
 /// The class of an outcome.
@@ -23,7 +24,7 @@ pub enum pvf_class_t {
     PVF_CLASS_VALID = 1,
     /// The candidate is invalid; there is a reason, and a trap if one ended the run.
     PVF_CLASS_INVALID = 2,
-    /// The code was turned down; there are a reason and a stage.
+    /// The code was turned down; there are a reason, a rule and a stage.
     PVF_CLASS_REJECTED = 3,
 }
 
@@ -71,15 +72,18 @@ pub enum pvf_trap_t {
 
 impl pvf_outcome_t {
     pub fn new(execution: Execution) -> Self {
-        let reason = match &execution.outcome {
-            Outcome::Valid(_) => None,
-            Outcome::Invalid { reason, .. } | Outcome::Rejected { reason, .. } => {
-                Some(border::c_string(reason))
+        let (reason, rule) = match &execution.outcome {
+            Outcome::Valid(_) => (None, None),
+            Outcome::Invalid { reason, .. } => (Some(border::c_string(reason)), None),
+            Outcome::Rejected(rejection) => {
+                let rule = border::c_string(rejection.rule.as_str());
+                (Some(border::c_string(&rejection.reason())), Some(rule))
             }
         };
         Self {
             digest: execution.digest(),
             reason,
+            rule,
             execution,
         }
     }
@@ -98,7 +102,7 @@ pub unsafe extern "C" fn pvf_outcome_class(outcome: *const pvf_outcome_t) -> pvf
     let read = |it: &pvf_outcome_t| match it.execution.outcome {
         Outcome::Valid(_) => pvf_class_t::PVF_CLASS_VALID,
         Outcome::Invalid { .. } => pvf_class_t::PVF_CLASS_INVALID,
-        Outcome::Rejected { .. } => pvf_class_t::PVF_CLASS_REJECTED,
+        Outcome::Rejected(_) => pvf_class_t::PVF_CLASS_REJECTED,
     };
     // SAFETY: by the header's rules.
     unsafe { border::get(outcome, pvf_class_t::PVF_CLASS_NONE, read) }
@@ -107,8 +111,8 @@ pub unsafe extern "C" fn pvf_outcome_class(outcome: *const pvf_outcome_t) -> pvf
 /// Where the code was turned down, if it was.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pvf_outcome_stage(outcome: *const pvf_outcome_t) -> pvf_stage_t {
-    let read = |it: &pvf_outcome_t| match it.execution.outcome {
-        Outcome::Rejected { stage, .. } => match stage {
+    let read = |it: &pvf_outcome_t| match &it.execution.outcome {
+        Outcome::Rejected(rejection) => match rejection.stage() {
             RejectionStage::Prepare => pvf_stage_t::PVF_STAGE_PREPARE,
             RejectionStage::Construct => pvf_stage_t::PVF_STAGE_CONSTRUCT,
         },
@@ -179,6 +183,16 @@ pub unsafe extern "C" fn pvf_outcome_result(
 pub unsafe extern "C" fn pvf_outcome_reason(outcome: *const pvf_outcome_t) -> *const c_char {
     let none = std::ptr::null();
     let read = |it: &pvf_outcome_t| it.reason.as_ref().map_or(none, |reason| reason.as_ptr());
+    // SAFETY: by the header's rules.
+    unsafe { border::get(outcome, none, read) }
+}
+
+/// The number of the rule of the specification by which the code was turned down, such as "LIMIT-2". Lives as long as the outcome.
+/// NULL if it was not. It is not part of the digest; the stage is.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pvf_outcome_rule(outcome: *const pvf_outcome_t) -> *const c_char {
+    let none = std::ptr::null();
+    let read = |it: &pvf_outcome_t| it.rule.as_ref().map_or(none, |rule| rule.as_ptr());
     // SAFETY: by the header's rules.
     unsafe { border::get(outcome, none, read) }
 }

@@ -8,7 +8,7 @@ use crate::error::{pvf_error_t, pvf_status_t};
 use crate::log::{self, pvf_log_callback_t};
 use pvf_executor::artifact::Meters;
 use pvf_executor::{
-    Costs, ExecutionParameters, Metering, PrepareOptions, Profile, Schedule, schedule_hash,
+    CompileOptions, Costs, ExecutionParameters, Metering, Profile, Schedule, schedule_hash,
 };
 use pvf_host::HostParameters;
 use std::ffi::{CStr, c_char, c_void};
@@ -79,7 +79,7 @@ const MOST_BYTES: usize = 4096;
 
 /// Parameters as the executor's crates take them.
 pub struct Parameters {
-    pub prepare: PrepareOptions,
+    pub compile: CompileOptions,
     pub host: HostParameters,
 }
 
@@ -154,13 +154,13 @@ impl pvf_parameters_t {
         }
         // SAFETY: by the caller's promise.
         let costs = unsafe { self.costs(gas) }?;
-        let prepare = PrepareOptions {
+        let compile = CompileOptions {
             metering: Metering {
                 logical_stack: logical != pvf_meter_t::PVF_METER_OFF,
                 gas: costs,
             },
             threads: self.threads()?,
-            ..Profile::Polkadot.prepare_options()
+            ..Profile::Polkadot.compile_options()
         };
         let limited = pvf_meter_t::PVF_METER_LIMIT;
         let execution = ExecutionParameters {
@@ -175,7 +175,7 @@ impl pvf_parameters_t {
             execution,
             log: log::sink(self.log, self.log_data),
         };
-        Ok(Parameters { prepare, host })
+        Ok(Parameters { compile, host })
     }
 
     /// # Safety
@@ -226,7 +226,7 @@ impl Parameters {
     /// Is this what an artifact was prepared to count? Exactly that: a digest tells whether something was counted, so one
     /// outcome under the same parameters has to have one digest.
     pub fn check_meters(&self, found: &Meters) -> Result<(), pvf_error_t> {
-        let wanted = &self.prepare.metering;
+        let wanted = &self.compile.metering;
         let differs = |what: &str| {
             Err(pvf_error_t::parameters(format!(
                 "the artifact was prepared {what}, the parameters say otherwise"

@@ -5,7 +5,7 @@ use crate::border;
 use crate::error::{pvf_error_t, pvf_status_t};
 use crate::outcome::pvf_outcome_t;
 use crate::parameters::{Parameters, pvf_parameters_t};
-use pvf_executor::{Execution, Module, RejectionStage, open_module};
+use pvf_executor::{Execution, Module, NotPrepared, open_module};
 use pvf_host::Pvf;
 use std::ffi::c_char;
 
@@ -98,8 +98,8 @@ pub unsafe extern "C" fn pvf_execute(
     unsafe { border::make(outcome, error, body) }
 }
 
-/// Prepares and executes in one: pvf_prepare, pvf_new, pvf_execute, and everything but the outcome deleted. Code that cannot be
-/// prepared gives the outcome "rejected".
+/// Prepares and executes in one: pvf_prepare, pvf_new, pvf_execute, and everything but the outcome deleted. Code that
+/// pvf_prepare turns down gives the outcome "rejected".
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pvf_validate(
     code: *const u8,
@@ -117,14 +117,13 @@ pub unsafe extern "C" fn pvf_validate(
             let candidate = border::bytes(candidate, candidate_size, "the candidate")?;
             (code, candidate, Parameters::from_caller(parameters)?)
         };
-        Ok(pvf_outcome_t::new(
-            match prepared(code, &parameters.prepare)? {
-                Ok(artifact) => pvf_t::new(Module::new(artifact)?, parameters)?
-                    .pvf
-                    .validate(candidate)?,
-                Err(reason) => Execution::rejected(RejectionStage::Prepare, reason),
-            },
-        ))
+        Ok(pvf_outcome_t::new(match prepared(code, &parameters) {
+            Ok(artifact) => pvf_t::new(Module::new(artifact)?, parameters)?
+                .pvf
+                .validate(candidate)?,
+            Err(NotPrepared::Rejected(rejection)) => Execution::rejected(rejection),
+            Err(NotPrepared::Failed(failure)) => return Err(failure.into()),
+        }))
     };
     // SAFETY: by the header's rules.
     unsafe { border::make(outcome, error, body) }

@@ -20,6 +20,7 @@ use crate::output::hex;
 use pvf_executor::{Execution, ExecutionParameters, Outcome};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use std::borrow::Cow;
 use std::env;
 use std::io::{self, Write};
 use std::path::Path;
@@ -145,7 +146,7 @@ impl Comparison {
             outcome: outcome::name(&ours.outcome).to_owned(),
             result,
             trap: ours.trap_kind().map(|kind| kind.name().to_owned()),
-            reason: outcome::reason(&ours.outcome).map(str::to_owned),
+            reason: outcome::reason(&ours.outcome).map(Cow::into_owned),
             // An engine that does not count it cannot differ in it.
             gas_used: ours.gas_used.filter(|_| other.gas_used.is_some()),
         };

@@ -3,16 +3,17 @@
 use crate::Verdict;
 use crate::against::{self, Comparison};
 use crate::args::ArbitrateArgs;
-use crate::engine::read_code_file;
+use crate::engine::read_blob_file;
 use crate::failure::Failure;
 use crate::input;
 use crate::outcome::{self, printable};
 use crate::output::{Output, duration, hex};
 use crate::progress::Progress;
 use crate::validate::host_parameters;
-use pvf_arbiter::{Cause, Difference, Headroom, Question, Rerun, Ruling, arbitrate as rule};
-use pvf_executor::{Costs, Execution, Profile, RejectionStage, Target};
+use pvf_arbiter::{Difference, Headroom, Question, Rerun, Ruling, arbitrate as rule};
+use pvf_executor::{Costs, DecompressError, Execution, Profile, RuleId, Target, decompress};
 use serde::Serialize;
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 /// Milliseconds that a network gives a candidate by default: to backers, to all others.
@@ -22,9 +23,9 @@ const TIME_OUTS: [(&str, u64); 2] = [("backing", 2_000), ("approval", 12_000)];
 struct RulingJson<'a> {
     outcome: &'static str,
     trap: Option<&'static str>,
-    reason: Option<&'a str>,
+    reason: Option<Cow<'a, str>>,
     deterministic: bool,
-    rule: Option<&'static str>,
+    rule: Option<RuleId>,
     limit: Option<pvf_arbiter::Limit>,
     outcome_digest: String,
     headroom: &'a [Headroom],
@@ -56,7 +57,7 @@ struct DifferenceJson<'a> {
 struct SummaryJson<'a> {
     outcome: &'static str,
     trap: Option<&'static str>,
-    reason: Option<&'a str>,
+    reason: Option<Cow<'a, str>>,
     gas_used: Option<u64>,
     stack_native_peak: u64,
     stack_logical_peak: Option<u64>,
@@ -65,33 +66,35 @@ struct SummaryJson<'a> {
 
 /// Rules on a candidate and prints the ruling.
 pub fn arbitrate(args: &ArbitrateArgs, output: &Output) -> Result<Verdict, Failure> {
-    let (compilation, parameters) = args.executor.resolve(Profile::Polkadot, Target::HOST)?;
+    let (options, parameters) = args.executor.resolve(Profile::Polkadot, Target::HOST)?;
     input::at_most_one_stdin(&[&args.code, &args.params])?;
     let candidate = input::read_candidate(&args.params)?;
-    let costs = compilation.metering.gas.as_deref().cloned();
-    let code = read_code_file(&args.code)?;
+    let costs = options.metering.gas.as_deref().cloned();
+    let blob = read_blob_file(&args.code)?;
     let parameters = host_parameters(&args.host, parameters);
-    let ruling = match &code {
-        Err(reason) => rejected(reason.clone()),
-        Ok(code) => {
-            let question = Question {
-                wasm: &code.wasm,
-                candidate: &candidate,
-                features: compilation.features,
-                costs: costs.clone().unwrap_or_default(),
-                parameters: parameters.clone(),
-                threads: compilation.threads,
-            };
-            let _progress = Progress::start("arbitrating");
-            rule(&question).map_err(|error| Failure::Host(error.to_string()))?
-        }
+    let question = Question {
+        blob: &blob.bytes,
+        candidate: &candidate,
+        features: options.features,
+        costs: costs.clone().unwrap_or_default(),
+        parameters: parameters.clone(),
+        threads: options.threads,
     };
-    let comparison = match (&args.against, &code) {
-        (Some(engine), Ok(code)) => {
+    let progress = Progress::start("arbitrating");
+    let ruling = rule(&question).map_err(|error| Failure::Host(error.to_string()))?;
+    drop(progress);
+    // Other engines take modules; of a blob that holds none there is nothing to ask.
+    let wasm = match decompress(&blob.bytes, options.limits.module_bytes as usize) {
+        Ok(wasm) => Some(wasm),
+        Err(error @ DecompressError::OutOfMemory) => return Err(Failure::Host(error.to_string())),
+        Err(_) => None,
+    };
+    let comparison = match (&args.against, &wasm) {
+        (Some(engine), Some(wasm)) => {
             let _progress = Progress::start(engine);
             Some(against::compare(
                 engine,
-                &code.wasm,
+                wasm,
                 &candidate,
                 &parameters.execution,
                 costs
@@ -110,22 +113,6 @@ pub fn arbitrate(args: &ArbitrateArgs, output: &Output) -> Result<Verdict, Failu
     match ruling.is_deterministic() && !differs {
         true => Ok(outcome::verdict(&ruling.execution)),
         false => Ok(Verdict::NotFine),
-    }
-}
-
-/// A blob that is none.
-fn rejected(reason: String) -> Ruling {
-    Ruling {
-        execution: Execution::rejected(RejectionStage::Prepare, reason.clone()),
-        runs: vec![],
-        differences: vec![],
-        cause: Some(Cause {
-            rule: None,
-            limit: None,
-            what: reason,
-        }),
-        without_limit: None,
-        headroom: vec![],
     }
 }
 
@@ -189,7 +176,7 @@ fn text(out: &mut dyn Write, ruling: &Ruling, comparison: Option<&Comparison>) -
     writeln!(out, "{}", sentence(ruling))?;
     if let Some(cause) = &ruling.cause {
         writeln!(out, "  reason        {}", printable(&cause.what))?;
-        let rule = cause.rule.unwrap_or("see the reason");
+        let rule = cause.rule.map_or("see the reason", RuleId::as_str);
         match cause.limit {
             Some(limit) => writeln!(out, "  rule          {rule}: the {limit} was reached")?,
             None => writeln!(out, "  rule          {rule}")?,

@@ -1,8 +1,8 @@
 //! The arguments of the commands.
 
 use crate::parameters::{
-    CompileArgs, ExecutorArgs, HostArgs, LanguageArgs, LimitArgs, MeterArgs, ScheduleArgs,
-    TargetArgs,
+    CompileArgs, ExecutorArgs, FunctionsArgs, HostArgs, LanguageArgs, LimitArgs, MeterArgs,
+    ScheduleArgs, TargetArgs,
 };
 use crate::perf::PerfKind;
 use clap::builder::PossibleValuesParser;
@@ -55,7 +55,7 @@ pub enum Command {
     Measure(MeasureArgs),
     /// Run WebAssembly spec-test scripts.
     Wast(WastArgs),
-    /// Show what a module is: functions, imports, sizes, frames.
+    /// Show what a module is: functions, imports, sizes, frames, and whether it is accepted as a PVF.
     Inspect(InspectArgs),
     /// Rewrite a module so that any engine enforces the rules of stack and gas.
     Instrument(InstrumentArgs),
@@ -101,6 +101,8 @@ pub struct ValidateArgs {
 /// Arguments of `prepare`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
+What a node turns down when it prechecks code is rejected, with the number of the rule: the exit code is 1.
+
 Example:
   pvf prepare parachain.wasm -o parachain.artifact && pvf execute parachain.artifact candidate.params")]
 pub struct PrepareArgs {
@@ -111,6 +113,8 @@ pub struct PrepareArgs {
     pub output: PathBuf,
     #[command(flatten)]
     pub target: TargetArgs,
+    #[command(flatten)]
+    pub functions: FunctionsArgs,
     #[command(flatten)]
     pub executor: ExecutorArgs,
 }

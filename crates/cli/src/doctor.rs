@@ -10,8 +10,8 @@ use crate::output::Output;
 use anstyle::AnsiColor;
 use pvf_executor::artifact::ExportKind;
 use pvf_executor::{
-    CallError, ExecutionParameters, Features, Instance, Linker, Module, PrepareOptions, Target,
-    TrapKind, Value, prepare,
+    CallError, CompileOptions, ExecutionParameters, Features, Instance, Linker, Module, Target,
+    TrapKind, Value, compile,
 };
 use pvf_worker::security::{self, Role};
 use serde::Serialize;
@@ -170,8 +170,8 @@ const MODULE: &[u8] = b"\0asm\x01\0\0\0\x01\x05\x01\x60\0\x01\x7f\x03\x03\x02\0\
     \x07\x0e\x02\x03run\0\0\x04trap\0\x01\x0a\x0e\x02\x04\0\x41\x07\x0b\x07\0\x41\x7f\x28\x02\0\x0b";
 
 fn instance() -> Result<Instance<()>, String> {
-    let options = PrepareOptions::new(Features::POLKADOT);
-    let artifact = prepare(MODULE, &options).map_err(|error| error.to_string())?;
+    let options = CompileOptions::new(Features::POLKADOT);
+    let artifact = compile(MODULE, &options).map_err(|error| error.to_string())?;
     let module = Module::new(artifact).map_err(|error| error.to_string())?;
     let parameters = ExecutionParameters::WASM;
     Instance::new(&module, &Linker::new(), &parameters, ()).map_err(|error| error.to_string())

@@ -7,144 +7,136 @@ use crate::outcome::Measured;
 use crate::perf::{self, PerfKind};
 use crate::progress::Progress;
 use pvf_executor::{
-    Artifact, Code, CodeError, DecompressError, Execution, Features, Limits, LoadError, Metering,
-    Module, PrepareOptions, RejectionStage, Target, prepare, read_code,
+    Artifact, Blob, CompileOptions, LoadError, Module, NotPrepared, Purpose, Rejection, Rules,
+    prepare, read_blob,
 };
-use std::num::NonZeroUsize;
+use std::borrow::Cow;
 use std::path::Path;
 
-/// A module as bytes, or why the blob is turned down.
-pub type CodeOrReason = Result<Code, String>;
-
-/// What is asked of the compiler.
-#[derive(Clone, Debug)]
-pub struct Compilation {
-    /// The accepted language.
-    pub features: Features,
-    /// The instruction set.
-    pub target: Target,
-    /// The meters that code drives.
-    pub metering: Metering,
-    /// Threads that compile.
-    pub threads: NonZeroUsize,
+/// What a module is prepared for.
+#[derive(Clone, Copy, Debug)]
+pub enum For {
+    /// To call its exports.
+    Calls,
+    /// To judge candidates.
+    Candidates {
+        /// Whether the elliptic-curve host functions exist.
+        ecc_rfc163: bool,
+    },
 }
 
-/// A compiled module, or why it was turned down.
+/// A blob that was prepared.
 pub struct Compiled {
-    /// The artifact, or why there is none.
-    pub artifact: Result<Artifact, String>,
-    /// Time and sizes so far.
-    pub measured: Measured,
-    /// What it was made from, if it was read from a file.
-    pub wasm: Option<Vec<u8>>,
-}
-
-/// A module that can be instantiated, or why it was turned down.
-pub struct Prepared {
-    /// The module, or why there is none.
-    pub module: Result<Module, Execution>,
+    /// The artifact.
+    pub artifact: Artifact,
+    /// The module that it was made from.
+    pub wasm: Vec<u8>,
     /// Time and sizes so far.
     pub measured: Measured,
 }
 
-/// Reads the code of a PVF. What a network would take for a bad blob is turned down; what
-/// only a person can have named wrongly is an error.
-pub fn read_code_file(path: &Path) -> Result<CodeOrReason, Failure> {
-    let bytes = input::read(path)?;
-    match read_code(&bytes, Limits::DEFAULT.module_bytes as usize) {
-        Ok(code) => Ok(Ok(code)),
-        Err(CodeError::Decompress(DecompressError::OutOfMemory)) => Err(Failure::Host(
-            "out of memory while decompressing the code".into(),
-        )),
-        Err(
-            error @ (CodeError::Unrecognised
-            | CodeError::Decompress(_)
-            | CodeError::TooLarge { .. }),
-        ) => Ok(Err(error.to_string())),
-        Err(error) => Err(Failure::Input {
-            name: input::name(path),
-            reason: error.to_string(),
-        }),
+/// A module that can be instantiated.
+pub struct Loaded {
+    /// The module.
+    pub module: Module,
+    /// Time and sizes so far.
+    pub measured: Measured,
+}
+
+/// Why there is nothing to go on with.
+pub enum Stop {
+    /// The module is turned down, which is an outcome. It took so long to find out.
+    Rejected(Rejection, Measured),
+    /// The command cannot do its work.
+    Failed(Failure),
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
     }
 }
 
-/// The same for the library.
-pub fn options(compilation: &Compilation) -> PrepareOptions {
-    PrepareOptions {
-        target: compilation.target,
-        metering: compilation.metering.clone(),
-        threads: compilation.threads,
-        ..PrepareOptions::new(compilation.features)
-    }
-}
-
-/// Compiles a module.
-pub fn compile_wasm(wasm: &[u8], compilation: &Compilation) -> Result<Compiled, Failure> {
-    let options = options(compilation);
-    let (artifact, took) = timed(|| prepare(wasm, &options))?;
-    let artifact = match artifact {
-        Ok(artifact) => Ok(artifact),
-        Err(error) => Err(Failure::refusal(error)?.to_string()),
+/// Reads the blob in a file. Whatever may be on chain is a blob; only a text or a chain specification that cannot be read is an error.
+pub fn read_blob_file(path: &Path) -> Result<Blob<'static>, Failure> {
+    let file = input::read(path)?;
+    let blob = read_blob(&file).map_err(|error| Failure::Input {
+        name: input::name(path),
+        reason: error.to_string(),
+    })?;
+    let kind = blob.kind;
+    let bytes = match blob.bytes {
+        Cow::Owned(bytes) => Some(bytes),
+        Cow::Borrowed(_) => None,
     };
-    Ok(Compiled {
-        measured: Measured {
-            prepare_ns: took.wall_ns,
-            wasm_bytes: wasm.len() as u64,
-            code_bytes: artifact.as_ref().map_or(0, |it| it.code.len() as u64),
-            target: compilation.target.name(),
-            ..Measured::default()
-        },
-        artifact,
-        wasm: None,
+    Ok(Blob {
+        bytes: Cow::Owned(bytes.unwrap_or(file)),
+        kind,
     })
 }
 
-/// Reads and compiles.
-pub fn compile_file(path: &Path, compilation: &Compilation) -> Result<Compiled, Failure> {
-    let _progress = Progress::start(&format!("compiling {}", input::name(path)));
-    match read_code_file(path)? {
-        Ok(code) => {
-            let compiled = compile_wasm(&code.wasm, compilation)?;
-            Ok(Compiled {
-                wasm: Some(code.wasm),
-                ..compiled
-            })
-        }
-        Err(reason) => Ok(Compiled {
-            artifact: Err(reason),
+/// Prepares a blob.
+pub fn prepare_blob(
+    blob: &[u8],
+    options: &CompileOptions,
+    what_for: For,
+) -> Result<Compiled, Stop> {
+    let functions = match what_for {
+        For::Calls => None,
+        For::Candidates { ecc_rfc163 } => Some(pvf_host::function_types(ecc_rfc163)),
+    };
+    let purpose = functions.as_ref().map_or(Purpose::Plain, Purpose::Precheck);
+    let rules = Rules::new(options.clone(), purpose);
+    let (prepared, took) = timed(|| prepare(blob, &rules))?;
+    let measured = Measured {
+        prepare_ns: took.wall_ns,
+        target: options.target.name(),
+        ..Measured::default()
+    };
+    match prepared {
+        Ok(prepared) => Ok(Compiled {
             measured: Measured {
-                target: compilation.target.name(),
-                ..Measured::default()
+                wasm_bytes: prepared.wasm.len() as u64,
+                code_bytes: prepared.artifact.code.len() as u64,
+                ..measured
             },
-            wasm: None,
+            artifact: prepared.artifact,
+            wasm: prepared.wasm.into_owned(),
         }),
+        Err(NotPrepared::Rejected(rejection)) => Err(Stop::Rejected(rejection, measured)),
+        Err(NotPrepared::Failed(failure)) => Err(Failure::Host(failure.to_string()).into()),
     }
 }
 
-/// Reads, compiles and makes executable, for this machine.
+/// Reads and prepares.
 pub fn prepare_file(
     path: &Path,
-    compilation: &Compilation,
+    options: &CompileOptions,
+    what_for: For,
+) -> Result<Compiled, Stop> {
+    let _progress = Progress::start(&format!("compiling {}", input::name(path)));
+    prepare_blob(&read_blob_file(path)?.bytes, options, what_for)
+}
+
+/// Reads, prepares and makes executable, for this machine.
+pub fn load_file(
+    path: &Path,
+    options: &CompileOptions,
+    what_for: For,
     perf: Option<PerfKind>,
-) -> Result<Prepared, Failure> {
+) -> Result<Loaded, Stop> {
     let Compiled {
         artifact,
         mut measured,
         wasm,
-    } = compile_file(path, compilation)?;
-    let module = match artifact {
-        Err(reason) => Err(Execution::rejected(RejectionStage::Prepare, reason)),
-        Ok(artifact) => {
-            let (module, took) = timed(|| Module::new(artifact))?;
-            measured.prepare_ns += took.wall_ns;
-            let module = module.map_err(|error| Failure::Host(error.to_string()))?;
-            if let Some(kind) = perf {
-                perf::tell(kind, &module, wasm.as_deref())?;
-            }
-            Ok(module)
-        }
-    };
-    Ok(Prepared { module, measured })
+    } = prepare_file(path, options, what_for)?;
+    let (module, took) = timed(|| Module::new(artifact))?;
+    measured.prepare_ns += took.wall_ns;
+    let module = module.map_err(|error| Failure::Host(error.to_string()))?;
+    if let Some(kind) = perf {
+        perf::tell(kind, &module, Some(&wasm))?;
+    }
+    Ok(Loaded { module, measured })
 }
 
 /// Why an artifact from a file is not executable here.

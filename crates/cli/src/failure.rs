@@ -1,7 +1,6 @@
 //! What keeps a command from doing its work. An invalid candidate or a rejected module is
 //! none of it: that is an outcome.
 
-use pvf_executor::{CompileError, Refusal};
 use std::io;
 
 /// Why a command could not do its work.
@@ -35,13 +34,6 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// Why a module is turned down, which is an outcome; a failure of the compiler is one of the host.
-    pub fn refusal(error: CompileError) -> Result<Refusal, Self> {
-        error
-            .refusal()
-            .map_err(|failure| Self::Host(failure.to_string()))
-    }
-
     /// The exit code of the process.
     pub fn exit_code(&self) -> u8 {
         match self {

@@ -1,17 +1,12 @@
 //! Reads the files named on the command line.
 
 use crate::failure::Failure;
-use pvf_executor::{DecompressError, decompress_zstd};
+use pvf_executor::DecompressError;
+use pvf_host::candidate;
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
-
-/// First bytes of a zstd frame.
-const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
-
-/// The largest candidate that is read, after decompression. Polkadot's largest proof of
-/// validity has 16 MiB; there is room for what tests do.
-const MAX_CANDIDATE_BYTES: usize = 256 << 20;
 
 /// The largest other file that is read: chain specifications hold the code in hexadecimal.
 const MAX_FILE_BYTES: u64 = 1 << 30;
@@ -48,19 +43,18 @@ pub fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     bytes.map_err(|error| unreadable(path, &error))
 }
 
-/// Reads a candidate, decompressed if it is a zstd frame.
+/// Reads a candidate, decompressed if it is compressed with zstd.
 pub fn read_candidate(path: &Path) -> Result<Vec<u8>, Failure> {
     let bytes = read(path)?;
-    if !bytes.starts_with(&ZSTD_MAGIC) {
-        return Ok(bytes);
-    }
-    decompress_zstd(&bytes, MAX_CANDIDATE_BYTES).map_err(|error| match error {
-        DecompressError::OutOfMemory => Failure::Host(error.to_string()),
-        error => Failure::Input {
+    match candidate::read(&bytes) {
+        Ok(Cow::Owned(candidate)) => Ok(candidate),
+        Ok(Cow::Borrowed(_)) => Ok(bytes),
+        Err(error @ DecompressError::OutOfMemory) => Err(Failure::Host(error.to_string())),
+        Err(error) => Err(Failure::Input {
             name: name(path),
             reason: error.to_string(),
-        },
-    })
+        }),
+    }
 }
 
 fn read_bounded(input: impl Read, limit: u64) -> io::Result<Vec<u8>> {

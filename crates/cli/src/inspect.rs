@@ -2,16 +2,18 @@
 
 use crate::Verdict;
 use crate::args::{InspectArgs, Meter};
-use crate::engine::{Compilation, compile_wasm, read_code_file};
+use crate::engine::{Compiled, For, Stop, prepare_blob, read_blob_file};
 use crate::failure::Failure;
 use crate::input;
 use crate::names::Names;
-use crate::outcome::printable;
+use crate::outcome::{self, RejectionJson, printable};
 use crate::output::{Output, size};
 use crate::page;
 use crate::progress::Progress;
 use pvf_executor::artifact::{FuncType, GlobalType, Import, ImportKind};
-use pvf_executor::{Artifact, Code, CodeKind, Costs, Metering, ModuleInfo, Profile};
+use pvf_executor::{
+    Blob, CodeKind, CompileOptions, Costs, Limits, Metering, ModuleInfo, Profile, Rejection,
+};
 use pvf_metering::{FunctionCharges, function_charges};
 use pvf_wast::type_name;
 use serde::Serialize;
@@ -20,6 +22,10 @@ use std::sync::Arc;
 
 #[derive(Serialize)]
 struct InspectJson {
+    /// Whether it can be prepared as a validation function: what `pvf prepare` with the same flags says.
+    accepted: bool,
+    /// Why not.
+    rejection: Option<RejectionJson>,
     kind: &'static str,
     compressed_bytes: Option<usize>,
     wasm_bytes: u64,
@@ -107,28 +113,58 @@ struct TotalsJson {
 /// Compiles the module and prints what it is.
 pub fn inspect(args: &InspectArgs, output: &Output) -> Result<Verdict, Failure> {
     let costs = args.schedule.costs()?.unwrap_or_default();
-    let compilation = Compilation {
-        features: args.language.features(Profile::Wasm),
+    let options = CompileOptions {
         target: args.target.resolve()?,
         metering: metering(args, &costs),
         threads: args.compile.threads(),
+        ..CompileOptions::new(args.language.features(Profile::Wasm))
     };
     let progress = Progress::start(&format!("compiling {}", input::name(&args.code)));
-    let (code, artifact) = match read_code_file(&args.code)? {
-        Err(reason) => return rejected(reason, output),
-        Ok(code) => match compile_wasm(&code.wasm, &compilation)?.artifact {
-            Err(reason) => return rejected(reason, output),
-            Ok(artifact) => (code, artifact),
-        },
+    let blob = read_blob_file(&args.code)?;
+    let as_pvf = pvf_options(args, &options);
+    let (accepted, rejection) = match prepare_blob(&blob.bytes, &as_pvf, args.host.candidates()) {
+        Ok(compiled) => (Some(compiled), None),
+        Err(Stop::Rejected(rejection, _)) => (None, Some(rejection)),
+        Err(Stop::Failed(failure)) => return Err(failure),
+    };
+    // The wider language shows more, but the network accepts some modules that it does not.
+    let (compiled, options) = match (prepare_blob(&blob.bytes, &options, For::Calls), accepted) {
+        (Ok(compiled), _) => (compiled, options),
+        (Err(Stop::Failed(failure)), _) => return Err(failure),
+        (Err(Stop::Rejected(..)), Some(compiled)) => (compiled, as_pvf),
+        (Err(Stop::Rejected(wider, _)), None) => {
+            return rejected(&rejection.unwrap_or(wider), output);
+        }
     };
     if let Some(path) = &args.html {
         let title = input::name(&args.code);
-        page::write(path, &title, &code.wasm, &compilation, &costs)?;
+        page::write(path, &title, &compiled.wasm, &options, &costs)?;
     }
     drop(progress);
-    let json = describe(args, &code, &artifact, &costs);
-    output.result(&json, |out| text(out, &json, args.functions))?;
+    let json = describe(args, &blob, &compiled, rejection.as_ref(), &costs);
+    output.result(&json, |out| {
+        match &rejection {
+            None => writeln!(out, "as a PVF   accepted")?,
+            Some(rejection) => {
+                write!(out, "as a PVF   ")?;
+                outcome::rejected(out, rejection)?;
+            }
+        }
+        text(out, &json, args.functions)
+    })?;
     Ok(Verdict::Fine)
+}
+
+/// How a validation function is compiled: the language and meters that `pvf prepare` takes for the same flags.
+fn pvf_options(args: &InspectArgs, options: &CompileOptions) -> CompileOptions {
+    let profile = args.language.profile(Profile::Polkadot);
+    let features = args.language.features(Profile::Polkadot);
+    CompileOptions {
+        features,
+        limits: Limits::of(features),
+        metering: profile.compile_options().metering,
+        ..options.clone()
+    }
 }
 
 fn metering(args: &InspectArgs, costs: &Costs) -> Metering {
@@ -139,26 +175,23 @@ fn metering(args: &InspectArgs, costs: &Costs) -> Metering {
     }
 }
 
-#[derive(Serialize)]
-struct RejectedJson {
-    outcome: &'static str,
-    reason: String,
-}
-
-fn rejected(reason: String, output: &Output) -> Result<Verdict, Failure> {
-    let json = RejectedJson {
-        outcome: "rejected",
-        reason,
-    };
-    output.result(&json, |out| {
-        writeln!(out, "rejected: {}", printable(&json.reason))
+fn rejected(rejection: &Rejection, output: &Output) -> Result<Verdict, Failure> {
+    output.result(&RejectionJson::new(rejection), |out| {
+        outcome::rejected(out, rejection)
     })?;
     Ok(Verdict::NotFine)
 }
 
-fn describe(args: &InspectArgs, code: &Code, artifact: &Artifact, costs: &Costs) -> InspectJson {
+fn describe(
+    args: &InspectArgs,
+    blob: &Blob<'_>,
+    compiled: &Compiled,
+    rejection: Option<&Rejection>,
+    costs: &Costs,
+) -> InspectJson {
+    let Compiled { artifact, wasm, .. } = compiled;
     let module = &artifact.module;
-    let mut functions = describe_functions(code, module, costs);
+    let mut functions = describe_functions(wasm, module, costs);
     let totals = totals(&functions);
     let mut deepest: Vec<usize> = (0..functions.len()).collect();
     deepest.sort_by_key(|&at| (u32::MAX - functions[at].frame_bytes, at));
@@ -168,14 +201,16 @@ fn describe(args: &InspectArgs, code: &Code, artifact: &Artifact, costs: &Costs)
         functions = deepest.iter().map(|&at| functions[at].clone()).collect();
     }
     InspectJson {
-        kind: match code.kind {
+        accepted: rejection.is_none(),
+        rejection: rejection.map(RejectionJson::new),
+        kind: match blob.kind {
             CodeKind::Wasm => "wasm",
             CodeKind::Text => "text",
             CodeKind::Compressed => "compressed",
             CodeKind::ChainSpec => "chain-spec",
         },
-        compressed_bytes: code.compressed_bytes,
-        wasm_bytes: code.wasm.len() as u64,
+        compressed_bytes: blob.compressed_bytes(),
+        wasm_bytes: wasm.len() as u64,
         code_bytes: artifact.code.len(),
         data_bytes: artifact.data.len(),
         target: module.target.name(),
@@ -185,7 +220,7 @@ fn describe(args: &InspectArgs, code: &Code, artifact: &Artifact, costs: &Costs)
         imports: module
             .imports
             .iter()
-            .map(|import| describe_import(module, import, args.host.ecc_rfc163))
+            .map(|import| describe_import(module, import, args.host.functions.ecc_rfc163))
             .collect(),
         exports: describe_exports(module),
         memory: module.memory.map(|memory| LimitsJson {
@@ -289,9 +324,9 @@ fn charges(wasm: &[u8], costs: &Costs) -> Vec<ChargesJson> {
 }
 
 /// All defined functions.
-fn describe_functions(code: &Code, module: &ModuleInfo, costs: &Costs) -> Vec<FunctionJson> {
-    let mut charges = charges(&code.wasm, costs).into_iter();
-    let names = Names::of(module, Some(&code.wasm));
+fn describe_functions(wasm: &[u8], module: &ModuleInfo, costs: &Costs) -> Vec<FunctionJson> {
+    let mut charges = charges(wasm, costs).into_iter();
+    let names = Names::of(module, Some(wasm));
     (0..)
         .zip(&module.functions)
         .skip(module.imported_functions as usize)

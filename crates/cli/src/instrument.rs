@@ -2,14 +2,13 @@
 
 use crate::Verdict;
 use crate::args::InstrumentArgs;
-use crate::engine::{Compilation, compile_wasm, read_code_file};
+use crate::engine::{For, Stop, prepare_blob, read_blob_file};
 use crate::failure::Failure;
 use crate::outcome::printable;
 use crate::output::{Output, size};
-use pvf_executor::{Metering, Profile, Target};
+use pvf_executor::{CompileOptions, Metering, Profile, RuleId};
 use pvf_instrument::{GasLimit, InstrumentOptions, instrument as rewrite};
 use serde::Serialize;
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 #[derive(Serialize)]
@@ -22,6 +21,8 @@ struct InstrumentJson {
     gas_limit: Option<u64>,
     outcome: Option<&'static str>,
     reason: Option<String>,
+    /// Where the module itself is turned down; there is none for what cannot be instrumented for other reasons.
+    rule: Option<RuleId>,
 }
 
 /// Rewrites a module, writes it, prints what it enforces.
@@ -36,13 +37,16 @@ pub fn instrument(args: &InstrumentArgs, output: &Output) -> Result<Verdict, Fai
         gas_limit: options.gas.as_ref().map(|gas| gas.limit),
         outcome: None,
         reason: None,
+        rule: None,
     };
-    let instrumented = match read_code_file(&args.code)? {
-        Ok(code) => {
-            json.wasm_bytes = code.wasm.len() as u64;
-            checked(&code.wasm, &options)?
+    let blob = read_blob_file(&args.code)?;
+    let instrumented = match prepare_blob(&blob.bytes, &compile_options(&options), For::Calls) {
+        Ok(compiled) => {
+            json.wasm_bytes = compiled.wasm.len() as u64;
+            rewrite(&compiled.wasm, &options).map_err(|error| (None, error.to_string()))
         }
-        Err(reason) => Err(reason),
+        Err(Stop::Rejected(rejection, _)) => Err((Some(rejection.rule), rejection.reason())),
+        Err(Stop::Failed(failure)) => return Err(failure),
     };
     match instrumented {
         Ok(wasm) => {
@@ -56,31 +60,26 @@ pub fn instrument(args: &InstrumentArgs, output: &Output) -> Result<Verdict, Fai
             text(&json, output)?;
             Ok(Verdict::Fine)
         }
-        Err(reason) => {
+        Err((rule, reason)) => {
             json.outcome = Some("rejected");
             json.reason = Some(reason);
+            json.rule = rule;
             text(&json, output)?;
             Ok(Verdict::NotFine)
         }
     }
 }
 
-/// The new module, or why there is none: what our engine turns down, and what would become too large.
-fn checked(wasm: &[u8], options: &InstrumentOptions) -> Result<Result<Vec<u8>, String>, Failure> {
+/// How our engine would compile a module with the same meters: what it turns down is not instrumented.
+fn compile_options(options: &InstrumentOptions) -> CompileOptions {
     let gas = options.gas.as_ref();
-    let compilation = Compilation {
-        features: options.features,
-        target: Target::HOST,
+    CompileOptions {
         metering: Metering {
             logical_stack: options.stack_logical_max.is_some(),
             gas: gas.map(|gas| Arc::new(gas.costs.clone())),
         },
-        threads: NonZeroUsize::MIN,
-    };
-    Ok(match compile_wasm(wasm, &compilation)?.artifact {
-        Ok(_) => rewrite(wasm, options).map_err(|error| error.to_string()),
-        Err(reason) => Err(reason),
-    })
+        ..CompileOptions::new(options.features)
+    }
 }
 
 fn options(args: &InstrumentArgs) -> Result<InstrumentOptions, Failure> {
@@ -101,7 +100,8 @@ fn options(args: &InstrumentArgs) -> Result<InstrumentOptions, Failure> {
 fn text(json: &InstrumentJson, output: &Output) -> Result<(), Failure> {
     output.result(json, |out| {
         if let Some(reason) = &json.reason {
-            return writeln!(out, "rejected: {}", printable(reason));
+            let rule = json.rule.map_or(String::new(), |rule| format!("{rule}: "));
+            return writeln!(out, "rejected: {rule}{}", printable(reason));
         }
         writeln!(out, "{}", json.output.as_deref().unwrap_or_default())?;
         let (before, after) = (json.wasm_bytes, json.instrumented_bytes.unwrap_or(0));

@@ -3,22 +3,23 @@
 use crate::Verdict;
 use crate::args::MeasureArgs;
 use crate::clock::{Took, peak_rss_kib, timed};
-use crate::engine::{Compilation, compile_wasm, read_code_file};
+use crate::engine::{Compiled, For, Stop, prepare_blob, read_blob_file};
 use crate::failure::Failure;
 use crate::input;
 use crate::outcome;
 use crate::output::{Output, duration, hex, size};
 use crate::perf;
-use crate::plain::Plain;
+use crate::plain::{NoInstance, Plain};
 use crate::progress::Progress;
 use crate::run::find_function;
 use crate::validate::host_parameters;
 use pvf_executor::{
-    Artifact, Execution, ExecutionParameters, Module, Outcome, Profile, RejectionStage, Target,
-    Value,
+    Artifact, CompileOptions, Execution, ExecutionParameters, Module, Outcome, Profile, RuleId,
+    Target, Value,
 };
 use pvf_host::Pvf;
 use serde::Serialize;
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 /// What is printed. Times in nanoseconds; those that end in `cpu_ns` of all processors.
@@ -39,6 +40,7 @@ struct MeasureJson {
     peak_rss_kib: u64,
     outcome: Option<&'static str>,
     reason: Option<String>,
+    rule: Option<RuleId>,
 }
 
 /// Measures and prints.
@@ -47,7 +49,7 @@ pub fn measure(args: &MeasureArgs, output: &Output) -> Result<Verdict, Failure> 
         Some(_) => Profile::Polkadot,
         None => Profile::Wasm,
     };
-    let (compilation, parameters) = args.executor.resolve(profile, Target::HOST)?;
+    let (options, parameters) = args.executor.resolve(profile, Target::HOST)?;
     let paths = std::iter::once(&args.code).chain(&args.params);
     input::at_most_one_stdin(&paths.map(AsRef::as_ref).collect::<Vec<_>>())?;
     let candidate = match &args.params {
@@ -56,18 +58,11 @@ pub fn measure(args: &MeasureArgs, output: &Output) -> Result<Verdict, Failure> 
     };
     let progress = Progress::start(&format!("measuring {}", input::name(&args.code)));
     let mut json = MeasureJson::default();
-    let verdict = match compile(args, &compilation, &mut json)? {
-        Ok(compiled) => execute(
-            args,
-            &compiled,
-            &parameters,
-            candidate.as_deref(),
-            &mut json,
-        )?,
-        Err(reason) => {
-            let rejected = Execution::rejected(RejectionStage::Prepare, reason);
-            json.note(&rejected)
-        }
+    let candidate = candidate.as_deref();
+    let verdict = match compile(args, &options, &mut json) {
+        Ok(subject) => execute(args, &subject, &parameters, candidate, &mut json)?,
+        Err(Stop::Rejected(rejection, _)) => json.note(&Execution::rejected(rejection)),
+        Err(Stop::Failed(failure)) => return Err(failure),
     };
     json.peak_rss_kib = peak_rss_kib()?;
     drop(progress);
@@ -76,27 +71,25 @@ pub fn measure(args: &MeasureArgs, output: &Output) -> Result<Verdict, Failure> 
 }
 
 /// A module, and what it was made from.
-struct Compiled {
+struct Subject {
     artifact: Artifact,
     module: Module,
 }
 
 fn compile(
     args: &MeasureArgs,
-    compilation: &Compilation,
+    options: &CompileOptions,
     json: &mut MeasureJson,
-) -> Result<Result<Compiled, String>, Failure> {
-    let wasm = match read_code_file(&args.code)? {
-        Ok(code) => code.wasm,
-        Err(reason) => return Ok(Err(reason)),
+) -> Result<Subject, Stop> {
+    let blob = read_blob_file(&args.code)?;
+    let what_for = match args.params {
+        Some(_) => args.host.candidates(),
+        None => For::Calls,
     };
-    let (compiled, took) = timed(|| compile_wasm(&wasm, compilation))?;
+    let (compiled, took) = timed(|| prepare_blob(&blob.bytes, options, what_for))?;
     json.compile_ns = took.wall_ns;
     json.compile_cpu_ns = took.cpu_ns;
-    let artifact = match compiled?.artifact {
-        Ok(artifact) => artifact,
-        Err(reason) => return Ok(Err(reason)),
-    };
+    let Compiled { artifact, wasm, .. } = compiled?;
     json.code_size = artifact.code.len() as u64;
     json.artifact_size = artifact.to_bytes().len() as u64;
     let copy = artifact.clone();
@@ -107,12 +100,12 @@ fn compile(
     if let Some(kind) = args.perf.perf {
         perf::tell(kind, &module, Some(&wasm))?;
     }
-    Ok(Ok(Compiled { artifact, module }))
+    Ok(Subject { artifact, module })
 }
 
 fn execute(
     args: &MeasureArgs,
-    Compiled { artifact, module }: &Compiled,
+    Subject { artifact, module }: &Subject,
     parameters: &ExecutionParameters,
     candidate: Option<&[u8]>,
     json: &mut MeasureJson,
@@ -127,11 +120,14 @@ fn execute(
         let module = module.map_err(|error| Failure::Host(error.to_string()))?;
         let (made, took) = timed(|| Plain::new(&module, parameters))?;
         json.instantiate_ns.push(took.wall_ns);
-        match made? {
+        match made {
             Ok(made) => instance = Some(made),
-            Err(rejected) if candidate.is_none() => return Ok(json.note(&rejected)),
+            Err(NoInstance::Failed(failure)) => return Err(failure),
+            Err(NoInstance::Rejected(rejection)) if candidate.is_none() => {
+                return Ok(json.note(&Execution::rejected(rejection)));
+            }
             // The environment of a PVF may judge differently.
-            Err(_) => break,
+            Err(NoInstance::Rejected(_)) => break,
         }
     }
     match candidate {
@@ -170,9 +166,12 @@ fn execute_exports(
 ) -> Result<Verdict, Failure> {
     let mut instance = match instance {
         Some(instance) => instance,
-        None => match Plain::new(module, parameters)? {
+        None => match Plain::new(module, parameters) {
             Ok(instance) => instance,
-            Err(rejected) => return Ok(json.note(&rejected)),
+            Err(NoInstance::Failed(failure)) => return Err(failure),
+            Err(NoInstance::Rejected(rejection)) => {
+                return Ok(json.note(&Execution::rejected(rejection)));
+            }
         },
     };
     let info = module.info();
@@ -216,8 +215,9 @@ impl MeasureJson {
     /// Takes over an outcome; the digest of the first one stays.
     fn note(&mut self, execution: &Execution) -> Verdict {
         self.outcome = Some(outcome::name(&execution.outcome));
-        self.reason = outcome::reason(&execution.outcome).map(str::to_owned);
-        if !matches!(execution.outcome, Outcome::Rejected { .. }) {
+        self.reason = outcome::reason(&execution.outcome).map(Cow::into_owned);
+        self.rule = outcome::rule(&execution.outcome);
+        if !matches!(execution.outcome, Outcome::Rejected(_)) {
             self.outcome_digest
                 .get_or_insert_with(|| hex(&execution.digest()));
         }
@@ -245,6 +245,9 @@ fn text(out: &mut dyn Write, json: &MeasureJson) -> io::Result<()> {
     }
     if let Some(reason) = &json.reason {
         writeln!(out, "reason       {}", outcome::printable(reason))?;
+    }
+    if let Some(rule) = json.rule {
+        writeln!(out, "rule         {rule}")?;
     }
     if let Some(result) = json.result {
         writeln!(out, "result       {result}")?;

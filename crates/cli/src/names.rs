@@ -70,8 +70,8 @@ mod tests {
 
     fn names(text: &str) -> Names {
         let wasm = wat::parse_str(text).expect("a module");
-        let options = pvf_executor::Profile::Wasm.prepare_options();
-        let artifact = pvf_executor::prepare(&wasm, &options).expect("it compiles");
+        let options = pvf_executor::Profile::Wasm.compile_options();
+        let artifact = pvf_executor::compile(&wasm, &options).expect("it compiles");
         Names::of(&artifact.module, Some(&wasm))
     }
 

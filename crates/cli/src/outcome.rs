@@ -4,8 +4,9 @@ use crate::Verdict;
 use crate::failure::Failure;
 use crate::output::{Output, duration, hex, size};
 use anstyle::{AnsiColor, Style};
-use pvf_executor::{Execution, Outcome, RejectionStage, Trap};
+use pvf_executor::{Execution, Outcome, Rejection, RejectionClass, RuleId, Trap};
 use serde::Serialize;
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 /// What was measured beside the outcome. Nothing of it is deterministic but the sizes.
@@ -40,10 +41,12 @@ struct OutcomeJson<'a> {
     outcome: &'static str,
     result: Option<&'a Shown>,
     trap: Option<&'static str>,
-    reason: Option<&'a str>,
+    reason: Option<Cow<'a, str>>,
     function: Option<u32>,
     offset: Option<u32>,
     stage: Option<&'static str>,
+    class: Option<RejectionClass>,
+    rule: Option<RuleId>,
     gas_used: Option<u64>,
     stack_native_peak: u64,
     stack_logical_peak: Option<u64>,
@@ -55,6 +58,39 @@ struct OutcomeJson<'a> {
     wasm_bytes: u64,
     code_bytes: u64,
     target: &'static str,
+}
+
+/// A rejection where there is no other outcome to print, or nothing. Its names are those of outcomes.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct RejectionJson {
+    outcome: Option<&'static str>,
+    stage: Option<&'static str>,
+    class: Option<RejectionClass>,
+    rule: Option<RuleId>,
+    reason: Option<String>,
+    function: Option<u32>,
+    offset: Option<u32>,
+}
+
+impl RejectionJson {
+    /// The rejection in JSON.
+    pub fn new(rejection: &Rejection) -> Self {
+        Self {
+            outcome: Some("rejected"),
+            stage: Some(rejection.stage().name()),
+            class: Some(rejection.class),
+            rule: Some(rejection.rule),
+            reason: Some(rejection.reason()),
+            function: rejection.place.function,
+            offset: rejection.place.offset,
+        }
+    }
+}
+
+/// A rejection in a line for people.
+pub fn rejected(out: &mut dyn Write, rejection: &Rejection) -> io::Result<()> {
+    let (class, text) = (rejection.class, rejection.to_string());
+    writeln!(out, "rejected: {} ({class})", printable(&text))
 }
 
 /// Prints an outcome. The result of a valid one is shown as bytes, unless `values` says how
@@ -71,14 +107,18 @@ pub fn report(
         _ => None,
     };
     let trap = trap(execution);
+    let rejection = rejection(&execution.outcome);
+    let place = rejection.map(|rejection| rejection.place);
     let json = OutcomeJson {
         outcome: name(&execution.outcome),
         result: shown.as_ref(),
         trap: trap.map(|trap| trap.kind.name()),
         reason: reason(&execution.outcome),
-        function: trap.and_then(|trap| trap.function),
-        offset: trap.and_then(|trap| trap.offset),
-        stage: stage(&execution.outcome),
+        function: trap.map_or(place.and_then(|it| it.function), |trap| trap.function),
+        offset: trap.map_or(place.and_then(|it| it.offset), |trap| trap.offset),
+        stage: rejection.map(|rejection| rejection.stage().name()),
+        class: rejection.map(|rejection| rejection.class),
+        rule: rule(&execution.outcome),
         gas_used: execution.gas_used,
         stack_native_peak: execution.stack.native,
         stack_logical_peak: execution.stack.logical,
@@ -99,7 +139,7 @@ pub fn report(
 pub fn verdict(execution: &Execution) -> Verdict {
     match execution.outcome {
         Outcome::Valid(_) => Verdict::Fine,
-        Outcome::Invalid { .. } | Outcome::Rejected { .. } => Verdict::NotFine,
+        Outcome::Invalid { .. } | Outcome::Rejected(_) => Verdict::NotFine,
     }
 }
 
@@ -108,24 +148,27 @@ pub fn name(outcome: &Outcome) -> &'static str {
     match outcome {
         Outcome::Valid(_) => "valid",
         Outcome::Invalid { .. } => "invalid",
-        Outcome::Rejected { .. } => "rejected",
+        Outcome::Rejected(_) => "rejected",
     }
 }
 
 /// What is wrong, in words.
-pub fn reason(outcome: &Outcome) -> Option<&str> {
+pub fn reason(outcome: &Outcome) -> Option<Cow<'_, str>> {
     match outcome {
         Outcome::Valid(_) => None,
-        Outcome::Invalid { reason, .. } | Outcome::Rejected { reason, .. } => Some(reason),
+        Outcome::Invalid { reason, .. } => Some(Cow::Borrowed(reason)),
+        Outcome::Rejected(rejection) => Some(Cow::Owned(rejection.reason())),
     }
 }
 
-fn stage(outcome: &Outcome) -> Option<&'static str> {
+/// The rule by which a module is turned down.
+pub fn rule(outcome: &Outcome) -> Option<RuleId> {
+    rejection(outcome).map(|rejection| rejection.rule)
+}
+
+fn rejection(outcome: &Outcome) -> Option<&Rejection> {
     match outcome {
-        Outcome::Rejected { stage, .. } => Some(match stage {
-            RejectionStage::Prepare => "prepare",
-            RejectionStage::Construct => "construct",
-        }),
+        Outcome::Rejected(rejection) => Some(rejection),
         _ => None,
     }
 }
@@ -146,7 +189,7 @@ fn text(
     let colour = match execution.outcome {
         Outcome::Valid(_) => AnsiColor::Green,
         Outcome::Invalid { .. } => AnsiColor::Red,
-        Outcome::Rejected { .. } => AnsiColor::Yellow,
+        Outcome::Rejected(_) => AnsiColor::Yellow,
     };
     let bold: Style = colour.on_default().bold();
     writeln!(out, "{bold}{}{bold:#}", name(&execution.outcome))?;
@@ -156,7 +199,12 @@ fn text(
         None => {}
     }
     if let Some(reason) = reason(&execution.outcome) {
-        writeln!(out, "  reason        {}", printable(reason))?;
+        writeln!(out, "  reason        {}", printable(&reason))?;
+    }
+    if let Some(rejection) = rejection(&execution.outcome) {
+        let (stage, class) = (rejection.stage().name(), rejection.class);
+        writeln!(out, "  rule          {}", rejection.rule)?;
+        writeln!(out, "  stage         {stage}, to a node {class}")?;
     }
     writeln!(out, "  digest        {}", hex(&execution.digest()))?;
     writeln!(out, "  native stack  {}", size(execution.stack.native))?;

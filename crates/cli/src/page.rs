@@ -9,7 +9,6 @@
 //! (labels are numbered from 1 in each listing), and how many Wasm lines its Wasm is behind that of the one before,
 //! if not none.
 
-use crate::engine::{Compilation, options};
 use crate::failure::Failure;
 use crate::inspect::function_type;
 use crate::listing::{Function, Lister};
@@ -18,7 +17,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use flate2::Compression;
 use flate2::write::DeflateEncoder;
-use pvf_executor::{Artifact, Costs, prepare_with_code_map};
+use pvf_executor::{Artifact, CompileOptions, Costs, compile_with_code_map};
 use serde::Serialize;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -58,12 +57,12 @@ pub fn write(
     path: &Path,
     title: &str,
     wasm: &[u8],
-    compilation: &Compilation,
+    options: &CompileOptions,
     costs: &Costs,
 ) -> Result<(), Failure> {
     let failed = |reason: String| Failure::Host(format!("the page: {reason}"));
-    let (artifact, map) = prepare_with_code_map(wasm, &options(compilation))
-        .map_err(|error| failed(error.to_string()))?;
+    let (artifact, map) =
+        compile_with_code_map(wasm, options).map_err(|error| failed(error.to_string()))?;
     let mut printed = String::new();
     let lister = Lister::new(wasm, &artifact, &map, costs, &mut printed).map_err(failed)?;
     let names = Names::of(&artifact.module, Some(wasm));

@@ -1,21 +1,30 @@
 //! The executor's parameters as flags: groups that commands flatten, and what they mean.
 
-use crate::engine::Compilation;
+use crate::engine::For;
 use crate::failure::Failure;
 use crate::input;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Args};
-use pvf_executor::{Costs, ExecutionParameters, Features, Metering, Profile, Schedule, Target};
+use pvf_executor::{
+    CompileOptions, Costs, ExecutionParameters, Features, Metering, Profile, Schedule, Target,
+};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// What the environment of a PVF offers.
+/// Which host functions there are.
 #[derive(Debug, Args)]
-pub struct HostArgs {
+pub struct FunctionsArgs {
     /// Offer the elliptic-curve host functions of RFC 163.
     #[arg(long)]
     pub ecc_rfc163: bool,
+}
+
+/// What the environment of a PVF offers.
+#[derive(Debug, Args)]
+pub struct HostArgs {
+    #[command(flatten)]
+    pub functions: FunctionsArgs,
     /// Print what the module logs to the standard error.
     #[arg(long)]
     pub log: bool,
@@ -149,6 +158,22 @@ fn profile() -> impl TypedValueParser<Value = Profile> {
     names.try_map(|name| Profile::from_name(&name).ok_or("unknown profile"))
 }
 
+impl FunctionsArgs {
+    /// To prepare modules that judge candidates in this environment.
+    pub fn candidates(&self) -> For {
+        For::Candidates {
+            ecc_rfc163: self.ecc_rfc163,
+        }
+    }
+}
+
+impl HostArgs {
+    /// As [`FunctionsArgs::candidates`].
+    pub fn candidates(&self) -> For {
+        self.functions.candidates()
+    }
+}
+
 impl LanguageArgs {
     /// The profile asked for.
     pub fn profile(&self, default: Profile) -> Profile {
@@ -200,15 +225,15 @@ impl ExecutorArgs {
         &self,
         default: Profile,
         target: Target,
-    ) -> Result<(Compilation, ExecutionParameters), Failure> {
+    ) -> Result<(CompileOptions, ExecutionParameters), Failure> {
         let profile = self.language.profile(default);
-        let compilation = Compilation {
-            features: self.language.features(default),
+        let options = CompileOptions {
             target,
             metering: self.limits.meters.metering(profile)?,
             threads: self.compile.threads(),
+            ..CompileOptions::new(self.language.features(default))
         };
-        Ok((compilation, self.limits.parameters(profile)))
+        Ok((options, self.limits.parameters(profile)))
     }
 }
 

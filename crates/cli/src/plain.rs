@@ -2,8 +2,8 @@
 
 use crate::failure::Failure;
 use pvf_executor::{
-    CallError, Execution, ExecutionParameters, Instance, InstantiateError, Linker, Module, Outcome,
-    RejectionStage, StackPeaks, Value,
+    CallError, Execution, ExecutionParameters, Instance, Linker, Module, Outcome, Rejection,
+    StackPeaks, Value,
 };
 use pvf_host::Observer;
 
@@ -12,16 +12,18 @@ pub struct Plain {
     instance: Instance<()>,
 }
 
-/// An instance, or why the module was turned down.
-pub type PlainOrRejected = Result<Plain, Execution>;
+/// Why there is no instance.
+pub enum NoInstance {
+    /// The module is turned down, which is an outcome.
+    Rejected(Rejection),
+    /// The command cannot do its work.
+    Failed(Failure),
+}
 
 impl Plain {
     /// Instantiates. An imported memory is the instance's own; imported functions link and trap
     /// when they are called.
-    pub fn new(
-        module: &Module,
-        parameters: &ExecutionParameters,
-    ) -> Result<PlainOrRejected, Failure> {
+    pub fn new(module: &Module, parameters: &ExecutionParameters) -> Result<Self, NoInstance> {
         Self::with_observers(module, parameters, &[])
     }
 
@@ -30,7 +32,7 @@ impl Plain {
         module: &Module,
         parameters: &ExecutionParameters,
         observers: &[Observer],
-    ) -> Result<PlainOrRejected, Failure> {
+    ) -> Result<Self, NoInstance> {
         let mut linker = Linker::new();
         linker.memory_any(None);
         linker.unknown_functions(None);
@@ -38,12 +40,11 @@ impl Plain {
             observer.define(&mut linker);
         }
         match Instance::new(module, &linker, parameters, ()) {
-            Ok(instance) => Ok(Ok(Self { instance })),
-            Err(InstantiateError::Failure(failure)) => Err(Failure::Host(failure.to_string())),
-            Err(error) => Ok(Err(Execution::rejected(
-                RejectionStage::Construct,
-                error.to_string(),
-            ))),
+            Ok(instance) => Ok(Self { instance }),
+            Err(error) => Err(match error.rejection() {
+                Ok(rejection) => NoInstance::Rejected(rejection),
+                Err(failure) => NoInstance::Failed(Failure::Host(failure.to_string())),
+            }),
         }
     }
 

@@ -3,12 +3,13 @@
 use crate::Verdict;
 use crate::args::PrepareArgs;
 use crate::clock::peak_rss_kib;
-use crate::engine::compile_file;
+use crate::engine::{Compiled, Stop, prepare_file};
 use crate::failure::Failure;
-use crate::outcome::printable;
+use crate::outcome::{self, Measured, RejectionJson};
 use crate::output::{Output, duration, hex, size};
 use pvf_executor::{Artifact, Profile, write_artifact};
 use serde::Serialize;
+use std::io::{self, Write};
 
 #[derive(Serialize)]
 struct PrepareJson {
@@ -21,69 +22,74 @@ struct PrepareJson {
     peak_rss_bytes: u64,
     threads: usize,
     target: &'static str,
-    outcome: Option<&'static str>,
-    reason: Option<String>,
+    #[serde(flatten)]
+    rejection: RejectionJson,
 }
 
 /// Compiles, writes the artifact, prints what it is.
 pub fn prepare(args: &PrepareArgs, output: &Output) -> Result<Verdict, Failure> {
-    let (compilation, _) = args
+    let (options, _) = args
         .executor
         .resolve(Profile::Polkadot, args.target.resolve()?)?;
-    let compiled = compile_file(&args.code, &compilation)?;
-    let measured = compiled.measured;
-    let mut json = PrepareJson {
-        artifact: None,
-        artifact_digest: None,
-        wasm_bytes: measured.wasm_bytes,
-        code_bytes: measured.code_bytes,
-        functions: 0,
-        prepare_ns: measured.prepare_ns,
-        peak_rss_bytes: peak_rss_kib()? * 1024,
-        threads: compilation.threads.get(),
-        target: measured.target,
-        outcome: None,
-        reason: None,
+    let what_for = args.functions.candidates();
+    let json = |measured: Measured| -> Result<PrepareJson, Failure> {
+        Ok(PrepareJson {
+            artifact: None,
+            artifact_digest: None,
+            wasm_bytes: measured.wasm_bytes,
+            code_bytes: measured.code_bytes,
+            functions: 0,
+            prepare_ns: measured.prepare_ns,
+            peak_rss_bytes: peak_rss_kib()? * 1024,
+            threads: options.threads.get(),
+            target: measured.target,
+            rejection: RejectionJson::default(),
+        })
     };
-    match compiled.artifact {
-        Ok(artifact) => {
-            json.functions = artifact.module.functions.len();
-            json.artifact_digest = Some(write(args, &artifact)?);
-            json.artifact = Some(args.output.display().to_string());
-            output.result(&json, |out| {
-                let digest = json.artifact_digest.as_deref().unwrap_or_default();
-                writeln!(out, "{}", args.output.display())?;
-                writeln!(out, "  digest     {digest}")?;
-                writeln!(out, "  functions  {}", json.functions)?;
-                writeln!(
-                    out,
-                    "  size       {} of Wasm, {} of {} code",
-                    size(json.wasm_bytes),
-                    size(json.code_bytes),
-                    json.target
-                )?;
-                writeln!(
-                    out,
-                    "  time       {} with {} threads, peak memory {}",
-                    duration(json.prepare_ns),
-                    json.threads,
-                    size(json.peak_rss_bytes)
-                )
-            })?;
+    match prepare_file(&args.code, &options, what_for) {
+        Ok(Compiled {
+            artifact, measured, ..
+        }) => {
+            let json = PrepareJson {
+                functions: artifact.module.functions.len(),
+                artifact_digest: Some(write(args, &artifact)?),
+                artifact: Some(args.output.display().to_string()),
+                ..json(measured)?
+            };
+            output.result(&json, |out| text(out, &json))?;
             Ok(Verdict::Fine)
         }
-        Err(reason) => {
-            json.outcome = Some("rejected");
-            output.result(
-                &PrepareJson {
-                    reason: Some(reason.clone()),
-                    ..json
-                },
-                |out| writeln!(out, "rejected: {}", printable(&reason)),
-            )?;
+        Err(Stop::Rejected(rejection, measured)) => {
+            let json = PrepareJson {
+                rejection: RejectionJson::new(&rejection),
+                ..json(measured)?
+            };
+            output.result(&json, |out| outcome::rejected(out, &rejection))?;
             Ok(Verdict::NotFine)
         }
+        Err(Stop::Failed(failure)) => Err(failure),
     }
+}
+
+fn text(out: &mut dyn Write, json: &PrepareJson) -> io::Result<()> {
+    let shown = |text: &Option<String>| text.clone().unwrap_or_default();
+    writeln!(out, "{}", shown(&json.artifact))?;
+    writeln!(out, "  digest     {}", shown(&json.artifact_digest))?;
+    writeln!(out, "  functions  {}", json.functions)?;
+    writeln!(
+        out,
+        "  size       {} of Wasm, {} of {} code",
+        size(json.wasm_bytes),
+        size(json.code_bytes),
+        json.target
+    )?;
+    writeln!(
+        out,
+        "  time       {} with {} threads, peak memory {}",
+        duration(json.prepare_ns),
+        json.threads,
+        size(json.peak_rss_bytes)
+    )
 }
 
 fn write(args: &PrepareArgs, artifact: &Artifact) -> Result<String, Failure> {

@@ -5,25 +5,26 @@
 
 use crate::Verdict;
 use crate::args::ProfileArgs;
-use crate::engine::{Compilation, compile_wasm, read_code_file};
+use crate::engine::{Compiled, For, Stop, prepare_blob, read_blob_file};
 use crate::failure::Failure;
 use crate::input;
 use crate::names::Names;
 use crate::outcome::{self, Measured};
 use crate::output::{Output, hex};
-use crate::plain::Plain;
+use crate::plain::{NoInstance, Plain};
 use crate::progress::Progress;
 use crate::run::{find_function, parse_arguments};
 use crate::validate::host_parameters;
 use pvf_executor::artifact::ValType;
 use pvf_executor::{
-    Costs, Execution, ExecutionParameters, Metering, Module, Outcome, Profile, RejectionStage,
-    Target, TrapKind, Value,
+    CompileOptions, Costs, Execution, ExecutionParameters, LoadError, Metering, Module, Outcome,
+    Profile, Target, TrapKind, Value,
 };
 use pvf_host::{Observer, Pvf};
 use pvf_instrument::{GasLimit, InstrumentOptions};
 use pvf_profile::{CallTree, ENTER, EXIT, Recorder};
 use serde::Serialize;
+use std::borrow::Cow;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -75,7 +76,7 @@ struct Profiler<'a> {
     args: &'a ProfileArgs,
     job: Job,
     /// With gas.
-    compilation: Compilation,
+    options: CompileOptions,
     parameters: ExecutionParameters,
 }
 
@@ -85,29 +86,33 @@ pub fn profile(args: &ProfileArgs, output: &Output) -> Result<Verdict, Failure> 
         Some(_) => Profile::Wasm,
         None => Profile::Polkadot,
     };
-    let (mut compilation, parameters) = args.executor.resolve(profile, Target::HOST)?;
-    compilation
+    let (mut options, parameters) = args.executor.resolve(profile, Target::HOST)?;
+    options
         .metering
         .gas
         .get_or_insert_with(|| Arc::new(Costs::default()));
     let profiler = Profiler {
         args,
         job: job(args)?,
-        compilation,
+        options,
         parameters,
     };
-    let wasm = match read_code_file(&args.code)? {
-        Ok(code) => code.wasm,
-        Err(reason) => return rejected(output, reason),
-    };
+    let blob = read_blob_file(&args.code)?;
     let progress = Progress::start(&format!("profiling {}", input::name(&args.code)));
-    let module = match profiler.module(&wasm, profiler.compilation.metering.clone())? {
-        Ok(module) => module,
-        Err(reason) => return rejected(output, reason),
+    let what_for = match profiler.job {
+        Job::Candidate(_) => args.host.candidates(),
+        Job::Call(..) => For::Calls,
+    };
+    let (wasm, module) = match prepare_blob(&blob.bytes, &profiler.options, what_for) {
+        Ok(Compiled { artifact, wasm, .. }) => (wasm, Module::new(artifact).map_err(not_placed)?),
+        Err(Stop::Rejected(rejection, _)) => {
+            return rejected(output, &Execution::rejected(rejection));
+        }
+        Err(Stop::Failed(failure)) => return Err(failure),
     };
     let execution = profiler.run(&module, &[], &profiler.parameters)?;
-    if let Outcome::Rejected { reason, .. } = &execution.outcome {
-        return rejected(output, reason.clone());
+    if let Outcome::Rejected(_) = &execution.outcome {
+        return rejected(output, &execution);
     }
     let tree = profiler.tree(&wasm, &module, &execution)?;
     drop(progress);
@@ -130,23 +135,27 @@ fn job(args: &ProfileArgs) -> Result<Job, Failure> {
     }
 }
 
-fn rejected(output: &Output, reason: String) -> Result<Verdict, Failure> {
-    let execution = Execution::rejected(RejectionStage::Prepare, reason);
-    outcome::report(output, &execution, &Measured::default(), None)
+fn rejected(output: &Output, execution: &Execution) -> Result<Verdict, Failure> {
+    outcome::report(output, execution, &Measured::default(), None)
+}
+
+fn not_placed(error: LoadError) -> Failure {
+    Failure::Host(error.to_string())
 }
 
 impl Profiler<'_> {
-    fn module(&self, wasm: &[u8], metering: Metering) -> Result<Result<Module, String>, Failure> {
-        let compilation = Compilation {
-            metering,
-            ..self.compilation.clone()
+    /// The module with hooks. Its meters are part of it.
+    fn watched(&self, hooked: &[u8]) -> Result<Module, Failure> {
+        let options = CompileOptions {
+            metering: Metering::default(),
+            ..self.options.clone()
         };
-        match compile_wasm(wasm, &compilation)?.artifact {
-            Ok(artifact) => match Module::new(artifact) {
-                Ok(module) => Ok(Ok(module)),
-                Err(error) => Err(Failure::Host(error.to_string())),
-            },
-            Err(reason) => Ok(Err(reason)),
+        match prepare_blob(hooked, &options, For::Calls) {
+            Ok(compiled) => Module::new(compiled.artifact).map_err(not_placed),
+            Err(Stop::Rejected(rejection, _)) => Err(Failure::Host(format!(
+                "the profile: with hooks {rejection}"
+            ))),
+            Err(Stop::Failed(failure)) => Err(failure),
         }
     }
 
@@ -167,9 +176,10 @@ impl Profiler<'_> {
                 let function = find_function(module.info(), name)?;
                 let arguments: Vec<Value> =
                     parse_arguments(module.info(), function, name, arguments)?;
-                match Plain::with_observers(module, parameters, observers)? {
+                match Plain::with_observers(module, parameters, observers) {
                     Ok(mut instance) => Ok(instance.call(function, &arguments)?.0),
-                    Err(rejected) => Ok(rejected),
+                    Err(NoInstance::Rejected(rejection)) => Ok(Execution::rejected(rejection)),
+                    Err(NoInstance::Failed(failure)) => Err(failure),
                 }
             }
         }
@@ -186,22 +196,17 @@ impl Profiler<'_> {
         let limit = self.parameters.gas_limit.unwrap_or(u64::MAX);
         let native = self.parameters.stack_native_max;
         let options = InstrumentOptions {
-            features: self.compilation.features,
+            features: self.options.features,
             stack_native_max: Some(native),
             stack_logical_max: self.parameters.stack_logical_max,
-            gas: self
-                .compilation
-                .metering
-                .gas
-                .as_deref()
-                .map(|costs| GasLimit {
-                    costs: costs.clone(),
-                    limit,
-                }),
+            gas: self.options.metering.gas.as_deref().map(|costs| GasLimit {
+                costs: costs.clone(),
+                limit,
+            }),
         };
         let hooked = pvf_profile::instrument(wasm, &options);
         let hooked = hooked.map_err(|error| failed(error.to_string()))?;
-        let watched = self.module(&hooked, Metering::default())?.map_err(failed)?;
+        let watched = self.watched(&hooked)?;
         let recorder = Recorder::new(module.info().functions.len(), limit);
         let wide = ExecutionParameters {
             stack_native_max: native.max(native.saturating_mul(8).min(MOST_STACK)),
@@ -281,7 +286,7 @@ fn report(
     };
     let json = ProfileJson {
         outcome: outcome::name(&execution.outcome),
-        reason: outcome::reason(&execution.outcome).map(str::to_owned),
+        reason: outcome::reason(&execution.outcome).map(Cow::into_owned),
         outcome_digest: hex(&execution.digest()),
         gas_used: execution.gas_used,
         calls: Some(tree.calls()),

@@ -3,24 +3,30 @@
 use crate::Verdict;
 use crate::args::RunArgs;
 use crate::clock::timed;
-use crate::engine::prepare_file;
+use crate::engine::{For, Loaded, Stop, load_file};
 use crate::failure::Failure;
 use crate::outcome;
 use crate::output::Output;
-use crate::plain::Plain;
+use crate::plain::{NoInstance, Plain};
 use crate::progress::Progress;
 use pvf_executor::artifact::ExportKind;
-use pvf_executor::{ModuleInfo, Profile, Target, Value};
+use pvf_executor::{Execution, ModuleInfo, Profile, Target, Value};
 use pvf_wast::{parse_value, show_value, type_name};
 
 /// Calls the function and prints the outcome.
 pub fn run(args: &RunArgs, output: &Output) -> Result<Verdict, Failure> {
-    let (compilation, parameters) = args.executor.resolve(Profile::Wasm, Target::HOST)?;
-    let prepared = prepare_file(&args.code, &compilation, args.perf.perf)?;
-    let mut measured = prepared.measured;
-    let module = match prepared.module {
-        Ok(module) => module,
-        Err(rejected) => return outcome::report(output, &rejected, &measured, None),
+    let (options, parameters) = args.executor.resolve(Profile::Wasm, Target::HOST)?;
+    let loaded = load_file(&args.code, &options, For::Calls, args.perf.perf);
+    let Loaded {
+        module,
+        mut measured,
+    } = match loaded {
+        Ok(loaded) => loaded,
+        Err(Stop::Failed(failure)) => return Err(failure),
+        Err(Stop::Rejected(rejection, measured)) => {
+            let rejected = Execution::rejected(rejection);
+            return outcome::report(output, &rejected, &measured, None);
+        }
     };
     let function = find_function(module.info(), &args.invoke)?;
     let arguments = parse_arguments(module.info(), function, &args.invoke, &args.args)?;
@@ -28,9 +34,13 @@ pub fn run(args: &RunArgs, output: &Output) -> Result<Verdict, Failure> {
     let progress = Progress::start(&format!("running {}", args.invoke));
     let (instance, took) = timed(|| Plain::new(&module, &parameters))?;
     measured.instantiate_ns = took.wall_ns;
-    let mut instance = match instance? {
+    let mut instance = match instance {
         Ok(instance) => instance,
-        Err(rejected) => return outcome::report(output, &rejected, &measured, None),
+        Err(NoInstance::Failed(failure)) => return Err(failure),
+        Err(NoInstance::Rejected(rejection)) => {
+            let rejected = Execution::rejected(rejection);
+            return outcome::report(output, &rejected, &measured, None);
+        }
     };
     let (called, took) = timed(|| instance.call(function, &arguments))?;
     measured.execute_ns = took.wall_ns;

@@ -2,30 +2,32 @@
 
 use crate::Verdict;
 use crate::args::ValidateArgs;
-use crate::engine::prepare_file;
+use crate::engine::{Stop, load_file};
 use crate::failure::Failure;
 use crate::input;
 use crate::outcome::{self, Measured};
 use crate::output::Output;
 use crate::parameters::HostArgs;
 use crate::progress::Progress;
-use pvf_executor::{ExecutionParameters, Module, Profile, Target};
+use pvf_executor::{Execution, ExecutionParameters, Module, Profile, Target};
 use pvf_host::{HostParameters, LogRecord, Pvf};
 use std::io::Write;
 use std::sync::Arc;
 
 /// Prepares, executes, prints the outcome.
 pub fn validate(args: &ValidateArgs, output: &Output) -> Result<Verdict, Failure> {
-    let (compilation, parameters) = args.executor.resolve(Profile::Polkadot, Target::HOST)?;
+    let (options, parameters) = args.executor.resolve(Profile::Polkadot, Target::HOST)?;
     input::at_most_one_stdin(&[&args.code, &args.params])?;
     let candidate = input::read_candidate(&args.params)?;
-    let prepared = prepare_file(&args.code, &compilation, args.perf.perf)?;
-    match prepared.module {
-        Ok(module) => {
+    match load_file(&args.code, &options, args.host.candidates(), args.perf.perf) {
+        Ok(loaded) => {
             let host = host_parameters(&args.host, parameters);
-            judge(module, host, &candidate, prepared.measured, output)
+            judge(loaded.module, host, &candidate, loaded.measured, output)
         }
-        Err(rejected) => outcome::report(output, &rejected, &prepared.measured, None),
+        Err(Stop::Rejected(rejection, measured)) => {
+            outcome::report(output, &Execution::rejected(rejection), &measured, None)
+        }
+        Err(Stop::Failed(failure)) => Err(failure),
     }
 }
 
@@ -51,7 +53,7 @@ pub fn judge(
 pub fn host_parameters(args: &HostArgs, execution: ExecutionParameters) -> HostParameters {
     let print = args.log;
     HostParameters {
-        ecc_rfc163: args.ecc_rfc163,
+        ecc_rfc163: args.functions.ecc_rfc163,
         execution,
         log: Some(Arc::new(move |record| {
             if print {

@@ -3,8 +3,7 @@
 
 use crate::module::features;
 use pvf_assembler::FinishError;
-use pvf_spec::LimitExceeded;
-use std::fmt;
+use pvf_spec::{LimitExceeded, Place, Rejection, RejectionClass, RuleId};
 
 /// Why there is no artifact.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -55,7 +54,7 @@ pub enum InternalError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// The bytes do not follow the binary format.
-    #[error("malformed module: {message} ({})", Place(*function, *offset))]
+    #[error("malformed module: {message} ({})", place(*function, *offset))]
     Malformed {
         /// Index of the function whose body is at fault.
         function: Option<u32>,
@@ -63,24 +62,30 @@ pub enum Refusal {
         offset: u32,
         /// What was expected.
         message: String,
+        /// The rule of the specification that is broken.
+        rule: RuleId,
     },
     /// The module decodes, but the validation rules do not hold.
-    #[error("invalid module: {message} ({})", Place(*function, *offset))]
+    #[error("invalid module: {message} ({})", place(*function, *offset))]
     Invalid {
         /// Index of the function whose body is at fault.
         function: Option<u32>,
         /// Byte offset in the module.
         offset: u32,
-        /// Which rule, in words.
+        /// Which rule of validation, in words.
         message: String,
+        /// The rule of the specification that is broken.
+        rule: RuleId,
     },
     /// The module uses something outside the accepted language.
-    #[error("{feature} is not accepted ({})", Place(*function, *offset))]
+    #[error("{feature} is not accepted ({})", place(*function, *offset))]
     Unsupported {
         /// Name of the proposal; for the switches of
         /// [`Features`](pvf_spec::Features),
         /// [`FeatureSwitch::name`](pvf_spec::FeatureSwitch::name).
         feature: &'static str,
+        /// The rule of the specification that leaves it out.
+        rule: RuleId,
         /// Index of the function whose body is at fault.
         function: Option<u32>,
         /// Byte offset in the module.
@@ -97,7 +102,7 @@ pub enum Refusal {
         error: pvf_metering::MeterError,
     },
     /// A count is above its limit.
-    #[error("{limit} ({})", Place(*function, *offset))]
+    #[error("{limit} ({})", place(*function, *offset))]
     Limit {
         /// Which, and by how much.
         #[source]
@@ -110,6 +115,50 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// What a node calls it.
+    pub fn class(&self) -> RejectionClass {
+        match self {
+            Self::Malformed { .. } | Self::Unsupported { .. } => RejectionClass::Prevalidation,
+            Self::Invalid { .. } | Self::Meter { .. } | Self::Limit { .. } => {
+                RejectionClass::Preparation
+            }
+        }
+    }
+
+    /// The rule of the specification that is broken.
+    pub fn rule(&self) -> RuleId {
+        match self {
+            Self::Malformed { rule, .. }
+            | Self::Invalid { rule, .. }
+            | Self::Unsupported { rule, .. } => *rule,
+            // Gas has a cost for every valid body.
+            Self::Meter { .. } => RuleId::LOGICAL_8,
+            Self::Limit { .. } => RuleId::LIMIT_2,
+        }
+    }
+
+    /// Where it is.
+    pub fn place(&self) -> Place {
+        match *self {
+            Self::Malformed {
+                function, offset, ..
+            }
+            | Self::Invalid {
+                function, offset, ..
+            }
+            | Self::Unsupported {
+                function, offset, ..
+            }
+            | Self::Limit {
+                function, offset, ..
+            } => place(function, offset),
+            Self::Meter { function, .. } => Place {
+                function: Some(function),
+                offset: None,
+            },
+        }
+    }
+
     /// An error of validation, from wasmparser's.
     pub(crate) fn from_wasmparser(error: wasmparser::Error, function: Option<u32>) -> Self {
         let offset = narrow(error.offset());
@@ -119,6 +168,7 @@ impl Refusal {
                 function,
                 offset,
                 message: error.message().to_owned(),
+                rule: features::rule_broken(error.message()),
             },
         }
     }
@@ -132,13 +182,27 @@ impl Refusal {
                 function,
                 offset,
                 message: error.message().to_owned(),
+                rule: features::rule_broken(error.message()),
             },
         }
     }
 
+    /// Something that the rule for its proposal leaves out.
     pub(crate) fn unsupported(feature: &'static str, function: Option<u32>, offset: u32) -> Self {
+        let rule = features::rule_without(feature);
+        Self::left_out(feature, rule, function, offset)
+    }
+
+    /// Something that this rule leaves out.
+    pub(crate) fn left_out(
+        feature: &'static str,
+        rule: RuleId,
+        function: Option<u32>,
+        offset: u32,
+    ) -> Self {
         Self::Unsupported {
             feature,
+            rule,
             function,
             offset,
         }
@@ -153,19 +217,32 @@ impl Refusal {
     }
 }
 
+impl From<Refusal> for Rejection {
+    /// The outcome that the refusal is.
+    fn from(refusal: Refusal) -> Self {
+        Self {
+            class: refusal.class(),
+            rule: refusal.rule(),
+            place: refusal.place(),
+            message: match &refusal {
+                Refusal::Malformed { message, .. } => format!("malformed module: {message}"),
+                Refusal::Invalid { message, .. } => format!("invalid module: {message}"),
+                Refusal::Unsupported { feature, .. } => format!("{feature} is not accepted"),
+                Refusal::Meter { error, .. } => format!("cannot be metered: {error}"),
+                Refusal::Limit { limit, .. } => limit.to_string(),
+            },
+        }
+    }
+}
+
 /// Offsets fit 32 bits, since the size of a module has a limit of 32 bits.
 pub(crate) fn narrow(offset: u64) -> u32 {
     u32::try_from(offset).unwrap_or(u32::MAX)
 }
 
-/// Where in the module, in words.
-struct Place(Option<u32>, u32);
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self(Some(function), offset) => write!(f, "function {function}, offset {offset:#x}"),
-            Self(None, offset) => write!(f, "offset {offset:#x}"),
-        }
+fn place(function: Option<u32>, offset: u32) -> Place {
+    Place {
+        function,
+        offset: Some(offset),
     }
 }

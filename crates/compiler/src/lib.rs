@@ -29,6 +29,6 @@ pub use compile::{
 };
 pub use error::{CompileError, InternalError, Refusal};
 pub use idiom::{LoopIdiomKind, LoopIdioms, loop_idioms};
-pub use module::function_names;
+pub use module::{calls_own_functions, function_names};
 pub use pvf_metering::{Costs, Schedule, ScheduleError};
 pub use target::Target;

@@ -16,6 +16,7 @@
 //! add up to 999,998 at most. Limits raised above wasmparser's bounds do not widen those.
 
 mod bounds;
+mod calls;
 mod convert;
 pub(crate) mod features;
 mod names;
@@ -23,6 +24,7 @@ pub(crate) mod network;
 #[cfg(test)]
 mod tests;
 
+pub use calls::calls_own_functions;
 pub use names::function_names;
 
 use crate::artifact::{
@@ -32,7 +34,7 @@ use crate::artifact::{
 use crate::error::narrow;
 use crate::{CompileError, ModuleInfo, Refusal, Target};
 use network::{NetworkModule, SectionId};
-use pvf_spec::{Features, LimitExceeded, Limits};
+use pvf_spec::{Features, LimitExceeded, Limits, RuleId};
 use std::collections::HashMap;
 use std::collections::hash_map::{Entry, RandomState};
 use std::hash::BuildHasher;
@@ -330,7 +332,7 @@ impl<'a, 'l> ModuleReader<'a, 'l> {
             Payload::ElementSection(section) => self.elements(section),
             Payload::DataCountSection { count, ref range } => {
                 let offset = narrow(range.start);
-                self.require_bulk_memory(offset)?;
+                self.require_bulk_memory(RuleId::LANG_2, offset)?;
                 check(self.limits.data_segments(u64::from(count)), offset)?;
                 invalid(self.validator.data_count_section(count, range))
             }
@@ -345,6 +347,7 @@ impl<'a, 'l> ModuleReader<'a, 'l> {
                 function: None,
                 offset: narrow(range.start),
                 message: format!("malformed section id: {id}"),
+                rule: RuleId::LANG_4,
             }),
             other => invalid(self.validator.payload(&other)).map(drop),
         }
@@ -418,6 +421,7 @@ impl<'a, 'l> ModuleReader<'a, 'l> {
             function: None,
             offset: 0,
             message: "the imported globals shift the global of the stack limiter".to_owned(),
+            rule: RuleId::PVF_8,
         })
     }
 
@@ -584,7 +588,7 @@ impl<'a, 'l> ModuleReader<'a, 'l> {
             );
             // The network takes those of its second parser.
             if !plain && self.module.network.is_none() {
-                self.require_bulk_memory(offset)?;
+                self.require_bulk_memory(RuleId::LANG_7, offset)?;
             }
             let entries = convert::element_count(&segment.items, offset)?;
             check(self.limits.segment_entries(u64::from(entries)), offset)?;
@@ -617,6 +621,7 @@ impl<'a, 'l> ModuleReader<'a, 'l> {
                 function: None,
                 offset,
                 message: "more bodies than functions".to_owned(),
+                rule: RuleId::LANG_1,
             });
         };
         declared.body_offset = offset;
@@ -644,7 +649,7 @@ impl<'a, 'l> ModuleReader<'a, 'l> {
             bytes += segment.data.len();
             // The network takes those of its second parser.
             if self.module.network.is_none() && convert::explicit_index(self.module.wasm, offset) {
-                self.require_bulk_memory(offset)?;
+                self.require_bulk_memory(RuleId::LANG_7, offset)?;
             }
         }
         invalid(self.validator.data_section(&section))?;
@@ -682,8 +687,9 @@ impl<'a, 'l> ModuleReader<'a, 'l> {
     fn add_table(&mut self, ty: TableType, offset: u32) -> Result<(), Refusal> {
         self.tables += 1;
         if self.tables > 1 {
-            return Err(Refusal::unsupported(
+            return Err(Refusal::left_out(
                 features::REFERENCE_TYPES,
+                RuleId::LANG_6,
                 None,
                 offset,
             ));
@@ -708,14 +714,16 @@ impl<'a, 'l> ModuleReader<'a, 'l> {
             function: None,
             offset,
             message: format!("unknown type {ty}: type index out of bounds"),
+            rule: RuleId::LANG_1,
         })
     }
 
-    fn require_bulk_memory(&self, offset: u32) -> Result<(), Refusal> {
+    /// `rule` is the one that wants the switch for what is at `offset`.
+    fn require_bulk_memory(&self, rule: RuleId, offset: u32) -> Result<(), Refusal> {
         if self.features.bulk_memory {
             Ok(())
         } else {
-            Err(Refusal::unsupported(features::BULK_MEMORY, None, offset))
+            Err(Refusal::left_out(features::BULK_MEMORY, rule, None, offset))
         }
     }
 }

@@ -1,8 +1,9 @@
-//! From a file's bytes to the module in it, whatever it is wrapped in.
+//! From a file's bytes to the blob in it, and from a blob to the module in that.
 //!
-//! In come the bytes of a file, out goes binary Wasm ([`Code`]), not yet parsed. What
-//! the file is, is told from its content alone; see [`CodeKind`] for the forms. No more
-//! than the given limit is decompressed, and nothing here is recursive in the input.
+//! A tool is given files: [`read_blob`] takes the blob as it is (or would be) on chain out of one, be it text or a chain specification.
+//! [`decompress`] gives the module of a blob, not yet parsed; it is the first step of [`prepare`](crate::prepare). [`read_code`]
+//! does both, for programs that want the module alone. What a file is, is told from its content; see [`CodeKind`] for the forms.
+//! No more than the given limit is decompressed, and nothing here is recursive in the input.
 //!
 //! Hexadecimal text is decoded with `hex`: without dependencies and fast enough (a chain
 //! spec of 10 MB is read in far less time than its code is compiled in);
@@ -13,6 +14,8 @@ mod text;
 mod zstd_frames;
 
 use chain_spec::code_of_chain_spec;
+use pvf_spec::{Rejection, RejectionClass, RuleId};
+use std::borrow::Cow;
 pub use text::encode_module;
 use text::parse_text;
 pub use zstd_frames::{DecompressError, decompress_zstd};
@@ -25,6 +28,24 @@ const WASM_MAGIC: &[u8] = b"\0asm";
 
 /// What some editors put before text in UTF-8.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// A blob as it is on chain, and how it was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Blob<'a> {
+    /// The blob: a module, compressed or not, or anything else that [`prepare`](crate::prepare) will reject.
+    pub bytes: Cow<'a, [u8]>,
+    /// What the input was.
+    pub kind: CodeKind,
+}
+
+impl Blob<'_> {
+    /// Bytes of the blob, magic included, if it is compressed.
+    pub fn compressed_bytes(&self) -> Option<usize> {
+        self.bytes
+            .starts_with(&COMPRESSED_MAGIC)
+            .then_some(self.bytes.len())
+    }
+}
 
 /// A module and how it was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +62,8 @@ pub struct Code {
 /// What a file with code can be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CodeKind {
-    /// A module in the binary format (begins with `\0asm`).
+    /// A module in the binary format (begins with `\0asm`); also whatever is none of the other forms, which is no
+    /// module.
     Wasm,
     /// A module in the text format (the first token is a parenthesis).
     Text,
@@ -100,58 +122,81 @@ pub enum CodeError {
 /// # Ok::<(), pvf_executor::CodeError>(())
 /// ```
 pub fn read_code(bytes: &[u8], limit: usize) -> Result<Code, CodeError> {
-    if let Some(code) = blob(bytes, limit) {
-        return code;
+    let blob = read_blob(bytes)?;
+    let compressed_bytes = blob.compressed_bytes();
+    let wasm = decompress(&blob.bytes, limit)?.into_owned();
+    if compressed_bytes.is_none() && !wasm.starts_with(WASM_MAGIC) {
+        return Err(CodeError::Unrecognised);
     }
-    let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
-    match first_token(bytes) {
-        Some(b'(') => text(bytes, limit),
-        Some(b'{') => {
-            let inner = code_of_chain_spec(bytes)?;
-            let code = blob(&inner, limit).unwrap_or(Err(CodeError::Unrecognised))?;
-            Ok(Code {
-                kind: CodeKind::ChainSpec,
-                ..code
-            })
-        }
-        _ => Err(CodeError::Unrecognised),
-    }
-}
-
-/// A blob as it may be on chain, if it is one.
-fn blob(bytes: &[u8], limit: usize) -> Option<Result<Code, CodeError>> {
-    if let Some(frames) = bytes.strip_prefix(&COMPRESSED_MAGIC) {
-        // What is inside is the module as it stands: nothing is unwrapped twice.
-        let code = decompress_zstd(frames, limit).map(|wasm| Code {
-            wasm,
-            kind: CodeKind::Compressed,
-            compressed_bytes: Some(bytes.len()),
-        });
-        return Some(code.map_err(CodeError::from));
-    }
-    bytes.starts_with(WASM_MAGIC).then(|| {
-        Ok(Code {
-            wasm: bytes.to_vec(),
-            kind: CodeKind::Wasm,
-            compressed_bytes: None,
-        })
-    })
-}
-
-fn text(bytes: &[u8], limit: usize) -> Result<Code, CodeError> {
-    let text = std::str::from_utf8(bytes).map_err(|error| CodeError::Text(error.to_string()))?;
-    let wasm = parse_text(text).map_err(|error| CodeError::Text(error.to_string()))?;
-    if wasm.len() > limit {
-        return Err(CodeError::TooLarge {
-            bytes: wasm.len(),
-            limit,
-        });
+    if blob.kind == CodeKind::Text && wasm.len() > limit {
+        let bytes = wasm.len();
+        return Err(CodeError::TooLarge { bytes, limit });
     }
     Ok(Code {
         wasm,
-        kind: CodeKind::Text,
-        compressed_bytes: None,
+        kind: blob.kind,
+        compressed_bytes,
     })
+}
+
+/// Takes the blob out of the bytes of a file: the module of a text, the code of a chain specification. Every other file is the blob
+/// itself, whatever it holds (rule CODE-1): [`prepare`](crate::prepare) judges it.
+///
+/// # Errors
+/// A text or a chain specification that cannot be read: mistakes in what only a tool takes.
+pub fn read_blob(bytes: &[u8]) -> Result<Blob<'_>, CodeError> {
+    let itself = |kind| Blob {
+        bytes: Cow::Borrowed(bytes),
+        kind,
+    };
+    if bytes.starts_with(&COMPRESSED_MAGIC) {
+        return Ok(itself(CodeKind::Compressed));
+    }
+    if bytes.starts_with(WASM_MAGIC) {
+        return Ok(itself(CodeKind::Wasm));
+    }
+    let content = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
+    let (wrapped, kind) = match first_token(content) {
+        Some(b'(') => (encoded(content)?, CodeKind::Text),
+        Some(b'{') => (code_of_chain_spec(content)?, CodeKind::ChainSpec),
+        _ => return Ok(itself(CodeKind::Wasm)),
+    };
+    Ok(Blob {
+        bytes: Cow::Owned(wrapped),
+        kind,
+    })
+}
+
+/// The module of a blob: what follows [`COMPRESSED_MAGIC`] decompressed, if the blob begins so, else the blob as it stands (rules
+/// CODE-1 to CODE-4). A module that is not compressed is not measured here (Polkadot does not either); the compiler does.
+///
+/// # Errors
+/// What is compressed is damaged, or becomes larger than `limit` bytes; or this machine has no memory.
+pub fn decompress(blob: &[u8], limit: usize) -> Result<Cow<'_, [u8]>, DecompressError> {
+    match blob.strip_prefix(&COMPRESSED_MAGIC) {
+        // What is inside is the module as it stands: nothing is unwrapped twice.
+        Some(frames) => decompress_zstd(frames, limit).map(Cow::Owned),
+        None => Ok(Cow::Borrowed(blob)),
+    }
+}
+
+impl DecompressError {
+    /// The rejection of the blob; nothing for a failure of this host, which says nothing about the blob.
+    pub fn rejection(&self) -> Option<Rejection> {
+        let rule = match self {
+            Self::TooLarge { .. } => RuleId::CODE_3,
+            Self::Invalid(_) => RuleId::CODE_2,
+            Self::OutOfMemory => return None,
+        };
+        let class = RejectionClass::Decompression;
+        Some(Rejection::new(class, rule, self.to_string()))
+    }
+}
+
+/// The module of a text.
+fn encoded(text: &[u8]) -> Result<Vec<u8>, CodeError> {
+    let text = std::str::from_utf8(text).map_err(|error| CodeError::Text(error.to_string()))?;
+    parse_text(text).map_err(|error| CodeError::Text(error.to_string()))
 }
 
 /// The first byte that is neither space nor a comment of the text format. A file that

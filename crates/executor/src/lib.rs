@@ -5,8 +5,9 @@
 //!
 //! | step | in | out | by |
 //! | --- | --- | --- | --- |
-//! | [`read_code`] | a file's bytes | a module in the binary format | here |
-//! | [`prepare`] | a module, [`PrepareOptions`] | an [`Artifact`] | `pvf-compiler` |
+//! | [`read_blob`] | a file's bytes | the blob in it | here |
+//! | [`prepare`] | a blob, [`Rules`] | an [`Artifact`], or a [`Rejection`] | here |
+//! | [`compile`] (the heart of [`prepare`]) | a module, [`CompileOptions`] | an [`Artifact`] | `pvf-compiler` |
 //! | [`write_artifact`], [`read_artifact`] | an artifact | a file, and back | here |
 //! | [`Module::new`] | an artifact | a [`Module`] placed in memory | `pvf-runtime` |
 //! | [`open_module`] | a file | both in one, much faster | here, `pvf-runtime` |
@@ -17,7 +18,7 @@
 //! `pvf-host`.
 //!
 //! ```
-//! use pvf_executor::{Instance, Linker, Module, Profile, Value, prepare, read_code};
+//! use pvf_executor::{Instance, Linker, Module, Profile, Value, compile, read_code};
 //!
 //! let text = br#"
 //!     (module
@@ -27,7 +28,7 @@
 //! "#;
 //! let profile = Profile::Wasm;
 //! let code = read_code(text, profile.limits().module_bytes as usize)?;
-//! let artifact = prepare(&code.wasm, &profile.prepare_options())?;
+//! let artifact = compile(&code.wasm, &profile.compile_options())?;
 //! let module = Module::new(artifact)?;
 //!
 //! // Host functions find parameters and leave results in slots of 8 bytes.
@@ -47,22 +48,25 @@
 
 mod artifact_file;
 mod code;
+mod preparation;
 mod profile;
 
 pub use artifact_file::{
     OpenModuleError, ReadArtifactError, artifact_digest, open_module, read_artifact, write_artifact,
 };
 pub use code::{
-    COMPRESSED_MAGIC, Code, CodeError, CodeKind, DecompressError, decompress_zstd, encode_module,
-    read_code,
+    Blob, COMPRESSED_MAGIC, Code, CodeError, CodeKind, DecompressError, decompress,
+    decompress_zstd, encode_module, read_blob, read_code,
+};
+pub use preparation::{
+    HOST_MODULE, HostFunctionTypes, NotPrepared, Prepared, Purpose, Rules, check_linkable, prepare,
 };
 pub use profile::Profile;
 
 pub use pvf_compiler::{
-    Artifact, ArtifactError, CompileError, CompileOptions as PrepareOptions, Costs, InternalError,
-    Metering, ModuleInfo, NativeStack, Refusal, Schedule, ScheduleError, Target, artifact,
-    compile as prepare, compile_with_code_map as prepare_with_code_map, function_names,
-    schedule_hash,
+    Artifact, ArtifactError, CompileError, CompileOptions, Costs, InternalError, Metering,
+    ModuleInfo, NativeStack, Refusal, Schedule, ScheduleError, Target, artifact, compile,
+    compile_with_code_map, function_names, schedule_hash,
 };
 pub use pvf_runtime::{
     CallError, Caller, HostError, HostFailure, Instance, InstantiateError, LinkError, Linked,
@@ -70,5 +74,6 @@ pub use pvf_runtime::{
 };
 pub use pvf_spec::{
     Dialect, Execution, ExecutionParameters, FeatureSwitch, Features, HashedOutcome, LimitExceeded,
-    Limits, Outcome, RejectionStage, StackPeaks, Trap, TrapKind,
+    Limits, Outcome, Place, Rejection, RejectionClass, RejectionStage, RuleId, StackPeaks, Trap,
+    TrapKind,
 };

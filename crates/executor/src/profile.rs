@@ -1,6 +1,6 @@
 //! Named sets of rules.
 
-use crate::{Metering, PrepareOptions};
+use crate::{CompileOptions, Metering};
 use pvf_spec::{ExecutionParameters, Features, Limits};
 
 /// What language is accepted and what an instance may take, by name.
@@ -57,15 +57,15 @@ impl Profile {
         }
     }
 
-    /// How to prepare modules of this profile, on one thread.
-    pub fn prepare_options(self) -> PrepareOptions {
-        PrepareOptions {
+    /// How to compile modules of this profile, on one thread.
+    pub fn compile_options(self) -> CompileOptions {
+        CompileOptions {
             limits: self.limits(),
             metering: Metering {
                 logical_stack: self.parameters().stack_logical_max.is_some(),
                 gas: None,
             },
-            ..PrepareOptions::new(self.features())
+            ..CompileOptions::new(self.features())
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Damaged modules all the way to code: an artifact or a typed error, never a panic.
 
 use proptest::prelude::*;
-use pvf_executor::{Artifact, Module, Profile, prepare, read_code};
+use pvf_executor::{Artifact, Module, Profile, compile, read_code};
 
 /// A module with something of everything.
 const SEED: &str = r#"(module
@@ -36,7 +36,7 @@ const SEED: &str = r#"(module
 #[test]
 fn undamaged_it_is_accepted() {
     let wasm = read_code(SEED.as_bytes(), 1 << 20).unwrap().wasm;
-    prepare(&wasm, &Profile::Wasm.prepare_options()).unwrap();
+    compile(&wasm, &Profile::Wasm.compile_options()).unwrap();
 }
 
 proptest! {
@@ -58,7 +58,7 @@ proptest! {
                 _ => {}
             }
         }
-        match prepare(&wasm, &Profile::Wasm.prepare_options()) {
+        match compile(&wasm, &Profile::Wasm.compile_options()) {
             Ok(artifact) => {
                 let bytes = artifact.to_bytes();
                 let read = Artifact::from_bytes(&bytes);

@@ -1,8 +1,8 @@
 //! From code to result through the public interface alone.
 
 use pvf_executor::{
-    CallError, CompileError, ExecutionParameters, Instance, Limits, Linker, Module, PrepareOptions,
-    Profile, Refusal, TrapKind, Value, artifact_digest, prepare, read_artifact, read_code,
+    CallError, CompileError, CompileOptions, ExecutionParameters, Instance, Limits, Linker, Module,
+    Profile, Refusal, TrapKind, Value, artifact_digest, compile, read_artifact, read_code,
     write_artifact,
 };
 use std::num::NonZeroUsize;
@@ -26,8 +26,8 @@ fn many_functions() -> Vec<u8> {
 #[test]
 fn an_artifact_survives_its_file_and_runs() {
     let wasm = many_functions();
-    let options = Profile::Polkadot.prepare_options();
-    let artifact = prepare(&wasm, &options).unwrap();
+    let options = Profile::Polkadot.compile_options();
+    let artifact = compile(&wasm, &options).unwrap();
     let path = std::env::temp_dir().join(format!("pvf-pipeline-{}", std::process::id()));
     let digest = write_artifact(&artifact, &path).unwrap();
     let read = read_artifact(&path);
@@ -48,11 +48,11 @@ fn an_artifact_survives_its_file_and_runs() {
 fn threads_do_not_show_in_the_artifact() {
     let wasm = many_functions();
     let digest = |threads| {
-        let options = PrepareOptions {
+        let options = CompileOptions {
             threads: NonZeroUsize::new(threads).unwrap(),
-            ..Profile::Wasm.prepare_options()
+            ..Profile::Wasm.compile_options()
         };
-        artifact_digest(&prepare(&wasm, &options).unwrap().to_bytes())
+        artifact_digest(&compile(&wasm, &options).unwrap().to_bytes())
     };
     let one = digest(1);
     for threads in [2, 3, 16] {
@@ -63,9 +63,9 @@ fn threads_do_not_show_in_the_artifact() {
 #[test]
 fn profiles_differ_in_language_and_in_declared_maxima() {
     let extend = wasm("(module (func (drop (i32.extend8_s (i32.const 1)))))");
-    assert!(prepare(&extend, &Profile::Wasm.prepare_options()).is_ok());
+    assert!(compile(&extend, &Profile::Wasm.compile_options()).is_ok());
     assert!(matches!(
-        prepare(&extend, &Profile::Polkadot.prepare_options()),
+        compile(&extend, &Profile::Polkadot.compile_options()),
         Err(CompileError::Refused(Refusal::Unsupported {
             feature: "sign-extension",
             function: Some(0),
@@ -76,7 +76,7 @@ fn profiles_differ_in_language_and_in_declared_maxima() {
         "(module (memory 1 2) (func (export \"grow\") (result i32) (memory.grow (i32.const 9))))",
     );
     let grown = |profile: Profile| {
-        let module = Module::new(prepare(&grow, &profile.prepare_options()).unwrap()).unwrap();
+        let module = Module::new(compile(&grow, &profile.compile_options()).unwrap()).unwrap();
         let parameters = profile.parameters();
         let mut instance = Instance::new(&module, &Linker::new(), &parameters, ()).unwrap();
         instance.call_export("grow", &[]).unwrap()
@@ -91,32 +91,32 @@ fn profiles_differ_in_language_and_in_declared_maxima() {
 #[test]
 fn limits_of_the_options_hold_in_bodies_too() {
     let nested = wasm("(module (func block block block end end end))");
-    let options = |nesting| PrepareOptions {
+    let options = |nesting| CompileOptions {
         limits: Limits {
             nesting,
             ..Limits::DEFAULT
         },
-        ..Profile::Wasm.prepare_options()
+        ..Profile::Wasm.compile_options()
     };
-    assert!(prepare(&nested, &options(4)).is_ok());
+    assert!(compile(&nested, &options(4)).is_ok());
     let Err(CompileError::Refused(Refusal::Limit {
         limit, function, ..
-    })) = prepare(&nested, &options(3))
+    })) = compile(&nested, &options(3))
     else {
         panic!("four levels within a limit of three");
     };
     assert_eq!((limit.count, limit.limit, function), (4, 3, Some(0)));
     let table = wasm("(module (func (param i32) (block (block (br_table 0 1 0 (local.get 0))))))");
-    let options = |br_table_targets| PrepareOptions {
+    let options = |br_table_targets| CompileOptions {
         limits: Limits {
             br_table_targets,
             ..Limits::DEFAULT
         },
-        ..Profile::Wasm.prepare_options()
+        ..Profile::Wasm.compile_options()
     };
-    assert!(prepare(&table, &options(2)).is_ok());
+    assert!(compile(&table, &options(2)).is_ok());
     assert!(matches!(
-        prepare(&table, &options(1)),
+        compile(&table, &options(1)),
         Err(CompileError::Refused(Refusal::Limit { .. }))
     ));
 }
@@ -128,7 +128,7 @@ fn traps_are_values() {
                  (func (export \"g\") unreachable))",
     );
     let module =
-        Module::new(prepare(&wasm, &Profile::Polkadot.prepare_options()).unwrap()).unwrap();
+        Module::new(compile(&wasm, &Profile::Polkadot.compile_options()).unwrap()).unwrap();
     let parameters = ExecutionParameters {
         stack_native_max: 1 << 16,
         ..Profile::Polkadot.parameters()

@@ -1,74 +1,122 @@
 //! Candidates as files: as they are, or compressed with plain zstd.
+//!
+//! This is the one reader that all tools share. A node knows no compressed candidates (it compresses the block in one, its own way),
+//! so a file that *is* a candidate is never taken for a compressed one.
 
+use parity_scale_codec::{Compact, Decode};
+use pvf_executor::{DecompressError, decompress_zstd};
 use std::borrow::Cow;
-use std::io::Read;
 
-/// Largest size of a candidate, decompressed. Polkadot's allocator refuses more than
-/// half of it.
-pub const MAX_BYTES: usize = 64 * 1024 * 1024;
+/// The largest candidate that a compressed file may hold: twice the largest that can be valid (rule PVF-6), so that every smaller
+/// one is judged and what is larger is taken for a bomb. A candidate that is not compressed has no limit here: it is judged.
+pub const MAX_BYTES: usize = 64 << 20;
 
 /// First bytes of a zstd frame.
 const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
-/// Why a file holds no candidate.
-#[derive(Debug, thiserror::Error)]
-pub enum CandidateError {
-    /// It begins like zstd data and is none.
-    #[error("the candidate cannot be decompressed: {0}")]
-    Zstd(#[from] std::io::Error),
-    /// It is too large.
-    #[error("the candidate is larger than {MAX_BYTES} bytes")]
-    TooLarge,
-}
+/// What follows the two byte strings of `ValidationParams`: a number and a hash.
+const FIXED_BYTES: usize = 4 + 32;
 
-/// The candidate in a file's bytes, decompressed if they are zstd data.
-///
-/// For tools only: a candidate whose parent head has 10 bytes and begins with `b5 2f fd` looks like
-/// zstd data. Give bytes that came from elsewhere to [`crate::Pvf::validate`] as they are.
+/// The extension of candidates of version 3 (`pvf_wire::ValidationParamsExtension`): its index and two hashes.
+const EXTENSION_BYTES: usize = 1 + 32 + 32;
+
+/// The candidate in a file's bytes, decompressed if they are zstd data and not `ValidationParams` themselves: a parent head of 10 bytes
+/// that begins with `b5 2f fd` makes a candidate begin like zstd data.
 ///
 /// # Errors
-/// Broken compressed data, or more than [`MAX_BYTES`].
-pub fn read(bytes: &[u8]) -> Result<Cow<'_, [u8]>, CandidateError> {
-    let candidate = if bytes.starts_with(&ZSTD_MAGIC) {
-        let mut candidate = Vec::new();
-        let decoder = zstd::stream::read::Decoder::with_buffer(bytes)?;
-        decoder
-            .take(MAX_BYTES as u64 + 1)
-            .read_to_end(&mut candidate)?;
-        Cow::Owned(candidate)
-    } else {
-        Cow::Borrowed(bytes)
-    };
-    if candidate.len() > MAX_BYTES {
-        return Err(CandidateError::TooLarge);
+/// The bytes begin like zstd data and are neither a candidate nor zstd data, or hold more than [`MAX_BYTES`]. That this machine has
+/// no memory is one of the errors and says nothing about the bytes.
+pub fn read(bytes: &[u8]) -> Result<Cow<'_, [u8]>, DecompressError> {
+    if !bytes.starts_with(&ZSTD_MAGIC) || is_candidate(bytes) {
+        return Ok(Cow::Borrowed(bytes));
     }
-    Ok(candidate)
+    decompress_zstd(bytes, MAX_BYTES).map(Cow::Owned)
+}
+
+/// Whether these bytes are `ValidationParams` from the first to the last, with or without the extension.
+fn is_candidate(mut bytes: &[u8]) -> bool {
+    let parent_head = skip_bytes(&mut bytes);
+    let block_data = skip_bytes(&mut bytes);
+    let Some(rest) = bytes.get(FIXED_BYTES..) else {
+        return false;
+    };
+    let extended = rest.len() == EXTENSION_BYTES && rest[0] == 3;
+    parent_head.is_some() && block_data.is_some() && (rest.is_empty() || extended)
+}
+
+/// Goes behind a string of bytes, if there is one.
+fn skip_bytes(bytes: &mut &[u8]) -> Option<()> {
+    let Compact(length) = Compact::<u32>::decode(bytes).ok()?;
+    *bytes = bytes.get(length as usize..)?;
+    Some(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use parity_scale_codec::Encode;
+    use pvf_wire::{ValidationParams, ValidationParamsExtension};
+
+    fn params(parent_head: &[u8], block: usize) -> Vec<u8> {
+        let params = ValidationParams {
+            parent_head: parent_head.to_vec(),
+            block_data: vec![5; block],
+            relay_parent_number: 7,
+            relay_parent_storage_root: [9; 32],
+        };
+        params.encode()
+    }
+
+    /// A candidate that begins like zstd data.
+    fn disguised(block: usize) -> Vec<u8> {
+        let candidate = params(b"\xb5\x2f\xfdsevenby", block);
+        assert!(candidate.starts_with(&ZSTD_MAGIC));
+        candidate
+    }
 
     #[test]
     fn plain_bytes_stay_and_zstd_is_undone() {
-        let candidate = vec![7; 100_000];
-        assert!(matches!(read(&candidate), Ok(Cow::Borrowed(bytes)) if bytes == candidate));
-        let compressed = zstd::encode_all(&candidate[..], 3).expect("compresses");
-        assert_eq!(read(&compressed).expect("decompresses"), candidate);
+        for candidate in [vec![7; 100_000], params(b"head", 1000), disguised(1000)] {
+            assert!(matches!(read(&candidate), Ok(Cow::Borrowed(bytes)) if bytes == candidate));
+            let compressed = zstd::encode_all(&candidate[..], 3).expect("compresses");
+            assert_eq!(read(&compressed).expect("decompresses"), candidate);
+        }
         assert!(matches!(read(&[]), Ok(bytes) if bytes.is_empty()));
+    }
+
+    #[test]
+    fn a_candidate_that_begins_like_zstd_is_itself() {
+        let extension = ValidationParamsExtension::V3 {
+            relay_parent: [1; 32],
+            scheduling_parent: [2; 32],
+        };
+        for block in [0, 1, 63, 64, 1 << 14, 1 << 20] {
+            let candidate = disguised(block);
+            assert_eq!(read(&candidate), Ok(Cow::Borrowed(&candidate[..])));
+            let extended = [candidate.clone(), extension.encode()].concat();
+            assert_eq!(read(&extended), Ok(Cow::Borrowed(&extended[..])));
+            // What is no candidate is zstd data or an error.
+            assert!(read(&candidate[..candidate.len() - 1]).is_err());
+            assert!(read(&[&candidate[..], &[0]].concat()).is_err());
+        }
     }
 
     #[test]
     fn broken_and_oversized_data_are_errors() {
         let compressed = zstd::encode_all(&[7; 1000][..], 3).expect("compresses");
         for end in 4..compressed.len() {
-            assert!(matches!(
-                read(&compressed[..end]),
-                Err(CandidateError::Zstd(_))
-            ));
+            let read = read(&compressed[..end]);
+            assert!(matches!(read, Err(DecompressError::Invalid(_))), "{end}");
         }
-        let zeros = std::io::repeat(0).take(MAX_BYTES as u64 + 1);
-        let bomb = zstd::encode_all(zeros, 3).expect("compresses");
-        assert!(matches!(read(&bomb), Err(CandidateError::TooLarge)));
+        let zeros = |bytes: usize| {
+            let zeros = std::io::Read::take(std::io::repeat(0), bytes as u64);
+            zstd::encode_all(zeros, 3).expect("compresses")
+        };
+        assert_eq!(read(&zeros(MAX_BYTES)).expect("fits").len(), MAX_BYTES);
+        let bomb = zeros(MAX_BYTES + 1);
+        assert_eq!(
+            read(&bomb),
+            Err(DecompressError::TooLarge { limit: MAX_BYTES })
+        );
     }
 }

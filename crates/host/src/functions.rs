@@ -8,14 +8,14 @@ use crate::context::Context;
 use crate::own_functions;
 use crate::state::HostState;
 use pvf_compiler::artifact::{FuncType, ValType};
+use pvf_executor::HostFunctionTypes;
 use pvf_runtime::{Caller, HostError, Linker};
 use sp_wasm_interface::{Function, HostFunctions, Signature, Value, ValueType};
 use std::any::Any;
-use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Where all host functions are.
-pub(crate) const MODULE: &str = "env";
+pub(crate) use pvf_executor::HOST_MODULE as MODULE;
 
 /// The functions every validation function has.
 type Base = (
@@ -51,9 +51,10 @@ pub fn host_function_type(name: &str, ecc_rfc163: bool) -> Option<FuncType> {
     Some(func_type(&function.signature()))
 }
 
-/// The types of all functions of the set, by name.
-pub(crate) fn types(ecc: bool) -> HashMap<&'static str, FuncType> {
-    all(ecc)
+/// The types of all host functions, by name: what [`pvf_executor::prepare`] is told of the host; `ecc_rfc163` as in
+/// [`HostParameters`](crate::HostParameters).
+pub fn function_types(ecc_rfc163: bool) -> HostFunctionTypes {
+    all(ecc_rfc163)
         .map(|function| (function.name(), func_type(&function.signature())))
         .collect()
 }

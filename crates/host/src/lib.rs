@@ -34,11 +34,10 @@ mod runtime_version;
 mod state;
 pub mod trace;
 
-pub use functions::host_function_type;
-pub use link::{Refusal, check_module};
+pub use functions::{function_types, host_function_type};
 pub use observer::Observer;
 pub use parameters::{HostParameters, LogLevel, LogRecord, LogSink, MAX_LOG_LEVEL};
 pub use pvf::{HeapUse, Pvf, Run, Timings};
 pub use pvf_runtime::{HostFailure, Module};
-pub use pvf_spec::{Execution, ExecutionParameters, Outcome};
+pub use pvf_spec::{Execution, ExecutionParameters, Outcome, Rejection};
 pub use pvf_wire::ValidationResult;

@@ -1,10 +1,6 @@
-//! Which modules can be linked at all, and with what.
+//! With what a module is linked, and what `validate_block` needs of it.
 //!
-//! Polkadot's nodes rewrite a module before they compile it: an imported memory, from wherever,
-//! becomes the module's own and is exported under the name of its field. Then every other import
-//! has to be a function of the module `env`. A function that the host does not have links and
-//! traps when it is called, for a validation function is a whole runtime and imports much
-//! that validation has no use for.
+//! Which modules can be linked at all is said where modules are prepared ([`pvf_executor::check_linkable`]).
 
 use crate::functions::{self, MODULE};
 use crate::hot_functions;
@@ -12,32 +8,9 @@ use crate::observer::Observer;
 use crate::state::HostState;
 use pvf_compiler::ModuleInfo;
 use pvf_compiler::artifact::{ExportKind, Import, ImportKind, ValType};
+use pvf_executor::check_linkable;
 use pvf_runtime::{Linked, Linker, Module};
-use pvf_spec::RejectionStage;
-use std::collections::HashMap;
-
-/// A module that is turned down without running anything: where, and why.
-pub type Refusal = (RejectionStage, String);
-
-/// Says of a module that was just compiled whether its imports can be satisfied: whether [`Pvf`](crate::Pvf) will turn it
-/// down before it makes an instance. Nothing is placed in memory.
-///
-/// # Errors
-/// A [`Refusal`] with the stage `Prepare` where a node does not compile the module, with the stage `Construct` where it compiles
-/// and has no use for it.
-pub fn check_module(module: &ModuleInfo, ecc_rfc163: bool) -> Result<(), Refusal> {
-    check_imports(module)?;
-    let types = functions::types(ecc_rfc163);
-    for import in &module.imports {
-        if let ImportKind::Function(signature) = import.kind
-            && let Some(offered) = types.get(&*import.name)
-            && module.signatures.get(signature as usize) != Some(offered)
-        {
-            return Err(construct(import, "has another type at the host"));
-        }
-    }
-    Ok(())
-}
+use pvf_spec::Rejection;
 
 /// Satisfies the imports of a module. Only the functions of runs that are not `watched` are bound for speed: the
 /// others note what they do.
@@ -46,8 +19,8 @@ pub(crate) fn link(
     ecc: bool,
     watched: bool,
     observers: &[Observer],
-) -> Result<Linked<HostState>, Refusal> {
-    check_imports(module.info())?;
+) -> Result<Linked<HostState>, Rejection> {
+    check_linkable(module.info(), &functions::function_types(ecc))?;
     let mut linker = Linker::new();
     linker.memory_any(None);
     linker.unknown_functions(Some(MODULE));
@@ -58,54 +31,7 @@ pub(crate) fn link(
     for observer in observers {
         observer.define(&mut linker);
     }
-    linker
-        .link(module)
-        .map_err(|error| (RejectionStage::Construct, error.to_string()))
-}
-
-/// Checks the imports that the linker alone would judge differently.
-fn check_imports(module: &ModuleInfo) -> Result<(), Refusal> {
-    let mut functions = HashMap::new();
-    for import in &module.imports {
-        match import.kind {
-            ImportKind::Memory(_) => check_memory(module, import)?,
-            _ if import.module != MODULE => {
-                let what = "is not from the module `env`, the only one there is";
-                return Err(construct(import, what));
-            }
-            ImportKind::Table(_) => return Err(construct(import, "is a table")),
-            ImportKind::Global(_) => return Err(construct(import, "is a global")),
-            ImportKind::Function(signature) => {
-                // A missing function is made up once for a name, with one type.
-                if *functions.entry(&*import.name).or_insert(signature) != signature {
-                    return Err(construct(import, "is imported with two types"));
-                }
-            }
-        }
-    }
-    Ok(())
-}
-
-/// The rewritten module must be valid: no two exports have the same name.
-fn check_memory(module: &ModuleInfo, import: &Import) -> Result<(), Refusal> {
-    match module.export(&import.name) {
-        None => Ok(()),
-        Some(_) => Err((
-            RejectionStage::Prepare,
-            format!(
-                "the memory imported as {:?} becomes an export, and there is one of this name",
-                import.name
-            ),
-        )),
-    }
-}
-
-fn construct(import: &Import, what: &str) -> Refusal {
-    let Import { module, name, .. } = import;
-    (
-        RejectionStage::Construct,
-        format!("the import {module}:{name} {what}"),
-    )
+    linker.link(module).map_err(|error| error.rejection())
 }
 
 /// What a run needs of a module, by index.

@@ -3,13 +3,13 @@
 use crate::context::range;
 use crate::externalities::ValidationExternalities;
 use crate::heap::{Heap, HeapError, LinearMemory};
-use crate::link::{self, EntryPoint, Refusal};
+use crate::link::{self, EntryPoint};
 use crate::observer::Observer;
 use crate::parameters::HostParameters;
 use crate::state::{HostState, SharedTrace};
 use crate::trace::Trace;
-use pvf_runtime::{CallError, HostFailure, Instance, InstantiateError, Linked, Module, Value};
-use pvf_spec::{Execution, Outcome, RejectionStage, StackPeaks, Trap};
+use pvf_runtime::{CallError, HostFailure, Instance, Linked, Module, Value};
+use pvf_spec::{Execution, Outcome, Rejection, StackPeaks, Trap};
 use pvf_wire::ValidationResult;
 use sp_externalities::set_and_run_with_externalities;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -20,9 +20,9 @@ use std::time::Instant;
 pub struct Pvf {
     parameters: HostParameters,
     module: Module,
-    linked: Result<Linked<HostState>, Refusal>,
+    linked: Result<Linked<HostState>, Rejection>,
     /// For runs that are watched, made when the first is.
-    watched: OnceLock<Result<Linked<HostState>, Refusal>>,
+    watched: OnceLock<Result<Linked<HostState>, Rejection>>,
     observers: Vec<Observer>,
     entry: Result<EntryPoint, String>,
 }
@@ -147,7 +147,7 @@ impl Pvf {
         };
         let linked = match linked {
             Ok(linked) => linked,
-            Err((stage, reason)) => return Ok(rejected(*stage, reason.clone(), 0)),
+            Err(rejection) => return Ok(rejected(rejection.clone(), 0)),
         };
         // Around the whole run: the start function may ask for it as well.
         let mut externalities = ValidationExternalities::new();
@@ -169,14 +169,7 @@ impl Pvf {
         let instantiate_ns = nanoseconds(start);
         let mut instance = match instance {
             Ok(instance) => instance,
-            Err(InstantiateError::Failure(failure)) => return Err(failure),
-            Err(error) => {
-                return Ok(rejected(
-                    RejectionStage::Construct,
-                    error.to_string(),
-                    instantiate_ns,
-                ));
-            }
+            Err(error) => return Ok(rejected(error.rejection()?, instantiate_ns)),
         };
 
         let start = Instant::now();
@@ -318,9 +311,9 @@ fn trapped(trap: Trap, panic_message: Option<String>) -> Outcome {
     }
 }
 
-fn rejected(stage: RejectionStage, reason: String, instantiate_ns: u64) -> Run {
+fn rejected(rejection: Rejection, instantiate_ns: u64) -> Run {
     Run {
-        execution: Execution::rejected(stage, reason),
+        execution: Execution::rejected(rejection),
         memory_pages: 0,
         heap: None,
         timings: Timings {

@@ -3,6 +3,7 @@
 mod common;
 
 use common::*;
+use pvf_executor::check_linkable;
 use pvf_host::{ExecutionParameters, HostParameters, Outcome};
 use pvf_spec::RejectionStage::{Construct, Prepare};
 use pvf_spec::TrapKind;
@@ -537,7 +538,8 @@ fn one_validation_function_serves_many_threads() {
 fn modules_that_cannot_be_linked_are_known_before() {
     let checked = |wat: &str, ecc| {
         let wasm = wat::parse_str(wat).expect("parses");
-        pvf_host::check_module(prepare(&wasm).info(), ecc).map_err(|(stage, _)| stage)
+        let types = pvf_host::function_types(ecc);
+        check_linkable(prepare(&wasm).info(), &types).map_err(|rejection| rejection.stage())
     };
     let taken_name = importing_memory(
         r#"(import "env" "run" (memory 1))"#,
@@ -575,7 +577,9 @@ fn modules_that_cannot_be_linked_are_known_before() {
         let outcome = run(&wat);
         match (refused, &outcome) {
             (None, Outcome::Valid(_)) => {}
-            (Some(expected), Outcome::Rejected { stage, .. }) => assert_eq!(*stage, expected),
+            (Some(expected), Outcome::Rejected(rejection)) => {
+                assert_eq!(rejection.stage(), expected)
+            }
             _ => panic!("{wat}: {outcome:?}"),
         }
     }

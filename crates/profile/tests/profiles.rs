@@ -1,8 +1,8 @@
 //! Profiles of modules, beside runs of the same modules as they are.
 
 use pvf_executor::{
-    CallError, Instance, Linker, Metering, Module, PrepareOptions, Value, artifact::FuncType,
-    artifact::ValType, prepare,
+    CallError, CompileOptions, Instance, Linker, Metering, Module, Value, artifact::FuncType,
+    artifact::ValType, compile,
 };
 use pvf_instrument::{GasLimit, InstrumentOptions};
 use pvf_metering::Costs;
@@ -41,14 +41,14 @@ fn parameters(gas: Option<u64>) -> ExecutionParameters {
 
 /// The run of the module as it is: how it ended, and the gas used.
 fn plain(wasm: &[u8], argument: i32, limit: u64) -> (Ended, u64) {
-    let options = PrepareOptions {
+    let options = CompileOptions {
         metering: Metering {
             gas: Some(Arc::new(Costs::default())),
             ..Metering::default()
         },
-        ..PrepareOptions::new(Features::ALL)
+        ..CompileOptions::new(Features::ALL)
     };
-    let module = Module::new(prepare(wasm, &options).unwrap()).unwrap();
+    let module = Module::new(compile(wasm, &options).unwrap()).unwrap();
     let mut linker = Linker::new();
     host(&mut linker);
     let mut instance = Instance::new(&module, &linker, &parameters(Some(limit)), ()).unwrap();
@@ -72,7 +72,7 @@ fn profiled(wasm: &[u8], argument: i32, limit: u64) -> (Ended, u64, CallTree) {
         ..InstrumentOptions::new(Features::ALL)
     };
     let hooked = instrument(wasm, &options).unwrap();
-    let module = Module::new(prepare(&hooked, &PrepareOptions::new(Features::ALL)).unwrap());
+    let module = Module::new(compile(&hooked, &CompileOptions::new(Features::ALL)).unwrap());
     let module = module.unwrap();
     let recorder = Recorder::new(module.info().functions.len(), limit);
     let mut linker = Linker::new();

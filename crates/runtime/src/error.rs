@@ -2,7 +2,7 @@
 
 use pvf_compiler::artifact::{FuncType, ValType};
 use pvf_compiler::{ArtifactError, Target};
-use pvf_spec::{Trap, TrapKind};
+use pvf_spec::{Rejection, RejectionClass, RuleId, Trap, TrapKind};
 use std::io;
 
 /// The machine could not do its part. Never an outcome of a run.
@@ -137,6 +137,18 @@ pub enum LinkError {
     },
 }
 
+impl LinkError {
+    /// The rejection of the module.
+    pub fn rejection(&self) -> Rejection {
+        let rule = match self {
+            Self::Unknown { .. } | Self::Kind { .. } => RuleId::HOST_2,
+            Self::Type { .. } => RuleId::HOST_4,
+        };
+        let class = RejectionClass::RuntimeConstruction;
+        Rejection::new(class, rule, self.to_string())
+    }
+}
+
 /// A segment, to name it in a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Segment {
@@ -175,6 +187,25 @@ pub enum InstantiateError {
     /// The machine could not do its part.
     #[error(transparent)]
     Failure(#[from] HostFailure),
+}
+
+impl InstantiateError {
+    /// The rejection of the module, if this is one.
+    ///
+    /// # Errors
+    /// The failure, if there is no outcome.
+    pub fn rejection(self) -> Result<Rejection, HostFailure> {
+        let message = self.to_string();
+        let rule = match self {
+            Self::Link(error) => return Ok(error.rejection()),
+            Self::MemoryTooLarge { .. } => RuleId::MEM_4,
+            Self::SegmentOutOfBounds { .. } => RuleId::SEG_2,
+            Self::Start(_) => RuleId::START_2,
+            Self::Failure(failure) => return Err(failure),
+        };
+        let class = RejectionClass::RuntimeConstruction;
+        Ok(Rejection::new(class, rule, message))
+    }
 }
 
 /// Why a call did not return.

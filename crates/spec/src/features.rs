@@ -86,6 +86,14 @@ impl Features {
 }
 
 impl FeatureSwitch {
+    /// Every switch.
+    pub const ALL: [Self; 4] = [
+        Self::SignExtension,
+        Self::SaturatingFloatToInt,
+        Self::MultiValue,
+        Self::BulkMemory,
+    ];
+
     /// The name used in messages, the proposal's own.
     pub fn name(self) -> &'static str {
         match self {

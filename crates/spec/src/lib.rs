@@ -3,7 +3,8 @@
 //! What may never differ between two machines is written here once: the
 //! [`Limits`] by count, the accepted language ([`Features`]), the cost of a
 //! frame ([`frame_bytes`]), the kinds of traps ([`TrapKind`]), the parameters of
-//! an execution and the [`Outcome`] with its digest. Nothing in this crate
+//! an execution, the [`Outcome`] with its digest, and why a module is turned down
+//! ([`Rejection`], by [`RuleId`]). Nothing in this crate
 //! generates code or touches the operating system; every other crate depends on
 //! it and none of it may depend on them.
 #![forbid(unsafe_code)]
@@ -13,6 +14,8 @@ mod frame;
 mod limits;
 mod outcome;
 mod parameters;
+mod rejection;
+mod rule;
 mod trap;
 
 pub use features::{Dialect, FeatureSwitch, Features};
@@ -23,4 +26,6 @@ pub use parameters::{
     DEFAULT_MAX_MEMORY_PAGES, DEFAULT_STACK_LOGICAL_MAX, DEFAULT_STACK_NATIVE_MAX,
     ExecutionParameters, PAGE_BYTES,
 };
+pub use rejection::{Place, Rejection, RejectionClass};
+pub use rule::RuleId;
 pub use trap::{Trap, TrapKind};

@@ -1,6 +1,6 @@
 //! The outcome of a run and its digest.
 
-use crate::{Trap, TrapKind};
+use crate::{Rejection, Trap, TrapKind};
 use blake2::digest::{Digest, consts::U32};
 
 /// Where a module was turned down. Polkadot treats the two differently.
@@ -13,6 +13,16 @@ pub enum RejectionStage {
     /// segments out of bounds, a memory larger than allowed, a start function that
     /// traps (Polkadot's `RuntimeConstruction`).
     Construct,
+}
+
+impl RejectionStage {
+    /// The name in JSON output and in conformance vectors.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Prepare => "prepare",
+            Self::Construct => "construct",
+        }
+    }
 }
 
 /// What a run says about a candidate. A host failure is never an outcome.
@@ -28,13 +38,8 @@ pub enum Outcome {
         /// What is wrong, in words. Not part of the digest.
         reason: String,
     },
-    /// The module was turned down.
-    Rejected {
-        /// Where.
-        stage: RejectionStage,
-        /// What is wrong, in words. Not part of the digest.
-        reason: String,
-    },
+    /// The module was turned down. Of the rejection only the stage is part of the digest.
+    Rejected(Rejection),
 }
 
 /// How deep the run went.
@@ -64,9 +69,9 @@ pub type HashedOutcome = [u8; 32];
 
 impl Execution {
     /// A module turned down before anything ran.
-    pub fn rejected(stage: RejectionStage, reason: String) -> Self {
+    pub fn rejected(rejection: Rejection) -> Self {
         Self {
-            outcome: Outcome::Rejected { stage, reason },
+            outcome: Outcome::Rejected(rejection),
             gas_used: None,
             stack: StackPeaks::default(),
             memory_pages_peak: 0,
@@ -89,7 +94,7 @@ impl Execution {
             Outcome::Invalid { trap, .. } => {
                 hash.update([1, trap.as_ref().map_or(255, |trap| trap.kind.code())]);
             }
-            Outcome::Rejected { stage, .. } => hash.update([2, *stage as u8]),
+            Outcome::Rejected(rejection) => hash.update([2, rejection.stage() as u8]),
         }
         let mut optional = |value: Option<u64>| {
             hash.update([u8::from(value.is_some())]);

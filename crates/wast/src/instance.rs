@@ -9,8 +9,8 @@ use crate::reason::SkipReason;
 use crate::script::Options;
 use pvf_executor::artifact::{ExportKind, FuncType, Import, ImportKind, ModuleInfo};
 use pvf_executor::{
-    CallError, Caller, HostError, InstantiateError, Linker, LoadError, Module, PrepareOptions,
-    Value, prepare,
+    CallError, Caller, CompileOptions, HostError, InstantiateError, Linker, LoadError, Module,
+    Value, compile,
 };
 use pvf_spec::Trap;
 use std::cell::{Cell, RefCell};
@@ -28,13 +28,13 @@ pub enum LoadFailure {
 
 /// Compiles a module.
 pub fn load(wasm: &[u8], options: &Options) -> Result<Module, LoadFailure> {
-    let prepare_options = PrepareOptions {
+    let prepare_options = CompileOptions {
         metering: options.metering.clone(),
-        ..PrepareOptions::new(options.features)
+        ..CompileOptions::new(options.features)
     };
     let artifact = match &options.sharing {
         Some(sharing) => sharing.prepare(wasm, &prepare_options)?,
-        None => prepare(wasm, &prepare_options),
+        None => compile(wasm, &prepare_options),
     };
     let artifact = artifact.map_err(|error| {
         let refusal = match error.refusal() {

@@ -9,7 +9,7 @@ use crate::job::{self, End, JobFailure, JobOptions, StartError};
 use crate::parameters;
 use crate::security::limits::{JobLimits, MemoryLimit};
 use parity_scale_codec::{Decode, DecodeAll, Encode};
-use pvf_executor::{LoadError, RejectionStage};
+use pvf_executor::LoadError;
 use pvf_host::{HostFailure, HostParameters, Module, Outcome, Pvf};
 use pvf_wire::{
     CandidateDescriptorVersion, ExecuteHandshake, ExecuteRequest, ExecuteResponse,
@@ -66,10 +66,8 @@ impl ExecuteJob for Validation {
                 Err(error) => JobResponse::InvalidCandidate(format!("no result: {error}")),
             },
             Outcome::Invalid { reason, .. } => JobResponse::InvalidCandidate(reason),
-            Outcome::Rejected {
-                stage: RejectionStage::Prepare | RejectionStage::Construct,
-                reason,
-            } => JobResponse::RuntimeConstruction(reason),
+            // Of either stage: to a node that has an artifact, both are that there is no instance.
+            Outcome::Rejected(rejection) => JobResponse::RuntimeConstruction(rejection.to_string()),
         })
     }
 }

@@ -8,8 +8,7 @@ use crate::security::Machine;
 use crate::security::limits::{JobLimits, MemoryLimit};
 use nix::sys::resource::{UsageWho, getrusage};
 use parity_scale_codec::{Decode, Encode};
-use pvf_executor::artifact::ValType;
-use pvf_executor::{CompileError, ModuleInfo, Profile, Refusal, RejectionStage, prepare};
+use pvf_executor::{NotPrepared, Profile, Purpose, RejectionClass, Rules};
 use pvf_wire::{
     ArtifactChecksum, MemoryStats, PrepareError, PrepareJobKind, PrepareRequest, PrepareResponse,
     PrepareStats, PrepareWorkerSuccess, frame,
@@ -74,63 +73,42 @@ pub struct Compilation;
 
 impl PrepareJob for Compilation {
     fn prepare(&self, request: &PrepareRequest) -> Result<Prepared, PrepareError> {
-        let limit = request.validation_code_bomb_limit as usize;
-        let code = &request.maybe_compressed_code;
-        let wasm = sp_maybe_compressed_blob::decompress(code, limit)
-            .map_err(|error| PrepareError::CouldNotDecompressCodeBlob(error.to_string()))?;
-        let options = Profile::Polkadot.prepare_options();
-        let artifact = prepare(&wasm, &options).map_err(not_prepared)?;
-        if limiter_breaks(&artifact.module) {
-            let reason = "the imported globals shift the global of the stack limiter";
-            return Err(PrepareError::Preparation(reason.to_owned()));
-        }
-        let ecc = parameters::ecc_rfc163(&request.executor_params);
-        match pvf_host::check_module(&artifact.module, ecc) {
-            Err((RejectionStage::Prepare, reason)) => {
-                return Err(PrepareError::Preparation(reason));
-            }
-            Err((RejectionStage::Construct, reason))
-                if request.prep_kind == PrepareJobKind::Prechecking =>
-            {
-                return Err(PrepareError::RuntimeConstruction(reason));
-            }
-            _ => {}
-        }
+        let functions = pvf_host::function_types(parameters::ecc_rfc163(&request.executor_params));
+        let rules = Rules {
+            bomb_limit: request.validation_code_bomb_limit as usize,
+            ..Rules::new(
+                Profile::Polkadot.compile_options(),
+                match request.prep_kind {
+                    PrepareJobKind::Compilation => Purpose::Execution,
+                    PrepareJobKind::Prechecking => Purpose::Precheck(&functions),
+                },
+            )
+        };
+        let prepared = pvf_executor::prepare(&request.maybe_compressed_code, &rules);
+        let artifact = prepared.map_err(not_prepared)?.artifact;
         Ok(Prepared {
+            observed_wasm_code_len: artifact.module.wasm_bytes,
             artifact: artifact.to_bytes(),
-            observed_wasm_code_len: u32::try_from(wasm.len()).unwrap_or(u32::MAX),
         })
     }
 }
 
-/// The node adds a global to a module, and counts only globals of the module's own when it refers to it. If there are imported
-/// ones it refers to another global, and mostly makes the module invalid. A module with imported globals is of no use in any case,
-/// but what it is turned down for is a matter of votes.
-fn limiter_breaks(module: &ModuleInfo) -> bool {
-    let imported = module.imported_globals as usize;
-    let own = module.globals.len().saturating_sub(imported);
-    let referred = module.globals.get(own).map(|global| global.ty);
-    imported > 0 && referred.is_some_and(|ty| !ty.mutable || ty.value != ValType::I32)
-}
-
-/// What the node's parser would turn down is told from what its compiler would. A failure of our compiler says nothing
-/// about the code: the node may not hold it against anybody.
-fn not_prepared(error: CompileError) -> PrepareError {
-    let refusal = match error.refusal() {
-        Ok(refusal) => refusal,
-        Err(failure) => {
-            return PrepareError::JobDied {
-                err: failure.to_string(),
-                job_pid: std::process::id() as i32,
-            };
-        }
-    };
-    match refusal {
-        Refusal::Malformed { .. } | Refusal::Unsupported { .. } => {
-            PrepareError::Prevalidation(refusal.to_string())
-        }
-        Refusal::Invalid { .. } | Refusal::Meter { .. } | Refusal::Limit { .. } => {
-            PrepareError::Preparation(refusal.to_string())
+/// The node's word for it. A failure of ours says nothing about the code, so it must be none of the words that are
+/// deterministic: the node may not hold it against anybody.
+fn not_prepared(error: NotPrepared) -> PrepareError {
+    match error {
+        NotPrepared::Failed(failure) => PrepareError::JobDied {
+            err: failure.to_string(),
+            job_pid: std::process::id() as i32,
+        },
+        NotPrepared::Rejected(rejection) => {
+            let text = rejection.to_string();
+            match rejection.class {
+                RejectionClass::Decompression => PrepareError::CouldNotDecompressCodeBlob(text),
+                RejectionClass::Prevalidation => PrepareError::Prevalidation(text),
+                RejectionClass::Preparation => PrepareError::Preparation(text),
+                RejectionClass::RuntimeConstruction => PrepareError::RuntimeConstruction(text),
+            }
         }
     }
 }

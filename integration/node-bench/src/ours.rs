@@ -1,17 +1,20 @@
 //! The same with this repository's executor.
 
 use crate::stock::Judged;
-use pvf_executor::{Outcome, Profile, open_module, prepare as compile, read_code};
+use pvf_executor::{
+    NotPrepared, Outcome, Profile, Purpose, Rules, open_module, prepare as prepare_blob,
+};
 use pvf_host::{HostParameters, Pvf};
 use std::path::Path;
 
 /// Artifact bytes from a blob.
 pub fn prepare(code: &[u8]) -> Result<Vec<u8>, String> {
-    let profile = Profile::Polkadot;
-    let code = read_code(code, profile.limits().module_bytes as usize);
-    let code = code.map_err(|error| error.to_string())?;
-    let artifact = compile(&code.wasm, &profile.prepare_options());
-    Ok(artifact.map_err(|error| error.to_string())?.to_bytes())
+    let rules = Rules::new(Profile::Polkadot.compile_options(), Purpose::Execution);
+    match prepare_blob(code, &rules) {
+        Ok(prepared) => Ok(prepared.artifact.to_bytes()),
+        Err(NotPrepared::Rejected(rejection)) => Err(rejection.to_string()),
+        Err(NotPrepared::Failed(failure)) => Err(failure.to_string()),
+    }
 }
 
 /// Opens an artifact (it is mapped and its checksum compared), executes a candidate.
@@ -35,7 +38,7 @@ impl Loaded {
         match execution.map_err(|error| error.to_string())?.outcome {
             Outcome::Valid(result) => Ok(Some(result)),
             Outcome::Invalid { .. } => Ok(None),
-            Outcome::Rejected { reason, .. } => Err(reason),
+            Outcome::Rejected(rejection) => Err(rejection.to_string()),
         }
     }
 }

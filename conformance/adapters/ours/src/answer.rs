@@ -1,6 +1,8 @@
 //! An answer as JSON.
 
-use pvf_executor::{Execution, HashedOutcome, RejectionStage, Trap, Value as Number};
+use pvf_executor::{
+    Execution, HashedOutcome, Rejection, RejectionStage, RuleId, Trap, Value as Number,
+};
 use serde_json::{Value, json};
 
 /// What came of a question.
@@ -8,6 +10,7 @@ use serde_json::{Value, json};
 pub(crate) struct Answer {
     outcome: &'static str,
     stage: Option<&'static str>,
+    rule: Option<RuleId>,
     result: Value,
     trap: Option<&'static str>,
     reason: Option<String>,
@@ -21,17 +24,23 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    pub(crate) fn rejected(stage: RejectionStage, reason: String) -> Self {
-        let digest = Execution::rejected(stage, String::new()).digest();
-        let stage = match stage {
-            RejectionStage::Prepare => "prepare",
-            RejectionStage::Construct => "construct",
-        };
+    pub(crate) fn rejected(rejection: Rejection) -> Self {
         Self {
             outcome: "rejected",
-            stage: Some(stage),
+            stage: Some(rejection.stage().name()),
+            rule: Some(rejection.rule),
+            reason: Some(rejection.reason()),
+            digest: Some(Execution::rejected(rejection).digest()),
+            ..Self::default()
+        }
+    }
+
+    /// An artifact is not taken. That is no outcome; the protocol has no other word for it.
+    pub(crate) fn damaged(reason: String) -> Self {
+        Self {
+            outcome: "rejected",
+            stage: Some(RejectionStage::Prepare.name()),
             reason: Some(reason),
-            digest: Some(digest),
             ..Self::default()
         }
     }
@@ -66,7 +75,7 @@ impl Answer {
 
     pub(crate) fn to_json(&self) -> Value {
         json!({
-            "outcome": self.outcome, "stage": self.stage, "result": self.result, "trap": self.trap, "reason": self.reason, "steps": self.steps,
+            "outcome": self.outcome, "stage": self.stage, "rule": self.rule, "result": self.result, "trap": self.trap, "reason": self.reason, "steps": self.steps,
             "stack_native_peak": self.stack_native_peak, "memory_pages_peak": self.memory_pages_peak,
             "stack_logical_peak": self.stack_logical_peak, "gas_used": self.gas_used, "memory": self.memory,
             "outcome_digest": self.digest.map(|digest| hex(&digest)),

@@ -10,8 +10,8 @@ mod question;
 
 use answer::Answer;
 use pvf_executor::{
-    Artifact, CallError, Instance, InstantiateError, Linker, Module, Outcome, PrepareOptions,
-    RejectionStage, Trap, TrapKind, Value as Number, artifact, prepare, read_code,
+    Artifact, CallError, CompileOptions, Instance, Linker, Module, NotPrepared, Outcome, Prepared,
+    Purpose, Rules, Trap, TrapKind, Value as Number, artifact, prepare,
 };
 use pvf_host::{HostParameters, Pvf};
 use question::Question;
@@ -71,26 +71,26 @@ fn ask(question: &Value) -> Result<Value, String> {
     let question = Question::read(question)?;
     let bytes =
         std::fs::read(&question.wasm).map_err(|error| format!("{}: {error}", question.wasm))?;
-    let options = PrepareOptions {
+    let options = CompileOptions {
         metering: question.metering.clone(),
-        ..PrepareOptions::new(question.features)
+        ..CompileOptions::new(question.features)
     };
-    let wasm = match blob(&bytes, options.limits.module_bytes as usize) {
-        Ok(wasm) => wasm,
-        Err(reason) => return Ok(Answer::rejected(RejectionStage::Prepare, reason).to_json()),
+    let functions = pvf_host::function_types(false);
+    let purpose = match question.judges() {
+        true => Purpose::Precheck(&functions),
+        false => Purpose::Plain,
     };
-    let artifact = match prepare(&wasm, &options) {
-        Ok(artifact) => artifact,
-        Err(error) => {
-            let refusal = error.refusal().map_err(|failure| failure.to_string())?;
-            return Ok(Answer::rejected(RejectionStage::Prepare, refusal.to_string()).to_json());
-        }
+    let rules = Rules::new(options, purpose);
+    let artifact = match prepare(&bytes, &rules) {
+        Ok(prepared) => prepared.artifact,
+        Err(NotPrepared::Rejected(rejection)) => return Ok(Answer::rejected(rejection).to_json()),
+        Err(NotPrepared::Failed(failure)) => return Err(failure.to_string()),
     };
     let module = Module::new(artifact).map_err(|error| error.to_string())?;
     let mut run = Run {
         question: &question,
-        wasm: &wasm,
-        options,
+        blob: &bytes,
+        rules,
         module,
         instance: None,
         answer: Answer::default(),
@@ -103,20 +103,10 @@ fn ask(question: &Value) -> Result<Value, String> {
     Ok(run.answer.to_json())
 }
 
-/// A blob as it is on chain. Text, which the command line takes, is no blob.
-fn blob(bytes: &[u8], limit: usize) -> Result<Vec<u8>, String> {
-    if bytes.starts_with(b"\0asm") || bytes.starts_with(&pvf_executor::COMPRESSED_MAGIC) {
-        return read_code(bytes, limit)
-            .map(|code| code.wasm)
-            .map_err(|error| error.to_string());
-    }
-    Err("neither a module nor a compressed one".to_owned())
-}
-
 struct Run<'a> {
     question: &'a Question,
-    wasm: &'a [u8],
-    options: PrepareOptions,
+    blob: &'a [u8],
+    rules: Rules<'a>,
     module: Module,
     instance: Option<Instance<()>>,
     answer: Answer,
@@ -148,9 +138,9 @@ impl Run<'_> {
             linker.unknown_functions(None);
             match Instance::new(&self.module, &linker, &self.question.parameters, ()) {
                 Ok(instance) => self.instance = Some(instance),
-                Err(InstantiateError::Failure(failure)) => return Err(failure.to_string()),
                 Err(error) => {
-                    self.answer = Answer::rejected(RejectionStage::Construct, error.to_string());
+                    let rejection = error.rejection().map_err(|failure| failure.to_string())?;
+                    self.answer = Answer::rejected(rejection);
                     return Ok(false);
                 }
             }
@@ -207,9 +197,7 @@ impl Run<'_> {
         match &execution.outcome {
             Outcome::Valid(bytes) => self.answer.validated(bytes),
             Outcome::Invalid { trap, reason } => self.answer.trapped(trap.as_ref(), reason.clone()),
-            Outcome::Rejected { stage, reason } => {
-                self.answer = Answer::rejected(*stage, reason.clone())
-            }
+            Outcome::Rejected(rejection) => self.answer = Answer::rejected(rejection.clone()),
         }
         self.answer.stack_native_peak = Some(execution.stack.native);
         self.answer.memory_pages_peak = Some(execution.memory_pages_peak);
@@ -225,15 +213,9 @@ impl Run<'_> {
                 .as_u64()
                 .and_then(|it| NonZeroUsize::new(it as usize))
                 .ok_or("threads are a number")?;
-            let options = PrepareOptions {
-                threads,
-                ..self.options.clone()
-            };
-            artifacts.push(
-                prepare(self.wasm, &options)
-                    .map_err(|error| error.to_string())?
-                    .to_bytes(),
-            );
+            let mut rules = self.rules.clone();
+            rules.compile.threads = threads;
+            artifacts.push(again(self.blob, &rules)?.artifact.to_bytes());
         }
         let same = artifacts.windows(2).all(|pair| pair[0] == pair[1]);
         self.answer
@@ -243,19 +225,23 @@ impl Run<'_> {
 
     /// Flips a bit of the artifact; reading it must fail.
     fn damage(&mut self, at: usize) -> Result<bool, String> {
-        let mut bytes = prepare(self.wasm, &self.options)
-            .map_err(|error| error.to_string())?
-            .to_bytes();
+        let mut bytes = again(self.blob, &self.rules)?.artifact.to_bytes();
         let at = at.min(bytes.len().saturating_sub(1));
         bytes[at] ^= 1;
         match Artifact::from_bytes(&bytes) {
             Ok(_) => self.answer.returned(Vec::new()),
-            Err(error) => {
-                self.answer = Answer::rejected(RejectionStage::Prepare, error.to_string())
-            }
+            Err(error) => self.answer = Answer::damaged(error.to_string()),
         }
         Ok(false)
     }
+}
+
+/// Prepares a blob once more.
+fn again<'b>(blob: &'b [u8], rules: &Rules<'_>) -> Result<Prepared<'b>, String> {
+    prepare(blob, rules).map_err(|error| match error {
+        NotPrepared::Rejected(rejection) => format!("rejected the second time: {rejection}"),
+        NotPrepared::Failed(failure) => failure.to_string(),
+    })
 }
 
 /// The name of a trap in answers.

@@ -71,6 +71,15 @@ impl Question {
     }
 }
 
+impl Question {
+    /// Whether candidates are judged: then the module is a validation function.
+    pub(crate) fn judges(&self) -> bool {
+        let kinds = ["validate", "validate_file", "validate_zeros"];
+        let judges = |step: &Value| kinds.iter().any(|kind| !step[kind].is_null());
+        self.steps.iter().any(judges)
+    }
+}
+
 /// Which meters run, and at what prices.
 fn metering(question: &Value) -> Result<Metering, String> {
     let price = |name: &str| {

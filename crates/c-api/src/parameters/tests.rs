@@ -24,9 +24,9 @@ fn defaults_are_those_of_the_executor() {
     let parameters = unsafe { Parameters::from_caller(std::ptr::null()) }.expect("is fine");
     assert_eq!(parameters.host.execution, ExecutionParameters::POLKADOT);
     assert!(!parameters.host.ecc_rfc163);
-    let expected = Profile::Polkadot.prepare_options();
-    assert_eq!(parameters.prepare.metering, expected.metering);
-    assert_eq!(parameters.prepare.features, expected.features);
+    let expected = Profile::Polkadot.compile_options();
+    assert_eq!(parameters.compile.metering, expected.metering);
+    assert_eq!(parameters.compile.features, expected.features);
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn meters_have_to_be_those_of_the_artifact() {
         ..pvf_parameters_t::polkadot()
     })
     .unwrap_or_else(|error| panic!("{:?}", error.message()));
-    let costs = parameters.prepare.metering.gas.clone().expect("counts gas");
+    let costs = parameters.compile.metering.gas.clone().expect("counts gas");
     let same = Meters {
         logical_stack: true,
         gas: true,

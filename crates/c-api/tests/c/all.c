@@ -152,6 +152,9 @@ static void rejected_code(void)
     CHECK(!artifact);
     CHECK_FAILURE(pvf_prepare(text, 8, NULL, &artifact, &error), PVF_STATUS_REJECTED, "");
     CHECK_FAILURE(pvf_prepare(compressed, 22, NULL, &artifact, &error), PVF_STATUS_REJECTED, "zstd");
+    CHECK(pvf_prepare(compressed, 22, NULL, &artifact, &error) == PVF_STATUS_REJECTED);
+    CHECK(!strcmp(pvf_error_rule(error), "CODE-2"));
+    pvf_error_delete(error);
     CHECK_FAILURE(pvf_prepare(NULL, 0, NULL, &artifact, &error), PVF_STATUS_REJECTED, "");
 
     CHECK(pvf_validate(nonsense, 8, NULL, 0, NULL, &outcome, &error) == PVF_STATUS_OK && !error);
@@ -159,12 +162,14 @@ static void rejected_code(void)
     CHECK(pvf_outcome_stage(outcome) == PVF_STAGE_PREPARE);
     CHECK(pvf_outcome_trap(outcome) == PVF_TRAP_NONE);
     CHECK(strlen(pvf_outcome_reason(outcome)) > 0);
+    CHECK(!strcmp(pvf_outcome_rule(outcome), "LANG-1"));
     pvf_outcome_delete(outcome);
 
     /* It can be prepared, but has no memory and no validate_block. */
     CHECK(pvf_validate(empty_module, 8, NULL, 0, NULL, &outcome, &error) == PVF_STATUS_OK && !error);
     CHECK(pvf_outcome_class(outcome) != PVF_CLASS_VALID);
     CHECK(pvf_outcome_reason(outcome) != NULL);
+    CHECK(!pvf_outcome_rule(outcome));
     pvf_outcome_delete(outcome);
 }
 
@@ -428,6 +433,8 @@ static void null_handles(void)
     CHECK(!pvf_outcome_result(NULL, &size) && size == 0);
     CHECK(!pvf_outcome_result(NULL, NULL));
     CHECK(!pvf_outcome_reason(NULL));
+    CHECK(!pvf_outcome_rule(NULL));
+    CHECK(!pvf_error_rule(NULL));
     CHECK(!pvf_outcome_gas_used(NULL, NULL));
     CHECK(pvf_outcome_stack_native_peak(NULL) == 0);
     CHECK(!pvf_outcome_stack_logical_peak(NULL, NULL));

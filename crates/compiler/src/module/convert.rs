@@ -29,6 +29,7 @@ fn invalid(message: &str, offset: u32) -> Refusal {
         function: None,
         offset,
         message: message.to_owned(),
+        rule: features::rule_broken(message),
     }
 }
 
@@ -168,7 +169,7 @@ fn only_operator<'a>(
     let operator = operators.read().map_err(malformed)?;
     match operators.read().map_err(malformed)? {
         Operator::End => Ok((operator, offset)),
-        _ => unsupported("extended-const", offset),
+        _ => unsupported(features::EXTENDED_CONST, offset),
     }
 }
 

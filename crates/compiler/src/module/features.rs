@@ -11,7 +11,7 @@
 //! - The segment flags of bulk memory (an explicit index) are decoded by wasmparser
 //!   in any case; in WebAssembly 1.0 they are an index out of range.
 
-use pvf_spec::Features;
+use pvf_spec::{FeatureSwitch, Features, RuleId};
 use wasmparser::WasmFeatures;
 
 /// Name of the proposal that brought several tables and reference types.
@@ -19,6 +19,9 @@ pub(crate) const REFERENCE_TYPES: &str = "reference-types";
 
 /// Name of the proposal that brought several memories.
 pub(crate) const MULTI_MEMORY: &str = "multi-memory";
+
+/// Name of the proposal that brought constant expressions of several operators.
+pub(crate) const EXTENDED_CONST: &str = "extended-const";
 
 /// What decoding and the bodies of functions may use.
 pub(crate) fn bodies(features: Features) -> WasmFeatures {
@@ -62,6 +65,30 @@ pub(crate) fn named_by(error: &wasmparser::Error) -> Option<&'static str> {
     known.map(|(_, name)| *name)
 }
 
+/// The rule that leaves out what a proposal brought, by the proposal's name.
+pub(crate) fn rule_without(feature: &str) -> RuleId {
+    match feature {
+        MULTI_MEMORY => RuleId::LANG_6,
+        EXTENDED_CONST => RuleId::LANG_9,
+        switch if FeatureSwitch::ALL.iter().any(|it| it.name() == switch) => RuleId::LANG_2,
+        _ => RuleId::LANG_4,
+    }
+}
+
+/// The rule that is broken where wasmparser's decoder or validator says this. Of those messages, only the ones about rules that the
+/// specification names separately are told apart.
+pub(crate) fn rule_broken(message: &str) -> RuleId {
+    let by_message = [
+        ("constant expression required", RuleId::LANG_9),
+        ("zero byte expected", RuleId::LANG_10),
+        ("effective type size exceeds", RuleId::LIMIT_4),
+    ];
+    let known = by_message
+        .iter()
+        .find(|(start, _)| message.starts_with(start));
+    known.map_or(RuleId::LANG_1, |(_, rule)| *rule)
+}
+
 /// Every bit that wasmparser asks for in a core module, with the proposal's name.
 const NAMES: &[(WasmFeatures, &str)] = &[
     (WasmFeatures::SIGN_EXTENSION, "sign-extension"),
@@ -93,7 +120,7 @@ const NAMES: &[(WasmFeatures, &str)] = &[
     (WasmFeatures::EXCEPTIONS, "exception-handling"),
     (WasmFeatures::LEGACY_EXCEPTIONS, "legacy-exception-handling"),
     (WasmFeatures::MEMORY64, "memory64"),
-    (WasmFeatures::EXTENDED_CONST, "extended-const"),
+    (WasmFeatures::EXTENDED_CONST, EXTENDED_CONST),
     (WasmFeatures::FUNCTION_REFERENCES, "function-references"),
     (WasmFeatures::MEMORY_CONTROL, "memory-control"),
     (WasmFeatures::GC, "gc"),

@@ -26,7 +26,7 @@ mod transcribe;
 
 use crate::Refusal;
 use crate::error::narrow;
-use pvf_spec::Limits;
+use pvf_spec::{Limits, RuleId};
 use sections::Contents;
 use transcribe::Transcriber;
 
@@ -42,6 +42,8 @@ pub(crate) struct NetworkModule<'a> {
     functions: u32,
     /// For each thunk, in order, the function that it calls. Their indices follow those of the functions.
     thunks: Vec<u32>,
+    /// The name under which an imported memory is exported.
+    memory_export: Option<&'a str>,
     /// Why the rewritten module is not valid, as far as no section tells.
     fault: Option<Refusal>,
     /// The limiter refers to this global instead of its own.
@@ -141,22 +143,40 @@ impl<'a> NetworkModule<'a> {
                 function,
                 offset,
                 message,
+                rule,
+            }
+            | Refusal::Invalid {
+                function,
+                offset,
+                message,
+                rule,
             } => Refusal::Invalid {
                 function,
                 offset,
+                rule: self.rule_of_rewriting(&message).unwrap_or(rule),
                 message,
             },
             Refusal::Unsupported {
                 feature,
                 function,
                 offset,
+                rule,
             } => Refusal::Invalid {
                 function,
                 offset,
                 message: format!("{feature} is not accepted"),
+                rule,
             },
             other => other,
         }
+    }
+
+    /// The rule by which the module is refused where it is the rewriting that the second parser has seen: an export of the name
+    /// under which the imported memory is exported.
+    fn rule_of_rewriting(&self, message: &str) -> Option<RuleId> {
+        let name = self.memory_export.as_ref()?;
+        let duplicate = format!("duplicate export name `{name}` already defined");
+        (message == duplicate).then_some(RuleId::HOST_5)
     }
 }
 

@@ -142,7 +142,7 @@ pub fn assert_invalid(outcome: Outcome) {
 #[track_caller]
 pub fn assert_rejected(outcome: Outcome, at: RejectionStage) {
     match outcome {
-        Outcome::Rejected { stage, .. } if stage == at => {}
+        Outcome::Rejected(rejection) if rejection.stage() == at => {}
         other => panic!("{other:?} is no rejection at {at:?}"),
     }
 }

@@ -3,13 +3,21 @@
 
 use crate::context::{Context, State};
 use pvf_executor::artifact::{FuncType, ValType};
-use pvf_executor::{Caller, HostError, Linker};
+use pvf_executor::{Caller, HostError, HostFunctionTypes, Linker};
 use sp_wasm_interface::{Function, HostFunctions, Signature, Value, ValueType};
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Where all host functions are.
-pub(crate) const MODULE: &str = "env";
+pub(crate) use pvf_executor::HOST_MODULE as MODULE;
+
+/// The types of all functions of `H` by name; of several with one name, the first.
+pub(crate) fn types<H: HostFunctions>() -> HostFunctionTypes {
+    let functions = H::host_functions().into_iter().rev();
+    functions
+        .map(|function| (function.name(), func_type(&function.signature())))
+        .collect()
+}
 
 /// Binds all functions of `H`; of several with one name, the first.
 pub(crate) fn define_all<H: HostFunctions>(linker: &mut Linker<State>) {

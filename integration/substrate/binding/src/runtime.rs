@@ -3,13 +3,14 @@
 use crate::context::State;
 use crate::instance::Entry;
 use crate::{Config, RuntimeInstance, STACK_NATIVE_MAX, Semantics, functions, prepare};
-use pvf_executor::artifact::{ExportKind, ImportKind};
-use pvf_executor::{Artifact, ExecutionParameters, Linked, Linker, Module, open_module};
+use pvf_executor::artifact::ExportKind;
+use pvf_executor::{
+    Artifact, ExecutionParameters, Linked, Linker, Module, check_linkable, open_module,
+};
 use sc_executor_common::error::{Error, WasmError};
 use sc_executor_common::runtime_blob::RuntimeBlob;
 use sc_executor_common::wasm_runtime::{HeapAllocStrategy, WasmInstance, WasmModule};
 use sp_wasm_interface::HostFunctions;
-use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -77,7 +78,8 @@ fn place(artifact: Artifact) -> Result<Module, WasmError> {
 impl Runtime {
     fn new<H: HostFunctions>(module: Module, config: &Config) -> Result<Self, WasmError> {
         check_meter(&module, &config.semantics)?;
-        check_imports(&module)?;
+        check_linkable(module.info(), &functions::types::<H>())
+            .map_err(|rejection| WasmError::Other(rejection.to_string()))?;
         let mut linker = Linker::new();
         functions::define_all::<H>(&mut linker);
         if config.allow_missing_func_imports {
@@ -85,7 +87,7 @@ impl Runtime {
         }
         let linked = linker
             .link(&module)
-            .map_err(|error| WasmError::Other(error.to_string()))?;
+            .map_err(|error| WasmError::Other(error.rejection().to_string()))?;
         let limits = config.semantics.deterministic_stack_limit.as_ref();
         Ok(Self(Arc::new(Shared {
             linked,
@@ -134,32 +136,6 @@ fn check_meter(module: &Module, semantics: &Semantics) -> Result<(), WasmError> 
             "the artifact was prepared without a deterministic stack limit".to_owned(),
         )),
     }
-}
-
-/// Checks the imports that the linker alone would judge differently.
-fn check_imports(module: &Module) -> Result<(), WasmError> {
-    let mut functions = HashMap::new();
-    for import in &module.info().imports {
-        let refused = |what: &str| {
-            let (module, name) = (&import.module, &import.name);
-            Err(WasmError::Other(format!(
-                "the import {module}:{name} {what}"
-            )))
-        };
-        if import.module != functions::MODULE {
-            return refused("is not from the module `env`, the only one there is");
-        }
-        match import.kind {
-            ImportKind::Function(signature) => {
-                // A missing function is made up once for a name, with one type.
-                if *functions.entry(&*import.name).or_insert(signature) != signature {
-                    return refused("is imported with two types");
-                }
-            }
-            _ => return refused("is not a function"),
-        }
-    }
-    Ok(())
 }
 
 /// Pages of the memory, if it is exported, by whatever name.

@@ -4,16 +4,18 @@ use super::sections::{Blob, Contents, Entries, FUNCTION, MEMORY, kind};
 use super::transcribe::{Read, Transcriber};
 use super::{NetworkModule, Section, SectionId, operators};
 use crate::Refusal;
+use pvf_spec::RuleId;
 
 /// The limiter's counter: a mutable `i32` that begins as 0.
 const COUNTER: [u8; 5] = [0x7f, 1, 0x41, 0, 0x0b];
 
 /// An error in the module that is made of a blob.
-pub(super) fn invalid(offset: u32, message: impl Into<String>) -> Refusal {
+pub(super) fn invalid(rule: RuleId, offset: u32, message: impl Into<String>) -> Refusal {
     Refusal::Invalid {
         function: None,
         offset,
         message: message.into(),
+        rule,
     }
 }
 
@@ -32,6 +34,7 @@ pub(super) fn rewrite<'a>(wasm: &'a [u8], mut blob: Blob<'a>) -> NetworkModule<'
         entries.count = thunks.index(function);
         entries
     });
+    let memory_export = blob.memory_import.as_ref().map(|import| import.name);
     let own_globals = blob.globals.count;
     blob.globals.count += 1;
     blob.globals.bytes.extend_from_slice(&COUNTER);
@@ -79,6 +82,7 @@ pub(super) fn rewrite<'a>(wasm: &'a [u8], mut blob: Blob<'a>) -> NetworkModule<'
         imported_functions: blob.imported_functions,
         functions,
         thunks: thunks.callees,
+        memory_export,
         fault: blob.fault,
         // The limiter's code counts only the module's own globals, of which its counter is the last.
         misdirected: (blob.imported_globals > 0).then_some(own_globals),
@@ -123,6 +127,7 @@ fn make_memory_own(blob: &mut Blob<'_>) {
     let (minimum, offset) = (import.minimum, import.offset);
     if blob.memories.count > 0 {
         blob.fault(invalid(
+            RuleId::LANG_6,
             offset,
             "a memory is imported, and there is one of the module's own",
         ));
@@ -143,7 +148,11 @@ fn check_data_count(blob: &mut Blob<'_>) {
     if let Some((count, offset)) = blob.data_count
         && (count > 0 || blob.bodies > 0 || blob.data.count > 0)
     {
-        blob.fault(invalid(offset, "bulk-memory is not accepted"));
+        blob.fault(invalid(
+            RuleId::LANG_2,
+            offset,
+            "bulk-memory is not accepted",
+        ));
     }
 }
 

@@ -5,7 +5,7 @@ use super::operators::{expression, value_type};
 use super::rewrite::{invalid, rewrite};
 use super::transcribe::{Read, Transcriber};
 use crate::Refusal;
-use pvf_spec::Limits;
+use pvf_spec::{Limits, RuleId};
 
 const HEADER: &[u8; 8] = b"\0asm\x01\0\0\0";
 
@@ -174,7 +174,7 @@ impl<'a> Blob<'a> {
         }
         if REFUSED_CUSTOM_SECTIONS.contains(&name) {
             let message = format!("a custom section has the name {name:?}");
-            self.fault(invalid(contents.offset, message));
+            self.fault(invalid(RuleId::LANG_8, contents.offset, message));
         }
         Ok(())
     }
@@ -280,7 +280,7 @@ impl<'a> Blob<'a> {
             Some(entered) => *entered = true,
             None => {
                 let message = format!("unknown function {function}: function index out of bounds");
-                self.fault(invalid(offset, message));
+                self.fault(invalid(RuleId::LANG_1, offset, message));
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Reads the network's encoding of numbers and names, and writes what it reads in the shortest encoding.
 
 use crate::Refusal;
+use pvf_spec::RuleId;
 
 /// What the network's parser refuses, and where. The function is known further up.
 #[derive(Debug, PartialEq, Eq)]
@@ -28,6 +29,7 @@ impl Unreadable {
                 function,
                 offset,
                 message,
+                rule: RuleId::LANG_1,
             },
             What::Proposal(feature) => Refusal::unsupported(feature, function, offset),
         }
