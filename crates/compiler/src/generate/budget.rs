@@ -15,16 +15,16 @@
 
 use super::Generator;
 use super::labels::LabelState;
-use super::state::Location;
+use super::state::{LocalSet, Location};
 use crate::analysis::{LabelId, contains};
 use crate::target::masm::{MacroAssembler, RegSet};
 use pvf_assembler::Label;
 
 /// Bytes of code for each byte of Wasm up to which branches take the short way.
-const CODE_PER_BYTE: u64 = 8;
+const CODE_PER_BYTE: u64 = 7;
 
 /// Bytes of code that a body may have in advance, for each byte of all of it and in all.
-const ADVANCE_PER_BYTE: u64 = 4;
+const ADVANCE_PER_BYTE: u64 = 6;
 const MOST_ADVANCE: u64 = 4096;
 
 /// About the most bytes that a load, store or move takes.
@@ -92,6 +92,17 @@ impl<M: MacroAssembler> Generator<'_, M> {
         self.affords(reserve(registers))
     }
 
+    /// Whether a loop can have the registers that locals have now, and so many more, which are to be loaded.
+    pub(super) fn affords_loop(&self, loaded: usize) -> bool {
+        let moves = 2 * self.state.held.len() + 3 * loaded;
+        self.affords_moves(moves)
+    }
+
+    /// Code that comes with a loop of many bytes of Wasm, and does not count.
+    pub(super) fn not_counted(&mut self, from: u32) {
+        self.budget.code_start += self.masm.offset() - from;
+    }
+
     /// Reserves what a label with these registers may cost.
     pub(super) fn reserve(&mut self, registers: RegSet) -> u64 {
         let bytes = reserve(registers);
@@ -133,6 +144,22 @@ impl<M: MacroAssembler> Generator<'_, M> {
             self.masm.jump(place);
         }
         *self.home_entries = entries;
+    }
+
+    /// Sends all locals home that have a value in a register or known alone.
+    pub(super) fn send_all_home(&mut self) {
+        for register in self.state.held.iter() {
+            let local = self.state.holder(register);
+            if !self.state.home.contains(local) {
+                let ty = self.analysis.locals.ty(local);
+                self.masm.store_slot(ty, self.local_slot(local), register);
+                self.state.home.insert(local);
+            }
+        }
+        let constants = self.state.constant.without(self.state.home);
+        for local in constants.members_in(&[u64::MAX; LocalSet::WORDS]) {
+            self.send_constant_home(local);
+        }
     }
 
     /// Sends home all locals alive at a label. The flags stay.

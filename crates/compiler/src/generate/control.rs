@@ -236,6 +236,7 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
         self.tables += 1;
         let short = self.plan_short_ways(labels);
         if !short {
+            self.send_all_home();
             self.carry_in_register(arity);
         }
         let mut places = Vec::with_capacity(labels.len());
@@ -244,9 +245,6 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
             let place = match self.labels[label].table.1 {
                 Some(place) => place,
                 None => {
-                    if !short {
-                        self.send_live_home(label);
-                    }
                     let way = match short {
                         true => None,
                         false => Some(self.plan_long_way(label)),
@@ -292,7 +290,10 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
             }
         }
         for &label in labels {
-            if self.labels[label].table.1.is_some() || !self.affords_moves(moves) {
+            if !self.affords_moves(moves) {
+                return false;
+            }
+            if self.labels[label].table.1.is_some() {
                 continue;
             }
             self.plan_edge(label);

@@ -554,8 +554,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
         if idiom.is_some() {
             self.reserve_block_registers();
         }
-        let room = !info.has_calls() && self.affords_label(self.registers.all());
-        self.choose_loop_locals(label, number, room);
+        self.choose_loop_locals(label, number, info.has_calls());
         let live = self.analysis.live(label);
         let constants = self.state.constant;
         for local in constants.members_in(live) {
@@ -579,7 +578,9 @@ impl<M: MacroAssembler> Generator<'_, M> {
         let reserved = self.reserve(held);
         self.labels[label].reserved = reserved;
         if let Some(idiom) = idiom {
+            let start = self.masm.offset();
             self.do_turns_at_once(idiom);
+            self.not_counted(start);
         }
         let place = self.place(label);
         self.masm.bind(place);
@@ -599,17 +600,24 @@ impl<M: MacroAssembler> Generator<'_, M> {
 
     /// Gives registers to the heaviest locals of a loop and takes them from others, so that
     /// enough are left for what the loop computes.
-    fn choose_loop_locals(&mut self, label: LabelId, number: u32, with_room: bool) {
+    fn choose_loop_locals(&mut self, label: LabelId, number: u32, has_calls: bool) {
         for class in [Class::General, Class::Float] {
             let registers = self.registers.of(class);
-            let room = match with_room {
-                true => registers.len() - LOOP_TEMPORARIES,
-                false => 0,
+            let mut room = match has_calls {
+                true => 0,
+                false => registers.len() - LOOP_TEMPORARIES,
             };
             let mut chosen = std::mem::take(self.loop_locals);
             chosen.clear();
             if room != 0 {
                 self.heaviest(label, number, class, room, &mut chosen);
+            }
+            // The other class may have as many.
+            let loaded = chosen.iter();
+            let loaded = loaded.filter(|&&local| self.state.register[local as usize].is_none());
+            if !self.affords_loop(loaded.count()) {
+                chosen.clear();
+                room = 0;
             }
             // Others keep their registers while there is room.
             let mut spare = room - chosen.len();

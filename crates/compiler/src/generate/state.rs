@@ -64,6 +64,9 @@ const WORDS: usize = TRACKED_LOCALS as usize / 64;
 pub(super) struct LocalSet([u64; WORDS]);
 
 impl LocalSet {
+    /// Words of such a set.
+    pub const WORDS: usize = WORDS;
+
     /// The first `count` locals.
     pub fn first(count: u32) -> Self {
         Self(std::array::from_fn(|word| {
