@@ -269,7 +269,9 @@ fn ours(wasm: &[u8], limit: u32, gas: Option<Costs>) -> Option<(Vec<Step>, u64, 
     };
     let artifact = match compile_with_counter(wasm, &options) {
         Ok(artifact) => artifact,
-        Err(pvf_compiler::CompileError::Meter { .. }) => return None,
+        Err(pvf_compiler::CompileError::Refused(pvf_compiler::Refusal::Meter { .. })) => {
+            return None;
+        }
         Err(error) => panic!("{error}"),
     };
     let named = artifact.module.logical_counter.is_some();

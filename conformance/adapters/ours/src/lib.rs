@@ -21,7 +21,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 /// What this engine can be asked.
-const FEATURES: [&str; 19] = [
+const FEATURES: [&str; 21] = [
     "network",
     "sign-extension",
     "saturating-float-to-int",
