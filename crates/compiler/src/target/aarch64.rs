@@ -17,6 +17,9 @@
 //! # Sums of base and index
 //! An address with an index and an offset takes an addition first. The sums of the last two indices are left in `x24` and `x28`
 //! for the accesses that follow, until the index is overwritten or control comes from elsewhere.
+//!
+//! # Stores
+//! A store over the end of memory would be done in part before it faults; see `probe`.
 
 mod block;
 mod bulk;
@@ -32,6 +35,7 @@ mod macro_assembler;
 mod memory;
 mod meters;
 mod pending;
+mod probe;
 mod stubs;
 
 use super::masm::*;

@@ -1,7 +1,7 @@
 //! Short `memory.copy` and `memory.fill` without a call.
 //!
 //! Bounds are checked before any effect: all loads come before the stores, and of two stores the one that
-//! holds the last byte comes first. If that byte is out of bounds, it faults and nothing has been written.
+//! holds the last byte comes first, behind a load from there. If that byte is out of bounds, it faults and nothing has been written.
 
 use super::*;
 
@@ -32,6 +32,9 @@ impl Emitter<'_> {
                     Bytes::B1 => self.asm.ldrb(SCRATCH, from),
                     _ => self.asm.ldrh(SCRATCH, from),
                 }
+                if bytes != Bytes::B1 {
+                    self.load_nowhere(bytes, to);
+                }
                 self.site(TrapKind::MemoryOutOfBounds);
                 return match bytes {
                     Bytes::B1 => self.asm.strb(SCRATCH, to),
@@ -47,6 +50,10 @@ impl Emitter<'_> {
             }
         }
         self.asm.add_rr(Size::S64, SCRATCH, MEMORY, dst);
+        let last = Mem::offset(SCRATCH, second.unwrap_or(0).into(), bytes);
+        if let Some(last) = last {
+            self.load_nowhere(bytes, last);
+        }
         for (register, offset) in [(FLOAT_SCRATCH_2, second), (FLOAT_SCRATCH, Some(0))] {
             if let Some(to) = offset.and_then(|at| Mem::offset(SCRATCH, at.into(), bytes)) {
                 self.site(TrapKind::MemoryOutOfBounds);
@@ -60,6 +67,10 @@ impl Emitter<'_> {
         let value = self.constant(Width::W64, u64::from_le_bytes([value; 8]));
         self.add_index(Some(dst));
         let base = self.asm.sums.holder(dst);
+        let last = Mem::offset(base, second.unwrap_or(0).into(), bytes);
+        if let Some(last) = last.filter(|_| bytes != Bytes::B1) {
+            self.load_nowhere(bytes, last);
+        }
         for offset in [second, Some(0)] {
             let Some(to) = offset.and_then(|at| Mem::offset(base, at.into(), bytes)) else {
                 continue;

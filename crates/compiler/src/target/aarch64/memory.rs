@@ -1,5 +1,6 @@
 //! Moves between registers and memory, typed.
 
+use super::probe::Reached;
 use super::*;
 
 /// A base register and what is added to it.
@@ -24,6 +25,8 @@ pub(super) struct Sums {
     indices: [Option<Gpr>; SUMS.len()],
     /// The one that is overwritten next.
     next: usize,
+    /// How far from the indices memory is accessible.
+    pub(super) reached: Reached,
 }
 
 impl Sums {
@@ -52,6 +55,7 @@ impl Sums {
                 *it = None;
             }
         }
+        self.reached.forget(index);
     }
 }
 
@@ -158,6 +162,7 @@ impl Emitter<'_> {
 
     pub(super) fn memory_load(&mut self, access: Access, dst: Reg, address: Address) {
         let from = self.linear(address, access_bytes(access), SCRATCH);
+        self.note_access(address, access_bytes(access));
         self.site(TrapKind::MemoryOutOfBounds);
         if let Some(width) = float_width(access) {
             return self.asm.ldr_f(fsize(width), fpr(dst), from);
@@ -183,6 +188,7 @@ impl Emitter<'_> {
     /// Loads into the scratch register.
     pub(super) fn load_operand(&mut self, access: Access, address: Address) -> Gpr {
         let from = self.linear(address, access_bytes(access), SCRATCH);
+        self.note_access(address, access_bytes(access));
         self.site(TrapKind::MemoryOutOfBounds);
         self.load_integer(access, SCRATCH, from);
         SCRATCH
@@ -196,6 +202,7 @@ impl Emitter<'_> {
         match src {
             Source::Reg(src) if src.class() == Class::Float => {
                 let to = self.linear(address, access_bytes(access), SCRATCH);
+                self.probe(address, access_bytes(access), to);
                 self.site(TrapKind::MemoryOutOfBounds);
                 self.asm.str_f(fsize(width), fpr(src), to);
             }
@@ -215,6 +222,7 @@ impl Emitter<'_> {
     fn store_integer(&mut self, access: Access, address: Address, src: Gpr) {
         let scratch = if src == SCRATCH { SCRATCH_2 } else { SCRATCH };
         let to = self.linear(address, access_bytes(access), scratch);
+        self.probe(address, access_bytes(access), to);
         self.site(TrapKind::MemoryOutOfBounds);
         match access_bytes(access) {
             Bytes::B1 => self.asm.strb(src, to),
