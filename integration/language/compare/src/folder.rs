@@ -85,7 +85,8 @@ pub fn suite(with: &mut impl FnMut(Subject) -> Result<(), String>) -> Result<(),
     Ok(())
 }
 
-fn encode(text: &str) -> Option<Vec<u8>> {
+/// The module of a text.
+pub fn encode(text: &str) -> Option<Vec<u8>> {
     let mut lexer = Lexer::new(text);
     lexer.allow_confusing_unicode(true);
     let buffer = ParseBuffer::new_with_lexer(lexer).ok()?;

@@ -15,6 +15,8 @@ use wasm_smith::Config;
 /// Where modules come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum From {
+    /// One valid module with everything in it, changed once: what each kind of change comes to.
+    Single,
     /// Small modules in all constellations, changed a few times in ways that know what they change.
     Sketch,
     /// Modules of the repository, changed in the same ways.
@@ -39,6 +41,7 @@ const MOST_CHANGES: u64 = 4;
 pub struct Sources {
     seeds: Vec<Vec<u8>>,
     large: Vec<Vec<u8>>,
+    whole: Vec<u8>,
     generator: Generator,
 }
 
@@ -66,6 +69,7 @@ impl Sources {
             false => Ok(Self {
                 seeds,
                 large,
+                whole: whole()?,
                 generator: Generator::new()?,
             }),
         }
@@ -75,6 +79,10 @@ impl Sources {
     pub fn module(&self, from: From, seed: u64) -> Option<Subject> {
         let random = &mut Random::new(seed);
         let (kind, code) = match from {
+            From::Single => {
+                let mutant = mutate(&parse(&self.whole), random, 1);
+                (mutant.kind, mutant.bytes)
+            }
             From::Sketch => {
                 let module = sketch(random);
                 match random.one_in(3) {
@@ -120,6 +128,40 @@ impl Sources {
             code,
         })
     }
+}
+
+/// A valid module with every section but a data count.
+fn whole() -> Result<Vec<u8>, String> {
+    let text = r#"(module
+      (type (func (param i32 i32) (result i64)))
+      (type (func))
+      (type (func (param i32) (result i32)))
+      (import "env" "ext_misc_print_num_version_1" (func (param i64)))
+      (import "env" "absent" (func (type 2)))
+      (func $entry (export "validate_block") (type 0)
+        (call $plain)
+        (drop (call_indirect (type 2) (i32.const 1) (i32.const 1)))
+        (i64.const 0xf00000400))
+      (func $plain (type 1)
+        (local i32 i64)
+        (block (loop (br_if 1 (i32.const 1)) (br 0)))
+        (if (i32.load offset=4 (i32.const 8)) (then (nop)) (else (drop (memory.size))))
+        (local.set 0 (i32.const 300)) (global.set 1 (local.get 0))
+        (block (br_table 0 0 (i32.const 0))) (f64.store (i32.const 16) (f64.const 1)))
+      (func $indirect (type 2) (i32.eqz (local.get 0)))
+      (table 4 8 funcref)
+      (memory (export "memory") 17 40)
+      (global (export "__heap_base") i32 (i32.const 65536))
+      (global (mut i32) (i32.const 0))
+      (global (mut i64) (i64.const 1))
+      (export "g" (global 1))
+      (export "t" (table 0))
+      (start $plain)
+      (elem (i32.const 0) $plain $indirect $entry)
+      (data (i32.const 1024) "\0c\01\02\03\00\00\00\00\00\00\00\07\00\00\00")
+      (@custom "after" (after data) "abc")
+    )"#;
+    folder::encode(text).ok_or_else(|| "the module with everything is wrong".to_owned())
 }
 
 fn smith(random: &mut Random) -> Option<Vec<u8>> {

@@ -50,6 +50,9 @@ struct Arguments {
     /// Leave the differences as large as they are.
     #[arg(long, global = true)]
     no_shrinking: bool,
+    /// Say what was said about every module.
+    #[arg(long, global = true)]
+    list: bool,
     /// Write the differences to a file as well.
     #[arg(long, global = true)]
     report: Option<PathBuf>,
@@ -106,6 +109,7 @@ fn beside(name: &str, given: Option<PathBuf>) -> Result<PathBuf, String> {
 struct Run {
     judge: Judge,
     report: Report,
+    list: bool,
     start: Instant,
 }
 
@@ -113,6 +117,9 @@ impl Run {
     fn compare(&mut self, subject: &Subject) -> Result<(), String> {
         let answers = self.judge.ask(&subject.code)?;
         self.report.add(subject, &answers);
+        if self.list {
+            println!("{}: {}", subject.name, report::line(&answers));
+        }
         if self.report.compared % 5_000 == 0 {
             let seconds = self.start.elapsed().as_secs();
             let Report {
@@ -177,6 +184,7 @@ fn run(arguments: Arguments) -> Result<bool, String> {
             execute: !arguments.no_execution,
         },
         report: Report::default(),
+        list: arguments.list,
         start: Instant::now(),
     };
     let mut wrong = 0;
@@ -211,7 +219,7 @@ fn run(arguments: Arguments) -> Result<bool, String> {
             run.report.smaller(&group, smaller);
         }
     }
-    let Run { judge, report, start } = run;
+    let Run { judge, report, start, .. } = run;
     let text = report.differences();
     print!("{text}");
     for (path, text) in [(arguments.report, text), (arguments.table, report.table())] {

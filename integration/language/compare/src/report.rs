@@ -67,6 +67,22 @@ fn classes(prepared: &Prepared) -> String {
     }
 }
 
+/// Answers in a line.
+pub fn line(answers: &Answers) -> String {
+    let said = |prepared: &Prepared| match prepared.message.is_empty() {
+        true => classes(prepared),
+        false => format!("{} ({})", classes(prepared), prepared.message.replace('\n', " ")),
+    };
+    let mut line = said(&answers.stock);
+    if let Some(ours) = &answers.ours {
+        line.push_str(&format!(" | {}", said(ours)));
+    }
+    if let Some((stock, ours)) = &answers.executed {
+        line.push_str(&format!(" | {:?} | {:?}", stock.outcome, ours.outcome));
+    }
+    line
+}
+
 /// The group of answers that differ.
 pub fn group(answers: &Answers) -> Option<Group> {
     let difference = answers.difference()?;

@@ -5,9 +5,16 @@ use crate::module::Node;
 use crate::module::parse::parse;
 use crate::mutate::walk;
 use crate::report::{Group, group};
+use std::time::{Duration, Instant};
 
 /// How many modules are tried for one difference.
 const MOST_TRIES: u32 = 600;
+
+/// How long.
+const MOST_TIME: Duration = Duration::from_secs(20);
+
+/// Larger modules stay as they are: they are about counts.
+const MOST_BYTES: usize = 64 << 10;
 
 /// The smallest found.
 ///
@@ -17,7 +24,8 @@ pub fn shrink(judge: &mut Judge, code: &[u8], wanted: &Group) -> Result<Vec<u8>,
     let mut least = code.to_vec();
     let mut tries = 0;
     let mut place = 0;
-    while tries < MOST_TRIES {
+    let start = Instant::now();
+    while tries < MOST_TRIES && start.elapsed() < MOST_TIME && least.len() <= MOST_BYTES {
         let mut module = parse(&least);
         let mut number = 0;
         let mut removed = false;

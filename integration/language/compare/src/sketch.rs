@@ -52,7 +52,7 @@ impl Sketch<'_> {
 
     /// An index of a space, now and then one or two beyond.
     fn index(&mut self, size: u32) -> u32 {
-        match size > 0 && !self.one_in(16) {
+        match size > 0 && !self.one_in(60) {
             true => self.random.below(u64::from(size)) as u32,
             false => size + self.random.below(3) as u32,
         }
@@ -136,7 +136,7 @@ impl Sketch<'_> {
     }
 
     fn imports(&mut self) -> Vec<Node> {
-        let count = match self.one_in(2) {
+        let count = match self.one_in(3) {
             true => self.up_to(4),
             false => 0,
         };
@@ -190,14 +190,16 @@ impl Sketch<'_> {
     }
 
     fn table(&mut self) -> Node {
-        let minimum = *self.random.pick(&[0, 1, 2, 4, 4, 10, 1000, 10_000_001]);
-        let maximum = *self.random.pick(&[None, None, Some(10), Some(minimum), Some(0), Some(u32::MAX)]);
+        let minimum = *self.random.pick(&[0, 1, 2, 4, 4, 10, 10, 1000, 10_000_001]);
+        let maximum = *self.random.pick(&[None, None, None, Some(10_000_002), Some(minimum), Some(u32::MAX)]);
+        let maximum = if self.one_in(16) { Some(0) } else { maximum };
         let limits = self.limits("table limits", minimum, maximum);
         Node::group("table", vec![Node::byte("table element type", 0x70), limits])
     }
 
     fn memory(&mut self) -> Node {
-        let minimum = *self.random.pick(&[0, 1, 1, 2, 17, 17, 2080, 2081, 65_536, 65_537]);
+        let minimum = *self.random.pick(&[0, 1, 1, 2, 17, 17, 17, 2080, 2081, 65_536]);
+        let minimum = if self.one_in(30) { 65_537 } else { minimum };
         let maximum = *self.random.pick(&[None, None, Some(20), Some(minimum), Some(0), Some(65_536), Some(65_537), Some(u32::MAX)]);
         self.limits("memory limits", minimum, maximum)
     }
@@ -287,12 +289,12 @@ impl Sketch<'_> {
     }
 
     fn elements(&mut self) -> Vec<Node> {
-        let count = match self.tables > 0 || self.one_in(16) {
+        let count = match self.tables > 0 || self.one_in(60) {
             true => self.up_to(2),
             false => 0,
         };
         let element = |sketch: &mut Self| {
-            let index = match sketch.one_in(10) {
+            let index = match sketch.one_in(24) {
                 true => sketch.up_to(8) as u32,
                 false => 0,
             };
