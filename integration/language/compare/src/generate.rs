@@ -1,0 +1,203 @@
+//! Modules from seeds.
+
+use crate::folder;
+use crate::judge::Subject;
+use crate::module::parse::parse;
+use crate::mutate::mutate;
+use crate::segments;
+use crate::sketch::sketch;
+use arbitrary::Unstructured;
+use pvf_fuzz_subjects::{Generator, Mode, Random};
+use std::path::Path;
+use wasm_mutate::WasmMutate;
+use wasm_smith::Config;
+
+/// Where modules come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum From {
+    /// One valid module with everything in it, changed once: what each kind of change comes to.
+    Single,
+    /// Small modules in all constellations, changed a few times in ways that know what they change.
+    Sketch,
+    /// Modules of the repository, changed in the same ways.
+    Changed,
+    /// Element and data sections that parsers read differently.
+    Segments,
+    /// `wasm-smith` with every proposal or none.
+    Smith,
+    /// `wasm-mutate` on modules of the repository.
+    Mutate,
+    /// The repository's own generator: modules that compute.
+    Program,
+}
+
+/// Largest module of the repository that is taken as a seed.
+const MOST_BYTES: usize = 6 << 10;
+
+/// How many changes one module gets at most.
+const MOST_CHANGES: u64 = 4;
+
+/// Makes modules.
+pub struct Sources {
+    seeds: Vec<Vec<u8>>,
+    large: Vec<Vec<u8>>,
+    whole: Vec<u8>,
+    generator: Generator,
+}
+
+impl Sources {
+    /// Reads what is changed.
+    ///
+    /// # Errors
+    /// Files of the repository that cannot be read.
+    pub fn new() -> Result<Self, String> {
+        let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..");
+        let mut seeds = Vec::new();
+        let mut large = Vec::new();
+        for folder in ["fuzz/corpus", "conformance/wasm", "fixtures"] {
+            folder::walk(&repository.join(folder), &mut |subject| {
+                match subject.code.len() <= MOST_BYTES {
+                    true => seeds.push(subject.code),
+                    false if subject.code.len() <= 200 << 10 => large.push(subject.code),
+                    false => {}
+                }
+                Ok(())
+            })?;
+        }
+        match seeds.is_empty() || large.is_empty() {
+            true => Err(format!("no modules in {}", repository.display())),
+            false => Ok(Self {
+                seeds,
+                large,
+                whole: whole()?,
+                generator: Generator::new()?,
+            }),
+        }
+    }
+
+    /// The module of a seed, if there is one.
+    pub fn module(&self, from: From, seed: u64) -> Option<Subject> {
+        let random = &mut Random::new(seed);
+        let (kind, code) = match from {
+            From::Single => {
+                let mutant = mutate(&parse(&self.whole), random, 1);
+                (mutant.kind, mutant.bytes)
+            }
+            From::Sketch => {
+                let module = sketch(random);
+                match random.one_in(3) {
+                    true => ("sketch".to_owned(), module.encode()),
+                    false => {
+                        let mutant = mutate(&module, random, MOST_CHANGES);
+                        (mutant.kind, mutant.bytes)
+                    }
+                }
+            }
+            From::Changed => {
+                // Large ones take long to compile.
+                let from = match random.one_in(40) {
+                    true => &self.large,
+                    false => &self.seeds,
+                };
+                let seed: &Vec<u8> = random.pick(from);
+                let mutant = mutate(&parse(seed), random, MOST_CHANGES);
+                (mutant.kind, mutant.bytes)
+            }
+            From::Segments => {
+                let mut module = sketch(random);
+                let kind = segments::replace(&mut module, random);
+                (kind, module.encode())
+            }
+            From::Smith => ("smith".to_owned(), smith(random)?),
+            From::Mutate => {
+                let mut mutate = WasmMutate::default();
+                mutate.seed(random.bits()).fuel(300).preserve_semantics(false);
+                let seed = random.pick(&self.seeds);
+                let mut mutants = mutate.run(seed).ok()?;
+                ("wasm-mutate".to_owned(), mutants.next()?.ok()?)
+            }
+            From::Program => {
+                let mode = *random.pick(&[Mode::Program, Mode::Program, Mode::Smith, Mode::Flip]);
+                let subject = self.generator.generate(random.bits(), mode).ok()?;
+                ("program".to_owned(), subject.wasm)
+            }
+        };
+        Some(Subject {
+            name: format!("{from:?} {seed}").to_lowercase(),
+            kind,
+            code,
+        })
+    }
+}
+
+/// A valid module with every section but a data count.
+fn whole() -> Result<Vec<u8>, String> {
+    let text = r#"(module
+      (type (func (param i32 i32) (result i64)))
+      (type (func))
+      (type (func (param i32) (result i32)))
+      (import "env" "ext_misc_print_num_version_1" (func (param i64)))
+      (import "env" "absent" (func (type 2)))
+      (func $entry (export "validate_block") (type 0)
+        (call $plain)
+        (drop (call_indirect (type 2) (i32.const 1) (i32.const 1)))
+        (i64.const 0xf00000400))
+      (func $plain (type 1)
+        (local i32 i64)
+        (block (loop (br_if 1 (i32.const 1)) (br 0)))
+        (if (i32.load offset=4 (i32.const 8)) (then (nop)) (else (drop (memory.size))))
+        (local.set 0 (i32.const 300)) (global.set 1 (local.get 0))
+        (block (br_table 0 0 (i32.const 0))) (f64.store (i32.const 16) (f64.const 1)))
+      (func $indirect (type 2) (i32.eqz (local.get 0)))
+      (table 4 8 funcref)
+      (memory (export "memory") 17 40)
+      (global (export "__heap_base") i32 (i32.const 65536))
+      (global (mut i32) (i32.const 0))
+      (global (mut i64) (i64.const 1))
+      (export "g" (global 1))
+      (export "t" (table 0))
+      (start $plain)
+      (elem (i32.const 0) $plain $indirect $entry)
+      (data (i32.const 1024) "\0c\01\02\03\00\00\00\00\00\00\00\07\00\00\00")
+      (@custom "after" (after data) "abc")
+    )"#;
+    folder::encode(text).ok_or_else(|| "the module with everything is wrong".to_owned())
+}
+
+fn smith(random: &mut Random) -> Option<Vec<u8>> {
+    let count = random.between(200, 4_000) as usize;
+    let bytes = random.bytes(count);
+    let first_version = !random.one_in(4);
+    let mut flag = || !first_version && random.one_in(3);
+    let config = Config {
+        bulk_memory_enabled: flag(),
+        exceptions_enabled: flag(),
+        extended_const_enabled: flag(),
+        gc_enabled: flag(),
+        memory64_enabled: flag(),
+        multi_value_enabled: flag(),
+        reference_types_enabled: flag(),
+        relaxed_simd_enabled: flag(),
+        saturating_float_to_int_enabled: flag(),
+        sign_extension_ops_enabled: flag(),
+        simd_enabled: flag(),
+        tail_call_enabled: flag(),
+        threads_enabled: flag(),
+        wide_arithmetic_enabled: flag(),
+        compact_imports_enabled: false,
+        custom_descriptors_enabled: false,
+        custom_page_sizes_enabled: false,
+        shared_everything_threads_enabled: false,
+        acquire_release_atomics_enabled: false,
+        multibyte_array_access_enabled: false,
+        allow_invalid_funcs: random.one_in(3),
+        allow_start_export: random.one_in(3),
+        generate_custom_sections: random.one_in(3),
+        max_memories: if random.one_in(10) { 2 } else { 1 },
+        max_tables: if random.one_in(10) { 2 } else { 1 },
+        max_memory32_bytes: 100 << 16,
+        ..Config::default()
+    };
+    let module = wasm_smith::Module::new(config, &mut Unstructured::new(&bytes)).ok()?;
+    Some(module.to_bytes())
+}
