@@ -1,7 +1,7 @@
 //! How functions are shared out among chunks and threads, for tests: no outcome depends on it.
 
 use crate::instance::LoadFailure;
-use pvf_executor::{Artifact, CompileError, PrepareOptions, Target, prepare};
+use pvf_executor::{Artifact, CompileError, CompileOptions, Target, compile};
 use std::num::NonZeroUsize;
 
 /// Every module is prepared for every target by each of these numbers of threads, and the artifacts are compared: they
@@ -20,16 +20,16 @@ impl Sharing {
     pub(crate) fn prepare(
         &self,
         wasm: &[u8],
-        options: &PrepareOptions,
+        options: &CompileOptions,
     ) -> Result<Result<Artifact, CompileError>, LoadFailure> {
         let prepare_with = |threads, target| {
-            let options = PrepareOptions {
+            let options = CompileOptions {
                 chunk_bytes: self.chunk_bytes,
                 threads,
                 target,
                 ..options.clone()
             };
-            prepare(wasm, &options)
+            compile(wasm, &options)
         };
         for target in Target::ALL {
             let first = prepare_with(NonZeroUsize::MIN, target);
