@@ -125,9 +125,9 @@ fn astray(suite: &mut Suite) {
     for (name, text, stage) in rows {
         let source = format!("pvf-astray-{name}");
         suite.text(&source, &text);
-        let case = Case::new("pvf", "PVF-8", format!("astray/{name}"))
+        let case = Case::new("pvf", "NET-8", format!("astray/{name}"))
             .also(&["PVF-7", "HOST-2"])
-            .polkadot()
+            .strict()
             .module(&source)
             .parameter("stack_logical_max", 65_536)
             .needs("stack-logical")

@@ -99,7 +99,7 @@ impl<'q, 'a> Runner<'q, 'a> {
         let mut rules = Rules::new(self.options(variant), Purpose::Precheck(&functions));
         let mut prepared = prepare(self.question.blob, &rules);
         if let Err(NotPrepared::Rejected(rejection)) = &prepared
-            && matches!(rejection.rule, RuleId::LOGICAL_8 | RuleId::PVF_8)
+            && matches!(rejection.rule, RuleId::LOGICAL_8 | RuleId::NET_8)
             && self
                 .question
                 .parameters

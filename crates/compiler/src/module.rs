@@ -421,7 +421,7 @@ impl<'a, 'l> ModuleReader<'a, 'l> {
             function: None,
             offset: 0,
             message: "the imported globals shift the global of the stack limiter".to_owned(),
-            rule: RuleId::PVF_8,
+            rule: RuleId::NET_8,
         })
     }
 

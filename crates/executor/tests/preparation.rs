@@ -96,7 +96,7 @@ fn a_purpose_adds_to_the_one_before() {
         ),
         (
             text(r#"(module (import "env" "g" (global i64)) (func (export "f")))"#),
-            node("PVF-8"),
+            node("NET-8"),
         ),
         (
             text(r#"(module (import "wasi" "f" (func)))"#),
@@ -172,7 +172,7 @@ fn survives_the_limiter(wasm: &[u8]) -> bool {
 }
 
 /// With every combination of imported and own globals, and of what makes the limiter add code, the rule says what
-/// `wasm-instrument` makes of it: PVF-8.
+/// `wasm-instrument` makes of it: NET-8.
 #[test]
 fn the_counter_goes_astray_where_the_network_says() {
     const TYPES: [&str; 4] = ["i32", "(mut i32)", "i64", "(mut i64)"];
@@ -221,7 +221,7 @@ fn the_counter_goes_astray_where_the_network_says() {
                 assert_eq!(rejection.is_none(), expected, "{text}: {rejection:?}");
                 if let Some(rejection) = rejection {
                     assert!(charged, "{text}");
-                    assert_eq!(rejection.rule.as_str(), "PVF-8");
+                    assert_eq!(rejection.rule.as_str(), "NET-8");
                     astray += 1;
                 } else {
                     fine += 1;

@@ -31,9 +31,14 @@ rules! {
     LANG_4 = "LANG-4", "nothing else is accepted";
     LANG_6 = "LANG-6", "one table and one memory at most";
     LANG_7 = "LANG-7", "segment forms of bulk memory need its switch";
-    LANG_8 = "LANG-8", "custom sections are ignored";
     LANG_9 = "LANG-9", "a constant expression is one operator";
     LANG_10 = "LANG-10", "reserved bytes are zero";
+NET_2 = "NET-2", "sections";
+    NET_3 = "NET-3", "numbers, operators and bodies";
+    NET_5 = "NET-5", "memories";
+    NET_6 = "NET-6", "functions that are entered from elsewhere";
+    NET_7 = "NET-7", "what is validated";
+    NET_8 = "NET-8", "the limiter's global";
     LIMIT_2 = "LIMIT-2", "what each limit counts";
     LIMIT_4 = "LIMIT-4", "the sizes of the types of imports and exports have a common bound";
     STACK_5 = "STACK-5", "the native boundary";
@@ -53,7 +58,6 @@ rules! {
     HOST_4 = "HOST-4", "a host function has one type";
     HOST_5 = "HOST-5", "an imported memory becomes the module's own";
     HOST_9 = "HOST-9", "failures of host functions are traps";
-    PVF_8 = "PVF-8", "imported globals and the counter of the logical stack";
 }
 
 impl RuleId {

@@ -153,7 +153,7 @@ impl<'a> NetworkModule<'a> {
             } => Refusal::Invalid {
                 function,
                 offset,
-                rule: self.rule_of_rewriting(&message).unwrap_or(rule),
+                rule: self.rule_broken(rule, &message),
                 message,
             },
             Refusal::Unsupported {
@@ -171,12 +171,15 @@ impl<'a> NetworkModule<'a> {
         }
     }
 
-    /// The rule by which the module is refused where it is the rewriting that the second parser has seen: an export of the name
-    /// under which the imported memory is exported.
-    fn rule_of_rewriting(&self, message: &str) -> Option<RuleId> {
-        let name = self.memory_export.as_ref()?;
-        let duplicate = format!("duplicate export name `{name}` already defined");
-        (message == duplicate).then_some(RuleId::HOST_5)
+    /// The rule of this dialect that is broken where the second parser says this.
+    fn rule_broken(&self, rule: RuleId, message: &str) -> RuleId {
+        let duplicate = |name| format!("duplicate export name `{name}` already defined");
+        match self.memory_export.map(duplicate) {
+            // Of the two, one is the memory's.
+            Some(duplicate) if message == duplicate => RuleId::NET_5,
+            _ if rule == RuleId::LANG_1 => RuleId::NET_7,
+            _ => rule,
+        }
     }
 }
 

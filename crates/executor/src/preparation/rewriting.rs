@@ -29,7 +29,7 @@ pub(super) fn check_memory(module: &ModuleInfo) -> Result<(), Rejection> {
 }
 
 /// A node refers to the counter by the number of globals that the module defines, imported ones not counted. If there are imported ones
-/// it refers to another global, whose type is mostly wrong (rule PVF-8). A module with imported globals is of no use in any case, but
+/// it refers to another global, whose type is mostly wrong (rule NET-8). A module with imported globals is of no use in any case, but
 /// what it is rejected for is a matter of votes.
 fn check_counter(wasm: &[u8], module: &ModuleInfo) -> Result<(), Rejection> {
     let imported = module.imported_globals as usize;
@@ -47,7 +47,7 @@ fn check_counter(wasm: &[u8], module: &ModuleInfo) -> Result<(), Rejection> {
     let message = format!(
         "imported globals make the counter of the logical stack the global {own}, which is no mutable i32"
     );
-    Err(rejected(RuleId::PVF_8, message))
+    Err(rejected(RuleId::NET_8, message))
 }
 
 /// Whether there is anything to be charged: a function that is defined and exported, in the table, called by name or the start function.

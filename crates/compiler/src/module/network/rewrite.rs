@@ -127,7 +127,7 @@ fn make_memory_own(blob: &mut Blob<'_>) {
     let (minimum, offset) = (import.minimum, import.offset);
     if blob.memories.count > 0 {
         blob.fault(invalid(
-            RuleId::LANG_6,
+            RuleId::NET_5,
             offset,
             "a memory is imported, and there is one of the module's own",
         ));
@@ -149,7 +149,7 @@ fn check_data_count(blob: &mut Blob<'_>) {
         && (count > 0 || blob.bodies > 0 || blob.data.count > 0)
     {
         blob.fault(invalid(
-            RuleId::LANG_2,
+            RuleId::NET_7,
             offset,
             "bulk-memory is not accepted",
         ));

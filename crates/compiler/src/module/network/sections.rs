@@ -174,7 +174,7 @@ impl<'a> Blob<'a> {
         }
         if REFUSED_CUSTOM_SECTIONS.contains(&name) {
             let message = format!("a custom section has the name {name:?}");
-            self.fault(invalid(RuleId::LANG_8, contents.offset, message));
+            self.fault(invalid(RuleId::NET_7, contents.offset, message));
         }
         Ok(())
     }
@@ -280,7 +280,7 @@ impl<'a> Blob<'a> {
             Some(entered) => *entered = true,
             None => {
                 let message = format!("unknown function {function}: function index out of bounds");
-                self.fault(invalid(RuleId::LANG_1, offset, message));
+                self.fault(invalid(RuleId::NET_6, offset, message));
             }
         }
     }

@@ -29,7 +29,10 @@ impl Unreadable {
                 function,
                 offset,
                 message,
-                rule: RuleId::LANG_1,
+                rule: match function {
+                    Some(_) => RuleId::NET_3,
+                    None => RuleId::NET_2,
+                },
             },
             What::Proposal(feature) => Refusal::unsupported(feature, function, offset),
         }
