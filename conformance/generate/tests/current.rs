@@ -35,6 +35,10 @@ fn logical_boundaries_are_the_oracles() {
     let suite = suite(&folder().join("../fixtures"));
     let mut shapes = 0;
     for case in &suite.cases {
+        if case.rules().contains(&"LOGICAL-9") {
+            // They name the counter: `counters_are_the_oracles`.
+            continue;
+        }
         let line = case.to_json(&suite);
         let Some(limit) = line["parameters"]["stack_logical_max"].as_u64() else {
             continue;

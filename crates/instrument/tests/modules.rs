@@ -60,8 +60,8 @@ fn fixtures_pass_the_front_end_they_passed() {
     assert!(fixtures.len() >= 5, "{}", fixtures.len());
     for wasm in fixtures {
         assert_frames(&wasm);
-        let instrumented = instrument(&wasm, &all(Features::POLKADOT)).unwrap();
-        let options = CompileOptions::new(Features::POLKADOT);
+        let instrumented = instrument(&wasm, &all(Features::MVP)).unwrap();
+        let options = CompileOptions::new(Features::MVP);
         let before = compile(&wasm, &options).unwrap().module;
         let after = compile(&instrumented, &options).unwrap().module;
         assert_eq!(before.imports, after.imports);
@@ -198,20 +198,20 @@ fn random_modules_end_alike() {
 #[test]
 fn what_is_instrumented_is_not_instrumented_again() {
     let wasm = wat::parse_str("(module (func))").unwrap();
-    let once = instrument(&wasm, &all(Features::POLKADOT)).unwrap();
-    match instrument(&once, &all(Features::POLKADOT)) {
+    let once = instrument(&wasm, &all(Features::MVP)).unwrap();
+    match instrument(&once, &all(Features::MVP)) {
         Err(InstrumentError::Reserved { name }) => assert_eq!(name, GAS_LEFT),
         other => panic!("{other:?}"),
     }
     // Other meters may be added, but share the global that says why.
     let only_gas = InstrumentOptions {
-        gas: all(Features::POLKADOT).gas,
-        ..InstrumentOptions::new(Features::POLKADOT)
+        gas: all(Features::MVP).gas,
+        ..InstrumentOptions::new(Features::MVP)
     };
     let once = instrument(&wasm, &only_gas).unwrap();
     let only_stack = InstrumentOptions {
         gas: None,
-        ..all(Features::POLKADOT)
+        ..all(Features::MVP)
     };
     let twice = instrument(&once, &only_stack);
     assert!(matches!(twice, Err(InstrumentError::Reserved { name }) if name == TRAP));
@@ -220,10 +220,10 @@ fn what_is_instrumented_is_not_instrumented_again() {
 #[test]
 fn without_a_meter_nothing_changes() {
     for wasm in fixtures() {
-        let options = InstrumentOptions::new(Features::POLKADOT);
+        let options = InstrumentOptions::new(Features::MVP);
         let same = instrument(&wasm, &options).unwrap();
-        let before = compile(&wasm, &CompileOptions::new(Features::POLKADOT)).unwrap();
-        let after = compile(&same, &CompileOptions::new(Features::POLKADOT)).unwrap();
+        let before = compile(&wasm, &CompileOptions::new(Features::MVP)).unwrap();
+        let after = compile(&same, &CompileOptions::new(Features::MVP)).unwrap();
         assert_eq!(before.code, after.code);
     }
 }
@@ -233,7 +233,7 @@ fn names_stay_but_not_those_of_labels() {
     let text = "(module (func $named (param $p i32) (block $label (br $label))))";
     let wasm = wat::parse_str(text).unwrap();
     assert!(wasm.windows(5).any(|bytes| bytes == b"label"));
-    let instrumented = instrument(&wasm, &all(Features::POLKADOT)).unwrap();
+    let instrumented = instrument(&wasm, &all(Features::MVP)).unwrap();
     assert!(instrumented.windows(5).any(|bytes| bytes == b"named"));
     assert!(!instrumented.windows(5).any(|bytes| bytes == b"label"));
 }
@@ -247,11 +247,11 @@ fn nesting_beyond_the_limit_is_an_error() {
             "end ".repeat(levels)
         );
         let wasm = wat::parse_str(&text).unwrap();
-        compile(&wasm, &CompileOptions::new(Features::POLKADOT)).unwrap();
-        instrument(&wasm, &all(Features::POLKADOT))
+        compile(&wasm, &CompileOptions::new(Features::MVP)).unwrap();
+        instrument(&wasm, &all(Features::MVP))
     };
     let fits = nested(9_998).unwrap();
-    compile(&fits, &CompileOptions::new(Features::POLKADOT)).unwrap();
+    compile(&fits, &CompileOptions::new(Features::MVP)).unwrap();
     assert!(matches!(nested(9_999), Err(InstrumentError::Limit { .. })));
 }
 
@@ -268,7 +268,7 @@ fn invalid_modules_are_errors() {
     ));
     let wasm = wat::parse_str("(module (func (result i32 i32) unreachable))").unwrap();
     assert!(instrument(&wasm, &all(Features::ALL)).is_ok());
-    assert!(instrument(&wasm, &all(Features::POLKADOT)).is_err());
+    assert!(instrument(&wasm, &all(Features::MVP)).is_err());
     for length in 0..wasm.len() {
         // Never a panic.
         let _ = instrument(&wasm[..length], &all(Features::ALL));

@@ -33,7 +33,7 @@ rules! {
     LANG_7 = "LANG-7", "segment forms of bulk memory need its switch";
     LANG_9 = "LANG-9", "a constant expression is one operator";
     LANG_10 = "LANG-10", "reserved bytes are zero";
-NET_2 = "NET-2", "sections";
+    NET_2 = "NET-2", "sections";
     NET_3 = "NET-3", "numbers, operators and bodies";
     NET_5 = "NET-5", "memories";
     NET_6 = "NET-6", "functions that are entered from elsewhere";

@@ -77,7 +77,7 @@ fn shared(memory: u64, table: u64, global: u64) -> [(SkipReason, u64); 3] {
 #[test]
 fn first_version_in_its_own_language() {
     let options = Options {
-        features: Features::POLKADOT,
+        features: Features::MVP,
         ..ALL
     };
     let report = run(spec(SpecVersion::V1), &options);

@@ -26,14 +26,6 @@ pub(super) fn rewrite<'a>(wasm: &'a [u8], mut blob: Blob<'a>) -> NetworkModule<'
     make_memory_own(&mut blob);
     check_data_count(&mut blob);
 
-    let start = blob.start.map(|(function, offset)| {
-        let mut entries = Entries {
-            offset,
-            ..Entries::default()
-        };
-        entries.count = thunks.index(function);
-        entries
-    });
     let memory_export = blob.memory_import.as_ref().map(|import| import.name);
     let own_globals = blob.globals.count;
     blob.globals.count += 1;
@@ -41,43 +33,32 @@ pub(super) fn rewrite<'a>(wasm: &'a [u8], mut blob: Blob<'a>) -> NetworkModule<'
     let exports = exports(&blob, &thunks);
     // What has been read once can be read again.
     let elements = elements(blob.elements, &thunks).unwrap_or_default();
-
-    let mut sections = Vec::new();
-    let mut section = |id, entries: Entries| {
-        if entries.count > 0 || id == SectionId::Start {
-            let mut t = Transcriber::new(&[], 0);
-            t.put_u32(entries.count);
-            t.put(&entries.bytes);
-            sections.push(Section {
-                id,
-                bytes: t.finish(),
-                offset: entries.offset,
-            });
+    let (types, offset) = (&blob.functions, blob.functions_offset);
+    let functions_section = with_thunks(types, offset, blob.imported_functions, &thunks);
+    let start = blob.start.map(|(function, offset)| {
+        let mut t = Transcriber::new(&[], 0);
+        t.put_u32(thunks.index(function));
+        Section {
+            id: SectionId::Start,
+            bytes: t.finish(),
+            offset,
         }
-    };
-    section(SectionId::Type, blob.types);
-    section(SectionId::Import, blob.imports);
-    section(
-        SectionId::Function,
-        with_thunks(
-            &blob.functions,
-            blob.functions_offset,
-            blob.imported_functions,
-            &thunks,
-        ),
-    );
-    section(SectionId::Table, blob.tables);
-    section(SectionId::Memory, blob.memories);
-    section(SectionId::Global, blob.globals);
-    section(SectionId::Export, exports);
-    if let Some(start) = start {
-        section(SectionId::Start, start);
-    }
-    section(SectionId::Element, elements);
-    section(SectionId::Data, blob.data);
+    });
+    let sections = [
+        section(SectionId::Type, blob.types),
+        section(SectionId::Import, blob.imports),
+        section(SectionId::Function, functions_section),
+        section(SectionId::Table, blob.tables),
+        section(SectionId::Memory, blob.memories),
+        section(SectionId::Global, blob.globals),
+        section(SectionId::Export, exports),
+        start,
+        section(SectionId::Element, elements),
+        section(SectionId::Data, blob.data),
+    ];
     NetworkModule {
         wasm,
-        sections,
+        sections: sections.into_iter().flatten().collect(),
         code: blob.code,
         imported_functions: blob.imported_functions,
         functions,
@@ -87,6 +68,21 @@ pub(super) fn rewrite<'a>(wasm: &'a [u8], mut blob: Blob<'a>) -> NetworkModule<'
         // The limiter's code counts only the module's own globals, of which its counter is the last.
         misdirected: (blob.imported_globals > 0).then_some(own_globals),
     }
+}
+
+/// A section, if it has entries.
+fn section(id: SectionId, entries: Entries) -> Option<Section> {
+    if entries.count == 0 {
+        return None;
+    }
+    let mut t = Transcriber::new(&[], 0);
+    t.put_u32(entries.count);
+    t.put(&entries.bytes);
+    Some(Section {
+        id,
+        bytes: t.finish(),
+        offset: entries.offset,
+    })
 }
 
 /// The thunks through which functions are entered from elsewhere than by a call. Imported functions have none.
