@@ -1,5 +1,6 @@
 //! The oracles: the same plan in every engine, within the same limits, has to give the same observations.
 
+use crate::Sharing;
 use crate::compare::{class, compare_step};
 use crate::generate::{Generator, Mode, Subject};
 use crate::instrumented::{By, Instrumented, NotInstrumented};
@@ -7,7 +8,6 @@ use crate::interpreter::{self, Interpreter};
 use crate::observe::{Ending, Limits, Observation, Plan, Step};
 use crate::ours::{NotPrepared, Ours, Prepared, Run};
 use crate::random::{Random, mix};
-use crate::sharing::Sharing;
 use crate::{limits, peer};
 use pvf_compiler::Metering;
 use pvf_metering::Costs;

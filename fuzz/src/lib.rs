@@ -25,5 +25,5 @@ pub use pvf_fuzz_subjects::{
     Call, Ending, Function, Generator, HostFunctions, Limits, Mode, Observation, Ours, Plan,
     Random, Run, Sharing, Step, Subject, folder, generate_from, mutant_of, shrink,
 };
-use pvf_fuzz_subjects::{damage, generate, limits, observe, ours, random, sharing};
+use pvf_fuzz_subjects::{damage, generate, limits, observe, ours, random};
 pub use threads::in_threads;
