@@ -8,6 +8,7 @@ use crate::segments;
 use crate::sketch::sketch;
 use arbitrary::Unstructured;
 use pvf_fuzz_subjects::{Generator, Mode, Random};
+use std::panic::{catch_unwind, set_hook, take_hook};
 use std::path::Path;
 use wasm_mutate::WasmMutate;
 use wasm_smith::Config;
@@ -110,11 +111,9 @@ impl Sources {
             }
             From::Smith => ("smith".to_owned(), smith(random)?),
             From::Mutate => {
-                let mut mutate = WasmMutate::default();
-                mutate.seed(random.bits()).fuel(300).preserve_semantics(false);
-                let seed = random.pick(&self.seeds);
-                let mut mutants = mutate.run(seed).ok()?;
-                ("wasm-mutate".to_owned(), mutants.next()?.ok()?)
+                let number = random.bits();
+                let seed: &Vec<u8> = random.pick(&self.seeds);
+                ("wasm-mutate".to_owned(), mutant(seed, number)?)
             }
             From::Program => {
                 let mode = *random.pick(&[Mode::Program, Mode::Program, Mode::Smith, Mode::Flip]);
@@ -162,6 +161,19 @@ fn whole() -> Result<Vec<u8>, String> {
       (@custom "after" (after data) "abc")
     )"#;
     folder::encode(text).ok_or_else(|| "the module with everything is wrong".to_owned())
+}
+
+/// What `wasm-mutate` makes of a module; it panics on some.
+fn mutant(seed: &[u8], number: u64) -> Option<Vec<u8>> {
+    let hook = take_hook();
+    set_hook(Box::new(|_| {}));
+    let mutant = catch_unwind(|| {
+        let mut mutate = WasmMutate::default();
+        mutate.seed(number).fuel(300).preserve_semantics(false);
+        mutate.run(seed).ok()?.next()?.ok()
+    });
+    set_hook(hook);
+    mutant.ok().flatten()
 }
 
 fn smith(random: &mut Random) -> Option<Vec<u8>> {

@@ -176,6 +176,28 @@ pub fn modules(all: bool) -> Vec<Subject> {
         let types = vec![ty];
         add("parameters", count as u64, Parts { types, ..Parts::default() });
     }
+    // What imports and exports weigh together: 1, and for a function its parameters and results.
+    let mut ty = vec![0x60];
+    ty.extend(unsigned(1_000));
+    ty.extend(vec![0x7f; 1_000]);
+    ty.push(0);
+    for count in [0, 9, 10, 500] {
+        // 998 functions of 1,001, and the exports of every module.
+        let imports = (0..998 + usize::from(count == 500)).map(|number| {
+            let name = sized(format!("f{number}").as_bytes());
+            [sized(b"env"), name, vec![0, 2]].concat()
+        });
+        let imports = imports.collect();
+        let exports = (0..990 + count).map(|number| export(&format!("e{number}"), 2, 0));
+        let exports = exports.collect();
+        let types = vec![ty.clone()];
+        add("weight of imports and exports", count, Parts { types, imports, exports, ..Parts::default() });
+    }
+    for count in [999_992, 999_993, 999_994, 999_995] {
+        let exports = (0..count).map(|number| export(&format!("e{number}"), 2, 0));
+        let exports = exports.collect();
+        add("exports of weight 1", count, Parts { exports, ..Parts::default() });
+    }
     for count in [2, 1_000, 1_001] {
         let mut ty = vec![0x60, 0];
         ty.extend(unsigned(count));

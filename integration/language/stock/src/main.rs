@@ -125,6 +125,8 @@ impl Side for Stock {
 }
 
 fn main() -> io::Result<()> {
+    // A PVF can ask for the level. It is this one for a node that is started without any options about its log.
+    log::set_max_level(log::LevelFilter::Error);
     // Panics are answers here.
     std::panic::set_hook(Box::new(|_| {}));
     serve(&mut Stock::default())
