@@ -33,9 +33,10 @@ pub struct HostArgs {
 /// The accepted language.
 #[derive(Debug, Args)]
 pub struct LanguageArgs {
-    /// The accepted language and how declared limits are taken: that of Polkadot's network, or
-    /// WebAssembly with the four switches below on. By default `polkadot` where a candidate is
-    /// judged or an artifact is made, `wasm` elsewhere.
+    /// The accepted language and how declared limits are taken: `polkadot`, as the network's nodes
+    /// read a module; `strict`, WebAssembly 1.0 as its specification says; `wasm`, with the four
+    /// switches below on. A switch makes `polkadot` read as `strict` does. By default `polkadot`
+    /// where a candidate is judged or an artifact is made, `wasm` elsewhere.
     #[arg(long, value_parser = profile())]
     pub profile: Option<Profile>,
     /// Accept sign-extension instructions.
