@@ -18,7 +18,7 @@ use crate::target::masm::{
 use crate::target::x64::X64;
 use crate::{CompileError, InternalError, Refusal, Target};
 use pvf_metering::Costs;
-use pvf_spec::{Dialect, Features, Limits};
+use pvf_spec::{Features, Limits};
 use std::borrow::Cow;
 use std::num::NonZeroUsize;
 use std::ops::Range;
@@ -119,26 +119,6 @@ pub fn compile_with_code_map(
     options: &CompileOptions,
 ) -> Result<(Artifact, CodeMap), CompileError> {
     compile_any(wasm, options, true)
-}
-
-/// Prepares a module whose last global, a mutable `i32`, stands for the counter of the logical stack: for tests of rule
-/// LOGICAL-9 without the front end that gives the counter its index.
-#[doc(hidden)]
-pub fn compile_with_counter(
-    wasm: &[u8],
-    options: &CompileOptions,
-) -> Result<Artifact, CompileError> {
-    let features = Features {
-        dialect: Dialect::WebAssembly,
-        ..options.features
-    };
-    let mut parsed = module::parse(wasm, features, &options.limits)?;
-    parsed.counter = (parsed.info.globals.len() as u32).checked_sub(1);
-    let compiled = match options.target {
-        Target::X86_64 => compile_for::<X64>(parsed, options, false),
-        Target::Aarch64 => compile_for::<Aarch64>(parsed, options, false),
-    };
-    compiled.map(|(artifact, _)| artifact)
 }
 
 fn compile_any(

@@ -24,8 +24,7 @@ mod target;
 
 pub use artifact::{Artifact, ArtifactError, ModuleInfo};
 pub use compile::{
-    CompileOptions, Metering, NativeStack, compile, compile_with_code_map, compile_with_counter,
-    schedule_hash,
+    CompileOptions, Metering, NativeStack, compile, compile_with_code_map, schedule_hash,
 };
 pub use error::{CompileError, InternalError, Refusal};
 pub use idiom::{LoopIdiomKind, LoopIdioms, loop_idioms};

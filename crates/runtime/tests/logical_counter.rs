@@ -1,7 +1,7 @@
 //! LOGICAL-9: the global behind a module's own is the counter of the logical stack, with the value that it has in a
 //! module that `wasm-instrument` instrumented. That crate and wasmi are the oracle, on random modules.
 
-use pvf_compiler::{CompileOptions, Costs, Metering, compile_with_counter};
+use pvf_compiler::{CompileError, CompileOptions, Costs, Metering, Refusal, compile};
 use pvf_oracle::{HEIGHT, Meters, OracleError, instrument};
 use pvf_runtime::{CallError, Instance, InstantiateError, Linker, Module, Value};
 use pvf_spec::{ExecutionParameters, Features, TrapKind};
@@ -42,8 +42,7 @@ const OWN_GLOBALS: u32 = 2;
 const COUNTER: u32 = OWN_GLOBALS;
 const FUNCTIONS: u32 = 5;
 
-/// A module whose functions call each other and look at the counter in between. With `declared`, it declares the
-/// counter as a global of its own.
+/// A module whose functions call each other and look at the counter in between.
 fn module(random: &mut Random, uses: Uses) -> String {
     let mut text = String::from(
         "(module
@@ -51,7 +50,6 @@ fn module(random: &mut Random, uses: Uses) -> String {
         (import \"h\" \"look\" (func $look (param i32) (result i32)))
         (global (export \"seen\") (mut i64) (i64.const 0))
         (global $fuel (export \"fuel\") (mut i32) (i32.const 400))
-        (;counter;)
         (table 8 funcref)
         (elem (i32.const 0) $f0 $look $f1 $f2 $f3)
         (elem (i32.const 6) $f4)\n",
@@ -267,11 +265,9 @@ fn ours(wasm: &[u8], limit: u32, gas: Option<Costs>) -> Option<(Vec<Step>, u64, 
         },
         ..CompileOptions::new(Features::POLKADOT)
     };
-    let artifact = match compile_with_counter(wasm, &options) {
+    let artifact = match compile(wasm, &options) {
         Ok(artifact) => artifact,
-        Err(pvf_compiler::CompileError::Refused(pvf_compiler::Refusal::Meter { .. })) => {
-            return None;
-        }
+        Err(CompileError::Refused(Refusal::Meter { .. })) => return None,
         Err(error) => panic!("{error}"),
     };
     let named = artifact.module.logical_counter.is_some();
@@ -310,11 +306,15 @@ fn ours(wasm: &[u8], limit: u32, gas: Option<Costs>) -> Option<(Vec<Step>, u64, 
             Err(CallError::Trap(trap)) => our_ending(&trap),
             Err(error) => panic!("{error}"),
         };
-        let global = |index| instance.global(index).expect("a global");
-        let (Value::I64(seen), Value::I32(fuel), Value::I32(counter)) =
-            (global(SEEN), global(FUEL), global(COUNTER))
-        else {
+        let global = |index| instance.global(index);
+        let (Some(Value::I64(seen)), Some(Value::I32(fuel))) = (global(SEEN), global(FUEL)) else {
             panic!("globals have their types");
+        };
+        // There is none unless it is named.
+        let counter = match global(COUNTER) {
+            Some(Value::I32(counter)) if named => counter,
+            None if !named => 0,
+            other => panic!("the counter is {other:?}"),
         };
         steps.push((ending, seen, fuel, counter as u32));
     }
@@ -333,15 +333,12 @@ fn check(seed: u64) -> [bool; 2] {
         exports: random.one_in(2),
     };
     let text = module(&mut random, uses);
-    let parse = |text: &str| wat::parse_str(text).unwrap_or_else(|error| panic!("{error}\n{text}"));
-    // The oracle gets the module that names a global beyond its own.
-    let wasm = parse(&text);
-    let declared = parse(&text.replace("(;counter;)", "(global (mut i32) (i32.const 0))"));
+    let wasm = wat::parse_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
     let limit = LIMITS[random.below(LIMITS.len() as u32) as usize];
     let gas = random.one_in(4).then(Costs::default);
     let theirs = |limit| theirs(&wasm, limit, gas.as_ref());
     let expected = theirs(limit);
-    let found = ours(&declared, limit, gas.clone());
+    let found = ours(&wasm, limit, gas.clone());
     let Some((steps, peak, named)) = found else {
         assert_eq!(expected, None, "seed {seed}\n{text}");
         return [false; 2];
