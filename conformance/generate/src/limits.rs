@@ -362,6 +362,60 @@ pub fn add(suite: &mut Suite) {
     for row in TYPE_SIZES {
         at_the_boundary(suite, "LIMIT-4", &[], "type-sizes-", row);
     }
+    for (name, content) in dense() {
+        let source = format!("dense-{name}");
+        suite.bytes(&source, body(&content).build());
+        let case = Case::new("limits", "LIMIT-5", format!("dense/{name}"));
+        suite.push(case.module(&source).invoke("f", &[]).valid(&[i32(42)]));
+    }
+}
+
+/// Bodies of which a compiler may make much more code than there is Wasm.
+fn dense() -> [(&'static str, Vec<u8>); 3] {
+    const LOCALS: u8 = 25;
+    const LABELS: u8 = 100;
+    let set = |from: u8| -> Vec<u8> {
+        let set = |local| vec![0x41, 0, 0x29, 3, 0, 0x21, local];
+        (from..from + LOCALS).flat_map(set).collect()
+    };
+    let table = {
+        let targets: Vec<u8> = (0..LABELS).collect();
+        [
+            &[0x02, 0x40, 0x41, 0, 0x0e, LABELS][..],
+            &targets,
+            &[0, 0x0b],
+        ]
+        .concat()
+    };
+    let conditional: Vec<u8> = (0..LABELS)
+        .flat_map(|label| [0x41, 0, 0x0d, label])
+        .collect();
+    let between = |way: &[u8]| {
+        let read = (0..2 * LOCALS).flat_map(|local| [0x20, local, 0x1a]);
+        [
+            vec![1, 2 * LOCALS, 0x7e],
+            set(0),
+            [0x02, 0x40].repeat(LABELS.into()),
+            way.to_vec(),
+            set(LOCALS),
+            way.repeat(300),
+            vec![0x0b; LABELS.into()],
+            read.collect(),
+            vec![0x0b],
+        ]
+        .concat()
+    };
+    // `i64.trunc_f64_u` and `f64.convert_i64_u`, again and again.
+    let conversions = [
+        vec![0, 0x44, 0, 0, 0, 0, 0, 0, 0, 0],
+        [0xb1, 0xba].repeat(20_000),
+        vec![0x1a, 0x0b],
+    ];
+    [
+        ("br_tables", between(&table)),
+        ("br_ifs", between(&conditional)),
+        ("conversions", conversions.concat()),
+    ]
 }
 
 /// One below the limit, at the limit and one above it.

@@ -13,13 +13,15 @@ use crate::generate::{
 use crate::module::{self, Body, ParsedModule};
 use crate::target::aarch64::Aarch64;
 use crate::target::masm::{
-    BlockOperation, CallFixup, Machine, MachineCode, MacroAssembler, Reach, Table,
+    BlockOperation, CallFixup, Machine, MachineCode, MacroAssembler, Reach, SHARED_CONVERSIONS,
+    Table, shared_conversion,
 };
 use crate::target::x64::X64;
 use crate::{CompileError, InternalError, Refusal, Target};
 use pvf_metering::Costs;
 use pvf_spec::{Features, Limits};
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::sync::Arc;
@@ -233,7 +235,12 @@ fn generate_all<M: Machine>(
         counter: parsed.info.logical_counter.map(ContextLayout::global),
     };
     let chunks = generate_chunks::<M>(&context, options, mapped, reach)?;
-    let stubs = Stubs::generate::<M>(&context, options)?;
+    let calls = chunks.iter().flat_map(|chunk| &chunk.code.calls);
+    let called: HashSet<u32> = calls
+        .map(|call| call.function)
+        .filter(|function| function & BUILTIN_FLAG != 0)
+        .collect();
+    let stubs = Stubs::generate::<M>(&context, options, |function| called.contains(&function))?;
     Ok((chunks, stubs))
 }
 
@@ -376,7 +383,7 @@ struct Stubs {
     code: MachineCode,
     /// Of imported functions.
     hosts: Vec<u32>,
-    /// Of builtins, then of block operations.
+    /// Of builtins, then of block operations, then of conversions.
     builtins: Vec<u32>,
     /// By signature.
     entries: Vec<Option<u32>>,
@@ -396,6 +403,7 @@ impl Stubs {
     fn generate<M: Machine>(
         context: &ModuleContext<'_>,
         options: &CompileOptions,
+        called: impl Fn(u32) -> bool,
     ) -> Result<Self, InternalError> {
         let info = &context.module.info;
         let mut machine = M::new(options, Reach::Near);
@@ -431,7 +439,18 @@ impl Stubs {
             })
             .collect::<Vec<_>>();
         let blocks = BlockOperation::ALL.map(|block| masm.block_stub(block));
-        let builtins = builtins.into_iter().chain(blocks).collect();
+        let conversions = SHARED_CONVERSIONS.map(|conversion| {
+            let called = shared_conversion(conversion).is_some_and(&called);
+            // Nothing refers to one that is not called.
+            called
+                .then(|| masm.conversion_stub(conversion))
+                .unwrap_or(0)
+        });
+        let builtins = builtins
+            .into_iter()
+            .chain(blocks)
+            .chain(conversions)
+            .collect();
         let entries = (0..)
             .zip(entered(context.module))
             .map(|(signature, entered)| {

@@ -1,4 +1,5 @@
-//! The code of any module is at most 16 bytes for each byte of Wasm, and what its functions have at least.
+//! The code of any module is at most 16 bytes for each byte of Wasm, and what its functions have at least; what takes
+//! more is named here with its figure.
 //!
 //! Every operator is repeated, alone and with each that takes its result back, in the states that make it dear: homes far
 //! from the stack pointer, all registers taken by locals that have changed. Then what branches may cost.
@@ -9,6 +10,20 @@ use std::sync::Arc;
 
 /// Most bytes of code for a byte of Wasm.
 const MOST: f64 = 16.0;
+
+/// Float operators of one byte on x86-64, one after the other: a sign that is turned by a constant of eight bytes behind a
+/// rounding whose NaN has to be made canonical. Truncations on aarch64: two traps and two comparisons for one byte.
+const MOST_OF_ONE_OPERAND: f64 = 28.0;
+
+/// A call of two bytes that passes on more results of the call before than there are registers. Only with multi-value.
+const MOST_OF_MANY_VALUES: f64 = 34.0;
+
+// Limits and bounds keep the code of any module below what calls reach (rule LIMIT-5).
+const _: () = {
+    let module = pvf_spec::Limits::DEFAULT.module_bytes as u64;
+    assert!(module * 34 + (1 << 28) < i32::MAX as u64);
+    assert!(MOST_OF_ONE_OPERAND < 35.0 && MOST_OF_MANY_VALUES < 35.0);
+};
 
 /// What any function may have, small as it may be.
 const FUNCTION_BYTES: usize = 128;
@@ -190,12 +205,12 @@ struct Found {
     what: String,
 }
 
-fn check(mut all: Vec<Found>) {
+fn check(mut all: Vec<Found>, most: f64) {
     all.sort_by(|a, b| b.ratio.total_cmp(&a.ratio));
     for found in all.iter().take(40) {
         eprintln!("{:6.2} {}", found.ratio, found.what);
     }
-    let beyond = all.iter().filter(|it| it.ratio > MOST).count();
+    let beyond = all.iter().filter(|it| it.ratio > most).count();
     assert_eq!(
         beyond, 0,
         "the dearest: {:.2} {}",
@@ -331,7 +346,7 @@ fn operators_of_one_operand() {
             }
         }
     }
-    check(all);
+    check(all, MOST_OF_ONE_OPERAND);
 }
 
 #[test]
@@ -364,7 +379,7 @@ fn operators_of_two_operands() {
             }
         }
     }
-    check(all);
+    check(all, MOST);
 }
 
 #[test]
@@ -423,7 +438,7 @@ fn other_operators() {
         vec![0x20, 0, 0x04, 0x40, 0x20, 0, 0x0e, 0, 1, 0x0b],
         vec![0x02, 0x7f, 0x41, 1, 0x0b, 0x1a],
         vec![0x02, 0x7f, 0x41, 1, 0x20, 0, 0x0d, 0, 0x0b, 0x1a],
-        vec![0x02, 0x7c, 0x20, 57, 0x20, 0, 0x0d, 0, 0x0b, 0x1a],
+        vec![0x02, 0x7c, 0x20, 85, 0x20, 0, 0x0d, 0, 0x0b, 0x1a],
     ];
     let mut all = Vec::new();
     for around in &surroundings() {
@@ -446,7 +461,7 @@ fn other_operators() {
             }
         }
     }
-    check(all);
+    check(all, MOST);
 }
 
 /// Many labels whose state is fixed while some locals have all registers; then others get them, and branches go to all of
@@ -515,7 +530,7 @@ fn branches_between_states() {
             }
         }
     }
-    check(all);
+    check(all, MOST);
 }
 
 /// Results and values of branches that are many.
@@ -612,5 +627,5 @@ fn many_values() {
             }
         }
     }
-    check(all);
+    check(all, MOST_OF_MANY_VALUES);
 }

@@ -3,6 +3,7 @@
 //!
 //! - [`Generator`] makes a [`Subject`], a module of the accepted language, from a seed;
 //! - a [`Plan`] says what to call in it, [`limits`] within which limits;
+//! - [`worst_case`] searches for modules that are dear to compile;
 //! - [`Ours`] does it, and an [`Observation`] says what was to be seen.
 #![forbid(unsafe_code)]
 
@@ -17,6 +18,7 @@ mod program;
 pub mod random;
 mod sharing;
 mod sparse;
+pub mod worst_case;
 
 pub use generate::{Generator, Mode, Subject, generate_from, mutant_of};
 pub use mutate::shrink;

@@ -18,6 +18,9 @@ use Width::{W32, W64};
 /// to a local need not search the whole stack for them.
 pub(super) const WAITING_READS: u32 = 32;
 
+/// About the most bytes of a conversion.
+const CONVERSION_BYTES: u64 = 100;
+
 impl<M: MacroAssembler> Generator<'_, M> {
     /// Translates an instruction that can be reached.
     pub(super) fn translate(&mut self, instruction: Instruction) {
@@ -550,7 +553,10 @@ impl<M: MacroAssembler> Generator<'_, M> {
         };
         let src: Reg = self.read(operand);
         let dst = self.result(ty.class(), &[src]);
-        self.masm.convert(conversion, dst, src);
+        match self.affords(CONVERSION_BYTES) {
+            true => self.masm.convert(conversion, dst, src),
+            false => self.masm.convert_shared(conversion, dst, src),
+        }
         self.push_register(ty, dst);
         self.mark_raw(matches!(
             conversion,

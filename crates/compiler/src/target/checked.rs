@@ -153,6 +153,8 @@ impl<M: MacroAssembler + Flags> MacroAssembler for Checked<M> {
         fn float_unary(op: FloatUnary, width: Width, dst: Reg, src: Reg);
         fn canonicalise(width: Width, register: Reg);
         fn convert(conversion: Conversion, dst: Reg, src: Reg);
+        fn convert_shared(conversion: Conversion, dst: Reg, src: Reg);
+        fn conversion_stub(conversion: Conversion) -> u32;
 
         fn jump(label: Label);
         fn jump_table(index: Reg, labels: &[Label]);

@@ -378,6 +378,10 @@ pub(crate) trait MacroAssembler: Sized {
     fn canonicalise(&mut self, width: Width, register: Reg);
     fn float_compare(&mut self, width: Width, a: Reg, b: Reg);
     fn convert(&mut self, conversion: Conversion, dst: Reg, src: Reg);
+    /// The same in as little code as possible: by a call of [`Self::conversion_stub`] if that helps.
+    fn convert_shared(&mut self, conversion: Conversion, dst: Reg, src: Reg) {
+        self.convert(conversion, dst, src);
+    }
 
     // Conditions. Each use of the one made last is its end, here and in `jump_if`.
     fn set_condition(&mut self, condition: Condition, dst: Reg);
@@ -415,6 +419,10 @@ pub(crate) trait MacroAssembler: Sized {
     fn block(&mut self, operation: BlockOperation);
 
     // Stubs, see [`crate::abi`].
+    /// The code of a conversion that functions share, if [`Self::convert_shared`] calls any.
+    fn conversion_stub(&mut self, _: Conversion) -> u32 {
+        self.offset()
+    }
     /// The stub of a block operation.
     fn block_stub(&mut self, operation: BlockOperation) -> u32;
     /// The stub of an imported function or builtin; jumps to the gate of its signature.
@@ -457,6 +465,37 @@ impl BlockOperation {
     pub fn function(self) -> u32 {
         BUILTIN_FLAG | (Builtin::ALL.len() as u32 + self as u32)
     }
+}
+
+/// Conversions that take many instructions on some machine.
+pub(crate) const SHARED_CONVERSIONS: [Conversion; 18] = {
+    use Width::{W32, W64};
+    let truncations = [(W32, W32), (W32, W64), (W64, W32), (W64, W64)];
+    let mut all = [Conversion::Convert {
+        from: W64,
+        to: W32,
+        signed: false,
+    }; 18];
+    all[17] = Conversion::Convert {
+        from: W64,
+        to: W64,
+        signed: false,
+    };
+    let mut i = 0;
+    while i < 8 {
+        let ((from, to), signed) = (truncations[i / 2], i % 2 == 0);
+        all[2 * i] = Conversion::Truncate { from, to, signed };
+        all[2 * i + 1] = Conversion::TruncateSaturating { from, to, signed };
+        i += 1;
+    }
+    all
+};
+
+/// What [`CallFixup::function`] says for the code of one of them: those of block operations come before.
+pub(crate) fn shared_conversion(conversion: Conversion) -> Option<u32> {
+    let at = SHARED_CONVERSIONS.iter().position(|&it| it == conversion)?;
+    let before = Builtin::ALL.len() + BlockOperation::ALL.len();
+    Some(BUILTIN_FLAG | (before + at) as u32)
 }
 
 /// Where the table is and how long.

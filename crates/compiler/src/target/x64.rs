@@ -14,6 +14,7 @@ mod integer;
 mod macro_assembler;
 mod memory;
 mod meters;
+mod shared;
 mod stubs;
 
 use super::masm::*;

@@ -30,10 +30,23 @@ impl Function<'_> {
     fn truncate(&mut self, from: Width, to: Width, signed: bool, dst: Gpr, src: Xmm) {
         let invalid = self.trap_label(TrapKind::InvalidConversionToInteger);
         let overflow = self.trap_label(TrapKind::IntegerOverflow);
+        self.check_truncation(from, to, signed, src, invalid, overflow);
+        self.truncate_in_range(from, to, signed, dst, src);
+    }
+
+    /// Jumps to one of the labels unless the value can be truncated.
+    pub(super) fn check_truncation(
+        &mut self,
+        from: Width,
+        to: Width,
+        signed: bool,
+        src: Xmm,
+        invalid: Label,
+        overflow: Label,
+    ) {
         self.asm.ucomis_rr(fsize(from), src, src);
         self.asm.jcc(Cond::P, invalid);
         self.check_range(from, range(from, to, signed), src, overflow, overflow);
-        self.truncate_in_range(from, to, signed, dst, src);
     }
 
     fn truncate_saturating(&mut self, from: Width, to: Width, signed: bool, dst: Gpr, src: Xmm) {
@@ -74,7 +87,14 @@ impl Function<'_> {
         self.asm.jcc(Cond::AE, high);
     }
 
-    fn truncate_in_range(&mut self, from: Width, to: Width, signed: bool, dst: Gpr, src: Xmm) {
+    pub(super) fn truncate_in_range(
+        &mut self,
+        from: Width,
+        to: Width,
+        signed: bool,
+        dst: Gpr,
+        src: Xmm,
+    ) {
         let fsize = fsize(from);
         match (to, signed) {
             (Width::W32, true) => self.asm.cvttf2si(fsize, Size::S32, dst, src),

@@ -519,6 +519,14 @@ impl MacroAssembler for Function<'_> {
         self.call(operation.function());
     }
 
+    fn convert_shared(&mut self, conversion: Conversion, dst: Reg, src: Reg) {
+        self.convert_by_call(conversion, dst, src);
+    }
+
+    fn conversion_stub(&mut self, conversion: Conversion) -> u32 {
+        self.emit_conversion_stub(conversion)
+    }
+
     fn block_stub(&mut self, operation: BlockOperation) -> u32 {
         self.emit_block_stub(operation)
     }

@@ -1,0 +1,576 @@
+//! The search for modules that are dear to compile: what it makes from choices, and how it climbs.
+//!
+//! In: a seed, and a function that says what a module costs for each byte. Out: the dearest module found. A module is
+//! made from a list of choices, each a small piece of code that fits wherever it stands, so that every list is a valid
+//! module: what comes before (locals that have changed, open blocks), a unit of code that is repeated, what comes after
+//! (all locals are read). The climb changes a few choices at a time and keeps what is not cheaper; when nothing has helped for long it
+//! begins anew.
+
+use crate::random::Random;
+use wasm_encoder::{
+    BlockType, CodeSection, ConstExpr, ExportKind, ExportSection, Function, FunctionSection,
+    GlobalSection, GlobalType, InstructionSink, MemArg, MemArgTarget, MemorySection, MemoryType,
+    Module, RefType, TableSection, TableType, TypeSection, ValType,
+};
+
+const TYPES: [ValType; 4] = [ValType::I32, ValType::I64, ValType::F32, ValType::F64];
+
+/// Locals of each type.
+const LOCALS: u32 = 28;
+
+/// Most choices of a unit.
+const MOST_CHOICES: usize = 48;
+
+/// Rounds without a better module after which the climb begins anew.
+const PATIENCE: u32 = 600;
+
+/// A piece of code, and what it is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Choice {
+    piece: u8,
+    argument: u8,
+}
+
+/// What a module is made from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Genome {
+    /// Blocks around the unit, and whether they are loops.
+    depth: u8,
+    loops: bool,
+    /// Locals of each type that have changed before the labels' state is fixed, and behind.
+    first: u8,
+    second: u8,
+    /// Whether the labels' state is fixed by branches before the unit.
+    fixed: bool,
+    unit: Vec<Choice>,
+}
+
+const PIECES: u8 = 22;
+
+impl Genome {
+    /// One without pattern.
+    pub fn random(random: &mut Random) -> Self {
+        let count = 1 + random.below(12);
+        Self {
+            depth: [0, 1, 2, 8, 40, 120][random.below(6) as usize],
+            loops: random.one_in(2),
+            first: random.below(15) as u8,
+            second: random.below(15) as u8,
+            fixed: random.one_in(2),
+            unit: (0..count).map(|_| choice(random)).collect(),
+        }
+    }
+
+    /// The same with a few changes.
+    pub fn mutated(&self, random: &mut Random) -> Self {
+        let mut it = self.clone();
+        for _ in 0..1 + random.below(3) {
+            let at = random.below(it.unit.len() as u64) as usize;
+            match random.below(9) {
+                0 => it.unit.insert(at, choice(random)),
+                1 if it.unit.len() > 1 => {
+                    it.unit.remove(at);
+                }
+                2 => {
+                    let again = it.unit[at..].to_vec();
+                    it.unit.extend(again);
+                }
+                3 => it.unit[at].argument = random.below(256) as u8,
+                4 => {
+                    let other = random.below(it.unit.len() as u64) as usize;
+                    it.unit.swap(at, other);
+                }
+                5 => it.depth = [0, 1, 2, 8, 40, 120][random.below(6) as usize],
+                6 => it.first = random.below(15) as u8,
+                7 => {
+                    (it.second, it.loops, it.fixed) =
+                        (random.below(15) as u8, random.one_in(2), random.one_in(2))
+                }
+                _ => it.unit[at] = choice(random),
+            }
+            it.unit.truncate(MOST_CHOICES);
+        }
+        it
+    }
+
+    /// The module, of about so many bytes.
+    pub fn module(&self, bytes: usize) -> Vec<u8> {
+        let groups = TYPES.map(|ty| (LOCALS, ty));
+        let mut function = Function::new(groups.into_iter().chain([(40, ValType::I32)]));
+        let mut code = function.instructions();
+        change(&mut code, 0, self.first.into());
+        for _ in 0..self.depth {
+            match self.loops {
+                true => code.loop_(BlockType::Empty),
+                false => code.block(BlockType::Empty),
+            };
+        }
+        if self.fixed {
+            for label in 0..u32::from(self.depth) {
+                code.local_get(0).br_if(label);
+            }
+        }
+        change(&mut code, LOCALS / 2, self.second.into());
+        let start = function.byte_len();
+        let mut unit = Unit::new(self.depth.into());
+        unit.add(&self.unit, &mut function.instructions());
+        let unit_bytes = function.byte_len() - start;
+        for _ in 1..bytes / unit_bytes.max(1) {
+            unit.add(&self.unit, &mut function.instructions());
+        }
+        let mut code = function.instructions();
+        for _ in 0..self.depth {
+            code.end();
+        }
+        for local in 1..=4 * LOCALS {
+            code.local_get(local).drop();
+        }
+        code.end();
+        module(&function)
+    }
+}
+
+fn choice(random: &mut Random) -> Choice {
+    Choice {
+        piece: random.below(PIECES.into()) as u8,
+        argument: random.below(256) as u8,
+    }
+}
+
+fn local(ty: ValType, number: u32) -> u32 {
+    let at = TYPES.iter().position(|&it| it == ty).unwrap_or(0) as u32;
+    1 + at * LOCALS + number % LOCALS
+}
+
+fn place(offset: u64) -> MemArg {
+    MemArg {
+        offset,
+        align: 0,
+        target: MemArgTarget::Memory(0),
+        ordering: None,
+    }
+}
+
+fn load(code: &mut InstructionSink<'_>, ty: ValType, offset: u64) {
+    code.i32_const(0);
+    match ty {
+        ValType::I64 => code.i64_load(place(offset)),
+        ValType::F32 => code.f32_load(place(offset)),
+        ValType::F64 => code.f64_load(place(offset)),
+        _ => code.i32_load(place(offset)),
+    };
+}
+
+/// Gives so many locals of each type, from one on, values of their own.
+fn change(code: &mut InstructionSink<'_>, from: u32, count: u32) {
+    for ty in TYPES {
+        for number in from..from + count {
+            load(code, ty, number.into());
+            code.local_set(local(ty, number));
+        }
+    }
+}
+
+/// The code of a unit in the making: what is on the stack, and the blocks open in it.
+struct Unit {
+    depth: u32,
+    stack: Vec<ValType>,
+    blocks: Vec<usize>,
+}
+
+impl Unit {
+    fn new(depth: u32) -> Self {
+        Self {
+            depth,
+            stack: Vec::new(),
+            blocks: Vec::new(),
+        }
+    }
+
+    /// Adds the unit once; the stack is as before.
+    fn add(&mut self, choices: &[Choice], code: &mut InstructionSink<'_>) {
+        for choice in choices {
+            self.piece(*choice, code);
+        }
+        while !self.blocks.is_empty() {
+            self.close(code);
+        }
+        self.drop_to(0, code);
+    }
+
+    fn drop_to(&mut self, height: usize, code: &mut InstructionSink<'_>) {
+        while self.stack.len() > height {
+            code.drop();
+            self.stack.pop();
+        }
+    }
+
+    fn close(&mut self, code: &mut InstructionSink<'_>) {
+        if let Some(base) = self.blocks.pop() {
+            self.drop_to(base, code);
+            code.end();
+        }
+    }
+
+    /// The topmost value of this block.
+    fn top(&self) -> Option<ValType> {
+        let base = self.blocks.last().copied().unwrap_or(0);
+        self.stack[base..].last().copied()
+    }
+
+    fn pair(&self) -> Option<ValType> {
+        let base = self.blocks.last().copied().unwrap_or(0);
+        match self.stack[base..] {
+            [.., a, b] if a == b => Some(a),
+            _ => None,
+        }
+    }
+
+    fn piece(&mut self, Choice { piece, argument }: Choice, code: &mut InstructionSink<'_>) {
+        let ty = TYPES[usize::from(argument) % 4];
+        let number = u32::from(argument) / 4;
+        let labels = self.depth + self.blocks.len() as u32;
+        match piece {
+            0 | 1 => {
+                code.local_get(local(ty, number));
+                self.stack.push(ty);
+            }
+            2 => {
+                match ty {
+                    ValType::I64 => code.i64_const(i64::from(number)),
+                    ValType::F32 => code.f32_const(1.0.into()),
+                    ValType::F64 => code.f64_const(1.0.into()),
+                    _ => code.i32_const(number as i32),
+                };
+                self.stack.push(ty);
+            }
+            3..=5 => self.unary(argument, code),
+            6 | 7 => self.binary(argument, code),
+            8 => {
+                if let Some(ty) = self.top() {
+                    code.local_set(local(ty, number));
+                    self.stack.pop();
+                }
+            }
+            9 => {
+                if let Some(ty) = self.top() {
+                    code.local_tee(local(ty, number));
+                }
+            }
+            10 => {
+                load(code, ty, u64::from(number));
+                code.local_set(local(ty, number));
+            }
+            11 | 12 => {
+                if labels > 0 {
+                    code.local_get(0).br_if(u32::from(argument) % labels);
+                }
+            }
+            13 => {
+                let targets = (1 + u32::from(argument) % 120).min(labels + 1);
+                code.block(BlockType::Empty).local_get(0);
+                code.br_table(0..targets, 0).end();
+            }
+            14 => {
+                if self.blocks.len() < 6 {
+                    match argument % 3 {
+                        0 => code.block(BlockType::Empty),
+                        1 => code.loop_(BlockType::Empty),
+                        _ => code.local_get(0).if_(BlockType::Empty),
+                    };
+                    self.blocks.push(self.stack.len());
+                }
+            }
+            15 => self.close(code),
+            16 => {
+                match argument % 4 {
+                    0 => code.call(0),
+                    1 => code.i32_const(0).call_indirect(0, 0),
+                    2 => code.i32_const(0).memory_grow(0).drop(),
+                    _ => code.call(1).drop(),
+                };
+            }
+            17 => {
+                if let (Some(ty), true) = (self.top(), self.stack.len() < 200) {
+                    load(code, ty, 1 << (argument % 31));
+                    self.stack.push(ty);
+                }
+            }
+            18 => {
+                code.global_get(u32::from(argument) % 4);
+                self.stack.push(TYPES[usize::from(argument) % 4]);
+            }
+            19 => {
+                if let Some(ty) = self.top() {
+                    let at = TYPES.iter().position(|&it| it == ty).unwrap_or(0);
+                    code.global_set(at as u32);
+                    self.stack.pop();
+                }
+            }
+            20 => {
+                if self.pair().is_some() {
+                    code.local_get(local(ValType::I32, number)).select();
+                    self.stack.pop();
+                }
+            }
+            _ => {
+                code.local_get(0);
+                match argument % 3 {
+                    0 => code.if_(BlockType::Empty).return_().end(),
+                    1 => code.if_(BlockType::Empty).unreachable().end(),
+                    _ => code.if_(BlockType::Empty).else_().end(),
+                };
+            }
+        }
+    }
+
+    fn unary(&mut self, argument: u8, code: &mut InstructionSink<'_>) {
+        let Some(ty) = self.top() else {
+            return;
+        };
+        self.stack.pop();
+        let result = match ty {
+            ValType::I32 => match argument % 12 {
+                0 => (code.i32_eqz(), ValType::I32).1,
+                1 => (code.i32_clz(), ValType::I32).1,
+                2 => (code.i32_popcnt(), ValType::I32).1,
+                3 => (code.i64_extend_i32_s(), ValType::I64).1,
+                4 => (code.i64_extend_i32_u(), ValType::I64).1,
+                5 => (code.f32_convert_i32_s(), ValType::F32).1,
+                6 => (code.f32_convert_i32_u(), ValType::F32).1,
+                7 => (code.f64_convert_i32_s(), ValType::F64).1,
+                8 => (code.f64_convert_i32_u(), ValType::F64).1,
+                9 => (code.f32_reinterpret_i32(), ValType::F32).1,
+                10 => (code.i32_ctz(), ValType::I32).1,
+                _ => (code.i32_load8_s(place(1)), ValType::I32).1,
+            },
+            ValType::I64 => match argument % 9 {
+                0 => (code.i64_eqz(), ValType::I32).1,
+                1 => (code.i64_clz(), ValType::I64).1,
+                2 => (code.i64_popcnt(), ValType::I64).1,
+                3 => (code.i32_wrap_i64(), ValType::I32).1,
+                4 => (code.f32_convert_i64_s(), ValType::F32).1,
+                5 => (code.f32_convert_i64_u(), ValType::F32).1,
+                6 => (code.f64_convert_i64_s(), ValType::F64).1,
+                7 => (code.f64_convert_i64_u(), ValType::F64).1,
+                _ => (code.f64_reinterpret_i64(), ValType::F64).1,
+            },
+            ValType::F32 => match argument % 12 {
+                0 => (code.f32_abs(), ValType::F32).1,
+                1 => (code.f32_neg(), ValType::F32).1,
+                2 => (code.f32_ceil(), ValType::F32).1,
+                3 => (code.f32_sqrt(), ValType::F32).1,
+                4 => (code.f32_nearest(), ValType::F32).1,
+                5 => (code.i32_trunc_f32_s(), ValType::I32).1,
+                6 => (code.i32_trunc_f32_u(), ValType::I32).1,
+                7 => (code.i64_trunc_f32_s(), ValType::I64).1,
+                8 => (code.i64_trunc_f32_u(), ValType::I64).1,
+                9 => (code.f64_promote_f32(), ValType::F64).1,
+                _ => (code.i32_reinterpret_f32(), ValType::I32).1,
+            },
+            _ => match argument % 12 {
+                0 => (code.f64_abs(), ValType::F64).1,
+                1 => (code.f64_neg(), ValType::F64).1,
+                2 => (code.f64_floor(), ValType::F64).1,
+                3 => (code.f64_sqrt(), ValType::F64).1,
+                4 => (code.f64_nearest(), ValType::F64).1,
+                5 => (code.i32_trunc_f64_s(), ValType::I32).1,
+                6 => (code.i32_trunc_f64_u(), ValType::I32).1,
+                7 => (code.i64_trunc_f64_s(), ValType::I64).1,
+                8 => (code.i64_trunc_f64_u(), ValType::I64).1,
+                9 => (code.f32_demote_f64(), ValType::F32).1,
+                _ => (code.i64_reinterpret_f64(), ValType::I64).1,
+            },
+        };
+        self.stack.push(result);
+    }
+
+    fn binary(&mut self, argument: u8, code: &mut InstructionSink<'_>) {
+        let Some(ty) = self.pair() else {
+            return;
+        };
+        self.stack.truncate(self.stack.len() - 2);
+        let result = match ty {
+            ValType::I32 => match argument % 9 {
+                0 => (code.i32_add(), ty).1,
+                1 => (code.i32_mul(), ty).1,
+                2 => (code.i32_div_s(), ty).1,
+                3 => (code.i32_div_u(), ty).1,
+                4 => (code.i32_rem_s(), ty).1,
+                5 => (code.i32_rotl(), ty).1,
+                6 => (code.i32_shr_u(), ty).1,
+                7 => (code.i32_lt_s(), ty).1,
+                _ => (code.i32_rem_u(), ty).1,
+            },
+            ValType::I64 => match argument % 8 {
+                0 => (code.i64_add(), ty).1,
+                1 => (code.i64_mul(), ty).1,
+                2 => (code.i64_div_s(), ty).1,
+                3 => (code.i64_rem_s(), ty).1,
+                4 => (code.i64_rem_u(), ty).1,
+                5 => (code.i64_rotl(), ty).1,
+                6 => (code.i64_shl(), ty).1,
+                _ => (code.i64_lt_u(), ValType::I32).1,
+            },
+            ValType::F32 => match argument % 6 {
+                0 => (code.f32_add(), ty).1,
+                1 => (code.f32_div(), ty).1,
+                2 => (code.f32_min(), ty).1,
+                3 => (code.f32_max(), ty).1,
+                4 => (code.f32_copysign(), ty).1,
+                _ => (code.f32_eq(), ValType::I32).1,
+            },
+            _ => match argument % 6 {
+                0 => (code.f64_add(), ty).1,
+                1 => (code.f64_div(), ty).1,
+                2 => (code.f64_min(), ty).1,
+                3 => (code.f64_max(), ty).1,
+                4 => (code.f64_copysign(), ty).1,
+                _ => (code.f64_ne(), ValType::I32).1,
+            },
+        };
+        self.stack.push(result);
+    }
+}
+
+/// A module around the function, which takes an `i32`: function 0 does nothing, function 1 returns an `i32`.
+fn module(function: &Function) -> Vec<u8> {
+    let mut types = TypeSection::new();
+    types.ty().function([], []);
+    types.ty().function([], [ValType::I32]);
+    types.ty().function([ValType::I32], []);
+    let mut functions = FunctionSection::new();
+    (0..3).for_each(|ty| {
+        functions.function(ty);
+    });
+    let mut tables = TableSection::new();
+    tables.table(TableType {
+        element_type: RefType::FUNCREF,
+        table64: false,
+        minimum: 10,
+        maximum: None,
+        shared: false,
+    });
+    let mut memories = MemorySection::new();
+    memories.memory(MemoryType {
+        minimum: 1,
+        maximum: None,
+        memory64: false,
+        shared: false,
+        page_size_log2: None,
+    });
+    let mut globals = GlobalSection::new();
+    for ty in TYPES {
+        let start = match ty {
+            ValType::I64 => ConstExpr::i64_const(0),
+            ValType::F32 => ConstExpr::f32_const(0.0.into()),
+            ValType::F64 => ConstExpr::f64_const(0.0.into()),
+            _ => ConstExpr::i32_const(0),
+        };
+        let ty = GlobalType {
+            val_type: ty,
+            mutable: true,
+            shared: false,
+        };
+        globals.global(ty, &start);
+    }
+    let mut exports = ExportSection::new();
+    exports.export("run", ExportKind::Func, 2);
+    let mut code = CodeSection::new();
+    let mut nothing = Function::new([]);
+    nothing.instructions().end();
+    let mut zero = Function::new([]);
+    zero.instructions().i32_const(0).end();
+    code.function(&nothing).function(&zero).function(function);
+    let mut module = Module::new();
+    module
+        .section(&types)
+        .section(&functions)
+        .section(&tables)
+        .section(&memories)
+        .section(&globals)
+        .section(&exports)
+        .section(&code);
+    module.finish()
+}
+
+/// A module found, and its cost.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// What it was made from.
+    pub genome: Genome,
+    /// Cost for each byte.
+    pub cost: f64,
+}
+
+/// Climbs until there is no more time; tells of each module dearer than all before.
+pub fn search(
+    seed: u64,
+    bytes: usize,
+    mut more: impl FnMut() -> bool,
+    mut cost: impl FnMut(&[u8]) -> Result<f64, String>,
+    mut tell: impl FnMut(&Found),
+) -> Result<(Option<Found>, u64), String> {
+    let mut random = Random::new(seed);
+    let mut dearest: Option<Found> = None;
+    let mut here: Option<Found> = None;
+    let (mut rounds, mut idle) = (0, 0);
+    while more() {
+        let genome = match &here {
+            Some(here) if idle < PATIENCE => here.genome.mutated(&mut random),
+            _ => {
+                (here, idle) = (None, 0);
+                Genome::random(&mut random)
+            }
+        };
+        rounds += 1;
+        let found = Found {
+            cost: cost(&genome.module(bytes))?,
+            genome,
+        };
+        let before = here.as_ref().map_or(0.0, |it| it.cost);
+        idle = if found.cost > before { 0 } else { idle + 1 };
+        if found.cost >= before {
+            here = Some(found.clone());
+        }
+        if dearest.as_ref().is_none_or(|it| found.cost > it.cost) {
+            tell(&found);
+            dearest = Some(found);
+        }
+    }
+    Ok((dearest, rounds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_genome_is_a_valid_module() {
+        let mut random = Random::new(11);
+        let mut genome = Genome::random(&mut random);
+        for round in 0..2_000 {
+            genome = match round % 20 {
+                0 => Genome::random(&mut random),
+                _ => genome.mutated(&mut random),
+            };
+            let wasm = genome.module(1_000);
+            if let Err(error) = wasmparser::validate(&wasm) {
+                panic!("{genome:?}: {error}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_climb_finds_what_costs() {
+        // What costs are bytes of `f64.max`.
+        let cost = |wasm: &[u8]| Ok(wasm.iter().filter(|&&it| it == 0xa5).count() as f64);
+        let mut rounds = 0;
+        let more = || {
+            rounds += 1;
+            rounds < 3_000
+        };
+        let (found, _) = search(1, 2_000, more, cost, |_| {}).unwrap();
+        assert!(found.unwrap().cost > 100.0);
+    }
+}
