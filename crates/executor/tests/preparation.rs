@@ -60,7 +60,7 @@ fn a_purpose_adds_to_the_one_before() {
             all(Prevalidation, "LANG-2"),
         ),
         (
-            text(r#"(module (memory 1) (data "passive"))"#),
+            text("(module (func $f) (elem func $f))"),
             all(Prevalidation, "LANG-7"),
         ),
         (
@@ -120,8 +120,9 @@ fn a_purpose_adds_to_the_one_before() {
         ),
     ];
     let options = Profile::Strict.compile_options();
-    for (blob, expected) in cases {
-        assert_eq!(said(&blob, &options), expected, "{blob:02x?}");
+    for (number, (blob, expected)) in cases.into_iter().enumerate() {
+        let found = said(&blob, &options);
+        assert_eq!(found, expected, "row {number}, {blob:02x?}");
     }
 }
 
