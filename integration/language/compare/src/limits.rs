@@ -101,36 +101,117 @@ pub fn modules(all: bool) -> Vec<Subject> {
     let around = |limit: usize| [limit - 1, limit, limit + 1];
     let mut counts: Vec<usize> = vec![10_001, 100_001];
     counts.extend(around(1_000_000));
-    for &count in counts.iter().filter(|&&count| all || count < 200_000 || count > 999_000) {
+    for &count in counts
+        .iter()
+        .filter(|&&count| all || count < 200_000 || count > 999_000)
+    {
         let types = vec![EMPTY.to_vec(); count - 2];
-        add("types", count as u64, Parts { types, ..Parts::default() });
+        add(
+            "types",
+            count as u64,
+            Parts {
+                types,
+                ..Parts::default()
+            },
+        );
         let globals = vec![vec![0x7f, 1, 0x41, 0, 0x0b]; count - 1];
-        add("globals", count as u64, Parts { globals, ..Parts::default() });
+        add(
+            "globals",
+            count as u64,
+            Parts {
+                globals,
+                ..Parts::default()
+            },
+        );
         let exports = (3..count).map(|number| export(&format!("e{number}"), 2, 0));
         let exports = exports.collect();
-        add("exports", count as u64, Parts { exports, ..Parts::default() });
+        add(
+            "exports",
+            count as u64,
+            Parts {
+                exports,
+                ..Parts::default()
+            },
+        );
         if all || count < 200_000 {
             let imports = (0..count).map(import).collect();
-            add("imports", count as u64, Parts { imports, ..Parts::default() });
+            add(
+                "imports",
+                count as u64,
+                Parts {
+                    imports,
+                    ..Parts::default()
+                },
+            );
             let bodies = vec![vec![0, 0x0b]; count - 1];
-            add("functions", count as u64, Parts { bodies, ..Parts::default() });
+            add(
+                "functions",
+                count as u64,
+                Parts {
+                    bodies,
+                    ..Parts::default()
+                },
+            );
         }
     }
     for count in around(100_000) {
         let elements = vec![vec![0, 0x41, 0, 0x0b, 0]; count];
         let table = vec![0, 1];
-        add("element segments", count as u64, Parts { elements, table, ..Parts::default() });
+        add(
+            "element segments",
+            count as u64,
+            Parts {
+                elements,
+                table,
+                ..Parts::default()
+            },
+        );
         let data = vec![vec![0, 0x41, 0, 0x0b, 0]; count - 1];
-        add("data segments", count as u64, Parts { data, ..Parts::default() });
+        add(
+            "data segments",
+            count as u64,
+            Parts {
+                data,
+                ..Parts::default()
+            },
+        );
         let name = "x".repeat(count);
         let exports = vec![export(&name, 0, 0)];
-        add("export name", count as u64, Parts { exports, ..Parts::default() });
+        add(
+            "export name",
+            count as u64,
+            Parts {
+                exports,
+                ..Parts::default()
+            },
+        );
         let imports = vec![[sized(b"env"), sized(name.as_bytes()), vec![0, 1]].concat()];
-        add("import name", count as u64, Parts { imports, ..Parts::default() });
+        add(
+            "import name",
+            count as u64,
+            Parts {
+                imports,
+                ..Parts::default()
+            },
+        );
         let imports = vec![[sized(name.as_bytes()), sized(b"f"), vec![0, 1]].concat()];
-        add("import module", count as u64, Parts { imports, ..Parts::default() });
+        add(
+            "import module",
+            count as u64,
+            Parts {
+                imports,
+                ..Parts::default()
+            },
+        );
         let custom = section(0, &sized(name.as_bytes()));
-        add("custom section name", count as u64, Parts { custom, ..Parts::default() });
+        add(
+            "custom section name",
+            count as u64,
+            Parts {
+                custom,
+                ..Parts::default()
+            },
+        );
     }
     for count in around(131_072) {
         let mut body = vec![0, 0x02, 0x40, 0x41, 0, 0x0e];
@@ -138,27 +219,67 @@ pub fn modules(all: bool) -> Vec<Subject> {
         body.extend(vec![0; count + 1]);
         body.extend([0x0b, 0x0b]);
         let bodies = vec![body];
-        add("br_table labels", count as u64, Parts { bodies, ..Parts::default() });
+        add(
+            "br_table labels",
+            count as u64,
+            Parts {
+                bodies,
+                ..Parts::default()
+            },
+        );
         let mut body = vec![0];
         body.extend(vec![0x01; count - 2]);
         body.push(0x0b);
         let bodies = vec![body];
-        add("body bytes", count as u64, Parts { bodies, ..Parts::default() });
+        add(
+            "body bytes",
+            count as u64,
+            Parts {
+                bodies,
+                ..Parts::default()
+            },
+        );
     }
     for count in around(50_000) {
         let mut body = vec![1];
         body.extend(unsigned(count as u64));
         body.extend([0x7f, 0x0b]);
         let bodies = vec![body];
-        add("locals", count as u64, Parts { bodies, ..Parts::default() });
+        add(
+            "locals",
+            count as u64,
+            Parts {
+                bodies,
+                ..Parts::default()
+            },
+        );
         let body = [unsigned(count as u64), [1, 0x7f].repeat(count), vec![0x0b]].concat();
         let bodies = vec![body];
-        add("local groups of one", count as u64, Parts { bodies, ..Parts::default() });
+        add(
+            "local groups of one",
+            count as u64,
+            Parts {
+                bodies,
+                ..Parts::default()
+            },
+        );
         let body = [unsigned(count as u64), [0, 0x7f].repeat(count), vec![0x0b]].concat();
         let bodies = vec![body];
-        add("local groups of none", count as u64, Parts { bodies, ..Parts::default() });
+        add(
+            "local groups of none",
+            count as u64,
+            Parts {
+                bodies,
+                ..Parts::default()
+            },
+        );
     }
-    for (first, second) in [(u32::MAX, 1_u32), (u32::MAX, 0), (1 << 31, 1 << 31), (49_999, 2)] {
+    for (first, second) in [
+        (u32::MAX, 1_u32),
+        (u32::MAX, 0),
+        (1 << 31, 1 << 31),
+        (49_999, 2),
+    ] {
         let mut body = vec![2];
         body.extend(unsigned(first.into()));
         body.push(0x7f);
@@ -166,7 +287,14 @@ pub fn modules(all: bool) -> Vec<Subject> {
         body.extend([0x7e, 0x0b]);
         let bodies = vec![body];
         let kind = format!("locals {first} +");
-        add(&kind, second.into(), Parts { bodies, ..Parts::default() });
+        add(
+            &kind,
+            second.into(),
+            Parts {
+                bodies,
+                ..Parts::default()
+            },
+        );
     }
     for count in around(1_000) {
         let mut ty = vec![0x60];
@@ -174,7 +302,14 @@ pub fn modules(all: bool) -> Vec<Subject> {
         ty.extend(vec![0x7f; count]);
         ty.push(0);
         let types = vec![ty];
-        add("parameters", count as u64, Parts { types, ..Parts::default() });
+        add(
+            "parameters",
+            count as u64,
+            Parts {
+                types,
+                ..Parts::default()
+            },
+        );
     }
     // What imports and exports weigh together: 1, and for a function its parameters and results.
     let mut ty = vec![0x60];
@@ -191,38 +326,113 @@ pub fn modules(all: bool) -> Vec<Subject> {
         let exports = (0..990 + count).map(|number| export(&format!("e{number}"), 2, 0));
         let exports = exports.collect();
         let types = vec![ty.clone()];
-        add("weight of imports and exports", count, Parts { types, imports, exports, ..Parts::default() });
+        add(
+            "weight of imports and exports",
+            count,
+            Parts {
+                types,
+                imports,
+                exports,
+                ..Parts::default()
+            },
+        );
     }
     for count in [999_992, 999_993, 999_994, 999_995] {
         let exports = (0..count).map(|number| export(&format!("e{number}"), 2, 0));
         let exports = exports.collect();
-        add("exports of weight 1", count, Parts { exports, ..Parts::default() });
+        add(
+            "exports of weight 1",
+            count,
+            Parts {
+                exports,
+                ..Parts::default()
+            },
+        );
     }
     for count in [2, 1_000, 1_001] {
         let mut ty = vec![0x60, 0];
         ty.extend(unsigned(count));
         ty.extend(vec![0x7f; count as usize]);
         let types = vec![ty];
-        add("results", count, Parts { types, ..Parts::default() });
+        add(
+            "results",
+            count,
+            Parts {
+                types,
+                ..Parts::default()
+            },
+        );
     }
-    for count in [9_999_999, 10_000_000, 10_000_001, 20_000_000, 1 << 31, u64::from(u32::MAX)] {
+    for count in [
+        9_999_999,
+        10_000_000,
+        10_000_001,
+        20_000_000,
+        1 << 31,
+        u64::from(u32::MAX),
+    ] {
         let table = [vec![0], unsigned(count)].concat();
-        add("table minimum", count, Parts { table, ..Parts::default() });
+        add(
+            "table minimum",
+            count,
+            Parts {
+                table,
+                ..Parts::default()
+            },
+        );
         let table = [vec![1, 0], unsigned(count)].concat();
-        add("table maximum", count, Parts { table, ..Parts::default() });
+        add(
+            "table maximum",
+            count,
+            Parts {
+                table,
+                ..Parts::default()
+            },
+        );
     }
-    for count in around(65_536).map(|count| count as u64).into_iter().chain([1 << 31, u64::from(u32::MAX)]) {
+    for count in around(65_536)
+        .map(|count| count as u64)
+        .into_iter()
+        .chain([1 << 31, u64::from(u32::MAX)])
+    {
         let memory = [vec![0], unsigned(count)].concat();
-        add("memory minimum", count, Parts { memory: Some(memory), ..Parts::default() });
+        add(
+            "memory minimum",
+            count,
+            Parts {
+                memory: Some(memory),
+                ..Parts::default()
+            },
+        );
         let memory = [vec![1, 17], unsigned(count)].concat();
-        add("memory maximum", count, Parts { memory: Some(memory), ..Parts::default() });
+        add(
+            "memory maximum",
+            count,
+            Parts {
+                memory: Some(memory),
+                ..Parts::default()
+            },
+        );
     }
     for count in around(10_000_000) {
         if all {
-            let element = [vec![0, 0x41, 0, 0x0b], unsigned(count as u64), vec![0; count]].concat();
+            let element = [
+                vec![0, 0x41, 0, 0x0b],
+                unsigned(count as u64),
+                vec![0; count],
+            ]
+            .concat();
             let elements = vec![element];
             let table = [vec![0], unsigned(count as u64)].concat();
-            add("elements of a segment", count as u64, Parts { elements, table, ..Parts::default() });
+            add(
+                "elements of a segment",
+                count as u64,
+                Parts {
+                    elements,
+                    table,
+                    ..Parts::default()
+                },
+            );
         }
     }
     for count in [999, 1_000, 10_001, 50_000] {
@@ -230,13 +440,27 @@ pub fn modules(all: bool) -> Vec<Subject> {
         body.extend([0x02, 0x40].repeat(count));
         body.extend(vec![0x0b; count + 1]);
         let bodies = vec![body];
-        add("nested blocks", count as u64, Parts { bodies, ..Parts::default() });
+        add(
+            "nested blocks",
+            count as u64,
+            Parts {
+                bodies,
+                ..Parts::default()
+            },
+        );
         let mut body = vec![0];
         body.extend([0x41, 0].repeat(count));
         body.extend(vec![0x1a; count]);
         body.push(0x0b);
         let bodies = vec![body];
-        add("operands", count as u64, Parts { bodies, ..Parts::default() });
+        add(
+            "operands",
+            count as u64,
+            Parts {
+                bodies,
+                ..Parts::default()
+            },
+        );
     }
     subjects
 }

@@ -152,7 +152,10 @@ impl Run {
                 });
             }
             let recorded: Vec<_> = recorded.as_array().into_iter().flatten().collect();
-            let same = said.iter().zip(&recorded).all(|(said, recorded)| recorded.as_str() == Some(said));
+            let same = said
+                .iter()
+                .zip(&recorded)
+                .all(|(said, recorded)| recorded.as_str() == Some(said));
             if !same {
                 wrong += 1;
                 println!("{file}: recorded {recorded:?}, the stock functions say {said:?}");
@@ -213,13 +216,20 @@ fn run(arguments: Arguments) -> Result<bool, String> {
     }
     if !arguments.no_shrinking {
         let groups = run.report.groups();
-        let groups: Vec<_> = groups.map(|(group, code)| (group.clone(), code.to_vec())).collect();
+        let groups: Vec<_> = groups
+            .map(|(group, code)| (group.clone(), code.to_vec()))
+            .collect();
         for (group, code) in groups {
             let smaller = shrink::shrink(&mut run.judge, &code, &group)?;
             run.report.smaller(&group, smaller);
         }
     }
-    let Run { judge, report, start, .. } = run;
+    let Run {
+        judge,
+        report,
+        start,
+        ..
+    } = run;
     let text = report.differences();
     print!("{text}");
     for (path, text) in [(arguments.report, text), (arguments.table, report.table())] {

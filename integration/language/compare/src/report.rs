@@ -78,7 +78,11 @@ fn classes(prepared: &Prepared) -> String {
 pub fn line(answers: &Answers) -> String {
     let said = |prepared: &Prepared| match prepared.message.is_empty() {
         true => classes(prepared),
-        false => format!("{} ({})", classes(prepared), prepared.message.replace('\n', " ")),
+        false => format!(
+            "{} ({})",
+            classes(prepared),
+            prepared.message.replace('\n', " ")
+        ),
     };
     let mut line = said(&answers.stock);
     if let Some(ours) = &answers.ours {
@@ -165,8 +169,16 @@ impl Report {
         let mut groups: Vec<_> = self.groups.iter().collect();
         groups.sort_by_key(|(_, example)| std::cmp::Reverse(example.count));
         for ((difference, classes, stock, ours), example) in groups {
-            let _ = writeln!(text, "\n## {difference:?}: {classes} (stock | ours), {} times", example.count);
-            let _ = writeln!(text, "- stock: {stock}\n- ours: {ours}\n- example: {}", example.name);
+            let _ = writeln!(
+                text,
+                "\n## {difference:?}: {classes} (stock | ours), {} times",
+                example.count
+            );
+            let _ = writeln!(
+                text,
+                "- stock: {stock}\n- ours: {ours}\n- example: {}",
+                example.name
+            );
             let mut kinds: Vec<_> = example.kinds.iter().collect();
             kinds.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
             for (kind, count) in kinds.iter().take(6) {
@@ -177,21 +189,31 @@ impl Report {
             }
             let detail: String = example.detail.chars().take(600).collect();
             let _ = writeln!(text, "- said: {detail}");
-            let _ = writeln!(text, "- bytes ({}): {}", example.code.len(), hex(&example.code));
+            let _ = writeln!(
+                text,
+                "- bytes ({}): {}",
+                example.code.len(),
+                hex(&example.code)
+            );
         }
         text
     }
 
     /// What the stock functions say to each kind, as a table.
     pub fn table(&self) -> String {
-        let mut text = String::from("| kind | class | precheck | message | times | smallest |\n| --- | --- | --- | --- | --- | --- |\n");
+        let mut text = String::from(
+            "| kind | class | precheck | message | times | smallest |\n| --- | --- | --- | --- | --- | --- |\n",
+        );
         for ((kind, class, precheck, message), (count, name, code)) in &self.kinds {
             let bytes = match code.len() <= 200 {
                 true => hex(code),
                 false => name.clone(),
             };
             let message = message.replace('|', "\\|");
-            let _ = writeln!(text, "| {kind} | {class:?} | {precheck:?} | {message} | {count} | {bytes} |");
+            let _ = writeln!(
+                text,
+                "| {kind} | {class:?} | {precheck:?} | {message} | {count} | {bytes} |"
+            );
         }
         text
     }

@@ -51,7 +51,8 @@ pub fn shrink(judge: &mut Judge, code: &[u8], wanted: &Group) -> Result<Vec<u8>,
         }
         let smaller = module.encode();
         tries += 1;
-        let same = smaller.len() < least.len() && group(&judge.ask(&smaller)?).as_ref() == Some(wanted);
+        let same =
+            smaller.len() < least.len() && group(&judge.ask(&smaller)?).as_ref() == Some(wanted);
         match same {
             true => least = smaller,
             false => place += 1,

@@ -13,7 +13,16 @@ const RESULT: [u8; 15] = [12, 1, 2, 3, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0];
 const RESULT_AT: i64 = 1024;
 
 /// Names that imports and exports share.
-const NAMES: [&str; 8] = ["memory", "__heap_base", "validate_block", "f", "g", "", "ext_misc_print_num_version_1", "m"];
+const NAMES: [&str; 8] = [
+    "memory",
+    "__heap_base",
+    "validate_block",
+    "f",
+    "g",
+    "",
+    "ext_misc_print_num_version_1",
+    "m",
+];
 
 struct Sketch<'r> {
     random: &'r mut Random,
@@ -83,7 +92,13 @@ impl Sketch<'_> {
         sections.push(Node::section(1, vec![self.type_entries()]));
         push(&mut sections, 2, "import count", imports, self.one_in(20));
         let types = own.iter().map(|&ty| Node::unsigned("type index", ty));
-        push(&mut sections, 3, "function count", types.collect(), self.one_in(20));
+        push(
+            &mut sections,
+            3,
+            "function count",
+            types.collect(),
+            self.one_in(20),
+        );
 
         let tables = self.tables_own();
         push(&mut sections, 4, "table count", tables, self.one_in(20));
@@ -96,16 +111,31 @@ impl Sketch<'_> {
         push(&mut sections, 7, "export count", exports, self.one_in(20));
         if self.one_in(8) {
             let index = self.index(self.functions.len() as u32);
-            sections.push(Node::section(8, vec![Node::unsigned("start function index", index)]));
+            sections.push(Node::section(
+                8,
+                vec![Node::unsigned("start function index", index)],
+            ));
         }
         let elements = self.elements();
-        push(&mut sections, 9, "element segment count", elements, self.one_in(20));
+        push(
+            &mut sections,
+            9,
+            "element segment count",
+            elements,
+            self.one_in(20),
+        );
         let bodies = own.iter().enumerate();
         let bodies = bodies.map(|(place, &ty)| self.body(ty, place == 0 && entry.is_some()));
         let bodies: Vec<_> = bodies.collect();
         push(&mut sections, 10, "body count", bodies, self.one_in(20));
         let data = self.data();
-        push(&mut sections, 11, "data segment count", data, self.one_in(20));
+        push(
+            &mut sections,
+            11,
+            "data segment count",
+            data,
+            self.one_in(20),
+        );
 
         let mut parts = vec![
             Node::leaf("magic number", Form::Raw, *b"\0asm"),
@@ -144,7 +174,9 @@ impl Sketch<'_> {
     }
 
     fn import(&mut self) -> Node {
-        let module = *self.random.pick(&["env", "env", "env", "env", "env", "env", "env", "other", ""]);
+        let module = *self
+            .random
+            .pick(&["env", "env", "env", "env", "env", "env", "env", "other", ""]);
         let name = *self.random.pick(&NAMES);
         let (kind, what) = match self.random.below(8) {
             0..=2 => {
@@ -191,16 +223,37 @@ impl Sketch<'_> {
 
     fn table(&mut self) -> Node {
         let minimum = *self.random.pick(&[0, 1, 2, 4, 4, 10, 10, 1000, 10_000_001]);
-        let maximum = *self.random.pick(&[None, None, None, Some(10_000_002), Some(minimum), Some(u32::MAX)]);
+        let maximum = *self.random.pick(&[
+            None,
+            None,
+            None,
+            Some(10_000_002),
+            Some(minimum),
+            Some(u32::MAX),
+        ]);
         let maximum = if self.one_in(16) { Some(0) } else { maximum };
         let limits = self.limits("table limits", minimum, maximum);
-        Node::group("table", vec![Node::byte("table element type", 0x70), limits])
+        Node::group(
+            "table",
+            vec![Node::byte("table element type", 0x70), limits],
+        )
     }
 
     fn memory(&mut self) -> Node {
-        let minimum = *self.random.pick(&[0, 1, 1, 2, 17, 17, 17, 2080, 2081, 65_536]);
+        let minimum = *self
+            .random
+            .pick(&[0, 1, 1, 2, 17, 17, 17, 2080, 2081, 65_536]);
         let minimum = if self.one_in(30) { 65_537 } else { minimum };
-        let maximum = *self.random.pick(&[None, None, Some(20), Some(minimum), Some(0), Some(65_536), Some(65_537), Some(u32::MAX)]);
+        let maximum = *self.random.pick(&[
+            None,
+            None,
+            Some(20),
+            Some(minimum),
+            Some(0),
+            Some(65_536),
+            Some(65_537),
+            Some(u32::MAX),
+        ]);
         self.limits("memory limits", minimum, maximum)
     }
 
@@ -242,7 +295,10 @@ impl Sketch<'_> {
             let mut bytes = bytes;
             bytes.push(0x0b);
             let constant = Node::group("constant expression", instructions(&bytes));
-            globals.push(Node::group("global", vec![global_type(ty, mutable), constant]));
+            globals.push(Node::group(
+                "global",
+                vec![global_type(ty, mutable), constant],
+            ));
         }
         self.globals += globals.len() as u32;
         globals
@@ -349,7 +405,10 @@ impl Sketch<'_> {
         for _ in 0..self.up_to(2) {
             let count = *self.random.pick(&[0, 1, 2, 7, 100]);
             let ty = self.value_type();
-            let parts = vec![Node::unsigned("local count", count), Node::byte("value type", ty)];
+            let parts = vec![
+                Node::unsigned("local count", count),
+                Node::byte("value type", ty),
+            ];
             locals.push(Node::group("locals", parts));
         }
         let mut bytes = Vec::new();
@@ -381,7 +440,10 @@ fn push(sections: &mut Vec<Node>, id: u8, what: &'static str, entries: Vec<Node>
 }
 
 fn global_type(ty: u8, mutable: u8) -> Node {
-    let parts = vec![Node::byte("value type", ty), Node::byte("mutability", mutable)];
+    let parts = vec![
+        Node::byte("value type", ty),
+        Node::byte("mutability", mutable),
+    ];
     Node::group("global type", parts)
 }
 

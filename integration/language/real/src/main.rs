@@ -41,7 +41,10 @@ impl Worker {
         let socket = directory.join("socket");
         let listener = UnixListener::bind(&socket)?;
         let mut command = Command::new(program);
-        command.arg("prepare-worker").env_clear().env("RUST_LOG", "");
+        command
+            .arg("prepare-worker")
+            .env_clear()
+            .env("RUST_LOG", "");
         command.arg("--socket-path").arg(&socket);
         command.arg("--worker-dir-path").arg(directory.join("work"));
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn()?;

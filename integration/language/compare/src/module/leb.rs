@@ -71,7 +71,11 @@ pub fn read_signed(bytes: &[u8]) -> Option<i64> {
         value |= i64::from(byte & 0x7f).checked_shl(shift)?;
         if byte & 0x80 == 0 {
             let fill = (-1_i64).checked_shl(shift + 7).unwrap_or(0);
-            return Some(if byte & 0x40 == 0 { value } else { value | fill });
+            return Some(if byte & 0x40 == 0 {
+                value
+            } else {
+                value | fill
+            });
         }
     }
     None

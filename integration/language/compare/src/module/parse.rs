@@ -36,7 +36,11 @@ impl<'a> Reader<'a> {
 
     /// The bytes of a LEB128 number.
     fn number(&mut self) -> Option<&'a [u8]> {
-        let length = self.rest.iter().take(10).position(|byte| byte & 0x80 == 0)?;
+        let length = self
+            .rest
+            .iter()
+            .take(10)
+            .position(|byte| byte & 0x80 == 0)?;
         self.take(length + 1)
     }
 
@@ -187,10 +191,7 @@ impl<'a> Reader<'a> {
         let members = self.counted("element count", |reader| {
             reader.leaf("element function index", Form::Unsigned)
         })?;
-        Some(Node::group(
-            "element segment",
-            vec![index, offset, members],
-        ))
+        Some(Node::group("element segment", vec![index, offset, members]))
     }
 
     fn data(&mut self) -> Option<Node> {
@@ -234,9 +235,9 @@ impl<'a> Reader<'a> {
             0x02..=0x04 => parts.push(self.leaf("block type", Form::Signed32)?),
             0x0c | 0x0d => parts.push(self.leaf("label", Form::Unsigned)?),
             0x0e => {
-                parts.push(self.counted("label count", |reader| {
-                    reader.leaf("label", Form::Unsigned)
-                })?);
+                parts.push(
+                    self.counted("label count", |reader| reader.leaf("label", Form::Unsigned))?,
+                );
                 parts.push(self.leaf("label", Form::Unsigned)?);
             }
             0x10 => parts.push(self.leaf("function index", Form::Unsigned)?),

@@ -19,7 +19,9 @@ pub fn change(module: &mut Module, random: &mut Random) -> Option<String> {
         false => node.what() == "body size",
     };
     let mut places = 0;
-    super::node::walk(&mut module.root, &mut |node| places += u64::from(holds(node)));
+    super::node::walk(&mut module.root, &mut |node| {
+        places += u64::from(holds(node))
+    });
     if places == 0 {
         return None;
     }
@@ -99,7 +101,9 @@ fn constant(parts: &mut Vec<Node>, spaces: Spaces, random: &mut Random) -> Strin
                 &[0x44, 0, 0, 0, 0, 0, 0, 0, 0, END],
                 &[0xd0, 0x70, END],
                 &[0xd2, 0x00, END],
-                &[0xfd, 0x0c, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, END],
+                &[
+                    0xfd, 0x0c, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, END,
+                ],
             ]);
             ("constant of another type", types.to_vec())
         }
@@ -183,7 +187,9 @@ fn global(spaces: Spaces, random: &mut Random) -> (String, Vec<u8>) {
             "global.get compared"
         }
         3 => {
-            bytes.extend(signed_constant(*random.pick(&[0, 1, 7, 65_535, 65_536, -1])));
+            bytes.extend(signed_constant(
+                *random.pick(&[0, 1, 7, 65_535, 65_536, -1]),
+            ));
             bytes.push(0x24);
             bytes.extend(index);
             "global.set"
@@ -208,7 +214,10 @@ fn call(spaces: Spaces, random: &mut Random) -> (String, Vec<u8>) {
     if random.one_in(2) {
         let (index, name) = match random.one_in(2) {
             true => around(random, spaces.functions),
-            false => (random.below(u64::from(spaces.functions).max(1)), "in its space".to_owned()),
+            false => (
+                random.below(u64::from(spaces.functions).max(1)),
+                "in its space".to_owned(),
+            ),
         };
         bytes.push(0x10);
         bytes.extend(unsigned(index));
@@ -216,14 +225,20 @@ fn call(spaces: Spaces, random: &mut Random) -> (String, Vec<u8>) {
     }
     let (index, name) = match random.one_in(2) {
         true => around(random, spaces.types),
-        false => (random.below(u64::from(spaces.types).max(1)), "in its space".to_owned()),
+        false => (
+            random.below(u64::from(spaces.types).max(1)),
+            "in its space".to_owned(),
+        ),
     };
     bytes.extend(I32_CONST_0);
     bytes.push(0x11);
     bytes.extend(unsigned(index));
     let reserved: &[u8] = *random.pick(&[&[0][..], &[0], &[0], &[1], &[0x80, 0], &[0x80, 0x80, 0]]);
     bytes.extend(reserved);
-    (format!("call_indirect {name}, reserved {reserved:02x?}"), bytes)
+    (
+        format!("call_indirect {name}, reserved {reserved:02x?}"),
+        bytes,
+    )
 }
 
 /// What later versions of WebAssembly have.
@@ -235,10 +250,19 @@ fn beyond(random: &mut Random) -> (String, Vec<u8>) {
         ("i64.extend16_s", &[0x42, 0, 0xc3, DROP]),
         ("i64.extend32_s", &[0x42, 0, 0xc4, DROP]),
         ("i32.trunc_sat_f32_s", &[0x43, 0, 0, 0, 0, 0xfc, 0, DROP]),
-        ("i64.trunc_sat_f64_u", &[0x44, 0, 0, 0, 0, 0, 0, 0, 0, 0xfc, 7, DROP]),
-        ("memory.copy", &[0x41, 0, 0x41, 0, 0x41, 0, 0xfc, 0x0a, 0, 0]),
+        (
+            "i64.trunc_sat_f64_u",
+            &[0x44, 0, 0, 0, 0, 0, 0, 0, 0, 0xfc, 7, DROP],
+        ),
+        (
+            "memory.copy",
+            &[0x41, 0, 0x41, 0, 0x41, 0, 0xfc, 0x0a, 0, 0],
+        ),
         ("memory.fill", &[0x41, 0, 0x41, 0, 0x41, 0, 0xfc, 0x0b, 0]),
-        ("memory.init", &[0x41, 0, 0x41, 0, 0x41, 0, 0xfc, 0x08, 0, 0]),
+        (
+            "memory.init",
+            &[0x41, 0, 0x41, 0, 0x41, 0, 0xfc, 0x08, 0, 0],
+        ),
         ("data.drop", &[0xfc, 0x09, 0]),
         ("table.init", &[0x41, 0, 0x41, 0, 0x41, 0, 0xfc, 0x0c, 0, 0]),
         ("elem.drop", &[0xfc, 0x0d, 0]),
@@ -250,8 +274,16 @@ fn beyond(random: &mut Random) -> (String, Vec<u8>) {
         ("table.set", &[0x41, 0, 0xd0, 0x70, 0x26, 0]),
         ("table.grow", &[0xd0, 0x70, 0x41, 0, 0xfc, 0x0f, 0, DROP]),
         ("table.size", &[0xfc, 0x10, 0, DROP]),
-        ("select t", &[0x41, 0, 0x41, 0, 0x41, 0, 0x1c, 1, 0x7f, DROP]),
-        ("v128.const", &[0xfd, 0x0c, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, DROP]),
+        (
+            "select t",
+            &[0x41, 0, 0x41, 0, 0x41, 0, 0x1c, 1, 0x7f, DROP],
+        ),
+        (
+            "v128.const",
+            &[
+                0xfd, 0x0c, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, DROP,
+            ],
+        ),
         ("relaxed simd", &[0xfd, 0x80, 0x02]),
         ("atomic.fence", &[0xfe, 3, 0]),
         ("i32.atomic.load", &[0x41, 0, 0xfe, 0x10, 2, 0, DROP]),
@@ -291,10 +323,16 @@ fn access(random: &mut Random) -> (String, Vec<u8>) {
         1 => (unsigned(natural), "natural alignment"),
         2 => {
             let length = random.between(2, 6) as usize;
-            (padded(&unsigned(natural), length, false), "alignment padded")
+            (
+                padded(&unsigned(natural), length, false),
+                "alignment padded",
+            )
         }
         3 => (unsigned(0x40 | natural), "alignment with bit 6"),
-        4 => (unsigned(*random.pick(&[4, 5, 31, 32, 33, 64, 128])), "alignment far beyond"),
+        4 => (
+            unsigned(*random.pick(&[4, 5, 31, 32, 33, 64, 128])),
+            "alignment far beyond",
+        ),
         _ => (unsigned(u64::from(u32::MAX)), "alignment extreme"),
     };
     let offset = *random.pick(&[0, 0, 1, 65_535, u64::from(u32::MAX), 1 << 32]);
@@ -317,16 +355,41 @@ fn access(random: &mut Random) -> (String, Vec<u8>) {
     if stores.is_empty() {
         bytes.push(DROP);
     }
-    let offset = if offset > u64::from(u32::MAX) { ", offset beyond 32 bits" } else { "" };
+    let offset = if offset > u64::from(u32::MAX) {
+        ", offset beyond 32 bits"
+    } else {
+        ""
+    };
     (format!("memory access, {kind}{offset}"), bytes)
 }
 
 fn block(random: &mut Random) -> (String, Vec<u8>) {
     let types: &[&[u8]] = &[
-        &[0x40], &[0x7f], &[0x7e], &[0x7d], &[0x7c], &[0x7b], &[0x70], &[0x6f], &[0x69], &[0x60], &[0x3f],
-        &[0x41], &[0x00], &[0x01], &[0xc0, 0x7f], &[0xff, 0x7f], &[0xc0, 0xff, 0x7f], &[0xc0, 0xff, 0xff, 0xff, 0x7f],
-        &[0xc0, 0xff, 0xff, 0xff, 0x0f], &[0xff, 0xff, 0xff, 0xff, 0x7f], &[0xc0, 0xff, 0xff, 0xff, 0xff, 0x7f],
-        &[0xfe, 0xff, 0xff, 0xff, 0x7f], &[0xc0, 0x00], &[0x80, 0x00], &[0xff, 0xff, 0xff, 0xff, 0x3f],
+        &[0x40],
+        &[0x7f],
+        &[0x7e],
+        &[0x7d],
+        &[0x7c],
+        &[0x7b],
+        &[0x70],
+        &[0x6f],
+        &[0x69],
+        &[0x60],
+        &[0x3f],
+        &[0x41],
+        &[0x00],
+        &[0x01],
+        &[0xc0, 0x7f],
+        &[0xff, 0x7f],
+        &[0xc0, 0xff, 0x7f],
+        &[0xc0, 0xff, 0xff, 0xff, 0x7f],
+        &[0xc0, 0xff, 0xff, 0xff, 0x0f],
+        &[0xff, 0xff, 0xff, 0xff, 0x7f],
+        &[0xc0, 0xff, 0xff, 0xff, 0xff, 0x7f],
+        &[0xfe, 0xff, 0xff, 0xff, 0x7f],
+        &[0xc0, 0x00],
+        &[0x80, 0x00],
+        &[0xff, 0xff, 0xff, 0xff, 0x3f],
     ];
     let ty = *random.pick(types);
     let opcode = random.between(2, 4) as u8;
@@ -384,7 +447,9 @@ fn branch(random: &mut Random) -> (String, Vec<u8>) {
 
 fn table_branch(random: &mut Random) -> (String, Vec<u8>) {
     // Blocks around, with and without results, in live and dead code.
-    let types: Vec<u8> = (0..random.between(1, 3)).map(|_| *random.pick(&[0x40, 0x7f, 0x7e])).collect();
+    let types: Vec<u8> = (0..random.between(1, 3))
+        .map(|_| *random.pick(&[0x40, 0x7f, 0x7e]))
+        .collect();
     let mut bytes = Vec::new();
     for ty in &types {
         bytes.extend([*random.pick(&[2, 2, 3]), *ty]);
@@ -414,7 +479,10 @@ fn table_branch(random: &mut Random) -> (String, Vec<u8>) {
             bytes.push(0x00);
         }
     }
-    (format!("br_table over blocks{}", if dead { ", dead" } else { "" }), bytes)
+    (
+        format!("br_table over blocks{}", if dead { ", dead" } else { "" }),
+        bytes,
+    )
 }
 
 fn local(random: &mut Random) -> (String, Vec<u8>) {
@@ -430,9 +498,23 @@ fn constants(random: &mut Random) -> (String, Vec<u8>) {
     let long = random.one_in(2);
     let most = if long { 10 } else { 5 };
     let length = random.between(1, most + 1) as usize;
-    let value = *random.pick(&[0, 1, -1, 63, 64, -64, -65, i64::from(i32::MIN), i64::from(i32::MAX)]);
+    let value = *random.pick(&[
+        0,
+        1,
+        -1,
+        63,
+        64,
+        -64,
+        -65,
+        i64::from(i32::MIN),
+        i64::from(i32::MAX),
+    ]);
     let mut bytes = padded(&signed(value), length, true);
-    let mut kind = format!("{} in {} bytes", if long { "i64" } else { "i32" }, bytes.len());
+    let mut kind = format!(
+        "{} in {} bytes",
+        if long { "i64" } else { "i32" },
+        bytes.len()
+    );
     if random.one_in(3)
         && let Some(last) = bytes.last_mut()
     {
@@ -455,7 +537,10 @@ fn reserved(random: &mut Random) -> (String, Vec<u8>) {
     bytes.extend(reserved);
     bytes.push(DROP);
     (
-        format!("memory.{}, reserved {reserved:02x?}", if grows { "grow" } else { "size" }),
+        format!(
+            "memory.{}, reserved {reserved:02x?}",
+            if grows { "grow" } else { "size" }
+        ),
         bytes,
     )
 }

@@ -87,12 +87,7 @@ fn change_prefix(prefix: &mut Prefix, right: usize, random: &mut Random) -> &'st
     kind
 }
 
-fn number(
-    bytes: &mut Vec<u8>,
-    random: &mut Random,
-    signed: bool,
-    longest: usize,
-) -> &'static str {
+fn number(bytes: &mut Vec<u8>, random: &mut Random, signed: bool, longest: usize) -> &'static str {
     let (new, kind) = match random.below(10) {
         0 | 1 => {
             let length = random.between(2, longest as u64) as usize;
@@ -137,7 +132,9 @@ fn stepped(bytes: &[u8], by: i64, signed: bool) -> Vec<u8> {
     match signed {
         true => leb::signed(leb::read_signed(bytes).unwrap_or(0).wrapping_add(by)),
         false => {
-            let value = leb::read_unsigned(bytes).unwrap_or(0).wrapping_add_signed(by);
+            let value = leb::read_unsigned(bytes)
+                .unwrap_or(0)
+                .wrapping_add_signed(by);
             leb::unsigned(u64::from(value as u32))
         }
     }

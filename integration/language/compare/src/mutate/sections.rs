@@ -80,13 +80,20 @@ pub fn change(module: &mut Module, random: &mut Random) -> Option<String> {
             "start section: one more".to_owned()
         }
         13 => {
-            let bytes: &[u8] = *random.pick(&[&[0][..], &[0x80], &[0xff], &[1], &[0, 0], &[13], &[0x0b]]);
+            let bytes: &[u8] =
+                *random.pick(&[&[0][..], &[0x80], &[0xff], &[1], &[0, 0], &[13], &[0x0b]]);
             parts.push(Node::leaf("trailing bytes", Form::Raw, bytes));
             format!("trailing bytes: {bytes:02x?}")
         }
         14 => cut(parts, first, random),
         _ => {
-            let version: &[u8] = *random.pick(&[&[0, 0, 0, 0][..], &[2, 0, 0, 0], &[0x0d, 0, 1, 0], &[1, 0, 1, 0], &[1, 0, 0]]);
+            let version: &[u8] = *random.pick(&[
+                &[0, 0, 0, 0][..],
+                &[2, 0, 0, 0],
+                &[0x0d, 0, 1, 0],
+                &[1, 0, 1, 0],
+                &[1, 0, 0],
+            ]);
             parts[first - 1] = Node::leaf("version", Form::Raw, version);
             format!("version: {version:02x?}")
         }
@@ -113,7 +120,10 @@ fn custom(parts: &mut Vec<Node>, at: usize, random: &mut Random) -> String {
     let long = "x".repeat(random.between(99_999, 100_002) as usize);
     let (name, kind) = match random.below(8) {
         0 => (vec![0xff, 0xfe], "not UTF-8".to_owned()),
-        1 => (long.clone().into_bytes(), format!("name of {} bytes", long.len())),
+        1 => (
+            long.clone().into_bytes(),
+            format!("name of {} bytes", long.len()),
+        ),
         _ => {
             let name = *random.pick(&NAMES);
             (name.as_bytes().to_vec(), format!("{name:?}"))
