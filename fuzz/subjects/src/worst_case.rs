@@ -96,7 +96,8 @@ impl Genome {
     /// The module, of about so many bytes.
     pub fn module(&self, bytes: usize) -> Vec<u8> {
         let groups = TYPES.map(|ty| (LOCALS, ty));
-        let mut function = Function::new(groups.into_iter().chain([(40, ValType::I32)]));
+        let groups: Vec<_> = groups.into_iter().chain([(40, ValType::I32)]).collect();
+        let mut function = Function::new(groups);
         let mut code = function.instructions();
         change(&mut code, 0, self.first.into());
         for _ in 0..self.depth {
