@@ -1,7 +1,6 @@
 //! FLOAT-4: a host function runs with the control of floating point that the host had, and what it sets does not reach
 //! the module, whichever way it is called.
 
-#[allow(dead_code, unused_imports, reason = "other tests use the rest")]
 mod support;
 
 use pvf_compiler::artifact::{FuncType, ValType};
