@@ -117,7 +117,7 @@ fn gas_and_memory_limits_are_named() {
 #[test]
 fn modules_that_are_turned_down() {
     let invalid = b"\0asm\x01\0\0\0\x01";
-    assert_eq!(decided(&rule(invalid, |_| ())), (Some("LANG-1"), None));
+    assert_eq!(decided(&rule(invalid, |_| ())), (Some("NET-2"), None));
     let feature = wat::parse_str("(module (func (result i32) i32.const 1 i32.extend8_s))");
     let feature = feature.expect("a module");
     assert_eq!(decided(&rule(&feature, |_| ())), (Some("LANG-2"), None));

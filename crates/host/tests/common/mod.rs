@@ -51,9 +51,16 @@ fn polkadot_options() -> CompileOptions {
     }
 }
 
-/// Prepares a module as Polkadot would.
+/// Prepares a module as Polkadot would, or in the strict language if its nodes would refuse it before anything is
+/// linked.
 pub fn prepare(wasm: &[u8]) -> Module {
-    let artifact = pvf_compiler::compile(wasm, &polkadot_options()).expect("compiles");
+    let strict = CompileOptions {
+        metering: polkadot_options().metering,
+        ..CompileOptions::new(Features::MVP)
+    };
+    let artifact = pvf_compiler::compile(wasm, &polkadot_options())
+        .or_else(|_| pvf_compiler::compile(wasm, &strict))
+        .expect("compiles");
     Module::new(artifact).expect("loads")
 }
 
