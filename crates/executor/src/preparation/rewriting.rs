@@ -36,7 +36,13 @@ fn check_counter(wasm: &[u8], module: &ModuleInfo) -> Result<(), Rejection> {
     if !module.meters.logical_stack || imported == 0 {
         return Ok(());
     }
-    let own = module.globals.len().saturating_sub(imported);
+    // A module that names the counter has it as one more global (rule LOGICAL-9), which a node's count does not contain.
+    let named =
+        module.logical_counter == module.globals.len().checked_sub(1).map(|last| last as u32);
+    let own = module
+        .globals
+        .len()
+        .saturating_sub(imported + usize::from(named));
     let fits = module
         .globals
         .get(own)
