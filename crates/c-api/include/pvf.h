@@ -88,7 +88,7 @@ typedef enum pvf_class_t {
     PVF_CLASS_VALID = 1,
     // The candidate is invalid; there is a reason, and a trap if one ended the run.
     PVF_CLASS_INVALID = 2,
-    // The code was turned down; there are a reason and a stage.
+    // The code was turned down; there are a reason, a rule and a stage.
     PVF_CLASS_REJECTED = 3,
 } pvf_class_t;
 
@@ -223,6 +223,10 @@ enum pvf_status_t pvf_error_status(const struct pvf_error_t *error);
 // What went wrong, in English, UTF-8. Lives as long as the error. NULL: "".
 const char *pvf_error_message(const struct pvf_error_t *error);
 
+// The number of the rule of the specification by which pvf_prepare turned code down, such as "LIMIT-2". Lives as long as the error.
+// NULL if the status is not REJECTED.
+const char *pvf_error_rule(const struct pvf_error_t *error);
+
 // Deletes an error. NULL: nothing.
 void pvf_error_delete(struct pvf_error_t *error);
 
@@ -242,9 +246,11 @@ void pvf_byte_vec_delete(struct pvf_byte_vec_t *vec);
 
 // Prepares code: a module as it is on chain, in the binary format, compressed as Substrate does or not.
 //
-// REJECTED if the module is not acceptable, which is the same on every machine; the message says what and where.
-// Takes from the parameters the meters, the gas schedule and the number of threads. The artifact's bytes depend on the code, the
-// meters, the schedule, the version of the library and the instruction set alone.
+// REJECTED if the code is not acceptable to a validator that prechecks it, which is the same on every machine: it cannot be
+// decompressed, is not the accepted language, is beyond a limit, or its imports cannot be resolved. The message says what and where,
+// pvf_error_rule by which rule. HOST or INTERNAL if this machine or the library could not do its part, which says nothing about the code.
+// Takes from the parameters the meters, the gas schedule, ecc_rfc163 (which host functions exist) and the number of threads. The
+// artifact's bytes depend on the code, the meters, the schedule, the version of the library and the instruction set alone.
 enum pvf_status_t pvf_prepare(const uint8_t *code,
                               size_t code_size,
                               const struct pvf_parameters_t *parameters,
@@ -309,8 +315,8 @@ enum pvf_status_t pvf_execute(const struct pvf_t *pvf,
                               struct pvf_outcome_t **outcome,
                               struct pvf_error_t **error);
 
-// Prepares and executes in one: pvf_prepare, pvf_new, pvf_execute, and everything but the outcome deleted. Code that cannot be
-// prepared gives the outcome "rejected".
+// Prepares and executes in one: pvf_prepare, pvf_new, pvf_execute, and everything but the outcome deleted. Code that
+// pvf_prepare turns down gives the outcome "rejected".
 enum pvf_status_t pvf_validate(const uint8_t *code,
                                size_t code_size,
                                const uint8_t *candidate,
@@ -348,6 +354,10 @@ const uint8_t *pvf_outcome_result(const struct pvf_outcome_t *outcome, size_t *s
 //
 // It may quote what the PVF said: untrusted text. It is not part of the digest, and later versions may say it better.
 const char *pvf_outcome_reason(const struct pvf_outcome_t *outcome);
+
+// The number of the rule of the specification by which the code was turned down, such as "LIMIT-2". Lives as long as the outcome.
+// NULL if it was not. It is not part of the digest; the stage is.
+const char *pvf_outcome_rule(const struct pvf_outcome_t *outcome);
 
 // Writes the gas that the run used to `gas`; false if it was not counted.
 bool pvf_outcome_gas_used(const struct pvf_outcome_t *outcome, uint64_t *gas);
