@@ -162,7 +162,7 @@ static void rejected_code(void)
     CHECK(pvf_outcome_stage(outcome) == PVF_STAGE_PREPARE);
     CHECK(pvf_outcome_trap(outcome) == PVF_TRAP_NONE);
     CHECK(strlen(pvf_outcome_reason(outcome)) > 0);
-    CHECK(!strcmp(pvf_outcome_rule(outcome), "LANG-1"));
+    CHECK(!strcmp(pvf_outcome_rule(outcome), "NET-2"));
     pvf_outcome_delete(outcome);
 
     /* It can be prepared, but has no memory and no validate_block. */
