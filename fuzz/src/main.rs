@@ -16,6 +16,8 @@ enum Command {
     Meters,
     /// Write the corpus's binaries from its texts.
     Corpus,
+    /// Search for modules that are dear to compile.
+    WorstCase(commands::worst_case::Options),
     /// Feed damaged blobs, candidates and artifacts.
     BadInput(commands::bad_input::Options),
 }
@@ -25,6 +27,7 @@ fn main() -> ExitCode {
         Command::Differential(options) => commands::differential::run(&options),
         Command::Meters => commands::meters::run(),
         Command::Corpus => commands::corpus::run(),
+        Command::WorstCase(options) => commands::worst_case::run(&options),
         Command::BadInput(options) => commands::bad_input::run(&options),
     };
     match clean {

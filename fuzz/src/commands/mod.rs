@@ -5,3 +5,4 @@ pub mod corpus;
 pub mod counts;
 pub mod differential;
 pub mod meters;
+pub mod worst_case;

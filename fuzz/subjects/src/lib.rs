@@ -16,7 +16,7 @@ pub mod observe;
 pub mod ours;
 mod program;
 pub mod random;
-mod sharing;
+pub mod sharing;
 mod sparse;
 pub mod worst_case;
 
