@@ -328,13 +328,13 @@ fn rewriting(suite: &mut Suite) {
         suite,
         &["NET-5"],
         "memory/imported",
-        imported_memory(&[import_memory.clone()], &[], false),
+        imported_memory(std::slice::from_ref(&import_memory), &[], false),
     );
     refused(
         suite,
         &["NET-5"],
         "memory/imported-and-own",
-        imported_memory(&[import_memory.clone()], &[], true),
+        imported_memory(std::slice::from_ref(&import_memory), &[], true),
     );
     refused(
         suite,

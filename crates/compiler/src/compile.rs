@@ -442,9 +442,11 @@ impl Stubs {
         let conversions = SHARED_CONVERSIONS.map(|conversion| {
             let called = shared_conversion(conversion).is_some_and(&called);
             // Nothing refers to one that is not called.
-            called
-                .then(|| masm.conversion_stub(conversion))
-                .unwrap_or(0)
+            if called {
+                masm.conversion_stub(conversion)
+            } else {
+                0
+            }
         });
         let builtins = builtins
             .into_iter()

@@ -566,7 +566,7 @@ fn many_values() {
                 .concat()
             };
             let times = 6_000;
-            let branch = vec![0x20, 0, 0x0d, 0];
+            let branch = [0x20, 0, 0x0d, 0];
             for (name, code) in [
                 (
                     "chain",
