@@ -101,7 +101,7 @@ fn read_one(input: &mut impl Read) -> Result<Option<Subject>, String> {
         seed: u64::from_le_bytes(seed),
         features: match head[12] & 1 {
             1 => Features::ALL,
-            _ => Features::POLKADOT,
+            _ => Features::MVP,
         },
         wasm,
         terminates: head[12] & 2 != 0,

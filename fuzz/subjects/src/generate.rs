@@ -81,7 +81,7 @@ impl Generator {
         let features = if random.one_in(2) {
             Features::ALL
         } else {
-            Features::POLKADOT
+            Features::MVP
         };
         let mode = match mode {
             Mode::All => *random.pick(&[
@@ -152,7 +152,7 @@ pub fn generate_from(bytes: &[u8]) -> Result<Subject, String> {
     let features = if seed & 1 == 0 {
         Features::ALL
     } else {
-        Features::POLKADOT
+        Features::MVP
     };
     let wasm = smith_module(&mut Random::new(seed), features, rest)?;
     checked(&wasm, features)?;
