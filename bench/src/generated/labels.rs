@@ -76,12 +76,12 @@ pub(super) const SHAPES: &[Shape] = &[
     }),
     Shape::new(
         "giant br_table",
-        "1,000,000 targets over 100 labels",
+        "131,072 targets, the most there may be, over 100 labels",
         MIB,
         |_| {
             one(2, |function| {
                 nest(function, 100, |function| {
-                    let targets: Vec<u32> = (0..1_000_000).map(|index| index * 7 % 100).collect();
+                    let targets: Vec<u32> = (0..131_072).map(|index| index * 7 % 100).collect();
                     function.instructions().local_get(0).br_table(targets, 3);
                 });
             })

@@ -117,7 +117,7 @@ impl From<Rejection> for NotPrepared {
 ///
 /// match prepare(b"\0asm\x02\0\0\0", &rules) {
 ///     Err(NotPrepared::Rejected(rejection)) => {
-///         assert_eq!(rejection.rule.as_str(), "LANG-1");
+///         assert_eq!(rejection.rule.as_str(), "NET-2");
 ///         assert_eq!(rejection.class.name(), "prevalidation");
 ///     }
 ///     other => panic!("{other:?}"),

@@ -9,7 +9,7 @@ use arbitrary::Unstructured;
 use pvf_spec::Features;
 use std::collections::HashSet;
 use wasm_smith::{Config, InstructionKind, InstructionKinds, MemoryOffsetChoices};
-use wasmparser::{Parser, Payload, Validator, WasmFeatures};
+use wasmparser::{BinaryReader, Parser, Payload, Validator, WasmFeatures};
 
 /// How many times a generated function may enter a loop or a function.
 const FUEL: u32 = 4_000;
@@ -176,10 +176,42 @@ fn checked(wasm: &[u8], features: Features) -> Result<(), String> {
     Validator::new_with_features(wasm_features(features))
         .validate_all(wasm)
         .map_err(|error| format!("the module is outside the language: {error}"))?;
+    let named = names_an_index(wasm).map_err(|error| error.to_string())?;
+    if named && !features.bulk_memory {
+        return Err("the module is outside the language: a segment names its index".to_owned());
+    }
     if imports_twice(wasm).map_err(|error| error.to_string())? {
         return Err("two imports of one name: linking is by name".to_owned());
     }
     Ok(())
+}
+
+/// Whether a segment begins with something else than 0, which the validator accepts without bulk memory and rule
+/// LANG-7 does not.
+fn names_an_index(wasm: &[u8]) -> wasmparser::Result<bool> {
+    let begins_with_zero = |start: u64| {
+        let rest = wasm.get(start as usize..).unwrap_or(&[]);
+        BinaryReader::new(rest, start)
+            .read_var_u32()
+            .is_ok_and(|flags| flags == 0)
+    };
+    for payload in Parser::new(0).parse_all(wasm) {
+        let starts: Vec<u64> = match payload? {
+            Payload::DataSection(section) => section
+                .into_iter()
+                .map(|segment| segment.map(|segment| segment.range.start))
+                .collect::<Result<_, _>>()?,
+            Payload::ElementSection(section) => section
+                .into_iter()
+                .map(|segment| segment.map(|segment| segment.range.start))
+                .collect::<Result<_, _>>()?,
+            _ => continue,
+        };
+        if !starts.into_iter().all(begins_with_zero) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn imports_twice(wasm: &[u8]) -> wasmparser::Result<bool> {
