@@ -69,6 +69,9 @@ impl Answers {
             return Some(Difference::Class);
         }
         let (stock, ours) = self.executed.as_ref()?;
+        if stock.outcome == Outcome::BeyondMachine {
+            return None;
+        }
         let same = stock.outcome == ours.outcome && stock.result == ours.result;
         // A side that failed for reasons of its own agrees with nobody.
         let failed = matches!(stock.outcome, Outcome::Failed | Outcome::Died);

@@ -239,11 +239,12 @@ fn run(arguments: Arguments) -> Result<bool, String> {
     }
     let seconds = start.elapsed().as_secs_f64();
     println!(
-        "\n{:.0} s; {} accepted by both, {} executed, {} of them given up; started anew: stock {}, ours {}",
+        "\n{:.0} s; {} accepted by both, {} executed, {} of them given up, {} beyond this machine's memory; started anew: stock {}, ours {}",
         seconds,
         report.accepted,
         report.executed + report.endless,
         report.endless,
+        report.beyond_machine,
         judge.stock.restarts,
         judge.ours.as_ref().map_or(0, |ours| ours.restarts),
     );

@@ -1,7 +1,7 @@
 //! What came out: differences grouped by what was said and done, and what the stock functions say to each kind of module.
 
 use crate::judge::{Answers, Difference, Subject};
-use pvf_language_protocol::{Class, Prepared};
+use pvf_language_protocol::{Class, Outcome, Prepared};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -33,6 +33,8 @@ pub struct Report {
     pub executed: u64,
     /// Executions given up.
     pub endless: u64,
+    /// Executions for which this machine has too little memory on the stock side.
+    pub beyond_machine: u64,
     groups: BTreeMap<Group, Example>,
     kinds: BTreeMap<(String, Class, Class, String), (u64, String, Vec<u8>)>,
 }
@@ -118,6 +120,8 @@ impl Report {
         self.accepted += u64::from(accepted);
         self.executed += u64::from(answers.executed.is_some());
         self.endless += u64::from(answers.endless);
+        let stock = answers.executed.as_ref().map(|(stock, _)| stock.outcome);
+        self.beyond_machine += u64::from(stock == Some(Outcome::BeyondMachine));
         let said = (
             subject.kind.clone(),
             answers.stock.class,

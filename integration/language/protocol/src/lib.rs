@@ -110,6 +110,8 @@ pub enum Outcome {
     Invalid,
     /// There is no instance.
     RuntimeConstruction,
+    /// The machine has too little memory for the instance: on another one there would be an outcome.
+    BeyondMachine,
     /// The side could not execute for reasons of its own.
     Failed,
     /// The process ended; only the comparer says so.
@@ -119,10 +121,11 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Valid,
         Self::Invalid,
         Self::RuntimeConstruction,
+        Self::BeyondMachine,
         Self::Failed,
         Self::Died,
         Self::TimedOut,

@@ -68,7 +68,13 @@ fn execute(artifact: &[u8], parameters: &ExecutorParams, candidate: &[u8]) -> Ex
     // SAFETY: `prepare` made the artifact in this process, which keeps it.
     match unsafe { stock::execute_artifact(artifact, parameters, candidate) } {
         Err(ExecuteError::RuntimeConstruction(error)) => {
-            not_valid(Outcome::RuntimeConstruction, format!("{error:?}"))
+            let message = format!("{error:?}");
+            // Entries are zeroed memory, which the system promises as far as it sees fit.
+            let outcome = match message.contains("failed to allocate memory for table") {
+                true => Outcome::BeyondMachine,
+                false => Outcome::RuntimeConstruction,
+            };
+            not_valid(outcome, message)
         }
         Err(error) => not_valid(Outcome::Invalid, error.to_string()),
         Ok(result) => match ValidationResult::decode(&mut &result[..]) {
