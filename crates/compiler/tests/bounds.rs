@@ -3,6 +3,9 @@
 //!
 //! Every operator is repeated, alone and with each that takes its result back, in the states that make it dear: homes far
 //! from the stack pointer, all registers taken by locals that have changed. Then what branches may cost.
+//!
+//! The code does not depend on how this crate is built, and without optimisation these would take minutes.
+#![cfg(not(debug_assertions))]
 
 use pvf_compiler::{CompileOptions, Costs, Metering, Target, compile};
 use pvf_spec::Features;
