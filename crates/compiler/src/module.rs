@@ -540,7 +540,7 @@ impl<'a, 'l> ModuleReader<'a, 'l> {
         invalid(self.validator.global_section(&section))?;
         // The counter of the logical stack comes last; it is a global of ours only if the module names it.
         let network = self.module.network.is_some();
-        self.module.counter = network.then_some(globals as u32 - 1);
+        self.module.counter = network.then(|| globals as u32 - 1);
         let own = section.count() as usize - usize::from(network);
         self.module.info.globals.reserve(own);
         for entry in decode(&section)?.take(own) {
