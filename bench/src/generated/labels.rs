@@ -77,7 +77,7 @@ pub(super) const SHAPES: &[Shape] = &[
     Shape::new(
         "giant br_table",
         "131,072 targets, the most there may be, over 100 labels",
-        MIB,
+        128 * 1024,
         |_| {
             one(2, |function| {
                 nest(function, 100, |function| {
