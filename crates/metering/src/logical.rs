@@ -82,6 +82,7 @@ impl LogicalHeight {
     ///
     /// # Errors
     /// [`MeterError`]; the body then has no cost, and the walk must [`begin`](Self::begin) anew.
+    #[inline]
     pub fn operator(
         &mut self,
         operator: &Operator<'_>,
