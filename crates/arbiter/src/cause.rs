@@ -29,7 +29,7 @@ impl Limit {
         }
     }
 
-    /// The parameters without it, as far as that is possible: the native stack becomes four times as large.
+    /// The parameters without it, as far as that is possible: the native stack becomes four times as large, gas ten times.
     pub(crate) fn lifted(self, asked: ExecutionParameters) -> ExecutionParameters {
         match self {
             Self::NativeStack => ExecutionParameters {
@@ -41,7 +41,7 @@ impl Limit {
                 ..asked
             },
             Self::Gas => ExecutionParameters {
-                gas_limit: None,
+                gas_limit: asked.gas_limit.map(|limit| limit.saturating_mul(10)),
                 ..asked
             },
             Self::Memory => ExecutionParameters {

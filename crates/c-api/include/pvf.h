@@ -167,7 +167,8 @@ typedef void (*pvf_log_callback_t)(void *data,
 // What an outcome depends on beside code and candidate. For all validators of a network it has to be the same.
 //
 // Always begin with pvf_parameters_init, then change fields. Wherever a function takes parameters, NULL means the
-// defaults, which are those of Polkadot's network. Fields may be added at the end in later versions;
+// defaults, which are what Polkadot's network had set when it was last seen (pvf_network_seen). For another network, or the parameters
+// of a session, call pvf_parameters_set_network or pvf_parameters_set_executor_params. Fields may be added at the end in later versions;
 // `struct_size` tells the library which ones its caller knows.
 //
 // The meters are part of the prepared code: logical_stack_meter, gas_meter and gas_schedule have to be the same (but COUNT
@@ -186,7 +187,7 @@ typedef struct pvf_parameters_t {
     uint32_t logical_stack_meter;
     // A pvf_meter_t: is gas counted? Default: OFF.
     uint32_t gas_meter;
-    // Largest size of the memory in pages of 64 KiB, whatever the code declares. Default: 2,080.
+    // Largest size of the memory in pages of 64 KiB, whatever the code declares. Default: 8,224.
     uint32_t max_memory_pages;
     // Threads that compile, at most 512; the artifact does not depend on it. 0: as many as there are processors. Default: 1,
     // which is the caller's, so that the library starts none.
@@ -200,6 +201,11 @@ typedef struct pvf_parameters_t {
     pvf_log_callback_t log;
     // Passed to `log`. Not looked at.
     void *log_data;
+    // Milliseconds of CPU time that the network gives an execution for backing. Not looked at: for the caller's clock.
+    // Default: 2,500.
+    uint64_t backing_timeout_ms;
+    // The same for approvals and disputes. Default: 15,000.
+    uint64_t approval_timeout_ms;
 } pvf_parameters_t;
 
 // Bytes of the caller's. Delete with pvf_byte_vec_delete; do not change the fields of one that the library filled.

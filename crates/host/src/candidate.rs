@@ -33,8 +33,16 @@ pub fn read(bytes: &[u8]) -> Result<Cow<'_, [u8]>, DecompressError> {
     decompress_zstd(bytes, MAX_BYTES).map(Cow::Owned)
 }
 
+/// Whether these bytes are what a collator exports (`--export-pov-to-path`): a proof of validity and persisted validation data.
+pub fn is_exported(mut bytes: &[u8]) -> bool {
+    let block_data = skip_bytes(&mut bytes);
+    let parent_head = skip_bytes(&mut bytes);
+    // A number, a hash, a number.
+    block_data.is_some() && parent_head.is_some() && bytes.len() == FIXED_BYTES + 4
+}
+
 /// Whether these bytes are `ValidationParams` from the first to the last, with or without the extension.
-fn is_candidate(mut bytes: &[u8]) -> bool {
+pub fn is_candidate(mut bytes: &[u8]) -> bool {
     let parent_head = skip_bytes(&mut bytes);
     let block_data = skip_bytes(&mut bytes);
     let Some(rest) = bytes.get(FIXED_BYTES..) else {

@@ -31,5 +31,6 @@ mod pool;
 mod service;
 
 pub use cache::CacheOptions;
+pub use pvf_wire::{ExecutorParams, Network};
 pub use pvf_worker_process::ProcessError;
 pub use service::{Candidate, Judgement, Options, Rules, Service, ServiceError};
