@@ -113,7 +113,7 @@ fn started(command: &[String], error: EngineError) -> Failure {
 
 /// The suite: the folder named, or the first of the usual ones that is a suite.
 fn suite(args: &ConformanceRunArgs) -> Result<PathBuf, Failure> {
-    let found = |path: &Path| path.join(LEVELS[0]).is_dir();
+    let found = |path: &Path| path.join(format!("cases/{}.jsonl", LEVELS[0])).is_file();
     if let Some(named) = &args.suite {
         return named.canonicalize().map_err(|error| Failure::Input {
             name: input::name(named),

@@ -495,9 +495,9 @@ static void names(void)
 {
     CHECK(strchr(pvf_version(), '.'));
     CHECK(!strcmp(pvf_status_name(PVF_STATUS_OK), "ok"));
-    for (int status = PVF_STATUS_OK; status <= PVF_STATUS_INTERNAL; status++)
+    for (int status = PVF_STATUS_OK; status <= PVF_STATUS_INTERRUPTED; status++)
         CHECK(strcmp(pvf_status_name(status), "unknown status"));
-    CHECK(!strcmp(pvf_status_name(PVF_STATUS_INTERNAL + 1), "unknown status"));
+    CHECK(!strcmp(pvf_status_name(PVF_STATUS_INTERRUPTED + 1), "unknown status"));
     CHECK(!strcmp(pvf_status_name(-1), "unknown status"));
     CHECK(!strcmp(pvf_trap_name(PVF_TRAP_NONE), "none"));
     CHECK(!strcmp(pvf_trap_name(PVF_TRAP_HOST_ERROR + 1), "unknown"));
