@@ -386,6 +386,9 @@ pub struct ConformanceRunArgs {
 /// Arguments of `inspect`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
+The first line says whether a node that prechecks the module accepts it as a PVF, or by which rule it does not, as `pvf prepare --precheck`
+with the same flags; the exit code is 1 if not. Modules of the wider language are shown all the same.
+
 Examples:
   pvf inspect parachain.wasm
   pvf inspect parachain.wasm --functions --json | jq '.functions[0]'

@@ -15,6 +15,7 @@ use pvf_executor::artifact::{FuncType, GlobalType, Import, ImportKind};
 use pvf_executor::{
     Blob, CodeKind, CompileOptions, Costs, Limits, Metering, ModuleInfo, Profile, Rejection,
 };
+use pvf_host::Pvf;
 use pvf_metering::{FunctionCharges, function_charges};
 use pvf_wast::type_name;
 use serde::Serialize;
@@ -27,6 +28,8 @@ struct InspectJson {
     accepted: bool,
     /// Why not.
     rejection: Option<RejectionJson>,
+    /// Why every candidate is invalid all the same, if that can be told without one.
+    all_candidates_fail: Option<String>,
     kind: &'static str,
     compressed_bytes: Option<usize>,
     wasm_bytes: u64,
@@ -160,7 +163,16 @@ pub fn inspect(args: &InspectArgs, output: &Output) -> Result<Verdict, Failure> 
     );
     output.result(&json, |out| {
         match &rejection {
-            None => writeln!(out, "as a PVF   accepted")?,
+            None => {
+                writeln!(out, "as a PVF   accepted")?;
+                if let Some(reason) = &json.all_candidates_fail {
+                    writeln!(
+                        out,
+                        "           but every candidate fails: {}",
+                        printable(reason)
+                    )?;
+                }
+            }
             Some(rejection) => {
                 write!(out, "as a PVF   ")?;
                 outcome::rejected(out, rejection)?;
@@ -246,6 +258,7 @@ fn describe(
     InspectJson {
         accepted: rejection.is_none(),
         rejection: rejection.map(RejectionJson::new),
+        all_candidates_fail: Pvf::why_all_fail(module, &parameters.execution),
         kind: match blob.kind {
             CodeKind::Wasm => "wasm",
             CodeKind::Text => "text",
@@ -541,5 +554,5 @@ fn shortened(name: &str) -> String {
 
 /// A name from a module, on one line.
 fn printable_line(name: &str) -> String {
-    printable(name).replace('\n', "\\n")
+    printable(name)
 }

@@ -238,12 +238,12 @@ fn text(
     )
 }
 
-/// Text from a module, without what would do something to a terminal.
+/// Text from a module in one line, without what would do something to a terminal.
 pub fn printable(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
-            '\n' | ' '..='~' => shown.push(c),
+            ' '..='~' => shown.push(c),
             // What can be seen stays as it is.
             _ => shown.extend(c.escape_debug()),
         }

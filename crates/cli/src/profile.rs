@@ -362,7 +362,7 @@ fn text(out: &mut dyn Write, json: &ProfileJson, parameters: &Parameters) -> std
     )?;
     for function in json.functions.iter().take(TOP) {
         let share = 100.0 * function.gas as f64 / gas.max(1) as f64;
-        let name = outcome::printable(&function.name).replace('\n', "\\n");
+        let name = outcome::printable(&function.name);
         writeln!(
             out,
             "{share:>6.1} % {:>16} {:>12}  {name}",

@@ -43,8 +43,8 @@ fn writers() -> Vec<Vec<String>> {
         list(&["instrument", &code, "-o"]),
         list(&["profile", &code, &candidate, "-o"]),
         list(&["inspect", &code, "--html"]),
-        list(&["conformance", "run", "--filter", "GAS-1/", "--html"]),
-        list(&["conformance", "run", "--filter", "GAS-1/", "--junit"]),
+        list(&["conformance", "run", "--filter", "HOST-7/", "--html"]),
+        list(&["conformance", "run", "--filter", "HOST-7/", "--junit"]),
     ]
 }
 
@@ -116,12 +116,12 @@ fn nothing_is_left_behind() {
     let (dying, answering) = (format!("/bin/sh {dying}"), "/bin/echo {}".to_owned());
     let commands: [&[&str]; 6] = [
         &["doctor"],
-        &["conformance", "run", "--filter", "GAS-1/"],
+        &["conformance", "run", "--filter", "HOST-7/"],
         &[
             "conformance",
             "run",
             "--filter",
-            "GAS-1/",
+            "HOST-7/",
             "--engine",
             &dying,
         ],
@@ -129,7 +129,7 @@ fn nothing_is_left_behind() {
             "conformance",
             "run",
             "--filter",
-            "GAS-1/",
+            "HOST-7/",
             "--engine",
             &answering,
         ],
@@ -155,7 +155,7 @@ fn an_engine_that_dies_is_named() {
         "conformance",
         "run",
         "--filter",
-        "GAS-1/",
+        "HOST-7/",
         "--engine",
         &engine,
     ]);
@@ -166,7 +166,7 @@ fn an_engine_that_dies_is_named() {
 #[test]
 fn conformance_finds_its_suite_and_wants_cases() {
     let ran = program()
-        .args(["conformance", "run", "--filter", "GAS-1/", "--json"])
+        .args(["conformance", "run", "--filter", "HOST-7/", "--json"])
         .current_dir("/")
         .output()
         .expect("pvf runs");
@@ -268,6 +268,74 @@ fn a_wrong_kind_of_file_is_wrong_usage() {
     assert_eq!(
         pvf(["validate", &code, &garbage, "--any-candidate"]).code,
         1
+    );
+}
+
+/// What is refused is said in one line, and so is why.
+#[test]
+fn reasons_are_of_one_line() {
+    let text = r#"(module
+        (import "env" "ext_host_calls_pallas_mul_version_1" (func $mul (param i64 i64) (result i64)))
+        (memory (export "memory") 1)
+        (global (export "__heap_base") i32 (i32.const 4096))
+        (func (export "validate_block") (param i32 i32) (result i64) BODY))"#;
+    let params = fixture("adder/add-1.params");
+    let reason = |body: &str| {
+        let code = write("files", "reason.wat", text.replace("BODY", body));
+        let json = pvf(["validate", "--json", &code, &params]).json();
+        let shown = pvf(["validate", &code, &params]).text();
+        let reason = json["reason"].as_str().expect("a reason").to_owned();
+        assert!(!reason.contains(['\n', '\t']), "{reason}");
+        assert!(
+            shown.contains(&format!("  reason        {reason}\n")),
+            "{shown}"
+        );
+        reason
+    };
+    let undecodable = reason("(i64.const 0x100000000)");
+    assert!(undecodable.contains("cannot be decoded"), "{undecodable}");
+    let missing = reason("(call $mul (i64.const 0) (i64.const 0))");
+    assert!(missing.contains("--ecc-rfc163"), "{missing}");
+}
+
+#[test]
+fn inspect_says_what_no_candidate_survives() {
+    for (text, fails) in [
+        (
+            "(module (memory (export \"memory\") 1))",
+            "there is no export `__heap_base`",
+        ),
+        (
+            "(module (memory (export \"memory\") 9000))",
+            "memory starts with 9000 pages",
+        ),
+    ] {
+        let code = write("files", "fails.wat", text);
+        let ran = pvf(["inspect", &code]);
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        assert!(
+            ran.text().starts_with("as a PVF   accepted\n"),
+            "{}",
+            ran.text()
+        );
+        assert!(ran.text().contains(fails), "{}", ran.text());
+    }
+    let refused = "(module (func (result i32) (i32.extend8_s (i32.const 5))))";
+    let code = write("files", "refused.wat", refused);
+    let ran = pvf(["inspect", &code]);
+    assert_eq!(ran.code, 1, "{}", ran.stderr);
+    assert!(
+        ran.text().starts_with("as a PVF   rejected: "),
+        "{}",
+        ran.text()
+    );
+    let prepared = pvf(["prepare", "--precheck", "--json", &code, "-o", "/dev/null"]).json();
+    let rule = prepared["rule"].as_str().expect("a rule");
+    assert!(
+        ran.text()
+            .lines()
+            .next()
+            .is_some_and(|line| line.contains(rule))
     );
 }
 
