@@ -246,11 +246,12 @@ void pvf_byte_vec_delete(struct pvf_byte_vec_t *vec);
 
 // Prepares code: a module as it is on chain, in the binary format, compressed as Substrate does or not.
 //
-// REJECTED if the code is not acceptable to a validator that prechecks it, which is the same on every machine: it cannot be
-// decompressed, is not the accepted language, is beyond a limit, or its imports cannot be resolved. The message says what and where,
-// pvf_error_rule by which rule. HOST or INTERNAL if this machine or the library could not do its part, which says nothing about the code.
-// Takes from the parameters the meters, the gas schedule, ecc_rfc163 (which host functions exist) and the number of threads. The
-// artifact's bytes depend on the code, the meters, the schedule, the version of the library and the instruction set alone.
+// REJECTED if the code is not acceptable to a validator that compiles it, which is the same on every machine: it cannot be
+// decompressed, is not the accepted language, or is beyond a limit. The message says what and where, pvf_error_rule by which rule.
+// Imports are resolved when candidates are judged: if they cannot be, every outcome is "rejected", at the stage "construct".
+// HOST or INTERNAL if this machine or the library could not do its part, which says nothing about the code.
+// Takes from the parameters the meters, the gas schedule and the number of threads. The artifact's bytes depend on the code, the
+// meters, the schedule, the version of the library and the instruction set alone.
 enum pvf_status_t pvf_prepare(const uint8_t *code,
                               size_t code_size,
                               const struct pvf_parameters_t *parameters,
@@ -316,7 +317,7 @@ enum pvf_status_t pvf_execute(const struct pvf_t *pvf,
                               struct pvf_error_t **error);
 
 // Prepares and executes in one: pvf_prepare, pvf_new, pvf_execute, and everything but the outcome deleted. Code that
-// pvf_prepare turns down gives the outcome "rejected".
+// pvf_prepare turns down gives the outcome "rejected", too.
 enum pvf_status_t pvf_validate(const uint8_t *code,
                                size_t code_size,
                                const uint8_t *candidate,

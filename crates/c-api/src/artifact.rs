@@ -19,11 +19,12 @@ pub const PVF_DIGEST_BYTES: usize = 32;
 
 /// Prepares code: a module as it is on chain, in the binary format, compressed as Substrate does or not.
 ///
-/// REJECTED if the code is not acceptable to a validator that prechecks it, which is the same on every machine: it cannot be
-/// decompressed, is not the accepted language, is beyond a limit, or its imports cannot be resolved. The message says what and where,
-/// pvf_error_rule by which rule. HOST or INTERNAL if this machine or the library could not do its part, which says nothing about the code.
-/// Takes from the parameters the meters, the gas schedule, ecc_rfc163 (which host functions exist) and the number of threads. The
-/// artifact's bytes depend on the code, the meters, the schedule, the version of the library and the instruction set alone.
+/// REJECTED if the code is not acceptable to a validator that compiles it, which is the same on every machine: it cannot be
+/// decompressed, is not the accepted language, or is beyond a limit. The message says what and where, pvf_error_rule by which rule.
+/// Imports are resolved when candidates are judged: if they cannot be, every outcome is "rejected", at the stage "construct".
+/// HOST or INTERNAL if this machine or the library could not do its part, which says nothing about the code.
+/// Takes from the parameters the meters, the gas schedule and the number of threads. The artifact's bytes depend on the code, the
+/// meters, the schedule, the version of the library and the instruction set alone.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pvf_prepare(
     code: *const u8,
@@ -48,11 +49,10 @@ pub unsafe extern "C" fn pvf_prepare(
     unsafe { border::make(artifact, error, body) }
 }
 
-/// Prepares code as nodes do that vote on it. Text and chain specifications are not taken: on a chain they are not code, and
+/// Prepares code as nodes do to execute it. Text and chain specifications are not taken: on a chain they are not code, and
 /// what a validator does may not depend on what a tool finds handy.
 pub fn prepared(code: &[u8], parameters: &Parameters) -> Result<Artifact, NotPrepared> {
-    let functions = pvf_host::function_types(parameters.host.ecc_rfc163);
-    let rules = Rules::new(parameters.compile.clone(), Purpose::Precheck(&functions));
+    let rules = Rules::new(parameters.compile.clone(), Purpose::Execution);
     prepare(code, &rules).map(|prepared| prepared.artifact)
 }
 

@@ -99,7 +99,7 @@ pub unsafe extern "C" fn pvf_execute(
 }
 
 /// Prepares and executes in one: pvf_prepare, pvf_new, pvf_execute, and everything but the outcome deleted. Code that
-/// pvf_prepare turns down gives the outcome "rejected".
+/// pvf_prepare turns down gives the outcome "rejected", too.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pvf_validate(
     code: *const u8,

@@ -108,16 +108,22 @@ pub struct ValidateArgs {
 /// Arguments of `prepare`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-What a node turns down when it prechecks code is rejected, with the number of the rule: the exit code is 1.
+What a node turns down when it compiles code is rejected, with the number of the rule: the exit code is 1. With --precheck
+so is what it turns down when it votes on new code; of that, candidates make a node find out only when they are judged.
 
-Example:
-  pvf prepare parachain.wasm -o parachain.artifact && pvf execute parachain.artifact candidate.params")]
+Examples:
+  pvf prepare parachain.wasm -o parachain.artifact && pvf execute parachain.artifact candidate.params
+  pvf prepare --precheck parachain.wasm -o parachain.artifact")]
 pub struct PrepareArgs {
     /// The PVF.
     pub code: PathBuf,
     /// Where to write the artifact.
     #[arg(short, long, value_name = "ARTIFACT")]
     pub output: PathBuf,
+    /// Ask what a node that prechecks the code asks: also whether its imports can be resolved. With --ecc-rfc163 there are more
+    /// host functions to resolve them with; without --precheck that makes no difference.
+    #[arg(long)]
+    pub precheck: bool,
     #[command(flatten)]
     pub target: TargetArgs,
     #[command(flatten)]

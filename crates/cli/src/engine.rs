@@ -18,8 +18,10 @@ use std::path::Path;
 pub enum For {
     /// To call its exports.
     Calls,
-    /// To judge candidates.
-    Candidates {
+    /// To judge candidates: as a node compiles. Whether the imports can be resolved is found out when candidates are judged.
+    Candidates,
+    /// To vote on the code: as a node prechecks.
+    Precheck {
         /// Whether the elliptic-curve host functions exist.
         ecc_rfc163: bool,
     },
@@ -81,11 +83,15 @@ pub fn prepare_blob(
     options: &CompileOptions,
     what_for: For,
 ) -> Result<Compiled, Stop> {
-    let functions = match what_for {
-        For::Calls => None,
-        For::Candidates { ecc_rfc163 } => Some(pvf_host::function_types(ecc_rfc163)),
+    let functions;
+    let purpose = match what_for {
+        For::Calls => Purpose::Plain,
+        For::Candidates => Purpose::Execution,
+        For::Precheck { ecc_rfc163 } => {
+            functions = pvf_host::function_types(ecc_rfc163);
+            Purpose::Precheck(&functions)
+        }
     };
-    let purpose = functions.as_ref().map_or(Purpose::Plain, Purpose::Precheck);
     let rules = Rules::new(options.clone(), purpose);
     let (prepared, took) = timed(|| prepare(blob, &rules))?;
     let measured = Measured {

@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 #[derive(Serialize)]
 struct InspectJson {
-    /// Whether it can be prepared as a validation function: what `pvf prepare` with the same flags says.
+    /// Whether a node that prechecks it accepts it as a validation function: what `pvf prepare --precheck` with the same flags says.
     accepted: bool,
     /// Why not.
     rejection: Option<RejectionJson>,
@@ -122,11 +122,12 @@ pub fn inspect(args: &InspectArgs, output: &Output) -> Result<Verdict, Failure> 
     let progress = Progress::start(&format!("compiling {}", input::name(&args.code)));
     let blob = read_blob_file(&args.code)?;
     let as_pvf = pvf_options(args, &options);
-    let (accepted, rejection) = match prepare_blob(&blob.bytes, &as_pvf, args.host.candidates()) {
-        Ok(compiled) => (Some(compiled), None),
-        Err(Stop::Rejected(rejection, _)) => (None, Some(rejection)),
-        Err(Stop::Failed(failure)) => return Err(failure),
-    };
+    let (accepted, rejection) =
+        match prepare_blob(&blob.bytes, &as_pvf, args.host.functions.precheck()) {
+            Ok(compiled) => (Some(compiled), None),
+            Err(Stop::Rejected(rejection, _)) => (None, Some(rejection)),
+            Err(Stop::Failed(failure)) => return Err(failure),
+        };
     // The wider language shows more, but the network accepts some modules that it does not.
     let (compiled, options) = match (prepare_blob(&blob.bytes, &options, For::Calls), accepted) {
         (Ok(compiled), _) => (compiled, options),

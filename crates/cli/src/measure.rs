@@ -83,7 +83,7 @@ fn compile(
 ) -> Result<Subject, Stop> {
     let blob = read_blob_file(&args.code)?;
     let what_for = match args.params {
-        Some(_) => args.host.candidates(),
+        Some(_) => For::Candidates,
         None => For::Calls,
     };
     let (compiled, took) = timed(|| prepare_blob(&blob.bytes, options, what_for))?;

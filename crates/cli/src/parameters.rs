@@ -160,18 +160,11 @@ fn profile() -> impl TypedValueParser<Value = Profile> {
 }
 
 impl FunctionsArgs {
-    /// To prepare modules that judge candidates in this environment.
-    pub fn candidates(&self) -> For {
-        For::Candidates {
+    /// To vote on modules for this environment.
+    pub fn precheck(&self) -> For {
+        For::Precheck {
             ecc_rfc163: self.ecc_rfc163,
         }
-    }
-}
-
-impl HostArgs {
-    /// As [`FunctionsArgs::candidates`].
-    pub fn candidates(&self) -> For {
-        self.functions.candidates()
     }
 }
 

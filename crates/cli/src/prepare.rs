@@ -3,7 +3,7 @@
 use crate::Verdict;
 use crate::args::PrepareArgs;
 use crate::clock::peak_rss_kib;
-use crate::engine::{Compiled, Stop, prepare_file};
+use crate::engine::{Compiled, For, Stop, prepare_file};
 use crate::failure::Failure;
 use crate::outcome::{self, Measured, RejectionJson};
 use crate::output::{Output, duration, hex, size};
@@ -31,7 +31,10 @@ pub fn prepare(args: &PrepareArgs, output: &Output) -> Result<Verdict, Failure> 
     let (options, _) = args
         .executor
         .resolve(Profile::Polkadot, args.target.resolve()?)?;
-    let what_for = args.functions.candidates();
+    let what_for = match args.precheck {
+        true => args.functions.precheck(),
+        false => For::Candidates,
+    };
     let json = |measured: Measured| -> Result<PrepareJson, Failure> {
         Ok(PrepareJson {
             artifact: None,

@@ -100,7 +100,7 @@ pub fn profile(args: &ProfileArgs, output: &Output) -> Result<Verdict, Failure> 
     let blob = read_blob_file(&args.code)?;
     let progress = Progress::start(&format!("profiling {}", input::name(&args.code)));
     let what_for = match profiler.job {
-        Job::Candidate(_) => args.host.candidates(),
+        Job::Candidate(_) => For::Candidates,
         Job::Call(..) => For::Calls,
     };
     let (wasm, module) = match prepare_blob(&blob.bytes, &profiler.options, what_for) {

@@ -2,7 +2,7 @@
 
 use crate::Verdict;
 use crate::args::ValidateArgs;
-use crate::engine::{Stop, load_file};
+use crate::engine::{For, Stop, load_file};
 use crate::failure::Failure;
 use crate::input;
 use crate::outcome::{self, Measured};
@@ -19,7 +19,7 @@ pub fn validate(args: &ValidateArgs, output: &Output) -> Result<Verdict, Failure
     let (options, parameters) = args.executor.resolve(Profile::Polkadot, Target::HOST)?;
     input::at_most_one_stdin(&[&args.code, &args.params])?;
     let candidate = input::read_candidate(&args.params)?;
-    match load_file(&args.code, &options, args.host.candidates(), args.perf.perf) {
+    match load_file(&args.code, &options, For::Candidates, args.perf.perf) {
         Ok(loaded) => {
             let host = host_parameters(&args.host, parameters);
             judge(loaded.module, host, &candidate, loaded.measured, output)

@@ -88,7 +88,14 @@ fn all_users_say_the_same() {
         let outcome = by_arbiter(&blob);
         assert_agrees(&what, expected.as_ref(), &outcome);
         assert_agrees(&what, expected.as_ref(), &by_adapter(&blob));
-        commands(&what, &blob, &candidate, expected.as_ref());
+        let compiled = said(&blob, &execution);
+        commands(
+            &what,
+            &blob,
+            &candidate,
+            expected.as_ref(),
+            compiled.as_ref(),
+        );
     }
     // The corpus has some of each.
     let found: Vec<&str> = classes.keys().copied().collect();
@@ -169,8 +176,14 @@ fn assert_agrees(what: &str, expected: Option<&Rejection>, said: &Value) {
     }
 }
 
-/// `pvf prepare`, `pvf validate` and `pvf inspect`.
-fn commands(what: &str, blob: &[u8], candidate: &str, expected: Option<&Rejection>) {
+/// `pvf prepare`, `pvf validate` and `pvf inspect`. Without `--precheck`, `pvf prepare` says what a node that compiles says.
+fn commands(
+    what: &str,
+    blob: &[u8],
+    candidate: &str,
+    expected: Option<&Rejection>,
+    compiled: Option<&Rejection>,
+) {
     let code = write("one-preparation", "code", blob);
     let (code, artifact) = (code.as_str(), format!("{code}.artifact"));
     if matches!(blob.first(), Some(b'(' | b'{')) {
@@ -179,13 +192,12 @@ fn commands(what: &str, blob: &[u8], candidate: &str, expected: Option<&Rejectio
     }
     let json_of = |ran: Ran| (ran.code, ran.json());
 
-    let (code_of_prepare, prepared) = json_of(pvf(["prepare", "--json", code, "-o", &artifact]));
-    assert_eq!(
-        code_of_prepare,
-        i32::from(expected.is_some()),
-        "{what}: {prepared}"
-    );
-    assert_agrees(what, expected, &prepared);
+    for (precheck, expected) in [(&["--precheck"][..], expected), (&[], compiled)] {
+        let args = [&["prepare", "--json", code, "-o", &artifact], precheck].concat();
+        let (exit, prepared) = json_of(pvf(args));
+        assert_eq!(exit, i32::from(expected.is_some()), "{what}: {prepared}");
+        assert_agrees(what, expected, &prepared);
+    }
 
     let (code_of_validate, validated) = json_of(pvf(["validate", "--json", code, candidate]));
     assert!(code_of_validate <= 1, "{what}: {validated}");
