@@ -435,6 +435,7 @@ static void children(pvf_t *forth)
                 CHECK(!strcmp(first, digest_text));
             }
             threads(forth);
+            pvf_delete(forth);
             _exit(0);
         }
     }
