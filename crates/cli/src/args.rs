@@ -8,6 +8,7 @@ use crate::parameters::{
 };
 use crate::perf::PerfKind;
 use crate::timeout::TimeoutArgs;
+use crate::workers::WorkersCommand;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -66,6 +67,12 @@ pub enum Command {
     Arbitrate(ArbitrateArgs),
     /// Say what this machine allows: for executing candidates, and for the workers of a node.
     Doctor(DoctorArgs),
+    /// Install the workers for a node, check them, remove them.
+    Workers {
+        /// What to do with them.
+        #[command(subcommand)]
+        command: WorkersCommand,
+    },
     /// Run the conformance suite, on this executor or on other engines.
     Conformance(ConformanceArgs),
     /// Measure this executor beside other engines (by the executable `pvf-bench`).

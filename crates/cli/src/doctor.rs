@@ -106,7 +106,10 @@ struct Report {
     target: &'static str,
     kernel: Option<String>,
     page_bytes: Option<u64>,
-    workers_for_node: String,
+    /// The node that workers beside this program are for.
+    workers_for_node: Option<String>,
+    /// Why that is not known.
+    workers_unknown: Option<String>,
     checks: Vec<Check>,
 }
 
@@ -131,8 +134,9 @@ pub fn doctor(args: &DoctorArgs, output: &Output) -> Result<Verdict, Failure> {
             }
         })
         .collect::<Vec<_>>();
+    let version = pvf_worker::version::node_version().map_err(|error| error.to_string());
     let report = Report {
-        fit: checks.iter().all(|check| check.passed || check.optional),
+        fit: version.is_ok() && checks.iter().all(|check| check.passed || check.optional),
         target: Target::HOST.name(),
         kernel: std::fs::read_to_string("/proc/sys/kernel/osrelease")
             .ok()
@@ -141,7 +145,8 @@ pub fn doctor(args: &DoctorArgs, output: &Output) -> Result<Verdict, Failure> {
             .ok()
             .flatten()
             .and_then(|bytes| u64::try_from(bytes).ok()),
-        workers_for_node: pvf_worker::version::node_version(),
+        workers_unknown: version.as_ref().err().cloned(),
+        workers_for_node: version.ok(),
         checks,
     };
     output.result(&report, |out| text(out, &report))?;
@@ -232,8 +237,15 @@ fn text(out: &mut dyn Write, report: &Report) -> io::Result<()> {
     writeln!(
         out,
         "{}, kernel {kernel}; workers for node {}",
-        report.target, report.workers_for_node
+        report.target,
+        report
+            .workers_for_node
+            .as_deref()
+            .unwrap_or("of unknown version")
     )?;
+    if let Some(unknown) = &report.workers_unknown {
+        writeln!(out, "  {unknown}")?;
+    }
     for check in &report.checks {
         let (colour, word) = match (check.passed, check.optional) {
             (true, _) => (AnsiColor::Green, "yes"),

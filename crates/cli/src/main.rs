@@ -40,6 +40,7 @@ mod run;
 mod scripts;
 mod timeout;
 mod validate;
+mod workers;
 
 use args::{Cli, Command};
 use clap::{CommandFactory, Parser};
@@ -80,6 +81,7 @@ fn dispatch(command: Command, output: &Output) -> Result<Verdict, Failure> {
         Command::Inspect(args) => inspect::inspect(&args, output),
         Command::Instrument(args) => instrument::instrument(&args, output),
         Command::Arbitrate(args) => arbitrate::arbitrate(&args, output),
+        Command::Workers { command } => workers::workers(&command, output),
         Command::Doctor(args) => doctor::doctor(&args, output),
         Command::Conformance(args) => conformance::conformance(&args, output),
         Command::Bench(args) => bench::bench(&args, output),

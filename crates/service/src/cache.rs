@@ -3,18 +3,25 @@
 //! A file `KEY.pvf` is an artifact; it takes this name when it is whole and never changes. Who prepares it holds one of a fixed number of
 //! lock files, so that it is prepared once. Any process may remove any artifact: whoever is about to use it prepares
 //! it again, whoever uses it has a link of his own. What the system lost in a crash is found out by the worker, since artifacts check themselves.
+//!
+//! Who can write an artifact decides what is executed, and its name can be computed by anybody: so the directories are this user's alone,
+//! and what is no file of this user's alone is removed like any artifact.
 
+use crate::private::{self, NotPrivate};
 use blake2::digest::{Digest, consts::U32};
+use pvf_wire::ArtifactChecksum;
 use std::ffi::OsStr;
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, Permissions, TryLockError};
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 /// Where artifacts are kept, and how many.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CacheOptions {
-    /// The directory. Everything in it belongs to services.
+    /// The directory. Everything in it belongs to services. It is made for this user alone; one of another user, or in which others may
+    /// write, is refused.
     pub directory: PathBuf,
     /// Bytes that artifacts may take; the ones used longest ago go first.
     pub max_bytes: u64,
@@ -46,6 +53,9 @@ impl Key {
     }
 }
 
+/// Largest file that is taken for an artifact, in bytes. Code has at most 16 bytes for each of the 50 MiB of a PVF (rule LIMIT-5).
+const MOST_BYTES: u64 = 2 << 30;
+
 /// Number of lock files.
 const LOCKS: u8 = 64;
 
@@ -57,11 +67,21 @@ pub(crate) struct Cache {
 }
 
 impl Cache {
-    pub(crate) fn open(options: CacheOptions) -> io::Result<Self> {
+    /// Makes the directories that are not there yet.
+    ///
+    /// # Errors
+    /// Somebody else could change what is in one of them.
+    pub(crate) fn open(options: CacheOptions) -> Result<Self, NotPrivate> {
         let cache = Self { options };
-        fs::create_dir_all(cache.place("artifacts"))?;
-        fs::create_dir_all(cache.place("locks"))?;
-        cache.sweep(SystemTime::now())?;
+        private::directory(&cache.options.directory)?;
+        private::directory(&cache.place("artifacts"))?;
+        private::directory(&cache.place("locks"))?;
+        cache
+            .sweep(SystemTime::now())
+            .map_err(|source| NotPrivate::Io {
+                path: cache.options.directory.clone(),
+                source,
+            })?;
         Ok(cache)
     }
 
@@ -84,27 +104,39 @@ impl Cache {
     }
 
     fn lock_file(&self, name: &str) -> io::Result<File> {
-        let path = self.place("locks").join(name);
-        OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path)
+        private::lock_file(&self.place("locks").join(name))
     }
 
-    /// The bytes of an artifact, if it is there.
-    pub(crate) fn read(&self, key: &Key) -> io::Result<Option<Vec<u8>>> {
-        found(fs::read(self.path(key)))
+    /// The checksum of an artifact's bytes, if it is there.
+    pub(crate) fn checksum(&self, key: &Key) -> io::Result<Option<ArtifactChecksum>> {
+        if !self.has(key)? {
+            return Ok(None);
+        }
+        let Some(file) = found(File::open(self.path(key)))? else {
+            return Ok(None);
+        };
+        ArtifactChecksum::of_reader(file).map(Some)
     }
 
-    /// Whether it is there.
-    pub(crate) fn has(&self, key: &Key) -> bool {
-        self.path(key).exists()
+    /// Whether it is there. Something else of its name goes, and so does a file larger than any artifact.
+    pub(crate) fn has(&self, key: &Key) -> io::Result<bool> {
+        let path = self.path(key);
+        let Some(metadata) = private::file(&path)? else {
+            return Ok(false);
+        };
+        if metadata.len() <= MOST_BYTES {
+            return Ok(true);
+        }
+        self.discard(key)?;
+        Ok(false)
     }
 
     /// Gives an artifact a second name, for one use. False if it is not there.
     pub(crate) fn link(&self, key: &Key, to: &Path) -> io::Result<bool> {
         let path = self.path(key);
+        if !self.has(key)? {
+            return Ok(false);
+        }
         let linked = found(fs::hard_link(&path, to))?.is_some();
         if linked {
             // If the use cannot be noted, the artifact goes sooner.
@@ -115,6 +147,7 @@ impl Cache {
 
     /// Takes a whole artifact in.
     pub(crate) fn insert(&self, key: &Key, from: &Path) -> io::Result<()> {
+        fs::set_permissions(from, Permissions::from_mode(0o600))?;
         fs::rename(from, self.path(key))?;
         self.sweep(SystemTime::now())
     }
@@ -136,11 +169,11 @@ impl Cache {
         let mut artifacts = Vec::new();
         for entry in fs::read_dir(self.place("artifacts"))? {
             let entry = entry?;
-            // Gone meanwhile.
-            let Some(metadata) = found(entry.metadata())? else {
+            if entry.path().extension() != Some(OsStr::new("pvf")) {
                 continue;
-            };
-            if entry.path().extension() == Some(OsStr::new("pvf")) {
+            }
+            // Gone meanwhile, or not an artifact.
+            if let Some(metadata) = private::file(&entry.path())? {
                 artifacts.push((metadata.modified()?, metadata.len(), entry.path()));
             }
         }
@@ -213,14 +246,15 @@ mod tests {
     fn artifacts_come_and_go() {
         let (cache, _scratch) = cache("cache", 1 << 20);
         let key = insert(&cache, 1);
-        assert!(cache.has(&key));
-        assert_eq!(cache.read(&key).unwrap().unwrap(), [1; 100]);
+        assert!(cache.has(&key).unwrap());
+        let checksum = cache.checksum(&key).unwrap();
+        assert_eq!(checksum, Some(ArtifactChecksum::of(&[1; 100])));
         let link = cache.place("link");
         assert!(cache.link(&key, &link).unwrap());
         cache.discard(&key).unwrap();
         cache.discard(&key).unwrap();
-        assert!(!cache.has(&key));
-        assert_eq!(cache.read(&key).unwrap(), None);
+        assert!(!cache.has(&key).unwrap());
+        assert_eq!(cache.checksum(&key).unwrap(), None);
         assert_eq!(fs::read(&link).unwrap(), [1; 100], "who uses it keeps it");
         assert!(!cache.link(&key, &cache.place("other")).unwrap());
         assert_ne!(Key::new(&[0; 32], b"a"), Key::new(&[1; 32], b"a"));
@@ -239,14 +273,27 @@ mod tests {
         used(&keys[1], 2000);
         let newest = insert(&cache, 3);
         assert_eq!(
-            [cache.has(&keys[0]), cache.has(&keys[1]), cache.has(&newest)],
+            [&keys[0], &keys[1], &newest].map(|key| cache.has(key).unwrap()),
             [true, false, true]
         );
         // A use is noted.
         assert!(cache.link(&keys[0], &cache.place("link")).unwrap());
         used(&newest, 1000);
         insert(&cache, 4);
-        assert_eq!([cache.has(&keys[0]), cache.has(&newest)], [true, false]);
+        assert_eq!(
+            [&keys[0], &newest].map(|key| cache.has(key).unwrap()),
+            [true, false]
+        );
+    }
+
+    #[test]
+    fn a_file_larger_than_any_artifact_is_none() {
+        let (cache, _scratch) = cache("large", u64::MAX);
+        let key = insert(&cache, 1);
+        let file = File::options().write(true).open(cache.path(&key)).unwrap();
+        file.set_len(1 << 40).unwrap();
+        assert_eq!(cache.checksum(&key).unwrap(), None);
+        assert!(!cache.path(&key).exists());
     }
 
     #[test]
@@ -255,8 +302,8 @@ mod tests {
         let key = insert(&cache, 1);
         let day = Duration::from_secs(24 * 60 * 60);
         cache.sweep(SystemTime::now() + day / 2).unwrap();
-        assert!(cache.has(&key));
+        assert!(cache.has(&key).unwrap());
         cache.sweep(SystemTime::now() + day).unwrap();
-        assert!(!cache.has(&key));
+        assert!(!cache.has(&key).unwrap());
     }
 }

@@ -3,10 +3,12 @@
 //! A place is a directory `ID` beside a file `ID.lock`, which is locked as long as the service lives. A place whose lock is free belonged to
 //! a process that died; the next service to start removes it.
 
+use crate::private;
+use crate::service::ServiceError;
 use std::ffi::OsStr;
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -20,9 +22,9 @@ pub(crate) struct Instance {
 
 impl Instance {
     /// Removes the places of the dead and makes one.
-    pub(crate) fn new(parent: &Path) -> io::Result<Self> {
+    pub(crate) fn new(parent: &Path) -> Result<Self, ServiceError> {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
-        fs::create_dir_all(parent)?;
+        private::directory(parent)?;
         bury_dead(parent)?;
         loop {
             let number = NUMBER.fetch_add(1, Ordering::Relaxed);
@@ -31,6 +33,7 @@ impl Instance {
             let lock = match OpenOptions::new()
                 .write(true)
                 .create_new(true)
+                .mode(0o600)
                 .open(&lock_path)
             {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
@@ -43,7 +46,7 @@ impl Instance {
                 continue;
             }
             let directory = parent.join(id);
-            fs::create_dir(&directory)?;
+            DirBuilder::new().mode(0o700).create(&directory)?;
             return Ok(Self {
                 directory,
                 lock_path,

@@ -3,6 +3,7 @@
 use crate::cache::{Cache, CacheOptions, Key};
 use crate::instance::Instance;
 use crate::pool::Pool;
+use crate::private::NotPrivate;
 use blake2::digest::{Digest, consts::U32};
 use pvf_wire::{
     ArtifactChecksum, CandidateDescriptorVersion, ExecuteHandshake, ExecuteRequest,
@@ -140,6 +141,9 @@ pub enum ServiceError {
     /// The machine does not allow all barriers.
     #[error("this machine does not allow all barriers: {0:?}")]
     Barriers(SecurityStatus),
+    /// Somebody else could change what is in the cache, or it cannot be made.
+    #[error("the cache's directory: {0}")]
+    Directory(#[from] NotPrivate),
     /// The cache failed.
     #[error("cache: {0}")]
     Cache(#[from] io::Error),
@@ -221,7 +225,7 @@ impl Service {
     /// [`ServiceError`].
     pub fn prepare(&self, code: &[u8], rules: &Rules) -> Result<(), ServiceError> {
         let key = Key::new(&self.preparer, code);
-        match self.cache.has(&key) {
+        match self.cache.has(&key)? {
             true => Ok(()),
             false => self.prepare_anew(&key, code, rules).map(|_| ()),
         }
@@ -338,10 +342,7 @@ impl Service {
         if let Some(checksum) = self.known().get(key) {
             return Ok(Some(*checksum));
         }
-        let checksum = self
-            .cache
-            .read(key)?
-            .map(|bytes| ArtifactChecksum::of(&bytes));
+        let checksum = self.cache.checksum(key)?;
         if let Some(checksum) = checksum {
             self.known().insert(*key, checksum);
         }
@@ -367,7 +368,7 @@ impl Service {
         rules: &Rules,
     ) -> Result<ArtifactChecksum, ServiceError> {
         let _lock = self.cache.lock(key)?;
-        if self.cache.has(key)
+        if self.cache.has(key)?
             && let Some(checksum) = self.checksum(key)?
         {
             return Ok(checksum);

@@ -1,7 +1,7 @@
 //! Execution: a candidate in, an answer out that becomes a vote.
 
 use crate::{ArtifactChecksum, Hash, PrepareError, ValidationResult};
-use parity_scale_codec::{Decode, Encode};
+use parity_scale_codec::{Decode, Encode, Input, Output};
 use std::time::Duration;
 
 /// What an execute worker is asked; the artifact is in the file `artifact` of its directory. It answers an
@@ -45,20 +45,47 @@ pub struct PoV {
 }
 
 /// The version of a candidate's descriptor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+///
+/// A node from 1.25 on writes an unknown version with its number; a node from 1.22 to 1.24 writes nothing after the variant's index
+/// (`polkadot-node-core-pvf-common` 25 to 27), which here is `Unknown(None)`. The field is the last one of an [`ExecuteRequest`], so the
+/// end of the frame tells the two apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CandidateDescriptorVersion {
     /// The first.
-    #[codec(index = 0)]
     V1,
     /// With a core index.
-    #[codec(index = 1)]
     V2,
     /// With a scheduling parent: the PVF is told both parents.
-    #[codec(index = 2)]
     V3,
-    /// One that the node does not know.
-    #[codec(index = 3)]
-    Unknown(u8),
+    /// One that the node does not know, with its number if the node says so.
+    Unknown(Option<u8>),
+}
+
+impl Encode for CandidateDescriptorVersion {
+    fn encode_to<T: Output + ?Sized>(&self, output: &mut T) {
+        match self {
+            Self::V1 => output.push_byte(0),
+            Self::V2 => output.push_byte(1),
+            Self::V3 => output.push_byte(2),
+            Self::Unknown(number) => {
+                output.push_byte(3);
+                number.iter().for_each(|number| output.push_byte(*number));
+            }
+        }
+    }
+}
+
+impl Decode for CandidateDescriptorVersion {
+    fn decode<I: Input>(input: &mut I) -> Result<Self, parity_scale_codec::Error> {
+        Ok(match input.read_byte()? {
+            0 => Self::V1,
+            1 => Self::V2,
+            2 => Self::V3,
+            3 if input.remaining_len()? == Some(0) => Self::Unknown(None),
+            3 => Self::Unknown(Some(input.read_byte()?)),
+            _ => return Err("no version of a candidate's descriptor".into()),
+        })
+    }
 }
 
 /// What an execute worker answers.
@@ -190,4 +217,51 @@ pub enum InternalValidationError {
     #[codec(index = 6)]
     #[error("preparation: {0}")]
     NonDeterministicPrepareError(PrepareError),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame;
+
+    /// A request as the bytes of nodes since 1.22 are, without the version.
+    fn request(descriptor_version: CandidateDescriptorVersion) -> ExecuteRequest {
+        ExecuteRequest {
+            pvd: PersistedValidationData::default(),
+            pov: PoV::default(),
+            execution_timeout: Duration::from_secs(2),
+            artifact_checksum: ArtifactChecksum::default(),
+            relay_parent: [1; 32],
+            scheduling_parent: [2; 32],
+            descriptor_version,
+        }
+    }
+
+    #[test]
+    fn every_version_of_a_descriptor_is_read_from_the_frames_of_every_node() {
+        use CandidateDescriptorVersion::{Unknown, V1, V2, V3};
+        for (bytes, version) in [
+            (&[0][..], V1),
+            (&[1], V2),
+            (&[2], V3),
+            (&[3], Unknown(None)),
+            (&[3, 0], Unknown(Some(0))),
+            (&[3, 9], Unknown(Some(9))),
+        ] {
+            let request = request(version);
+            let frame = request.encode();
+            assert!(frame.ends_with(&[&[2; 32], bytes].concat()), "{frame:?}");
+            assert_eq!(frame::decode::<ExecuteRequest>(&frame).ok(), Some(request));
+        }
+    }
+
+    #[test]
+    fn what_no_node_writes_is_no_request() {
+        let whole = request(CandidateDescriptorVersion::V2).encode();
+        let start = &whole[..whole.len() - 1];
+        for end in [&[][..], &[4], &[1, 0], &[3, 9, 0]] {
+            let frame = [start, end].concat();
+            assert!(frame::decode::<ExecuteRequest>(&frame).is_err(), "{end:?}");
+        }
+    }
 }

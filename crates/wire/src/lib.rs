@@ -52,8 +52,18 @@ pub use validation::{
     ValidationResult,
 };
 
-/// The release of the node whose protocol this is.
+/// The newest release of the node whose protocol this is.
 pub const NODE_VERSION: &str = "1.25.1";
+
+/// The oldest and the newest release of the node whose protocol this is, and that of all between: the frames of
+/// `polkadot-node-core-pvf-common` 25 to 29 differ in [`CandidateDescriptorVersion::Unknown`] alone.
+pub const NODE_RELEASES: (&str, &str) = ("1.22.0", NODE_VERSION);
+
+/// Name of the file beside a worker that holds the version of the node it is for.
+pub const VERSION_FILE: &str = "polkadot-worker.version";
+
+/// Name of the file beside a worker that holds the directory of the workers that are asked first.
+pub const PRIMARY_FILE: &str = "polkadot-worker.primary";
 
 /// A hash of 32 bytes.
 pub type Hash = [u8; 32];

@@ -1,7 +1,7 @@
 //! The host's side of a PVF worker: starts one, as a Polkadot node does, and talks to it.
 //!
 //! In: a program that speaks the protocol of [`pvf_wire`], a directory for it, requests. Out: its answers. Used by whoever has workers: a service
-//! with a pool of them, an execute worker that asks two engines.
+//! with a pool of them, an execute worker that asks two engines. [`install`] puts the programs where a node finds them.
 //!
 //! ```no_run
 //! # fn example(request: &pvf_wire::PrepareRequest) -> Result<(), pvf_worker_process::ProcessError> {
@@ -19,6 +19,7 @@
 #![forbid(unsafe_code)]
 
 mod checks;
+pub mod install;
 mod process;
 
 pub use checks::security;

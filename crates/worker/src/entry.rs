@@ -60,23 +60,26 @@ impl Worker<'_> {
 pub fn main(worker: Worker<'_>) -> ExitCode {
     logging::start();
     let command = worker.command();
+    let tell = |text: &dyn Fn(String) -> String| match version::node_version() {
+        Ok(version) => {
+            println!("{}", text(version));
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("polkadot-{command}: {error}");
+            ExitCode::FAILURE
+        }
+    };
+    let commit = version::commit();
     match command_line::parse(command, std::env::args_os().skip(1)) {
-        Ok(Command::Help) => {
-            println!("polkadot-{command} {}", version::node_version());
-            println!("commit: {}\n", version::commit());
-            println!(
-                "A PVF worker of the deterministic executor, to be started by a Polkadot node."
-            );
-            ExitCode::SUCCESS
-        }
-        Ok(Command::Version) => {
-            println!("{}", version::node_version());
-            ExitCode::SUCCESS
-        }
-        Ok(Command::FullVersion) => {
-            println!("{}-{}", version::node_version(), version::commit());
-            ExitCode::SUCCESS
-        }
+        Ok(Command::Help) => tell(&|version| {
+            format!(
+                "polkadot-{command} {version}\ncommit: {commit}\n\n\
+                 A PVF worker of the deterministic executor, to be started by a Polkadot node."
+            )
+        }),
+        Ok(Command::Version) => tell(&|version| version),
+        Ok(Command::FullVersion) => tell(&|version| format!("{version}-{commit}")),
         Ok(Command::Check(check)) => match self::check(&check) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
@@ -117,6 +120,9 @@ enum Ending {
     /// The node is of another version.
     #[error("version mismatch: the node is {node}, this worker is for {worker}")]
     Version { node: String, worker: String },
+    /// It is not known which node this worker is for.
+    #[error(transparent)]
+    WorkerVersion(#[from] version::VersionError),
     /// Something is not as the host should have left it.
     #[error("{0}")]
     Environment(String),
@@ -228,7 +234,7 @@ fn tolerate(security: SecurityStatus, what: Ending) -> Result<(), Ending> {
 
 /// A node that was updated in place would take this worker's answers for its own kind's: it has to go.
 fn compare_versions(options: &Options) -> Result<(), Ending> {
-    let worker = version::node_version();
+    let worker = version::node_version()?;
     match &options.node_version {
         Some(node) if *node != worker => {
             let node = node.clone();

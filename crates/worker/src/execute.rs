@@ -312,7 +312,7 @@ mod tests {
         request.descriptor_version = CandidateDescriptorVersion::V3;
         let extended = [&params.encode()[..], &[3], &[3; 32], &[4; 32]].concat();
         assert_eq!(candidate(&request, &[9; 1000]), extended);
-        request.descriptor_version = CandidateDescriptorVersion::Unknown(9);
+        request.descriptor_version = CandidateDescriptorVersion::Unknown(Some(9));
         assert_eq!(candidate(&request, &[9; 1000]), params.encode());
     }
 }

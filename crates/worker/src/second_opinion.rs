@@ -33,7 +33,8 @@ mod rule;
 mod execution;
 mod preparation;
 
-pub use installed::{InstalledError, PRIMARY_FILE, primary};
+pub use installed::{InstalledError, primary};
+pub use pvf_wire::PRIMARY_FILE;
 
 use crate::command_line::ALONE;
 use crate::security::Machine;

@@ -1,15 +1,15 @@
 //! For which node a worker says it is made. The node refuses workers of another version.
 //!
-//! The protocol is that of node 1.25.1. A node of another release whose protocol is the same can be told so when the workers are
-//! installed: by a file `polkadot-worker.version` beside the binary. When they are built: by the environment
-//! variable `PVF_NODE_VERSION`.
+//! The protocol is that of nodes 1.22.0 to 1.25.1 ([`pvf_wire::NODE_RELEASES`]). Which of them a worker is for is told when the workers
+//! are installed: by a file `polkadot-worker.version` beside the binary, which `pvf workers install` writes. When they
+//! are built: by the environment variable `PVF_NODE_VERSION`.
 
-use std::path::Path;
+use pvf_wire::VERSION_FILE;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
 
-/// Name of the file beside the binary.
-pub const VERSION_FILE: &str = "polkadot-worker.version";
-
-/// Longest version that is believed.
+/// Longest version that is believed, in bytes.
 const MAX_BYTES: usize = 64;
 
 /// The version that this binary was built for.
@@ -28,20 +28,60 @@ pub const fn commit() -> &'static str {
     }
 }
 
-/// The version of the node that this worker is for: by the file beside the binary, or else as it was built.
-pub fn node_version() -> String {
-    let own = std::env::current_exe().ok();
-    let installed = own.and_then(|path| installed_in(path.parent()?));
-    installed.unwrap_or_else(|| built_for().to_owned())
+/// Why a worker cannot say which node it is for.
+#[derive(Debug, thiserror::Error)]
+pub enum VersionError {
+    /// The file beside the binary cannot be read.
+    #[error("{}: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The file beside the binary names no version.
+    #[error("{} does not hold the version of a node, such as {}, but {text:?}", path.display(), built_for())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// The beginning of its text.
+        text: String,
+    },
 }
 
-/// The version that the file in a directory names; `None` if there is none or it names no version.
-fn installed_in(directory: &Path) -> Option<String> {
-    let text = std::fs::read_to_string(directory.join(VERSION_FILE)).ok()?;
+/// The version of the node that this worker is for: by the file beside the binary, or else as it was built.
+///
+/// # Errors
+/// [`VersionError`]: the file is there, but it is not known what it says. A worker that went on would be one for another node.
+pub fn node_version() -> Result<String, VersionError> {
+    let own = std::env::current_exe().ok();
+    let installed = match own.as_deref().and_then(Path::parent) {
+        Some(directory) => installed_in(directory)?,
+        None => None,
+    };
+    Ok(installed.unwrap_or_else(|| built_for().to_owned()))
+}
+
+/// The version that the file in a directory names; `None` if there is no file.
+///
+/// # Errors
+/// [`VersionError`].
+pub fn installed_in(directory: &Path) -> Result<Option<String>, VersionError> {
+    let path = directory.join(VERSION_FILE);
+    let bytes = match fs::read(&path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(VersionError::Unreadable { path, source }),
+    };
+    let text = String::from_utf8_lossy(&bytes);
     let version = text.trim();
-    let is_version = |c: char| c.is_ascii_alphanumeric() || "+-._".contains(c);
-    let fine = (1..=MAX_BYTES).contains(&version.len()) && version.chars().all(is_version);
-    fine.then(|| version.to_owned())
+    match version.len() <= MAX_BYTES && semver::Version::parse(version).is_ok() {
+        true => Ok(Some(version.to_owned())),
+        false => Err(VersionError::Malformed {
+            path,
+            text: version.chars().take(MAX_BYTES).collect(),
+        }),
+    }
 }
 
 #[cfg(test)]
@@ -49,20 +89,41 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_names_a_version_or_nothing() {
+    fn a_file_names_a_version_or_is_an_error() {
         let directory = std::env::temp_dir().join(format!("pvf-version-{}", std::process::id()));
-        std::fs::create_dir_all(&directory).unwrap();
-        assert_eq!(installed_in(&directory), None);
-        for (text, version) in [
-            ("1.25.2\n", Some("1.25.2")),
-            ("1.26.0-rc1+abc", Some("1.26.0-rc1+abc")),
-            ("", None),
-            ("two words", None),
-            (&"1".repeat(65), None),
-        ] {
-            std::fs::write(directory.join(VERSION_FILE), text).unwrap();
-            assert_eq!(installed_in(&directory).as_deref(), version, "{text:?}");
+        fs::create_dir_all(&directory).unwrap();
+        assert_eq!(installed_in(&directory).unwrap(), None);
+        let file = directory.join(VERSION_FILE);
+        for version in ["1.25.2\n", "1.26.0-rc1+abc"] {
+            fs::write(&file, version).unwrap();
+            let named = installed_in(&directory).unwrap();
+            assert_eq!(named.as_deref(), Some(version.trim()));
         }
-        std::fs::remove_dir_all(&directory).unwrap();
+        let long = format!("1.25.{}", "1".repeat(65));
+        for text in [
+            "",
+            "\n",
+            "two words",
+            "1.25",
+            "v1.25.1",
+            "polkadot",
+            "\u{1b}[2J",
+            &long,
+        ] {
+            fs::write(&file, text).unwrap();
+            let error = installed_in(&directory).expect_err(text).to_string();
+            assert!(error.contains(VERSION_FILE), "{error}");
+            assert!(!error.contains('\u{1b}'), "{error}");
+        }
+        fs::write(&file, b"1.25.1\xff").unwrap();
+        assert!(installed_in(&directory).is_err());
+        fs::remove_file(&file).unwrap();
+        fs::create_dir(&file).unwrap();
+        let error = installed_in(&directory);
+        assert!(
+            matches!(error, Err(VersionError::Unreadable { .. })),
+            "{error:?}"
+        );
+        fs::remove_dir_all(&directory).unwrap();
     }
 }

@@ -275,6 +275,15 @@ fn the_version_is_that_of_a_file_beside_the_binary() {
     assert_eq!(says("-v"), "1.26.0\n");
     assert!(says("--full-version").starts_with("1.26.0-"));
     assert!(says("--help").starts_with("polkadot-execute-worker 1.26.0\ncommit: "));
+    // A node must not start with workers that do not know what they are for.
+    fs::write(scratch.0.join("polkadot-worker.version"), "latest\n").unwrap();
+    for argument in ["--version", "--full-version", "--help"] {
+        let output = Command::new(&copy).arg(argument).output().unwrap();
+        assert!(!output.status.success());
+        assert_eq!(output.stdout, b"");
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert!(text.contains("\"latest\""), "{text}");
+    }
 }
 
 #[test]

@@ -446,7 +446,9 @@ fn what_the_entry_point_is_given() {
         (Version::V1, plain),
         (Version::V2, plain),
         (Version::V3, plain + 1 + 64),
-        (Version::Unknown(7), plain),
+        (Version::Unknown(Some(7)), plain),
+        // As nodes before 1.25 write it.
+        (Version::Unknown(None), plain),
     ] {
         for (expected, class_expected) in [(bytes, Class::Valid), (bytes + 1, Class::Invalid)] {
             let code = taking(expected);

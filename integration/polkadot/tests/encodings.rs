@@ -330,12 +330,12 @@ fn preparation() {
 fn execution_requests() {
     use primitives::CandidateDescriptorVersion as Node;
     use wire::CandidateDescriptorVersion as Ours;
-    let versions = [Ours::V1, Ours::V2, Ours::V3, Ours::Unknown(9)].map(|ours| {
+    let versions = [Ours::V1, Ours::V2, Ours::V3, Ours::Unknown(Some(9))].map(|ours| {
         let nodes = match ours {
             Ours::V1 => Node::V1,
             Ours::V2 => Node::V2,
             Ours::V3 => Node::V3,
-            Ours::Unknown(version) => Node::Unknown(version),
+            Ours::Unknown(version) => Node::Unknown(version.expect("this node says it")),
         };
         (ours, nodes)
     });

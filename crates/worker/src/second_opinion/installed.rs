@@ -1,11 +1,9 @@
 //! Whether a primary engine is installed, and where.
 
+use pvf_wire::PRIMARY_FILE;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-
-/// Name of the file beside this program. Its text is the directory of the primary workers.
-pub const PRIMARY_FILE: &str = "polkadot-worker.primary";
 
 /// Why what is installed is of no use.
 #[derive(Debug, thiserror::Error)]

@@ -1,0 +1,222 @@
+//! `pvf workers`: installs the workers for a node, checks them, removes them.
+
+use crate::Verdict;
+use crate::failure::Failure;
+use crate::output::Output;
+use clap::{Args, Subcommand};
+use pvf_wire::{NODE_RELEASES, SecurityStatus};
+use pvf_worker_process::install::{
+    self, InstallError, Installation, PROGRAMS, Receipt, is_known, node_version,
+};
+use pvf_worker_process::security;
+use serde::Serialize;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// What to do with workers.
+#[derive(Debug, Subcommand)]
+pub enum WorkersCommand {
+    /// Install the workers for a node, which is asked for its version.
+    #[command(after_help = "\
+The workers are made and checked in a directory of their own before they take their place; what this command installed there
+before is kept, and `pvf workers uninstall` puts it back.
+
+Example:
+  pvf workers install --node /usr/bin/polkadot
+  polkadot --validator --workers-path /opt/pvf-workers ...")]
+    Install(InstallArgs),
+    /// Check that installed workers are unchanged and, with --node, that they are for that node.
+    Check(CheckArgs),
+    /// Remove what `pvf workers install` put there last.
+    Uninstall(PlaceArgs),
+}
+
+/// Where workers are installed.
+#[derive(Debug, Args)]
+pub struct PlaceArgs {
+    /// Directory of the installed workers: a node's --workers-path.
+    #[arg(long, value_name = "DIR", default_value = "/opt/pvf-workers")]
+    into: PathBuf,
+}
+
+/// Arguments of `workers install`.
+#[derive(Debug, Args)]
+pub struct InstallArgs {
+    /// The node's program.
+    #[arg(long, value_name = "FILE")]
+    node: PathBuf,
+    #[command(flatten)]
+    place: PlaceArgs,
+    /// Directory of the built workers. [default: that of this program]
+    #[arg(long, value_name = "DIR")]
+    from: Option<PathBuf>,
+    /// Directory of the node's own workers: they are asked first, ours before a vote against a candidate.
+    #[arg(long, value_name = "DIR")]
+    primary: Option<PathBuf>,
+    /// Install for a release of the node whose protocol nobody has compared with ours.
+    #[arg(long)]
+    untried: bool,
+}
+
+/// Arguments of `workers check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    #[command(flatten)]
+    place: PlaceArgs,
+    /// The node's program.
+    #[arg(long, value_name = "FILE")]
+    node: Option<PathBuf>,
+}
+
+#[derive(Serialize)]
+struct WorkersJson {
+    directory: PathBuf,
+    /// The node's version that the workers there say; nothing if there are none.
+    version: Option<String>,
+    files: Vec<String>,
+    /// What the machine allows them, if they were asked.
+    barriers: Option<Barriers>,
+}
+
+#[derive(Serialize)]
+struct Barriers {
+    landlock: bool,
+    seccomp: bool,
+    user_namespace_and_root: bool,
+    secure_clone: bool,
+}
+
+/// Does one of them.
+pub fn workers(command: &WorkersCommand, output: &Output) -> Result<Verdict, Failure> {
+    match command {
+        WorkersCommand::Install(args) => install(args, output),
+        WorkersCommand::Check(args) => check(args, output),
+        WorkersCommand::Uninstall(args) => uninstall(args, output),
+    }
+}
+
+fn install(args: &InstallArgs, output: &Output) -> Result<Verdict, Failure> {
+    let version = node_version(&args.node).map_err(failed)?;
+    if !args.untried && !is_known(&version) {
+        let (first, last) = NODE_RELEASES;
+        return Err(Failure::Usage(format!(
+            "{} is {version}, and the workers' protocol has been compared with nodes {first} to {last} alone; \
+             --untried installs them nevertheless",
+            args.node.display()
+        )));
+    }
+    let from = match &args.from {
+        Some(from) => from.clone(),
+        None => own_directory()?,
+    };
+    let into = &args.place.into;
+    let receipt = install::install(&Installation {
+        from,
+        into: into.clone(),
+        version,
+        primary: args.primary.clone(),
+    })
+    .map_err(failed)?;
+    report(into, Some(&receipt), true, output)?;
+    Ok(Verdict::Fine)
+}
+
+fn check(args: &CheckArgs, output: &Output) -> Result<Verdict, Failure> {
+    let into = &args.place.into;
+    let receipt = install::check(into).map_err(failed)?;
+    let node = match &args.node {
+        Some(node) => node_version(node).map_err(failed)?,
+        None => receipt.version.clone(),
+    };
+    report(into, Some(&receipt), true, output)?;
+    if node == receipt.version {
+        return Ok(Verdict::Fine);
+    }
+    eprintln!("the node is {node}: install them anew");
+    Ok(Verdict::NotFine)
+}
+
+fn uninstall(args: &PlaceArgs, output: &Output) -> Result<Verdict, Failure> {
+    let before = install::uninstall(&args.into).map_err(failed)?;
+    report(&args.into, before.as_ref(), false, output)?;
+    Ok(Verdict::Fine)
+}
+
+fn own_directory() -> Result<PathBuf, Failure> {
+    let own = std::env::current_exe().and_then(|path| path.canonicalize());
+    let own = own.map_err(|error| Failure::Host(format!("this program's path: {error}")))?;
+    Ok(own.parent().map(Path::to_owned).unwrap_or_default())
+}
+
+fn failed(error: InstallError) -> Failure {
+    match error {
+        InstallError::Io { path, source } => Failure::Host(format!("{}: {source}", path.display())),
+        error => Failure::Usage(error.to_string()),
+    }
+}
+
+fn report(
+    directory: &Path,
+    receipt: Option<&Receipt>,
+    ask: bool,
+    output: &Output,
+) -> Result<(), Failure> {
+    let barriers = match ask {
+        true => Some(barriers(directory)?),
+        false => None,
+    };
+    let json = WorkersJson {
+        directory: directory.to_owned(),
+        version: receipt.map(|receipt| receipt.version.clone()),
+        files: receipt
+            .iter()
+            .flat_map(|receipt| &receipt.files)
+            .map(|file| file.name.clone())
+            .collect(),
+        barriers,
+    };
+    output.result(&json, |out| text(out, &json))
+}
+
+/// What the machine allows installed workers, as this user.
+fn barriers(directory: &Path) -> Result<Barriers, Failure> {
+    let failed = |error: io::Error| Failure::Host(format!("asking the workers: {error}"));
+    let root = tempfile::tempdir().map_err(failed)?;
+    let SecurityStatus {
+        can_enable_landlock,
+        can_enable_seccomp,
+        can_unshare_user_namespace_and_change_root,
+        can_do_secure_clone,
+        ..
+    } = security(&directory.join(PROGRAMS[0]), root.path()).map_err(failed)?;
+    Ok(Barriers {
+        landlock: can_enable_landlock,
+        seccomp: can_enable_seccomp,
+        user_namespace_and_root: can_unshare_user_namespace_and_change_root,
+        secure_clone: can_do_secure_clone,
+    })
+}
+
+fn text(out: &mut dyn Write, json: &WorkersJson) -> io::Result<()> {
+    let directory = json.directory.display();
+    let Some(version) = &json.version else {
+        return writeln!(out, "{directory}: no workers are left");
+    };
+    writeln!(out, "{directory}: workers for node {version}")?;
+    for file in &json.files {
+        writeln!(out, "  {file}")?;
+    }
+    let Some(barriers) = &json.barriers else {
+        return Ok(());
+    };
+    for (name, there) in [
+        ("Landlock", barriers.landlock),
+        ("seccomp", barriers.seccomp),
+        ("another root", barriers.user_namespace_and_root),
+        ("processes in new namespaces", barriers.secure_clone),
+    ] {
+        let word = if there { "yes" } else { "NO" };
+        writeln!(out, "  {word:<3} {name}, for this user")?;
+    }
+    Ok(())
+}

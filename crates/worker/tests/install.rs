@@ -1,0 +1,223 @@
+//! Workers are installed for the node that is there, checked, and removed again.
+
+mod common;
+
+use common::program;
+use pvf_worker_process::install::{
+    InstallError, Installation, PROGRAMS, RECEIPT_FILE, check, install, installed, is_known,
+    node_version, uninstall,
+};
+use std::collections::BTreeMap;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+/// A program that prints a line whatever it is asked, and its exit status.
+fn script(directory: &Path, name: &str, line: &str, status: u8) -> PathBuf {
+    let path = directory.join(name);
+    fs::write(&path, format!("#!/bin/sh\necho '{line}'\nexit {status}\n")).unwrap();
+    fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+    path
+}
+
+fn scratch() -> TempDir {
+    tempfile::tempdir().expect("a directory")
+}
+
+fn from() -> PathBuf {
+    let worker = program("prepare-worker");
+    worker.parent().expect("a directory").to_owned()
+}
+
+fn installation(into: &Path, version: &str) -> Installation {
+    Installation {
+        from: from(),
+        into: into.to_owned(),
+        version: version.to_owned(),
+        primary: None,
+    }
+}
+
+/// Names and bytes of a directory's files, and of those of its directories.
+fn files(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut left = vec![directory.to_owned()];
+    while let Some(next) = left.pop() {
+        for entry in fs::read_dir(next).into_iter().flatten() {
+            let path = entry.unwrap().path();
+            match path.is_dir() {
+                true => left.push(path),
+                false => drop(found.insert(path.clone(), fs::read(path).unwrap())),
+            }
+        }
+    }
+    found
+}
+
+fn says(directory: &Path, name: &str) -> String {
+    let output = std::process::Command::new(directory.join(name))
+        .arg("--version")
+        .output()
+        .unwrap();
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+#[test]
+fn a_nodes_version_is_what_its_workers_have_to_say() {
+    let scratch = scratch();
+    for (line, version) in [
+        ("polkadot 1.25.1-4ab7c2de1f3", Some("1.25.1")),
+        ("polkadot 1.22.6-unknown", Some("1.22.6")),
+        ("polkadot 1.26.0-rc1-0123abc", Some("1.26.0-rc1")),
+        ("polkadot 1.25.1", Some("1.25.1")),
+        ("1.25.1", None),
+        ("polkadot node 1.25.1-abc", None),
+        ("polkadot x.y.z-abc", None),
+        ("", None),
+    ] {
+        let node = script(scratch.path(), "node", line, 0);
+        let found = node_version(&node);
+        assert_eq!(found.as_deref().ok(), version, "{line}: {found:?}");
+    }
+    let broken = script(scratch.path(), "broken", "polkadot 1.25.1-abc", 1);
+    assert!(matches!(
+        node_version(&broken),
+        Err(InstallError::Mute { .. })
+    ));
+    let missing = node_version(&scratch.path().join("missing"));
+    assert!(matches!(missing, Err(InstallError::Mute { .. })));
+}
+
+#[test]
+fn releases_with_our_protocol_are_known() {
+    for known in ["1.22.0", "1.22.6", "1.23.0", "1.24.3", "1.25.0", "1.25.1"] {
+        assert!(is_known(known), "{known}");
+    }
+    for unknown in [
+        "1.21.9",
+        "1.22.0-rc1",
+        "1.25.2",
+        "1.26.0",
+        "2.0.0",
+        "",
+        "1.25",
+    ] {
+        assert!(!is_known(unknown), "{unknown}");
+    }
+}
+
+#[test]
+fn what_is_installed_is_checked_and_can_be_undone() {
+    let scratch = scratch();
+    let into = scratch.path().join("deep/workers");
+    let receipt = install(&installation(&into, "1.24.3")).unwrap();
+    assert_eq!(receipt.version, "1.24.3");
+    assert_eq!(installed(&into).unwrap().as_ref(), Some(&receipt));
+    assert_eq!(check(&into).unwrap(), receipt);
+    for name in PROGRAMS {
+        assert_eq!(says(&into, name), "1.24.3");
+        let mode = fs::metadata(into.join(name)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o755);
+    }
+    let first = files(&into);
+    assert_eq!(first.len(), 4, "two programs, the version, the receipt");
+
+    // For the next node.
+    install(&installation(&into, "1.25.1")).unwrap();
+    assert_eq!(says(&into, PROGRAMS[0]), "1.25.1");
+    assert_eq!(uninstall(&into).unwrap().as_ref(), Some(&receipt));
+    assert_eq!(files(&into), first, "as it was");
+    assert_eq!(uninstall(&into).unwrap(), None);
+    assert!(!into.exists());
+    assert!(matches!(
+        uninstall(&into),
+        Err(InstallError::Nothing { .. })
+    ));
+}
+
+#[test]
+fn the_nodes_own_workers_can_be_asked_first() {
+    let scratch = scratch();
+    let primary = scratch.path().join("primary");
+    fs::create_dir(&primary).unwrap();
+    for name in PROGRAMS {
+        script(&primary, name, "1.25.0", 0);
+    }
+    let into = scratch.path().join("workers");
+    let mut installation = installation(&into, "1.25.0");
+    installation.primary = Some(primary.clone());
+    install(&installation).unwrap();
+    let named = fs::read_to_string(into.join(pvf_wire::PRIMARY_FILE)).unwrap();
+    assert_eq!(Path::new(named.trim()), primary.canonicalize().unwrap());
+    let before = files(&into);
+
+    // One of them is another release's.
+    script(&primary, PROGRAMS[1], "1.25.1", 0);
+    let error = install(&installation).unwrap_err();
+    assert!(matches!(error, InstallError::Version { .. }), "{error}");
+    assert_eq!(files(&into), before);
+}
+
+#[test]
+fn what_is_not_ours_stays() {
+    let scratch = scratch();
+    let into = scratch.path();
+    script(into, PROGRAMS[0], "1.25.1", 0);
+    let before = files(into);
+    let error = install(&installation(into, "1.25.1")).unwrap_err();
+    assert!(matches!(error, InstallError::Foreign { .. }), "{error}");
+    assert!(matches!(uninstall(into), Err(InstallError::Nothing { .. })));
+    assert_eq!(files(into), before);
+
+    let into = into.join("own");
+    install(&installation(&into, "1.25.1")).unwrap();
+    fs::write(into.join("else"), b"somebody's").unwrap();
+    fs::write(into.join(pvf_wire::VERSION_FILE), "1.25.0\n").unwrap();
+    let changed = files(&into);
+    for error in [
+        check(&into).unwrap_err(),
+        uninstall(&into).unwrap_err(),
+        install(&installation(&into, "1.25.1")).unwrap_err(),
+    ] {
+        assert!(matches!(error, InstallError::Foreign { .. }), "{error}");
+    }
+    assert_eq!(files(&into), changed);
+    fs::write(into.join(pvf_wire::VERSION_FILE), "1.25.1\n").unwrap();
+    assert_eq!(uninstall(&into).unwrap(), None);
+    assert_eq!(files(&into).len(), 1, "somebody's");
+}
+
+#[test]
+fn a_failure_leaves_what_was_there() {
+    let scratch = scratch();
+    let into = scratch.path().join("workers");
+    install(&installation(&into, "1.25.0")).unwrap();
+    let before = files(&into);
+
+    // Programs that are for one version, whatever the file says.
+    let other = scratch.path().join("other");
+    fs::create_dir(&other).unwrap();
+    for name in PROGRAMS {
+        script(&other, name, "1.25.0", 0);
+    }
+    let wrong = Installation {
+        from: other.clone(),
+        ..installation(&into, "1.25.1")
+    };
+    let error = install(&wrong).unwrap_err();
+    assert!(matches!(error, InstallError::Version { .. }), "{error}");
+    assert_eq!(files(&into), before);
+
+    fs::remove_file(other.join(PROGRAMS[1])).unwrap();
+    let error = install(&wrong).unwrap_err();
+    assert!(matches!(error, InstallError::Io { .. }), "{error}");
+    assert_eq!(files(&into), before);
+
+    // A receipt that would lead out of the directory.
+    let receipt = r#"{"version": "1.25.0", "files": [{"name": "../other", "blake2_256": ""}]}"#;
+    fs::write(into.join(RECEIPT_FILE), receipt).unwrap();
+    let error = uninstall(&into).unwrap_err();
+    assert!(matches!(error, InstallError::Receipt { .. }), "{error}");
+    assert!(other.exists());
+}
