@@ -36,7 +36,7 @@ impl Variant {
             Self::Again => "again".to_owned(),
             Self::TurnByTurn => "loops turn by turn".to_owned(),
             Self::Audited => "frames counted in software".to_owned(),
-            Self::Without(Limit::Gas) => "with ten times the gas limit".to_owned(),
+            Self::Without(Limit::Gas) => "with a far larger gas limit".to_owned(),
             Self::Without(limit) => format!("without the {limit}"),
             Self::Bounded(limit, gas) => format!("without the {limit}, up to {gas} gas"),
         }

@@ -148,6 +148,7 @@ mod tests {
         let exported = [encoded(&pov), encoded(&data)].concat();
         let zstd = zstd::encode_all(&params[..], 3).expect("it can be compressed");
         let nothing = zstd::encode_all(&b"nothing"[..], 3).expect("it can be compressed");
+        let artifact = [&b"pvf-art\0"[..], &[0; 200]].concat();
         for (bytes, kind) in [
             (&params[..], Kind::Candidate),
             (&zstd, Kind::Candidate),
@@ -155,7 +156,7 @@ mod tests {
             (&exported, Kind::Pov),
             (b"\0asm\x02", Kind::Module),
             (&COMPRESSED_MAGIC, Kind::Compressed),
-            (b"pvf-art\0", Kind::Artifact),
+            (&artifact, Kind::Artifact),
             (b"\x7fELF\x02\x01\x01", Kind::Elf),
             (b"", Kind::Empty),
             (b"\n (module)", Kind::Markup),

@@ -128,10 +128,10 @@ fn with_gas_there_is_a_verdict() {
     let (_, json, _) = ended(&[&["arbitrate", &code, &candidate], &gas[..]].concat());
     assert_eq!(json["rule"], "GAS-8", "{json}");
     assert_eq!(json["limit"], "gas", "{json}");
-    // Ten times the limit changes nothing but how far it comes.
+    // A far larger limit changes nothing but how far it comes.
     assert_eq!(json["without_limit"]["trap"], "out_of_gas", "{json}");
     assert!(
-        json["without_limit"]["gas_used"].as_u64() > Some(900_000),
+        json["without_limit"]["gas_used"].as_u64() > Some(1_999_000_000),
         "{json}"
     );
 }
