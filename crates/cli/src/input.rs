@@ -48,8 +48,8 @@ pub fn read(path: &Path) -> Result<Vec<u8>, Failure> {
 /// A candidate on the command line.
 #[derive(Debug, Args)]
 pub struct CandidateArgs {
-    /// Pass PARAMS on whatever they are. Without, a file that does not decode as ValidationParams is wrong usage: a node never
-    /// passes on anything else.
+    /// Pass PARAMS on whatever they are. Without, a file that does not decode as ValidationParams, be they cut short, is wrong usage: a
+    /// node never passes on anything else.
     #[arg(long)]
     pub any_candidate: bool,
 }

@@ -15,6 +15,8 @@ pub enum Kind {
     Artifact,
     /// A candidate, compressed or not.
     Candidate,
+    /// The first part of a candidate.
+    Cut,
     /// What a collator exports with `--export-pov-to-path`.
     Pov,
     /// zstd data that hold no candidate.
@@ -50,6 +52,7 @@ impl Kind {
         } else if bytes.starts_with(b"\x28\xb5\x2f\xfd") {
             match candidate::read(bytes) {
                 Ok(inside) if candidate::is_candidate(&inside) => Self::Candidate,
+                Ok(inside) if candidate::is_cut(&inside) => Self::Cut,
                 _ => Self::Zstd,
             }
         } else if bytes.starts_with(b"\x7fELF") {
@@ -58,6 +61,8 @@ impl Kind {
             Self::Markup
         } else if std::str::from_utf8(bytes).is_ok_and(is_printed) {
             Self::Text
+        } else if candidate::is_cut(bytes) {
+            Self::Cut
         } else {
             Self::Unknown
         }
@@ -77,6 +82,7 @@ impl fmt::Display for Kind {
             Self::Artifact => "an artifact of `pvf prepare`",
             Self::Candidate => "a candidate (ValidationParams)",
             Self::Pov => "a collator's export (PoV and PersistedValidationData)",
+            Self::Cut => "a candidate that is cut short",
             Self::Zstd => "zstd data without a candidate in them",
             Self::Elf => "a program",
             Self::Empty => "empty",
@@ -94,7 +100,7 @@ pub fn not_code(bytes: &[u8]) -> Option<String> {
         // Whether these can be read is said where they are.
         Kind::Module | Kind::Compressed | Kind::Markup => return None,
         Kind::Artifact => ". `pvf execute` takes artifacts",
-        Kind::Candidate | Kind::Pov => ". The code comes first, then the candidate",
+        Kind::Candidate | Kind::Cut | Kind::Pov => ". The code comes first, then the candidate",
         _ => "",
     };
     Some(format!(
@@ -106,7 +112,8 @@ pub fn not_code(bytes: &[u8]) -> Option<String> {
 pub fn not_a_candidate(bytes: &[u8]) -> Option<String> {
     let kind = Kind::of(bytes);
     let hint = match kind {
-        Kind::Candidate => return None,
+        // A candidate that is cut short, down to nothing, is one all the same: no other kind of file.
+        Kind::Candidate | Kind::Cut | Kind::Empty => return None,
         Kind::Module | Kind::Compressed => ". The code comes first, then the candidate",
         Kind::Pov => {
             ". A candidate has the block decompressed and the parent head before it; this is what is in \
@@ -164,7 +171,7 @@ mod tests {
             (b";; a comment", Kind::Markup),
             (b"a-host-name\n", Kind::Text),
             (b"\x01\x02\x03\x04", Kind::Unknown),
-            (&params[..params.len() - 1], Kind::Unknown),
+            (&params[..params.len() - 1], Kind::Cut),
             (&exported[..exported.len() - 1], Kind::Unknown),
         ] {
             assert_eq!(
@@ -175,7 +182,7 @@ mod tests {
             );
             let code = matches!(kind, Kind::Module | Kind::Compressed | Kind::Markup);
             assert_eq!(not_code(bytes).is_none(), code, "{kind}");
-            let candidate = kind == Kind::Candidate;
+            let candidate = matches!(kind, Kind::Candidate | Kind::Cut | Kind::Empty);
             assert_eq!(not_a_candidate(bytes).is_none(), candidate, "{kind}");
         }
     }

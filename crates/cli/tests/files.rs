@@ -237,7 +237,7 @@ fn a_wrong_kind_of_file_is_wrong_usage() {
         }
     }
     let no_candidate = [
-        &code, &nothing, &exported, &name, &garbage, &empty, artifact, &spec, elf,
+        &code, &nothing, &exported, &name, &garbage, artifact, &spec, elf,
     ];
     for file in no_candidate {
         for command in [

@@ -36,14 +36,7 @@ fn every_case_of_the_fixtures() {
             // The fixtures are made for the protocol's own limits.
             let protocol = ["--network", "protocol"];
             let params = file("params_file");
-            // Some of the candidates are cut short.
-            let any = ["--any-candidate"];
-            let ran = pvf([
-                &["validate", "--json", &code, &params],
-                &protocol[..],
-                &any[..],
-            ]
-            .concat());
+            let ran = pvf([&["validate", "--json", &code, &params], &protocol[..]].concat());
             let json = ran.json();
             let what = format!("{name}/{}: {json}", case["case"]);
             if case["expect"] == "result" {
