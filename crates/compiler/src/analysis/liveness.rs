@@ -59,8 +59,10 @@ pub(super) struct Liveness {
     words: usize,
     /// One set per label.
     live: Vec<u64>,
-    /// Two sets, accessed and written, for each of the open loops, the innermost last.
+    /// Two sets, accessed and written, for each of the open loops that has any, the innermost last.
     open: Vec<u64>,
+    /// Whether each of the open loops has any: something is accessed in it.
+    has_sets: Vec<bool>,
     /// The same of loops that have ended; loops one after the other that have the same sets share them.
     loops: Vec<u64>,
     /// Where the sets of each loop are.
@@ -72,8 +74,11 @@ impl Liveness {
         self.words = tracked.div_ceil(64) as usize;
         self.live.clear();
         self.open.clear();
-        self.loops.clear();
+        self.has_sets.clear();
         self.places.clear();
+        // Those of loops in which nothing is accessed.
+        self.loops.clear();
+        self.loops.resize(2 * self.words, 0);
     }
 
     pub fn live(&self, label: LabelId) -> &[u64] {
@@ -90,25 +95,33 @@ impl Liveness {
 
     /// A new loop in the innermost one; its number.
     pub fn enter_loop(&mut self) -> u32 {
-        self.open.resize(self.open.len() + 2 * self.words, 0);
+        self.has_sets.push(false);
         self.places.push(0);
         self.places.len() as u32 - 1
     }
 
     /// Notes an access in the innermost loop.
     pub fn access(&mut self, local: u32, write: bool) {
-        if local < TRACKED_LOCALS {
-            let at = self.open.len() - 2 * self.words + local as usize / 64;
-            let bit = 1 << (local % 64);
-            self.open[at] |= bit;
-            if write {
-                self.open[at + self.words] |= bit;
-            }
+        if local >= TRACKED_LOCALS {
+            return;
+        }
+        if let Some(has_sets @ false) = self.has_sets.last_mut() {
+            *has_sets = true;
+            self.open.resize(self.open.len() + 2 * self.words, 0);
+        }
+        let at = self.open.len() - 2 * self.words + local as usize / 64;
+        let bit = 1 << (local % 64);
+        self.open[at] |= bit;
+        if write {
+            self.open[at + self.words] |= bit;
         }
     }
 
     /// The innermost loop, which has this number, has ended. What is accessed in it is accessed in the one around it.
     pub fn leave_loop(&mut self, number: u32) {
+        if self.has_sets.pop() != Some(true) {
+            return;
+        }
         let size = 2 * self.words;
         let start = self.open.len() - size;
         let (outer, inner) = self.open.split_at_mut(start);
@@ -116,11 +129,25 @@ impl Liveness {
             self.loops.extend_from_slice(inner);
         }
         self.places[number as usize] = (self.loops.len() - size) as u32;
-        let around = outer.len().saturating_sub(size);
-        for (outer, inner) in outer[around..].iter_mut().zip(&*inner) {
-            *outer |= inner;
+        match self.has_sets.last_mut() {
+            // It has them from now on.
+            Some(has_sets @ false) => return *has_sets = true,
+            Some(true) => {
+                let around = &mut outer[start - size..];
+                around
+                    .iter_mut()
+                    .zip(&*inner)
+                    .for_each(|(outer, inner)| *outer |= inner);
+            }
+            None => {}
         }
         self.open.truncate(start);
+    }
+
+    /// All loops have ended: frees what is known of open ones.
+    pub fn free_open(&mut self) {
+        self.open = Vec::new();
+        self.has_sets = Vec::new();
     }
 
     /// Finds the live sets of all labels; fills `dead`, which has a flag per local access in
