@@ -183,4 +183,53 @@ pub(super) const SHAPES: &[Shape] = &[
             })
         },
     ),
+    Shape::new(
+        "deepest blocks",
+        "nothing but blocks, nested",
+        3 * MIB,
+        |_| one(10, |function| nest(function, 1_000_000, |_| {})),
+    ),
+    Shape::new(
+        "deepest loops",
+        "loops, nested, with 10 locals",
+        3 * MIB,
+        |_| {
+            one(10, |function| {
+                for _ in 0..1_000_000 {
+                    function.instructions().loop_(BlockType::Empty);
+                }
+                for _ in 0..1_000_000 {
+                    function.instructions().end();
+                }
+            })
+        },
+    )
+    .except(
+        3.0,
+        7.0,
+        "three bytes of Wasm are a block, of which the validator (wasmparser) keeps 32 bytes while it is open and both passes 40",
+    ),
+    Shape::new(
+        "deepest ifs",
+        "ifs, nested, with 10 locals",
+        5 * MIB,
+        |_| {
+            one(10, |function| {
+                for level in 0..1_000_000 {
+                    function
+                        .instructions()
+                        .local_get(level % 10)
+                        .if_(BlockType::Empty);
+                }
+                for _ in 0..1_000_000 {
+                    function.instructions().end();
+                }
+            })
+        },
+    )
+    .except(
+        3.0,
+        7.0,
+        "three bytes of Wasm are a block, of which the validator (wasmparser) keeps 32 bytes while it is open and both passes 40",
+    ),
 ];

@@ -283,15 +283,21 @@ impl Analyser {
         meters.finish(analysis).map_err(meter)?;
         let frame = pvf_spec::frame_bytes(declared, analysis.max_height);
         frame_within(frame).map_err(limit(body.body.range().start))?;
+        let large = bytes >= LARGE_BODY;
+        if large {
+            self.frames = Vec::new();
+            self.logical = LogicalHeight::default();
+            self.gas = GasBlocks::default();
+            analysis.liveness.free_open();
+        }
         analysis.truncates = truncations >= MANY_TRUNCATIONS
             && u64::from(truncations) * BYTES_OF_A_TRUNCATION > u64::from(body_bytes);
         analysis.dead.resize(accesses, false);
         analysis
             .liveness
             .solve(&self.events, &analysis.labels, &mut analysis.dead);
-        if bytes >= LARGE_BODY {
-            *self = Self::default();
-            analysis.liveness.free_open();
+        if large {
+            self.events = Vec::new();
         }
         if options.loop_idioms {
             analysis.recognise_idioms();

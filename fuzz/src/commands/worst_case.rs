@@ -1,6 +1,7 @@
 //! `pvf-fuzz worst-case`.
 
 use clap::ValueEnum;
+use cpu_time::ThreadTime;
 use pvf_compiler::{CompileOptions, Costs, Metering, Target, compile};
 use pvf_fuzz_subjects::worst_case::{Found, Genome, search};
 use pvf_spec::Features;
@@ -53,7 +54,7 @@ pub struct Options {
 enum Measure {
     /// Bytes of code.
     Code,
-    /// Nanoseconds of the least of three compilations.
+    /// Nanoseconds of processor time of the least of three compilations.
     Time,
     /// Instructions, counted by valgrind's callgrind: slow, to confirm what was found.
     Instructions,
@@ -126,7 +127,7 @@ fn cost(wasm: &[u8], options: &Options) -> Result<f64, String> {
         Measure::Time => {
             let mut least = Duration::MAX;
             for _ in 0..3 {
-                let start = Instant::now();
+                let start = ThreadTime::now();
                 compiled()?;
                 least = least.min(start.elapsed());
             }

@@ -430,13 +430,16 @@ impl Unit {
                 }
             }
             26 => {
-                code.block(BlockType::Result(ty)).local_get(local(ty, number));
+                code.block(BlockType::Result(ty))
+                    .local_get(local(ty, number));
                 code.local_get(0).br_if(0).end();
                 self.stack.push(ty);
             }
             27 => {
                 match ty {
-                    ValType::I64 => code.i64_const(i64::from(number).wrapping_mul(0x0123_4567_89ab)),
+                    ValType::I64 => {
+                        code.i64_const(i64::from(number).wrapping_mul(0x0123_4567_89ab))
+                    }
                     ValType::F32 => code.f32_const(Ieee32::new(u32::MAX / 3 + number)),
                     ValType::F64 => code.f64_const(Ieee64::new(u64::MAX / 3 + u64::from(number))),
                     _ => code.i32_const((number as i32).wrapping_mul(0x0123_4567)),

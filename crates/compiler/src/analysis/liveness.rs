@@ -17,6 +17,9 @@ pub(crate) const TRACKED_LOCALS: u32 = 256;
 
 const MAX_PASSES: u32 = 6;
 
+/// From so many words on labels share sets.
+const MANY_WORDS: usize = 1 << 14;
+
 /// Whether a set of tracked locals holds one.
 pub(crate) fn contains(set: &[u64], local: u32) -> bool {
     set.get(local as usize / 64)
@@ -57,8 +60,10 @@ impl Event {
 pub(super) struct Liveness {
     /// Words of a set.
     words: usize,
-    /// One set per label.
+    /// One set per label, or those of many labels as they differ.
     live: Vec<u64>,
+    /// Where the set of each label is, if labels that have the same share it.
+    live_places: Vec<u32>,
     /// Two sets, accessed and written, for each of the open loops that has any, the innermost last.
     open: Vec<u64>,
     /// Whether each of the open loops has any: something is accessed in it.
@@ -73,6 +78,7 @@ impl Liveness {
     pub fn begin(&mut self, tracked: u32) {
         self.words = tracked.div_ceil(64) as usize;
         self.live.clear();
+        self.live_places.clear();
         self.open.clear();
         self.has_sets.clear();
         self.places.clear();
@@ -82,7 +88,11 @@ impl Liveness {
     }
 
     pub fn live(&self, label: LabelId) -> &[u64] {
-        &self.live[label as usize * self.words..][..self.words]
+        let place = match self.live_places.get(label as usize) {
+            Some(&place) => place as usize,
+            None => label as usize * self.words,
+        };
+        &self.live[place..][..self.words]
     }
 
     pub fn accessed(&self, number: u32) -> &[u64] {
@@ -150,9 +160,33 @@ impl Liveness {
         self.has_sets = Vec::new();
     }
 
+    /// Labels one after the other that have the same set share it from now on, if there are many.
+    fn share_live(&mut self) {
+        if self.live.len() < MANY_WORDS {
+            return;
+        }
+        let words = self.words;
+        let mut end = 0;
+        for start in (0..self.live.len()).step_by(words) {
+            let (kept, rest) = self.live.split_at(start);
+            if end == 0 || kept[end - words..end] != rest[..words] {
+                self.live.copy_within(start..start + words, end);
+                end += words;
+            }
+            self.live_places.push((end - words) as u32);
+        }
+        self.live.truncate(end);
+        self.live.shrink_to_fit();
+    }
+
     /// Finds the live sets of all labels; fills `dead`, which has a flag per local access in
     /// forward order.
     pub fn solve(&mut self, events: &[Event], labels: &[LabelInfo], dead: &mut [bool]) {
+        self.find(events, labels, dead);
+        self.share_live();
+    }
+
+    fn find(&mut self, events: &[Event], labels: &[LabelInfo], dead: &mut [bool]) {
         self.live.resize(labels.len() * self.words, 0);
         let has_loops = labels.iter().any(|label| label.loop_number().is_some());
         for pass in 1.. {

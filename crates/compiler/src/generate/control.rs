@@ -91,12 +91,13 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
         let arity = self.results(ty).len() as u32;
         let label = self.push_frame(FrameKind::If, ty, arity);
         let other = self.labels.next();
-        self.labels.open(self.state.height() - params, params);
         if self.analysis.labels[label as usize].has_else() {
+            self.labels.open(self.state.height() - params, params);
             self.fix(other);
             let place = self.place(other);
             self.masm.jump_if(condition.inverted(), place);
         } else {
+            self.labels.skip();
             self.branch(label, Some(condition.inverted()));
         }
     }

@@ -90,18 +90,21 @@ pub(super) struct Carried {
 
 /// A label of an open block. It is small, since a million blocks may be nested at whose labels everything is at home.
 pub(super) struct OpenLabel {
-    pub carried: Carried,
+    /// Height below the values carried.
+    base: u32,
     /// Its place in the code, once something refers to it.
     pub place: Option<Label>,
     /// Where its state is, unless it is [`AT_HOME`]; else [`NOWHERE`].
     state: u32,
+    /// How many values are carried.
+    arity: u16,
     /// The state at it is fixed.
     pub fixed: bool,
     /// Its place is reached: the state can no longer be weakened.
     pub bound: bool,
 }
 
-const _: () = assert!(size_of::<OpenLabel>() <= 24);
+const _: () = assert!(size_of::<OpenLabel>() <= 20);
 
 const NOWHERE: u32 = u32::MAX;
 
@@ -133,9 +136,10 @@ impl OpenLabels {
     pub fn open(&mut self, base: u32, arity: u32) {
         self.places.push(self.open.len() as u32);
         self.open.push(OpenLabel {
-            carried: Carried { base, arity },
+            base,
             place: None,
             state: NOWHERE,
+            arity: arity.try_into().expect("the validator allows 1,000 values"),
             fixed: false,
             bound: false,
         });
@@ -160,7 +164,16 @@ impl OpenLabels {
     /// The values carried to a label.
     #[inline(always)]
     pub fn carried(&self, label: LabelId) -> Carried {
-        self.get(label).carried
+        let open = self.get(label);
+        Carried {
+            base: open.base,
+            arity: open.arity.into(),
+        }
+    }
+
+    /// The next label is one that nothing refers to.
+    pub fn skip(&mut self) {
+        self.places.push(u32::MAX);
     }
 
     /// This label and those opened after it are so no more: gives away their places and states.
@@ -234,6 +247,26 @@ fn soil(target: &mut LabelState, bound: bool, register: Reg) {
     );
     target.clean.remove(register);
 }
+
+/// In which places two arrays have the same byte.
+#[inline]
+fn same_bytes(a: &[u8; Reg::COUNT], b: &[u8; Reg::COUNT]) -> u32 {
+    let mut same = 0;
+    let (a, b) = (a.as_chunks::<8>().0, b.as_chunks::<8>().0);
+    for (word, (a, b)) in a.iter().zip(b).enumerate() {
+        let differ = u64::from_le_bytes(*a) ^ u64::from_le_bytes(*b);
+        // The lowest bit of each byte: whether any bit of it is set.
+        let differ = differ | differ >> 4;
+        let differ = differ | differ >> 2;
+        let differ = (differ | differ >> 1) & LOWEST_BITS;
+        // All of them side by side in the topmost byte.
+        let bits = (differ ^ LOWEST_BITS).wrapping_mul(0x0102_0408_1020_4080) >> 56;
+        same |= (bits as u32) << (8 * word);
+    }
+    same
+}
+
+const LOWEST_BITS: u64 = 0x0101_0101_0101_0101;
 
 /// A store on the way to a label.
 #[derive(Clone, Copy)]
@@ -481,13 +514,8 @@ impl<M: MacroAssembler> Generator<'_, M> {
 
     /// Registers that hold the same local now and at a label.
     fn staying(&self, target: &LabelState) -> RegSet {
-        let mut stay = self.state.held.and(target.held);
-        for register in stay.iter() {
-            if self.state.holder(register) != target.local(register) {
-                stay.remove(register);
-            }
-        }
-        stay
+        let same = same_bytes(&self.state.holders, &target.locals);
+        self.state.held.and(target.held).and(RegSet(same))
     }
 
     /// The values carried to the label.
@@ -769,5 +797,26 @@ impl<M: MacroAssembler> Generator<'_, M> {
             self.masm.load_slot(ty, register, self.local_slot(local));
         }
         self.state.bind_local(local, register);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_that_are_the_same_are_found() {
+        let a: [u8; Reg::COUNT] = std::array::from_fn(|at| (at * 37) as u8);
+        assert_eq!(same_bytes(&a, &a), u32::MAX);
+        for at in 0..Reg::COUNT {
+            for bit in 0..8 {
+                let mut b = a;
+                b[at] ^= 1 << bit;
+                assert_eq!(same_bytes(&a, &b), !(1 << at), "bit {bit} of byte {at}");
+                let mut c = a.map(|byte| !byte);
+                c[at] = a[at];
+                assert_eq!(same_bytes(&a, &c), 1 << at);
+            }
+        }
     }
 }
