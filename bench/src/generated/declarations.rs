@@ -82,7 +82,7 @@ pub(super) const SHAPES: &[Shape] = &[
         5 * MIB,
         |_| {
             let mut module = Parts::default();
-            let ty = module.ty(&[ValType::I32; 3], &[ValType::I64]);
+            let ty = module.ty(&[], &[]);
             for index in 0..ENTRIES {
                 module.imports.import(
                     "env",
@@ -94,7 +94,7 @@ pub(super) const SHAPES: &[Shape] = &[
             module.finish()
         },
     )
-    .entries(ENTRIES, 512.0, 64.0),
+    .entries(ENTRIES, 640.0, 64.0),
     Shape::new("exports", "all of one function", 3 * MIB, |_| {
         let mut module = Parts::default();
         module.function(&[], &[], nothing());

@@ -11,6 +11,10 @@ fn module(find: &str, bytes: usize) -> Vec<u8> {
     genome.module(bytes)
 }
 
+const WAITING: &str = "two bytes of Wasm are an operand that waits: 16 bytes of it, 14 of its instruction and of what pass 1 noted, and code that sends it home";
+
+const TARGETS: &str = "a byte of Wasm is a target of a br_table: an event and a label in pass 1, an entry of four bytes and its stub in the code";
+
 pub(super) const SHAPES: &[Shape] = &[
     Shape::new(
         "found: code, x86-64",
@@ -58,7 +62,7 @@ pub(super) const SHAPES: &[Shape] = &[
     ),
     Shape::new(
         "found: memory, aarch64",
-        "divisions of 64 bits",
+        "operands that wait to the end",
         MIB,
         |bytes| {
             module(
@@ -66,7 +70,8 @@ pub(super) const SHAPES: &[Shape] = &[
                 bytes,
             )
         },
-    ),
+    )
+    .except(3.0, 7.0, WAITING),
     Shape::new(
         "found: time, aarch64",
         "br_tables over 41 labels of different states",
@@ -77,5 +82,6 @@ pub(super) const SHAPES: &[Shape] = &[
                 bytes,
             )
         },
-    ),
+    )
+    .except(3.0, 6.0, TARGETS),
 ];

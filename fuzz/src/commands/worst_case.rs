@@ -10,7 +10,7 @@ use std::process::{Command, Output};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-#[derive(clap::Args)]
+#[derive(Clone, clap::Args)]
 pub struct Options {
     /// What is to become large, for each byte of Wasm.
     #[arg(long, value_enum, default_value = "code")]
@@ -74,7 +74,11 @@ pub fn run(options: &Options) -> Result<bool, String> {
     let cost = |wasm: &[u8]| cost(wasm, options);
     if let Some(file) = &options.file {
         let wasm = std::fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?;
-        let cost = cost(&wasm)?;
+        let options = Options {
+            bytes: wasm.len(),
+            ..options.clone()
+        };
+        let cost = self::cost(&wasm, &options)?;
         println!("{cost:.2} a byte of {}", wasm.len());
         return Ok(options.most.is_none_or(|most| cost <= most));
     }
@@ -139,7 +143,8 @@ fn cost(wasm: &[u8], options: &Options) -> Result<f64, String> {
         }
         Measure::Memory => (growth(wasm, options)? - FREE_BYTES).max(0.0),
     };
-    Ok(whole / wasm.len() as f64)
+    // A module that is far smaller than asked for has little to spread what any module costs over.
+    Ok(whole / wasm.len().max(options.bytes / 2) as f64)
 }
 
 /// The instructions of a process that compiles.

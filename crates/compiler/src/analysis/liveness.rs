@@ -111,13 +111,13 @@ impl Liveness {
     }
 
     /// Notes an access in the innermost loop.
+    #[inline(always)]
     pub fn access(&mut self, local: u32, write: bool) {
         if local >= TRACKED_LOCALS {
             return;
         }
-        if let Some(has_sets @ false) = self.has_sets.last_mut() {
-            *has_sets = true;
-            self.open.resize(self.open.len() + 2 * self.words, 0);
+        if self.has_sets.last() == Some(&false) {
+            self.begin_sets();
         }
         let at = self.open.len() - 2 * self.words + local as usize / 64;
         let bit = 1 << (local % 64);
@@ -125,6 +125,15 @@ impl Liveness {
         if write {
             self.open[at + self.words] |= bit;
         }
+    }
+
+    /// Something is accessed in the innermost loop.
+    #[cold]
+    fn begin_sets(&mut self) {
+        if let Some(has_sets) = self.has_sets.last_mut() {
+            *has_sets = true;
+        }
+        self.open.resize(self.open.len() + 2 * self.words, 0);
     }
 
     /// The innermost loop, which has this number, has ended. What is accessed in it is accessed in the one around it.

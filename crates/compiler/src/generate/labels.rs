@@ -412,12 +412,15 @@ impl<M: MacroAssembler> Generator<'_, M> {
         for local in constants.members_in(live) {
             self.settle_constant(local);
         }
+        let mut state = self.labels[label];
         for register in self.state.held.iter() {
             let local = self.state.holder(register);
             if contains(live, local) {
-                let clean = self.state.home.contains(local);
-                self.labels[label].hold(register, local, clean);
+                state.hold(register, local, self.state.home.contains(local));
             }
+        }
+        if !state.held.is_empty() {
+            self.labels[label] = state;
         }
         self.labels.get_mut(label).fixed = true;
     }
