@@ -183,7 +183,7 @@ fn surroundings() -> [(&'static str, Vec<u8>, Vec<u8>); 4] {
     [
         (
             "homes far away",
-            [vec![0x41, 0].repeat(HIGH), load_locals(&TYPES, 0, LOCALS)].concat(),
+            [[0x41, 0].repeat(HIGH), load_locals(&TYPES, 0, LOCALS)].concat(),
             vec![0x00],
         ),
         ("alone", Vec::new(), Vec::new()),
