@@ -26,7 +26,7 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How often a thread is told again.
 const AGAIN: Duration = Duration::from_millis(2);
@@ -92,7 +92,9 @@ impl Interrupt {
     ) -> Result<R, HostFailure> {
         let signal = install()?;
         altstack::ensure()?;
-        let guard = Guard::new();
+        // What is too long to be added never comes.
+        let deadline = time.and_then(|time| Instant::now().checked_add(time));
+        let guard = Guard::new(&self.0.raised, deadline);
         let timer = Timer::new(signal, guard.number)?;
         let mask = Unblocked::new(signal)?;
         let inside = guard.enter();
@@ -133,6 +135,10 @@ struct Guard {
     number: usize,
     /// What was the innermost activation when it was made: that one is not under it.
     outside: *const Activation,
+    /// When its time is up.
+    deadline: Option<Instant>,
+    /// Its interrupt.
+    raised: *const AtomicBool,
     /// Whether the signal has come.
     come: Cell<bool>,
     /// The guard around it.
@@ -148,14 +154,23 @@ thread_local! {
 const OURS: usize = 0x5056 << 48;
 
 impl Guard {
-    fn new() -> Self {
+    fn new(raised: &AtomicBool, deadline: Option<Instant>) -> Self {
         static NUMBER: AtomicUsize = AtomicUsize::new(1);
         Self {
             number: OURS | NUMBER.fetch_add(1, Ordering::Relaxed) & !OURS,
             outside: activation::current(),
+            deadline,
+            raised,
             come: Cell::new(false),
             previous: Cell::new(std::ptr::null()),
         }
+    }
+
+    /// Whether its time is up or somebody has raised its interrupt. Async-signal-safe.
+    fn is_due(&self) -> bool {
+        // SAFETY: the interrupt outlives what is done under it.
+        let raised = unsafe { &*self.raised };
+        raised.load(Ordering::SeqCst) || self.deadline.is_some_and(|it| Instant::now() >= it)
     }
 
     fn enter(&self) -> Inside<'_> {
@@ -344,12 +359,17 @@ unsafe extern "C" fn handle(signal: c_int, info: *mut libc::siginfo_t, ucontext:
         let by_timer = (*info).si_code == libc::SI_TIMER;
         by_timer.then(|| (*info).si_value().sival_ptr.addr())
     };
-    let Some(number) = number.filter(|number| number & OURS == OURS) else {
-        // SAFETY: as above.
-        return unsafe { pass_on(signal, info, ucontext) };
+    let guard = match number.filter(|number| number & OURS == OURS) {
+        Some(number) => guards().find(|guard| guard.number == number),
+        // An emulator of the system may lose the value; what is due is due.
+        None => match guards().find(|guard| guard.is_due()) {
+            Some(guard) => Some(guard),
+            // SAFETY: as above.
+            None => return unsafe { pass_on(signal, info, ucontext) },
+        },
     };
-    let Some(guard) = guards().find(|guard| guard.number == number) else {
-        // Of a timer that is gone.
+    // There is none for a timer that is gone.
+    let Some(guard) = guard else {
         return;
     };
     guard.come.set(true);
