@@ -2,6 +2,7 @@
 
 use crate::command_line::{self, Check, Command, Options};
 use crate::execute::{self, ExecuteJob};
+use crate::job::JobStack;
 use crate::logging;
 use crate::prepare::{self, PrepareJob};
 use crate::process::{self, SingleThreaded};
@@ -11,7 +12,7 @@ use crate::version;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::getppid;
 use pvf_wire::{SecurityStatus, WorkerHandshake, frame};
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -37,6 +38,8 @@ pub(crate) struct Session {
     pub directory: PathBuf,
     /// Which barriers there are for jobs.
     pub machine: Machine,
+    /// Where they run.
+    pub stack: JobStack,
 }
 
 impl Worker<'_> {
@@ -58,6 +61,8 @@ impl Worker<'_> {
 
 /// The `main` of a worker.
 pub fn main(worker: Worker<'_>) -> ExitCode {
+    process::close_forgotten();
+    process::ignore_signals_of_writing();
     logging::start();
     let command = worker.command();
     let tell = |text: &dyn Fn(String) -> String| match version::node_version() {
@@ -66,7 +71,7 @@ pub fn main(worker: Worker<'_>) -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(error) => {
-            eprintln!("polkadot-{command}: {error}");
+            complain(&format!("polkadot-{command}: {error}"));
             ExitCode::FAILURE
         }
     };
@@ -83,7 +88,7 @@ pub fn main(worker: Worker<'_>) -> ExitCode {
         Ok(Command::Check(check)) => match self::check(&check) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
-                eprintln!("{error}");
+                complain(&error.to_string());
                 ExitCode::from(CHECK_FAILED)
             }
         },
@@ -97,10 +102,15 @@ pub fn main(worker: Worker<'_>) -> ExitCode {
             ExitCode::FAILURE
         }
         Err(error) => {
-            eprintln!("polkadot-{command}: {error}");
+            complain(&format!("polkadot-{command}: {error}"));
             ExitCode::FAILURE
         }
     }
+}
+
+/// Says something on the standard error stream, if it takes it.
+fn complain(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
 }
 
 /// Tries a means of isolation in this process, which is of no other use afterwards.
@@ -179,7 +189,6 @@ enum Started {
 
 /// All that comes before the first request.
 fn start(worker: Worker<'_>, options: &Options) -> Result<Started, Ending> {
-    process::close_forgotten();
     compare_versions(options)?;
     let directory = &options.worker_dir_path;
     std::fs::read_dir(directory).map_err(io("the worker's directory"))?;
@@ -205,11 +214,13 @@ fn start(worker: Worker<'_>, options: &Options) -> Result<Started, Ending> {
         let engines = Engines::new(primary, worker.command(), directory, version, &machine)?;
         return Ok(Started::WithPrimary(host, Box::new(engines)));
     }
+    let stack = JobStack::new().map_err(io("the stack of jobs"))?;
     let directory = isolate(worker.role(), directory, security)?;
     Ok(Started::Alone(Session {
         host,
         directory,
         machine,
+        stack,
     }))
 }
 

@@ -5,9 +5,11 @@
 
 use crate::artifacts::{ArtifactFailure, Artifacts};
 use crate::entry::Session;
-use crate::job::{self, End, JobFailure, JobOptions, StartError};
+use crate::job::{self, End, JobFailure, JobOptions, STACK_BYTES, StartError};
 use crate::parameters;
+use crate::security::Role;
 use crate::security::limits::{JobLimits, MemoryLimit};
+use crate::texts::Texts;
 use parity_scale_codec::{Decode, DecodeAll, Encode};
 use pvf_executor::LoadError;
 use pvf_host::{HostFailure, HostParameters, Module, Outcome, Pvf};
@@ -22,7 +24,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Name of the artifact's file in the worker's directory. The host links it before each job.
 pub const ARTIFACT_FILE: &str = "artifact";
@@ -97,7 +99,9 @@ pub(crate) fn serve(session: &mut Session, job: &dyn ExecuteJob) -> Result<(), f
     let mut artifacts = Artifacts::new();
     let machine = session.machine;
     let host = session.host.as_raw_fd();
+    let stack = &session.stack;
     converse(&mut session.host, |request| {
+        let asked = Instant::now();
         let pvf = File::open(&path)
             .map_err(ArtifactFailure::Io)
             .and_then(|file| {
@@ -110,8 +114,10 @@ pub(crate) fn serve(session: &mut Session, job: &dyn ExecuteJob) -> Result<(), f
             Err(failure) => return not_loaded(failure),
         };
         let memory = u64::from(limits.max_memory_pages) * PAGE_BYTES;
-        let data = memory * MEMORY_TIMES + limits.stack_native_max + MEMORY_MORE;
+        let data =
+            memory * MEMORY_TIMES + limits.stack_native_max + STACK_BYTES as u64 + MEMORY_MORE;
         let options = JobOptions {
+            role: Role::Execute,
             machine,
             limits: JobLimits {
                 cpu_time: request.execution_timeout,
@@ -120,6 +126,8 @@ pub(crate) fn serve(session: &mut Session, job: &dyn ExecuteJob) -> Result<(), f
             // The result lies in the memory of the PVF; decoded and encoded again it is no larger.
             answer_bytes: usize::try_from(memory + PAGE_BYTES).unwrap_or(usize::MAX),
             host,
+            stack,
+            asked,
         };
         answer(&options, job, &request, pvf)
     })
@@ -136,7 +144,8 @@ pub(crate) fn converse(
     mut answer: impl FnMut(ExecuteRequest) -> ExecuteResponse,
 ) -> Result<(), frame::FrameError> {
     loop {
-        let response = answer(receive(host, REQUEST_BYTES)?);
+        let mut response = answer(receive(host, REQUEST_BYTES)?);
+        response.make_visible();
         if let Err(error) = &response {
             log::warn!("execution failed: {error}");
         }
@@ -155,7 +164,8 @@ fn receive<T: DecodeAll>(host: &mut UnixStream, limit: usize) -> Result<T, frame
     frame::receive(host, limit).inspect_err(|error| {
         if !matches!(error, frame::FrameError::Io(_)) {
             let error = InternalValidationError::HostCommunication(error.to_string());
-            let response: ExecuteResponse = Err(error.into());
+            let mut response: ExecuteResponse = Err(error.into());
+            response.make_visible();
             // The worker ends in any case.
             let _ = frame::send(host, &response);
         }
@@ -184,7 +194,7 @@ fn place(bytes: &[u8], parameters: &HostParameters) -> Result<Pvf, Unplaced> {
 }
 
 fn answer(
-    options: &JobOptions,
+    options: &JobOptions<'_>,
     job: &dyn ExecuteJob,
     request: &ExecuteRequest,
     pvf: &Pvf,
@@ -206,6 +216,7 @@ fn answer(
         }),
         End::TimedOut | End::Answered(Err(JobError::TimedOut)) => Err(WorkerError::JobTimedOut),
         End::Answered(Err(error)) => Err(error.into()),
+        End::Stalled(how) => Err(InternalValidationError::Kernel(how).into()),
         End::OutOfMemory => died("out of memory".to_owned()),
         End::Died(how) => died(how),
         End::Unintelligible(what) => died(format!("unintelligible answer: {what}")),

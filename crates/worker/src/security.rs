@@ -26,7 +26,7 @@ use crate::process::{self, SingleThreaded};
 use nix::sched::CloneFlags;
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
-use nix::sys::wait::{WaitStatus, waitpid};
+use nix::sys::wait::WaitStatus;
 use pvf_wire::SecurityStatus;
 use rustix::thread::{
     CapabilitySet, CapabilitySets, SecureComputingMode, secure_computing_mode, set_capabilities,
@@ -97,7 +97,7 @@ fn survives_dropping_capabilities(one: SingleThreaded) -> Result<bool, SecurityE
     match process::fork(one, CloneFlags::empty()).map_err(system("fork"))? {
         None => std::process::exit(i32::from(drop_capabilities().is_err())),
         Some(child) => {
-            let ended = waitpid(child, None).map_err(system("waitpid"))?;
+            let (ended, _) = child.wait().map_err(system("wait4"))?;
             Ok(matches!(ended, WaitStatus::Exited(_, 0)))
         }
     }
@@ -229,8 +229,8 @@ pub fn check_clone() -> Result<(), SecurityError> {
     };
     match process::fork(one, job_namespaces(status)).map_err(system("clone"))? {
         None => std::process::exit(0),
-        Some(child) => match waitpid(child, None).map_err(system("waitpid"))? {
-            WaitStatus::Exited(_, 0) => Ok(()),
+        Some(child) => match child.wait().map_err(system("wait4"))? {
+            (WaitStatus::Exited(_, 0), _) => Ok(()),
             _ => Err(system("running in new namespaces")(
                 nix::errno::Errno::ECHILD,
             )),
