@@ -129,6 +129,12 @@ pub enum End<T, E> {
     UnexpectedStatus(i32),
 }
 
+/// The same for a worker that asks others, whose own patience ends before.
+pub fn patience_with_others(cpu_time: Duration) -> Duration {
+    let more = LEAST_PATIENCE / 14;
+    (cpu_time.saturating_mul(WALL_CLOCK_TIMES) / 16 * 15).max(LEAST_PATIENCE + more)
+}
+
 /// Why a job did not start, or was lost.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {

@@ -69,16 +69,30 @@ impl Host {
 
     /// The same, with directives for the log.
     pub fn start_logging(
+        program: Command,
+        kind: &str,
+        security: SecurityStatus,
+        directives: &str,
+    ) -> Self {
+        Self::start_owned(program, kind, security, directives, |_| {})
+    }
+
+    /// The same, for a worker of another user: `give` makes a path one of that user's.
+    pub fn start_owned(
         mut program: Command,
         kind: &str,
         security: SecurityStatus,
         directives: &str,
+        give: impl Fn(&Path),
     ) -> Self {
         let scratch = Scratch::new();
         let directory = scratch.0.join("worker-dir");
         fs::create_dir(&directory).expect("the worker's directory can be made");
         let socket = scratch.0.join("socket");
         let listener = UnixListener::bind(&socket).expect("the host can listen");
+        [&scratch.0, &directory, &socket]
+            .into_iter()
+            .for_each(|path| give(path));
         let worker = program
             .arg(kind)
             .arg("--socket-path")

@@ -70,7 +70,7 @@ pub const CALLS: &[Call] = calls! {
     SYS_clock_gettime "clock_gettime" Always, None, "time, where the kernel does not show it in memory";
     SYS_getrusage "getrusage" Always, Some(Role::Prepare), "how much memory a preparation took";
     SYS_write "write" ToPipe, None, "lines and the answer";
-    SYS_close "close" Always, None, "";
+    SYS_close "close" Always, None, "descriptors that are done with";
     SYS_exit_group "exit_group" Always, None, "the end";
     SYS_sigaltstack "sigaltstack" Always, None, "traps";
     SYS_rt_sigreturn "rt_sigreturn" Always, None, "traps";
