@@ -22,7 +22,12 @@
  *
  * THREADS. A pvf_t may be used from any number of threads at the same time, but not be deleted meanwhile. All other
  * handles, and byte vectors, belong to one thread at a time; they may go from one to another. Functions without a
- * handle can be called on any thread at any time.
+ * handle can be called on any thread at any time. A call lasts as long as the PVF runs; the library starts no thread of its own but
+ * in pvf_prepare and pvf_validate, if the parameters ask for several, and those have ended when the call returns.
+ *
+ * FORK. After fork() a child of a process with one thread may use and delete the handles that it inherits, as the parent may:
+ * each has copies of its own, the handlers and memory of PVFs included. In a child of a process with more threads, as in any such
+ * child, only exec and what is safe in a signal handler are allowed. Do not fork in a log callback.
  *
  * THE PROCESS. Traps of a PVF are faults of the processor. The first PVF made installs handlers for SIGSEGV, SIGBUS, SIGFPE and
  * SIGILL for the process; what is not a PVF's goes to the handlers that were there before. Who installs handlers later has to

@@ -1,10 +1,10 @@
-//! Programs in C and Python against the library: the examples, and a program that calls every function with right
+//! Programs in C, C++, Go and Python against the library: the examples, and a program that calls every function with right
 //! and wrong arguments and from several threads, natively and under the tools that find misused memory.
 
 mod tools;
 
 use std::path::{Path, PathBuf};
-use tools::{Done, Link, compile, has, library_folder, root, run, run_with, text};
+use tools::{Done, Link, compile, has, has_by, library_folder, root, run, run_with, text};
 
 /// What the outcome of the README's candidate has to be.
 const DIGEST: &str = "2a796c2fa90605656b954c039e993d0baaf52860596d0fc47269334f29a2c292";
@@ -42,10 +42,15 @@ fn check_all(done: Done) {
 }
 
 fn check_example(program: &Path) {
-    let shown = run(program, &ledger("transfer.params")).success();
-    assert!(shown.starts_with("valid\n"), "{shown}");
+    let shown = check_verdicts(program);
     assert_eq!(shown.matches(DIGEST).count(), 1, "{shown}");
     assert!(shown.contains("with gas, execution 2: valid"), "{shown}");
+}
+
+/// What any example has to say of three candidates; what it says of the valid one.
+fn check_verdicts(program: &Path) -> String {
+    let shown = run(program, &ledger("transfer.params")).success();
+    assert!(shown.starts_with("valid\n"), "{shown}");
     let invalid = run(program, &ledger("too-poor.params"));
     assert_eq!(invalid.code, Some(1), "{invalid:#?}");
     assert!(
@@ -55,6 +60,7 @@ fn check_example(program: &Path) {
     );
     let missing = run(program, &ledger("no-such-file"));
     assert_eq!(missing.code, Some(2), "{missing:#?}");
+    shown
 }
 
 #[test]
@@ -100,6 +106,70 @@ fn the_example_in_python() {
         invalid.stderr.contains("log 0, parachain: balance too low"),
         "{invalid:#?}"
     );
+}
+
+/// Installs the library for one test; the folder with what pkg-config reads.
+fn installed(test: &str) -> PathBuf {
+    let prefix = Path::new(env!("CARGO_TARGET_TMPDIR")).join(test);
+    let script = root().join("scripts/install-libpvf");
+    let from = library_folder();
+    let arguments = ["--prefix", text(&prefix), "--from", text(&from)];
+    run(script, &arguments).success();
+    prefix.join("lib/pkgconfig")
+}
+
+#[test]
+fn the_example_in_cpp_with_the_installed_library() {
+    if !has("g++") || !has("pkg-config") {
+        return;
+    }
+    let packages = installed("installed-cpp");
+    let packages = [("PKG_CONFIG_PATH", text(&packages))];
+    let found = run_with("pkg-config", &["--cflags", "--libs", "pvf"], &packages).success();
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/validate.cpp");
+    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("validate-cpp");
+    let flags = [
+        "-std=c++17",
+        "-O1",
+        "-Wall",
+        "-Wextra",
+        "-Wpedantic",
+        "-Werror",
+        "-pthread",
+    ];
+    let mut arguments = flags.to_vec();
+    arguments.extend([text(&source), "-o", text(&program)]);
+    arguments.extend(found.split_whitespace());
+    run("g++", &arguments).success();
+    let shown = check_verdicts(&program);
+    assert_eq!(shown.matches(DIGEST).count(), 2, "{shown}");
+}
+
+#[test]
+fn the_example_in_go_with_the_installed_library() {
+    if !has_by("go", "version") || !has("pkg-config") {
+        return;
+    }
+    let packages = installed("installed-go");
+    let scratch = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let (cache, program) = (scratch.join("go-cache"), scratch.join("validate-go"));
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/go");
+    let environment = [
+        ("PKG_CONFIG_PATH", text(&packages)),
+        ("GOCACHE", text(&cache)),
+        // Nothing of the checkout's history, nothing from elsewhere.
+        ("GOFLAGS", "-buildvcs=false"),
+        ("GOPROXY", "off"),
+    ];
+    let go = |arguments: &[&str]| {
+        let all = [&["-C", text(&folder), "go"], arguments].concat();
+        run_with("env", &all, &environment).success()
+    };
+    go(&["vet", "./..."]);
+    go(&["test", "-count=1", "./..."]);
+    go(&["build", "-o", text(&program), "./validate"]);
+    let shown = check_verdicts(&program);
+    assert!(shown.contains("with gas, execution 2: valid"), "{shown}");
 }
 
 #[test]

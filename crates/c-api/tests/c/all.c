@@ -1,11 +1,13 @@
 /*
- * Every function of the library as it should be used, with NULL and with wrong input, and by several threads.
+ * Every function of the library as it should be used, with NULL and with wrong input, by several threads and by several processes.
  *
  *     all FIXTURES SCRATCH
  */
 #include "check.h"
 
 #include <pthread.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static const char *fixtures;
 static char artifact_path[4096];
@@ -410,6 +412,45 @@ static void threads(pvf_t *forth)
     }
 }
 
+/* Children of a process with one thread have what it has: they judge with it, and so does it afterwards. */
+static void children(pvf_t *forth)
+{
+    enum { CHILDREN = 4 };
+    pid_t running[CHILDREN];
+    char first[sizeof digest_text];
+    pvf_outcome_t *outcome = judge(forth);
+
+    digest_of(outcome);
+    pvf_outcome_delete(outcome);
+    strcpy(first, digest_text);
+    for (int i = 0; i < CHILDREN; i++) {
+        running[i] = fork();
+        CHECK(running[i] >= 0);
+        if (running[i] == 0) {
+            /* More than once, and on a thread of its own too. */
+            for (int run = 0; run < 3; run++) {
+                outcome = judge(forth);
+                digest_of(outcome);
+                pvf_outcome_delete(outcome);
+                CHECK(!strcmp(first, digest_text));
+            }
+            threads(forth);
+            pvf_delete(forth);
+            _exit(0);
+        }
+    }
+    for (int i = 0; i < CHILDREN; i++) {
+        int status;
+
+        CHECK(waitpid(running[i], &status, 0) == running[i]);
+        CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    }
+    outcome = judge(forth);
+    digest_of(outcome);
+    pvf_outcome_delete(outcome);
+    CHECK(!strcmp(first, digest_text));
+}
+
 static void null_handles(void)
 {
     pvf_byte_vec_t bytes;
@@ -521,6 +562,7 @@ int main(int argc, char **argv)
     forth = fixture("forth/code.wasm", NULL);
     traps(forth);
     threads(forth);
+    children(forth);
     null_arguments(forth);
     pvf_delete(forth);
     puts("all is well");

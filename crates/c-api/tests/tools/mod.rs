@@ -70,7 +70,12 @@ pub fn run_with<S: AsRef<OsStr>>(
 
 /// Whether a tool is here that not everybody has. With `PVF_REQUIRE_TOOLS` set, as in CI, it has to be.
 pub fn has(tool: &str) -> bool {
-    let found = Command::new(tool).arg("--version").output();
+    has_by(tool, "--version")
+}
+
+/// As [`has`], for a tool that is asked for its version in another way.
+pub fn has_by(tool: &str, version: &str) -> bool {
+    let found = Command::new(tool).arg(version).output();
     let found = found.is_ok_and(|output| output.status.success());
     let required = std::env::var_os("PVF_REQUIRE_TOOLS").is_some();
     assert!(found || !required, "there is no {tool}");

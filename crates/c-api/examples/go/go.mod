@@ -1,0 +1,3 @@
+module pvf.example
+
+go 1.19
