@@ -1,8 +1,11 @@
-//! Charts as inline SVG.
+//! Charts: a figure with its legend, an SVG and a table of its numbers.
+//!
+//! An SVG has no background and its words take the colour of the text around them, so that it can be read on light and dark pages.
 
 use crate::engines::EngineName;
 use crate::measure::geometric_mean;
 use crate::measures::{compile, linear, programs};
+use crate::report::page::escaped;
 use crate::run::Run;
 use plotters::prelude::*;
 
@@ -18,9 +21,10 @@ struct Bars<'a> {
     line: Option<f64>,
 }
 
-/// All charts that a run has figures for.
+/// All charts that a run has figures for, as HTML.
 pub fn all(run: &Run) -> Result<Vec<String>, String> {
-    let mut charts: Vec<String> = overview(run)?.into_iter().collect();
+    let overview = overview(run)?.map(|svg| format!("<figure><div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"All engines\">{svg}</div></figure>\n"));
+    let mut charts: Vec<String> = overview.into_iter().collect();
     let pvfs: Vec<&compile::Row> = run
         .compile
         .iter()
@@ -89,7 +93,7 @@ fn execution(rows: &[&programs::Row]) -> Result<Option<String>, String> {
 fn shapes(rows: &[linear::Row]) -> Result<Option<String>, String> {
     let engine = rows.first().map_or(EngineName::Ours, |row| row.engine);
     bars(Bars {
-        title: "Compilation time per byte of shapes made to hurt",
+        title: "Compilation time per byte of adversarial modules",
         unit: "times a normal module's",
         categories: rows.iter().map(|row| row.name.clone()).collect(),
         series: vec![(engine, rows.iter().map(linear::Row::time_ratio).collect())],
@@ -97,7 +101,7 @@ fn shapes(rows: &[linear::Row]) -> Result<Option<String>, String> {
     })
 }
 
-/// How fast engines compile and how fast their code is, in one picture.
+/// How fast engines compile and how fast their code is, in one picture, which also stands alone.
 pub fn overview(run: &Run) -> Result<Option<String>, String> {
     let guests: Vec<&programs::Row> = run.programs.iter().filter(|row| !row.is_loop).collect();
     let pvfs = run.compile.iter().filter(|row| row.group == "PVFs");
@@ -112,7 +116,12 @@ pub fn overview(run: &Run) -> Result<Option<String>, String> {
     }
     let mut svg = String::new();
     draw_overview(&mut svg, &points).map_err(|error| error.to_string())?;
-    Ok(Some(svg))
+    let names = points.iter().map(|point| label(point.0));
+    let title = format!(
+        "Compilation and execution of {}",
+        names.collect::<Vec<_>>().join(", ")
+    );
+    Ok(Some(themed(&svg, &title)))
 }
 
 fn draw_overview(
@@ -120,7 +129,6 @@ fn draw_overview(
     points: &[(EngineName, f64, f64)],
 ) -> Result<(), Box<dyn std::error::Error>> {
     let area = SVGBackend::with_string(svg, (820, 440)).into_drawing_area();
-    area.fill(&WHITE)?;
     let (least_x, most_x) = bounds(points.iter().map(|it| it.1));
     let (least_y, most_y) = bounds(points.iter().map(|it| it.2));
     let mut chart = ChartBuilder::on(&area)
@@ -142,27 +150,52 @@ fn draw_overview(
         .x_label_formatter(&short)
         .y_label_formatter(&short)
         .label_style(("sans-serif", 13))
-        .light_line_style(WHITE)
+        .light_line_style(TRANSPARENT)
         .draw()?;
+    let mut taken = Vec::new();
     for &(engine, x, y) in points {
         let colour = colour(engine);
         chart.draw_series([Circle::new((x, y), 6, colour.filled())])?;
-        let label = format!("{engine}");
+        let label = label(engine);
+        let height = free_height(&mut taken, chart.backend_coord(&(x, y)), label.len());
         let style = ("sans-serif", 14).into_font().color(&colour);
-        chart.draw_series([
-            EmptyElement::at((x, y)) + Text::new(label, (9, label_height(engine)), style)
-        ])?;
+        chart.draw_series([EmptyElement::at((x, y)) + Text::new(label, (9, height), style)])?;
     }
     area.present()?;
     Ok(())
 }
 
-/// Where the label of a point stands: those of ours lie close to each other.
-fn label_height(engine: EngineName) -> i32 {
-    match engine {
-        EngineName::Ours => -20,
-        EngineName::OursGas => 6,
-        _ => -7,
+/// How far below a point its label begins so that it lies on no other, in pixels; `taken` holds the left, upper and right ends of those
+/// that have been placed.
+fn free_height(taken: &mut Vec<(i32, i32, i32)>, (x, y): (i32, i32), letters: usize) -> i32 {
+    const LINE: i32 = 17;
+    let right = x + 9 + 9 * i32::try_from(letters).unwrap_or(0);
+    let free = |height: &i32| {
+        let mut others = taken.iter();
+        others.all(|&(left, top, end)| left > right || end < x || (top - y - height).abs() >= LINE)
+    };
+    // Beside the point, or else as near as possible above and below.
+    let heights = (0..20).flat_map(|step| [-7 - step * 4, -7 + step * 4]);
+    let height = heights.into_iter().find(free).unwrap_or(-7);
+    taken.push((x, y + height, right));
+    height
+}
+
+/// An engine as readers know it.
+fn label(engine: EngineName) -> String {
+    engine.text().replace("ours", "pvf-executor")
+}
+
+/// A picture whose words and lines are dark on light pages and light on dark ones, wherever it is shown.
+fn themed(svg: &str, title: &str) -> String {
+    let style = "<style>.pvf-chart text, .pvf-chart .ink { fill: #222 } .pvf-chart [stroke=\"#000000\"] { stroke: #555 } \
+        @media (prefers-color-scheme: dark) { .pvf-chart text { fill: #ddd } .pvf-chart [stroke=\"#000000\"] { stroke: #aaa } }</style>";
+    let title = escaped(title);
+    let start = format!("<svg class=\"pvf-chart\" role=\"img\" aria-label=\"{title}\" ");
+    let svg = svg.replacen("<svg ", &start, 1);
+    match svg.split_once('>') {
+        Some((tag, rest)) => format!("{tag}>{style}{rest}"),
+        None => svg,
     }
 }
 
@@ -201,15 +234,48 @@ fn bars(mut bars: Bars<'_>) -> Result<Option<String>, String> {
         return Ok(None);
     }
     let mut svg = String::new();
-    let width = (bars.categories.len() * (bars.series.len() * 9 + 14) + 110).max(560) as u32;
-    let area = SVGBackend::with_string(&mut svg, (width, 430)).into_drawing_area();
+    let width = (bars.categories.len() * (bars.series.len() * 9 + 14) + 110).max(1000) as u32;
+    let area = SVGBackend::with_string(&mut svg, (width, 400)).into_drawing_area();
     draw_bars(&area, &bars).map_err(|error| error.to_string())?;
     drop(area);
-    Ok(Some(svg))
+    let title = format!("{}, {}", bars.title, bars.unit);
+    let legend = bars.series.iter().map(|(engine, _)| {
+        let RGBColor(red, green, blue) = colour(*engine);
+        let square = format!("<i style=\"background:#{red:02x}{green:02x}{blue:02x}\"></i>");
+        format!("<li>{square}{}</li>", escaped(&label(*engine)))
+    });
+    Ok(Some(format!(
+        "<figure><figcaption>{}</figcaption>\n<ul class=\"legend\">{}</ul>\n<div class=\"wide\" tabindex=\"0\" role=\"region\" \
+         aria-label=\"{0}\">{}</div>\n{}</figure>\n",
+        escaped(&title),
+        legend.collect::<String>(),
+        themed(&svg, &title),
+        numbers(&bars)
+    )))
+}
+
+/// The numbers of a chart, to be opened below it.
+fn numbers(bars: &Bars<'_>) -> String {
+    let head = bars.series.iter().map(|(engine, _)| label(*engine));
+    let head = head.map(|name| format!("<th>{}</th>", escaped(&name)));
+    let rows = bars.categories.iter().enumerate().map(|(row, category)| {
+        let cells = bars.series.iter().map(|(_, values)| match values.get(row) {
+            Some(Some(value)) => format!("<td>{value:.2}</td>"),
+            _ => "<td></td>".to_owned(),
+        });
+        let cells = cells.collect::<String>();
+        format!("<tr><td>{}</td>{cells}</tr>\n", escaped(category))
+    });
+    format!(
+        "<details><summary>The numbers</summary><div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"The numbers of {}\">\
+         <table><tr><th></th>{}</tr>\n{}</table></div></details>",
+        escaped(bars.title),
+        head.collect::<String>(),
+        rows.collect::<String>()
+    )
 }
 
 fn draw_bars(area: &Area<'_>, bars: &Bars<'_>) -> Result<(), Box<dyn std::error::Error>> {
-    area.fill(&WHITE)?;
     let values = bars
         .series
         .iter()
@@ -217,15 +283,10 @@ fn draw_bars(area: &Area<'_>, bars: &Bars<'_>) -> Result<(), Box<dyn std::error:
     let most = values.fold(bars.line.unwrap_or(0.0), |most, &value| most.max(value));
     let count = bars.categories.len();
     let mut chart = ChartBuilder::on(area)
-        .caption(bars.title, ("sans-serif", 17))
         .margin(12)
-        .x_label_area_size(120)
+        .x_label_area_size(130)
         .y_label_area_size(58)
-        // With room for the legend.
-        .build_cartesian_2d(
-            0.0..count as f64,
-            0.0..most * (1.1 + 0.06 * bars.series.len() as f64),
-        )?;
+        .build_cartesian_2d(0.0..count as f64, 0.0..most * 1.05)?;
     chart
         .configure_mesh()
         .disable_x_mesh()
@@ -233,7 +294,7 @@ fn draw_bars(area: &Area<'_>, bars: &Bars<'_>) -> Result<(), Box<dyn std::error:
         .y_desc(bars.unit)
         .y_label_formatter(&short)
         .label_style(("sans-serif", 13))
-        .light_line_style(WHITE)
+        .light_line_style(TRANSPARENT)
         .draw()?;
     let step = 0.86 / bars.series.len() as f64;
     for (index, (engine, values)) in bars.series.iter().enumerate() {
@@ -243,10 +304,7 @@ fn draw_bars(area: &Area<'_>, bars: &Bars<'_>) -> Result<(), Box<dyn std::error:
             let corners = [(left, 0.0), (left + step * 0.92, (*value)?)];
             Some(Rectangle::new(corners, colour.filled()))
         };
-        chart
-            .draw_series(values.iter().enumerate().filter_map(bar))?
-            .label(engine.text())
-            .legend(move |(x, y)| Rectangle::new([(x, y - 5), (x + 12, y + 5)], colour.filled()));
+        chart.draw_series(values.iter().enumerate().filter_map(bar))?;
     }
     if let Some(line) = bars.line {
         chart.draw_series(LineSeries::new([(0.0, line), (count as f64, line)], BLACK))?;
@@ -262,13 +320,6 @@ fn draw_bars(area: &Area<'_>, bars: &Bars<'_>) -> Result<(), Box<dyn std::error:
             (place.0 + 5, place.1 + 6),
         )?;
     }
-    chart
-        .configure_series_labels()
-        .position(SeriesLabelPosition::UpperRight)
-        .background_style(WHITE.mix(0.8))
-        .border_style(RGBColor(0xcc, 0xcc, 0xcc))
-        .label_font(("sans-serif", 12))
-        .draw()?;
     area.present()?;
     Ok(())
 }

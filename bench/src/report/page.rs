@@ -1,23 +1,29 @@
-//! The page: charts, then tables; nothing in it is fetched from anywhere.
+//! The page: charts with their numbers, then all tables; nothing in it is fetched from anywhere.
 
 use super::charts;
 use crate::run::Run;
 use crate::table::Table;
 
 const STYLE: &str = "
-body { font: 15px/1.5 sans-serif; max-width: 1200px; margin: 2em auto; padding: 0 1em; color: #222 }
+:root { color-scheme: light dark; --ink: #222; --paper: #fff; --soft: #555; --line: #ddd }
+@media (prefers-color-scheme: dark) { :root { --ink: #ddd; --paper: #181818; --soft: #aaa; --line: #444 } }
+body { font: 15px/1.5 sans-serif; max-width: 1200px; margin: 2em auto; padding: 0 1em; color: var(--ink); background: var(--paper) }
 table { border-collapse: collapse; margin: .6em 0 } .wide { overflow-x: auto }
-th, td { padding: .15em .7em; text-align: right; border-bottom: 1px solid #e4e4e4; white-space: nowrap }
-th:first-child, td:first-child { text-align: left } th { border-bottom: 2px solid #999 }
-h2 { margin-top: 2em } svg { max-width: 100%; height: auto; display: block; margin: 1.5em 0 }
-.note { color: #555; margin: .1em 0 }";
+th, td { padding: .15em .7em; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap }
+th:first-child, td:first-child { text-align: left } th { border-bottom: 2px solid var(--soft) }
+h2 { margin-top: 2em } figure { margin: 2em 0 } figcaption { font-weight: 600 }
+svg { width: 100%; min-width: 640px; height: auto; display: block }
+.legend { list-style: none; display: flex; flex-wrap: wrap; gap: .2em 1.2em; margin: .4em 0; padding: 0 }
+.legend i { display: inline-block; width: 12px; height: 12px; margin-right: .4em; border: 1px solid var(--soft) }
+.note { color: var(--soft); margin: .1em 0 }";
 
 /// The page of a run.
 pub fn page(run: &Run) -> Result<String, String> {
     let charts = charts::all(run)?.concat();
     let tables: String = run.tables().iter().map(section).collect();
     Ok(format!(
-        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>pvf-bench</title>\
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
+         <meta name=\"viewport\" content=\"width=device-width\"><title>pvf-bench</title>\
          <style>{STYLE}</style></head><body>\n<h1>pvf-bench</h1>\n\
          <p>Engines took turns in one process on {}. CPU time; ratios are of the least of all repetitions. What is \
          compared and how it is measured stands in <code>bench/README.md</code>.</p>\n{charts}{tables}</body></html>\n",
@@ -27,7 +33,7 @@ pub fn page(run: &Run) -> Result<String, String> {
 
 fn section(table: &Table) -> String {
     let mut html = format!(
-        "<h2>{}</h2>\n<div class=\"wide\"><table>\n",
+        "<h2>{0}</h2>\n<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"{0}\"><table>\n",
         escaped(&table.title)
     );
     for (index, row) in table.rows.iter().enumerate() {
@@ -49,4 +55,5 @@ pub fn escaped(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")
+        .replace('"', "&quot;")
 }

@@ -77,8 +77,7 @@ fn functions() -> Vec<(&'static str, Vec<u8>)> {
         r#"(import "env" "ext_logging_log_version_1" (func $log (param i32 i64 i64)))"#;
     const TEXT: &str = r#"(data (i32.const 100) "parachainsomething happened")"#;
     // Target and message: length and address.
-    const LINE: &str =
-        "(call $log (i32.const 0) (i64.const 0x900000064) (i64.const 0x120000006d))";
+    const LINE: &str = "(call $log (i32.const 0) (i64.const 0x900000064) (i64.const 0x120000006d))";
     let flood = format!(
         "(local $n i32) (loop $more {LINE}
             (local.set $n (i32.add (local.get $n) (i32.const 1)))
@@ -87,9 +86,15 @@ fn functions() -> Vec<(&'static str, Vec<u8>)> {
     vec![
         ("silent", doing("", "", "")),
         ("logs a line", doing(LOG, LINE, TEXT)),
-        ("logs and traps", doing(LOG, &format!("{LINE} unreachable"), TEXT)),
+        (
+            "logs and traps",
+            doing(LOG, &format!("{LINE} unreachable"), TEXT),
+        ),
         ("floods", doing(LOG, &flood, TEXT)),
-        ("floods and traps", doing(LOG, &format!("{flood} unreachable"), TEXT)),
+        (
+            "floods and traps",
+            doing(LOG, &format!("{flood} unreachable"), TEXT),
+        ),
     ]
 }
 
@@ -97,6 +102,7 @@ fn functions() -> Vec<(&'static str, Vec<u8>)> {
 pub async fn one(workers: &Path, machine: usize) -> Result<bool, Box<dyn Error>> {
     let (_, insists, _) = MACHINES.get(machine).ok_or("there is no such machine")?;
     let host = Host::start_insisting(workers, 1, *insists).await?;
+    println!("{:?}", host.security());
     for (_, code) in functions() {
         let candidate = Candidate::of(Vec::new());
         let said = host
@@ -110,7 +116,7 @@ pub async fn one(workers: &Path, machine: usize) -> Result<bool, Box<dyn Error>>
 /// What a node with such a standard error hears of every function.
 fn said(workers: &Path, machine: usize, stream: &str) -> Result<Vec<String>, Box<dyn Error>> {
     let scratch = tempfile::tempdir()?;
-    let (_, _, failing) = MACHINES[machine];
+    let (_, insists, failing) = MACHINES[machine];
     in_front_of(workers, scratch.path(), failing)?;
     let mut command = Command::new("sh");
     // The shell closes what a program cannot close for its child.
@@ -152,10 +158,18 @@ fn said(workers: &Path, machine: usize, stream: &str) -> Result<Vec<String>, Box
     let output = child.wait_with_output()?;
     let _ = drained.join();
     let text = String::from_utf8(output.stdout)?;
-    Ok(text.lines().map(str::to_owned).collect())
+    // The first line is what the host found out about the machine.
+    let mut lines = text.lines();
+    let found = lines.next().ok_or("the host did not start")?;
+    let missing = found.matches("false").count();
+    let expected = failing.len() + usize::from(!insists);
+    if missing != expected {
+        return Err(format!("{found}, but {failing:?} should fail").into());
+    }
+    Ok(lines.map(str::to_owned).collect())
 }
 
-/// Programs that fail some checks and otherwise are the workers.
+/// Programs that fail some checks and otherwise are the workers, with the environment that a node gives them (a shell adds to it).
 fn in_front_of(workers: &Path, directory: &Path, failing: &[&str]) -> Result<(), Box<dyn Error>> {
     for name in ["polkadot-prepare-worker", "polkadot-execute-worker"] {
         let program = workers.join(name).canonicalize()?;
@@ -164,7 +178,7 @@ fn in_front_of(workers: &Path, directory: &Path, failing: &[&str]) -> Result<(),
             .map(|check| format!("{check}) exit 255 ;;\n"))
             .collect();
         let script = format!(
-            "#!/bin/sh\ncase $1 in\n{checks}esac\nexec '{}' \"$@\"\n",
+            "#!/bin/sh\ncase $1 in\n{checks}esac\nexec env -i RUST_LOG=\"$RUST_LOG\" '{}' \"$@\"\n",
             program.display()
         );
         let path = directory.join(name);
