@@ -79,6 +79,9 @@ const WALL_CLOCK_TIMES: u32 = 4;
 /// moment's load would do.
 const LEAST_PATIENCE: Duration = Duration::from_secs(7);
 
+/// How long a worker waits for the end of a job that it has killed for getting nowhere, in milliseconds.
+const BRIEFLY: u16 = 100;
+
 /// How long after it was asked a worker waits for a job that may take this CPU time, at most.
 ///
 /// Code cannot sleep: a job that has not used up its CPU time by then did not get it, or was stopped. That is the machine's fault, and says
@@ -86,6 +89,12 @@ const LEAST_PATIENCE: Duration = Duration::from_secs(7);
 /// eighth of that is left for the answer.
 pub fn patience(cpu_time: Duration) -> Duration {
     (cpu_time.saturating_mul(WALL_CLOCK_TIMES) / 8 * 7).max(LEAST_PATIENCE)
+}
+
+/// The same for a worker that asks others, whose own patience ends before.
+pub fn patience_with_others(cpu_time: Duration) -> Duration {
+    let more = LEAST_PATIENCE / 14;
+    (cpu_time.saturating_mul(WALL_CLOCK_TIMES) / 16 * 15).max(LEAST_PATIENCE + more)
 }
 
 /// What went wrong in a job outside of the work itself.
@@ -127,12 +136,6 @@ pub enum End<T, E> {
     Unintelligible(String),
     /// It answered well and exited as if it had not.
     UnexpectedStatus(i32),
-}
-
-/// The same for a worker that asks others, whose own patience ends before.
-pub fn patience_with_others(cpu_time: Duration) -> Duration {
-    let more = LEAST_PATIENCE / 14;
-    (cpu_time.saturating_mul(WALL_CLOCK_TIMES) / 16 * 15).max(LEAST_PATIENCE + more)
 }
 
 /// Why a job did not start, or was lost.
@@ -192,7 +195,10 @@ where
         let _ = job.kill();
     })?;
     if let Watched::Stalled { cpu_time, waited } = watched {
-        // One that gets no time to run gets none to die either: it is not waited for.
+        // One that gets no time to run may get none to die either: it is not waited for long, and collected later.
+        if job.has_ended_within(BRIEFLY) {
+            let _ = job.wait();
+        }
         return Ok(Ended {
             pid,
             cpu_time,

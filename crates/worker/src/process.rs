@@ -4,13 +4,14 @@
 //! The system call itself without a stack does what `fork` does, and the child goes on on the stack that it knows.
 
 use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::CloneFlags;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use rustix::process::{Signal, pidfd_send_signal};
 use std::fs;
 use std::io;
-use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, FromRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
 /// Says that this process has one thread, and so may be forked without a thought for locks that another holds.
@@ -39,6 +40,12 @@ pub struct Child {
 }
 
 impl Child {
+    /// Whether it ends within so many milliseconds.
+    pub fn has_ended_within(&self, milliseconds: u16) -> bool {
+        let mut process = [PollFd::new(self.descriptor.as_fd(), PollFlags::POLLIN)];
+        poll(&mut process, PollTimeout::from(milliseconds)).is_ok_and(|ready| ready > 0)
+    }
+
     /// Waits for its end: how it ended, and the CPU time it took.
     ///
     /// # Errors

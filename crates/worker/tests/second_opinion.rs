@@ -242,6 +242,30 @@ fn an_engine_that_dies_is_started_again(installed: &Installed) {
     assert_eq!(head(&say(&mut executing, &artifact, "invalid")), Ok(SECOND));
 }
 
+/// A worker that hangs is the machine's fault, and the node hears so before it gives up.
+fn an_engine_that_hangs_is_no_vote(installed: &Installed) {
+    const LIMIT: Duration = Duration::from_secs(2);
+    let mut preparing = installed.start("prepare-worker");
+    let artifact = prepared(&mut preparing, &module("", "", ""));
+    let mut executing = installed.executing();
+    assert_eq!(head(&say(&mut executing, &artifact, "valid")), Ok(PRIMARY));
+    let primary = engines(executing.worker.id())[0];
+    let stopped = nix::unistd::Pid::from_raw(primary as i32);
+    nix::sys::signal::kill(stopped, nix::sys::signal::Signal::SIGSTOP).expect("it lives");
+    let mut request = execution(&artifact);
+    request.pov.block_data = b"invalid".to_vec();
+    request.execution_timeout = LIMIT;
+    let asked = Instant::now();
+    let said = executing.execute(&artifact, &request);
+    assert!(asked.elapsed() < 4 * LIMIT, "a node would have given up");
+    assert!(
+        matches!(said, Err(WorkerError::InternalError(_))),
+        "{said:?}"
+    );
+    // It is started again.
+    assert_eq!(head(&say(&mut executing, &artifact, "valid")), Ok(PRIMARY));
+}
+
 fn nothing_is_left_behind(installed: &Installed) {
     let mut preparing = installed.start("prepare-worker");
     let artifact = prepared(&mut preparing, &module("", "", ""));
@@ -344,7 +368,7 @@ fn main() -> ExitCode {
         _ => {}
     }
     type Test = fn(&Installed);
-    let tests: [(&str, Test); 7] = [
+    let tests: [(&str, Test); 8] = [
         ("ours helps and never harms", ours_helps_and_never_harms),
         (
             "code that the primary refuses",
@@ -354,6 +378,10 @@ fn main() -> ExitCode {
         (
             "an engine that dies is started again",
             an_engine_that_dies_is_started_again,
+        ),
+        (
+            "an engine that hangs is no vote",
+            an_engine_that_hangs_is_no_vote,
         ),
         ("nothing is left behind", nothing_is_left_behind),
         ("jobs die with whoever asked", jobs_die_with_whoever_asked),
