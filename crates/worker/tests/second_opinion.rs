@@ -246,7 +246,7 @@ fn an_engine_that_dies_is_started_again(installed: &Installed) {
 fn an_engine_that_hangs_is_no_vote(installed: &Installed) {
     const LIMIT: Duration = Duration::from_secs(2);
     let mut preparing = installed.start("prepare-worker");
-    let artifact = prepared(&mut preparing, &module("", "", ""));
+    let artifact = prepared(&mut preparing, &module("", "unreachable", ""));
     let mut executing = installed.executing();
     assert_eq!(head(&say(&mut executing, &artifact, "valid")), Ok(PRIMARY));
     let primary = engines(executing.worker.id())[0];
