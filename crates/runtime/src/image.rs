@@ -4,7 +4,7 @@
 //! anonymous file, as few page-aligned extents; an instance maps them privately. The image
 //! takes segments from the front up to the first that depends on an imported global or lies out of
 //! bounds: segments apply in order, so everything from there on has to be written
-//! by each instance. It takes at most a small multiple of the data's bytes.
+//! by each instance. It takes at most twice the data's bytes and 1 MiB.
 
 use crate::HostFailure;
 use crate::mapping::page_bytes;
@@ -23,8 +23,9 @@ const MAX_EXTENTS: usize = 16;
 const MAX_GAP: usize = 64 * 1024;
 
 /// An extent's pages with data may take so many times the data's bytes, or so many in any case. Data strewn more thinly is
-/// left to the instances: a byte in each page of 4 GiB must not become 256 MiB before the memory's limit is known.
-const MAX_SPREAD: usize = 8;
+/// left to the instances: a byte in each page of 4 GiB must not become 4 GiB before the memory's limit is known. An image
+/// thus has at most twice the bytes of the data and 1 MiB.
+const MAX_SPREAD: usize = 2;
 const FREE_BYTES: usize = 64 * 1024;
 
 /// The image of a module's memory.

@@ -1,7 +1,8 @@
 //! Artifacts that an execute worker has read.
 //!
-//! A worker executes the same few PVFs again and again. It reads and checks an artifact once and keeps what it made of it; a file that is
-//! still the same, by the kernel's bookkeeping, is not read again.
+//! A worker executes the same few PVFs again and again. It reads and checks an artifact once and keeps what it made of it. What it
+//! made is used for the same file alone, by the kernel's bookkeeping. Another file is another artifact, whatever its checksum: the
+//! checksum tells accidents, and who writes a module can make two artifacts that share it. No hash decides which code runs.
 
 use pvf_wire::ArtifactChecksum;
 use std::fs::File;
@@ -77,24 +78,25 @@ impl<T> Artifacts<T> {
         make: impl FnOnce(&[u8]) -> Result<T, E>,
     ) -> Result<&T, ArtifactFailure<E>> {
         let state = FileState::of(&file)?;
-        let known = self.known.iter().position(|it| it.checksum == checksum);
-        let mut known = known.map(|index| self.known.remove(index));
-        if known.as_ref().is_none_or(|known| known.file != state) {
-            let mut bytes = Vec::with_capacity(state.bytes as usize);
-            file.read_to_end(&mut bytes)?;
-            if ArtifactChecksum::of(&bytes) != checksum {
-                return Err(ArtifactFailure::Checksum);
+        let is_it = |known: &Known<T>| known.checksum == checksum && known.file == state;
+        let known = match self.known.iter().position(is_it) {
+            Some(index) => self.known.remove(index),
+            None => {
+                // A host that does not link its files but copies them has no use for the copy before.
+                self.known.retain(|known| known.checksum != checksum);
+                let mut bytes = Vec::new();
+                file.read_to_end(&mut bytes)?;
+                if ArtifactChecksum::of(&bytes) != checksum {
+                    return Err(ArtifactFailure::Checksum);
+                }
+                Known {
+                    checksum,
+                    file: state,
+                    made: make(&bytes).map_err(ArtifactFailure::Use)?,
+                }
             }
-            known = Some(Known {
-                checksum,
-                file: state,
-                made: match known {
-                    Some(known) => known.made,
-                    None => make(&bytes).map_err(ArtifactFailure::Use)?,
-                },
-            });
-        }
-        self.known.extend(known);
+        };
+        self.known.push(known);
         self.forget_some();
         self.known
             .last()
