@@ -23,7 +23,7 @@ const MAX_EXTENTS: usize = 16;
 /// A gap up to this size does not begin a new extent.
 const MAX_GAP: usize = 64 * 1024;
 
-/// An extent's pages with data may take so many times the data's bytes, or so many in any case. Data strewn more thinly is
+/// An extent may take so many times the data's bytes, or so many in any case. Data strewn more thinly is
 /// left to the instances: a byte in each page of 4 GiB must not become 4 GiB before the memory's limit is known. An image
 /// thus has at most twice the bytes of the data and 1 MiB.
 const MAX_SPREAD: usize = 2;
@@ -246,36 +246,49 @@ fn extents<'a>(ranges: impl Iterator<Item = &'a Range<usize>>) -> Vec<Range<usiz
     pages.sort_unstable_by_key(|(range, _)| range.start);
     let mut merged: Vec<Spread> = Vec::new();
     for (pages, data) in pages {
+        let new = Spread {
+            memory: pages,
+            data,
+        };
         match merged.last_mut() {
-            Some(last) if pages.start <= last.memory.end + MAX_GAP => last.add(pages, data),
-            _ => merged.push(Spread {
-                written: pages.len(),
-                memory: pages,
-                data,
-            }),
+            Some(last) if last.takes(&new) => last.add(new),
+            _ => merged.push(new),
         }
     }
-    let dense = |it: &Spread| it.written <= FREE_BYTES.max(it.data.saturating_mul(MAX_SPREAD));
-    let dense = merged.into_iter().filter(dense);
+    let dense = merged.into_iter().filter(Spread::is_dense);
     dense.map(|spread| spread.memory).collect()
 }
 
 /// How data is spread over a run of pages.
 struct Spread {
     memory: Range<usize>,
-    /// Bytes of the pages with data: no others of the file take memory.
-    written: usize,
     /// Bytes of data.
     data: usize,
 }
 
 impl Spread {
-    /// Adds pages that begin at or above the start of those before, and the data on them.
-    fn add(&mut self, pages: Range<usize>, data: usize) {
-        let new = pages.start.max(self.memory.end)..pages.end;
-        self.written += new.len();
-        self.memory.end = self.memory.end.max(pages.end);
-        self.data += data;
+    /// Whether it is worth its pages: those without data count, since reading one takes memory too.
+    fn is_dense(&self) -> bool {
+        self.memory.len() <= FREE_BYTES.max(self.data.saturating_mul(MAX_SPREAD))
+    }
+
+    /// Both, of which the other begins at or above the start of this one.
+    fn with(&self, other: &Self) -> Self {
+        Self {
+            memory: self.memory.start..self.memory.end.max(other.memory.end),
+            data: self.data + other.data,
+        }
+    }
+
+    /// Whether the other one belongs to it: it shares a page, or is close and both together are dense.
+    fn takes(&self, other: &Self) -> bool {
+        let overlaps = other.memory.start < self.memory.end;
+        let close = other.memory.start <= self.memory.end + MAX_GAP;
+        overlaps || close && self.with(other).is_dense()
+    }
+
+    fn add(&mut self, other: Self) {
+        *self = self.with(&other);
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Who reads an artifact reads what a stranger has chosen; who runs it should not have to. [`place`] checks an artifact and writes what there is to
 //! map into two files without a name; whoever holds them can hand them to any number of processes, which make a module of them in a
-//! small part of the time ([`PlacedCode::map`], [`PlacedCode::into_module`]):
+//! small part of the time ([`Placed`]):
 //!
 //! - the code alone, to the end of a page: no page that can be executed holds a byte of data, and none could become such a page
 //!   by mapping more of the file;
@@ -39,6 +39,7 @@ const HEAD_WORDS: usize = 8;
 const HEAD_BYTES: usize = 8 * HEAD_WORDS;
 
 /// The lengths at the beginning of the second file.
+#[derive(Clone, Copy, Debug)]
 struct Head {
     code: u64,
     layout: u64,
@@ -165,44 +166,62 @@ fn failed(action: &'static str) -> impl Fn(io::Error) -> HostFailure {
     move |source| HostFailure::System { action, source }
 }
 
-/// The code of a module that [`place`] wrote, mapped so that it can be executed. What else it takes is done where nothing can become
-/// executable any more.
+/// The files of a module that [`place`] wrote, mapped: the code so that it can be executed. What else it takes to make a module is done without
+/// files, where nothing can become executable any more.
 #[derive(Debug)]
-pub struct PlacedCode(Mapping);
+pub struct Placed {
+    code: Mapping,
+    head: Head,
+    /// What is in front of the image.
+    front: FileMapping,
+    rest: File,
+    rest_bytes: u64,
+}
 
-impl PlacedCode {
-    /// Maps the first of the two files as a whole, and installs the handlers of traps.
+impl Placed {
+    /// Maps both files and installs the handlers of traps.
     ///
     /// # Errors
-    /// The system refuses.
-    pub fn map(code_file: &File) -> Result<Self, HostFailure> {
+    /// The system refuses, or the files are none that [`place`] wrote.
+    pub fn map(code: &File, rest: File) -> Result<Self, LoadError> {
         traps::install()?;
-        let bytes = code_file.metadata().map_err(failed("sizing code"))?.len();
-        let mapping = Mapping::of_code(code_file, bytes as usize, "machine code")?;
-        Ok(Self(mapping))
+        let bytes = |file: &File| match file.metadata() {
+            Ok(metadata) => Ok(metadata.len()),
+            Err(error) => Err(failed("sizing a module in memory")(error)),
+        };
+        let (code_bytes, rest_bytes) = (bytes(code)?, bytes(&rest)?);
+        let mut head = [0; HEAD_BYTES];
+        if rest_bytes < HEAD_BYTES as u64 {
+            return Err(WRONG);
+        }
+        let read = rest.read_exact_at(&mut head, 0);
+        read.map_err(failed("reading a module in memory"))?;
+        let head = Head::read(&head).ok_or(WRONG)?;
+        if head.image_start > rest_bytes || head.code > code_bytes || code_bytes == 0 {
+            return Err(WRONG);
+        }
+        Ok(Self {
+            code: Mapping::of_code(code, code_bytes as usize, "machine code")?,
+            front: FileMapping::new(&rest, head.image_start as usize)?,
+            head,
+            rest,
+            rest_bytes,
+        })
     }
 
-    /// The module, with the second of the two files.
+    /// The module.
     ///
     /// # Errors
     /// The files do not belong together, or the system refuses.
     ///
     /// # Safety
     /// [`place`] wrote both files, of an artifact that the compiler made, and nobody can change them.
-    pub unsafe fn into_module(self, rest_file: File) -> Result<Module, LoadError> {
-        let mut head = [0; HEAD_BYTES];
-        let read = rest_file.read_exact_at(&mut head, 0);
-        read.map_err(failed("reading a module in memory"))?;
-        let head = Head::read(&head).ok_or(WRONG)?;
+    pub unsafe fn into_module(self) -> Result<Module, LoadError> {
+        let head = self.head;
         let [layout, functions, traps, metadata, data] = head.ranges().ok_or(WRONG)?;
-        let rest_bytes = rest_file.metadata().map_err(failed("sizing a module"))?;
-        let before_image = usize::try_from(head.image_start).map_err(|_| WRONG)?;
-        if before_image as u64 > rest_bytes.len() || head.code > self.0.addresses().len() as u64 {
-            return Err(WRONG);
-        }
-        let file = Arc::new(FileMapping::new(&rest_file, before_image)?);
-        let code = Code::mapped(self.0, head.code as usize)?;
-        file.read(|bytes| {
+        let code = Code::mapped(self.code, head.code as usize)?;
+        let front = Arc::new(self.front);
+        front.read(|bytes| {
             let module = ModuleInfo::decode(&bytes[metadata], &bytes[functions])?;
             let data_bytes = module.data_segments.iter().map(|it| it.bytes.end).max();
             validate::validate(
@@ -211,20 +230,21 @@ impl PlacedCode {
                 data_bytes.unwrap_or(0) as usize,
             )?;
             let layout: Layout = postcard::from_bytes(&bytes[layout]).map_err(|_| WRONG)?;
-            if !layout.suits(&module) || head.image_start + layout.bytes() > rest_bytes.len() {
+            let image_end = head.image_start.checked_add(layout.bytes());
+            if !layout.suits(&module) || image_end.is_none_or(|end| end > self.rest_bytes) {
                 return Err(WRONG);
             }
-            let groups = head.trap_groups as usize;
-            let traps = TrapMap::shared(file.clone(), traps, groups).ok_or(WRONG)?;
-            let image = MemoryImage::in_file(layout, rest_file, head.image_start);
-            let in_file = Some(file.clone());
+            let groups = usize::try_from(head.trap_groups).map_err(|_| WRONG)?;
+            let traps = TrapMap::shared(front.clone(), traps, groups).ok_or(WRONG)?;
+            let image = MemoryImage::in_file(layout, self.rest, head.image_start);
+            let file = Some(front.clone());
             Ok(Module::from_parts(
                 module,
                 traps,
                 code,
                 image,
                 &bytes[data],
-                in_file,
+                file,
             ))
         })?
     }

@@ -8,7 +8,7 @@ use pvf_spec::{ExecutionParameters, TrapKind};
 use support::{F, PARAMETERS, State, artifact, artifact_of, linker};
 
 fn new(artifact: Artifact, linker: &Linker<State>) -> Result<Instance<State>, InstantiateError> {
-    let module = Module::new(artifact_of(artifact)).unwrap();
+    let module = Module::new(artifact).unwrap();
     Instance::new(&module, linker, &PARAMETERS, State::default())
 }
 
@@ -356,9 +356,9 @@ fn segments_out_of_bounds_are_named() {
         "tables come first"
     );
 
-    let mut fits = artifact();
+    let mut fits = artifact().into_contents();
     fits.module.data_segments[0] = segment(ConstExpr::Const(65_536), 0..0);
-    new(fits, &linker()).unwrap();
+    new(artifact_of(fits), &linker()).unwrap();
 }
 
 #[test]

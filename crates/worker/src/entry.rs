@@ -2,6 +2,7 @@
 
 use crate::command_line::{self, Check, Command, Options};
 use crate::execute::{self, ExecuteJob};
+use crate::launcher::Ends;
 use crate::logging;
 use crate::prepare::{self, PrepareJob};
 use crate::process::{self, SingleThreaded};
@@ -37,6 +38,8 @@ pub(crate) struct Session {
     pub directory: PathBuf,
     /// Which barriers there are for jobs.
     pub machine: Machine,
+    /// For the launcher of an execute worker.
+    pub ends: Ends,
 }
 
 impl Worker<'_> {
@@ -156,7 +159,7 @@ fn run(worker: Worker<'_>, options: &Options) -> Ending {
         }
         Ok(Started::Alone(mut session)) => match worker {
             Worker::Prepare(job) => prepare::serve(&mut session, job),
-            Worker::Execute(job) => execute::serve(&mut session, job),
+            Worker::Execute(job) => execute::serve(session, job),
         },
         Ok(Started::WithPrimary(mut host, mut engines)) => match worker {
             Worker::Prepare(_) => engines.prepare(&mut host),
@@ -205,11 +208,13 @@ fn start(worker: Worker<'_>, options: &Options) -> Result<Started, Ending> {
         let engines = Engines::new(primary, worker.command(), directory, version, &machine)?;
         return Ok(Started::WithPrimary(host, Box::new(engines)));
     }
+    let ends = Ends::new().map_err(io("the launcher's socket"))?;
     let directory = isolate(worker.role(), directory, security)?;
     Ok(Started::Alone(Session {
         host,
         directory,
         machine,
+        ends,
     }))
 }
 

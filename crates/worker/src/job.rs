@@ -37,6 +37,8 @@ pub struct JobOptions {
     pub answer_bytes: usize,
     /// The worker's connection to its host, which the job must not have.
     pub host: RawFd,
+    /// System calls that the job may make beyond those of [every job](crate::security::seccomp).
+    pub more_calls: &'static [libc::c_long],
 }
 
 /// What went wrong in a job outside of the work itself.
@@ -114,21 +116,40 @@ where
     T: Encode + Decode,
     E: Encode + Decode + From<JobFailure>,
 {
+    run_by(options, |to_worker, from_job| {
+        let namespaces = security::job_namespaces(options.machine.status);
+        let forked = process::fork(options.machine.one, namespaces).map_err(system("clone"))?;
+        let Some(pid) = forked else {
+            process::close_inherited(&[
+                libc::STDIN_FILENO,
+                libc::STDOUT_FILENO,
+                options.host,
+                from_job,
+            ]);
+            child(options, to_worker, work);
+        };
+        Ok(pid)
+    })
+}
+
+/// Has a process for a job started, which [works](child) and says so on the pipe that `start` is given; `start` is told the number of the other
+/// end as well. Waits for the end of the process, which is a child of this one.
+///
+/// # Errors
+/// The machine failed; a job that was started is gone.
+pub fn run_by<T, E>(
+    options: &JobOptions,
+    start: impl FnOnce(OwnedFd, RawFd) -> Result<Pid, StartError>,
+) -> Result<Ended<T, E>, StartError>
+where
+    T: Decode,
+    E: Decode,
+{
     let (from_job, to_worker) = pipe2(OFlag::O_CLOEXEC).map_err(StartError::Pipe)?;
     // A small pipe works as well.
     let _ = fcntl(&from_job, FcntlArg::F_SETPIPE_SZ(PIPE_BYTES));
     let before = children_cpu_time()?;
-    let namespaces = security::job_namespaces(options.machine.status);
-    let Some(pid) = process::fork(options.machine.one, namespaces).map_err(system("clone"))? else {
-        process::close_inherited(&[
-            libc::STDIN_FILENO,
-            libc::STDOUT_FILENO,
-            options.host,
-            from_job.as_raw_fd(),
-        ]);
-        child(options, to_worker, work);
-    };
-    drop(to_worker);
+    let pid = start(to_worker, from_job.as_raw_fd())?;
     let watched = watch(pid, from_job, options);
     let status = match &watched {
         Ok(_) => waitpid(pid, None),
@@ -149,8 +170,8 @@ where
     })
 }
 
-/// In the job: works, answers, exits.
-fn child<T, E>(
+/// In the job: works behind all barriers, answers, exits.
+pub fn child<T, E>(
     options: &JobOptions,
     to_worker: OwnedFd,
     work: impl FnOnce(RawFd) -> Result<T, E>,
@@ -165,7 +186,9 @@ where
         if is_orphan(&to_worker) {
             std::process::exit(1);
         }
-        security::isolate_job(&options.limits, &JobList { pipe }, &options.machine)
+        let more = options.more_calls;
+        let list = JobList { pipe, more };
+        security::isolate_job(&options.limits, &list, &options.machine)
     };
     let worked = catch_unwind(AssertUnwindSafe(|| match isolate() {
         Ok(()) => work(pipe),

@@ -170,9 +170,11 @@ fn answer(
         limits: JobLimits {
             cpu_time: request.prep_timeout,
             memory: MemoryLimit::AddressSpace(address_space),
+            file_bytes: 0,
         },
         answer_bytes: ANSWER_BYTES,
         host,
+        more_calls: &[],
     };
     let ended = job::run(&options, |pipe| work(job, request, allowed, pipe));
     let ended = ended.map_err(|error| match error {

@@ -62,6 +62,7 @@ const WORKING: &[c_long] = &[
     libc::SYS_landlock_create_ruleset,
     libc::SYS_landlock_restrict_self,
     libc::SYS_lseek,
+    MSEAL,
     libc::SYS_memfd_create,
     libc::SYS_mmap,
     libc::SYS_mprotect,
@@ -76,7 +77,9 @@ const WORKING: &[c_long] = &[
     libc::SYS_pwrite64,
     libc::SYS_read,
     libc::SYS_recvfrom,
+    libc::SYS_recvmsg,
     libc::SYS_seccomp,
+    libc::SYS_sendmsg,
     libc::SYS_sendto,
     libc::SYS_statx,
     libc::SYS_tgkill,
@@ -84,6 +87,19 @@ const WORKING: &[c_long] = &[
     libc::SYS_write,
     libc::SYS_writev,
 ];
+
+/// What a job does beyond computing that [loads](crate::loading) an artifact: it reads a file and writes others, all of them open before.
+pub const LOADING: &[c_long] = &[
+    libc::SYS_fstat,
+    libc::SYS_ftruncate,
+    libc::SYS_lseek,
+    libc::SYS_pwrite64,
+    libc::SYS_read,
+    libc::SYS_statx,
+];
+
+/// `mseal`, which has the same number on all instruction sets.
+const MSEAL: c_long = 462;
 
 /// Calls that only older instruction sets have.
 #[cfg(target_arch = "x86_64")]
@@ -109,12 +125,14 @@ pub fn worker_list() -> Result<BpfProgram, SeccompError> {
 pub struct JobList {
     /// Where the job may write beside the standard error stream.
     pub pipe: RawFd,
+    /// What it may call beyond what every job may.
+    pub more: &'static [c_long],
 }
 
 impl JobList {
     /// For the job that calls it.
     pub(super) fn for_this_process(self) -> Result<BpfProgram, SeccompError> {
-        let mut rules = always(COMPUTING.iter());
+        let mut rules = always(COMPUTING.iter().chain(self.more));
         let own = u64::from(std::process::id());
         let signal_itself = Condition::new(0, Width::Dword, Compare::Eq, own)?;
         rules.insert(libc::SYS_tgkill, vec![Rule::new(vec![signal_itself])?]);
@@ -166,7 +184,7 @@ pub fn apply(list: &BpfProgram) -> Result<(), SeccompError> {
 /// # Errors
 /// One cannot.
 pub fn check() -> Result<(), SeccompError> {
-    let job = JobList { pipe: 0 };
+    let job = JobList { pipe: 0, more: &[] };
     let job = job.for_this_process()?;
     apply(&worker_list()?)?;
     apply(&job)
