@@ -75,7 +75,8 @@ impl<Order: Encode + Decode> Launcher<Order> {
         worker: &[RawFd],
         job: impl Fn(Order, [OwnedFd; DESCRIPTORS]),
     ) -> nix::Result<Self> {
-        if process::fork(machine.one, CloneFlags::empty())?.is_none() {
+        let namespaces = security::launcher_namespaces(machine.status);
+        if process::fork(machine.one, namespaces)?.is_none() {
             process::close_inherited(worker);
             process::close_inherited(&[
                 libc::STDIN_FILENO,
@@ -166,8 +167,9 @@ fn launch<Order: Decode>(
 }
 
 fn fork(one: SingleThreaded, machine: &Machine) -> nix::Result<Option<Pid>> {
-    let namespaces = security::job_namespaces(machine.status);
-    process::fork(one, namespaces | CloneFlags::CLONE_PARENT)
+    let new = security::job_namespaces(machine.status)
+        .difference(security::launcher_namespaces(machine.status));
+    process::fork(one, new | CloneFlags::CLONE_PARENT)
 }
 
 /// An order with its descriptors; what the system says if they did not arrive. `None` if the worker is gone.
