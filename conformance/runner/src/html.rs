@@ -30,8 +30,8 @@ pub fn html(report: &Report<'_>, suite: &Path) -> String {
 /// Numbers of each engine, the rules it differs by, and why cases were skipped.
 fn engines(page: &mut String, report: &Report<'_>) {
     page.push_str(
-        "<h2>Engines</h2>\n<table><thead><tr><th>engine</th><th>passed</th><th>differ</th><th>skipped</th>\
-         <th>differs by rule</th><th>skipped for want of</th></tr></thead><tbody>\n",
+        "<h2>Engines</h2>\n<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"Engines\"><table><thead><tr><th>engine</th>\
+         <th>passed</th><th>differ</th><th>skipped</th><th>differs by rule</th><th>missing features</th></tr></thead><tbody>\n",
     );
     for (number, engine) in report.engines.iter().enumerate() {
         let Counts {
@@ -56,7 +56,7 @@ fn engines(page: &mut String, report: &Report<'_>) {
             wants.collect::<Vec<_>>().join(", ")
         );
     }
-    page.push_str("</tbody></table>\n");
+    page.push_str("</tbody></table></div>\n");
 }
 
 /// How many cases differ, by the rule a case is first about, in the order of the rules.
@@ -91,7 +91,8 @@ fn matrix(page: &mut String, report: &Report<'_>) {
     page.push_str(
         "<h2>Rules</h2>\n<p class=\"filter\"><input id=\"text\" type=\"search\" placeholder=\"rule or words of its title\" \
          aria-label=\"Filter rules\"> <label><input id=\"only\" type=\"checkbox\"> only rules by which an engine differs</label> \
-         <span id=\"shown\"></span></p>\n<table id=\"matrix\"><thead><tr><th>rule</th>",
+         <span id=\"shown\"></span></p>\n<p>A cell has the cases that passed, of those that were run if some differ.</p>\n\
+         <div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"Rules\"><table id=\"matrix\"><thead><tr><th>rule</th>",
     );
     for engine in &report.engines {
         let (name, version) = (&engine.hello.engine, &engine.hello.version);
@@ -122,7 +123,7 @@ fn matrix(page: &mut String, report: &Report<'_>) {
             if differs { " class=\"differs\"" } else { "" }
         );
     }
-    page.push_str("</tbody></table>\n");
+    page.push_str("</tbody></table></div>\n");
 }
 
 /// How many passed of those that were run; where some differ, a link to them.
@@ -156,8 +157,8 @@ fn differences(page: &mut String, report: &Report<'_>) {
             let title = title.map_or("", |(_, title)| title);
             let _ = writeln!(
                 page,
-                "<details id=\"d{number}-{rule}\"><summary><b>{rule}</b> {}: {count}</summary>\n<table>\
-                 <thead><tr><th>case</th><th>expected</th><th>got</th></tr></thead><tbody>",
+                "<details id=\"d{number}-{rule}\"><summary><b>{rule}</b> {}: {count}</summary>\n\
+                 <div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"{rule}\"><table><thead><tr><th>case</th><th>expected</th><th>got</th></tr></thead><tbody>",
                 escape(title),
                 rule = escape(rule)
             );
@@ -165,7 +166,7 @@ fn differences(page: &mut String, report: &Report<'_>) {
             for (case, how) in of_rule.filter(|(case, _)| first_rule(case) == rule) {
                 difference(page, case, how);
             }
-            page.push_str("</tbody></table></details>\n");
+            page.push_str("</tbody></table></div></details>\n");
         }
     }
 }
@@ -192,10 +193,23 @@ fn difference(page: &mut String, case: &Case, how: &Difference) {
         escape(&case.id),
         escape(&case.question()),
         escape(&how.field),
-        escape(&how.expected),
-        escape(&how.got),
+        with_bits(&how.expected),
+        with_bits(&how.got),
         reason.unwrap_or_default()
     );
+}
+
+/// A value as a page shows it: a large number also as its bits, by which one sees what NaN it is.
+fn with_bits(value: &str) -> String {
+    let bits = match value.split_once(':') {
+        Some(("i32", number)) => number.parse::<i32>().ok().map(|it| (it as u32).into()),
+        Some(("i64", number)) => number.parse::<i64>().ok().map(|it| it as u64),
+        _ => None,
+    };
+    match bits {
+        Some(bits) if bits > 0xffff => format!("{} = {bits:#x}", escape(value)),
+        _ => escape(value),
+    }
 }
 
 /// The texts of the modules that differences are about, each once.

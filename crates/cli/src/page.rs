@@ -37,6 +37,10 @@ struct Index {
     wasm_bytes: u32,
     code_bytes: usize,
     target: &'static str,
+    /// What is imported: module and name.
+    imports: Vec<String>,
+    /// What is exported.
+    exports: Vec<String>,
     /// Names of all functions by index, imported ones first; empty where there is none.
     names: Vec<String>,
     /// -1 for the stubs.
@@ -66,13 +70,20 @@ pub fn write(
     let mut printed = String::new();
     let lister = Lister::new(wasm, &artifact, &map, costs, &mut printed).map_err(failed)?;
     let names = Names::of(&artifact.module, Some(wasm));
-    let page = Page::new(title, &artifact, &lister, &names).map_err(failed)?;
+    let page = Page::new(&short_title(title), &artifact, &lister, &names).map_err(failed)?;
     let written = File::create(path).map(BufWriter::new);
     let written = written.and_then(|mut file| page.write(&mut file).and_then(|()| file.flush()));
     written.map_err(|source| Failure::Output {
         name: path.display().to_string(),
         source,
     })
+}
+
+/// A file and the folder it lies in, which tells one `code.wasm` from the next.
+fn short_title(name: &str) -> String {
+    let parts: Vec<&str> = name.split('/').filter(|part| !part.is_empty()).collect();
+    let start = parts.len().saturating_sub(2);
+    parts[start..].join(" / ")
 }
 
 /// The parts of a page.
@@ -98,6 +109,16 @@ impl Page {
                 wasm_bytes: module.wasm_bytes,
                 code_bytes: artifact.code.len(),
                 target: module.target.name(),
+                imports: module
+                    .imports
+                    .iter()
+                    .map(|import| format!("{} {}", import.module, import.name))
+                    .collect(),
+                exports: module
+                    .exports
+                    .iter()
+                    .map(|export| export.name.clone())
+                    .collect(),
                 names: (0..module.functions.len() as u32)
                     .map(|index| names.get(index).unwrap_or_default().to_owned())
                     .collect(),

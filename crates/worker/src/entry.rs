@@ -1,8 +1,8 @@
 //! From the command line to the loop over requests.
 
 use crate::command_line::{self, Check, Command, Options};
-use crate::execute::{self, ExecuteJob};
-use crate::launcher::Ends;
+use crate::execute::{self, ExecuteJob, JobLauncher};
+use crate::job::JobStack;
 use crate::logging;
 use crate::prepare::{self, PrepareJob};
 use crate::process::{self, SingleThreaded};
@@ -12,7 +12,8 @@ use crate::version;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::getppid;
 use pvf_wire::{SecurityStatus, WorkerHandshake, frame};
-use std::io;
+use std::io::{self, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -38,8 +39,10 @@ pub(crate) struct Session {
     pub directory: PathBuf,
     /// Which barriers there are for jobs.
     pub machine: Machine,
-    /// For the launcher of an execute worker.
-    pub ends: Ends,
+    /// Where they run.
+    pub stack: JobStack,
+    /// From which those of an execute worker are forked.
+    pub launcher: Option<JobLauncher>,
 }
 
 impl Worker<'_> {
@@ -61,6 +64,8 @@ impl Worker<'_> {
 
 /// The `main` of a worker.
 pub fn main(worker: Worker<'_>) -> ExitCode {
+    process::close_forgotten();
+    process::ignore_signals_of_writing();
     logging::start();
     let command = worker.command();
     let tell = |text: &dyn Fn(String) -> String| match version::node_version() {
@@ -69,7 +74,7 @@ pub fn main(worker: Worker<'_>) -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(error) => {
-            eprintln!("polkadot-{command}: {error}");
+            complain(&format!("polkadot-{command}: {error}"));
             ExitCode::FAILURE
         }
     };
@@ -86,7 +91,7 @@ pub fn main(worker: Worker<'_>) -> ExitCode {
         Ok(Command::Check(check)) => match self::check(&check) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
-                eprintln!("{error}");
+                complain(&error.to_string());
                 ExitCode::from(CHECK_FAILED)
             }
         },
@@ -100,10 +105,15 @@ pub fn main(worker: Worker<'_>) -> ExitCode {
             ExitCode::FAILURE
         }
         Err(error) => {
-            eprintln!("polkadot-{command}: {error}");
+            complain(&format!("polkadot-{command}: {error}"));
             ExitCode::FAILURE
         }
     }
+}
+
+/// Says something on the standard error stream, if it takes it.
+fn complain(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
 }
 
 /// Tries a means of isolation in this process, which is of no other use afterwards.
@@ -159,7 +169,7 @@ fn run(worker: Worker<'_>, options: &Options) -> Ending {
         }
         Ok(Started::Alone(mut session)) => match worker {
             Worker::Prepare(job) => prepare::serve(&mut session, job),
-            Worker::Execute(job) => execute::serve(session, job),
+            Worker::Execute(_) => execute::serve(&mut session),
         },
         Ok(Started::WithPrimary(mut host, mut engines)) => match worker {
             Worker::Prepare(_) => engines.prepare(&mut host),
@@ -182,7 +192,6 @@ enum Started {
 
 /// All that comes before the first request.
 fn start(worker: Worker<'_>, options: &Options) -> Result<Started, Ending> {
-    process::close_forgotten();
     compare_versions(options)?;
     let directory = &options.worker_dir_path;
     std::fs::read_dir(directory).map_err(io("the worker's directory"))?;
@@ -208,13 +217,24 @@ fn start(worker: Worker<'_>, options: &Options) -> Result<Started, Ending> {
         let engines = Engines::new(primary, worker.command(), directory, version, &machine)?;
         return Ok(Started::WithPrimary(host, Box::new(engines)));
     }
-    let ends = Ends::new().map_err(io("the launcher's socket"))?;
+    let stack = JobStack::new().map_err(io("the stack of jobs"))?;
     let directory = isolate(worker.role(), directory, security)?;
+    let launcher = match worker {
+        Worker::Prepare(_) => None,
+        Worker::Execute(job) => {
+            let launcher = execute::launch(job, &machine, &stack, host.as_raw_fd());
+            Some(launcher.map_err(io("the launcher"))?)
+        }
+    };
+    if let Err(missing) = security::restrict_worker_calls(security) {
+        tolerate(security, missing.into())?;
+    }
     Ok(Started::Alone(Session {
         host,
         directory,
         machine,
-        ends,
+        stack,
+        launcher,
     }))
 }
 

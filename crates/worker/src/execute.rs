@@ -5,21 +5,21 @@
 
 use crate::artifacts::{self, ArtifactFailure, Artifacts};
 use crate::entry::Session;
-use crate::job::{self, End, JobFailure, JobOptions, StartError};
+use crate::job::{self, End, JobFailure, JobOptions, JobStack, STACK_BYTES, StartError};
 use crate::launcher::{DESCRIPTORS, Launcher};
 use crate::loading::{self, InMemory, LoadFailure};
 use crate::parameters;
 use crate::request::{self, ReceiveError, Request};
-use crate::security::Machine;
 use crate::security::limits::{JobLimits, MemoryLimit};
-use crate::security::seccomp::LOADING;
+use crate::security::{Machine, Role};
+use crate::texts::Texts;
 use memmap2::Mmap;
 use parity_scale_codec::{Decode, Encode};
 use pvf_host::placed::Placed;
 use pvf_host::{HostFailure, HostParameters, Outcome, Pvf};
 use pvf_wire::{
     ArtifactChecksum, CandidateDescriptorVersion, ExecuteHandshake, ExecuteRequest,
-    ExecuteRequestView, ExecuteResponse, InternalValidationError, JobError, JobResponse,
+    ExecuteRequestView, ExecuteResponse, ExecutorParams, InternalValidationError, JobError, JobResponse,
     POV_BOMB_LIMIT, ValidationParamsExtension, ValidationResult, WorkerError, WorkerResponse,
     frame,
 };
@@ -28,7 +28,7 @@ use std::fs::File;
 use std::io::{self, Seek};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Name of the artifact's file in the worker's directory. The host links it before each job.
 pub const ARTIFACT_FILE: &str = "artifact";
@@ -97,9 +97,17 @@ impl From<JobFailure> for JobError {
     }
 }
 
-/// What the launcher is asked for. Its descriptors: the pipe, what is read, the code and the rest of a [module in memory](InMemory).
+/// What a launcher is asked for. With it go the pipe, what is read, the code and the rest of a [module in memory](InMemory).
 #[derive(Encode, Decode)]
-enum Order {
+pub(crate) struct Order {
+    /// Of the network.
+    params: ExecutorParams,
+    work: Work,
+}
+
+/// The work of a job.
+#[derive(Encode, Decode)]
+enum Work {
     /// To read an artifact of so many bytes and this checksum, and to write what jobs map.
     Load {
         /// Bytes of the file.
@@ -114,25 +122,40 @@ enum Order {
     },
 }
 
+/// The launcher of an execute worker.
+pub(crate) type JobLauncher = Launcher<Order>;
+
 /// What is the same for all jobs of a worker.
-struct Jobs {
+struct Jobs<'a> {
     machine: Machine,
-    parameters: HostParameters,
+    stack: &'a JobStack,
     host: RawFd,
+    parameters: HostParameters,
 }
 
-impl Jobs {
+impl<'a> Jobs<'a> {
+    fn new(machine: Machine, stack: &'a JobStack, host: RawFd, params: &ExecutorParams) -> Self {
+        Self {
+            machine,
+            stack,
+            host,
+            parameters: parameters::host(params),
+        }
+    }
+
     /// Bytes that a PVF's memory may have.
     fn memory(&self) -> u64 {
         u64::from(self.parameters.execution.max_memory_pages) * PAGE_BYTES
     }
 
-    fn options(&self, order: &Order) -> JobOptions {
+    /// The conditions of a job for a request of this time and patience.
+    fn options(&self, work: &Work, asked: Instant, patience: Duration) -> JobOptions<'a> {
         let limits = &self.parameters.execution;
-        let (limits, answer_bytes, more_calls) = match *order {
-            Order::Load { bytes, .. } => (loading::limits(bytes), LOAD_ANSWER_BYTES, LOADING),
-            Order::Execute { cpu_time } => {
-                let data = self.memory() * MEMORY_TIMES + limits.stack_native_max + MEMORY_MORE;
+        let (limits, answer_bytes, role) = match *work {
+            Work::Load { bytes, .. } => (loading::limits(bytes), LOAD_ANSWER_BYTES, Role::Load),
+            Work::Execute { cpu_time } => {
+                let stacks = limits.stack_native_max + STACK_BYTES as u64;
+                let data = self.memory() * MEMORY_TIMES + stacks + MEMORY_MORE;
                 let limits = JobLimits {
                     cpu_time,
                     memory: MemoryLimit::Data(data),
@@ -140,29 +163,32 @@ impl Jobs {
                 };
                 // The result lies in the memory of the PVF; decoded and encoded again it is no larger.
                 let answer = usize::try_from(self.memory() + PAGE_BYTES).unwrap_or(usize::MAX);
-                (limits, answer, &[][..])
+                (limits, answer, Role::Execute)
             }
         };
         JobOptions {
+            role,
             machine: self.machine,
             limits,
             answer_bytes,
             host: self.host,
-            more_calls,
+            stack: self.stack,
+            asked,
+            patience,
         }
     }
 
     /// In a job: carries an order out.
-    fn run(&self, job: &dyn ExecuteJob, order: &Order, descriptors: [OwnedFd; DESCRIPTORS]) -> ! {
-        let options = self.options(order);
+    fn run(&self, job: &dyn ExecuteJob, work: &Work, descriptors: [OwnedFd; DESCRIPTORS]) -> ! {
+        let options = self.options(work, Instant::now(), Duration::MAX);
         let [pipe, input, code, rest] = descriptors;
         let [input, code, rest] = [input, code, rest].map(File::from);
-        match *order {
-            Order::Load { bytes, checksum } => job::child(&options, pipe, |_| {
+        match *work {
+            Work::Load { bytes, checksum } => job::child(&options, pipe, |_| {
                 let limit_pages = self.parameters.execution.max_memory_pages;
                 loading::load(&input, bytes, checksum, limit_pages, [&code, &rest])
             }),
-            Order::Execute { .. } => {
+            Work::Execute { .. } => {
                 // Behind the barriers there are no files, and nothing becomes executable.
                 let mapped = map(&input, &code, rest);
                 drop((input, code));
@@ -199,34 +225,47 @@ fn map(request: &File, code: &File, rest: File) -> Result<(Option<Mmap>, Placed)
     Ok((request, placed))
 }
 
+/// Forks the launcher of an execute worker, whose connection to its host is `host`.
+///
+/// # Errors
+/// The system refuses.
+pub(crate) fn launch(
+    job: &dyn ExecuteJob,
+    machine: &Machine,
+    stack: &JobStack,
+    host: RawFd,
+) -> io::Result<JobLauncher> {
+    Launcher::start(machine, &[host], |order: Order, descriptors| {
+        let jobs = Jobs::new(*machine, stack, host, &order.params);
+        jobs.run(job, &order.work, descriptors);
+    })
+}
+
 /// Serves a host until it hangs up.
-pub(crate) fn serve(mut session: Session, job: &dyn ExecuteJob) -> Result<(), frame::FrameError> {
+pub(crate) fn serve(session: &mut Session) -> Result<(), frame::FrameError> {
     let ExecuteHandshake { executor_params } = handshake(&mut session.host)?;
-    let jobs = Jobs {
-        machine: session.machine,
-        parameters: parameters::host(&executor_params),
-        host: session.host.as_raw_fd(),
+    let launcher = session.launcher.as_ref();
+    let launcher = launcher.ok_or_else(|| io::Error::other("there is no launcher"))?;
+    let host = session.host.as_raw_fd();
+    let execution = Execution {
+        jobs: Jobs::new(session.machine, &session.stack, host, &executor_params),
+        params: executor_params,
+        launcher,
     };
-    let launcher = Launcher::start(
-        session.ends,
-        &jobs.machine,
-        &[jobs.host],
-        |order, descriptors| jobs.run(job, &order, descriptors),
-    );
-    let launcher = launcher.map_err(io::Error::from)?;
     let path = session.directory.join(ARTIFACT_FILE);
     let mut artifacts = Artifacts::new();
     let receive = |host: &mut UnixStream| request::receive(host, REQUEST_BYTES);
     converse(&mut session.host, receive, |request: Request| {
+        let asked = Instant::now();
         let file = artifacts::open(&path).map_err(ArtifactFailure::Io);
-        let checksum = request.artifact_checksum;
         let module = file.and_then(|file| {
+            let checksum = request.artifact_checksum;
             artifacts.get(file, checksum, |file, bytes, forget_one| {
-                load(&jobs, &launcher, &file, bytes, checksum, forget_one)
+                execution.load(&file, bytes, &request, asked, forget_one)
             })
         });
         let response = match module {
-            Ok(module) => execute(&jobs, &launcher, &request, module),
+            Ok(module) => execution.execute(&request, module, asked),
             Err(failure) => not_loaded(failure),
         };
         artifacts.trim();
@@ -234,62 +273,93 @@ pub(crate) fn serve(mut session: Session, job: &dyn ExecuteJob) -> Result<(), fr
     })
 }
 
-/// Has an artifact loaded. If there is no room for it, others go.
-fn load(
-    jobs: &Jobs,
-    launcher: &Launcher<Order>,
-    file: &File,
-    bytes: u64,
-    checksum: ArtifactChecksum,
-    forget_one: &mut dyn FnMut() -> bool,
-) -> Result<InMemory, NotLoaded> {
-    loop {
-        let loaded = load_once(jobs, launcher, file, bytes, checksum);
-        let for_want_of_room = match &loaded {
-            Err(NotLoaded::Machine(_)) => true,
-            Err(NotLoaded::Load(failure)) => matches!(failure, LoadFailure::Machine(_)),
-            _ => false,
-        };
-        if !for_want_of_room || !forget_one() {
-            return loaded;
-        }
-    }
+/// What a worker has its jobs done with.
+struct Execution<'a> {
+    jobs: Jobs<'a>,
+    params: ExecutorParams,
+    launcher: &'a JobLauncher,
 }
 
-fn load_once(
-    jobs: &Jobs,
-    launcher: &Launcher<Order>,
-    mut file: &File,
-    bytes: u64,
-    checksum: ArtifactChecksum,
-) -> Result<InMemory, NotLoaded> {
-    file.rewind().map_err(NotLoaded::Machine)?;
-    let module = InMemory::new().map_err(NotLoaded::Machine)?;
-    let order = Order::Load { bytes, checksum };
-    let options = jobs.options(&order);
-    let ended = job::run_by(&options, |pipe, _| {
-        let descriptors = [
-            pipe.as_fd(),
-            file.as_fd(),
-            module.code.as_fd(),
-            module.rest.as_fd(),
-        ];
-        launcher.order(&order, descriptors)
-    });
-    let ended = ended.map_err(|error| NotLoaded::Machine(io::Error::other(error)))?;
-    match ended.end {
-        End::Answered(Ok(())) => module.seal().map_err(NotLoaded::Machine),
-        End::Answered(Err(failure)) => Err(NotLoaded::Load(failure)),
-        end => Err(NotLoaded::Died {
-            job_pid: ended.pid,
-            err: match end {
-                End::TimedOut => "its time is up".to_owned(),
-                End::OutOfMemory => "out of memory".to_owned(),
-                End::Died(how) => how,
-                End::Unintelligible(what) => format!("unintelligible answer: {what}"),
-                other => format!("unexpected end: {other:?}"),
-            },
-        }),
+impl Execution<'_> {
+    /// Has a job run, with what it reads and a module in memory.
+    fn run<T: Decode, E: Decode>(
+        &self,
+        work: Work,
+        request: &Request,
+        asked: Instant,
+        [input, code, rest]: [&File; 3],
+    ) -> Result<job::Ended<T, E>, StartError> {
+        let patience = job::patience(request.execution_timeout);
+        let options = self.jobs.options(&work, asked, patience);
+        let order = Order {
+            params: self.params.clone(),
+            work,
+        };
+        job::run_by(&options, |pipe, _| {
+            let descriptors = [pipe.as_fd(), input.as_fd(), code.as_fd(), rest.as_fd()];
+            self.launcher.order(&order, descriptors)
+        })
+    }
+
+    /// Has an artifact loaded for a request. If there is no room for it, others go.
+    fn load(
+        &self,
+        file: &File,
+        bytes: u64,
+        request: &Request,
+        asked: Instant,
+        forget_one: &mut dyn FnMut() -> bool,
+    ) -> Result<InMemory, NotLoaded> {
+        loop {
+            let loaded = self.load_once(file, bytes, request, asked);
+            let for_want_of_room = match &loaded {
+                Err(NotLoaded::Machine(_)) => true,
+                Err(NotLoaded::Load(failure)) => matches!(failure, LoadFailure::Machine(_)),
+                _ => false,
+            };
+            if !for_want_of_room || !forget_one() {
+                return loaded;
+            }
+        }
+    }
+
+    fn load_once(
+        &self,
+        mut file: &File,
+        bytes: u64,
+        request: &Request,
+        asked: Instant,
+    ) -> Result<InMemory, NotLoaded> {
+        file.rewind().map_err(NotLoaded::Machine)?;
+        let module = InMemory::new().map_err(NotLoaded::Machine)?;
+        let checksum = request.artifact_checksum;
+        let work = Work::Load { bytes, checksum };
+        let ended = self.run(work, request, asked, [file, &module.code, &module.rest]);
+        let ended = ended.map_err(|error| NotLoaded::Machine(io::Error::other(error)))?;
+        let job_pid = ended.pid;
+        let died = |err: String| Err(NotLoaded::Died { err, job_pid });
+        match ended.end {
+            End::Answered(Ok(())) => module.seal().map_err(NotLoaded::Machine),
+            End::Answered(Err(failure)) => Err(NotLoaded::Load(failure)),
+            End::Stalled(how) => Err(NotLoaded::Stalled(how)),
+            End::TimedOut => died("its time is up".to_owned()),
+            End::OutOfMemory => died("out of memory".to_owned()),
+            End::Died(how) => died(how),
+            End::Unintelligible(what) => died(format!("unintelligible answer: {what}")),
+            End::UnexpectedStatus(status) => died(format!("exit status {status}")),
+        }
+    }
+
+    /// Has a candidate judged.
+    fn execute(&self, request: &Request, module: &InMemory, asked: Instant) -> ExecuteResponse {
+        let cpu_time = request.execution_timeout;
+        let input = [&request.file, &module.code, &module.rest];
+        let ended = self.run(Work::Execute { cpu_time }, request, asked, input);
+        let ended = ended.map_err(|error| match error {
+            StartError::Pipe(_) => InternalValidationError::CouldNotCreatePipe(error.to_string()),
+            StartError::System { .. } => InternalValidationError::Kernel(error.to_string()),
+        })?;
+        answer(ended)
     }
 }
 
@@ -302,6 +372,9 @@ enum NotLoaded {
     /// The job says why.
     #[error(transparent)]
     Load(LoadFailure),
+    /// The job did not get its time.
+    #[error("{0}")]
+    Stalled(String),
     /// The job did not say.
     #[error("the job that loads the artifact died: {err}")]
     Died {
@@ -328,13 +401,14 @@ pub(crate) fn converse<R>(
         if let Err(ReceiveError::Frame(error)) = &request {
             no_understanding(host, error);
         }
-        let response = match request {
+        let mut response = match request {
             Ok(request) => answer(request),
             Err(ReceiveError::System(error)) => {
                 Err(InternalValidationError::Kernel(error.to_string()).into())
             }
             Err(ReceiveError::Frame(error)) => return Err(error),
         };
+        response.make_visible();
         if let Err(error) = &response {
             log::warn!("execution failed: {error}");
         }
@@ -357,36 +431,15 @@ pub(crate) fn receive_request(host: &mut UnixStream) -> Result<ExecuteRequest, R
 fn no_understanding(host: &mut UnixStream, error: &frame::FrameError) {
     if !matches!(error, frame::FrameError::Io(_)) {
         let error = InternalValidationError::HostCommunication(error.to_string());
-        let response: ExecuteResponse = Err(error.into());
+        let mut response: ExecuteResponse = Err(error.into());
+        response.make_visible();
         // The worker ends in any case.
         let _ = frame::send(host, &response);
     }
 }
 
-/// Has a candidate judged.
-fn execute(
-    jobs: &Jobs,
-    launcher: &Launcher<Order>,
-    request: &Request,
-    module: &InMemory,
-) -> ExecuteResponse {
-    let order = Order::Execute {
-        cpu_time: request.execution_timeout,
-    };
-    let options = jobs.options(&order);
-    let ended = job::run_by(&options, |pipe, _| {
-        let descriptors = [
-            pipe.as_fd(),
-            request.file.as_fd(),
-            module.code.as_fd(),
-            module.rest.as_fd(),
-        ];
-        launcher.order(&order, descriptors)
-    });
-    let ended = ended.map_err(|error| match error {
-        StartError::Pipe(_) => InternalValidationError::CouldNotCreatePipe(error.to_string()),
-        StartError::System { .. } => InternalValidationError::Kernel(error.to_string()),
-    })?;
+/// What the end of a job means.
+fn answer(ended: job::Ended<Answer, JobError>) -> ExecuteResponse {
     let died = |err| {
         let job_pid = ended.pid;
         Err(WorkerError::JobDied { err, job_pid })
@@ -399,6 +452,7 @@ fn execute(
         }),
         End::TimedOut | End::Answered(Err(JobError::TimedOut)) => Err(WorkerError::JobTimedOut),
         End::Answered(Err(error)) => Err(error.into()),
+        End::Stalled(how) => Err(InternalValidationError::Kernel(how).into()),
         End::OutOfMemory => died("out of memory".to_owned()),
         End::Died(how) => died(how),
         End::Unintelligible(what) => died(format!("unintelligible answer: {what}")),
@@ -419,6 +473,7 @@ fn not_loaded(failure: ArtifactFailure<NotLoaded>) -> ExecuteResponse {
         NotLoaded::Machine(error) => {
             Err(InternalValidationError::Kernel(error.to_string()).into())
         }
+        NotLoaded::Stalled(how) => Err(InternalValidationError::Kernel(how).into()),
         NotLoaded::Died { err, job_pid } => Err(WorkerError::JobDied { err, job_pid }),
         NotLoaded::Load(failure) => match failure {
             LoadFailure::Corrupted(why) => corrupted(&why),

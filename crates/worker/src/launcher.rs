@@ -10,8 +10,8 @@
 //!          └── job, forked by the launcher
 //! ```
 
-use crate::job::StartError;
-use crate::process::{self, SingleThreaded};
+use crate::job::{StartError, leave_to_worker};
+use crate::process::{self, Child, SingleThreaded};
 use crate::security::{self, Machine};
 use nix::errno::Errno;
 use nix::sched::CloneFlags;
@@ -31,28 +31,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 pub const DESCRIPTORS: usize = 4;
 
 /// Largest order, encoded.
-const ORDER_BYTES: usize = 1024;
-
-/// The two ends of the connection between worker and launcher. Made before the worker puts up its barriers, behind which there are no new
-/// sockets.
-#[derive(Debug)]
-pub struct Ends {
-    worker: OwnedFd,
-    launcher: OwnedFd,
-}
-
-impl Ends {
-    /// New ones.
-    ///
-    /// # Errors
-    /// The system refuses.
-    pub fn new() -> io::Result<Self> {
-        let flags = SocketFlags::CLOEXEC;
-        let (worker, launcher) =
-            socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
-        Ok(Self { worker, launcher })
-    }
-}
+const ORDER_BYTES: usize = 16 * 1024;
 
 /// A launcher that was started, for orders of this type.
 pub struct Launcher<Order> {
@@ -64,29 +43,30 @@ pub struct Launcher<Order> {
 type Launched = Result<i32, i32>;
 
 impl<Order: Encode + Decode> Launcher<Order> {
-    /// Forks the launcher. `job` is what a job does with an order and its descriptors; it does not come back. `worker` are descriptors
-    /// of the worker that neither shall have.
+    /// Forks the launcher, before the worker has put up its last barrier. `job` is what a job does with an order and its descriptors; it does
+    /// not come back. `worker` are descriptors of the worker that neither shall have.
     ///
     /// # Errors
     /// The system refuses.
     pub fn start(
-        ends: Ends,
         machine: &Machine,
         worker: &[RawFd],
         job: impl Fn(Order, [OwnedFd; DESCRIPTORS]),
-    ) -> nix::Result<Self> {
+    ) -> io::Result<Self> {
+        let (own, its) = socketpair(
+            AddressFamily::UNIX,
+            SocketType::SEQPACKET,
+            SocketFlags::CLOEXEC,
+            None,
+        )?;
         let namespaces = security::launcher_namespaces(machine.status);
         if process::fork(machine.one, namespaces)?.is_none() {
-            process::close_inherited(worker);
-            process::close_inherited(&[
-                libc::STDIN_FILENO,
-                libc::STDOUT_FILENO,
-                ends.worker.as_raw_fd(),
-            ]);
-            launch(&ends.launcher, machine, job);
+            leave_to_worker(worker);
+            leave_to_worker(&[own.as_raw_fd()]);
+            launch(&its, machine, job);
         }
         Ok(Self {
-            socket: ends.worker,
+            socket: own,
             orders: PhantomData,
         })
     }
@@ -99,7 +79,7 @@ impl<Order: Encode + Decode> Launcher<Order> {
         &self,
         order: &Order,
         descriptors: [BorrowedFd<'_>; DESCRIPTORS],
-    ) -> Result<Pid, StartError> {
+    ) -> Result<Child, StartError> {
         let failed = |action| {
             move |errno: rustix::io::Errno| StartError::System {
                 action,
@@ -118,22 +98,41 @@ impl<Order: Encode + Decode> Launcher<Order> {
         )
         .map_err(failed("asking the launcher for a job"))?;
         let mut answer = [0; 16];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut ancillary = RecvAncillaryBuffer::new(&mut space);
         let read = rustix::io::retry_on_intr(|| {
             let answer = &mut [IoSliceMut::new(&mut answer)];
-            let mut nothing = RecvAncillaryBuffer::default();
-            recvmsg(&self.socket, answer, &mut nothing, RecvFlags::empty())
+            recvmsg(&self.socket, answer, &mut ancillary, RecvFlags::CMSG_CLOEXEC)
         })
         .map_err(failed("hearing from the launcher"))?
         .bytes;
         let launched = Launched::decode_all(&mut &answer[..read]);
-        match launched.unwrap_or(Err(libc::ECHILD)) {
-            Ok(pid) => Ok(Pid::from_raw(pid)),
-            Err(errno) => Err(StartError::System {
+        // It says nothing when it is no more.
+        let pid = launched
+            .unwrap_or(Err(libc::ECHILD))
+            .map_err(|errno| StartError::System {
                 action: "starting a job",
                 errno: Errno::from_raw(errno),
+            })?;
+        let pid = Pid::from_raw(pid);
+        match descriptors_of(&mut ancillary).pop() {
+            Some(descriptor) => Ok(Child { pid, descriptor }),
+            // There was no room for one. The job finds its pipe closed, and ends; its limits hold in any case.
+            None => Err(StartError::System {
+                action: "a descriptor of a job",
+                errno: Errno::EMFILE,
             }),
         }
     }
+}
+
+/// The descriptors of a message.
+fn descriptors_of(ancillary: &mut RecvAncillaryBuffer<'_>) -> Vec<OwnedFd> {
+    let rights = ancillary.drain().filter_map(|message| match message {
+        RecvAncillaryMessage::ScmRights(descriptors) => Some(descriptors),
+        _ => None,
+    });
+    rights.flatten().collect()
 }
 
 /// In the launcher: serves the worker until that is gone.
@@ -142,14 +141,15 @@ fn launch<Order: Decode>(
     machine: &Machine,
     job: impl Fn(Order, [OwnedFd; DESCRIPTORS]),
 ) -> ! {
+    // If a barrier cannot be put up here, then not in the worker either, which knows what follows from that.
+    let _ = security::isolate_launcher(machine.status);
     if security::die_with_worker().is_err() {
         std::process::exit(1);
     }
     while let Some(received) = receive(socket) {
         let launched = received.and_then(|(order, descriptors)| {
-            let errno = |errno: Errno| errno as i32;
-            match fork(machine.one, machine).map_err(errno)? {
-                Some(pid) => Ok(pid.as_raw()),
+            match fork(machine.one, machine).map_err(|errno| errno as i32)? {
+                Some(child) => Ok(child),
                 None => {
                     process::close_inherited(&[socket.as_raw_fd()]);
                     job(order, descriptors);
@@ -157,16 +157,31 @@ fn launch<Order: Decode>(
                 }
             }
         });
-        let answer = launched.encode();
-        let sent = rustix::net::send(socket, &answer, SendFlags::NOSIGNAL);
-        if sent.is_err() {
+        if answer(socket, &launched).is_err() {
             break;
         }
     }
     std::process::exit(0)
 }
 
-fn fork(one: SingleThreaded, machine: &Machine) -> nix::Result<Option<Pid>> {
+/// Tells the worker what became of an order.
+fn answer(socket: &OwnedFd, launched: &Result<Child, i32>) -> rustix::io::Result<()> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut ancillary = SendAncillaryBuffer::new(&mut space);
+    let descriptor = launched.as_ref().ok().map(|child| [child.descriptor.as_fd()]);
+    if let Some(descriptor) = &descriptor {
+        ancillary.push(SendAncillaryMessage::ScmRights(descriptor));
+    }
+    let said: Launched = match launched {
+        Ok(child) => Ok(child.pid.as_raw()),
+        Err(errno) => Err(*errno),
+    };
+    let message = said.encode();
+    let message = [IoSlice::new(&message)];
+    sendmsg(socket, &message, &mut ancillary, SendFlags::NOSIGNAL).map(|_| ())
+}
+
+fn fork(one: SingleThreaded, machine: &Machine) -> nix::Result<Option<Child>> {
     let new = security::job_namespaces(machine.status)
         .difference(security::launcher_namespaces(machine.status));
     process::fork(one, new | CloneFlags::CLONE_PARENT)
@@ -187,11 +202,7 @@ fn receive<Order: Decode>(
         Ok(received) if received.bytes > 0 => received,
         _ => return None,
     };
-    let rights = ancillary.drain().filter_map(|message| match message {
-        RecvAncillaryMessage::ScmRights(descriptors) => Some(descriptors),
-        _ => None,
-    });
-    let descriptors: Vec<OwnedFd> = rights.flatten().collect();
+    let descriptors = descriptors_of(&mut ancillary);
     // What does not fit below the limit of descriptors is left out.
     let descriptors = <[OwnedFd; DESCRIPTORS]>::try_from(descriptors);
     let order = Order::decode_all(&mut &message[..received.bytes]);

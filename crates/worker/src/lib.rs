@@ -7,7 +7,7 @@
 //! ```text
 //! node ── socket ── worker: new root directory, Landlock, a list of allowed system calls
 //!                     │ one process a job, in namespaces of its own, with limits
-//!                     └── pipe ── job: no files, nothing to write to but the pipe and the log, a shorter list
+//!                     └── pipe ── job: no files, nothing to write to but the pipe, a shorter list
 //! ```
 //!
 //! The worker reads requests and artifacts, starts jobs, watches their CPU time and judges how they end. A job is a fork of the
@@ -42,6 +42,7 @@ pub mod prepare;
 mod process;
 pub mod second_opinion;
 pub mod security;
+mod texts;
 pub mod version;
 
 pub use entry::{Worker, main};

@@ -27,7 +27,7 @@ use crate::process::{self, SingleThreaded};
 use nix::sched::CloneFlags;
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
-use nix::sys::wait::{WaitStatus, waitpid};
+use nix::sys::wait::WaitStatus;
 use pvf_wire::SecurityStatus;
 use rustix::thread::{
     CapabilitySet, CapabilitySets, SecureComputingMode, secure_computing_mode, set_capabilities,
@@ -35,13 +35,15 @@ use rustix::thread::{
 use std::ffi::OsString;
 use std::path::Path;
 
-/// Which of the two workers.
+/// What a worker and its jobs do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// Compiles.
     Prepare,
     /// Executes.
     Execute,
+    /// Loads an artifact: a job of the worker that executes.
+    Load,
 }
 
 /// What a barrier could not be put up for.
@@ -98,7 +100,7 @@ fn survives_dropping_capabilities(one: SingleThreaded) -> Result<bool, SecurityE
     match process::fork(one, CloneFlags::empty()).map_err(system("fork"))? {
         None => std::process::exit(i32::from(drop_capabilities().is_err())),
         Some(child) => {
-            let ended = waitpid(child, None).map_err(system("waitpid"))?;
+            let (ended, _) = child.wait().map_err(system("wait4"))?;
             Ok(matches!(ended, WaitStatus::Exited(_, 0)))
         }
     }
@@ -123,7 +125,7 @@ pub struct IsolatedWorker<'a> {
     pub missing: Vec<SecurityError>,
 }
 
-/// Puts up the barriers of a worker whose directory is `directory`, as far as the host found them possible.
+/// Puts up the barriers of a worker whose directory is `directory`, as far as the host found them possible, but [the last](restrict_worker_calls).
 ///
 /// # Errors
 /// The root directory could not be changed: it may have been in part, so that the worker must end.
@@ -145,14 +147,34 @@ pub fn isolate_worker(
     if status.can_enable_landlock {
         put_up(landlock::restrict_worker(role, worker.directory).map_err(SecurityError::from));
     }
-    if status.can_enable_seccomp {
-        let list = seccomp::worker_list();
-        put_up(
-            list.and_then(|list| seccomp::apply(&list))
-                .map_err(SecurityError::from),
-        );
-    }
     Ok(worker)
+}
+
+/// The last barrier of a worker, which has started all that it starts itself: its list of system calls, if the host found that possible.
+///
+/// # Errors
+/// It could not be put up.
+pub fn restrict_worker_calls(status: SecurityStatus) -> Result<(), SecurityError> {
+    if status.can_enable_seccomp {
+        seccomp::apply(&seccomp::worker_list()?)?;
+    }
+    Ok(())
+}
+
+/// The barriers of a launcher beyond those that its worker had when it forked it, as far as the host found them possible.
+///
+/// # Errors
+/// One could not be put up.
+pub fn isolate_launcher(status: SecurityStatus) -> Result<(), SecurityError> {
+    prctl::set_dumpable(false).map_err(system("making the process private"))?;
+    if status.can_enable_landlock {
+        prctl::set_no_new_privs().map_err(system("forbidding new privileges"))?;
+        landlock::restrict_job()?;
+    }
+    if status.can_enable_seccomp {
+        seccomp::apply(&seccomp::launcher_list()?)?;
+    }
+    Ok(())
 }
 
 /// Kinds of namespaces that a job gets new.
@@ -239,8 +261,8 @@ pub fn check_clone() -> Result<(), SecurityError> {
     };
     match process::fork(one, job_namespaces(status)).map_err(system("clone"))? {
         None => std::process::exit(0),
-        Some(child) => match waitpid(child, None).map_err(system("waitpid"))? {
-            WaitStatus::Exited(_, 0) => Ok(()),
+        Some(child) => match child.wait().map_err(system("wait4"))? {
+            (WaitStatus::Exited(_, 0), _) => Ok(()),
             _ => Err(system("running in new namespaces")(
                 nix::errno::Errno::ECHILD,
             )),

@@ -146,6 +146,13 @@ fn children(pid: u32) -> Vec<u32> {
         .collect()
 }
 
+/// The workers behind a worker, whose one child is the process in the middle.
+fn engines(pid: u32) -> Vec<u32> {
+    let middle = children(pid);
+    assert_eq!(middle.len(), 1);
+    children(middle[0])
+}
+
 fn kill(pid: u32) {
     let pid = nix::unistd::Pid::from_raw(pid as i32);
     nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).expect("it lives");
@@ -221,13 +228,13 @@ fn an_engine_that_dies_is_started_again(installed: &Installed) {
     let artifact = prepared(&mut preparing, &module("", "", ""));
     let mut executing = installed.executing();
     assert_eq!(head(&say(&mut executing, &artifact, "valid")), Ok(PRIMARY));
-    let before = children(executing.worker.id());
+    let before = engines(executing.worker.id());
     assert_eq!(before.len(), 1, "ours is not started before it is asked");
     kill(before[0]);
     assert_eq!(head(&say(&mut executing, &artifact, "valid")), Ok(SECOND));
     assert_eq!(head(&say(&mut executing, &artifact, "valid")), Ok(PRIMARY));
     // Both at once: nobody is there to help, and the primary's silence is the answer.
-    let both = children(executing.worker.id());
+    let both = engines(executing.worker.id());
     assert_eq!(both.len(), 2);
     both.iter().copied().for_each(kill);
     let lost = say(&mut executing, &artifact, "invalid");
@@ -242,7 +249,7 @@ fn nothing_is_left_behind(installed: &Installed) {
     assert_eq!(head(&say(&mut executing, &artifact, "invalid")), Ok(SECOND));
     let processes: Vec<u32> = [preparing.worker.id(), executing.worker.id()]
         .into_iter()
-        .flat_map(children)
+        .flat_map(engines)
         .collect();
     assert_eq!(processes.len(), 4);
     for host in [&preparing, &executing] {
@@ -251,6 +258,10 @@ fn nothing_is_left_behind(installed: &Installed) {
     }
     // Killed, as a node does.
     drop((preparing, executing));
+    wait_for_ends(&processes);
+}
+
+fn wait_for_ends(processes: &[u32]) {
     let until = Instant::now() + Duration::from_secs(20);
     // Ended is gone: in a container, process 1 need not be one that collects what others left.
     let gone = |pid: &u32| {
@@ -264,6 +275,45 @@ fn nothing_is_left_behind(installed: &Installed) {
     while !processes.iter().all(gone) {
         assert!(Instant::now() < until, "{processes:?}");
         std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Whoever is killed, nobody behind goes on: jobs of either engine, of programs that know nothing of this.
+fn jobs_die_with_whoever_asked(installed: &Installed) {
+    let mut preparing = installed.start("prepare-worker");
+    let endless = prepared(&mut preparing, &module("", "(loop (br 0))", ""));
+    let all_behind = |pid: u32| {
+        let mut all = children(pid);
+        let mut at = 0;
+        while at < all.len() {
+            all.extend(children(all[at]));
+            at += 1;
+        }
+        all
+    };
+    for (script, processes) in [("spin", 3), ("invalid", 4)] {
+        for victim in ["outer", "middle"] {
+            let mut executing = installed.executing();
+            let mut request = execution(&endless);
+            request.pov.block_data = script.as_bytes().to_vec();
+            fs::write(executing.directory.join("artifact"), &endless).expect("linked");
+            frame::send(&mut executing.stream, &request).expect("taken");
+            let outer = executing.worker.id();
+            // Until there is a job: of the primary, or of ours, which is asked when the primary has said no.
+            let behind = loop {
+                let behind = all_behind(outer);
+                if behind.len() >= processes {
+                    break behind;
+                }
+                std::thread::yield_now();
+            };
+            match victim {
+                "outer" => kill(outer),
+                _ => kill(behind[0]),
+            }
+            wait_for_ends(&behind);
+            executing.ends().expect("it ends too");
+        }
     }
 }
 
@@ -294,7 +344,7 @@ fn main() -> ExitCode {
         _ => {}
     }
     type Test = fn(&Installed);
-    let tests: [(&str, Test); 6] = [
+    let tests: [(&str, Test); 7] = [
         ("ours helps and never harms", ours_helps_and_never_harms),
         (
             "code that the primary refuses",
@@ -306,6 +356,7 @@ fn main() -> ExitCode {
             an_engine_that_dies_is_started_again,
         ),
         ("nothing is left behind", nothing_is_left_behind),
+        ("jobs die with whoever asked", jobs_die_with_whoever_asked),
         (
             "what is installed must make sense",
             what_is_installed_must_make_sense,

@@ -54,12 +54,7 @@ impl Candidate {
 impl Host {
     /// Starts a host with the workers in a directory, as secure as it gets.
     pub async fn start(workers: &Path, execute_workers: usize) -> Result<Self, Box<dyn Error>> {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let name = format!("pvf-polkadot-{}-{number}", std::process::id());
-        let cache = std::env::temp_dir().join(name);
-        std::fs::create_dir_all(&cache)?;
-        Self::start_in(cache, workers, execute_workers).await
+        Self::start_in(new_cache()?, workers, execute_workers).await
     }
 
     /// The same with a cache that exists.
@@ -68,12 +63,30 @@ impl Host {
         workers: &Path,
         execute_workers: usize,
     ) -> Result<Self, Box<dyn Error>> {
+        Self::start_with(cache, workers, execute_workers, true).await
+    }
+
+    /// Starts a host that insists on barriers, or does not.
+    pub async fn start_insisting(
+        workers: &Path,
+        execute_workers: usize,
+        insists: bool,
+    ) -> Result<Self, Box<dyn Error>> {
+        Self::start_with(new_cache()?, workers, execute_workers, insists).await
+    }
+
+    async fn start_with(
+        cache: PathBuf,
+        workers: &Path,
+        execute_workers: usize,
+        secure_validator_mode: bool,
+    ) -> Result<Self, Box<dyn Error>> {
         // The host changes its directory for nobody, but workers change theirs.
         let workers = workers.canonicalize()?;
         let config = Config::new(
             cache.clone(),
             Some(NODE_VERSION.to_owned()),
-            true,
+            secure_validator_mode,
             workers.join("polkadot-prepare-worker"),
             workers.join("polkadot-execute-worker"),
             execute_workers,
@@ -134,6 +147,15 @@ impl Host {
             .expect("the host runs");
         answer.await.expect("the host answers").into()
     }
+}
+
+fn new_cache() -> std::io::Result<PathBuf> {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let name = format!("pvf-polkadot-{}-{number}", std::process::id());
+    let cache = std::env::temp_dir().join(name);
+    std::fs::create_dir_all(&cache)?;
+    Ok(cache)
 }
 
 impl Drop for Host {

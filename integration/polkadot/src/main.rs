@@ -8,6 +8,7 @@
 //! | --- | --- |
 //! | `compare` | prechecks and executes everything with both, says where they differ |
 //! | `faults` | kills, corrupts, fills the disk meanwhile |
+//! | `logs` | executes what logs, with every kind of standard error, with and without barriers |
 //! | `bench` | times from the host's start to the first result, candidates a second, memory of the workers |
 #![forbid(unsafe_code)]
 
@@ -17,6 +18,7 @@ mod compare;
 mod disk;
 mod faults;
 mod host;
+mod logs;
 mod outcome;
 mod processes;
 mod table;
@@ -88,6 +90,15 @@ enum Command {
         #[arg(long)]
         stock_workers: bool,
     },
+    /// What validation functions log, with every kind of standard error and on machines without some barriers.
+    Logs,
+    /// One of these, in this process.
+    #[command(hide = true)]
+    LogsOfOne {
+        /// Which machine to play.
+        #[arg(long)]
+        machine: usize,
+    },
     /// Times and memory.
     Bench {
         /// Candidates for the throughput.
@@ -109,6 +120,8 @@ async fn main() -> ExitCode {
             one_in,
             stock_workers,
         } => faults::run(&options.places, executions, one_in, stock_workers).await,
+        Command::Logs => logs::run(&options.places).await,
+        Command::LogsOfOne { machine } => logs::one(&options.places.ours, machine).await,
         Command::Bench { candidates, starts } => {
             bench::run(&options.places, candidates, starts).await
         }

@@ -56,7 +56,8 @@ let order = [];                 // what the list shows, as positions in the inde
 let chosen = -1;                // position in the index
 let hits = null;                // by position: how often the text is there
 let sought = "";                // the text
-let sorted = { key: "function", down: false };
+let sorted = { key: "code", down: true };   // what a module is made of, the largest first
+let atKey = -1;                 // row of the list that the arrow keys are at
 const chunks = new Map();       // unpacked, the last few
 const position = new Map();     // of a function by its index
 
@@ -167,7 +168,7 @@ function codeRow(i) {
   row.append(at);
   if (wasm) {
     const text = linked(wasm.text, /^(?:call |ref\.func )(\d+)$/g);
-    text.style.paddingLeft = Math.min(wasm.depth, 24) * 12 + "px";
+    text.style.paddingLeft = Math.min(wasm.depth, 12) * 10 + "px";
     row.append(text);
   } else if (away && listing.wasm[of]) {
     const text = make("span", `\u2191 ${listing.wasm[of].offset.toString(16)}  ${listing.wasm[of].text}`, "away");
@@ -198,17 +199,45 @@ const COLUMNS = [
   ["gas", "gas", (at) => index.gas[at] ?? ""],
   ["hits", "found", (at) => hits?.get(at) ?? ""],
 ];
+const UNITS = { wasm: "bytes", code: "bytes", frame: "bytes", logical: "units", gas: "gas" };
 const TIPS = {
-  wasm: "bytes of Wasm", code: "bytes of machine code", frame: "bytes of native stack of a call",
-  logical: "units of logical stack of a call", gas: "each metered block charged once", hits: "how often the text is in it",
+  function: "the function's index", name: "from the module's name section, if it has one",
+  wasm: "bytes of the function's Wasm", code: "bytes of its machine code", frame: "bytes of native stack that a call takes",
+  logical: "units of logical stack that a call takes", gas: "gas of all metered blocks, each charged once", hits: "how often the text is in it",
 };
+
+/** A name in two parts: the path of its crate and modules, which may be cut, and the rest, which is shown as far as there is space. */
+function nameCell(name) {
+  const cell = make("span");
+  // The last `::` that is not within `<...>`.
+  let depth = 0;
+  const cuts = [0];
+  for (let i = 0; i < name.length; i++) {
+    if (name[i] === "<") depth++;
+    else if (name[i] === ">" && name[i - 1] !== "-") depth--;
+    else if (depth === 0 && name.startsWith("::", i) && !/^::h[0-9a-f]{16}$/.test(name.slice(i))) cuts.push(i + 2);
+  }
+  // A closure says nothing without the function that it is in.
+  while (cuts.length > 1 && name[cuts[cuts.length - 1]] === "{") cuts.pop();
+  const cut = cuts.pop();
+  if (cut > 0) cell.append(make("span", name.slice(0, cut), "path"));
+  cell.append(make("span", name.slice(cut), "own"));
+  cell.title = name;
+  return cell;
+}
 
 function functionRow(i) {
   const at = order[i];
   const row = make("div", undefined, at === chosen ? "row chosen" : "row");
-  for (const [key, , value] of COLUMNS) {
-    const cell = make("span", value(at));
-    if (key === "name") cell.title = cell.textContent;
+  row.id = "row" + at;
+  row.setAttribute("role", "option");
+  row.setAttribute("aria-selected", at === chosen);
+  row.setAttribute("aria-setsize", order.length);
+  row.setAttribute("aria-posinset", i + 1);
+  row.classList.toggle("at-key", i === atKey);
+  for (const [key, title, value] of COLUMNS) {
+    const cell = key === "name" ? nameCell(value(at)) : make("span", value(at));
+    if (key !== "name" && cell.textContent) cell.title = title;
     row.append(cell);
   }
   row.onclick = () => { location.hash = hashOf(at); };
@@ -234,16 +263,81 @@ function list() {
   order.sort((a, b) => down ? compare(b, a) : compare(a, b));
   by("columns").replaceChildren(...COLUMNS.map(([key, title]) => {
     const cell = make("span");
-    const button = make("button", title + (sorted.key === key ? (sorted.down ? " \u2193" : " \u2191") : ""));
-    button.title = TIPS[key] ?? "";
+    const button = make("button", (sorted.key === key ? (sorted.down ? "\u2193" : "\u2191") : "") + title);
+    if (UNITS[key]) button.append(make("br"), make("small", UNITS[key]));
+    button.title = TIPS[key];
+    button.dataset.key = key;
+    button.setAttribute("aria-pressed", sorted.key === key);
     button.onclick = () => {
       sorted = { key, down: sorted.key === key ? !sorted.down : key !== "function" && key !== "name" };
       list();
+      by("functions").scrollTop = 0;
+      by("columns").querySelector(`[data-key=${key}]`).focus();
     };
     cell.append(button);
     return cell;
   }));
+  atKey = order.indexOf(chosen);
   functionRows.set(order.length);
+}
+
+/** Moves to another row of the list by a key; whether the key does that. */
+function moveByKey(key) {
+  const page = Math.max(1, Math.floor(by("functions").clientHeight / ROW) - 1);
+  const steps = { ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page, Home: -order.length, End: order.length };
+  if (key === "Enter" || key === " ") {
+    if (atKey >= 0) location.hash = hashOf(order[atKey]);
+    return true;
+  }
+  if (!(key in steps) || order.length === 0) return false;
+  atKey = Math.min(order.length - 1, Math.max(0, atKey + steps[key]));
+  functionRows.show(atKey);
+  by("functions").setAttribute("aria-activedescendant", "row" + order[atKey]);
+  return true;
+}
+
+/** What there is to say of the module as a whole. */
+function overview() {
+  const part = (title, ...children) => {
+    const element = make("section");
+    element.append(make("h3", title), ...children);
+    return element;
+  };
+  const names = (list, none) => {
+    const element = make("ul");
+    element.append(...(list.length ? list : [none]).map((name) => make("li", name)));
+    return element;
+  };
+  const largest = (key, unit) => {
+    const element = make("ol");
+    const positions = index.function.map((_, at) => at).filter((at) => index.function[at] >= 0 && index[key][at] > 0);
+    positions.sort((a, b) => index[key][b] - index[key][a]);
+    for (const at of positions.slice(0, 10)) {
+      const item = make("li");
+      const link = make("a", nameOf(index.function[at]));
+      link.href = "#" + hashOf(at);
+      item.append(link, ` ${index[key][at].toLocaleString("en")} ${unit}`);
+      element.append(item);
+    }
+    return element;
+  };
+  const legend = make("dl");
+  for (const [term, text] of [
+    ["gas", "what a metered block charges, at its first instruction"],
+    ["dotted line", "where a metered block begins"],
+    ["\u2191", "machine code whose Wasm stands further up"],
+    ["L1:", "a label, by which machine code is jumped to"],
+    ["grey code", "out of line: what a function does seldom"],
+    ["yellow", "all that belongs to the Wasm instruction under the pointer"],
+  ]) legend.append(make("dt", term), make("dd", text));
+  const columns = make("dl");
+  for (const [key, title] of COLUMNS) if (key !== "hits") columns.append(make("dt", title), make("dd", TIPS[key]));
+  const all = make("div");
+  all.append(part("Largest functions", largest("code", "bytes of code")), part("Largest frames", largest("frame", "bytes of stack")),
+    part(`Imports (${index.imports.length})`, names(index.imports, "none")), part(`Exports (${index.exports.length})`, names(index.exports, "none")),
+    part("The list's columns", columns), part("The code's marks", legend),
+    part("Keys", names(["/: to the field for names", "arrows, Page Up, Page Down, Home, End, Enter: in the list", "n: the next place with the text"])));
+  by("overview").replaceChildren(all);
 }
 
 /** Looks for text in all listings. */
@@ -283,7 +377,11 @@ function nextHit(row) {
 
 async function follow() {
   const match = /^#(?:f(\d+)|stubs)(?:\/0x([0-9a-f]+))?$/.exec(location.hash);
-  const at = match ? position.get(match[1] === undefined ? -1 : Number(match[1])) : 0;
+  by("overview").hidden = match !== null;
+  by("code").hidden = match === null;
+  by("head").hidden = match === null;
+  if (!match) { chosen = -1; functionRows.draw(); return; }
+  const at = position.get(match[1] === undefined ? -1 : Number(match[1]));
   if (at === undefined) { by("state").textContent = "there is no such function"; return; }
   if (at !== chosen) {
     const parsed = parse(await listingText(at));
@@ -298,6 +396,7 @@ async function follow() {
     by("code").scrollTop = 0;
     codeRows.set(listing.rows.length);
     const row = order.indexOf(at);
+    atKey = row;
     if (row >= 0) functionRows.show(row); else functionRows.draw();
   }
   if (sought && !match?.[2]) nextHit(-1);
@@ -313,15 +412,19 @@ async function open() {
   index.function.forEach((f, at) => position.set(f, at));
   by("title").textContent = index.title;
   by("sizes").textContent = `${index.wasm_bytes.toLocaleString("en")} bytes of Wasm, ${index.code_bytes.toLocaleString("en")} of ${index.target} code, ${(index.function.length - 1).toLocaleString("en")} functions`;
+  overview();
   list();
   await follow();
+  by("functions").addEventListener("keydown", (event) => {
+    if (!event.ctrlKey && !event.metaKey && !event.altKey && moveByKey(event.key)) event.preventDefault();
+  });
   window.addEventListener("hashchange", follow);
   by("filter").addEventListener("input", list);
   by("text").addEventListener("change", search);
   document.addEventListener("keydown", (event) => {
     if (event.target.tagName === "INPUT") return;
     if (event.key === "/") { event.preventDefault(); by("filter").focus(); }
-    if (event.key === "n" && sought) nextHit(listing.hit ?? -1);
+    if (event.key === "n" && sought && chosen >= 0) nextHit(listing.hit ?? -1);
   });
   document.documentElement.dataset.opened = Math.round(performance.now());
 }

@@ -6,14 +6,16 @@ use super::pair::{NoPair, Pair, Part};
 use super::rule::settle;
 use crate::artifacts::{self, ArtifactFailure, Artifacts};
 use crate::execute::{self, ARTIFACT_FILE};
+use crate::job;
 use pvf_wire::{
     ArtifactChecksum, ExecuteRequest, ExecuteResponse, InternalValidationError, WorkerError, frame,
 };
-use pvf_worker_process::{EXECUTE_ANSWER_BYTES, ProcessError, patience};
+use pvf_worker_process::{EXECUTE_ANSWER_BYTES, ProcessError};
 use std::fs;
 use std::io::{self, Read};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 /// The artifacts of a PVF, each in a file.
 struct Kept {
@@ -67,6 +69,7 @@ impl Engines {
         let mut artifacts = Artifacts::new();
         let mut number = 0_u64;
         execute::converse(host, execute::receive_request, |mut request| {
+            let until = Instant::now() + job::patience_with_others(request.execution_timeout);
             let file = self.place.read_from_host(ARTIFACT_FILE);
             let file = file.and_then(artifacts::regular);
             let checksum = request.artifact_checksum;
@@ -83,7 +86,8 @@ impl Engines {
             });
             let response = match kept {
                 Ok(kept) => {
-                    execute_with_both(&mut self.primary, &mut self.second, kept, &mut request)
+                    let engines = (&mut self.primary, &mut self.second);
+                    execute_with_both(engines, kept, &mut request, until)
                 }
                 Err(failure) => not_kept(failure),
             };
@@ -95,22 +99,28 @@ impl Engines {
 
 /// Has the primary engine execute, and the second one if it has to be asked.
 fn execute_with_both(
-    primary: &mut Engine,
-    second: &mut Engine,
+    (primary, second): (&mut Engine, &mut Engine),
     kept: &Kept,
     request: &mut ExecuteRequest,
+    until: Instant,
 ) -> ExecuteResponse {
-    let answer = execute_with(primary, &kept.primary, request);
+    let answer = execute_with(primary, &kept.primary, request, until);
     let answer = answer.unwrap_or_else(|error| {
         log::error!(
             "the primary engine {}: {error}",
             primary.program().display()
         );
         let err = error.to_string();
-        Err(WorkerError::JobDied { err, job_pid: 0 })
+        Err(match error.is_late() {
+            // As of a job that does neither compute nor end: the machine is at fault.
+            true => InternalValidationError::Kernel(err).into(),
+            false => WorkerError::JobDied { err, job_pid: 0 },
+        })
     });
     settle(answer, || match &kept.second {
-        Some(part) => execute_with(second, part, request).map_err(|error| error.to_string()),
+        Some(part) => {
+            execute_with(second, part, request, until).map_err(|error| error.to_string())
+        }
         None => Err("it does not take the code".to_owned()),
     })
 }
@@ -147,22 +157,20 @@ fn not_kept(failure: ArtifactFailure<NotKept>) -> ExecuteResponse {
     }
 }
 
-/// Has one engine execute.
+/// Has one engine execute, until then.
 fn execute_with(
     engine: &mut Engine,
     part: &KeptPart,
     request: &mut ExecuteRequest,
+    until: Instant,
 ) -> Result<ExecuteResponse, ProcessError> {
     engine.start()?;
     let file = engine.file(ARTIFACT_FILE);
     let linked = fs::hard_link(&part.path, &file);
     linked.map_err(frame::FrameError::from)?;
     request.artifact_checksum = part.checksum;
-    let answer = engine.ask(
-        request,
-        EXECUTE_ANSWER_BYTES,
-        patience(request.execution_timeout),
-    );
+    let left = until.saturating_duration_since(Instant::now());
+    let answer = engine.ask(request, EXECUTE_ANSWER_BYTES, left);
     // An engine that died has taken its directory along.
     let _ = fs::remove_file(&file);
     answer
