@@ -38,6 +38,6 @@ pub use functions::{function_types, host_function_type};
 pub use observer::Observer;
 pub use parameters::{HostParameters, LogLevel, LogRecord, LogSink, MAX_LOG_LEVEL};
 pub use pvf::{HeapUse, Pvf, Run, Timings};
-pub use pvf_runtime::{HostFailure, Module};
+pub use pvf_runtime::{HostFailure, Module, placed};
 pub use pvf_spec::{Execution, ExecutionParameters, Outcome, Rejection};
 pub use pvf_wire::ValidationResult;

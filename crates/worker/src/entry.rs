@@ -1,7 +1,7 @@
 //! From the command line to the loop over requests.
 
 use crate::command_line::{self, Check, Command, Options};
-use crate::execute::{self, ExecuteJob};
+use crate::execute::{self, ExecuteJob, JobLauncher};
 use crate::job::JobStack;
 use crate::logging;
 use crate::prepare::{self, PrepareJob};
@@ -13,6 +13,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::getppid;
 use pvf_wire::{SecurityStatus, WorkerHandshake, frame};
 use std::io::{self, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -40,6 +41,8 @@ pub(crate) struct Session {
     pub machine: Machine,
     /// Where they run.
     pub stack: JobStack,
+    /// From which those of an execute worker are forked.
+    pub launcher: Option<JobLauncher>,
 }
 
 impl Worker<'_> {
@@ -166,7 +169,7 @@ fn run(worker: Worker<'_>, options: &Options) -> Ending {
         }
         Ok(Started::Alone(mut session)) => match worker {
             Worker::Prepare(job) => prepare::serve(&mut session, job),
-            Worker::Execute(job) => execute::serve(&mut session, job),
+            Worker::Execute(_) => execute::serve(&mut session),
         },
         Ok(Started::WithPrimary(mut host, mut engines)) => match worker {
             Worker::Prepare(_) => engines.prepare(&mut host),
@@ -216,11 +219,22 @@ fn start(worker: Worker<'_>, options: &Options) -> Result<Started, Ending> {
     }
     let stack = JobStack::new().map_err(io("the stack of jobs"))?;
     let directory = isolate(worker.role(), directory, security)?;
+    let launcher = match worker {
+        Worker::Prepare(_) => None,
+        Worker::Execute(job) => {
+            let launcher = execute::launch(job, &machine, &stack, host.as_raw_fd());
+            Some(launcher.map_err(io("the launcher"))?)
+        }
+    };
+    if let Err(missing) = security::restrict_worker_calls(security) {
+        tolerate(security, missing.into())?;
+    }
     Ok(Started::Alone(Session {
         host,
         directory,
         machine,
         stack,
+        launcher,
     }))
 }
 

@@ -47,6 +47,8 @@ pub struct JobOptions<'a> {
     pub stack: &'a JobStack,
     /// When the host asked for it.
     pub asked: Instant,
+    /// How long after that the worker waits for it, see [`patience`].
+    pub patience: Duration,
 }
 
 /// Bytes of the stack of a job. Host functions run there, and compilers. It is what the thread has on which the node's own
@@ -171,24 +173,46 @@ where
     T: Encode + Decode,
     E: Encode + Decode + From<JobFailure>,
 {
+    run_by(options, |to_worker, from_job| {
+        let namespaces = security::job_namespaces(options.machine.status);
+        let forked = process::fork(options.machine.one, namespaces).map_err(system("clone"))?;
+        let Some(job) = forked else {
+            leave_to_worker(&[options.host, from_job]);
+            child(options, to_worker, work);
+        };
+        Ok(job)
+    })
+}
+
+/// In a process that the worker forked: closes what is the worker's alone, these descriptors and the three that every process starts with.
+pub fn leave_to_worker(descriptors: &[RawFd]) {
+    process::close_inherited(&[
+        libc::STDIN_FILENO,
+        libc::STDOUT_FILENO,
+        libc::STDERR_FILENO,
+    ]);
+    process::close_inherited(descriptors);
+    process::close_inherited(logging::stderr::opened().as_slice());
+}
+
+/// Has a process for a job started, which [works](child) and says so on the pipe that `start` is given; `start` is told the number of the other
+/// end as well. Waits for the end of the process, which is a child of this one.
+///
+/// # Errors
+/// The machine failed; a job that was started is gone.
+pub fn run_by<T, E>(
+    options: &JobOptions<'_>,
+    start: impl FnOnce(OwnedFd, RawFd) -> Result<Child, StartError>,
+) -> Result<Ended<T, E>, StartError>
+where
+    T: Decode,
+    E: Decode,
+{
     let (from_job, to_worker) = pipe2(OFlag::O_CLOEXEC).map_err(StartError::Pipe)?;
     // A small pipe works as well.
     let _ = fcntl(&from_job, FcntlArg::F_SETPIPE_SZ(PIPE_BYTES));
     process::reap();
-    let namespaces = security::job_namespaces(options.machine.status);
-    let forked = process::fork(options.machine.one, namespaces).map_err(system("clone"))?;
-    let Some(job) = forked else {
-        process::close_inherited(&[
-            libc::STDIN_FILENO,
-            libc::STDOUT_FILENO,
-            libc::STDERR_FILENO,
-            options.host,
-            from_job.as_raw_fd(),
-        ]);
-        process::close_inherited(logging::stderr::opened().as_slice());
-        child(options, to_worker, work);
-    };
-    drop(to_worker);
+    let job = start(to_worker, from_job.as_raw_fd())?;
     let pid = job.pid.as_raw();
     let watched = watch(&job, from_job, options).inspect_err(|_| {
         // What the worker cannot watch must not run. It has ended already, or does now.
@@ -222,8 +246,8 @@ where
     })
 }
 
-/// In the job: works, answers, exits.
-fn child<T, E>(
+/// In the job: works behind all barriers, answers, exits.
+pub fn child<T, E>(
     options: &JobOptions<'_>,
     to_worker: OwnedFd,
     work: impl FnOnce(RawFd) -> Result<T, E>,
@@ -285,7 +309,7 @@ enum Watched {
 
 /// Reads what a job writes until it has ended or its time is up. When this returns without an error, the job is dead or dying.
 fn watch(job: &Child, pipe: OwnedFd, options: &JobOptions<'_>) -> Result<Watched, StartError> {
-    let patience = patience(options.limits.cpu_time);
+    let patience = options.patience;
     let clock = clock_getcpuclockid(job.pid).map_err(system("clock_getcpuclockid"))?;
     let mut pipe = File::from(pipe);
     let mut received = Received::new(options.answer_bytes);

@@ -27,6 +27,10 @@
 
 pub mod allocator;
 mod artifacts;
+mod files;
+mod launcher;
+mod loading;
+mod request;
 pub mod command_line;
 pub mod entry;
 pub mod execute;

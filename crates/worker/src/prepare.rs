@@ -149,11 +149,13 @@ pub(crate) fn serve(session: &mut Session, job: &dyn PrepareJob) -> Result<(), f
             limits: JobLimits {
                 cpu_time,
                 memory: MemoryLimit::AddressSpace(address_space),
+                file_bytes: 0,
             },
             answer_bytes: ANSWER_BYTES,
             host,
             stack,
             asked: Instant::now(),
+            patience: job::patience(cpu_time),
         };
         answer(&options, job, &request, &destination)
     })

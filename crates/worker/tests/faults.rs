@@ -29,13 +29,13 @@ fn artifact(code: &[u8]) -> Vec<u8> {
         .1
 }
 
-/// The job of a worker, as soon as there is one.
+/// The job of an execute worker, as soon as there is one: its other child is the launcher.
 fn job_of(host: &Host) -> Pid {
     let worker = host.worker.id();
     let children = format!("/proc/{worker}/task/{worker}/children");
     loop {
         let children = fs::read_to_string(&children).expect("the kernel tells children");
-        match children.split_whitespace().next() {
+        match children.split_whitespace().nth(1) {
             Some(child) => return Pid::from_raw(child.parse().expect("a number")),
             None => yield_now(),
         }

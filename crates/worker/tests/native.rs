@@ -90,7 +90,9 @@ fn crafted(code: &[u8]) -> Vec<u8> {
     let (_, artifact) = Host::preparing()
         .prepare(&preparation(&module))
         .expect("prepares");
-    let mut artifact = Artifact::from_bytes(&artifact).expect("it is one");
+    // SAFETY: nothing in this process executes it.
+    let artifact = unsafe { Artifact::from_bytes(&artifact) };
+    let mut artifact = artifact.expect("it is one").into_contents();
     let function = artifact.module.functions.last().expect("there is one");
     let start = function.code_offset as usize;
     assert!(
@@ -99,7 +101,8 @@ fn crafted(code: &[u8]) -> Vec<u8> {
         code.len()
     );
     artifact.code[start..][..code.len()].copy_from_slice(code);
-    artifact.to_bytes()
+    // SAFETY: a job behind its barriers executes it, to see that these hold.
+    unsafe { Artifact::from_contents(artifact) }.to_bytes()
 }
 
 /// What came of a system call.
@@ -414,7 +417,7 @@ fn without_a_list_the_calls_arrive() {
     }
 }
 
-/// The rows of the manual's table, of both kinds of job.
+/// The rows of the manual's table, of all kinds of job.
 #[test]
 fn the_manual_has_the_list() {
     let manual = include_str!("../../../docs/sandbox.md");
@@ -423,9 +426,10 @@ fn the_manual_has_the_list() {
         .filter(|call| call.when != When::IsOpen)
         .map(|call| {
             let job = match call.role {
-                None => "both",
+                None => "all",
                 Some(Role::Prepare) => "prepare",
                 Some(Role::Execute) => "execute",
+                Some(Role::Load) => "load",
             };
             format!(
                 "| `{}` | {} | {job} | {} |",

@@ -31,7 +31,7 @@ pub enum LandlockError {
 pub fn restrict_worker(role: Role, directory: &Path) -> Result<(), LandlockError> {
     let access = match role {
         Role::Prepare => AccessFs::WriteFile,
-        Role::Execute => AccessFs::ReadFile,
+        Role::Execute | Role::Load => AccessFs::ReadFile,
     };
     restrict(Some((directory, access.into())))
 }

@@ -41,6 +41,7 @@ const WORKING: &[c_long] = &[
     libc::SYS_landlock_create_ruleset,
     libc::SYS_landlock_restrict_self,
     libc::SYS_lseek,
+    MSEAL,
     libc::SYS_memfd_create,
     libc::SYS_newfstatat,
     libc::SYS_openat,
@@ -52,12 +53,17 @@ const WORKING: &[c_long] = &[
     libc::SYS_pwrite64,
     libc::SYS_read,
     libc::SYS_recvfrom,
+    libc::SYS_recvmsg,
     libc::SYS_restart_syscall,
     libc::SYS_seccomp,
+    libc::SYS_sendmsg,
     libc::SYS_sendto,
     libc::SYS_statx,
     libc::SYS_wait4,
 ];
+
+/// `mseal`, which has the same number on all instruction sets.
+const MSEAL: c_long = 462;
 
 /// Calls that only older instruction sets have.
 #[cfg(target_arch = "x86_64")]
@@ -85,6 +91,20 @@ const ASKED: &[c_int] = &[
 /// # Errors
 /// It cannot be translated.
 pub fn worker_list() -> Result<Vec<BpfProgram>, SeccompError> {
+    // New processes, but none that shares memory with this one (no threads) or is the child of another.
+    list(libc::CLONE_VM | libc::CLONE_PARENT)
+}
+
+/// The list of a [launcher](crate::launcher): that of its worker, whose children the jobs are.
+///
+/// # Errors
+/// It cannot be translated.
+pub fn launcher_list() -> Result<Vec<BpfProgram>, SeccompError> {
+    list(libc::CLONE_VM)
+}
+
+/// A list with new processes, but not with these flags.
+fn list(not_cloned_with: c_int) -> Result<Vec<BpfProgram>, SeccompError> {
     let mut rules = job::numbers();
     rules.extend(always(WORKING.iter().chain(OLDER)));
     let one = |condition| Ok::<_, SeccompError>(vec![Rule::new(vec![condition])?]);
@@ -96,8 +116,7 @@ pub fn worker_list() -> Result<Vec<BpfProgram>, SeccompError> {
     };
     let asked = ASKED.iter().map(asked).collect::<Result<_, _>>()?;
     rules.insert(libc::SYS_fcntl, asked);
-    // New processes, but none that shares memory with this one (no threads) or is the child of another.
-    let others = (libc::CLONE_VM | libc::CLONE_PARENT) as u64;
+    let others = not_cloned_with as u64;
     let separate = Condition::new(0, Width::Qword, Compare::MaskedEq(others), 0)?;
     rules.insert(libc::SYS_clone, one(separate)?);
     Ok(vec![
