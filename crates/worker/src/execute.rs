@@ -341,8 +341,11 @@ impl Execution<'_> {
         match ended.end {
             End::Answered(Ok(())) => module.seal().map_err(NotLoaded::Machine),
             End::Answered(Err(failure)) => Err(NotLoaded::Load(failure)),
-            End::Stalled(how) => Err(NotLoaded::Stalled(how)),
-            End::TimedOut => died("its time is up".to_owned()),
+            End::Stalled(how) if ended.cpu_time * 2 < ended.wall_time => {
+                Err(NotLoaded::Stalled(how))
+            }
+            // A load that had the processor for most of the time had so much to do: that is up to the artifact.
+            End::Stalled(_) | End::TimedOut => died("its time is up".to_owned()),
             End::OutOfMemory => died("out of memory".to_owned()),
             End::Died(how) => died(how),
             End::Unintelligible(what) => died(format!("unintelligible answer: {what}")),
