@@ -19,9 +19,9 @@ use pvf_host::placed::Placed;
 use pvf_host::{HostFailure, HostParameters, Outcome, Pvf};
 use pvf_wire::{
     ArtifactChecksum, CandidateDescriptorVersion, ExecuteHandshake, ExecuteRequest,
-    ExecuteRequestView, ExecuteResponse, ExecutorParams, InternalValidationError, JobError, JobResponse,
-    POV_BOMB_LIMIT, ValidationParamsExtension, ValidationResult, WorkerError, WorkerResponse,
-    frame,
+    ExecuteRequestView, ExecuteResponse, ExecutorParams, InternalValidationError, JobError,
+    JobResponse, POV_BOMB_LIMIT, ValidationParamsExtension, ValidationResult, WorkerError,
+    WorkerResponse, frame,
 };
 use std::fmt::Display;
 use std::fs::File;
@@ -473,9 +473,7 @@ fn not_loaded(failure: ArtifactFailure<NotLoaded>) -> ExecuteResponse {
         ArtifactFailure::Use(failure) => failure,
     };
     match failure {
-        NotLoaded::Machine(error) => {
-            Err(InternalValidationError::Kernel(error.to_string()).into())
-        }
+        NotLoaded::Machine(error) => Err(InternalValidationError::Kernel(error.to_string()).into()),
         NotLoaded::Stalled(how) => Err(InternalValidationError::Kernel(how).into()),
         NotLoaded::Died { err, job_pid } => Err(WorkerError::JobDied { err, job_pid }),
         NotLoaded::Load(failure) => match failure {

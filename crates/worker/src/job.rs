@@ -188,11 +188,7 @@ where
 
 /// In a process that the worker forked: closes what is the worker's alone, these descriptors and the three that every process starts with.
 pub fn leave_to_worker(descriptors: &[RawFd]) {
-    process::close_inherited(&[
-        libc::STDIN_FILENO,
-        libc::STDOUT_FILENO,
-        libc::STDERR_FILENO,
-    ]);
+    process::close_inherited(&[libc::STDIN_FILENO, libc::STDOUT_FILENO, libc::STDERR_FILENO]);
     process::close_inherited(descriptors);
     process::close_inherited(logging::stderr::opened().as_slice());
 }
