@@ -42,6 +42,18 @@ fn job_of(host: &Host) -> Pid {
     }
 }
 
+/// The job of a worker that executes an endless module.
+fn running_job(host: &mut Host, artifact: &[u8]) -> Pid {
+    fs::write(host.directory.join("artifact"), artifact).unwrap();
+    let mut request = execution(artifact);
+    // The first request has the artifact loaded, by a job of its own.
+    request.execution_timeout = Duration::from_millis(1);
+    let response = host.try_execute(&request).unwrap();
+    assert_eq!(response, Err(WorkerError::JobTimedOut));
+    frame::send(&mut host.stream, &execution(artifact)).unwrap();
+    job_of(host)
+}
+
 /// Waits until a process is no more, or only a number that nobody asked about.
 fn wait_for_end(process: Pid) {
     let status = format!("/proc/{process}/stat");
@@ -87,9 +99,7 @@ fn time_is_up() {
 fn a_job_is_killed() {
     let artifact = artifact(&endless());
     let mut host = Host::executing(&ExecutorParams::default());
-    fs::write(host.directory.join("artifact"), &artifact).unwrap();
-    frame::send(&mut host.stream, &execution(&artifact)).unwrap();
-    let job = job_of(&host);
+    let job = running_job(&mut host, &artifact);
     kill(job, Signal::SIGKILL).unwrap();
     let response: pvf_wire::ExecuteResponse = frame::receive(&mut host.stream, 1 << 20).unwrap();
     match response {
@@ -115,9 +125,7 @@ fn a_worker_is_killed_and_its_job_dies() {
     for security in [SecurityStatus::ALL, SecurityStatus::NONE] {
         let mut host = Host::start("execute-worker", security);
         host.shake(&ExecutorParams::default());
-        fs::write(host.directory.join("artifact"), &artifact).unwrap();
-        frame::send(&mut host.stream, &execution(&artifact)).unwrap();
-        let job = job_of(&host);
+        let job = running_job(&mut host, &artifact);
         // A job that has used CPU time of its own has long put up its barriers.
         let schedule = format!("/proc/{job}/schedstat");
         loop {
