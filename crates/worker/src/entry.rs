@@ -218,17 +218,12 @@ fn start(worker: Worker<'_>, options: &Options) -> Result<Started, Ending> {
         return Ok(Started::WithPrimary(host, Box::new(engines)));
     }
     let stack = JobStack::new().map_err(io("the stack of jobs"))?;
-    let directory = isolate(worker.role(), directory, security)?;
-    let launcher = match worker {
-        Worker::Prepare(_) => None,
-        Worker::Execute(job) => {
-            let launcher = execute::launch(job, &machine, &stack, host.as_raw_fd());
-            Some(launcher.map_err(io("the launcher"))?)
-        }
+    let launch = || match worker {
+        Worker::Prepare(_) => Ok(None),
+        Worker::Execute(job) => execute::launch(job, &machine, &stack, host.as_raw_fd()).map(Some),
     };
-    if let Err(missing) = security::restrict_worker_calls(security) {
-        tolerate(security, missing.into())?;
-    }
+    let (directory, launcher) = isolate(worker.role(), directory, security, launch)?;
+    let launcher = launcher.map_err(io("the launcher"))?;
     Ok(Started::Alone(Session {
         host,
         directory,
@@ -240,13 +235,18 @@ fn start(worker: Worker<'_>, options: &Options) -> Result<Started, Ending> {
 
 /// The host found out what is possible. If it is not after all, a worker goes on only if nobody insists, and never with a root
 /// directory changed in part.
-fn isolate(role: Role, directory: &Path, security: SecurityStatus) -> Result<PathBuf, Ending> {
-    let isolated =
-        security::isolate_worker(role, directory, security).map_err(SecurityError::from)?;
+fn isolate<T>(
+    role: Role,
+    directory: &Path,
+    security: SecurityStatus,
+    start: impl FnOnce() -> T,
+) -> Result<(PathBuf, T), Ending> {
+    let isolated = security::isolate_worker(role, directory, security, start);
+    let (isolated, started) = isolated.map_err(SecurityError::from)?;
     for missing in isolated.missing {
         tolerate(security, missing.into())?;
     }
-    Ok(isolated.directory.to_owned())
+    Ok((isolated.directory.to_owned(), started))
 }
 
 fn tolerate(security: SecurityStatus, what: Ending) -> Result<(), Ending> {

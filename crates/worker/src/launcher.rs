@@ -216,7 +216,10 @@ fn receive<Order: Decode>(
         Ok(received) if received.bytes > 0 => received,
         _ => return None,
     };
-    let descriptors = descriptors_of(&mut ancillary);
+    // The numbers of the standard streams are free here. Nothing else shall be taken for one of them.
+    let descriptors = descriptors_of(&mut ancillary).into_iter();
+    let above = descriptors.filter_map(|it| rustix::io::fcntl_dupfd_cloexec(it, 3).ok());
+    let descriptors: Vec<OwnedFd> = above.collect();
     // What does not fit below the limit of descriptors is left out.
     let descriptors = <[OwnedFd; DESCRIPTORS]>::try_from(descriptors);
     let order = Order::decode_all(&mut &message[..received.bytes]);

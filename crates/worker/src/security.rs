@@ -125,15 +125,17 @@ pub struct IsolatedWorker<'a> {
     pub missing: Vec<SecurityError>,
 }
 
-/// Puts up the barriers of a worker whose directory is `directory`, as far as the host found them possible, but [the last](restrict_worker_calls).
+/// Puts up the barriers of a worker whose directory is `directory`, as far as the host found them possible. What `start` starts
+/// has all but the last of them, the list of system calls, and puts up a list of its own.
 ///
 /// # Errors
 /// The root directory could not be changed: it may have been in part, so that the worker must end.
-pub fn isolate_worker(
+pub fn isolate_worker<T>(
     role: Role,
     directory: &Path,
     status: SecurityStatus,
-) -> Result<IsolatedWorker<'_>, root::RootError> {
+    start: impl FnOnce() -> T,
+) -> Result<(IsolatedWorker<'_>, T), root::RootError> {
     let mut worker = IsolatedWorker {
         directory,
         missing: Vec::new(),
@@ -147,18 +149,15 @@ pub fn isolate_worker(
     if status.can_enable_landlock {
         put_up(landlock::restrict_worker(role, worker.directory).map_err(SecurityError::from));
     }
-    Ok(worker)
-}
-
-/// The last barrier of a worker, which has started all that it starts itself: its list of system calls, if the host found that possible.
-///
-/// # Errors
-/// It could not be put up.
-pub fn restrict_worker_calls(status: SecurityStatus) -> Result<(), SecurityError> {
+    let started = start();
     if status.can_enable_seccomp {
-        seccomp::apply(&seccomp::worker_list()?)?;
+        let list = seccomp::worker_list();
+        put_up(
+            list.and_then(|list| seccomp::apply(&list))
+                .map_err(SecurityError::from),
+        );
     }
-    Ok(())
+    Ok((worker, started))
 }
 
 /// The barriers of a launcher beyond those that its worker had when it forked it, as far as the host found them possible.
