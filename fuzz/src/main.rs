@@ -1,5 +1,5 @@
 //! `pvf-fuzz`: the fuzzers as an ordinary program.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod commands;
 

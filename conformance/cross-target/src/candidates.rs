@@ -75,7 +75,9 @@ fn judge_chain(chain: &Path, most: Option<usize>, out: &mut impl Write) -> Resul
         digest: digest.finish(),
     }
     .print(out)?;
-    let artifact = Artifact::from_bytes(&artifact).map_err(|error| error.to_string())?;
+    // SAFETY: the bytes are those of an artifact that was compiled above.
+    #[allow(unsafe_code, reason = "artifacts are read back on purpose")]
+    let artifact = unsafe { Artifact::from_bytes(&artifact) }.map_err(|error| error.to_string())?;
     let module = Module::new(artifact).map_err(|error| error.to_string())?;
     let parameters = HostParameters {
         execution: ExecutionParameters {

@@ -6,7 +6,7 @@
 //!
 //! Sources: WebAssembly's test suite, the conformance suite, candidates with their validation functions, random programs. The
 //! programs come as a stream (`programs`), made once for both.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod artifacts;
 mod candidates;

@@ -71,7 +71,8 @@ pub unsafe extern "C" fn pvf_artifact_from_bytes(
     let body = || {
         // SAFETY: by the header's rules.
         let bytes = unsafe { border::bytes(bytes, size, "the artifact's bytes") }?;
-        let artifact = Artifact::from_bytes(bytes)
+        // SAFETY: by the header's warning.
+        let artifact = unsafe { Artifact::from_bytes(bytes) }
             .map_err(|error| pvf_error_t::new(pvf_status_t::PVF_STATUS_ARTIFACT, error))?;
         Ok(pvf_artifact_t { artifact })
     };

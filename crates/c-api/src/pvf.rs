@@ -83,7 +83,8 @@ pub unsafe extern "C" fn pvf_open(
         // SAFETY: by the header's rules.
         let (path, parameters) =
             unsafe { (border::path(path)?, Parameters::from_caller(parameters)?) };
-        pvf_t::new(open_module(path)?, parameters)
+        // SAFETY: by the header's warning.
+        pvf_t::new(unsafe { open_module(path) }?, parameters)
     };
     // SAFETY: by the header's rules.
     unsafe { border::make(pvf, error, body) }

@@ -74,6 +74,7 @@ fn check_meters(args: &ExecuteArgs, meters: &Meters) -> Result<(), Failure> {
     }
 }
 
+#[allow(unsafe_code, reason = "the command executes what its user says is an artifact")]
 fn load(args: &ExecuteArgs) -> Result<Module, Failure> {
     let path = &args.artifact;
     let unreadable = |reason: String| Failure::Input {
@@ -83,11 +84,13 @@ fn load(args: &ExecuteArgs) -> Result<Module, Failure> {
     // Where code lies in a file, perf looks for its names in that file and not in its map.
     if path.as_os_str() == "-" || args.perf.perf == Some(PerfKind::Map) {
         let bytes = input::read(path)?;
-        let artifact =
-            Artifact::from_bytes(&bytes).map_err(|error| unreadable(error.to_string()))?;
+        // SAFETY: the user vouches for the artifact; the command's help says what that means.
+        let artifact = unsafe { Artifact::from_bytes(&bytes) };
+        let artifact = artifact.map_err(|error| unreadable(error.to_string()))?;
         return Module::new(artifact).map_err(|error| not_loaded(path, &error));
     }
-    open_module(path).map_err(|error| match error {
+    // SAFETY: as above.
+    unsafe { open_module(path) }.map_err(|error| match error {
         OpenModuleError::Read(ReadArtifactError::Io { source, .. }) => {
             unreadable(format!("cannot read: {source}"))
         }

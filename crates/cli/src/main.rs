@@ -5,7 +5,7 @@
 //! error. The exit code is 0 if the outcome is valid or the command did its work, 1 if the
 //! outcome is invalid or rejected, 2 for wrong usage or unreadable input, 3 if this machine
 //! could not do its part.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod against;
 mod arbitrate;

@@ -12,11 +12,16 @@ pub use trap_map::{TrapMap, TrapMapBuilder, TrapSite};
 use crate::Target;
 use pvf_spec::Features;
 use serde::{Deserialize, Serialize};
-use std::ops::Range;
+use std::ops::{Deref, Range};
 
-/// A prepared module.
+/// A prepared module. Its machine code is executed as it is, so there are two ways to one only: [`compile`](crate::compile), and a
+/// caller who vouches for it ([`Self::from_bytes`], [`Self::from_contents`]). What is in it can be read and not changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Artifact {
+pub struct Artifact(ArtifactContents);
+
+/// What is in an [`Artifact`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ArtifactContents {
     /// The module without its code.
     pub module: ModuleInfo,
     /// Machine code: functions, import stubs, builtin stubs, entry stubs, constants.
@@ -26,6 +31,36 @@ pub struct Artifact {
     pub traps: TrapMap,
     /// Bytes of all data segments, one after the other.
     pub data: Vec<u8>,
+}
+
+impl Deref for Artifact {
+    type Target = ArtifactContents;
+
+    fn deref(&self) -> &ArtifactContents {
+        &self.0
+    }
+}
+
+impl Artifact {
+    /// What the compiler made.
+    pub(crate) fn compiled(contents: ArtifactContents) -> Self {
+        Self(contents)
+    }
+
+    /// An artifact of contents from elsewhere.
+    ///
+    /// # Safety
+    /// Whoever makes a module of it executes its code, with the rights of the process. The contents must be those of an artifact that
+    /// [`compile`](crate::compile) made, or machine code and metadata that keep to [`crate::abi`].
+    #[allow(unsafe_code, reason = "declares what it asks of the caller")]
+    pub unsafe fn from_contents(contents: ArtifactContents) -> Self {
+        Self(contents)
+    }
+
+    /// Gives the contents away.
+    pub fn into_contents(self) -> ArtifactContents {
+        self.0
+    }
 }
 
 /// Everything about a module but its code and data.

@@ -6,7 +6,7 @@
 
 use crate::abi::{self, BUILTIN_FLAG, Builtin, ContextLayout, is_plain};
 use crate::analysis::{Analyser, Analysis};
-use crate::artifact::{Artifact, CodeMap, Meters, ModuleInfo, TrapMapBuilder, TrapSite};
+use crate::artifact::{Artifact, ArtifactContents, CodeMap, Meters, ModuleInfo, TrapMapBuilder, TrapSite};
 use crate::generate::{
     Conventions, GeneratedFunction, GeneratorState, ModuleContext, builtin_convention, generate,
 };
@@ -183,12 +183,12 @@ fn compile_for<M: Machine>(
         schedule: options.metering.gas.as_deref().map_or(0, schedule_hash),
     };
     let linked = link::<M>(&mut info, chunks, stubs)?;
-    let artifact = Artifact {
+    let artifact = Artifact::compiled(ArtifactContents {
         module: info,
         code: linked.code,
         traps: linked.traps.finish(),
         data,
-    };
+    });
     Ok((artifact, linked.map))
 }
 

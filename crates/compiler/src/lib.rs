@@ -7,7 +7,7 @@
 //! what pass 2 cannot know in advance; `generate` (pass 2) writes code through a target's
 //! macro-assembler (`target`); `compile` does this for many functions side by side and links
 //! them. `idiom` tells loops that copy, fill or compare. [`abi`] is the contract with the runtime.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 pub mod abi;
 mod analysis;
@@ -22,7 +22,7 @@ mod module;
 mod operation;
 mod target;
 
-pub use artifact::{Artifact, ArtifactError, ModuleInfo};
+pub use artifact::{Artifact, ArtifactContents, ArtifactError, ModuleInfo};
 pub use compile::{
     CompileOptions, Metering, NativeStack, compile, compile_with_code_map, schedule_hash,
 };

@@ -62,7 +62,8 @@ fn assert_same_for_any_number_of_threads(wasm: &[u8], features: Features) {
                 bytes == artifact(wasm, &options, 1).to_bytes(),
                 "twice is not the same"
             );
-            assert_eq!(Artifact::from_bytes(&bytes).unwrap(), one);
+            // SAFETY: these are bytes of an artifact that was just compiled.
+            assert_eq!(unsafe { Artifact::from_bytes(&bytes) }.unwrap(), one);
             let function = |it: &Function| (it.code_bytes, it.frame_bytes, it.logical_cost);
             functions.push(
                 one.module

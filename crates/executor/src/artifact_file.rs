@@ -61,7 +61,12 @@ pub fn looks_like_artifact(bytes: &[u8]) -> bool {
 
 /// Reads an artifact from a file. A file that does not begin like an artifact is not
 /// read any further, and no file further than its header says.
-pub fn read_artifact(path: &Path) -> Result<Artifact, ReadArtifactError> {
+///
+/// # Safety
+/// As [`Artifact::from_bytes`]: what is in the file must have been written by [`write_artifact`], by nobody who cannot be trusted with
+/// the rights of this process.
+#[allow(unsafe_code, reason = "declares what it asks of the caller")]
+pub unsafe fn read_artifact(path: &Path) -> Result<Artifact, ReadArtifactError> {
     let io = |source| ReadArtifactError::Io {
         path: path.to_owned(),
         source,
@@ -74,12 +79,14 @@ pub fn read_artifact(path: &Path) -> Result<Artifact, ReadArtifactError> {
     let mut bytes = Vec::new();
     let head = (&mut file).take(HEAD_BYTES).read_to_end(&mut bytes);
     head.map_err(io)?;
-    match Artifact::from_bytes(&bytes) {
+    // SAFETY: the caller vouches for the file.
+    match unsafe { Artifact::from_bytes(&bytes) } {
         Err(ArtifactError::Length { expected, found }) if expected > found => {
             // One byte more than expected, to see whether the file goes on.
             let rest = expected - found + 1;
             file.take(rest).read_to_end(&mut bytes).map_err(io)?;
-            Artifact::from_bytes(&bytes).map_err(invalid)
+            // SAFETY: as above.
+            unsafe { Artifact::from_bytes(&bytes) }.map_err(invalid)
         }
         other => other.map_err(invalid),
     }
@@ -107,7 +114,11 @@ pub enum OpenModuleError {
 /// The same checks as by [`read_artifact`] and [`Module::new`]. The file may be deleted or replaced (as
 /// [`write_artifact`] does) while the module exists; if it is cut short, runs end with
 /// [`HostFailure::ArtifactCut`](pvf_runtime::HostFailure::ArtifactCut). What is not a regular file is read as a whole.
-pub fn open_module(path: &Path) -> Result<Module, OpenModuleError> {
+///
+/// # Safety
+/// As [`read_artifact`]; moreover, nobody changes the file's bytes in place while the module exists.
+#[allow(unsafe_code, reason = "declares what it asks of the caller")]
+pub unsafe fn open_module(path: &Path) -> Result<Module, OpenModuleError> {
     let io = |source| ReadArtifactError::Io {
         path: path.to_owned(),
         source,
@@ -125,8 +136,10 @@ pub fn open_module(path: &Path) -> Result<Module, OpenModuleError> {
     };
     let file = File::open(path).map_err(io)?;
     match file.metadata().map_err(io)?.is_file() {
-        true => Module::open(&file).map_err(load),
-        false => Module::new(read_artifact(path)?).map_err(load),
+        // SAFETY: the caller vouches for the file, now and later.
+        true => unsafe { Module::open(&file) }.map_err(load),
+        // SAFETY: the caller vouches for the file.
+        false => Module::new(unsafe { read_artifact(path) }?).map_err(load),
     }
 }
 

@@ -44,7 +44,7 @@
 //! assert_eq!(sum, [Value::I32(105)]);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod artifact_file;
 mod code;
@@ -67,7 +67,7 @@ pub use profile::Profile;
 pub use whole_file::write_file;
 
 pub use pvf_compiler::{
-    Artifact, ArtifactError, CompileError, CompileOptions, Costs, InternalError, Metering,
+    Artifact, ArtifactContents, ArtifactError, CompileError, CompileOptions, Costs, InternalError, Metering,
     ModuleInfo, NativeStack, Refusal, Schedule, ScheduleError, Target, artifact, compile,
     compile_with_code_map, function_names, schedule_hash,
 };

@@ -61,7 +61,8 @@ proptest! {
         match compile(&wasm, &Profile::Wasm.compile_options()) {
             Ok(artifact) => {
                 let bytes = artifact.to_bytes();
-                let read = Artifact::from_bytes(&bytes);
+                // SAFETY: these are bytes of an artifact that was just compiled.
+                let read = unsafe { Artifact::from_bytes(&bytes) };
                 prop_assert_eq!(read.as_ref(), Ok(&artifact));
                 prop_assert!(Module::new(artifact).is_ok());
             }

@@ -40,6 +40,6 @@ pub use parameters::{
     HostParameters, LogLevel, LogRecord, LogSink, MAX_LOG_LEVEL, execution_parameters,
 };
 pub use pvf::{HeapUse, Pvf, Run, Timings};
-pub use pvf_runtime::{HostFailure, Module};
+pub use pvf_runtime::{HostFailure, Module, placed};
 pub use pvf_spec::{Execution, ExecutionParameters, Outcome, Rejection};
 pub use pvf_wire::{ExecutorParams, Network, PvfExecKind, ValidationResult};

@@ -38,6 +38,16 @@ impl Code {
         Ok(placed)
     }
 
+    /// Code in a mapping that can be executed and holds at least so many bytes.
+    pub fn mapped(mapping: Mapping, bytes: usize) -> Result<Self, HostFailure> {
+        let placed = Self {
+            place: Place::Own(mapping),
+            bytes,
+        };
+        placed.read(arch::publish_code)?;
+        Ok(placed)
+    }
+
     /// Code that lies in a file, in a range that was made executable.
     pub fn in_file(file: Arc<FileMapping>, range: Range<usize>) -> Result<Self, HostFailure> {
         let placed = Self {

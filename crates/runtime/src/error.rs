@@ -2,7 +2,7 @@
 
 use pvf_compiler::artifact::{FuncType, ValType};
 use pvf_compiler::{ArtifactError, Target};
-use pvf_spec::{Rejection, RejectionClass, RuleId, Trap, TrapKind};
+use pvf_spec::{Name, Rejection, RejectionClass, RuleId, Trap, TrapKind};
 use std::io;
 
 /// The machine could not do its part. Never an outcome of a run.
@@ -105,7 +105,7 @@ pub enum LoadError {
 #[non_exhaustive]
 pub enum LinkError {
     /// Nothing has this name.
-    #[error("unknown import {module}:{name} ({kind})")]
+    #[error("unknown import {}:{} ({kind})", Name(module), Name(name))]
     Unknown {
         /// Module name of the import.
         module: String,
@@ -115,7 +115,11 @@ pub enum LinkError {
         kind: &'static str,
     },
     /// What has this name is of another kind.
-    #[error("import {module}:{name} is a {expected}, the host offers a {found}")]
+    #[error(
+        "import {}:{} is a {expected}, the host offers a {found}",
+        Name(module),
+        Name(name)
+    )]
     Kind {
         /// Module name of the import.
         module: String,
@@ -127,7 +131,11 @@ pub enum LinkError {
         found: &'static str,
     },
     /// The types do not match (for memories and tables: the limits).
-    #[error("import {module}:{name} has type {expected}, the host's has {found}")]
+    #[error(
+        "import {}:{} has type {expected}, the host's has {found}",
+        Name(module),
+        Name(name)
+    )]
     Type {
         /// Module name of the import.
         module: String,

@@ -7,6 +7,7 @@ use crate::store::{Core, Ended, Store};
 use crate::{HostError, HostFailure, builtins, interrupt};
 use pvf_compiler::abi::{BUILTIN_FLAG, Builtin, PLAIN_PARAMS};
 use pvf_compiler::artifact::Import;
+use pvf_spec::Name;
 use std::any::Any;
 use std::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -275,7 +276,8 @@ fn missing_function(core: &Core, index: u32) -> Ended {
     let import = core.module.function_import(index);
     let message = format!(
         "call to a missing function {}:{}",
-        import.module, import.name
+        Name(&import.module),
+        Name(&import.name)
     );
     HostError::Trap(message).into()
 }

@@ -4,12 +4,13 @@
 //! anonymous file, as few page-aligned extents; an instance maps them privately. The image
 //! takes segments from the front up to the first that depends on an imported global or lies out of
 //! bounds: segments apply in order, so everything from there on has to be written
-//! by each instance. It takes at most a small multiple of the data's bytes.
+//! by each instance. It takes at most twice the data's bytes and 1 MiB.
 
 use crate::HostFailure;
 use crate::mapping::page_bytes;
 use pvf_compiler::artifact::{ConstExpr, ModuleInfo};
 use pvf_spec::PAGE_BYTES;
+use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::ops::Range;
 use std::os::fd::{AsRawFd, FromRawFd};
@@ -22,30 +23,46 @@ const MAX_EXTENTS: usize = 16;
 /// A gap up to this size does not begin a new extent.
 const MAX_GAP: usize = 64 * 1024;
 
-/// An extent's pages with data may take so many times the data's bytes, or so many in any case. Data strewn more thinly is
-/// left to the instances: a byte in each page of 4 GiB must not become 256 MiB before the memory's limit is known.
-const MAX_SPREAD: usize = 8;
+/// An extent may take so many times the data's bytes, or so many in any case. Data strewn more thinly is
+/// left to the instances: a byte in each page of 4 GiB must not become 4 GiB before the memory's limit is known. An image
+/// thus has at most twice the bytes of the data and 1 MiB.
+const MAX_SPREAD: usize = 2;
 const FREE_BYTES: usize = 64 * 1024;
 
 /// The image of a module's memory.
 #[derive(Debug, Default)]
 pub(crate) struct MemoryImage {
     file: Option<File>,
+    layout: Layout,
+    /// Where the image begins in the file.
+    start: u64,
+}
+
+/// What of a module's data is in its image, and where.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Layout {
     extents: Vec<Extent>,
     /// Active segments that each instance has to write itself, in order.
     pub remaining: Vec<u32>,
 }
 
 /// A run of pages.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Extent {
     memory: Range<usize>,
+    /// From the beginning of the image.
     file_offset: u64,
 }
 
-impl MemoryImage {
-    /// Builds the image of a module whose metadata was found consistent from the bytes of its segments.
-    pub fn new(module: &ModuleInfo, data: &[u8]) -> Result<Self, HostFailure> {
+/// A segment of the image: its number, and where it is in the image.
+struct Placed {
+    segment: usize,
+    at: u64,
+}
+
+impl Layout {
+    /// The layout for a module whose metadata was found consistent, and the segments in it.
+    fn new(module: &ModuleInfo) -> (Self, Vec<Placed>) {
         let memory_bytes = module
             .memory
             .map_or(0, |memory| u64::from(memory.minimum) * PAGE_BYTES);
@@ -66,32 +83,19 @@ impl MemoryImage {
         let first_left = constant.last().map_or(0, |(index, _)| index + 1);
 
         let extents = largest(extents(constant.iter().map(|(_, range)| range)));
-        let file_bytes = extents
-            .last()
-            .map_or(0, |last| last.file_offset + last.memory.len() as u64);
-        let file = match file_bytes {
-            0 => None,
-            _ => Some(anonymous_file(file_bytes)?),
-        };
-
+        let mut placed = Vec::new();
         let mut remaining = Vec::new();
         for (index, range) in &constant {
-            let bytes = &segments[*index].bytes;
-            let bytes = &data[bytes.start as usize..bytes.end as usize];
             let extent = extents.iter().find(|extent| {
                 extent.memory.start <= range.start && range.end <= extent.memory.end
             });
-            match (extent, &file) {
+            match extent {
                 _ if range.is_empty() => {}
-                (Some(extent), Some(file)) => {
-                    let at = extent.file_offset + (range.start - extent.memory.start) as u64;
-                    file.write_all_at(bytes, at)
-                        .map_err(|source| HostFailure::System {
-                            action: "writing the image of linear memory",
-                            source,
-                        })?;
-                }
-                _ => remaining.push(*index as u32),
+                Some(extent) => placed.push(Placed {
+                    segment: *index,
+                    at: extent.file_offset + (range.start - extent.memory.start) as u64,
+                }),
+                None => remaining.push(*index as u32),
             }
         }
         remaining.extend(
@@ -99,22 +103,133 @@ impl MemoryImage {
                 .filter(|&index| segments[index].offset.is_some())
                 .map(|index| index as u32),
         );
-        if let Some(file) = &file {
-            seal(file)?;
+        (Self { extents, remaining }, placed)
+    }
+
+    /// With nothing in the image: each instance writes all segments.
+    fn without_image(module: &ModuleInfo) -> Self {
+        let active = (0..).zip(&module.data_segments);
+        let active = active.filter(|(_, segment)| segment.offset.is_some());
+        Self {
+            extents: Vec::new(),
+            remaining: active.map(|(index, _)| index).collect(),
         }
+    }
+
+    /// Bytes of the image, a number of pages.
+    pub fn bytes(&self) -> u64 {
+        self.extents
+            .last()
+            .map_or(0, |last| last.file_offset + last.memory.len() as u64)
+    }
+
+    /// Whether it is one that [`Self::new`] could have made for this module, as far as an instance relies on that.
+    pub fn suits(&self, module: &ModuleInfo) -> bool {
+        let memory_bytes = module
+            .memory
+            .map_or(0, |memory| memory.minimum as usize * PAGE_BYTES as usize);
+        let page = page_bytes();
+        let mut offset = 0;
+        let in_place = self.extents.iter().all(|extent| {
+            let Range { start, end } = extent.memory.clone();
+            let follows = extent.file_offset == offset;
+            offset = offset.saturating_add(end.saturating_sub(start) as u64);
+            let pages = start.is_multiple_of(page) && end.is_multiple_of(page);
+            follows && pages && start < end && end <= memory_bytes
+        });
+        let known = |&segment: &u32| (segment as usize) < module.data_segments.len();
+        in_place && self.extents.len() <= MAX_EXTENTS && self.remaining.iter().all(known)
+    }
+}
+
+/// Writes segments into an image that begins at `start` of a file.
+fn write(
+    module: &ModuleInfo,
+    data: &[u8],
+    placed: &[Placed],
+    file: &File,
+    start: u64,
+) -> Result<(), HostFailure> {
+    for Placed { segment, at } in placed {
+        let bytes = &module.data_segments[*segment].bytes;
+        let bytes = &data[bytes.start as usize..bytes.end as usize];
+        file.write_all_at(bytes, start + at)
+            .map_err(|source| HostFailure::System {
+                action: "writing the image of linear memory",
+                source,
+            })?;
+    }
+    Ok(())
+}
+
+impl MemoryImage {
+    /// Builds the image of a module whose metadata was found consistent from the bytes of its segments.
+    pub fn new(module: &ModuleInfo, data: &[u8]) -> Result<Self, HostFailure> {
+        let (layout, placed) = Layout::new(module);
+        let file = match layout.bytes() {
+            0 => None,
+            bytes => {
+                let file = anonymous_file(bytes)?;
+                write(module, data, &placed, &file, 0)?;
+                seal(&file)?;
+                Some(file)
+            }
+        };
         Ok(Self {
             file,
-            extents,
-            remaining,
+            layout,
+            start: 0,
         })
+    }
+
+    /// The layout of the image, and how to write it into a file from `start` on. A memory that starts with more than
+    /// `limit_pages` has none: there will be no instance.
+    pub fn write_later(
+        module: &ModuleInfo,
+        limit_pages: u32,
+    ) -> (
+        Layout,
+        impl FnOnce(&[u8], &File, u64) -> Result<(), HostFailure>,
+    ) {
+        let too_large = module.memory.is_some_and(|it| it.minimum > limit_pages);
+        let (layout, placed) = match too_large {
+            true => (Layout::without_image(module), Vec::new()),
+            false => Layout::new(module),
+        };
+        (layout, move |data, file, start| {
+            write(module, data, &placed, file, start)
+        })
+    }
+
+    /// An image in a file, of a [suitable](Layout::suits) layout.
+    pub fn in_file(layout: Layout, file: File, start: u64) -> Self {
+        Self {
+            file: Some(file),
+            layout,
+            start,
+        }
+    }
+
+    /// What of the data is where.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// Active segments that each instance has to write itself, in order.
+    pub fn remaining(&self) -> &[u32] {
+        &self.layout.remaining
     }
 
     /// What to map: a range of memory, the file, the offset in it.
     pub fn parts(&self) -> impl Iterator<Item = (Range<usize>, &File, u64)> {
         let file = self.file.as_ref();
-        self.extents
-            .iter()
-            .filter_map(move |extent| Some((extent.memory.clone(), file?, extent.file_offset)))
+        self.layout.extents.iter().filter_map(move |extent| {
+            Some((
+                extent.memory.clone(),
+                file?,
+                self.start + extent.file_offset,
+            ))
+        })
     }
 }
 
@@ -131,36 +246,49 @@ fn extents<'a>(ranges: impl Iterator<Item = &'a Range<usize>>) -> Vec<Range<usiz
     pages.sort_unstable_by_key(|(range, _)| range.start);
     let mut merged: Vec<Spread> = Vec::new();
     for (pages, data) in pages {
+        let new = Spread {
+            memory: pages,
+            data,
+        };
         match merged.last_mut() {
-            Some(last) if pages.start <= last.memory.end + MAX_GAP => last.add(pages, data),
-            _ => merged.push(Spread {
-                written: pages.len(),
-                memory: pages,
-                data,
-            }),
+            Some(last) if last.takes(&new) => last.add(new),
+            _ => merged.push(new),
         }
     }
-    let dense = |it: &Spread| it.written <= FREE_BYTES.max(it.data.saturating_mul(MAX_SPREAD));
-    let dense = merged.into_iter().filter(dense);
+    let dense = merged.into_iter().filter(Spread::is_dense);
     dense.map(|spread| spread.memory).collect()
 }
 
 /// How data is spread over a run of pages.
 struct Spread {
     memory: Range<usize>,
-    /// Bytes of the pages with data: no others of the file take memory.
-    written: usize,
     /// Bytes of data.
     data: usize,
 }
 
 impl Spread {
-    /// Adds pages that begin at or above the start of those before, and the data on them.
-    fn add(&mut self, pages: Range<usize>, data: usize) {
-        let new = pages.start.max(self.memory.end)..pages.end;
-        self.written += new.len();
-        self.memory.end = self.memory.end.max(pages.end);
-        self.data += data;
+    /// Whether it is worth its pages: those without data count, since reading one takes memory too.
+    fn is_dense(&self) -> bool {
+        self.memory.len() <= FREE_BYTES.max(self.data.saturating_mul(MAX_SPREAD))
+    }
+
+    /// Both, of which the other begins at or above the start of this one.
+    fn with(&self, other: &Self) -> Self {
+        Self {
+            memory: self.memory.start..self.memory.end.max(other.memory.end),
+            data: self.data + other.data,
+        }
+    }
+
+    /// Whether the other one belongs to it: it shares a page, or is close and both together are dense.
+    fn takes(&self, other: &Self) -> bool {
+        let overlaps = other.memory.start < self.memory.end;
+        let close = other.memory.start <= self.memory.end + MAX_GAP;
+        overlaps || close && self.with(other).is_dense()
+    }
+
+    fn add(&mut self, other: Self) {
+        *self = self.with(&other);
     }
 }
 

@@ -41,8 +41,9 @@
 //! ```
 //!
 //! What generated code may rely on stands in [`pvf_compiler::abi`]. What the runtime
-//! relies on: the artifact's code was made by the compiler (an artifact is checked
-//! for accidents, and machine code cannot be checked for more). Everything
+//! relies on: the artifact's code was made by the compiler. An artifact is checked
+//! for accidents, and machine code cannot be checked for more: so an [`Artifact`](pvf_compiler::Artifact) is made by
+//! the compiler or by an `unsafe` call, and nobody can change one. Everything
 //! the operating system refuses is a [`HostFailure`] and never an outcome.
 //!
 //! # Host functions
@@ -81,6 +82,7 @@ mod mapping;
 mod memory;
 mod module;
 pub mod perf;
+pub mod placed;
 mod regions;
 mod stack;
 mod store;

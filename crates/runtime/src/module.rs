@@ -3,11 +3,11 @@
 use crate::code::Code;
 use crate::context::TableEntry;
 use crate::file::FileMapping;
-use crate::image::MemoryImage;
+use crate::image::{Layout, MemoryImage};
 use crate::regions::Recycler;
 use crate::{HostFailure, LoadError, traps, validate};
-use pvf_compiler::artifact::{HEAD_BYTES, Import, ImportKind, ModuleInfo, TrapMap, TrapSite};
-use pvf_compiler::{Artifact, ArtifactError};
+use pvf_compiler::artifact::{DataSegment, HEAD_BYTES, Import, ImportKind, ModuleInfo, TrapMap, TrapSite};
+use pvf_compiler::{Artifact, ArtifactContents, ArtifactError};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -36,14 +36,15 @@ struct Inner {
 
 impl Module {
     /// Places an artifact in memory: its code (written, then made executable) and the image of
-    /// its memory. Fails if the artifact is for another machine or contradicts itself.
+    /// its memory. Fails if the artifact is for another machine or contradicts itself. An [`Artifact`] is the compiler's or was vouched
+    /// for: that is why this is safe.
     pub fn new(artifact: Artifact) -> Result<Self, LoadError> {
-        let Artifact {
+        let ArtifactContents {
             module,
             code,
             traps,
             data,
-        } = artifact;
+        } = artifact.into_contents();
         validate::validate(&module, code.len(), data.len())?;
         let code = Code::new(&code)?;
         let image = MemoryImage::new(&module, &data)?;
@@ -55,7 +56,11 @@ impl Module {
     /// map there. Reads nothing of a file that does not begin like an artifact of the file's length.
     ///
     /// The file may be deleted or replaced afterwards, but not changed: see the crate's documentation.
-    pub fn open(file: &File) -> Result<Self, LoadError> {
+    ///
+    /// # Safety
+    /// The file holds what [`Artifact::to_bytes`] gave for an artifact that was compiled (what is checked finds accidents, not forgeries),
+    /// and nobody changes its bytes while the module exists.
+    pub unsafe fn open(file: &File) -> Result<Self, LoadError> {
         traps::install()?;
         let bytes = artifact_bytes(file)?;
         let mut file = FileMapping::new(file, bytes)?;
@@ -85,7 +90,7 @@ impl Module {
         })?
     }
 
-    fn from_parts(
+    pub(crate) fn from_parts(
         info: ModuleInfo,
         traps: TrapMap,
         code: Code,
@@ -93,11 +98,7 @@ impl Module {
         data: &[u8],
         file: Option<Arc<FileMapping>>,
     ) -> Self {
-        let needed = !image.remaining.is_empty()
-            || info
-                .data_segments
-                .iter()
-                .any(|segment| segment.offset.is_none());
+        let needed = needs_data(&info, image.layout());
         let function_imports = (0..)
             .zip(&info.imports)
             .filter(|(_, import)| matches!(import.kind, ImportKind::Function(_)))
@@ -203,6 +204,12 @@ impl Module {
         let function = &functions[index as usize];
         (code_offset - function.code_offset < function.code_bytes).then_some(index)
     }
+}
+
+/// Whether instances need the bytes of data segments beside the image of memory.
+pub(crate) fn needs_data(module: &ModuleInfo, layout: &Layout) -> bool {
+    let is_passive = |segment: &DataSegment| segment.offset.is_none();
+    !layout.remaining.is_empty() || module.data_segments.iter().any(is_passive)
 }
 
 /// The length of an artifact's file, which is that its first bytes promise.

@@ -184,7 +184,7 @@ impl Core {
     }
 
     fn initialise_memory(&mut self, module: &Module) -> Result<(), InstantiateError> {
-        for &index in &module.image().remaining {
+        for &index in module.image().remaining() {
             let segment = &module.info().data_segments[index as usize];
             let Some(offset) = segment.offset else {
                 continue;

@@ -7,7 +7,9 @@ use pvf_runtime::{
     CallError, Caller, HostFailure, Instance, InstantiateError, Linker, Module, Value,
 };
 use pvf_spec::{ExecutionParameters, Trap, TrapKind};
-use support::{F, PARAMETERS, State, artifact, assert_trap, i32s, instance, linker, trap};
+use support::{
+    F, PARAMETERS, State, artifact, artifact_of, assert_trap, i32s, instance, linker, trap,
+};
 
 #[test]
 fn values_pass_in_slots() {
@@ -323,16 +325,16 @@ fn host_functions_run_other_instances() {
 
 #[test]
 fn a_start_function_runs_at_instantiation_and_reset() {
-    let mut artifact = artifact();
+    let mut artifact = artifact().into_contents();
     artifact.module.start = Some(F::CallNop.index());
-    let module = Module::new(artifact.clone()).unwrap();
+    let module = Module::new(artifact_of(artifact.clone())).unwrap();
     let mut instance = Instance::new(&module, &linker(), &PARAMETERS, State::default()).unwrap();
     assert_eq!(instance.data().calls, 1);
     instance.reset(State { calls: 10 }).unwrap();
     assert_eq!(instance.data().calls, 11);
 
     artifact.module.start = Some(F::Unreachable.index());
-    let module = Module::new(artifact).unwrap();
+    let module = Module::new(artifact_of(artifact)).unwrap();
     let result = Instance::new(&module, &linker(), &PARAMETERS, State::default());
     assert!(matches!(
         result,
@@ -367,11 +369,11 @@ fn an_instance_moves_between_threads() {
 
 #[test]
 fn a_module_without_a_memory_runs() {
-    let mut artifact = artifact();
+    let mut artifact = artifact().into_contents();
     artifact.module.memory = None;
     artifact.module.exports.clear();
     artifact.module.data_segments.clear();
-    let module = Module::new(artifact).unwrap();
+    let module = Module::new(artifact_of(artifact)).unwrap();
     let mut instance = Instance::new(&module, &linker(), &PARAMETERS, State::default()).unwrap();
     assert_eq!(
         instance.call(F::Add.index(), &[Value::I64(1); 2]).unwrap(),
@@ -386,13 +388,13 @@ fn a_module_without_a_memory_runs() {
 
 #[test]
 fn passive_segments_do_not_count_as_active() {
-    let mut artifact = artifact();
+    let mut artifact = artifact().into_contents();
     artifact.module.data_segments[0] = DataSegment {
         offset: None,
         bytes: 0..12,
     };
     artifact.module.data_segments[1].offset = Some(ConstExpr::Const(0));
-    let module = Module::new(artifact).unwrap();
+    let module = Module::new(artifact_of(artifact)).unwrap();
     let instance = Instance::new(&module, &linker(), &PARAMETERS, State::default()).unwrap();
     assert_eq!(instance.memory()[..8], [1, 2, 3, 4, 5, 6, 0, 0]);
 }

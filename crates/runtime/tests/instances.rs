@@ -5,7 +5,7 @@ mod support;
 use pvf_compiler::artifact::*;
 use pvf_runtime::{CallError, Instance, InstantiateError, Linker, Module, Segment, Value};
 use pvf_spec::{ExecutionParameters, TrapKind};
-use support::{F, PARAMETERS, State, artifact, linker};
+use support::{F, PARAMETERS, State, artifact, artifact_of, linker};
 
 fn new(artifact: Artifact, linker: &Linker<State>) -> Result<Instance<State>, InstantiateError> {
     let module = Module::new(artifact).unwrap();
@@ -131,11 +131,11 @@ fn pages_grown_after_a_reset_are_zero() {
 /// What the host says about use is advice: contents and sizes stay, wherever the range lies.
 #[test]
 fn expected_use_changes_nothing() {
-    let mut artifact = artifact();
+    let mut artifact = artifact().into_contents();
     if let Some(memory) = &mut artifact.module.memory {
         memory.maximum = Some(400);
     }
-    let mut instance = new(artifact, &linker()).unwrap();
+    let mut instance = new(artifact_of(artifact), &linker()).unwrap();
     instance.grow_memory(300).unwrap().unwrap();
     let size = instance.memory().len();
     instance.memory_mut()[5_000_000] = 7;
@@ -281,7 +281,7 @@ fn bulk_table_operations() {
 
 #[test]
 fn segments_apply_in_order_around_an_imported_global() {
-    let mut artifact = artifact();
+    let mut artifact = artifact().into_contents();
     let ty = GlobalType {
         value: ValType::I32,
         mutable: false,
@@ -301,7 +301,7 @@ fn segments_apply_in_order_around_an_imported_global() {
         segment(ConstExpr::Global(0), 4..8),
         segment(ConstExpr::Const(104), 8..12),
     ];
-    let module = Module::new(artifact.clone()).unwrap();
+    let module = Module::new(artifact_of(artifact.clone())).unwrap();
     let mut linker = linker();
     linker.global("env", "base", ty, Value::I32(102));
     let mut instance = Instance::new(&module, &linker, &PARAMETERS, State::default()).unwrap();
@@ -326,9 +326,9 @@ fn segments_apply_in_order_around_an_imported_global() {
 #[test]
 fn segments_out_of_bounds_are_named() {
     let out_of_bounds = |change: &dyn Fn(&mut ModuleInfo)| {
-        let mut artifact = artifact();
+        let mut artifact = artifact().into_contents();
         change(&mut artifact.module);
-        match new(artifact, &linker()) {
+        match new(artifact_of(artifact), &linker()) {
             Err(InstantiateError::SegmentOutOfBounds { segment, trap }) => (segment, trap.kind),
             Ok(_) => panic!("it fits"),
             Err(error) => panic!("{error}"),
@@ -356,14 +356,14 @@ fn segments_out_of_bounds_are_named() {
         "tables come first"
     );
 
-    let mut fits = artifact();
+    let mut fits = artifact().into_contents();
     fits.module.data_segments[0] = segment(ConstExpr::Const(65_536), 0..0);
-    new(fits, &linker()).unwrap();
+    new(artifact_of(fits), &linker()).unwrap();
 }
 
 #[test]
 fn data_strewn_over_memory_arrives() {
-    let mut artifact = artifact();
+    let mut artifact = artifact().into_contents();
     artifact.module.memory = Some(MemoryType {
         minimum: 1024,
         maximum: None,
@@ -380,7 +380,7 @@ fn data_strewn_over_memory_arrives() {
             )
         })
         .collect();
-    let mut instance = new(artifact, &linker()).unwrap();
+    let mut instance = new(artifact_of(artifact), &linker()).unwrap();
     for _ in 0..2 {
         for index in 0..count {
             let at = offset(index);
@@ -402,14 +402,14 @@ fn data_strewn_over_memory_arrives() {
 
 #[test]
 fn overlapping_segments_apply_in_order() {
-    let mut artifact = artifact();
+    let mut artifact = artifact().into_contents();
     artifact.data = b"aaaabbbbcc".to_vec();
     artifact.module.data_segments = vec![
         segment(ConstExpr::Const(4096), 0..4),
         segment(ConstExpr::Const(4094), 4..8),
         segment(ConstExpr::Const(4095), 8..10),
     ];
-    let instance = new(artifact, &linker()).unwrap();
+    let instance = new(artifact_of(artifact), &linker()).unwrap();
     assert_eq!(&instance.memory()[4093..4101], b"\0bccbaa\0");
 }
 
@@ -474,13 +474,13 @@ fn more_instances_at_once_than_are_kept() {
 
 #[test]
 fn a_large_table_starts_afresh_too() {
-    let mut artifact = artifact();
+    let mut artifact = artifact().into_contents();
     let entries = 40_000;
     artifact.module.table = Some(TableType {
         minimum: entries,
         maximum: None,
     });
-    let module = Module::new(artifact).unwrap();
+    let module = Module::new(artifact_of(artifact)).unwrap();
     let last = entries as i32 - 2;
     let filled = [F::DivU, F::Add].map(|function| Some(Some(function.index())));
     let mut instance = Instance::new(&module, &linker(), &PARAMETERS, State::default()).unwrap();

@@ -62,7 +62,8 @@ fn artifacts_in_files() {
     let artifact = compile(&wasm, &CompileOptions::new(Features::ALL)).unwrap();
     let path = std::env::temp_dir().join(format!("pvf-runtime-pages-{}", std::process::id()));
     std::fs::write(&path, artifact.to_bytes()).unwrap();
-    let module = Module::open(&File::open(&path).unwrap());
+    // SAFETY: the file was just written from an artifact, and nobody changes it.
+    let module = unsafe { Module::open(&File::open(&path).unwrap()) };
     std::fs::remove_file(&path).unwrap();
     let module = module.unwrap();
     let mut instance =

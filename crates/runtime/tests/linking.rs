@@ -5,7 +5,7 @@ mod support;
 use pvf_compiler::artifact::*;
 use pvf_runtime::{Instance, InstantiateError, LinkError, Linker, LoadError, Module, Value};
 use pvf_spec::ExecutionParameters;
-use support::{F, PARAMETERS, State, artifact, linker};
+use support::{F, PARAMETERS, State, artifact, artifact_of, linker};
 
 fn new(artifact: Artifact, linker: &Linker<State>) -> Result<Instance<State>, InstantiateError> {
     let module = Module::new(artifact).unwrap();
@@ -13,7 +13,7 @@ fn new(artifact: Artifact, linker: &Linker<State>) -> Result<Instance<State>, In
 }
 
 fn imports(kind: ImportKind) -> Artifact {
-    let mut artifact = artifact();
+    let mut artifact = artifact().into_contents();
     let module = &mut artifact.module;
     match kind {
         ImportKind::Memory(ty) => module.memory = Some(ty),
@@ -30,7 +30,7 @@ fn imports(kind: ImportKind) -> Artifact {
         kind,
     };
     module.imports.push(import);
-    artifact
+    artifact_of(artifact)
 }
 
 #[test]
@@ -145,7 +145,7 @@ fn an_unknown_import_is_named_unless_it_may_be_missing() {
 
 #[test]
 fn inconsistent_metadata_is_turned_down() {
-    type Change = fn(&mut Artifact);
+    type Change = fn(&mut ArtifactContents);
     let changes: &[Change] = &[
         |it| it.code.clear(),
         |it| it.data.truncate(20),
@@ -187,9 +187,9 @@ fn inconsistent_metadata_is_turned_down() {
         |it| it.module.signatures[0].params = vec![ValType::I64; 3000],
     ];
     for (index, change) in changes.iter().enumerate() {
-        let mut artifact = artifact();
+        let mut artifact = artifact().into_contents();
         change(&mut artifact);
-        let result = Module::new(artifact);
+        let result = Module::new(artifact_of(artifact));
         assert!(
             matches!(result, Err(LoadError::Inconsistent { .. })),
             "change {index}"

@@ -16,6 +16,7 @@ mod outcome;
 mod parameters;
 mod rejection;
 mod rule;
+mod text;
 mod trap;
 
 pub use features::{Dialect, FeatureSwitch, Features};
@@ -28,4 +29,5 @@ pub use parameters::{
 };
 pub use rejection::{Place, Rejection, RejectionClass};
 pub use rule::RuleId;
+pub use text::{Name, visible};
 pub use trap::{Trap, TrapKind};

@@ -1,7 +1,7 @@
 //! Execution: a candidate in, an answer out that becomes a vote.
 
 use crate::{ArtifactChecksum, Hash, PrepareError, ValidationResult};
-use parity_scale_codec::{Decode, Encode, Input, Output};
+use parity_scale_codec::{Compact, Decode, Encode, Input, Output};
 use std::time::Duration;
 
 /// What an execute worker is asked; the artifact is in the file `artifact` of its directory. It answers an
@@ -22,6 +22,67 @@ pub struct ExecuteRequest {
     pub scheduling_parent: Hash,
     /// Which parameters the PVF expects.
     pub descriptor_version: CandidateDescriptorVersion,
+}
+
+/// An [`ExecuteRequest`] whose long parts stay where they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExecuteRequestView<'a> {
+    /// [`PersistedValidationData::parent_head`].
+    pub parent_head: &'a [u8],
+    /// [`PersistedValidationData::relay_parent_number`].
+    pub relay_parent_number: u32,
+    /// [`PersistedValidationData::relay_parent_storage_root`].
+    pub relay_parent_storage_root: Hash,
+    /// [`PersistedValidationData::max_pov_size`].
+    pub max_pov_size: u32,
+    /// [`PoV::block_data`].
+    pub block_data: &'a [u8],
+    /// [`ExecuteRequest::execution_timeout`].
+    pub execution_timeout: Duration,
+    /// [`ExecuteRequest::artifact_checksum`].
+    pub artifact_checksum: ArtifactChecksum,
+    /// [`ExecuteRequest::relay_parent`].
+    pub relay_parent: Hash,
+    /// [`ExecuteRequest::scheduling_parent`].
+    pub scheduling_parent: Hash,
+    /// [`ExecuteRequest::descriptor_version`].
+    pub descriptor_version: CandidateDescriptorVersion,
+}
+
+impl<'a> ExecuteRequestView<'a> {
+    /// Decodes what [`ExecuteRequest::decode_all`](parity_scale_codec::DecodeAll::decode_all) decodes, without a copy.
+    ///
+    /// # Errors
+    /// The bytes are no request, or more than one.
+    pub fn decode_all(mut bytes: &'a [u8]) -> Result<Self, parity_scale_codec::Error> {
+        let input = &mut bytes;
+        let view = Self {
+            parent_head: borrow_bytes(input)?,
+            relay_parent_number: Decode::decode(input)?,
+            relay_parent_storage_root: Decode::decode(input)?,
+            max_pov_size: Decode::decode(input)?,
+            block_data: borrow_bytes(input)?,
+            execution_timeout: Decode::decode(input)?,
+            artifact_checksum: Decode::decode(input)?,
+            relay_parent: Decode::decode(input)?,
+            scheduling_parent: Decode::decode(input)?,
+            descriptor_version: Decode::decode(input)?,
+        };
+        match input.is_empty() {
+            true => Ok(view),
+            false => Err("bytes behind the request".into()),
+        }
+    }
+}
+
+/// The bytes of an encoded `Vec<u8>`, where they are.
+fn borrow_bytes<'a>(input: &mut &'a [u8]) -> Result<&'a [u8], parity_scale_codec::Error> {
+    let length = Compact::<u32>::decode(input)?.0 as usize;
+    let Some((bytes, rest)) = input.split_at_checked(length) else {
+        return Err("fewer bytes than announced".into());
+    };
+    *input = rest;
+    Ok(bytes)
 }
 
 /// What the relay chain knows of a parachain before a candidate.
@@ -262,6 +323,73 @@ mod tests {
         for end in [&[][..], &[4], &[1, 0], &[3, 9, 0]] {
             let frame = [start, end].concat();
             assert!(frame::decode::<ExecuteRequest>(&frame).is_err(), "{end:?}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod view_tests {
+    use super::*;
+    use parity_scale_codec::DecodeAll;
+    use proptest::prelude::*;
+
+    fn owned(view: ExecuteRequestView<'_>) -> ExecuteRequest {
+        ExecuteRequest {
+            pvd: PersistedValidationData {
+                parent_head: view.parent_head.to_vec(),
+                relay_parent_number: view.relay_parent_number,
+                relay_parent_storage_root: view.relay_parent_storage_root,
+                max_pov_size: view.max_pov_size,
+            },
+            pov: PoV {
+                block_data: view.block_data.to_vec(),
+            },
+            execution_timeout: view.execution_timeout,
+            artifact_checksum: view.artifact_checksum,
+            relay_parent: view.relay_parent,
+            scheduling_parent: view.scheduling_parent,
+            descriptor_version: view.descriptor_version,
+        }
+    }
+
+    fn agree(bytes: &[u8]) {
+        let viewed = ExecuteRequestView::decode_all(bytes).map(owned).ok();
+        assert_eq!(viewed, ExecuteRequest::decode_all(&mut &bytes[..]).ok());
+    }
+
+    proptest! {
+        #[test]
+        fn a_view_is_the_request(
+            head in prop::collection::vec(any::<u8>(), 0..300),
+            block in prop::collection::vec(any::<u8>(), 0..20_000),
+            number: u32,
+            version in 0_u8..5,
+            cut in any::<prop::sample::Index>(),
+            damage in any::<(prop::sample::Index, u8)>(),
+        ) {
+            let request = ExecuteRequest {
+                pvd: PersistedValidationData { parent_head: head, relay_parent_number: number, ..Default::default() },
+                pov: PoV { block_data: block },
+                execution_timeout: Duration::new(number.into(), 5),
+                artifact_checksum: ArtifactChecksum([version; 32]),
+                relay_parent: [1; 32],
+                scheduling_parent: [2; 32],
+                descriptor_version: match version {
+                    0 => CandidateDescriptorVersion::V1,
+                    1 => CandidateDescriptorVersion::V2,
+                    2 => CandidateDescriptorVersion::V3,
+                    3 => CandidateDescriptorVersion::Unknown(None),
+                    _ => CandidateDescriptorVersion::Unknown(Some(9)),
+                },
+            };
+            let mut bytes = request.encode();
+            prop_assert_eq!(ExecuteRequestView::decode_all(&bytes).map(owned), Ok(request));
+            agree(&bytes[..cut.index(bytes.len())]);
+            let at = damage.0.index(bytes.len());
+            bytes[at] ^= damage.1;
+            agree(&bytes);
+            bytes.push(0);
+            agree(&bytes);
         }
     }
 }

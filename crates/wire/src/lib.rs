@@ -35,7 +35,7 @@ mod validation;
 
 pub use checksum::ArtifactChecksum;
 pub use execute::{
-    CandidateDescriptorVersion, ExecuteRequest, ExecuteResponse, InternalValidationError, JobError,
+    CandidateDescriptorVersion, ExecuteRequest, ExecuteRequestView, ExecuteResponse, InternalValidationError, JobError,
     JobResponse, PersistedValidationData, PoV, WorkerError, WorkerResponse,
 };
 pub use executor_params::{

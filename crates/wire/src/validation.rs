@@ -1,7 +1,7 @@
 //! What a PVF takes and returns.
 
 use crate::Hash;
-use parity_scale_codec::{Decode, Encode, Error, Input};
+use parity_scale_codec::{Compact, Decode, Encode, Error, Input};
 
 /// Largest number of messages of a kind in a result.
 pub const MAX_MESSAGES: usize = 16 * 1024;
@@ -74,11 +74,13 @@ pub struct BoundedMessages<T>(pub Vec<T>);
 
 impl<T: Decode> Decode for BoundedMessages<T> {
     fn decode<I: Input>(input: &mut I) -> Result<Self, Error> {
-        let messages = Vec::decode(input)?;
-        match messages.len() <= MAX_MESSAGES {
-            true => Ok(Self(messages)),
-            false => Err("too many messages".into()),
+        // Counted before anything is allocated: a byte on the wire would become 24 in memory.
+        let count = Compact::<u32>::decode(input)?.0 as usize;
+        if count > MAX_MESSAGES {
+            return Err("too many messages".into());
         }
+        let messages = (0..count).map(|_| T::decode(input));
+        Ok(Self(messages.collect::<Result<_, _>>()?))
     }
 }
 
@@ -136,5 +138,34 @@ mod tests {
         let one_more = HorizontalMessage::default();
         horizontal.horizontal_messages.0.push(one_more);
         assert!(decode::<ValidationResult>(&horizontal.encode()).is_err());
+    }
+
+    /// An input that counts what is taken from it.
+    struct Counting<'a>(&'a [u8], usize);
+
+    impl Input for Counting<'_> {
+        fn remaining_len(&mut self) -> Result<Option<usize>, Error> {
+            self.0.remaining_len()
+        }
+
+        fn read(&mut self, into: &mut [u8]) -> Result<(), Error> {
+            self.1 += into.len();
+            self.0.read(into)
+        }
+    }
+
+    #[test]
+    fn a_count_that_is_too_large_is_all_that_is_read() {
+        for count in [MAX_MESSAGES as u32 + 1, 120_000_000, u32::MAX] {
+            let mut bytes = Compact(count).encode();
+            let count_bytes = bytes.len();
+            bytes.resize(1 << 20, 0);
+            let mut input = Counting(&bytes, 0);
+            assert!(BoundedMessages::<Vec<u8>>::decode(&mut input).is_err());
+            assert_eq!(input.1, count_bytes, "{count}");
+            let mut input = Counting(&bytes, 0);
+            assert!(BoundedMessages::<HorizontalMessage>::decode(&mut input).is_err());
+            assert_eq!(input.1, count_bytes, "{count}");
+        }
     }
 }

@@ -45,6 +45,14 @@ pub enum ProcessError {
     Failed(#[from] frame::FrameError),
 }
 
+impl ProcessError {
+    /// Whether the worker did not answer in the time it was given.
+    pub fn is_late(&self) -> bool {
+        let late = [io::ErrorKind::WouldBlock, io::ErrorKind::TimedOut];
+        matches!(self, Self::Failed(frame::FrameError::Io(error)) if late.contains(&error.kind()))
+    }
+}
+
 /// Time that a worker has to connect.
 const REPORT_SECONDS: u64 = 10;
 

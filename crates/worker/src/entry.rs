@@ -1,7 +1,8 @@
 //! From the command line to the loop over requests.
 
 use crate::command_line::{self, Check, Command, Options};
-use crate::execute::{self, ExecuteJob};
+use crate::execute::{self, ExecuteJob, JobLauncher};
+use crate::job::JobStack;
 use crate::logging;
 use crate::prepare::{self, PrepareJob};
 use crate::process::{self, SingleThreaded};
@@ -11,7 +12,8 @@ use crate::version;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::getppid;
 use pvf_wire::{SecurityStatus, WorkerHandshake, frame};
-use std::io;
+use std::io::{self, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -37,6 +39,10 @@ pub(crate) struct Session {
     pub directory: PathBuf,
     /// Which barriers there are for jobs.
     pub machine: Machine,
+    /// Where they run.
+    pub stack: JobStack,
+    /// From which those of an execute worker are forked.
+    pub launcher: Option<JobLauncher>,
 }
 
 impl Worker<'_> {
@@ -58,6 +64,8 @@ impl Worker<'_> {
 
 /// The `main` of a worker.
 pub fn main(worker: Worker<'_>) -> ExitCode {
+    process::close_forgotten();
+    process::ignore_signals_of_writing();
     logging::start();
     let command = worker.command();
     let tell = |text: &dyn Fn(String) -> String| match version::node_version() {
@@ -66,7 +74,7 @@ pub fn main(worker: Worker<'_>) -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(error) => {
-            eprintln!("polkadot-{command}: {error}");
+            complain(&format!("polkadot-{command}: {error}"));
             ExitCode::FAILURE
         }
     };
@@ -83,7 +91,7 @@ pub fn main(worker: Worker<'_>) -> ExitCode {
         Ok(Command::Check(check)) => match self::check(&check) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
-                eprintln!("{error}");
+                complain(&error.to_string());
                 ExitCode::from(CHECK_FAILED)
             }
         },
@@ -97,10 +105,15 @@ pub fn main(worker: Worker<'_>) -> ExitCode {
             ExitCode::FAILURE
         }
         Err(error) => {
-            eprintln!("polkadot-{command}: {error}");
+            complain(&format!("polkadot-{command}: {error}"));
             ExitCode::FAILURE
         }
     }
+}
+
+/// Says something on the standard error stream, if it takes it.
+fn complain(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
 }
 
 /// Tries a means of isolation in this process, which is of no other use afterwards.
@@ -156,7 +169,7 @@ fn run(worker: Worker<'_>, options: &Options) -> Ending {
         }
         Ok(Started::Alone(mut session)) => match worker {
             Worker::Prepare(job) => prepare::serve(&mut session, job),
-            Worker::Execute(job) => execute::serve(&mut session, job),
+            Worker::Execute(_) => execute::serve(&mut session),
         },
         Ok(Started::WithPrimary(mut host, mut engines)) => match worker {
             Worker::Prepare(_) => engines.prepare(&mut host),
@@ -179,7 +192,6 @@ enum Started {
 
 /// All that comes before the first request.
 fn start(worker: Worker<'_>, options: &Options) -> Result<Started, Ending> {
-    process::close_forgotten();
     compare_versions(options)?;
     let directory = &options.worker_dir_path;
     std::fs::read_dir(directory).map_err(io("the worker's directory"))?;
@@ -205,23 +217,36 @@ fn start(worker: Worker<'_>, options: &Options) -> Result<Started, Ending> {
         let engines = Engines::new(primary, worker.command(), directory, version, &machine)?;
         return Ok(Started::WithPrimary(host, Box::new(engines)));
     }
-    let directory = isolate(worker.role(), directory, security)?;
+    let stack = JobStack::new().map_err(io("the stack of jobs"))?;
+    let launch = || match worker {
+        Worker::Prepare(_) => Ok(None),
+        Worker::Execute(job) => execute::launch(job, &machine, &stack, host.as_raw_fd()).map(Some),
+    };
+    let (directory, launcher) = isolate(worker.role(), directory, security, launch)?;
+    let launcher = launcher.map_err(io("the launcher"))?;
     Ok(Started::Alone(Session {
         host,
         directory,
         machine,
+        stack,
+        launcher,
     }))
 }
 
 /// The host found out what is possible. If it is not after all, a worker goes on only if nobody insists, and never with a root
 /// directory changed in part.
-fn isolate(role: Role, directory: &Path, security: SecurityStatus) -> Result<PathBuf, Ending> {
-    let isolated =
-        security::isolate_worker(role, directory, security).map_err(SecurityError::from)?;
+fn isolate<T>(
+    role: Role,
+    directory: &Path,
+    security: SecurityStatus,
+    start: impl FnOnce() -> T,
+) -> Result<(PathBuf, T), Ending> {
+    let isolated = security::isolate_worker(role, directory, security, start);
+    let (isolated, started) = isolated.map_err(SecurityError::from)?;
     for missing in isolated.missing {
         tolerate(security, missing.into())?;
     }
-    Ok(isolated.directory.to_owned())
+    Ok((isolated.directory.to_owned(), started))
 }
 
 fn tolerate(security: SecurityStatus, what: Ending) -> Result<(), Ending> {

@@ -3,26 +3,32 @@
 //! What a PVF or a candidate can cause is never answered as an internal error: if it were, nobody would vote on it, and
 //! a parachain could hold up the relay chain.
 
-use crate::artifacts::{ArtifactFailure, Artifacts};
+use crate::artifacts::{self, ArtifactFailure, Artifacts};
 use crate::entry::Session;
-use crate::job::{self, End, JobFailure, JobOptions, StartError};
+use crate::job::{self, End, JobFailure, JobOptions, JobStack, STACK_BYTES, StartError};
+use crate::launcher::{DESCRIPTORS, Launcher};
+use crate::loading::{self, InMemory, LoadFailure};
 use crate::parameters;
+use crate::request::{self, ReceiveError, Request};
 use crate::security::limits::{JobLimits, MemoryLimit};
-use parity_scale_codec::{Decode, DecodeAll, Encode};
-use pvf_executor::LoadError;
-use pvf_host::{HostFailure, HostParameters, Module, Outcome, Pvf};
+use crate::security::{Machine, Role};
+use crate::texts::Texts;
+use memmap2::Mmap;
+use parity_scale_codec::{Decode, Encode};
+use pvf_host::placed::Placed;
+use pvf_host::{HostFailure, HostParameters, Outcome, Pvf};
 use pvf_wire::{
-    CandidateDescriptorVersion, ExecuteHandshake, ExecuteRequest, ExecuteResponse,
-    InternalValidationError, JobError, JobResponse, POV_BOMB_LIMIT, ValidationParamsExtension,
-    ValidationResult, WorkerError, WorkerResponse, frame,
+    ArtifactChecksum, CandidateDescriptorVersion, ExecuteHandshake, ExecuteRequest,
+    ExecuteRequestView, ExecuteResponse, ExecutorParams, InternalValidationError, JobError,
+    JobResponse, POV_BOMB_LIMIT, ValidationParamsExtension, ValidationResult, WorkerError,
+    WorkerResponse, frame,
 };
-use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 use std::fmt::Display;
 use std::fs::File;
-use std::io::{self, Write};
-use std::os::fd::AsRawFd;
+use std::io::{self, Seek};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Name of the artifact's file in the worker's directory. The host links it before each job.
 pub const ARTIFACT_FILE: &str = "artifact";
@@ -40,6 +46,9 @@ const MEMORY_MORE: u64 = 3 << 30;
 
 /// How many times the memory of the PVF host functions may take at once, as a backstop.
 const MEMORY_TIMES: u64 = 8;
+
+/// Largest answer of a job that loads an artifact: a reason.
+const LOAD_ANSWER_BYTES: usize = 64 * 1024;
 
 /// What an execute job does with a candidate.
 pub trait ExecuteJob {
@@ -88,55 +97,321 @@ impl From<JobFailure> for JobError {
     }
 }
 
+/// What a launcher is asked for. With it go the pipe, what is read, the code and the rest of a [module in memory](InMemory).
+#[derive(Encode, Decode)]
+pub(crate) struct Order {
+    /// Of the network.
+    params: ExecutorParams,
+    work: Work,
+}
+
+/// The work of a job.
+#[derive(Encode, Decode)]
+enum Work {
+    /// To read an artifact of so many bytes and this checksum, and to write what jobs map.
+    Load {
+        /// Bytes of the file.
+        bytes: u64,
+        /// What the host says.
+        checksum: ArtifactChecksum,
+    },
+    /// To judge the candidate of a request.
+    Execute {
+        /// CPU time that it may take.
+        cpu_time: Duration,
+    },
+}
+
+/// The launcher of an execute worker.
+pub(crate) type JobLauncher = Launcher<Order>;
+
+/// What is the same for all jobs of a worker.
+struct Jobs<'a> {
+    machine: Machine,
+    stack: &'a JobStack,
+    host: RawFd,
+    parameters: HostParameters,
+}
+
+impl<'a> Jobs<'a> {
+    fn new(machine: Machine, stack: &'a JobStack, host: RawFd, params: &ExecutorParams) -> Self {
+        Self {
+            machine,
+            stack,
+            host,
+            parameters: parameters::host(params),
+        }
+    }
+
+    /// Bytes that a PVF's memory may have.
+    fn memory(&self) -> u64 {
+        u64::from(self.parameters.execution.max_memory_pages) * PAGE_BYTES
+    }
+
+    /// The conditions of a job for a request of this time and patience.
+    fn options(&self, work: &Work, asked: Instant, patience: Duration) -> JobOptions<'a> {
+        let limits = &self.parameters.execution;
+        let (limits, answer_bytes, role) = match *work {
+            Work::Load { bytes, .. } => (loading::limits(bytes), LOAD_ANSWER_BYTES, Role::Load),
+            Work::Execute { cpu_time } => {
+                let stacks = limits.stack_native_max + STACK_BYTES as u64;
+                let data = self.memory() * MEMORY_TIMES + stacks + MEMORY_MORE;
+                let limits = JobLimits {
+                    cpu_time,
+                    memory: MemoryLimit::Data(data),
+                    file_bytes: 0,
+                };
+                // The result lies in the memory of the PVF; decoded and encoded again it is no larger.
+                let answer = usize::try_from(self.memory() + PAGE_BYTES).unwrap_or(usize::MAX);
+                (limits, answer, Role::Execute)
+            }
+        };
+        JobOptions {
+            role,
+            machine: self.machine,
+            limits,
+            answer_bytes,
+            host: self.host,
+            stack: self.stack,
+            asked,
+            patience,
+        }
+    }
+
+    /// In a job: carries an order out.
+    fn run(&self, job: &dyn ExecuteJob, work: &Work, descriptors: [OwnedFd; DESCRIPTORS]) -> ! {
+        let options = self.options(work, Instant::now(), Duration::MAX);
+        let [pipe, input, code, rest] = descriptors;
+        let [input, code, rest] = [input, code, rest].map(File::from);
+        match *work {
+            Work::Load { bytes, checksum } => job::child(&options, pipe, |_| {
+                let limit_pages = self.parameters.execution.max_memory_pages;
+                loading::load(&input, bytes, checksum, limit_pages, [&code, &rest])
+            }),
+            Work::Execute { .. } => {
+                // Behind the barriers there are no files, and nothing becomes executable.
+                let mapped = map(&input, &code, rest);
+                drop((input, code));
+                job::child(&options, pipe, |_| {
+                    let (request, placed) = mapped.map_err(JobError::Kernel)?;
+                    self.judge(job, request.as_deref().unwrap_or_default(), placed)
+                })
+            }
+        }
+    }
+
+    /// In a job, behind its barriers.
+    #[allow(unsafe_code, reason = "code is executed as the host says it was made")]
+    fn judge(
+        &self,
+        job: &dyn ExecuteJob,
+        request: &[u8],
+        placed: Placed,
+    ) -> Result<Answer, JobError> {
+        let request = ExecuteRequestView::decode_all(request);
+        let request = request.map_err(|error| JobError::Panic(error.to_string()))?;
+        // SAFETY: a load job wrote the files, of an artifact that the host's prepare worker made (who can write to where a node keeps them
+        // can do anything to it), and they are sealed.
+        let module = unsafe { placed.into_module() };
+        let module = module.map_err(|error| JobError::Kernel(error.to_string()))?;
+        work(job, &request, &Pvf::new(module, self.parameters.clone()))
+    }
+}
+
+/// Maps a request and a module in memory.
+fn map(request: &File, code: &File, rest: File) -> Result<(Option<Mmap>, Placed), String> {
+    let request = request::map(request).map_err(|error| error.to_string())?;
+    let placed = Placed::map(code, rest).map_err(|error| error.to_string())?;
+    Ok((request, placed))
+}
+
+/// Forks the launcher of an execute worker, whose connection to its host is `host`.
+///
+/// # Errors
+/// The system refuses.
+pub(crate) fn launch(
+    job: &dyn ExecuteJob,
+    machine: &Machine,
+    stack: &JobStack,
+    host: RawFd,
+) -> io::Result<JobLauncher> {
+    Launcher::start(machine, &[host], |order: Order, descriptors| {
+        let jobs = Jobs::new(*machine, stack, host, &order.params);
+        jobs.run(job, &order.work, descriptors);
+    })
+}
+
 /// Serves a host until it hangs up.
-pub(crate) fn serve(session: &mut Session, job: &dyn ExecuteJob) -> Result<(), frame::FrameError> {
+pub(crate) fn serve(session: &mut Session) -> Result<(), frame::FrameError> {
     let ExecuteHandshake { executor_params } = handshake(&mut session.host)?;
-    let limits = parameters::execution(&executor_params);
-    let host_parameters = parameters::host(&executor_params);
+    let launcher = session.launcher.as_ref();
+    let launcher = launcher.ok_or_else(|| io::Error::other("there is no launcher"))?;
+    let host = session.host.as_raw_fd();
+    let execution = Execution {
+        jobs: Jobs::new(session.machine, &session.stack, host, &executor_params),
+        params: executor_params,
+        launcher,
+    };
     let path = session.directory.join(ARTIFACT_FILE);
     let mut artifacts = Artifacts::new();
-    let machine = session.machine;
-    let host = session.host.as_raw_fd();
-    converse(&mut session.host, |request| {
-        let pvf = File::open(&path)
-            .map_err(ArtifactFailure::Io)
-            .and_then(|file| {
-                artifacts.get(file, request.artifact_checksum, |bytes| {
-                    place(bytes, &host_parameters)
-                })
-            });
-        let pvf = match pvf {
-            Ok(pvf) => pvf,
-            Err(failure) => return not_loaded(failure),
+    let receive = |host: &mut UnixStream| request::receive(host, REQUEST_BYTES);
+    converse(&mut session.host, receive, |request: Request| {
+        let asked = Instant::now();
+        let file = artifacts::open(&path).map_err(ArtifactFailure::Io);
+        let module = file.and_then(|file| {
+            let checksum = request.artifact_checksum;
+            artifacts.get(file, checksum, |file, bytes, forget_one| {
+                execution.load(&file, bytes, &request, asked, forget_one)
+            })
+        });
+        let response = match module {
+            Ok(module) => execution.execute(&request, module, asked),
+            Err(failure) => not_loaded(failure),
         };
-        let memory = u64::from(limits.max_memory_pages) * PAGE_BYTES;
-        let data = memory * MEMORY_TIMES + limits.stack_native_max + MEMORY_MORE;
-        let options = JobOptions {
-            machine,
-            limits: JobLimits {
-                cpu_time: request.execution_timeout,
-                memory: MemoryLimit::Data(data),
-            },
-            // The result lies in the memory of the PVF; decoded and encoded again it is no larger.
-            answer_bytes: usize::try_from(memory + PAGE_BYTES).unwrap_or(usize::MAX),
-            host,
-        };
-        answer(&options, job, &request, pvf)
+        artifacts.trim();
+        response
     })
+}
+
+/// What a worker has its jobs done with.
+struct Execution<'a> {
+    jobs: Jobs<'a>,
+    params: ExecutorParams,
+    launcher: &'a JobLauncher,
+}
+
+impl Execution<'_> {
+    /// Has a job run, with what it reads and a module in memory.
+    fn run<T: Decode, E: Decode>(
+        &self,
+        work: Work,
+        request: &Request,
+        asked: Instant,
+        [input, code, rest]: [&File; 3],
+    ) -> Result<job::Ended<T, E>, StartError> {
+        let patience = job::patience(request.execution_timeout);
+        let options = self.jobs.options(&work, asked, patience);
+        let order = Order {
+            params: self.params.clone(),
+            work,
+        };
+        job::run_by(&options, |pipe, _| {
+            let descriptors = [pipe.as_fd(), input.as_fd(), code.as_fd(), rest.as_fd()];
+            self.launcher.order(&order, descriptors)
+        })
+    }
+
+    /// Has an artifact loaded for a request. If there is no room for it, others go.
+    fn load(
+        &self,
+        file: &File,
+        bytes: u64,
+        request: &Request,
+        asked: Instant,
+        forget_one: &mut dyn FnMut() -> bool,
+    ) -> Result<InMemory, NotLoaded> {
+        loop {
+            let loaded = self.load_once(file, bytes, request, asked);
+            let for_want_of_room = match &loaded {
+                Err(NotLoaded::Machine(_)) => true,
+                Err(NotLoaded::Load(failure)) => matches!(failure, LoadFailure::Machine(_)),
+                _ => false,
+            };
+            if !for_want_of_room || !forget_one() {
+                return loaded;
+            }
+        }
+    }
+
+    fn load_once(
+        &self,
+        mut file: &File,
+        bytes: u64,
+        request: &Request,
+        asked: Instant,
+    ) -> Result<InMemory, NotLoaded> {
+        file.rewind().map_err(NotLoaded::Machine)?;
+        let module = InMemory::new().map_err(NotLoaded::Machine)?;
+        let checksum = request.artifact_checksum;
+        let work = Work::Load { bytes, checksum };
+        let ended = self.run(work, request, asked, [file, &module.code, &module.rest]);
+        let ended = ended.map_err(|error| NotLoaded::Machine(io::Error::other(error)))?;
+        let job_pid = ended.pid;
+        let died = |err: String| Err(NotLoaded::Died { err, job_pid });
+        match ended.end {
+            End::Answered(Ok(())) => module.seal().map_err(NotLoaded::Machine),
+            End::Answered(Err(failure)) => Err(NotLoaded::Load(failure)),
+            End::Stalled(how) if ended.cpu_time * 2 < ended.wall_time => {
+                Err(NotLoaded::Stalled(how))
+            }
+            // A load that had the processor for most of the time had so much to do: that is up to the artifact.
+            End::Stalled(_) | End::TimedOut => died("its time is up".to_owned()),
+            End::OutOfMemory => died("out of memory".to_owned()),
+            End::Died(how) => died(how),
+            End::Unintelligible(what) => died(format!("unintelligible answer: {what}")),
+            End::UnexpectedStatus(status) => died(format!("exit status {status}")),
+        }
+    }
+
+    /// Has a candidate judged.
+    fn execute(&self, request: &Request, module: &InMemory, asked: Instant) -> ExecuteResponse {
+        let cpu_time = request.execution_timeout;
+        let input = [&request.file, &module.code, &module.rest];
+        let ended = self.run(Work::Execute { cpu_time }, request, asked, input);
+        let ended = ended.map_err(|error| match error {
+            StartError::Pipe(_) => InternalValidationError::CouldNotCreatePipe(error.to_string()),
+            StartError::System { .. } => InternalValidationError::Kernel(error.to_string()),
+        })?;
+        answer(ended)
+    }
+}
+
+/// Why an artifact was not loaded.
+#[derive(Debug, thiserror::Error)]
+enum NotLoaded {
+    /// No job, or nothing to give to one.
+    #[error(transparent)]
+    Machine(io::Error),
+    /// The job says why.
+    #[error(transparent)]
+    Load(LoadFailure),
+    /// The job did not get its time.
+    #[error("{0}")]
+    Stalled(String),
+    /// The job did not say.
+    #[error("the job that loads the artifact died: {err}")]
+    Died {
+        /// How.
+        err: String,
+        /// Which process.
+        job_pid: i32,
+    },
 }
 
 /// The second message of a host.
 pub(crate) fn handshake(host: &mut UnixStream) -> Result<ExecuteHandshake, frame::FrameError> {
-    receive(host, HANDSHAKE_BYTES)
+    frame::receive(host, HANDSHAKE_BYTES).inspect_err(|error| no_understanding(host, error))
 }
 
 /// Answers a host's requests until it hangs up.
-pub(crate) fn converse(
+pub(crate) fn converse<R>(
     host: &mut UnixStream,
-    mut answer: impl FnMut(ExecuteRequest) -> ExecuteResponse,
+    mut receive: impl FnMut(&mut UnixStream) -> Result<R, ReceiveError>,
+    mut answer: impl FnMut(R) -> ExecuteResponse,
 ) -> Result<(), frame::FrameError> {
     loop {
-        let response = answer(receive(host, REQUEST_BYTES)?);
+        let request = receive(host);
+        if let Err(ReceiveError::Frame(error)) = &request {
+            no_understanding(host, error);
+        }
+        let mut response = match request {
+            Ok(request) => answer(request),
+            Err(ReceiveError::System(error)) => {
+                Err(InternalValidationError::Kernel(error.to_string()).into())
+            }
+            Err(ReceiveError::Frame(error)) => return Err(error),
+        };
+        response.make_visible();
         if let Err(error) = &response {
             log::warn!("execution failed: {error}");
         }
@@ -150,50 +425,24 @@ pub(crate) fn converse(
     }
 }
 
-/// Receives a message. A host that sends anything else is told that there is no understanding.
-fn receive<T: DecodeAll>(host: &mut UnixStream, limit: usize) -> Result<T, frame::FrameError> {
-    frame::receive(host, limit).inspect_err(|error| {
-        if !matches!(error, frame::FrameError::Io(_)) {
-            let error = InternalValidationError::HostCommunication(error.to_string());
-            let response: ExecuteResponse = Err(error.into());
-            // The worker ends in any case.
-            let _ = frame::send(host, &response);
-        }
-    })
+/// Receives a request as it is.
+pub(crate) fn receive_request(host: &mut UnixStream) -> Result<ExecuteRequest, ReceiveError> {
+    Ok(frame::receive(host, REQUEST_BYTES)?)
 }
 
-/// Why an artifact's bytes are not a PVF in memory.
-#[derive(Debug, thiserror::Error)]
-enum Unplaced {
-    #[error(transparent)]
-    Io(#[from] io::Error),
-    #[error(transparent)]
-    Load(#[from] LoadError),
+/// Tells a host that sent something else than a request that there is no understanding.
+fn no_understanding(host: &mut UnixStream, error: &frame::FrameError) {
+    if !matches!(error, frame::FrameError::Io(_)) {
+        let error = InternalValidationError::HostCommunication(error.to_string());
+        let mut response: ExecuteResponse = Err(error.into());
+        response.make_visible();
+        // The worker ends in any case.
+        let _ = frame::send(host, &response);
+    }
 }
 
-/// Places an artifact in memory that nobody can change: from there code is executed where it lies. In the file on disk, bytes could
-/// change after they were checked.
-fn place(bytes: &[u8], parameters: &HostParameters) -> Result<Pvf, Unplaced> {
-    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-    let file = memfd_create("pvf-artifact", flags).map_err(io::Error::from)?;
-    let mut file = File::from(file);
-    file.write_all(bytes)?;
-    let seals = SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL;
-    fcntl_add_seals(&file, seals).map_err(io::Error::from)?;
-    Ok(Pvf::new(Module::open(&file)?, parameters.clone()))
-}
-
-fn answer(
-    options: &JobOptions,
-    job: &dyn ExecuteJob,
-    request: &ExecuteRequest,
-    pvf: &Pvf,
-) -> ExecuteResponse {
-    let ended = job::run(options, |_| work(job, request, pvf));
-    let ended = ended.map_err(|error| match error {
-        StartError::Pipe(_) => InternalValidationError::CouldNotCreatePipe(error.to_string()),
-        StartError::System { .. } => InternalValidationError::Kernel(error.to_string()),
-    })?;
+/// What the end of a job means.
+fn answer(ended: job::Ended<Answer, JobError>) -> ExecuteResponse {
     let died = |err| {
         let job_pid = ended.pid;
         Err(WorkerError::JobDied { err, job_pid })
@@ -206,6 +455,7 @@ fn answer(
         }),
         End::TimedOut | End::Answered(Err(JobError::TimedOut)) => Err(WorkerError::JobTimedOut),
         End::Answered(Err(error)) => Err(error.into()),
+        End::Stalled(how) => Err(InternalValidationError::Kernel(how).into()),
         End::OutOfMemory => died("out of memory".to_owned()),
         End::Died(how) => died(how),
         End::Unintelligible(what) => died(format!("unintelligible answer: {what}")),
@@ -214,20 +464,26 @@ fn answer(
 }
 
 /// What there is to say without a PVF.
-fn not_loaded(failure: ArtifactFailure<Unplaced>) -> ExecuteResponse {
+fn not_loaded(failure: ArtifactFailure<NotLoaded>) -> ExecuteResponse {
+    let failure = match failure {
+        ArtifactFailure::Io(error) => {
+            return Err(InternalValidationError::CouldNotOpenFile(error.to_string()).into());
+        }
+        ArtifactFailure::TooLarge(_) => return corrupted(&failure),
+        ArtifactFailure::Use(failure) => failure,
+    };
     match failure {
-        ArtifactFailure::Io(error) | ArtifactFailure::Use(Unplaced::Io(error)) => {
-            Err(InternalValidationError::CouldNotOpenFile(error.to_string()).into())
-        }
-        // Nothing of the PVF is to blame: the machine cannot run what its own prepare worker makes.
-        ArtifactFailure::Use(Unplaced::Load(error @ LoadError::Processor(_))) => {
-            Err(InternalValidationError::Kernel(error.to_string()).into())
-        }
-        // How much memory it takes is up to the PVF.
-        ArtifactFailure::Use(Unplaced::Load(LoadError::Failure(failure))) => {
-            Err(JobError::Kernel(failure.to_string()).into())
-        }
-        ArtifactFailure::Checksum | ArtifactFailure::Use(_) => corrupted(&failure),
+        NotLoaded::Machine(error) => Err(InternalValidationError::Kernel(error.to_string()).into()),
+        NotLoaded::Stalled(how) => Err(InternalValidationError::Kernel(how).into()),
+        NotLoaded::Died { err, job_pid } => Err(WorkerError::JobDied { err, job_pid }),
+        NotLoaded::Load(failure) => match failure {
+            LoadFailure::Corrupted(why) => corrupted(&why),
+            // Nothing of the PVF is to blame: the machine cannot read a file, or run what its own prepare worker makes.
+            LoadFailure::Machine(why) => Err(InternalValidationError::Kernel(why).into()),
+            // How much memory it takes is up to the PVF.
+            LoadFailure::Refused(why) => Err(JobError::Kernel(why).into()),
+            LoadFailure::Job(why) => Err(JobError::Panic(why).into()),
+        },
     }
 }
 
@@ -242,8 +498,12 @@ pub(crate) fn corrupted(why: &dyn Display) -> ExecuteResponse {
 }
 
 /// In the job.
-fn work(job: &dyn ExecuteJob, request: &ExecuteRequest, pvf: &Pvf) -> Result<Answer, JobError> {
-    let block_data = &request.pov.block_data;
+fn work(
+    job: &dyn ExecuteJob,
+    request: &ExecuteRequestView<'_>,
+    pvf: &Pvf,
+) -> Result<Answer, JobError> {
+    let block_data = request.block_data;
     let Ok(block_data) = sp_maybe_compressed_blob::decompress(block_data, POV_BOMB_LIMIT) else {
         return Ok(Answer {
             response: JobResponse::PoVDecompressionFailure,
@@ -259,13 +519,12 @@ fn work(job: &dyn ExecuteJob, request: &ExecuteRequest, pvf: &Pvf) -> Result<Ans
 
 /// The bytes that `validate_block` is given: the encoding of [`pvf_wire::ValidationParams`] and, by the descriptor's version, of what
 /// follows it.
-fn candidate(request: &ExecuteRequest, block_data: &[u8]) -> Vec<u8> {
-    let pvd = &request.pvd;
-    let mut bytes = Vec::with_capacity(block_data.len() + pvd.parent_head.len() + 128);
-    pvd.parent_head.encode_to(&mut bytes);
+fn candidate(request: &ExecuteRequestView<'_>, block_data: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(block_data.len() + request.parent_head.len() + 128);
+    request.parent_head.encode_to(&mut bytes);
     block_data.encode_to(&mut bytes);
-    pvd.relay_parent_number.encode_to(&mut bytes);
-    pvd.relay_parent_storage_root.encode_to(&mut bytes);
+    request.relay_parent_number.encode_to(&mut bytes);
+    request.relay_parent_storage_root.encode_to(&mut bytes);
     match request.descriptor_version {
         CandidateDescriptorVersion::V3 => {
             let extension = ValidationParamsExtension::V3 {
@@ -284,18 +543,16 @@ fn candidate(request: &ExecuteRequest, block_data: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pvf_wire::{ArtifactChecksum, PersistedValidationData, PoV, ValidationParams};
+    use pvf_wire::ValidationParams;
 
     #[test]
     fn the_candidate_is_what_the_types_say() {
-        let mut request = ExecuteRequest {
-            pvd: PersistedValidationData {
-                parent_head: vec![1; 100],
-                relay_parent_number: 7,
-                relay_parent_storage_root: [2; 32],
-                max_pov_size: 5,
-            },
-            pov: PoV::default(),
+        let mut request = ExecuteRequestView {
+            parent_head: &[1; 100],
+            relay_parent_number: 7,
+            relay_parent_storage_root: [2; 32],
+            max_pov_size: 5,
+            block_data: &[],
             execution_timeout: Duration::ZERO,
             artifact_checksum: ArtifactChecksum::default(),
             relay_parent: [3; 32],

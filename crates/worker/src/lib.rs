@@ -7,7 +7,7 @@
 //! ```text
 //! node ── socket ── worker: new root directory, Landlock, a list of allowed system calls
 //!                     │ one process a job, in namespaces of its own, with limits
-//!                     └── pipe ── job: no files, nothing to write to but the pipe and the log, a shorter list
+//!                     └── pipe ── job: no files, nothing to write to but the pipe, a shorter list
 //! ```
 //!
 //! The worker reads requests and artifacts, starts jobs, watches their CPU time and judges how they end. A job is a fork of the
@@ -30,14 +30,19 @@ mod artifacts;
 pub mod command_line;
 pub mod entry;
 pub mod execute;
+mod files;
 pub mod job;
+mod launcher;
+mod loading;
 mod logging;
 pub mod parameters;
 pub mod prepare;
 #[allow(unsafe_code, reason = "fork as a system call has no safe form")]
 mod process;
+mod request;
 pub mod second_opinion;
 pub mod security;
+mod texts;
 pub mod version;
 
 pub use entry::{Worker, main};

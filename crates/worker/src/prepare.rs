@@ -2,10 +2,11 @@
 
 use crate::allocator;
 use crate::entry::Session;
-use crate::job::{self, End, JobFailure, JobOptions, StartError};
+use crate::job::{self, End, JobFailure, JobOptions, STACK_BYTES, StartError};
 use crate::parameters;
-use crate::security::Machine;
+use crate::security::Role;
 use crate::security::limits::{JobLimits, MemoryLimit};
+use crate::texts::Texts;
 use nix::sys::resource::{UsageWho, getrusage};
 use parity_scale_codec::{Decode, Encode};
 use pvf_executor::{NotPrepared, Profile, Purpose, RejectionClass, Rules};
@@ -13,9 +14,10 @@ use pvf_wire::{
     ArtifactChecksum, MemoryStats, PrepareError, PrepareJobKind, PrepareRequest, PrepareResponse,
     PrepareStats, PrepareWorkerSuccess, frame,
 };
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::time::Instant;
 
 /// Name of the file for the artifact in the worker's directory. The host makes it, and renames it in the end.
 pub const ARTIFACT_FILE: &str = "tmp-artifact";
@@ -133,10 +135,29 @@ impl From<JobFailure> for PrepareError {
 /// Serves a host until it hangs up.
 pub(crate) fn serve(session: &mut Session, job: &dyn PrepareJob) -> Result<(), frame::FrameError> {
     let destination = session.directory.join(ARTIFACT_FILE);
-    let machine = session.machine;
+    let (machine, stack) = (session.machine, &session.stack);
     let host = session.host.as_raw_fd();
     converse(&mut session.host, |request| {
-        answer(machine, host, job, &request, &destination)
+        let cpu_time = request.prep_timeout;
+        let allowed = request.executor_params.prechecking_max_memory();
+        let address_space = allowed
+            .unwrap_or(DEFAULT_MEMORY)
+            .saturating_add(ADDRESS_SPACE_MORE + STACK_BYTES as u64);
+        let options = JobOptions {
+            role: Role::Prepare,
+            machine,
+            limits: JobLimits {
+                cpu_time,
+                memory: MemoryLimit::AddressSpace(address_space),
+                file_bytes: 0,
+            },
+            answer_bytes: ANSWER_BYTES,
+            host,
+            stack,
+            asked: Instant::now(),
+            patience: job::patience(cpu_time),
+        };
+        answer(&options, job, &request, &destination)
     })
 }
 
@@ -146,7 +167,8 @@ pub(crate) fn converse(
     mut answer: impl FnMut(PrepareRequest) -> PrepareResponse,
 ) -> Result<(), frame::FrameError> {
     loop {
-        let response = answer(frame::receive(host, REQUEST_BYTES)?);
+        let mut response = answer(frame::receive(host, REQUEST_BYTES)?);
+        response.make_visible();
         if let Err(error) = &response {
             log::warn!("preparation failed: {error}");
         }
@@ -155,26 +177,13 @@ pub(crate) fn converse(
 }
 
 fn answer(
-    machine: Machine,
-    host: RawFd,
+    options: &JobOptions<'_>,
     job: &dyn PrepareJob,
     request: &PrepareRequest,
     destination: &Path,
 ) -> PrepareResponse {
     let allowed = request.executor_params.prechecking_max_memory();
-    let address_space = allowed
-        .unwrap_or(DEFAULT_MEMORY)
-        .saturating_add(ADDRESS_SPACE_MORE);
-    let options = JobOptions {
-        machine,
-        limits: JobLimits {
-            cpu_time: request.prep_timeout,
-            memory: MemoryLimit::AddressSpace(address_space),
-        },
-        answer_bytes: ANSWER_BYTES,
-        host,
-    };
-    let ended = job::run(&options, |pipe| work(job, request, allowed, pipe));
+    let ended = job::run(options, |pipe| work(job, request, allowed, pipe));
     let ended = ended.map_err(|error| match error {
         StartError::Pipe(_) => PrepareError::IoErr(error.to_string()),
         StartError::System { .. } => PrepareError::Kernel(error.to_string()),
@@ -182,6 +191,7 @@ fn answer(
     let answer: Answer = match ended.end {
         End::Answered(answer) => answer?,
         End::TimedOut => return Err(PrepareError::TimedOut),
+        End::Stalled(how) => return Err(PrepareError::Kernel(how)),
         End::OutOfMemory => return Err(PrepareError::OutOfMemory),
         End::Died(err) => {
             let job_pid = ended.pid;

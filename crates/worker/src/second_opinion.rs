@@ -22,13 +22,15 @@
 //!
 //! The process in the middle reads no code and executes none: it passes messages and artifacts on. It is not isolated, since it would isolate
 //! the primary with itself; both workers isolate themselves as the node's handshake says. Their directories are on a file
-//! system in memory that nobody else sees and that vanishes with them ([`place`]), which takes a user namespace.
+//! system in memory that nobody else sees and that vanishes with them ([`place`]), which takes a user namespace. When it is killed, all
+//! of them are, and their jobs.
 
 mod engine;
 mod installed;
 pub mod pair;
 pub mod place;
 mod rule;
+mod shepherd;
 
 mod execution;
 mod preparation;

@@ -22,6 +22,8 @@ use pvf_wire::{
     ExecuteResponse, ExecutorParams, JobError, JobResponse, PrepareError, PrepareRequest,
     SecurityStatus, ValidationParams, WorkerError, frame,
 };
+use pvf_worker::security::Role;
+use pvf_worker::security::seccomp::job::CALLS;
 use pvf_worker::{ExecuteJob, PrepareJob, Prepared, Worker};
 use std::fs;
 use std::hint::black_box;
@@ -73,6 +75,8 @@ fn attack(text: &str) -> Gain {
         "dumpable" => got(prctl::set_dumpable(true)?),
         "limits" => got(setrlimit(Resource::RLIMIT_NPROC, 100, 100)?),
         "descriptors" => got(foreign_descriptors()),
+        // SAFETY: the job is there to be ended by this.
+        "call" => got(unsafe { libc::syscall(argument.parse()?, 0, 0, 0, 0, 0, 0) }),
         "sleep" => {
             std::thread::sleep(Duration::from_secs(3600));
             got("an hour")
@@ -346,6 +350,124 @@ fn preparations_with_all_barriers(around: &Surroundings) {
     assert_eq!(fs::read(host.directory.join("tmp-artifact")).unwrap(), b"");
 }
 
+/// Every number in a prepare job, which has no machine code of anybody's but may be hijacked as well.
+fn numbers_in_preparations(_: &Surroundings) {
+    let mut host = start("prepare-worker", SecurityStatus::ALL);
+    let listed = |number: i64| {
+        let number = number as libc::c_long;
+        let mut calls = CALLS.iter().filter(|call| call.is_of(Role::Prepare));
+        calls.any(|call| call.number == number)
+    };
+    // Two have no filter, see the manual.
+    for number in (0..=500).filter(|&number| !listed(number) && ![335, 336].contains(&number)) {
+        let request = preparation(format!("call {number}").as_bytes());
+        let said = host
+            .prepare(&request)
+            .expect_err("an attack is no artifact");
+        let killed = matches!(&said, PrepareError::JobDied { err, .. } if err.contains("SIGSYS"));
+        assert!(killed, "system call {number}: {said:?}");
+    }
+}
+
+/// The name under which this program is a worker that was hijacked behind its barriers.
+const HIJACKED: &str = "hijacked";
+
+/// What a hijacked worker tries on the node, `node`.
+fn hijack(what: &str, node: i32) -> i64 {
+    let ours = Role::Execute;
+    let directory = std::env::current_dir().expect("there is one");
+    let security = match what.strip_prefix("landlock ") {
+        // Without a list, to see that the other barrier holds.
+        Some(_) => SecurityStatus {
+            can_enable_seccomp: false,
+            ..SecurityStatus::ALL
+        },
+        None => SecurityStatus::ALL,
+    };
+    let (reader, _writer) = std::io::pipe().expect("a pipe");
+    let descriptor = std::os::fd::AsRawFd::as_raw_fd(&reader);
+    pvf_worker::security::isolate_worker(ours, &directory, security, || ()).expect("isolated");
+    let node = i64::from(node);
+    let (call, arguments) = match what.trim_start_matches("landlock ") {
+        "kill" => (libc::SYS_kill, [node, 9, 0, 0]),
+        "kill all" => (libc::SYS_kill, [-1, 9, 0, 0]),
+        "tkill" => (libc::SYS_tkill, [node, 9, 0, 0]),
+        "tgkill" => (libc::SYS_tgkill, [node, node, 9, 0]),
+        "queue" => (libc::SYS_rt_sigqueueinfo, [node, 9, 0, 0]),
+        "pidfd" => (libc::SYS_pidfd_open, [node, 0, 0, 0]),
+        "limit" => (libc::SYS_prlimit64, [node, libc::RLIMIT_CPU as i64, 0, 0]),
+        "owner" => (
+            libc::SYS_fcntl,
+            [descriptor.into(), libc::F_SETOWN.into(), node, 0],
+        ),
+        "signal" => (libc::SYS_fcntl, [descriptor.into(), 10, 9, 0]),
+        "flags" => (
+            libc::SYS_fcntl,
+            [
+                descriptor.into(),
+                libc::F_SETFL.into(),
+                libc::O_ASYNC.into(),
+                0,
+            ],
+        ),
+        "sibling" => (libc::SYS_clone, [i64::from(libc::CLONE_PARENT), 0, 0, 0]),
+        "trace" => (libc::SYS_ptrace, [libc::PTRACE_ATTACH.into(), node, 0, 0]),
+        "memory" => (libc::SYS_process_vm_writev, [node, 0, 0, 0]),
+        "priority" => (libc::SYS_setpriority, [0, node, 19, 0]),
+        "nothing" => (libc::SYS_getpid, [0; 4]),
+        other => panic!("no attack {other}"),
+    };
+    let [a, b, c, d] = arguments;
+    // SAFETY: the process is there to be ended by this.
+    match unsafe { libc::syscall(call, a, b, c, d) } {
+        -1 => -i64::from(nix::errno::Errno::last_raw()),
+        result => result,
+    }
+}
+
+/// A worker is no way to the node either, which is a process of the same user.
+fn hijacked_workers(around: &Surroundings) {
+    // In the place of the node.
+    let mut node = Command::new("sleep").arg("1000").spawn().expect("sleeps");
+    let ended = |what: &str, node: u32| {
+        let scratch = Scratch::new();
+        let mut program = Command::new(std::env::current_exe().unwrap());
+        std::os::unix::process::CommandExt::arg0(&mut program, HIJACKED);
+        program
+            .arg(what)
+            .arg(node.to_string())
+            .current_dir(&scratch.0);
+        program.output().expect("starts")
+    };
+    for what in [
+        "kill", "kill all", "tkill", "queue", "pidfd", "limit", "owner", "signal", "flags",
+        "sibling", "trace", "memory", "priority",
+    ] {
+        let output = ended(what, node.id());
+        let signal = std::os::unix::process::ExitStatusExt::signal(&output.status);
+        assert_eq!(signal, Some(libc::SIGSYS), "{what}: {output:?}");
+    }
+    let said = |what: &str| String::from_utf8(ended(what, node.id()).stdout).unwrap();
+    assert_eq!(said("tgkill"), format!("{}\n", -libc::EPERM));
+    assert!(said("nothing").trim().parse::<i64>().unwrap() > 0);
+    // Kernels from 6.12 on.
+    let keeps_signals = landlock_version() >= 6;
+    if keeps_signals {
+        for what in ["landlock kill", "landlock tkill", "landlock tgkill"] {
+            assert_eq!(said(what), format!("{}\n", -libc::EPERM), "{what}");
+        }
+    }
+    assert!(node.try_wait().expect("asked").is_none(), "the node lives");
+    node.kill().expect("it is ours");
+    node.wait().expect("it ends");
+    around.check();
+}
+
+fn landlock_version() -> i64 {
+    // SAFETY: asks for a number, with no place to write to.
+    unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, 0, 0, 1) }
+}
+
 /// Without seccomp the calls go through to the kernel.
 fn executions_without_seccomp(around: &Surroundings) {
     let without_seccomp = SecurityStatus {
@@ -428,7 +550,9 @@ fn executions_without_any_barrier(around: &Surroundings) {
 fn run_tests() {
     let around = Surroundings::new();
     type Test = fn(&Surroundings);
-    let tests: [(&str, Test); 5] = [
+    let tests: [(&str, Test); 7] = [
+        ("numbers_in_preparations", numbers_in_preparations),
+        ("hijacked_workers", hijacked_workers),
         ("executions_with_all_barriers", executions_with_all_barriers),
         (
             "preparations_with_all_barriers",
@@ -490,8 +614,15 @@ fn under_a_filter_of_system_calls(_: &Surroundings) {
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args();
-    if arguments.next().as_deref() == Some(FILTERED) {
-        filter_as_systemd();
+    match arguments.next().as_deref() {
+        Some(FILTERED) => filter_as_systemd(),
+        Some(HIJACKED) => {
+            let what = arguments.next().expect("an attack");
+            let node = arguments.next().expect("a process").parse();
+            println!("{}", hijack(&what, node.expect("a number")));
+            return ExitCode::SUCCESS;
+        }
+        _ => {}
     }
     match arguments.next().as_deref() {
         Some("execute-worker") => pvf_worker::main(Worker::Execute(&Attack)),

@@ -29,19 +29,6 @@ fn artifact(code: &[u8]) -> Vec<u8> {
         .1
 }
 
-/// The job of a worker, as soon as there is one.
-fn job_of(host: &Host) -> Pid {
-    let worker = host.worker.id();
-    let children = format!("/proc/{worker}/task/{worker}/children");
-    loop {
-        let children = fs::read_to_string(&children).expect("the kernel tells children");
-        match children.split_whitespace().next() {
-            Some(child) => return Pid::from_raw(child.parse().expect("a number")),
-            None => yield_now(),
-        }
-    }
-}
-
 /// Waits until a process is no more, or only a number that nobody asked about.
 fn wait_for_end(process: Pid) {
     let status = format!("/proc/{process}/stat");
@@ -87,9 +74,7 @@ fn time_is_up() {
 fn a_job_is_killed() {
     let artifact = artifact(&endless());
     let mut host = Host::executing(&ExecutorParams::default());
-    fs::write(host.directory.join("artifact"), &artifact).unwrap();
-    frame::send(&mut host.stream, &execution(&artifact)).unwrap();
-    let job = job_of(&host);
+    let job = host.begin(&artifact, &execution(&artifact));
     kill(job, Signal::SIGKILL).unwrap();
     let response: pvf_wire::ExecuteResponse = frame::receive(&mut host.stream, 1 << 20).unwrap();
     match response {
@@ -115,9 +100,7 @@ fn a_worker_is_killed_and_its_job_dies() {
     for security in [SecurityStatus::ALL, SecurityStatus::NONE] {
         let mut host = Host::start("execute-worker", security);
         host.shake(&ExecutorParams::default());
-        fs::write(host.directory.join("artifact"), &artifact).unwrap();
-        frame::send(&mut host.stream, &execution(&artifact)).unwrap();
-        let job = job_of(&host);
+        let job = host.begin(&artifact, &execution(&artifact));
         // A job that has used CPU time of its own has long put up its barriers.
         let schedule = format!("/proc/{job}/schedstat");
         loop {

@@ -146,6 +146,18 @@ fn children(pid: u32) -> Vec<u32> {
         .collect()
 }
 
+/// The only child of a process.
+fn only_child(pid: u32) -> u32 {
+    let children = children(pid);
+    assert_eq!(children.len(), 1);
+    children[0]
+}
+
+/// The workers behind a worker: children of the process in the middle, whose parent is the first of a namespace.
+fn engines(pid: u32) -> Vec<u32> {
+    children(only_child(only_child(pid)))
+}
+
 fn kill(pid: u32) {
     let pid = nix::unistd::Pid::from_raw(pid as i32);
     nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).expect("it lives");
@@ -221,18 +233,42 @@ fn an_engine_that_dies_is_started_again(installed: &Installed) {
     let artifact = prepared(&mut preparing, &module("", "", ""));
     let mut executing = installed.executing();
     assert_eq!(head(&say(&mut executing, &artifact, "valid")), Ok(PRIMARY));
-    let before = children(executing.worker.id());
+    let before = engines(executing.worker.id());
     assert_eq!(before.len(), 1, "ours is not started before it is asked");
     kill(before[0]);
     assert_eq!(head(&say(&mut executing, &artifact, "valid")), Ok(SECOND));
     assert_eq!(head(&say(&mut executing, &artifact, "valid")), Ok(PRIMARY));
     // Both at once: nobody is there to help, and the primary's silence is the answer.
-    let both = children(executing.worker.id());
+    let both = engines(executing.worker.id());
     assert_eq!(both.len(), 2);
     both.iter().copied().for_each(kill);
     let lost = say(&mut executing, &artifact, "invalid");
     assert!(matches!(lost, Err(WorkerError::JobDied { .. })), "{lost:?}");
     assert_eq!(head(&say(&mut executing, &artifact, "invalid")), Ok(SECOND));
+}
+
+/// A worker that hangs is the machine's fault, and the node hears so before it gives up.
+fn an_engine_that_hangs_is_no_vote(installed: &Installed) {
+    const LIMIT: Duration = Duration::from_secs(2);
+    let mut preparing = installed.start("prepare-worker");
+    let artifact = prepared(&mut preparing, &module("", "unreachable", ""));
+    let mut executing = installed.executing();
+    assert_eq!(head(&say(&mut executing, &artifact, "valid")), Ok(PRIMARY));
+    let primary = engines(executing.worker.id())[0];
+    let stopped = nix::unistd::Pid::from_raw(primary as i32);
+    nix::sys::signal::kill(stopped, nix::sys::signal::Signal::SIGSTOP).expect("it lives");
+    let mut request = execution(&artifact);
+    request.pov.block_data = b"invalid".to_vec();
+    request.execution_timeout = LIMIT;
+    let asked = Instant::now();
+    let said = executing.execute(&artifact, &request);
+    assert!(asked.elapsed() < 4 * LIMIT, "a node would have given up");
+    assert!(
+        matches!(said, Err(WorkerError::InternalError(_))),
+        "{said:?}"
+    );
+    // It is started again.
+    assert_eq!(head(&say(&mut executing, &artifact, "valid")), Ok(PRIMARY));
 }
 
 fn nothing_is_left_behind(installed: &Installed) {
@@ -242,7 +278,7 @@ fn nothing_is_left_behind(installed: &Installed) {
     assert_eq!(head(&say(&mut executing, &artifact, "invalid")), Ok(SECOND));
     let processes: Vec<u32> = [preparing.worker.id(), executing.worker.id()]
         .into_iter()
-        .flat_map(children)
+        .flat_map(engines)
         .collect();
     assert_eq!(processes.len(), 4);
     for host in [&preparing, &executing] {
@@ -251,6 +287,10 @@ fn nothing_is_left_behind(installed: &Installed) {
     }
     // Killed, as a node does.
     drop((preparing, executing));
+    wait_for_ends(&processes);
+}
+
+fn wait_for_ends(processes: &[u32]) {
     let until = Instant::now() + Duration::from_secs(20);
     // Ended is gone: in a container, process 1 need not be one that collects what others left.
     let gone = |pid: &u32| {
@@ -264,6 +304,47 @@ fn nothing_is_left_behind(installed: &Installed) {
     while !processes.iter().all(gone) {
         assert!(Instant::now() < until, "{processes:?}");
         std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Whoever is killed, nobody behind goes on: jobs of either engine, of programs that know nothing of this.
+fn jobs_die_with_whoever_asked(installed: &Installed) {
+    let mut preparing = installed.start("prepare-worker");
+    let endless = prepared(&mut preparing, &module("", "(loop (br 0))", ""));
+    let all_behind = |pid: u32| {
+        let mut all = children(pid);
+        let mut at = 0;
+        while at < all.len() {
+            all.extend(children(all[at]));
+            at += 1;
+        }
+        all
+    };
+    // First of the namespace, middle, primary with its launcher; then a job, or the other with its own.
+    for (script, processes) in [("spin", 5), ("invalid", 7)] {
+        for victim in ["outer", "first", "middle"] {
+            let mut executing = installed.executing();
+            let mut request = execution(&endless);
+            request.pov.block_data = script.as_bytes().to_vec();
+            fs::write(executing.directory.join("artifact"), &endless).expect("linked");
+            frame::send(&mut executing.stream, &request).expect("taken");
+            let outer = executing.worker.id();
+            // Until there is a job: of the primary, or of ours, which is asked when the primary has said no.
+            let behind = loop {
+                let behind = all_behind(outer);
+                if behind.len() >= processes {
+                    break behind;
+                }
+                std::thread::yield_now();
+            };
+            match victim {
+                "outer" => kill(outer),
+                "first" => kill(behind[0]),
+                _ => kill(only_child(behind[0])),
+            }
+            wait_for_ends(&behind);
+            executing.ends().expect("it ends too");
+        }
     }
 }
 
@@ -294,7 +375,7 @@ fn main() -> ExitCode {
         _ => {}
     }
     type Test = fn(&Installed);
-    let tests: [(&str, Test); 6] = [
+    let tests: [(&str, Test); 8] = [
         ("ours helps and never harms", ours_helps_and_never_harms),
         (
             "code that the primary refuses",
@@ -305,7 +386,12 @@ fn main() -> ExitCode {
             "an engine that dies is started again",
             an_engine_that_dies_is_started_again,
         ),
+        (
+            "an engine that hangs is no vote",
+            an_engine_that_hangs_is_no_vote,
+        ),
         ("nothing is left behind", nothing_is_left_behind),
+        ("jobs die with whoever asked", jobs_die_with_whoever_asked),
         (
             "what is installed must make sense",
             what_is_installed_must_make_sense,

@@ -5,7 +5,7 @@
 //! - a [`Plan`] says what to call in it, [`limits`] within which limits;
 //! - [`worst_case`] searches for modules that are dear to compile;
 //! - [`Ours`] does it, and an [`Observation`] says what was to be seen.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 pub mod damage;
 pub mod folder;

@@ -228,7 +228,7 @@ impl Run<'_> {
         let mut bytes = again(self.blob, &self.rules)?.artifact.to_bytes();
         let at = at.min(bytes.len().saturating_sub(1));
         bytes[at] ^= 1;
-        match Artifact::from_bytes(&bytes) {
+        match Artifact::parse(&bytes) {
             Ok(_) => self.answer.returned(Vec::new()),
             Err(error) => self.answer = Answer::damaged(error.to_string()),
         }

@@ -19,7 +19,7 @@
 //! can write the file: he can write machine code into it anyway, and a checksum to match. Who can
 //! write to the place where artifacts are kept has to be trusted, whatever the hash.
 
-use super::{Artifact, Function, ModuleInfo, TrapMap};
+use super::{Artifact, ArtifactContents, Function, ModuleInfo, TrapMap};
 use crate::Target;
 use std::ops::Range;
 use std::sync::Arc;
@@ -80,6 +80,24 @@ pub struct Parts {
     pub traps: Range<usize>,
     /// Entries of its index; see [`TrapMap::shared`].
     pub trap_groups: usize,
+    /// Where the table of functions is; with the metadata it is what [`ModuleInfo::decode`] takes.
+    pub functions: Range<usize>,
+    /// Where the metadata are.
+    pub metadata: Range<usize>,
+}
+
+impl ModuleInfo {
+    /// Decodes the metadata of an artifact and its table of functions.
+    ///
+    /// # Errors
+    /// [`ArtifactError::Metadata`].
+    pub fn decode(metadata: &[u8], functions: &[u8]) -> Result<Self, ArtifactError> {
+        let decoded: Result<Self, _> = postcard::from_bytes(metadata);
+        let mut module = decoded.map_err(|error| ArtifactError::Metadata(error.to_string()))?;
+        let (table, _) = functions.as_chunks::<FUNCTION_BYTES>();
+        module.functions = table.iter().map(function_from).collect();
+        Ok(module)
+    }
 }
 
 /// The lengths in a header.
@@ -201,32 +219,35 @@ impl Artifact {
         let traps = next(lengths.traps as usize);
         let metadata = next(lengths.metadata as usize);
 
-        let decoded: Result<ModuleInfo, _> = postcard::from_bytes(&bytes[metadata]);
-        let mut module = decoded.map_err(|error| ArtifactError::Metadata(error.to_string()))?;
-        let (table, _) = bytes[functions].as_chunks::<FUNCTION_BYTES>();
-        module.functions = table.iter().map(function_from).collect();
         Ok(Parts {
-            module,
+            module: ModuleInfo::decode(&bytes[metadata.clone()], &bytes[functions.clone()])?,
             code,
             data,
             traps,
             trap_groups: lengths.trap_groups as usize,
+            functions,
+            metadata,
         })
     }
 
-    /// Reads what [`Artifact::to_bytes`] wrote.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, ArtifactError> {
+    /// Reads what [`Artifact::to_bytes`] wrote. To look at it without ever executing it, [`Self::parse`] is enough.
+    ///
+    /// # Safety
+    /// Whoever makes a module of it executes its code, with the rights of the process: the bytes must be those that [`Self::to_bytes`]
+    /// gave for an artifact from [`compile`](crate::compile) of this version. What is checked finds accidents, not forgeries.
+    #[allow(unsafe_code, reason = "declares what it asks of the caller")]
+    pub unsafe fn from_bytes(bytes: &[u8]) -> Result<Self, ArtifactError> {
         let parts = Self::parse(bytes)?;
         let traps = bytes[parts.traps].to_vec();
         let range = 0..traps.len();
         let traps =
             TrapMap::shared(Arc::new(traps), range, parts.trap_groups).ok_or_else(short_index)?;
-        Ok(Self {
+        Ok(Self(ArtifactContents {
             module: parts.module,
             code: bytes[parts.code].to_vec(),
             traps,
             data: bytes[parts.data].to_vec(),
-        })
+        }))
     }
 }
 

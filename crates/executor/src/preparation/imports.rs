@@ -6,7 +6,7 @@
 use super::{HOST_MODULE, HostFunctionTypes};
 use pvf_compiler::ModuleInfo;
 use pvf_compiler::artifact::{Import, ImportKind};
-use pvf_spec::{Rejection, RejectionClass, RuleId};
+use pvf_spec::{Name, Rejection, RejectionClass, RuleId};
 use std::collections::HashMap;
 
 /// Rejects a module whose imports a node cannot resolve.
@@ -41,6 +41,6 @@ pub(super) fn check(module: &ModuleInfo, functions: &HostFunctionTypes) -> Resul
 
 fn rejected(import: &Import, rule: RuleId, what: &str) -> Rejection {
     let Import { module, name, .. } = import;
-    let message = format!("the import {module}:{name} {what}");
+    let message = format!("the import {}:{} {what}", Name(module), Name(name));
     Rejection::new(RejectionClass::RuntimeConstruction, rule, message)
 }

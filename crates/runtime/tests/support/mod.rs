@@ -240,12 +240,19 @@ pub fn artifact() -> Artifact {
         ],
         entry_stubs: stubs.into_iter().map(Some).collect(),
     };
-    Artifact {
+    let contents = ArtifactContents {
         module,
         code,
         traps: traps.finish(),
         data,
-    }
+    };
+    artifact_of(contents)
+}
+
+/// An artifact of contents that a test made or changed.
+pub fn artifact_of(contents: ArtifactContents) -> Artifact {
+    // SAFETY: the tests' code keeps to the ABI, and what tests change in the metadata is refused or keeps to it.
+    unsafe { Artifact::from_contents(contents) }
 }
 
 /// What host functions of [`linker`] work on.

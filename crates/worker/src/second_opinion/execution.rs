@@ -4,16 +4,18 @@ use super::Engines;
 use super::engine::Engine;
 use super::pair::{NoPair, Pair, Part};
 use super::rule::settle;
-use crate::artifacts::{ArtifactFailure, Artifacts};
+use crate::artifacts::{self, ArtifactFailure, Artifacts};
 use crate::execute::{self, ARTIFACT_FILE};
+use crate::job;
 use pvf_wire::{
     ArtifactChecksum, ExecuteRequest, ExecuteResponse, InternalValidationError, WorkerError, frame,
 };
-use pvf_worker_process::{EXECUTE_ANSWER_BYTES, ProcessError, patience};
+use pvf_worker_process::{EXECUTE_ANSWER_BYTES, ProcessError};
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 /// The artifacts of a PVF, each in a file.
 struct Kept {
@@ -25,6 +27,13 @@ struct Kept {
 struct KeptPart {
     path: PathBuf,
     checksum: ArtifactChecksum,
+    bytes: u64,
+}
+
+impl artifacts::Kept for Kept {
+    fn bytes(&self) -> u64 {
+        self.primary.bytes + self.second.as_ref().map_or(0, |part| part.bytes)
+    }
 }
 
 impl Drop for KeptPart {
@@ -37,6 +46,8 @@ impl Drop for KeptPart {
 /// Why a file is not taken apart.
 #[derive(Debug, thiserror::Error)]
 enum NotKept {
+    #[error("its checksum is another")]
+    Checksum,
     #[error(transparent)]
     NoPair(#[from] NoPair),
     #[error(transparent)]
@@ -57,36 +68,59 @@ impl Engines {
         fs::create_dir(&store)?;
         let mut artifacts = Artifacts::new();
         let mut number = 0_u64;
-        execute::converse(host, |mut request| {
+        execute::converse(host, execute::receive_request, |mut request| {
+            let until = Instant::now() + job::patience_with_others(request.execution_timeout);
             let file = self.place.read_from_host(ARTIFACT_FILE);
+            let file = file.and_then(artifacts::regular);
+            let checksum = request.artifact_checksum;
             let kept = file.map_err(ArtifactFailure::Io).and_then(|file| {
-                artifacts.get(file, request.artifact_checksum, |bytes| {
+                artifacts.get(file, checksum, |mut file, length, _| {
                     number += 1;
-                    take_apart(bytes, &store.join(number.to_string()))
+                    let mut bytes = Vec::new();
+                    file.by_ref().take(length).read_to_end(&mut bytes)?;
+                    if ArtifactChecksum::of(&bytes) != checksum {
+                        return Err(NotKept::Checksum);
+                    }
+                    take_apart(&bytes, &store.join(number.to_string()))
                 })
             });
-            let kept = match kept {
-                Ok(kept) => kept,
-                Err(failure) => return not_kept(failure),
-            };
-            let (primary, second) = (&mut self.primary, &mut self.second);
-            let answer = execute_with(primary, &kept.primary, &mut request);
-            let answer = answer.unwrap_or_else(|error| {
-                log::error!(
-                    "the primary engine {}: {error}",
-                    primary.program().display()
-                );
-                let err = error.to_string();
-                Err(WorkerError::JobDied { err, job_pid: 0 })
-            });
-            settle(answer, || match &kept.second {
-                Some(part) => {
-                    execute_with(second, part, &mut request).map_err(|error| error.to_string())
+            let response = match kept {
+                Ok(kept) => {
+                    let engines = (&mut self.primary, &mut self.second);
+                    execute_with_both(engines, kept, &mut request, until)
                 }
-                None => Err("it does not take the code".to_owned()),
-            })
+                Err(failure) => not_kept(failure),
+            };
+            artifacts.trim();
+            response
         })
     }
+}
+
+/// Has the primary engine execute, and the second one if it has to be asked.
+fn execute_with_both(
+    (primary, second): (&mut Engine, &mut Engine),
+    kept: &Kept,
+    request: &mut ExecuteRequest,
+    until: Instant,
+) -> ExecuteResponse {
+    let answer = execute_with(primary, &kept.primary, request, until);
+    let answer = answer.unwrap_or_else(|error| {
+        log::error!(
+            "the primary engine {}: {error}",
+            primary.program().display()
+        );
+        let err = error.to_string();
+        Err(match error.is_late() {
+            // As of a job that does neither compute nor end: the machine is at fault.
+            true => InternalValidationError::Kernel(err).into(),
+            false => WorkerError::JobDied { err, job_pid: 0 },
+        })
+    });
+    settle(answer, || match &kept.second {
+        Some(part) => execute_with(second, part, request, until).map_err(|error| error.to_string()),
+        None => Err("it does not take the code".to_owned()),
+    })
 }
 
 /// Puts each engine's artifact in a file of its own.
@@ -95,8 +129,13 @@ fn take_apart(bytes: &[u8], path: &Path) -> Result<Kept, NotKept> {
     let keep = |part: Part, kind: &str| {
         let path = path.with_extension(kind);
         fs::write(&path, &part.artifact)?;
+        let bytes = part.artifact.len() as u64;
         let checksum = part.checksum;
-        Ok::<_, io::Error>(KeptPart { path, checksum })
+        Ok::<_, io::Error>(KeptPart {
+            path,
+            checksum,
+            bytes,
+        })
     };
     Ok(Kept {
         primary: keep(primary, "primary")?,
@@ -109,28 +148,27 @@ fn not_kept(failure: ArtifactFailure<NotKept>) -> ExecuteResponse {
         ArtifactFailure::Io(error) | ArtifactFailure::Use(NotKept::Io(error)) => {
             Err(InternalValidationError::CouldNotOpenFile(error.to_string()).into())
         }
-        ArtifactFailure::Checksum | ArtifactFailure::Use(NotKept::NoPair(_)) => {
+        ArtifactFailure::TooLarge(_)
+        | ArtifactFailure::Use(NotKept::NoPair(_) | NotKept::Checksum) => {
             execute::corrupted(&failure)
         }
     }
 }
 
-/// Has one engine execute.
+/// Has one engine execute, until then.
 fn execute_with(
     engine: &mut Engine,
     part: &KeptPart,
     request: &mut ExecuteRequest,
+    until: Instant,
 ) -> Result<ExecuteResponse, ProcessError> {
     engine.start()?;
     let file = engine.file(ARTIFACT_FILE);
     let linked = fs::hard_link(&part.path, &file);
     linked.map_err(frame::FrameError::from)?;
     request.artifact_checksum = part.checksum;
-    let answer = engine.ask(
-        request,
-        EXECUTE_ANSWER_BYTES,
-        patience(request.execution_timeout),
-    );
+    let left = until.saturating_duration_since(Instant::now());
+    let answer = engine.ask(request, EXECUTE_ANSWER_BYTES, left);
     // An engine that died has taken its directory along.
     let _ = fs::remove_file(&file);
     answer

@@ -3,8 +3,9 @@
 //! A host gives a worker one directory and clears it after each job, with all that is beneath. The workers behind this one need
 //! directories of their own that stay, and that are gone when the host kills this process, which then can do nothing any more. So this
 //! process, in a mount namespace of its own, mounts a file system in memory over the directory: processes that it
-//! starts see that one, and it vanishes with the last of them. What the host puts in the directory is reached through a descriptor.
+//! starts see that one, and it vanishes with the last of them, which is at once ([`shepherd`]). What the host puts in the directory is reached through a descriptor.
 
+use super::shepherd;
 use crate::security::{Machine, drop_capabilities};
 use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
@@ -39,7 +40,7 @@ pub struct Place {
 }
 
 impl Place {
-    /// Moves this process into new user and mount namespaces, for good.
+    /// Moves this process into new user and mount namespaces, for good, and goes on in another in a new PID namespace.
     ///
     /// # Errors
     /// The system refused a step. The process must end.
@@ -74,6 +75,7 @@ impl Place {
             Some(&*options),
         )
         .map_err(refused("mounting a file system in memory"))?;
+        shepherd::go_on(machine.one).map_err(refused("a new PID namespace"))?;
         // The workers are processes of the same user.
         prctl::set_dumpable(false).map_err(refused("making the process private"))?;
         if machine.drops_capabilities {

@@ -3,14 +3,16 @@
 use super::Engines;
 use super::engine::Engine;
 use super::pair::{Pair, Part};
+use crate::job;
 use crate::prepare::{self, ARTIFACT_FILE};
 use pvf_wire::{
     ArtifactChecksum, PrepareError, PrepareRequest, PrepareResponse, PrepareWorkerSuccess, frame,
 };
-use pvf_worker_process::{PREPARE_ANSWER_BYTES, ProcessError, patience};
+use pvf_worker_process::{PREPARE_ANSWER_BYTES, ProcessError};
 use std::fs;
 use std::io::{self, Write};
 use std::os::unix::net::UnixStream;
+use std::time::Instant;
 
 impl Engines {
     /// Serves a host that wants code prepared, until it hangs up.
@@ -19,8 +21,9 @@ impl Engines {
     /// The connection's.
     pub fn prepare(&mut self, host: &mut UnixStream) -> Result<(), frame::FrameError> {
         prepare::converse(host, |request| {
-            let (success, primary) = prepare_with(&mut self.primary, &request)?;
-            let second = match prepare_with(&mut self.second, &request) {
+            let until = Instant::now() + job::patience_with_others(request.prep_timeout);
+            let (success, primary) = prepare_with(&mut self.primary, &request, until)?;
+            let second = match prepare_with(&mut self.second, &request, until) {
                 Ok((_, part)) => Some(part),
                 Err(error) => {
                     log::warn!(
@@ -42,10 +45,11 @@ impl Engines {
     }
 }
 
-/// Has one engine prepare. If its worker is lost, so is the job.
+/// Has one engine prepare, until then. If its worker is lost, so is the job.
 fn prepare_with(
     engine: &mut Engine,
     request: &PrepareRequest,
+    until: Instant,
 ) -> Result<(PrepareWorkerSuccess, Part), PrepareError> {
     engine.start().map_err(lost)?;
     let file = engine.file(ARTIFACT_FILE);
@@ -54,7 +58,7 @@ fn prepare_with(
         .ask(
             request,
             PREPARE_ANSWER_BYTES,
-            patience(request.prep_timeout),
+            until.saturating_duration_since(Instant::now()),
         )
         .map_err(lost)?;
     let success = response?;
@@ -64,6 +68,9 @@ fn prepare_with(
 }
 
 fn lost(error: ProcessError) -> PrepareError {
+    if error.is_late() {
+        return PrepareError::Kernel(error.to_string());
+    }
     PrepareError::JobDied {
         err: error.to_string(),
         job_pid: 0,

@@ -1,12 +1,12 @@
 //! Landlock: no file access but what a worker exists for.
 //!
-//! The rights are those of ABI 1, so that every kernel with Landlock has them; what later ones could forbid besides, such as
-//! connections and signals, seccomp does.
+//! The rights are those of ABI 1, so that every kernel with Landlock has them. Where a kernel can keep signals within the worker and its
+//! jobs (ABI 6), it does; seccomp does it everywhere, and all else that later ones could forbid.
 
 use super::Role;
 use landlock::{
-    ABI, Access, AccessFs, BitFlags, PathBeneath, PathFd, PathFdError, Ruleset, RulesetAttr,
-    RulesetCreatedAttr, RulesetError, RulesetStatus,
+    ABI, Access, AccessFs, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd, PathFdError,
+    Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetError, RulesetStatus, Scope,
 };
 use std::path::Path;
 
@@ -31,7 +31,7 @@ pub enum LandlockError {
 pub fn restrict_worker(role: Role, directory: &Path) -> Result<(), LandlockError> {
     let access = match role {
         Role::Prepare => AccessFs::WriteFile,
-        Role::Execute => AccessFs::ReadFile,
+        Role::Execute | Role::Load => AccessFs::ReadFile,
     };
     restrict(Some((directory, access.into())))
 }
@@ -44,10 +44,20 @@ pub fn restrict_job() -> Result<(), LandlockError> {
     restrict(None)
 }
 
+/// Whether the kernel can keep signals within.
+fn keeps_signals() -> bool {
+    Ruleset::default()
+        .set_compatibility(CompatLevel::HardRequirement)
+        .scope(Scope::Signal)
+        .is_ok()
+}
+
 fn restrict(exception: Option<(&Path, BitFlags<AccessFs>)>) -> Result<(), LandlockError> {
-    let mut ruleset = Ruleset::default()
-        .handle_access(AccessFs::from_all(ABI::V1))?
-        .create()?;
+    let mut ruleset = Ruleset::default().handle_access(AccessFs::from_all(ABI::V1))?;
+    if keeps_signals() {
+        ruleset = ruleset.scope(Scope::Signal)?;
+    }
+    let mut ruleset = ruleset.create()?;
     if let Some((path, access)) = exception {
         ruleset = ruleset.add_rule(PathBeneath::new(PathFd::new(path)?, access))?;
     }

@@ -16,6 +16,8 @@ pub struct JobLimits {
     pub cpu_time: Duration,
     /// Where memory ends.
     pub memory: MemoryLimit,
+    /// Largest file that may be written, in bytes.
+    pub file_bytes: u64,
 }
 
 /// A limit of memory.
@@ -41,9 +43,9 @@ impl JobLimits {
             MemoryLimit::Data(bytes) => limit(Resource::RLIMIT_DATA, bytes)?,
         }
         limit(Resource::RLIMIT_NOFILE, DESCRIPTORS)?;
+        limit(Resource::RLIMIT_FSIZE, self.file_bytes)?;
         for nothing in [
             Resource::RLIMIT_CORE,
-            Resource::RLIMIT_FSIZE,
             Resource::RLIMIT_MEMLOCK,
             Resource::RLIMIT_MSGQUEUE,
             Resource::RLIMIT_NPROC,

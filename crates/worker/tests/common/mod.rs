@@ -44,6 +44,8 @@ pub struct Host {
     pub stream: UnixStream,
     /// The worker's directory.
     pub directory: PathBuf,
+    /// Children of the worker that are no jobs.
+    others: usize,
     scratch: Scratch,
 }
 
@@ -63,12 +65,36 @@ impl Host {
     }
 
     /// Starts a program as a worker: the rest of its command line and the handshake are the same.
-    pub fn start_program(mut program: Command, kind: &str, security: SecurityStatus) -> Self {
+    pub fn start_program(program: Command, kind: &str, security: SecurityStatus) -> Self {
+        Self::start_logging(program, kind, security, "")
+    }
+
+    /// The same, with directives for the log.
+    pub fn start_logging(
+        program: Command,
+        kind: &str,
+        security: SecurityStatus,
+        directives: &str,
+    ) -> Self {
+        Self::start_owned(program, kind, security, directives, |_| {})
+    }
+
+    /// The same, for a worker of another user: `give` makes a path one of that user's.
+    pub fn start_owned(
+        mut program: Command,
+        kind: &str,
+        security: SecurityStatus,
+        directives: &str,
+        give: impl Fn(&Path),
+    ) -> Self {
         let scratch = Scratch::new();
         let directory = scratch.0.join("worker-dir");
         fs::create_dir(&directory).expect("the worker's directory can be made");
         let socket = scratch.0.join("socket");
         let listener = UnixListener::bind(&socket).expect("the host can listen");
+        [&scratch.0, &directory, &socket]
+            .into_iter()
+            .for_each(|path| give(path));
         let worker = program
             .arg(kind)
             .arg("--socket-path")
@@ -76,7 +102,7 @@ impl Host {
             .arg("--worker-dir-path")
             .arg(&directory)
             .env_clear()
-            .env("RUST_LOG", "")
+            .env("RUST_LOG", directives)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .spawn()
@@ -90,7 +116,42 @@ impl Host {
             worker,
             stream,
             directory,
+            // The launcher.
+            others: usize::from(kind == "execute-worker"),
             scratch,
+        }
+    }
+
+    /// The jobs of the worker.
+    pub fn jobs(&self) -> Vec<i32> {
+        let worker = self.worker.id();
+        let children = format!("/proc/{worker}/task/{worker}/children");
+        let children = fs::read_to_string(children).expect("the kernel tells children");
+        let children = children.split_whitespace().skip(self.others);
+        children
+            .map(|child| child.parse().expect("a number"))
+            .collect()
+    }
+
+    /// Has the execution of an artifact begun that takes a while. The job that executes: another one has loaded the artifact before.
+    pub fn begin(&mut self, artifact: &[u8], request: &ExecuteRequest) -> nix::unistd::Pid {
+        fs::write(self.directory.join("artifact"), artifact).expect("the host links the artifact");
+        let mut short = request.clone();
+        short.execution_timeout = Duration::from_millis(1);
+        self.try_execute(&short)
+            .expect("the worker answers")
+            .expect_err("it takes a while");
+        frame::send(&mut self.stream, request).expect("the worker takes a request");
+        self.job()
+    }
+
+    /// The job of the worker, as soon as there is one.
+    pub fn job(&self) -> nix::unistd::Pid {
+        loop {
+            match self.jobs().first() {
+                Some(&job) => return nix::unistd::Pid::from_raw(job),
+                None => std::thread::yield_now(),
+            }
         }
     }
 
@@ -170,6 +231,17 @@ impl Drop for Host {
         let _ = self.worker.kill();
         let _ = self.worker.wait();
     }
+}
+
+/// Every security status that a host can send.
+pub fn all_statuses() -> impl Iterator<Item = SecurityStatus> + Clone {
+    (0..32_u8).map(|bits| SecurityStatus {
+        secure_validator_mode: bits & 1 != 0,
+        can_enable_landlock: bits & 2 != 0,
+        can_enable_seccomp: bits & 4 != 0,
+        can_unshare_user_namespace_and_change_root: bits & 8 != 0,
+        can_do_secure_clone: bits & 16 != 0,
+    })
 }
 
 /// A request to prepare this code.

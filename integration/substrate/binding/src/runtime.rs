@@ -48,11 +48,15 @@ pub fn create_runtime<H: HostFunctions>(
 /// # Errors
 /// The file cannot be read, is no intact artifact for this machine, was prepared for other
 /// [`Semantics`], or the module imports what there is not.
-pub fn create_runtime_from_artifact<H: HostFunctions>(
+///
+/// # Safety
+/// The file's code is executed: it was made by [`prepare_runtime_artifact`](crate::prepare_runtime_artifact).
+pub unsafe fn create_runtime_from_artifact<H: HostFunctions>(
     compiled_artifact_path: &Path,
     config: Config,
 ) -> Result<Runtime, WasmError> {
-    let module = open_module(compiled_artifact_path)
+    // SAFETY: the caller vouches for the file.
+    let module = unsafe { open_module(compiled_artifact_path) }
         .map_err(|error| WasmError::Other(format!("cannot deserialize module: {error}")))?;
     Runtime::new::<H>(module, &config)
 }
@@ -61,11 +65,15 @@ pub fn create_runtime_from_artifact<H: HostFunctions>(
 ///
 /// # Errors
 /// As [`create_runtime_from_artifact`].
-pub fn create_runtime_from_artifact_bytes<H: HostFunctions>(
+///
+/// # Safety
+/// As [`create_runtime_from_artifact`].
+pub unsafe fn create_runtime_from_artifact_bytes<H: HostFunctions>(
     compiled_artifact_bytes: &[u8],
     config: Config,
 ) -> Result<Runtime, WasmError> {
-    let artifact = Artifact::from_bytes(compiled_artifact_bytes)
+    // SAFETY: the caller vouches for the bytes.
+    let artifact = unsafe { Artifact::from_bytes(compiled_artifact_bytes) }
         .map_err(|error| WasmError::Other(format!("cannot deserialize module: {error}")))?;
     Runtime::new::<H>(place(artifact)?, &config)
 }

@@ -119,8 +119,10 @@ fn fixtures() {
         let file = std::env::temp_dir().join(format!("{}-{name}", std::process::id()));
         fs::write(&file, &artifact).expect("it can be written");
         let runtimes = [
-            create_runtime_from_artifact_bytes::<HostFunctions>(&artifact, pvf()),
-            create_runtime_from_artifact::<HostFunctions>(&file, pvf()),
+            // SAFETY: the artifact was just prepared.
+            unsafe { create_runtime_from_artifact_bytes::<HostFunctions>(&artifact, pvf()) },
+            // SAFETY: as above.
+            unsafe { create_runtime_from_artifact::<HostFunctions>(&file, pvf()) },
         ];
         fs::remove_file(&file).expect("it is there");
         for runtime in runtimes {
@@ -353,7 +355,8 @@ fn stack_limits() {
 fn artifacts_are_checked() {
     let artifact = prepare_runtime_artifact(deep(), &pvf().semantics).unwrap();
     let load =
-        |bytes: &[u8], config| create_runtime_from_artifact_bytes::<HostFunctions>(bytes, config);
+        // SAFETY: the bytes are those of artifacts that were just prepared, or damaged ones, which are refused.
+        |bytes: &[u8], config| unsafe { create_runtime_from_artifact_bytes::<HostFunctions>(bytes, config) };
     assert!(load(&artifact, pvf()).is_ok());
     assert!(load(&artifact, config(None)).is_err());
     let uncounted = prepare_runtime_artifact(deep(), &config(None).semantics).unwrap();

@@ -1,0 +1,456 @@
+//! Native code in a job: machine code in a crafted artifact, as if the compiler had been made to generate it, tries every system call
+//! there is. It gets what the list of jobs says ([`job::CALLS`]), and nothing else; the manual's table is that list.
+#![cfg(target_arch = "x86_64")]
+
+mod common;
+
+use common::*;
+use pvf_compiler::artifact::Artifact;
+use pvf_wire::{
+    ArtifactChecksum, ExecuteResponse, ExecutorParams, JobResponse, SecurityStatus, WorkerError,
+};
+use pvf_worker::security::Role;
+use pvf_worker::security::seccomp::job::{CALLS, Call, When};
+use std::collections::BTreeSet;
+
+/// Where a candidate is, by the module's heap base.
+const CANDIDATE: u32 = 2048 + 8;
+
+/// Where its block data are: behind an empty head and a length of 2 bytes.
+const BLOCK: u32 = CANDIDATE + 3;
+
+/// Where the result goes.
+const RESULT: u32 = 0x8000;
+
+/// A value for a register, relative to the linear memory or not.
+#[derive(Clone, Copy, Debug)]
+enum Register {
+    Number(u64),
+    Memory(u64),
+}
+
+use Register::{Memory, Number};
+
+const ZERO: Register = Number(0);
+
+/// How code enters the kernel.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Gate {
+    Syscall,
+    /// The door of 32-bit programs.
+    Interrupt,
+}
+
+/// Machine code of a `validate_block` that takes number and arguments of a system call from the block data, makes it, and returns
+/// what it answers as head data. In r14 is the linear memory.
+fn caller(gate: Gate) -> Vec<u8> {
+    let mut code = Vec::new();
+    let load = |code: &mut Vec<u8>, opcode: [u8; 3], word: u32| {
+        code.extend(opcode);
+        code.extend((BLOCK + 8 * word).to_le_bytes());
+    };
+    // For rdi, rsi, rdx, r10, r8, r9: a value, and a mask for the base to be added.
+    let registers = [
+        ([0x49, 0x8b, 0xbe], [0x48, 0x01, 0xcf]),
+        ([0x49, 0x8b, 0xb6], [0x48, 0x01, 0xce]),
+        ([0x49, 0x8b, 0x96], [0x48, 0x01, 0xca]),
+        ([0x4d, 0x8b, 0x96], [0x49, 0x01, 0xca]),
+        ([0x4d, 0x8b, 0x86], [0x49, 0x01, 0xc8]),
+        ([0x4d, 0x8b, 0x8e], [0x49, 0x01, 0xc9]),
+    ];
+    for (index, (mov, add)) in registers.into_iter().enumerate() {
+        load(&mut code, mov, 1 + 2 * index as u32);
+        // mov rcx, mask; and rcx, r14; add register, rcx
+        load(&mut code, [0x49, 0x8b, 0x8e], 2 + 2 * index as u32);
+        code.extend([0x4c, 0x21, 0xf1]);
+        code.extend(add);
+    }
+    load(&mut code, [0x49, 0x8b, 0x86], 0);
+    code.extend(match gate {
+        Gate::Syscall => [0x0f, 0x05],
+        Gate::Interrupt => [0xcd, 0x80],
+    });
+    // A head of 8 bytes, which is the answer; all else is zeros.
+    code.extend([0x41, 0xc6, 0x86]);
+    code.extend(RESULT.to_le_bytes());
+    code.push(8 << 2);
+    code.extend([0x49, 0x89, 0x86]);
+    code.extend((RESULT + 1).to_le_bytes());
+    code.extend([0x48, 0xb8]);
+    code.extend((20_u64 << 32 | u64::from(RESULT)).to_le_bytes());
+    code.push(0xc3);
+    code
+}
+
+/// An artifact whose `validate_block` is this machine code, with right checksums.
+fn crafted(code: &[u8]) -> Vec<u8> {
+    let filler =
+        "(global.set $g (i64.add (global.get $g) (i64.const 0x1234567812345678)))".repeat(100);
+    let module = module("", &filler, "(global $g (mut i64) (i64.const 0))");
+    let (_, artifact) = Host::preparing()
+        .prepare(&preparation(&module))
+        .expect("prepares");
+    // SAFETY: nothing in this process executes it.
+    let artifact = unsafe { Artifact::from_bytes(&artifact) };
+    let mut artifact = artifact.expect("it is one").into_contents();
+    let function = artifact.module.functions.last().expect("there is one");
+    let start = function.code_offset as usize;
+    assert!(
+        code.len() <= function.code_bytes as usize,
+        "{} bytes",
+        code.len()
+    );
+    artifact.code[start..][..code.len()].copy_from_slice(code);
+    // SAFETY: a job behind its barriers executes it, to see that these hold.
+    unsafe { Artifact::from_contents(artifact) }.to_bytes()
+}
+
+/// What came of a system call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum End {
+    /// The job was killed for it.
+    Killed,
+    /// The kernel, or the filter, answered.
+    Answered(i64),
+    /// The job ended otherwise.
+    Ended(String),
+}
+
+struct Native {
+    host: Host,
+    artifact: Vec<u8>,
+}
+
+impl Native {
+    fn new(gate: Gate, security: SecurityStatus) -> Self {
+        let mut host = Host::start("execute-worker", security);
+        host.shake(&ExecutorParams::default());
+        Self {
+            host,
+            artifact: crafted(&caller(gate)),
+        }
+    }
+
+    fn call(&mut self, number: u64, arguments: &[Register]) -> End {
+        let mut words = vec![number];
+        for index in 0..6 {
+            match arguments.get(index).copied().unwrap_or(ZERO) {
+                Number(value) => words.extend([value, 0]),
+                Memory(offset) => words.extend([offset, u64::MAX]),
+            }
+        }
+        let mut request = execution(&self.artifact);
+        request.artifact_checksum = ArtifactChecksum::of(&self.artifact);
+        request.pov.block_data = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+        end(self.host.execute(&self.artifact, &request))
+    }
+}
+
+fn end(response: ExecuteResponse) -> End {
+    match response {
+        Ok(response) => match response.job_response {
+            JobResponse::Ok { result_descriptor } => {
+                let head = result_descriptor.head_data[..].try_into().expect("8 bytes");
+                End::Answered(i64::from_le_bytes(head))
+            }
+            other => panic!("{other:?}"),
+        },
+        Err(WorkerError::JobDied { err, .. }) if err.contains("SIGSYS") => End::Killed,
+        Err(WorkerError::JobDied { err, .. }) => End::Ended(err),
+        Err(other) => panic!("{other:?}"),
+    }
+}
+
+/// Arguments with which a call of the list passes.
+fn passing(call: &Call) -> Vec<Register> {
+    let number = |value: i32| Number(value as u64);
+    match call.when {
+        When::Always | When::Refused(_) => match call.number {
+            // Not the pipe: then there would be no answer.
+            libc::SYS_close => vec![Number(999)],
+            _ => vec![],
+        },
+        // The number of the pipe is tried by whoever writes to it: the jobs of all other tests.
+        When::ToPipe | When::IsOpen => vec![],
+        When::RefusedToError => vec![Number(2), Memory(0), Number(1)],
+        When::Data => vec![
+            Memory(0),
+            Number(65_536),
+            number(libc::PROT_READ | libc::PROT_WRITE),
+        ],
+        When::PrivateData => {
+            let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+            vec![
+                ZERO,
+                Number(4096),
+                number(libc::PROT_READ),
+                number(flags),
+                number(-1),
+            ]
+        }
+        When::Advice(advices) => vec![Memory(0), Number(4096), number(advices[0])],
+        When::Signals(signals) => vec![number(signals[0]), ZERO, ZERO, Number(8)],
+        When::ToWake => vec![
+            Memory(0),
+            number(libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG),
+            Number(1),
+        ],
+    }
+}
+
+/// Calls that the kernel of this machine lets pass whatever a filter says: they have a meaning at a place of its own only.
+const OUTSIDE_OF_FILTERS: &[u64] = &[335, 336];
+
+#[test]
+fn every_number_of_a_system_call() {
+    let mut native = Native::new(Gate::Syscall, SecurityStatus::ALL);
+    let listed: BTreeSet<u64> = CALLS
+        .iter()
+        .filter(|call| call.is_of(Role::Execute))
+        .map(|call| call.number as u64)
+        .collect();
+    let x32 = 0x4000_0000;
+    let odd = [
+        1000,
+        10_000,
+        x32,
+        x32 | 1,
+        x32 | 59,
+        u64::from(u32::MAX),
+        u64::MAX,
+    ];
+    for number in (0..=600).chain(odd) {
+        if listed.contains(&number) || OUTSIDE_OF_FILTERS.contains(&number) {
+            continue;
+        }
+        let end = native.call(number, &[]);
+        assert_eq!(end, End::Killed, "system call {number:#x}");
+    }
+    for call in CALLS.iter().filter(|call| call.is_of(Role::Execute)) {
+        let end = native.call(call.number as u64, &passing(call));
+        let as_listed = match (call.when, &end) {
+            (When::Refused(error), End::Answered(answer)) => *answer == -i64::from(error),
+            (When::RefusedToError, End::Answered(answer)) => *answer == -i64::from(libc::EBADF),
+            // Only to the pipe, whose number is not ours to know.
+            (When::ToPipe | When::IsOpen, End::Killed) => true,
+            (_, End::Answered(_)) => true,
+            // To return from no signal, or to exit.
+            (When::Always, End::Ended(_)) => {
+                [libc::SYS_rt_sigreturn, libc::SYS_exit_group].contains(&call.number)
+            }
+            _ => false,
+        };
+        assert!(as_listed, "{call:?}: {end:?}");
+    }
+}
+
+/// Calls of the list with arguments for which they are not there.
+#[test]
+fn arguments_beyond_the_list() {
+    let mut native = Native::new(Gate::Syscall, SecurityStatus::ALL);
+    let number = |value: i32| Number(value as u64);
+    let (read_write, executable) = (libc::PROT_READ | libc::PROT_WRITE, libc::PROT_EXEC);
+    let growing = 0x0100_0000;
+    let map = |protection: i32, flags: i32, file: i32| {
+        (
+            libc::SYS_mmap,
+            vec![
+                ZERO,
+                Number(4096),
+                number(protection),
+                number(flags),
+                number(file),
+            ],
+        )
+    };
+    let private = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+    let mut beyond = vec![
+        map(read_write | executable, private, -1),
+        map(executable, private, -1),
+        map(libc::PROT_READ | executable, libc::MAP_PRIVATE, 5),
+        map(read_write, libc::MAP_SHARED | libc::MAP_ANONYMOUS, -1),
+        map(read_write, libc::MAP_SHARED_VALIDATE, 5),
+        map(read_write, private | libc::MAP_GROWSDOWN, -1),
+        map(read_write, private | libc::MAP_LOCKED, -1),
+        map(read_write, private | libc::MAP_HUGETLB, -1),
+        map(read_write | growing, private, -1),
+        map(read_write, libc::MAP_ANONYMOUS, -1),
+        (
+            libc::SYS_mprotect,
+            vec![Memory(0), Number(4096), number(read_write | executable)],
+        ),
+        (
+            libc::SYS_mprotect,
+            vec![Memory(0), Number(4096), number(executable)],
+        ),
+        (
+            libc::SYS_mprotect,
+            vec![Memory(0), Number(4096), number(read_write | growing)],
+        ),
+        (
+            libc::SYS_mprotect,
+            vec![Memory(0), Number(4096), Number(1 << 32 | 3)],
+        ),
+        (
+            libc::SYS_futex,
+            vec![Memory(0), number(libc::FUTEX_WAIT), ZERO],
+        ),
+        (
+            libc::SYS_futex,
+            vec![
+                Memory(0),
+                number(libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG),
+                ZERO,
+            ],
+        ),
+        (
+            libc::SYS_futex,
+            vec![Memory(0), number(libc::FUTEX_LOCK_PI), ZERO],
+        ),
+        (libc::SYS_writev, vec![ZERO, Memory(0), Number(1)]),
+        (libc::SYS_writev, vec![number(1), Memory(0), Number(1)]),
+    ];
+    for signal in 1..=64 {
+        let own = [
+            libc::SIGABRT,
+            libc::SIGSEGV,
+            libc::SIGBUS,
+            libc::SIGFPE,
+            libc::SIGILL,
+        ];
+        if !own.contains(&signal) {
+            beyond.push((
+                libc::SYS_rt_sigaction,
+                vec![number(signal), ZERO, ZERO, Number(8)],
+            ));
+        }
+    }
+    for advice in (0..32).chain(100..104) {
+        let used = [
+            libc::MADV_DONTNEED,
+            libc::MADV_HUGEPAGE,
+            libc::MADV_NOHUGEPAGE,
+            libc::MADV_POPULATE_WRITE,
+        ];
+        if !used.contains(&advice) {
+            beyond.push((
+                libc::SYS_madvise,
+                vec![Memory(0), Number(4096), number(advice)],
+            ));
+        }
+    }
+    for (call, arguments) in beyond {
+        let end = native.call(call as u64, &arguments);
+        assert_eq!(end, End::Killed, "system call {call}: {arguments:x?}");
+    }
+    // One descriptor can be written to: the pipe, to which this is no answer.
+    let mut writable = 0;
+    for descriptor in (0..40).filter(|&descriptor| descriptor != libc::STDERR_FILENO) {
+        let arguments = [number(descriptor), Memory(0), Number(1)];
+        match native.call(libc::SYS_write as u64, &arguments) {
+            End::Ended(how) if how.contains("unintelligible") => writable += 1,
+            end => assert_eq!(end, End::Killed, "write to {descriptor}"),
+        }
+    }
+    assert_eq!(writable, 1);
+    // Pages that are executable do not grow over others: moving memory is refused.
+    for flags in [
+        0,
+        libc::MREMAP_MAYMOVE,
+        libc::MREMAP_MAYMOVE | libc::MREMAP_DONTUNMAP,
+    ] {
+        let end = native.call(
+            libc::SYS_mremap as u64,
+            &[Memory(0), Number(4096), Number(8192), number(flags)],
+        );
+        assert_eq!(end, End::Answered(-i64::from(libc::ENOMEM)));
+    }
+    // Signals go to nobody, this process included.
+    for process in [0, 1, -1_i32] {
+        let end = native.call(
+            libc::SYS_tgkill as u64,
+            &[number(process), number(process), Number(9)],
+        );
+        assert_eq!(end, End::Answered(-i64::from(libc::EPERM)));
+    }
+}
+
+#[test]
+fn the_door_of_32_bit_programs() {
+    let mut native = Native::new(Gate::Interrupt, SecurityStatus::ALL);
+    for number in (0..450).step_by(5).chain([1, 3, 4, 11, 20, 120]) {
+        let end = native.call(number, &[]);
+        // A kernel may be built without it.
+        let shut = end == End::Killed || matches!(&end, End::Ended(how) if how.contains("SIGSEGV"));
+        assert!(shut, "int 0x80, {number}: {end:?}");
+    }
+}
+
+/// The crafted code does what it is meant to where nothing stands in its way: otherwise the tests above say nothing.
+#[test]
+fn without_a_list_the_calls_arrive() {
+    let without = SecurityStatus {
+        can_enable_seccomp: false,
+        ..SecurityStatus::ALL
+    };
+    let mut native = Native::new(Gate::Syscall, without);
+    assert_eq!(native.call(libc::SYS_getppid as u64, &[]), End::Answered(0));
+    assert_eq!(
+        native.call(600, &[]),
+        End::Answered(-i64::from(libc::ENOSYS))
+    );
+    // The other barriers hold: no files, no sockets to the world, no processes but for root, nobody to signal.
+    let errors = [
+        (
+            libc::SYS_openat,
+            vec![Number(-100_i64 as u64), Memory(0), ZERO],
+            libc::ENOENT,
+        ),
+        (
+            libc::SYS_kill,
+            vec![Number(-1_i64 as u64), Number(9)],
+            libc::ESRCH,
+        ),
+        (libc::SYS_memfd_create, vec![Memory(0), ZERO], 0),
+    ];
+    for (call, arguments, error) in errors {
+        match native.call(call as u64, &arguments) {
+            End::Answered(answer) if error == 0 => assert!(answer >= 0, "{call}: {answer}"),
+            end => assert_eq!(end, End::Answered(-i64::from(error)), "{call}"),
+        }
+    }
+}
+
+/// The rows of the manual's table, of all kinds of job.
+#[test]
+fn the_manual_has_the_list() {
+    let manual = include_str!("../../../docs/sandbox.md");
+    let table: Vec<String> = CALLS
+        .iter()
+        .filter(|call| call.when != When::IsOpen)
+        .map(|call| {
+            let job = match call.role {
+                None => "all",
+                Some(Role::Prepare) => "prepare",
+                Some(Role::Execute) => "execute",
+                Some(Role::Load) => "load",
+            };
+            format!(
+                "| `{}` | {} | {job} | {} |",
+                call.name,
+                call.condition(),
+                call.purpose
+            )
+        })
+        .collect();
+    let table = table.join("\n");
+    assert!(
+        manual.contains(&table),
+        "docs/sandbox.md should have:\n{table}"
+    );
+    let rows = manual
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .count();
+    assert_eq!(rows, table.lines().count(), "rows beside the list");
+}
