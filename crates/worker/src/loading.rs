@@ -6,7 +6,7 @@
 
 use crate::artifacts::Kept;
 use crate::files;
-use crate::job::JobFailure;
+use crate::job::{JobFailure, STACK_BYTES};
 use crate::security::limits::{JobLimits, MemoryLimit};
 use parity_scale_codec::{Decode, Encode};
 use pvf_executor::{Artifact, LoadError, artifact};
@@ -20,9 +20,9 @@ use std::time::Duration;
 const CPU_TIME: Duration = Duration::from_secs(30);
 
 /// How many times an artifact's bytes a load may take as memory, and how much in any case: metadata of very many very small things take the
-/// most.
+/// most. The stack counts as it is reserved.
 const MEMORY_TIMES: u64 = 16;
-const MEMORY_MORE: u64 = 256 << 20;
+const MEMORY_MORE: u64 = (256 << 20) + STACK_BYTES as u64;
 
 /// The most that a load may take, whatever the artifact.
 const MEMORY_MOST: u64 = 8 << 30;
