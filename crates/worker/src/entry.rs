@@ -220,9 +220,7 @@ fn start(worker: Worker<'_>, options: &Options) -> Result<Started, Ending> {
     let stack = JobStack::new().map_err(io("the stack of jobs"))?;
     let launch = || match worker {
         Worker::Prepare(_) => Ok(None),
-        Worker::Execute(job) => {
-            execute::launch(job, &machine, &stack, host.as_raw_fd()).map(Some)
-        }
+        Worker::Execute(job) => execute::launch(job, &machine, &stack, host.as_raw_fd()).map(Some),
     };
     let (directory, launcher) = isolate(worker.role(), directory, security, launch)?;
     let launcher = launcher.map_err(io("the launcher"))?;

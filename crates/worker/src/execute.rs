@@ -19,9 +19,9 @@ use pvf_host::placed::Placed;
 use pvf_host::{HostFailure, HostParameters, Outcome, Pvf};
 use pvf_wire::{
     ArtifactChecksum, CandidateDescriptorVersion, ExecuteHandshake, ExecuteRequest,
-    ExecuteRequestView, ExecuteResponse, ExecutorParams, InternalValidationError, JobError, JobResponse,
-    POV_BOMB_LIMIT, ValidationParamsExtension, ValidationResult, WorkerError, WorkerResponse,
-    frame,
+    ExecuteRequestView, ExecuteResponse, ExecutorParams, InternalValidationError, JobError,
+    JobResponse, POV_BOMB_LIMIT, ValidationParamsExtension, ValidationResult, WorkerError,
+    WorkerResponse, frame,
 };
 use std::fmt::Display;
 use std::fs::File;
@@ -341,8 +341,11 @@ impl Execution<'_> {
         match ended.end {
             End::Answered(Ok(())) => module.seal().map_err(NotLoaded::Machine),
             End::Answered(Err(failure)) => Err(NotLoaded::Load(failure)),
-            End::Stalled(how) => Err(NotLoaded::Stalled(how)),
-            End::TimedOut => died("its time is up".to_owned()),
+            End::Stalled(how) if ended.cpu_time * 2 < ended.wall_time => {
+                Err(NotLoaded::Stalled(how))
+            }
+            // A load that had the processor for most of the time had so much to do: that is up to the artifact.
+            End::Stalled(_) | End::TimedOut => died("its time is up".to_owned()),
             End::OutOfMemory => died("out of memory".to_owned()),
             End::Died(how) => died(how),
             End::Unintelligible(what) => died(format!("unintelligible answer: {what}")),
@@ -470,9 +473,7 @@ fn not_loaded(failure: ArtifactFailure<NotLoaded>) -> ExecuteResponse {
         ArtifactFailure::Use(failure) => failure,
     };
     match failure {
-        NotLoaded::Machine(error) => {
-            Err(InternalValidationError::Kernel(error.to_string()).into())
-        }
+        NotLoaded::Machine(error) => Err(InternalValidationError::Kernel(error.to_string()).into()),
         NotLoaded::Stalled(how) => Err(InternalValidationError::Kernel(how).into()),
         NotLoaded::Died { err, job_pid } => Err(WorkerError::JobDied { err, job_pid }),
         NotLoaded::Load(failure) => match failure {

@@ -117,6 +117,8 @@ pub struct Ended<T, E> {
     pub pid: i32,
     /// CPU time it took.
     pub cpu_time: Duration,
+    /// Time that went by.
+    pub wall_time: Duration,
     /// How.
     pub end: End<T, E>,
 }
@@ -186,11 +188,7 @@ where
 
 /// In a process that the worker forked: closes what is the worker's alone, these descriptors and the three that every process starts with.
 pub fn leave_to_worker(descriptors: &[RawFd]) {
-    process::close_inherited(&[
-        libc::STDIN_FILENO,
-        libc::STDOUT_FILENO,
-        libc::STDERR_FILENO,
-    ]);
+    process::close_inherited(&[libc::STDIN_FILENO, libc::STDOUT_FILENO, libc::STDERR_FILENO]);
     process::close_inherited(descriptors);
     process::close_inherited(logging::stderr::opened().as_slice());
 }
@@ -212,6 +210,7 @@ where
     // A small pipe works as well.
     let _ = fcntl(&from_job, FcntlArg::F_SETPIPE_SZ(PIPE_BYTES));
     process::reap();
+    let started = Instant::now();
     let job = start(to_worker, from_job.as_raw_fd())?;
     let pid = job.pid.as_raw();
     let watched = watch(&job, from_job, options).inspect_err(|_| {
@@ -226,6 +225,7 @@ where
         return Ok(Ended {
             pid,
             cpu_time,
+            wall_time: started.elapsed(),
             end: End::Stalled(format!(
                 "the job had {} ms of CPU time in {} ms: it was stopped, or the machine is overloaded",
                 cpu_time.as_millis(),
@@ -237,6 +237,7 @@ where
     Ok(Ended {
         pid,
         cpu_time,
+        wall_time: started.elapsed(),
         end: match watched {
             Watched::CpuTimeUsedUp | Watched::Stalled { .. } => End::TimedOut,
             _ if cpu_time >= options.limits.cpu_time => End::TimedOut,

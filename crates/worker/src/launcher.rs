@@ -61,8 +61,9 @@ impl<Order: Encode + Decode> Launcher<Order> {
         )?;
         let namespaces = security::launcher_namespaces(machine.status);
         if process::fork(machine.one, namespaces)?.is_none() {
-            leave_to_worker(worker);
-            leave_to_worker(&[own.as_raw_fd()]);
+            // The three that every process starts with stay: their numbers are not for what jobs are given.
+            process::close_inherited(worker);
+            process::close_inherited(&[own.as_raw_fd()]);
             launch(&its, machine, job);
         }
         Ok(Self {
@@ -102,7 +103,12 @@ impl<Order: Encode + Decode> Launcher<Order> {
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
         let read = rustix::io::retry_on_intr(|| {
             let answer = &mut [IoSliceMut::new(&mut answer)];
-            recvmsg(&self.socket, answer, &mut ancillary, RecvFlags::CMSG_CLOEXEC)
+            recvmsg(
+                &self.socket,
+                answer,
+                &mut ancillary,
+                RecvFlags::CMSG_CLOEXEC,
+            )
         })
         .map_err(failed("hearing from the launcher"))?
         .bytes;
@@ -151,7 +157,7 @@ fn launch<Order: Decode>(
             match fork(machine.one, machine).map_err(|errno| errno as i32)? {
                 Some(child) => Ok(child),
                 None => {
-                    process::close_inherited(&[socket.as_raw_fd()]);
+                    leave_to_worker(&[socket.as_raw_fd()]);
                     job(order, descriptors);
                     std::process::exit(1)
                 }
@@ -168,7 +174,10 @@ fn launch<Order: Decode>(
 fn answer(socket: &OwnedFd, launched: &Result<Child, i32>) -> rustix::io::Result<()> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut ancillary = SendAncillaryBuffer::new(&mut space);
-    let descriptor = launched.as_ref().ok().map(|child| [child.descriptor.as_fd()]);
+    let descriptor = launched
+        .as_ref()
+        .ok()
+        .map(|child| [child.descriptor.as_fd()]);
     if let Some(descriptor) = &descriptor {
         ancillary.push(SendAncillaryMessage::ScmRights(descriptor));
     }
@@ -196,7 +205,12 @@ fn receive<Order: Decode>(
     let mut message = [0; ORDER_BYTES];
     let received = rustix::io::retry_on_intr(|| {
         let message = &mut [IoSliceMut::new(&mut message)];
-        recvmsg(socket.as_fd(), message, &mut ancillary, RecvFlags::CMSG_CLOEXEC)
+        recvmsg(
+            socket.as_fd(),
+            message,
+            &mut ancillary,
+            RecvFlags::CMSG_CLOEXEC,
+        )
     });
     let received = match received {
         Ok(received) if received.bytes > 0 => received,

@@ -27,19 +27,19 @@
 
 pub mod allocator;
 mod artifacts;
-mod files;
-mod launcher;
-mod loading;
-mod request;
 pub mod command_line;
 pub mod entry;
 pub mod execute;
+mod files;
 pub mod job;
+mod launcher;
+mod loading;
 mod logging;
 pub mod parameters;
 pub mod prepare;
 #[allow(unsafe_code, reason = "fork as a system call has no safe form")]
 mod process;
+mod request;
 pub mod second_opinion;
 pub mod security;
 mod texts;

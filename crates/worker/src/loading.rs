@@ -109,7 +109,7 @@ impl From<LoadError> for LoadFailure {
 
 /// The limits of a load of so many bytes.
 pub fn limits(artifact_bytes: u64) -> JobLimits {
-    let memory = artifact_bytes.saturating_mul(MEMORY_TIMES) + MEMORY_MORE;
+    let memory = artifact_bytes.saturating_mul(MEMORY_TIMES) + MEMORY_MORE + STACK_BYTES as u64;
     JobLimits {
         cpu_time: CPU_TIME,
         memory: MemoryLimit::Data(memory.min(MEMORY_MOST)),
@@ -131,7 +131,9 @@ pub fn load(
 ) -> Result<(), LoadFailure> {
     let unreadable = |error: io::Error| LoadFailure::Machine(format!("the artifact: {error}"));
     let mut head = Vec::new();
-    let read = file.take(artifact::HEAD_BYTES as u64).read_to_end(&mut head);
+    let read = file
+        .take(artifact::HEAD_BYTES as u64)
+        .read_to_end(&mut head);
     read.map_err(unreadable)?;
     let expected = Artifact::expected_bytes(&head);
     let expected = expected.map_err(|error| LoadFailure::Corrupted(error.to_string()))?;

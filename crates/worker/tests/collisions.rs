@@ -107,7 +107,12 @@ struct Change {
 
 /// Values for which a change is not seen by XXH64 with any of the four seeds and changes no product of XXH3, only its sums. With
 /// `down` false the sums change by the opposite.
-fn change(prefix: &[u8], at: usize, down: bool, random: &mut impl FnMut() -> u64) -> Option<Change> {
+fn change(
+    prefix: &[u8],
+    at: usize,
+    down: bool,
+    random: &mut impl FnMut() -> u64,
+) -> Option<Change> {
     let lane = at % 32 / 8;
     let states = [0, 1, 2, 3].map(|seed| accumulators(&prefix[..at / 32 * 32], seed)[lane]);
     let (first_key, second_key) = (secret_word(at), secret_word(at + 32));

@@ -29,31 +29,6 @@ fn artifact(code: &[u8]) -> Vec<u8> {
         .1
 }
 
-/// The job of an execute worker, as soon as there is one: its other child is the launcher.
-fn job_of(host: &Host) -> Pid {
-    let worker = host.worker.id();
-    let children = format!("/proc/{worker}/task/{worker}/children");
-    loop {
-        let children = fs::read_to_string(&children).expect("the kernel tells children");
-        match children.split_whitespace().nth(1) {
-            Some(child) => return Pid::from_raw(child.parse().expect("a number")),
-            None => yield_now(),
-        }
-    }
-}
-
-/// The job of a worker that executes an endless module.
-fn running_job(host: &mut Host, artifact: &[u8]) -> Pid {
-    fs::write(host.directory.join("artifact"), artifact).unwrap();
-    let mut request = execution(artifact);
-    // The first request has the artifact loaded, by a job of its own.
-    request.execution_timeout = Duration::from_millis(1);
-    let response = host.try_execute(&request).unwrap();
-    assert_eq!(response, Err(WorkerError::JobTimedOut));
-    frame::send(&mut host.stream, &execution(artifact)).unwrap();
-    job_of(host)
-}
-
 /// Waits until a process is no more, or only a number that nobody asked about.
 fn wait_for_end(process: Pid) {
     let status = format!("/proc/{process}/stat");
@@ -99,7 +74,7 @@ fn time_is_up() {
 fn a_job_is_killed() {
     let artifact = artifact(&endless());
     let mut host = Host::executing(&ExecutorParams::default());
-    let job = running_job(&mut host, &artifact);
+    let job = host.begin(&artifact, &execution(&artifact));
     kill(job, Signal::SIGKILL).unwrap();
     let response: pvf_wire::ExecuteResponse = frame::receive(&mut host.stream, 1 << 20).unwrap();
     match response {
@@ -125,7 +100,7 @@ fn a_worker_is_killed_and_its_job_dies() {
     for security in [SecurityStatus::ALL, SecurityStatus::NONE] {
         let mut host = Host::start("execute-worker", security);
         host.shake(&ExecutorParams::default());
-        let job = running_job(&mut host, &artifact);
+        let job = host.begin(&artifact, &execution(&artifact));
         // A job that has used CPU time of its own has long put up its barriers.
         let schedule = format!("/proc/{job}/schedstat");
         loop {

@@ -146,11 +146,16 @@ fn children(pid: u32) -> Vec<u32> {
         .collect()
 }
 
-/// The workers behind a worker, whose one child is the process in the middle.
+/// The only child of a process.
+fn only_child(pid: u32) -> u32 {
+    let children = children(pid);
+    assert_eq!(children.len(), 1);
+    children[0]
+}
+
+/// The workers behind a worker: children of the process in the middle, whose parent is the first of a namespace.
 fn engines(pid: u32) -> Vec<u32> {
-    let middle = children(pid);
-    assert_eq!(middle.len(), 1);
-    children(middle[0])
+    children(only_child(only_child(pid)))
 }
 
 fn kill(pid: u32) {
@@ -315,8 +320,9 @@ fn jobs_die_with_whoever_asked(installed: &Installed) {
         }
         all
     };
-    for (script, processes) in [("spin", 3), ("invalid", 4)] {
-        for victim in ["outer", "middle"] {
+    // First of the namespace, middle, primary with its launcher; then a job, or the other with its own.
+    for (script, processes) in [("spin", 5), ("invalid", 7)] {
+        for victim in ["outer", "first", "middle"] {
             let mut executing = installed.executing();
             let mut request = execution(&endless);
             request.pov.block_data = script.as_bytes().to_vec();
@@ -333,7 +339,8 @@ fn jobs_die_with_whoever_asked(installed: &Installed) {
             };
             match victim {
                 "outer" => kill(outer),
-                _ => kill(behind[0]),
+                "first" => kill(behind[0]),
+                _ => kill(only_child(behind[0])),
             }
             wait_for_ends(&behind);
             executing.ends().expect("it ends too");

@@ -18,19 +18,6 @@ const LIMIT: Duration = Duration::from_secs(2);
 /// When a node gives up.
 const NODE: Duration = Duration::from_secs(4 * LIMIT.as_secs());
 
-/// The job of a worker, as soon as there is one.
-fn job_of(host: &Host) -> Pid {
-    let worker = host.worker.id();
-    let children = format!("/proc/{worker}/task/{worker}/children");
-    loop {
-        let children = fs::read_to_string(&children).expect("the kernel tells children");
-        match children.split_whitespace().last() {
-            Some(child) => return Pid::from_raw(child.parse().expect("a number")),
-            None => std::thread::yield_now(),
-        }
-    }
-}
-
 fn is_stalled(response: &ExecuteResponse) -> bool {
     matches!(
         response,
@@ -57,12 +44,10 @@ fn meddle(
 ) -> (ExecuteResponse, Host) {
     let mut host = Host::start("execute-worker", security);
     host.shake(&ExecutorParams::default());
-    fs::write(host.directory.join("artifact"), artifact).expect("linked");
     let mut request = execution(artifact);
     request.execution_timeout = LIMIT;
     let asked = Instant::now();
-    frame::send(&mut host.stream, &request).expect("taken");
-    let job = job_of(&host);
+    let job = host.begin(artifact, &request);
     with(&host, job);
     let response = frame::receive(&mut host.stream, 1 << 20).expect("there is an answer");
     let waited = asked.elapsed();
@@ -80,14 +65,10 @@ fn a_stopped_job_is_no_vote() {
         });
         assert!(is_stalled(&response), "{security:?}: {response:?}");
         // The worker goes on, and leaves nothing.
-        let children = format!("/proc/{0}/task/{0}/children", host.worker.id());
         loop {
             let response = host.execute(&good, &execution(&good));
             assert!(matches!(said(response), JobResponse::Ok { .. }));
-            if fs::read_to_string(&children)
-                .expect("the kernel tells")
-                .is_empty()
-            {
+            if host.jobs().is_empty() {
                 break;
             }
         }
@@ -124,7 +105,7 @@ fn a_stopped_preparation_says_nothing_about_the_code() {
     request.prep_timeout = LIMIT;
     let asked = Instant::now();
     frame::send(&mut host.stream, &request).expect("taken");
-    kill(job_of(&host), Signal::SIGSTOP).expect("it lives");
+    kill(host.job(), Signal::SIGSTOP).expect("it lives");
     let response: PrepareResponse = frame::receive(&mut host.stream, 1 << 20).expect("an answer");
     assert!(asked.elapsed() < NODE);
     let Err(error) = response else {

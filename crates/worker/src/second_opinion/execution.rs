@@ -118,9 +118,7 @@ fn execute_with_both(
         })
     });
     settle(answer, || match &kept.second {
-        Some(part) => {
-            execute_with(second, part, request, until).map_err(|error| error.to_string())
-        }
+        Some(part) => execute_with(second, part, request, until).map_err(|error| error.to_string()),
         None => Err("it does not take the code".to_owned()),
     })
 }

@@ -44,6 +44,8 @@ pub struct Host {
     pub stream: UnixStream,
     /// The worker's directory.
     pub directory: PathBuf,
+    /// Children of the worker that are no jobs.
+    others: usize,
     scratch: Scratch,
 }
 
@@ -114,7 +116,42 @@ impl Host {
             worker,
             stream,
             directory,
+            // The launcher.
+            others: usize::from(kind == "execute-worker"),
             scratch,
+        }
+    }
+
+    /// The jobs of the worker.
+    pub fn jobs(&self) -> Vec<i32> {
+        let worker = self.worker.id();
+        let children = format!("/proc/{worker}/task/{worker}/children");
+        let children = fs::read_to_string(children).expect("the kernel tells children");
+        let children = children.split_whitespace().skip(self.others);
+        children
+            .map(|child| child.parse().expect("a number"))
+            .collect()
+    }
+
+    /// Has the execution of an artifact begun that takes a while. The job that executes: another one has loaded the artifact before.
+    pub fn begin(&mut self, artifact: &[u8], request: &ExecuteRequest) -> nix::unistd::Pid {
+        fs::write(self.directory.join("artifact"), artifact).expect("the host links the artifact");
+        let mut short = request.clone();
+        short.execution_timeout = Duration::from_millis(1);
+        self.try_execute(&short)
+            .expect("the worker answers")
+            .expect_err("it takes a while");
+        frame::send(&mut self.stream, request).expect("the worker takes a request");
+        self.job()
+    }
+
+    /// The job of the worker, as soon as there is one.
+    pub fn job(&self) -> nix::unistd::Pid {
+        loop {
+            match self.jobs().first() {
+                Some(&job) => return nix::unistd::Pid::from_raw(job),
+                None => std::thread::yield_now(),
+            }
         }
     }
 
