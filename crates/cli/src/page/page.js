@@ -206,7 +206,7 @@ const TIPS = {
   logical: "units of logical stack that a call takes", gas: "gas of all metered blocks, each charged once", hits: "how often the text is in it",
 };
 
-/** A name in two parts: the path of its crate and modules, which may be cut, and the rest, which is shown as far as there is space. */
+/** A name in three parts: the path of its crate and modules and its generic arguments may be cut, what is between is shown. */
 function nameCell(name) {
   const cell = make("span");
   // The last `::` that is not within `<...>`.
@@ -215,13 +215,15 @@ function nameCell(name) {
   for (let i = 0; i < name.length; i++) {
     if (name[i] === "<") depth++;
     else if (name[i] === ">" && name[i - 1] !== "-") depth--;
-    else if (depth === 0 && name.startsWith("::", i) && !/^::h[0-9a-f]{16}$/.test(name.slice(i))) cuts.push(i + 2);
+    else if (depth === 0 && /^::[^<]/.test(name.slice(i, i + 3)) && !/^::h[0-9a-f]{16}$/.test(name.slice(i))) cuts.push(i + 2);
   }
   // A closure says nothing without the function that it is in.
   while (cuts.length > 1 && name[cuts[cuts.length - 1]] === "{") cuts.pop();
   const cut = cuts.pop();
   if (cut > 0) cell.append(make("span", name.slice(0, cut), "path"));
-  cell.append(make("span", name.slice(cut), "own"));
+  const own = /^(?:<[^>]*>|[^<]*?)(?=(?:::)?<|$)/.exec(name.slice(cut))[0] || name.slice(cut);
+  cell.append(make("span", own, "own"));
+  if (cut + own.length < name.length) cell.append(make("span", name.slice(cut + own.length), "path"));
   cell.title = name;
   return cell;
 }
