@@ -74,7 +74,10 @@ fn check_meters(args: &ExecuteArgs, meters: &Meters) -> Result<(), Failure> {
     }
 }
 
-#[allow(unsafe_code, reason = "the command executes what its user says is an artifact")]
+#[allow(
+    unsafe_code,
+    reason = "the command executes what its user says is an artifact"
+)]
 fn load(args: &ExecuteArgs) -> Result<Module, Failure> {
     let path = &args.artifact;
     let unreadable = |reason: String| Failure::Input {

@@ -6,7 +6,9 @@
 
 use crate::abi::{self, BUILTIN_FLAG, Builtin, ContextLayout, is_plain};
 use crate::analysis::{Analyser, Analysis};
-use crate::artifact::{Artifact, ArtifactContents, CodeMap, Meters, ModuleInfo, TrapMapBuilder, TrapSite};
+use crate::artifact::{
+    Artifact, ArtifactContents, CodeMap, Meters, ModuleInfo, TrapMapBuilder, TrapSite,
+};
 use crate::generate::{
     Conventions, GeneratedFunction, GeneratorState, ModuleContext, builtin_convention, generate,
 };

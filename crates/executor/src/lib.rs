@@ -67,8 +67,8 @@ pub use profile::Profile;
 pub use whole_file::write_file;
 
 pub use pvf_compiler::{
-    Artifact, ArtifactContents, ArtifactError, CompileError, CompileOptions, Costs, InternalError, Metering,
-    ModuleInfo, NativeStack, Refusal, Schedule, ScheduleError, Target, artifact, compile,
+    Artifact, ArtifactContents, ArtifactError, CompileError, CompileOptions, Costs, InternalError,
+    Metering, ModuleInfo, NativeStack, Refusal, Schedule, ScheduleError, Target, artifact, compile,
     compile_with_code_map, function_names, schedule_hash,
 };
 pub use pvf_runtime::{

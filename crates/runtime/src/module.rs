@@ -6,7 +6,9 @@ use crate::file::FileMapping;
 use crate::image::{Layout, MemoryImage};
 use crate::regions::Recycler;
 use crate::{HostFailure, LoadError, traps, validate};
-use pvf_compiler::artifact::{DataSegment, HEAD_BYTES, Import, ImportKind, ModuleInfo, TrapMap, TrapSite};
+use pvf_compiler::artifact::{
+    DataSegment, HEAD_BYTES, Import, ImportKind, ModuleInfo, TrapMap, TrapSite,
+};
 use pvf_compiler::{Artifact, ArtifactContents, ArtifactError};
 use std::fs::File;
 use std::io;

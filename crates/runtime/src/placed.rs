@@ -32,7 +32,11 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 /// What stands behind the code on its last page: instructions that end the process (`int3`, `udf`).
-const BEHIND_CODE: u8 = if cfg!(target_arch = "x86_64") { 0xcc } else { 0 };
+const BEHIND_CODE: u8 = if cfg!(target_arch = "x86_64") {
+    0xcc
+} else {
+    0
+};
 
 /// Bytes in front of what follows: as many words.
 const HEAD_WORDS: usize = 8;
@@ -150,7 +154,11 @@ pub fn place(
         data: written_data.len() as u64,
         image_start,
     };
-    write(rest_file, head.words().map(u64::to_le_bytes).as_flattened(), 0)?;
+    write(
+        rest_file,
+        head.words().map(u64::to_le_bytes).as_flattened(),
+        0,
+    )?;
     let mut at = HEAD_BYTES as u64;
     for piece in pieces {
         write(rest_file, piece, at)?;

@@ -35,8 +35,9 @@ mod validation;
 
 pub use checksum::ArtifactChecksum;
 pub use execute::{
-    CandidateDescriptorVersion, ExecuteRequest, ExecuteRequestView, ExecuteResponse, InternalValidationError, JobError,
-    JobResponse, PersistedValidationData, PoV, WorkerError, WorkerResponse,
+    CandidateDescriptorVersion, ExecuteRequest, ExecuteRequestView, ExecuteResponse,
+    InternalValidationError, JobError, JobResponse, PersistedValidationData, PoV, WorkerError,
+    WorkerResponse,
 };
 pub use executor_params::{
     ExecutorHostFunction, ExecutorParam, ExecutorParams, PvfExecKind, PvfPrepKind,

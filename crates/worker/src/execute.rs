@@ -25,7 +25,7 @@ use pvf_wire::{
 };
 use std::fmt::Display;
 use std::fs::File;
-use std::io::{self, Seek};
+use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
@@ -325,12 +325,11 @@ impl Execution<'_> {
 
     fn load_once(
         &self,
-        mut file: &File,
+        file: &File,
         bytes: u64,
         request: &Request,
         asked: Instant,
     ) -> Result<InMemory, NotLoaded> {
-        file.rewind().map_err(NotLoaded::Machine)?;
         let module = InMemory::new().map_err(NotLoaded::Machine)?;
         let checksum = request.artifact_checksum;
         let work = Work::Load { bytes, checksum };

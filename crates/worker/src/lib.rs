@@ -10,8 +10,9 @@
 //!                     └── pipe ── job: no files, nothing to write to but the pipe, a shorter list
 //! ```
 //!
-//! The worker reads requests and artifacts, starts jobs, watches their CPU time and judges how they end. A job is a fork of the
-//! worker that runs one [`PrepareJob`] or [`ExecuteJob`] behind all barriers ([`security`]); what it says is
+//! The worker receives requests, has jobs started, watches their CPU time and judges how they end. A prepare job is a fork of the worker; jobs
+//! of an execute worker are forks of its launcher, which has seen no candidate, and an artifact is read by a job of its own. Each
+//! runs one [`PrepareJob`] or [`ExecuteJob`] behind all barriers ([`security`]); what it says is
 //! taken for the word of whoever wrote the code.
 //!
 //! | module | is about |

@@ -1,6 +1,9 @@
 //! Files with artifacts: whole, torn, damaged and hostile ones.
 
-#![allow(unsafe_code, reason = "artifacts are made that nobody compiled, and none is executed")]
+#![allow(
+    unsafe_code,
+    reason = "artifacts are made that nobody compiled, and none is executed"
+)]
 
 use super::*;
 use proptest::prelude::*;

@@ -79,10 +79,7 @@ pub const CALLS: &[Call] = calls! {
     SYS_getpid "getpid" Always, None, "aborting";
     SYS_gettid "gettid" Always, None, "aborting";
     SYS_tgkill "tgkill" Refused(libc::EPERM), None, "aborting, which goes on without the signal";
-    SYS_read "read" Always, Some(Role::Load), "the artifact";
-    SYS_lseek "lseek" Always, Some(Role::Load), "how much of the artifact is left";
-    SYS_fstat "fstat" Always, Some(Role::Load), "how long the artifact is";
-    SYS_statx "statx" Always, Some(Role::Load), "how long the artifact is";
+    SYS_pread64 "pread64" Always, Some(Role::Load), "the artifact";
     SYS_pwrite64 "pwrite64" Always, Some(Role::Load), "the module in memory";
     SYS_ftruncate "ftruncate" Always, Some(Role::Load), "the module in memory";
     SYS_futex "futex" ToWake, None, "the C library, at the end of an initialisation; nobody waits";
