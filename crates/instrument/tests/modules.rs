@@ -62,8 +62,8 @@ fn fixtures_pass_the_front_end_they_passed() {
         assert_frames(&wasm);
         let instrumented = instrument(&wasm, &all(Features::MVP)).unwrap();
         let options = CompileOptions::new(Features::MVP);
-        let before = compile(&wasm, &options).unwrap().module;
-        let after = compile(&instrumented, &options).unwrap().module;
+        let before = &compile(&wasm, &options).unwrap().module;
+        let after = &compile(&instrumented, &options).unwrap().module;
         assert_eq!(before.imports, after.imports);
         assert_eq!(before.exports[..], after.exports[..before.exports.len()]);
         assert_eq!(before.start, after.start);

@@ -142,24 +142,29 @@ impl Layout {
     }
 }
 
-/// Writes segments into an image that begins at `start` of a file.
-fn write(
-    module: &ModuleInfo,
-    data: &[u8],
-    placed: &[Placed],
-    file: &File,
-    start: u64,
-) -> Result<(), HostFailure> {
-    for Placed { segment, at } in placed {
-        let bytes = &module.data_segments[*segment].bytes;
-        let bytes = &data[bytes.start as usize..bytes.end as usize];
-        file.write_all_at(bytes, start + at)
-            .map_err(|source| HostFailure::System {
-                action: "writing the image of linear memory",
-                source,
-            })?;
+/// Which segments of a module are in its image, and where.
+pub struct Contents(Vec<Placed>);
+
+impl Contents {
+    /// Writes them, the data being the module's, into an image that begins at `start` of a file.
+    pub fn write(
+        &self,
+        module: &ModuleInfo,
+        data: &[u8],
+        file: &File,
+        start: u64,
+    ) -> Result<(), HostFailure> {
+        for Placed { segment, at } in &self.0 {
+            let bytes = &module.data_segments[*segment].bytes;
+            let bytes = &data[bytes.start as usize..bytes.end as usize];
+            file.write_all_at(bytes, start + at)
+                .map_err(|source| HostFailure::System {
+                    action: "writing the image of linear memory",
+                    source,
+                })?;
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 impl MemoryImage {
@@ -170,7 +175,7 @@ impl MemoryImage {
             0 => None,
             bytes => {
                 let file = anonymous_file(bytes)?;
-                write(module, data, &placed, &file, 0)?;
+                Contents(placed).write(module, data, &file, 0)?;
                 seal(&file)?;
                 Some(file)
             }
@@ -182,23 +187,15 @@ impl MemoryImage {
         })
     }
 
-    /// The layout of the image, and how to write it into a file from `start` on. A memory that starts with more than
-    /// `limit_pages` has none: there will be no instance.
-    pub fn write_later(
-        module: &ModuleInfo,
-        limit_pages: u32,
-    ) -> (
-        Layout,
-        impl FnOnce(&[u8], &File, u64) -> Result<(), HostFailure>,
-    ) {
+    /// The layout of the image, and what to write into it. A memory that starts with more than `limit_pages` has none: there
+    /// will be no instance.
+    pub fn planned(module: &ModuleInfo, limit_pages: u32) -> (Layout, Contents) {
         let too_large = module.memory.is_some_and(|it| it.minimum > limit_pages);
         let (layout, placed) = match too_large {
             true => (Layout::without_image(module), Vec::new()),
             false => Layout::new(module),
         };
-        (layout, move |data, file, start| {
-            write(module, data, &placed, file, start)
-        })
+        (layout, Contents(placed))
     }
 
     /// An image in a file, of a [suitable](Layout::suits) layout.

@@ -128,7 +128,7 @@ pub fn place(
     let behind = code.len().next_multiple_of(page_bytes()).max(page_bytes()) - code.len();
     write(code_file, &vec![BEHIND_CODE; behind], code.len() as u64)?;
 
-    let (layout, write_image) = MemoryImage::write_later(module, limit_pages);
+    let (layout, contents) = MemoryImage::planned(module, limit_pages);
     let written_data = match needs_data(module, &layout) {
         true => data,
         false => &[],
@@ -167,7 +167,7 @@ pub fn place(
     // Pages that are not written are zero and take no memory.
     let sized = rest_file.set_len(image_start + layout.bytes());
     sized.map_err(failed("sizing a module in memory"))?;
-    Ok(write_image(data, rest_file, image_start)?)
+    Ok(contents.write(module, data, rest_file, image_start)?)
 }
 
 fn failed(action: &'static str) -> impl Fn(io::Error) -> HostFailure {
