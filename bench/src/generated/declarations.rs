@@ -13,20 +13,36 @@ pub(super) fn nothing() -> Function {
 }
 
 pub(super) const SHAPES: &[Shape] = &[
-    Shape::new("empty functions", "nothing but an end", MIB, |bytes| {
+    Shape::new("empty functions", "nothing but an end", MIB, |_| {
         let mut module = Parts::default();
         let ty = module.ty(&[], &[]);
         let function = nothing();
-        while module.code.byte_len() * 3 / 2 < bytes {
+        for _ in 0..ENTRIES {
             module.typed(ty, &function);
         }
         module.finish()
     })
-    .except(
-        3.0,
-        9.0,
-        "four bytes of Wasm are a function of 48 bytes of code, since an entry checks the stack, and 28 of metadata",
-    ),
+    .entries(ENTRIES, 192.0, 24.0),
+    Shape::new(
+        "short types",
+        "of up to 16 parameters, all different",
+        MIB,
+        |_| {
+            let mut module = Parts::default();
+            for index in 0..ENTRIES as u32 {
+                let params: Vec<ValType> = (0..18)
+                    .map(|at| match index >> at & 1 {
+                        0 => ValType::I32,
+                        _ => ValType::I64,
+                    })
+                    .collect();
+                module.ty(&params, &[]);
+            }
+            module.function(&[], &[], nothing());
+            module.finish()
+        },
+    )
+    .entries(ENTRIES, 640.0, 64.0),
     Shape::new(
         "types",
         "10,000 types of 100 parameters that differ at the end",
@@ -49,58 +65,57 @@ pub(super) const SHAPES: &[Shape] = &[
     ),
     Shape::new(
         "equal types",
-        "one function for each of 9,999 equal types",
-        64 * KIB,
+        "a function for each of them",
+        2 * MIB,
         |_| {
             let mut module = Parts::default();
-            for _ in 0..9_999 {
+            for _ in 0..ENTRIES {
                 module.function(&[ValType::I32], &[], nothing());
             }
             module.finish()
         },
     )
-    .except(
-        3.0,
-        8.0,
-        "as empty functions; a third is what the validator (wasmparser) keeps of each type",
-    ),
-    Shape::new("imports", "10,000 imported functions", 256 * KIB, |_| {
-        let mut module = Parts::default();
-        let ty = module.ty(&[ValType::I32; 3], &[ValType::I64]);
-        for index in 0..9_999 {
-            module.imports.import(
-                "env",
-                &format!("function_{index}"),
-                EntityType::Function(ty),
-            );
-        }
-        module.function(&[], &[], nothing());
-        module.finish()
-    })
-    .except(
-        3.0,
-        6.0,
-        "nine tenths are what the validator (wasmparser) keeps of each import",
-    ),
-    Shape::new("exports", "99,999 exports of one function", MIB, |_| {
+    .entries(ENTRIES, 384.0, 48.0),
+    Shape::new(
+        "imports",
+        "functions with names of 15 bytes",
+        5 * MIB,
+        |_| {
+            let mut module = Parts::default();
+            let ty = module.ty(&[], &[]);
+            for index in 0..ENTRIES {
+                module.imports.import(
+                    "env",
+                    &format!("function_{index}"),
+                    EntityType::Function(ty),
+                );
+            }
+            module.function(&[], &[], nothing());
+            module.finish()
+        },
+    )
+    .entries(ENTRIES, 640.0, 64.0),
+    Shape::new("exports", "all of one function", 3 * MIB, |_| {
         let mut module = Parts::default();
         module.function(&[], &[], nothing());
-        for index in 0..99_999 {
+        for index in 0..ENTRIES {
             module
                 .exports
                 .export(&format!("export_{index}"), ExportKind::Func, 0);
         }
         module.finish()
-    }),
-    Shape::new("globals", "99,999 globals", MIB, |_| {
+    })
+    .entries(ENTRIES, 256.0, 64.0),
+    Shape::new("globals", "of type i32", MIB, |_| {
         let mut module = Parts::default();
-        for _ in 0..99_999 {
+        for _ in 0..ENTRIES {
             module.global();
         }
         module.function(&[], &[], nothing());
         module.finish()
-    }),
-    Shape::new("data segments", "99,999 segments of one byte", MIB, |_| {
+    })
+    .entries(ENTRIES, 128.0, 24.0),
+    Shape::new("data segments", "of one byte", MIB, |_| {
         let mut module = Parts::default();
         module.function(&[], &[], nothing());
         let mut data = DataSection::new();
@@ -109,7 +124,8 @@ pub(super) const SHAPES: &[Shape] = &[
         }
         module.data = Some(data);
         module.finish()
-    }),
+    })
+    .entries(99_999, 128.0, 48.0),
     Shape::new("data", "one segment of 900 KB", MIB, |_| {
         let mut module = Parts::default();
         module.function(&[], &[], nothing());
@@ -118,29 +134,45 @@ pub(super) const SHAPES: &[Shape] = &[
         module.data = Some(data);
         module.finish()
     }),
-    Shape::new(
-        "elements",
-        "100,000 segments of one entry and one of 400,000",
-        MIB,
-        |_| {
-            let mut module = Parts::default();
-            module.function(&[], &[], nothing());
-            module.tables.table(TableType {
-                element_type: RefType::FUNCREF,
-                table64: false,
-                minimum: 400_000,
-                maximum: None,
-                shared: false,
-            });
-            let mut elements = ElementSection::new();
-            for index in 0..99_999 {
-                let place = ConstExpr::i32_const(index);
-                elements.active(None, &place, Elements::Functions(vec![0].into()));
-            }
-            let all = Elements::Functions(vec![0; 400_000].into());
-            elements.active(None, &ConstExpr::i32_const(0), all);
-            module.elements = Some(elements);
-            module.finish()
-        },
-    ),
+    Shape::new("element segments", "of one entry", MIB, |_| {
+        let mut module = with_table(100_000);
+        let mut elements = ElementSection::new();
+        for index in 0..99_999 {
+            let place = ConstExpr::i32_const(index);
+            elements.active(None, &place, Elements::Functions(vec![0].into()));
+        }
+        module.elements = Some(elements);
+        module.finish()
+    })
+    .entries(99_999, 128.0, 48.0),
+    Shape::new("elements", "in one segment", MIB, |_| {
+        let mut module = with_table(MIB as u64);
+        let mut elements = ElementSection::new();
+        let all = Elements::Functions(vec![0; MIB].into());
+        elements.active(None, &ConstExpr::i32_const(0), all);
+        module.elements = Some(elements);
+        module.finish()
+    })
+    .entries(MIB, 32.0, 8.0),
+    Shape::new("entries of a table", "with nothing in them", 0, |_| {
+        with_table(10_000_000).finish()
+    })
+    .entries(10_000_000, 1.0, 0.1),
 ];
+
+/// As many as there are of most kinds.
+const ENTRIES: usize = 200_000;
+
+/// A module with a table of so many entries.
+fn with_table(minimum: u64) -> Parts {
+    let mut module = Parts::default();
+    module.function(&[], &[], nothing());
+    module.tables.table(TableType {
+        element_type: RefType::FUNCREF,
+        table64: false,
+        minimum,
+        maximum: None,
+        shared: false,
+    });
+    module
+}

@@ -6,6 +6,8 @@ use wasm_encoder::{BlockType, Function};
 /// As deep as blocks may be nested, the body's own counted.
 const DEEPEST: u32 = 9_990;
 
+const DEEPEST_REASON: &str = "three bytes of Wasm are a block, of which the validator (wasmparser) keeps 32 bytes while it is open, and pass 1 another 40";
+
 /// Blocks of `depth` levels around `middle`.
 fn nest(function: &mut Function, depth: u32, middle: impl Fn(&mut Function)) {
     for _ in 0..depth {
@@ -183,4 +185,46 @@ pub(super) const SHAPES: &[Shape] = &[
             })
         },
     ),
+    Shape::new(
+        "deepest blocks",
+        "nothing but blocks, nested",
+        3 * MIB,
+        |_| one(10, |function| nest(function, 1_000_000, |_| {})),
+    )
+    .except(3.0, 7.0, DEEPEST_REASON),
+    Shape::new(
+        "deepest loops",
+        "loops, nested, with 10 locals",
+        3 * MIB,
+        |_| {
+            one(10, |function| {
+                for _ in 0..1_000_000 {
+                    function.instructions().loop_(BlockType::Empty);
+                }
+                for _ in 0..1_000_000 {
+                    function.instructions().end();
+                }
+            })
+        },
+    )
+    .except(3.0, 7.0, DEEPEST_REASON),
+    Shape::new(
+        "deepest ifs",
+        "ifs, nested, with 10 locals",
+        5 * MIB,
+        |_| {
+            one(10, |function| {
+                for level in 0..1_000_000 {
+                    function
+                        .instructions()
+                        .local_get(level % 10)
+                        .if_(BlockType::Empty);
+                }
+                for _ in 0..1_000_000 {
+                    function.instructions().end();
+                }
+            })
+        },
+    )
+    .except(3.0, 7.0, DEEPEST_REASON),
 ];

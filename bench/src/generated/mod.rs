@@ -1,6 +1,7 @@
 //! Generated modules: a normal mix of any size, and shapes made to hurt.
 
 mod declarations;
+mod found;
 mod labels;
 mod locals;
 mod normal;
@@ -23,6 +24,8 @@ pub struct Shape {
     pub multi_value: bool,
     /// What it may take instead of what every shape may.
     pub exception: Option<Exception>,
+    /// Its entries, if it is measured by them rather than by its bytes.
+    pub entries: Option<Entries>,
     make: fn(usize) -> Vec<u8>,
 }
 
@@ -39,8 +42,19 @@ impl Shape {
             bytes,
             multi_value: false,
             exception: None,
+            entries: None,
             make,
         }
+    }
+
+    /// It is measured by its entries: an entry of a few bytes is more than its bytes say.
+    const fn entries(self, count: usize, memory: f64, time: f64) -> Self {
+        let entries = Some(Entries {
+            count,
+            memory,
+            time,
+        });
+        Self { entries, ..self }
     }
 
     const fn multi_value(self) -> Self {
@@ -54,6 +68,7 @@ impl Shape {
         let exception = Some(Exception {
             time,
             memory,
+            code: crate::measures::linear::MOST_CODE,
             reason,
         });
         Self { exception, ..self }
@@ -72,8 +87,21 @@ pub struct Exception {
     pub time: f64,
     /// The same for memory.
     pub memory: f64,
+    /// Bytes of code per byte.
+    pub code: f64,
     /// What is known to take it.
     pub reason: &'static str,
+}
+
+/// How many entries a shape has, and what each may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Entries {
+    /// Their number.
+    pub count: usize,
+    /// Bytes of memory.
+    pub memory: f64,
+    /// Time in that of bytes of a normal module.
+    pub time: f64,
 }
 
 /// What the others are compared with.
@@ -93,12 +121,13 @@ pub const EMPTY: Shape = Shape::new("empty", "one function without a body", 0, |
 
 /// All shapes.
 pub fn shapes() -> impl Iterator<Item = &'static Shape> {
-    let rooms: [&'static [Shape]; 5] = [
+    let rooms: [&'static [Shape]; 6] = [
         normal::SHAPES,
         locals::SHAPES,
         labels::SHAPES,
         operands::SHAPES,
         declarations::SHAPES,
+        found::SHAPES,
     ];
     rooms.into_iter().flatten()
 }

@@ -3,7 +3,8 @@
 //!
 //! Each shape is compiled in a process of its own, which can be ended if it takes too long. In it the shape, the
 //! normal module and an empty one take turns, so that all are disturbed alike; what the empty one
-//! takes is taken off the others. Memory is the growth of the process by the first compilation.
+//! takes is taken off the others. Memory is the growth of the process by the first compilation. Code is what is made for
+//! each instruction set. Shapes of many declarations are measured by their entries, since a few bytes are one.
 
 use crate::engine::Engine;
 use crate::engines::{EngineName, every_feature};
@@ -11,6 +12,8 @@ use crate::generated::{self, EMPTY, NORMAL, Shape};
 use crate::measure::{Samples, timed};
 use crate::peak;
 use crate::table::{Table, number};
+use pvf_compiler::{CompileOptions, Target, compile};
+use pvf_spec::Features;
 use serde::{Deserialize, Serialize};
 use std::io::Read;
 use std::process::{Command, Stdio};
@@ -18,9 +21,19 @@ use std::time::Duration;
 
 /// Time and memory per byte may be so many times those of a normal module.
 pub const MOST: f64 = 3.0;
+pub const MOST_MEMORY: f64 = 4.0;
+
+/// Bytes of code there may be for a byte.
+pub const MOST_CODE: f64 = 16.0;
 
 /// Memory that any module may take, small as it may be: allocators take it in pieces.
 const FREE_BYTES: f64 = 1048576.0;
+
+/// Code that any module has: stubs, and what the smallest function takes.
+const FREE_CODE_BYTES: usize = 4096;
+
+/// Code of a function, small as it may be.
+const FUNCTION_CODE_BYTES: f64 = 128.0;
 
 /// Name of the hidden command that measures one shape.
 pub const COMMAND: &str = "linear-one";
@@ -70,8 +83,15 @@ pub struct Row {
     /// What time and memory per byte may be, times those of a normal module.
     #[serde(default = "most")]
     pub most_time: f64,
-    #[serde(default = "most")]
+    #[serde(default = "most_memory")]
     pub most_memory: f64,
+    /// Bytes of code that there may be for a byte.
+    #[serde(default = "most_code")]
+    pub most_code: f64,
+    /// How many entries it has, if it is measured by them: [`Self::most_time`] is then what an entry may take in bytes of a normal
+    /// module, [`Self::most_memory`] in bytes of memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entries: Option<usize>,
     /// Why these are not [`MOST`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exception: Option<String>,
@@ -79,6 +99,14 @@ pub struct Row {
 
 fn most() -> f64 {
     MOST
+}
+
+fn most_memory() -> f64 {
+    MOST_MEMORY
+}
+
+fn most_code() -> f64 {
+    MOST_CODE
 }
 
 /// What the process of a shape measured.
@@ -94,27 +122,45 @@ pub struct Figures {
     pub normal_wasm_bytes: usize,
     /// Growth of the process by the first compilation.
     pub growth_bytes: u64,
+    /// Bytes of code, where the engine tells: for each instruction set, the most.
+    #[serde(default)]
+    pub code_bytes: Option<usize>,
 }
 
 impl Row {
-    /// Time per byte by that of the normal module.
+    /// Time per byte by that of the normal module, or per entry by that of a byte of it.
     pub fn time_ratio(&self) -> Option<f64> {
         let figures = self.figures?;
         let normal = figures.normal_ns as f64 / figures.normal_wasm_bytes as f64;
-        Some(figures.time_ns as f64 / figures.wasm_bytes as f64 / normal)
+        let units = self.entries.unwrap_or(figures.wasm_bytes);
+        Some(figures.time_ns as f64 / units as f64 / normal)
     }
 
-    /// Memory per byte by that of the normal module; what is free is taken off.
+    /// Memory per byte by that of the normal module, or bytes per entry; what is free is taken off.
     pub fn memory_ratio(&self) -> Option<f64> {
         let figures = self.figures?;
         let growth = (figures.growth_bytes as f64 - FREE_BYTES).max(0.0);
-        Some(growth / figures.wasm_bytes as f64 / self.normal_bytes_per_byte)
+        match self.entries {
+            Some(entries) => Some(growth / entries as f64),
+            None => Some(growth / figures.wasm_bytes as f64 / self.normal_bytes_per_byte),
+        }
+    }
+
+    /// Bytes of code per byte or entry.
+    pub fn code_ratio(&self) -> Option<f64> {
+        let figures = self.figures?;
+        let units = self.entries.unwrap_or(figures.wasm_bytes);
+        Some(figures.code_bytes?.saturating_sub(FREE_CODE_BYTES) as f64 / units as f64)
     }
 
     /// Whether it stays within the bounds.
     pub fn fine(&self) -> bool {
         let within = |ratio: Option<f64>, most| ratio.is_some_and(|ratio| ratio <= most);
-        within(self.time_ratio(), self.most_time) && within(self.memory_ratio(), self.most_memory)
+        within(self.time_ratio(), self.most_time)
+            && within(self.memory_ratio(), self.most_memory)
+            && self
+                .code_ratio()
+                .is_none_or(|ratio| ratio <= self.most_code)
     }
 }
 
@@ -128,6 +174,16 @@ pub fn measure(arguments: &Arguments) -> Result<Vec<Row>, String> {
         eprintln!("linear: {} ...", shape.name);
         // The bounds are those of this repository's engine.
         let exception = shape.exception.filter(|_| arguments.engine.is_ours());
+        let (time, memory) = match (shape.entries, exception) {
+            (Some(entries), _) => (entries.time, entries.memory),
+            (None, Some(exception)) => (exception.time, exception.memory),
+            (None, None) => (MOST, MOST_MEMORY),
+        };
+        let code = match (shape.entries, exception) {
+            (Some(_), _) => FUNCTION_CODE_BYTES,
+            (None, Some(exception)) => exception.code,
+            (None, None) => MOST_CODE,
+        };
         let mut row = Row {
             name: shape.name.to_owned(),
             what: shape.what.to_owned(),
@@ -135,8 +191,10 @@ pub fn measure(arguments: &Arguments) -> Result<Vec<Row>, String> {
             figures: None,
             failure: None,
             normal_bytes_per_byte,
-            most_time: exception.map_or(MOST, |it| it.time) * arguments.tolerance,
-            most_memory: exception.map_or(MOST, |it| it.memory) * arguments.tolerance,
+            most_time: time * arguments.tolerance,
+            most_memory: memory * arguments.tolerance,
+            most_code: code,
+            entries: shape.entries.map(|entries| entries.count),
             exception: exception.map(|it| it.reason.to_owned()),
         };
         for _ in 0..arguments.tries.max(1) {
@@ -234,12 +292,34 @@ pub fn print(name: EngineName, shape: &str) -> Result<bool, String> {
     let before = peak::resident()?;
     engine.compile(&wasm)?;
     let growth_bytes = peak::most_resident()?.saturating_sub(before);
-    let figures = turns(&*engine, &wasm, &empty, growth_bytes)?;
+    let mut figures = turns(&*engine, &wasm, &empty, growth_bytes)?;
+    figures.code_bytes = match name.is_ours() {
+        true => Some(most_code_bytes(&wasm, shape.multi_value)?),
+        false => engine.compile(&wasm)?.code_bytes(),
+    };
     println!(
         "{}",
         serde_json::to_string(&figures).map_err(|error| error.to_string())?
     );
     Ok(true)
+}
+
+/// Code for the instruction set for which there is most of it.
+fn most_code_bytes(wasm: &[u8], every_feature: bool) -> Result<usize, String> {
+    let mut most = 0;
+    for target in Target::ALL {
+        let features = match every_feature {
+            true => Features::ALL,
+            false => Features::POLKADOT,
+        };
+        let options = CompileOptions {
+            target,
+            ..CompileOptions::new(features)
+        };
+        let artifact = compile(wasm, &options).map_err(|error| error.to_string())?;
+        most = most.max(artifact.code.len());
+    }
+    Ok(most)
 }
 
 fn turns(engine: &dyn Engine, wasm: &[u8], empty: &[u8], growth: u64) -> Result<Figures, String> {
@@ -264,6 +344,7 @@ fn turns(engine: &dyn Engine, wasm: &[u8], empty: &[u8], growth: u64) -> Result<
         normal_ns: normal_ns.saturating_sub(empty).max(1),
         normal_wasm_bytes: normal.len(),
         growth_bytes: growth,
+        code_bytes: None,
     })
 }
 
@@ -282,7 +363,7 @@ pub fn write(folder: &std::path::Path, filter: &str) -> Result<bool, String> {
 /// All shapes, those out of bounds marked.
 pub fn tables(rows: &[Row]) -> Vec<Table> {
     let mut table = Table::new(
-        "Time and memory per byte, times those of a normal module",
+        "Time and memory per byte, times those of a normal module; bytes of code per byte",
         [
             "shape",
             "what hurts",
@@ -291,10 +372,11 @@ pub fn tables(rows: &[Row]) -> Vec<Table> {
             "time",
             "memory/byte",
             "memory",
+            "code",
             "",
         ],
     );
-    for row in rows {
+    for row in rows.iter().filter(|row| row.entries.is_none()) {
         let per_byte = |value: fn(&Figures) -> f64| {
             row.figures
                 .as_ref()
@@ -309,6 +391,7 @@ pub fn tables(rows: &[Row]) -> Vec<Table> {
             number(row.time_ratio(), 2),
             number(per_byte(|it| it.growth_bytes as f64), 1),
             number(row.memory_ratio(), 2),
+            number(row.code_ratio(), 1),
             match (&row.failure, row.fine()) {
                 (Some(failure), _) => failure.clone(),
                 (None, true) if row.exception.is_some() => "exception".to_owned(),
@@ -334,12 +417,45 @@ pub fn tables(rows: &[Row]) -> Vec<Table> {
     for row in rows {
         if let Some(reason) = &row.exception {
             table.notes.push(format!(
-                "{}: up to {} times the time, {} times the memory: {reason}",
-                row.name, row.most_time, row.most_memory
+                "{}: up to {} times the time, {} times the memory, {} bytes of code: {reason}",
+                row.name, row.most_time, row.most_memory, row.most_code
             ));
         }
     }
-    vec![table]
+    let mut tables = vec![table];
+    tables.extend(entries(rows));
+    tables
+}
+
+/// Shapes measured by their entries.
+fn entries(rows: &[Row]) -> Option<Table> {
+    let mut table = Table::new(
+        "Each entry: nanoseconds, time in bytes of a normal module, bytes of memory and of code",
+        [
+            "entries", "what", "number", "ns", "time", "memory", "code", "",
+        ],
+    );
+    for row in rows {
+        let Some(count) = row.entries else {
+            continue;
+        };
+        let nanoseconds = row.figures.map(|it| it.time_ns as f64 / count as f64);
+        table.row(vec![
+            row.name.clone(),
+            row.what.clone(),
+            count.to_string(),
+            number(nanoseconds, 1),
+            number(row.time_ratio(), 2),
+            number(row.memory_ratio(), 1),
+            number(row.code_ratio(), 1),
+            match (&row.failure, row.fine()) {
+                (Some(failure), _) => failure.clone(),
+                (None, true) => String::new(),
+                (None, false) => "BEYOND".to_owned(),
+            },
+        ]);
+    }
+    (!table.rows.is_empty()).then_some(table)
 }
 
 #[cfg(test)]
@@ -355,7 +471,9 @@ mod tests {
             failure: None,
             normal_bytes_per_byte: 4.0,
             most_time: MOST,
-            most_memory: MOST,
+            most_memory: MOST_MEMORY,
+            most_code: MOST_CODE,
+            entries: None,
             exception: None,
         }
     }
@@ -368,6 +486,7 @@ mod tests {
             normal_ns: 20_000,
             normal_wasm_bytes: 10_000,
             growth_bytes: 1048576 + 8000,
+            code_bytes: Some(4096 + 16_000),
         };
         let fine = row(Some(figures));
         assert_eq!(
@@ -380,20 +499,50 @@ mod tests {
             ..figures
         };
         let large = Figures {
-            growth_bytes: 1048576 + 12_100,
+            growth_bytes: 1048576 + 16_100,
             ..figures
         };
-        for beyond in [Some(slow), Some(large), None] {
+        let long = Figures {
+            code_bytes: Some(4096 + 16_100),
+            ..figures
+        };
+        for beyond in [Some(slow), Some(large), Some(long), None] {
             assert!(!row(beyond).fine());
             let tables = tables(&[row(beyond)]);
             assert!(tables[0].notes[0].starts_with("1 of 1 shapes beyond"));
         }
         let excepted = Row {
-            most_memory: 3.5,
+            most_memory: 4.5,
             exception: Some("known".into()),
             ..row(Some(large))
         };
         assert!(excepted.fine());
         assert!(tables(&[excepted])[0].notes[1].ends_with("known"));
+    }
+
+    #[test]
+    fn entries_have_bounds_of_their_own() {
+        let figures = Figures {
+            wasm_bytes: 1000,
+            time_ns: 6000,
+            normal_ns: 20_000,
+            normal_wasm_bytes: 10_000,
+            growth_bytes: 1048576 + 8000,
+            code_bytes: Some(4096 + 4800),
+        };
+        let by_entries = |most_time, most_memory| Row {
+            entries: Some(100),
+            most_time,
+            most_memory,
+            most_code: FUNCTION_CODE_BYTES,
+            ..row(Some(figures))
+        };
+        let fine = by_entries(30.0, 80.0);
+        let ratios = (fine.time_ratio(), fine.memory_ratio(), fine.code_ratio());
+        assert_eq!(ratios, (Some(30.0), Some(80.0), Some(48.0)));
+        assert!(fine.fine());
+        assert!(!by_entries(29.0, 80.0).fine());
+        assert!(!by_entries(30.0, 79.0).fine());
+        assert_eq!(tables(&[fine]).len(), 2);
     }
 }

@@ -757,6 +757,29 @@ fn addresses(suite: &mut Suite) {
                 .valid_bytes(&head(&address.to_le_bytes())),
         );
     }
+    // Runtimes keep two bytes of their own in the header of a block, right before it. They stay there until the block is freed, are in no other
+    // block, and keep nobody from freeing it and using it again.
+    let own_bytes = "(local.set 0 (call $malloc (i32.const 8))) (local.set 1 (call $malloc (i32.const 8)))
+        (i64.store (local.get 0) (i64.const 0x0102030405060708)) (i64.store (local.get 1) (i64.const 0x1112131415161718))
+        (i32.store16 (i32.sub (local.get 1) (i32.const 2)) (i32.const 0xffff))
+        (if (i64.ne (i64.load (local.get 0)) (i64.const 0x0102030405060708)) (then unreachable))
+        (drop (call $malloc (i32.const 8)))
+        (if (i32.ne (i32.load16_u (i32.sub (local.get 1) (i32.const 2))) (i32.const 0xffff)) (then unreachable))
+        (call $free (local.get 1))
+        (if (i32.ne (call $malloc (i32.const 5)) (local.get 1)) (then unreachable))
+        (if (i32.load16_u (i32.sub (local.get 1) (i32.const 2))) (then unreachable))
+        (i32.store (i32.const 2048) (local.get 1))";
+    suite.text(
+        "pvf-address-own-bytes-in-header",
+        &function_with_head(imports, own_bytes, 4),
+    );
+    suite.push(
+        Case::new("pvf", "HOST-7", "address/own-bytes-in-header")
+            .polkadot()
+            .module("pvf-address-own-bytes-in-header")
+            .validate(&[])
+            .valid_bytes(&head(&(first + class(0) + class(8)).to_le_bytes())),
+    );
     // A heap base that is no multiple of 8 is rounded up.
     suite.text(
         "pvf-address-odd-base",

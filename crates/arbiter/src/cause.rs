@@ -29,7 +29,8 @@ impl Limit {
         }
     }
 
-    /// The parameters without it, as far as that is possible: the native stack becomes four times as large.
+    /// The parameters without it, as far as that is possible: the native stack becomes four times as large, gas ten times and
+    /// [`LEAST_GAS`] at least.
     pub(crate) fn lifted(self, asked: ExecutionParameters) -> ExecutionParameters {
         match self {
             Self::NativeStack => ExecutionParameters {
@@ -41,7 +42,9 @@ impl Limit {
                 ..asked
             },
             Self::Gas => ExecutionParameters {
-                gas_limit: None,
+                gas_limit: asked
+                    .gas_limit
+                    .map(|limit| limit.saturating_mul(10).max(LEAST_GAS)),
                 ..asked
             },
             Self::Memory => ExecutionParameters {
@@ -52,6 +55,9 @@ impl Limit {
         }
     }
 }
+
+/// Gas of a run without the gas limit: a second or so of plain code.
+const LEAST_GAS: u64 = 2_000_000_000;
 
 /// Bytes of stack that an arbiter tries at most.
 const MOST_STACK: u64 = 1 << 30;

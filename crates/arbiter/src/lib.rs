@@ -15,7 +15,8 @@
 //! All that the rules cover has to be the same in all of them. If it is not, that is a fault of this executor or of this
 //! machine, and the ruling says so: nobody should vote on it.
 //!
-//! Then, to name the rule, the limit that seems to have decided is lifted and the candidate run once more.
+//! Then, to name the rule, the limit that seems to have decided is lifted and the candidate run once more. A gas limit becomes ten times as
+//! large, and 2,000,000,000 at least. A run that does not end in its time all the same is made again with so much gas as shows that it goes on.
 #![forbid(unsafe_code)]
 
 mod cause;
@@ -25,5 +26,5 @@ mod runs;
 
 pub use cause::{Cause, Limit};
 pub use headroom::Headroom;
-pub use ruling::{ArbiterError, Difference, Question, Ruling, arbitrate};
+pub use ruling::{ArbiterError, Difference, MOST_RUNS, Question, Ruling, arbitrate};
 pub use runs::{Rerun, Variant};

@@ -3,8 +3,9 @@
 use crate::runs::Runner;
 use crate::{Cause, Headroom, Limit, Rerun, Variant};
 use pvf_executor::{Costs, Execution, Features, HostFailure, LoadError, Outcome, TrapKind};
-use pvf_host::HostParameters;
+use pvf_host::{HostParameters, Network};
 use std::num::NonZeroUsize;
+use std::time::Duration;
 
 /// What is disputed.
 #[derive(Clone, Debug)]
@@ -21,18 +22,24 @@ pub struct Question<'a> {
     pub parameters: HostParameters,
     /// Threads that compile.
     pub threads: NonZeroUsize,
+    /// How long a run may take, on the clock. [`MOST_RUNS`] says how many there are at most.
+    pub time: Option<Duration>,
 }
 
+/// The most runs that a ruling takes.
+pub const MOST_RUNS: u32 = 8;
+
 impl<'a> Question<'a> {
-    /// With what Polkadot's network uses when its executor parameters are empty, compiled on one thread.
+    /// With what Polkadot's network has set ([`Network::Polkadot`]), compiled on one thread.
     pub fn new(blob: &'a [u8], candidate: &'a [u8]) -> Self {
         Self {
             blob,
             candidate,
             features: Features::POLKADOT,
             costs: Costs::default(),
-            parameters: HostParameters::default(),
+            parameters: HostParameters::of_network(Network::Polkadot),
             threads: NonZeroUsize::MIN,
+            time: None,
         }
     }
 }
@@ -74,6 +81,8 @@ pub struct Ruling {
     pub cause: Option<Cause>,
     /// What happens without the limit that decided.
     pub without_limit: Option<Execution>,
+    /// Runs without a limit that did not end in their time.
+    pub unfinished: Vec<Variant>,
     /// How close the run came to each limit.
     pub headroom: Vec<Headroom>,
 }
@@ -88,7 +97,7 @@ impl Ruling {
 /// Runs a disputed candidate and rules.
 ///
 /// # Errors
-/// [`ArbiterError`]: about module and candidate nothing is said.
+/// [`ArbiterError`]: about module and candidate nothing is said. [`HostFailure::Interrupted`] if a run that has to end does not in its time.
 pub fn arbitrate(question: &Question<'_>) -> Result<Ruling, ArbiterError> {
     let mut runner = Runner::new(question);
     let mut runs = Vec::new();
@@ -102,9 +111,27 @@ pub fn arbitrate(question: &Question<'_>) -> Result<Ruling, ArbiterError> {
         .filter_map(|other| difference(&execution, other))
         .collect();
     let mut cause = Cause::of(&execution);
-    let mut without_limit = None;
+    let (mut without_limit, mut unfinished) = (None, Vec::new());
     for limit in suspects(&execution, question) {
-        let lifted = runner.run(Variant::Without(limit))?;
+        let mut lifted = None;
+        for variant in [
+            Variant::Without(limit),
+            Variant::Bounded(limit, bound(&execution)),
+        ] {
+            match runner.run(variant) {
+                Ok(run) => lifted = Some(run),
+                // It goes on and on. With a bound of gas it may be seen how.
+                Err(ArbiterError::Host(HostFailure::Interrupted)) => {
+                    unfinished.push(variant);
+                    continue;
+                }
+                Err(error) => return Err(error),
+            }
+            break;
+        }
+        let Some(lifted) = lifted else {
+            continue;
+        };
         let decided = decides(limit, &execution, &lifted.execution);
         runs.push(lifted.clone());
         if decided {
@@ -120,7 +147,17 @@ pub fn arbitrate(question: &Question<'_>) -> Result<Ruling, ArbiterError> {
         differences,
         cause,
         without_limit,
+        unfinished,
     })
+}
+
+/// Gas after which a run without a limit has gone on long enough.
+fn bound(execution: &Execution) -> u64 {
+    execution
+        .gas_used
+        .unwrap_or(0)
+        .saturating_mul(10)
+        .saturating_add(1_000_000)
 }
 
 /// The limits that may be behind a failure.

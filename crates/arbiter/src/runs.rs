@@ -1,9 +1,9 @@
 //! Running one candidate in several ways.
 
-use crate::{ArbiterError, Question};
+use crate::{ArbiterError, Limit, Question};
 use pvf_executor::{
-    CompileOptions, Execution, ExecutionParameters, LoadError, Metering, Module, NotPrepared,
-    Purpose, Rejection, RuleId, Rules, prepare,
+    CompileOptions, Execution, ExecutionParameters, Interrupt, LoadError, Metering, Module,
+    NotPrepared, Purpose, Rejection, RuleId, Rules, prepare,
 };
 use pvf_host::{HostParameters, Pvf};
 use std::sync::Arc;
@@ -20,7 +20,9 @@ pub enum Variant {
     /// With frames counted in software.
     Audited,
     /// With one limit lifted.
-    Without(crate::Limit),
+    Without(Limit),
+    /// The same with so much gas at most.
+    Bounded(Limit, u64),
 }
 
 impl Variant {
@@ -34,7 +36,9 @@ impl Variant {
             Self::Again => "again".to_owned(),
             Self::TurnByTurn => "loops turn by turn".to_owned(),
             Self::Audited => "frames counted in software".to_owned(),
+            Self::Without(Limit::Gas) => "with a far larger gas limit".to_owned(),
             Self::Without(limit) => format!("without the {limit}"),
+            Self::Bounded(limit, gas) => format!("without the {limit}, up to {gas} gas"),
         }
     }
 }
@@ -83,7 +87,12 @@ impl<'q, 'a> Runner<'q, 'a> {
             execution: parameters,
             ..self.question.parameters.clone()
         };
-        let run = Pvf::new(module, host).run(self.question.candidate)?;
+        let pvf = Pvf::new(module, host);
+        let run = || pvf.run(self.question.candidate);
+        let run = match self.question.time {
+            Some(time) => Interrupt::new().during(Some(time), run)??,
+            None => run()?,
+        };
         Ok(Rerun {
             variant,
             execution: run.execution,
@@ -92,7 +101,7 @@ impl<'q, 'a> Runner<'q, 'a> {
     }
 
     fn module(&mut self, variant: Variant) -> Result<Module, NoModule> {
-        if let (Variant::Without(_), Some(asked)) = (variant, &self.asked) {
+        if let (Variant::Without(_) | Variant::Bounded(..), Some(asked)) = (variant, &self.asked) {
             return Ok(asked.clone());
         }
         let functions = pvf_host::function_types(self.question.parameters.ecc_rfc163);
@@ -160,6 +169,13 @@ impl Variant {
     fn parameters(self, asked: ExecutionParameters) -> ExecutionParameters {
         match self {
             Self::Without(limit) => limit.lifted(asked),
+            Self::Bounded(limit, gas) => {
+                let lifted = limit.lifted(asked);
+                ExecutionParameters {
+                    gas_limit: Some(lifted.gas_limit.map_or(gas, |limit| limit.min(gas))),
+                    ..lifted
+                }
+            }
             _ => asked,
         }
     }

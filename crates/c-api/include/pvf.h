@@ -20,7 +20,7 @@
  * machine is never an outcome, and must never become a vote. A panic of the library is caught and is PVF_STATUS_INTERNAL. As in
  * most programs in Rust, running out of ordinary heap memory ends the process.
  *
- * THREADS. A pvf_t may be used from any number of threads at the same time, but not be deleted meanwhile. All other
+ * THREADS. A pvf_t and a pvf_interrupt_t may be used from any number of threads at the same time, but not be deleted meanwhile. All other
  * handles, and byte vectors, belong to one thread at a time; they may go from one to another. Functions without a
  * handle can be called on any thread at any time. A call lasts as long as the PVF runs; the library starts no thread of its own but
  * in pvf_prepare and pvf_validate, if the parameters ask for several, and those have ended when the call returns.
@@ -30,7 +30,8 @@
  * child, only exec and what is safe in a signal handler are allowed. Do not fork in a log callback.
  *
  * THE PROCESS. Traps of a PVF are faults of the processor. The first PVF made installs handlers for SIGSEGV, SIGBUS, SIGFPE and
- * SIGILL for the process; what is not a PVF's goes to the handlers that were there before. Who installs handlers later has to
+ * SIGILL for the process, and the first execution with a time or an interrupt one for a real-time signal, the last that nobody handles
+ * (and a timer for each such execution); what is not a PVF's goes to the handlers that were there before. Who installs handlers later has to
  * pass on what is not theirs, the same way. A thread that executes gets an alternate signal stack of 64 KiB if it has none as
  * large. Each execution reserves about 8 GiB of addresses (not of memory), so there may be no limit on them (ulimit -v). The
  * library stays loaded after dlclose.
@@ -69,6 +70,8 @@ typedef enum pvf_status_t {
     PVF_STATUS_HOST = 6,
     // The library is broken; please report the message.
     PVF_STATUS_INTERNAL = 7,
+    // Somebody raised the interrupt, or the time was up (timeout_ms): the candidate has not been judged.
+    PVF_STATUS_INTERRUPTED = 8,
 } pvf_status_t;
 
 // How important a PVF thinks a log line is.
@@ -145,11 +148,28 @@ typedef enum pvf_meter_t {
     PVF_METER_LIMIT = 2,
 } pvf_meter_t;
 
+// A network whose parameters the library knows, as they were last seen in force.
+typedef enum pvf_network_t {
+    // Polkadot. The default everywhere.
+    PVF_NETWORK_POLKADOT = 0,
+    // Kusama.
+    PVF_NETWORK_KUSAMA = 1,
+    // Paseo, the test network.
+    PVF_NETWORK_PASEO = 2,
+    // Westend, the test network.
+    PVF_NETWORK_WESTEND = 3,
+    // No network: what the protocol says where a network has set nothing. 2,080 pages of memory, 2 and 12 seconds.
+    PVF_NETWORK_PROTOCOL = 4,
+} pvf_network_t;
+
 // Prepared code: machine code with what belongs to it. Becomes a pvf_t to be executed, or bytes to be kept.
 typedef struct pvf_artifact_t pvf_artifact_t;
 
 // Why a call failed: a status and a message.
 typedef struct pvf_error_t pvf_error_t;
+
+// A switch by which another thread ends executions. It is raised once and stays raised; for the next execution make another.
+typedef struct pvf_interrupt_t pvf_interrupt_t;
 
 // What an execution says about a candidate, and what was measured that is the same on every machine.
 typedef struct pvf_outcome_t pvf_outcome_t;
@@ -172,7 +192,8 @@ typedef void (*pvf_log_callback_t)(void *data,
 // What an outcome depends on beside code and candidate. For all validators of a network it has to be the same.
 //
 // Always begin with pvf_parameters_init, then change fields. Wherever a function takes parameters, NULL means the
-// defaults, which are those of Polkadot's network. Fields may be added at the end in later versions;
+// defaults, which are what Polkadot's network had set when it was last seen (pvf_network_seen). For another network, or the parameters
+// of a session, call pvf_parameters_set_network or pvf_parameters_set_executor_params. Fields may be added at the end in later versions;
 // `struct_size` tells the library which ones its caller knows.
 //
 // The meters are part of the prepared code: logical_stack_meter, gas_meter and gas_schedule have to be the same (but COUNT
@@ -191,7 +212,7 @@ typedef struct pvf_parameters_t {
     uint32_t logical_stack_meter;
     // A pvf_meter_t: is gas counted? Default: OFF.
     uint32_t gas_meter;
-    // Largest size of the memory in pages of 64 KiB, whatever the code declares. Default: 2,080.
+    // Largest size of the memory in pages of 64 KiB, whatever the code declares. Default: 8,224.
     uint32_t max_memory_pages;
     // Threads that compile, at most 512; the artifact does not depend on it. 0: as many as there are processors. Default: 1,
     // which is the caller's, so that the library starts none.
@@ -205,6 +226,13 @@ typedef struct pvf_parameters_t {
     pvf_log_callback_t log;
     // Passed to `log`. Not looked at.
     void *log_data;
+    // Milliseconds of CPU time that the network gives an execution for backing. Not looked at: for the caller's clock.
+    // Default: 2,500.
+    uint64_t backing_timeout_ms;
+    // The same for approvals and disputes. Default: 15,000.
+    uint64_t approval_timeout_ms;
+    // Milliseconds on the clock after which an execution is ended, with status INTERRUPTED and no outcome. 0 (the default): never.
+    uint64_t timeout_ms;
 } pvf_parameters_t;
 
 // Bytes of the caller's. Delete with pvf_byte_vec_delete; do not change the fields of one that the library filled.
@@ -242,6 +270,27 @@ const char *pvf_status_name(int status);
 //
 // ARGUMENT if `parameters` is NULL or no version has this size.
 enum pvf_status_t pvf_parameters_init(struct pvf_parameters_t *parameters, size_t struct_size);
+
+// The name of a network (a pvf_network_t), such as "polkadot". Static; NULL for any other number.
+const char *pvf_network_name(int network);
+
+// When the parameters of a network (a pvf_network_t) were seen in force, as "2026-07". Static; NULL if they were not, but are assumed, or
+// for any other number.
+const char *pvf_network_seen(int network);
+
+// Sets what a network (a pvf_network_t) decides: stack_native_max, stack_logical_max, max_memory_pages, ecc_rfc163,
+// backing_timeout_ms, approval_timeout_ms. Other fields stay. PARAMETERS for any other number.
+enum pvf_status_t pvf_parameters_set_network(struct pvf_parameters_t *parameters,
+                                             int network,
+                                             struct pvf_error_t **error);
+
+// The same by the parameters of a session: SCALE-encoded ExecutorParams, as runtimes return them and keep them in
+// `configuration.activeConfig`. What they do not name has the protocol's default. PARAMETERS if they cannot be decoded, or
+// name something that this library does not know: then nothing may be judged in that session.
+enum pvf_status_t pvf_parameters_set_executor_params(struct pvf_parameters_t *parameters,
+                                                     const uint8_t *executor_params,
+                                                     size_t executor_params_size,
+                                                     struct pvf_error_t **error);
 
 // Makes a vector empty: one to be passed to a function that fills it does not have to be.
 void pvf_byte_vec_new_empty(struct pvf_byte_vec_t *vec);
@@ -292,6 +341,20 @@ enum pvf_status_t pvf_artifact_digest(const struct pvf_artifact_t *artifact, uin
 // Deletes an artifact. What was made of it lives on. NULL: nothing.
 void pvf_artifact_delete(struct pvf_artifact_t *artifact);
 
+// Makes an interrupt that nobody has raised.
+enum pvf_status_t pvf_interrupt_new(struct pvf_interrupt_t **interrupt, struct pvf_error_t **error);
+
+// Ends the executions under this interrupt (pvf_execute_interruptible), however many there are, on whatever threads, and every one that
+// begins later: they return INTERRUPTED. It does not wait for them. It takes a lock, so a signal handler may not call it. NULL:
+// nothing.
+void pvf_interrupt_raise(const struct pvf_interrupt_t *interrupt);
+
+// Whether it was raised. NULL: false.
+bool pvf_interrupt_is_raised(const struct pvf_interrupt_t *interrupt);
+
+// Deletes an interrupt. No thread may be raising it or executing under it. NULL: nothing.
+void pvf_interrupt_delete(struct pvf_interrupt_t *interrupt);
+
 // Makes a PVF of an artifact, which stays the caller's and can be deleted or used again, with other limits too.
 //
 // PARAMETERS if the meters are not those that the artifact was prepared with; ARTIFACT if it is for another
@@ -320,6 +383,15 @@ enum pvf_status_t pvf_execute(const struct pvf_t *pvf,
                               size_t candidate_size,
                               struct pvf_outcome_t **outcome,
                               struct pvf_error_t **error);
+
+// As pvf_execute, but ends with INTERRUPTED and without an outcome when the interrupt is raised, by whatever thread. Any number of
+// executions can be under one interrupt. What a host function is doing it does to its end. NULL for the interrupt: as pvf_execute.
+enum pvf_status_t pvf_execute_interruptible(const struct pvf_t *pvf,
+                                            const uint8_t *candidate,
+                                            size_t candidate_size,
+                                            const struct pvf_interrupt_t *interrupt,
+                                            struct pvf_outcome_t **outcome,
+                                            struct pvf_error_t **error);
 
 // Prepares and executes in one: pvf_prepare, pvf_new, pvf_execute, and everything but the outcome deleted. Code that
 // pvf_prepare turns down gives the outcome "rejected", too.

@@ -29,6 +29,8 @@ pub enum pvf_status_t {
     PVF_STATUS_HOST = 6,
     /// The library is broken; please report the message.
     PVF_STATUS_INTERNAL = 7,
+    /// Somebody raised the interrupt, or the time was up (timeout_ms): the candidate has not been judged.
+    PVF_STATUS_INTERRUPTED = 8,
 }
 
 /// Why a call failed: a status and a message.
@@ -78,6 +80,7 @@ impl From<HostFailure> for pvf_error_t {
     fn from(failure: HostFailure) -> Self {
         let status = match failure {
             HostFailure::Uncounted { .. } => pvf_status_t::PVF_STATUS_PARAMETERS,
+            HostFailure::Interrupted => pvf_status_t::PVF_STATUS_INTERRUPTED,
             HostFailure::Internal(_) => pvf_status_t::PVF_STATUS_INTERNAL,
             _ => pvf_status_t::PVF_STATUS_HOST,
         };
@@ -159,6 +162,7 @@ pub extern "C" fn pvf_status_name(status: c_int) -> *const c_char {
         5 => c"file not readable or writable",
         6 => c"failure of the machine",
         7 => c"internal error",
+        8 => c"interrupted",
         _ => c"unknown status",
     };
     name.as_ptr()

@@ -10,9 +10,11 @@
 //! | `error` | statuses and error objects |
 //! | `parameters` | the struct of parameters, which can grow |
 //! | `log` | the callback for log lines |
+//! | `network` | networks, and the parameters of sessions in SCALE |
 //! | `bytes` | byte vectors |
 //! | `artifact` | preparation; artifacts to bytes and files, and back |
 //! | `pvf` | PVFs ready to execute |
+//! | `interrupt` | ending executions from another thread |
 //! | `outcome` | outcomes and their parts |
 //! | `version` | which library this is |
 //!
@@ -27,7 +29,9 @@ mod artifact;
 mod border;
 mod bytes;
 mod error;
+mod interrupt;
 mod log;
+mod network;
 mod outcome;
 mod parameters;
 mod pvf;

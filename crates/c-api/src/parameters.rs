@@ -10,11 +10,12 @@ use pvf_executor::artifact::Meters;
 use pvf_executor::{
     CompileOptions, Costs, ExecutionParameters, Metering, Profile, Schedule, schedule_hash,
 };
-use pvf_host::HostParameters;
+use pvf_host::{ExecutorParams, HostParameters, Network, PvfExecKind};
 use std::ffi::{CStr, c_char, c_void};
 use std::mem::{offset_of, size_of};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What a meter does.
 #[repr(C)]
@@ -31,7 +32,8 @@ pub enum pvf_meter_t {
 /// What an outcome depends on beside code and candidate. For all validators of a network it has to be the same.
 ///
 /// Always begin with pvf_parameters_init, then change fields. Wherever a function takes parameters, NULL means the
-/// defaults, which are those of Polkadot's network. Fields may be added at the end in later versions;
+/// defaults, which are what Polkadot's network had set when it was last seen (pvf_network_seen). For another network, or the parameters
+/// of a session, call pvf_parameters_set_network or pvf_parameters_set_executor_params. Fields may be added at the end in later versions;
 /// `struct_size` tells the library which ones its caller knows.
 ///
 /// The meters are part of the prepared code: logical_stack_meter, gas_meter and gas_schedule have to be the same (but COUNT
@@ -52,7 +54,7 @@ pub struct pvf_parameters_t {
     pub logical_stack_meter: u32,
     /// A pvf_meter_t: is gas counted? Default: OFF.
     pub gas_meter: u32,
-    /// Largest size of the memory in pages of 64 KiB, whatever the code declares. Default: 2,080.
+    /// Largest size of the memory in pages of 64 KiB, whatever the code declares. Default: 8,224.
     pub max_memory_pages: u32,
     /// Threads that compile, at most 512; the artifact does not depend on it. 0: as many as there are processors. Default: 1,
     /// which is the caller's, so that the library starts none.
@@ -66,7 +68,17 @@ pub struct pvf_parameters_t {
     pub log: pvf_log_callback_t,
     /// Passed to `log`. Not looked at.
     pub log_data: *mut c_void,
+    /// Milliseconds of CPU time that the network gives an execution for backing. Not looked at: for the caller's clock.
+    /// Default: 2,500.
+    pub backing_timeout_ms: u64,
+    /// The same for approvals and disputes. Default: 15,000.
+    pub approval_timeout_ms: u64,
+    /// Milliseconds on the clock after which an execution is ended, with status INTERRUPTED and no outcome. 0 (the default): never.
+    pub timeout_ms: u64,
 }
+
+/// Where the defaults come from.
+const NETWORK: Network = Network::Polkadot;
 
 /// Largest number of threads, as on the command line.
 const MAX_THREADS: u32 = 512;
@@ -81,30 +93,62 @@ const MOST_BYTES: usize = 4096;
 pub struct Parameters {
     pub compile: CompileOptions,
     pub host: HostParameters,
+    pub timeout: Option<Duration>,
 }
 
 impl pvf_parameters_t {
     fn polkadot() -> Self {
-        let ExecutionParameters {
-            max_memory_pages,
-            stack_native_max,
-            stack_logical_max,
-            ..
-        } = ExecutionParameters::POLKADOT;
-        Self {
+        let mut defaults = Self {
             struct_size: size_of::<Self>(),
-            stack_native_max,
+            stack_native_max: 0,
             gas_limit: 0,
-            stack_logical_max: stack_logical_max.unwrap_or(0),
+            stack_logical_max: 0,
             logical_stack_meter: pvf_meter_t::PVF_METER_LIMIT as u32,
             gas_meter: pvf_meter_t::PVF_METER_OFF as u32,
-            max_memory_pages,
+            max_memory_pages: 0,
             threads: 1,
             ecc_rfc163: 0,
             gas_schedule: std::ptr::null(),
             log: None,
             log_data: std::ptr::null_mut(),
+            backing_timeout_ms: 0,
+            approval_timeout_ms: 0,
+            timeout_ms: 0,
+        };
+        defaults.set(&NETWORK.executor_params());
+        defaults
+    }
+
+    /// Takes over what the parameters of a session decide.
+    fn set(&mut self, params: &ExecutorParams) {
+        let host = HostParameters::of_session(params);
+        let milliseconds =
+            |kind| u64::try_from(params.exec_timeout(kind).as_millis()).unwrap_or(u64::MAX);
+        self.stack_native_max = host.execution.stack_native_max;
+        self.stack_logical_max = host.execution.stack_logical_max.unwrap_or(0);
+        self.max_memory_pages = host.execution.max_memory_pages;
+        self.ecc_rfc163 = host.ecc_rfc163.into();
+        self.backing_timeout_ms = milliseconds(PvfExecKind::Backing);
+        self.approval_timeout_ms = milliseconds(PvfExecKind::Approval);
+    }
+
+    /// Changes the caller's parameters by those of a session; fields that the caller does not know stay unknown to it.
+    ///
+    /// # Safety
+    /// `given` is NULL or points to as many bytes as it says itself, which can be written.
+    pub unsafe fn change(given: *mut Self, params: &ExecutorParams) -> Result<(), pvf_error_t> {
+        if given.is_null() {
+            return Err(pvf_error_t::argument("no parameters: NULL"));
         }
+        // SAFETY: by the caller's promise.
+        let mut changed = unsafe { Self::read(given) }?;
+        changed.set(params);
+        let known = changed.struct_size.min(size_of::<Self>());
+        // SAFETY: by the caller's promise, and not more bytes than either has.
+        unsafe {
+            std::ptr::copy_nonoverlapping((&raw const changed).cast::<u8>(), given.cast(), known);
+        }
+        Ok(())
     }
 
     /// The caller's fields; defaults for those it does not know.
@@ -175,7 +219,12 @@ impl pvf_parameters_t {
             execution,
             log: log::sink(self.log, self.log_data),
         };
-        Ok(Parameters { compile, host })
+        let timeout = (self.timeout_ms > 0).then(|| Duration::from_millis(self.timeout_ms));
+        Ok(Parameters {
+            compile,
+            host,
+            timeout,
+        })
     }
 
     /// # Safety

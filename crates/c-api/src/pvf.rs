@@ -3,15 +3,18 @@
 use crate::artifact::{prepared, pvf_artifact_t};
 use crate::border;
 use crate::error::{pvf_error_t, pvf_status_t};
+use crate::interrupt::pvf_interrupt_t;
 use crate::outcome::pvf_outcome_t;
 use crate::parameters::{Parameters, pvf_parameters_t};
-use pvf_executor::{Execution, Module, NotPrepared, open_module};
+use pvf_executor::{Execution, HostFailure, Interrupt, Module, NotPrepared, open_module};
 use pvf_host::Pvf;
 use std::ffi::c_char;
+use std::time::Duration;
 
 /// A PVF ready to be executed, with its parameters. The one handle that any number of threads may use at the same time.
 pub struct pvf_t {
     pvf: Pvf,
+    timeout: Option<Duration>,
 }
 
 const _: () = {
@@ -24,7 +27,20 @@ impl pvf_t {
         parameters.check_meters(&module.info().meters)?;
         Ok(Self {
             pvf: Pvf::new(module, parameters.host),
+            timeout: parameters.timeout,
         })
+    }
+
+    fn execute(
+        &self,
+        candidate: &[u8],
+        interrupt: Option<&Interrupt>,
+    ) -> Result<Execution, HostFailure> {
+        match (interrupt, self.timeout) {
+            (None, None) => self.pvf.validate(candidate),
+            (Some(interrupt), time) => interrupt.during(time, || self.pvf.validate(candidate))?,
+            (None, time) => Interrupt::new().during(time, || self.pvf.validate(candidate))?,
+        }
     }
 }
 
@@ -93,7 +109,32 @@ pub unsafe extern "C" fn pvf_execute(
             let candidate = border::bytes(candidate, candidate_size, "the candidate")?;
             (pvf, candidate)
         };
-        Ok(pvf_outcome_t::new(pvf.pvf.validate(candidate)?))
+        Ok(pvf_outcome_t::new(pvf.execute(candidate, None)?))
+    };
+    // SAFETY: by the header's rules.
+    unsafe { border::make(outcome, error, body) }
+}
+
+/// As pvf_execute, but ends with INTERRUPTED and without an outcome when the interrupt is raised, by whatever thread. Any number of
+/// executions can be under one interrupt. What a host function is doing it does to its end. NULL for the interrupt: as pvf_execute.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pvf_execute_interruptible(
+    pvf: *const pvf_t,
+    candidate: *const u8,
+    candidate_size: usize,
+    interrupt: *const pvf_interrupt_t,
+    outcome: *mut *mut pvf_outcome_t,
+    error: *mut *mut pvf_error_t,
+) -> pvf_status_t {
+    let body = || {
+        // SAFETY: by the header's rules.
+        let (pvf, candidate, interrupt) = unsafe {
+            let pvf = border::handle(pvf, "the PVF")?;
+            let candidate = border::bytes(candidate, candidate_size, "the candidate")?;
+            (pvf, candidate, interrupt.as_ref())
+        };
+        let interrupt = interrupt.map(|it| &it.interrupt);
+        Ok(pvf_outcome_t::new(pvf.execute(candidate, interrupt)?))
     };
     // SAFETY: by the header's rules.
     unsafe { border::make(outcome, error, body) }
@@ -119,9 +160,9 @@ pub unsafe extern "C" fn pvf_validate(
             (code, candidate, Parameters::from_caller(parameters)?)
         };
         Ok(pvf_outcome_t::new(match prepared(code, &parameters) {
-            Ok(artifact) => pvf_t::new(Module::new(artifact)?, parameters)?
-                .pvf
-                .validate(candidate)?,
+            Ok(artifact) => {
+                pvf_t::new(Module::new(artifact)?, parameters)?.execute(candidate, None)?
+            }
             Err(NotPrepared::Rejected(rejection)) => Execution::rejected(rejection),
             Err(NotPrepared::Failed(failure)) => return Err(failure.into()),
         }))

@@ -15,8 +15,10 @@ fn generated() -> String {
         "error",
         "log",
         "parameters",
+        "network",
         "bytes",
         "artifact",
+        "interrupt",
         "pvf",
         "outcome",
     ];

@@ -17,14 +17,16 @@ use crate::companion;
 use crate::failure::Failure;
 use crate::outcome;
 use crate::output::hex;
+use crate::timeout::TimeUp;
 use pvf_executor::{Execution, ExecutionParameters, Outcome};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::borrow::Cow;
-use std::env;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
 
 /// What another engine says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,12 +64,15 @@ pub fn compare(
     candidate: &[u8],
     parameters: &ExecutionParameters,
     same_prices: bool,
+    time: Option<Duration>,
     ours: &Execution,
 ) -> Result<Comparison, Failure> {
     let command = command(engine)?;
-    let folder = env::temp_dir().join(format!("pvf-arbitrate-{}", std::process::id()));
+    let failed = |what: String| Failure::Host(format!("{engine}: {what}"));
+    let folder = tempfile::tempdir().map_err(|error| failed(error.to_string()))?;
+    let folder = folder.path();
     let files = [("code.wasm", wasm), ("candidate", candidate)];
-    let written = write(&folder, &files).and_then(|()| {
+    let written = write(folder, &files).and_then(|()| {
         let question = json!({
             "code": folder.join("code.wasm"),
             "candidate": folder.join("candidate"),
@@ -76,12 +81,10 @@ pub fn compare(
             "gas_limit": parameters.gas_limit,
             "max_memory_pages": parameters.max_memory_pages,
         });
-        ask(&command, &question.to_string())
+        ask(&command, &question.to_string(), time)
     });
-    // What is left behind in a folder for temporary files does no harm.
-    let _ = std::fs::remove_dir_all(&folder);
-    let failed = |what: String| Failure::Host(format!("{engine}: {what}"));
     let reply = written.map_err(|error| failed(error.to_string()))?;
+    let reply = reply.ok_or(Failure::NoVerdict(TimeUp(time)))?;
     match serde_json::from_str(&reply) {
         Ok(Reply::Answer(mut other)) => {
             other.gas_used = other.gas_used.filter(|_| same_prices);
@@ -93,14 +96,14 @@ pub fn compare(
 }
 
 fn write(folder: &Path, files: &[(&str, &[u8])]) -> io::Result<()> {
-    std::fs::create_dir_all(folder)?;
     for (name, content) in files {
         std::fs::write(folder.join(name), content)?;
     }
     Ok(())
 }
 
-fn ask(command: &[String], question: &str) -> io::Result<String> {
+/// The engine's answer; none if it is not there in time.
+fn ask(command: &[String], question: &str, time: Option<Duration>) -> io::Result<Option<String>> {
     let (program, arguments) = command
         .split_first()
         .ok_or_else(|| io::Error::other("no command"))?;
@@ -112,10 +115,30 @@ fn ask(command: &[String], question: &str) -> io::Result<String> {
     if let Some(mut stdin) = child.stdin.take() {
         writeln!(stdin, "{question}")?;
     }
-    let output = child.wait_with_output()?;
-    match output.status.success() {
-        true => String::from_utf8(output.stdout).map_err(io::Error::other),
-        false => Err(io::Error::other(format!("it ended with {}", output.status))),
+    let mut stdout = child
+        .stdout
+        .take()
+        .ok_or_else(|| io::Error::other("no answer"))?;
+    let (told, answer) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let read = stdout.read_to_end(&mut bytes).map(|_| bytes);
+        // Nobody waits any more if it took too long.
+        let _ = told.send(read);
+    });
+    let said = match time {
+        Some(time) => answer.recv_timeout(time).ok(),
+        None => answer.recv().ok(),
+    };
+    let Some(said) = said else {
+        child.kill()?;
+        child.wait()?;
+        return Ok(None);
+    };
+    let status = child.wait()?;
+    match status.success() {
+        true => String::from_utf8(said?).map(Some).map_err(io::Error::other),
+        false => Err(io::Error::other(format!("it ended with {status}"))),
     }
 }
 

@@ -6,18 +6,24 @@ use crate::args::ArbitrateArgs;
 use crate::engine::read_blob_file;
 use crate::failure::Failure;
 use crate::input;
+use crate::network::{Parameters, ParametersJson};
 use crate::outcome::{self, printable};
 use crate::output::{Output, duration, hex};
 use crate::progress::Progress;
+use crate::timeout::TimeUp;
 use crate::validate::host_parameters;
-use pvf_arbiter::{Difference, Headroom, Question, Rerun, Ruling, arbitrate as rule};
+use pvf_arbiter::{ArbiterError, Difference, Headroom, Question, Rerun, Ruling, arbitrate as rule};
 use pvf_executor::{Costs, DecompressError, Execution, Profile, RuleId, Target, decompress};
+use pvf_host::{HostFailure, PvfExecKind};
 use serde::Serialize;
 use std::borrow::Cow;
 use std::io::{self, Write};
 
-/// Milliseconds that a network gives a candidate by default: to backers, to all others.
-const TIME_OUTS: [(&str, u64); 2] = [("backing", 2_000), ("approval", 12_000)];
+/// What a network gives CPU time for.
+const TIME_OUTS: [(&str, PvfExecKind); 2] = [
+    ("backing", PvfExecKind::Backing),
+    ("approval", PvfExecKind::Approval),
+];
 
 #[derive(Serialize)]
 struct RulingJson<'a> {
@@ -33,7 +39,10 @@ struct RulingJson<'a> {
     runs: Vec<RunJson>,
     differences: Vec<DifferenceJson<'a>>,
     without_limit: Option<SummaryJson<'a>>,
+    /// Runs without a limit that did not end in time.
+    unfinished: Vec<String>,
     against: Option<&'a Comparison>,
+    parameters: ParametersJson,
 }
 
 #[derive(Serialize)]
@@ -68,10 +77,11 @@ struct SummaryJson<'a> {
 pub fn arbitrate(args: &ArbitrateArgs, output: &Output) -> Result<Verdict, Failure> {
     let (options, parameters) = args.executor.resolve(Profile::Polkadot, Target::HOST)?;
     input::at_most_one_stdin(&[&args.code, &args.params])?;
-    let candidate = input::read_candidate(&args.params)?;
+    let candidate = input::read_candidate(&args.params, &args.candidate)?;
     let costs = options.metering.gas.as_deref().cloned();
     let blob = read_blob_file(&args.code)?;
-    let parameters = host_parameters(&args.host, parameters);
+    let asked = parameters.with_functions(&args.host.functions);
+    let parameters = host_parameters(&args.host, &asked);
     let question = Question {
         blob: &blob.bytes,
         candidate: &candidate,
@@ -79,9 +89,15 @@ pub fn arbitrate(args: &ArbitrateArgs, output: &Output) -> Result<Verdict, Failu
         costs: costs.clone().unwrap_or_default(),
         parameters: parameters.clone(),
         threads: options.threads,
+        time: args.timeout.time(),
     };
     let progress = Progress::start("arbitrating");
-    let ruling = rule(&question).map_err(|error| Failure::Host(error.to_string()))?;
+    let ruling = rule(&question).map_err(|error| match error {
+        ArbiterError::Host(HostFailure::Interrupted) => {
+            Failure::NoVerdict(TimeUp(args.timeout.time()))
+        }
+        error => Failure::Host(error.to_string()),
+    })?;
     drop(progress);
     // Other engines take modules; of a blob that holds none there is nothing to ask.
     let wasm = match decompress(&blob.bytes, options.limits.module_bytes as usize) {
@@ -100,14 +116,15 @@ pub fn arbitrate(args: &ArbitrateArgs, output: &Output) -> Result<Verdict, Failu
                 costs
                     .as_ref()
                     .is_none_or(|costs| *costs == Costs::default()),
+                args.timeout.time(),
                 &ruling.execution,
             )?)
         }
         _ => None,
     };
     let comparison = comparison.as_ref();
-    output.result(&json(&ruling, comparison), |out| {
-        text(out, &ruling, comparison)
+    output.result(&json(&ruling, &asked, comparison), |out| {
+        text(out, &ruling, &asked, comparison)
     })?;
     let differs = comparison.is_some_and(|it| it.first_difference.is_some());
     match ruling.is_deterministic() && !differs {
@@ -122,7 +139,11 @@ fn execute_ns(ruling: &Ruling) -> u64 {
     times.min().unwrap_or(0)
 }
 
-fn json<'a>(ruling: &'a Ruling, against: Option<&'a Comparison>) -> RulingJson<'a> {
+fn json<'a>(
+    ruling: &'a Ruling,
+    asked: &Parameters,
+    against: Option<&'a Comparison>,
+) -> RulingJson<'a> {
     let cause = ruling.cause.as_ref();
     RulingJson {
         outcome: outcome::name(&ruling.execution.outcome),
@@ -137,7 +158,9 @@ fn json<'a>(ruling: &'a Ruling, against: Option<&'a Comparison>) -> RulingJson<'
         runs: ruling.runs.iter().map(run_json).collect(),
         differences: ruling.differences.iter().map(difference_json).collect(),
         without_limit: ruling.without_limit.as_ref().map(summary_json),
+        unfinished: ruling.unfinished.iter().map(|it| it.name()).collect(),
         against,
+        parameters: asked.json(),
     }
 }
 
@@ -172,7 +195,12 @@ fn summary_json(execution: &Execution) -> SummaryJson<'_> {
     }
 }
 
-fn text(out: &mut dyn Write, ruling: &Ruling, comparison: Option<&Comparison>) -> io::Result<()> {
+fn text(
+    out: &mut dyn Write,
+    ruling: &Ruling,
+    asked: &Parameters,
+    comparison: Option<&Comparison>,
+) -> io::Result<()> {
     writeln!(out, "{}", sentence(ruling))?;
     if let Some(cause) = &ruling.cause {
         writeln!(out, "  reason        {}", printable(&cause.what))?;
@@ -198,22 +226,31 @@ fn text(out: &mut dyn Write, ruling: &Ruling, comparison: Option<&Comparison>) -
         }
     }
     let took = execute_ns(ruling);
-    let shares = TIME_OUTS.map(|(name, ms)| {
-        let share = took as f64 / (ms as f64 * 1e6) * 100.0;
-        format!("{share:.1} % of the {ms} ms for {name}")
+    let shares = TIME_OUTS.into_iter().filter_map(|(name, kind)| {
+        let ms = asked.exec_timeout_ms(kind)?;
+        let share = took as f64 / (ms.max(1) as f64 * 1e6) * 100.0;
+        Some(format!(", {share:.1} % of the {ms} ms for {name}"))
     });
     writeln!(
         out,
-        "  time on this machine   {}, {} (the network's defaults)",
+        "  time on this machine   {}{}",
         duration(took),
-        shares.join(", ")
+        shares.collect::<String>()
     )?;
+    writeln!(out, "  parameters             {}", asked.words())?;
     for run in &ruling.runs {
         writeln!(
             out,
             "  run           {}: {}",
             run.variant.name(),
             short(&run.execution)
+        )?;
+    }
+    for variant in &ruling.unfinished {
+        writeln!(
+            out,
+            "  run           {}: did not end in time",
+            variant.name()
         )?;
     }
     for difference in &ruling.differences {

@@ -1,10 +1,13 @@
 //! The arguments of the commands.
 
+use crate::input::CandidateArgs;
+use crate::network::NetworkArgs;
 use crate::parameters::{
     CompileArgs, ExecutorArgs, FunctionsArgs, HostArgs, LanguageArgs, LimitArgs, MeterArgs,
     ScheduleArgs, TargetArgs,
 };
 use crate::perf::PerfKind;
+use crate::timeout::TimeoutArgs;
 use crate::workers::WorkersCommand;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -102,6 +105,10 @@ pub struct ValidateArgs {
     #[command(flatten)]
     pub executor: ExecutorArgs,
     #[command(flatten)]
+    pub candidate: CandidateArgs,
+    #[command(flatten)]
+    pub timeout: TimeoutArgs,
+    #[command(flatten)]
     pub perf: PerfArgs,
 }
 
@@ -148,13 +155,17 @@ pub struct ExecuteArgs {
     #[command(flatten)]
     pub limits: LimitArgs,
     #[command(flatten)]
+    pub candidate: CandidateArgs,
+    #[command(flatten)]
+    pub timeout: TimeoutArgs,
+    #[command(flatten)]
     pub perf: PerfArgs,
 }
 
 /// Arguments of `arbitrate`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Both stack limits and both meters count in every run; limits that are off are counted only. ENGINE is `wasmtime` (the program
+It ends after at most eight times --timeout (and one for ENGINE), preparing the code not counted. Both stack limits and both meters count in every run; limits that are off are counted only. ENGINE is `wasmtime` (the program
 pvf-engine-wasmtime, looked for by the variable PVF_ENGINE_WASMTIME, beside pvf, and in the checkout's bench/) or a command that
 answers one line of JSON with another. The exit code is 1 also if runs or engines differ.
 
@@ -170,6 +181,10 @@ pub struct ArbitrateArgs {
     #[arg(long, value_name = "ENGINE")]
     pub against: Option<String>,
     #[command(flatten)]
+    pub candidate: CandidateArgs,
+    #[command(flatten)]
+    pub timeout: TimeoutArgs,
+    #[command(flatten)]
     pub host: HostArgs,
     #[command(flatten)]
     pub executor: ExecutorArgs,
@@ -178,7 +193,7 @@ pub struct ArbitrateArgs {
 /// Arguments of `doctor`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The exit code is 1 if something is missing.
+The exit code is 1 if something is missing that everything needs; what is optional says so.
 
 Example:
   pvf doctor --json | jq '.checks[] | select(.passed | not)'")]
@@ -186,6 +201,9 @@ pub struct DoctorArgs {
     /// Try this alone, in this process, which is of no other use afterwards.
     #[arg(long, hide = true)]
     pub probe: Option<Probe>,
+    /// An empty folder for what is tried.
+    #[arg(long, hide = true)]
+    pub place: Option<PathBuf>,
 }
 
 /// What `doctor` tries.
@@ -197,6 +215,8 @@ pub enum Probe {
     Traps,
     /// Many instances at a time.
     AddressSpace,
+    /// Stack for host functions.
+    Stack,
     /// Landlock.
     Landlock,
     /// Seccomp.
@@ -214,6 +234,7 @@ impl Probe {
             Self::Execute => "execute",
             Self::Traps => "traps",
             Self::AddressSpace => "address-space",
+            Self::Stack => "stack",
             Self::Landlock => "landlock",
             Self::Seccomp => "seccomp",
             Self::Root => "root",
@@ -244,6 +265,8 @@ pub struct RunArgs {
     #[command(flatten)]
     pub executor: ExecutorArgs,
     #[command(flatten)]
+    pub timeout: TimeoutArgs,
+    #[command(flatten)]
     pub perf: PerfArgs,
 }
 
@@ -272,6 +295,10 @@ pub struct MeasureArgs {
     #[command(flatten)]
     pub executor: ExecutorArgs,
     #[command(flatten)]
+    pub candidate: CandidateArgs,
+    #[command(flatten)]
+    pub timeout: TimeoutArgs,
+    #[command(flatten)]
     pub perf: PerfArgs,
 }
 
@@ -290,6 +317,8 @@ pub struct WastArgs {
     pub files: Vec<PathBuf>,
     #[command(flatten)]
     pub language: LanguageArgs,
+    #[command(flatten)]
+    pub timeout: TimeoutArgs,
     #[command(flatten)]
     pub limits: LimitArgs,
 }
@@ -338,9 +367,9 @@ Examples:
   pvf conformance run
   pvf conformance run --engine 'node conformance/adapters/node/adapter.mjs' --html report.html")]
 pub struct ConformanceRunArgs {
-    /// The suite's folder.
-    #[arg(long, value_name = "DIR", default_value = "conformance")]
-    pub suite: PathBuf,
+    /// The suite's folder [default: `conformance` here, beside pvf, or in the checkout that pvf was built from].
+    #[arg(long, value_name = "DIR")]
+    pub suite: Option<PathBuf>,
     /// The command that starts an engine's adapter; may be given several times. Without one, this
     /// executor is run.
     #[arg(long, value_name = "CMD")]
@@ -351,6 +380,8 @@ pub struct ConformanceRunArgs {
     /// Run only the cases whose id contains this.
     #[arg(long, value_name = "TEXT")]
     pub filter: Option<String>,
+    #[command(flatten)]
+    pub timeout: TimeoutArgs,
     /// Write a page with rules against engines.
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
@@ -362,6 +393,9 @@ pub struct ConformanceRunArgs {
 /// Arguments of `inspect`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
+The first line says whether a node that prechecks the module accepts it as a PVF, or by which rule it does not, as `pvf prepare --precheck`
+with the same flags; the exit code is 1 if not. Modules of the wider language are shown all the same.
+
 Examples:
   pvf inspect parachain.wasm
   pvf inspect parachain.wasm --functions --json | jq '.functions[0]'
@@ -385,6 +419,8 @@ pub struct InspectArgs {
     pub schedule: ScheduleArgs,
     #[command(flatten)]
     pub target: TargetArgs,
+    #[command(flatten)]
+    pub network: NetworkArgs,
     #[command(flatten)]
     pub host: HostArgs,
     #[command(flatten)]
@@ -440,6 +476,10 @@ pub struct ProfileArgs {
     /// What to count.
     #[arg(long, value_enum, default_value_t = By::Gas)]
     pub by: By,
+    #[command(flatten)]
+    pub candidate: CandidateArgs,
+    #[command(flatten)]
+    pub timeout: TimeoutArgs,
     #[command(flatten)]
     pub host: HostArgs,
     #[command(flatten)]

@@ -10,9 +10,9 @@ use pvf_conformance::{
     Engine, EngineError, LEVELS, Options, ReadError, Report, html, json, junit, read_cases,
     read_rules, run as run_cases, table,
 };
-use std::fs;
 use std::io::{self, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Runs the suite, or serves as the adapter that the runner talks to.
 pub fn conformance(args: &ConformanceArgs, output: &Output) -> Result<Verdict, Failure> {
@@ -32,42 +32,57 @@ pub fn conformance(args: &ConformanceArgs, output: &Output) -> Result<Verdict, F
 }
 
 fn run(args: &ConformanceRunArgs, output: &Output) -> Result<Verdict, Failure> {
+    let suite = suite(args)?;
     let unreadable = |reason: String| Failure::Input {
-        name: input::name(&args.suite),
+        name: input::name(&suite),
         reason,
     };
-    let suite = args
-        .suite
-        .canonicalize()
-        .map_err(|error| unreadable(error.to_string()))?;
     let levels: Vec<&str> = match &args.level[..] {
         [] => LEVELS.to_vec(),
         levels => levels.iter().map(String::as_str).collect(),
     };
-    let cases = read_cases(&suite, &levels).map_err(|error| unreadable(error.to_string()))?;
+    let mut cases = read_cases(&suite, &levels).map_err(|error| unreadable(error.to_string()))?;
+    if let Some(filter) = &args.filter {
+        cases.retain(|case| case.id.contains(filter.as_str()));
+    }
+    if cases.is_empty() {
+        let message = "no case is selected: --level and --filter leave none of the suite";
+        return Err(Failure::Usage(message.to_owned()));
+    }
     let options = Options {
-        filter: args.filter.clone(),
+        limit: args.timeout.time().unwrap_or(Duration::MAX),
         ..Options::default()
     };
-    let scratch = std::env::temp_dir().join(format!("pvf-conformance-{}", std::process::id()));
-    fs::create_dir_all(&scratch).map_err(|source| cannot_write(&scratch, source))?;
+    let scratch = tempfile::tempdir().map_err(|source| Failure::Output {
+        name: "a folder for temporary files".to_owned(),
+        source,
+    })?;
     let mut engines = Vec::new();
     for command in commands(args)? {
-        let mut engine = Engine::start(&command).map_err(started)?;
+        let mut engine = Engine::start(&command).map_err(|error| started(&command, error))?;
         let _progress = Progress::start(&format!("{} cases", cases.len()));
-        let report = run_cases(&suite, &cases, &mut engine, &scratch, &options, |_| ());
+        let report = run_cases(
+            &suite,
+            &cases,
+            &mut engine,
+            scratch.path(),
+            &options,
+            |_| (),
+        );
         engines.push(report.map_err(|error: ReadError| unreadable(error.to_string()))?);
     }
-    // What is left behind in a folder for temporary files does no harm.
-    let _ = fs::remove_dir_all(&scratch);
     let rules = read_rules(&suite.join("../spec/rules.json"));
     let report = Report {
         cases: &cases,
         rules,
         engines,
     };
-    write(args.html.as_deref(), || html(&report, &suite))?;
-    write(args.junit.as_deref(), || junit(&report))?;
+    if let Some(path) = &args.html {
+        output.file(path, html(&report, &suite).as_bytes())?;
+    }
+    if let Some(path) = &args.junit {
+        output.file(path, junit(&report).as_bytes())?;
+    }
     output.result(&json(&report), |out| write!(out, "{}", table(&report)))?;
     let same = report.engines.iter().all(|it| it.differences() == 0);
     Ok(if same {
@@ -89,23 +104,34 @@ fn commands(args: &ConformanceRunArgs) -> Result<Vec<Vec<String>>, Failure> {
     Ok(args.engine.iter().map(words).collect())
 }
 
-fn started(error: EngineError) -> Failure {
+fn started(command: &[String], error: EngineError) -> Failure {
     match error {
         EngineError::Start { .. } => Failure::Usage(error.to_string()),
-        error => Failure::Host(error.to_string()),
+        error => Failure::Host(format!("{}: {error}", command.join(" "))),
     }
 }
 
-fn write(path: Option<&Path>, content: impl FnOnce() -> String) -> Result<(), Failure> {
-    match path {
-        Some(path) => fs::write(path, content()).map_err(|source| cannot_write(path, source)),
-        None => Ok(()),
+/// The suite: the folder named, or the first of the usual ones that is a suite.
+fn suite(args: &ConformanceRunArgs) -> Result<PathBuf, Failure> {
+    let found = |path: &Path| path.join(format!("cases/{}.jsonl", LEVELS[0])).is_file();
+    if let Some(named) = &args.suite {
+        return named.canonicalize().map_err(|error| Failure::Input {
+            name: input::name(named),
+            reason: error.to_string(),
+        });
     }
-}
-
-fn cannot_write(path: &Path, source: io::Error) -> Failure {
-    Failure::Output {
-        name: input::name(path),
-        source,
-    }
+    let here = PathBuf::from("conformance");
+    let beside = std::env::current_exe().map(|it| it.with_file_name("conformance"));
+    let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../conformance");
+    let mut places = [Some(here), beside.ok(), Some(checkout)]
+        .into_iter()
+        .flatten();
+    let suite = places.find(|path| found(path));
+    suite
+        .and_then(|path| path.canonicalize().ok())
+        .ok_or_else(|| {
+            let message =
+                "the conformance suite is neither here nor beside pvf; --suite says where it is";
+            Failure::Usage(message.to_owned())
+        })
 }

@@ -8,6 +8,7 @@ use crate::args::{DoctorArgs, Probe};
 use crate::failure::Failure;
 use crate::output::Output;
 use anstyle::AnsiColor;
+use nix::sys::resource::{Resource, getrlimit};
 use pvf_executor::artifact::ExportKind;
 use pvf_executor::{
     CallError, CompileOptions, ExecutionParameters, Features, Instance, Linker, Module, Target,
@@ -16,45 +17,73 @@ use pvf_executor::{
 use pvf_worker::security::{self, Role};
 use serde::Serialize;
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::Command;
 
-/// What is tried, in this order.
-const PROBES: [(Probe, &str, &str); 7] = [
-    (
-        Probe::Execute,
-        "running what was compiled",
-        "anything at all: a processor as in `missing`, memory that may become executable",
-    ),
-    (
-        Probe::Traps,
-        "traps by signals",
-        "anything at all: signal handlers on stacks of their own",
-    ),
-    (
-        Probe::AddressSpace,
-        "160 GiB of address space",
-        "16 candidates at a time; no `ulimit -v`, no strict overcommit",
-    ),
-    (
-        Probe::Landlock,
-        "Landlock",
-        "the workers of a node: the kernel's option and `lsm=`",
-    ),
-    (
-        Probe::Seccomp,
-        "seccomp",
-        "the workers of a validator: the kernel's option",
-    ),
-    (
-        Probe::Root,
-        "a user namespace with another root",
-        "the workers of a node: `kernel.unprivileged_userns_clone`, AppArmor, the container's profile",
-    ),
-    (
-        Probe::Namespaces,
-        "processes in new namespaces",
-        "the workers of a node: the same",
-    ),
+/// Something that is tried.
+struct Trial {
+    probe: Probe,
+    name: &'static str,
+    /// What fails without it, or what to look at.
+    needed_for: &'static str,
+    /// What is missing without it, where everything works all the same.
+    optional: Option<&'static str>,
+}
+
+/// In this order.
+const TRIALS: [Trial; 8] = [
+    Trial {
+        probe: Probe::Execute,
+        name: "running what was compiled",
+        needed_for: "anything at all: a processor as in `missing`, memory that may become executable",
+        optional: None,
+    },
+    Trial {
+        probe: Probe::Traps,
+        name: "traps by signals",
+        needed_for: "anything at all: signal handlers on stacks of their own",
+        optional: None,
+    },
+    Trial {
+        probe: Probe::AddressSpace,
+        name: "160 GiB of address space",
+        needed_for: "16 candidates at a time, 10 GiB each; no `ulimit -v`, no strict overcommit",
+        optional: None,
+    },
+    Trial {
+        probe: Probe::Stack,
+        name: "2 MiB of stack for host functions",
+        needed_for: "deep tries in a proof: `ulimit -s` of 2048 at least",
+        optional: None,
+    },
+    Trial {
+        probe: Probe::Landlock,
+        name: "Landlock",
+        needed_for: "the workers of a validator (Secure Validator Mode): the kernel's option and `lsm=`",
+        optional: None,
+    },
+    Trial {
+        probe: Probe::Seccomp,
+        name: "seccomp",
+        needed_for: "the workers of a validator (Secure Validator Mode): the kernel's option",
+        optional: None,
+    },
+    Trial {
+        probe: Probe::Root,
+        name: "a user namespace with another root",
+        needed_for: "one barrier more: `kernel.unprivileged_userns_clone`, AppArmor, the container's profile",
+        optional: Some(
+            "workers keep the file system's root, and Landlock alone keeps them from files",
+        ),
+    },
+    Trial {
+        probe: Probe::Namespaces,
+        name: "processes in new namespaces",
+        needed_for: "one barrier more: the same",
+        optional: Some(
+            "jobs share process numbers, network and mounts with their worker, and seccomp alone keeps them from these",
+        ),
+    },
 ];
 
 #[derive(Serialize)]
@@ -62,13 +91,17 @@ struct Check {
     name: &'static str,
     passed: bool,
     needed_for: &'static str,
+    /// Whether all works without it.
+    optional: bool,
+    /// What is missing without it then.
+    without: Option<&'static str>,
     /// What the system said.
     missing: Option<String>,
 }
 
 #[derive(Serialize)]
 struct Report {
-    /// Whether everything is there.
+    /// Whether everything is there that is not optional.
     fit: bool,
     target: &'static str,
     kernel: Option<String>,
@@ -83,25 +116,27 @@ struct Report {
 /// Tries all and says what is missing; or tries one thing, in a process for that.
 pub fn doctor(args: &DoctorArgs, output: &Output) -> Result<Verdict, Failure> {
     if let Some(probe) = args.probe {
-        return try_one(probe)
+        return try_one(probe, args.place.as_deref())
             .map(|()| Verdict::Fine)
             .map_err(Failure::Host);
     }
-    let checks = PROBES
+    let checks = TRIALS
         .iter()
-        .map(|(probe, name, needed_for)| {
-            let missing = in_a_process(*probe).err();
+        .map(|trial| {
+            let missing = in_a_process(trial.probe).err();
             Check {
-                name,
+                name: trial.name,
                 passed: missing.is_none(),
-                needed_for,
+                needed_for: trial.needed_for,
+                optional: trial.optional.is_some(),
+                without: trial.optional,
                 missing,
             }
         })
         .collect::<Vec<_>>();
     let version = pvf_worker::version::node_version().map_err(|error| error.to_string());
     let report = Report {
-        fit: version.is_ok() && checks.iter().all(|check| check.passed),
+        fit: version.is_ok() && checks.iter().all(|check| check.passed || check.optional),
         target: Target::HOST.name(),
         kernel: std::fs::read_to_string("/proc/sys/kernel/osrelease")
             .ok()
@@ -123,8 +158,11 @@ pub fn doctor(args: &DoctorArgs, output: &Output) -> Result<Verdict, Failure> {
 
 fn in_a_process(probe: Probe) -> Result<(), String> {
     let program = std::env::current_exe().map_err(|error| error.to_string())?;
+    // The process may change its root and cannot remove its folder then: we do.
+    let place = tempfile::tempdir().map_err(|error| error.to_string())?;
     let ran = Command::new(program)
-        .args(["doctor", "--probe", probe.name()])
+        .args(["doctor", "--probe", probe.name(), "--place"])
+        .arg(place.path())
         .output()
         .map_err(|error| error.to_string())?;
     match ran.status.success() {
@@ -139,7 +177,7 @@ fn in_a_process(probe: Probe) -> Result<(), String> {
     }
 }
 
-fn try_one(probe: Probe) -> Result<(), String> {
+fn try_one(probe: Probe, place: Option<&Path>) -> Result<(), String> {
     match probe {
         Probe::Execute => match call("run")? {
             Ok(values) if values == [Value::I32(7)] => Ok(()),
@@ -153,19 +191,23 @@ fn try_one(probe: Probe) -> Result<(), String> {
             let instances = (0..16).map(|_| instance()).collect::<Result<Vec<_>, _>>();
             instances.map(drop)
         }
+        Probe::Stack => match getrlimit(Resource::RLIMIT_STACK) {
+            Ok((limit, _)) if limit >= HOST_STACK => Ok(()),
+            Ok((limit, _)) => Err(format!("the limit is {} KiB", limit / 1024)),
+            Err(error) => Err(error.to_string()),
+        },
         Probe::Landlock => security::landlock::restrict_job().map_err(|e| e.to_string()),
         Probe::Seccomp => security::seccomp::check().map_err(|e| e.to_string()),
         Probe::Root => {
-            let folder = std::env::temp_dir().join(format!("pvf-doctor-{}", std::process::id()));
-            std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
-            let changed = security::root::change(Role::Execute, &folder);
-            // Out of reach after a change; where there was none it goes.
-            let _ = std::fs::remove_dir(&folder);
-            changed.map_err(|error| error.to_string())
+            let folder = place.ok_or("no folder to try it in")?;
+            security::root::change(Role::Execute, folder).map_err(|error| error.to_string())
         }
         Probe::Namespaces => security::check_clone().map_err(|e| e.to_string()),
     }
 }
+
+/// Bytes of stack that the deepest host functions take, and twice as much.
+const HOST_STACK: u64 = 2 << 20;
 
 /// `run` returns 7, `trap` reads behind the end of memory.
 ///
@@ -205,15 +247,19 @@ fn text(out: &mut dyn Write, report: &Report) -> io::Result<()> {
         writeln!(out, "  {unknown}")?;
     }
     for check in &report.checks {
-        let (colour, word) = match check.passed {
-            true => (AnsiColor::Green, "yes"),
-            false => (AnsiColor::Red, "NO"),
+        let (colour, word) = match (check.passed, check.optional) {
+            (true, _) => (AnsiColor::Green, "yes"),
+            (false, true) => (AnsiColor::Yellow, "no"),
+            (false, false) => (AnsiColor::Red, "NO"),
         };
         let style = colour.on_default().bold();
         writeln!(out, "  {style}{word:<3}{style:#} {}", check.name)?;
         if let Some(missing) = &check.missing {
             writeln!(out, "      {missing}")?;
             writeln!(out, "      needed for {}", check.needed_for)?;
+        }
+        if let (Some(without), false) = (check.without, check.passed) {
+            writeln!(out, "      optional; without it: {without}")?;
         }
     }
     Ok(())

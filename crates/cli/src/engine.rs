@@ -3,6 +3,7 @@
 use crate::clock::timed;
 use crate::failure::Failure;
 use crate::input;
+use crate::kind;
 use crate::outcome::Measured;
 use crate::perf::{self, PerfKind};
 use crate::progress::Progress;
@@ -59,9 +60,16 @@ impl From<Failure> for Stop {
     }
 }
 
-/// Reads the blob in a file. Whatever may be on chain is a blob; only a text or a chain specification that cannot be read is an error.
+/// Reads the blob in a file. What does not begin like one of the forms of code is a mistake on the command line: on chain it would be a
+/// blob that is rejected (rule CODE-1).
 pub fn read_blob_file(path: &Path) -> Result<Blob<'static>, Failure> {
     let file = input::read(path)?;
+    if let Some(reason) = kind::not_code(&file) {
+        return Err(Failure::Input {
+            name: input::name(path),
+            reason,
+        });
+    }
     let blob = read_blob(&file).map_err(|error| Failure::Input {
         name: input::name(path),
         reason: error.to_string(),
@@ -110,7 +118,7 @@ pub fn prepare_blob(
             wasm: prepared.wasm.into_owned(),
         }),
         Err(NotPrepared::Rejected(rejection)) => Err(Stop::Rejected(rejection, measured)),
-        Err(NotPrepared::Failed(failure)) => Err(Failure::Host(failure.to_string()).into()),
+        Err(NotPrepared::Failed(failure)) => Err(Failure::from(failure).into()),
     }
 }
 

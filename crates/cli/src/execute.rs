@@ -6,11 +6,12 @@ use crate::clock::timed;
 use crate::engine::not_loaded;
 use crate::failure::Failure;
 use crate::input;
+use crate::kind::Kind;
 use crate::outcome::Measured;
 use crate::output::Output;
 use crate::parameters::LogicalLimit;
 use crate::perf::{self, PerfKind};
-use crate::validate::{host_parameters, judge};
+use crate::validate::{Judged, host_parameters};
 use pvf_executor::artifact::Meters;
 use pvf_executor::{
     Artifact, Module, OpenModuleError, Profile, ReadArtifactError, open_module, schedule_hash,
@@ -19,7 +20,7 @@ use pvf_executor::{
 /// Loads the artifact, executes, prints the outcome.
 pub fn execute(args: &ExecuteArgs, output: &Output) -> Result<Verdict, Failure> {
     input::at_most_one_stdin(&[&args.artifact, &args.params])?;
-    let candidate = input::read_candidate(&args.params)?;
+    let candidate = input::read_candidate(&args.params, &args.candidate)?;
     let (module, took) = timed(|| {
         let module = load(args)?;
         let measured = Measured {
@@ -28,7 +29,7 @@ pub fn execute(args: &ExecuteArgs, output: &Output) -> Result<Verdict, Failure> 
             target: module.info().target.name(),
             ..Measured::default()
         };
-        Ok((module, measured))
+        Ok::<_, Failure>((module, measured))
     })?;
     let (module, measured) = module?;
     if let Some(kind) = args.perf.perf {
@@ -39,13 +40,19 @@ pub fn execute(args: &ExecuteArgs, output: &Output) -> Result<Verdict, Failure> 
         ..measured
     };
     check_meters(args, &module.info().meters)?;
-    let mut parameters = args.limits.parameters(Profile::Polkadot);
+    let parameters = args.limits.parameters(Profile::Polkadot)?;
+    let mut parameters = parameters.with_functions(&args.host.functions);
     if args.limits.meters.stack_logical_max.is_none() && !module.info().meters.logical_stack {
         // Not asked for, and the artifact was prepared to run without.
-        parameters.stack_logical_max = None;
+        parameters.execution.stack_logical_max = None;
     }
-    let host = host_parameters(&args.host, parameters);
-    judge(module, host, &candidate, measured, output)
+    let judged = Judged {
+        host: host_parameters(&args.host, &parameters),
+        parameters: &parameters,
+        measured,
+        timeout: args.timeout,
+    };
+    judged.judge(module, &candidate, output)
 }
 
 /// What is to be counted, and at which prices, was settled when the artifact was prepared.
@@ -91,7 +98,16 @@ fn load(args: &ExecuteArgs) -> Result<Module, Failure> {
             unreadable(format!("cannot read: {source}"))
         }
         OpenModuleError::Read(ReadArtifactError::Artifact { source, .. }) => {
-            unreadable(source.to_string())
+            let hint = match input::read(path).map(|bytes| Kind::of(&bytes)) {
+                Ok(kind @ (Kind::Module | Kind::Compressed | Kind::Markup)) => {
+                    format!(": this is {kind}. `pvf prepare` makes an artifact of it")
+                }
+                Ok(kind @ (Kind::Candidate | Kind::Pov)) => {
+                    format!(": this is {kind}. The artifact comes first")
+                }
+                _ => String::new(),
+            };
+            unreadable(format!("{source}{hint}"))
         }
         OpenModuleError::Load { source, .. } => not_loaded(path, &source),
     })

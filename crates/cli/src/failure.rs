@@ -1,6 +1,8 @@
 //! What keeps a command from doing its work. An invalid candidate or a rejected module is
 //! none of it: that is an outcome.
 
+use crate::timeout::TimeUp;
+use pvf_host::HostFailure;
 use std::io;
 
 /// Why a command could not do its work.
@@ -31,6 +33,18 @@ pub enum Failure {
     /// This machine could not do its part.
     #[error("host failure: {0}")]
     Host(String),
+    /// A run was ended from outside: nothing is known of how it would have ended.
+    #[error("no verdict: {0}")]
+    NoVerdict(TimeUp),
+}
+
+impl From<HostFailure> for Failure {
+    fn from(failure: HostFailure) -> Self {
+        match failure {
+            HostFailure::Interrupted => Self::NoVerdict(TimeUp(None)),
+            failure => Self::Host(failure.to_string()),
+        }
+    }
 }
 
 impl Failure {
@@ -38,7 +52,7 @@ impl Failure {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Usage(_) | Self::Input { .. } => 2,
-            Self::Output { .. } | Self::Benchmarks(_) | Self::Host(_) => 3,
+            Self::Output { .. } | Self::Benchmarks(_) | Self::Host(_) | Self::NoVerdict(_) => 3,
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Reads the files named on the command line.
 
 use crate::failure::Failure;
+use crate::kind;
+use clap::Args;
 use pvf_executor::DecompressError;
 use pvf_host::candidate;
 use std::borrow::Cow;
@@ -12,7 +14,7 @@ use std::path::Path;
 const MAX_FILE_BYTES: u64 = 1 << 30;
 
 /// What stands for the standard input.
-const STDIN: &str = "-";
+pub const STDIN: &str = "-";
 
 /// How a file is named in messages.
 pub fn name(path: &Path) -> String {
@@ -43,9 +45,26 @@ pub fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     bytes.map_err(|error| unreadable(path, &error))
 }
 
+/// A candidate on the command line.
+#[derive(Debug, Args)]
+pub struct CandidateArgs {
+    /// Pass PARAMS on whatever they are. Without, a file that does not decode as ValidationParams, be they cut short, is wrong usage: a
+    /// node never passes on anything else.
+    #[arg(long)]
+    pub any_candidate: bool,
+}
+
 /// Reads a candidate, decompressed if it is compressed with zstd.
-pub fn read_candidate(path: &Path) -> Result<Vec<u8>, Failure> {
+pub fn read_candidate(path: &Path, args: &CandidateArgs) -> Result<Vec<u8>, Failure> {
     let bytes = read(path)?;
+    if !args.any_candidate
+        && let Some(reason) = kind::not_a_candidate(&bytes)
+    {
+        return Err(Failure::Input {
+            name: name(path),
+            reason,
+        });
+    }
     match candidate::read(&bytes) {
         Ok(Cow::Owned(candidate)) => Ok(candidate),
         Ok(Cow::Borrowed(_)) => Ok(bytes),

@@ -6,6 +6,7 @@ use crate::engine::{Compiled, For, Stop, prepare_blob, read_blob_file};
 use crate::failure::Failure;
 use crate::input;
 use crate::names::Names;
+use crate::network::{Parameters, ParametersJson};
 use crate::outcome::{self, RejectionJson, printable};
 use crate::output::{Output, size};
 use crate::page;
@@ -14,6 +15,7 @@ use pvf_executor::artifact::{FuncType, GlobalType, Import, ImportKind};
 use pvf_executor::{
     Blob, CodeKind, CompileOptions, Costs, Limits, Metering, ModuleInfo, Profile, Rejection,
 };
+use pvf_host::Pvf;
 use pvf_metering::{FunctionCharges, function_charges};
 use pvf_wast::type_name;
 use serde::Serialize;
@@ -26,6 +28,8 @@ struct InspectJson {
     accepted: bool,
     /// Why not.
     rejection: Option<RejectionJson>,
+    /// Why every candidate is invalid all the same, if that can be told without one.
+    all_candidates_fail: Option<String>,
     kind: &'static str,
     compressed_bytes: Option<usize>,
     wasm_bytes: u64,
@@ -49,6 +53,7 @@ struct InspectJson {
     deepest_frames: Vec<u32>,
     /// All functions, or those with the deepest frames, deepest first.
     functions: Vec<FunctionJson>,
+    parameters: ParametersJson,
 }
 
 /// Sizes in pages of 64 KiB, or in entries.
@@ -122,38 +127,64 @@ pub fn inspect(args: &InspectArgs, output: &Output) -> Result<Verdict, Failure> 
     let progress = Progress::start(&format!("compiling {}", input::name(&args.code)));
     let blob = read_blob_file(&args.code)?;
     let as_pvf = pvf_options(args, &options);
-    let (accepted, rejection) =
-        match prepare_blob(&blob.bytes, &as_pvf, args.host.functions.precheck()) {
-            Ok(compiled) => (Some(compiled), None),
-            Err(Stop::Rejected(rejection, _)) => (None, Some(rejection)),
-            Err(Stop::Failed(failure)) => return Err(failure),
-        };
+    let parameters = args
+        .network
+        .parameters(Profile::Polkadot)?
+        .with_functions(&args.host.functions);
+    let precheck = For::Precheck {
+        ecc_rfc163: parameters.ecc_rfc163,
+    };
+    let (accepted, rejection) = match prepare_blob(&blob.bytes, &as_pvf, precheck) {
+        Ok(compiled) => (Some(compiled), None),
+        Err(Stop::Rejected(rejection, _)) => (None, Some(rejection)),
+        Err(Stop::Failed(failure)) => return Err(failure),
+    };
     // The wider language shows more, but the network accepts some modules that it does not.
     let (compiled, options) = match (prepare_blob(&blob.bytes, &options, For::Calls), accepted) {
         (Ok(compiled), _) => (compiled, options),
         (Err(Stop::Failed(failure)), _) => return Err(failure),
         (Err(Stop::Rejected(..)), Some(compiled)) => (compiled, as_pvf),
         (Err(Stop::Rejected(wider, _)), None) => {
-            return rejected(&rejection.unwrap_or(wider), output);
+            return rejected(&rejection.unwrap_or(wider), &parameters, output);
         }
     };
     if let Some(path) = &args.html {
         let title = input::name(&args.code);
-        page::write(path, &title, &compiled.wasm, &options, &costs)?;
+        page::write(output, path, &title, &compiled.wasm, &options, &costs)?;
     }
     drop(progress);
-    let json = describe(args, &blob, &compiled, rejection.as_ref(), &costs);
+    let json = describe(
+        args,
+        &blob,
+        &compiled,
+        rejection.as_ref(),
+        &parameters,
+        &costs,
+    );
     output.result(&json, |out| {
         match &rejection {
-            None => writeln!(out, "as a PVF   accepted")?,
+            None => {
+                writeln!(out, "as a PVF   accepted")?;
+                if let Some(reason) = &json.all_candidates_fail {
+                    writeln!(
+                        out,
+                        "           but every candidate fails: {}",
+                        printable(reason)
+                    )?;
+                }
+            }
             Some(rejection) => {
                 write!(out, "as a PVF   ")?;
                 outcome::rejected(out, rejection)?;
             }
         }
-        text(out, &json, args.functions)
+        text(out, &json, args.functions)?;
+        writeln!(out, "\nparameters {}", parameters.words())
     })?;
-    Ok(Verdict::Fine)
+    Ok(match json.accepted {
+        true => Verdict::Fine,
+        false => Verdict::NotFine,
+    })
 }
 
 /// How a validation function is compiled: the language and meters that `pvf prepare` takes for the same flags.
@@ -176,8 +207,30 @@ fn metering(args: &InspectArgs, costs: &Costs) -> Metering {
     }
 }
 
-fn rejected(rejection: &Rejection, output: &Output) -> Result<Verdict, Failure> {
-    output.result(&RejectionJson::new(rejection), |out| {
+/// What is said of a module that cannot be shown.
+#[derive(Serialize)]
+struct RefusedJson {
+    accepted: bool,
+    rejection: RejectionJson,
+    /// Once more, by the names of outcomes.
+    #[serde(flatten)]
+    outcome: RejectionJson,
+    parameters: ParametersJson,
+}
+
+fn rejected(
+    rejection: &Rejection,
+    parameters: &Parameters,
+    output: &Output,
+) -> Result<Verdict, Failure> {
+    let json = RefusedJson {
+        accepted: false,
+        rejection: RejectionJson::new(rejection),
+        outcome: RejectionJson::new(rejection),
+        parameters: parameters.json(),
+    };
+    output.result(&json, |out| {
+        write!(out, "as a PVF   ")?;
         outcome::rejected(out, rejection)
     })?;
     Ok(Verdict::NotFine)
@@ -188,6 +241,7 @@ fn describe(
     blob: &Blob<'_>,
     compiled: &Compiled,
     rejection: Option<&Rejection>,
+    parameters: &Parameters,
     costs: &Costs,
 ) -> InspectJson {
     let Compiled { artifact, wasm, .. } = compiled;
@@ -204,6 +258,7 @@ fn describe(
     InspectJson {
         accepted: rejection.is_none(),
         rejection: rejection.map(RejectionJson::new),
+        all_candidates_fail: Pvf::why_all_fail(module, &parameters.execution),
         kind: match blob.kind {
             CodeKind::Wasm => "wasm",
             CodeKind::Text => "text",
@@ -221,7 +276,7 @@ fn describe(
         imports: module
             .imports
             .iter()
-            .map(|import| describe_import(module, import, args.host.functions.ecc_rfc163))
+            .map(|import| describe_import(module, import, parameters.ecc_rfc163))
             .collect(),
         exports: describe_exports(module),
         memory: module.memory.map(|memory| LimitsJson {
@@ -239,6 +294,7 @@ fn describe(
         totals,
         deepest_frames,
         functions,
+        parameters: parameters.json(),
     }
 }
 
@@ -498,5 +554,5 @@ fn shortened(name: &str) -> String {
 
 /// A name from a module, on one line.
 fn printable_line(name: &str) -> String {
-    printable(name).replace('\n', "\\n")
+    printable(name)
 }

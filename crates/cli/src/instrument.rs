@@ -51,10 +51,7 @@ pub fn instrument(args: &InstrumentArgs, output: &Output) -> Result<Verdict, Fai
     match instrumented {
         Ok(wasm) => {
             let path = args.output.display().to_string();
-            std::fs::write(&args.output, &wasm).map_err(|source| Failure::Output {
-                name: path.clone(),
-                source,
-            })?;
+            output.file(&args.output, &wasm)?;
             json.instrumented_bytes = Some(wasm.len() as u64);
             json.output = Some(path);
             text(&json, output)?;
@@ -84,7 +81,7 @@ fn compile_options(options: &InstrumentOptions) -> CompileOptions {
 
 fn options(args: &InstrumentArgs) -> Result<InstrumentOptions, Failure> {
     let profile = args.language.profile(Profile::Polkadot);
-    let parameters = args.meters.parameters(profile);
+    let parameters = args.meters.parameters(profile)?.execution;
     let costs = args.meters.metering(profile)?.gas;
     Ok(InstrumentOptions {
         features: args.language.features(Profile::Polkadot),

@@ -6,6 +6,7 @@ use crate::clock::{Took, peak_rss_kib, timed};
 use crate::engine::{Compiled, For, Stop, prepare_blob, read_blob_file};
 use crate::failure::Failure;
 use crate::input;
+use crate::network::{Parameters, ParametersJson};
 use crate::outcome;
 use crate::output::{Output, duration, hex, size};
 use crate::perf;
@@ -41,6 +42,7 @@ struct MeasureJson {
     outcome: Option<&'static str>,
     reason: Option<String>,
     rule: Option<RuleId>,
+    parameters: Option<ParametersJson>,
 }
 
 /// Measures and prints.
@@ -50,14 +52,18 @@ pub fn measure(args: &MeasureArgs, output: &Output) -> Result<Verdict, Failure> 
         None => Profile::Wasm,
     };
     let (options, parameters) = args.executor.resolve(profile, Target::HOST)?;
+    let parameters = parameters.with_functions(&args.host.functions);
     let paths = std::iter::once(&args.code).chain(&args.params);
     input::at_most_one_stdin(&paths.map(AsRef::as_ref).collect::<Vec<_>>())?;
     let candidate = match &args.params {
-        Some(path) => Some(input::read_candidate(path)?),
+        Some(path) => Some(input::read_candidate(path, &args.candidate)?),
         None => None,
     };
     let progress = Progress::start(&format!("measuring {}", input::name(&args.code)));
-    let mut json = MeasureJson::default();
+    let mut json = MeasureJson {
+        parameters: Some(parameters.json()),
+        ..MeasureJson::default()
+    };
     let candidate = candidate.as_deref();
     let verdict = match compile(args, &options, &mut json) {
         Ok(subject) => execute(args, &subject, &parameters, candidate, &mut json)?,
@@ -66,7 +72,10 @@ pub fn measure(args: &MeasureArgs, output: &Output) -> Result<Verdict, Failure> 
     };
     json.peak_rss_kib = peak_rss_kib()?;
     drop(progress);
-    output.result(&json, |out| text(out, &json))?;
+    output.result(&json, |out| {
+        text(out, &json)?;
+        writeln!(out, "parameters   {}", parameters.words())
+    })?;
     Ok(verdict)
 }
 
@@ -106,7 +115,7 @@ fn compile(
 fn execute(
     args: &MeasureArgs,
     Subject { artifact, module }: &Subject,
-    parameters: &ExecutionParameters,
+    parameters: &Parameters,
     candidate: Option<&[u8]>,
     json: &mut MeasureJson,
 ) -> Result<Verdict, Failure> {
@@ -118,25 +127,31 @@ fn execute(
         // of its own, each instance is made from nothing.
         let module = Module::new(artifact.clone());
         let module = module.map_err(|error| Failure::Host(error.to_string()))?;
-        let (made, took) = timed(|| Plain::new(&module, parameters))?;
+        let (made, took) = args.timeout.bound(|| {
+            let (made, took) = timed(|| Plain::new(&module, &parameters.execution))?;
+            match made {
+                Err(NoInstance::Failed(failure)) => Err(failure),
+                Err(NoInstance::Rejected(rejection)) => Ok((Err(rejection), took)),
+                Ok(made) => Ok((Ok(made), took)),
+            }
+        })?;
         json.instantiate_ns.push(took.wall_ns);
         match made {
             Ok(made) => instance = Some(made),
-            Err(NoInstance::Failed(failure)) => return Err(failure),
-            Err(NoInstance::Rejected(rejection)) if candidate.is_none() => {
+            Err(rejection) if candidate.is_none() => {
                 return Ok(json.note(&Execution::rejected(rejection)));
             }
             // The environment of a PVF may judge differently.
-            Err(NoInstance::Rejected(_)) => break,
+            Err(_) => break,
         }
     }
     match candidate {
         Some(candidate) => {
             drop(instance);
-            let host = host_parameters(&args.host, *parameters);
+            let host = host_parameters(&args.host, parameters);
             execute_candidate(args, &Pvf::new(module.clone(), host), candidate, json)
         }
-        None => execute_exports(args, module, instance, parameters, json),
+        None => execute_exports(args, module, instance, &parameters.execution, json),
     }
 }
 
@@ -148,8 +163,10 @@ fn execute_candidate(
 ) -> Result<Verdict, Failure> {
     let mut verdict = Verdict::Fine;
     for _ in 0..args.runs {
-        let (run, took) = timed(|| pvf.run(candidate))?;
-        let run = run.map_err(|failure| Failure::Host(failure.to_string()))?;
+        let (run, took) = args.timeout.bound(|| {
+            let (run, took) = timed(|| pvf.run(candidate))?;
+            Ok((run?, took))
+        })?;
         json.exec_ns.push(run.timings.execute_ns);
         json.exec_cpu_ns.push(took.cpu_ns);
         verdict = json.note(&run.execution);
@@ -166,18 +183,24 @@ fn execute_exports(
 ) -> Result<Verdict, Failure> {
     let mut instance = match instance {
         Some(instance) => instance,
-        None => match Plain::new(module, parameters) {
-            Ok(instance) => instance,
-            Err(NoInstance::Failed(failure)) => return Err(failure),
-            Err(NoInstance::Rejected(rejection)) => {
-                return Ok(json.note(&Execution::rejected(rejection)));
+        None => {
+            let made = args
+                .timeout
+                .bound(|| match Plain::new(module, parameters) {
+                    Err(NoInstance::Failed(failure)) => Err(failure),
+                    Err(NoInstance::Rejected(rejection)) => Ok(Err(rejection)),
+                    Ok(instance) => Ok(Ok(instance)),
+                })?;
+            match made {
+                Ok(instance) => instance,
+                Err(rejection) => return Ok(json.note(&Execution::rejected(rejection))),
             }
-        },
+        }
     };
     let info = module.info();
     if info.export("initialize").is_some() {
         let initialize = find_function(info, "initialize")?;
-        let (execution, _) = instance.call(initialize, &[])?;
+        let (execution, _) = args.timeout.bound(|| instance.call(initialize, &[]))?;
         if let Verdict::NotFine = outcome::verdict(&execution) {
             return Ok(json.note(&execution));
         }
@@ -188,8 +211,10 @@ fn execute_exports(
     let run = find_function(info, "run")?;
     let mut verdict = Verdict::Fine;
     for number in 0..args.runs {
-        let (called, Took { wall_ns, cpu_ns }) = timed(|| instance.call(run, &[]))?;
-        let (execution, values) = called?;
+        let ((execution, values), Took { wall_ns, cpu_ns }) = args.timeout.bound(|| {
+            let (called, took) = timed(|| instance.call(run, &[]))?;
+            Ok((called?, took))
+        })?;
         json.exec_ns.push(wall_ns);
         json.exec_cpu_ns.push(cpu_ns);
         if number == 0 {

@@ -2,6 +2,7 @@
 
 use crate::Verdict;
 use crate::failure::Failure;
+use crate::network::{Parameters, ParametersJson};
 use crate::output::{Output, duration, hex, size};
 use anstyle::{AnsiColor, Style};
 use pvf_executor::{Execution, Outcome, Rejection, RejectionClass, RuleId, Trap};
@@ -58,6 +59,7 @@ struct OutcomeJson<'a> {
     wasm_bytes: u64,
     code_bytes: u64,
     target: &'static str,
+    parameters: ParametersJson,
 }
 
 /// A rejection where there is no other outcome to print, or nothing. Its names are those of outcomes.
@@ -99,6 +101,7 @@ pub fn report(
     output: &Output,
     execution: &Execution,
     measured: &Measured,
+    parameters: &Parameters,
     values: Option<Vec<String>>,
 ) -> Result<Verdict, Failure> {
     let shown = match (&execution.outcome, values) {
@@ -130,8 +133,12 @@ pub fn report(
         wasm_bytes: measured.wasm_bytes,
         code_bytes: measured.code_bytes,
         target: measured.target,
+        parameters: parameters.json(),
     };
-    output.result(&json, |out| text(out, execution, measured, shown.as_ref()))?;
+    output.result(&json, |out| {
+        text(out, execution, measured, shown.as_ref())?;
+        parameters.text(out)
+    })?;
     Ok(verdict(execution))
 }
 
@@ -231,12 +238,12 @@ fn text(
     )
 }
 
-/// Text from a module, without what would do something to a terminal.
+/// Text from a module in one line, without what would do something to a terminal.
 pub fn printable(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
-            '\n' | ' '..='~' => shown.push(c),
+            ' '..='~' => shown.push(c),
             // What can be seen stays as it is.
             _ => shown.extend(c.escape_debug()),
         }

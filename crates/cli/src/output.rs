@@ -1,12 +1,18 @@
 //! The standard output: one JSON object, or text for people.
 
 use crate::failure::Failure;
+use crate::input;
+use pvf_executor::write_file;
 use serde::Serialize;
+use std::cell::Cell;
 use std::io::{self, Write};
+use std::path::Path;
 
 /// Where the result of a command goes.
 pub struct Output {
     json: bool,
+    /// Whether a file was written to the standard output, which has no place for anything else then.
+    taken: Cell<bool>,
 }
 
 /// What is printed if a command could not do its work.
@@ -14,6 +20,10 @@ pub struct Output {
 struct FailureJson {
     error: String,
     exit_code: u8,
+    /// There is none.
+    outcome: Option<&'static str>,
+    /// Whether time was up.
+    timed_out: bool,
 }
 
 impl Output {
@@ -24,7 +34,25 @@ impl Output {
 
     /// For JSON, or for people.
     pub fn new(json: bool) -> Self {
-        Self { json }
+        Self {
+            json,
+            taken: Cell::new(false),
+        }
+    }
+
+    /// Writes a file, or the standard output for `-`. Then the result for people goes to the standard error.
+    pub fn file(&self, path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+        if path.as_os_str() != input::STDIN {
+            return write_file(path, bytes).map_err(|source| Failure::Output {
+                name: path.display().to_string(),
+                source,
+            });
+        }
+        if self.json || self.taken.replace(true) {
+            let message = "only one thing can be written to the standard output";
+            return Err(Failure::Usage(message.to_owned()));
+        }
+        self.bytes(bytes)
     }
 
     /// Prints the result of a command: `json` or what `text` writes.
@@ -33,6 +61,10 @@ impl Output {
         json: &impl Serialize,
         text: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     ) -> Result<(), Failure> {
+        if self.taken.get() {
+            let mut stderr = anstream::stderr().lock();
+            return written(text(&mut stderr));
+        }
         if !self.json {
             let mut stdout = anstream::AutoStream::auto(io::stdout()).lock();
             return written(text(&mut stdout).and_then(|()| stdout.flush()));
@@ -59,6 +91,8 @@ impl Output {
             let json = FailureJson {
                 error: failure.to_string(),
                 exit_code: failure.exit_code(),
+                outcome: None,
+                timed_out: matches!(failure, Failure::NoVerdict(_)),
             };
             if let Ok(line) = serde_json::to_string(&json) {
                 let _ = self.bytes(format!("{line}\n").as_bytes());

@@ -13,14 +13,14 @@ use crate::failure::Failure;
 use crate::inspect::function_type;
 use crate::listing::{Function, Lister};
 use crate::names::Names;
+use crate::output::Output;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use flate2::Compression;
 use flate2::write::DeflateEncoder;
 use pvf_executor::{Artifact, CompileOptions, Costs, compile_with_code_map};
 use serde::Serialize;
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::path::Path;
 
 /// Text that makes a chunk: what has to be unpacked to see one function.
@@ -58,6 +58,7 @@ struct Index {
 
 /// Writes the page of a module that compiles.
 pub fn write(
+    output: &Output,
     path: &Path,
     title: &str,
     wasm: &[u8],
@@ -71,12 +72,10 @@ pub fn write(
     let lister = Lister::new(wasm, &artifact, &map, costs, &mut printed).map_err(failed)?;
     let names = Names::of(&artifact.module, Some(wasm));
     let page = Page::new(&short_title(title), &artifact, &lister, &names).map_err(failed)?;
-    let written = File::create(path).map(BufWriter::new);
-    let written = written.and_then(|mut file| page.write(&mut file).and_then(|()| file.flush()));
-    written.map_err(|source| Failure::Output {
-        name: path.display().to_string(),
-        source,
-    })
+    let mut bytes = Vec::new();
+    page.write(&mut bytes)
+        .map_err(|error| failed(error.to_string()))?;
+    output.file(path, &bytes)
 }
 
 /// A file and the folder it lies in, which tells one `code.wasm` from the next.

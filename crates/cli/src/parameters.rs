@@ -1,8 +1,8 @@
 //! The executor's parameters as flags: groups that commands flatten, and what they mean.
 
-use crate::engine::For;
 use crate::failure::Failure;
 use crate::input;
+use crate::network::{NetworkArgs, Parameters};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Args};
 use pvf_executor::{
@@ -82,10 +82,12 @@ pub struct ScheduleArgs {
 /// Limits that meters enforce.
 #[derive(Debug, Args)]
 pub struct MeterArgs {
-    /// Largest sum of the frames of active functions, in bytes [default: 268435456].
+    #[command(flatten)]
+    pub network: NetworkArgs,
+    /// Largest sum of the frames of active functions, in bytes [default: the network's].
     #[arg(long, value_name = "BYTES")]
     pub stack_native_max: Option<u64>,
-    /// Polkadot's logical stack limit in units, or `off` [default: 65536, with the profile wasm off].
+    /// Polkadot's logical stack limit in units, or `off` [default: the network's, with the profile wasm off].
     #[arg(long, value_name = "UNITS", value_parser = logical_limit)]
     pub stack_logical_max: Option<LogicalLimit>,
     /// Gas that may be used, or `unlimited` to count it only [default: not counted].
@@ -100,7 +102,7 @@ pub struct MeterArgs {
 pub struct LimitArgs {
     #[command(flatten)]
     pub meters: MeterArgs,
-    /// Largest size of the memory, in pages of 64 KiB [default: 2080, with the profile wasm 65536].
+    /// Largest size of the memory, in pages of 64 KiB [default: the network's, on polkadot 8224; with the profile wasm 65536].
     #[arg(long, value_name = "N")]
     pub max_memory_pages: Option<u32>,
 }
@@ -159,15 +161,6 @@ fn profile() -> impl TypedValueParser<Value = Profile> {
     names.try_map(|name| Profile::from_name(&name).ok_or("unknown profile"))
 }
 
-impl FunctionsArgs {
-    /// To vote on modules for this environment.
-    pub fn precheck(&self) -> For {
-        For::Precheck {
-            ecc_rfc163: self.ecc_rfc163,
-        }
-    }
-}
-
 impl LanguageArgs {
     /// The profile asked for.
     pub fn profile(&self, default: Profile) -> Profile {
@@ -219,7 +212,7 @@ impl ExecutorArgs {
         &self,
         default: Profile,
         target: Target,
-    ) -> Result<(CompileOptions, ExecutionParameters), Failure> {
+    ) -> Result<(CompileOptions, Parameters), Failure> {
         let profile = self.language.profile(default);
         let options = CompileOptions {
             target,
@@ -227,26 +220,27 @@ impl ExecutorArgs {
             threads: self.compile.threads(),
             ..CompileOptions::new(self.language.features(default))
         };
-        Ok((options, self.limits.parameters(profile)))
+        Ok((options, self.limits.parameters(profile)?))
     }
 }
 
 impl LimitArgs {
     /// The parameters of an execution.
-    pub fn parameters(&self, profile: Profile) -> ExecutionParameters {
-        let base = self.meters.parameters(profile);
-        ExecutionParameters {
-            max_memory_pages: self.max_memory_pages.unwrap_or(base.max_memory_pages),
-            ..base
+    pub fn parameters(&self, profile: Profile) -> Result<Parameters, Failure> {
+        let mut parameters = self.meters.parameters(profile)?;
+        if let Some(pages) = self.max_memory_pages {
+            parameters.execution.max_memory_pages = pages;
         }
+        Ok(parameters)
     }
 }
 
 impl MeterArgs {
     /// The parameters of an execution with these limits.
-    pub fn parameters(&self, profile: Profile) -> ExecutionParameters {
-        let base = profile.parameters();
-        ExecutionParameters {
+    pub fn parameters(&self, profile: Profile) -> Result<Parameters, Failure> {
+        let set = self.network.set(profile)?;
+        let base = set.execution();
+        let execution = ExecutionParameters {
             stack_native_max: self.stack_native_max.unwrap_or(base.stack_native_max),
             stack_logical_max: match self.stack_logical_max {
                 None => base.stack_logical_max,
@@ -258,7 +252,12 @@ impl MeterArgs {
                 Some(GasLimit::Gas(gas)) => Some(gas),
             },
             ..base
-        }
+        };
+        Ok(Parameters {
+            execution,
+            ecc_rfc163: set.ecc_rfc163(),
+            set,
+        })
     }
 
     /// The meters that code needs for these limits.
@@ -268,7 +267,11 @@ impl MeterArgs {
             None => self.gas.map(|_| Costs::default()),
         };
         Ok(Metering {
-            logical_stack: self.parameters(profile).stack_logical_max.is_some(),
+            logical_stack: self
+                .parameters(profile)?
+                .execution
+                .stack_logical_max
+                .is_some(),
             gas: costs.map(Arc::new),
         })
     }

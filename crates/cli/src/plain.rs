@@ -43,7 +43,7 @@ impl Plain {
             Ok(instance) => Ok(Self { instance }),
             Err(error) => Err(match error.rejection() {
                 Ok(rejection) => NoInstance::Rejected(rejection),
-                Err(failure) => NoInstance::Failed(Failure::Host(failure.to_string())),
+                Err(failure) => NoInstance::Failed(failure.into()),
             }),
         }
     }
@@ -65,7 +65,7 @@ impl Plain {
                 let trap = Some(trap);
                 (Outcome::Invalid { trap, reason }, None)
             }
-            Err(CallError::Failure(failure)) => return Err(Failure::Host(failure.to_string())),
+            Err(CallError::Failure(failure)) => return Err(failure.into()),
             Err(error) => return Err(Failure::Usage(error.to_string())),
         };
         let execution = Execution {

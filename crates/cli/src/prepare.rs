@@ -5,9 +5,10 @@ use crate::args::PrepareArgs;
 use crate::clock::peak_rss_kib;
 use crate::engine::{Compiled, For, Stop, prepare_file};
 use crate::failure::Failure;
+use crate::network::ParametersJson;
 use crate::outcome::{self, Measured, RejectionJson};
 use crate::output::{Output, duration, hex, size};
-use pvf_executor::{Artifact, Profile, write_artifact};
+use pvf_executor::{Artifact, Profile, artifact_digest};
 use serde::Serialize;
 use std::io::{self, Write};
 
@@ -22,17 +23,21 @@ struct PrepareJson {
     peak_rss_bytes: u64,
     threads: usize,
     target: &'static str,
+    parameters: ParametersJson,
     #[serde(flatten)]
     rejection: RejectionJson,
 }
 
 /// Compiles, writes the artifact, prints what it is.
 pub fn prepare(args: &PrepareArgs, output: &Output) -> Result<Verdict, Failure> {
-    let (options, _) = args
+    let (options, parameters) = args
         .executor
         .resolve(Profile::Polkadot, args.target.resolve()?)?;
+    let parameters = parameters.with_functions(&args.functions);
     let what_for = match args.precheck {
-        true => args.functions.precheck(),
+        true => For::Precheck {
+            ecc_rfc163: parameters.ecc_rfc163,
+        },
         false => For::Candidates,
     };
     let json = |measured: Measured| -> Result<PrepareJson, Failure> {
@@ -46,6 +51,7 @@ pub fn prepare(args: &PrepareArgs, output: &Output) -> Result<Verdict, Failure> 
             peak_rss_bytes: peak_rss_kib()? * 1024,
             threads: options.threads.get(),
             target: measured.target,
+            parameters: parameters.json(),
             rejection: RejectionJson::default(),
         })
     };
@@ -55,11 +61,14 @@ pub fn prepare(args: &PrepareArgs, output: &Output) -> Result<Verdict, Failure> 
         }) => {
             let json = PrepareJson {
                 functions: artifact.module.functions.len(),
-                artifact_digest: Some(write(args, &artifact)?),
+                artifact_digest: Some(write(args, &artifact, output)?),
                 artifact: Some(args.output.display().to_string()),
                 ..json(measured)?
             };
-            output.result(&json, |out| text(out, &json))?;
+            output.result(&json, |out| {
+                text(out, &json)?;
+                writeln!(out, "  parameters {}", parameters.words())
+            })?;
             Ok(Verdict::Fine)
         }
         Err(Stop::Rejected(rejection, measured)) => {
@@ -67,7 +76,10 @@ pub fn prepare(args: &PrepareArgs, output: &Output) -> Result<Verdict, Failure> 
                 rejection: RejectionJson::new(&rejection),
                 ..json(measured)?
             };
-            output.result(&json, |out| outcome::rejected(out, &rejection))?;
+            output.result(&json, |out| {
+                outcome::rejected(out, &rejection)?;
+                writeln!(out, "  parameters {}", parameters.words())
+            })?;
             Ok(Verdict::NotFine)
         }
         Err(Stop::Failed(failure)) => Err(failure),
@@ -95,12 +107,8 @@ fn text(out: &mut dyn Write, json: &PrepareJson) -> io::Result<()> {
     )
 }
 
-fn write(args: &PrepareArgs, artifact: &Artifact) -> Result<String, Failure> {
-    match write_artifact(artifact, &args.output) {
-        Ok(digest) => Ok(hex(&digest)),
-        Err(source) => Err(Failure::Output {
-            name: args.output.display().to_string(),
-            source,
-        }),
-    }
+fn write(args: &PrepareArgs, artifact: &Artifact, output: &Output) -> Result<String, Failure> {
+    let bytes = artifact.to_bytes();
+    output.file(&args.output, &bytes)?;
+    Ok(hex(&artifact_digest(&bytes)))
 }

@@ -9,6 +9,7 @@ use crate::engine::{Compiled, For, Stop, prepare_blob, read_blob_file};
 use crate::failure::Failure;
 use crate::input;
 use crate::names::Names;
+use crate::network::{Parameters, ParametersJson};
 use crate::outcome::{self, Measured};
 use crate::output::{Output, hex};
 use crate::plain::{NoInstance, Plain};
@@ -20,7 +21,7 @@ use pvf_executor::{
     CompileOptions, Costs, Execution, ExecutionParameters, LoadError, Metering, Module, Outcome,
     Profile, Target, TrapKind, Value,
 };
-use pvf_host::{Observer, Pvf};
+use pvf_host::{HostParameters, Observer, Pvf};
 use pvf_instrument::{GasLimit, InstrumentOptions};
 use pvf_profile::{CallTree, ENTER, EXIT, Recorder};
 use serde::Serialize;
@@ -48,6 +49,7 @@ struct ProfileJson {
     functions: Vec<FunctionJson>,
     /// The stacks, if they are not written to a file.
     stacks: Option<Vec<StackJson>>,
+    parameters: ParametersJson,
 }
 
 #[derive(Serialize)]
@@ -77,7 +79,7 @@ struct Profiler<'a> {
     job: Job,
     /// With gas.
     options: CompileOptions,
-    parameters: ExecutionParameters,
+    parameters: Parameters,
 }
 
 /// Runs, profiles, writes.
@@ -87,6 +89,7 @@ pub fn profile(args: &ProfileArgs, output: &Output) -> Result<Verdict, Failure> 
         None => Profile::Polkadot,
     };
     let (mut options, parameters) = args.executor.resolve(profile, Target::HOST)?;
+    let parameters = parameters.with_functions(&args.host.functions);
     options
         .metering
         .gas
@@ -106,18 +109,22 @@ pub fn profile(args: &ProfileArgs, output: &Output) -> Result<Verdict, Failure> 
     let (wasm, module) = match prepare_blob(&blob.bytes, &profiler.options, what_for) {
         Ok(Compiled { artifact, wasm, .. }) => (wasm, Module::new(artifact).map_err(not_placed)?),
         Err(Stop::Rejected(rejection, _)) => {
-            return rejected(output, &Execution::rejected(rejection));
+            return rejected(
+                output,
+                &Execution::rejected(rejection),
+                &profiler.parameters,
+            );
         }
         Err(Stop::Failed(failure)) => return Err(failure),
     };
-    let execution = profiler.run(&module, &[], &profiler.parameters)?;
+    let execution = profiler.run(&module, &[], &profiler.parameters.execution)?;
     if let Outcome::Rejected(_) = &execution.outcome {
-        return rejected(output, &execution);
+        return rejected(output, &execution, &profiler.parameters);
     }
     let tree = profiler.tree(&wasm, &module, &execution)?;
     drop(progress);
     let names = Names::of(module.info(), Some(&wasm));
-    report(args, output, &execution, &tree, &names)
+    report(&profiler, output, &execution, &tree, &names)
 }
 
 fn job(args: &ProfileArgs) -> Result<Job, Failure> {
@@ -126,7 +133,10 @@ fn job(args: &ProfileArgs) -> Result<Job, Failure> {
         (None, [params]) => {
             let params = PathBuf::from(params);
             input::at_most_one_stdin(&[&args.code, &params])?;
-            Ok(Job::Candidate(input::read_candidate(&params)?))
+            Ok(Job::Candidate(input::read_candidate(
+                &params,
+                &args.candidate,
+            )?))
         }
         (None, _) => {
             let message = "one candidate (PARAMS) is wanted, or --invoke NAME with its arguments";
@@ -135,8 +145,12 @@ fn job(args: &ProfileArgs) -> Result<Job, Failure> {
     }
 }
 
-fn rejected(output: &Output, execution: &Execution) -> Result<Verdict, Failure> {
-    outcome::report(output, execution, &Measured::default(), None)
+fn rejected(
+    output: &Output,
+    execution: &Execution,
+    parameters: &Parameters,
+) -> Result<Verdict, Failure> {
+    outcome::report(output, execution, &Measured::default(), parameters, None)
 }
 
 fn not_placed(error: LoadError) -> Failure {
@@ -167,20 +181,23 @@ impl Profiler<'_> {
     ) -> Result<Execution, Failure> {
         match &self.job {
             Job::Candidate(candidate) => {
-                let host = host_parameters(&self.args.host, *parameters);
-                Pvf::with_observers(module.clone(), host, observers)
-                    .validate(candidate)
-                    .map_err(|failure| Failure::Host(failure.to_string()))
+                let host = HostParameters {
+                    execution: *parameters,
+                    ..host_parameters(&self.args.host, &self.parameters)
+                };
+                let pvf = Pvf::with_observers(module.clone(), host, observers);
+                self.args.timeout.bound(|| Ok(pvf.validate(candidate)?))
             }
             Job::Call(name, arguments) => {
                 let function = find_function(module.info(), name)?;
                 let arguments: Vec<Value> =
                     parse_arguments(module.info(), function, name, arguments)?;
-                match Plain::with_observers(module, parameters, observers) {
+                let made = || Plain::with_observers(module, parameters, observers);
+                self.args.timeout.bound(|| match made() {
                     Ok(mut instance) => Ok(instance.call(function, &arguments)?.0),
                     Err(NoInstance::Rejected(rejection)) => Ok(Execution::rejected(rejection)),
                     Err(NoInstance::Failed(failure)) => Err(failure),
-                }
+                })
             }
         }
     }
@@ -193,12 +210,12 @@ impl Profiler<'_> {
         expected: &Execution,
     ) -> Result<CallTree, Failure> {
         let failed = |what: String| Failure::Host(format!("the profile: {what}"));
-        let limit = self.parameters.gas_limit.unwrap_or(u64::MAX);
-        let native = self.parameters.stack_native_max;
+        let limit = self.parameters.execution.gas_limit.unwrap_or(u64::MAX);
+        let native = self.parameters.execution.stack_native_max;
         let options = InstrumentOptions {
             features: self.options.features,
             stack_native_max: Some(native),
-            stack_logical_max: self.parameters.stack_logical_max,
+            stack_logical_max: self.parameters.execution.stack_logical_max,
             gas: self.options.metering.gas.as_deref().map(|costs| GasLimit {
                 costs: costs.clone(),
                 limit,
@@ -212,7 +229,7 @@ impl Profiler<'_> {
             stack_native_max: native.max(native.saturating_mul(8).min(MOST_STACK)),
             stack_logical_max: None,
             gas_limit: None,
-            ..self.parameters
+            ..self.parameters.execution
         };
         let ended = self.run(&watched, &observers(&recorder), &wide)?;
         let tree = recorder.finish(expected.gas_used.unwrap_or_default());
@@ -263,7 +280,9 @@ fn shown(outcome: &Outcome) -> String {
 }
 
 fn report(
-    args: &ProfileArgs,
+    Profiler {
+        args, parameters, ..
+    }: &Profiler<'_>,
     output: &Output,
     execution: &Execution,
     tree: &CallTree,
@@ -271,10 +290,7 @@ fn report(
 ) -> Result<Verdict, Failure> {
     let folded = tree.folded(args.by.into(), &|function| names.label(function));
     if let Some(path) = &args.output {
-        std::fs::write(path, &folded).map_err(|source| Failure::Output {
-            name: path.display().to_string(),
-            source,
-        })?;
+        output.file(path, folded.as_bytes())?;
     }
     let stacks = || {
         let stacks = tree.stacks().into_iter();
@@ -294,11 +310,12 @@ fn report(
         output: args.output.as_ref().map(|path| path.display().to_string()),
         functions: functions(tree, names),
         stacks: args.output.is_none().then(|| stacks().collect()),
+        parameters: parameters.json(),
     };
     output.result(&json, |out| match args.output {
         // Nothing but the profile, for a pipe.
         None => out.write_all(folded.as_bytes()),
-        Some(_) => text(out, &json),
+        Some(_) => text(out, &json, parameters),
     })?;
     Ok(outcome::verdict(execution))
 }
@@ -328,7 +345,7 @@ fn functions(tree: &CallTree, names: &Names) -> Vec<FunctionJson> {
     all
 }
 
-fn text(out: &mut dyn Write, json: &ProfileJson) -> std::io::Result<()> {
+fn text(out: &mut dyn Write, json: &ProfileJson, parameters: &Parameters) -> std::io::Result<()> {
     let gas = json.gas_used.unwrap_or_default();
     writeln!(out, "{}", json.outcome)?;
     if let Some(reason) = &json.reason {
@@ -337,6 +354,7 @@ fn text(out: &mut dyn Write, json: &ProfileJson) -> std::io::Result<()> {
     writeln!(out, "  digest  {}", json.outcome_digest)?;
     writeln!(out, "  gas     {gas}")?;
     writeln!(out, "  calls   {}", json.calls.unwrap_or_default())?;
+    writeln!(out, "  limits  {}", parameters.words())?;
     writeln!(
         out,
         "\n{:>8} {:>16} {:>12}  function",
@@ -344,7 +362,7 @@ fn text(out: &mut dyn Write, json: &ProfileJson) -> std::io::Result<()> {
     )?;
     for function in json.functions.iter().take(TOP) {
         let share = 100.0 * function.gas as f64 / gas.max(1) as f64;
-        let name = outcome::printable(&function.name).replace('\n', "\\n");
+        let name = outcome::printable(&function.name);
         writeln!(
             out,
             "{share:>6.1} % {:>16} {:>12}  {name}",

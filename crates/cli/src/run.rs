@@ -25,29 +25,31 @@ pub fn run(args: &RunArgs, output: &Output) -> Result<Verdict, Failure> {
         Err(Stop::Failed(failure)) => return Err(failure),
         Err(Stop::Rejected(rejection, measured)) => {
             let rejected = Execution::rejected(rejection);
-            return outcome::report(output, &rejected, &measured, None);
+            return outcome::report(output, &rejected, &measured, &parameters, None);
         }
     };
     let function = find_function(module.info(), &args.invoke)?;
     let arguments = parse_arguments(module.info(), function, &args.invoke, &args.args)?;
 
     let progress = Progress::start(&format!("running {}", args.invoke));
-    let (instance, took) = timed(|| Plain::new(&module, &parameters))?;
-    measured.instantiate_ns = took.wall_ns;
-    let mut instance = match instance {
-        Ok(instance) => instance,
-        Err(NoInstance::Failed(failure)) => return Err(failure),
-        Err(NoInstance::Rejected(rejection)) => {
-            let rejected = Execution::rejected(rejection);
-            return outcome::report(output, &rejected, &measured, None);
-        }
-    };
-    let (called, took) = timed(|| instance.call(function, &arguments))?;
-    measured.execute_ns = took.wall_ns;
+    // The start function and the call.
+    let (execution, values) = args.timeout.bound(|| {
+        let (instance, took) = timed(|| Plain::new(&module, &parameters.execution))?;
+        measured.instantiate_ns = took.wall_ns;
+        let mut instance = match instance {
+            Ok(instance) => instance,
+            Err(NoInstance::Failed(failure)) => return Err(failure),
+            Err(NoInstance::Rejected(rejection)) => {
+                return Ok((Execution::rejected(rejection), None));
+            }
+        };
+        let (called, took) = timed(|| instance.call(function, &arguments))?;
+        measured.execute_ns = took.wall_ns;
+        called
+    })?;
     drop(progress);
-    let (execution, values) = called?;
     let shown = values.map(|values| values.into_iter().map(show_value).collect());
-    outcome::report(output, &execution, &measured, shown)
+    outcome::report(output, &execution, &measured, &parameters, shown)
 }
 
 /// The function that is exported under a name.

@@ -4,6 +4,7 @@ use crate::Verdict;
 use crate::args::WastArgs;
 use crate::failure::Failure;
 use crate::input;
+use crate::network::ParametersJson;
 use crate::output::Output;
 use crate::progress::Progress;
 use anstyle::AnsiColor;
@@ -20,6 +21,7 @@ struct WastJson {
     passed: u64,
     failed: u64,
     skipped: u64,
+    parameters: ParametersJson,
 }
 
 #[derive(Serialize)]
@@ -35,23 +37,25 @@ struct FileJson {
 /// Runs the scripts and prints what became of their directives.
 pub fn wast(args: &WastArgs, output: &Output) -> Result<Verdict, Failure> {
     let profile = args.language.profile(Profile::Wasm);
+    let parameters = args.limits.parameters(profile)?;
     let options = Options {
         features: args.language.features(Profile::Wasm),
         metering: args.limits.meters.metering(profile)?,
-        parameters: args.limits.parameters(profile),
+        parameters: parameters.execution,
         ..Options::default()
     };
     let paths: Vec<&Path> = args.files.iter().map(AsRef::as_ref).collect();
     input::at_most_one_stdin(&paths)?;
     let mut files = Vec::with_capacity(paths.len());
     for path in paths {
-        files.push(run_file(path, &options)?);
+        files.push(args.timeout.bound_all(|| run_file(path, &options))?);
     }
     let sum = |count: fn(&FileJson) -> u64| files.iter().map(count).sum();
     let json = WastJson {
         passed: sum(|file| file.passed),
         failed: sum(|file| file.failed),
         skipped: sum(|file| file.skipped),
+        parameters: parameters.json(),
         files,
     };
     output.result(&json, |out| text(out, &json))?;

@@ -5,11 +5,13 @@ use crate::args::ValidateArgs;
 use crate::engine::{For, Stop, load_file};
 use crate::failure::Failure;
 use crate::input;
+use crate::network::Parameters;
 use crate::outcome::{self, Measured};
 use crate::output::Output;
 use crate::parameters::HostArgs;
 use crate::progress::Progress;
-use pvf_executor::{Execution, ExecutionParameters, Module, Profile, Target};
+use crate::timeout::TimeoutArgs;
+use pvf_executor::{Execution, Module, Profile, Target};
 use pvf_host::{HostParameters, LogRecord, Pvf};
 use std::io::Write;
 use std::sync::Arc;
@@ -17,44 +19,70 @@ use std::sync::Arc;
 /// Prepares, executes, prints the outcome.
 pub fn validate(args: &ValidateArgs, output: &Output) -> Result<Verdict, Failure> {
     let (options, parameters) = args.executor.resolve(Profile::Polkadot, Target::HOST)?;
+    let parameters = parameters.with_functions(&args.host.functions);
     input::at_most_one_stdin(&[&args.code, &args.params])?;
-    let candidate = input::read_candidate(&args.params)?;
+    let candidate = input::read_candidate(&args.params, &args.candidate)?;
     match load_file(&args.code, &options, For::Candidates, args.perf.perf) {
         Ok(loaded) => {
-            let host = host_parameters(&args.host, parameters);
-            judge(loaded.module, host, &candidate, loaded.measured, output)
+            let host = host_parameters(&args.host, &parameters);
+            let judged = Judged {
+                host,
+                parameters: &parameters,
+                measured: loaded.measured,
+                timeout: args.timeout,
+            };
+            judged.judge(loaded.module, &candidate, output)
         }
         Err(Stop::Rejected(rejection, measured)) => {
-            outcome::report(output, &Execution::rejected(rejection), &measured, None)
+            let rejected = Execution::rejected(rejection);
+            outcome::report(output, &rejected, &measured, &parameters, None)
         }
         Err(Stop::Failed(failure)) => Err(failure),
     }
 }
 
-/// Judges a candidate and prints the outcome.
-pub fn judge(
-    module: Module,
-    host: HostParameters,
-    candidate: &[u8],
-    mut measured: Measured,
-    output: &Output,
-) -> Result<Verdict, Failure> {
-    let progress = Progress::start("executing");
-    let run = Pvf::new(module, host)
-        .run(candidate)
-        .map_err(|failure| Failure::Host(failure.to_string()))?;
-    drop(progress);
-    measured.instantiate_ns = run.timings.instantiate_ns;
-    measured.execute_ns = run.timings.execute_ns;
-    outcome::report(output, &run.execution, &measured, None)
+/// A judgement to be made.
+pub struct Judged<'a> {
+    /// The environment.
+    pub host: HostParameters,
+    /// What it was made of.
+    pub parameters: &'a Parameters,
+    /// What was measured so far.
+    pub measured: Measured,
+    /// How long it may take.
+    pub timeout: TimeoutArgs,
+}
+
+impl Judged<'_> {
+    /// Judges a candidate and prints the outcome.
+    pub fn judge(
+        mut self,
+        module: Module,
+        candidate: &[u8],
+        output: &Output,
+    ) -> Result<Verdict, Failure> {
+        let progress = Progress::start("executing");
+        let pvf = Pvf::new(module, self.host);
+        let run = self.timeout.bound(|| Ok(pvf.run(candidate)?))?;
+        drop(progress);
+        self.measured.instantiate_ns = run.timings.instantiate_ns;
+        self.measured.execute_ns = run.timings.execute_ns;
+        outcome::report(
+            output,
+            &run.execution,
+            &self.measured,
+            self.parameters,
+            None,
+        )
+    }
 }
 
 /// The environment of a PVF.
-pub fn host_parameters(args: &HostArgs, execution: ExecutionParameters) -> HostParameters {
+pub fn host_parameters(args: &HostArgs, parameters: &Parameters) -> HostParameters {
     let print = args.log;
     HostParameters {
-        ecc_rfc163: args.functions.ecc_rfc163,
-        execution,
+        ecc_rfc163: parameters.ecc_rfc163,
+        execution: parameters.execution,
         log: Some(Arc::new(move |record| {
             if print {
                 log(record);

@@ -19,7 +19,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-const CANDIDATE: &[u8] = b"candidate";
+/// An empty candidate.
+const CANDIDATE: &[u8] = &[0; 38];
 
 /// Rules that can only reject when an instance is made.
 const WHEN_INSTANTIATED: [&str; 3] = ["MEM-4", "SEG-2", "START-2"];
@@ -190,6 +191,17 @@ fn commands(
         // Tools take it for a text or a chain specification.
         return;
     }
+    if !blob.starts_with(b"\0asm") && !blob.starts_with(&COMPRESSED_MAGIC) {
+        // On the command line, what is nothing like code is a mistake.
+        for args in [
+            &["prepare", code, "-o", &artifact][..],
+            &["validate", code, candidate],
+            &["inspect", code],
+        ] {
+            assert_eq!(pvf(args).code, 2, "{what}: {args:?}");
+        }
+        return;
+    }
     let json_of = |ran: Ran| (ran.code, ran.json());
 
     for (precheck, expected) in [(&["--precheck"][..], expected), (&[], compiled)] {
@@ -203,17 +215,14 @@ fn commands(
     assert!(code_of_validate <= 1, "{what}: {validated}");
     assert_agrees(what, expected, &validated);
 
-    let (_, inspected) = json_of(pvf(["inspect", "--json", code]));
-    match inspected["accepted"].as_bool() {
-        Some(accepted) => {
-            assert_eq!(accepted, expected.is_none(), "{what}: {inspected}");
-            assert_eq!(accepted, inspected["rejection"].is_null());
-            let rejection = match accepted {
-                true => &json!({}),
-                false => &inspected["rejection"],
-            };
-            assert_agrees(what, expected, rejection);
-        }
-        None => assert_agrees(what, expected, &inspected),
-    }
+    let (exit, inspected) = json_of(pvf(["inspect", "--json", code]));
+    let accepted = inspected["accepted"].as_bool().expect("a verdict");
+    assert_eq!(exit, i32::from(!accepted), "{what}: {inspected}");
+    assert_eq!(accepted, expected.is_none(), "{what}: {inspected}");
+    assert_eq!(accepted, inspected["rejection"].is_null());
+    let rejection = match accepted {
+        true => &json!({}),
+        false => &inspected["rejection"],
+    };
+    assert_agrees(what, expected, rejection);
 }

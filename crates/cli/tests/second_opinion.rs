@@ -3,7 +3,7 @@
 mod common;
 
 use common::{assert_keys, fixture, pvf, scratch, write};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::os::unix::fs::PermissionsExt;
 
 fn case(name: &str) -> [String; 2] {
@@ -126,7 +126,7 @@ fn the_doctor_looks_at_everything() {
     let ran = pvf(["doctor", "--json"]);
     let json = ran.json();
     let checks = json["checks"].as_array().expect("checks");
-    assert_eq!(checks.len(), 7);
+    assert_eq!(checks.len(), 8);
     for check in &checks[..3] {
         assert_eq!(check["passed"], true, "{check}");
     }
@@ -137,7 +137,16 @@ fn the_doctor_looks_at_everything() {
             "{check}"
         );
     }
-    let all = checks.iter().all(|check| check["passed"] == true);
+    for check in checks {
+        // What is optional says what is missing without it.
+        assert_eq!(
+            check["optional"] == true,
+            check["without"].is_string(),
+            "{check}"
+        );
+    }
+    let fine = |check: &Value| check["passed"] == true || check["optional"] == true;
+    let all = checks.iter().all(fine);
     assert_eq!((ran.code == 0, &json["fit"]), (all, &json!(all)));
     assert!(pvf(["doctor"]).text().contains("workers for node"));
 }

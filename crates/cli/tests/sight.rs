@@ -30,7 +30,8 @@ fn page(test: &str, code: &str, more: &[&str]) -> (Value, Vec<String>) {
     let mut args = vec!["inspect", code, "--html", &file];
     args.extend(more);
     let ran = pvf(args);
-    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    // Modules that are refused are shown as well.
+    assert!(ran.code <= 1, "{}", ran.stderr);
     let page = std::fs::read_to_string(file).expect("the page is there");
     for outside in ["http://", "https://", "src="] {
         assert!(!page.contains(outside), "the page needs nothing else");

@@ -82,6 +82,8 @@ pub(crate) struct Analysis {
     pub params: u32,
     /// It calls no function of the module nor of the host.
     pub is_leaf: bool,
+    /// It has many truncations of floats for its size, which may become calls.
+    pub truncates: bool,
     /// It asks the runtime for something.
     pub has_builtins: bool,
     /// It reads or writes the counter of the logical stack.
@@ -122,9 +124,9 @@ impl Analysis {
         at.ok().map(|at| &self.idioms[at])
     }
 
-    /// Whether it calls anything: functions, the runtime, or code for idioms.
+    /// Whether it calls anything: functions, the runtime, code for idioms or truncations.
     pub fn calls_anything(&self) -> bool {
-        !self.is_leaf || self.has_builtins || !self.idioms.is_empty()
+        !self.is_leaf || self.has_builtins || self.truncates || !self.idioms.is_empty()
     }
 
     /// All loops that are idioms.
@@ -151,6 +153,10 @@ impl Analysis {
         self.liveness.written(loop_number)
     }
 }
+
+/// So many truncations, and one in so many bytes, are many.
+const MANY_TRUNCATIONS: u32 = 4;
+const BYTES_OF_A_TRUNCATION: u64 = 32;
 
 /// What pass 1 alone needs is freed behind a body of at least so many bytes, rather than kept for the next one.
 const LARGE_BODY: u64 = 64 * 1024;
@@ -273,14 +279,24 @@ impl Analyser {
         let bytes = body.body.range().end - body.body.range().start;
         self.allocations = (bytes < LARGE_BODY).then(|| validator.into_allocations());
         let accesses = walk.accesses();
+        let truncations = walk.truncations();
         meters.finish(analysis).map_err(meter)?;
         let frame = pvf_spec::frame_bytes(declared, analysis.max_height);
         frame_within(frame).map_err(limit(body.body.range().start))?;
+        let large = bytes >= LARGE_BODY;
+        if large {
+            self.frames = Vec::new();
+            self.logical = LogicalHeight::default();
+            self.gas = GasBlocks::default();
+            analysis.liveness.free_open();
+        }
+        analysis.truncates = truncations >= MANY_TRUNCATIONS
+            && u64::from(truncations) * BYTES_OF_A_TRUNCATION > u64::from(body_bytes);
         analysis.dead.resize(accesses, false);
         analysis
             .liveness
             .solve(&self.events, &analysis.labels, &mut analysis.dead);
-        if bytes >= LARGE_BODY {
+        if large {
             self.events = Vec::new();
         }
         if options.loop_idioms {
@@ -301,6 +317,7 @@ impl Analyser {
         analysis.max_height = 0;
         analysis.is_leaf = true;
         analysis.has_builtins = false;
+        analysis.truncates = false;
         analysis.names_counter = false;
         analysis.weights.clear();
         analysis.labels.clear();

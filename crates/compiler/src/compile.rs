@@ -15,15 +15,14 @@ use crate::generate::{
 use crate::module::{self, Body, ParsedModule};
 use crate::target::aarch64::Aarch64;
 use crate::target::masm::{
-    BlockOperation, CallFixup, Machine, MachineCode, MacroAssembler, Reach, SHARED_CONVERSIONS,
-    Table, shared_conversion,
+    BlockOperation, CallFixup, Machine, MachineCode, MacroAssembler, Reach, Shared, Table,
 };
 use crate::target::x64::X64;
 use crate::{CompileError, InternalError, Refusal, Target};
 use pvf_metering::Costs;
 use pvf_spec::{Features, Limits};
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::sync::Arc;
@@ -238,11 +237,11 @@ fn generate_all<M: Machine>(
     };
     let chunks = generate_chunks::<M>(&context, options, mapped, reach)?;
     let calls = chunks.iter().flat_map(|chunk| &chunk.code.calls);
-    let called: HashSet<u32> = calls
+    let shared: HashSet<u32> = calls
         .map(|call| call.function)
-        .filter(|function| function & BUILTIN_FLAG != 0)
+        .filter(|&function| Shared::of_function(function).is_some())
         .collect();
-    let stubs = Stubs::generate::<M>(&context, options, |function| called.contains(&function))?;
+    let stubs = Stubs::generate::<M>(&context, options, &shared)?;
     Ok((chunks, stubs))
 }
 
@@ -385,8 +384,10 @@ struct Stubs {
     code: MachineCode,
     /// Of imported functions.
     hosts: Vec<u32>,
-    /// Of builtins, then of block operations, then of conversions.
+    /// Of builtins, then of block operations.
     builtins: Vec<u32>,
+    /// Of operations that functions share, those that are called, by the number of the call.
+    shared: BTreeMap<u32, u32>,
     /// By signature.
     entries: Vec<Option<u32>>,
 }
@@ -405,7 +406,7 @@ impl Stubs {
     fn generate<M: Machine>(
         context: &ModuleContext<'_>,
         options: &CompileOptions,
-        called: impl Fn(u32) -> bool,
+        shared: &HashSet<u32>,
     ) -> Result<Self, InternalError> {
         let info = &context.module.info;
         let mut machine = M::new(options, Reach::Near);
@@ -441,20 +442,13 @@ impl Stubs {
             })
             .collect::<Vec<_>>();
         let blocks = BlockOperation::ALL.map(|block| masm.block_stub(block));
-        let conversions = SHARED_CONVERSIONS.map(|conversion| {
-            let called = shared_conversion(conversion).is_some_and(&called);
-            // Nothing refers to one that is not called.
-            if called {
-                masm.conversion_stub(conversion)
-            } else {
-                0
+        let builtins = builtins.into_iter().chain(blocks).collect();
+        let mut shared: BTreeMap<u32, u32> = shared.iter().map(|&function| (function, 0)).collect();
+        for (&function, stub) in &mut shared {
+            if let Some(shared) = Shared::of_function(function) {
+                *stub = masm.shared_stub(shared);
             }
-        });
-        let builtins = builtins
-            .into_iter()
-            .chain(blocks)
-            .chain(conversions)
-            .collect();
+        }
         let entries = (0..)
             .zip(entered(context.module))
             .map(|(signature, entered)| {
@@ -467,6 +461,7 @@ impl Stubs {
             code,
             hosts,
             builtins,
+            shared,
             entries,
         })
     }
@@ -483,6 +478,7 @@ fn link<M: Machine>(
         code: stubs,
         hosts,
         builtins,
+        shared,
         entries,
     } = stubs;
     let mut end = 0usize;
@@ -512,7 +508,10 @@ fn link<M: Machine>(
     let entry = |entry: &Option<u32>| entry.map(|entry| stubs_start + entry);
     info.entry_stubs = entries.iter().map(entry).collect();
     let target = |call: &CallFixup| match call.function.checked_sub(BUILTIN_FLAG) {
-        Some(builtin) => stubs_start + builtins[builtin as usize],
+        Some(builtin) => match builtins.get(builtin as usize) {
+            Some(stub) => stubs_start + stub,
+            None => stubs_start + shared[&call.function],
+        },
         None => info.functions[call.function as usize].code_offset,
     };
     let mut linked = Linked::default();

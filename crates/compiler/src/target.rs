@@ -6,6 +6,7 @@ mod checked;
 pub(crate) mod masm;
 mod range;
 mod record;
+mod shared;
 #[cfg(test)]
 mod tests;
 mod watched;

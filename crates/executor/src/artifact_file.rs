@@ -1,13 +1,12 @@
 //! Artifacts as files: written whole or not at all, read with bounds.
 
+use crate::write_file;
 use blake2::digest::{Digest, consts::U32};
 use pvf_compiler::{Artifact, ArtifactError};
 use pvf_runtime::{LoadError, Module};
-use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Why a file gives no artifact.
 #[derive(Debug, thiserror::Error)]
@@ -44,48 +43,20 @@ pub fn artifact_digest(bytes: &[u8]) -> [u8; 32] {
     blake2::Blake2b::<U32>::digest(bytes).into()
 }
 
-/// Writes an artifact to a file and returns its bytes' [digest](artifact_digest).
-///
-/// The bytes go to a temporary file in the same directory, which then takes the name: a
-/// reader sees the old file or the new one, never a part.
+/// Writes an artifact to a file, as [`write_file`] does, and returns its bytes' [digest](artifact_digest).
 pub fn write_artifact(artifact: &Artifact, path: &Path) -> io::Result<[u8; 32]> {
     let bytes = artifact.to_bytes();
-    write_atomically(path, &bytes)?;
+    write_file(path, &bytes)?;
     Ok(artifact_digest(&bytes))
 }
 
-fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let (temporary, mut file) = create_beside(path)?;
-    let written = file
-        .write_all(bytes)
-        .and_then(|()| file.sync_all())
-        .and_then(|()| fs::rename(&temporary, path));
-    if written.is_err() {
-        // The first error is the one to report; the file may be gone already.
-        let _ = fs::remove_file(&temporary);
-    }
-    written
-}
-
-/// A new file in the directory of `path`.
-fn create_beside(path: &Path) -> io::Result<(PathBuf, File)> {
-    static NUMBER: AtomicU64 = AtomicU64::new(0);
-    let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
-    loop {
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let mut temporary = OsString::from(".");
-        temporary.push(name);
-        temporary.push(format!(".{}-{number}.tmp", std::process::id()));
-        let temporary = path.with_file_name(temporary);
-        match OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .open(&temporary)
-        {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            created => return Ok((temporary, created?)),
-        }
-    }
+/// Whether bytes begin like an artifact, intact or not, of this version or another.
+pub fn looks_like_artifact(bytes: &[u8]) -> bool {
+    let head = &bytes[..bytes.len().min(HEAD_BYTES as usize)];
+    !matches!(
+        Artifact::from_bytes(head),
+        Err(ArtifactError::NotAnArtifact)
+    )
 }
 
 /// Reads an artifact from a file. A file that does not begin like an artifact is not

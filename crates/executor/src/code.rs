@@ -69,8 +69,7 @@ pub enum CodeKind {
     Text,
     /// A blob in Substrate's compression (begins with [`COMPRESSED_MAGIC`]).
     Compressed,
-    /// A chain specification (a JSON object) whose raw genesis state has a `:code`,
-    /// compressed or not.
+    /// A chain specification (a JSON object), raw or plain, with code in it, compressed or not.
     ChainSpec,
 }
 
@@ -98,8 +97,10 @@ pub enum CodeError {
     /// The chain specification is not JSON, or not shaped like a chain specification.
     #[error("chain specification: {0}")]
     ChainSpec(String),
-    /// The chain specification has no `:code` in a raw genesis state.
-    #[error("the chain specification has no code in genesis.raw.top; is it a raw one?")]
+    /// The chain specification has no code.
+    #[error(
+        "the chain specification has code neither in genesis.raw.top (\":code\") nor in genesis.runtimeGenesis.code"
+    )]
     NoCode,
     /// The `:code` of the chain specification is not hexadecimal.
     #[error("code of the chain specification: {0}")]

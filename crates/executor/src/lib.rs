@@ -50,9 +50,11 @@ mod artifact_file;
 mod code;
 mod preparation;
 mod profile;
+mod whole_file;
 
 pub use artifact_file::{
-    OpenModuleError, ReadArtifactError, artifact_digest, open_module, read_artifact, write_artifact,
+    OpenModuleError, ReadArtifactError, artifact_digest, looks_like_artifact, open_module,
+    read_artifact, write_artifact,
 };
 pub use code::{
     Blob, COMPRESSED_MAGIC, Code, CodeError, CodeKind, DecompressError, decompress,
@@ -62,6 +64,7 @@ pub use preparation::{
     HOST_MODULE, HostFunctionTypes, NotPrepared, Prepared, Purpose, Rules, check_linkable, prepare,
 };
 pub use profile::Profile;
+pub use whole_file::write_file;
 
 pub use pvf_compiler::{
     Artifact, ArtifactContents, ArtifactError, CompileError, CompileOptions, Costs, InternalError,
@@ -69,8 +72,8 @@ pub use pvf_compiler::{
     compile_with_code_map, function_names, schedule_hash,
 };
 pub use pvf_runtime::{
-    CallError, Caller, HostError, HostFailure, Instance, InstantiateError, LinkError, Linked,
-    Linker, LoadError, Module, Segment, Value, perf,
+    CallError, Caller, HostError, HostFailure, Instance, InstantiateError, Interrupt, LinkError,
+    Linked, Linker, LoadError, Module, Segment, Value, perf,
 };
 pub use pvf_spec::{
     Dialect, Execution, ExecutionParameters, FeatureSwitch, Features, HashedOutcome, LimitExceeded,

@@ -33,8 +33,16 @@ pub fn read(bytes: &[u8]) -> Result<Cow<'_, [u8]>, DecompressError> {
     decompress_zstd(bytes, MAX_BYTES).map(Cow::Owned)
 }
 
+/// Whether these bytes are what a collator exports (`--export-pov-to-path`): a proof of validity and persisted validation data.
+pub fn is_exported(mut bytes: &[u8]) -> bool {
+    let block_data = skip_bytes(&mut bytes);
+    let parent_head = skip_bytes(&mut bytes);
+    // A number, a hash, a number.
+    block_data.is_some() && parent_head.is_some() && bytes.len() == FIXED_BYTES + 4
+}
+
 /// Whether these bytes are `ValidationParams` from the first to the last, with or without the extension.
-fn is_candidate(mut bytes: &[u8]) -> bool {
+pub fn is_candidate(mut bytes: &[u8]) -> bool {
     let parent_head = skip_bytes(&mut bytes);
     let block_data = skip_bytes(&mut bytes);
     let Some(rest) = bytes.get(FIXED_BYTES..) else {
@@ -42,6 +50,31 @@ fn is_candidate(mut bytes: &[u8]) -> bool {
     };
     let extended = rest.len() == EXTENSION_BYTES && rest[0] == 3;
     parent_head.is_some() && block_data.is_some() && (rest.is_empty() || extended)
+}
+
+/// Whether these bytes look like `ValidationParams` that are cut short: they end before their lengths say, and an eighth of what these
+/// say is there. Most other bytes have lengths like nobody's.
+pub fn is_cut(bytes: &[u8]) -> bool {
+    /// Networks allow heads of 20 KiB; those of runtimes are headers of 100 to 200 bytes.
+    const LIKELY_HEAD: usize = 512;
+    let length = |bytes: &mut &[u8]| {
+        let Compact(length) = Compact::<u32>::decode(bytes).ok()?;
+        Some(length as usize)
+    };
+    let mut rest = bytes;
+    let Some(head) = length(&mut rest).filter(|head| *head <= LIKELY_HEAD) else {
+        return false;
+    };
+    let read = |rest: &[u8]| bytes.len() - rest.len();
+    let said = match rest.get(head..) {
+        Some(mut behind) if !behind.is_empty() => match length(&mut behind) {
+            Some(block) if block <= MAX_BYTES => read(behind) + block + FIXED_BYTES,
+            _ => return false,
+        },
+        // The head is all there is; the shortest block has a byte.
+        _ => read(rest) + head + 1 + FIXED_BYTES,
+    };
+    bytes.len() < said && bytes.len() >= said / 8
 }
 
 /// Goes behind a string of bytes, if there is one.
@@ -99,6 +132,31 @@ mod tests {
             assert!(read(&candidate[..candidate.len() - 1]).is_err());
             assert!(read(&[&candidate[..], &[0]].concat()).is_err());
         }
+    }
+
+    #[test]
+    fn candidates_cut_short_are_told_from_other_bytes() {
+        for (head, block) in [(98, 4143), (72, 30), (0, 0), (200, 1 << 20)] {
+            let whole = params(&vec![1; head], block);
+            assert!(is_candidate(&whole) && !is_cut(&whole));
+            assert!(is_cut(&whole[..whole.len() - 1]));
+            assert!(is_cut(&whole[..whole.len() * 2 / 3]));
+            assert!(!is_cut(&[&whole[..], &[0]].concat()));
+        }
+        // Of other bytes hardly any.
+        let mut state = 1_u64;
+        let mut random = move || {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            (state >> 56) as u8
+        };
+        let taken = (0..1000).filter(|_| {
+            let bytes: Vec<u8> = (0..1000).map(|_| random()).collect();
+            is_cut(&bytes)
+        });
+        let taken = taken.count();
+        assert!(taken < 100, "{taken}");
     }
 
     #[test]

@@ -36,8 +36,10 @@ pub mod trace;
 
 pub use functions::{function_types, host_function_type};
 pub use observer::Observer;
-pub use parameters::{HostParameters, LogLevel, LogRecord, LogSink, MAX_LOG_LEVEL};
+pub use parameters::{
+    HostParameters, LogLevel, LogRecord, LogSink, MAX_LOG_LEVEL, execution_parameters,
+};
 pub use pvf::{HeapUse, Pvf, Run, Timings};
 pub use pvf_runtime::{HostFailure, Module, placed};
 pub use pvf_spec::{Execution, ExecutionParameters, Outcome, Rejection};
-pub use pvf_wire::ValidationResult;
+pub use pvf_wire::{ExecutorParams, Network, PvfExecKind, ValidationResult};

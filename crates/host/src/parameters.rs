@@ -1,6 +1,7 @@
 //! What an outcome depends on beside module and candidate, and where log lines go.
 
 use pvf_spec::ExecutionParameters;
+use pvf_wire::{ExecutorHostFunction, ExecutorParams, Network};
 use std::fmt;
 use std::sync::Arc;
 
@@ -25,13 +26,47 @@ pub struct HostParameters {
 }
 
 impl Default for HostParameters {
-    /// What Polkadot's network uses when its executor parameters are empty.
+    /// The protocol's own: what holds where a network has set nothing. See [`HostParameters::of_network`] for those that have.
     fn default() -> Self {
         Self {
             ecc_rfc163: false,
             execution: ExecutionParameters::POLKADOT,
             log: None,
         }
+    }
+}
+
+/// Pages of memory that 32 bits can address.
+const ADDRESSABLE_PAGES: u32 = 65_536;
+
+/// The limits of an execution by the executor parameters of a session. What these do not name has the protocol's default.
+pub fn execution_parameters(params: &ExecutorParams) -> ExecutionParameters {
+    let mut limits = ExecutionParameters::POLKADOT;
+    if let Some(pages) = params.max_memory_pages() {
+        limits.max_memory_pages = pages.min(ADDRESSABLE_PAGES);
+    }
+    if let Some(units) = params.stack_logical_max() {
+        limits.stack_logical_max = Some(units);
+    }
+    if let Some(bytes) = params.stack_native_max() {
+        limits.stack_native_max = bytes.into();
+    }
+    limits
+}
+
+impl HostParameters {
+    /// The environment by the executor parameters of a session, without a place for log lines.
+    pub fn of_session(params: &ExecutorParams) -> Self {
+        Self {
+            ecc_rfc163: params.enables(ExecutorHostFunction::EccRfc163),
+            execution: execution_parameters(params),
+            log: None,
+        }
+    }
+
+    /// The environment on a network, as far as it is known here.
+    pub fn of_network(network: Network) -> Self {
+        Self::of_session(&network.executor_params())
     }
 }
 

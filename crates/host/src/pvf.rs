@@ -2,14 +2,16 @@
 
 use crate::context::range;
 use crate::externalities::ValidationExternalities;
+use crate::functions::host_function_type;
 use crate::heap::{Heap, HeapError, LinearMemory};
 use crate::link::{self, EntryPoint};
 use crate::observer::Observer;
 use crate::parameters::HostParameters;
 use crate::state::{HostState, SharedTrace};
 use crate::trace::Trace;
+use pvf_compiler::ModuleInfo;
 use pvf_runtime::{CallError, HostFailure, Instance, Linked, Module, Value};
-use pvf_spec::{Execution, Outcome, Rejection, StackPeaks, Trap};
+use pvf_spec::{Execution, ExecutionParameters, Outcome, Rejection, StackPeaks, Trap};
 use pvf_wire::ValidationResult;
 use sp_externalities::set_and_run_with_externalities;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -77,6 +79,19 @@ impl Pvf {
             entry: EntryPoint::find(module.info()),
             module,
             parameters,
+        }
+    }
+
+    /// Why every candidate is invalid with this module, if that can be told without one: what `validate_block` needs is not there, or
+    /// memory starts above its limit. A node finds out only when it judges.
+    pub fn why_all_fail(module: &ModuleInfo, parameters: &ExecutionParameters) -> Option<String> {
+        let limit = parameters.max_memory_pages;
+        match module.memory {
+            Some(memory) if memory.minimum > limit => Some(format!(
+                "memory starts with {} pages, the limit is {limit}",
+                memory.minimum
+            )),
+            _ => EntryPoint::find(module).err(),
         }
     }
 
@@ -199,6 +214,18 @@ impl Pvf {
         })
     }
 
+    /// Adds to the message about a missing function by what it would exist. Texts are no part of the outcome.
+    fn name_switch(&self, message: &mut String) {
+        let name = message.strip_prefix("call to a missing function env:");
+        let with = |ecc| name.and_then(|name| host_function_type(name, ecc));
+        if !self.parameters.ecc_rfc163 && with(true).is_some() && with(false).is_none() {
+            message.push_str(
+                ", an elliptic-curve function of RFC 163, which the parameters do not enable \
+                 (EnabledHostFunction(EccRfc163); --ecc-rfc163)",
+            );
+        }
+    }
+
     /// Passes the candidate to `validate_block` and judges what comes back.
     fn call(
         &self,
@@ -235,7 +262,10 @@ impl Pvf {
                     "`validate_block` returned {results:?}"
                 ))),
             },
-            Err(CallError::Trap(trap)) => {
+            Err(CallError::Trap(mut trap)) => {
+                if let Some(message) = &mut trap.message {
+                    self.name_switch(message);
+                }
                 Ok(trapped(trap, instance.data_mut().panic_message.take()))
             }
             Err(CallError::Failure(failure)) => Err(failure),
@@ -296,8 +326,16 @@ fn judge(memory: &[u8], result: u64) -> Outcome {
     let result = &memory[range];
     match ValidationResult::from_bytes(result) {
         Ok(_) => Outcome::Valid(result.to_vec()),
-        Err(error) => invalid(format!("the result cannot be decoded: {error}")),
+        Err(error) => invalid(format!(
+            "the result cannot be decoded: {}",
+            one_line(&error.to_string())
+        )),
     }
+}
+
+/// An error that its author wrote over several lines.
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn invalid(reason: String) -> Outcome {

@@ -18,16 +18,43 @@ struct Frame {
     /// Height below the block's own operands.
     base: u32,
     /// Values the block takes when it begins.
-    params: u32,
-    /// Values a branch to the block's label takes.
-    label_arity: u32,
+    params: u16,
     /// Values the block gives when it ends.
-    results: u32,
+    results: u16,
+    /// Branches to the label go back.
+    is_loop: bool,
     /// An instruction that does not go on was met. Only the `else` of an extended block takes it back.
     polymorphic: bool,
 }
 
+// A million blocks may be nested.
+const _: () = assert!(size_of::<Frame>() == 12);
+
 impl Frame {
+    fn new(base: u32, arity: Arity, is_loop: bool) -> Result<Self, MeterError> {
+        let narrow = |count| {
+            u16::try_from(count).map_err(|_| MeterError::Overflow {
+                what: "the number of values of a block",
+            })
+        };
+        Ok(Self {
+            base,
+            params: narrow(arity.params)?,
+            results: narrow(arity.results)?,
+            is_loop,
+            polymorphic: false,
+        })
+    }
+
+    /// Values a branch to the block's label takes.
+    #[inline]
+    fn label_arity(&self) -> u32 {
+        u32::from(match self.is_loop {
+            true => self.params,
+            false => self.results,
+        })
+    }
+
     /// The block takes values or gives several: WebAssembly 1.0 and the reference have none such.
     fn is_extended(&self) -> bool {
         self.params > 0 || self.results > 1
@@ -69,8 +96,9 @@ impl LogicalHeight {
         self.frames.push(Frame {
             base: 0,
             params: 0,
-            label_arity: results,
-            results,
+            // No implementation takes a function of more.
+            results: results.try_into().unwrap_or(u16::MAX),
+            is_loop: false,
             polymorphic: false,
         });
         self.declared_locals = declared_locals;
@@ -100,11 +128,11 @@ impl LogicalHeight {
             Operator::End => self.leave(),
             Operator::Unreachable => self.stop(),
             Operator::Br { relative_depth } => {
-                self.pop(self.frame(relative_depth)?.label_arity)?;
+                self.pop(self.frame(relative_depth)?.label_arity())?;
                 self.stop()
             }
             Operator::BrIf { relative_depth } => {
-                let arity = self.frame(relative_depth)?.label_arity;
+                let arity = self.frame(relative_depth)?.label_arity();
                 self.pop(arity)?;
                 self.pop(1)?;
                 self.push(arity)
@@ -112,7 +140,8 @@ impl LogicalHeight {
             Operator::BrTable { ref targets } => self.branch_table(targets),
             Operator::Return => {
                 let function = self.frames.first().ok_or(NO_FRAME)?;
-                self.pop(function.label_arity)?;
+                let arity = function.label_arity();
+                self.pop(arity)?;
                 self.stop()
             }
             Operator::Call { function_index } => {
@@ -220,13 +249,7 @@ impl LogicalHeight {
         self.pop(arity.params)?;
         let base = self.height;
         self.push(arity.params)?;
-        self.frames.push(Frame {
-            base,
-            params: arity.params,
-            label_arity: if is_loop { arity.params } else { arity.results },
-            results: arity.results,
-            polymorphic: false,
-        });
+        self.frames.push(Frame::new(base, arity, is_loop)?);
         Ok(())
     }
 
@@ -239,14 +262,14 @@ impl LogicalHeight {
         }
         frame.polymorphic = false;
         self.height = frame.base;
-        let params = frame.params;
+        let params = frame.params.into();
         self.push(params)
     }
 
     fn leave(&mut self) -> Result<(), MeterError> {
         let frame = self.frames.pop().ok_or(NO_FRAME)?;
         self.height = frame.base;
-        self.push(frame.results)
+        self.push(frame.results.into())
     }
 
     fn stop(&mut self) -> Result<(), MeterError> {
@@ -256,10 +279,10 @@ impl LogicalHeight {
 
     /// The index is not popped.
     fn branch_table(&mut self, targets: &BrTable<'_>) -> Result<(), MeterError> {
-        let arity = self.frame(targets.default())?.label_arity;
+        let arity = self.frame(targets.default())?.label_arity();
         for target in targets.targets() {
             let target = target.map_err(|_| NO_LABEL)?;
-            if self.frame(target)?.label_arity != arity {
+            if self.frame(target)?.label_arity() != arity {
                 return Err(MeterError::BrTableArity);
             }
         }

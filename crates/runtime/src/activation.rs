@@ -1,6 +1,8 @@
 //! The chain of Wasm activations of a thread: what the signal handler may look at.
 
+use crate::arch;
 use crate::file::FileMapping;
+use pvf_compiler::abi::context;
 use pvf_compiler::artifact::{TrapMap, TrapSite};
 use std::cell::Cell;
 use std::ops::Range;
@@ -24,6 +26,9 @@ pub(crate) struct Activation {
     pub traps: *const TrapMap,
     /// The file that code or trap map lie in; may be null.
     pub file: *const FileMapping,
+    /// As many addresses of the way out as the module has imported functions, to take the place of [`context::IMPORTS`]; null if the
+    /// run is under no interrupt.
+    pub way_out: *const usize,
     /// Addresses that linear memory reserves; empty without a memory.
     pub memory: Range<usize>,
     /// Addresses that the Wasm stack reserves.
@@ -49,6 +54,8 @@ pub(crate) enum Fault {
         /// Offset from the base.
         address: u64,
     },
+    /// Somebody ended the run.
+    Interrupted,
 }
 
 impl Activation {
@@ -58,6 +65,7 @@ impl Activation {
         code: Range<usize>,
         traps: &TrapMap,
         file: Option<&FileMapping>,
+        way_out: *const usize,
         memory: Range<usize>,
         stack: Range<usize>,
     ) -> Self {
@@ -67,9 +75,39 @@ impl Activation {
             code,
             traps,
             file: file.map_or(std::ptr::null(), std::ptr::from_ref),
+            way_out,
             memory,
             stack,
             fault: Cell::new(None),
+        }
+    }
+
+    /// The activation whose host function entered this one.
+    pub fn previous(&self) -> *const Self {
+        self.previous.get()
+    }
+
+    /// Sees to it that the next host call of the run leaves it, as interrupted. Async-signal-safe.
+    ///
+    /// # Safety
+    /// Called on the activation's thread while it is in the chain; generated code is not running.
+    pub unsafe fn end_at_next_host_call(&self) {
+        if self.way_out.is_null() {
+            return;
+        }
+        self.fault.set(Some(Fault::Interrupted));
+        let words = [
+            (context::HOST_CALL, arch::faulted_address()),
+            (context::IMPORTS, self.way_out.expose_provenance() as u64),
+        ];
+        for (offset, value) in words {
+            // SAFETY: the context is valid while its activation is, and these are aligned words of its header.
+            unsafe {
+                self.context
+                    .add(offset as usize)
+                    .cast::<u64>()
+                    .write_volatile(value);
+            }
         }
     }
 

@@ -55,6 +55,12 @@ pub(crate) fn ended_address() -> u64 {
     exit_ended as *const () as u64
 }
 
+/// The way out of generated code that is taken by whatever the signal handler has noted: as a place to go to, and as what
+/// [`context::HOST_CALL`] and the entries of plain host calls can be. It needs nothing but the context register.
+pub(crate) fn faulted_address() -> u64 {
+    exit_faulted as *const () as u64
+}
+
 /// The value of [`context::EXIT`].
 pub(crate) fn exit_address() -> u64 {
     exit as *const () as u64

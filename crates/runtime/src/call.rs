@@ -5,7 +5,7 @@ use crate::arch::{self, Dispatch, Left, PlainEntry};
 use crate::context::word;
 use crate::regions::Regions;
 use crate::store::{Core, Ended};
-use crate::{CallError, HostFailure, altstack};
+use crate::{CallError, HostFailure, altstack, interrupt};
 use pvf_compiler::abi::context;
 use pvf_spec::Trap;
 use std::ffi::c_void;
@@ -15,6 +15,10 @@ use std::ffi::c_void;
 pub(crate) struct Dispatchers {
     pub by_slots: Dispatch,
     pub plain: PlainEntry,
+    /// The imports' entries.
+    pub entries: *const PlainEntry,
+    /// What takes their place when the run is interrupted; null if it cannot be.
+    pub way_out: *const usize,
 }
 
 /// Runs a function that exists. `slots` holds the bits of its parameters and is
@@ -31,6 +35,9 @@ pub(crate) unsafe fn run(
     slots: &mut [u64],
 ) -> Result<(), CallError> {
     altstack::ensure()?;
+    if interrupt::has_come() {
+        return Err(HostFailure::Interrupted.into());
+    }
     // SAFETY: the reference ends before generated code is entered.
     let (activation, stub) = unsafe { prepare(&mut *core, store, dispatch, function, slots)? };
     // SAFETY: the context was prepared for this stub, the store's address is in it together
@@ -101,6 +108,12 @@ fn prepare(
         slots.as_mut_ptr().expose_provenance() as u64,
     );
     fields.set(context::STORE, store.expose_provenance() as u64);
+    // These two an interrupt of the run before has replaced.
+    fields.set(context::HOST_CALL, arch::host_call_address());
+    fields.set(
+        context::IMPORTS,
+        dispatch.entries.expose_provenance() as u64,
+    );
     fields.set(word::DISPATCH, dispatch.by_slots as *const () as u64);
     fields.set(word::DISPATCH_PLAIN, dispatch.plain as *const () as u64);
     let activation = Activation::new(
@@ -108,6 +121,7 @@ fn prepare(
         module.code().addresses(),
         module.traps(),
         module.file(),
+        dispatch.way_out,
         memory.as_ref().map_or(0..0, |memory| memory.reservation()),
         stack.reservation(),
     );
@@ -166,6 +180,7 @@ fn faulted(core: &Core, fault: Option<Fault>) -> CallError {
         Some(Fault::PageUnavailable { address }) => {
             CallError::Failure(HostFailure::PageUnavailable { address })
         }
+        Some(Fault::Interrupted) => CallError::Failure(HostFailure::Interrupted),
         Some(Fault::ArtifactCut) => CallError::Failure(HostFailure::ArtifactCut),
         Some(Fault::StackGuard { code_offset }) => internal(format!(
             "code at {code_offset:#x} (function {:?}) left the Wasm stack",

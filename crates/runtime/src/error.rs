@@ -39,6 +39,9 @@ pub enum HostFailure {
         /// Offset in linear memory.
         address: u64,
     },
+    /// Somebody ended the run, or its time was up: see [`Interrupt`](crate::Interrupt).
+    #[error("interrupted before it ended: nothing is known of how it would have")]
+    Interrupted,
     /// The file that code was mapped from has become shorter since.
     #[error("the artifact's file was cut short while it was in use")]
     ArtifactCut,

@@ -2,8 +2,9 @@
 
 use crate::arch::PlainReturn;
 use crate::call::Dispatchers;
+use crate::linker::LinkedImports;
 use crate::store::{Core, Ended, Store};
-use crate::{HostError, HostFailure, builtins};
+use crate::{HostError, HostFailure, builtins, interrupt};
 use pvf_compiler::abi::{BUILTIN_FLAG, Builtin, PLAIN_PARAMS};
 use pvf_compiler::artifact::Import;
 use pvf_spec::Name;
@@ -219,11 +220,16 @@ unsafe extern "C" fn dispatch_plain<T>(
     }
 }
 
-/// The dispatch functions for a `Store<T>`.
-pub(crate) fn dispatchers<T>() -> Dispatchers {
+/// The functions through which the host functions of an instance are called.
+pub(crate) fn dispatchers<T>(linked: &LinkedImports<T>) -> Dispatchers {
     Dispatchers {
         by_slots: dispatch::<T>,
         plain: dispatch_plain::<T>,
+        entries: linked.entries.as_ptr(),
+        way_out: match interrupt::is_possible() {
+            true => linked.way_out().as_ptr(),
+            false => std::ptr::null(),
+        },
     }
 }
 

@@ -116,14 +116,15 @@ impl<T: 'static> Instance<T> {
     }
 
     fn run(&mut self, function: u32, slots: &mut [u64]) -> Result<(), CallError> {
+        let dispatchers = dispatchers(&self.store.linked.0);
         let store: *mut Store<T> = &mut *self.store;
-        // SAFETY: `store` is a `Store<T>`, as `dispatchers::<T>` expect, borrowed exclusively by
+        // SAFETY: `store` is a `Store<T>`, as the dispatchers expect, borrowed exclusively by
         // `&mut self`, and used only through this pointer until `run` returns.
         unsafe {
             call::run(
                 &raw mut (*store).core,
                 store.cast(),
-                dispatchers::<T>(),
+                dispatchers,
                 function,
                 slots,
             )

@@ -57,6 +57,9 @@
 //! [`HostFailure::ArtifactCut`] (the handler for SIGBUS sees to it). Initial memory contents are copied, so that
 //! no host function that reads memory depends on the file.
 //!
+//! # Interrupts
+//! [`Interrupt`] ends runs by their time or from another thread. Such a run has no outcome.
+//!
 //! Calls to the operating system go through `libc`. `rustix` was the alternative:
 //! it has no `sigaction` or `sigaltstack` outside its experimental runtime module,
 //! and these are the heart of this crate.
@@ -73,6 +76,7 @@ mod file;
 mod host;
 mod image;
 mod instance;
+mod interrupt;
 mod linker;
 mod mapping;
 mod memory;
@@ -93,6 +97,7 @@ pub use error::{
 };
 pub use host::{Caller, GuestMemory};
 pub use instance::{Instance, StackAudit};
+pub use interrupt::Interrupt;
 pub use linker::{Linked, Linker};
 pub use module::Module;
 pub use typed::{PlainResult, PlainValue, TypedFunction};

@@ -9,7 +9,7 @@ use pvf_compiler::artifact::{
     FuncType, GlobalType, Import, ImportKind, MemoryType, TableType, ValType,
 };
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Definitions by name for imports, over a host state `T`.
 pub struct Linker<T> {
@@ -43,12 +43,22 @@ pub(crate) struct LinkedImports<T> {
     pub functions: Box<[HostFunction<T>]>,
     /// Entries for plain host calls, by function index; see [`pvf_compiler::abi`].
     pub entries: Box<[PlainEntry]>,
+    /// What takes the place of the entries when a run is interrupted; made when the first can be.
+    way_out: OnceLock<Box<[usize]>>,
     /// Bits of the imported globals by index.
     pub globals: Vec<u64>,
     /// The memory of an instance.
     pub memory: Option<MemoryType>,
     /// Entries of an instance's table.
     pub table_entries: u32,
+}
+
+impl<T> LinkedImports<T> {
+    /// As many addresses of the way out as there are entries.
+    pub fn way_out(&self) -> &[usize] {
+        self.way_out
+            .get_or_init(|| vec![arch::faulted_address() as usize; self.entries.len()].into())
+    }
 }
 
 impl<T> Clone for Linked<T> {
@@ -137,6 +147,7 @@ impl<T: 'static> Linker<T> {
             module: module.clone(),
             functions: Box::default(),
             entries: Box::default(),
+            way_out: OnceLock::new(),
             globals: Vec::with_capacity(info.imported_globals as usize),
             memory: info.memory,
             table_entries: info.table.map_or(0, |table| table.minimum),

@@ -97,13 +97,8 @@ impl Core {
         fields.set(context::STACK_LOW, top);
         fields.set(context::STACK_LIMIT, limit);
         fields.set(context::STACK_TOP, top);
-        fields.set(context::HOST_CALL, arch::host_call_address());
         fields.set(context::EXIT, arch::exit_address());
         fields.set(context::ENDED, arch::ended_address());
-        fields.set(
-            context::IMPORTS,
-            linked.entries.as_ptr().expose_provenance() as u64,
-        );
         Ok(Self {
             regions: ManuallyDrop::new(regions),
             dropped_data: Vec::new(),

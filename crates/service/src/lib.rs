@@ -33,5 +33,6 @@ mod service;
 
 pub use cache::CacheOptions;
 pub use private::NotPrivate;
+pub use pvf_wire::{ExecutorParams, Network};
 pub use pvf_worker_process::ProcessError;
 pub use service::{Candidate, Judgement, Options, Rules, Service, ServiceError};

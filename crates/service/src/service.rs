@@ -7,9 +7,9 @@ use crate::private::NotPrivate;
 use blake2::digest::{Digest, consts::U32};
 use pvf_wire::{
     ArtifactChecksum, CandidateDescriptorVersion, ExecuteHandshake, ExecuteRequest,
-    ExecuteResponse, ExecutorParams, Hash, InternalValidationError, JobResponse,
+    ExecuteResponse, ExecutorParams, Hash, InternalValidationError, JobResponse, Network,
     PersistedValidationData, PoV, PrepareError, PrepareJobKind, PrepareRequest, PrepareResponse,
-    SecurityStatus, ValidationResult, WorkerError,
+    PvfExecKind, PvfPrepKind, SecurityStatus, ValidationResult, WorkerError,
 };
 use pvf_worker_process::{
     EXECUTE_ANSWER_BYTES, Launch, PREPARE_ANSWER_BYTES, Process, ProcessError, patience, security,
@@ -64,15 +64,28 @@ pub struct Rules {
     pub code_bytes: u32,
 }
 
-impl Default for Rules {
-    /// What a node does for an approval without parameters of the network.
-    fn default() -> Self {
+impl Rules {
+    /// What a node on a network does for an approval, as far as [`Network`] knows what the network has set.
+    pub fn of_network(network: Network) -> Self {
+        Self::of_session(network.executor_params())
+    }
+
+    /// What a node does for an approval in a session with these parameters.
+    pub fn of_session(executor_params: ExecutorParams) -> Self {
+        let prepare = executor_params.pvf_prep_timeout(PvfPrepKind::Prepare);
         Self {
-            executor_params: ExecutorParams::default(),
-            prepare_timeout: Duration::from_secs(360),
-            execute_timeout: Duration::from_secs(12),
+            prepare_timeout: prepare.unwrap_or(Duration::from_secs(360)),
+            execute_timeout: executor_params.exec_timeout(PvfExecKind::Approval),
             code_bytes: 50 << 20,
+            executor_params,
         }
+    }
+}
+
+impl Default for Rules {
+    /// What a node on Polkadot does for an approval.
+    fn default() -> Self {
+        Self::of_network(Network::Polkadot)
     }
 }
 

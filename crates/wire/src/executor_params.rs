@@ -70,6 +70,22 @@ pub enum ExecutorHostFunction {
 const EXTRA_PAGES: u32 = 32;
 
 impl ExecutorParams {
+    /// From the bytes that a runtime returns and keeps.
+    ///
+    /// # Errors
+    /// In words: they are cut, go on, or name something that is not known here.
+    pub fn from_scale(bytes: &[u8]) -> Result<Self, String> {
+        crate::frame::decode(bytes).map_err(|error| {
+            let text = error.to_string();
+            text.split_whitespace().collect::<Vec<_>>().join(" ")
+        })
+    }
+
+    /// As a runtime returns them.
+    pub fn to_scale(&self) -> Vec<u8> {
+        self.encode()
+    }
+
     /// Largest memory of an instance in pages, the 32 extra pages counted. Of several values the last counts, here
     /// and below, as in the node.
     pub fn max_memory_pages(&self) -> Option<u32> {

@@ -29,6 +29,7 @@ mod execute;
 mod executor_params;
 pub mod frame;
 mod handshake;
+mod network;
 mod prepare;
 mod validation;
 
@@ -42,6 +43,7 @@ pub use executor_params::{
     ExecutorHostFunction, ExecutorParam, ExecutorParams, PvfExecKind, PvfPrepKind,
 };
 pub use handshake::{ExecuteHandshake, SecurityStatus, WorkerHandshake};
+pub use network::Network;
 pub use prepare::{
     MemoryAllocationStats, MemoryStats, PrepareError, PrepareJobKind, PrepareRequest,
     PrepareResponse, PrepareStats, PrepareWorkerSuccess,

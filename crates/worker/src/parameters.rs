@@ -1,26 +1,12 @@
 //! From the executor parameters of a network to those of the executor.
 
 use crate::logging;
-use pvf_executor::Profile;
-use pvf_host::{ExecutionParameters, HostParameters};
+use pvf_host::{ExecutionParameters, HostParameters, execution_parameters};
 use pvf_wire::{ExecutorHostFunction, ExecutorParams};
-
-/// Pages of memory that 32 bits can address.
-const ADDRESSABLE_PAGES: u32 = 65_536;
 
 /// The limits of an instance.
 pub fn execution(params: &ExecutorParams) -> ExecutionParameters {
-    let mut limits = Profile::Polkadot.parameters();
-    if let Some(pages) = params.max_memory_pages() {
-        limits.max_memory_pages = pages.min(ADDRESSABLE_PAGES);
-    }
-    if let Some(units) = params.stack_logical_max() {
-        limits.stack_logical_max = Some(units);
-    }
-    if let Some(bytes) = params.stack_native_max() {
-        limits.stack_native_max = bytes.into();
-    }
-    limits
+    execution_parameters(params)
 }
 
 /// Whether the elliptic-curve functions exist.

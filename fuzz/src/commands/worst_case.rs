@@ -1,15 +1,16 @@
 //! `pvf-fuzz worst-case`.
 
 use clap::ValueEnum;
-use pvf_compiler::{CompileOptions, Metering, Target, compile};
-use pvf_fuzz_subjects::worst_case::{Found, search};
+use cpu_time::ThreadTime;
+use pvf_compiler::{CompileOptions, Costs, Metering, Target, compile};
+use pvf_fuzz_subjects::worst_case::{Found, Genome, search};
 use pvf_spec::Features;
-use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-#[derive(clap::Args)]
+#[derive(Clone, clap::Args)]
 pub struct Options {
     /// What is to become large, for each byte of Wasm.
     #[arg(long, value_enum, default_value = "code")]
@@ -26,10 +27,22 @@ pub struct Options {
     /// Bytes of the modules it tries.
     #[arg(long, default_value_t = 8_000)]
     bytes: usize,
+    /// Count gas too.
+    #[arg(long)]
+    gas: bool,
+    /// What is accepted with every switch on, rather than the polkadot profile.
+    #[arg(long)]
+    wide: bool,
+    /// Say what this file costs and do nothing else.
+    #[arg(long, value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// Write the module that a find is made from, as it was printed, to the output and do nothing else.
+    #[arg(long, value_name = "FIND", requires = "output")]
+    find: Option<Genome>,
     /// Something found that costs more than this is a failure.
     #[arg(long)]
     most: Option<f64>,
-    /// Where the dearest module goes, with 100,000 bytes.
+    /// Where the dearest module goes, with ten times the bytes.
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Compile this file and do nothing else: how memory is measured.
@@ -41,8 +54,10 @@ pub struct Options {
 enum Measure {
     /// Bytes of code.
     Code,
-    /// Nanoseconds of the least of three compilations.
+    /// Nanoseconds of processor time of the least of three compilations.
     Time,
+    /// Instructions, counted by valgrind's callgrind: slow, to confirm what was found.
+    Instructions,
     /// Bytes by which a process grows.
     Memory,
 }
@@ -57,7 +72,20 @@ pub fn run(options: &Options) -> Result<bool, String> {
     }
     let end = Instant::now() + Duration::from_secs_f64(options.minutes * 60.0);
     let cost = |wasm: &[u8]| cost(wasm, options);
-    let tell = |found: &Found| eprintln!("{:.2} {:?}", found.cost, found.genome);
+    if let Some(file) = &options.file {
+        let wasm = std::fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?;
+        let options = Options {
+            bytes: wasm.len(),
+            ..options.clone()
+        };
+        let cost = self::cost(&wasm, &options)?;
+        println!("{cost:.2} a byte of {}", wasm.len());
+        return Ok(options.most.is_none_or(|most| cost <= most));
+    }
+    if let (Some(find), Some(file)) = (&options.find, &options.output) {
+        return write(file, &find.module(options.bytes)).map(|()| true);
+    }
+    let tell = |found: &Found| eprintln!("{:.2} {}", found.cost, found.genome);
     let (found, rounds) = search(
         options.seed,
         options.bytes,
@@ -70,21 +98,29 @@ pub fn run(options: &Options) -> Result<bool, String> {
         "{rounds} modules, the dearest costs {:.2} a byte",
         found.cost
     );
+    println!("{}", found.genome);
     if let Some(file) = &options.output {
-        std::fs::write(file, found.genome.module(100_000))
-            .map_err(|error| format!("{}: {error}", file.display()))?;
+        write(file, &found.genome.module(10 * options.bytes))?;
     }
     Ok(options.most.is_none_or(|most| found.cost <= most))
 }
 
+fn write(file: &Path, wasm: &[u8]) -> Result<(), String> {
+    std::fs::write(file, wasm).map_err(|error| format!("{}: {error}", file.display()))
+}
+
 fn compile_options(options: &Options) -> CompileOptions {
+    let features = match options.wide {
+        true => Features::ALL,
+        false => Features::POLKADOT,
+    };
     CompileOptions {
         target: options.target,
         metering: Metering {
             logical_stack: true,
-            gas: None,
+            gas: options.gas.then(|| Arc::new(Costs::default())),
         },
-        ..CompileOptions::new(Features::ALL)
+        ..CompileOptions::new(features)
     }
 }
 
@@ -95,38 +131,68 @@ fn cost(wasm: &[u8], options: &Options) -> Result<f64, String> {
         Measure::Time => {
             let mut least = Duration::MAX;
             for _ in 0..3 {
-                let start = Instant::now();
+                let start = ThreadTime::now();
                 compiled()?;
                 least = least.min(start.elapsed());
             }
             least.as_nanos() as f64
         }
-        Measure::Memory => growth(wasm, options)?,
+        Measure::Instructions => {
+            let empty = b"\0asm\x01\0\0\0";
+            instructions(wasm, options)? - instructions(empty, options)?
+        }
+        Measure::Memory => (growth(wasm, options)? - FREE_BYTES).max(0.0),
     };
-    Ok(whole / wasm.len() as f64)
+    // A module that is far smaller than asked for has little to spread what any module costs over.
+    Ok(whole / wasm.len().max(options.bytes / 2) as f64)
 }
+
+/// The instructions of a process that compiles.
+fn instructions(wasm: &[u8], options: &Options) -> Result<f64, String> {
+    let mut valgrind = Command::new("valgrind");
+    valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
+    valgrind.arg(this_program()?);
+    let output = in_process(valgrind, wasm, options)?;
+    let text = String::from_utf8_lossy(&output.stderr);
+    let counted = text
+        .lines()
+        .find_map(|line| line.split_once("Collected :"))
+        .and_then(|(_, count)| count.trim().parse().ok());
+    counted.ok_or_else(|| format!("valgrind says {text:?}"))
+}
+
+/// Memory that any module may take, small as it may be: allocators take it in pieces.
+const FREE_BYTES: f64 = 1_048_576.0;
 
 /// Compiles in a process of its own; by how many bytes that has grown.
 fn growth(wasm: &[u8], options: &Options) -> Result<f64, String> {
-    let file = std::env::temp_dir().join(format!("pvf-worst-case-{}.wasm", std::process::id()));
-    std::fs::write(&file, wasm).map_err(|error| format!("{}: {error}", file.display()))?;
-    let program = std::env::current_exe().map_err(|error| error.to_string())?;
-    let mut child = Command::new(program)
-        .args(["worst-case", "--target", options.target.name(), "--one"])
-        .arg(&file)
-        .stdout(Stdio::piped())
-        .spawn()
-        .map_err(|error| error.to_string())?;
-    let mut text = String::new();
-    if let Some(output) = &mut child.stdout {
-        output
-            .read_to_string(&mut text)
-            .map_err(|error| error.to_string())?;
-    }
-    child.wait().map_err(|error| error.to_string())?;
+    let output = in_process(Command::new(this_program()?), wasm, options)?;
+    let text = String::from_utf8_lossy(&output.stdout);
     text.trim()
         .parse()
         .map_err(|_| format!("a process that compiles says {text:?}"))
+}
+
+fn this_program() -> Result<PathBuf, String> {
+    std::env::current_exe().map_err(|error| error.to_string())
+}
+
+/// Compiles in the process that a command starts.
+fn in_process(mut command: Command, wasm: &[u8], options: &Options) -> Result<Output, String> {
+    let file = std::env::temp_dir().join(format!("pvf-worst-case-{}.wasm", std::process::id()));
+    write(&file, wasm)?;
+    command.args(["worst-case", "--target", options.target.name(), "--one"]);
+    command.arg(&file);
+    if options.gas {
+        command.arg("--gas");
+    }
+    if options.wide {
+        command.arg("--wide");
+    }
+    let output = command.output().map_err(|error| error.to_string());
+    // Nobody needs it any more.
+    let _ = std::fs::remove_file(&file);
+    output
 }
 
 /// In that process: prints by how many bytes it grows.

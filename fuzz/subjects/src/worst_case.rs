@@ -7,16 +7,23 @@
 //! begins anew.
 
 use crate::random::Random;
+use std::fmt;
+use std::str::FromStr;
 use wasm_encoder::{
     BlockType, CodeSection, ConstExpr, ExportKind, ExportSection, Function, FunctionSection,
-    GlobalSection, GlobalType, InstructionSink, MemArg, MemArgTarget, MemorySection, MemoryType,
-    Module, RefType, TableSection, TableType, TypeSection, ValType,
+    GlobalSection, GlobalType, Ieee32, Ieee64, InstructionSink, MemArg, MemArgTarget,
+    MemorySection, MemoryType, Module, RefType, TableSection, TableType, TypeSection, ValType,
 };
+
+mod operators;
 
 const TYPES: [ValType; 4] = [ValType::I32, ValType::I64, ValType::F32, ValType::F64];
 
 /// Locals of each type.
 const LOCALS: u32 = 28;
+
+/// Constants that wait if any do. Beyond so many slots a displacement on aarch64 takes an instruction of its own.
+const HIGH: usize = 4_200;
 
 /// Most choices of a unit.
 const MOST_CHOICES: usize = 48;
@@ -42,10 +49,64 @@ pub struct Genome {
     second: u8,
     /// Whether the labels' state is fixed by branches before the unit.
     fixed: bool,
+    /// Constants that wait below everything, so that homes of locals are far from the stack pointer.
+    high: bool,
     unit: Vec<Choice>,
 }
 
-const PIECES: u8 = 22;
+const PIECES: u8 = 30;
+
+/// All choices in a line: `DEPTH LOOPS FIRST SECOND FIXED HIGH` as numbers, then `PIECE.ARGUMENT` for each of the unit.
+impl fmt::Display for Genome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (loops, fixed, high) = (
+            u8::from(self.loops),
+            u8::from(self.fixed),
+            u8::from(self.high),
+        );
+        let Self {
+            depth,
+            first,
+            second,
+            ..
+        } = self;
+        write!(f, "{depth} {loops} {first} {second} {fixed} {high}")?;
+        let mut choices = self.unit.iter();
+        choices.try_for_each(|Choice { piece, argument }| write!(f, " {piece}.{argument}"))
+    }
+}
+
+impl FromStr for Genome {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let number = |text: &str| {
+            text.parse::<u8>()
+                .map_err(|error| format!("{text:?}: {error}"))
+        };
+        let mut words = text.split_whitespace();
+        let mut next = || number(words.next().ok_or("too short")?);
+        let mut it = Self {
+            depth: next()?,
+            loops: next()? != 0,
+            first: next()?,
+            second: next()?,
+            fixed: next()? != 0,
+            high: next()? != 0,
+            unit: Vec::new(),
+        };
+        for word in words {
+            let (piece, argument) = word
+                .split_once('.')
+                .ok_or_else(|| format!("{word:?} is no choice"))?;
+            it.unit.push(Choice {
+                piece: number(piece)? % PIECES,
+                argument: number(argument)?,
+            });
+        }
+        Ok(it)
+    }
+}
 
 impl Genome {
     /// One without pattern.
@@ -57,6 +118,7 @@ impl Genome {
             first: random.below(15) as u8,
             second: random.below(15) as u8,
             fixed: random.one_in(2),
+            high: random.one_in(4),
             unit: (0..count).map(|_| choice(random)).collect(),
         }
     }
@@ -84,7 +146,8 @@ impl Genome {
                 6 => it.first = random.below(15) as u8,
                 7 => {
                     (it.second, it.loops, it.fixed) =
-                        (random.below(15) as u8, random.one_in(2), random.one_in(2))
+                        (random.below(15) as u8, random.one_in(2), random.one_in(2));
+                    it.high = random.one_in(4);
                 }
                 _ => it.unit[at] = choice(random),
             }
@@ -99,6 +162,12 @@ impl Genome {
         let groups: Vec<_> = groups.into_iter().chain([(40, ValType::I32)]).collect();
         let mut function = Function::new(groups);
         let mut code = function.instructions();
+        let mut unit = Unit::new(self.depth.into());
+        if self.high {
+            (0..HIGH).for_each(|_| {
+                code.i32_const(0);
+            });
+        }
         change(&mut code, 0, self.first.into());
         for _ in 0..self.depth {
             match self.loops {
@@ -113,15 +182,20 @@ impl Genome {
         }
         change(&mut code, LOCALS / 2, self.second.into());
         let start = function.byte_len();
-        let mut unit = Unit::new(self.depth.into());
         unit.add(&self.unit, &mut function.instructions());
         let unit_bytes = function.byte_len() - start;
         for _ in 1..bytes / unit_bytes.max(1) {
             unit.add(&self.unit, &mut function.instructions());
         }
         let mut code = function.instructions();
-        for _ in 0..self.depth {
+        for _ in 0..unit.depth {
+            if unit.waiting > 0 {
+                code.unreachable();
+            }
             code.end();
+        }
+        if unit.waiting > 0 || self.high {
+            code.unreachable();
         }
         for local in 1..=4 * LOCALS {
             code.local_get(local).drop();
@@ -174,7 +248,10 @@ fn change(code: &mut InstructionSink<'_>, from: u32, count: u32) {
 
 /// The code of a unit in the making: what is on the stack, and the blocks open in it.
 struct Unit {
+    /// Blocks open around it.
     depth: u32,
+    /// Values below it that wait to the end of the function.
+    waiting: u32,
     stack: Vec<ValType>,
     blocks: Vec<usize>,
 }
@@ -183,6 +260,7 @@ impl Unit {
     fn new(depth: u32) -> Self {
         Self {
             depth,
+            waiting: 0,
             stack: Vec::new(),
             blocks: Vec::new(),
         }
@@ -308,6 +386,76 @@ impl Unit {
                     self.stack.pop();
                 }
             }
+            22 => {
+                // It stays open to the end of the function.
+                if self.blocks.is_empty() && self.stack.is_empty() && self.waiting == 0 {
+                    match argument % 3 {
+                        0 => code.block(BlockType::Empty),
+                        1 => code.loop_(BlockType::Empty),
+                        _ => code.local_get(0).if_(BlockType::Empty),
+                    };
+                    self.depth += 1;
+                }
+            }
+            23 => {
+                // It waits to the end of the function.
+                if self.blocks.is_empty() && self.stack.is_empty() {
+                    match argument % 2 {
+                        0 => code.local_get(local(ty, number)),
+                        _ => code.global_get(u32::from(argument) / 2 % 4),
+                    };
+                    self.waiting += 1;
+                }
+            }
+            24 => {
+                code.local_get(0).local_get(local(ty, number));
+                let place = place(1 << (argument % 31));
+                match ty {
+                    ValType::I64 => code.i64_store(place),
+                    ValType::F32 => code.f32_store(place),
+                    ValType::F64 => code.f64_store(place),
+                    _ => code.i32_store(place),
+                };
+            }
+            25 => {
+                let address = self.top() == Some(ValType::I32);
+                if address {
+                    let place = place((1 << (argument % 32)) - 1);
+                    match argument / 32 {
+                        0 => code.i32_load(place),
+                        1 => code.i32_load8_s(place),
+                        2 => code.i32_load16_u(place),
+                        _ => code.i32_load8_u(place),
+                    };
+                }
+            }
+            26 => {
+                code.block(BlockType::Result(ty))
+                    .local_get(local(ty, number));
+                code.local_get(0).br_if(0).end();
+                self.stack.push(ty);
+            }
+            27 => {
+                match ty {
+                    ValType::I64 => {
+                        code.i64_const(i64::from(number).wrapping_mul(0x0123_4567_89ab))
+                    }
+                    ValType::F32 => code.f32_const(Ieee32::new(u32::MAX / 3 + number)),
+                    ValType::F64 => code.f64_const(Ieee64::new(u64::MAX / 3 + u64::from(number))),
+                    _ => code.i32_const((number as i32).wrapping_mul(0x0123_4567)),
+                };
+                self.stack.push(ty);
+            }
+            28 => {
+                match argument % 2 {
+                    0 => code.local_get(0).call(2),
+                    _ => code.local_get(0).local_get(0).call_indirect(0, 2),
+                };
+            }
+            29 => {
+                code.memory_size(0);
+                self.stack.push(ValType::I32);
+            }
             20 => {
                 if self.pair().is_some() {
                     code.local_get(local(ValType::I32, number)).select();
@@ -326,112 +474,26 @@ impl Unit {
     }
 
     fn unary(&mut self, argument: u8, code: &mut InstructionSink<'_>) {
-        let Some(ty) = self.top() else {
-            return;
-        };
-        self.stack.pop();
-        let result = match ty {
-            ValType::I32 => match argument % 12 {
-                0 => (code.i32_eqz(), ValType::I32).1,
-                1 => (code.i32_clz(), ValType::I32).1,
-                2 => (code.i32_popcnt(), ValType::I32).1,
-                3 => (code.i64_extend_i32_s(), ValType::I64).1,
-                4 => (code.i64_extend_i32_u(), ValType::I64).1,
-                5 => (code.f32_convert_i32_s(), ValType::F32).1,
-                6 => (code.f32_convert_i32_u(), ValType::F32).1,
-                7 => (code.f64_convert_i32_s(), ValType::F64).1,
-                8 => (code.f64_convert_i32_u(), ValType::F64).1,
-                9 => (code.f32_reinterpret_i32(), ValType::F32).1,
-                10 => (code.i32_ctz(), ValType::I32).1,
-                _ => (code.i32_load8_s(place(1)), ValType::I32).1,
-            },
-            ValType::I64 => match argument % 9 {
-                0 => (code.i64_eqz(), ValType::I32).1,
-                1 => (code.i64_clz(), ValType::I64).1,
-                2 => (code.i64_popcnt(), ValType::I64).1,
-                3 => (code.i32_wrap_i64(), ValType::I32).1,
-                4 => (code.f32_convert_i64_s(), ValType::F32).1,
-                5 => (code.f32_convert_i64_u(), ValType::F32).1,
-                6 => (code.f64_convert_i64_s(), ValType::F64).1,
-                7 => (code.f64_convert_i64_u(), ValType::F64).1,
-                _ => (code.f64_reinterpret_i64(), ValType::F64).1,
-            },
-            ValType::F32 => match argument % 12 {
-                0 => (code.f32_abs(), ValType::F32).1,
-                1 => (code.f32_neg(), ValType::F32).1,
-                2 => (code.f32_ceil(), ValType::F32).1,
-                3 => (code.f32_sqrt(), ValType::F32).1,
-                4 => (code.f32_nearest(), ValType::F32).1,
-                5 => (code.i32_trunc_f32_s(), ValType::I32).1,
-                6 => (code.i32_trunc_f32_u(), ValType::I32).1,
-                7 => (code.i64_trunc_f32_s(), ValType::I64).1,
-                8 => (code.i64_trunc_f32_u(), ValType::I64).1,
-                9 => (code.f64_promote_f32(), ValType::F64).1,
-                _ => (code.i32_reinterpret_f32(), ValType::I32).1,
-            },
-            _ => match argument % 12 {
-                0 => (code.f64_abs(), ValType::F64).1,
-                1 => (code.f64_neg(), ValType::F64).1,
-                2 => (code.f64_floor(), ValType::F64).1,
-                3 => (code.f64_sqrt(), ValType::F64).1,
-                4 => (code.f64_nearest(), ValType::F64).1,
-                5 => (code.i32_trunc_f64_s(), ValType::I32).1,
-                6 => (code.i32_trunc_f64_u(), ValType::I32).1,
-                7 => (code.i64_trunc_f64_s(), ValType::I64).1,
-                8 => (code.i64_trunc_f64_u(), ValType::I64).1,
-                9 => (code.f32_demote_f64(), ValType::F32).1,
-                _ => (code.i64_reinterpret_f64(), ValType::I64).1,
-            },
-        };
-        self.stack.push(result);
+        if let Some(ty) = self.top() {
+            let (operator, result) = one_of(operators::unary(ty), argument);
+            operator(code);
+            self.stack.pop();
+            self.stack.push(*result);
+        }
     }
 
     fn binary(&mut self, argument: u8, code: &mut InstructionSink<'_>) {
-        let Some(ty) = self.pair() else {
-            return;
-        };
-        self.stack.truncate(self.stack.len() - 2);
-        let result = match ty {
-            ValType::I32 => match argument % 9 {
-                0 => (code.i32_add(), ty).1,
-                1 => (code.i32_mul(), ty).1,
-                2 => (code.i32_div_s(), ty).1,
-                3 => (code.i32_div_u(), ty).1,
-                4 => (code.i32_rem_s(), ty).1,
-                5 => (code.i32_rotl(), ty).1,
-                6 => (code.i32_shr_u(), ty).1,
-                7 => (code.i32_lt_s(), ty).1,
-                _ => (code.i32_rem_u(), ty).1,
-            },
-            ValType::I64 => match argument % 8 {
-                0 => (code.i64_add(), ty).1,
-                1 => (code.i64_mul(), ty).1,
-                2 => (code.i64_div_s(), ty).1,
-                3 => (code.i64_rem_s(), ty).1,
-                4 => (code.i64_rem_u(), ty).1,
-                5 => (code.i64_rotl(), ty).1,
-                6 => (code.i64_shl(), ty).1,
-                _ => (code.i64_lt_u(), ValType::I32).1,
-            },
-            ValType::F32 => match argument % 6 {
-                0 => (code.f32_add(), ty).1,
-                1 => (code.f32_div(), ty).1,
-                2 => (code.f32_min(), ty).1,
-                3 => (code.f32_max(), ty).1,
-                4 => (code.f32_copysign(), ty).1,
-                _ => (code.f32_eq(), ValType::I32).1,
-            },
-            _ => match argument % 6 {
-                0 => (code.f64_add(), ty).1,
-                1 => (code.f64_div(), ty).1,
-                2 => (code.f64_min(), ty).1,
-                3 => (code.f64_max(), ty).1,
-                4 => (code.f64_copysign(), ty).1,
-                _ => (code.f64_ne(), ValType::I32).1,
-            },
-        };
-        self.stack.push(result);
+        if let Some(ty) = self.pair() {
+            let (operator, result) = one_of(operators::binary(ty), argument);
+            operator(code);
+            self.stack.truncate(self.stack.len() - 2);
+            self.stack.push(*result);
+        }
     }
+}
+
+fn one_of<T>(all: &[T], argument: u8) -> &T {
+    &all[usize::from(argument) % all.len()]
 }
 
 /// A module around the function, which takes an `i32`: function 0 does nothing, function 1 returns an `i32`.
@@ -555,6 +617,7 @@ mod tests {
                 0 => Genome::random(&mut random),
                 _ => genome.mutated(&mut random),
             };
+            assert_eq!(genome.to_string().parse().as_ref(), Ok(&genome));
             let wasm = genome.module(1_000);
             if let Err(error) = wasmparser::validate(&wasm) {
                 panic!("{genome:?}: {error}");

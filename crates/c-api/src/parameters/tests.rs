@@ -19,10 +19,12 @@ fn message(parameters: &pvf_parameters_t) -> String {
 }
 
 #[test]
-fn defaults_are_those_of_the_executor() {
+fn defaults_are_those_of_the_network() {
     // SAFETY: NULL is allowed.
     let parameters = unsafe { Parameters::from_caller(std::ptr::null()) }.expect("is fine");
-    assert_eq!(parameters.host.execution, ExecutionParameters::POLKADOT);
+    let live = HostParameters::of_network(Network::Polkadot);
+    assert_eq!(parameters.host.execution, live.execution);
+    assert_eq!(parameters.host.execution.max_memory_pages, 8_224);
     assert!(!parameters.host.ecc_rfc163);
     let expected = Profile::Polkadot.compile_options();
     assert_eq!(parameters.compile.metering, expected.metering);
@@ -48,6 +50,30 @@ fn a_larger_struct_is_taken_while_its_new_fields_are_zero() {
         let refused = Parameters::from_caller(&raw const larger.known).err();
         let refused = refused.expect("is refused");
         assert!(refused.message().to_string_lossy().contains("too old"));
+    }
+}
+
+/// Bytes of a caller's, of which the struct takes the first.
+#[repr(C, align(16))]
+struct Place([u8; 2 * size_of::<pvf_parameters_t>()]);
+
+#[test]
+fn sets_change_what_they_decide_and_nothing_beyond_the_struct() {
+    for struct_size in [LEAST_BYTES, size_of::<pvf_parameters_t>()] {
+        let mut place = Place([0xaa; _]);
+        let parameters: *mut pvf_parameters_t = (&raw mut place).cast();
+        // SAFETY: the place is larger than the sizes, and aligned.
+        unsafe {
+            pvf_parameters_init(parameters, struct_size);
+            (&raw mut (*parameters).threads).write(7);
+            let params = Network::Protocol.executor_params();
+            assert!(pvf_parameters_t::change(parameters, &params).is_ok());
+            let protocol = Parameters::from_caller(parameters).expect("is fine");
+            assert_eq!(protocol.host.execution, ExecutionParameters::POLKADOT);
+            assert_eq!(protocol.compile.threads.get(), 7);
+            assert_eq!((&raw const (*parameters).struct_size).read(), struct_size);
+        }
+        assert!(place.0[struct_size..].iter().all(|&byte| byte == 0xaa));
     }
 }
 

@@ -6,6 +6,7 @@
 #include "check.h"
 
 #include <pthread.h>
+#include <time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -535,12 +536,116 @@ static void names(void)
 {
     CHECK(strchr(pvf_version(), '.'));
     CHECK(!strcmp(pvf_status_name(PVF_STATUS_OK), "ok"));
-    for (int status = PVF_STATUS_OK; status <= PVF_STATUS_INTERNAL; status++)
+    for (int status = PVF_STATUS_OK; status <= PVF_STATUS_INTERRUPTED; status++)
         CHECK(strcmp(pvf_status_name(status), "unknown status"));
-    CHECK(!strcmp(pvf_status_name(PVF_STATUS_INTERNAL + 1), "unknown status"));
+    CHECK(!strcmp(pvf_status_name(PVF_STATUS_INTERRUPTED + 1), "unknown status"));
     CHECK(!strcmp(pvf_status_name(-1), "unknown status"));
     CHECK(!strcmp(pvf_trap_name(PVF_TRAP_NONE), "none"));
     CHECK(!strcmp(pvf_trap_name(PVF_TRAP_HOST_ERROR + 1), "unknown"));
+}
+
+static void networks(void)
+{
+    static const uint8_t live[] = { 0x0c, 1, 0, 0x20, 0, 0, 6, 0, 0xc4, 9, 0, 0, 0, 0, 0, 0, 6, 1, 0x98, 0x3a, 0, 0, 0, 0, 0, 0 };
+    static const uint8_t functions[] = { 4, 8, 1 }, unknown[] = { 4, 9 };
+    pvf_parameters_t p = defaults();
+    pvf_error_t *error;
+
+    CHECK(p.max_memory_pages == 8224 && p.backing_timeout_ms == 2500 && p.approval_timeout_ms == 15000);
+    CHECK(strcmp(pvf_network_name(PVF_NETWORK_PASEO), "paseo") == 0 && !pvf_network_name(5) && !pvf_network_name(-1));
+    CHECK(strcmp(pvf_network_seen(PVF_NETWORK_POLKADOT), "2026-07") == 0 && !pvf_network_seen(PVF_NETWORK_KUSAMA));
+    p.threads = 3;
+    p.gas_meter = PVF_METER_COUNT;
+    CHECK(pvf_parameters_set_network(&p, PVF_NETWORK_PROTOCOL, &error) == PVF_STATUS_OK && !error);
+    CHECK(p.max_memory_pages == 2080 && p.backing_timeout_ms == 2000 && p.approval_timeout_ms == 12000);
+    CHECK(p.threads == 3 && p.gas_meter == PVF_METER_COUNT && !p.ecc_rfc163);
+    CHECK(pvf_parameters_set_executor_params(&p, functions, sizeof functions, &error) == PVF_STATUS_OK);
+    CHECK(p.ecc_rfc163 == 1 && p.max_memory_pages == 2080);
+    CHECK(pvf_parameters_set_executor_params(&p, live, sizeof live, NULL) == PVF_STATUS_OK);
+    CHECK(p.ecc_rfc163 == 0 && p.max_memory_pages == 8224 && p.approval_timeout_ms == 15000);
+    CHECK(pvf_parameters_set_executor_params(&p, live, sizeof live - 1, NULL) == PVF_STATUS_PARAMETERS);
+    CHECK(pvf_parameters_set_executor_params(&p, NULL, 1, NULL) == PVF_STATUS_ARGUMENT);
+    CHECK(pvf_parameters_set_executor_params(&p, unknown, sizeof unknown, &error) == PVF_STATUS_PARAMETERS && error);
+    pvf_error_delete(error);
+    CHECK(pvf_parameters_set_network(&p, 5, &error) == PVF_STATUS_PARAMETERS && error);
+    pvf_error_delete(error);
+    CHECK(pvf_parameters_set_network(NULL, 0, NULL) == PVF_STATUS_ARGUMENT);
+    CHECK(p.max_memory_pages == 8224);
+}
+
+static pvf_interrupt_t *switched_by_all;
+
+static void *raise_soon(void *unused)
+{
+    struct timespec soon = { 0, 20000000 };
+
+    (void) unused;
+    nanosleep(&soon, NULL);
+    pvf_interrupt_raise(switched_by_all);
+    return NULL;
+}
+
+/* (module (memory (export "memory") 1) (global (export "__heap_base") i32 (i32.const 4096))
+ *   (func (export "validate_block") (param i32 i32) (result i64) (loop (br 0)) (unreachable))) */
+static const uint8_t endless[] = {
+    0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00, 0x01, 0x07, 0x01, 0x60, 0x02, 0x7f, 0x7f, 0x01, 0x7e, 0x03,
+    0x02, 0x01, 0x00, 0x05, 0x03, 0x01, 0x00, 0x01, 0x06, 0x07, 0x01, 0x7f, 0x00, 0x41, 0x80, 0x20, 0x0b, 0x07,
+    0x29, 0x03, 0x06, 0x6d, 0x65, 0x6d, 0x6f, 0x72, 0x79, 0x02, 0x00, 0x0b, 0x5f, 0x5f, 0x68, 0x65, 0x61, 0x70,
+    0x5f, 0x62, 0x61, 0x73, 0x65, 0x03, 0x00, 0x0e, 0x76, 0x61, 0x6c, 0x69, 0x64, 0x61, 0x74, 0x65, 0x5f, 0x62,
+    0x6c, 0x6f, 0x63, 0x6b, 0x00, 0x00, 0x0a, 0x0a, 0x01, 0x08, 0x00, 0x03, 0x40, 0x0c, 0x00, 0x0b, 0x00, 0x0b,
+};
+
+/* The endless candidate. */
+static void interrupts(void)
+{
+    bytes_t short_one = read_file(fixtures, "forth/calls.params");
+    pvf_parameters_t p = defaults();
+    pvf_interrupt_t *other;
+    pvf_outcome_t *outcome;
+    pvf_error_t *error;
+    pthread_t raiser;
+    pvf_artifact_t *artifact;
+    pvf_t *pvf, *forever;
+
+    CHECK(p.timeout_ms == 0);
+    CHECK(pvf_prepare(endless, sizeof endless, &p, &artifact, NULL) == PVF_STATUS_OK);
+    CHECK(pvf_new(artifact, &p, &forever, NULL) == PVF_STATUS_OK);
+    p.timeout_ms = 30;
+    CHECK(pvf_validate(endless, sizeof endless, NULL, 0, &p, &outcome, NULL) == PVF_STATUS_INTERRUPTED);
+    CHECK(pvf_new(artifact, &p, &pvf, NULL) == PVF_STATUS_OK);
+    CHECK(pvf_execute(pvf, NULL, 0, &outcome, &error) == PVF_STATUS_INTERRUPTED);
+    CHECK(!outcome && pvf_error_status(error) == PVF_STATUS_INTERRUPTED);
+    pvf_error_delete(error);
+    CHECK(pvf_outcome_class(outcome) == PVF_CLASS_NONE);
+    pvf_delete(pvf);
+    pvf_artifact_delete(artifact);
+
+    p.timeout_ms = 0;
+    pvf = fixture("forth/code.wasm", &p);
+    CHECK(pvf_interrupt_new(&switched_by_all, &error) == PVF_STATUS_OK && switched_by_all && !error);
+    CHECK(pvf_interrupt_new(&other, NULL) == PVF_STATUS_OK);
+    CHECK(!pvf_interrupt_is_raised(switched_by_all));
+    CHECK(pthread_create(&raiser, NULL, raise_soon, NULL) == 0);
+    CHECK(pvf_execute_interruptible(forever, NULL, 0, switched_by_all, &outcome, NULL) == PVF_STATUS_INTERRUPTED);
+    CHECK(pthread_join(raiser, NULL) == 0);
+    CHECK(pvf_interrupt_is_raised(switched_by_all) && !pvf_interrupt_is_raised(other));
+    /* It stays raised, and others are not. */
+    CHECK(pvf_execute_interruptible(pvf, short_one.data, short_one.size, switched_by_all, &outcome, NULL) == PVF_STATUS_INTERRUPTED);
+    CHECK(pvf_execute_interruptible(pvf, short_one.data, short_one.size, other, &outcome, NULL) == PVF_STATUS_OK);
+    CHECK(pvf_outcome_class(outcome) == PVF_CLASS_VALID);
+    pvf_outcome_delete(outcome);
+    CHECK(pvf_execute_interruptible(pvf, short_one.data, short_one.size, NULL, &outcome, NULL) == PVF_STATUS_OK);
+    pvf_outcome_delete(outcome);
+    CHECK(pvf_execute_interruptible(NULL, short_one.data, short_one.size, other, &outcome, NULL) == PVF_STATUS_ARGUMENT);
+    pvf_interrupt_delete(other);
+    pvf_interrupt_delete(switched_by_all);
+    pvf_interrupt_delete(NULL);
+    pvf_interrupt_raise(NULL);
+    CHECK(!pvf_interrupt_is_raised(NULL));
+    CHECK(pvf_interrupt_new(NULL, NULL) == PVF_STATUS_ARGUMENT);
+    pvf_delete(pvf);
+    pvf_delete(forever);
+    free(short_one.data);
 }
 
 int main(int argc, char **argv)
@@ -558,6 +663,8 @@ int main(int argc, char **argv)
     artifacts();
     gas_and_limits();
     wrong_parameters();
+    networks();
+    interrupts();
     logging();
     forth = fixture("forth/code.wasm", NULL);
     traps(forth);

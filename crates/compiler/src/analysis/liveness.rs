@@ -17,6 +17,9 @@ pub(crate) const TRACKED_LOCALS: u32 = 256;
 
 const MAX_PASSES: u32 = 6;
 
+/// From so many words on labels share sets.
+const MANY_WORDS: usize = 1 << 14;
+
 /// Whether a set of tracked locals holds one.
 pub(crate) fn contains(set: &[u64], local: u32) -> bool {
     set.get(local as usize / 64)
@@ -57,10 +60,14 @@ impl Event {
 pub(super) struct Liveness {
     /// Words of a set.
     words: usize,
-    /// One set per label.
+    /// One set per label, or those of many labels as they differ.
     live: Vec<u64>,
-    /// Two sets, accessed and written, for each of the open loops, the innermost last.
+    /// Where the set of each label is, if labels that have the same share it.
+    live_places: Vec<u32>,
+    /// Two sets, accessed and written, for each of the open loops that has any, the innermost last.
     open: Vec<u64>,
+    /// Whether each of the open loops has any: something is accessed in it.
+    has_sets: Vec<bool>,
     /// The same of loops that have ended; loops one after the other that have the same sets share them.
     loops: Vec<u64>,
     /// Where the sets of each loop are.
@@ -71,13 +78,21 @@ impl Liveness {
     pub fn begin(&mut self, tracked: u32) {
         self.words = tracked.div_ceil(64) as usize;
         self.live.clear();
+        self.live_places.clear();
         self.open.clear();
-        self.loops.clear();
+        self.has_sets.clear();
         self.places.clear();
+        // Those of loops in which nothing is accessed.
+        self.loops.clear();
+        self.loops.resize(2 * self.words, 0);
     }
 
     pub fn live(&self, label: LabelId) -> &[u64] {
-        &self.live[label as usize * self.words..][..self.words]
+        let place = match self.live_places.get(label as usize) {
+            Some(&place) => place as usize,
+            None => label as usize * self.words,
+        };
+        &self.live[place..][..self.words]
     }
 
     pub fn accessed(&self, number: u32) -> &[u64] {
@@ -90,25 +105,42 @@ impl Liveness {
 
     /// A new loop in the innermost one; its number.
     pub fn enter_loop(&mut self) -> u32 {
-        self.open.resize(self.open.len() + 2 * self.words, 0);
+        self.has_sets.push(false);
         self.places.push(0);
         self.places.len() as u32 - 1
     }
 
     /// Notes an access in the innermost loop.
+    #[inline(always)]
     pub fn access(&mut self, local: u32, write: bool) {
-        if local < TRACKED_LOCALS {
-            let at = self.open.len() - 2 * self.words + local as usize / 64;
-            let bit = 1 << (local % 64);
-            self.open[at] |= bit;
-            if write {
-                self.open[at + self.words] |= bit;
-            }
+        if local >= TRACKED_LOCALS {
+            return;
         }
+        if self.has_sets.last() == Some(&false) {
+            self.begin_sets();
+        }
+        let at = self.open.len() - 2 * self.words + local as usize / 64;
+        let bit = 1 << (local % 64);
+        self.open[at] |= bit;
+        if write {
+            self.open[at + self.words] |= bit;
+        }
+    }
+
+    /// Something is accessed in the innermost loop.
+    #[cold]
+    fn begin_sets(&mut self) {
+        if let Some(has_sets) = self.has_sets.last_mut() {
+            *has_sets = true;
+        }
+        self.open.resize(self.open.len() + 2 * self.words, 0);
     }
 
     /// The innermost loop, which has this number, has ended. What is accessed in it is accessed in the one around it.
     pub fn leave_loop(&mut self, number: u32) {
+        if self.has_sets.pop() != Some(true) {
+            return;
+        }
         let size = 2 * self.words;
         let start = self.open.len() - size;
         let (outer, inner) = self.open.split_at_mut(start);
@@ -116,16 +148,54 @@ impl Liveness {
             self.loops.extend_from_slice(inner);
         }
         self.places[number as usize] = (self.loops.len() - size) as u32;
-        let around = outer.len().saturating_sub(size);
-        for (outer, inner) in outer[around..].iter_mut().zip(&*inner) {
-            *outer |= inner;
+        match self.has_sets.last_mut() {
+            // It has them from now on.
+            Some(has_sets @ false) => return *has_sets = true,
+            Some(true) => {
+                let around = &mut outer[start - size..];
+                around
+                    .iter_mut()
+                    .zip(&*inner)
+                    .for_each(|(outer, inner)| *outer |= inner);
+            }
+            None => {}
         }
         self.open.truncate(start);
+    }
+
+    /// All loops have ended: frees what is known of open ones.
+    pub fn free_open(&mut self) {
+        self.open = Vec::new();
+        self.has_sets = Vec::new();
+    }
+
+    /// Labels one after the other that have the same set share it from now on, if there are many.
+    fn share_live(&mut self) {
+        if self.live.len() < MANY_WORDS {
+            return;
+        }
+        let words = self.words;
+        let mut end = 0;
+        for start in (0..self.live.len()).step_by(words) {
+            let (kept, rest) = self.live.split_at(start);
+            if end == 0 || kept[end - words..end] != rest[..words] {
+                self.live.copy_within(start..start + words, end);
+                end += words;
+            }
+            self.live_places.push((end - words) as u32);
+        }
+        self.live.truncate(end);
+        self.live.shrink_to_fit();
     }
 
     /// Finds the live sets of all labels; fills `dead`, which has a flag per local access in
     /// forward order.
     pub fn solve(&mut self, events: &[Event], labels: &[LabelInfo], dead: &mut [bool]) {
+        self.find(events, labels, dead);
+        self.share_live();
+    }
+
+    fn find(&mut self, events: &[Event], labels: &[LabelInfo], dead: &mut [bool]) {
         self.live.resize(labels.len() * self.words, 0);
         let has_loops = labels.iter().any(|label| label.loop_number().is_some());
         for pass in 1.. {

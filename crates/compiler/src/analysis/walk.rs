@@ -7,6 +7,7 @@ use super::{Analysis, LabelId, LabelInfo};
 use crate::idiom::{self, Candidate};
 use crate::instruction::Instruction;
 use crate::module::ParsedModule;
+use crate::operation::Conversion;
 use wasmparser::Operator;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -60,8 +61,8 @@ pub(super) struct Walk<'w> {
     analysis: &'w mut Analysis,
     frames: &'w mut Vec<Frame>,
     events: &'w mut Vec<Event>,
-    /// Numbers and labels of the loops open here.
-    open_loops: Vec<(u32, LabelId)>,
+    /// Labels of the loops open here.
+    open_loops: Vec<LabelId>,
     /// The loop met last, the index of its first instruction, and where that begins.
     last_loop: (LabelId, usize, u32),
     /// The operator before was the first call met in the loop of this label.
@@ -70,6 +71,8 @@ pub(super) struct Walk<'w> {
     tables: u32,
     /// Accesses of locals so far.
     accesses: usize,
+    /// Truncations of floats that can trap, so far.
+    truncations: u32,
 }
 
 impl<'w> Walk<'w> {
@@ -89,7 +92,13 @@ impl<'w> Walk<'w> {
             last_call: None,
             tables: 0,
             accesses: 0,
+            truncations: 0,
         }
+    }
+
+    /// How many truncations of floats that can trap can be reached.
+    pub fn truncations(&self) -> u32 {
+        self.truncations
     }
 
     /// How many accesses of locals can be reached.
@@ -207,6 +216,7 @@ impl<'w> Walk<'w> {
         };
         match instruction {
             Instruction::Builtin(..) | Instruction::MemoryGrow => self.analysis.has_builtins = true,
+            Instruction::Convert(Conversion::Truncate { .. }, _) => self.truncations += 1,
             Instruction::GlobalGet(global) | Instruction::GlobalSet(global) => {
                 self.analysis.names_counter |= self.module.counter == Some(global);
             }
@@ -218,7 +228,7 @@ impl<'w> Walk<'w> {
     fn call(&mut self) {
         self.last_call = None;
         self.analysis.is_leaf = false;
-        if let Some(&(_, label)) = self.open_loops.last() {
+        if let Some(&label) = self.open_loops.last() {
             let info = &mut self.analysis.labels[label as usize];
             if !info.has_calls() {
                 info.set(LabelInfo::HAS_CALLS, true);
@@ -256,7 +266,7 @@ impl<'w> Walk<'w> {
         if kind == FrameKind::Loop {
             let number = self.analysis.liveness.enter_loop();
             info = LabelInfo::of_loop(number);
-            self.open_loops.push((number, label));
+            self.open_loops.push(label);
             self.last_loop = (label, self.analysis.code.instructions().len(), offset);
             self.event(EventKind::LoopStart, label);
         }
@@ -324,10 +334,11 @@ impl<'w> Walk<'w> {
                 });
             }
         }
-        if let Some((number, _)) = self.open_loops.pop() {
+        self.open_loops.pop();
+        if let Some(number) = self.analysis.labels[label as usize].loop_number() {
             self.analysis.liveness.leave_loop(number);
         }
-        if let Some(&(_, outer_label)) = self.open_loops.last()
+        if let Some(&outer_label) = self.open_loops.last()
             && self.analysis.labels[label as usize].has_calls()
         {
             self.analysis.labels[outer_label as usize].set(LabelInfo::HAS_CALLS, true);

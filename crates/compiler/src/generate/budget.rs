@@ -9,7 +9,10 @@
 //!   that made it necessary.
 //! - The branch goes to the label's *entry from homes*, which loads all that the label has in registers and goes on to
 //!   the label. A label has one such entry; what it takes is reserved as soon as the label has its registers.
+//! - Behind a label locals may have to go home that are at home before it. That is taken off what is left over.
 //! - A label that cannot reserve it has no registers: all locals alive there are at home. The same goes for a loop.
+//!
+//! An operation of many instructions (a conversion, a canonicalisation) beyond it is a call of code that the module has once.
 //!
 //! All of it depends on the body and the target alone, and on no other function.
 
@@ -17,8 +20,9 @@ use super::Generator;
 use super::labels::LabelState;
 use super::state::{LocalSet, Location};
 use crate::analysis::{LabelId, contains};
-use crate::target::masm::{MacroAssembler, RegSet};
+use crate::target::masm::{MacroAssembler, Reg, RegSet, Width};
 use pvf_assembler::Label;
+use std::ops::RangeInclusive;
 
 /// Bytes of code for each byte of Wasm up to which branches take the short way.
 const CODE_PER_BYTE: u64 = 7;
@@ -33,6 +37,10 @@ const MOVE_BYTES: u64 = 9;
 /// About the most bytes of a jump.
 const JUMP_BYTES: u64 = 6;
 
+/// About the most bytes of an operation that functions can share, and what they may have in advance in one function.
+const SHARED_BYTES: u64 = 64;
+const SHARED_ADVANCE: RangeInclusive<u64> = 128..=512;
+
 /// What code may cost, and what is reserved.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Budget {
@@ -41,7 +49,7 @@ pub(super) struct Budget {
     body_start: u32,
     /// What it may have in advance.
     advance: u64,
-    /// Entries from homes of open labels that there may be yet.
+    /// Entries from homes of open labels that there may be yet, and code behind the function.
     reserved: u64,
 }
 
@@ -61,25 +69,32 @@ impl Budget {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct HomeEntry {
     entry: Label,
+    /// The label's place.
+    place: Label,
     /// What is known of the label.
     state: LabelState,
 }
 
 /// What a label may cost: its entry from homes, and that all it has in registers has to go home once more.
-fn reserve(registers: RegSet) -> u64 {
-    match registers.len() as u64 {
+fn reserve(registers: RegSet) -> u32 {
+    match registers.len() as u32 {
         0 => 0,
-        count => 2 * count * MOVE_BYTES + JUMP_BYTES,
+        count => 2 * count * MOVE_BYTES as u32 + JUMP_BYTES as u32,
     }
 }
 
 impl<M: MacroAssembler> Generator<'_, M> {
     /// Whether the code may have so many bytes more for branches.
     pub(super) fn affords(&self, bytes: u64) -> bool {
+        self.affords_ahead(bytes, self.budget.advance)
+    }
+
+    /// The same with so much in advance.
+    fn affords_ahead(&self, bytes: u64, advance: u64) -> bool {
         let budget = &self.budget;
         let code = u64::from(self.masm.offset() - budget.code_start) + budget.reserved + bytes;
         let body = u64::from(self.rest.offset().saturating_sub(budget.body_start));
-        code <= body * CODE_PER_BYTE + budget.advance
+        code <= body * CODE_PER_BYTE + advance
     }
 
     /// Whether so many moves can be afforded.
@@ -89,7 +104,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
 
     /// Whether a label can have these registers.
     pub(super) fn affords_label(&self, registers: RegSet) -> bool {
-        self.affords(reserve(registers))
+        self.affords(reserve(registers).into())
     }
 
     /// Whether a loop can have the registers that locals have now, and so many more, which are to be loaded.
@@ -98,26 +113,61 @@ impl<M: MacroAssembler> Generator<'_, M> {
         self.affords_moves(moves)
     }
 
+    /// Whether an operation of many instructions is to be a call of code that the module has once.
+    pub(super) fn shares_code(&self) -> bool {
+        let (least, most) = SHARED_ADVANCE.into_inner();
+        let advance = self.budget.advance.clamp(least, most);
+        !self.affords_ahead(SHARED_BYTES, advance)
+            && (M::CALLS_IN_LEAVES || self.analysis.calls_anything())
+    }
+
+    /// Makes any NaN in a register the canonical one.
+    pub(super) fn canonicalise(&mut self, width: Width, register: Reg) {
+        if self.shares_code() {
+            return self.masm.canonicalise_shared(width, register);
+        }
+        self.masm.canonicalise(width, register);
+        self.budget.reserved += M::LATE_CANONICALISATION_BYTES;
+    }
+
     /// Code that comes with a loop of many bytes of Wasm, and does not count.
     pub(super) fn not_counted(&mut self, from: u32) {
         self.budget.code_start += self.masm.offset() - from;
     }
 
     /// Reserves what a label with these registers may cost.
-    pub(super) fn reserve(&mut self, registers: RegSet) -> u64 {
+    pub(super) fn reserve(&mut self, registers: RegSet) -> u32 {
         let bytes = reserve(registers);
-        self.budget.reserved += bytes;
+        self.budget.reserved += u64::from(bytes);
         bytes
+    }
+
+    /// In the state of a label, which is about to be the present one, the locals of these registers are not at home: so many
+    /// more may have to go there as are not at home now.
+    pub(super) fn account_for_dirty(&mut self, dirty: RegSet) {
+        if dirty.is_empty() {
+            return;
+        }
+        let mut now = 0;
+        for register in self.state.held.iter() {
+            now += usize::from(!self.state.home.contains(self.state.holder(register)));
+        }
+        self.budget.reserved += dirty.len().saturating_sub(now) as u64 * MOVE_BYTES;
     }
 
     /// Closes a label and those opened after it: what is reserved for them is free, their entries are to be emitted.
     pub(super) fn close_labels(&mut self, label: LabelId) {
-        for state in self.labels.close(label) {
-            self.budget.reserved -= state.reserved;
-            if let Some(entry) = state.home_entry {
-                self.home_entries.push(HomeEntry { entry, state });
+        let (budget, home_entries) = (&mut self.budget, &mut *self.home_entries);
+        self.labels.close(label, |place, state| {
+            budget.reserved -= u64::from(state.reserved);
+            if let (Some(entry), Some(place)) = (state.home_entry, place) {
+                home_entries.push(HomeEntry {
+                    entry,
+                    place,
+                    state,
+                });
             }
-        }
+        });
     }
 
     /// The label's entry from homes.
@@ -133,14 +183,18 @@ impl<M: MacroAssembler> Generator<'_, M> {
     /// Emits the entries of the function.
     pub(super) fn emit_home_entries(&mut self) {
         let mut entries = std::mem::take(self.home_entries);
-        for HomeEntry { entry, state } in entries.drain(..) {
+        for HomeEntry {
+            entry,
+            place,
+            state,
+        } in entries.drain(..)
+        {
             self.masm.bind(entry);
             for register in state.held.iter() {
                 let local = state.local(register);
                 let ty = self.analysis.locals.ty(local);
                 self.masm.load_slot(ty, register, self.local_slot(local));
             }
-            let place = state.place.expect("a label with an entry has a place");
             self.masm.jump(place);
         }
         *self.home_entries = entries;
@@ -185,7 +239,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
         let target = self.labels[label];
         self.edge_stores.clear();
         self.edge_moves.clear();
-        self.plan_values(&target);
+        self.plan_values(label, target.value);
         match target.held.is_empty() {
             true => self.place(label),
             false => self.home_entry(label),

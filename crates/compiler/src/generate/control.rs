@@ -1,6 +1,5 @@
 //! Blocks and branches.
 
-use super::labels::LabelState;
 use super::state::{Bits, Location};
 use super::{ControlFrame, FrameKind, Generator};
 use crate::analysis::LabelId;
@@ -13,13 +12,12 @@ use pvf_spec::TrapKind;
 impl<'g, M: MacroAssembler> Generator<'g, M> {
     /// The frame of the function body, whose label is what a branch out of it goes to.
     pub(super) fn begin_body(&mut self) {
-        let mut label = LabelState::new(0, self.ty.results.len() as u32);
-        label.fixed = true;
-        if let [result] = self.ty.results[..] {
-            label.value = Some(self.registers.result(result));
-        }
         self.labels.clear();
-        self.labels.open(label);
+        self.labels.open(0, self.ty.results.len() as u32);
+        self.labels.get_mut(0).fixed = true;
+        if let [result] = self.ty.results[..] {
+            self.labels[0].value = Some(self.registers.result(result));
+        }
         self.next_access = 0;
         self.tables = 0;
         self.frames.push(ControlFrame {
@@ -41,7 +39,7 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
     fn push_frame(&mut self, kind: FrameKind, ty: BlockSignature, arity: u32) -> LabelId {
         let label = self.labels.next();
         let base = self.state.height() - self.params(ty).len() as u32;
-        self.labels.open(LabelState::new(base, arity));
+        self.labels.open(base, arity);
         self.frames.push(ControlFrame {
             kind,
             label,
@@ -93,13 +91,13 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
         let arity = self.results(ty).len() as u32;
         let label = self.push_frame(FrameKind::If, ty, arity);
         let other = self.labels.next();
-        self.labels
-            .open(LabelState::new(self.state.height() - params, params));
         if self.analysis.labels[label as usize].has_else() {
+            self.labels.open(self.state.height() - params, params);
             self.fix(other);
             let place = self.place(other);
             self.masm.jump_if(condition.inverted(), place);
         } else {
+            self.labels.skip();
             self.branch(label, Some(condition.inverted()));
         }
     }
@@ -109,7 +107,7 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
             return;
         };
         if !frame.unreachable {
-            self.canonicalise_top(self.labels[frame.label].arity);
+            self.canonicalise_top(self.labels.carried(frame.label).arity);
             self.branch(frame.label, None);
             self.state.end_operator();
         }
@@ -130,12 +128,12 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
             FrameKind::Body => return self.end_body(reachable),
             FrameKind::Loop => {
                 if !reachable {
-                    self.state.truncate(self.labels[frame.label].base);
+                    self.state.truncate(self.labels.carried(frame.label).base);
                 }
             }
             FrameKind::Block | FrameKind::If | FrameKind::Else => {
                 if reachable {
-                    self.canonicalise_top(self.labels[frame.label].arity);
+                    self.canonicalise_top(self.labels.carried(frame.label).arity);
                 }
                 let results = self.results(frame.ty);
                 self.bind_label(frame.label, results, reachable);
@@ -143,7 +141,7 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
         }
         let reached = match frame.kind {
             FrameKind::Loop | FrameKind::Body => reachable,
-            _ => reachable || self.labels[frame.label].fixed,
+            _ => reachable || self.labels.get(frame.label).fixed,
         };
         self.close_labels(frame.label);
         if let Some(outer) = self.frames.last_mut() {
@@ -155,7 +153,7 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
         if reachable {
             self.return_values();
         }
-        if self.labels[0].place.is_some() {
+        if self.labels.get(0).place.is_some() {
             // Somebody branches to the end of the body: the same once more from there.
             let results = &self.ty.results;
             self.bind_label(0, results, false);
@@ -166,7 +164,7 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
     fn stop(&mut self) {
         if let Some(frame) = self.frames.last_mut() {
             frame.unreachable = true;
-            let base = self.labels[frame.label].base;
+            let base = self.labels.carried(frame.label).base;
             self.state.truncate(base);
         }
     }
@@ -175,7 +173,7 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
         if label == 0 {
             return self.return_early();
         }
-        self.canonicalise_top(self.labels[label].arity);
+        self.canonicalise_top(self.labels.carried(label).arity);
         self.branch(label, None);
         self.stop();
     }
@@ -218,7 +216,7 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
     }
 
     pub(super) fn br_if(&mut self, label: LabelId) {
-        let arity = self.labels[label].arity;
+        let arity = self.labels.carried(label).arity;
         let raw = self.raw_below_condition(arity);
         let operand = self.pop_condition(raw);
         self.canonicalise_top(arity);
@@ -230,7 +228,8 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
 
     pub(super) fn br_table(&mut self, labels: &[LabelId]) {
         let index = self.state.pop();
-        let arity = self.labels[*labels.last().expect("there is a default")].arity;
+        let default = *labels.last().expect("there is a default");
+        let arity = self.labels.carried(default).arity;
         self.canonicalise_top(arity);
         let index = self.own(index);
         self.tables += 1;

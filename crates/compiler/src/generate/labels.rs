@@ -17,15 +17,9 @@ use crate::target::masm::{Class, Condition, MacroAssembler, Reg, RegSet};
 use pvf_assembler::Label;
 use std::ops::{Index, IndexMut};
 
-/// What is known of a label.
+/// Where values are at a label.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct LabelState {
-    /// Its place in the code, once something refers to it.
-    pub place: Option<Label>,
-    /// The state at it is fixed.
-    pub fixed: bool,
-    /// Its place is reached: the state can no longer be weakened.
-    pub bound: bool,
     /// Registers that hold a local there.
     pub held: RegSet,
     /// Which local each of them holds: only the first 256 locals are ever in registers.
@@ -35,36 +29,26 @@ pub(super) struct LabelState {
     /// Register of the value carried to the label, if it is one; several are in
     /// their homes.
     pub value: Option<Reg>,
-    /// Height below the values carried.
-    pub base: u32,
-    /// How many values are carried.
-    pub arity: u32,
     /// The `br_table` that referred to it last, and what it jumps to there.
     pub table: (u32, Option<Label>),
     /// Its entry from homes, once a branch takes the long way.
     pub home_entry: Option<Label>,
     /// What is reserved for it.
-    pub reserved: u64,
+    pub reserved: u32,
 }
 
-impl LabelState {
-    pub fn new(base: u32, arity: u32) -> Self {
-        Self {
-            place: None,
-            fixed: false,
-            bound: false,
-            held: RegSet::default(),
-            locals: [0; Reg::COUNT],
-            clean: RegSet::default(),
-            value: None,
-            base,
-            arity,
-            table: (0, None),
-            home_entry: None,
-            reserved: 0,
-        }
-    }
+/// That of a label where everything is at home, or that is not fixed yet.
+static AT_HOME: LabelState = LabelState {
+    held: RegSet::of(&[]),
+    locals: [0; Reg::COUNT],
+    clean: RegSet::of(&[]),
+    value: None,
+    table: (0, None),
+    home_entry: None,
+    reserved: 0,
+};
 
+impl LabelState {
     /// Says that a register holds a local.
     fn hold(&mut self, register: Reg, local: u32, clean: bool) {
         self.held.insert(register);
@@ -95,28 +79,70 @@ impl LabelState {
 
 const _: () = assert!(crate::analysis::TRACKED_LOCALS <= 1 << 8);
 
+/// The values carried to a label.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Carried {
+    /// Height below them.
+    pub base: u32,
+    /// How many they are.
+    pub arity: u32,
+}
+
+/// A label of an open block. It is small, since a million blocks may be nested at whose labels everything is at home.
+pub(super) struct OpenLabel {
+    /// Height below the values carried.
+    base: u32,
+    /// Its place in the code, once something refers to it.
+    pub place: Option<Label>,
+    /// Where its state is, unless it is [`AT_HOME`]; else [`NOWHERE`].
+    state: u32,
+    /// How many values are carried.
+    arity: u16,
+    /// The state at it is fixed.
+    pub fixed: bool,
+    /// Its place is reached: the state can no longer be weakened.
+    pub bound: bool,
+}
+
+const _: () = assert!(size_of::<OpenLabel>() <= 20);
+
+const NOWHERE: u32 = u32::MAX;
+
 /// What is known of the labels of the blocks that are open.
 ///
 /// A label is only branched to from inside its block, so there are never more than blocks nested.
 #[derive(Default)]
 pub(super) struct OpenLabels {
     /// The open labels, in order.
-    states: Vec<LabelState>,
+    open: Vec<OpenLabel>,
     /// Where each label so far is among them, if it is open.
     places: Vec<u32>,
+    /// Those of labels where not everything is at home.
+    states: Vec<LabelState>,
+    /// Places among the states that are free.
+    free: Vec<u32>,
 }
 
 impl OpenLabels {
     /// Forgets all and keeps the allocations.
     pub fn clear(&mut self) {
-        self.states.clear();
+        self.open.clear();
         self.places.clear();
+        self.states.clear();
+        self.free.clear();
     }
 
     /// The next label is open.
-    pub fn open(&mut self, state: LabelState) {
-        self.places.push(self.states.len() as u32);
-        self.states.push(state);
+    pub fn open(&mut self, base: u32, arity: u32) {
+        self.places.push(self.open.len() as u32);
+        self.open.push(OpenLabel {
+            base,
+            place: None,
+            state: NOWHERE,
+            arity: arity.try_into().expect("the validator allows 1,000 values"),
+            fixed: false,
+            bound: false,
+        });
     }
 
     /// The label that is opened next.
@@ -124,9 +150,68 @@ impl OpenLabels {
         self.places.len() as LabelId
     }
 
-    /// This label and those opened after it are so no more: what was known of them.
-    pub fn close(&mut self, label: LabelId) -> std::vec::Drain<'_, LabelState> {
-        self.states.drain(self.places[label as usize] as usize..)
+    /// An open label.
+    #[inline(always)]
+    pub fn get(&self, label: LabelId) -> &OpenLabel {
+        &self.open[self.places[label as usize] as usize]
+    }
+
+    #[inline(always)]
+    pub fn get_mut(&mut self, label: LabelId) -> &mut OpenLabel {
+        &mut self.open[self.places[label as usize] as usize]
+    }
+
+    /// The values carried to a label.
+    #[inline(always)]
+    pub fn carried(&self, label: LabelId) -> Carried {
+        let open = self.get(label);
+        Carried {
+            base: open.base,
+            arity: open.arity.into(),
+        }
+    }
+
+    /// The next label is one that nothing refers to.
+    pub fn skip(&mut self) {
+        self.places.push(u32::MAX);
+    }
+
+    /// This label and those opened after it are so no more: gives away their places and states.
+    pub fn close(&mut self, label: LabelId, mut known: impl FnMut(Option<Label>, LabelState)) {
+        for closed in self.open.drain(self.places[label as usize] as usize..) {
+            if closed.state == NOWHERE {
+                continue;
+            }
+            known(closed.place, self.states[closed.state as usize]);
+            match closed.state as usize + 1 == self.states.len() {
+                true => self.states.truncate(closed.state as usize),
+                false => self.free.push(closed.state),
+            }
+        }
+    }
+
+    /// The state of a label, as it has been read and changed where it is less than all at home.
+    fn weaken(&mut self, label: LabelId, weakened: LabelState) {
+        let state = self.get(label).state;
+        if let Some(state) = self.states.get_mut(state as usize) {
+            *state = weakened;
+        }
+    }
+
+    #[inline(never)]
+    fn begin_state(&mut self, place: usize) -> u32 {
+        let state = match self.free.pop() {
+            Some(free) => {
+                self.states[free as usize] = AT_HOME;
+                free
+            }
+            None => {
+                self.states.push(AT_HOME);
+                self.states.len() as u32 - 1
+            }
+        };
+        self.open[place].state = state;
+        state
     }
 }
 
@@ -135,16 +220,53 @@ impl Index<LabelId> for OpenLabels {
 
     #[inline(always)]
     fn index(&self, label: LabelId) -> &LabelState {
-        &self.states[self.places[label as usize] as usize]
+        let state = self.get(label).state;
+        self.states.get(state as usize).unwrap_or(&AT_HOME)
     }
 }
 
+/// Something is about to be elsewhere than at home.
 impl IndexMut<LabelId> for OpenLabels {
     #[inline(always)]
     fn index_mut(&mut self, label: LabelId) -> &mut LabelState {
-        &mut self.states[self.places[label as usize] as usize]
+        let place = self.places[label as usize] as usize;
+        let state = match self.open[place].state {
+            NOWHERE => self.begin_state(place),
+            state => state,
+        };
+        &mut self.states[state as usize]
     }
 }
+
+/// A local is not in its home on every path to a label.
+fn soil(target: &mut LabelState, bound: bool, register: Reg) {
+    // Rare, and what follows from a mistake here would be wrong code.
+    assert!(
+        !bound,
+        "a local that is clean at a loop's label is not written in the loop"
+    );
+    target.clean.remove(register);
+}
+
+/// In which places two arrays have the same byte.
+#[inline]
+fn same_bytes(a: &[u8; Reg::COUNT], b: &[u8; Reg::COUNT]) -> u32 {
+    let mut same = 0;
+    let (a, b) = (a.as_chunks::<8>().0, b.as_chunks::<8>().0);
+    for (word, (a, b)) in a.iter().zip(b).enumerate() {
+        let differ = u64::from_le_bytes(*a) ^ u64::from_le_bytes(*b);
+        // The lowest bit of each byte: whether any bit of it is set.
+        let differ = differ | differ >> 4;
+        let differ = differ | differ >> 2;
+        let differ = (differ | differ >> 1) & LOWEST_BITS;
+        // All of them side by side in the topmost byte.
+        let bits = (differ ^ LOWEST_BITS).wrapping_mul(0x0102_0408_1020_4080) >> 56;
+        same |= (bits as u32) << (8 * word);
+    }
+    same
+}
+
+const LOWEST_BITS: u64 = 0x0101_0101_0101_0101;
 
 /// A store on the way to a label.
 #[derive(Clone, Copy)]
@@ -169,7 +291,9 @@ impl<M: MacroAssembler> Generator<'_, M> {
     /// The label's place in the code.
     pub(super) fn place(&mut self, label: LabelId) -> Label {
         let masm = &mut self.masm;
-        *self.labels[label]
+        *self
+            .labels
+            .get_mut(label)
             .place
             .get_or_insert_with(|| masm.new_label())
     }
@@ -217,14 +341,9 @@ impl<M: MacroAssembler> Generator<'_, M> {
 
     /// Makes what is carried fit, and fixes the label if this is the first branch to it.
     pub(super) fn prepare_branch(&mut self, label: LabelId) {
-        let LabelState {
-            fixed,
-            arity,
-            value,
-            ..
-        } = self.labels[label];
-        if !fixed {
-            if arity == 1 && value.is_none() {
+        let Carried { arity, .. } = self.labels.carried(label);
+        if !self.labels.get(label).fixed {
+            if arity == 1 && self.labels[label].value.is_none() {
                 let register = self.own_top();
                 self.labels[label].value = Some(register);
             }
@@ -270,12 +389,19 @@ impl<M: MacroAssembler> Generator<'_, M> {
     fn fix_or_send_home(&mut self, label: LabelId) {
         if !self.affords_label(self.state.held) {
             self.send_live_home(label);
-            self.labels[label].fixed = true;
+            self.labels.get_mut(label).fixed = true;
             return;
         }
         self.fix(label);
-        let reserved = self.reserve(self.labels[label].held);
-        self.labels[label].reserved = reserved;
+        self.reserve_entry(label);
+    }
+
+    /// Reserves what the label may cost.
+    fn reserve_entry(&mut self, label: LabelId) {
+        let held = self.labels[label].held;
+        if !held.is_empty() {
+            self.labels[label].reserved = self.reserve(held);
+        }
     }
 
     /// Fixes the state at a label as it is now.
@@ -286,14 +412,17 @@ impl<M: MacroAssembler> Generator<'_, M> {
         for local in constants.members_in(live) {
             self.settle_constant(local);
         }
-        let state = &mut self.labels[label];
+        let mut state = self.labels[label];
         for register in self.state.held.iter() {
             let local = self.state.holder(register);
             if contains(live, local) {
                 state.hold(register, local, self.state.home.contains(local));
             }
         }
-        state.fixed = true;
+        if !state.held.is_empty() {
+            self.labels[label] = state;
+        }
+        self.labels.get_mut(label).fixed = true;
     }
 
     /// Puts a local that is a constant into a register if one is free, else into its home.
@@ -330,14 +459,15 @@ impl<M: MacroAssembler> Generator<'_, M> {
         self.edge_stores.clear();
         self.edge_moves.clear();
         let mut target = self.labels[label];
+        let bound = self.labels.get(label).bound;
         let stay = self.staying(&target);
         for register in target.held.without(stay).iter() {
-            self.plan_local(&mut target, register);
+            self.plan_local(&mut target, bound, register);
         }
         // A local in its place at a label that thinks it is at home too, where it is not.
         for register in stay.and(target.clean).iter() {
             if !self.state.home.contains(target.local(register)) {
-                self.soil(&mut target, register);
+                soil(&mut target, bound, register);
             }
         }
         let live = self.analysis.live(label);
@@ -357,25 +487,25 @@ impl<M: MacroAssembler> Generator<'_, M> {
                 self.send_constant_home(local);
             }
         }
-        self.plan_values(&target);
-        self.labels[label] = target;
+        self.plan_values(label, target.value);
+        self.labels.weaken(label, target);
     }
 
     /// A local that is to be in a register at the label.
-    fn plan_local(&mut self, target: &mut LabelState, register: Reg) {
+    fn plan_local(&mut self, target: &mut LabelState, bound: bool, register: Reg) {
         let local = target.local(register);
         let ty = self.analysis.locals.ty(local);
         let at_home = self.state.home.contains(local);
         let now = self.state.register[local as usize];
         if target.clean.contains(register) && !at_home {
-            self.soil(target, register);
+            soil(target, bound, register);
         }
         let origin = match now {
             Some(now) => Origin::Reg(now),
             None if self.state.constant.contains(local) => {
                 Origin::Const(self.state.constants[local as usize])
             }
-            None if !target.bound && target.clean.contains(register) => {
+            None if !bound && target.clean.contains(register) => {
                 // It is in its home on every path: leave it there.
                 target.let_go(register);
                 return;
@@ -387,29 +517,15 @@ impl<M: MacroAssembler> Generator<'_, M> {
 
     /// Registers that hold the same local now and at a label.
     fn staying(&self, target: &LabelState) -> RegSet {
-        let mut stay = self.state.held.and(target.held);
-        for register in stay.iter() {
-            if self.state.holder(register) != target.local(register) {
-                stay.remove(register);
-            }
-        }
-        stay
-    }
-
-    /// A local is not in its home on every path to a label.
-    fn soil(&self, target: &mut LabelState, register: Reg) {
-        // Rare, and what follows from a mistake here would be wrong code.
-        assert!(
-            !target.bound,
-            "a local that is clean at a loop's label is not written in the loop"
-        );
-        target.clean.remove(register);
+        let same = same_bytes(&self.state.holders, &target.locals);
+        self.state.held.and(target.held).and(RegSet(same))
     }
 
     /// The values carried to the label.
-    pub(super) fn plan_values(&mut self, target: &LabelState) {
-        let from = self.state.height() - target.arity;
-        if let (Some(register), 1) = (target.value, target.arity) {
+    pub(super) fn plan_values(&mut self, label: LabelId, value: Option<Reg>) {
+        let Carried { base, arity } = self.labels.carried(label);
+        let from = self.state.height() - arity;
+        if let (Some(register), 1) = (value, arity) {
             let operand = self.state.operands[from as usize];
             let origin = self.origin(operand.location);
             self.edge_moves.add(register, origin, operand.ty);
@@ -417,22 +533,21 @@ impl<M: MacroAssembler> Generator<'_, M> {
         }
         let (first, height) = (from as usize, self.state.operands.len());
         let homed = self.state.homed();
-        if from == target.base && homed.start <= first && homed.end == height {
+        if from == base && homed.start <= first && homed.end == height {
             return;
         }
-        if target.arity >= LOOP_VALUES && self.all_at_home(from, target.arity) {
-            if from != target.base {
-                self.edge_stores
-                    .push(Store::Operands(from, target.base, target.arity));
+        if arity >= LOOP_VALUES && self.all_at_home(from, arity) {
+            if from != base {
+                self.edge_stores.push(Store::Operands(from, base, arity));
             }
             return;
         }
-        for value in 0..target.arity {
+        for value in 0..arity {
             let location = self.state.operands[(from + value) as usize].location;
-            let in_place = from == target.base && matches!(location, Location::Home(_));
+            let in_place = from == base && matches!(location, Location::Home(_));
             if !in_place {
                 self.edge_stores
-                    .push(Store::Operand(from + value, target.base + value));
+                    .push(Store::Operand(from + value, base + value));
             }
         }
     }
@@ -489,8 +604,8 @@ impl<M: MacroAssembler> Generator<'_, M> {
 
     /// The end of a block: its label, if anything branches there, and what is carried.
     pub(super) fn bind_label(&mut self, label: LabelId, results: &[ValType], reachable: bool) {
-        let LabelState { fixed, base, .. } = self.labels[label];
-        if !fixed {
+        let Carried { base, .. } = self.labels.carried(label);
+        if !self.labels.get(label).fixed {
             match reachable {
                 true => self.forget_dead(label),
                 false => self.state.truncate(base),
@@ -507,13 +622,15 @@ impl<M: MacroAssembler> Generator<'_, M> {
         self.adopt(label, results);
         let place = self.place(label);
         self.masm.bind(place);
-        self.labels[label].bound = true;
+        self.labels.get_mut(label).bound = true;
     }
 
     /// Takes the state of a label for the present one.
     fn adopt(&mut self, label: LabelId, carried: &[ValType]) {
         let target = self.labels[label];
-        self.state.truncate(target.base);
+        let Carried { base, .. } = self.labels.carried(label);
+        self.account_for_dirty(target.held.without(target.clean));
+        self.state.truncate(base);
         let stay = self.staying(&target);
         for register in self.state.held.without(stay).iter() {
             self.state.unbind_local(self.state.holder(register));
@@ -532,7 +649,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
         }
         match (target.value, carried) {
             (Some(register), [ty]) => self.state.push(*ty, Location::Reg(register)),
-            _ => (target.base..)
+            _ => (base..)
                 .zip(carried)
                 .for_each(|(home, ty)| self.state.push(*ty, Location::Home(home))),
         }
@@ -564,19 +681,18 @@ impl<M: MacroAssembler> Generator<'_, M> {
         for local in constants.members_in(written) {
             self.state.constant.remove(local);
         }
-        let target = &mut self.labels[label];
         for register in self.state.held.iter() {
             let local = self.state.holder(register);
             if contains(written, local) {
                 self.state.home.remove(local);
             }
-            target.hold(register, local, self.state.home.contains(local));
+            let clean = self.state.home.contains(local);
+            self.labels[label].hold(register, local, clean);
         }
-        target.fixed = true;
-        target.bound = true;
-        let held = target.held;
-        let reserved = self.reserve(held);
-        self.labels[label].reserved = reserved;
+        let open = self.labels.get_mut(label);
+        open.fixed = true;
+        open.bound = true;
+        self.reserve_entry(label);
         if let Some(idiom) = idiom {
             let start = self.masm.offset();
             self.do_turns_at_once(idiom);
@@ -684,5 +800,26 @@ impl<M: MacroAssembler> Generator<'_, M> {
             self.masm.load_slot(ty, register, self.local_slot(local));
         }
         self.state.bind_local(local, register);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_that_are_the_same_are_found() {
+        let a: [u8; Reg::COUNT] = std::array::from_fn(|at| (at * 37) as u8);
+        assert_eq!(same_bytes(&a, &a), u32::MAX);
+        for at in 0..Reg::COUNT {
+            for bit in 0..8 {
+                let mut b = a;
+                b[at] ^= 1 << bit;
+                assert_eq!(same_bytes(&a, &b), !(1 << at), "bit {bit} of byte {at}");
+                let mut c = a.map(|byte| !byte);
+                c[at] = a[at];
+                assert_eq!(same_bytes(&a, &c), 1 << at);
+            }
+        }
     }
 }

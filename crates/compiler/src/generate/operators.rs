@@ -18,9 +18,6 @@ use Width::{W32, W64};
 /// to a local need not search the whole stack for them.
 pub(super) const WAITING_READS: u32 = 32;
 
-/// About the most bytes of a conversion.
-const CONVERSION_BYTES: u64 = 100;
-
 impl<M: MacroAssembler> Generator<'_, M> {
     /// Translates an instruction that can be reached.
     pub(super) fn translate(&mut self, instruction: Instruction) {
@@ -355,7 +352,13 @@ impl<M: MacroAssembler> Generator<'_, M> {
             std::mem::swap(&mut a, &mut b);
         }
         let left = self.read(a);
-        let right = self.source(b);
+        let right = match op {
+            // The machine wants the count in a register.
+            IntBinary::Rotl | IntBinary::Rotr if self.constant(&b).is_none() => {
+                Source::Reg(self.read(b))
+            }
+            _ => self.source(b),
+        };
         if op == IntBinary::And && ty == I32 && is_condition(self.next()) {
             self.masm.test(width, left, right);
             return self.state.push(I32, Location::Flags(Condition::NotEqual));
@@ -414,7 +417,10 @@ impl<M: MacroAssembler> Generator<'_, M> {
             self.vacate(register, bound);
         }
         self.masm.move_register(ty, quotient, dividend);
-        self.masm.divide(op, width, divisor);
+        match self.shares_code() {
+            true => self.masm.divide_shared(op, width, divisor),
+            false => self.masm.divide(op, width, divisor),
+        }
         self.push_register(
             ty,
             match op {
@@ -528,7 +534,10 @@ impl<M: MacroAssembler> Generator<'_, M> {
         };
         let src = self.read(operand);
         let dst = self.result(Class::Float, &[src]);
-        self.masm.float_unary(op, width(ty), dst, src);
+        match bitwise && self.shares_code() {
+            true => self.masm.float_unary_shared(op, width(ty), dst, src),
+            false => self.masm.float_unary(op, width(ty), dst, src),
+        }
         self.push_register(ty, dst);
         self.mark_raw(!bitwise);
     }
@@ -541,7 +550,13 @@ impl<M: MacroAssembler> Generator<'_, M> {
         };
         let (left, right) = (self.read(a), self.read(b));
         let dst = self.result(Class::Float, &[left, right]);
-        self.masm.float_binary(op, width(ty), dst, left, right);
+        let long = matches!(op, FloatBinary::Min | FloatBinary::Max) || bitwise;
+        match long && self.shares_code() {
+            true => self
+                .masm
+                .float_binary_shared(op, width(ty), dst, left, right),
+            false => self.masm.float_binary(op, width(ty), dst, left, right),
+        }
         self.push_register(ty, dst);
         self.mark_raw(!bitwise);
     }
@@ -553,9 +568,9 @@ impl<M: MacroAssembler> Generator<'_, M> {
         };
         let src: Reg = self.read(operand);
         let dst = self.result(ty.class(), &[src]);
-        match self.affords(CONVERSION_BYTES) {
-            true => self.masm.convert(conversion, dst, src),
-            false => self.masm.convert_shared(conversion, dst, src),
+        match self.shares_code() {
+            true => self.masm.convert_shared(conversion, dst, src),
+            false => self.masm.convert(conversion, dst, src),
         }
         self.push_register(ty, dst);
         self.mark_raw(matches!(

@@ -240,7 +240,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
         if operand.raw_nan {
             let register = self.read(operand);
             // A raw NaN is an operation's result and as such never a local's value.
-            self.masm.canonicalise(width(operand.ty), register);
+            self.canonicalise(width(operand.ty), register);
             operand.location = Location::Reg(register);
             operand.raw_nan = false;
         }
@@ -271,7 +271,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
                     register
                 }
             };
-            self.masm.canonicalise(width(operand.ty), register);
+            self.canonicalise(width(operand.ty), register);
             let operand = &mut self.state.operands[position];
             operand.location = Location::Reg(register);
             operand.raw_nan = false;

@@ -127,6 +127,8 @@ impl LocalSet {
 pub(super) struct State {
     pub operands: Vec<Operand>,
     pub owners: [Owner; Reg::COUNT],
+    /// Which local each register of [`Self::held`] belongs to.
+    pub holders: [u8; Reg::COUNT],
     /// Registers that belong to nobody.
     pub free: RegSet,
     /// Registers that belong to locals.
@@ -161,6 +163,7 @@ impl State {
         Self {
             operands: Vec::new(),
             owners: [Owner::Nobody; Reg::COUNT],
+            holders: [0; Reg::COUNT],
             free: RegSet::default(),
             held: RegSet::default(),
             temporaries: RegSet::default(),
@@ -222,11 +225,15 @@ impl State {
     }
 
     /// The local that a register of [`Self::held`] belongs to.
+    #[inline]
     pub fn holder(&self, register: Reg) -> u32 {
-        match self.owners[register.index()] {
-            Owner::Local(local) => local,
-            other => unreachable!("{register:?} belongs to {other:?}, not to a local"),
-        }
+        let local = self.holders[register.index()].into();
+        debug_assert_eq!(
+            self.owners[register.index()],
+            Owner::Local(local),
+            "{register:?} belongs to a local"
+        );
+        local
     }
 
     /// Makes a register the local's, whose value it holds.
@@ -237,6 +244,7 @@ impl State {
         );
         self.give(register, Owner::Local(local));
         self.held.insert(register);
+        self.holders[register.index()] = local as u8;
         self.register[local as usize] = Some(register);
         self.preferred[local as usize] = Some(register);
     }

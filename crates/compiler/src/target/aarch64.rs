@@ -36,9 +36,11 @@ mod memory;
 mod meters;
 mod pending;
 mod probe;
+mod shared;
 mod stubs;
 
 use super::masm::*;
+use super::range::range;
 use super::record::Record;
 use super::watched::{Watched, watched};
 use crate::abi::{self, context};

@@ -81,6 +81,8 @@ macro_rules! operations {
 
 impl<M: MacroAssembler + Flags> MacroAssembler for Checked<M> {
     const MEMORY_OPERANDS: bool = M::MEMORY_OPERANDS;
+    const LATE_CANONICALISATION_BYTES: u64 = M::LATE_CANONICALISATION_BYTES;
+    const CALLS_IN_LEAVES: bool = M::CALLS_IN_LEAVES;
 
     fn offset(&self) -> u32 {
         self.masm.offset()
@@ -153,8 +155,13 @@ impl<M: MacroAssembler + Flags> MacroAssembler for Checked<M> {
         fn float_unary(op: FloatUnary, width: Width, dst: Reg, src: Reg);
         fn canonicalise(width: Width, register: Reg);
         fn convert(conversion: Conversion, dst: Reg, src: Reg);
+
+        fn divide_shared(op: Division, width: Width, divisor: Reg);
+        fn float_binary_shared(op: FloatBinary, width: Width, dst: Reg, a: Reg, b: Reg);
+        fn float_unary_shared(op: FloatUnary, width: Width, dst: Reg, src: Reg);
+        fn canonicalise_shared(width: Width, register: Reg);
         fn convert_shared(conversion: Conversion, dst: Reg, src: Reg);
-        fn conversion_stub(conversion: Conversion) -> u32;
+        fn shared_stub(shared: Shared) -> u32;
 
         fn jump(label: Label);
         fn jump_table(index: Reg, labels: &[Label]);

@@ -21,6 +21,7 @@
 //! - **Pieces of code.** [`Machine::take`] hands over code and notes. Only options and empty buffers stay, so that a
 //!   piece depends on its own functions alone, whichever pieces were made before with the same machine.
 
+pub(crate) use super::shared::Shared;
 use crate::abi::{BUILTIN_FLAG, Builtin};
 use crate::artifact::{CodeMap, TrapSite, ValType};
 pub(crate) use crate::operation::*;
@@ -288,6 +289,10 @@ pub(crate) trait Machine: Sized {
 pub(crate) trait MacroAssembler: Sized {
     /// Integer operations and comparisons take an operand from memory at no cost.
     const MEMORY_OPERANDS: bool;
+    /// Bytes behind the function that come with a canonicalisation.
+    const LATE_CANONICALISATION_BYTES: u64;
+    /// A function that calls nothing can call shared code all the same: its return address is where a call leaves it.
+    const CALLS_IN_LEAVES: bool;
 
     // Code, labels, traps. Only `bind` emits anything: what waits.
     fn offset(&self) -> u32;
@@ -378,7 +383,20 @@ pub(crate) trait MacroAssembler: Sized {
     fn canonicalise(&mut self, width: Width, register: Reg);
     fn float_compare(&mut self, width: Width, a: Reg, b: Reg);
     fn convert(&mut self, conversion: Conversion, dst: Reg, src: Reg);
-    /// The same in as little code as possible: by a call of [`Self::conversion_stub`] if that helps.
+    // The same in as little code as possible: by a call of [`Self::shared_stub`] if that helps. The function is then one that
+    // calls, if [`Self::CALLS_IN_LEAVES`] is not set. The flags do not stay.
+    fn divide_shared(&mut self, op: Division, width: Width, divisor: Reg) {
+        self.divide(op, width, divisor);
+    }
+    fn float_binary_shared(&mut self, op: FloatBinary, width: Width, dst: Reg, a: Reg, b: Reg) {
+        self.float_binary(op, width, dst, a, b);
+    }
+    fn float_unary_shared(&mut self, op: FloatUnary, width: Width, dst: Reg, src: Reg) {
+        self.float_unary(op, width, dst, src);
+    }
+    fn canonicalise_shared(&mut self, width: Width, register: Reg) {
+        self.canonicalise(width, register);
+    }
     fn convert_shared(&mut self, conversion: Conversion, dst: Reg, src: Reg) {
         self.convert(conversion, dst, src);
     }
@@ -419,8 +437,8 @@ pub(crate) trait MacroAssembler: Sized {
     fn block(&mut self, operation: BlockOperation);
 
     // Stubs, see [`crate::abi`].
-    /// The code of a conversion that functions share, if [`Self::convert_shared`] calls any.
-    fn conversion_stub(&mut self, _: Conversion) -> u32 {
+    /// The code of an operation that functions share, if this target calls it.
+    fn shared_stub(&mut self, _: Shared) -> u32 {
         self.offset()
     }
     /// The stub of a block operation.
@@ -465,37 +483,6 @@ impl BlockOperation {
     pub fn function(self) -> u32 {
         BUILTIN_FLAG | (Builtin::ALL.len() as u32 + self as u32)
     }
-}
-
-/// Conversions that take many instructions on some machine.
-pub(crate) const SHARED_CONVERSIONS: [Conversion; 18] = {
-    use Width::{W32, W64};
-    let truncations = [(W32, W32), (W32, W64), (W64, W32), (W64, W64)];
-    let mut all = [Conversion::Convert {
-        from: W64,
-        to: W32,
-        signed: false,
-    }; 18];
-    all[17] = Conversion::Convert {
-        from: W64,
-        to: W64,
-        signed: false,
-    };
-    let mut i = 0;
-    while i < 8 {
-        let ((from, to), signed) = (truncations[i / 2], i % 2 == 0);
-        all[2 * i] = Conversion::Truncate { from, to, signed };
-        all[2 * i + 1] = Conversion::TruncateSaturating { from, to, signed };
-        i += 1;
-    }
-    all
-};
-
-/// What [`CallFixup::function`] says for the code of one of them: those of block operations come before.
-pub(crate) fn shared_conversion(conversion: Conversion) -> Option<u32> {
-    let at = SHARED_CONVERSIONS.iter().position(|&it| it == conversion)?;
-    let before = Builtin::ALL.len() + BlockOperation::ALL.len();
-    Some(BUILTIN_FLAG | (before + at) as u32)
 }
 
 /// Where the table is and how long.

@@ -10,31 +10,24 @@ use proptest::prelude::*;
 use pvf_compiler::artifact::{DataSegment, ModuleInfo, TrapMap};
 use pvf_compiler::{Artifact, ArtifactContents, Target};
 use pvf_spec::Features;
+use std::ffi::OsString;
+use std::fs;
 
 /// A directory that is removed with everything in it.
-struct Directory(PathBuf);
+struct Directory(tempfile::TempDir);
 
 impl Directory {
-    fn new(test: &str) -> Self {
-        let name = format!("pvf-executor-{test}-{}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        fs::create_dir_all(&path).unwrap();
-        Self(path)
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
     }
 
     fn file(&self, name: &str) -> PathBuf {
-        self.0.join(name)
+        self.0.path().join(name)
     }
 
     fn names(&self) -> Vec<OsString> {
-        let entries = fs::read_dir(&self.0).unwrap();
+        let entries = fs::read_dir(self.0.path()).unwrap();
         entries.map(|entry| entry.unwrap().file_name()).collect()
-    }
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
     }
 }
 
@@ -83,7 +76,7 @@ fn parse(bytes: &[u8]) -> Result<Artifact, ArtifactError> {
 
 #[test]
 fn what_was_written_is_read() {
-    let directory = Directory::new("round-trip");
+    let directory = Directory::new();
     let path = directory.file("a.artifact");
     for fill in [0xcc, 0x90] {
         let artifact = artifact(fill);
@@ -96,7 +89,7 @@ fn what_was_written_is_read() {
 
 #[test]
 fn a_failed_write_leaves_nothing() {
-    let directory = Directory::new("failed-write");
+    let directory = Directory::new();
     let taken = directory.file("taken");
     fs::create_dir_all(taken.join("full")).unwrap();
     assert!(write_artifact(&artifact(0), &taken).is_err());
@@ -107,7 +100,7 @@ fn a_failed_write_leaves_nothing() {
 
 #[test]
 fn writers_at_once_leave_one_whole_file() {
-    let directory = Directory::new("writers");
+    let directory = Directory::new();
     let path = directory.file("a");
     std::thread::scope(|scope| {
         for fill in 0..8 {
@@ -122,7 +115,7 @@ fn writers_at_once_leave_one_whole_file() {
 
 #[test]
 fn other_files_are_told_apart() {
-    let directory = Directory::new("others");
+    let directory = Directory::new();
     let path = directory.file("a");
     assert!(matches!(
         read(&path),

@@ -1,4 +1,4 @@
-//! The code in a chain specification.
+//! The code in a chain specification: in a raw one the value of `:code` in `genesis.raw.top`, in a plain one `genesis.runtimeGenesis.code`.
 //!
 //! A raw specification of a live chain has hundreds of megabytes of state. It is read
 //! in one pass that keeps nothing but the one value.
@@ -22,6 +22,14 @@ struct ChainSpec<'a> {
 struct Genesis<'a> {
     #[serde(borrow)]
     raw: Option<Raw<'a>>,
+    #[serde(borrow, rename = "runtimeGenesis")]
+    runtime_genesis: Option<RuntimeGenesis<'a>>,
+}
+
+#[derive(Deserialize)]
+struct RuntimeGenesis<'a> {
+    #[serde(borrow)]
+    code: Option<Text<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -69,8 +77,12 @@ impl<'de> Visitor<'de> for TopVisitor {
 pub(super) fn code_of_chain_spec(json: &[u8]) -> Result<Vec<u8>, CodeError> {
     let spec: ChainSpec =
         serde_json::from_slice(json).map_err(|error| CodeError::ChainSpec(error.to_string()))?;
-    let top = spec.genesis.and_then(|genesis| genesis.raw?.top);
-    let Some(Text(code)) = top.and_then(|Top(code)| code) else {
+    let code = spec.genesis.and_then(|genesis| {
+        let raw = genesis.raw.and_then(|raw| raw.top?.0);
+        let plain = || genesis.runtime_genesis.and_then(|it| it.code);
+        raw.or_else(plain)
+    });
+    let Some(Text(code)) = code else {
         return Err(CodeError::NoCode);
     };
     let digits = code.strip_prefix("0x").unwrap_or(&code);

@@ -201,14 +201,41 @@ fn nothing_is_unwrapped_twice() {
     );
 }
 
+/// What chain-spec-builder writes, and with both forms the state that is in force.
+#[test]
+fn plain_chain_specifications() {
+    let plain = |code: &[u8]| {
+        format!(
+            r#""runtimeGenesis":{{"patch":{{}},"code":"0x{}"}}"#,
+            hex::encode(code)
+        )
+    };
+    let spec = |genesis: &str| format!(r#"{{"name":"x","genesis":{{{genesis}}}}}"#);
+    let code = read_code(spec(&plain(&module())).as_bytes(), LIMIT).expect("it has code");
+    assert_eq!((code.wasm, code.kind), (module(), CodeKind::ChainSpec));
+    let other = compress(&module());
+    let raw = format!(
+        r#""raw":{{"top":{{"0x3a636f6465":"0x{}"}}}}"#,
+        hex::encode(&other)
+    );
+    for genesis in [
+        format!("{raw},{}", plain(b"other")),
+        format!("{},{raw}", plain(b"other")),
+    ] {
+        let code = read_code(spec(&genesis).as_bytes(), LIMIT).expect("it has code");
+        assert_eq!(code.wasm, module());
+    }
+}
+
 #[test]
 fn chain_specifications_without_code() {
     let read = |json: &str| read_code(json.as_bytes(), LIMIT).unwrap_err();
     for json in [
         "{}",
         r#"{"genesis":{}}"#,
-        r#"{"genesis":{"runtimeGenesis":{"code":"0x00"}}}"#,
+        r#"{"genesis":{"runtimeGenesis":{"patch":{"code":"0x00"}}}}"#,
         r#"{"genesis":{"raw":{"top":{}}}}"#,
+        r#"{"genesis":{"raw":{"top":{}},"runtimeGenesis":{}}}"#,
     ] {
         assert_eq!(read(json), CodeError::NoCode, "{json}");
     }

@@ -155,7 +155,7 @@ pub(super) unsafe extern "C" fn exit() {
 
 /// Where the signal handler sends the thread.
 #[unsafe(naked)]
-unsafe extern "C" fn exit_faulted() {
+pub(super) unsafe extern "C" fn exit_faulted() {
     naked_asm!("mov w0, {left}", "b {leave}", left = const Left::Faulted as u32, leave = sym leave)
 }
 

@@ -1,10 +1,10 @@
 //! Conversions between integers and floats.
 
 use super::*;
-use crate::target::range::{Range, range};
+use crate::target::range::Range;
 use pvf_assembler::aarch64::Sign;
 
-fn sign(signed: bool) -> Sign {
+pub(super) fn sign(signed: bool) -> Sign {
     match signed {
         true => Sign::Signed,
         false => Sign::Unsigned,
@@ -48,6 +48,18 @@ impl Emitter<'_> {
     fn check_truncation(&mut self, from: Width, range: &Range, src: Fpr) {
         let invalid = self.trap_label(TrapKind::InvalidConversionToInteger);
         let overflow = self.trap_label(TrapKind::IntegerOverflow);
+        self.jump_unless_in_range(from, range, src, invalid, overflow);
+    }
+
+    /// Jumps to one of the labels unless the value can be truncated.
+    pub(super) fn jump_unless_in_range(
+        &mut self,
+        from: Width,
+        range: &Range,
+        src: Fpr,
+        invalid: Label,
+        overflow: Label,
+    ) {
         let size = fsize(from);
         self.asm.fcmp(size, src, src);
         self.asm.b_cond(Cond::VS, invalid);

@@ -12,26 +12,53 @@ impl Emitter<'_> {
         (quotient, remainder): (Gpr, Gpr),
         divisor: Gpr,
     ) {
-        let size = size(width);
         let zero = self.trap_label(TrapKind::IntegerDivideByZero);
+        let overflow = match op {
+            Division::DivS => self.trap_label(TrapKind::IntegerOverflow),
+            _ => zero,
+        };
+        self.jump_unless_divisible(op, width, quotient, divisor, zero, overflow);
+        self.quotient_and_remainder(op, width, (quotient, remainder), divisor);
+    }
+
+    /// Jumps to one of the labels if the division traps.
+    pub(super) fn jump_unless_divisible(
+        &mut self,
+        op: Division,
+        width: Width,
+        dividend: Gpr,
+        divisor: Gpr,
+        zero: Label,
+        overflow: Label,
+    ) {
+        let size = size(width);
         self.asm.cbz(size, divisor, zero);
         if op == Division::DivS {
             // Only the least number minus 1 overflows.
-            let overflow = self.trap_label(TrapKind::IntegerOverflow);
             self.asm.cmn_ri(size, divisor, Imm12::low(1));
-            self.asm.ccmp_ri(Cond::EQ, size, quotient, 1, 0);
+            self.asm.ccmp_ri(Cond::EQ, size, dividend, 1, 0);
             self.asm.b_cond(Cond::VS, overflow);
         }
+    }
+
+    pub(super) fn quotient_and_remainder(
+        &mut self,
+        op: Division,
+        width: Width,
+        (quotient, remainder): (Gpr, Gpr),
+        divisor: Gpr,
+    ) {
+        let size = size(width);
         match op {
             Division::DivS => self.asm.sdiv(size, quotient, quotient, divisor),
             Division::DivU => self.asm.udiv(size, quotient, quotient, divisor),
             Division::RemS => {
-                self.asm.sdiv(size, SCRATCH, quotient, divisor);
-                self.asm.msub(size, remainder, SCRATCH, divisor, quotient);
+                self.asm.sdiv(size, SCRATCH_2, quotient, divisor);
+                self.asm.msub(size, remainder, SCRATCH_2, divisor, quotient);
             }
             Division::RemU => {
-                self.asm.udiv(size, SCRATCH, quotient, divisor);
-                self.asm.msub(size, remainder, SCRATCH, divisor, quotient);
+                self.asm.udiv(size, SCRATCH_2, quotient, divisor);
+                self.asm.msub(size, remainder, SCRATCH_2, divisor, quotient);
             }
         }
     }

@@ -61,6 +61,9 @@ impl Machine for Aarch64 {
 
 impl MacroAssembler for Function<'_> {
     const MEMORY_OPERANDS: bool = false;
+    const LATE_CANONICALISATION_BYTES: u64 = 0;
+    /// A call overwrites the register of the return address.
+    const CALLS_IN_LEAVES: bool = false;
 
     fn offset(&self) -> u32 {
         self.code_offset()
@@ -399,6 +402,18 @@ impl MacroAssembler for Function<'_> {
 
     fn convert(&mut self, conversion: Conversion, dst: Reg, src: Reg) {
         self.begin().conversion(conversion, dst, src);
+    }
+
+    fn divide_shared(&mut self, op: Division, width: Width, divisor: Reg) {
+        self.begin().divide_by_call(op, width, gpr(divisor));
+    }
+
+    fn convert_shared(&mut self, conversion: Conversion, dst: Reg, src: Reg) {
+        self.begin().convert_by_call(conversion, dst, src);
+    }
+
+    fn shared_stub(&mut self, shared: Shared) -> u32 {
+        self.begin().emit_shared_stub(shared)
     }
 
     fn set_condition(&mut self, condition: Condition, dst: Reg) {

@@ -64,6 +64,9 @@ impl Flags for Function<'_> {
 
 impl MacroAssembler for Function<'_> {
     const MEMORY_OPERANDS: bool = true;
+    const LATE_CANONICALISATION_BYTES: u64 = 20;
+    /// A call pushes the address.
+    const CALLS_IN_LEAVES: bool = true;
 
     fn offset(&self) -> u32 {
         self.asm.offset()
@@ -519,12 +522,28 @@ impl MacroAssembler for Function<'_> {
         self.call(operation.function());
     }
 
+    fn divide_shared(&mut self, op: Division, width: Width, divisor: Reg) {
+        self.divide_by_call(op, width, gpr(divisor));
+    }
+
+    fn float_binary_shared(&mut self, op: FloatBinary, width: Width, dst: Reg, a: Reg, b: Reg) {
+        self.float_binary_by_call(op, width, dst, a, b);
+    }
+
+    fn float_unary_shared(&mut self, op: FloatUnary, width: Width, dst: Reg, src: Reg) {
+        self.float_unary_by_call(op, width, dst, src);
+    }
+
+    fn canonicalise_shared(&mut self, width: Width, register: Reg) {
+        self.canonicalise_by_call(width, register);
+    }
+
     fn convert_shared(&mut self, conversion: Conversion, dst: Reg, src: Reg) {
         self.convert_by_call(conversion, dst, src);
     }
 
-    fn conversion_stub(&mut self, conversion: Conversion) -> u32 {
-        self.emit_conversion_stub(conversion)
+    fn shared_stub(&mut self, shared: Shared) -> u32 {
+        self.emit_shared_stub(shared)
     }
 
     fn block_stub(&mut self, operation: BlockOperation) -> u32 {

@@ -1,8 +1,12 @@
-//! Conversions of many instructions as one piece of code for the whole module, where a function has no code to spare.
+//! Operations of many instructions as one piece of code for the whole module, where a function has no code to spare.
 //!
-//! What is converted is in a scratch register, and so is the result; all registers but those stay. A truncation that traps comes back
-//! to one of the two traps that stand behind the call, so that they are instructions of the function; else
-//! it comes back behind them.
+//! All registers stay but scratch registers and results. Where an operation can trap the piece comes back to one of the traps
+//! that stand behind the call, so that they are instructions of the function, or else behind them.
+//!
+//! - Conversions: what is converted is in a scratch register, and so is the result.
+//! - Divisions: the divisor is in the scratch register, everything else where the machine has it.
+//! - Floats: the first operand and the result are in one register, for each of which there is a piece; a second operand is in a
+//!   scratch register.
 
 use super::*;
 
@@ -18,8 +22,56 @@ fn saved() -> Mem {
 const TRAP_BYTES: i32 = 2;
 
 impl Function<'_> {
+    /// Both must be able to trap where they do.
+    pub(super) fn divide_by_call(&mut self, op: Division, width: Width, divisor: Gpr) {
+        let Some(function) = Shared::Divide(op, width).function() else {
+            return self.integer_divide(op, width, divisor);
+        };
+        self.asm.mov_rr(size(width), SCRATCH, divisor);
+        self.call(function);
+        self.trap_here(TrapKind::IntegerDivideByZero);
+        if op == Division::DivS {
+            self.trap_here(TrapKind::IntegerOverflow);
+        }
+    }
+
+    pub(super) fn float_binary_by_call(
+        &mut self,
+        op: FloatBinary,
+        width: Width,
+        dst: Reg,
+        a: Reg,
+        b: Reg,
+    ) {
+        let Some(function) = Shared::FloatBinary(op, width, dst).function() else {
+            return self.binary_float(op, width, xmm(dst), xmm(a), xmm(b));
+        };
+        self.asm.movs_rr(fsize(width), FLOAT_SCRATCH_2, xmm(b));
+        if dst != a {
+            self.asm.movs_rr(fsize(width), xmm(dst), xmm(a));
+        }
+        self.call(function);
+    }
+
+    pub(super) fn float_unary_by_call(&mut self, op: FloatUnary, width: Width, dst: Reg, src: Reg) {
+        let Some(function) = Shared::FloatUnary(op, width, dst).function() else {
+            return self.unary_float(op, width, xmm(dst), xmm(src));
+        };
+        if dst != src {
+            self.asm.movs_rr(fsize(width), xmm(dst), xmm(src));
+        }
+        self.call(function);
+    }
+
+    pub(super) fn canonicalise_by_call(&mut self, width: Width, register: Reg) {
+        match Shared::Canonicalise(width, register).function() {
+            Some(function) => self.call(function),
+            None => self.canonicalise(width, register),
+        }
+    }
+
     pub(super) fn convert_by_call(&mut self, conversion: Conversion, dst: Reg, src: Reg) {
-        let Some(function) = shared_conversion(conversion) else {
+        let Some(function) = Shared::Convert(conversion).function() else {
             return self.conversion(conversion, dst, src);
         };
         match conversion {
@@ -41,8 +93,67 @@ impl Function<'_> {
         }
     }
 
-    pub(super) fn emit_conversion_stub(&mut self, conversion: Conversion) -> u32 {
+    pub(super) fn emit_shared_stub(&mut self, shared: Shared) -> u32 {
         let start = self.asm.entry();
+        match shared {
+            Shared::Convert(conversion) => self.emit_conversion(conversion),
+            Shared::Divide(op, width) => self.emit_division(op, width),
+            Shared::Canonicalise(width, register) => self.emit_canonicalisation(width, register),
+            Shared::FloatUnary(op, width, register) => {
+                self.unary_float(op, width, xmm(register), xmm(register));
+                self.asm.ret();
+            }
+            Shared::FloatBinary(op, width, register) => {
+                let register = xmm(register);
+                self.binary_float(op, width, register, register, FLOAT_SCRATCH_2);
+                self.asm.ret();
+            }
+        }
+        start
+    }
+
+    /// The divisor is in the scratch register.
+    fn emit_division(&mut self, op: Division, width: Width) {
+        let [plain, zero, overflow] = [(); 3].map(|()| self.asm.new_label());
+        let traps = if op == Division::DivS { 2 } else { 1 };
+        self.asm.alu_ri(Alu::Cmp, size(width), SCRATCH, -1);
+        self.asm.jcc_short(Cond::NE, plain);
+        match op {
+            Division::DivS => {
+                self.asm.neg_r(size(width), Gpr::Rax);
+                self.asm.jcc_short(Cond::O, overflow);
+            }
+            _ => self.asm.alu_rr(Alu::Xor, Size::S32, Gpr::Rdx, Gpr::Rdx),
+        }
+        self.come_back(traps * TRAP_BYTES);
+        self.asm.bind(plain);
+        self.asm.test_rr(size(width), SCRATCH, SCRATCH);
+        self.asm.jcc_short(Cond::E, zero);
+        match width {
+            Width::W32 => self.asm.cdq(),
+            Width::W64 => self.asm.cqo(),
+        }
+        self.asm.idiv_r(size(width), SCRATCH);
+        self.come_back(traps * TRAP_BYTES);
+        if op == Division::DivS {
+            self.asm.bind(overflow);
+            self.come_back(TRAP_BYTES);
+        }
+        self.asm.bind(zero);
+        self.asm.ret();
+    }
+
+    fn emit_canonicalisation(&mut self, width: Width, register: Reg) {
+        let register = xmm(register);
+        let number = self.asm.new_label();
+        self.asm.ucomis_rr(fsize(width), register, register);
+        self.asm.jcc_short(Cond::NP, number);
+        self.float_const(width, register, canonical_nan(width));
+        self.asm.bind(number);
+        self.asm.ret();
+    }
+
+    fn emit_conversion(&mut self, conversion: Conversion) {
         let borrowed = reg(BORROWED);
         match conversion {
             Conversion::Truncate { from, to, signed } => {
@@ -73,7 +184,6 @@ impl Function<'_> {
                 self.asm.ret();
             }
         }
-        start
     }
 
     /// The result to the scratch register.

@@ -1,0 +1,87 @@
+//! What `pvf-fuzz worst-case` found: the dearest modules by each measure, before what they were dear for was mended.
+
+use super::{MIB, Shape};
+use pvf_fuzz_subjects::worst_case::Genome;
+
+/// The module of about so many bytes that is made from a find.
+fn module(find: &str, bytes: usize) -> Vec<u8> {
+    let genome: Genome = find
+        .parse()
+        .expect("finds are written as the search prints them");
+    genome.module(bytes)
+}
+
+const WAITING: &str = "two bytes of Wasm are an operand that waits: 16 bytes of it, 14 of its instruction and of what pass 1 noted, and code that sends it home";
+
+const TARGETS: &str = "a byte of Wasm is a target of a br_table: an event and a label in pass 1, an entry of four bytes and its stub in the code";
+
+pub(super) const SHAPES: &[Shape] = &[
+    Shape::new(
+        "found: code, x86-64",
+        "nested ifs around calls and br_tables: what a label leaves in registers goes home at each call",
+        MIB,
+        |bytes| {
+            module(
+                "0 0 0 1 1 0 14.20 14.146 14.83 19.183 14.116 22.78 17.219 14.146 19.78 8.80 14.75 4.107 0.245 15.154 28.40 22.71 5.149 23.94 4.147 13.160 3.175 25.54 1.110 15.111 14.51 7.125 7.28 5.255 19.127 4.74 20.7 23.197 5.221 23.247 4.74 6.121 15.253 4.74 23.131 4.120 23.197 6.29 20.242 5.221 6.177 19.223 4.74",
+                bytes,
+            )
+        },
+    ),
+    Shape::new(
+        "found: memory, x86-64",
+        "values of blocks behind 120 open blocks",
+        MIB,
+        |bytes| {
+            module(
+                "120 0 13 4 1 0 0.61 23.103 18.116 26.83 15.111 5.165 20.144 26.16 21.85 20.144 26.16 0.61 23.103 18.116 26.83 15.111 5.165 20.144 26.16 21.85 20.144 26.16",
+                bytes,
+            )
+        },
+    ),
+    Shape::new(
+        "found: time, x86-64",
+        "values carried out of blocks",
+        MIB,
+        |bytes| {
+            module(
+                "40 1 10 5 0 0 0.145 26.134 20.144 15.111 5.165 18.116 6.120",
+                bytes,
+            )
+        },
+    ),
+    Shape::new(
+        "found: code, aarch64",
+        "the same as on x86-64, with branches in between",
+        MIB,
+        |bytes| {
+            module(
+                "0 1 0 0 0 0 14.197 5.144 25.77 22.183 14.182 14.255 20.185 11.66 9.35 4.72 4.19 14.173 5.114 14.106 7.216 14.170 14.217 3.30 16.250 4.18 3.79 8.197 5.161 20.203 13.190 9.129 3.36 15.115 6.59 5.107 4.19 19.173 7.143 4.246 4.48 25.98 8.114 23.113 20.212 7.255 25.222 9.148 6.88 6.130 8.225 5.144 4.19",
+                bytes,
+            )
+        },
+    ),
+    Shape::new(
+        "found: memory, aarch64",
+        "operands that wait to the end",
+        MIB,
+        |bytes| {
+            module(
+                "1 1 3 5 1 1 5.155 15.10 20.13 23.77 20.13 20.253 5.155 23.131 20.13 5.155 23.77",
+                bytes,
+            )
+        },
+    )
+    .except(3.0, 7.0, WAITING),
+    Shape::new(
+        "found: time, aarch64",
+        "br_tables over 41 labels of different states",
+        MIB,
+        |bytes| {
+            module(
+                "40 0 14 12 1 0 6.63 8.100 13.64 26.79 6.63 5.7 20.43 5.17 5.191 29.219 5.191 5.191 5.191 29.219 5.191 5.191",
+                bytes,
+            )
+        },
+    )
+    .except(3.0, 6.0, TARGETS),
+];
