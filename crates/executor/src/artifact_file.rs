@@ -53,10 +53,7 @@ pub fn write_artifact(artifact: &Artifact, path: &Path) -> io::Result<[u8; 32]> 
 /// Whether bytes begin like an artifact, intact or not, of this version or another.
 pub fn looks_like_artifact(bytes: &[u8]) -> bool {
     let head = &bytes[..bytes.len().min(HEAD_BYTES as usize)];
-    !matches!(
-        Artifact::from_bytes(head),
-        Err(ArtifactError::NotAnArtifact)
-    )
+    !matches!(Artifact::parse(head), Err(ArtifactError::NotAnArtifact))
 }
 
 /// Reads an artifact from a file. A file that does not begin like an artifact is not
