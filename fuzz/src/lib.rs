@@ -7,7 +7,7 @@
 //!   errors.
 //!
 //! Everything follows from a seed, so every finding can be repeated.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 pub mod bad_input;
 mod compare;
