@@ -51,8 +51,9 @@ fn instance(module: &Module) -> Instance<()> {
     Instance::new(module, &linker, &ExecutionParameters::WASM, ()).unwrap()
 }
 
-const MODULE: &str = r#"(module (memory (export "memory") 3)
+const MODULE: &str = r#"(module
     (import "host" "base" (global $base i32))
+    (memory (export "memory") 3)
     (data (i32.const 10) "in the image") (data (global.get $base) "by the instance")
     (data $passive "passive")
     (func (export "init") (memory.init $passive (i32.const 100) (i32.const 0) (i32.const 7)))
