@@ -15,6 +15,7 @@ use crate::process::{self, Child, SingleThreaded};
 use crate::security::{self, Machine};
 use nix::errno::Errno;
 use nix::sched::CloneFlags;
+use nix::sys::prctl;
 use nix::unistd::Pid;
 use parity_scale_codec::{Decode, DecodeAll, Encode};
 use rustix::net::{
@@ -22,10 +23,14 @@ use rustix::net::{
     SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg,
     sendmsg, socketpair,
 };
+use std::ffi::CStr;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+
+/// Names of the processes, by which a table of processes tells launcher and job from the worker that they are copies of.
+const NAMES: [&CStr; 2] = [c"polkadot-launch", c"polkadot-exec-j"];
 
 /// Descriptors that go with an order.
 pub const DESCRIPTORS: usize = 4;
@@ -64,6 +69,7 @@ impl<Order: Encode + Decode> Launcher<Order> {
             // The three that every process starts with stay: their numbers are not for what jobs are given.
             process::close_inherited(worker);
             process::close_inherited(&[own.as_raw_fd()]);
+            let _ = prctl::set_name(NAMES[0]);
             launch(&its, machine, job);
         }
         Ok(Self {
@@ -158,6 +164,7 @@ fn launch<Order: Decode>(
                 Some(child) => Ok(child),
                 None => {
                     leave_to_worker(&[socket.as_raw_fd()]);
+                    let _ = prctl::set_name(NAMES[1]);
                     job(order, descriptors);
                     std::process::exit(1)
                 }

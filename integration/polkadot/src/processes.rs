@@ -16,7 +16,8 @@ pub struct Process {
     pub worker: u32,
     /// Its name, cut to 15 bytes by the kernel.
     pub name: String,
-    /// Whether it is the job of a worker: a copy of it, that is, with the same command line. A worker that another started has its own.
+    /// Whether it is the job of a worker: a copy of it, that is, with the same command line. A worker that another started has its own;
+    /// what only starts jobs has a name of its own.
     pub is_job: bool,
     /// KiB in memory.
     pub resident_kib: u64,
@@ -86,7 +87,8 @@ pub fn below_this_one() -> Vec<Process> {
             return false;
         };
         process.worker = worker;
-        process.is_job = lines.get(&process.parent) == Some(&process.command_line);
+        process.is_job = lines.get(&process.parent) == Some(&process.command_line)
+            && process.name != "polkadot-launch";
         process.name.starts_with("polkadot-")
     });
     processes
