@@ -5,7 +5,7 @@
 
 use crate::artifacts::{self, ArtifactFailure, Artifacts};
 use crate::entry::Session;
-use crate::job::{self, End, JobFailure, JobOptions, JobStack, STACK_BYTES, StartError};
+use crate::job::{self, End, JobOptions, JobStack, Panicked, STACK_BYTES, StartError};
 use crate::launcher::{DESCRIPTORS, Launcher};
 use crate::loading::{self, InMemory, LoadFailure};
 use crate::parameters;
@@ -88,12 +88,9 @@ struct Answer {
     pov_size: u32,
 }
 
-impl From<JobFailure> for JobError {
-    fn from(failure: JobFailure) -> Self {
-        match failure {
-            JobFailure::Security(error) => Self::Kernel(error.to_string()),
-            JobFailure::Panic(message) => Self::Panic(message),
-        }
+impl From<Panicked> for JobError {
+    fn from(Panicked(message): Panicked) -> Self {
+        Self::Panic(message)
     }
 }
 
@@ -340,8 +337,9 @@ impl Execution<'_> {
         match ended.end {
             End::Answered(Ok(())) => module.seal().map_err(NotLoaded::Machine),
             End::Answered(Err(failure)) => Err(NotLoaded::Load(failure)),
+            End::NotBegun(how) => Err(NotLoaded::Hindered(how)),
             End::Stalled(how) if ended.cpu_time * 2 < ended.wall_time => {
-                Err(NotLoaded::Stalled(how))
+                Err(NotLoaded::Hindered(how))
             }
             // A load that had the processor for most of the time had so much to do: that is up to the artifact.
             End::Stalled(_) | End::TimedOut => died("its time is up".to_owned()),
@@ -374,9 +372,9 @@ enum NotLoaded {
     /// The job says why.
     #[error(transparent)]
     Load(LoadFailure),
-    /// The job did not get its time.
+    /// The job could not begin, or did not get its time.
     #[error("{0}")]
-    Stalled(String),
+    Hindered(String),
     /// The job did not say.
     #[error("the job that loads the artifact died: {err}")]
     Died {
@@ -454,7 +452,7 @@ fn answer(ended: job::Ended<Answer, JobError>) -> ExecuteResponse {
         }),
         End::TimedOut | End::Answered(Err(JobError::TimedOut)) => Err(WorkerError::JobTimedOut),
         End::Answered(Err(error)) => Err(error.into()),
-        End::Stalled(how) => Err(InternalValidationError::Kernel(how).into()),
+        End::Stalled(how) | End::NotBegun(how) => Err(InternalValidationError::Kernel(how).into()),
         End::OutOfMemory => died("out of memory".to_owned()),
         End::Died(how) => died(how),
         End::Unintelligible(what) => died(format!("unintelligible answer: {what}")),
@@ -473,7 +471,7 @@ fn not_loaded(failure: ArtifactFailure<NotLoaded>) -> ExecuteResponse {
     };
     match failure {
         NotLoaded::Machine(error) => Err(InternalValidationError::Kernel(error.to_string()).into()),
-        NotLoaded::Stalled(how) => Err(InternalValidationError::Kernel(how).into()),
+        NotLoaded::Hindered(how) => Err(InternalValidationError::Kernel(how).into()),
         NotLoaded::Died { err, job_pid } => Err(WorkerError::JobDied { err, job_pid }),
         NotLoaded::Load(failure) => match failure {
             LoadFailure::Corrupted(why) => corrupted(&why),

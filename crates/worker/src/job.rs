@@ -99,16 +99,10 @@ pub fn patience_with_others(cpu_time: Duration) -> Duration {
     (cpu_time.saturating_mul(WALL_CLOCK_TIMES) / 16 * 15).max(LEAST_PATIENCE + more)
 }
 
-/// What went wrong in a job outside of the work itself.
+/// A job panicked, with this text.
 #[derive(Debug, thiserror::Error)]
-pub enum JobFailure {
-    /// A barrier could not be put up; nothing was done.
-    #[error(transparent)]
-    Security(#[from] SecurityError),
-    /// It panicked.
-    #[error("{0}")]
-    Panic(String),
-}
+#[error("{0}")]
+pub struct Panicked(pub String);
 
 /// How a job ended.
 #[derive(Debug)]
@@ -132,6 +126,8 @@ pub enum End<T, E> {
     TimedOut,
     /// It did not get the time it may take, as this text says: nothing that code or candidate can cause.
     Stalled(String),
+    /// It ended before it had read anything that code or candidate decide, as this text says.
+    NotBegun(String),
     /// It allocated more than allowed.
     OutOfMemory,
     /// It was killed.
@@ -173,7 +169,7 @@ pub fn run<T, E>(
 ) -> Result<Ended<T, E>, StartError>
 where
     T: Encode + Decode,
-    E: Encode + Decode + From<JobFailure>,
+    E: Encode + Decode + From<Panicked>,
 {
     run_by(options, |to_worker, from_job| {
         let namespaces = security::job_namespaces(options.machine.status);
@@ -255,11 +251,11 @@ pub fn child<T, E>(
 ) -> !
 where
     T: Encode,
-    E: Encode + From<JobFailure>,
+    E: Encode + From<Panicked>,
 {
     let pipe = to_worker.as_raw_fd();
     let to_worker = pipe::enter(File::from(to_worker));
-    let isolate = || {
+    let isolate = || -> Result<(), SecurityError> {
         security::die_with_worker()?;
         if is_orphan(to_worker) {
             std::process::exit(1);
@@ -268,13 +264,19 @@ where
         security::isolate_job(&options.limits, &JobList { pipe, role }, &options.machine)
     };
     let worked = || {
-        catch_unwind(AssertUnwindSafe(|| match isolate() {
-            Ok(()) => work(pipe),
-            Err(error) => Err(JobFailure::from(error).into()),
+        catch_unwind(AssertUnwindSafe(|| {
+            if let Err(error) = isolate() {
+                let _ = pipe::cannot_begin(to_worker, &error.to_string());
+                std::process::exit(1);
+            }
+            if pipe::begin(to_worker).is_err() {
+                std::process::exit(1);
+            }
+            work(pipe)
         }))
     };
     let worked = options.stack.run(worked);
-    let answer = worked.unwrap_or_else(|panic| Err(JobFailure::Panic(panic_text(&*panic)).into()));
+    let answer = worked.unwrap_or_else(|panic| Err(Panicked(panic_text(&*panic)).into()));
     let written = pipe::answer(to_worker, &answer);
     std::process::exit(i32::from(answer.is_err() || written.is_err()))
 }
@@ -379,6 +381,12 @@ fn wait(
 
 /// From how a process ended and what it wrote to what that means.
 fn judge<T: Decode, E: Decode>(status: WaitStatus, said: Said) -> End<T, E> {
+    if let Said::NotBegun(why) = said {
+        return End::NotBegun(match why.is_empty() {
+            true => format!("the job ended before it began: {status:?}"),
+            false => why,
+        });
+    }
     let status = match status {
         WaitStatus::Exited(_, status) => status,
         WaitStatus::Signaled(_, signal, _) => return End::Died(format!("killed by {signal}")),
@@ -387,7 +395,7 @@ fn judge<T: Decode, E: Decode>(status: WaitStatus, said: Said) -> End<T, E> {
     let answer = match said {
         Said::Answer(answer) => answer,
         Said::OutOfMemory if status == allocator::OUT_OF_MEMORY_STATUS => return End::OutOfMemory,
-        Said::OutOfMemory | Said::Nothing => {
+        Said::OutOfMemory | Said::NotBegun(_) | Said::Nothing => {
             return End::Unintelligible(format!("status {status}, no answer"));
         }
     };

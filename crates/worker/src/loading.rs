@@ -6,7 +6,7 @@
 
 use crate::artifacts::Kept;
 use crate::files;
-use crate::job::{JobFailure, STACK_BYTES};
+use crate::job::{Panicked, STACK_BYTES};
 use crate::security::limits::{JobLimits, MemoryLimit};
 use parity_scale_codec::{Decode, Encode};
 use pvf_executor::{Artifact, LoadError, artifact};
@@ -88,12 +88,9 @@ pub enum LoadFailure {
     Job(String),
 }
 
-impl From<JobFailure> for LoadFailure {
-    fn from(failure: JobFailure) -> Self {
-        match failure {
-            JobFailure::Security(error) => Self::Machine(error.to_string()),
-            JobFailure::Panic(message) => Self::Job(message),
-        }
+impl From<Panicked> for LoadFailure {
+    fn from(Panicked(message): Panicked) -> Self {
+        Self::Job(message)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::allocator;
 use crate::entry::Session;
-use crate::job::{self, End, JobFailure, JobOptions, STACK_BYTES, StartError};
+use crate::job::{self, End, JobOptions, Panicked, STACK_BYTES, StartError};
 use crate::parameters;
 use crate::security::Role;
 use crate::security::limits::{JobLimits, MemoryLimit};
@@ -123,12 +123,9 @@ struct Answer {
     memory: MemoryStats,
 }
 
-impl From<JobFailure> for PrepareError {
-    fn from(failure: JobFailure) -> Self {
-        match failure {
-            JobFailure::Security(error) => Self::Kernel(error.to_string()),
-            JobFailure::Panic(message) => Self::JobError(message),
-        }
+impl From<Panicked> for PrepareError {
+    fn from(Panicked(message): Panicked) -> Self {
+        Self::JobError(message)
     }
 }
 
@@ -191,7 +188,7 @@ fn answer(
     let answer: Answer = match ended.end {
         End::Answered(answer) => answer?,
         End::TimedOut => return Err(PrepareError::TimedOut),
-        End::Stalled(how) => return Err(PrepareError::Kernel(how)),
+        End::Stalled(how) | End::NotBegun(how) => return Err(PrepareError::Kernel(how)),
         End::OutOfMemory => return Err(PrepareError::OutOfMemory),
         End::Died(err) => {
             let job_pid = ended.pid;

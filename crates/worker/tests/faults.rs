@@ -10,7 +10,9 @@ use pvf_wire::{
     ExecutorParam, ExecutorParams, InternalValidationError, JobResponse, PrepareError,
     SecurityStatus, WorkerError, frame,
 };
+use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
 use std::fs;
+use std::os::unix::process::CommandExt;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
 use std::thread::yield_now;
@@ -266,6 +268,60 @@ fn the_version_is_that_of_a_file_beside_the_binary() {
         assert_eq!(output.stdout, b"");
         let text = String::from_utf8(output.stderr).unwrap();
         assert!(text.contains("\"latest\""), "{text}");
+    }
+}
+
+/// A program under a system that refuses one call, which it otherwise has.
+fn without_landlock(kind: &str) -> Command {
+    let rules = [(libc::SYS_landlock_restrict_self, Vec::new())].into();
+    let refuse = SeccompAction::Errno(libc::EPERM as u32);
+    let arch = std::env::consts::ARCH
+        .try_into()
+        .expect("a known processor");
+    let filter = SeccompFilter::new(rules, SeccompAction::Allow, refuse, arch);
+    let filter: BpfProgram = filter.expect("a filter").try_into().expect("a program");
+    let mut command = Command::new(program(kind));
+    // SAFETY: installing a filter that has been made takes no memory and no lock.
+    unsafe {
+        command.pre_exec(move || seccompiler::apply_filter(&filter).map_err(std::io::Error::other));
+    }
+    command
+}
+
+#[test]
+fn a_barrier_that_cannot_be_put_up_is_the_machines_fault() {
+    // The host has found that there is Landlock, and does not insist on it.
+    let security = SecurityStatus {
+        secure_validator_mode: false,
+        ..SecurityStatus::ALL
+    };
+    let mut host = Host::start_program(
+        without_landlock("prepare-worker"),
+        "prepare-worker",
+        security,
+    );
+    let code = module("", "", "");
+    let error = host.prepare(&preparation(&code)).expect_err("no barrier");
+    assert!(matches!(error, PrepareError::Kernel(_)), "{error:?}");
+    assert!(!error.is_deterministic());
+
+    let artifact = artifact(&code);
+    let mut host = Host::start_program(
+        without_landlock("execute-worker"),
+        "execute-worker",
+        security,
+    );
+    host.shake(&ExecutorParams::default());
+    let response = host.execute(&artifact, &execution(&artifact));
+    let kernel = InternalValidationError::Kernel(String::new());
+    match response {
+        Err(WorkerError::InternalError(error)) => {
+            assert_eq!(
+                std::mem::discriminant(&error),
+                std::mem::discriminant(&kernel)
+            );
+        }
+        other => panic!("{other:?}"),
     }
 }
 

@@ -3,7 +3,12 @@
 //! ```text
 //! line:    1, length of the rest (u32, little endian), SCALE of [`Line`]
 //! answer:  2, SCALE of the answer, up to the end of the pipe
+//! begun:   3, once, when all barriers are up: from here on the job reads what others wrote
+//! missing: 4, text up to the end of the pipe: a barrier cannot be put up, before the job has begun
 //! ```
+//!
+//! What comes before `begun` is the word of our own code alone. So what goes wrong there is the machine's fault, which no code
+//! and no candidate can claim.
 //!
 //! [`allocator`](crate::allocator) knows one more message, which it writes without memory. A job has no other way to say anything: the
 //! standard error stream is not for it, since what that is (a file, a pipe that nobody reads) would decide what becomes of a write.
@@ -20,6 +25,8 @@ pub const PIPE_BYTES: i32 = 1 << 20;
 
 const LINE: u8 = 1;
 const ANSWER: u8 = 2;
+const BEGUN: u8 = 3;
+const MISSING: u8 = 4;
 
 /// Most bytes of a line's text that are passed on.
 pub const LINE_BYTES: usize = JOB_BYTES;
@@ -74,6 +81,23 @@ pub fn answer(mut pipe: &File, answer: &impl Encode) -> io::Result<()> {
     pipe.write_all(&answer.encode())
 }
 
+/// In a job: says that it begins.
+///
+/// # Errors
+/// The worker does not take it.
+pub fn begin(mut pipe: &File) -> io::Result<()> {
+    pipe.write_all(&[BEGUN])
+}
+
+/// In a job that has not begun: says why it cannot.
+///
+/// # Errors
+/// The worker does not take it.
+pub fn cannot_begin(mut pipe: &File, why: &str) -> io::Result<()> {
+    let most = why.floor_char_boundary(LINE_BYTES);
+    pipe.write_all(&[&[MISSING], &why.as_bytes()[..most]].concat())
+}
+
 /// A job said more than it may.
 #[derive(Debug, PartialEq, Eq)]
 pub struct TooLong;
@@ -85,6 +109,7 @@ pub struct Received {
     stage: Stage,
     lines_left: usize,
     answer_limit: usize,
+    begun: bool,
     /// Nothing more will come.
     complete: bool,
 }
@@ -94,6 +119,8 @@ enum Stage {
     /// At the beginning of a message.
     Message,
     Answer,
+    /// In the text why the job cannot begin.
+    Missing,
     /// Something that is no message.
     Nonsense,
 }
@@ -105,6 +132,8 @@ pub enum Said {
     Answer(Vec<u8>),
     /// That it is out of memory.
     OutOfMemory,
+    /// Why it cannot begin; empty if it ended before it did without a word.
+    NotBegun(String),
     /// Nothing, or nothing that is a message.
     Nothing,
 }
@@ -117,6 +146,7 @@ impl Received {
             stage: Stage::Message,
             lines_left: LINES_BYTES,
             answer_limit,
+            begun: false,
             complete: false,
         }
     }
@@ -171,6 +201,8 @@ impl Received {
     pub fn said(self) -> Said {
         match self.stage {
             Stage::Answer => Said::Answer(self.bytes),
+            Stage::Missing => Said::NotBegun(String::from_utf8_lossy(&self.bytes).into_owned()),
+            Stage::Message if self.bytes.is_empty() && !self.begun => Said::NotBegun(String::new()),
             Stage::Message if self.bytes == allocator::OUT_OF_MEMORY => Said::OutOfMemory,
             Stage::Message | Stage::Nonsense => Said::Nothing,
         }
@@ -185,9 +217,20 @@ impl Received {
                     at += bytes;
                     take(line);
                 }
-                Message::Answer => {
+                Message::Begun if !self.begun => {
+                    at += 1;
+                    self.begun = true;
+                }
+                Message::Answer if self.begun => {
                     at += 1;
                     self.stage = Stage::Answer;
+                }
+                Message::Missing if !self.begun => {
+                    at += 1;
+                    self.stage = Stage::Missing;
+                }
+                Message::Begun | Message::Answer | Message::Missing => {
+                    self.stage = Stage::Nonsense;
                 }
                 Message::Incomplete => break,
                 Message::Nonsense => self.stage = Stage::Nonsense,
@@ -196,7 +239,7 @@ impl Received {
         self.bytes.drain(..at);
         let limit = match self.stage {
             Stage::Answer => self.answer_limit,
-            Stage::Message | Stage::Nonsense => LINE_BYTES + LINE_MORE,
+            Stage::Message | Stage::Missing | Stage::Nonsense => LINE_BYTES + LINE_MORE,
         };
         match self.bytes.len() <= limit {
             true => Ok(()),
@@ -209,6 +252,8 @@ impl Received {
 enum Message {
     Line { line: Line, bytes: usize },
     Answer,
+    Begun,
+    Missing,
     Incomplete,
     Nonsense,
 }
@@ -219,6 +264,8 @@ impl Message {
         match bytes.first() {
             None => Self::Incomplete,
             Some(&ANSWER) => Self::Answer,
+            Some(&BEGUN) => Self::Begun,
+            Some(&MISSING) => Self::Missing,
             Some(&LINE) => {
                 let Some(length) = bytes.get(1..HEAD).and_then(|it| it.try_into().ok()) else {
                     return Self::Incomplete;
@@ -278,7 +325,15 @@ mod tests {
     fn messages_in_pieces() {
         let (first, first_bytes) = line("one");
         let (second, second_bytes) = line("");
-        let all = [&first_bytes[..], &second_bytes, &[ANSWER], b"the answer"].concat();
+        let begin = [BEGUN];
+        let all = [
+            &begin,
+            &first_bytes[..],
+            &second_bytes,
+            &[ANSWER],
+            b"the answer",
+        ]
+        .concat();
         for piece in 1..all.len() {
             let said = Said::Answer(b"the answer".to_vec());
             assert_eq!(
@@ -287,16 +342,36 @@ mod tests {
             );
             let cut = &all[..piece];
             let said = received(cut, usize::MAX).unwrap().1;
-            let answers = piece > first_bytes.len() + second_bytes.len();
+            let answers = piece > 1 + first_bytes.len() + second_bytes.len();
             assert_eq!(matches!(said, Said::Answer(_)), answers, "{piece}");
         }
-        let oom = [&first_bytes[..], &allocator::OUT_OF_MEMORY].concat();
+        let oom = [&begin, &first_bytes[..], &allocator::OUT_OF_MEMORY].concat();
         for piece in 1..9 {
             assert_eq!(
                 received(&oom, piece),
                 Ok((vec![first.clone()], Said::OutOfMemory))
             );
         }
+    }
+
+    #[test]
+    fn only_what_has_not_begun_can_say_so() {
+        let said = |bytes: &[u8]| received(bytes, 2).unwrap().1;
+        assert_eq!(said(b""), Said::NotBegun(String::new()));
+        let missing = [&[MISSING][..], b"no filter"].concat();
+        assert_eq!(said(&missing), Said::NotBegun("no filter".to_owned()));
+        assert_eq!(said(&[BEGUN]), Said::Nothing);
+        assert_eq!(said(&[&[BEGUN], &missing[..]].concat()), Said::Nothing);
+        assert_eq!(said(&[BEGUN, BEGUN, ANSWER]), Said::Nothing);
+        assert_eq!(
+            said(&[ANSWER]),
+            Said::Nothing,
+            "an answer before the beginning"
+        );
+        let (_, line) = line("one");
+        assert_eq!(said(&line), Said::NotBegun(String::new()));
+        let endless = [&[MISSING][..], &[b'x'; 1 << 20]].concat();
+        assert_eq!(received(&endless, 4096), Err(TooLong));
     }
 
     #[test]
@@ -316,7 +391,7 @@ mod tests {
         );
         assert_eq!(received(&[0; 1 << 20], 4096), Err(TooLong));
         assert_eq!(
-            received(&[&[ANSWER][..], &[0; 1001]].concat(), 100),
+            received(&[&[BEGUN, ANSWER][..], &[0; 1001]].concat(), 100),
             Err(TooLong)
         );
         let many = line(&"x".repeat(1000)).1.repeat(1 + LINES_BYTES / 1000);

@@ -142,7 +142,18 @@ impl Host {
             .expect("the worker answers")
             .expect_err("it takes a while");
         frame::send(&mut self.stream, request).expect("the worker takes a request");
-        self.job()
+        let job = self.job();
+        // It has put up its barriers long before it has had so much of the processor.
+        const AT_WORK: u64 = 20_000_000;
+        let had = || {
+            let text = fs::read_to_string(format!("/proc/{job}/schedstat")).unwrap_or_default();
+            let nanoseconds = text.split(' ').next().and_then(|it| it.parse().ok());
+            nanoseconds.unwrap_or(u64::MAX)
+        };
+        while had() < AT_WORK {
+            std::thread::yield_now();
+        }
+        job
     }
 
     /// The job of the worker, as soon as there is one.
