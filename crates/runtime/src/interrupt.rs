@@ -15,7 +15,7 @@
 //! check. An interrupted run has no outcome ([`HostFailure::Interrupted`]).
 //!
 //! # The signal
-//! A real-time signal, the last one from `SIGRTMAX` down that nobody handles when the first interrupt is used. A signal of ours names the
+//! A real-time signal, the last one from `SIGRTMAX` down that a timer can send and nobody handles when the first interrupt is used. A signal of ours names the
 //! thing it is for, and what is not ours is passed on.
 
 use crate::activation::{self, Activation, Fault};
@@ -310,9 +310,11 @@ fn install() -> Result<c_int, HostFailure> {
     static INSTALLED: OnceLock<Result<c_int, i32>> = OnceLock::new();
     INSTALLED
         .get_or_init(|| {
-            let candidates = (libc::SIGRTMIN()..=libc::SIGRTMAX()).rev();
-            let free = candidates.clone().find(|&signal| is_free(signal));
-            let signal = free.unwrap_or(libc::SIGRTMAX());
+            let signals = (libc::SIGRTMIN()..=libc::SIGRTMAX()).rev();
+            let mut usable = signals.filter(|&signal| takes_timers(signal));
+            let free = usable.clone().find(|&signal| is_free(signal));
+            let signal = free.or_else(|| usable.next());
+            let signal = signal.unwrap_or(libc::SIGRTMAX());
             install_for(signal).map(|()| signal)
         })
         .map_err(|code| HostFailure::System {
@@ -330,6 +332,16 @@ fn handling(signal: c_int) -> Result<libc::sigaction, i32> {
         0 => Ok(unsafe { action.assume_init() }),
         _ => Err(io::Error::last_os_error().raw_os_error().unwrap_or(0)),
     }
+}
+
+/// Whether a timer can send a signal. Under an emulator that keeps some for itself, the last ones cannot be sent.
+fn takes_timers(signal: c_int) -> bool {
+    let Ok(timer) = Timer::new(signal, OURS) else {
+        return false;
+    };
+    // SAFETY: the timer exists, was never set, and nobody else knows it.
+    unsafe { libc::timer_delete(timer.0) };
+    true
 }
 
 fn is_free(signal: c_int) -> bool {
