@@ -25,8 +25,8 @@ pub(super) const SHAPES: &[Shape] = &[
     .entries(ENTRIES, 192.0, 24.0),
     Shape::new(
         "short types",
-        "of up to 16 parameters, all different",
-        MIB,
+        "of 18 parameters, all different",
+        4 * MIB,
         |_| {
             let mut module = Parts::default();
             for index in 0..ENTRIES as u32 {
@@ -154,7 +154,7 @@ pub(super) const SHAPES: &[Shape] = &[
         module.finish()
     })
     .entries(MIB, 32.0, 8.0),
-    Shape::new("entries of a table", "with nothing in them", 0, |_| {
+    Shape::new("entries of a table", "with nothing in them", 53, |_| {
         with_table(10_000_000).finish()
     })
     .entries(10_000_000, 1.0, 0.1),

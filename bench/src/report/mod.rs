@@ -46,7 +46,7 @@ mod tests {
             );
         }
         for chart in charts::all(&run).unwrap() {
-            assert!(chart.starts_with("<svg"));
+            assert!(chart.contains("<svg class=\"pvf-chart\""));
             assert!(page.contains(&chart));
         }
         assert!(charts::all(&run).unwrap().len() >= 4);
