@@ -19,7 +19,7 @@
 //! thing it is for, and what is not ours is passed on.
 
 use crate::activation::{self, Activation, Fault};
-use crate::{HostFailure, altstack, arch};
+use crate::{HostFailure, altstack, arch, traps};
 use std::cell::Cell;
 use std::ffi::{c_int, c_void};
 use std::io;
@@ -415,20 +415,10 @@ unsafe fn pass_on(signal: c_int, info: *mut libc::siginfo_t, ucontext: *mut c_vo
     let Some(previous) = PREVIOUS.get() else {
         return;
     };
-    // SAFETY: the previous handler is called with the arguments its flags promise.
-    unsafe {
-        match previous.sa_sigaction {
-            // Nobody had asked for this signal: whoever sent it to us meant somebody who is not there.
-            libc::SIG_IGN | libc::SIG_DFL => {}
-            handler if previous.sa_flags & libc::SA_SIGINFO != 0 => {
-                let handler: unsafe extern "C" fn(c_int, *mut libc::siginfo_t, *mut c_void) =
-                    std::mem::transmute(handler);
-                handler(signal, info, ucontext);
-            }
-            handler => {
-                let handler: unsafe extern "C" fn(c_int) = std::mem::transmute(handler);
-                handler(signal);
-            }
-        }
+    match previous.sa_sigaction {
+        // Nobody had asked for this signal: whoever sent it to us meant somebody who is not there.
+        libc::SIG_IGN | libc::SIG_DFL => {}
+        // SAFETY: it is a handler, and the arguments are those of ours.
+        _ => unsafe { traps::call_handler(previous, signal, info, ucontext) },
     }
 }

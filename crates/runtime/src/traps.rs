@@ -247,15 +247,31 @@ unsafe fn chain(signal: c_int, info: *mut libc::siginfo_t, ucontext: *mut c_void
                     libc::raise(signal);
                 }
             }
-            handler if previous.sa_flags & libc::SA_SIGINFO != 0 => {
-                let handler: unsafe extern "C" fn(c_int, *mut libc::siginfo_t, *mut c_void) =
-                    std::mem::transmute(handler);
-                handler(signal, info, ucontext);
-            }
-            handler => {
-                let handler: unsafe extern "C" fn(c_int) = std::mem::transmute(handler);
-                handler(signal);
-            }
+            _ => call_handler(previous, signal, info, ucontext),
+        }
+    }
+}
+
+/// Calls the handler of an action that has one, neither the default nor none.
+///
+/// # Safety
+/// Called in a signal handler with its arguments.
+pub(crate) unsafe fn call_handler(
+    action: &libc::sigaction,
+    signal: c_int,
+    info: *mut libc::siginfo_t,
+    ucontext: *mut c_void,
+) {
+    let handler = action.sa_sigaction;
+    // SAFETY: the handler is called with the arguments that its flags promise.
+    unsafe {
+        if action.sa_flags & libc::SA_SIGINFO != 0 {
+            let handler: unsafe extern "C" fn(c_int, *mut libc::siginfo_t, *mut c_void) =
+                std::mem::transmute(handler);
+            handler(signal, info, ucontext);
+        } else {
+            let handler: unsafe extern "C" fn(c_int) = std::mem::transmute(handler);
+            handler(signal);
         }
     }
 }
