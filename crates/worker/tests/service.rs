@@ -198,40 +198,6 @@ fn a_cache_that_others_can_change_is_refused() {
         assert!(refused.contains("others may write"), "{refused}");
         fs::set_permissions(&part, Permissions::from_mode(0o700)).unwrap();
     }
-    // Whatever the mask of this process is.
-    let program = std::env::current_exe().unwrap();
-    let mut child = std::process::Command::new("sh");
-    let ran = child
-        .args([
-            "-c",
-            "umask 000; exec \"$0\" --exact made_without_a_mask --ignored",
-        ])
-        .arg(program)
-        .env("PVF_TEST_CACHE", scratch.0.join("open"))
-        .output()
-        .unwrap();
-    assert!(ran.status.success(), "{ran:?}");
-    let mut left = vec![scratch.0.join("open")];
-    let mut seen = 0;
-    while let Some(next) = left.pop() {
-        assert_eq!(mode(&next) & 0o077, 0, "{}", next.display());
-        seen += 1;
-        for entry in fs::read_dir(&next).into_iter().flatten() {
-            left.push(entry.unwrap().path());
-        }
-    }
-    assert!(seen > 5, "{seen}");
-}
-
-/// Run by the test above in a process of its own, since a mask is a process's.
-#[test]
-#[ignore = "a part of another test"]
-fn made_without_a_mask() {
-    let cache = std::env::var_os("PVF_TEST_CACHE").expect("run by the other test");
-    let service = service(Path::new(&cache));
-    service
-        .prepare(&module("", "", ""), &Rules::default())
-        .unwrap();
 }
 
 /// Permissions.

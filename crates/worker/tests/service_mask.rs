@@ -1,0 +1,35 @@
+//! A service's cache is this user's alone, whatever mask the process has. In a process of its own, since a mask is a process's.
+
+mod common;
+
+use common::*;
+use nix::sys::stat::{Mode, umask};
+use pvf_service::{Options, Rules, Service};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+#[test]
+fn a_cache_is_made_for_this_user_alone() {
+    let scratch = Scratch::new();
+    let cache = scratch.0.join("open");
+    umask(Mode::empty());
+    let workers = program("prepare-worker");
+    let workers = workers.parent().expect("programs lie in a directory");
+    let service = Service::start(Options::new(workers, &cache)).expect("the service starts");
+    service
+        .prepare(&module("", "", ""), &Rules::default())
+        .unwrap();
+    // What is left, and not what the service makes for its workers while it lives.
+    drop(service);
+    let mut left = vec![cache];
+    let mut seen = 0;
+    while let Some(next) = left.pop() {
+        let mode = fs::symlink_metadata(&next).unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{}", next.display());
+        seen += 1;
+        for entry in fs::read_dir(&next).into_iter().flatten() {
+            left.push(entry.unwrap().path());
+        }
+    }
+    assert!(seen > 5, "{seen}");
+}
