@@ -4,10 +4,10 @@ use crate::corpus;
 use crate::measures::execute::silence_host_panics;
 use crate::options::Options;
 use pvf_compiler::{CompileOptions, Metering};
-use pvf_host::{HostParameters, Module, Outcome, Pvf};
-use pvf_oracle::{Meters, WRITTEN_LIMIT, telling_costs};
-use pvf_peer::{Ended, Limits, Prepared};
-use pvf_spec::{DEFAULT_STACK_LOGICAL_MAX, Features, TrapKind};
+use pvf_meter_oracle::{Meters, WRITTEN_LIMIT, telling_costs};
+use pvf_rules::{DEFAULT_STACK_LOGICAL_MAX, Features, TrapKind};
+use pvf_validation::{HostParameters, Module, Outcome, Pvf};
+use pvf_wasmtime::{Ended, Limits, Prepared};
 use std::sync::Arc;
 
 /// Limits that no candidate reaches before Polkadot's stack ends.
@@ -63,8 +63,9 @@ impl Pair {
             stack_logical_max: Some(WRITTEN_LIMIT),
             gas: Some(&costs),
         };
-        let instrumented = pvf_oracle::instrument(wasm, &meters).map_err(|e| e.to_string())?;
-        let engine = pvf_peer::engine().map_err(|error| format!("{error:#}"))?;
+        let instrumented =
+            pvf_meter_oracle::instrument(wasm, &meters).map_err(|e| e.to_string())?;
+        let engine = pvf_wasmtime::engine().map_err(|error| format!("{error:#}"))?;
         let options = CompileOptions {
             metering: Metering {
                 logical_stack: true,

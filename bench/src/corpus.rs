@@ -6,7 +6,7 @@
 //! (the bytes that `validate_block` has to return) or `NAME.trap` (its first line
 //! says what has to end the run).
 
-use pvf_spec::TrapKind;
+use pvf_rules::TrapKind;
 use std::borrow::Cow;
 use std::fs;
 use std::io::Read;
@@ -54,7 +54,7 @@ impl Case {
     /// The parameters, decompressed.
     pub fn parameters(&self) -> Result<Vec<u8>, String> {
         let bytes = read(&self.path)?;
-        pvf_host::candidate::read(&bytes)
+        pvf_validation::candidate::read(&bytes)
             .map(Cow::into_owned)
             .map_err(|error| format!("{}: {error}", self.path.display()))
     }

@@ -1,6 +1,6 @@
 //! What the measures ask of an engine. `engines/` has one file for each.
 
-use pvf_spec::TrapKind;
+use pvf_rules::TrapKind;
 use std::borrow::Cow;
 use std::path::Path;
 

@@ -6,9 +6,9 @@ use crate::damage::damage;
 use crate::random::Random;
 use pvf_compiler::{Artifact, CompileError, CompileOptions, Metering};
 use pvf_executor::{CodeError, read_code};
-use pvf_host::{HostParameters, Module, Outcome, Pvf};
-use pvf_peer::{Ended, Prepared};
-use pvf_spec::{Features, TrapKind};
+use pvf_rules::{Features, TrapKind};
+use pvf_validation::{HostParameters, Module, Outcome, Pvf};
+use pvf_wasmtime::{Ended, Prepared};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Largest decompressed size given to [`read_code`].
@@ -64,7 +64,7 @@ impl Inputs {
             artifacts: Vec::new(),
             functions: Vec::new(),
         };
-        let engine = pvf_peer::engine().map_err(|error| format!("{error:#}"))?;
+        let engine = pvf_wasmtime::engine().map_err(|error| format!("{error:#}"))?;
         for fixture in fixtures {
             let code = read_code(&fixture.code, CODE_LIMIT).map_err(|error| error.to_string())?;
             let artifact = compile(&code.wasm).map_err(|error| error.to_string())?;

@@ -120,7 +120,7 @@ fn describe(
 mod tests {
     use super::*;
     use crate::observe::{Call, Function};
-    use pvf_spec::TrapKind;
+    use pvf_rules::TrapKind;
 
     const LIMITS: Limits = Limits { stack: 1, gas: 1 };
 

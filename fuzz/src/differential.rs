@@ -11,7 +11,7 @@ use crate::random::{Random, mix};
 use crate::{limits, peer};
 use pvf_compiler::Metering;
 use pvf_metering::Costs;
-use pvf_spec::{Features, TrapKind};
+use pvf_rules::{Features, TrapKind};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -358,7 +358,7 @@ mod tests {
 
     /// The peer's stack does not fit the threads of tests.
     fn with_stack(work: impl FnOnce() + Send + 'static) {
-        let thread = std::thread::Builder::new().stack_size(pvf_peer::THREAD_STACK_BYTES);
+        let thread = std::thread::Builder::new().stack_size(pvf_wasmtime::THREAD_STACK_BYTES);
         let done = thread.spawn(work).expect("starts").join();
         assert!(done.is_ok());
     }

@@ -6,14 +6,14 @@
 
 use crate::observe::Limits;
 use pvf_instrument::{GAS_LEFT, GasLimit, InstrumentOptions, STACK_LOGICAL_LEFT, TRAP};
+use pvf_meter_oracle::{HEIGHT, OracleError, WRITTEN_LIMIT};
 use pvf_metering::Costs;
-use pvf_oracle::{HEIGHT, OracleError, WRITTEN_LIMIT};
-use pvf_spec::{Features, TrapKind};
+use pvf_rules::{Features, TrapKind};
 use wasm_encoder::reencode::{Reencode, RoundtripReencoder};
 use wasm_encoder::{ExportKind, ExportSection, RawSection};
 use wasmparser::{Parser, Payload};
 
-pub use pvf_oracle::{GAS, HostGas};
+pub use pvf_meter_oracle::{GAS, HostGas};
 
 /// Name under which the start function is exported: it has to run after the limits are set.
 pub const START: &str = "__start";
@@ -61,12 +61,12 @@ impl Instrumented {
         costs: &Costs,
         stack: bool,
     ) -> Result<Self, NotInstrumented> {
-        let meters = pvf_oracle::Meters {
+        let meters = pvf_meter_oracle::Meters {
             stack_logical_max: stack.then_some(WRITTEN_LIMIT),
             gas: Some(costs),
         };
         // It reads some sections of wider languages, but does not know where they belong.
-        let instrumented = pvf_oracle::instrument(wasm, &meters).and_then(|wasm| {
+        let instrumented = pvf_meter_oracle::instrument(wasm, &meters).and_then(|wasm| {
             let valid = wasmparser::validate(&wasm);
             valid.map_err(|error| OracleError::Unreadable(error.to_string()))?;
             Ok(wasm)
@@ -171,7 +171,7 @@ pub fn before_call(
     match meters.by {
         By::WasmInstrument if !meters.stack => Ok(()),
         By::WasmInstrument => {
-            let height = pvf_oracle::height_for(WRITTEN_LIMIT, limits.stack);
+            let height = pvf_meter_oracle::height_for(WRITTEN_LIMIT, limits.stack);
             globals.set(HEIGHT, u64::from(height))
         }
         By::Ours => {
@@ -196,7 +196,7 @@ pub fn trap_kind(
         By::WasmInstrument if gas.exhausted => TrapKind::OutOfGas,
         By::WasmInstrument if engine == TrapKind::Unreachable => {
             let height = globals.get(HEIGHT).unwrap_or(0) as u32;
-            match pvf_oracle::overflown(height, WRITTEN_LIMIT) {
+            match pvf_meter_oracle::overflown(height, WRITTEN_LIMIT) {
                 true => TrapKind::StackOverflow,
                 false => engine,
             }

@@ -6,7 +6,7 @@ use crate::observe::{
     Bits, Call, Ending, HostFunctions, Limits, MAX_MEMORY_PAGES, Observation, Plan, Step,
     global_value, hash_memory,
 };
-use pvf_spec::TrapKind;
+use pvf_rules::TrapKind;
 use wasmi::errors::{ErrorKind, InstantiationError};
 use wasmi::{
     Caller, CompilationMode, Config, Engine, Error, Extern, ExternType, Func, Global, Instance,

@@ -21,9 +21,9 @@ pub mod scripts;
 mod threads;
 
 pub use peer::Peer;
-pub use pvf_fuzz_subjects::{
+pub use pvf_generators::{
     Call, Ending, Function, Generator, HostFunctions, Limits, Mode, Observation, Ours, Plan,
     Random, Run, Sharing, Step, Subject, folder, generate_from, mutant_of, shrink,
 };
-use pvf_fuzz_subjects::{damage, generate, limits, observe, ours, random};
+use pvf_generators::{damage, generate, limits, observe, ours, random};
 pub use threads::in_threads;

@@ -29,7 +29,7 @@ struct State {
 impl Peer {
     /// One engine serves any number of modules.
     pub fn new() -> wasmtime::Result<Self> {
-        Ok(Self(pvf_peer::engine()?))
+        Ok(Self(pvf_wasmtime::engine()?))
     }
 
     /// Compiles.
@@ -187,8 +187,8 @@ impl Globals for Run {
     }
 }
 
-fn kind(trap: Trap) -> wasmtime::Result<pvf_spec::TrapKind> {
-    pvf_peer::trap_kind(trap).ok_or_else(|| format_err!("a trap outside the language: {trap}"))
+fn kind(trap: Trap) -> wasmtime::Result<pvf_rules::TrapKind> {
+    pvf_wasmtime::trap_kind(trap).ok_or_else(|| format_err!("a trap outside the language: {trap}"))
 }
 
 /// Something for every import: the gas counter, functions as [`HostFunctions`] says, globals with

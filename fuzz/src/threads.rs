@@ -6,7 +6,7 @@ pub fn in_threads(count: u64, work: &(impl Fn() + Sync)) -> Result<(), String> {
         let threads: Result<Vec<_>, _> = (0..count)
             .map(|_| {
                 std::thread::Builder::new()
-                    .stack_size(pvf_peer::THREAD_STACK_BYTES)
+                    .stack_size(pvf_wasmtime::THREAD_STACK_BYTES)
                     .spawn_scoped(scope, work)
             })
             .collect();

@@ -3,7 +3,7 @@
 use crate::own_memory::with_own_memory;
 use object::{Object, ObjectSection};
 use pvf_compiler::{Artifact, CompileOptions, Target};
-use pvf_spec::{DEFAULT_MAX_MEMORY_PAGES, Features};
+use pvf_rules::{DEFAULT_MAX_MEMORY_PAGES, Features};
 use std::path::Path;
 
 /// Ours, without meters, for the language that Polkadot accepts.

@@ -4,10 +4,10 @@
 //! `wasm-instrument` for both meters first. The protocol is told in `crates/cli/src/against.rs`.
 #![forbid(unsafe_code)]
 
-use pvf_host::ValidationResult;
+use pvf_meter_oracle::{Meters, WRITTEN_LIMIT};
 use pvf_metering::Costs;
-use pvf_oracle::{Meters, WRITTEN_LIMIT};
-use pvf_peer::{Ended, Limits, Prepared, THREAD_STACK_BYTES};
+use pvf_validation::ValidationResult;
+use pvf_wasmtime::{Ended, Limits, Prepared, THREAD_STACK_BYTES};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::fmt::Write;
@@ -83,9 +83,9 @@ fn prepare(wasm: &[u8], max_memory_pages: u32) -> Result<Prepared, String> {
         stack_logical_max: Some(WRITTEN_LIMIT),
         gas: Some(&costs),
     };
-    let wasm = pvf_oracle::instrument(wasm, &meters).map_err(|error| error.to_string())?;
-    let wasm = pvf_peer::with_own_memory(&wasm, max_memory_pages).map_err(|e| e.to_string())?;
-    let engine = pvf_peer::engine().map_err(|error| format!("{error:#}"))?;
+    let wasm = pvf_meter_oracle::instrument(wasm, &meters).map_err(|error| error.to_string())?;
+    let wasm = pvf_wasmtime::with_own_memory(&wasm, max_memory_pages).map_err(|e| e.to_string())?;
+    let engine = pvf_wasmtime::engine().map_err(|error| format!("{error:#}"))?;
     let module = wasmtime::Module::new(&engine, wasm).map_err(|error| format!("{error:#}"))?;
     Prepared::link(&module).map_err(|error| format!("{error:#}"))
 }

@@ -1,13 +1,14 @@
 //! This repository's engine, with and without its meters.
 
 use crate::engine::{Compiled, Ended, Engine, Files, Instance, Linked, Loaded, Pvf, next};
-use pvf_compiler::artifact::{ExportKind, FuncType, ValType};
+use pvf_compiler::artifact::ExportKind;
 use pvf_compiler::{Artifact, CompileOptions, Metering};
+use pvf_compiler::{FuncType, ValType};
 use pvf_executor::{open_module, write_artifact};
-use pvf_host::{HostParameters, Outcome};
 use pvf_metering::Costs;
+use pvf_rules::{DEFAULT_STACK_LOGICAL_MAX, ExecutionParameters, Features};
 use pvf_runtime::{Linker, Module, Value};
-use pvf_spec::{DEFAULT_STACK_LOGICAL_MAX, ExecutionParameters, Features};
+use pvf_validation::{HostParameters, Outcome};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -117,7 +118,7 @@ impl Loaded for OursLoaded {
             execution: self.parameters(ExecutionParameters::POLKADOT),
             ..HostParameters::default()
         };
-        let pvf = pvf_host::Pvf::new(self.module.clone(), parameters);
+        let pvf = pvf_validation::Pvf::new(self.module.clone(), parameters);
         Ok(Box::new(pvf))
     }
 
@@ -196,7 +197,7 @@ impl Instance for OursInstance {
     }
 }
 
-impl Pvf for pvf_host::Pvf {
+impl Pvf for pvf_validation::Pvf {
     fn execute(&self, candidate: &[u8]) -> Result<Ended, String> {
         let run = self.run(candidate).map_err(|error| error.to_string())?;
         match run.execution.outcome {

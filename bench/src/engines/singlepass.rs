@@ -4,7 +4,7 @@
 //! hands out only to unsafe code.
 
 use crate::engine::{Compiled, Engine, Instance, next};
-use pvf_spec::DEFAULT_MAX_MEMORY_PAGES;
+use pvf_rules::DEFAULT_MAX_MEMORY_PAGES;
 use std::borrow::Cow;
 use std::num::NonZeroUsize;
 use wasmer::sys::{EngineBuilder, Features};
@@ -35,7 +35,7 @@ fn engine() -> wasmer::Engine {
 
 impl Engine for Singlepass {
     fn adapt<'a>(&self, wasm: &'a [u8]) -> Result<Cow<'a, [u8]>, String> {
-        pvf_peer::with_own_memory(wasm, DEFAULT_MAX_MEMORY_PAGES).map(Cow::Owned)
+        pvf_wasmtime::with_own_memory(wasm, DEFAULT_MAX_MEMORY_PAGES).map(Cow::Owned)
     }
 
     fn compile(&self, wasm: &[u8]) -> Result<Box<dyn Compiled>, String> {

@@ -1,7 +1,7 @@
 //! wasmi: an interpreter. Its compilation is translation to its own code, of all functions at once.
 
 use crate::engine::{Compiled, Engine, Instance, next};
-use pvf_spec::DEFAULT_MAX_MEMORY_PAGES;
+use pvf_rules::DEFAULT_MAX_MEMORY_PAGES;
 use std::borrow::Cow;
 use wasmi::{CompilationMode, Config, Extern, ExternType, Func, Linker, Module, Store, Val};
 
@@ -17,7 +17,7 @@ impl Wasmi {
 
 impl Engine for Wasmi {
     fn adapt<'a>(&self, wasm: &'a [u8]) -> Result<Cow<'a, [u8]>, String> {
-        pvf_peer::with_own_memory(wasm, DEFAULT_MAX_MEMORY_PAGES).map(Cow::Owned)
+        pvf_wasmtime::with_own_memory(wasm, DEFAULT_MAX_MEMORY_PAGES).map(Cow::Owned)
     }
 
     fn compile(&self, wasm: &[u8]) -> Result<Box<dyn Compiled>, String> {

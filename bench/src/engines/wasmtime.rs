@@ -1,7 +1,7 @@
-//! Wasmtime's two compilers, configured in one place (`pvf-peer`).
+//! Wasmtime's two compilers, configured in one place (`pvf-wasmtime`).
 
 use crate::engine::{Compiled, Ended, Engine, Files, Instance, Linked, Loaded, Pvf, next};
-use pvf_spec::{DEFAULT_MAX_MEMORY_PAGES, DEFAULT_STACK_LOGICAL_MAX};
+use pvf_rules::{DEFAULT_MAX_MEMORY_PAGES, DEFAULT_STACK_LOGICAL_MAX};
 use std::borrow::Cow;
 use std::path::Path;
 use wasmtime::{Config, Extern, InstancePre, Linker, Module, OptLevel, Store, Val};
@@ -19,19 +19,19 @@ type Opened = Result<Box<dyn Engine>, String>;
 impl Peer {
     /// The yardstick.
     pub fn cranelift() -> Opened {
-        Self::open(pvf_peer::config(), false, false)
+        Self::open(pvf_wasmtime::config(), false, false)
     }
 
     /// What a validator runs today.
     pub fn polkadot() -> Opened {
-        let mut config = pvf_peer::config();
+        let mut config = pvf_wasmtime::config();
         config.cranelift_opt_level(OptLevel::SpeedAndSize);
         Self::open(config, true, false)
     }
 
     /// The yardstick with fuel.
     pub fn fuel() -> Opened {
-        let mut config = pvf_peer::config();
+        let mut config = pvf_wasmtime::config();
         config.consume_fuel(true);
         Self::open(config, false, true)
     }
@@ -42,8 +42,8 @@ impl Peer {
         let mut config = Config::new();
         config
             .strategy(wasmtime::Strategy::Winch)
-            .max_wasm_stack(pvf_peer::WASM_STACK_BYTES)
-            .async_stack_size(pvf_peer::WASM_STACK_BYTES);
+            .max_wasm_stack(pvf_wasmtime::WASM_STACK_BYTES)
+            .async_stack_size(pvf_wasmtime::WASM_STACK_BYTES);
         Self::open(config, false, false)
     }
 
@@ -70,7 +70,7 @@ impl Peer {
 
 impl Engine for Peer {
     fn adapt<'a>(&self, wasm: &'a [u8]) -> Result<Cow<'a, [u8]>, String> {
-        pvf_peer::with_own_memory(wasm, DEFAULT_MAX_MEMORY_PAGES).map(Cow::Owned)
+        pvf_wasmtime::with_own_memory(wasm, DEFAULT_MAX_MEMORY_PAGES).map(Cow::Owned)
     }
 
     fn compile(&self, wasm: &[u8]) -> Result<Box<dyn Compiled>, String> {
@@ -85,7 +85,7 @@ impl Engine for Peer {
     fn prepare(&self, wasm: &[u8]) -> Option<Result<Box<dyn Pvf>, String>> {
         let prepare = || {
             let wasm = self.limited(wasm)?;
-            let prepared = pvf_peer::Prepared::new(&self.engine, &wasm);
+            let prepared = pvf_wasmtime::Prepared::new(&self.engine, &wasm);
             Ok(Box::new(prepared.map_err(|error| format!("{error:#}"))?) as Box<dyn Pvf>)
         };
         Some(prepare())
@@ -124,7 +124,7 @@ struct PeerLoaded {
 
 impl Loaded for PeerLoaded {
     fn bind(&self) -> Result<Box<dyn Pvf>, String> {
-        let pvf = pvf_peer::Prepared::link(&self.module);
+        let pvf = pvf_wasmtime::Prepared::link(&self.module);
         Ok(Box::new(pvf.map_err(|error| format!("{error:#}"))?))
     }
 
@@ -212,11 +212,11 @@ impl Instance for PeerInstance {
     }
 }
 
-impl Pvf for pvf_peer::Prepared {
+impl Pvf for pvf_wasmtime::Prepared {
     fn execute(&self, candidate: &[u8]) -> Result<Ended, String> {
         match self.execute(candidate) {
-            Ok((pvf_peer::Ended::Returned(result), _)) => Ok(Ended::Returned(result)),
-            Ok((pvf_peer::Ended::Trapped(kind), _)) => Ok(Ended::Trapped(kind)),
+            Ok((pvf_wasmtime::Ended::Returned(result), _)) => Ok(Ended::Returned(result)),
+            Ok((pvf_wasmtime::Ended::Trapped(kind), _)) => Ok(Ended::Trapped(kind)),
             Err(error) => Err(format!("{error:#}")),
         }
     }

@@ -1,7 +1,7 @@
 //! What `pvf-fuzz worst-case` found: the dearest modules by each measure, before what they were dear for was mended.
 
 use super::{MIB, Shape};
-use pvf_fuzz_subjects::worst_case::Genome;
+use pvf_generators::worst_case::Genome;
 
 /// The module of about so many bytes that is made from a find.
 fn module(find: &str, bytes: usize) -> Vec<u8> {

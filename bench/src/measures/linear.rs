@@ -13,7 +13,7 @@ use crate::measure::{Samples, timed};
 use crate::peak;
 use crate::table::{Table, number};
 use pvf_compiler::{CompileOptions, Target, compile};
-use pvf_spec::Features;
+use pvf_rules::Features;
 use serde::{Deserialize, Serialize};
 use std::io::Read;
 use std::process::{Command, Stdio};

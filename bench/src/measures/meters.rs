@@ -13,7 +13,7 @@ use crate::measures::execute::{difference, silence_host_panics};
 use crate::options::Options;
 use crate::table::{Table, number};
 use pvf_compiler::{CompileOptions, NativeStack};
-use pvf_spec::{Features, TrapKind};
+use pvf_rules::{Features, TrapKind};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;

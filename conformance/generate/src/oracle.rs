@@ -1,7 +1,7 @@
 //! The oracle of gas and of the logical limit: `wasm-instrument` 0.4 rewrites, wasmi runs.
 
+use pvf_meter_oracle::{GAS, Meters, OracleError, instrument};
 use pvf_metering::Schedule;
-use pvf_oracle::{GAS, Meters, OracleError, instrument};
 use wasmi::{Caller, Engine, Func, Instance, Linker, Module, Store, TrapCode, Val};
 
 /// How a run ended.

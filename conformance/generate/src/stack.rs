@@ -5,7 +5,7 @@
 //! takes is the sum over its active functions, added up here; no compiler is asked.
 
 use crate::suite::{Case, Suite, i32};
-use pvf_spec::frame_bytes;
+use pvf_rules::frame_bytes;
 
 /// A function's size: declared locals, greatest operand height over reachable code, greatest height
 /// as the logical rule sees it.

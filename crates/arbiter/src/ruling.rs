@@ -3,7 +3,7 @@
 use crate::runs::Runner;
 use crate::{Cause, Headroom, Limit, Rerun, Variant};
 use pvf_executor::{Costs, Execution, Features, HostFailure, LoadError, Outcome, TrapKind};
-use pvf_host::{HostParameters, Network};
+use pvf_validation::{HostParameters, Network};
 use std::num::NonZeroUsize;
 use std::time::Duration;
 

@@ -5,7 +5,7 @@ use pvf_executor::{
     CompileOptions, Execution, ExecutionParameters, Interrupt, LoadError, Metering, Module,
     NotPrepared, Purpose, Rejection, RuleId, Rules, prepare,
 };
-use pvf_host::{HostParameters, Pvf};
+use pvf_validation::{HostParameters, Pvf};
 use std::sync::Arc;
 
 /// How a candidate is run.
@@ -104,7 +104,7 @@ impl<'q, 'a> Runner<'q, 'a> {
         if let (Variant::Without(_) | Variant::Bounded(..), Some(asked)) = (variant, &self.asked) {
             return Ok(asked.clone());
         }
-        let functions = pvf_host::function_types(self.question.parameters.ecc_rfc163);
+        let functions = pvf_validation::function_types(self.question.parameters.ecc_rfc163);
         let mut rules = Rules::new(self.options(variant), Purpose::Precheck(&functions));
         let mut prepared = prepare(self.question.blob, &rules);
         if let Err(NotPrepared::Rejected(rejection)) = &prepared

@@ -2,7 +2,7 @@
 
 use crate::border;
 use pvf_executor::{LoadError, OpenModuleError, ReadArtifactError, Rejection};
-use pvf_host::HostFailure;
+use pvf_validation::HostFailure;
 use std::ffi::{CStr, CString, c_char, c_int};
 use std::fmt::Display;
 

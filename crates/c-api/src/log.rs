@@ -1,6 +1,6 @@
 //! The callback for what a PVF logs.
 
-use pvf_host::{LogLevel, LogSink};
+use pvf_validation::{LogLevel, LogSink};
 use std::ffi::{c_char, c_void};
 use std::sync::Arc;
 

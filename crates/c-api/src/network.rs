@@ -3,7 +3,7 @@
 use crate::border::{self, c_string};
 use crate::error::{pvf_error_t, pvf_status_t};
 use crate::parameters::pvf_parameters_t;
-use pvf_host::{ExecutorParams, Network};
+use pvf_validation::{ExecutorParams, Network};
 use std::ffi::{CString, c_char, c_int};
 use std::sync::OnceLock;
 

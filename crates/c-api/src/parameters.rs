@@ -10,7 +10,7 @@ use pvf_executor::artifact::Meters;
 use pvf_executor::{
     CompileOptions, Costs, ExecutionParameters, Metering, Profile, Schedule, schedule_hash,
 };
-use pvf_host::{ExecutorParams, HostParameters, Network, PvfExecKind};
+use pvf_validation::{ExecutorParams, HostParameters, Network, PvfExecKind};
 use std::ffi::{CStr, c_char, c_void};
 use std::mem::{offset_of, size_of};
 use std::num::NonZeroUsize;

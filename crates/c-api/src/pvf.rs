@@ -7,7 +7,7 @@ use crate::interrupt::pvf_interrupt_t;
 use crate::outcome::pvf_outcome_t;
 use crate::parameters::{Parameters, pvf_parameters_t};
 use pvf_executor::{Execution, HostFailure, Interrupt, Module, NotPrepared, open_module};
-use pvf_host::Pvf;
+use pvf_validation::Pvf;
 use std::ffi::c_char;
 use std::time::Duration;
 

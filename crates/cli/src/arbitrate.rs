@@ -14,7 +14,7 @@ use crate::timeout::TimeUp;
 use crate::validate::host_parameters;
 use pvf_arbiter::{ArbiterError, Difference, Headroom, Question, Rerun, Ruling, arbitrate as rule};
 use pvf_executor::{Costs, DecompressError, Execution, Profile, RuleId, Target, decompress};
-use pvf_host::{HostFailure, PvfExecKind};
+use pvf_validation::{HostFailure, PvfExecKind};
 use serde::Serialize;
 use std::borrow::Cow;
 use std::io::{self, Write};

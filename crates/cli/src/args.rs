@@ -505,7 +505,7 @@ impl By {
     }
 }
 
-impl From<By> for pvf_profile::By {
+impl From<By> for pvf_instrument::profile::By {
     fn from(by: By) -> Self {
         match by {
             By::Gas => Self::Gas,

@@ -96,7 +96,7 @@ pub fn prepare_blob(
         For::Calls => Purpose::Plain,
         For::Candidates => Purpose::Execution,
         For::Precheck { ecc_rfc163 } => {
-            functions = pvf_host::function_types(ecc_rfc163);
+            functions = pvf_validation::function_types(ecc_rfc163);
             Purpose::Precheck(&functions)
         }
     };

@@ -2,7 +2,7 @@
 //! none of it: that is an outcome.
 
 use crate::timeout::TimeUp;
-use pvf_host::HostFailure;
+use pvf_validation::HostFailure;
 use std::io;
 
 /// Why a command could not do its work.

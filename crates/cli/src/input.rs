@@ -4,7 +4,7 @@ use crate::failure::Failure;
 use crate::kind;
 use clap::Args;
 use pvf_executor::DecompressError;
-use pvf_host::candidate;
+use pvf_validation::candidate;
 use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, Read};

@@ -11,12 +11,13 @@ use crate::outcome::{self, RejectionJson, printable};
 use crate::output::{Output, size};
 use crate::page;
 use crate::progress::Progress;
-use pvf_executor::artifact::{FuncType, GlobalType, Import, ImportKind};
+use pvf_executor::artifact::{Import, ImportKind};
 use pvf_executor::{
     Blob, CodeKind, CompileOptions, Costs, Limits, Metering, ModuleInfo, Profile, Rejection,
 };
-use pvf_host::Pvf;
+use pvf_executor::{FuncType, GlobalType};
 use pvf_metering::{FunctionCharges, function_charges};
+use pvf_validation::Pvf;
 use pvf_wast::type_name;
 use serde::Serialize;
 use std::io::{self, Write};
@@ -307,7 +308,7 @@ fn describe_import(module: &ModuleInfo, import: &Import, ecc_rfc163: bool) -> Im
         ImportKind::Function(signature) => {
             let ty = module.signatures.get(signature as usize);
             let known = import.module == "env"
-                && pvf_host::host_function_type(&import.name, ecc_rfc163).as_ref() == ty;
+                && pvf_validation::host_function_type(&import.name, ecc_rfc163).as_ref() == ty;
             ("function", ty.map(function_type).unwrap_or_default(), known)
         }
         ImportKind::Memory(ty) => ("memory", limits(ty.minimum, ty.maximum), true),

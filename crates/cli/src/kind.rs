@@ -1,7 +1,7 @@
 //! What kind of file an argument is, so that swapped or mistaken ones are wrong usage and not a verdict.
 
 use pvf_executor::{COMPRESSED_MAGIC, looks_like_artifact};
-use pvf_host::candidate;
+use pvf_validation::candidate;
 use std::fmt;
 
 /// What a file holds.
@@ -130,7 +130,7 @@ pub fn not_a_candidate(bytes: &[u8]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pvf_wire::{PersistedValidationData, PoV, ValidationParams};
+    use pvf_primitives::{PersistedValidationData, PoV, ValidationParams};
 
     fn encoded<T: parity_scale_codec::Encode>(value: &T) -> Vec<u8> {
         value.encode()

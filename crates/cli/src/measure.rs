@@ -18,7 +18,7 @@ use pvf_executor::{
     Artifact, CompileOptions, Execution, ExecutionParameters, Module, Outcome, Profile, RuleId,
     Target, Value,
 };
-use pvf_host::Pvf;
+use pvf_validation::Pvf;
 use serde::Serialize;
 use std::borrow::Cow;
 use std::io::{self, Write};

@@ -7,10 +7,10 @@ use crate::parameters::FunctionsArgs;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use pvf_executor::{ExecutionParameters, Profile};
-use pvf_host::execution_parameters;
-use pvf_wire::{
+use pvf_primitives::{
     ExecutorHostFunction, ExecutorParam, ExecutorParams, Network, PvfExecKind, PvfPrepKind,
 };
+use pvf_validation::execution_parameters;
 use serde::Serialize;
 use serde_json::Value;
 use std::io::{self, Write};

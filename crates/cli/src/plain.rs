@@ -5,7 +5,7 @@ use pvf_executor::{
     CallError, Execution, ExecutionParameters, Instance, Linker, Module, Outcome, Rejection,
     StackPeaks, Value,
 };
-use pvf_host::Observer;
+use pvf_validation::Observer;
 
 /// An instance of a module without a host.
 pub struct Plain {

@@ -1,6 +1,6 @@
 //! `pvf profile`: who used the gas of a run.
 //!
-//! The run is made twice: as it is, for outcome and gas, and with the hooks of `pvf-profile`, for the call tree. The second has to
+//! The run is made twice: as it is, for outcome and gas, and with the hooks of `pvf-instrument`, for the call tree. The second has to
 //! end like the first.
 
 use crate::Verdict;
@@ -16,14 +16,14 @@ use crate::plain::{NoInstance, Plain};
 use crate::progress::Progress;
 use crate::run::{find_function, parse_arguments};
 use crate::validate::host_parameters;
-use pvf_executor::artifact::ValType;
+use pvf_executor::ValType;
 use pvf_executor::{
     CompileOptions, Costs, Execution, ExecutionParameters, LoadError, Metering, Module, Outcome,
     Profile, Target, TrapKind, Value,
 };
-use pvf_host::{HostParameters, Observer, Pvf};
+use pvf_instrument::profile::{CallTree, ENTER, EXIT, Recorder};
 use pvf_instrument::{GasLimit, InstrumentOptions};
-use pvf_profile::{CallTree, ENTER, EXIT, Recorder};
+use pvf_validation::{HostParameters, Observer, Pvf};
 use serde::Serialize;
 use std::borrow::Cow;
 use std::io::Write;
@@ -221,7 +221,7 @@ impl Profiler<'_> {
                 limit,
             }),
         };
-        let hooked = pvf_profile::instrument(wasm, &options);
+        let hooked = pvf_instrument::profile::instrument(wasm, &options);
         let hooked = hooked.map_err(|error| failed(error.to_string()))?;
         let watched = self.watched(&hooked)?;
         let recorder = Recorder::new(module.info().functions.len(), limit);

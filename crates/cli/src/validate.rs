@@ -12,7 +12,7 @@ use crate::parameters::HostArgs;
 use crate::progress::Progress;
 use crate::timeout::TimeoutArgs;
 use pvf_executor::{Execution, Module, Profile, Target};
-use pvf_host::{HostParameters, LogRecord, Pvf};
+use pvf_validation::{HostParameters, LogRecord, Pvf};
 use std::io::Write;
 use std::sync::Arc;
 

@@ -4,11 +4,11 @@ use crate::Verdict;
 use crate::failure::Failure;
 use crate::output::Output;
 use clap::{Args, Subcommand};
-use pvf_wire::{NODE_RELEASES, SecurityStatus};
-use pvf_worker_process::install::{
+use pvf_node_protocol::{NODE_RELEASES, SecurityStatus};
+use pvf_worker_client::install::{
     self, InstallError, Installation, PROGRAMS, Receipt, is_known, node_version,
 };
-use pvf_worker_process::security;
+use pvf_worker_client::security;
 use serde::Serialize;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};

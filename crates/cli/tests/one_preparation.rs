@@ -12,7 +12,8 @@ use pvf_executor::{
     COMPRESSED_MAGIC, NotPrepared, Outcome, Profile, Purpose, Rejection, RejectionClass, Rules,
     prepare,
 };
-use pvf_wire::{ExecutorParams, PrepareError, PrepareJobKind, PrepareRequest};
+use pvf_node_protocol::{PrepareError, PrepareJobKind, PrepareRequest};
+use pvf_primitives::ExecutorParams;
 use pvf_worker::{Compilation, PrepareJob};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -66,7 +67,7 @@ fn said(blob: &[u8], rules: &Rules<'_>) -> Option<Rejection> {
 
 #[test]
 fn all_users_say_the_same() {
-    let functions = pvf_host::function_types(false);
+    let functions = pvf_validation::function_types(false);
     let options = Profile::Polkadot.compile_options();
     let precheck = Rules::new(options.clone(), Purpose::Precheck(&functions));
     let execution = Rules::new(options, Purpose::Execution);

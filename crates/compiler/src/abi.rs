@@ -83,7 +83,7 @@
 //! An instruction at a site of the trap map that raises SIGSEGV, SIGBUS, SIGFPE or SIGILL: an access to linear memory outside of
 //! its accessible part; a division on x86-64; `ud2`, on aarch64 `udf`, everywhere else.
 
-use crate::artifact::{FuncType, ValType};
+use crate::types::{FuncType, ValType};
 
 /// Offsets of the fixed fields of the context, in bytes.
 pub mod context {
@@ -276,4 +276,4 @@ impl Builtin {
 }
 
 /// Bytes of a slot.
-pub const SLOT_BYTES: u32 = pvf_spec::SLOT_BYTES as u32;
+pub const SLOT_BYTES: u32 = pvf_rules::SLOT_BYTES as u32;

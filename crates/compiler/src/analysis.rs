@@ -10,6 +10,7 @@
 //! flow; [`lower`] makes instructions of operators; [`meters`] the meters on the same walk;
 //! [`liveness`] the passes backward; [`locals`] their types.
 
+pub(crate) mod idiom;
 mod liveness;
 mod locals;
 mod lower;
@@ -22,22 +23,18 @@ pub(crate) use locals::Locals;
 
 use crate::CompileOptions;
 use crate::Refusal;
-use crate::artifact::{FuncType, ValType};
 use crate::error::narrow;
-use crate::idiom::{self, Candidate, Idiom};
-use crate::instruction::Code;
+use crate::instruction::{Code, LabelId};
 use crate::module::{Body, ParsedModule};
+use crate::types::{FuncType, ValType};
+use idiom::{Candidate, Idiom};
 use liveness::Event;
 use meters::Meters;
 use pvf_metering::{Charge, GasBlocks, LogicalHeight};
-use pvf_spec::{LimitExceeded, Limits};
+use pvf_rules::{LimitExceeded, Limits};
 use visitor::Visitor;
 use walk::{Frame, Walk};
 use wasmparser::FuncValidatorAllocations;
-
-/// Index of a label in a function: the order in which reachable `block`, `loop` and `if`
-/// instructions (and `else` branches) are met. Label 0 is the function body itself.
-pub(crate) type LabelId = u32;
 
 /// What pass 1 knows of a label, in four bytes.
 #[derive(Clone, Copy, Debug, Default)]
@@ -177,7 +174,7 @@ const MOST_FRAME_BYTES: u32 = i32::MAX as u32;
 // The limits of every profile keep all frames below it.
 const _: () = {
     let slots = Limits::DEFAULT.locals as u64 + Limits::DEFAULT.module_bytes as u64;
-    assert!(pvf_spec::SLOT_BYTES * (slots + 4) < MOST_FRAME_BYTES as u64);
+    assert!(pvf_rules::SLOT_BYTES * (slots + 4) < MOST_FRAME_BYTES as u64);
 };
 
 /// Other limits may not.
@@ -281,7 +278,7 @@ impl Analyser {
         let accesses = walk.accesses();
         let truncations = walk.truncations();
         meters.finish(analysis).map_err(meter)?;
-        let frame = pvf_spec::frame_bytes(declared, analysis.max_height);
+        let frame = pvf_rules::frame_bytes(declared, analysis.max_height);
         frame_within(frame).map_err(limit(body.body.range().start))?;
         let large = bytes >= LARGE_BODY;
         if large {

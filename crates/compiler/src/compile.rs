@@ -12,15 +12,15 @@ use crate::artifact::{
 use crate::generate::{
     Conventions, GeneratedFunction, GeneratorState, ModuleContext, builtin_convention, generate,
 };
-use crate::module::{self, Body, ParsedModule};
-use crate::target::aarch64::Aarch64;
-use crate::target::masm::{
+use crate::isa::aarch64::Aarch64;
+use crate::isa::masm::{
     BlockOperation, CallFixup, Machine, MachineCode, MacroAssembler, Reach, Shared, Table,
 };
-use crate::target::x64::X64;
+use crate::isa::x64::X64;
+use crate::module::{self, Body, ParsedModule};
 use crate::{CompileError, InternalError, Refusal, Target};
 use pvf_metering::Costs;
-use pvf_spec::{Features, Limits};
+use pvf_rules::{Features, Limits};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 use std::num::NonZeroUsize;

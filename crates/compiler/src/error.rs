@@ -3,7 +3,7 @@
 
 use crate::module::features;
 use pvf_assembler::FinishError;
-use pvf_spec::{LimitExceeded, Place, Rejection, RejectionClass, RuleId};
+use pvf_rules::{LimitExceeded, Place, Rejection, RejectionClass, RuleId};
 
 /// Why there is no artifact.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -46,8 +46,8 @@ pub enum InternalError {
     CodeTooLarge(u64),
 }
 
-/// A module is turned down. The same module, [`Features`](pvf_spec::Features) and
-/// [`Limits`](pvf_spec::Limits) give the same error on every machine.
+/// A module is turned down. The same module, [`Features`](pvf_rules::Features) and
+/// [`Limits`](pvf_rules::Limits) give the same error on every machine.
 ///
 /// `offset` is a byte offset in the (decompressed) module, `function` the index of
 /// the function (imported ones counted) whose body is at fault, if one is.
@@ -81,8 +81,8 @@ pub enum Refusal {
     #[error("{feature} is not accepted ({})", place(*function, *offset))]
     Unsupported {
         /// Name of the proposal; for the switches of
-        /// [`Features`](pvf_spec::Features),
-        /// [`FeatureSwitch::name`](pvf_spec::FeatureSwitch::name).
+        /// [`Features`](pvf_rules::Features),
+        /// [`FeatureSwitch::name`](pvf_rules::FeatureSwitch::name).
         feature: &'static str,
         /// The rule of the specification that leaves it out.
         rule: RuleId,

@@ -22,16 +22,17 @@ mod state;
 
 pub(crate) use calls::{Conventions, builtin_convention};
 
-use crate::analysis::{Analysis, LabelId, TRACKED_LOCALS};
-use crate::artifact::FuncType;
+use crate::analysis::{Analysis, TRACKED_LOCALS};
+use crate::instruction::LabelId;
 use crate::instruction::{BlockSignature, Instruction, Instructions};
+use crate::isa::masm::{Convention, Machine, MacroAssembler, Registers, Table};
 use crate::module::ParsedModule;
-use crate::target::masm::{Convention, Machine, MacroAssembler, Registers, Table};
+use crate::types::FuncType;
 use budget::{Budget, HomeEntry};
 use labels::{OpenLabels, Store};
 use moves::{Origin, ParallelMove};
 use operators::is_condition;
-use pvf_spec::SLOT_BYTES;
+use pvf_rules::SLOT_BYTES;
 use state::{LocalSet, State};
 
 /// What the generator reads of a module, the same for all its functions.
@@ -191,7 +192,7 @@ fn generate_from<M: Machine>(
         budget: Budget::default(),
         ty: &info.signatures[signature as usize],
         // Pass 1 has compared it with what displacements reach.
-        frame_bytes: pvf_spec::frame_bytes(declared, analysis.max_height) as u32,
+        frame_bytes: pvf_rules::frame_bytes(declared, analysis.max_height) as u32,
         rest: instructions,
         next_access: 0,
         next_charge: 0,

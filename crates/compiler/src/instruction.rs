@@ -5,11 +5,14 @@
 //! are a few generic ones with their widths, and branches name the label they go to instead of a depth.
 
 use crate::abi::Builtin;
-use crate::analysis::LabelId;
-use crate::artifact::{FuncType, ValType};
 use crate::operation::{
     Access, Condition, Conversion, Division, FloatBinary, FloatUnary, IntBinary, IntUnary, Width,
 };
+use crate::types::{FuncType, ValType};
+
+/// Index of a label in a function: the order in which reachable `block`, `loop` and `if`
+/// instructions (and `else` branches) are met. Label 0 is the function body itself.
+pub(crate) type LabelId = u32;
 
 /// An instruction. Types are those of the operands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,9 +4,9 @@
 //! can be placed anywhere and all that the runtime has to know, or a typed [`CompileError`].
 //!
 //! `module` reads and checks the declarations; `analysis` (pass 1) validates a body and finds out
-//! what pass 2 cannot know in advance; `generate` (pass 2) writes code through a target's
-//! macro-assembler (`target`); `compile` does this for many functions side by side and links
-//! them. `idiom` tells loops that copy, fill or compare. [`abi`] is the contract with the runtime.
+//! what pass 2 cannot know in advance; `generate` (pass 2) writes code through an instruction set's
+//! macro-assembler (`isa`); `compile` does this for many functions side by side and links
+//! them. `analysis::idiom` tells loops that copy, fill or compare. [`abi`] is the contract with the runtime.
 #![deny(unsafe_code)]
 
 pub mod abi;
@@ -15,19 +15,20 @@ pub mod artifact;
 mod compile;
 mod error;
 mod generate;
-mod idiom;
 mod instruction;
+mod isa;
 mod magic;
 mod module;
 mod operation;
-mod target;
+mod types;
 
+pub use analysis::idiom::{LoopIdiomKind, LoopIdioms, loop_idioms};
 pub use artifact::{Artifact, ArtifactContents, ArtifactError, ModuleInfo};
 pub use compile::{
     CompileOptions, Metering, NativeStack, compile, compile_with_code_map, schedule_hash,
 };
 pub use error::{CompileError, InternalError, Refusal};
-pub use idiom::{LoopIdiomKind, LoopIdioms, loop_idioms};
+pub use isa::Target;
 pub use module::{calls_own_functions, function_names};
 pub use pvf_metering::{Costs, Schedule, ScheduleError};
-pub use target::Target;
+pub use types::{FuncType, GlobalType, MemoryType, TableType, ValType};

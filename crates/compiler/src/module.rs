@@ -28,13 +28,13 @@ pub use calls::calls_own_functions;
 pub use names::function_names;
 
 use crate::artifact::{
-    ConstExpr, DataSegment, Export, ExportKind, FuncType, Function, Global, GlobalType, Import,
-    ImportKind, MemoryType, TableType, ValType,
+    ConstExpr, DataSegment, Export, ExportKind, Function, Global, Import, ImportKind,
 };
 use crate::error::narrow;
+use crate::types::{FuncType, GlobalType, MemoryType, TableType, ValType};
 use crate::{CompileError, ModuleInfo, Refusal, Target};
 use network::{NetworkModule, SectionId};
-use pvf_spec::{Features, LimitExceeded, Limits, RuleId};
+use pvf_rules::{Features, LimitExceeded, Limits, RuleId};
 use std::collections::HashMap;
 use std::collections::hash_map::{Entry, RandomState};
 use std::hash::BuildHasher;

@@ -8,7 +8,7 @@
 #![cfg(not(debug_assertions))]
 
 use pvf_compiler::{CompileOptions, Costs, Metering, Target, compile};
-use pvf_spec::Features;
+use pvf_rules::Features;
 use std::sync::Arc;
 
 /// Most bytes of code for a byte of Wasm.
@@ -21,7 +21,7 @@ const MOST_OF_MANY_VALUES: f64 = 34.0;
 
 // Limits and bounds keep the code of any module below what calls reach (rule LIMIT-5).
 const _: () = {
-    let module = pvf_spec::Limits::DEFAULT.module_bytes as u64;
+    let module = pvf_rules::Limits::DEFAULT.module_bytes as u64;
     assert!(module * 34 + (1 << 28) < i32::MAX as u64);
     assert!(MOST_OF_MANY_VALUES < 35.0);
 };

@@ -2,7 +2,7 @@
 //! share the chunks out.
 
 use pvf_compiler::{Artifact, CompileOptions, Target, compile};
-use pvf_spec::Features;
+use pvf_rules::Features;
 use std::fmt::Write;
 use std::num::NonZeroUsize;
 

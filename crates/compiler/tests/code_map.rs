@@ -1,7 +1,7 @@
 //! The code map says what trap sites say, and changes nothing.
 
 use pvf_compiler::{CompileOptions, Costs, Metering, NativeStack, compile, compile_with_code_map};
-use pvf_spec::Features;
+use pvf_rules::Features;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;

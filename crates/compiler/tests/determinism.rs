@@ -2,7 +2,7 @@
 
 use pvf_compiler::artifact::Function;
 use pvf_compiler::{Artifact, CompileOptions, Target, compile};
-use pvf_spec::Features;
+use pvf_rules::Features;
 use std::fmt::Write;
 use std::num::NonZeroUsize;
 use std::path::Path;

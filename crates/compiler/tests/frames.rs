@@ -1,7 +1,7 @@
 //! Frames are exactly `align16(16 + 8 * (declared_locals + max_operand_height))`.
 
 use pvf_compiler::{CompileOptions, compile};
-use pvf_spec::{Features, frame_bytes};
+use pvf_rules::{Features, frame_bytes};
 
 /// Compiles functions (in the text format, with what else the module needs) and compares the frame of the
 /// first with the rule.

@@ -5,7 +5,7 @@
 
 use iced_x86::{Decoder, DecoderOptions, Formatter, IntelFormatter};
 use pvf_compiler::{Artifact, CompileOptions, Costs, Metering, Target, compile};
-use pvf_spec::Features;
+use pvf_rules::Features;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;

@@ -2,7 +2,7 @@
 //! emulator does all stores in one, so the code is looked at: how many loads it has that keep nothing.
 
 use pvf_compiler::{Artifact, CompileOptions, Target, compile};
-use pvf_spec::Features;
+use pvf_rules::Features;
 
 fn artifact(body: &str) -> Artifact {
     let text = format!(

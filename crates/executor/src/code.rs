@@ -14,7 +14,7 @@ mod text;
 mod zstd_frames;
 
 use chain_spec::code_of_chain_spec;
-use pvf_spec::{Rejection, RejectionClass, RuleId};
+use pvf_rules::{Rejection, RejectionClass, RuleId};
 use std::borrow::Cow;
 pub use text::encode_module;
 use text::parse_text;

@@ -15,7 +15,7 @@
 //!
 //! A [`Profile`] names the rules: which language is accepted and what an instance may take.
 //! Polkadot's host functions and its way to call a parachain's validation function are in
-//! `pvf-host`.
+//! `pvf-validation`.
 //!
 //! ```
 //! use pvf_executor::{Instance, Linker, Module, Profile, Value, compile, read_code};
@@ -67,16 +67,17 @@ pub use profile::Profile;
 pub use whole_file::write_file;
 
 pub use pvf_compiler::{
-    Artifact, ArtifactContents, ArtifactError, CompileError, CompileOptions, Costs, InternalError,
-    Metering, ModuleInfo, NativeStack, Refusal, Schedule, ScheduleError, Target, artifact, compile,
-    compile_with_code_map, function_names, schedule_hash,
+    Artifact, ArtifactContents, ArtifactError, CompileError, CompileOptions, Costs, FuncType,
+    GlobalType, InternalError, MemoryType, Metering, ModuleInfo, NativeStack, Refusal, Schedule,
+    ScheduleError, TableType, Target, ValType, artifact, compile, compile_with_code_map,
+    function_names, schedule_hash,
+};
+pub use pvf_rules::{
+    Dialect, Execution, ExecutionParameters, FeatureSwitch, Features, HashedOutcome, LimitExceeded,
+    Limits, Outcome, Place, Rejection, RejectionClass, RejectionStage, RuleId, StackPeaks, Trap,
+    TrapKind,
 };
 pub use pvf_runtime::{
     CallError, Caller, HostError, HostFailure, Instance, InstantiateError, Interrupt, LinkError,
     Linked, Linker, LoadError, Module, Segment, Value, perf,
-};
-pub use pvf_spec::{
-    Dialect, Execution, ExecutionParameters, FeatureSwitch, Features, HashedOutcome, LimitExceeded,
-    Limits, Outcome, Place, Rejection, RejectionClass, RejectionStage, RuleId, StackPeaks, Trap,
-    TrapKind,
 };

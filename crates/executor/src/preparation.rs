@@ -20,10 +20,10 @@ mod imports;
 mod rewriting;
 
 use crate::code::decompress;
-use pvf_compiler::artifact::FuncType;
+use pvf_compiler::FuncType;
 use pvf_compiler::{Artifact, CompileError, CompileOptions, ModuleInfo, compile};
+use pvf_rules::Rejection;
 use pvf_runtime::HostFailure;
-use pvf_spec::Rejection;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io;

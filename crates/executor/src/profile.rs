@@ -1,7 +1,7 @@
 //! Named sets of rules.
 
 use crate::{CompileOptions, Metering};
-use pvf_spec::{ExecutionParameters, Features, Limits};
+use pvf_rules::{ExecutionParameters, Features, Limits};
 
 /// What language is accepted and what an instance may take, by name.
 ///

@@ -1,12 +1,12 @@
 //! Preparation as a whole: classes, rules and places of rejections, and what a node's rewriting makes invalid.
 
-use pvf_executor::artifact::{FuncType, ValType};
 use pvf_executor::{
     COMPRESSED_MAGIC, CompileOptions, Features, HostFunctionTypes, NotPrepared, Profile, Purpose,
     Rejection, RejectionClass, RejectionStage, Rules, prepare,
 };
-use pvf_oracle::parity_wasm::elements::{deserialize_buffer, serialize};
-use pvf_oracle::wasm_instrument::inject_stack_limiter;
+use pvf_executor::{FuncType, ValType};
+use pvf_meter_oracle::parity_wasm::elements::{deserialize_buffer, serialize};
+use pvf_meter_oracle::wasm_instrument::inject_stack_limiter;
 use wasmparser::{Validator, WasmFeatures};
 
 fn module(text: &str) -> Vec<u8> {

@@ -8,7 +8,7 @@ use pvf_metering::{
     BodyError, Charge, Costs, GasBlocks, LogicalHeight, MeterError, ModuleSignatures, Signatures,
     declared_locals,
 };
-use pvf_spec::{Features, frame_bytes};
+use pvf_rules::{Features, frame_bytes};
 use wasmparser::{
     FuncToValidate, FuncValidatorAllocations, FunctionBody, Operator, Parser, ValidPayload,
     Validator, ValidatorResources, WasmFeatures,
@@ -163,7 +163,7 @@ pub(crate) fn front_end(features: Features) -> (Parser, Validator) {
 ///
 /// ```
 /// let wasm = wat::parse_str("(module (func (param i32) (local i64) (drop (local.get 0))))")?;
-/// let frames = pvf_instrument::frames(&wasm, pvf_spec::Features::POLKADOT)?;
+/// let frames = pvf_instrument::frames(&wasm, pvf_rules::Features::POLKADOT)?;
 /// assert_eq!(frames, [32]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

@@ -6,7 +6,7 @@
 use crate::analysis::Charges;
 use crate::error::InstrumentError;
 use pvf_metering::Costs;
-use pvf_spec::{LimitExceeded, Limits, TrapKind};
+use pvf_rules::{LimitExceeded, Limits, TrapKind};
 use wasm_encoder::{BlockType, Encode, InstructionSink, ValType};
 use wasmparser::{FunctionBody, Operator};
 

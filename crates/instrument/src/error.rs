@@ -1,7 +1,7 @@
 //! Why a module cannot be instrumented.
 
 use pvf_metering::MeterError;
-use pvf_spec::LimitExceeded;
+use pvf_rules::LimitExceeded;
 
 /// A module cannot be instrumented.
 #[derive(Clone, Debug, thiserror::Error)]

@@ -13,7 +13,7 @@
 //! | [`GAS_LEFT`] | i64, unsigned | gas left; starts at the limit. `limit - left` is the gas used: a charge that did not fit is not made |
 //! | [`STACK_NATIVE_LEFT`] | i64, unsigned | bytes left of the native stack; starts at the limit |
 //! | [`STACK_LOGICAL_LEFT`] | i64, unsigned | units left of the logical stack; starts at the limit |
-//! | [`TRAP`] | i32 | 0; before an `unreachable` of a meter the code of the [`TrapKind`](pvf_spec::TrapKind): 1 stack overflow, 2 out of gas |
+//! | [`TRAP`] | i32 | 0; before an `unreachable` of a meter the code of the [`TrapKind`](pvf_rules::TrapKind): 1 stack overflow, 2 out of gas |
 //!
 //! So a trap is a meter's if [`TRAP`] is not 0, and the engine's or the module's own otherwise.
 //!
@@ -38,7 +38,7 @@
 //!
 //! ```
 //! use pvf_instrument::{InstrumentOptions, instrument};
-//! use pvf_spec::Features;
+//! use pvf_rules::Features;
 //!
 //! let wasm = wat::parse_str("(module (func $f (export \"f\") (call $f)))")?;
 //! let options = InstrumentOptions {
@@ -56,6 +56,7 @@ mod custom;
 mod declarations;
 mod error;
 mod module;
+pub mod profile;
 mod reachable;
 
 pub use analysis::frames;
@@ -63,7 +64,7 @@ pub use error::InstrumentError;
 pub use module::instrument;
 
 use pvf_metering::Costs;
-use pvf_spec::Features;
+use pvf_rules::Features;
 
 /// Name of the exported global with the gas left.
 pub const GAS_LEFT: &str = "pvf_gas_left";

@@ -10,7 +10,7 @@ use crate::declarations::Declarations;
 use crate::error::InstrumentError;
 use crate::{GAS_LEFT, InstrumentOptions, STACK_LOGICAL_LEFT, STACK_NATIVE_LEFT, TRAP};
 use pvf_metering::ModuleSignatures;
-use pvf_spec::Limits;
+use pvf_rules::Limits;
 use std::collections::HashMap;
 use wasm_encoder::{
     BlockType, CodeSection, ConstExpr, CustomSection, Encode, ExportKind, GlobalType, Module,

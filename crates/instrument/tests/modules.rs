@@ -9,8 +9,8 @@ use pvf_instrument::{
     TRAP, frames, instrument,
 };
 use pvf_metering::Costs;
+use pvf_rules::Features;
 use pvf_runtime::Value;
-use pvf_spec::Features;
 use std::fs;
 use std::path::Path;
 use support::{Ending, Limits, agree};

@@ -5,8 +5,8 @@
 mod support;
 
 use pvf_metering::{Costs, Schedule};
+use pvf_rules::TrapKind;
 use pvf_runtime::Value;
-use pvf_spec::TrapKind;
 use support::{Ending, Limits, agree};
 
 /// Each exports `f`, which takes the depth to go to, counts its calls in `depth`, and may start with `enter`.

@@ -3,10 +3,12 @@
 mod oracle;
 
 use oracle::{LIMIT, corpus, limiter_sequence};
+use pvf_meter_oracle::CHARGED_CALL_LEN;
+use pvf_meter_oracle::parity_wasm::elements::{
+    ImportCountType, Instruction as Parity, Internal, Module,
+};
+use pvf_meter_oracle::wasm_instrument::inject_stack_limiter;
 use pvf_metering::logical_costs;
-use pvf_oracle::CHARGED_CALL_LEN;
-use pvf_oracle::parity_wasm::elements::{ImportCountType, Instruction as Parity, Internal, Module};
-use pvf_oracle::wasm_instrument::inject_stack_limiter;
 
 /// The functions that exports, element segments and start name, in this order.
 fn entries(module: &Module) -> Vec<u32> {

@@ -236,7 +236,7 @@ fn the_price_of_locals_fits_32_bits() {
 #[test]
 fn the_global_back_end_adds_its_own_cost() {
     // Eight instructions at 1 each, one else, two ends.
-    let own = 8 + 3 * u64::from(pvf_oracle::DELIMITER_PRICE);
+    let own = 8 + 3 * u64::from(pvf_meter_oracle::DELIMITER_PRICE);
     for (_, wasm) in corpus::fixtures() {
         let ours = oracle::ours(&wasm, &Costs::default()).expect("well-formed");
         let ours = ours.gas.expect("the oracle accepts it");

@@ -7,8 +7,8 @@
 #[path = "../tests/support/mod.rs"]
 mod support;
 
+use pvf_rules::ExecutionParameters;
 use pvf_runtime::{Instance, Module, Value};
-use pvf_spec::ExecutionParameters;
 use std::time::{Duration, Instant};
 use support::{F, PARAMETERS, State, artifact, linker};
 

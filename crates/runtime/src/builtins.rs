@@ -2,7 +2,7 @@
 
 use crate::store::{Core, Ended};
 use pvf_compiler::abi::Builtin;
-use pvf_spec::TrapKind;
+use pvf_rules::TrapKind;
 use std::ops::Range;
 
 /// Executes a builtin. Operands lie in the slots in the order they were pushed; a result goes to slot 0.

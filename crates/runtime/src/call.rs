@@ -7,7 +7,7 @@ use crate::regions::Regions;
 use crate::store::{Core, Ended};
 use crate::{CallError, HostFailure, altstack, interrupt};
 use pvf_compiler::abi::context;
-use pvf_spec::Trap;
+use pvf_rules::Trap;
 use std::ffi::c_void;
 
 /// The functions through which a store's host functions are called that are found at run time.

@@ -1,8 +1,8 @@
 //! Everything that can go wrong, by whose fault it is.
 
-use pvf_compiler::artifact::{FuncType, ValType};
 use pvf_compiler::{ArtifactError, Target};
-use pvf_spec::{Name, Rejection, RejectionClass, RuleId, Trap, TrapKind};
+use pvf_compiler::{FuncType, ValType};
+use pvf_rules::{Name, Rejection, RejectionClass, RuleId, Trap, TrapKind};
 use std::io;
 
 /// The machine could not do its part. Never an outcome of a run.

@@ -7,7 +7,7 @@ use crate::store::{Core, Ended, Store};
 use crate::{HostError, HostFailure, builtins, interrupt};
 use pvf_compiler::abi::{BUILTIN_FLAG, Builtin, PLAIN_PARAMS};
 use pvf_compiler::artifact::Import;
-use pvf_spec::Name;
+use pvf_rules::Name;
 use std::any::Any;
 use std::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind};

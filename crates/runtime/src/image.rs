@@ -9,7 +9,7 @@
 use crate::HostFailure;
 use crate::mapping::page_bytes;
 use pvf_compiler::artifact::{ConstExpr, ModuleInfo};
-use pvf_spec::PAGE_BYTES;
+use pvf_rules::PAGE_BYTES;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::ops::Range;

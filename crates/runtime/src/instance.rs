@@ -5,9 +5,10 @@ use crate::host::dispatchers;
 use crate::linker::Linked;
 use crate::store::{Core, Store};
 use crate::{CallError, HostFailure, InstantiateError, Linker, Module, Value, call, traps};
+use pvf_compiler::FuncType;
 use pvf_compiler::abi::context;
-use pvf_compiler::artifact::{ExportKind, FuncType};
-use pvf_spec::ExecutionParameters;
+use pvf_compiler::artifact::ExportKind;
+use pvf_rules::ExecutionParameters;
 
 /// What code that is [`Audited`](pvf_compiler::NativeStack::Audited) found since the instance was made or reset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -36,7 +36,7 @@ const AGAIN: Duration = Duration::from_millis(2);
 /// ```
 /// use pvf_compiler::{CompileOptions, compile};
 /// use pvf_runtime::{CallError, HostFailure, Instance, Interrupt, Linker, Module};
-/// use pvf_spec::{ExecutionParameters, Features};
+/// use pvf_rules::{ExecutionParameters, Features};
 /// use std::time::Duration;
 ///
 /// let wasm = wat::parse_str(r#"(module (func (export "f") (loop (br 0))))"#)?;

@@ -1,7 +1,7 @@
 //! Memory, stack, traps and host calls for code made by `pvf-compiler`.
 //!
 //! In comes an [`Artifact`](pvf_compiler::Artifact); out come results, or a typed
-//! [`Trap`](pvf_spec::Trap) with its place in the Wasm. Three layers:
+//! [`Trap`](pvf_rules::Trap) with its place in the Wasm. Three layers:
 //!
 //! - a [`Module`] is the artifact placed in memory: code that can be executed and
 //!   never written, and the initial image of linear memory, both shared by all instances;
@@ -10,9 +10,9 @@
 //!   runs functions. It can be called again after a trap and can be [reset](Instance::reset).
 //!
 //! ```
-//! use pvf_compiler::{CompileOptions, artifact::FuncType, compile};
+//! use pvf_compiler::{CompileOptions, FuncType, compile};
 //! use pvf_runtime::{CallError, Instance, Linker, Module, Value};
-//! use pvf_spec::{ExecutionParameters, Features, TrapKind};
+//! use pvf_rules::{ExecutionParameters, Features, TrapKind};
 //!
 //! let wasm = wat::parse_str(
 //!     r#"(module

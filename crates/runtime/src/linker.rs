@@ -5,9 +5,8 @@ use crate::error::{FuncTypeDisplay, value_type_name};
 use crate::host::{HostFunction, HostFunctionBody};
 use crate::typed::TypedFunction;
 use crate::{Caller, HostError, LinkError, Module, Value};
-use pvf_compiler::artifact::{
-    FuncType, GlobalType, Import, ImportKind, MemoryType, TableType, ValType,
-};
+use pvf_compiler::artifact::{Import, ImportKind};
+use pvf_compiler::{FuncType, GlobalType, MemoryType, TableType, ValType};
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 

@@ -14,7 +14,7 @@
 use crate::HostFailure;
 use crate::image::MemoryImage;
 use crate::mapping::{Access, Mapping, page_bytes, round_up};
-use pvf_spec::PAGE_BYTES;
+use pvf_rules::PAGE_BYTES;
 use std::ops::Range;
 
 /// Bytes of inaccessible address space below the base.

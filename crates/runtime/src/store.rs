@@ -5,9 +5,10 @@ use crate::linker::{Linked, LinkedImports};
 use crate::memory::LinearMemory;
 use crate::regions::{Regions, Requirements};
 use crate::{HostError, HostFailure, InstantiateError, Module, arch, error::Segment};
+use pvf_compiler::MemoryType;
 use pvf_compiler::abi::context;
-use pvf_compiler::artifact::{ConstExpr, ElementMode, MemoryType};
-use pvf_spec::{ExecutionParameters, PAGE_BYTES, Trap, TrapKind};
+use pvf_compiler::artifact::{ConstExpr, ElementMode};
+use pvf_rules::{ExecutionParameters, PAGE_BYTES, Trap, TrapKind};
 use std::mem::ManuallyDrop;
 
 /// An instance; its address does not change while generated code runs.

@@ -15,7 +15,7 @@ use crate::activation::{self, Activation, Fault};
 use crate::{arch, file};
 use pvf_compiler::abi::context;
 use pvf_compiler::artifact::TrapSite;
-use pvf_spec::TrapKind;
+use pvf_rules::TrapKind;
 use std::cell::UnsafeCell;
 use std::ffi::{c_int, c_void};
 use std::io;

@@ -7,7 +7,7 @@ use crate::arch::{PlainEntry, PlainReturn};
 use crate::host::{end, failure};
 use crate::store::{Core, Store};
 use crate::{Caller, HostError};
-use pvf_compiler::artifact::{FuncType, ValType};
+use pvf_compiler::{FuncType, ValType};
 use std::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;

@@ -3,8 +3,9 @@
 //! A damaged file is found by its checksum; this is against metadata that is whole but wrong.
 
 use crate::{LoadError, arch};
+use pvf_compiler::ValType;
 use pvf_compiler::abi::{ENTRY_AREA_BYTES, context};
-use pvf_compiler::artifact::{ConstExpr, ElementMode, ExportKind, ImportKind, ModuleInfo, ValType};
+use pvf_compiler::artifact::{ConstExpr, ElementMode, ExportKind, ImportKind, ModuleInfo};
 
 type Checked = Result<(), LoadError>;
 

@@ -1,6 +1,6 @@
 //! Values as they cross the boundary to the host.
 
-use pvf_compiler::artifact::ValType;
+use pvf_compiler::ValType;
 
 /// A value of a number type. Floats are kept by their bits, since a NaN's bits
 /// count and may not change on the way.

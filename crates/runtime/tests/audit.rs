@@ -2,8 +2,8 @@
 //! compares at every call with where the stack pointer is.
 
 use pvf_compiler::{CompileOptions, NativeStack, compile};
+use pvf_rules::{ExecutionParameters, Features, TrapKind};
 use pvf_runtime::{CallError, Instance, Linker, Module, StackAudit, Value};
-use pvf_spec::{ExecutionParameters, Features, TrapKind};
 
 fn instance(text: &str, native_stack: NativeStack) -> Instance<()> {
     let options = CompileOptions {
@@ -80,7 +80,7 @@ fn the_count_agrees_with_the_stack_pointer_at_every_call() {
     let audit = instance.stack_audit();
     assert_eq!(audit.difference, 0);
     // `many`, `$many` and fib(5); 11 calls of `deep` twice; as many frames of `deep` as fit.
-    let frame = pvf_spec::frame_bytes(0, 2);
+    let frame = pvf_rules::frame_bytes(0, 2);
     assert_eq!(audit.calls, calls + 2 + 15 + 22 + (1 << 16) / frame);
 }
 

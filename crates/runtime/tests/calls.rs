@@ -3,10 +3,10 @@
 mod support;
 
 use pvf_compiler::artifact::{ConstExpr, DataSegment};
+use pvf_rules::{ExecutionParameters, Trap, TrapKind};
 use pvf_runtime::{
     CallError, Caller, HostFailure, Instance, InstantiateError, Linker, Module, Value,
 };
-use pvf_spec::{ExecutionParameters, Trap, TrapKind};
 use support::{
     F, PARAMETERS, State, artifact, artifact_of, assert_trap, i32s, instance, linker, trap,
 };

@@ -2,8 +2,8 @@
 //! the usual size with little code and in chunks of one function.
 
 use pvf_compiler::{CompileOptions, compile};
+use pvf_rules::{ExecutionParameters, Features};
 use pvf_runtime::{Instance, Linker, Module, Value};
-use pvf_spec::{ExecutionParameters, Features};
 use std::fmt::Write;
 use std::num::NonZeroUsize;
 

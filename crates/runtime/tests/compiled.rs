@@ -1,10 +1,10 @@
 //! With code of the compiler: every kind of trap at the byte of its instruction, the stack by
 //! the rule, host functions, imports, segments.
 
-use pvf_compiler::artifact::{FuncType, ValType};
 use pvf_compiler::{CompileOptions, compile};
+use pvf_compiler::{FuncType, ValType};
+use pvf_rules::{ExecutionParameters, Features, Trap, TrapKind, frame_bytes};
 use pvf_runtime::{CallError, Caller, HostError, Instance, Linker, Module, Value};
-use pvf_spec::{ExecutionParameters, Features, Trap, TrapKind, frame_bytes};
 
 const PARAMETERS: ExecutionParameters = ExecutionParameters {
     stack_native_max: 1 << 20,

@@ -1,8 +1,8 @@
 //! Divisions by constants, which are no divisions in the code: the same as Rust's for every divisor and number.
 
 use pvf_compiler::{CompileOptions, compile};
+use pvf_rules::{ExecutionParameters, Features, TrapKind};
 use pvf_runtime::{CallError, Instance, Linker, Module, Value};
-use pvf_spec::{ExecutionParameters, Features, TrapKind};
 use std::fmt::Write;
 
 const OPERATORS: [&str; 4] = ["div_u", "div_s", "rem_u", "rem_s"];

@@ -3,8 +3,8 @@
 
 mod support;
 
+use pvf_rules::TrapKind;
 use pvf_runtime::{CallError, Instance, Module, Value};
-use pvf_spec::TrapKind;
 use std::sync::Mutex;
 use support::{F, PARAMETERS, State, artifact, linker};
 
@@ -151,7 +151,7 @@ fn many_resets() {
 fn deep_runs_give_their_stack_back() {
     let _alone = ALONE.lock();
     let module = Module::new(artifact()).unwrap();
-    let parameters = pvf_spec::ExecutionParameters {
+    let parameters = pvf_rules::ExecutionParameters {
         stack_native_max: 64 << 20,
         ..PARAMETERS
     };

@@ -1,8 +1,8 @@
 //! Modules mapped from files: the same as from memory, whatever becomes of the file.
 
 use pvf_compiler::{Artifact, ArtifactError, CompileOptions, Target, compile};
+use pvf_rules::{ExecutionParameters, Features, TrapKind};
 use pvf_runtime::{CallError, HostFailure, Instance, Linker, LoadError, Module, Value};
-use pvf_spec::{ExecutionParameters, Features, TrapKind};
 use std::fs::{self, File, OpenOptions};
 use std::path::PathBuf;
 

@@ -3,10 +3,10 @@
 
 mod support;
 
-use pvf_compiler::artifact::{FuncType, ValType};
 use pvf_compiler::{CompileOptions, compile};
+use pvf_compiler::{FuncType, ValType};
+use pvf_rules::{ExecutionParameters, Features};
 use pvf_runtime::{CallError, Caller, HostError, Instance, Linker, Module, Value};
-use pvf_spec::{ExecutionParameters, Features};
 use support::float::{self, set_state, state};
 
 /// What a host function saw, and what it is to set before it goes on.

@@ -3,8 +3,8 @@
 
 mod support;
 
+use pvf_rules::TrapKind;
 use pvf_runtime::{CallError, Caller, Instance, Linker, Module, Value};
-use pvf_spec::TrapKind;
 use std::ffi::{c_int, c_void};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Output};

@@ -3,8 +3,8 @@
 
 use proptest::prelude::*;
 use pvf_compiler::{CompileOptions, Costs, Metering, compile, loop_idioms};
+use pvf_rules::{ExecutionParameters, Features, TrapKind};
 use pvf_runtime::{CallError, Instance, Linker, Module, Value};
-use pvf_spec::{ExecutionParameters, Features, TrapKind};
 use std::sync::Arc;
 
 const PAGE: i32 = 65_536;

@@ -3,8 +3,9 @@
 mod support;
 
 use pvf_compiler::artifact::*;
+use pvf_compiler::{GlobalType, MemoryType, TableType, ValType};
+use pvf_rules::{ExecutionParameters, TrapKind};
 use pvf_runtime::{CallError, Instance, InstantiateError, Linker, Module, Segment, Value};
-use pvf_spec::{ExecutionParameters, TrapKind};
 use support::{F, PARAMETERS, State, artifact, artifact_of, linker};
 
 fn new(artifact: Artifact, linker: &Linker<State>) -> Result<Instance<State>, InstantiateError> {

@@ -1,11 +1,11 @@
 //! Runs are ended from outside, whatever they are doing, and have no outcome then.
 
-use pvf_compiler::artifact::FuncType;
+use pvf_compiler::FuncType;
 use pvf_compiler::{CompileOptions, Metering, compile};
+use pvf_rules::{ExecutionParameters, Features, Trap, TrapKind};
 use pvf_runtime::{
     CallError, HostError, HostFailure, Instance, InstantiateError, Interrupt, Linker, Module, Value,
 };
-use pvf_spec::{ExecutionParameters, Features, Trap, TrapKind};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};

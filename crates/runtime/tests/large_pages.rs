@@ -4,8 +4,8 @@
 mod support;
 
 use pvf_compiler::{CompileOptions, Target, compile};
+use pvf_rules::{ExecutionParameters, Features, TrapKind};
 use pvf_runtime::{Instance, Linker, Module, Value};
-use pvf_spec::{ExecutionParameters, Features, TrapKind};
 use std::ffi::{c_int, c_long};
 use std::fs::File;
 use support::{F, i32s, trap};

@@ -3,8 +3,9 @@
 mod support;
 
 use pvf_compiler::artifact::*;
+use pvf_compiler::{FuncType, GlobalType, MemoryType, TableType, ValType};
+use pvf_rules::ExecutionParameters;
 use pvf_runtime::{Instance, InstantiateError, LinkError, Linker, LoadError, Module, Value};
-use pvf_spec::ExecutionParameters;
 use support::{F, PARAMETERS, State, artifact, artifact_of, linker};
 
 fn new(artifact: Artifact, linker: &Linker<State>) -> Result<Instance<State>, InstantiateError> {

@@ -2,9 +2,9 @@
 //! module that `wasm-instrument` instrumented. That crate and wasmi are the oracle, on random modules.
 
 use pvf_compiler::{CompileError, CompileOptions, Costs, Metering, Refusal, compile};
-use pvf_oracle::{HEIGHT, Meters, OracleError, instrument};
+use pvf_meter_oracle::{HEIGHT, Meters, OracleError, instrument};
+use pvf_rules::{ExecutionParameters, Features, TrapKind};
 use pvf_runtime::{CallError, Instance, InstantiateError, Linker, Module, Value};
-use pvf_spec::{ExecutionParameters, Features, TrapKind};
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -205,7 +205,7 @@ fn theirs(wasm: &[u8], limit: u32, gas: Option<&Costs>) -> Option<Vec<Step>> {
     let function = wasmi::Func::wrap(&mut store, look);
     linker.define("h", "look", function).expect("defined once");
     let function = wasmi::Func::wrap(&mut store, |_: i64| ());
-    let (name, field) = pvf_oracle::GAS;
+    let (name, field) = pvf_meter_oracle::GAS;
     linker.define(name, field, function).expect("defined once");
     let mut steps = Vec::new();
     let instance = match linker.instantiate_and_start(&mut store, &module) {
@@ -248,7 +248,7 @@ fn wasmi_ending(error: &wasmi::Error) -> Ending {
     }
 }
 
-fn our_ending(trap: &pvf_spec::Trap) -> Ending {
+fn our_ending(trap: &pvf_rules::Trap) -> Ending {
     match trap.kind {
         TrapKind::Unreachable | TrapKind::StackOverflow => Ending::Unreachable,
         _ => Ending::Other,

@@ -1,9 +1,9 @@
 //! The files for `perf` name every function where its code is.
 
 use pvf_compiler::{CompileOptions, compile};
+use pvf_rules::Features;
 use pvf_runtime::Module;
 use pvf_runtime::perf::{JitDump, PerfMap};
-use pvf_spec::Features;
 
 const TEXT: &str = r#"(module
     (import "env" "host" (func))

@@ -2,11 +2,11 @@
 
 mod support;
 
-use pvf_compiler::artifact::{GlobalType, ValType};
 use pvf_compiler::{Artifact, CompileOptions, compile};
+use pvf_compiler::{GlobalType, ValType};
+use pvf_rules::{ExecutionParameters, Features, TrapKind};
 use pvf_runtime::placed::{Placed, place};
 use pvf_runtime::{Instance, Linker, LoadError, Module, Value};
-use pvf_spec::{ExecutionParameters, Features, TrapKind};
 use std::fs::File;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::sync::atomic::{AtomicU32, Ordering};

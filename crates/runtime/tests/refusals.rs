@@ -4,8 +4,8 @@
 
 mod support;
 
+use pvf_rules::ExecutionParameters;
 use pvf_runtime::{CallError, HostFailure, Instance, InstantiateError, Module, Value};
-use pvf_spec::ExecutionParameters;
 use support::{F, PARAMETERS, State, artifact, linker};
 
 fn limit(resource: libc::__rlimit_resource_t, bytes: libc::rlim_t) -> libc::rlim_t {

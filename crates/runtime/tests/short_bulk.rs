@@ -2,8 +2,8 @@
 //! overlapping or not, and nothing is written if one byte is out of bounds.
 
 use pvf_compiler::{CompileOptions, compile};
+use pvf_rules::{ExecutionParameters, Features, TrapKind};
 use pvf_runtime::{CallError, Instance, Linker, Module, Value};
-use pvf_spec::{ExecutionParameters, Features, TrapKind};
 use std::fmt::Write;
 
 const LENGTHS: std::ops::RangeInclusive<usize> = 0..=33;

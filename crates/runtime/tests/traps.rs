@@ -2,8 +2,8 @@
 
 mod support;
 
+use pvf_rules::{ExecutionParameters, TrapKind};
 use pvf_runtime::{CallError, HostFailure, Instance, InstantiateError, Module, Value};
-use pvf_spec::{ExecutionParameters, TrapKind};
 use support::{F, PARAMETERS, State, artifact, assert_trap, i32s, instance, linker};
 
 #[test]

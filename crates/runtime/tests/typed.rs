@@ -1,8 +1,8 @@
 //! Host functions with a Rust type, called from compiled code.
 
 use pvf_compiler::{CompileOptions, Metering, compile};
+use pvf_rules::{ExecutionParameters, Features, Trap, TrapKind};
 use pvf_runtime::{CallError, Caller, HostError, Instance, LinkError, Linker, Module, Value};
-use pvf_spec::{ExecutionParameters, Features, Trap, TrapKind};
 
 fn module(text: &str) -> Module {
     let options = CompileOptions {
@@ -45,7 +45,7 @@ fn fail(caller: &mut Caller<'_, Seen>, how: u32) -> Result<u64, HostError> {
 }
 
 fn linker() -> Linker<Seen> {
-    use pvf_compiler::artifact::{FuncType, ValType::*};
+    use pvf_compiler::{FuncType, ValType::*};
     type C<'a> = Caller<'a, Seen>;
     let mut linker = Linker::new();
     linker.typed("h", "none", |caller: &mut C<'_>| {

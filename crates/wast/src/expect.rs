@@ -2,7 +2,7 @@
 
 use crate::literal::show_value;
 use pvf_executor::Value;
-use pvf_spec::TrapKind;
+use pvf_rules::TrapKind;
 use wast::WastRet;
 use wast::core::{NanPattern, WastRetCore};
 

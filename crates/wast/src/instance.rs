@@ -7,12 +7,13 @@ use crate::nan::NanSources;
 use crate::observer::{Called, Observer};
 use crate::reason::SkipReason;
 use crate::script::Options;
-use pvf_executor::artifact::{ExportKind, FuncType, Import, ImportKind, ModuleInfo};
+use pvf_executor::FuncType;
+use pvf_executor::artifact::{ExportKind, Import, ImportKind, ModuleInfo};
 use pvf_executor::{
     CallError, Caller, CompileOptions, HostError, InstantiateError, Linker, LoadError, Module,
     Value, compile,
 };
-use pvf_spec::Trap;
+use pvf_rules::Trap;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 

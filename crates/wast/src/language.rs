@@ -4,7 +4,7 @@
 //! module down, but asks wasmparser for the language in which the module is valid.
 
 use crate::Feature;
-use pvf_spec::Features;
+use pvf_rules::Features;
 use wasmparser::{Validator, WasmFeatures};
 
 /// Where a module stands to an accepted language.

@@ -5,10 +5,8 @@ use crate::SkipReason;
 use crate::instance::Instance;
 use crate::reason::Shared;
 use pvf_executor::Value;
-use pvf_executor::artifact::{
-    ExportKind, FuncType, GlobalType, Import, ImportKind, MemoryType, ModuleInfo, TableType,
-    ValType,
-};
+use pvf_executor::artifact::{ExportKind, Import, ImportKind, ModuleInfo};
+use pvf_executor::{FuncType, GlobalType, MemoryType, TableType, ValType};
 use std::collections::HashMap;
 use std::rc::Rc;
 use wasmparser::{Parser, Payload, TypeRef};

@@ -2,8 +2,8 @@
 //!
 //! The text behind the colon is a literal of the WebAssembly text format.
 
+use pvf_executor::ValType;
 use pvf_executor::Value;
-use pvf_executor::artifact::ValType;
 use wast::core::WastArgCore;
 use wast::parser::{self, ParseBuffer};
 

@@ -1,7 +1,7 @@
 //! A look at every call that a script makes.
 
 use pvf_executor::Value;
-use pvf_spec::TrapKind;
+use pvf_rules::TrapKind;
 use std::fmt;
 use std::rc::Rc;
 

@@ -9,7 +9,7 @@ use crate::observer::Observer;
 use crate::sharing::Sharing;
 use crate::{Feature, Report, SkipReason};
 use pvf_executor::{Metering, Module, Value};
-use pvf_spec::{ExecutionParameters, Features, Trap, TrapKind};
+use pvf_rules::{ExecutionParameters, Features, Trap, TrapKind};
 use std::collections::HashMap;
 use std::rc::Rc;
 use wast::core::WastArgCore;

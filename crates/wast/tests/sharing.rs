@@ -2,7 +2,7 @@
 //! usual size, and no artifact depends on the number of threads.
 
 use pvf_executor::{Costs, Metering};
-use pvf_spec::{ExecutionParameters, Features};
+use pvf_rules::{ExecutionParameters, Features};
 use pvf_wast::{Called, Observer, Options, Report, Sharing, run_script};
 use std::cell::RefCell;
 use std::hash::{DefaultHasher, Hash, Hasher};

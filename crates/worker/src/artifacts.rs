@@ -4,7 +4,7 @@
 //! of memory. It is used for the same file alone, by the kernel's bookkeeping: another file is another artifact, whatever its checksum. The
 //! checksum tells accidents, and who writes a module can make two artifacts that share it. No hash decides which code runs.
 
-use pvf_wire::ArtifactChecksum;
+use pvf_node_protocol::ArtifactChecksum;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};

@@ -11,7 +11,7 @@ use crate::security::{self, Machine, Role, SecurityError};
 use crate::version;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::getppid;
-use pvf_wire::{SecurityStatus, WorkerHandshake, frame};
+use pvf_node_protocol::{SecurityStatus, WorkerHandshake, frame};
 use std::io::{self, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;

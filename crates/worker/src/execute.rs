@@ -15,14 +15,14 @@ use crate::security::{Machine, Role};
 use crate::texts::Texts;
 use memmap2::Mmap;
 use parity_scale_codec::{Decode, Encode};
-use pvf_host::placed::Placed;
-use pvf_host::{HostFailure, HostParameters, Outcome, Pvf};
-use pvf_wire::{
+use pvf_node_protocol::{
     ArtifactChecksum, CandidateDescriptorVersion, ExecuteHandshake, ExecuteRequest,
-    ExecuteRequestView, ExecuteResponse, ExecutorParams, InternalValidationError, JobError,
-    JobResponse, POV_BOMB_LIMIT, ValidationParamsExtension, ValidationResult, WorkerError,
-    WorkerResponse, frame,
+    ExecuteRequestView, ExecuteResponse, InternalValidationError, JobError, JobResponse,
+    WorkerError, WorkerResponse, frame,
 };
+use pvf_primitives::{ExecutorParams, POV_BOMB_LIMIT, ValidationParamsExtension, ValidationResult};
+use pvf_validation::placed::Placed;
+use pvf_validation::{HostFailure, HostParameters, Outcome, Pvf};
 use std::fmt::Display;
 use std::fs::File;
 use std::io;
@@ -514,7 +514,7 @@ fn work(
     })
 }
 
-/// The bytes that `validate_block` is given: the encoding of [`pvf_wire::ValidationParams`] and, by the descriptor's version, of what
+/// The bytes that `validate_block` is given: the encoding of [`pvf_primitives::ValidationParams`] and, by the descriptor's version, of what
 /// follows it.
 fn candidate(request: &ExecuteRequestView<'_>, block_data: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(block_data.len() + request.parent_head.len() + 128);
@@ -540,7 +540,7 @@ fn candidate(request: &ExecuteRequestView<'_>, block_data: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pvf_wire::ValidationParams;
+    use pvf_primitives::ValidationParams;
 
     #[test]
     fn the_candidate_is_what_the_types_say() {

@@ -1,7 +1,7 @@
 //! Drop-in PVF workers for a Polkadot node: the two processes in which a validator compiles and executes code
 //! that nobody trusts.
 //!
-//! In come requests of the node's PVF host over a Unix socket ([`pvf_wire`]); out go answers that become votes. An unmodified
+//! In come requests of the node's PVF host over a Unix socket ([`pvf_node_protocol`]); out go answers that become votes. An unmodified
 //! node starts the binaries of this crate when its option `--workers-path` names their directory.
 //!
 //! ```text

@@ -1,7 +1,7 @@
 //! From an artifact to what an execute job maps.
 //!
 //! What an artifact holds is chosen by whoever wrote the code, down to the counts in it. So a job reads it, compares its checksum and takes it apart, behind
-//! all barriers and with limits of time and memory; it writes what execute jobs need into two [files in memory](pvf_host::placed). The worker
+//! all barriers and with limits of time and memory; it writes what execute jobs need into two [files in memory](pvf_validation::placed). The worker
 //! seals these and holds them, as so many bytes, and reads nothing.
 
 use crate::artifacts::Kept;
@@ -10,8 +10,8 @@ use crate::job::{Panicked, STACK_BYTES};
 use crate::security::limits::{JobLimits, MemoryLimit};
 use parity_scale_codec::{Decode, Encode};
 use pvf_executor::{Artifact, LoadError, artifact};
-use pvf_host::placed;
-use pvf_wire::ArtifactChecksum;
+use pvf_node_protocol::ArtifactChecksum;
+use pvf_validation::placed;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;

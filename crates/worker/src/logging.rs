@@ -12,8 +12,8 @@ pub mod stderr;
 use crate::job::pipe::{self, LINE_BYTES, Line};
 use env_logger::{Env, Logger, Target};
 use log::{Level, Log, Metadata, Record};
-use pvf_host::{LogRecord, LogSink};
-use pvf_spec::visible;
+use pvf_rules::visible;
+use pvf_validation::{LogRecord, LogSink};
 use std::fmt::{self, Write};
 use std::sync::Arc;
 

@@ -1,8 +1,8 @@
 //! From the executor parameters of a network to those of the executor.
 
 use crate::logging;
-use pvf_host::{ExecutionParameters, HostParameters, execution_parameters};
-use pvf_wire::{ExecutorHostFunction, ExecutorParams};
+use pvf_primitives::{ExecutorHostFunction, ExecutorParams};
+use pvf_validation::{ExecutionParameters, HostParameters, execution_parameters};
 
 /// The limits of an instance.
 pub fn execution(params: &ExecutorParams) -> ExecutionParameters {
@@ -26,7 +26,7 @@ pub fn host(params: &ExecutorParams) -> HostParameters {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pvf_wire::ExecutorParam;
+    use pvf_primitives::ExecutorParam;
 
     #[test]
     fn without_parameters_the_defaults_hold() {

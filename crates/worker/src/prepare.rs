@@ -10,7 +10,7 @@ use crate::texts::Texts;
 use nix::sys::resource::{UsageWho, getrusage};
 use parity_scale_codec::{Decode, Encode};
 use pvf_executor::{NotPrepared, Profile, Purpose, RejectionClass, Rules};
-use pvf_wire::{
+use pvf_node_protocol::{
     ArtifactChecksum, MemoryStats, PrepareError, PrepareJobKind, PrepareRequest, PrepareResponse,
     PrepareStats, PrepareWorkerSuccess, frame,
 };
@@ -55,7 +55,8 @@ pub trait PrepareJob {
 /// Compiles, as prepare jobs do.
 ///
 /// ```
-/// use pvf_wire::{ExecutorParams, PrepareError, PrepareJobKind, PrepareRequest};
+/// use pvf_node_protocol::{PrepareError, PrepareJobKind, PrepareRequest};
+/// use pvf_primitives::ExecutorParams;
 /// use pvf_worker::{Compilation, PrepareJob};
 ///
 /// let mut request = PrepareRequest {
@@ -75,7 +76,8 @@ pub struct Compilation;
 
 impl PrepareJob for Compilation {
     fn prepare(&self, request: &PrepareRequest) -> Result<Prepared, PrepareError> {
-        let functions = pvf_host::function_types(parameters::ecc_rfc163(&request.executor_params));
+        let functions =
+            pvf_validation::function_types(parameters::ecc_rfc163(&request.executor_params));
         let rules = Rules {
             bomb_limit: request.validation_code_bomb_limit as usize,
             ..Rules::new(

@@ -5,7 +5,7 @@
 
 use crate::files;
 use memmap2::Mmap;
-use pvf_wire::{ArtifactChecksum, ExecuteRequestView, frame};
+use pvf_node_protocol::{ArtifactChecksum, ExecuteRequestView, frame};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;

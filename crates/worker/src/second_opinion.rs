@@ -36,13 +36,13 @@ mod execution;
 mod preparation;
 
 pub use installed::{InstalledError, primary};
-pub use pvf_wire::PRIMARY_FILE;
+pub use pvf_node_protocol::PRIMARY_FILE;
 
 use crate::command_line::ALONE;
 use crate::security::Machine;
 use engine::Engine;
 use place::{Place, PlaceError};
-use pvf_worker_process::{Launch, ProcessError};
+use pvf_worker_client::{Launch, ProcessError};
 use std::io;
 use std::path::{Path, PathBuf};
 

@@ -28,7 +28,7 @@ use nix::sched::CloneFlags;
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use nix::sys::wait::WaitStatus;
-use pvf_wire::SecurityStatus;
+use pvf_node_protocol::SecurityStatus;
 use rustix::thread::{
     CapabilitySet, CapabilitySets, SecureComputingMode, secure_computing_mode, set_capabilities,
 };

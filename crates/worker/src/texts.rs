@@ -3,11 +3,11 @@
 //! The host logs them, and shows them to people. Much of what they say was said by whoever wrote the code: names, panic messages, another
 //! engine's words. All of it goes through [`visible`].
 
-use pvf_spec::visible;
-use pvf_wire::{
+use pvf_node_protocol::{
     ExecuteResponse, InternalValidationError, JobError, JobResponse, PrepareError, PrepareResponse,
     WorkerError,
 };
+use pvf_rules::visible;
 
 /// Most bytes of a text.
 pub const TEXT_BYTES: usize = 2048;

@@ -1,10 +1,10 @@
 //! For which node a worker says it is made. The node refuses workers of another version.
 //!
-//! The protocol is that of nodes 1.22.0 to 1.25.1 ([`pvf_wire::NODE_RELEASES`]). Which of them a worker is for is told when the workers
+//! The protocol is that of nodes 1.22.0 to 1.25.1 ([`pvf_node_protocol::NODE_RELEASES`]). Which of them a worker is for is told when the workers
 //! are installed: by a file `polkadot-worker.version` beside the binary, which `pvf workers install` writes. When they
 //! are built: by the environment variable `PVF_NODE_VERSION`.
 
-use pvf_wire::VERSION_FILE;
+use pvf_node_protocol::VERSION_FILE;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ const MAX_BYTES: usize = 64;
 pub const fn built_for() -> &'static str {
     match option_env!("PVF_NODE_VERSION") {
         Some(version) => version,
-        None => pvf_wire::NODE_VERSION,
+        None => pvf_node_protocol::NODE_VERSION,
     }
 }
 

@@ -17,11 +17,12 @@ use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::stat::{SFlag, fstat};
 use nix::unistd::{Pid, chroot, geteuid, sethostname};
-use pvf_host::Pvf;
-use pvf_wire::{
-    ExecuteResponse, ExecutorParams, JobError, JobResponse, PrepareError, PrepareRequest,
-    SecurityStatus, ValidationParams, WorkerError, frame,
+use pvf_node_protocol::{
+    ExecuteResponse, JobError, JobResponse, PrepareError, PrepareRequest, SecurityStatus,
+    WorkerError, frame,
 };
+use pvf_primitives::{ExecutorParams, ValidationParams};
+use pvf_validation::Pvf;
 use pvf_worker::security::Role;
 use pvf_worker::security::seccomp::job::CALLS;
 use pvf_worker::{ExecuteJob, PrepareJob, Prepared, Worker};

@@ -7,8 +7,9 @@ mod common;
 
 use common::*;
 use pvf_executor::{Artifact, Profile, Purpose, Rules};
-use pvf_service::{Candidate, Judgement, Options, Service};
-use pvf_wire::{ArtifactChecksum, ExecutorParams, JobResponse, PersistedValidationData, PoV};
+use pvf_node_protocol::{ArtifactChecksum, JobResponse};
+use pvf_primitives::{ExecutorParams, PersistedValidationData, PoV};
+use pvf_worker_client::service::{Candidate, Judgement, Options, Service};
 use std::fs;
 use std::num::NonZeroUsize;
 

@@ -6,10 +6,10 @@ use common::*;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use parity_scale_codec::Encode;
-use pvf_wire::{
-    ExecutorParam, ExecutorParams, InternalValidationError, JobResponse, PrepareError,
-    SecurityStatus, WorkerError, frame,
+use pvf_node_protocol::{
+    InternalValidationError, JobResponse, PrepareError, SecurityStatus, WorkerError, frame,
 };
+use pvf_primitives::{ExecutorParam, ExecutorParams};
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
 use std::fs;
 use std::os::unix::process::CommandExt;
@@ -78,7 +78,8 @@ fn a_job_is_killed() {
     let mut host = Host::executing(&ExecutorParams::default());
     let job = host.begin(&artifact, &execution(&artifact));
     kill(job, Signal::SIGKILL).unwrap();
-    let response: pvf_wire::ExecuteResponse = frame::receive(&mut host.stream, 1 << 20).unwrap();
+    let response: pvf_node_protocol::ExecuteResponse =
+        frame::receive(&mut host.stream, 1 << 20).unwrap();
     match response {
         Err(WorkerError::JobDied { job_pid, err }) => {
             assert_eq!(job_pid, job.as_raw());
@@ -356,7 +357,8 @@ fn hosts_that_speak_another_language() {
 }
 
 fn not_understood(mut host: Host) {
-    let response: pvf_wire::ExecuteResponse = frame::receive(&mut host.stream, 1 << 20).unwrap();
+    let response: pvf_node_protocol::ExecuteResponse =
+        frame::receive(&mut host.stream, 1 << 20).unwrap();
     let error = response.unwrap_err();
     let expected = matches!(
         error,

@@ -4,7 +4,8 @@ mod common;
 
 use common::*;
 use parity_scale_codec::Encode;
-use pvf_wire::{ExecutorParams, JobResponse};
+use pvf_node_protocol::JobResponse;
+use pvf_primitives::ExecutorParams;
 use serde_json::Value;
 use std::fs;
 

@@ -3,7 +3,7 @@
 mod common;
 
 use common::program;
-use pvf_worker_process::install::{
+use pvf_worker_client::install::{
     InstallError, Installation, PROGRAMS, RECEIPT_FILE, check, install, installed, is_known,
     node_version, uninstall,
 };
@@ -148,7 +148,7 @@ fn the_nodes_own_workers_can_be_asked_first() {
     let mut installation = installation(&into, "1.25.0");
     installation.primary = Some(primary.clone());
     install(&installation).unwrap();
-    let named = fs::read_to_string(into.join(pvf_wire::PRIMARY_FILE)).unwrap();
+    let named = fs::read_to_string(into.join(pvf_node_protocol::PRIMARY_FILE)).unwrap();
     assert_eq!(Path::new(named.trim()), primary.canonicalize().unwrap());
     let before = files(&into);
 
@@ -173,7 +173,7 @@ fn what_is_not_ours_stays() {
     let into = into.join("own");
     install(&installation(&into, "1.25.1")).unwrap();
     fs::write(into.join("else"), b"somebody's").unwrap();
-    fs::write(into.join(pvf_wire::VERSION_FILE), "1.25.0\n").unwrap();
+    fs::write(into.join(pvf_node_protocol::VERSION_FILE), "1.25.0\n").unwrap();
     let changed = files(&into);
     for error in [
         check(&into).unwrap_err(),
@@ -183,7 +183,7 @@ fn what_is_not_ours_stays() {
         assert!(matches!(error, InstallError::Foreign { .. }), "{error}");
     }
     assert_eq!(files(&into), changed);
-    fs::write(into.join(pvf_wire::VERSION_FILE), "1.25.1\n").unwrap();
+    fs::write(into.join(pvf_node_protocol::VERSION_FILE), "1.25.1\n").unwrap();
     assert_eq!(uninstall(&into).unwrap(), None);
     assert_eq!(files(&into).len(), 1, "somebody's");
 }

@@ -3,9 +3,10 @@
 mod common;
 
 use common::*;
-use pvf_wire::{
-    ExecuteResponse, ExecutorParams, JobResponse, PrepareError, PrepareJobKind, SecurityStatus,
+use pvf_node_protocol::{
+    ExecuteResponse, JobResponse, PrepareError, PrepareJobKind, SecurityStatus,
 };
+use pvf_primitives::ExecutorParams;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
@@ -439,7 +440,7 @@ fn names_are_visible_and_short() {
             let mut texts = Vec::new();
             let precheck = host.prepare(&preparation(&code));
             texts.extend(precheck.err().map(|error| one_line(error.to_string())));
-            let request = pvf_wire::PrepareRequest {
+            let request = pvf_node_protocol::PrepareRequest {
                 prep_kind: PrepareJobKind::Compilation,
                 ..preparation(&code)
             };

@@ -4,7 +4,8 @@ mod common;
 
 use common::*;
 use pvf_executor::{Profile, Purpose, Rules};
-use pvf_wire::{ExecuteResponse, ExecutorParams, JobResponse, SecurityStatus, WorkerError};
+use pvf_node_protocol::{ExecuteResponse, JobResponse, SecurityStatus, WorkerError};
+use pvf_primitives::ExecutorParams;
 use std::fs::{self, File};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::process::Command;
@@ -205,11 +206,11 @@ fn descriptors_that_run_out_are_no_vote() {
             ))
             .arg(common::program("execute-worker"));
         let mut host = Host::start_program(program, "execute-worker", SecurityStatus::ALL);
-        let handshake = pvf_wire::ExecuteHandshake {
+        let handshake = pvf_node_protocol::ExecuteHandshake {
             executor_params: ExecutorParams::default(),
         };
         // A worker that lacks what it needs from the start ends here, and the host starts another.
-        if pvf_wire::frame::send(&mut host.stream, &handshake).is_err() {
+        if pvf_node_protocol::frame::send(&mut host.stream, &handshake).is_err() {
             continue;
         }
         for artifact in artifacts.iter().chain(&artifacts) {

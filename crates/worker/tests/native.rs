@@ -6,9 +6,10 @@ mod common;
 
 use common::*;
 use pvf_compiler::artifact::Artifact;
-use pvf_wire::{
-    ArtifactChecksum, ExecuteResponse, ExecutorParams, JobResponse, SecurityStatus, WorkerError,
+use pvf_node_protocol::{
+    ArtifactChecksum, ExecuteResponse, JobResponse, SecurityStatus, WorkerError,
 };
+use pvf_primitives::ExecutorParams;
 use pvf_worker::security::Role;
 use pvf_worker::security::seccomp::job::{CALLS, Call, When};
 use std::collections::BTreeSet;

@@ -4,10 +4,8 @@
 mod common;
 
 use common::*;
-use pvf_wire::{
-    ExecuteResponse, ExecutorHostFunction, ExecutorParam, ExecutorParams, JobResponse,
-    PrepareError, PrepareJobKind, WorkerError,
-};
+use pvf_node_protocol::{ExecuteResponse, JobResponse, PrepareError, PrepareJobKind, WorkerError};
+use pvf_primitives::{ExecutorHostFunction, ExecutorParam, ExecutorParams};
 use std::time::Duration;
 
 /// What is expected of an execution.
@@ -313,7 +311,7 @@ fn candidates_too_large() {
 fn prepared(code: &[u8]) -> [Result<(), PrepareError>; 2] {
     let mut preparing = Host::preparing();
     [PrepareJobKind::Prechecking, PrepareJobKind::Compilation].map(|prep_kind| {
-        let request = pvf_wire::PrepareRequest {
+        let request = pvf_node_protocol::PrepareRequest {
             prep_kind,
             ..preparation(code)
         };
@@ -433,7 +431,7 @@ fn a_bomb_in_the_code() {
 
 #[test]
 fn what_the_entry_point_is_given() {
-    use pvf_wire::CandidateDescriptorVersion as Version;
+    use pvf_node_protocol::CandidateDescriptorVersion as Version;
     // Head data, block data, number, root, each as long as the request below makes it.
     let plain = (1 + 3) + (1 + 5) + 4 + 32;
     let taking = |bytes: u32| {

@@ -5,11 +5,12 @@
 mod common;
 
 use common::*;
-use pvf_host::Pvf;
-use pvf_wire::{
-    ExecuteResponse, ExecutorParams, JobError, JobResponse, PrepareError, PrepareRequest,
-    SecurityStatus, ValidationParams, ValidationResult, WorkerError, frame,
+use pvf_node_protocol::{
+    ExecuteResponse, JobError, JobResponse, PrepareError, PrepareRequest, SecurityStatus,
+    WorkerError, frame,
 };
+use pvf_primitives::{ExecutorParams, ValidationParams, ValidationResult};
+use pvf_validation::Pvf;
 use pvf_worker::second_opinion::PRIMARY_FILE;
 use pvf_worker::second_opinion::pair::Pair;
 use pvf_worker::{Compilation, ExecuteJob, PrepareJob, Prepared, Worker};

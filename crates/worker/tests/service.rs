@@ -1,11 +1,12 @@
-//! The pool and its cache (`pvf-service`) with our workers.
+//! The pool and its cache (`pvf-worker-client`) with our workers.
 
 mod common;
 
 use common::*;
 use parity_scale_codec::Encode;
-use pvf_service::{Candidate, Judgement, Options, Rules, Service, ServiceError};
-use pvf_wire::{PersistedValidationData, PoV, PrepareError};
+use pvf_node_protocol::PrepareError;
+use pvf_primitives::{PersistedValidationData, PoV};
+use pvf_worker_client::service::{Candidate, Judgement, Options, Rules, Service, ServiceError};
 use std::fs::{self, File, Permissions};
 use std::num::NonZeroUsize;
 use std::os::unix::fs::{PermissionsExt, symlink};

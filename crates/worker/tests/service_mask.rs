@@ -4,7 +4,7 @@ mod common;
 
 use common::*;
 use nix::sys::stat::{Mode, umask};
-use pvf_service::{Options, Rules, Service};
+use pvf_worker_client::service::{Options, Rules, Service};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 

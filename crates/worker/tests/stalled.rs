@@ -5,10 +5,11 @@ mod common;
 use common::*;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use pvf_wire::{
-    ExecuteResponse, ExecutorParams, InternalValidationError, JobResponse, PrepareError,
-    PrepareResponse, SecurityStatus, WorkerError, frame,
+use pvf_node_protocol::{
+    ExecuteResponse, InternalValidationError, JobResponse, PrepareError, PrepareResponse,
+    SecurityStatus, WorkerError, frame,
 };
+use pvf_primitives::ExecutorParams;
 use std::fs;
 use std::time::{Duration, Instant};
 

@@ -39,7 +39,7 @@ pub fn run(options: &Options) -> Result<bool, String> {
     // Executing in the peer takes a large stack.
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new()
-            .stack_size(pvf_peer::THREAD_STACK_BYTES)
+            .stack_size(pvf_wasmtime::THREAD_STACK_BYTES)
             .spawn_scoped(scope, || feed(options))
             .map_err(|error| error.to_string())?;
         thread.join().map_err(|_| "panicked".to_owned())?

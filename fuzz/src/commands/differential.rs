@@ -183,7 +183,7 @@ impl Summary {
                 let seed = difference.subject.seed;
                 eprintln!(
                     "DIFFERENT: seed {seed} (features {}), again with --mode {:?} --only {seed}\n{}",
-                    if difference.subject.features == pvf_spec::Features::ALL {
+                    if difference.subject.features == pvf_rules::Features::ALL {
                         "all"
                     } else {
                         "none"

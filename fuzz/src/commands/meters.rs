@@ -3,9 +3,9 @@
 use pvf_fuzz::differential::{Counts, Oracle, Stop, without_digits};
 use pvf_fuzz::scripts::{Program, programs};
 use pvf_fuzz::{Ending, Limits, Sharing, in_threads};
+use pvf_meter_oracle::telling_costs;
 use pvf_metering::Costs;
-use pvf_oracle::telling_costs;
-use pvf_spec::TrapKind;
+use pvf_rules::TrapKind;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 

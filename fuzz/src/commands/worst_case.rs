@@ -3,8 +3,8 @@
 use clap::ValueEnum;
 use cpu_time::ThreadTime;
 use pvf_compiler::{CompileOptions, Costs, Metering, Target, compile};
-use pvf_fuzz_subjects::worst_case::{Found, Genome, search};
-use pvf_spec::Features;
+use pvf_generators::worst_case::{Found, Genome, search};
+use pvf_rules::Features;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::Arc;

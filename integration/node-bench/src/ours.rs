@@ -4,7 +4,7 @@ use crate::stock::Judged;
 use pvf_executor::{
     NotPrepared, Outcome, Profile, Purpose, Rules, open_module, prepare as prepare_blob,
 };
-use pvf_host::{HostParameters, Pvf};
+use pvf_validation::{HostParameters, Pvf};
 use std::path::Path;
 
 /// Artifact bytes from a blob.

@@ -1,4 +1,4 @@
-//! The types of `pvf-wire` beside those of the node: the same values have the same bytes, in both directions.
+//! The types of `pvf-node-protocol` beside those of the node: the same values have the same bytes, in both directions.
 //!
 //! Each conversion names every variant and every field of ours, so that one that is new on either side does not go unnoticed.
 
@@ -9,7 +9,6 @@ use polkadot_node_primitives as node_primitives;
 use polkadot_parachain_primitives::primitives as parachain;
 use polkadot_primitives as primitives;
 use polkadot_primitives::HashT as _;
-use pvf_wire as wire;
 use sp_core::H256;
 use std::fmt::Debug;
 use std::time::Duration;
@@ -30,6 +29,12 @@ where
 
 fn text() -> String {
     "why not? — because".to_owned()
+}
+
+/// The types of ours that a node knows by the same names.
+mod wire {
+    pub use pvf_node_protocol::*;
+    pub use pvf_primitives::*;
 }
 
 fn hash(byte: u8) -> wire::Hash {

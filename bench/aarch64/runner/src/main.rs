@@ -7,7 +7,7 @@
 
 use pvf_compiler::artifact::ExportKind;
 use pvf_runtime::{Caller, Value};
-use pvf_spec::ExecutionParameters;
+use pvf_rules::ExecutionParameters;
 use std::path::Path;
 use std::process::ExitCode;
 

@@ -13,7 +13,7 @@ use pvf_executor::{
     Artifact, CallError, CompileOptions, Instance, Linker, Module, NotPrepared, Outcome, Prepared,
     Purpose, Rules, Trap, TrapKind, Value as Number, artifact, prepare,
 };
-use pvf_host::{HostParameters, Pvf};
+use pvf_validation::{HostParameters, Pvf};
 use question::Question;
 use serde_json::{Value, json};
 use std::io::{self, BufRead, Write};
@@ -75,7 +75,7 @@ fn ask(question: &Value) -> Result<Value, String> {
         metering: question.metering.clone(),
         ..CompileOptions::new(question.features)
     };
-    let functions = pvf_host::function_types(false);
+    let functions = pvf_validation::function_types(false);
     let purpose = match question.judges() {
         true => Purpose::Precheck(&functions),
         false => Purpose::Plain,

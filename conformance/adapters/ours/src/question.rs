@@ -1,7 +1,7 @@
 //! A question in this repository's terms.
 
 use pvf_executor::{
-    Dialect, ExecutionParameters, Features, Metering, Schedule, Value as Number, artifact::ValType,
+    Dialect, ExecutionParameters, Features, Metering, Schedule, ValType, Value as Number,
 };
 use serde_json::Value;
 use std::ops::Range;

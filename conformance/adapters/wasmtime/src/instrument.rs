@@ -28,10 +28,10 @@ pub(crate) fn instrument(wasm: Vec<u8>, question: &Value) -> Result<(Vec<u8>, Me
     if limit.is_none() && costs.is_none() {
         return Ok((wasm, meters));
     }
-    let wanted = pvf_oracle::Meters {
+    let wanted = pvf_meter_oracle::Meters {
         stack_logical_max: limit,
         gas: costs.as_ref(),
     };
-    let wasm = pvf_oracle::instrument(&wasm, &wanted).map_err(|error| error.to_string())?;
+    let wasm = pvf_meter_oracle::instrument(&wasm, &wanted).map_err(|error| error.to_string())?;
     Ok((wasm, meters))
 }

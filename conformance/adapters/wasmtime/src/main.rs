@@ -10,7 +10,7 @@ mod meters;
 mod ours;
 
 use meters::Meters;
-use pvf_oracle::{GAS, HostGas};
+use pvf_meter_oracle::{GAS, HostGas};
 use serde_json::{Value, json};
 use std::io::{self, BufRead, Write};
 use wasmtime::{

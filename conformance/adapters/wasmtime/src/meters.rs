@@ -2,8 +2,8 @@
 
 use crate::State;
 use pvf_instrument::{GAS_LEFT, STACK_LOGICAL_LEFT, STACK_NATIVE_LEFT, TRAP};
-use pvf_oracle::{HEIGHT, overflown};
-use pvf_spec::TrapKind;
+use pvf_meter_oracle::{HEIGHT, overflown};
+use pvf_rules::TrapKind;
 use wasmtime::{Instance, Store, Val};
 
 /// The meters that a module was given.

@@ -3,7 +3,7 @@
 use crate::meters::Meters;
 use pvf_instrument::{GasLimit, InstrumentOptions};
 use pvf_metering::{Costs, Schedule};
-use pvf_spec::{Dialect, Features};
+use pvf_rules::{Dialect, Features};
 use serde_json::Value;
 
 /// Rewrites, or says why the module is turned down. The native stack always has a limit, and so a meter.

@@ -36,7 +36,7 @@ fn the_library_says_what_preparation_says() {
     let suite = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../conformance");
     let mut blobs = pvf_conformance::rejected_blobs(&suite).expect("the suite");
     blobs.push(("a module".to_owned(), b"\0asm\x01\0\0\0".to_vec()));
-    let functions = pvf_host::function_types(false);
+    let functions = pvf_validation::function_types(false);
     let (mut rejected, mut constructed) = (0, 0);
     for (what, blob) in blobs {
         let (rule, reason) = parts(said(&blob, Purpose::Execution));

@@ -4,7 +4,7 @@
 //! as far as locals are tracked, beyond that as the runs in which they are declared.
 
 use super::TRACKED_LOCALS;
-use crate::artifact::ValType;
+use crate::types::ValType;
 
 /// Types of all locals, parameters first.
 #[derive(Debug, Default)]

@@ -1,7 +1,6 @@
 //! From Wasm's operators to instructions, one line each.
 
 use crate::abi::Builtin as Bulk;
-use crate::artifact::ValType;
 use crate::instruction::Instruction::{self, *};
 use crate::instruction::{BlockSignature, Code};
 use crate::module::ParsedModule;
@@ -9,6 +8,7 @@ use crate::operation::{
     Access, Condition, Conversion, Division, FloatBinary as FBinary, FloatUnary as FUnary,
     IntBinary as Binary, IntUnary as Unary, Width,
 };
+use crate::types::ValType;
 use ValType::{F32, F64, I32, I64};
 use Width::{W32, W64};
 use wasmparser::{BlockType, MemArg, Operator};

@@ -61,7 +61,7 @@ impl Signatures for ParsedModule<'_> {
     }
 }
 
-fn arity(ty: &crate::artifact::FuncType) -> Arity {
+fn arity(ty: &crate::types::FuncType) -> Arity {
     Arity {
         params: ty.params.len() as u32,
         results: ty.results.len() as u32,

@@ -8,7 +8,7 @@ use super::meters::Meters;
 use super::walk::Walk;
 use crate::Refusal;
 use crate::error::narrow;
-use pvf_spec::Limits;
+use pvf_rules::Limits;
 use wasmparser::{FrameKind, FrameStack, ModuleArity, Operator, VisitOperator};
 
 /// Visits one operator.

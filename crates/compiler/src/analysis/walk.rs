@@ -4,7 +4,7 @@
 use super::liveness::{Event, EventKind};
 use super::lower::{block_signature, lower};
 use super::{Analysis, LabelId, LabelInfo};
-use crate::idiom::{self, Candidate};
+use crate::analysis::idiom::{self, Candidate};
 use crate::instruction::Instruction;
 use crate::module::ParsedModule;
 use crate::operation::Conversion;

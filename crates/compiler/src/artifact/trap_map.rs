@@ -7,7 +7,7 @@
 //! A map is one string of bytes, which can be searched where it lies, in a mapped file for example: the index
 //! (three u32 in little-endian an entry: offset in code, offset in Wasm, position), then the packed sites.
 
-use pvf_spec::TrapKind;
+use pvf_rules::TrapKind;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;

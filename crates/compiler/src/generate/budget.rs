@@ -19,8 +19,9 @@
 use super::Generator;
 use super::labels::LabelState;
 use super::state::{LocalSet, Location};
-use crate::analysis::{LabelId, contains};
-use crate::target::masm::{MacroAssembler, Reg, RegSet, Width};
+use crate::analysis::contains;
+use crate::instruction::LabelId;
+use crate::isa::masm::{MacroAssembler, Reg, RegSet, Width};
 use pvf_assembler::Label;
 use std::ops::RangeInclusive;
 

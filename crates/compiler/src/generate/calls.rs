@@ -8,9 +8,9 @@ use super::moves::Origin;
 use super::state::{Location, Operand};
 use super::{Generator, operators::WAITING_READS};
 use crate::abi::{BUILTIN_FLAG, Builtin};
-use crate::artifact::{FuncType, ValType};
-use crate::target::masm::{Class, Convention, MacroAssembler, Place, Reg, Registers};
-use pvf_spec::SLOT_BYTES;
+use crate::isa::masm::{Class, Convention, MacroAssembler, Place, Reg, Registers};
+use crate::types::{FuncType, ValType};
+use pvf_rules::SLOT_BYTES;
 use std::sync::OnceLock;
 
 /// The calling conventions of all signatures, made when they are first asked for: types that no code uses have

@@ -6,7 +6,7 @@
 
 use super::state::{Location, Owner, State};
 use crate::analysis::Locals;
-use crate::target::masm::{Reg, RegSet};
+use crate::isa::masm::{Reg, RegSet};
 
 impl State {
     /// Panics with what does not agree. `types` are those of all locals, `all` the registers

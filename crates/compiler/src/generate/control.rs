@@ -2,12 +2,12 @@
 
 use super::state::{Bits, Location};
 use super::{ControlFrame, FrameKind, Generator};
-use crate::analysis::LabelId;
-use crate::artifact::ValType;
 use crate::instruction::BlockSignature;
-use crate::target::masm::{Condition, MacroAssembler, Width};
+use crate::instruction::LabelId;
+use crate::isa::masm::{Condition, MacroAssembler, Width};
+use crate::types::ValType;
 use pvf_assembler::Label;
-use pvf_spec::TrapKind;
+use pvf_rules::TrapKind;
 
 impl<'g, M: MacroAssembler> Generator<'g, M> {
     /// The frame of the function body, whose label is what a branch out of it goes to.

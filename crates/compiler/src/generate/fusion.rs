@@ -6,11 +6,11 @@
 use super::Generator;
 use super::operators::is_condition;
 use super::state::Location;
-use crate::artifact::ValType;
 use crate::instruction::Instruction;
-use crate::target::masm::{
+use crate::isa::masm::{
     Access, Address, Class, Condition, IntBinary, MacroAssembler, Source, Width,
 };
+use crate::types::ValType;
 
 impl<M: MacroAssembler> Generator<'_, M> {
     /// Translates a load together with what follows, if the two fit; `self.rest` is then behind both. The

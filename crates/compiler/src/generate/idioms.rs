@@ -4,10 +4,10 @@
 //! gas is charged, memory is written, and the loop does the rest.
 
 use super::Generator;
-use crate::artifact::ValType;
-use crate::idiom::{Bound, Idiom, Operation, Pattern, Place, Sum};
+use crate::analysis::idiom::{Bound, Idiom, Operation, Pattern, Place, Sum};
+use crate::isa::masm::{Address, BlockOperation, Class, MacroAssembler, Reg, RegSet, Source};
 use crate::operation::{Access, Condition, IntBinary, Width};
-use crate::target::masm::{Address, BlockOperation, Class, MacroAssembler, Reg, RegSet, Source};
+use crate::types::ValType;
 use pvf_assembler::Label;
 
 /// Fewer turns are left to the loop: the checks would cost as much.

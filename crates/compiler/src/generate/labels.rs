@@ -11,9 +11,10 @@
 use super::Generator;
 use super::moves::Origin;
 use super::state::{Bits, Location};
-use crate::analysis::{LabelId, contains};
-use crate::artifact::ValType;
-use crate::target::masm::{Class, Condition, MacroAssembler, Reg, RegSet};
+use crate::analysis::contains;
+use crate::instruction::LabelId;
+use crate::isa::masm::{Class, Condition, MacroAssembler, Reg, RegSet};
+use crate::types::ValType;
 use pvf_assembler::Label;
 use std::ops::{Index, IndexMut};
 

@@ -4,8 +4,8 @@
 //! registers are ordered so that none overwrites a source still needed; a cycle is
 //! broken by exchanges. Loads come last, when all registers they write have been read.
 
-use crate::artifact::ValType;
-use crate::target::masm::{MacroAssembler, Reg, RegSet};
+use crate::isa::masm::{MacroAssembler, Reg, RegSet};
+use crate::types::ValType;
 
 /// Where a value comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,12 +5,12 @@ use super::registers::{set_by, width};
 use super::state::{Bits, Location, Operand};
 use crate::abi::{Builtin, ContextLayout};
 use crate::analysis::TRACKED_LOCALS;
-use crate::artifact::ValType;
 use crate::instruction::Instruction;
-use crate::target::masm::{
+use crate::isa::masm::{
     Access, Address, Class, Condition, Conversion, Division, FloatBinary, FloatUnary, IntBinary,
     IntUnary, MacroAssembler, Reg, RegSet, Source, Width,
 };
+use crate::types::ValType;
 use ValType::{I32, I64};
 use Width::{W32, W64};
 

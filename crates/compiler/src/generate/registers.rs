@@ -3,9 +3,9 @@
 use super::Generator;
 use super::state::{Bits, Location, Operand, Owner};
 use crate::analysis::TRACKED_LOCALS;
-use crate::artifact::ValType;
 use crate::instruction::Instruction;
-use crate::target::masm::{Class, MacroAssembler, Reg, RegSet, Source, Width};
+use crate::isa::masm::{Class, MacroAssembler, Reg, RegSet, Source, Width};
+use crate::types::ValType;
 
 pub(super) fn width(ty: ValType) -> Width {
     match ty {

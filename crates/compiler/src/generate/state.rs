@@ -8,8 +8,8 @@
 //! Locals beyond [`TRACKED_LOCALS`] live in their homes alone and do not appear here.
 
 use crate::analysis::TRACKED_LOCALS;
-use crate::artifact::ValType;
-use crate::target::masm::{Condition, Reg, RegSet};
+use crate::isa::masm::{Condition, Reg, RegSet};
+use crate::types::ValType;
 use std::ops::Range;
 
 /// The bits of a constant, so aligned that an operand has 16 bytes: there may be hundreds of thousands.

@@ -6,7 +6,7 @@
 //! at anything unexpected: the decoder will say what it is.
 
 use crate::error::{Refusal, narrow};
-use pvf_spec::{LimitExceeded, Limits};
+use pvf_rules::{LimitExceeded, Limits};
 use wasmparser::{BinaryReader, ExternalKind, SectionLimited, TypeRef, ValType};
 
 /// Leaves a scan: at a limit with an error, at anything else quietly.

@@ -1,11 +1,9 @@
 //! From wasmparser's types to ours, refusing by name what ours cannot say.
 
 use super::features;
-use crate::artifact::{
-    ConstExpr, ElementMode, ElementSegment, ExportKind, FuncType, GlobalType, MemoryType,
-    TableType, ValType,
-};
+use crate::artifact::{ConstExpr, ElementMode, ElementSegment, ExportKind};
 use crate::error::{Refusal, narrow};
+use crate::types::{FuncType, GlobalType, MemoryType, TableType, ValType};
 use wasmparser::{
     BinaryReader, CompositeInnerType, ElementItems, ElementKind, ExternalKind, Operator, RefType,
     TypeRef,

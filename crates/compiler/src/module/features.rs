@@ -11,7 +11,7 @@
 //! - The segment flags of bulk memory (an explicit index) are decoded by wasmparser
 //!   in any case; in WebAssembly 1.0 they are an index out of range.
 
-use pvf_spec::{FeatureSwitch, Features, RuleId};
+use pvf_rules::{FeatureSwitch, Features, RuleId};
 use wasmparser::WasmFeatures;
 
 /// Name of the proposal that brought several tables and reference types.
@@ -159,7 +159,7 @@ pub(crate) const BULK_MEMORY: &str = "bulk-memory";
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pvf_spec::FeatureSwitch;
+    use pvf_rules::FeatureSwitch;
 
     #[test]
     fn switches_are_named_as_in_the_specification() {

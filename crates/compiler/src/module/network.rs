@@ -26,7 +26,7 @@ mod transcribe;
 
 use crate::Refusal;
 use crate::error::narrow;
-use pvf_spec::{Limits, RuleId};
+use pvf_rules::{Limits, RuleId};
 use sections::Contents;
 use transcribe::Transcriber;
 

@@ -2,9 +2,10 @@
 
 use super::{ParsedModule, parse};
 use crate::Refusal;
-use crate::artifact::{ConstExpr, ElementMode, ExportKind, FuncType, ImportKind, ValType};
+use crate::artifact::{ConstExpr, ElementMode, ExportKind, ImportKind};
+use crate::types::{FuncType, ValType};
 use proptest::prelude::*;
-use pvf_spec::{Features, Limits};
+use pvf_rules::{Features, Limits};
 
 const NONE: Features = Features::MVP;
 

@@ -9,7 +9,7 @@ use super::*;
 use proptest::prelude::*;
 use pvf_compiler::artifact::{DataSegment, ModuleInfo, TrapMap};
 use pvf_compiler::{Artifact, ArtifactContents, Target};
-use pvf_spec::Features;
+use pvf_rules::Features;
 use std::ffi::OsString;
 use std::fs;
 

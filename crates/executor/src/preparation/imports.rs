@@ -6,7 +6,7 @@
 use super::{HOST_MODULE, HostFunctionTypes};
 use pvf_compiler::ModuleInfo;
 use pvf_compiler::artifact::{Import, ImportKind};
-use pvf_spec::{Name, Rejection, RejectionClass, RuleId};
+use pvf_rules::{Name, Rejection, RejectionClass, RuleId};
 use std::collections::HashMap;
 
 /// Rejects a module whose imports a node cannot resolve.

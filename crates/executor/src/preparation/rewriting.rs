@@ -4,9 +4,10 @@
 //! of its field; the counter of the logical stack becomes a global of the module. The compiler here does neither, so it does not see
 //! where the rewritten module would be invalid.
 
-use pvf_compiler::artifact::{ExportKind, ImportKind, ValType};
+use pvf_compiler::ValType;
+use pvf_compiler::artifact::{ExportKind, ImportKind};
 use pvf_compiler::{ModuleInfo, calls_own_functions};
-use pvf_spec::{Rejection, RejectionClass, RuleId};
+use pvf_rules::{Rejection, RejectionClass, RuleId};
 
 /// Rejects a module that a node's rewriting makes invalid.
 pub(super) fn check(wasm: &[u8], module: &ModuleInfo) -> Result<(), Rejection> {

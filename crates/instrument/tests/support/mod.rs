@@ -5,8 +5,8 @@ use pvf_compiler::artifact::ExportKind;
 use pvf_compiler::{CompileOptions, Metering, compile};
 use pvf_instrument::{GAS_LEFT, GasLimit, InstrumentOptions, TRAP, instrument};
 use pvf_metering::Costs;
+use pvf_rules::{ExecutionParameters, Features, TrapKind};
 use pvf_runtime::{CallError, Instance, InstantiateError, Linker, Module, Value};
-use pvf_spec::{ExecutionParameters, Features, TrapKind};
 use std::sync::Arc;
 
 /// Limits of a run.

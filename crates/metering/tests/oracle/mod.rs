@@ -6,18 +6,18 @@
 pub mod bodies;
 pub mod corpus;
 
+use pvf_meter_oracle::parity_wasm::elements::{ImportCountType, Instruction as Parity, Module};
+use pvf_meter_oracle::wasm_instrument::gas_metering::{self, host_function, mutable_global};
+use pvf_meter_oracle::{OracleError, Prices, charged_call};
 use pvf_metering::{
     BodyError, Costs, GasBlocks, Instruction, LogicalHeight, MeterError, ModuleSignatures,
     Schedule, Signatures, declared_locals,
 };
-use pvf_oracle::parity_wasm::elements::{ImportCountType, Instruction as Parity, Module};
-use pvf_oracle::wasm_instrument::gas_metering::{self, host_function, mutable_global};
-use pvf_oracle::{OracleError, Prices, charged_call};
 use wasmparser::{Parser, Payload};
 
 /// What the oracle reads from a module.
 pub fn read(wasm: &[u8]) -> Module {
-    pvf_oracle::read(wasm).expect("the oracle's parser reads WebAssembly 1.0")
+    pvf_meter_oracle::read(wasm).expect("the oracle's parser reads WebAssembly 1.0")
 }
 
 /// The stack limit written into instrumented modules.
@@ -25,7 +25,7 @@ pub const LIMIT: u32 = 0x1234_5678;
 
 /// The logical cost of each defined function as the stack limiter has it.
 pub fn logical_costs(wasm: &[u8]) -> Result<Vec<u32>, &'static str> {
-    pvf_oracle::logical_costs(read(wasm), LIMIT).map_err(|error| match error {
+    pvf_meter_oracle::logical_costs(read(wasm), LIMIT).map_err(|error| match error {
         OracleError::Stack(message) => message,
         other => panic!("{other}"),
     })

@@ -5,10 +5,10 @@
 //! is its number in the source below, so tests can name it.
 #![allow(dead_code)]
 
-use pvf_compiler::Target;
 use pvf_compiler::artifact::*;
+use pvf_compiler::{FuncType, GlobalType, MemoryType, TableType, Target, ValType};
+use pvf_rules::{ExecutionParameters, Features, Trap, TrapKind};
 use pvf_runtime::{CallError, HostError, Instance, Linker, Module, Value};
-use pvf_spec::{ExecutionParameters, Features, Trap, TrapKind};
 use std::arch::global_asm;
 
 #[cfg(target_arch = "x86_64")]

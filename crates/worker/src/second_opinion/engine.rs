@@ -1,8 +1,9 @@
 //! A worker behind this one.
 
 use parity_scale_codec::{Decode, Encode};
-use pvf_wire::{ExecuteHandshake, ExecutorParams};
-use pvf_worker_process::{Launch, Process, ProcessError};
+use pvf_node_protocol::ExecuteHandshake;
+use pvf_primitives::ExecutorParams;
+use pvf_worker_client::{Launch, Process, ProcessError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 

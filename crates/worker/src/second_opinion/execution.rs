@@ -7,10 +7,10 @@ use super::rule::settle;
 use crate::artifacts::{self, ArtifactFailure, Artifacts};
 use crate::execute::{self, ARTIFACT_FILE};
 use crate::job;
-use pvf_wire::{
+use pvf_node_protocol::{
     ArtifactChecksum, ExecuteRequest, ExecuteResponse, InternalValidationError, WorkerError, frame,
 };
-use pvf_worker_process::{EXECUTE_ANSWER_BYTES, ProcessError};
+use pvf_worker_client::{EXECUTE_ANSWER_BYTES, ProcessError};
 use std::fs;
 use std::io::{self, Read};
 use std::os::unix::net::UnixStream;

@@ -1,6 +1,6 @@
 //! Whether a primary engine is installed, and where.
 
-use pvf_wire::PRIMARY_FILE;
+use pvf_node_protocol::PRIMARY_FILE;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};

@@ -1,7 +1,7 @@
 //! Artifacts of two engines in one file.
 
 use parity_scale_codec::{DecodeAll, Encode};
-use pvf_wire::ArtifactChecksum;
+use pvf_node_protocol::ArtifactChecksum;
 
 /// What begins such a file.
 const MAGIC: [u8; 8] = *b"\x7fPVFPAIR";

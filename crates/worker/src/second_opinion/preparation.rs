@@ -5,10 +5,10 @@ use super::engine::Engine;
 use super::pair::{Pair, Part};
 use crate::job;
 use crate::prepare::{self, ARTIFACT_FILE};
-use pvf_wire::{
+use pvf_node_protocol::{
     ArtifactChecksum, PrepareError, PrepareRequest, PrepareResponse, PrepareWorkerSuccess, frame,
 };
-use pvf_worker_process::{PREPARE_ANSWER_BYTES, ProcessError};
+use pvf_worker_client::{PREPARE_ANSWER_BYTES, ProcessError};
 use std::fs;
 use std::io::{self, Write};
 use std::os::unix::net::UnixStream;

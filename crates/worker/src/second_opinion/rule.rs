@@ -1,6 +1,6 @@
 //! Whose answer it is.
 
-use pvf_wire::{ExecuteResponse, JobResponse, WorkerError};
+use pvf_node_protocol::{ExecuteResponse, JobResponse, WorkerError};
 
 /// The answer to a request, by the table in [`super`], from that of the primary engine; `second` asks ours, and may get no answer.
 pub fn settle(
@@ -55,7 +55,8 @@ fn describe(response: &ExecuteResponse) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pvf_wire::{InternalValidationError, JobError, ValidationResult, WorkerResponse};
+    use pvf_node_protocol::{InternalValidationError, JobError, WorkerResponse};
+    use pvf_primitives::ValidationResult;
     use std::time::Duration;
 
     fn job(job_response: JobResponse) -> ExecuteResponse {

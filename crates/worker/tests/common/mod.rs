@@ -1,12 +1,12 @@
 //! A host of workers in miniature: starts a worker as a node does, says what a node says, reads the answers.
 #![allow(dead_code, reason = "each test file uses a part")]
 
-use pvf_wire::{
+use pvf_node_protocol::{
     ArtifactChecksum, CandidateDescriptorVersion, ExecuteHandshake, ExecuteRequest,
-    ExecuteResponse, ExecutorParams, JobResponse, PersistedValidationData, PoV, PrepareError,
-    PrepareJobKind, PrepareRequest, PrepareResponse, PrepareWorkerSuccess, SecurityStatus,
-    ValidationParams, WorkerHandshake, frame,
+    ExecuteResponse, JobResponse, PrepareError, PrepareJobKind, PrepareRequest, PrepareResponse,
+    PrepareWorkerSuccess, SecurityStatus, WorkerHandshake, frame,
 };
+use pvf_primitives::{ExecutorParams, PersistedValidationData, PoV, ValidationParams};
 use std::fs;
 use std::io::{self, Write};
 use std::os::unix::net::{UnixListener, UnixStream};

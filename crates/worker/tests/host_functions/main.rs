@@ -10,11 +10,9 @@ mod native;
 use calls::{Argument, Call, Sequence};
 use common::*;
 use native::Native;
-use pvf_compiler::artifact::{FuncType, ValType};
-use pvf_wire::{
-    ExecuteRequest, ExecutorHostFunction, ExecutorParam, ExecutorParams, JobResponse,
-    SecurityStatus, ValidationParams,
-};
+use pvf_compiler::{FuncType, ValType};
+use pvf_node_protocol::{ExecuteRequest, JobResponse, SecurityStatus};
+use pvf_primitives::{ExecutorHostFunction, ExecutorParam, ExecutorParams, ValidationParams};
 use pvf_worker::{ExecuteJob, Validation};
 use sp_wasm_interface::{Function, HostFunctions};
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,7 +43,7 @@ fn params() -> ExecutorParams {
 }
 
 fn functions() -> BTreeMap<&'static str, FuncType> {
-    pvf_host::function_types(true).into_iter().collect()
+    pvf_validation::function_types(true).into_iter().collect()
 }
 
 /// Makes these calls and returns the result of the last one and what is in memory then.
@@ -161,7 +159,7 @@ impl Case {
         matches!(self.expected, JobResponse::Ok { .. })
     }
 
-    fn check(&self, response: pvf_wire::ExecuteResponse, context: &str) {
+    fn check(&self, response: pvf_node_protocol::ExecuteResponse, context: &str) {
         let response =
             response.unwrap_or_else(|error| panic!("{context}: {:?}: {error}", self.sequence));
         assert!(
@@ -194,7 +192,7 @@ fn cases() -> Vec<Case> {
             relay_parent_storage_root: request.pvd.relay_parent_storage_root,
         };
         let module = load(artifact);
-        let pvf = pvf_host::Pvf::new(module, parameters.clone());
+        let pvf = pvf_validation::Pvf::new(module, parameters.clone());
         let candidate = parity_scale_codec::Encode::encode(&params);
         let expected = Validation.execute(&pvf, &candidate).expect("it ends");
         Case {
@@ -208,13 +206,13 @@ fn cases() -> Vec<Case> {
 }
 
 /// A module from an artifact, in this process.
-fn load(artifact: &[u8]) -> pvf_host::Module {
+fn load(artifact: &[u8]) -> pvf_validation::Module {
     let scratch = Scratch::new();
     let path = scratch.0.join("artifact");
     std::fs::write(&path, artifact).expect("writes");
     let file = std::fs::File::open(&path).expect("opens");
     // SAFETY: the file holds what our prepare worker just made, and nobody changes it.
-    unsafe { pvf_host::Module::open(&file) }.expect("loads")
+    unsafe { pvf_validation::Module::open(&file) }.expect("loads")
 }
 
 /// All answers of a worker.

@@ -7,7 +7,7 @@ use crate::mutate::mutate;
 use crate::segments;
 use crate::sketch::sketch;
 use arbitrary::Unstructured;
-use pvf_fuzz_subjects::{Generator, Mode, Random};
+use pvf_generators::{Generator, Mode, Random};
 use std::panic::{catch_unwind, set_hook, take_hook};
 use std::path::Path;
 use wasm_mutate::WasmMutate;

@@ -2,7 +2,7 @@
 //! takes the first number for an index, later ones for flags.
 
 use crate::module::{Form, Module, Node};
-use pvf_fuzz_subjects::Random;
+use pvf_generators::Random;
 
 /// Bytes that mean something at the places in question.
 const BYTES: [u8; 14] = [0, 0, 0, 0, 1, 2, 3, 4, 6, 0x0b, 0x23, 0x41, 0x70, 0xd2];

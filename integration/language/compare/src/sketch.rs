@@ -4,7 +4,7 @@
 use crate::module::leb::{signed, unsigned};
 use crate::module::parse::instructions;
 use crate::module::{Form, Module, Node};
-use pvf_fuzz_subjects::Random;
+use pvf_generators::Random;
 
 /// A `ValidationResult`: a head of three bytes, no code, no messages, watermark 7.
 const RESULT: [u8; 15] = [12, 1, 2, 3, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0];

@@ -4,11 +4,10 @@
 #![deny(unsafe_code)]
 
 use pvf_executor::{Artifact, Module};
-use pvf_host::Pvf;
+use pvf_validation::Pvf;
 use pvf_language_protocol::{Class, Executed, Outcome, Parameters, Prepared, Side, serve};
-use pvf_wire::{
-    ExecutorParam, ExecutorParams, JobResponse, PrepareError, PrepareJobKind, PrepareRequest,
-};
+use pvf_node_protocol::{JobResponse, PrepareError, PrepareJobKind, PrepareRequest};
+use pvf_primitives::{ExecutorParam, ExecutorParams};
 use pvf_worker::{Compilation, ExecuteJob, PrepareJob, Validation, parameters};
 use std::any::Any;
 use std::io;
@@ -82,7 +81,7 @@ fn execute(artifact: &[u8], executor_params: &ExecutorParams, candidate: &[u8]) 
         // The bytes themselves, which the job leaves out, follow from what was decoded but for what comes after it.
         Ok(JobResponse::Ok { .. }) => match pvf.validate(candidate) {
             Ok(execution) => match execution.outcome {
-                pvf_host::Outcome::Valid(result) => Executed {
+                pvf_validation::Outcome::Valid(result) => Executed {
                     outcome: Outcome::Valid,
                     result,
                     message: String::new(),

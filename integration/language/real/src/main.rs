@@ -7,10 +7,8 @@
 #![forbid(unsafe_code)]
 
 use pvf_language_protocol::{Class, Executed, Outcome, Parameters, Prepared, Side, serve};
-use pvf_wire::{
-    ExecutorParam, ExecutorParams, PrepareError, PrepareJobKind, PrepareRequest, PrepareResponse,
-    SecurityStatus, WorkerHandshake, frame,
-};
+use pvf_node_protocol::{PrepareError, PrepareJobKind, PrepareRequest, PrepareResponse, SecurityStatus, WorkerHandshake, frame};
+use pvf_primitives::{ExecutorParam, ExecutorParams};
 use std::fs;
 use std::io;
 use std::os::unix::net::{UnixListener, UnixStream};

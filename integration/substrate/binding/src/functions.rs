@@ -2,7 +2,7 @@
 //! module that called it.
 
 use crate::context::{Context, State};
-use pvf_executor::artifact::{FuncType, ValType};
+use pvf_executor::{FuncType, ValType};
 use pvf_executor::{Caller, HostError, HostFunctionTypes, Linker};
 use sp_wasm_interface::{Function, HostFunctions, Signature, Value, ValueType};
 use std::any::Any;

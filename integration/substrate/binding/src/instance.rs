@@ -2,7 +2,8 @@
 
 use crate::context::{InstanceMemory, State, range};
 use crate::runtime::Shared;
-use pvf_executor::artifact::{ExportKind, ValType};
+use pvf_executor::artifact::ExportKind;
+use pvf_executor::ValType;
 use pvf_executor::{CallError, HostFailure, Instance, ModuleInfo, Trap, Value};
 use sc_allocator::FreeingBumpHeapAllocator;
 use sc_executor_common::error::{Error, MessageWithBacktrace, WasmError};

@@ -4,7 +4,7 @@ use super::sections::{Blob, Contents, Entries, FUNCTION, MEMORY, kind};
 use super::transcribe::{Read, Transcriber};
 use super::{NetworkModule, Section, SectionId, operators};
 use crate::Refusal;
-use pvf_spec::RuleId;
+use pvf_rules::RuleId;
 
 /// The limiter's counter: a mutable `i32` that begins as 0.
 const COUNTER: [u8; 5] = [0x7f, 1, 0x41, 0, 0x0b];

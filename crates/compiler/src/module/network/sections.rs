@@ -5,7 +5,7 @@ use super::operators::{expression, value_type};
 use super::rewrite::{invalid, rewrite};
 use super::transcribe::{Read, Transcriber};
 use crate::Refusal;
-use pvf_spec::{Limits, RuleId};
+use pvf_rules::{Limits, RuleId};
 
 const HEADER: &[u8; 8] = b"\0asm\x01\0\0\0";
 

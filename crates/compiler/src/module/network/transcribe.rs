@@ -1,7 +1,7 @@
 //! Reads the network's encoding of numbers and names, and writes what it reads in the shortest encoding.
 
 use crate::Refusal;
-use pvf_spec::RuleId;
+use pvf_rules::RuleId;
 
 /// What the network's parser refuses, and where. The function is known further up.
 #[derive(Debug, PartialEq, Eq)]

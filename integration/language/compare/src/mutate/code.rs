@@ -4,7 +4,7 @@
 use crate::module::leb::{padded, signed, unsigned};
 use crate::module::parse::instructions;
 use crate::module::{Module, Node, Spaces};
-use pvf_fuzz_subjects::Random;
+use pvf_generators::Random;
 
 const I32_CONST_0: [u8; 2] = [0x41, 0];
 const DROP: u8 = 0x1a;

@@ -2,7 +2,7 @@
 
 use super::node::walk;
 use crate::module::{Module, Node};
-use pvf_fuzz_subjects::Random;
+use pvf_generators::Random;
 
 /// Changes the entries of one list.
 pub fn change(module: &mut Module, random: &mut Random) -> Option<String> {

@@ -7,7 +7,7 @@ mod sections;
 
 use crate::module::Module;
 pub use node::walk;
-use pvf_fuzz_subjects::Random;
+use pvf_generators::Random;
 
 /// A module that was changed some times.
 pub struct Mutant {

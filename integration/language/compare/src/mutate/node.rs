@@ -1,7 +1,7 @@
 //! One node written in another way, or replaced by a neighbouring value.
 
 use crate::module::{Form, Module, Node, Prefix, What, leb};
-use pvf_fuzz_subjects::Random;
+use pvf_generators::Random;
 use std::collections::BTreeMap;
 
 /// Changes one node. All kinds of nodes are as likely, however many of each there are.

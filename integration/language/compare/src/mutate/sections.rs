@@ -1,7 +1,7 @@
 //! Sections that are missing, there twice, elsewhere, empty, unknown.
 
 use crate::module::{Form, Module, Node};
-use pvf_fuzz_subjects::Random;
+use pvf_generators::Random;
 
 /// Names of custom sections that some reader could take an interest in.
 const NAMES: [&str; 12] = [

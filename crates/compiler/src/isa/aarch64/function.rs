@@ -1,0 +1,108 @@
+//! One function, operation by operation.
+//!
+//! What emits code is the [`Emitter`], and [`Function`] lends it to an operation that has begun: what the one before
+//! left undone is then done, or handed to the operation to be done along.
+
+use super::*;
+use pending::Pending;
+
+/// Makes the code of one function.
+pub(crate) struct Function<'m> {
+    emitter: Emitter<'m>,
+    /// Registers whose values end with the next operation.
+    last_use: RegSet,
+}
+
+/// What an operation finds undone.
+pub(super) struct Undone {
+    pub(super) pending: Option<Pending>,
+    pub(super) last_use: RegSet,
+}
+
+impl<'m> Function<'m> {
+    pub(super) fn new(emitter: Emitter<'m>) -> Self {
+        Self {
+            emitter,
+            last_use: RegSet::default(),
+        }
+    }
+
+    /// Begins an operation: emits what waits, and lets an island in.
+    #[inline]
+    pub(super) fn begin(&mut self) -> &mut Emitter<'m> {
+        self.emitter.settle();
+        self.last_use = RegSet::default();
+        self.emitter.asm.keep_in_range(OPERATION_BYTES);
+        &mut self.emitter
+    }
+
+    /// Begins an operation that makes up for what waits itself.
+    #[inline]
+    pub(super) fn begin_with(&mut self) -> (Undone, &mut Emitter<'m>) {
+        let undone = Undone {
+            pending: self.emitter.pending.take(),
+            last_use: std::mem::take(&mut self.last_use),
+        };
+        self.emitter.asm.keep_in_range(OPERATION_BYTES);
+        (undone, &mut self.emitter)
+    }
+
+    /// Says that the values of these registers end with the next operation.
+    #[inline]
+    pub(super) fn note_last_use(&mut self, registers: RegSet) {
+        self.last_use = registers;
+    }
+
+    /// The function so far, to read and to note something; nothing can be emitted.
+    #[inline]
+    pub(super) fn notes(&mut self) -> Notes<'_> {
+        Notes {
+            offset: self.emitter.asm.offset(),
+            record: self.emitter.record,
+        }
+    }
+
+    #[inline]
+    pub(super) fn code_offset(&self) -> u32 {
+        self.emitter.asm.offset()
+    }
+
+    #[inline]
+    pub(super) fn label(&mut self) -> Label {
+        self.emitter.asm.new_label()
+    }
+
+    /// Ends the function with what was put off, and says where it ends.
+    pub(super) fn finish(mut self) -> u32 {
+        self.emitter.settle();
+        let mut all = std::mem::take(self.emitter.late);
+        for (wasm_offset, late) in all.drain(..) {
+            let emitter = self.begin();
+            emitter
+                .record
+                .set_wasm_offset(wasm_offset, emitter.asm.offset());
+            emitter.emit_late(&late);
+        }
+        *self.emitter.late = all;
+        self.emitter.asm.flush_pool();
+        self.emitter.asm.offset()
+    }
+}
+
+/// Where the code ends, and what is noted beside it.
+pub(super) struct Notes<'f> {
+    pub(super) offset: u32,
+    pub(super) record: &'f mut Record,
+}
+
+#[cfg(debug_assertions)]
+impl crate::isa::checked::Flags for Function<'_> {
+    /// A comparison that waits has been made, and nothing can come between.
+    fn flag_writes(&self) -> u64 {
+        let waits = matches!(
+            self.emitter.pending,
+            Some(Pending::Zero(..) | Pending::Bit(..))
+        );
+        self.emitter.asm.flag_trace().count() + u64::from(waits)
+    }
+}

@@ -1,0 +1,205 @@
+//! The host functions, bound to the runtime's linker.
+//!
+//! All come from `sp-io`, called through [`sp_wasm_interface::Function`]; a few are
+//! replaced by [`crate::own_functions`], and where nobody watches, the most frequent by [`crate::hot_functions`]. Whatever goes wrong in one, panics included, is a trap
+//! of the module that called it.
+
+use crate::context::Context;
+use crate::own_functions;
+use crate::state::HostState;
+use pvf_compiler::{FuncType, ValType};
+use pvf_executor::HostFunctionTypes;
+use pvf_runtime::{Caller, HostError, Linker};
+use sp_wasm_interface::{Function, HostFunctions, Signature, Value, ValueType};
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Where all host functions are.
+pub(crate) use pvf_executor::HOST_MODULE as MODULE;
+
+/// The functions every validation function has.
+type Base = (
+    sp_io::misc::HostFunctions,
+    sp_io::crypto::HostFunctions,
+    sp_io::hashing::HostFunctions,
+    sp_io::allocator::HostFunctions,
+    sp_io::logging::HostFunctions,
+    sp_io::trie::HostFunctions,
+);
+
+/// The most parameters a host function has; the longest of today's have 5.
+const MAX_PARAMETERS: usize = 8;
+
+/// The elliptic-curve functions, if this build has them.
+fn ecc_functions() -> Vec<&'static dyn Function> {
+    #[cfg(feature = "ecc")]
+    return sp_crypto_ec_utils::HostFunctionsRfc163::host_functions();
+    #[cfg(not(feature = "ecc"))]
+    return Vec::new();
+}
+
+/// All functions of the set.
+fn all(ecc: bool) -> impl Iterator<Item = &'static dyn Function> {
+    let ecc = if ecc { ecc_functions() } else { Vec::new() };
+    Base::host_functions().into_iter().chain(ecc)
+}
+
+/// The type of the host function with this name, if there is one; `ecc_rfc163` as in
+/// [`HostParameters`](crate::HostParameters).
+pub fn host_function_type(name: &str, ecc_rfc163: bool) -> Option<FuncType> {
+    let function = all(ecc_rfc163).find(|it| it.name() == name)?;
+    Some(func_type(&function.signature()))
+}
+
+/// The types of all host functions, by name: what [`pvf_executor::prepare`] is told of the host; `ecc_rfc163` as in
+/// [`HostParameters`](crate::HostParameters).
+pub fn function_types(ecc_rfc163: bool) -> HostFunctionTypes {
+    all(ecc_rfc163)
+        .map(|function| (function.name(), func_type(&function.signature())))
+        .collect()
+}
+
+/// Binds the functions of the set.
+pub(crate) fn define_all(linker: &mut Linker<HostState>, ecc: bool) {
+    for function in Base::host_functions() {
+        let body = generic(function);
+        match (function.name(), own_functions::find(function.name())) {
+            (_, Some(own)) => define(linker, function, own),
+            ("ext_crypto_start_batch_verify_version_1", _) => {
+                define(
+                    linker,
+                    function,
+                    own_functions::with_checked_turn(true, body),
+                );
+            }
+            ("ext_crypto_finish_batch_verify_version_1", _) => {
+                define(
+                    linker,
+                    function,
+                    own_functions::with_checked_turn(false, body),
+                );
+            }
+            _ => define(linker, function, body),
+        }
+    }
+    if ecc {
+        for function in ecc_functions() {
+            let checked = own_functions::with_checked_pointers(function, generic(function));
+            define(linker, function, checked);
+        }
+    }
+}
+
+/// The body of a function of `sp-io`: arguments and results are in the slots.
+fn generic(
+    function: &'static dyn Function,
+) -> impl Fn(&mut Context<'_, '_>, &mut [u64]) -> Result<(), String> {
+    let types = function.signature().args;
+    move |context, slots| {
+        let mut arguments = types
+            .iter()
+            .zip(&*slots)
+            .map(|(&ty, &slot)| value(ty, slot));
+        if let Some(result) = function.execute(context, &mut arguments)? {
+            slots[0] = match result {
+                Value::I32(value) => u64::from(value as u32),
+                Value::I64(value) => value as u64,
+                Value::F32(bits) => u64::from(bits),
+                Value::F64(bits) => bits,
+            };
+        }
+        Ok(())
+    }
+}
+
+/// Binds one function: its body, with what every host function needs around it.
+fn define(
+    linker: &mut Linker<HostState>,
+    function: &'static dyn Function,
+    body: impl Fn(&mut Context<'_, '_>, &mut [u64]) -> Result<(), String> + Send + Sync + 'static,
+) {
+    let name = function.name();
+    let signature = function.signature();
+    debug_assert!(
+        signature.args.len() <= MAX_PARAMETERS,
+        "no function has more"
+    );
+    linker.func(MODULE, name, func_type(&signature), move |caller, slots| {
+        if !caller.data().is_watched() {
+            return guard(name, &body, caller, slots);
+        }
+        let mut arguments = [0; MAX_PARAMETERS];
+        let given = signature.args.iter().zip(&*slots);
+        for (argument, (&ty, &slot)) in arguments.iter_mut().zip(given) {
+            *argument = bits(ty, slot);
+        }
+        let arguments = &arguments[..signature.args.len()];
+        caller.data().watch(|trace| trace.called(name, arguments));
+        let result = guard(name, &body, caller, slots);
+        caller.data().watch(|trace| match &result {
+            Ok(()) => trace.returned(Ok(signature.return_value.map(|ty| bits(ty, slots[0])))),
+            Err(error) => trace.returned(Err(&error.to_string())),
+        });
+        result
+    });
+}
+
+/// Runs a body; errors and panics become traps, unless the host failed meanwhile.
+fn guard(
+    name: &str,
+    body: &impl Fn(&mut Context<'_, '_>, &mut [u64]) -> Result<(), String>,
+    caller: &mut Caller<'_, HostState>,
+    slots: &mut [u64],
+) -> Result<(), HostError> {
+    let mut context = Context(caller);
+    let message = match catch_unwind(AssertUnwindSafe(|| body(&mut context, slots))) {
+        Ok(Ok(())) => return Ok(()),
+        Ok(Err(message)) => message,
+        Err(panic) => panic_text(&*panic),
+    };
+    match caller.data_mut().failure.take() {
+        Some(failure) => Err(HostError::Failure(failure)),
+        None => Err(HostError::Trap(format!("{name}: {message}"))),
+    }
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
+        (Some(text), _) => (*text).to_owned(),
+        (None, Some(text)) => text.clone(),
+        (None, None) => "the host function panicked".to_owned(),
+    }
+}
+
+/// The value of a type in a slot, whose high half means nothing for 32-bit types.
+fn value(ty: ValueType, slot: u64) -> Value {
+    match ty {
+        ValueType::I32 => Value::I32(slot as i32),
+        ValueType::I64 => Value::I64(slot as i64),
+        ValueType::F32 => Value::F32(slot as u32),
+        ValueType::F64 => Value::F64(slot),
+    }
+}
+
+fn bits(ty: ValueType, slot: u64) -> u64 {
+    match ty {
+        ValueType::I32 | ValueType::F32 => u64::from(slot as u32),
+        ValueType::I64 | ValueType::F64 => slot,
+    }
+}
+
+fn val_type(ty: ValueType) -> ValType {
+    match ty {
+        ValueType::I32 => ValType::I32,
+        ValueType::I64 => ValType::I64,
+        ValueType::F32 => ValType::F32,
+        ValueType::F64 => ValType::F64,
+    }
+}
+
+fn func_type(signature: &Signature) -> FuncType {
+    FuncType {
+        params: signature.args.iter().copied().map(val_type).collect(),
+        results: signature.return_value.into_iter().map(val_type).collect(),
+    }
+}

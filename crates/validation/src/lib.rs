@@ -1,0 +1,45 @@
+//! Polkadot's execution environment for parachain validation functions (PVFs) on the
+//! deterministic executor.
+//!
+//! In comes a prepared module ([`Module`]), a candidate (SCALE-encoded
+//! `ValidationParams`) and [`HostParameters`]; out comes an [`Execution`]: a valid result, an
+//! invalid candidate or a module turned down. The host functions are those of `sp-io`: code that the network runs, in the versions it
+//! runs, so that signatures and trie roots agree with it. The allocator and the bindings of a few hash functions are our own,
+//! for speed; `sc-allocator` and `sp-io` are what tests compare them with.
+//!
+//! ```no_run
+//! # fn example(module: pvf_validation::Module, candidate: &[u8]) -> Result<(), pvf_validation::HostFailure> {
+//! use pvf_validation::{HostParameters, Pvf};
+//!
+//! let pvf = Pvf::new(module, HostParameters::default());
+//! let execution = pvf.validate(candidate)?;
+//! println!("{:?}", execution.outcome);
+//! # Ok(())
+//! # }
+//! ```
+#![forbid(unsafe_code)]
+
+pub mod candidate;
+mod context;
+mod externalities;
+mod functions;
+mod heap;
+mod hot_functions;
+mod link;
+mod observer;
+mod own_functions;
+mod parameters;
+mod pvf;
+mod runtime_version;
+mod state;
+pub mod trace;
+
+pub use functions::{function_types, host_function_type};
+pub use observer::Observer;
+pub use parameters::{
+    HostParameters, LogLevel, LogRecord, LogSink, MAX_LOG_LEVEL, execution_parameters,
+};
+pub use pvf::{HeapUse, Pvf, Run, Timings};
+pub use pvf_primitives::{ExecutorParams, Network, PvfExecKind, ValidationResult};
+pub use pvf_rules::{Execution, ExecutionParameters, Outcome, Rejection};
+pub use pvf_runtime::{HostFailure, Module, placed};

@@ -1,0 +1,136 @@
+//! What an outcome depends on beside module and candidate, and where log lines go.
+
+use pvf_primitives::{ExecutorHostFunction, ExecutorParams, Network};
+use pvf_rules::ExecutionParameters;
+use std::fmt;
+use std::sync::Arc;
+
+/// What `ext_logging_max_level_version_1` returns, on every node: `1`, errors only.
+///
+/// Polkadot's own workers return the log level of the node they run on, so that a module can
+/// tell nodes apart and behave differently on each. A rule cannot allow that. The value
+/// is the one a worker returns whose node was started without log directives.
+pub const MAX_LOG_LEVEL: u32 = LogLevel::Error as u32 + 1;
+
+/// Parameters of the execution environment.
+#[derive(Clone)]
+pub struct HostParameters {
+    /// Whether the 12 elliptic-curve functions of RFC 163 exist (Polkadot's executor parameter
+    /// `EnabledHostFunction(EccRfc163)`). If not, calling one is calling a missing function.
+    pub ecc_rfc163: bool,
+    /// Limits of memory and stack.
+    pub execution: ExecutionParameters,
+    /// Takes what the module logs or prints. Without one, lines go to the `log` crate. Neither
+    /// can change an outcome.
+    pub log: Option<LogSink>,
+}
+
+impl Default for HostParameters {
+    /// The protocol's own: what holds where a network has set nothing. See [`HostParameters::of_network`] for those that have.
+    fn default() -> Self {
+        Self {
+            ecc_rfc163: false,
+            execution: ExecutionParameters::POLKADOT,
+            log: None,
+        }
+    }
+}
+
+/// Pages of memory that 32 bits can address.
+const ADDRESSABLE_PAGES: u32 = 65_536;
+
+/// The limits of an execution by the executor parameters of a session. What these do not name has the protocol's default.
+pub fn execution_parameters(params: &ExecutorParams) -> ExecutionParameters {
+    let mut limits = ExecutionParameters::POLKADOT;
+    if let Some(pages) = params.max_memory_pages() {
+        limits.max_memory_pages = pages.min(ADDRESSABLE_PAGES);
+    }
+    if let Some(units) = params.stack_logical_max() {
+        limits.stack_logical_max = Some(units);
+    }
+    if let Some(bytes) = params.stack_native_max() {
+        limits.stack_native_max = bytes.into();
+    }
+    limits
+}
+
+impl HostParameters {
+    /// The environment by the executor parameters of a session, without a place for log lines.
+    pub fn of_session(params: &ExecutorParams) -> Self {
+        Self {
+            ecc_rfc163: params.enables(ExecutorHostFunction::EccRfc163),
+            execution: execution_parameters(params),
+            log: None,
+        }
+    }
+
+    /// The environment on a network, as far as it is known here.
+    pub fn of_network(network: Network) -> Self {
+        Self::of_session(&network.executor_params())
+    }
+}
+
+impl fmt::Debug for HostParameters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HostParameters")
+            .field("ecc_rfc163", &self.ecc_rfc163)
+            .field("execution", &self.execution)
+            .field("log", &self.log.as_ref().map(|_| "a sink"))
+            .finish()
+    }
+}
+
+/// Receives log lines. A panic in it is dropped.
+pub type LogSink = Arc<dyn Fn(&LogRecord<'_>) + Send + Sync>;
+
+/// One line that a module logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogRecord<'a> {
+    /// How important the module thinks it is.
+    pub level: LogLevel,
+    /// What part of the module it is from.
+    pub target: &'a str,
+    /// The text.
+    pub message: &'a str,
+}
+
+/// A level of importance, coded as the host functions code it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogLevel {
+    /// Errors.
+    Error = 0,
+    /// Warnings.
+    Warn = 1,
+    /// Useful information.
+    Info = 2,
+    /// Details for the author.
+    Debug = 3,
+    /// All the rest.
+    Trace = 4,
+}
+
+impl LogLevel {
+    /// The level with this code.
+    pub fn from_code(code: u8) -> Option<Self> {
+        Some(match code {
+            0 => Self::Error,
+            1 => Self::Warn,
+            2 => Self::Info,
+            3 => Self::Debug,
+            4 => Self::Trace,
+            _ => return None,
+        })
+    }
+}
+
+impl From<LogLevel> for log::Level {
+    fn from(level: LogLevel) -> Self {
+        match level {
+            LogLevel::Error => Self::Error,
+            LogLevel::Warn => Self::Warn,
+            LogLevel::Info => Self::Info,
+            LogLevel::Debug => Self::Debug,
+            LogLevel::Trace => Self::Trace,
+        }
+    }
+}

@@ -1,0 +1,366 @@
+//! A validation function, ready to judge candidates.
+
+use crate::context::range;
+use crate::externalities::ValidationExternalities;
+use crate::functions::host_function_type;
+use crate::heap::{Heap, HeapError, LinearMemory};
+use crate::link::{self, EntryPoint};
+use crate::observer::Observer;
+use crate::parameters::HostParameters;
+use crate::state::{HostState, SharedTrace};
+use crate::trace::Trace;
+use pvf_compiler::ModuleInfo;
+use pvf_primitives::ValidationResult;
+use pvf_rules::{Execution, ExecutionParameters, Outcome, Rejection, StackPeaks, Trap};
+use pvf_runtime::{CallError, HostFailure, Instance, Linked, Module, Value};
+use sp_externalities::set_and_run_with_externalities;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Instant;
+
+/// A prepared validation function with its environment. It can judge any number of candidates, each
+/// in a fresh instance, from any number of threads.
+pub struct Pvf {
+    parameters: HostParameters,
+    module: Module,
+    linked: Result<Linked<HostState>, Rejection>,
+    /// For runs that are watched, made when the first is.
+    watched: OnceLock<Result<Linked<HostState>, Rejection>>,
+    observers: Vec<Observer>,
+    entry: Result<EntryPoint, String>,
+}
+
+/// A run with what was measured on the way.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// What it says, and what was measured that is deterministic by rule.
+    pub execution: Execution,
+    /// Size of the memory at the end, in pages; 0 if there was no instance.
+    pub memory_pages: u32,
+    /// What was allocated, if it came to that.
+    pub heap: Option<HeapUse>,
+    /// How long it took.
+    pub timings: Timings,
+}
+
+/// What a run allocated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeapUse {
+    /// Largest sum of live allocations in bytes, with their headers and rounded as they are in memory.
+    pub peak_bytes: u32,
+    /// Bytes from `__heap_base` to the highest address ever allocated.
+    pub address_space_bytes: u32,
+}
+
+/// How long the parts of a run took, in nanoseconds of wall-clock time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Timings {
+    /// Making the instance: linking, segments, start function.
+    pub instantiate_ns: u64,
+    /// Passing the candidate, `validate_block`, taking the result.
+    pub execute_ns: u64,
+}
+
+impl Pvf {
+    /// A validation function in its environment.
+    pub fn new(module: Module, parameters: HostParameters) -> Self {
+        Self::with_observers(module, parameters, &[])
+    }
+
+    /// As [`Self::new`], with more functions that the module can import, for code that was put into it to watch it.
+    pub fn with_observers(
+        module: Module,
+        parameters: HostParameters,
+        observers: &[Observer],
+    ) -> Self {
+        Self {
+            linked: link::link(&module, parameters.ecc_rfc163, false, observers),
+            watched: OnceLock::new(),
+            observers: observers.to_vec(),
+            entry: EntryPoint::find(module.info()),
+            module,
+            parameters,
+        }
+    }
+
+    /// Why every candidate is invalid with this module, if that can be told without one: what `validate_block` needs is not there, or
+    /// memory starts above its limit. A node finds out only when it judges.
+    pub fn why_all_fail(module: &ModuleInfo, parameters: &ExecutionParameters) -> Option<String> {
+        let limit = parameters.max_memory_pages;
+        match module.memory {
+            Some(memory) if memory.minimum > limit => Some(format!(
+                "memory starts with {} pages, the limit is {limit}",
+                memory.minimum
+            )),
+            _ => EntryPoint::find(module).err(),
+        }
+    }
+
+    /// Judges a candidate: `candidate` is the SCALE-encoded `ValidationParams`, passed on as it is.
+    ///
+    /// # Errors
+    /// The machine could not do its part. Whatever module and candidate do is an outcome.
+    pub fn validate(&self, candidate: &[u8]) -> Result<Execution, HostFailure> {
+        self.run(candidate).map(|run| run.execution)
+    }
+
+    /// As [`Self::validate`], with measurements.
+    ///
+    /// # Errors
+    /// As [`Self::validate`].
+    pub fn run(&self, candidate: &[u8]) -> Result<Run, HostFailure> {
+        self.run_watched(candidate, None, &mut |_| {})
+    }
+
+    /// As [`Self::run`]; at the end `inspect` gets to see the memory, if there was an instance.
+    ///
+    /// # Errors
+    /// As [`Self::validate`].
+    pub fn run_inspected(
+        &self,
+        candidate: &[u8],
+        mut inspect: impl FnMut(&[u8]),
+    ) -> Result<Run, HostFailure> {
+        self.run_watched(candidate, None, &mut inspect)
+    }
+
+    /// As [`Self::run`], with an eye on host calls, returned for what it has seen.
+    ///
+    /// # Errors
+    /// As [`Self::validate`].
+    pub fn run_traced<W: Trace>(
+        &self,
+        candidate: &[u8],
+        trace: W,
+    ) -> Result<(Run, W), HostFailure> {
+        let trace = Arc::new(Mutex::new(trace));
+        let run = self.run_watched(candidate, Some(trace.clone()), &mut |_| {})?;
+        match Arc::into_inner(trace) {
+            Some(trace) => Ok((
+                run,
+                trace.into_inner().unwrap_or_else(PoisonError::into_inner),
+            )),
+            None => Err(HostFailure::Internal("a run outlived itself".to_owned())),
+        }
+    }
+
+    fn run_watched(
+        &self,
+        candidate: &[u8],
+        trace: Option<SharedTrace>,
+        inspect: &mut dyn FnMut(&[u8]),
+    ) -> Result<Run, HostFailure> {
+        if self.parameters.ecc_rfc163 && !cfg!(feature = "ecc") {
+            let what = "this build lacks the elliptic-curve functions that the parameters ask for";
+            return Err(HostFailure::Internal(what.to_owned()));
+        }
+        let linked = match &trace {
+            Some(_) => self.watched.get_or_init(|| {
+                let ecc = self.parameters.ecc_rfc163;
+                link::link(&self.module, ecc, true, &self.observers)
+            }),
+            None => &self.linked,
+        };
+        let linked = match linked {
+            Ok(linked) => linked,
+            Err(rejection) => return Ok(rejected(rejection.clone(), 0)),
+        };
+        // Around the whole run: the start function may ask for it as well.
+        let mut externalities = ValidationExternalities::new();
+        set_and_run_with_externalities(&mut externalities, || {
+            self.instantiate_and_call(linked, candidate, trace, inspect)
+        })
+    }
+
+    fn instantiate_and_call(
+        &self,
+        linked: &Linked<HostState>,
+        candidate: &[u8],
+        trace: Option<SharedTrace>,
+        inspect: &mut dyn FnMut(&[u8]),
+    ) -> Result<Run, HostFailure> {
+        let start = Instant::now();
+        let state = HostState::new(self.parameters.log.clone(), trace);
+        let instance = Instance::from_linked(linked, &self.parameters.execution, state);
+        let instantiate_ns = nanoseconds(start);
+        let mut instance = match instance {
+            Ok(instance) => instance,
+            Err(error) => return Ok(rejected(error.rejection()?, instantiate_ns)),
+        };
+
+        let start = Instant::now();
+        let outcome = self.call(&mut instance, candidate)?;
+        let execute_ns = nanoseconds(start);
+        inspect(instance.memory());
+        let stats = instance.data().heap.as_ref().map(|heap| heap.stats());
+        Ok(Run {
+            execution: Execution {
+                outcome,
+                gas_used: instance.gas_used(),
+                stack: StackPeaks {
+                    native: instance.stack_native_peak(),
+                    logical: instance.stack_logical_peak(),
+                },
+                memory_pages_peak: instance.memory_pages_peak(),
+            },
+            memory_pages: instance.memory_pages(),
+            heap: stats.map(|stats| HeapUse {
+                peak_bytes: stats.peak,
+                address_space_bytes: stats.address_space,
+            }),
+            timings: Timings {
+                instantiate_ns,
+                execute_ns,
+            },
+        })
+    }
+
+    /// Adds to the message about a missing function by what it would exist. Texts are no part of the outcome.
+    fn name_switch(&self, message: &mut String) {
+        let name = message.strip_prefix("call to a missing function env:");
+        let with = |ecc| name.and_then(|name| host_function_type(name, ecc));
+        if !self.parameters.ecc_rfc163 && with(true).is_some() && with(false).is_none() {
+            message.push_str(
+                ", an elliptic-curve function of RFC 163, which the parameters do not enable \
+                 (EnabledHostFunction(EccRfc163); --ecc-rfc163)",
+            );
+        }
+    }
+
+    /// Passes the candidate to `validate_block` and judges what comes back.
+    fn call(
+        &self,
+        instance: &mut Instance<HostState>,
+        candidate: &[u8],
+    ) -> Result<Outcome, HostFailure> {
+        let entry = match &self.entry {
+            Ok(entry) => entry,
+            Err(reason) => return Ok(invalid(reason.clone())),
+        };
+        let Some(Value::I32(heap_base)) = instance.global(entry.heap_base) else {
+            return Err(HostFailure::Internal(
+                "the global `__heap_base` is gone".to_owned(),
+            ));
+        };
+        let mut heap = Heap::new(heap_base as u32);
+        let address = match place(&mut heap, instance, candidate) {
+            Ok(address) => address,
+            Err(HeapError::Host(failure)) => return Err(failure),
+            Err(error) => {
+                return Ok(invalid(format!("no room for the candidate: {error}")));
+            }
+        };
+        instance.data_mut().heap = Some(heap);
+
+        let arguments = [
+            Value::I32(address as i32),
+            Value::I32(candidate.len() as i32),
+        ];
+        match instance.call(entry.validate_block, &arguments) {
+            Ok(results) => match results[..] {
+                [Value::I64(result)] => Ok(judge(instance.memory(), result as u64)),
+                _ => Err(HostFailure::Internal(format!(
+                    "`validate_block` returned {results:?}"
+                ))),
+            },
+            Err(CallError::Trap(mut trap)) => {
+                if let Some(message) = &mut trap.message {
+                    self.name_switch(message);
+                }
+                Ok(trapped(trap, instance.data_mut().panic_message.take()))
+            }
+            Err(CallError::Failure(failure)) => Err(failure),
+            Err(error) => Err(HostFailure::Internal(error.to_string())),
+        }
+    }
+}
+
+impl LinearMemory for Instance<HostState> {
+    fn bytes(&self) -> &[u8] {
+        self.memory()
+    }
+
+    fn bytes_mut(&mut self) -> &mut [u8] {
+        self.memory_mut()
+    }
+
+    fn pages(&self) -> u32 {
+        self.memory_pages()
+    }
+
+    fn limit_pages(&self) -> u32 {
+        self.memory_limit_pages()
+    }
+
+    fn grow(&mut self, pages: u32) -> Result<Option<u32>, HostFailure> {
+        self.grow_memory(pages)
+    }
+
+    fn expect_use(&mut self, address: u32, bytes: u32) {
+        Instance::expect_use(self, address, bytes);
+    }
+}
+
+/// Allocates the candidate, the first allocation of the run, and copies it there.
+fn place(
+    heap: &mut Heap,
+    memory: &mut impl LinearMemory,
+    candidate: &[u8],
+) -> Result<u32, HeapError> {
+    let bytes = u32::try_from(candidate.len()).map_err(|_| HeapError::TooLarge)?;
+    let address = heap.allocate(memory, bytes)?;
+    match range(memory.bytes().len(), address, candidate.len()) {
+        Some(range) => memory.bytes_mut()[range].copy_from_slice(candidate),
+        None => return Err(HeapError::OutOfSpace),
+    }
+    Ok(address)
+}
+
+/// Takes the result: address in the low half, length in the high half.
+fn judge(memory: &[u8], result: u64) -> Outcome {
+    let (address, bytes) = (result as u32, (result >> 32) as usize);
+    let Some(range) = range(memory.len(), address, bytes) else {
+        return invalid(format!(
+            "the result, {bytes} bytes at {address:#x}, is out of bounds"
+        ));
+    };
+    let result = &memory[range];
+    match ValidationResult::from_bytes(result) {
+        Ok(_) => Outcome::Valid(result.to_vec()),
+        Err(error) => invalid(format!(
+            "the result cannot be decoded: {}",
+            one_line(&error.to_string())
+        )),
+    }
+}
+
+/// An error that its author wrote over several lines.
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn invalid(reason: String) -> Outcome {
+    Outcome::Invalid { trap: None, reason }
+}
+
+fn trapped(trap: Trap, panic_message: Option<String>) -> Outcome {
+    Outcome::Invalid {
+        reason: panic_message.unwrap_or_else(|| trap.to_string()),
+        trap: Some(trap),
+    }
+}
+
+fn rejected(rejection: Rejection, instantiate_ns: u64) -> Run {
+    Run {
+        execution: Execution::rejected(rejection),
+        memory_pages: 0,
+        heap: None,
+        timings: Timings {
+            instantiate_ns,
+            execute_ns: 0,
+        },
+    }
+}
+
+fn nanoseconds(start: Instant) -> u64 {
+    u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,183 @@
+//! The functions that are bound statically, against the general ones: a run that is watched takes the general
+//! path, and everything that a run shows is the same without a watcher. What is on the general path is `sp-io`'s.
+
+mod common;
+
+use common::*;
+use proptest::prelude::*;
+use pvf_rules::TrapKind;
+use pvf_validation::{ExecutionParameters, HostParameters, Outcome, Pvf};
+use std::cell::Cell;
+
+/// Hash functions with one fat pointer as parameter and the address of the digest as result.
+const HASHES: [&str; 7] = [
+    "blake2_128",
+    "blake2_256",
+    "keccak_256",
+    "sha2_256",
+    "twox_64",
+    "twox_128",
+    "twox_256",
+];
+
+/// Bytes of memory from [`HEAP_BASE`] on that a run shows: they are the head data of its result.
+const SHOWN: u32 = 8192;
+
+/// A module that does the steps of the candidate, 12 bytes each: kind, two operands. Kind 0 allocates, 1 frees an
+/// address, 2 frees what the last step returned, and those from 3 on hash.
+fn script_runner() -> Pvf {
+    let mut imports = String::from(
+        r#"(import "env" "ext_allocator_malloc_version_1" (func $malloc (param i32) (result i32)))
+           (import "env" "ext_allocator_free_version_1" (func $free (param i32)))
+           (import "env" "ext_logging_max_level_version_1" (func $level (result i32)))"#,
+    );
+    let mut steps = String::new();
+    for (kind, name) in (3..).zip(HASHES) {
+        imports += &format!(
+            r#"(import "env" "ext_hashing_{name}_version_1" (func ${name} (param i64) (result i32)))"#
+        );
+        steps += &step(
+            kind,
+            &format!("(local.set $last (call ${name} (i64.load offset=4 (local.get $at))))"),
+        );
+    }
+    let malloc = step(
+        0,
+        "(local.set $last (call $malloc (i32.load offset=4 (local.get $at))))",
+    );
+    let free = step(1, "(call $free (i32.load offset=4 (local.get $at)))");
+    let free_last = step(2, "(call $free (local.get $last))");
+    let prefix = SHOWN << 2 | 1;
+    let body = format!(
+        "(local $end i32) (local $last i32)
+        (local.set $end (i32.add (local.get $at) (local.get $bytes)))
+        (block $done (loop $step
+            (br_if $done (i32.ge_u (local.get $at) (local.get $end)))
+            {malloc} {free} {free_last} {steps}
+            (local.set $at (i32.add (local.get $at) (i32.const 12)))
+            (br $step)))
+        (i32.store16 (i32.const {before}) (i32.const {prefix}))
+        (i64.store (i32.const {behind}) (i64.const 0))
+        (i32.store offset=7 (i32.const {behind}) (call $level))
+        (i64.const {result})",
+        before = HEAP_BASE - 2,
+        behind = HEAP_BASE + SHOWN,
+        result = u64::from(2 + SHOWN + 11) << 32 | u64::from(HEAP_BASE - 2),
+    );
+    let execution = ExecutionParameters {
+        max_memory_pages: 20,
+        ..ExecutionParameters::POLKADOT
+    };
+    pvf_with(
+        &module(&imports, &body, ""),
+        HostParameters {
+            execution,
+            ..HostParameters::default()
+        },
+    )
+}
+
+fn step(kind: u32, what: &str) -> String {
+    format!("(if (i32.eq (i32.load (local.get $at)) (i32.const {kind})) (then {what}))")
+}
+
+fn steps() -> impl Strategy<Value = Vec<[u32; 3]>> {
+    let near = || 0_u32..66_000;
+    let length = || prop_oneof![8 => 0_u32..200, 2 => 0_u32..3000, 1 => any::<u32>()];
+    let step = prop_oneof![
+        40 => (3_u32..10, near(), 0_u32..300).prop_map(|(kind, at, bytes)| [kind, at, bytes]),
+        1 => (3_u32..10, near(), length()).prop_map(|(kind, at, bytes)| [kind, at, bytes]),
+        1 => (3_u32..10, any::<u32>(), length()).prop_map(|(kind, at, bytes)| [kind, at, bytes]),
+        20 => (0_u32..3000).prop_map(|bytes| [0, bytes, 0]),
+        2 => (0_u32..400_000).prop_map(|bytes| [0, bytes, 0]),
+        1 => any::<u32>().prop_map(|bytes| [0, bytes, 0]),
+        1 => near().prop_map(|at| [1, at, 0]),
+        1 => Just([2, 0, 0]),
+    ];
+    proptest::collection::vec(step, 0..60)
+}
+
+#[test]
+fn what_a_run_shows_does_not_depend_on_the_path() {
+    let pvf = script_runner();
+    let config = ProptestConfig {
+        cases: 2000,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    };
+    let (valid, trapped) = (Cell::new(0_u32), Cell::new(0_u32));
+    proptest!(config, |(steps in steps())| {
+        let candidate: Vec<u8> = steps.iter().flatten().flat_map(|word| word.to_le_bytes()).collect();
+        let (general, recorder) = pvf
+            .run_traced(&candidate, Recorder::default())
+            .expect("the host does its part");
+        let hot = pvf.run(&candidate).expect("the host does its part");
+        prop_assert_eq!(&hot.execution, &general.execution);
+        prop_assert_eq!(hot.memory_pages, general.memory_pages);
+        prop_assert_eq!(hot.heap, general.heap);
+        match &hot.execution.outcome {
+            Outcome::Valid(result) => {
+                prop_assert_eq!(result.len() as u32, SHOWN + 13);
+                prop_assert_eq!(recorder.calls.len(), steps.len() + 1);
+                valid.update(|count| count + 1);
+            }
+            Outcome::Invalid { trap: Some(trap), .. } => {
+                prop_assert_eq!(trap.kind, TrapKind::HostError);
+                prop_assert!(trap.message.is_some() && trap.offset.is_some());
+                trapped.update(|count| count + 1);
+            }
+            other => prop_assert!(false, "{:?}", other),
+        }
+    });
+    let (valid, trapped) = (valid.get(), trapped.get());
+    assert!(
+        valid > 300 && trapped > 300,
+        "{valid} valid, {trapped} trapped: too tame"
+    );
+}
+
+#[test]
+fn lengths_up_to_several_blocks_hash_alike() {
+    let pvf = script_runner();
+    for kind in 3..10 {
+        for length in 0..300_u32 {
+            // Behind the candidate's own 12 bytes: zeros; before them what the module is.
+            let words = [kind, 2000, length];
+            let candidate: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+            let (general, _) = pvf
+                .run_traced(&candidate, Recorder::default())
+                .expect("the host does its part");
+            let hot = pvf.run(&candidate).expect("the host does its part");
+            assert_eq!(hot.execution, general.execution);
+            assert!(matches!(hot.execution.outcome, Outcome::Valid(_)));
+        }
+    }
+}
+
+#[test]
+fn in_the_start_function_memory_is_out_of_reach_on_either_path() {
+    for (import, call) in [
+        (
+            r#""ext_allocator_malloc_version_1" (func $f (param i32) (result i32))"#,
+            "(drop (call $f (i32.const 1)))",
+        ),
+        (
+            r#""ext_allocator_free_version_1" (func $f (param i32))"#,
+            "(call $f (i32.const 1))",
+        ),
+        (
+            r#""ext_hashing_twox_64_version_1" (func $f (param i64) (result i32))"#,
+            "(drop (call $f (i64.const 1)))",
+        ),
+    ] {
+        let start = format!("(func $start {call}) (start $start)");
+        let import = format!(r#"(import "env" {import})"#);
+        let pvf = pvf(&module(&import, RETURN_RESULT, &start));
+        let (general, _) = pvf
+            .run_traced(&[], Recorder::default())
+            .expect("the host does its part");
+        let hot = pvf.run(&[]).expect("the host does its part");
+        assert_eq!(hot.execution, general.execution);
+        assert!(matches!(hot.execution.outcome, Outcome::Rejected(_)));
+    }
+}

@@ -1,0 +1,117 @@
+//! A service's own place in a directory that it shares with others.
+//!
+//! A place is a directory `ID` beside a file `ID.lock`, which is locked as long as the service lives. A place whose lock is free belonged to
+//! a process that died; the next service to start removes it.
+
+use super::ServiceError;
+use super::private;
+use std::ffi::OsStr;
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A place. Gone with its service.
+pub(crate) struct Instance {
+    directory: PathBuf,
+    lock_path: PathBuf,
+    _lock: File,
+    next: AtomicU64,
+}
+
+impl Instance {
+    /// Removes the places of the dead and makes one.
+    pub(crate) fn new(parent: &Path) -> Result<Self, ServiceError> {
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        private::directory(parent)?;
+        bury_dead(parent)?;
+        loop {
+            let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+            let id = format!("{}-{number}", std::process::id());
+            let lock_path = parent.join(format!("{id}.lock"));
+            let lock = match OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(&lock_path)
+            {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
+                opened => opened?,
+            };
+            lock.lock()?;
+            // Somebody may have taken it for a dead one's between the two calls.
+            let still_there = fs::metadata(&lock_path).map(|it| it.ino()).ok();
+            if still_there != Some(lock.metadata()?.ino()) {
+                continue;
+            }
+            let directory = parent.join(id);
+            DirBuilder::new().mode(0o700).create(&directory)?;
+            return Ok(Self {
+                directory,
+                lock_path,
+                _lock: lock,
+                next: AtomicU64::new(0),
+            });
+        }
+    }
+
+    /// A path in it that was not used before.
+    pub(crate) fn fresh_path(&self) -> PathBuf {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        self.directory.join(number.to_string())
+    }
+}
+
+impl Drop for Instance {
+    fn drop(&mut self) {
+        // What cannot be removed now is removed by the next service.
+        let _ = fs::remove_dir_all(&self.directory);
+        let _ = fs::remove_file(&self.lock_path);
+    }
+}
+
+fn bury_dead(parent: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(parent)? {
+        let path = entry?.path();
+        if path.extension() != Some(OsStr::new("lock")) {
+            continue;
+        }
+        // Gone meanwhile: somebody else buries.
+        let Ok(lock) = File::open(&path) else {
+            continue;
+        };
+        match lock.try_lock() {
+            Ok(()) => {
+                let _ = fs::remove_dir_all(path.with_extension(""));
+                let _ = fs::remove_file(&path);
+            }
+            Err(TryLockError::WouldBlock) => {}
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_dead_are_buried_and_the_living_are_not() {
+        let parent = std::env::temp_dir().join(format!("pvf-instances-{}", std::process::id()));
+        fs::create_dir_all(parent.join("dead/worker")).unwrap();
+        fs::write(parent.join("dead/worker/artifact"), b"").unwrap();
+        fs::write(parent.join("dead.lock"), b"").unwrap();
+        let living = Instance::new(&parent).unwrap();
+        fs::create_dir(living.fresh_path()).unwrap();
+        assert!(!parent.join("dead").exists());
+        assert!(!parent.join("dead.lock").exists());
+        let other = Instance::new(&parent).unwrap();
+        assert!(living.directory.join("0").exists());
+        assert_ne!(living.directory, other.directory);
+        drop((living, other));
+        assert_eq!(fs::read_dir(&parent).unwrap().count(), 0);
+        fs::remove_dir(&parent).unwrap();
+    }
+}

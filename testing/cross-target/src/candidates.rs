@@ -1,0 +1,133 @@
+//! Validation functions with their candidates: folders with a `cases.json`, as in `fixtures` and beside the repository.
+
+use crate::artifacts::prepare_blob;
+use crate::line::{Digest, Line, hex};
+use clap::Args;
+use pvf_executor::{
+    Artifact, Costs, Metering, Module, Outcome, Profile, Purpose, Rules, read_blob,
+};
+use pvf_generators::observe::hash_memory;
+use pvf_rules::ExecutionParameters;
+use pvf_validation::{HostParameters, Pvf, candidate};
+use serde_json::Value;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Which candidates.
+#[derive(Args)]
+pub struct Options {
+    /// Folders that hold one folder for each chain.
+    #[arg(required = true)]
+    folders: Vec<PathBuf>,
+    /// At most so many candidates of each chain.
+    #[arg(long)]
+    most: Option<usize>,
+    /// Only the chain of this name.
+    #[arg(long)]
+    chain: Option<String>,
+}
+
+/// Judges them, with both meters.
+pub fn run(options: &Options, out: &mut impl Write) -> Result<(), String> {
+    for folder in &options.folders {
+        for chain in chains(folder, options.chain.as_deref())? {
+            judge_chain(&chain, options.most, out)
+                .map_err(|error| format!("{}: {error}", chain.display()))?;
+        }
+    }
+    Ok(())
+}
+
+fn chains(folder: &Path, name: Option<&str>) -> Result<Vec<PathBuf>, String> {
+    let mut chains = pvf_generators::folder::entries(folder)?;
+    chains.retain(|path| {
+        let wanted = name.is_none_or(|name| path.file_name().is_some_and(|it| it == name));
+        wanted && path.join("cases.json").is_file()
+    });
+    match chains.is_empty() {
+        true => Err(format!("{}: no chains", folder.display())),
+        false => Ok(chains),
+    }
+}
+
+fn judge_chain(chain: &Path, most: Option<usize>, out: &mut impl Write) -> Result<(), String> {
+    let read = |name: &str| fs::read(chain.join(name)).map_err(|error| format!("{name}: {error}"));
+    let index: Value =
+        serde_json::from_slice(&read("cases.json")?).map_err(|error| error.to_string())?;
+    let name = chain.file_name().unwrap_or_default().to_string_lossy();
+    let code = read(text(&index, "code_file")?)?;
+    let blob = read_blob(&code).map_err(|error| error.to_string())?;
+    let mut options = Profile::Polkadot.compile_options();
+    options.metering = Metering {
+        logical_stack: true,
+        gas: Some(Arc::new(Costs::default())),
+    };
+    let mut digest = Digest::default();
+    let functions = pvf_validation::function_types(false);
+    let rules = Rules::new(options, Purpose::Precheck(&functions));
+    let artifact = prepare_blob(&blob.bytes, &rules, &mut digest)?;
+    let artifact = artifact.map_err(|rejection| rejection.to_string())?;
+    Line {
+        key: format!("artifacts/{name}"),
+        summary: "prepared".to_owned(),
+        digest: digest.finish(),
+    }
+    .print(out)?;
+    // SAFETY: the bytes are those of an artifact that was compiled above.
+    #[allow(unsafe_code, reason = "artifacts are read back on purpose")]
+    let artifact = unsafe { Artifact::from_bytes(&artifact) }.map_err(|error| error.to_string())?;
+    let module = Module::new(artifact).map_err(|error| error.to_string())?;
+    let parameters = HostParameters {
+        execution: ExecutionParameters {
+            gas_limit: Some(u64::MAX),
+            ..Profile::Polkadot.parameters()
+        },
+        log: Some(Arc::new(|_| {})),
+        ..HostParameters::default()
+    };
+    let pvf = Pvf::new(module, parameters);
+    let cases = index["cases"].as_array().ok_or("no cases")?;
+    for case in cases.iter().take(most.unwrap_or(cases.len())) {
+        let file = read(text(case, "params_file")?)?;
+        let candidate = candidate::read(&file).map_err(|error| error.to_string())?;
+        let key = format!("candidate/{name}/{}", text(case, "case")?);
+        judge(&pvf, &candidate, key)?.print(out)?;
+        out.flush().map_err(|error| error.to_string())?;
+    }
+    Ok(())
+}
+
+fn judge(pvf: &Pvf, candidate: &[u8], key: String) -> Result<Line, String> {
+    let mut memory = 0;
+    let run = pvf
+        .run_inspected(candidate, |bytes| memory = hash_memory(bytes))
+        .map_err(|failure| failure.to_string())?;
+    let execution = &run.execution;
+    let mut digest = Digest::default();
+    digest.add(&hex(&execution.digest()));
+    digest.add(&(run.memory_pages, memory));
+    digest.add(&execution.outcome);
+    let outcome = match &execution.outcome {
+        Outcome::Valid(_) => "valid",
+        Outcome::Invalid { trap, .. } => trap.as_ref().map_or("invalid", |trap| trap.kind.name()),
+        Outcome::Rejected(_) => "rejected",
+    };
+    Ok(Line {
+        key,
+        summary: format!(
+            "{outcome}, gas {}, native stack {}, logical stack {}",
+            execution.gas_used.unwrap_or(0),
+            execution.stack.native,
+            execution.stack.logical.unwrap_or(0)
+        ),
+        digest: digest.finish(),
+    })
+}
+
+fn text<'a>(value: &'a Value, field: &str) -> Result<&'a str, String> {
+    value[field]
+        .as_str()
+        .ok_or_else(|| format!("{field} is missing"))
+}

@@ -1,0 +1,189 @@
+//! A validation function compiled by the peer, and candidates executed with it.
+
+use crate::externalities::NoStorage;
+use crate::host::{self, Memory};
+use crate::{trap_kind, with_own_memory};
+use cpu_time::ThreadTime;
+use pvf_meter_oracle::{HEIGHT, HostGas, WRITTEN_LIMIT};
+use pvf_rules::{DEFAULT_MAX_MEMORY_PAGES, TrapKind};
+use sc_allocator::FreeingBumpHeapAllocator;
+use sp_externalities::set_and_run_with_externalities;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+use wasmtime::{Engine, InstancePre, Linker, Module, Store, Val, bail, format_err};
+
+/// What an execution keeps beside the instance.
+pub struct State {
+    pub memory: Option<wasmtime::Memory>,
+    /// Boxed, since it is taken out for the time it works.
+    pub allocator: Option<Box<FreeingBumpHeapAllocator>>,
+    /// Gas, if the module was instrumented.
+    pub gas: HostGas,
+}
+
+/// What a module may use that `pvf_meter_oracle` has instrumented for [`WRITTEN_LIMIT`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Largest height of the logical stack, in units.
+    pub stack: u32,
+    /// Gas.
+    pub gas: u64,
+}
+
+/// How an execution ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// With the bytes that `validate_block` returned.
+    Returned(Vec<u8>),
+    /// With a trap.
+    Trapped(TrapKind),
+}
+
+/// CPU time of the executing thread.
+#[derive(Clone, Copy, Debug)]
+pub struct Times {
+    /// For a fresh instance.
+    pub instantiate: Duration,
+    /// From the parameters to the result.
+    pub call: Duration,
+}
+
+/// A validation function, compiled and linked.
+pub struct Prepared {
+    engine: Engine,
+    instance: InstancePre<State>,
+}
+
+impl Prepared {
+    /// Compiles and links; the module is taken as it is, see [`with_own_memory`]. It may be an instrumented one.
+    pub fn new(engine: &Engine, wasm: &[u8]) -> wasmtime::Result<Self> {
+        let own =
+            with_own_memory(wasm, DEFAULT_MAX_MEMORY_PAGES).map_err(|e| format_err!("{e}"))?;
+        Self::link(&Module::new(engine, own)?)
+    }
+
+    /// Links a module that has its own memory.
+    pub fn link(module: &Module) -> wasmtime::Result<Self> {
+        // What ext_logging_max_level returns; ours always returns it.
+        log::set_max_level(log::LevelFilter::Error);
+        let engine = module.engine();
+        let mut linker = Linker::new(engine);
+        host::link(&mut linker, module)?;
+        Ok(Self {
+            engine: engine.clone(),
+            instance: linker.instantiate_pre(module)?,
+        })
+    }
+
+    /// Executes a candidate in a fresh instance. `parameters` are SCALE-encoded
+    /// `ValidationParams`. An error is neither a result nor a trap: the
+    /// module does not follow the conventions.
+    pub fn execute(&self, parameters: &[u8]) -> wasmtime::Result<(Ended, Times)> {
+        let (ended, times, _) = self.run(parameters, None)?;
+        Ok((ended, times))
+    }
+
+    /// The same with an instrumented module, within limits; also says how much gas was used.
+    pub fn execute_within(
+        &self,
+        parameters: &[u8],
+        limits: Limits,
+    ) -> wasmtime::Result<(Ended, u64)> {
+        let (ended, _, gas) = self.run(parameters, Some(limits))?;
+        Ok((ended, gas.used))
+    }
+
+    fn run(
+        &self,
+        parameters: &[u8],
+        limits: Option<Limits>,
+    ) -> wasmtime::Result<(Ended, Times, HostGas)> {
+        let start = ThreadTime::now();
+        let state = State {
+            memory: None,
+            allocator: None,
+            gas: HostGas::new(limits.map_or(u64::MAX, |limits| limits.gas)),
+        };
+        let mut store = Store::new(&self.engine, state);
+        // An error says that this engine does not count it.
+        let _ = store.set_fuel(u64::MAX);
+        let instance = self.instance.instantiate(&mut store)?;
+        let memory = instance
+            .get_memory(&mut store, "memory")
+            .ok_or_else(|| format_err!("no memory"))?;
+        let heap_base = instance
+            .get_global(&mut store, "__heap_base")
+            .and_then(|global| global.get(&mut store).i32())
+            .ok_or_else(|| format_err!("no __heap_base"))?;
+        let function = instance.get_typed_func::<(u32, u32), u64>(&mut store, "validate_block")?;
+        let height = instance.get_global(&mut store, HEIGHT);
+        if let Some(limits) = limits {
+            let height = height.ok_or_else(|| format_err!("not instrumented"))?;
+            let start = pvf_meter_oracle::height_for(WRITTEN_LIMIT, limits.stack);
+            height.set(&mut store, Val::I32(start as i32))?;
+        }
+        let instantiate = start.elapsed();
+
+        let start = ThreadTime::now();
+        let mut allocator = Box::new(FreeingBumpHeapAllocator::new(heap_base as u32));
+        let view = &mut Memory {
+            memory,
+            store: &mut store,
+        };
+        let bytes = parameters.len() as u32;
+        let mut ended = match allocator.allocate(view, bytes) {
+            Err(_) => Ended::Trapped(TrapKind::HostError),
+            Ok(pointer) => {
+                let pointer = u32::from(pointer);
+                memory.write(&mut store, pointer as usize, parameters)?;
+                let state = store.data_mut();
+                state.memory = Some(memory);
+                state.allocator = Some(allocator);
+                let called = catch_unwind(AssertUnwindSafe(|| {
+                    set_and_run_with_externalities(&mut NoStorage::default(), || {
+                        function.call(&mut store, (pointer, bytes))
+                    })
+                }));
+                match called {
+                    Ok(returned) => ended(returned, memory.data(&store))?,
+                    // Host functions panic by design.
+                    Err(_) => Ended::Trapped(TrapKind::HostError),
+                }
+            }
+        };
+        let times = Times {
+            instantiate,
+            call: start.elapsed(),
+        };
+        let gas = store.data().gas;
+        if limits.is_some() && matches!(ended, Ended::Trapped(_)) {
+            let height = height.and_then(|height| height.get(&mut store).i32());
+            if gas.exhausted {
+                ended = Ended::Trapped(TrapKind::OutOfGas);
+            } else if height.is_some_and(|it| pvf_meter_oracle::overflown(it as u32, WRITTEN_LIMIT))
+            {
+                ended = Ended::Trapped(TrapKind::StackOverflow);
+            }
+        }
+        Ok((ended, times, gas))
+    }
+}
+
+fn ended(returned: wasmtime::Result<u64>, memory: &[u8]) -> wasmtime::Result<Ended> {
+    match returned {
+        Ok(packed) => {
+            let (start, bytes) = (packed as u32 as usize, (packed >> 32) as usize);
+            match memory.get(start..start + bytes) {
+                Some(result) => Ok(Ended::Returned(result.to_vec())),
+                None => bail!("the result lies outside the memory"),
+            }
+        }
+        Err(error) => {
+            let kind = match error.downcast_ref::<wasmtime::Trap>() {
+                Some(trap) => trap_kind(*trap).ok_or_else(|| format_err!("{trap}"))?,
+                None => TrapKind::HostError,
+            };
+            Ok(Ended::Trapped(kind))
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! Wasmtime as this repository measures itself against it.
+//!
+//! One place says how the peer is configured ([`engine`]), what its traps are called
+//! here ([`trap_kind`]) and how it executes a candidate ([`Prepared`]): with the same
+//! `sp-io` host functions and the same allocator as ours, so that whatever differs
+//! is the engine's.
+#![forbid(unsafe_code)]
+
+mod candidate;
+mod externalities;
+mod host;
+mod own_memory;
+
+pub use candidate::{Ended, Limits, Prepared, Times};
+pub use own_memory::with_own_memory;
+
+use pvf_rules::TrapKind;
+
+/// Bytes of stack that Wasm may use in the peer; the thread must have more.
+pub const WASM_STACK_BYTES: usize = 64 << 20;
+
+/// Stack for a thread that executes modules in the peer.
+pub const THREAD_STACK_BYTES: usize = WASM_STACK_BYTES + (16 << 20);
+
+/// Cranelift at optimisation level speed, with canonical NaNs, compiling in the
+/// calling thread (the crate is built without parallel compilation).
+pub fn engine() -> wasmtime::Result<wasmtime::Engine> {
+    wasmtime::Engine::new(&config())
+}
+
+/// The configuration of [`engine`].
+pub fn config() -> wasmtime::Config {
+    let mut config = wasmtime::Config::new();
+    config
+        .cranelift_opt_level(wasmtime::OptLevel::Speed)
+        .cranelift_nan_canonicalization(true)
+        .max_wasm_stack(WASM_STACK_BYTES)
+        // Not used, but it may not be smaller.
+        .async_stack_size(WASM_STACK_BYTES);
+    config
+}
+
+/// What this repository calls a trap of the peer; `None` for those that the accepted
+/// language cannot cause.
+pub fn trap_kind(trap: wasmtime::Trap) -> Option<TrapKind> {
+    use wasmtime::Trap as Peer;
+    Some(match trap {
+        Peer::UnreachableCodeReached => TrapKind::Unreachable,
+        Peer::StackOverflow => TrapKind::StackOverflow,
+        Peer::OutOfFuel => TrapKind::OutOfGas,
+        Peer::MemoryOutOfBounds => TrapKind::MemoryOutOfBounds,
+        Peer::TableOutOfBounds => TrapKind::TableOutOfBounds,
+        Peer::BadSignature => TrapKind::IndirectCallTypeMismatch,
+        Peer::IndirectCallToNull => TrapKind::UndefinedElement,
+        Peer::IntegerDivisionByZero => TrapKind::IntegerDivideByZero,
+        Peer::IntegerOverflow => TrapKind::IntegerOverflow,
+        Peer::BadConversionToInteger => TrapKind::InvalidConversionToInteger,
+        _ => return None,
+    })
+}
