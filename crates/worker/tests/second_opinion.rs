@@ -12,7 +12,7 @@ use pvf_node_protocol::{
 use pvf_primitives::{ExecutorParams, ValidationParams, ValidationResult};
 use pvf_validation::Pvf;
 use pvf_worker::second_opinion::PRIMARY_FILE;
-use pvf_worker::second_opinion::pair::Pair;
+use pvf_worker::second_opinion::pair::{self, Which};
 use pvf_worker::{Compilation, ExecuteJob, PrepareJob, Prepared, Worker};
 use std::fs;
 use std::path::Path;
@@ -170,8 +170,16 @@ fn ours_helps_and_never_harms(installed: &Installed) {
     let good = artifact(&module("", "", ""));
     let bad = artifact(&module("", "unreachable", ""));
     let strange = artifact(STRANGE);
-    assert!(Pair::from_bytes(&good).is_ok_and(|pair| pair.second.is_some()));
-    assert!(Pair::from_bytes(&strange).is_ok_and(|pair| pair.second.is_none()));
+    let engines = |file: &[u8]| {
+        let mut engines = Vec::new();
+        let keep = |engine, _: pair::Part<&mut dyn std::io::Read>| {
+            engines.push(engine);
+            Ok(())
+        };
+        pair::read(file, keep).map(|()| engines).unwrap()
+    };
+    assert_eq!(engines(&good), [Which::Primary, Which::Second]);
+    assert_eq!(engines(&strange), [Which::Primary]);
 
     let mut executing = installed.executing();
     let mut said = |artifact: &[u8], script| say(&mut executing, artifact, script);

@@ -2,7 +2,7 @@
 
 use super::Engines;
 use super::engine::Engine;
-use super::pair::{NoPair, Pair, Part};
+use super::pair::{self, PairError, Part, Which};
 use super::rule::settle;
 use crate::artifacts::{self, ArtifactFailure, Artifacts};
 use crate::execute::{self, ARTIFACT_FILE};
@@ -11,8 +11,8 @@ use pvf_node_protocol::{
     ArtifactChecksum, ExecuteRequest, ExecuteResponse, InternalValidationError, WorkerError, frame,
 };
 use pvf_worker_client::{EXECUTE_ANSWER_BYTES, ProcessError};
-use std::fs;
-use std::io::{self, Read};
+use std::fs::{self, File};
+use std::io::{self, Seek};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -49,9 +49,7 @@ enum NotKept {
     #[error("its checksum is another")]
     Checksum,
     #[error(transparent)]
-    NoPair(#[from] NoPair),
-    #[error(transparent)]
-    Io(#[from] io::Error),
+    Pair(#[from] PairError),
 }
 
 impl Engines {
@@ -74,14 +72,14 @@ impl Engines {
             let file = file.and_then(artifacts::regular);
             let checksum = request.artifact_checksum;
             let kept = file.map_err(ArtifactFailure::Io).and_then(|file| {
-                artifacts.get(file, checksum, |mut file, length, _| {
+                artifacts.get(file, checksum, |mut file, _, _| {
                     number += 1;
-                    let mut bytes = Vec::new();
-                    file.by_ref().take(length).read_to_end(&mut bytes)?;
-                    if ArtifactChecksum::of(&bytes) != checksum {
+                    let read = ArtifactChecksum::of_reader(&file).map_err(PairError::Io)?;
+                    if read != checksum {
                         return Err(NotKept::Checksum);
                     }
-                    take_apart(&bytes, &store.join(number.to_string()))
+                    file.rewind().map_err(PairError::Io)?;
+                    Ok(take_apart(file, &store.join(number.to_string()))?)
                 })
             });
             let response = match kept {
@@ -124,32 +122,40 @@ fn execute_with_both(
 }
 
 /// Puts each engine's artifact in a file of its own.
-fn take_apart(bytes: &[u8], path: &Path) -> Result<Kept, NotKept> {
-    let Pair { primary, second } = Pair::from_bytes(bytes)?;
-    let keep = |part: Part, kind: &str| {
-        let path = path.with_extension(kind);
-        fs::write(&path, &part.artifact)?;
-        let bytes = part.artifact.len() as u64;
-        let checksum = part.checksum;
-        Ok::<_, io::Error>(KeptPart {
-            path,
+fn take_apart(file: File, path: &Path) -> Result<Kept, PairError> {
+    let (mut primary, mut second) = (None, None);
+    pair::read(file, |which, part| {
+        let (kept, kind) = match which {
+            Which::Primary => (&mut primary, "primary"),
+            Which::Second => (&mut second, "second"),
+        };
+        let Part {
             checksum,
             bytes,
-        })
-    };
-    Ok(Kept {
-        primary: keep(primary, "primary")?,
-        second: second.map(|part| keep(part, "second")).transpose()?,
-    })
+            artifact,
+        } = part;
+        // Made before the file, so that the file is removed if it cannot be written.
+        let part = kept.insert(KeptPart {
+            path: path.with_extension(kind),
+            checksum,
+            bytes,
+        });
+        io::copy(artifact, &mut File::create(&part.path)?)?;
+        Ok(())
+    })?;
+    match primary {
+        Some(primary) => Ok(Kept { primary, second }),
+        None => Err(PairError::NoPair("it has no first artifact")),
+    }
 }
 
 fn not_kept(failure: ArtifactFailure<NotKept>) -> ExecuteResponse {
     match failure {
-        ArtifactFailure::Io(error) | ArtifactFailure::Use(NotKept::Io(error)) => {
+        ArtifactFailure::Io(error) | ArtifactFailure::Use(NotKept::Pair(PairError::Io(error))) => {
             Err(InternalValidationError::CouldNotOpenFile(error.to_string()).into())
         }
         ArtifactFailure::TooLarge(_)
-        | ArtifactFailure::Use(NotKept::NoPair(_) | NotKept::Checksum) => {
+        | ArtifactFailure::Use(NotKept::Pair(PairError::NoPair(_)) | NotKept::Checksum) => {
             execute::corrupted(&failure)
         }
     }

@@ -2,15 +2,15 @@
 
 use super::Engines;
 use super::engine::Engine;
-use super::pair::{Pair, Part};
+use super::pair::{self, Part};
 use crate::job;
 use crate::prepare::{self, ARTIFACT_FILE};
 use pvf_node_protocol::{
     ArtifactChecksum, PrepareError, PrepareRequest, PrepareResponse, PrepareWorkerSuccess, frame,
 };
 use pvf_worker_client::{PREPARE_ANSWER_BYTES, ProcessError};
-use std::fs;
-use std::io::{self, Write};
+use std::fs::{self, File};
+use std::io;
 use std::os::unix::net::UnixStream;
 use std::time::Instant;
 
@@ -32,13 +32,15 @@ impl Engines {
                     None
                 }
             };
-            let artifact = Pair { primary, second }.to_bytes();
-            let written = self.place.write_for_host(ARTIFACT_FILE);
-            written
-                .and_then(|mut file| file.write_all(&artifact))
+            self.place
+                .write_for_host(ARTIFACT_FILE)
+                .and_then(|file| pair::write(file, primary, second))
                 .map_err(failed)?;
+            let written = self.place.read_from_host(ARTIFACT_FILE);
             Ok(PrepareWorkerSuccess {
-                checksum: ArtifactChecksum::of(&artifact),
+                checksum: written
+                    .and_then(ArtifactChecksum::of_reader)
+                    .map_err(failed)?,
                 ..success
             })
         })
@@ -50,7 +52,7 @@ fn prepare_with(
     engine: &mut Engine,
     request: &PrepareRequest,
     until: Instant,
-) -> Result<(PrepareWorkerSuccess, Part), PrepareError> {
+) -> Result<(PrepareWorkerSuccess, Part<File>), PrepareError> {
     engine.start().map_err(lost)?;
     let file = engine.file(ARTIFACT_FILE);
     fs::write(&file, []).map_err(failed)?;
@@ -62,9 +64,13 @@ fn prepare_with(
         )
         .map_err(lost)?;
     let success = response?;
-    let artifact = fs::read(&file).map_err(failed)?;
-    let checksum = success.checksum;
-    Ok((success, Part { checksum, artifact }))
+    let artifact = File::open(&file).map_err(failed)?;
+    let part = Part {
+        checksum: success.checksum,
+        bytes: artifact.metadata().map_err(failed)?.len(),
+        artifact,
+    };
+    Ok((success, part))
 }
 
 fn lost(error: ProcessError) -> PrepareError {
