@@ -13,7 +13,8 @@ use twox_hash::XxHash64;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Encode, Decode)]
 pub struct ArtifactChecksum(pub Hash);
 
-/// Bytes hashed at a time. Each piece is read four times, so it should fit in the processor's cache.
+/// Bytes hashed at a time. Each piece is read four times, so it should fit in the processor's
+/// cache.
 const PIECE: usize = 32 * 1024;
 
 impl ArtifactChecksum {

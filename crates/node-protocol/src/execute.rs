@@ -1,12 +1,13 @@
-//! Messages of execution: a request with a candidate, and a response that decides a validator's vote.
+//! Messages of execution: a request with a candidate, and a response that decides a validator's
+//! vote.
 
 use crate::{ArtifactChecksum, PrepareError};
 use parity_scale_codec::{Compact, Decode, Encode, Input, Output};
 use pvf_primitives::{Hash, PersistedValidationData, PoV, ValidationResult};
 use std::time::Duration;
 
-/// A request to an execute worker, which answers with an [`ExecuteResponse`]. The artifact is in the
-/// file `artifact` of the worker's directory.
+/// A request to an execute worker, which answers with an [`ExecuteResponse`]. The artifact is in
+/// the file `artifact` of the worker's directory.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct ExecuteRequest {
     /// The relay chain's part of the candidate.
@@ -51,8 +52,9 @@ pub struct ExecuteRequestView<'a> {
 }
 
 impl<'a> ExecuteRequestView<'a> {
-    /// Decodes the same bytes as [`ExecuteRequest::decode_all`](parity_scale_codec::DecodeAll::decode_all),
-    /// without a copy of the long parts.
+    /// Decodes the same bytes as
+    /// [`ExecuteRequest::decode_all`](parity_scale_codec::DecodeAll::decode_all), without a copy of
+    /// the long parts.
     ///
     /// # Errors
     /// The bytes are not exactly one encoded request.
@@ -155,8 +157,8 @@ pub enum JobResponse {
         /// The result of `validate_block`.
         result_descriptor: ValidationResult,
     },
-    /// The module could not be instantiated. The host prepares and executes once more; if that fails
-    /// too, it treats the candidate as invalid.
+    /// The module could not be instantiated. The host prepares and executes once more; if that
+    /// fails too, it treats the candidate as invalid.
     #[codec(index = 1)]
     RuntimeConstruction(String),
     /// The candidate is invalid.
@@ -177,8 +179,8 @@ pub enum WorkerError {
     #[codec(index = 0)]
     #[error("the job's time is up")]
     JobTimedOut,
-    /// The job was killed. The host executes once more; if that fails too, it treats the candidate as
-    /// invalid.
+    /// The job was killed. The host executes once more; if that fails too, it treats the candidate
+    /// as invalid.
     #[codec(index = 1)]
     #[error("the job (process {job_pid}) died: {err}")]
     JobDied {

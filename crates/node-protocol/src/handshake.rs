@@ -14,8 +14,8 @@ pub struct WorkerHandshake {
 /// checks each by starting the prepare worker with a `--check-...` command.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct SecurityStatus {
-    /// The operator requires isolation: a worker that cannot isolate itself as this status says must
-    /// exit.
+    /// The operator requires isolation: a worker that cannot isolate itself as this status says
+    /// must exit.
     pub secure_validator_mode: bool,
     /// Landlock can be enabled, with ABI 1 at least.
     pub can_enable_landlock: bool,

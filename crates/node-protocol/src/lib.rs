@@ -1,8 +1,8 @@
 //! The protocol between a Polkadot node's PVF host and its workers, as of node 1.25.1
 //! (`polkadot-node-core-pvf-common` 29).
 //!
-//! Host and worker exchange SCALE-encoded messages in [frames](frame) over a Unix socket. The worker
-//! answers one request before the host sends the next.
+//! Host and worker exchange SCALE-encoded messages in [frames](frame) over a Unix socket. The
+//! worker answers one request before the host sends the next.
 //!
 //! | | prepare worker | execute worker |
 //! | --- | --- | --- |
@@ -11,9 +11,9 @@
 //! | answers | [`PrepareResponse`] | [`ExecuteResponse`] |
 //!
 //! The types are declared again here, from their encodings, so that neither side has to link the
-//! node. A test in `integration/polkadot` compares the encodings. The protocol has no version number
-//! of its own: it belongs to a release of the node. A message that does not decode to its last byte
-//! is an error.
+//! node. A test in `integration/polkadot` compares the encodings. The protocol has no version
+//! number of its own: it belongs to a release of the node. A message that does not decode to its
+//! last byte is an error.
 //!
 //! ```
 //! use pvf_node_protocol::{SecurityStatus, WorkerHandshake, frame};

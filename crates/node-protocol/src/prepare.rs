@@ -77,8 +77,8 @@ pub struct MemoryAllocationStats {
     pub allocated: u64,
 }
 
-/// Why a preparation made no artifact. Variants marked with a star depend on the code alone; the host
-/// retries the others.
+/// Why a preparation made no artifact. Variants marked with a star depend on the code alone; the
+/// host retries the others.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, thiserror::Error)]
 pub enum PrepareError {
     /// * The code does not parse as a module of the accepted language.

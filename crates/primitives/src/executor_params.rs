@@ -31,8 +31,8 @@ pub enum ExecutorParam {
     /// CPU time of an execution in milliseconds. The host applies it.
     #[codec(index = 6)]
     PvfExecTimeout(PvfExecKind, u64),
-    /// Accepts the bulk memory instructions. It has no effect in the node's own workers: their parser
-    /// does not know these instructions.
+    /// Accepts the bulk memory instructions. It has no effect in the node's own workers: their
+    /// parser does not know these instructions.
     #[codec(index = 7)]
     WasmExtBulkMemory,
     /// Enables host functions beyond the standard ones.
@@ -115,8 +115,8 @@ impl ExecutorParams {
         })
     }
 
-    /// Bytes that a preparation may allocate. If a set has several values, the first one counts, as in
-    /// the node.
+    /// Bytes that a preparation may allocate. If a set has several values, the first one counts, as
+    /// in the node.
     pub fn prechecking_max_memory(&self) -> Option<u64> {
         self.first(|param| match param {
             ExecutorParam::PrecheckingMaxMemory(bytes) => Some(bytes),

@@ -1,7 +1,8 @@
 //! Polkadot's types for running a PVF:
 //!
 //! - the parameters and the result of a PVF ([`ValidationParams`], [`ValidationResult`]);
-//! - the collator's and the relay chain's part of a candidate ([`PoV`], [`PersistedValidationData`]);
+//! - the collator's and the relay chain's part of a candidate ([`PoV`],
+//!   [`PersistedValidationData`]);
 //! - the executor parameters of a session ([`ExecutorParams`]) and of known networks ([`Network`]).
 //!
 //! The encodings are those of `polkadot-parachain-primitives` and `polkadot-primitives`. The types

@@ -46,8 +46,8 @@ const ROWS: [Row; 5] = [
         network: Network::Polkadot,
         name: "polkadot",
         seen: Some("2026-07"),
-        // A validator's log in polkadot-sdk issue 8227 (2025-05) shows the set. Paseo, which follows
-        // Polkadot, had the same set in 2026-07.
+        // A validator's log in polkadot-sdk issue 8227 (2025-05) shows the set. Paseo, which
+        // follows Polkadot, had the same set in 2026-07.
         source: "a validator's log in polkadot-sdk issue 8227, and Paseo's configuration",
         params: POLKADOT,
     },
@@ -134,8 +134,8 @@ impl Network {
 }
 
 impl ExecutorParams {
-    /// CPU time of an execution: the value of this set, or else the protocol's default (2 seconds for
-    /// backing, 12 for approval).
+    /// CPU time of an execution: the value of this set, or else the protocol's default (2 seconds
+    /// for backing, 12 for approval).
     pub fn exec_timeout(&self, kind: PvfExecKind) -> Duration {
         self.pvf_exec_timeout(kind).unwrap_or(match kind {
             PvfExecKind::Backing => Duration::from_secs(2),

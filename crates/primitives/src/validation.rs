@@ -75,8 +75,8 @@ pub struct BoundedMessages<T>(pub Vec<T>);
 
 impl<T: Decode> Decode for BoundedMessages<T> {
     fn decode<I: Input>(input: &mut I) -> Result<Self, Error> {
-        // The count is checked before anything is allocated: an empty message takes one byte encoded
-        // and 24 bytes in memory.
+        // The count is checked before anything is allocated: an empty message takes one byte
+        // encoded and 24 bytes in memory.
         let count = Compact::<u32>::decode(input)?.0 as usize;
         if count > MAX_MESSAGES {
             return Err("too many messages".into());
