@@ -196,7 +196,7 @@ fn a_cache_that_others_can_change_is_refused() {
         fs::set_permissions(&part, Permissions::from_mode(0o777)).unwrap();
         let started = Service::start(options(&scratch.0.join("cache")));
         let refused = started.err().expect("it is refused").to_string();
-        assert!(refused.contains("others may write"), "{refused}");
+        assert!(refused.contains("other users may write"), "{refused}");
         fs::set_permissions(&part, Permissions::from_mode(0o700)).unwrap();
     }
 }
