@@ -1,4 +1,4 @@
-//! Execution by the primary engine, and by ours if that says no.
+//! Execution by the primary engine, and by ours before an answer against a candidate.
 
 use super::Engines;
 use super::engine::Engine;
@@ -17,13 +17,13 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-/// The artifacts of a PVF, each in a file.
+/// The artifacts of a PVF, each in a file of its own.
 struct Kept {
     primary: KeptPart,
     second: Option<KeptPart>,
 }
 
-/// A file that is gone with this.
+/// An artifact's file, which is removed when this is dropped.
 struct KeptPart {
     path: PathBuf,
     checksum: ArtifactChecksum,
@@ -38,25 +38,25 @@ impl artifacts::Kept for Kept {
 
 impl Drop for KeptPart {
     fn drop(&mut self) {
-        // If it cannot be removed it takes room until the worker ends.
+        // A file that cannot be removed takes memory until the worker exits.
         let _ = fs::remove_file(&self.path);
     }
 }
 
-/// Why a file is not taken apart.
+/// Why the host's artifact file was not split into the engines' artifacts.
 #[derive(Debug, thiserror::Error)]
 enum NotKept {
-    #[error("its checksum is another")]
+    #[error("the checksum differs")]
     Checksum,
     #[error(transparent)]
     Pair(#[from] PairError),
 }
 
 impl Engines {
-    /// Serves a host that wants candidates executed, until it hangs up.
+    /// Answers a host's requests to execute candidates until it hangs up.
     ///
     /// # Errors
-    /// The connection's.
+    /// The connection failed, or the host sent a message that does not decode.
     pub fn execute(&mut self, host: &mut UnixStream) -> Result<(), frame::FrameError> {
         let params = execute::handshake(host)?.executor_params;
         for engine in [&mut self.primary, &mut self.second] {
@@ -95,7 +95,7 @@ impl Engines {
     }
 }
 
-/// Has the primary engine execute, and the second one if it has to be asked.
+/// Executes with the primary engine, and with the second one if [`settle`] asks for it.
 fn execute_with_both(
     (primary, second): (&mut Engine, &mut Engine),
     kept: &Kept,
@@ -110,18 +110,18 @@ fn execute_with_both(
         );
         let err = error.to_string();
         Err(match error.is_late() {
-            // As of a job that does neither compute nor end: the machine is at fault.
+            // The worker neither answered nor died: as for a stalled job, the machine is at fault.
             true => InternalValidationError::Kernel(err).into(),
             false => WorkerError::JobDied { err, job_pid: 0 },
         })
     });
     settle(answer, || match &kept.second {
         Some(part) => execute_with(second, part, request, until).map_err(|error| error.to_string()),
-        None => Err("it does not take the code".to_owned()),
+        None => Err("it rejected the code".to_owned()),
     })
 }
 
-/// Puts each engine's artifact in a file of its own.
+/// Splits the host's artifact file: writes each engine's artifact to a file of its own.
 fn take_apart(file: File, path: &Path) -> Result<Kept, PairError> {
     let (mut primary, mut second) = (None, None);
     pair::read(file, |which, part| {
@@ -134,7 +134,7 @@ fn take_apart(file: File, path: &Path) -> Result<Kept, PairError> {
             bytes,
             artifact,
         } = part;
-        // Made before the file, so that the file is removed if it cannot be written.
+        // `KeptPart` is created first, so that its drop removes a file that cannot be written.
         let part = kept.insert(KeptPart {
             path: path.with_extension(kind),
             checksum,
@@ -145,7 +145,7 @@ fn take_apart(file: File, path: &Path) -> Result<Kept, PairError> {
     })?;
     match primary {
         Some(primary) => Ok(Kept { primary, second }),
-        None => Err(PairError::NoPair("it has no first artifact")),
+        None => Err(PairError::NoPair("the first artifact is missing")),
     }
 }
 
@@ -161,7 +161,7 @@ fn not_kept(failure: ArtifactFailure<NotKept>) -> ExecuteResponse {
     }
 }
 
-/// Has one engine execute, until then.
+/// Executes with one engine, and waits for its answer up to `until`.
 fn execute_with(
     engine: &mut Engine,
     part: &KeptPart,
@@ -175,7 +175,7 @@ fn execute_with(
     request.artifact_checksum = part.checksum;
     let left = until.saturating_duration_since(Instant::now());
     let answer = engine.ask(request, EXECUTE_ANSWER_BYTES, left);
-    // An engine that died has taken its directory along.
+    // The directory of an engine that died is removed already.
     let _ = fs::remove_file(&file);
     answer
 }

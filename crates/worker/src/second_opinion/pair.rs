@@ -1,11 +1,12 @@
-//! Artifacts of two engines in one file, which is written and read in small pieces.
+//! The artifacts of two engines in one file, which is written and read in small pieces.
 //!
-//! The process between the two engines has no limit of memory, so it never holds an artifact: both directions copy from file to file.
+//! The process between the two engines has no limit of memory, so it never holds an artifact: both
+//! directions copy from file to file.
 //!
 //! | bytes | content |
 //! | --- | --- |
 //! | 8 | the magic number |
-//! | 1 | artifacts that follow: 1, the primary engine's, where our engine refused the code; otherwise 2 |
+//! | 1 | number of artifacts: 1 (the primary engine's) if our engine rejected the code, otherwise 2 |
 //! | 32 | for each artifact: its checksum, |
 //! | 8 | its length in bytes, little-endian, |
 //! | | and the artifact |
@@ -13,33 +14,33 @@
 use pvf_node_protocol::ArtifactChecksum;
 use std::io::{self, Read, Write};
 
-/// The first bytes of such a file.
+/// The first bytes of the file.
 const MAGIC: [u8; 8] = *b"\x7fPVF-TWO";
 
-/// Where an artifact of one engine comes from, or goes to.
+/// The artifact of one engine.
 pub struct Part<F> {
-    /// The checksum by which the engine's execute worker knows the artifact.
+    /// The artifact's checksum, for the engine's execute worker.
     pub checksum: ArtifactChecksum,
-    /// Bytes of the artifact.
+    /// Length of the artifact in bytes.
     pub bytes: u64,
-    /// The artifact.
+    /// A stream from which the artifact is read.
     pub artifact: F,
 }
 
-/// An engine of the two.
+/// One of the two engines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Which {
     /// The engine that is asked first.
     Primary,
-    /// Ours.
+    /// Our engine.
     Second,
 }
 
-/// Why a file cannot be taken apart.
+/// Why the file could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum PairError {
-    /// The file is no pair: a worker without a primary engine wrote it, or it is damaged.
-    #[error("it does not hold the artifacts of two engines: {0}")]
+    /// The file is not a pair: a worker without a primary engine wrote it, or it is damaged.
+    #[error("the file does not hold the artifacts of two engines: {0}")]
     NoPair(&'static str),
     /// A file cannot be read or written.
     #[error(transparent)]
@@ -49,7 +50,7 @@ pub enum PairError {
 /// Writes both artifacts.
 ///
 /// # Errors
-/// A stream's; an artifact is shorter or longer than its [`Part::bytes`].
+/// A stream failed, or an artifact is shorter or longer than its [`Part::bytes`].
 pub fn write(
     mut to: impl Write,
     primary: Part<impl Read>,
@@ -70,30 +71,30 @@ fn write_part(to: &mut impl Write, mut part: Part<impl Read>) -> io::Result<()> 
     }
 }
 
-/// Reads a file and gives the artifacts to `keep`, one after the other, each as a stream that ends with it. What `keep` leaves of a
-/// stream is skipped.
+/// Reads a file and calls `keep` with each artifact, as a stream that ends with the artifact. Bytes
+/// that `keep` does not read are skipped.
 ///
 /// # Errors
-/// [`PairError`], `keep`'s errors among them. `keep` may have been called before.
+/// [`PairError`], including errors of `keep`. `keep` may have been called before the error.
 pub fn read(
     mut from: impl Read,
     mut keep: impl FnMut(Which, Part<&mut dyn Read>) -> io::Result<()>,
 ) -> Result<(), PairError> {
     if array(&mut from)? != MAGIC {
-        return Err(PairError::NoPair("it begins otherwise"));
+        return Err(PairError::NoPair("the magic number is missing"));
     }
     let [artifacts] = array(&mut from)?;
     let engines = match artifacts {
         1 => &[Which::Primary][..],
         2 => &[Which::Primary, Which::Second],
-        _ => return Err(PairError::NoPair("it has neither one artifact nor two")),
+        _ => return Err(PairError::NoPair("the number of artifacts is not 1 or 2")),
     };
     for engine in engines {
         read_part(&mut from, &mut |part| keep(*engine, part))?;
     }
     match from.read(&mut [0])? {
         0 => Ok(()),
-        _ => Err(PairError::NoPair("bytes follow the artifacts")),
+        _ => Err(PairError::NoPair("extra bytes follow the artifacts")),
     }
 }
 
@@ -112,7 +113,7 @@ fn read_part(
     io::copy(&mut artifact, &mut io::sink())?;
     match artifact.limit() {
         0 => Ok(()),
-        _ => Err(PairError::NoPair("it ends within an artifact")),
+        _ => Err(PairError::NoPair("the file ends within an artifact")),
     }
 }
 
@@ -120,7 +121,7 @@ fn array<const N: usize>(from: &mut impl Read) -> Result<[u8; N], PairError> {
     let mut array = [0; N];
     from.read_exact(&mut array)
         .map_err(|error| match error.kind() {
-            io::ErrorKind::UnexpectedEof => PairError::NoPair("it ends too early"),
+            io::ErrorKind::UnexpectedEof => PairError::NoPair("the file ends too early"),
             _ => PairError::Io(error),
         })?;
     Ok(array)
@@ -152,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_was_written_can_be_read() {
+    fn exactly_the_written_bytes_can_be_read() {
         let (first, second) = ([1; 100], [2; 70_000]);
         for second in [None, Some(&second[..])] {
             let mut bytes = Vec::new();
@@ -172,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_read_is_skipped() {
+    fn an_artifact_that_keep_does_not_read_is_skipped() {
         let mut bytes = Vec::new();
         write(&mut bytes, part(&[1; 100]), Some(part(&[2; 100]))).unwrap();
         let mut seen = Vec::new();

@@ -15,10 +15,10 @@ use std::os::unix::net::UnixStream;
 use std::time::Instant;
 
 impl Engines {
-    /// Serves a host that wants code prepared, until it hangs up.
+    /// Answers a host's requests to prepare code until it hangs up.
     ///
     /// # Errors
-    /// The connection's.
+    /// The connection failed, or the host sent a message that does not decode.
     pub fn prepare(&mut self, host: &mut UnixStream) -> Result<(), frame::FrameError> {
         prepare::converse(host, |request| {
             let until = Instant::now() + job::patience_with_others(request.prep_timeout);
@@ -26,9 +26,7 @@ impl Engines {
             let second = match prepare_with(&mut self.second, &request, until) {
                 Ok((_, part)) => Some(part),
                 Err(error) => {
-                    log::warn!(
-                        "there will be no second opinion on candidates of this code: {error}"
-                    );
+                    log::warn!("no second opinion on candidates of this code: {error}");
                     None
                 }
             };
@@ -47,7 +45,8 @@ impl Engines {
     }
 }
 
-/// Has one engine prepare, until then. If its worker is lost, so is the job.
+/// Prepares with one engine, and waits for its answer up to `until`. If the engine's worker dies or
+/// is late, the preparation fails.
 fn prepare_with(
     engine: &mut Engine,
     request: &PrepareRequest,
