@@ -199,7 +199,7 @@ pub fn job_namespaces(status: SecurityStatus) -> CloneFlags {
     }
 }
 
-/// The kinds of namespaces that are new for the [launcher](crate::launcher) and shared by its jobs.
+/// The kinds of namespaces that are new for the launcher and shared by its jobs.
 /// A new network namespace costs a fifth of the time of a short job, and no job can leave state in
 /// it. The other kinds are new for each job.
 pub fn launcher_namespaces(status: SecurityStatus) -> CloneFlags {

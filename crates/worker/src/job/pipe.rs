@@ -10,7 +10,7 @@
 //! Before `begun`, a job runs only our own code on our own data. A failure before it is therefore
 //! the machine's fault, and no code and no candidate can cause or fake one.
 //!
-//! [`allocator`](crate::allocator) has one more message, which it writes without allocating memory.
+//! [`allocator`] has one more message, which it writes without allocating memory.
 //! A job does not write to the standard error stream: that stream may be a full disk or a pipe that
 //! nobody reads, and a job must not fail or block because of it.
 

@@ -3,8 +3,9 @@
 //! A host gives a worker one directory and clears it after each job. The two workers of this
 //! process need directories that are not cleared, and that vanish when the host kills this process.
 //! So this process, in a mount namespace of its own, mounts a tmpfs over the directory. The
-//! processes that it starts see the tmpfs, and it vanishes with the last of them ([`shepherd`]).
-//! This process reaches the host's files in the original directory through a descriptor.
+//! processes that it starts see the tmpfs, and it vanishes with the last of them (module
+//! `shepherd`). This process reaches the host's files in the original directory through a
+//! descriptor.
 
 use super::shepherd;
 use crate::security::{Machine, drop_capabilities};

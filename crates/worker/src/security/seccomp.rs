@@ -100,7 +100,7 @@ pub fn worker_list() -> Result<Vec<BpfProgram>, SeccompError> {
     list(libc::CLONE_VM | libc::CLONE_PARENT)
 }
 
-/// The list of a [launcher](crate::launcher): that of a worker, plus `CLONE_PARENT`, because the
+/// The list of a launcher: that of a worker, plus `CLONE_PARENT`, because the
 /// jobs are children of the worker.
 ///
 /// # Errors
