@@ -135,8 +135,8 @@ impl Call {
         match self.when {
             Always => "any".to_owned(),
             ToPipe => "the job's pipe".to_owned(),
-            Refused(error) => format!("refused: {}", nix::errno::Errno::from_raw(error)),
-            RefusedToError => "the standard error stream, refused: EBADF".to_owned(),
+            Refused(error) => format!("never: {}", nix::errno::Errno::from_raw(error)),
+            RefusedToError => "the standard error stream, never: EBADF".to_owned(),
             Data => "at most readable and writable".to_owned(),
             PrivateData => "private, at most readable and writable".to_owned(),
             Advice(_) => {
