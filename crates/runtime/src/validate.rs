@@ -1,6 +1,6 @@
-//! Checks of an artifact's metadata, so that nothing behind has to doubt an index.
+//! Checks of an artifact's metadata, so that later code need not check indices.
 //!
-//! A damaged file is found by its checksum; this is against metadata that is whole but wrong.
+//! A checksum detects a damaged file. These checks detect metadata that is intact but wrong.
 
 use crate::{LoadError, arch};
 use pvf_compiler::ValType;
