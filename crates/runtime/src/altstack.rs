@@ -30,7 +30,9 @@ pub(crate) fn ensure() -> Result<(), HostFailure> {
             }
             Ok(())
         })
-        .map_err(|_| HostFailure::Internal("Wasm was entered while its thread ends".into()))?
+        .map_err(|_| {
+            HostFailure::Internal("Wasm was entered from a destructor of thread-local data".into())
+        })?
 }
 
 impl AlternateStack {

@@ -242,7 +242,9 @@ pub enum CallError {
     NoSuchFunction(u32),
     /// The host cannot enter this function: neither an exported function nor the start function has
     /// its type.
-    #[error("the host cannot enter function {0}: neither an exported function nor the start function has its type")]
+    #[error(
+        "the host cannot enter function {0}: neither an exported function nor the start function has its type"
+    )]
     NoEntry(u32),
     /// No export has this name.
     #[error("there is no export {0:?}")]

@@ -49,7 +49,7 @@ impl FileMapping {
     pub fn make_executable(&mut self, range: Range<usize>) -> Result<(), HostFailure> {
         if !range.start.is_multiple_of(page_bytes()) {
             return Err(HostFailure::System {
-                action: "executing code in its file",
+                action: "making code in a file executable",
                 source: std::io::Error::from_raw_os_error(libc::EINVAL),
             });
         }

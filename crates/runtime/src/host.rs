@@ -261,7 +261,10 @@ pub(crate) fn failure(result: std::thread::Result<Result<(), HostError>>) -> End
     match result {
         Ok(Err(error)) => error.into(),
         Err(payload) => panicked(payload),
-        Ok(Ok(())) => HostFailure::Internal("a host function that succeeded was reported as failed".into()).into(),
+        Ok(Ok(())) => {
+            HostFailure::Internal("a host function that succeeded was reported as failed".into())
+                .into()
+        }
     }
 }
 

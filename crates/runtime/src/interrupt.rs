@@ -13,14 +13,15 @@
 //!
 //! A host function thus always completes, so its running time must be bounded by its input.
 //!
-//! Generated code is the same with and without interrupts. A process that uses none has no signal
-//! handler for them and makes no checks. An interrupted run has no outcome
-//! ([`HostFailure::Interrupted`]).
+//! Generated code is the same with and without interrupts and makes no checks. A process that uses no
+//! interrupt has no signal handler for them; each run reads one thread-local variable. An
+//! interrupted run has no outcome ([`HostFailure::Interrupted`]).
 //!
 //! # The signal
-//! The signal is a real-time signal, chosen when the first interrupt is used: the highest one that
-//! a timer can send and that has no handler. Each signal of a timer carries the number of its
-//! [`Guard`]; signals with another origin are passed on to the previous handler.
+//! The signal is a real-time signal, chosen when the first interrupt is used: the highest one that a
+//! timer can send and that has no handler, or if all have handlers, the highest one that a timer can
+//! send. Each signal of a timer carries the number of its [`Guard`]; signals with another origin are
+//! passed on to the previous handler.
 
 use crate::activation::{self, Activation, Fault};
 use crate::{HostFailure, altstack, arch, traps};
@@ -399,8 +400,8 @@ unsafe extern "C" fn handle(signal: c_int, info: *mut libc::siginfo_t, ucontext:
     let innermost = activation::current();
     let mut next = innermost;
     while next != guard.outside {
-        // SAFETY: an activation in the chain is on this thread's stack, in an active frame of
-        // `Activation::with`, and the chain leads to `guard.outside`.
+        // SAFETY: an activation in the chain is borrowed by an active frame of `Activation::with` on
+        // this thread's stack, and the chain leads to `guard.outside`.
         let Some(activation) = (unsafe { next.as_ref() }) else {
             return;
         };

@@ -216,7 +216,7 @@ impl Mapping {
             )
         };
         if status != 0 {
-            return Err(HostFailure::system("giving memory back (madvise)"));
+            return Err(HostFailure::system("releasing memory (madvise)"));
         }
         Ok(())
     }

@@ -81,8 +81,8 @@ unsafe extern "C" fn handle(signal: c_int, info: *mut libc::siginfo_t, ucontext:
     if unsafe { mend(signal, &*info, ucontext, activation.as_ref()) } {
         return;
     }
-    // SAFETY: a non-null innermost activation is on this thread's stack, in the frame of
-    // `Activation::with`, which is active. The kernel's pointers are valid in a handler.
+    // SAFETY: a non-null innermost activation is borrowed by an active frame of `Activation::with` on
+    // this thread's stack. The kernel's pointers are valid in a handler.
     unsafe {
         if let Some(activation) = activation.as_ref()
             && let Some(fault) = claim(activation, signal, &*info, ucontext)

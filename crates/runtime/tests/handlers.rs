@@ -206,15 +206,18 @@ unsafe extern "C" fn look_at_mask(signal: c_int, info: *mut libc::siginfo_t, con
 /// would end the process.
 #[test]
 fn an_earlier_handler_with_nodefer_finds_its_signal_unblocked() {
-    assert_arrives("an_earlier_handler_with_nodefer_finds_its_signal_unblocked", || {
-        let flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_NODEFER;
-        set_handler(libc::SIGSEGV, look_at_mask as *const () as usize, flags);
-        let mut instance = instance(touch_page);
-        PAGE.store(forbidden_page() as usize, Ordering::SeqCst);
-        instance.call(F::CallNop.index(), &[]).unwrap();
-        assert_eq!(MASK.load(Ordering::SeqCst), 1);
-        traps_work(&mut instance);
-    });
+    assert_arrives(
+        "an_earlier_handler_with_nodefer_finds_its_signal_unblocked",
+        || {
+            let flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_NODEFER;
+            set_handler(libc::SIGSEGV, look_at_mask as *const () as usize, flags);
+            let mut instance = instance(touch_page);
+            PAGE.store(forbidden_page() as usize, Ordering::SeqCst);
+            instance.call(F::CallNop.index(), &[]).unwrap();
+            assert_eq!(MASK.load(Ordering::SeqCst), 1);
+            traps_work(&mut instance);
+        },
+    );
 }
 
 #[test]
@@ -243,18 +246,26 @@ fn an_earlier_handler_without_siginfo_is_called() {
 
 #[test]
 fn a_fault_of_a_host_function_ends_the_process() {
-    assert_dies("a_fault_of_a_host_function_ends_the_process", libc::SIGSEGV, || {
-        let mut instance = instance(|| write(forbidden_page()));
-        let _ = instance.call(F::CallNop.index(), &[]);
-    });
+    assert_dies(
+        "a_fault_of_a_host_function_ends_the_process",
+        libc::SIGSEGV,
+        || {
+            let mut instance = instance(|| write(forbidden_page()));
+            let _ = instance.call(F::CallNop.index(), &[]);
+        },
+    );
 }
 
 #[test]
 fn a_fault_outside_of_wasm_ends_the_process() {
-    assert_dies("a_fault_outside_of_wasm_ends_the_process", libc::SIGILL, || {
-        instance(|| {});
-        illegal_instruction();
-    });
+    assert_dies(
+        "a_fault_outside_of_wasm_ends_the_process",
+        libc::SIGILL,
+        || {
+            instance(|| {});
+            illegal_instruction();
+        },
+    );
 }
 
 #[test]
@@ -328,10 +339,13 @@ fn rust_still_reports_stack_overflows_of_host_functions() {
 
 #[test]
 fn a_backtrace_of_a_host_function_ends_at_generated_code() {
-    assert_arrives("a_backtrace_of_a_host_function_ends_at_generated_code", || {
-        let mut instance = instance(|| panic!("with a backtrace"));
-        let error = instance.call(F::CallNop.index(), &[]).unwrap_err();
-        assert!(matches!(error, CallError::Trap(trap) if trap.offset == Some(180)));
-        traps_work(&mut instance);
-    });
+    assert_arrives(
+        "a_backtrace_of_a_host_function_ends_at_generated_code",
+        || {
+            let mut instance = instance(|| panic!("with a backtrace"));
+            let error = instance.call(F::CallNop.index(), &[]).unwrap_err();
+            assert!(matches!(error, CallError::Trap(trap) if trap.offset == Some(180)));
+            traps_work(&mut instance);
+        },
+    );
 }

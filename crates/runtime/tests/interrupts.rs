@@ -101,8 +101,8 @@ fn every_endless_function_ends_at_its_time_limit() {
     for metering in [Metering::default(), both_meters()] {
         let (module, linker) = endless(metering);
         for name in NAMES {
-            let mut instance =
-                Instance::new(&module, &linker, &ExecutionParameters::WASM, 0).expect("it starts");
+            let mut instance = Instance::new(&module, &linker, &ExecutionParameters::WASM, 0)
+                .expect("it instantiates");
             for round in 0..5 {
                 let time = Some(Duration::from_micros(1 + 1500 * round));
                 let ended = Interrupt::new().during(time, || instance.call_export(name, &[]));
@@ -123,7 +123,7 @@ fn another_thread_can_end_every_endless_function() {
             let (under, module, linker) = (interrupt.clone(), &module, &linker);
             let runner = scope.spawn(move || {
                 let mut instance = Instance::new(module, linker, &ExecutionParameters::WASM, 0);
-                let instance = instance.as_mut().expect("it starts");
+                let instance = instance.as_mut().expect("it instantiates");
                 running.send(()).expect("the main thread is waiting");
                 let ended = under.during(None, || instance.call_export(name, &[]));
                 assert_interrupted(ended, name);
@@ -137,8 +137,8 @@ fn another_thread_can_end_every_endless_function() {
             runner.join().expect("it was interrupted");
         });
         // The interrupt stays raised.
-        let mut instance =
-            Instance::new(&module, &linker, &ExecutionParameters::WASM, 0).expect("it starts");
+        let mut instance = Instance::new(&module, &linker, &ExecutionParameters::WASM, 0)
+            .expect("it instantiates");
         assert_interrupted(
             interrupt.during(None, || instance.call_export(name, &[])),
             name,
@@ -154,8 +154,8 @@ fn an_interrupt_ends_all_its_threads_and_no_others() {
     let released = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let call = |under: &Interrupt, name: &'static str| {
-            let mut instance =
-                Instance::new(&module, &linker, &ExecutionParameters::WASM, 0).expect("it starts");
+            let mut instance = Instance::new(&module, &linker, &ExecutionParameters::WASM, 0)
+                .expect("it instantiates");
             running.fetch_add(1, Ordering::SeqCst);
             let ended = under.during(None, || instance.call_export(name, &[]));
             assert_interrupted(ended, name);
@@ -167,7 +167,10 @@ fn an_interrupt_ends_all_its_threads_and_no_others() {
         let (other, released) = (&other, &released);
         scope.spawn(move || {
             call(other, "nothing");
-            assert!(released.load(Ordering::SeqCst), "the other interrupt was not raised yet");
+            assert!(
+                released.load(Ordering::SeqCst),
+                "the other interrupt was not raised yet"
+            );
         });
         while running.load(Ordering::SeqCst) < 13 {
             std::thread::yield_now();
@@ -204,7 +207,7 @@ fn a_run_under_an_interrupt_has_the_right_outcome_or_none() {
     let module = module(FINITE, both_meters());
     let linker = linker();
     let mut instance =
-        Instance::new(&module, &linker, &ExecutionParameters::WASM, 0).expect("it starts");
+        Instance::new(&module, &linker, &ExecutionParameters::WASM, 0).expect("it instantiates");
     let arguments = [Value::I32(2000)];
     let began = Instant::now();
     let expected = instance.call_export("f", &arguments).expect("it returns");
@@ -264,7 +267,7 @@ fn an_inner_interrupt_ends_only_the_inner_run() {
     outer.func("host", "inside", FuncType::default(), move |caller, _| {
         *caller.data_mut() += 1;
         let mut instance =
-            Instance::new(&inner, &linker, &ExecutionParameters::WASM, 0).expect("it starts");
+            Instance::new(&inner, &linker, &ExecutionParameters::WASM, 0).expect("it instantiates");
         let time = Some(Duration::from_millis(4));
         let name = NAMES[*caller.data() as usize % NAMES.len()];
         let ended = Interrupt::new().during(time, || instance.call_export(name, &[]));
@@ -276,7 +279,7 @@ fn an_inner_interrupt_ends_only_the_inner_run() {
             (loop (call $inside) (br_if 0 (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))))"#;
     let module = module(text, Metering::default());
     let mut instance =
-        Instance::new(&module, &outer, &ExecutionParameters::WASM, 0).expect("it starts");
+        Instance::new(&module, &outer, &ExecutionParameters::WASM, 0).expect("it instantiates");
     let calls = instance.call_export("often", &[Value::I32(24)]);
     assert_eq!(calls.expect("the outer run goes on"), []);
     assert_eq!(*instance.data(), 24);
@@ -291,7 +294,7 @@ fn an_inner_interrupt_ends_only_the_inner_run() {
 fn an_interrupt_works_with_all_signals_blocked_and_restores_the_mask() {
     let (module, linker) = endless(Metering::default());
     let mut instance =
-        Instance::new(&module, &linker, &ExecutionParameters::WASM, 0).expect("it starts");
+        Instance::new(&module, &linker, &ExecutionParameters::WASM, 0).expect("it instantiates");
     // A thread that blocks every signal.
     let mask = |how, set: &libc::sigset_t| {
         // SAFETY: both sets are local to this test.

@@ -203,7 +203,8 @@ fn theirs(wasm: &[u8], limit: u32, gas: Option<&Costs>) -> Option<Vec<Step>> {
         Err(error) => panic!("{error}"),
     };
     let mut store = wasmi::Store::new(&wasmi::Engine::default(), ());
-    let module = wasmi::Module::new(store.engine(), &wasm).expect("an instrumented module is valid");
+    let module =
+        wasmi::Module::new(store.engine(), &wasm).expect("an instrumented module is valid");
     let mut linker = wasmi::Linker::new(store.engine());
     let function = wasmi::Func::wrap(&mut store, look);
     linker.define("h", "look", function).expect("defined once");
@@ -321,7 +322,9 @@ fn ours(wasm: &[u8], limit: u32, gas: Option<Costs>) -> Option<(Vec<Step>, u64, 
         };
         steps.push((ending, seen, fuel, counter as u32));
     }
-    let peak = instance.stack_logical_peak().expect("the logical stack is counted");
+    let peak = instance
+        .stack_logical_peak()
+        .expect("the logical stack is counted");
     Some((steps, peak, named))
 }
 

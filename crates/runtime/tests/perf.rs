@@ -53,7 +53,10 @@ fn the_map_has_a_line_for_each_function() {
         assert_eq!(*line, (base + u64::from(*offset), code.len(), &*expected));
     }
     for pair in lines.windows(2) {
-        assert!(pair[0].0 + pair[0].1 as u64 <= pair[1].0, "lines do not overlap");
+        assert!(
+            pair[0].0 + pair[0].1 as u64 <= pair[1].0,
+            "lines do not overlap"
+        );
     }
 }
 
