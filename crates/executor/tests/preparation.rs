@@ -34,7 +34,10 @@ fn rejection(blob: &[u8], rules: &Rules<'_>) -> Option<Rejection> {
 
 /// Class and rule of a blob's rejection for each purpose.
 #[track_caller]
-fn rejections(blob: &[u8], options: &CompileOptions) -> [Option<(RejectionClass, &'static str)>; 3] {
+fn rejections(
+    blob: &[u8],
+    options: &CompileOptions,
+) -> [Option<(RejectionClass, &'static str)>; 3] {
     let host = host();
     [Purpose::Plain, Purpose::Execution, Purpose::Precheck(&host)].map(|purpose| {
         let rejection = rejection(blob, &Rules::new(options.clone(), purpose))?;

@@ -144,7 +144,9 @@ impl Pvf {
                 run,
                 trace.into_inner().unwrap_or_else(PoisonError::into_inner),
             )),
-            None => Err(HostFailure::Internal("the trace of a run is still in use".to_owned())),
+            None => Err(HostFailure::Internal(
+                "the trace of a run is still in use".to_owned(),
+            )),
         }
     }
 

@@ -173,7 +173,7 @@ fn addresses_failures_and_growth_are_as_in_the_reference() {
     proptest!(config, |(steps in steps())| {
         let (expected, pages) = reference(&steps);
         let traced = pvf.run_traced(&candidate(&steps), Recorder::default());
-        let (run, recorder) = traced.expect("the host does its part");
+        let (run, recorder) = traced.expect("no failure of the host");
         let results: Vec<_> = recorder
             .calls
             .into_iter()

@@ -122,7 +122,7 @@ fn candidate(arguments: &[Argument<'_>]) -> Vec<u8> {
 fn call(name: &str, arguments: &[Argument<'_>]) -> Call {
     let pvf = calling(find(name));
     let traced = pvf.run_traced(&candidate(arguments), Recorder::default());
-    let (run, recorder) = traced.expect("the host does its part");
+    let (run, recorder) = traced.expect("no failure of the host");
     assert_valid(run.execution.outcome);
     let [call] = &recorder.calls[..] else {
         panic!("one call, not {:?}", recorder.calls);

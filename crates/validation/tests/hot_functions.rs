@@ -110,8 +110,8 @@ fn results_with_and_without_a_trace_are_equal() {
         let candidate: Vec<u8> = steps.iter().flatten().flat_map(|word| word.to_le_bytes()).collect();
         let (general, recorder) = pvf
             .run_traced(&candidate, Recorder::default())
-            .expect("the host does its part");
-        let hot = pvf.run(&candidate).expect("the host does its part");
+            .expect("no failure of the host");
+        let hot = pvf.run(&candidate).expect("no failure of the host");
         prop_assert_eq!(&hot.execution, &general.execution);
         prop_assert_eq!(hot.memory_pages, general.memory_pages);
         prop_assert_eq!(hot.heap, general.heap);
@@ -146,8 +146,8 @@ fn digests_are_equal_for_lengths_up_to_several_blocks() {
             let candidate: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
             let (general, _) = pvf
                 .run_traced(&candidate, Recorder::default())
-                .expect("the host does its part");
-            let hot = pvf.run(&candidate).expect("the host does its part");
+                .expect("no failure of the host");
+            let hot = pvf.run(&candidate).expect("no failure of the host");
             assert_eq!(hot.execution, general.execution);
             assert!(matches!(hot.execution.outcome, Outcome::Valid(_)));
         }
@@ -175,8 +175,8 @@ fn memory_is_inaccessible_in_the_start_function_with_and_without_a_trace() {
         let pvf = pvf(&module(&import, RETURN_RESULT, &start));
         let (general, _) = pvf
             .run_traced(&[], Recorder::default())
-            .expect("the host does its part");
-        let hot = pvf.run(&[]).expect("the host does its part");
+            .expect("no failure of the host");
+        let hot = pvf.run(&[]).expect("no failure of the host");
         assert_eq!(hot.execution, general.execution);
         assert!(matches!(hot.execution.outcome, Outcome::Rejected(_)));
     }

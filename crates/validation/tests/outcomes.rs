@@ -113,7 +113,7 @@ fn the_elliptic_curve_functions_exist_only_if_enabled() {
     };
     let validated = pvf_with(&calling, parameters.clone()).validate(&[]);
     match cfg!(feature = "ecc") {
-        true => assert_valid(validated.expect("the host does its part").outcome),
+        true => assert_valid(validated.expect("no failure of the host").outcome),
         false => _ = validated.expect_err("the build lacks them"),
     }
 

@@ -93,7 +93,7 @@ fn check_case(pvf: &Pvf, in_small_chunks: &Pvf, chain: &Path, case: &Value) -> V
     let candidate = candidate::read(&file).expect("is a candidate");
     assert_eq!(candidate.len() as u64, number(case, "params_size"));
     let traced = pvf.run_traced(&candidate, TraceHasher::new());
-    let (run, trace) = traced.expect("the host does its part");
+    let (run, trace) = traced.expect("no failure of the host");
     let trace = trace.finish();
 
     let mut differences = Vec::new();
@@ -125,12 +125,12 @@ fn check_case(pvf: &Pvf, in_small_chunks: &Pvf, chain: &Path, case: &Value) -> V
     );
 
     // Neither the trace nor a repetition changes the outcome.
-    let again = pvf.validate(&candidate).expect("the host does its part");
+    let again = pvf.validate(&candidate).expect("no failure of the host");
     compare("digest", hex(&again.digest()), hex(&run.execution.digest()));
     // The size of chunks does not change it either.
     let other = in_small_chunks
         .validate(&candidate)
-        .expect("the host does its part");
+        .expect("no failure of the host");
     compare(
         "digest in small chunks",
         hex(&other.digest()),

@@ -253,7 +253,10 @@ fn every_error_text_is_as_in_the_reference() {
     let steps = |steps: &[Step]| {
         let mut pair = Pair::new(1000, 1, 3);
         steps.iter().for_each(|step| pair.apply(step));
-        assert!(pair.failures >= 2, "the last step but one fails and the last fails as poisoned");
+        assert!(
+            pair.failures >= 2,
+            "the last step but one fails and the last fails as poisoned"
+        );
     };
     use Step::*;
     steps(&[Allocate((32 << 20) + 1), Allocate(1)]);

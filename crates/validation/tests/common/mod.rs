@@ -106,7 +106,7 @@ pub fn run_with(wat: &str, candidate: &[u8]) -> Outcome {
 
 /// The execution of a candidate by a validation function.
 pub fn execute(pvf: &Pvf, candidate: &[u8]) -> Execution {
-    pvf.validate(candidate).expect("the host does its part")
+    pvf.validate(candidate).expect("no failure of the host")
 }
 
 /// Asserts that the outcome is [`RESULT`].
