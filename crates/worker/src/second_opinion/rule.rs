@@ -15,17 +15,19 @@ pub fn settle(
     match second() {
         Ok(second) if is_valid(&second) => {
             log::error!(
-                "the engines disagree on a candidate: the primary engine says {said}, the second engine says valid; the answer is valid"
+                "the engines disagree on a candidate: the primary engine says \"{said}\", the second engine says \"valid\"; the answer is valid"
             );
             second
         }
         Ok(second) => {
             let second = describe(&second);
-            log::info!("the primary engine says {said}, the second engine says {second}");
+            log::info!("the primary engine says \"{said}\", the second engine says \"{second}\"");
             primary
         }
         Err(why) => {
-            log::warn!("the primary engine says {said}, the second engine gave no answer: {why}");
+            log::warn!(
+                "the primary engine says \"{said}\", the second engine gave no answer: {why}"
+            );
             primary
         }
     }
