@@ -260,19 +260,18 @@ pub fn install(installation: &Installation) -> Result<Receipt, InstallError> {
         version,
         primary,
     } = installation;
-    let before = match installed(into)? {
-        Some(receipt) => {
-            unchanged(into, &receipt)?;
-            Some(receipt)
-        }
-        None => {
-            let foreign = names().map(|name| into.join(name)).find(|it| it.exists());
-            if let Some(path) = foreign {
-                return Err(InstallError::Foreign { path });
-            }
-            None
-        }
+    let before = installed(into)?;
+    if let Some(before) = &before {
+        unchanged(into, before)?;
+    }
+    let is_own = |name: &&str| {
+        let mut own = before.iter().flat_map(receipt_names);
+        own.any(|own| own == *name)
     };
+    let mut foreign = names().filter(|name| !is_own(name)).map(|it| into.join(it));
+    if let Some(path) = foreign.find(|path| path.symlink_metadata().is_ok()) {
+        return Err(InstallError::Foreign { path });
+    }
     fs::create_dir_all(into).map_err(io_at(into))?;
     let made = tempfile::Builder::new()
         .prefix(".polkadot-worker-")
@@ -307,23 +306,27 @@ pub fn install(installation: &Installation) -> Result<Receipt, InstallError> {
     write(&new.join(RECEIPT_FILE), &json)?;
     check(new)?;
 
+    // The old files keep a second name until the new ones are in place, so that a failure at any
+    // step leaves one whole installation.
+    let kept = new.join(PREVIOUS);
+    fs::create_dir(&kept).map_err(io_at(&kept))?;
+    if let Some(before) = &before {
+        link_files(before, into, &kept)?;
+    }
+    let placed = replace_files(before.as_ref(), &receipt, new, into).and_then(|()| check(into));
+    if placed.is_err() {
+        match &before {
+            Some(before) => replace_files(Some(&receipt), before, &kept, into)?,
+            None => remove_files(&receipt, into),
+        }
+        return placed;
+    }
     let previous = into.join(PREVIOUS);
     if previous.exists() {
         fs::remove_dir_all(&previous).map_err(io_at(&previous))?;
     }
-    if let Some(before) = &before {
-        fs::create_dir(&previous).map_err(io_at(&previous))?;
-        move_files(before, into, &previous)?;
-    }
-    let placed = move_files(&receipt, new, into).and_then(|()| check(into));
-    if placed.is_err() {
-        for name in receipt_names(&receipt) {
-            let _ = fs::remove_file(into.join(name));
-        }
-        if let Some(before) = &before {
-            move_files(before, &previous, into)?;
-            let _ = fs::remove_dir(&previous);
-        }
+    if before.is_some() {
+        fs::rename(&kept, &previous).map_err(io_at(&previous))?;
     }
     placed
 }
@@ -343,17 +346,19 @@ pub fn uninstall(directory: &Path) -> Result<Option<Receipt>, InstallError> {
     if let Some(before) = &before {
         unchanged(&previous, before)?;
     }
-    for name in receipt_names(&receipt) {
-        let path = directory.join(name);
-        fs::remove_file(&path).map_err(io_at(&path))?;
-    }
     match &before {
         Some(before) => {
-            move_files(before, &previous, directory)?;
+            replace_files(Some(&receipt), before, &previous, directory)?;
             fs::remove_dir(&previous).map_err(io_at(&previous))?;
         }
-        // The directory stays if it holds other files.
-        None => drop(fs::remove_dir(directory)),
+        None => {
+            for name in receipt_names(&receipt) {
+                let path = directory.join(name);
+                fs::remove_file(&path).map_err(io_at(&path))?;
+            }
+            // The directory stays if it holds other files.
+            drop(fs::remove_dir(directory));
+        }
     }
     Ok(before)
 }
@@ -364,12 +369,48 @@ fn receipt_names(receipt: &Receipt) -> impl Iterator<Item = &str> {
     files.chain([RECEIPT_FILE])
 }
 
-/// Renames all files of a receipt, within one file system.
-fn move_files(receipt: &Receipt, from: &Path, to: &Path) -> Result<(), InstallError> {
+/// Gives all files of a receipt a second name in another directory of the same file system, or a
+/// copy where the file system has no hard links.
+fn link_files(receipt: &Receipt, from: &Path, to: &Path) -> Result<(), InstallError> {
     for name in receipt_names(receipt) {
-        fs::rename(from.join(name), to.join(name)).map_err(io_at(&from.join(name)))?;
+        let (from, to) = (from.join(name), to.join(name));
+        fs::hard_link(&from, &to)
+            .or_else(|_| fs::copy(&from, &to).map(drop))
+            .map_err(io_at(&from))?;
     }
     Ok(())
+}
+
+/// Renames all files of `new` from one directory to another, over the files of `old`, and removes
+/// the files that only `old` has.
+fn replace_files(
+    old: Option<&Receipt>,
+    new: &Receipt,
+    from: &Path,
+    to: &Path,
+) -> Result<(), InstallError> {
+    for name in receipt_names(new) {
+        fs::rename(from.join(name), to.join(name)).map_err(io_at(&from.join(name)))?;
+    }
+    for name in old.into_iter().flat_map(receipt_names) {
+        if receipt_names(new).all(|kept| kept != name) {
+            let path = to.join(name);
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(io_at(&path)(error));
+                }
+                _ => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Removes what is there of a receipt's files.
+fn remove_files(receipt: &Receipt, from: &Path) {
+    for name in receipt_names(receipt) {
+        let _ = fs::remove_file(from.join(name));
+    }
 }
 
 fn write(path: &Path, line: &str) -> Result<(), InstallError> {

@@ -111,7 +111,9 @@ impl From<LoadError> for LoadFailure {
 
 /// The limits of a job that loads an artifact of this size.
 pub fn limits(artifact_bytes: u64) -> JobLimits {
-    let memory = artifact_bytes.saturating_mul(MEMORY_TIMES) + MEMORY_MORE + STACK_BYTES as u64;
+    let memory = artifact_bytes
+        .saturating_mul(MEMORY_TIMES)
+        .saturating_add(MEMORY_MORE);
     JobLimits {
         cpu_time: CPU_TIME,
         memory: MemoryLimit::Data(memory.min(MEMORY_MOST)),

@@ -222,3 +222,67 @@ fn a_failed_installation_changes_nothing() {
     assert!(matches!(error, InstallError::Receipt { .. }), "{error}");
     assert!(other.exists());
 }
+
+#[test]
+fn a_failure_after_the_files_are_in_place_puts_the_previous_installation_back() {
+    let scratch = scratch();
+    let (into, other) = (scratch.path().join("workers"), scratch.path().join("other"));
+    fs::create_dir(&other).unwrap();
+    // These programs print the right version only where `install` checks them before it places them.
+    for name in PROGRAMS {
+        let path = other.join(name);
+        let text =
+            "#!/bin/sh\ncase $0 in */.polkadot-worker-*) echo 1.25.1;; *) echo 1.25.0;; esac\n";
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+    }
+    let changing = Installation {
+        from: other,
+        ..installation(&into, "1.25.1")
+    };
+    let error = install(&changing).unwrap_err();
+    assert!(matches!(error, InstallError::Version { .. }), "{error}");
+    assert_eq!(files(&into).len(), 0);
+
+    for version in ["1.24.0", "1.25.0"] {
+        install(&installation(&into, version)).unwrap();
+    }
+    let before = files(&into);
+    let error = install(&changing).unwrap_err();
+    assert!(matches!(error, InstallError::Version { .. }), "{error}");
+    assert_eq!(files(&into), before, "the installation before it too");
+    check(&into).unwrap();
+}
+
+#[test]
+fn the_name_of_the_primary_workers_goes_and_comes_back_with_its_installation() {
+    let scratch = scratch();
+    let (into, primary) = (
+        scratch.path().join("workers"),
+        scratch.path().join("primary"),
+    );
+    fs::create_dir(&primary).unwrap();
+    for name in PROGRAMS {
+        script(&primary, name, "1.25.1", 0);
+    }
+    let alone = installation(&into, "1.25.1");
+    let both = Installation {
+        primary: Some(primary),
+        ..alone.clone()
+    };
+    let named = into.join(pvf_node_protocol::PRIMARY_FILE);
+    install(&both).unwrap();
+    install(&alone).unwrap();
+    assert!(!named.exists());
+    uninstall(&into).unwrap();
+    assert!(named.exists());
+    check(&into).unwrap();
+
+    // A file of this name that no installation made.
+    install(&alone).unwrap();
+    fs::write(&named, "/foreign\n").unwrap();
+    let before = files(&into);
+    let error = install(&both).unwrap_err();
+    assert!(matches!(error, InstallError::Foreign { .. }), "{error}");
+    assert_eq!(files(&into), before);
+}
