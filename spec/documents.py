@@ -36,7 +36,8 @@ def check():
         where = path.relative_to(ROOT)
         for link in sorted(set(LINK.findall(without_code(text)))):
             yield from broken_link(path, where, link)
-        for code in sorted(set(CODE.findall(text))):
+        # The changelog also names what is no more.
+        for code in sorted(set(CODE.findall(text))) if path.name != "CHANGELOG.md" else []:
             yield from broken_path(where, code, roots)
     text = ARCHITECTURE.read_text("utf-8")
     if len(MARKED.findall(text)) != 2:
