@@ -29,13 +29,18 @@ fn variable(name: &str) -> String {
 /// As `rustc --version` says it, without the commit.
 fn rustc() -> String {
     let output = Command::new(variable("RUSTC")).arg("--version").output();
-    let text = output.map_or_else(|_| String::new(), |it| String::from_utf8_lossy(&it.stdout).into_owned());
+    let text = output.map_or_else(
+        |_| String::new(),
+        |it| String::from_utf8_lossy(&it.stdout).into_owned(),
+    );
     let version = text.split(" (").next().unwrap_or_default();
     version.trim().to_owned()
 }
 
 fn version(lock: &toml::Table, package: &str) -> Option<String> {
     let packages = lock.get("package")?.as_array()?;
-    let found = packages.iter().find(|it| it.get("name").and_then(toml::Value::as_str) == Some(package))?;
+    let found = packages
+        .iter()
+        .find(|it| it.get("name").and_then(toml::Value::as_str) == Some(package))?;
     Some(found.get("version")?.as_str()?.to_owned())
 }

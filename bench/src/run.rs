@@ -69,8 +69,13 @@ impl Run {
         if !self.date.is_empty() {
             text += &format!(" on {}", self.date);
         }
-        let facts = [&self.processor, &self.kernel].into_iter().chain(&self.versions);
-        let facts: Vec<&str> = facts.map(String::as_str).filter(|it| !it.is_empty()).collect();
+        let facts = [&self.processor, &self.kernel]
+            .into_iter()
+            .chain(&self.versions);
+        let facts: Vec<&str> = facts
+            .map(String::as_str)
+            .filter(|it| !it.is_empty())
+            .collect();
         format!("{text}: {}.", facts.join(", "))
     }
 
@@ -155,13 +160,26 @@ fn kernel() -> Option<String> {
 /// What `build.rs` recorded, engines only if they are built in.
 fn versions() -> Vec<String> {
     let engines = [
-        ("Wasmtime", env!("PVF_BENCH_WASMTIME"), cfg!(feature = "wasmtime")),
-        ("Wasmer", env!("PVF_BENCH_WASMER"), cfg!(feature = "singlepass")),
+        (
+            "Wasmtime",
+            env!("PVF_BENCH_WASMTIME"),
+            cfg!(feature = "wasmtime"),
+        ),
+        (
+            "Wasmer",
+            env!("PVF_BENCH_WASMER"),
+            cfg!(feature = "singlepass"),
+        ),
         ("wasmi", env!("PVF_BENCH_WASMI"), cfg!(feature = "wasmi")),
     ];
-    let built = engines.into_iter().filter(|&(_, version, built)| built && !version.is_empty());
+    let built = engines
+        .into_iter()
+        .filter(|&(_, version, built)| built && !version.is_empty());
     let engines = built.map(|(name, version, _)| format!("{name} {version}"));
-    [env!("PVF_BENCH_RUSTC").to_owned()].into_iter().chain(engines).collect()
+    [env!("PVF_BENCH_RUSTC").to_owned()]
+        .into_iter()
+        .chain(engines)
+        .collect()
 }
 
 fn processor() -> Option<String> {

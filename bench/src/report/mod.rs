@@ -15,8 +15,12 @@ pub fn write_page(run: &Run, file: &Path) -> Result<(), String> {
 
 /// Writes the tables of `BENCHMARKS.md`, the README's figures and `docs/bench.svg` in a repository.
 pub fn publish(runs: &[Run], repository: &Path) -> Result<(), String> {
-    rewrite(&repository.join("BENCHMARKS.md"), |text| tables::with_tables(text, runs))?;
-    rewrite(&repository.join("README.md"), |text| tables::with_headline(text, runs))?;
+    rewrite(&repository.join("BENCHMARKS.md"), |text| {
+        tables::with_tables(text, runs)
+    })?;
+    rewrite(&repository.join("README.md"), |text| {
+        tables::with_headline(text, runs)
+    })?;
     if let Some(picture) = charts::overview(&Run::merged(runs.to_vec()))? {
         let file = repository.join("docs/bench.svg");
         std::fs::write(&file, picture).map_err(|error| format!("{}: {error}", file.display()))?;
@@ -122,7 +126,10 @@ mod tests {
             ..Run::default()
         };
         let new = tables::with_headline(text, &[run, candidates]).unwrap();
-        assert!(new.contains("0.75 of the time on recorded candidates"), "{new}");
+        assert!(
+            new.contains("0.75 of the time on recorded candidates"),
+            "{new}"
+        );
         assert!(!new.contains("old"), "{new}");
     }
 
@@ -138,7 +145,10 @@ mod tests {
         let benchmarks = read("BENCHMARKS.md");
         for mark in ["compile", "programs", "execute", "linear", "wasm-opt"] {
             assert!(benchmarks.contains(&format!("<!-- {mark} -->\n")), "{mark}");
-            assert!(benchmarks.contains(&format!("<!-- /{mark} -->\n")), "{mark}");
+            assert!(
+                benchmarks.contains(&format!("<!-- /{mark} -->\n")),
+                "{mark}"
+            );
         }
         let readme = read("README.md");
         assert!(readme.contains("<!-- speed -->\n") && readme.contains("<!-- /speed -->\n"));

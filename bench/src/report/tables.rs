@@ -35,7 +35,11 @@ pub fn with_tables(text: &str, runs: &[Run]) -> Result<String, String> {
 /// The README with the speeds of these runs: of compilation, guest programs and candidates. Without one of the three it stays as it is.
 pub fn with_headline(text: &str, runs: &[Run]) -> Result<String, String> {
     let first = |figure: fn(&Run) -> Option<f64>| runs.iter().find_map(figure);
-    match (first(speed_up), first(guests_ratio), first(candidates_ratio)) {
+    match (
+        first(speed_up),
+        first(guests_ratio),
+        first(candidates_ratio),
+    ) {
         (Some(speed_up), Some(guests), Some(candidates)) => {
             let line = format!(
                 "- **Fast.** It compiles {speed_up:.1} times as fast as Wasmtime's Cranelift. Its code takes {candidates:.2} of the time on \
@@ -251,7 +255,11 @@ fn executed(run: &Run) -> Vec<&execute::Row> {
 }
 
 fn candidates_ratio(run: &Run) -> Option<f64> {
-    geometric_mean(executed(run).iter().filter_map(|row| row.ratio(Ours, Cranelift)))
+    geometric_mean(
+        executed(run)
+            .iter()
+            .filter_map(|row| row.ratio(Ours, Cranelift)),
+    )
 }
 
 fn candidates(run: &Run) -> Option<String> {
