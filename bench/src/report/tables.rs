@@ -9,8 +9,11 @@ use crate::run::Run;
 use crate::table::{Table, number};
 use std::collections::BTreeSet;
 
+/// Makes the table of a measure; nothing if the run has no figures for it.
+type MakeTable = fn(&Run) -> Option<String>;
+
 /// The measures that have a table, by their marks.
-const TABLES: [(&str, fn(&Run) -> Option<String>); 5] = [
+const TABLES: [(&str, MakeTable); 5] = [
     ("compile", compilation),
     ("programs", guests),
     ("execute", candidates),
