@@ -30,7 +30,7 @@ use crate::types::{FuncType, ValType};
 use idiom::{Candidate, Idiom};
 use liveness::Event;
 use meters::Meters;
-use pvf_metering::{Charge, GasBlocks, LogicalHeight};
+use pvf_metering::{GasBlocks, LogicalHeight};
 use pvf_rules::{LimitExceeded, Limits};
 use visitor::Visitor;
 use walk::{Frame, Walk};
@@ -93,8 +93,6 @@ pub(crate) struct Analysis {
     pub labels: Vec<LabelInfo>,
     /// Units of the logical stack that a call takes, if they are counted.
     pub logical_cost: Option<u32>,
-    /// Gas to be charged, in the order of the code; empty if gas is not counted.
-    pub charges: Vec<Charge>,
     /// For each reachable local access in order: whether it is the last use of the
     /// value (`local.get`) or the value is never used (`local.set`, `local.tee`).
     pub dead: Vec<bool>,
@@ -135,7 +133,7 @@ impl Analysis {
     fn recognise_idioms(&mut self) {
         for candidate in &self.candidates {
             let live = self.liveness.live(candidate.label);
-            let idiom = idiom::recognise(&self.code, &self.locals, candidate, live, &self.charges);
+            let idiom = idiom::recognise(&self.code, &self.locals, candidate, live);
             self.idioms.extend(idiom);
         }
     }
@@ -245,34 +243,40 @@ impl Analyser {
             .map_err(meter)?;
         let body_bytes = module.info.functions[function as usize].body_bytes;
         let most_operands = limits.operands.max(body_bytes);
-        let mut walk = Walk::new(module, analysis, &mut self.frames, &mut self.events);
         let mut reader = body.body.get_binary_reader_for_operators().map_err(wrap)?;
+        let mut visitor = Visitor {
+            validator,
+            walk: Walk::new(module, analysis, &mut self.frames, &mut self.events),
+            meters,
+            limits,
+            function,
+            offset: reader.original_position(),
+        };
         while !reader.eof() {
-            let offset = reader.original_position();
-            let visited = reader.visit_operator(&mut Visitor {
-                validator: validator.visitor(offset),
-                walk: &mut walk,
-                meters: &mut meters,
-                limits,
-                function,
-                offset,
-            });
+            visitor.offset = reader.original_position();
+            let visited = reader.visit_operator(&mut visitor);
             visited.map_err(wrap)?.map_err(|error| *error)?;
-            let height = validator.operand_stack_height();
+            let height = visitor.validator.operand_stack_height();
             if height > most_operands {
                 let operands = Limits {
                     operands: most_operands,
                     ..*limits
                 };
-                operands.operands(height.into()).map_err(limit(offset))?;
+                operands
+                    .operands(height.into())
+                    .map_err(limit(visitor.offset))?;
             }
-            if walk.reachable() {
-                walk.height(height);
+            if visitor.walk.reachable() {
+                visitor.walk.height(height);
             }
         }
-        reader
-            .finish_expression(&validator.visitor(reader.original_position()))
-            .map_err(wrap)?;
+        reader.finish_expression(&visitor).map_err(wrap)?;
+        let Visitor {
+            validator,
+            walk,
+            meters,
+            ..
+        } = visitor;
         let bytes = body.body.range().end - body.body.range().start;
         self.allocations = (bytes < LARGE_BODY).then(|| validator.into_allocations());
         let accesses = walk.accesses();

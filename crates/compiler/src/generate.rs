@@ -115,7 +115,6 @@ struct Generator<'g, M> {
     rest: &'g mut Instructions,
     /// Next local access of pass 1.
     next_access: usize,
-    next_charge: usize,
     /// `br_table`s so far.
     tables: u32,
     all_tracked: LocalSet,
@@ -195,7 +194,6 @@ fn generate_from<M: Machine>(
         frame_bytes: pvf_rules::frame_bytes(declared, analysis.max_height) as u32,
         rest: instructions,
         next_access: 0,
-        next_charge: 0,
         tables: 0,
         all_tracked: LocalSet::first(tracked),
     };
@@ -206,9 +204,6 @@ fn generate_from<M: Machine>(
         let instruction = placed.instruction;
         let offset = generator.rest.offset();
         generator.masm.set_wasm_offset(offset);
-        if !analysis.charges.is_empty() {
-            generator.charge_gas(offset);
-        }
         generator.instruction(instruction);
     }
     generator.emit_home_entries();
@@ -262,26 +257,6 @@ impl<M: MacroAssembler> Generator<'_, M> {
         self.begin_body();
     }
 
-    /// Charges for the metered block that begins with the instruction at this offset, if one does.
-    fn charge_gas(&mut self, offset: u32) {
-        let charges = &self.analysis.charges[self.next_charge..];
-        // Of blocks that cannot be reached no instruction is left.
-        let passed = charges
-            .iter()
-            .take_while(|charge| charge.offset <= u64::from(offset));
-        let passed = passed.count();
-        if passed == 0 {
-            return;
-        }
-        self.next_charge += passed;
-        let charge = charges[passed - 1];
-        if charge.offset == u64::from(offset) && self.reachable() {
-            self.settle_flags();
-            self.state.end_operator();
-            self.masm.charge_gas(charge.cost);
-        }
-    }
-
     /// The home of an operand position, as a distance from the stack pointer.
     fn operand_slot(&self, position: u32) -> u32 {
         (self.analysis.max_height - 1 - position) * SLOT_BYTES as u32
@@ -321,11 +296,11 @@ impl<M: MacroAssembler> Generator<'_, M> {
         self.following(0)
     }
 
-    /// The instruction so many behind the one that follows; nothing comes behind the last.
+    /// The instruction `distance` after the one that follows; after the last of them, an `end`.
     fn following(&self, distance: usize) -> Instruction {
         match self.rest.following(distance) {
             Some(placed) => placed.instruction,
-            None => Instruction::Nop,
+            None => Instruction::End,
         }
     }
 

@@ -17,8 +17,8 @@ pub(crate) type LabelId = u32;
 /// An instruction. Types are those of the operands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Instruction {
-    /// Kept only where a metered block may begin with it.
-    Nop,
+    /// Charges the gas of a metered block, see [`Code::cost`].
+    Charge(u32),
     Unreachable,
     Block(BlockSignature),
     Loop(BlockSignature),
@@ -130,11 +130,13 @@ const _: () = assert!(size_of::<Placed>() == 9);
 #[derive(Debug, Default)]
 pub(crate) struct Code {
     instructions: Vec<Placed>,
-    /// Those that are [`FAR`] from the one before: which, and where they begin.
-    far: Vec<(u32, u32)>,
+    /// Start offsets of the instructions whose step is [`FAR`], in order.
+    far: Vec<u32>,
     /// Where the last one begins.
     last: u32,
     constants: Vec<u64>,
+    /// What the metered blocks cost, by number.
+    costs: Vec<u64>,
     /// Labels of all tables, the default the last of each, and where each table ends.
     labels: Vec<LabelId>,
     table_ends: Vec<u32>,
@@ -147,6 +149,7 @@ impl Code {
         self.far.clear();
         self.last = 0;
         self.constants.clear();
+        self.costs.clear();
         self.labels.clear();
         self.table_ends.clear();
     }
@@ -167,7 +170,7 @@ impl Code {
 
     #[cold]
     fn push_far(&mut self, offset: u32) -> u32 {
-        self.far.push((self.instructions.len() as u32, offset));
+        self.far.push(offset);
         u32::from(FAR)
     }
 
@@ -198,14 +201,6 @@ impl Code {
         &self.instructions
     }
 
-    /// Where in the module an instruction begins, given where the one before it begins.
-    pub fn offset(&self, index: usize, before: u32) -> u32 {
-        match self.instructions[index].step {
-            FAR => self.far[self.far.partition_point(|far| (far.0 as usize) < index)].1,
-            step => before + u32::from(step),
-        }
-    }
-
     /// Takes the instructions out, to go through them once.
     pub fn take_instructions(&mut self) -> Instructions {
         Instructions::new(std::mem::take(&mut self.instructions))
@@ -216,10 +211,21 @@ impl Code {
         self.instructions = instructions.piece;
     }
 
-    /// Where the instruction begins that is the so manieth of those far from the one before.
+    /// Start offset of the `number`-th instruction whose step is [`FAR`].
     #[cold]
     fn far_offset(&self, number: usize) -> u32 {
-        self.far[number].1
+        self.far[number]
+    }
+
+    /// Gives the metered blocks their costs, in order.
+    pub fn set_costs(&mut self, costs: impl Iterator<Item = u64>) {
+        self.costs.clear();
+        self.costs.extend(costs);
+    }
+
+    /// What the metered block of this number costs; 0 is not charged.
+    pub fn cost(&self, block: u32) -> u64 {
+        self.costs[block as usize]
     }
 
     /// The constant with this number.
@@ -331,11 +337,6 @@ mod tests {
             code.clear();
             for &offset in offsets {
                 code.push(Instruction::Drop, offset);
-            }
-            let mut before = 0;
-            for (index, &offset) in offsets.iter().enumerate() {
-                before = code.offset(index, before);
-                assert_eq!(before, offset);
             }
             let mut instructions = code.take_instructions();
             for &offset in offsets {

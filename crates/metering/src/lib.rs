@@ -118,9 +118,10 @@
 //! }
 //! ```
 //!
-//! Pass 2 walks the body with a cursor in the charges: before the operator at a charge's offset it emits the
-//! charge (behind the label, where the operator before was a `loop` or an `end`), and where it skips
-//! unreachable operators it skips their charges too: a charge in unreachable code pays for unreachable code only.
+//! A compiler of two passes asks [`GasBlocks::begun`] after each operator whether a metered block begins with it, and
+//! marks the place with the block's number; [`GasBlocks::blocks`] has the costs once the body ends. Pass 2 emits the
+//! charge before the operator (after the label, where the operator before was a `loop` or an `end`). Charges of
+//! unreachable operators are left out, because they pay for unreachable code only.
 //! Before a `memory.grow` it emits the dynamic charge if
 //! [`Costs::memory_grow_per_page`] is not 0. The logical cost is a constant of the callee, so it can be charged in
 //! the callee's prologue, before the frame check, and given back at its returns; by LOGICAL-4 and LOGICAL-5

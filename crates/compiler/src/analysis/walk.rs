@@ -63,10 +63,12 @@ pub(super) struct Walk<'w> {
     events: &'w mut Vec<Event>,
     /// Labels of the loops open here.
     open_loops: Vec<LabelId>,
-    /// The loop met last, the index of its first instruction, and where that begins.
+    /// The loop met last, and how many instructions and charges come before it.
     last_loop: (LabelId, usize, u32),
     /// The operator before was the first call met in the loop of this label.
     last_call: Option<LabelId>,
+    /// Charges so far.
+    charges: u32,
     /// `br_table`s so far.
     tables: u32,
     /// Accesses of locals so far.
@@ -90,6 +92,7 @@ impl<'w> Walk<'w> {
             open_loops: Vec::new(),
             last_loop: (0, 0, 0),
             last_call: None,
+            charges: 0,
             tables: 0,
             accesses: 0,
             truncations: 0,
@@ -124,6 +127,15 @@ impl<'w> Walk<'w> {
     #[inline(always)]
     fn push(&mut self, instruction: Instruction, offset: u32) {
         self.analysis.code.push(instruction, offset);
+    }
+
+    /// The operator at this offset, which comes next, begins the metered block of this number.
+    pub fn charge(&mut self, block: u32, offset: u32) {
+        // A charge in unreachable code pays for unreachable code alone.
+        if self.reachable() {
+            self.charges += 1;
+            self.push(Instruction::Charge(block), offset);
+        }
     }
 
     /// Takes the next operator of a valid body, which begins at an offset.
@@ -267,7 +279,8 @@ impl<'w> Walk<'w> {
             let number = self.analysis.liveness.enter_loop();
             info = LabelInfo::of_loop(number);
             self.open_loops.push(label);
-            self.last_loop = (label, self.analysis.code.instructions().len(), offset);
+            let instructions = self.analysis.code.instructions().len();
+            self.last_loop = (label, instructions, self.charges);
             self.event(EventKind::LoopStart, label);
         }
         self.analysis.labels.push(info);
@@ -322,15 +335,16 @@ impl<'w> Walk<'w> {
     }
 
     fn leave_loop(&mut self, label: LabelId) {
-        let (last, start, offset) = self.last_loop;
+        let (last, start, charges_before) = self.last_loop;
         if last == label {
             // No loop began in it.
             let instructions = start..self.analysis.code.instructions().len();
-            if instructions.len() <= idiom::MAX_INSTRUCTIONS {
+            let charges = (self.charges - charges_before) as usize;
+            // Metering does not change which loops are candidates.
+            if instructions.len() - charges <= idiom::MAX_INSTRUCTIONS {
                 self.analysis.candidates.push(Candidate {
                     label,
                     instructions,
-                    offset,
                 });
             }
         }

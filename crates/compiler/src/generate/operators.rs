@@ -23,7 +23,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
     pub(super) fn translate(&mut self, instruction: Instruction) {
         use Instruction as I;
         match instruction {
-            I::Nop => {}
+            I::Charge(block) => self.charge(block),
             I::Unreachable => self.unreachable(),
             I::Block(ty) => self.block(ty),
             I::Loop(ty) => self.loop_block(ty),
@@ -65,6 +65,14 @@ impl<M: MacroAssembler> Generator<'_, M> {
             I::FloatUnary(op, ty) => self.float_unary(op, ty),
             I::FloatBinary(op, ty) => self.float_binary(op, ty),
             I::Convert(conversion, ty) => self.convert(conversion, ty),
+        }
+    }
+
+    /// Charges for a metered block.
+    fn charge(&mut self, block: u32) {
+        let cost = self.analysis.code.cost(block);
+        if cost != 0 {
+            self.masm.charge_gas(cost);
         }
     }
 
