@@ -65,7 +65,7 @@ impl GasBlocks {
         Self::default()
     }
 
-    /// Starts a body with so many declared locals (parameters not counted).
+    /// Starts a body with `declared_locals` declared locals, parameters not counted.
     ///
     /// # Errors
     /// [`MeterError::Overflow`] if the locals' cost is beyond `u32`.

@@ -1,8 +1,7 @@
-//! What happens to each operator of pass 1 when it is read: it is validated, checked against the limits, metered,
-//! and given to the walk.
+//! The visitor of pass 1: each operator is validated, checked against the limits, metered and given to the walk.
 //!
-//! wasmparser calls one method per operator, without an [`Operator`] in between; here one is
-//! made of it again, which the compiler knows at every place and so leaves no trace of.
+//! wasmparser calls one method per operator and makes no [`Operator`]. Each method here makes one again: the variant is
+//! known at compile time, so the optimiser keeps only the arms of that variant.
 
 use super::meters::Meters;
 use super::walk::Walk;
@@ -26,7 +25,7 @@ pub(super) struct Visitor<'v, 'w, 'm> {
     pub offset: u64,
 }
 
-/// Nothing, or in one word that something is wrong.
+/// The result of a visit. The refusal is boxed so that the result is one word.
 type Checked = Result<(), Box<Refusal>>;
 
 impl Visitor<'_, '_, '_> {
@@ -35,7 +34,7 @@ impl Visitor<'_, '_, '_> {
         Box::new(Refusal::from_wasmparser(error, Some(self.function)))
     }
 
-    /// A valid operator.
+    /// Takes an operator that the validator has accepted.
     #[inline(always)]
     fn valid(&mut self, operator: &Operator<'_>) -> Checked {
         self.check_limits(operator)?;
