@@ -1,4 +1,4 @@
-//! The operators: from each to what it asks of the target.
+//! The translation of each instruction to operations of the target.
 
 use super::Generator;
 use super::registers::{set_by, width};
@@ -607,8 +607,8 @@ fn int_type(width: Width) -> ValType {
     }
 }
 
-/// Whether so many bytes of memory are copied or filled by the code itself, in at most two accesses: of one
-/// power of two, or two of one that overlap.
+/// Whether `bytes` bytes are copied or filled in place, without a call: by one access of a power of two, or by two that
+/// overlap.
 fn in_place(bytes: u64, fill: bool) -> bool {
     (1..=16).contains(&bytes) && (fill || bytes != 3)
 }
