@@ -111,7 +111,10 @@ def read_packages():
     manifests = {}
     for pattern in PACKAGES:
         for file in sorted(ROOT.glob(f"{pattern}/Cargo.toml")):
-            manifest = tomllib.loads(file.read_text("utf-8"))
+            try:
+                manifest = tomllib.loads(file.read_text("utf-8"))
+            except tomllib.TOMLDecodeError as error:
+                sys.exit(f"spec: {file.relative_to(ROOT)}: {error}")
             if "package" in manifest:
                 manifests.setdefault(file.parent.relative_to(ROOT).as_posix(), manifest)
     folders = {manifest["package"]["name"]: folder for folder, manifest in manifests.items()}
