@@ -2,7 +2,7 @@
 //!
 //! # The context
 //! One block of memory per instance. Generated code holds its address in a fixed
-//! register and reads and writes it at the constant offsets of [`context`]. Behind
+//! register and reads and writes it at the constant offsets of [`context`]. After
 //! the header follow the globals and the table, whose offsets [`ContextLayout`]
 //! computes from the module's counts.
 //!
@@ -54,7 +54,7 @@
 //! | immediate (segment index) | `edx` | `w10` |
 //! | address of the slots | `rsi` | `x1` |
 //! | context | `r15` | `x19` |
-//! | return address into the calling Wasm function | `[rsp + 8]`, behind the one into the stub | `[sp]` |
+//! | return address into the calling Wasm function | `[rsp + 8]`, after the one into the stub | `[sp]` |
 //!
 //! The callee switches to the host's stack, does the work, and returns to the stub with the
 //! results in the slots; the fixed registers and the stack pointer are as they were, all other registers may have changed.
@@ -142,7 +142,7 @@ pub mod context {
     pub const RUNTIME: u32 = 152;
     /// Words of [`RUNTIME`].
     pub const RUNTIME_WORDS: u32 = 13;
-    /// First byte behind the header: the globals.
+    /// First byte after the header: the globals.
     pub const GLOBALS: u32 = 256;
 }
 
@@ -195,7 +195,7 @@ pub struct ContextLayout {
 }
 
 impl ContextLayout {
-    /// The layout for a module with so many globals (imported ones counted) and
+    /// The layout for a module with `globals` globals (imported ones counted) and
     /// entries of its table.
     pub const fn new(globals: u32, table_entries: u32) -> Self {
         let table = (context::GLOBALS as u64 + globals as u64 * GLOBAL_BYTES as u64 + 15) & !15;

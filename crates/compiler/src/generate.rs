@@ -118,7 +118,7 @@ struct Generator<'g, M> {
     /// Type of the function.
     ty: &'g FuncType,
     frame_bytes: u32,
-    /// The instructions behind the one being translated.
+    /// The instructions after the one being translated.
     rest: &'g mut Instructions,
     /// Next local access of pass 1.
     next_access: usize,

@@ -226,7 +226,7 @@ impl<'a> Instrumenter<'a> {
         self.module.section(&RawSection { id, data });
     }
 
-    /// A section with more entries behind its own, which lie at these offsets.
+    /// A section with more entries after its own, which lie at these offsets.
     fn longer(&mut self, id: SectionId, count: u32, items: (u64, u64), more: &[u8], added: usize) {
         let mut data = Vec::new();
         (count + added as u32).encode(&mut data);

@@ -244,7 +244,7 @@ impl GasBlocks {
         });
     }
 
-    /// Behind the `end` of a frame that may have been left for one further out, the code is no
+    /// After the `end` of a frame that may have been left for one further out, the code is no
     /// longer sure to run with what stood before.
     fn leave(&mut self) -> Result<(), MeterError> {
         let closed = self.frames.pop().ok_or(NO_FRAME)?;

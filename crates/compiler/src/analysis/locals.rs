@@ -35,7 +35,7 @@ impl Locals {
         }
     }
 
-    /// Number of locals.
+    /// Number of all locals.
     pub fn count(&self) -> u32 {
         self.count
     }

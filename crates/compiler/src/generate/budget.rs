@@ -66,7 +66,7 @@ impl Budget {
     }
 }
 
-/// A label's entry from homes, to be emitted behind the function.
+/// A label's entry from homes, to be emitted after the function.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct HomeEntry {
     entry: Label,
@@ -254,7 +254,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
         }
     }
 
-    /// The slots of operands at home, one behind the other, of which none has a register or is known.
+    /// The slots of operands at home, one after the other, of which none has a register or is known.
     pub(super) fn all_at_home(&self, from: u32, count: u32) -> bool {
         let positions = from as usize..(from + count) as usize;
         self.state.not_homed(positions).all(|position| {

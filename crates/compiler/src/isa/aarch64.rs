@@ -90,7 +90,7 @@ struct Emitter<'m> {
     record: &'m mut Record,
     /// An instruction that has not been emitted: what follows may do it along.
     pending: Option<Pending>,
-    /// What is to be emitted behind the function, each with the offset of its Wasm instruction.
+    /// What is to be emitted after the function, each with the offset of its Wasm instruction.
     late: &'m mut Vec<(u32, Late)>,
 }
 

@@ -431,7 +431,7 @@ pub(crate) trait MacroAssembler: Sized {
     fn jump_if_within(&mut self, a: Reg, distance: i64, b: Reg, bytes: Reg, label: Label);
     /// Charges `cost` gas for every 2^`shift` of `bytes` bytes. If the gas left is not enough, charges nothing and jumps.
     /// There are at most 2^33 bytes, and `cost` is below 2^20.
-    fn charge_turns(&mut self, bytes: Reg, shift: u8, cost: u32, label: Label);
+    fn charge_iterations(&mut self, bytes: Reg, shift: u8, cost: u32, label: Label);
     /// From an index in linear memory to the address of the byte `offset` above it.
     fn linear_address(&mut self, index: Reg, offset: u64);
     /// Repeats the lowest 1, 2, 4 or 8 bytes of a register in all of it.

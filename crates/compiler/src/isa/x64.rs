@@ -55,7 +55,7 @@ pub(crate) struct Function<'m> {
     asm: Code<'m>,
     meters: Meters,
     record: &'m mut Record,
-    /// What is to be emitted behind the function, each with the offset of its Wasm instruction.
+    /// What is to be emitted after the function, each with the offset of its Wasm instruction.
     late: &'m mut Vec<(u32, Late)>,
 }
 

@@ -17,7 +17,7 @@ pub struct LoopIdioms {
     pub idioms: Vec<(u32, LoopIdiomKind)>,
 }
 
-/// Finds the loops that are done many turns at a time.
+/// Finds the loops that are done many iterations at a time.
 ///
 /// # Errors
 /// As [`compile`](crate::compile) on the module.

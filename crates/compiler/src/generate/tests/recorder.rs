@@ -277,7 +277,7 @@ impl MacroAssembler for Recording<'_> {
     fn jump_if_within(&mut self, _: Reg, _: i64, _: Reg, _: Reg, _: Label) {
         unimplemented!("{NOT_USED}")
     }
-    fn charge_turns(&mut self, _: Reg, _: u8, _: u32, _: Label) {
+    fn charge_iterations(&mut self, _: Reg, _: u8, _: u32, _: Label) {
         unimplemented!("{NOT_USED}")
     }
     fn linear_address(&mut self, _: Reg, _: u64) {

@@ -23,7 +23,7 @@ fn below(base: Gpr, distance: i64, bytes: Bytes) -> Mem {
     Mem::offset(base, -distance, bytes).unwrap_or(Mem::base(base, bytes))
 }
 
-/// So far behind the register.
+/// So far after the register.
 fn indexed(base: Gpr, index: Gpr, bytes: Bytes) -> Mem {
     Mem::index(base, index, Extend::Uxtx, false, bytes)
 }
@@ -70,7 +70,13 @@ impl Emitter<'_> {
         self.asm.b_cond(Cond::LO, label);
     }
 
-    pub(super) fn emit_charge_turns(&mut self, bytes: Gpr, shift: u8, cost: u32, label: Label) {
+    pub(super) fn emit_charge_iterations(
+        &mut self,
+        bytes: Gpr,
+        shift: u8,
+        cost: u32,
+        label: Label,
+    ) {
         if !self.meters.gas || cost == 0 {
             return;
         }
@@ -143,7 +149,7 @@ impl Emitter<'_> {
     }
 
     /// Up to 32 bytes are all loaded before any is stored. Of more, the last 32 on the way are loaded
-    /// before all others and stored behind them.
+    /// before all others and stored after them.
     fn copy_stub(&mut self, backward: bool) {
         self.find_ends(true);
         let [more, eight] = self.by_length();

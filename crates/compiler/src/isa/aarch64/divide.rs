@@ -5,7 +5,7 @@ use crate::magic::{self, Signed, Unsigned};
 
 impl Emitter<'_> {
     /// The machine's own division does not trap: it gives 0 by 0, and the least number by -1.
-    pub(super) fn integer_divide(
+    pub(super) fn emit_divide(
         &mut self,
         op: Division,
         width: Width,

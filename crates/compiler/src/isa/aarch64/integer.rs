@@ -36,7 +36,7 @@ fn negated(width: Width, bits: u64) -> u64 {
 }
 
 impl Emitter<'_> {
-    pub(super) fn integer_binary(
+    pub(super) fn emit_int_binary(
         &mut self,
         op: IntBinary,
         width: Width,
@@ -196,7 +196,7 @@ impl Emitter<'_> {
         }
     }
 
-    pub(super) fn integer_unary(&mut self, op: IntUnary, width: Width, dst: Gpr, src: Gpr) {
+    pub(super) fn emit_int_unary(&mut self, op: IntUnary, width: Width, dst: Gpr, src: Gpr) {
         let size = size(width);
         match op {
             IntUnary::Clz => self.asm.clz(size, dst, src),
@@ -219,11 +219,11 @@ impl Emitter<'_> {
         }
     }
 
-    pub(super) fn integer_compare(&mut self, width: Width, a: Gpr, b: Operand) {
+    pub(super) fn emit_compare(&mut self, width: Width, a: Gpr, b: Operand) {
         self.add(Arith::Subs, width, Gpr::ZR, a, b);
     }
 
-    pub(super) fn integer_test(&mut self, width: Width, a: Gpr, b: Operand) {
+    pub(super) fn emit_test(&mut self, width: Width, a: Gpr, b: Operand) {
         self.bitwise(Logic::Ands, width, Gpr::ZR, a, b);
     }
 
@@ -237,6 +237,6 @@ impl Emitter<'_> {
                 Operand::Register(second)
             }
         };
-        self.integer_compare(width, SCRATCH, operand);
+        self.emit_compare(width, SCRATCH, operand);
     }
 }

@@ -160,7 +160,7 @@ impl Emitter<'_> {
         }
     }
 
-    pub(super) fn memory_load(&mut self, access: Access, dst: Reg, address: Address) {
+    pub(super) fn emit_load(&mut self, access: Access, dst: Reg, address: Address) {
         let from = self.linear(address, access_bytes(access), SCRATCH);
         self.note_access(address, access_bytes(access));
         self.site(TrapKind::MemoryOutOfBounds);
@@ -194,7 +194,7 @@ impl Emitter<'_> {
         SCRATCH
     }
 
-    pub(super) fn memory_store(&mut self, access: Access, address: Address, src: Source) {
+    pub(super) fn emit_store(&mut self, access: Access, address: Address, src: Source) {
         let width = match access_bytes(access) {
             Bytes::B8 => Width::W64,
             _ => Width::W32,

@@ -18,8 +18,8 @@ pub(super) struct Code<'m> {
     written_before_label: u64,
 }
 
-/// Behind the instruction that ends there the zero flag is about this register in this size. Any instruction more, and
-/// the code ends elsewhere.
+/// After the instruction that ends at `end`, the zero flag says whether this register is zero in this size. One more
+/// instruction, and the code ends at another offset.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct ZeroFlag {
     end: u32,
@@ -90,7 +90,7 @@ impl<'m> Code<'m> {
         known
     }
 
-    /// The flags are those of the last instruction, and no label lies behind it.
+    /// The flags are those of the last instruction, and no label lies after it.
     #[cfg(debug_assertions)]
     fn check_flags_end_here(&self) {
         let trace = self.asm.flag_trace();

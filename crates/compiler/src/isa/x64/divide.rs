@@ -5,7 +5,7 @@ use crate::magic::{self, Signed, Unsigned};
 use pvf_assembler::x64::Shift;
 
 impl Function<'_> {
-    pub(super) fn integer_divide(&mut self, op: Division, width: Width, divisor: Gpr) {
+    pub(super) fn emit_divide(&mut self, op: Division, width: Width, divisor: Gpr) {
         let size = size(width);
         match op {
             Division::DivU | Division::RemU => {
