@@ -130,9 +130,9 @@ pub mod context {
     pub const AUDIT_CALLS: u32 = 104;
     /// The host's stack pointer while Wasm runs (u64), 16-byte aligned.
     pub const HOST_SP: u32 = 112;
-    /// Where on the Wasm stack the return address into the function that made the last call to the host lies (u64).
+    /// Address, on the Wasm stack, of the return address into the function that made the last call to the host (u64).
     pub const WASM_SP: u32 = 120;
-    /// What host functions get to find the instance by (u64).
+    /// The pointer by which host functions find the instance (u64).
     pub const STORE: u32 = 128;
     /// Address of the array of the imported functions' addresses, for plain host calls (u64).
     pub const IMPORTS: u32 = 136;
@@ -146,7 +146,7 @@ pub mod context {
     pub const GLOBALS: u32 = 256;
 }
 
-/// What lies on the host's stack from [`context::HOST_SP`] on, as offsets in bytes.
+/// Offsets in bytes, from [`context::HOST_SP`] on, of the fields on the host's stack.
 pub mod host_stack {
     /// The host's MXCSR (u32) or FPCR (u64).
     pub const HOST_FLOAT: u32 = 0;
@@ -185,7 +185,7 @@ pub const TABLE_ENTRY_SIGNATURE: u32 = 8;
 /// Offset of the function index in a table entry.
 pub const TABLE_ENTRY_FUNCTION: u32 = 12;
 
-/// Where the variable parts of the context are.
+/// Offsets of the variable parts of the context.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ContextLayout {
     /// Offset of entry 0 of the table.
@@ -249,7 +249,7 @@ pub enum Builtin {
 }
 
 impl Builtin {
-    /// All of them, by code.
+    /// All builtins, by code.
     pub const ALL: [Self; 8] = [
         Self::MemoryGrow,
         Self::MemoryInit,

@@ -388,7 +388,7 @@ struct Stubs {
     builtins: Vec<u32>,
     /// Of operations that functions share, those that are called, by the number of the call.
     shared: BTreeMap<u32, u32>,
-    /// By signature.
+    /// The entry stub of each signature, if it has one.
     entries: Vec<Option<u32>>,
 }
 

@@ -135,7 +135,7 @@ pub(crate) struct Code {
     /// Start offset of the last instruction.
     last: u32,
     constants: Vec<u64>,
-    /// What the metered blocks cost, by number.
+    /// Costs of the metered blocks, by number.
     costs: Vec<u64>,
     /// Labels of all tables, the default the last of each, and where each table ends.
     labels: Vec<LabelId>,
@@ -223,7 +223,7 @@ impl Code {
         self.costs.extend(costs);
     }
 
-    /// What the metered block of this number costs; 0 is not charged.
+    /// The cost of the metered block of this number; 0 is not charged.
     pub fn cost(&self, block: u32) -> u64 {
         self.costs[block as usize]
     }

@@ -74,7 +74,7 @@ pub const STACK_LOGICAL_LEFT: &str = "pvf_stack_logical_left";
 /// Name of the exported global with the code of a meter's trap.
 pub const TRAP: &str = "pvf_trap";
 
-/// What to enforce.
+/// Options: the limits to enforce.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InstrumentOptions {
     /// The accepted language. The new module needs no feature that the given module does not need.

@@ -19,7 +19,7 @@ pub enum MeterError {
     /// An operator after the last `end`, or a label, function or type that does not exist.
     #[error("malformed body: {what}")]
     Malformed {
-        /// What is missing.
+        /// The missing item.
         what: &'static str,
     },
     /// An operator the meters have no cost for.
@@ -28,7 +28,7 @@ pub enum MeterError {
     /// A cost does not fit its type.
     #[error("{what} overflows")]
     Overflow {
-        /// Which cost.
+        /// The cost that does not fit.
         what: &'static str,
     },
 }

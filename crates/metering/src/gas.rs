@@ -179,7 +179,7 @@ impl GasBlocks {
         Ok(())
     }
 
-    /// What a paid operator does to the blocks.
+    /// The effect of a paid operator on the blocks.
     #[inline(always)]
     fn control(&mut self, operator: &Operator<'_>) -> Result<(), MeterError> {
         match *operator {

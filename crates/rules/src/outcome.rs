@@ -42,7 +42,7 @@ pub enum Outcome {
     Rejected(Rejection),
 }
 
-/// How deep the run went.
+/// The stack peaks of the run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StackPeaks {
     /// Largest sum of frames over the active functions, in bytes.
@@ -58,7 +58,7 @@ pub struct Execution {
     pub outcome: Outcome,
     /// Gas charged, if it was counted.
     pub gas_used: Option<u64>,
-    /// How deep the run went.
+    /// The stack peaks of the run.
     pub stack: StackPeaks,
     /// Largest size of the memory, in pages.
     pub memory_pages_peak: u32,

@@ -35,7 +35,7 @@ pub struct ExecutionParameters {
 }
 
 impl ExecutionParameters {
-    /// What Polkadot's network uses when its executor parameters are empty.
+    /// The parameters of Polkadot's network when its executor parameters are empty.
     pub const POLKADOT: Self = Self {
         max_memory_pages: DEFAULT_MAX_MEMORY_PAGES,
         ignore_declared_maximum: true,

@@ -88,7 +88,7 @@ pub(crate) struct Place {
     pub offset: u64,
 }
 
-/// What is stored.
+/// The value of a fill.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pattern {
     /// These eight bytes over and over.
@@ -97,7 +97,7 @@ pub(crate) enum Pattern {
     Local(u32),
 }
 
-/// What all iterations together do.
+/// The operation of all iterations together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Operation {
     /// Bytes are copied one after the other.
@@ -106,7 +106,7 @@ pub(crate) enum Operation {
     /// carries, and the one loaded in this iteration.
     CopyShifted {
         to: Place,
-        /// Where this iteration's word is.
+        /// The place of this iteration's word.
         from: Place,
         carried: u32,
         /// By how much the word at the lower address is shifted right.
@@ -187,7 +187,7 @@ pub(crate) struct Candidate {
 /// Loops of more instructions, charges not counted, are no candidates.
 pub(crate) const MAX_INSTRUCTIONS: usize = 160;
 
-/// What the loop at a candidate's place is, if it is an idiom. `live` are the tracked locals alive at
+/// The idiom that a candidate is, if it is one. `live` are the tracked locals alive at
 /// its start.
 pub(crate) fn recognise(
     code: &Code,

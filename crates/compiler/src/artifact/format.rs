@@ -42,13 +42,13 @@ pub enum ArtifactError {
     /// Made by another version.
     #[error("artifact format {found}, this version reads {VERSION}")]
     Version {
-        /// What the header says.
+        /// The value in the header.
         found: u32,
     },
     /// The lengths in the header do not add up to the bytes given.
     #[error("artifact of {found} bytes, its header says {expected}")]
     Length {
-        /// By the header.
+        /// The length according to the header.
         expected: u64,
         /// Bytes given.
         found: u64,
@@ -56,7 +56,7 @@ pub enum ArtifactError {
     /// The header gives a code offset that no target uses.
     #[error("artifact is damaged: code from byte {found} on")]
     CodeStart {
-        /// What the header says.
+        /// The value in the header.
         found: u32,
     },
     /// The checksum does not match.
@@ -72,17 +72,17 @@ pub enum ArtifactError {
 pub struct Parts {
     /// The module without its code.
     pub module: ModuleInfo,
-    /// Where the code is.
+    /// Range of the code.
     pub code: Range<usize>,
-    /// Where the bytes of the data segments are.
+    /// Range of the bytes of the data segments.
     pub data: Range<usize>,
-    /// Where the trap map is.
+    /// Range of the trap map.
     pub traps: Range<usize>,
     /// Entries of its index; see [`TrapMap::shared`].
     pub trap_groups: usize,
-    /// Where the table of functions is; with the metadata it is what [`ModuleInfo::decode`] takes.
+    /// Range of the table of functions, which [`ModuleInfo::decode`] takes together with the metadata.
     pub functions: Range<usize>,
-    /// Where the metadata are.
+    /// Range of the metadata.
     pub metadata: Range<usize>,
 }
 

@@ -45,7 +45,7 @@ const SHARED_ADVANCE: RangeInclusive<u64> = 128..=512;
 /// The budget of one function.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Budget {
-    /// Where the function begins, in the code and in the module.
+    /// Start offsets of the function in the code and in the module.
     code_start: u32,
     body_start: u32,
     /// Bytes of code that the function may have in advance.
@@ -72,7 +72,7 @@ pub(super) struct HomeEntry {
     entry: Label,
     /// The label's place.
     place: Label,
-    /// What is known of the label.
+    /// The state at the label.
     state: LabelState,
 }
 

@@ -74,7 +74,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
         true
     }
 
-    /// `left` compared with what is loaded.
+    /// Compares `left` with the loaded value.
     fn compare_with_load(
         &mut self,
         width: Width,
@@ -108,7 +108,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
         true
     }
 
-    /// What is loaded compared with a constant.
+    /// Compares the loaded value with a constant.
     fn compare_load(
         &mut self,
         width: Width,

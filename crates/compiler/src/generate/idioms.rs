@@ -18,10 +18,10 @@ const _: () = assert!(MIN_TURNS >= BlockOperation::MIN_BYTES as u64);
 const WORD: u64 = 4;
 const WORD_BITS: u64 = 32;
 
-/// What the checks work with.
+/// The registers and the label of the checks.
 #[derive(Clone, Copy)]
 struct Guard {
-    /// Where the first range is, and the second; both free before.
+    /// Registers of the starts of both ranges; free before.
     first: Reg,
     second: Reg,
     /// How many iterations, then how many bytes.

@@ -1,4 +1,4 @@
-//! What is known of the labels of open blocks.
+//! The labels of open blocks and the states at them.
 //!
 //! The first branch to a label fixes where the locals alive there are: where they are at that branch
 //! ([`edges`](super::edges)). A loop's label is fixed when the loop begins ([`loops`](super::loops)).
@@ -10,12 +10,12 @@ use crate::isa::masm::{Reg, RegSet};
 use pvf_assembler::Label;
 use std::ops::{Index, IndexMut};
 
-/// Where values are at a label.
+/// The locations of values at a label.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct LabelState {
     /// Registers that hold a local there.
     pub held: RegSet,
-    /// Which local each of them holds: only the first 256 locals are ever in registers.
+    /// The local that each of them holds. Only the first 256 locals are ever in registers.
     pub locals: [u8; Reg::COUNT],
     /// The registers of [`Self::held`] whose local is in its home too.
     pub clean: RegSet,
@@ -87,7 +87,7 @@ pub(super) struct OpenLabel {
     base: u32,
     /// Its place in the code, once something refers to it.
     pub place: Option<Label>,
-    /// Where its state is, unless it is [`AT_HOME`]; else [`NOWHERE`].
+    /// Index of its state; [`NOWHERE`] if that is [`AT_HOME`].
     state: u32,
     /// How many values are carried.
     arity: u16,
@@ -101,14 +101,14 @@ const _: () = assert!(size_of::<OpenLabel>() <= 20);
 
 const NOWHERE: u32 = u32::MAX;
 
-/// What is known of the labels of the blocks that are open.
+/// The labels of the open blocks.
 ///
 /// A label is only branched to from inside its block, so there are never more than blocks nested.
 #[derive(Default)]
 pub(super) struct OpenLabels {
     /// The open labels, in order.
     open: Vec<OpenLabel>,
-    /// Where each label so far is among them, if it is open.
+    /// Index of each label so far among the open ones, if it is open.
     places: Vec<u32>,
     /// The states of labels where not everything is at home.
     states: Vec<LabelState>,

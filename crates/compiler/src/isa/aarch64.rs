@@ -78,19 +78,19 @@ pub(crate) struct Aarch64 {
     /// Calls reach any place, rather than 128 MB.
     far_calls: bool,
     record: Record,
-    /// Where functions put [`Emitter::late`]: its allocation stays, since most functions have some.
+    /// The buffer of [`Emitter::late`], kept between functions because most functions use it.
     late: Vec<(u32, Late)>,
 }
 
-/// Emits the code of one function. Only [`Function::begin`] and its like lend it, for one operation.
+/// Emits the code of one function. Only [`Function::begin`] and [`Function::begin_with`] lend it, for one operation.
 struct Emitter<'m> {
     asm: Code<'m>,
     meters: Meters,
     far_calls: bool,
     record: &'m mut Record,
-    /// An instruction that has not been emitted: what follows may do it along.
+    /// An instruction that is not emitted yet, because the next operation may combine with it.
     pending: Option<Pending>,
-    /// What is to be emitted after the function, each with the offset of its Wasm instruction.
+    /// Code to be emitted after the function, each piece with the offset of its Wasm instruction.
     late: &'m mut Vec<(u32, Late)>,
 }
 
@@ -112,7 +112,7 @@ enum Late {
         /// The cost, if it has not been taken yet.
         leaf_cost: u32,
     },
-    /// The counter of the logical stack, in [`SCRATCH_2`], is higher than ever before in this run: perhaps too high.
+    /// Slow path of the counter of the logical stack, whose value is in [`SCRATCH_2`].
     CounterGrowth {
         label: Label,
         resume: Label,
@@ -122,7 +122,7 @@ enum Late {
         label: Label,
         charge: Charge,
     },
-    /// The signature of a table entry, in [`SCRATCH_2`], is another than expected, or there is none.
+    /// A table entry, whose signature is in [`SCRATCH_2`], has another one than expected, or is null.
     SignatureMismatch {
         label: Label,
     },
@@ -167,7 +167,7 @@ const fn float<const N: usize>() -> [Reg; N] {
 static GENERAL_ARGUMENTS: [Reg; 8] = general();
 static FLOAT_ARGUMENTS: [Reg; 8] = float();
 
-/// The same whatever is counted: counters are in registers of their own.
+/// One set for all meters: counters are in registers of their own.
 static REGISTERS: Registers = Registers {
     general: RegSet::of(&general::<16>()),
     float: RegSet::of(&float::<16>()),
@@ -231,14 +231,14 @@ impl Emitter<'_> {
         self.record.site(kind, self.asm.offset());
     }
 
-    /// A label where this trap happens.
+    /// A label at which this trap is emitted, after the function.
     fn trap_label(&mut self, kind: TrapKind) -> Label {
         let label = self.asm.new_label();
         self.later(Late::Trap { label, kind });
         label
     }
 
-    /// Puts a piece off until the function's end.
+    /// Adds a piece to be emitted after the function.
     fn later(&mut self, late: Late) {
         self.late.push((self.record.wasm_offset, late));
     }

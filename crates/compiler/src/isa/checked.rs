@@ -10,7 +10,7 @@ use crate::types::ValType;
 use pvf_assembler::Label;
 use pvf_rules::TrapKind;
 
-/// What an operation does about the flags, as [`MacroAssembler`] says.
+/// The contract of an operation about the flags, as [`MacroAssembler`] defines it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Contract {
     /// Leaves them as they are.

@@ -230,7 +230,7 @@ pub(crate) struct CallFixup {
     pub function: u32,
 }
 
-/// How far direct calls reach.
+/// The reach of direct calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reach {
     /// The machine's shortest call, which is enough for most modules.
@@ -239,7 +239,7 @@ pub(crate) enum Reach {
     Far,
 }
 
-/// What code counts and enforces.
+/// The meters and limits that code counts and enforces.
 #[derive(Clone, Copy)]
 pub(crate) struct Meters {
     pub gas: bool,
@@ -488,7 +488,7 @@ impl BlockOperation {
     }
 }
 
-/// Where the table is and how long.
+/// The place and length of the table.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Table {
     /// Offset of entry 0 in the context.
@@ -506,14 +506,14 @@ pub(crate) struct MachineCode {
     pub map: CodeMap,
 }
 
-/// Where the parameters and results of a signature are.
+/// The places of the parameters and results of a signature.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Convention {
     pub params: Vec<Place>,
     pub results: Vec<Place>,
 }
 
-/// Where one parameter or result is. Its slot is counted in bytes from the stack pointer
+/// The place of one parameter or result. Its slot is counted in bytes from the stack pointer
 /// at the call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Place {

@@ -1,4 +1,4 @@
-//! Which functions a module calls by name, told from its bytes.
+//! The direct calls of a module, found in its bytes.
 
 use wasmparser::{Operator, Parser, Payload};
 

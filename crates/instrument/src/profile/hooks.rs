@@ -70,7 +70,7 @@ pub fn instrument(wasm: &[u8], options: &InstrumentOptions) -> Result<Vec<u8>, P
     Ok(module.finish())
 }
 
-/// What the wrappers are made from.
+/// The facts about a module that its wrappers are made from.
 #[derive(Default)]
 struct Declarations {
     types: Vec<FuncType>,

@@ -15,10 +15,10 @@ use crate::types::ValType;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Value {
     Sum(Sum),
-    /// What an `i64` local holds.
+    /// The value of an `i64` local.
     Wide(u32),
     WideConst(u64),
-    /// What the load with this number gave.
+    /// The result of the load with this number.
     Load(u8),
     /// Whether a condition holds between two sums.
     Test(Condition, Sum, Sum),
@@ -63,7 +63,7 @@ pub(super) enum Continue {
     IfSame(u8, u8),
 }
 
-/// What a full iteration does.
+/// The effects of a full iteration.
 #[derive(Debug, Default)]
 pub(super) struct Iteration {
     pub loads: Vec<MemoryAccess>,

@@ -1,4 +1,4 @@
-//! Which iterations are an idiom.
+//! The classification of iterations: which are an idiom.
 //!
 //! In: a [`Iteration`]. Out: an [`Idiom`], if every iteration goes on where the one before ended, and what all of
 //! them do is one block operation.
@@ -18,7 +18,7 @@ const MAX_SHIFT: u8 = 7;
 const MAX_OFFSET: u64 = 1 << 30;
 const WORD_BYTES: u32 = 4;
 
-/// What an iteration leaves in its locals.
+/// The changes of an iteration to its locals.
 struct Locals<'t> {
     iteration: &'t Iteration,
     /// Induction locals, with what an iteration adds to them.
@@ -85,7 +85,7 @@ impl<'t> Locals<'t> {
         Some(locals)
     }
 
-    /// What an iteration adds to a local, if that is known.
+    /// The constant that an iteration adds to a local, if it is known.
     fn step(&self, local: u32) -> Option<i32> {
         let step = self.steps.iter().find(|(other, _)| *other == local);
         match step {
@@ -105,7 +105,7 @@ impl<'t> Locals<'t> {
         })
     }
 
-    /// What an iteration adds to a sum.
+    /// The constant that an iteration adds to a sum.
     fn stride(&self, sum: &Sum) -> Option<i32> {
         sum.locals()
             .try_fold(0, |total: i32, local| total.checked_add(self.step(local)?))
@@ -153,7 +153,7 @@ impl<'t> Locals<'t> {
     }
 }
 
-/// What all iterations together do, and how far an iteration gets.
+/// The operation of all iterations together, and the bytes of one iteration.
 fn operation(iteration: &Iteration, locals: &Locals<'_>) -> Option<(Operation, i32)> {
     let compares = iteration
         .conditions

@@ -172,7 +172,7 @@ impl Emitter<'_> {
             }
             Width::W64 => {
                 self.asm.smulh(dst, a, multiplier);
-                // Its top bit was taken for a sign: 2^64 times the number too little.
+                // The multiplier's top bit was taken for a sign, so the product lacks 2^64 times the number.
                 self.asm.add_rr(Size::S64, dst, dst, a);
                 if shift != 0 {
                     self.asm.shift_ri(Shift::Asr, Size::S64, dst, dst, shift);

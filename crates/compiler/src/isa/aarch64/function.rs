@@ -14,7 +14,7 @@ pub(crate) struct Function<'m> {
     last_use: RegSet,
 }
 
-/// What the operation before has left pending.
+/// The state that the operation before has left pending.
 pub(super) struct Undone {
     pub(super) pending: Option<Pending>,
     pub(super) last_use: RegSet,
@@ -90,7 +90,7 @@ impl<'m> Function<'m> {
     }
 }
 
-/// Where the code ends, and what is noted beside it.
+/// The end of the code, and the records beside it.
 pub(super) struct Notes<'f> {
     pub(super) offset: u32,
     pub(super) record: &'f mut Record,

@@ -30,7 +30,7 @@ pub(super) fn truncated(width: Width, bits: u64) -> u64 {
     }
 }
 
-/// Its negation.
+/// The negation of a constant at a width.
 fn negated(width: Width, bits: u64) -> u64 {
     truncated(width, bits.wrapping_neg())
 }
@@ -99,7 +99,7 @@ impl Emitter<'_> {
         self.asm.arith_rr(op, size, dst, a, b);
     }
 
-    /// The same of a constant of up to 24 bits that is in no register, in two instructions, if the flags stay.
+    /// Adds or subtracts a constant of up to 24 bits in two instructions, if no register holds it and the flags are not set.
     fn add_in_two(&mut self, op: Arith, width: Width, dst: Gpr, a: Gpr, bits: u64) -> bool {
         let bits = truncated(width, bits);
         let short = bits <= 0xffff || self.held_constant(width, bits).is_some();

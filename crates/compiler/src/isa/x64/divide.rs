@@ -164,7 +164,7 @@ impl Function<'_> {
                 assert!(dst == Gpr::Rdx, "the high half is in rdx");
                 self.asm.mov_ri64(Gpr::Rax, multiplier);
                 self.asm.imul_r(Size::S64, a);
-                // Its top bit was taken for a sign: 2^64 times the number too little.
+                // The multiplier's top bit was taken for a sign, so the product lacks 2^64 times the number.
                 self.asm.alu_rr(Alu::Add, Size::S64, dst, a);
                 self.shift_by(Shift::Sar, width, dst, shift);
                 self.asm.mov_rr(Size::S64, SCRATCH, a);
