@@ -28,21 +28,20 @@
 //! Host calls overwrite `x24` there.
 //!
 //! # Frames and return addresses
-//! Inside a function the stack pointer is a multiple of 16, and a function's frame begins at its caller's stack pointer, `S`, and
-//! lies below: the same bytes on every target. The return address is the topmost word of the frame, at `S - 8`. On x86-64 the call puts it
-//! there; on aarch64 the function itself stores `x30`.
+//! Inside a function the stack pointer is a multiple of 16, and a function's frame begins at its caller's stack
+//! pointer, `S`, and lies below: the same bytes on every target. The return address is the topmost word of the frame,
+//! at `S - 8`. On x86-64 the call puts it there; on aarch64 the function itself stores `x30`.
 //!
 //! # Entry
 //! An artifact holds an entry stub for each signature that the host may call: those of exported functions and of
 //! the start function. The
 //! runtime switches to the Wasm stack with the stack pointer at
 //! [`context::STACK_TOP`], the context register set, and *jumps* to the stub. The
-//! stub loads the fixed registers (memory base; gas left and logical height, if they are counted), takes `n` parameters from the array at [`context::ENTRY_SLOTS`], calls the
-//! function at [`context::ENTRY_FUNCTION`] with the stack pointer still at
-//! `STACK_TOP` (so that depth 0 is one address for every signature; above it lie
-//! [`ENTRY_AREA_BYTES`] for slots), writes the results into the same array and jumps to the address in
-//! [`context::EXIT`]. Registers other than the context register and the stack
-//! pointer hold nothing afterwards.
+//! stub loads the fixed registers (memory base; gas left and logical height, if they are counted), takes `n` parameters
+//! from the array at [`context::ENTRY_SLOTS`], calls the function at [`context::ENTRY_FUNCTION`] with the stack pointer
+//! still at `STACK_TOP` (so that depth 0 is one address for every signature; above it lie [`ENTRY_AREA_BYTES`] for
+//! slots), writes the results into the same array and jumps to the address in [`context::EXIT`]. Registers other than
+//! the context register and the stack pointer hold nothing afterwards.
 //!
 //! # Host calls
 //! An imported function is called through its import stub. The stub writes
@@ -57,31 +56,32 @@
 //! | return address into the calling Wasm function | `[rsp + 8]`, after the one into the stub | `[sp]` |
 //!
 //! The callee switches to the host's stack, does the work, and returns to the stub with the
-//! results in the slots; the fixed registers and the stack pointer are as they were, all other registers may have changed.
-//! If the host function fails it does not return: the runtime leaves the Wasm
-//! activation. The place of the return address into the Wasm function is then in [`context::WASM_SP`]; the
-//! byte before that address, the call's last, has an entry in the trap map (what follows the call may have one of its own).
+//! results in the slots; the fixed registers and the stack pointer are as they were, all other registers may have
+//! changed. If the host function fails it does not return: the runtime leaves the Wasm activation. The place of the
+//! return address into the Wasm function is then in [`context::WASM_SP`]; the byte before that address, the call's
+//! last, has an entry in the trap map (what follows the call may have one of its own).
 //!
 //! # Plain host calls
 //! A signature is *plain* ([`is_plain`]) if it has up to [`PLAIN_PARAMS`] parameters and at most one result,
-//! all integers. The stub of such an imported function switches stacks itself: it notes its stack pointer, at which lies the return
-//! address into the calling Wasm function, in [`context::WASM_SP`], loads [`context::HOST_SP`], and calls the
-//! entry with the imported function's index in the array of addresses at [`context::IMPORTS`] by the convention of C:
+//! all integers. The stub of such an imported function switches stacks itself: it notes its stack pointer, at which
+//! lies the return address into the calling Wasm function, in [`context::WASM_SP`], loads [`context::HOST_SP`], and
+//! calls the entry with the imported function's index in the array of addresses at [`context::IMPORTS`] by the
+//! convention of C:
 //! ```text
 //! extern "C" fn(p0: u64, p1: u64, p2: u64, p3: u64, index: u32, store: *mut c_void) -> { value: u64, ended: u64 }
 //! ```
 //! where `store` is what [`context::STORE`] holds. Of an `i32` only the low 32 bits of `p` mean anything;
 //! the callee zero-extends `value`. The stub gives the callee the host's floating-point state, which lies at
-//! [`host_stack::HOST_FLOAT`], and sets that of Wasm again when it has returned. If `ended` is not 0, the stub jumps to the address in [`context::ENDED`]. The stub keeps nothing in
-//! registers that C functions may change.
+//! [`host_stack::HOST_FLOAT`], and sets that of Wasm again when it has returned. If `ended` is not 0, the stub jumps to
+//! the address in [`context::ENDED`]. The stub keeps nothing in registers that C functions may change.
 //!
 //! # Floating-point state
 //! Round to nearest, denormals kept, nothing trapped: MXCSR at its default; FPCR at 0 but for DN, so that on aarch64 an
 //! operation that gives a NaN gives the canonical one. [`float_state`] has both.
 //!
 //! # Traps
-//! An instruction at a site of the trap map that raises SIGSEGV, SIGBUS, SIGFPE or SIGILL: an access to linear memory outside of
-//! its accessible part; a division on x86-64; `ud2`, on aarch64 `udf`, everywhere else.
+//! An instruction at a site of the trap map that raises SIGSEGV, SIGBUS, SIGFPE or SIGILL: an access to linear memory
+//! outside of its accessible part; a division on x86-64; `ud2`, on aarch64 `udf`, everywhere else.
 
 use crate::types::{FuncType, ValType};
 
@@ -116,9 +116,9 @@ pub mod context {
     /// the limit. A register holds the units between the present height and the greatest one so far. A call
     /// that takes it below 0 takes its slow path, which takes the deficit from here.
     pub const LOGICAL_BEYOND: u32 = 80;
-    /// In code of a module that names the counter of the logical stack, the greatest value that it had after an admitted
-    /// call of this run (u32), and the limit (u32); in place of [`LOGICAL_BEYOND`]. The counter is a global, and the register holds
-    /// nothing.
+    /// In code of a module that names the counter of the logical stack, the greatest value that it had after an
+    /// admitted call of this run (u32), and the limit (u32); in place of [`LOGICAL_BEYOND`]. The counter is a global,
+    /// and the register holds nothing.
     pub const COUNTER_PEAK: u32 = LOGICAL_BEYOND;
     /// See [`COUNTER_PEAK`].
     pub const COUNTER_LIMIT: u32 = LOGICAL_BEYOND + 4;

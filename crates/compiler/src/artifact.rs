@@ -16,8 +16,8 @@ use serde::{Deserialize, Serialize};
 use std::ops::{Deref, Range};
 
 /// A prepared module. Its machine code is executed unchecked, so there are only two ways to make one:
-/// [`compile`](crate::compile), and the unsafe [`Self::from_bytes`] and [`Self::from_contents`], whose caller vouches for
-/// the code. Its contents can be read but not changed.
+/// [`compile`](crate::compile), and the unsafe [`Self::from_bytes`] and [`Self::from_contents`], whose caller vouches
+/// for the code. Its contents can be read but not changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Artifact(ArtifactContents);
 
@@ -52,8 +52,8 @@ impl Artifact {
     /// An artifact of contents from elsewhere.
     ///
     /// # Safety
-    /// A module made from the artifact executes its code with the rights of the process. The contents must be those of an
-    /// artifact that [`compile`](crate::compile) made, or machine code and metadata that keep to [`crate::abi`].
+    /// A module made from the artifact executes its code with the rights of the process. The contents must be those of
+    /// an artifact that [`compile`](crate::compile) made, or machine code and metadata that keep to [`crate::abi`].
     #[allow(unsafe_code, reason = "declares what it asks of the caller")]
     pub unsafe fn from_contents(contents: ArtifactContents) -> Self {
         Self(contents)

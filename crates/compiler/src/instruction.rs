@@ -1,5 +1,5 @@
-//! The input of pass 2: the reachable instructions of a body, eight bytes each, and one byte more for the distance in the
-//! module from the instruction before.
+//! The input of pass 2: the reachable instructions of a body, eight bytes each, and one byte more for the distance in
+//! the module from the instruction before.
 //!
 //! A body is decoded once. Unreachable operators are left out, Wasm's many operators become a few generic ones with a
 //! width, and branches name their label instead of a depth.

@@ -28,8 +28,8 @@ struct Added {
 /// Rewrites a module so that it enforces the rules of the meters asked for. Without a meter the
 /// module does what it did.
 ///
-/// The module is validated against the accepted language, as far as validity goes; what a front end turns down beyond that
-/// (limits by count, several memories) is left to it.
+/// The module is validated against the accepted language, as far as validity goes; what a front end turns down beyond
+/// that (limits by count, several memories) is left to it.
 ///
 /// # Errors
 /// [`InstrumentError`]: the module is invalid, has no costs, has a name that is to be added, or would

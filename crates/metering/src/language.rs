@@ -20,8 +20,8 @@ pub fn body_features(features: Features) -> WasmFeatures {
     )
 }
 
-/// The features for declarations. Element segments of expressions came with bulk memory, but wasmparser accepts them only
-/// with reference types.
+/// The features for declarations. Element segments of expressions came with bulk memory, but wasmparser accepts them
+/// only with reference types.
 pub fn declaration_features(features: Features) -> WasmFeatures {
     let mut declarations = body_features(features);
     declarations.set(WasmFeatures::REFERENCE_TYPES, features.bulk_memory);

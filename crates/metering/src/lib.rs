@@ -45,8 +45,8 @@
 //! call of an export start from 0.
 //!
 //! Under `wasm-instrument` the trap is `unreachable`. Outside the equality are limits above 2^32 less
-//! the cost of the most expensive function, where its `h` wraps, and modules that import globals, which it makes invalid
-//! (its counter's index ignores them).
+//! the cost of the most expensive function, where its `h` wraps, and modules that import globals, which it makes
+//! invalid (its counter's index ignores them).
 //!
 //! # Gas
 //!
@@ -129,8 +129,8 @@
 //! An artifact with gas depends on the schedule: hash [`Costs::to_bytes`].
 //!
 //! # Shared by both
-//! [`Reachability`] is the operand height of a body that frames are made of, and [`body_features`] the accepted language
-//! as wasmparser is told it.
+//! [`Reachability`] is the operand height of a body that frames are made of, and [`body_features`] the accepted
+//! language as wasmparser is told it.
 //!
 //! # In an instrumenter
 //! [`logical_costs`] and [`gas_charges`] give the numbers for the original bodies; the instrumenter then

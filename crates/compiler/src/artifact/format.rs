@@ -10,9 +10,9 @@
 //! at the end    16 bytes: XXH3-128 of everything before
 //! ```
 //!
-//! Numbers are little-endian. The code begins at a page boundary, whatever the size of pages on a machine that can execute it
-//! ([`Target::largest_page_bytes`]), so that the file can be mapped and its code executed where it lies; the trap map is searched where it lies, and the table of functions is read
-//! without decoding.
+//! Numbers are little-endian. The code begins at a page boundary, whatever the size of pages on a machine that can
+//! execute it ([`Target::largest_page_bytes`]), so that the file can be mapped and its code executed where it lies; the
+//! trap map is searched where it lies, and the table of functions is read without decoding.
 //!
 //! The checksum detects accidents: a torn write, a bad disk, a flipped bit. XXH3 detects them as reliably as a
 //! cryptographic hash of its length and runs at the speed of memory. It does not protect against an attacker who can

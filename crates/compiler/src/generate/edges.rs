@@ -1,7 +1,7 @@
 //! Edges: the ways from the code to a label.
 //!
-//! An edge moves what is elsewhere to where the label has it. Nothing is flushed: a local in a register stays there, and
-//! a local that is not alive at the label is forgotten.
+//! An edge moves what is elsewhere to where the label has it. Nothing is flushed: a local in a register stays there,
+//! and a local that is not alive at the label is forgotten.
 
 use super::Generator;
 use super::labels::{Carried, LabelState};

@@ -1,9 +1,9 @@
 //! The abstract state of the walk: the location of every value.
 //!
 //! Every local and every operand position has a home in the frame; registers only
-//! cache homes. A local's value is in a register, in its home, in both, or a known constant (and perhaps also in its home). An
-//! operand is a constant, in a register of its own, in its home, or *is* a local's
-//! value, as long as that local is not written.
+//! cache homes. A local's value is in a register, in its home, in both, or a known constant (and perhaps also in its
+//! home). An operand is a constant, in a register of its own, in its home, or *is* a local's value, as long as that
+//! local is not written.
 //!
 //! Locals from [`TRACKED_LOCALS`] on are only in their homes and do not appear here.
 

@@ -85,8 +85,8 @@ proptest! {
         ..ProptestConfig::default()
     })]
 
-    /// `bytes` is the size of each recorded operation: at 0 all branches take the short way, at 40 nearly all take the long
-    /// way.
+    /// `bytes` is the size of each recorded operation: at 0 all branches take the short way, at 40 nearly all take the
+    /// long way.
     #[test]
     fn code_does_what_the_body_says(
         choices in proptest::collection::vec(any::<u8>(), 0..600),

@@ -1,22 +1,23 @@
 //! The aarch64 target: Armv8.0 with floats and vectors.
 //!
-//! Fixed registers: `sp` the Wasm stack, `x19` the context, `x20` the base of linear memory, `x23` the least stack pointer of
-//! the run; if they are counted, `x21` the gas left and `x22` the units of the logical stack below its greatest height;
-//! `x25` to `x27` constants, see `constants`; scratch: `x16`, `x17`, `v16` to `v31`. `x0` to `x15` and `v0` to `v15` belong to the generator. C functions keep the fixed ones.
-//! `x18` is the platform's, `x29` the host's.
+//! Fixed registers: `sp` the Wasm stack, `x19` the context, `x20` the base of linear memory, `x23` the least stack
+//! pointer of the run; if they are counted, `x21` the gas left and `x22` the units of the logical stack below its
+//! greatest height; `x25` to `x27` constants, see `constants`; scratch: `x16`, `x17`, `v16` to `v31`. `x0` to `x15` and
+//! `v0` to `v15` belong to the generator. C functions keep the fixed ones. `x18` is the platform's, `x29` the host's.
 //!
 //! # Frames
 //! A call pushes nothing: a function itself puts its return address, in `x30`, where x86-64's call puts it, into the
-//! topmost word of its frame. So all slots are at the same distance from the stack pointer on both. A function that calls
-//! nothing leaves the word as it is.
+//! topmost word of its frame. So all slots are at the same distance from the stack pointer on both. A function that
+//! calls nothing leaves the word as it is.
 //!
 //! # NaNs
 //! The runtime sets FPCR's DN bit while Wasm runs: each operation that Wasm calls arithmetic then gives the default
-//! NaN for any NaN, which is Wasm's positive canonical one (Arm ARM, "Default NaN"), and nothing is left to canonicalise.
+//! NaN for any NaN, which is Wasm's positive canonical one (Arm ARM, "Default NaN"), and nothing is left to
+//! canonicalise.
 //!
 //! # Sums of base and index
-//! An address with an index and an offset takes an addition first. The sums of the last two indices are left in `x24` and `x28`
-//! for the accesses that follow, until the index is overwritten or control comes from elsewhere.
+//! An address with an index and an offset takes an addition first. The sums of the last two indices are left in `x24`
+//! and `x28` for the accesses that follow, until the index is overwritten or control comes from elsewhere.
 //!
 //! # Stores
 //! A store over the end of memory would be done in part before it faults; see `probe`.

@@ -1,7 +1,8 @@
 //! Short `memory.copy` and `memory.fill` without a call.
 //!
 //! Bounds are checked before any effect: all loads come before the stores, and of two stores the one that
-//! holds the last byte comes first, after a load from there. If that byte is out of bounds, it faults and nothing has been written.
+//! holds the last byte comes first, after a load from there. If that byte is out of bounds, it faults and nothing has
+//! been written.
 
 use super::*;
 

@@ -1,8 +1,8 @@
 //! One function, operation by operation.
 //!
-//! Only the [`Emitter`] emits code, and only [`Function::begin`] and [`Function::begin_with`] lend it, for one operation.
-//! Both first settle the instruction that the operation before has left pending: `begin` emits it, `begin_with` hands it
-//! to the operation. So no operation can emit before the pending instruction.
+//! Only the [`Emitter`] emits code, and only [`Function::begin`] and [`Function::begin_with`] lend it, for one
+//! operation. Both first settle the instruction that the operation before has left pending: `begin` emits it,
+//! `begin_with` hands it to the operation. So no operation can emit before the pending instruction.
 
 use super::*;
 use pending::Pending;

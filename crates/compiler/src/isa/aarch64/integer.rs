@@ -99,7 +99,8 @@ impl Emitter<'_> {
         self.asm.arith_rr(op, size, dst, a, b);
     }
 
-    /// Adds or subtracts a constant of up to 24 bits in two instructions, if no register holds it and the flags are not set.
+    /// Adds or subtracts a constant of up to 24 bits in two instructions, if no register holds it and the flags are not
+    /// set.
     fn add_in_two(&mut self, op: Arith, width: Width, dst: Gpr, a: Gpr, bits: u64) -> bool {
         let bits = truncated(width, bits);
         let short = bits <= 0xffff || self.held_constant(width, bits).is_some();

@@ -112,8 +112,8 @@ impl Emitter<'_> {
         self.asm.str(Size::S64, src, to);
     }
 
-    /// The operand of an access to linear memory. Parts that do not fit into the instruction are made in the register given, one of the two
-    /// scratch registers.
+    /// The operand of an access to linear memory. Parts that do not fit into the instruction are made in the register
+    /// given, one of the two scratch registers.
     pub(super) fn linear(&mut self, address: Address, bytes: Bytes, scratch: Gpr) -> Mem {
         let index = address.index.map(gpr);
         let offset = address.offset;

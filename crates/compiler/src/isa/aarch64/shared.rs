@@ -1,8 +1,9 @@
-//! Truncations and divisions that can trap as one piece of code for the whole module, where a function has no code to spare.
+//! Truncations and divisions that can trap as one piece of code for the whole module, where a function has no code to
+//! spare.
 //!
-//! The operand of a truncation is in a scratch register, and so is the result. A divisor is in a scratch register, everything else where
-//! the generator has it. All registers but those stay. The piece comes back to one of the traps that stand after the call, so
-//! that they are instructions of the function, or else after them.
+//! The operand of a truncation is in a scratch register, and so is the result. A divisor is in a scratch register,
+//! everything else where the generator has it. All registers but those stay. The piece comes back to one of the traps
+//! that stand after the call, so that they are instructions of the function, or else after them.
 
 use super::*;
 

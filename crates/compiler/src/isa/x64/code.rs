@@ -1,7 +1,7 @@
 //! The code of a function so far, and what is known of the zero flag at its end.
 //!
-//! Only [`Code`] owns the assembler. The rest of the target reaches its instructions through `Deref`, which cannot bind a
-//! label. Whatever ends the knowledge (a label, an entry) is a method here, which forgets it.
+//! Only [`Code`] owns the assembler. The rest of the target reaches its instructions through `Deref`, which cannot bind
+//! a label. Whatever ends the knowledge (a label, an entry) is a method here, which forgets it.
 
 use pvf_assembler::Label;
 use pvf_assembler::x64::{Assembler, Gpr, Instructions, Size};

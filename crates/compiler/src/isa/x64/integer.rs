@@ -27,7 +27,8 @@ impl Function<'_> {
         }
     }
 
-    /// `dst op= b`, whatever `b` is. The zero flag is then about `dst`, unless it is a comparison, which leaves `dst` as it is.
+    /// `dst op= b`, whatever `b` is. The zero flag is then about `dst`, unless it is a comparison, which leaves `dst`
+    /// as it is.
     fn alu(&mut self, op: Alu, width: Width, dst: Gpr, b: Source) {
         self.emit_alu(op, width, dst, b);
         if op != Alu::Cmp {

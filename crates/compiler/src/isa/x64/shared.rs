@@ -1,12 +1,12 @@
 //! Operations of many instructions as one piece of code for the whole module, where a function has no code to spare.
 //!
-//! All registers stay but scratch registers and results. Where an operation can trap the piece comes back to one of the traps
-//! that stand after the call, so that they are instructions of the function, or else after them.
+//! All registers stay but scratch registers and results. Where an operation can trap the piece comes back to one of the
+//! traps that stand after the call, so that they are instructions of the function, or else after them.
 //!
 //! - Conversions: what is converted is in a scratch register, and so is the result.
 //! - Divisions: the divisor is in the scratch register, everything else where the machine has it.
-//! - Floats: the first operand and the result are in one register, for each of which there is a piece; a second operand is in a
-//!   scratch register.
+//! - Floats: the first operand and the result are in one register, for each of which there is a piece; a second operand
+//!   is in a scratch register.
 
 use super::*;
 

@@ -85,8 +85,8 @@ pub(super) struct Blob<'a> {
     pub data: Entries,
     /// The count of a data-count section, and its offset in the blob.
     pub data_count: Option<(u32, u32)>,
-    /// For each function, whether it is entered from elsewhere than by a call: it is exported, in an element segment, or the
-    /// start function.
+    /// For each function, whether it is entered from elsewhere than by a call: it is exported, in an element segment,
+    /// or the start function.
     pub entered: Vec<bool>,
     /// The first error that does not prevent reading.
     pub fault: Option<Refusal>,
