@@ -3,7 +3,8 @@
 //! In debug builds an assembler counts them, so that a compiler can check its knowledge of the flags against the code
 //! that was emitted. Release builds do not count.
 
-/// The instructions an assembler has emitted that write the flags. A call counts too, because the callee may write them.
+/// The instructions an assembler has emitted that write the flags. A call counts too, because the callee may write
+/// them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FlagTrace {
     count: u64,

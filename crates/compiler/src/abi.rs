@@ -2,7 +2,7 @@
 //!
 //! # The context
 //! One block of memory per instance. Generated code holds its address in a fixed
-//! register and reads and writes it at the constant offsets of [`context`]. Behind
+//! register and reads and writes it at the constant offsets of [`context`]. After
 //! the header follow the globals and the table, whose offsets [`ContextLayout`]
 //! computes from the module's counts.
 //!
@@ -28,21 +28,20 @@
 //! Host calls overwrite `x24` there.
 //!
 //! # Frames and return addresses
-//! Inside a function the stack pointer is a multiple of 16, and a function's frame begins at its caller's stack pointer, `S`, and
-//! lies below: the same bytes on every target. The return address is the topmost word of the frame, at `S - 8`. On x86-64 the call puts it
-//! there; on aarch64 the function itself stores `x30`.
+//! Inside a function the stack pointer is a multiple of 16, and a function's frame begins at its caller's stack
+//! pointer, `S`, and lies below: the same bytes on every target. The return address is the topmost word of the frame,
+//! at `S - 8`. On x86-64 the call puts it there; on aarch64 the function itself stores `x30`.
 //!
 //! # Entry
 //! An artifact holds an entry stub for each signature that the host may call: those of exported functions and of
 //! the start function. The
 //! runtime switches to the Wasm stack with the stack pointer at
 //! [`context::STACK_TOP`], the context register set, and *jumps* to the stub. The
-//! stub loads the fixed registers (memory base; gas left and logical height, if they are counted), takes `n` parameters from the array at [`context::ENTRY_SLOTS`], calls the
-//! function at [`context::ENTRY_FUNCTION`] with the stack pointer still at
-//! `STACK_TOP` (so that depth 0 is one address for every signature; above it lie
-//! [`ENTRY_AREA_BYTES`] for slots), writes the results into the same array and jumps to the address in
-//! [`context::EXIT`]. Registers other than the context register and the stack
-//! pointer hold nothing afterwards.
+//! stub loads the fixed registers (memory base; gas left and logical height, if they are counted), takes `n` parameters
+//! from the array at [`context::ENTRY_SLOTS`], calls the function at [`context::ENTRY_FUNCTION`] with the stack pointer
+//! still at `STACK_TOP` (so that depth 0 is one address for every signature; above it lie [`ENTRY_AREA_BYTES`] for
+//! slots), writes the results into the same array and jumps to the address in [`context::EXIT`]. Registers other than
+//! the context register and the stack pointer hold nothing afterwards.
 //!
 //! # Host calls
 //! An imported function is called through its import stub. The stub writes
@@ -54,34 +53,35 @@
 //! | immediate (segment index) | `edx` | `w10` |
 //! | address of the slots | `rsi` | `x1` |
 //! | context | `r15` | `x19` |
-//! | return address into the calling Wasm function | `[rsp + 8]`, behind the one into the stub | `[sp]` |
+//! | return address into the calling Wasm function | `[rsp + 8]`, after the one into the stub | `[sp]` |
 //!
 //! The callee switches to the host's stack, does the work, and returns to the stub with the
-//! results in the slots; the fixed registers and the stack pointer are as they were, all other registers may have changed.
-//! If the host function fails it does not return: the runtime leaves the Wasm
-//! activation. The place of the return address into the Wasm function is then in [`context::WASM_SP`]; the
-//! byte before that address, the call's last, has an entry in the trap map (what follows the call may have one of its own).
+//! results in the slots; the fixed registers and the stack pointer are as they were, all other registers may have
+//! changed. If the host function fails it does not return: the runtime leaves the Wasm activation. The place of the
+//! return address into the Wasm function is then in [`context::WASM_SP`]; the byte before that address, the call's
+//! last, has an entry in the trap map (what follows the call may have one of its own).
 //!
 //! # Plain host calls
 //! A signature is *plain* ([`is_plain`]) if it has up to [`PLAIN_PARAMS`] parameters and at most one result,
-//! all integers. The stub of such an imported function switches stacks itself: it notes its stack pointer, at which lies the return
-//! address into the calling Wasm function, in [`context::WASM_SP`], loads [`context::HOST_SP`], and calls the
-//! entry with the imported function's index in the array of addresses at [`context::IMPORTS`] by the convention of C:
+//! all integers. The stub of such an imported function switches stacks itself: it notes its stack pointer, at which
+//! lies the return address into the calling Wasm function, in [`context::WASM_SP`], loads [`context::HOST_SP`], and
+//! calls the entry with the imported function's index in the array of addresses at [`context::IMPORTS`] by the
+//! convention of C:
 //! ```text
 //! extern "C" fn(p0: u64, p1: u64, p2: u64, p3: u64, index: u32, store: *mut c_void) -> { value: u64, ended: u64 }
 //! ```
 //! where `store` is what [`context::STORE`] holds. Of an `i32` only the low 32 bits of `p` mean anything;
 //! the callee zero-extends `value`. The stub gives the callee the host's floating-point state, which lies at
-//! [`host_stack::HOST_FLOAT`], and sets that of Wasm again when it has returned. If `ended` is not 0, the stub jumps to the address in [`context::ENDED`]. The stub keeps nothing in
-//! registers that C functions may change.
+//! [`host_stack::HOST_FLOAT`], and sets that of Wasm again when it has returned. If `ended` is not 0, the stub jumps to
+//! the address in [`context::ENDED`]. The stub keeps nothing in registers that C functions may change.
 //!
 //! # Floating-point state
 //! Round to nearest, denormals kept, nothing trapped: MXCSR at its default; FPCR at 0 but for DN, so that on aarch64 an
 //! operation that gives a NaN gives the canonical one. [`float_state`] has both.
 //!
 //! # Traps
-//! An instruction at a site of the trap map that raises SIGSEGV, SIGBUS, SIGFPE or SIGILL: an access to linear memory outside of
-//! its accessible part; a division on x86-64; `ud2`, on aarch64 `udf`, everywhere else.
+//! An instruction at a site of the trap map that raises SIGSEGV, SIGBUS, SIGFPE or SIGILL: an access to linear memory
+//! outside of its accessible part; a division on x86-64; `ud2`, on aarch64 `udf`, everywhere else.
 
 use crate::types::{FuncType, ValType};
 
@@ -116,9 +116,9 @@ pub mod context {
     /// the limit. A register holds the units between the present height and the greatest one so far. A call
     /// that takes it below 0 takes its slow path, which takes the deficit from here.
     pub const LOGICAL_BEYOND: u32 = 80;
-    /// In code of a module that names the counter of the logical stack, the greatest value that it had after an admitted
-    /// call of this run (u32), and the limit (u32); in place of [`LOGICAL_BEYOND`]. The counter is a global, and the register holds
-    /// nothing.
+    /// In code of a module that names the counter of the logical stack, the greatest value that it had after an
+    /// admitted call of this run (u32), and the limit (u32); in place of [`LOGICAL_BEYOND`]. The counter is a global,
+    /// and the register holds nothing.
     pub const COUNTER_PEAK: u32 = LOGICAL_BEYOND;
     /// See [`COUNTER_PEAK`].
     pub const COUNTER_LIMIT: u32 = LOGICAL_BEYOND + 4;
@@ -130,9 +130,9 @@ pub mod context {
     pub const AUDIT_CALLS: u32 = 104;
     /// The host's stack pointer while Wasm runs (u64), 16-byte aligned.
     pub const HOST_SP: u32 = 112;
-    /// Where on the Wasm stack the return address into the function that made the last call to the host lies (u64).
+    /// Address, on the Wasm stack, of the return address into the function that made the last call to the host (u64).
     pub const WASM_SP: u32 = 120;
-    /// What host functions get to find the instance by (u64).
+    /// The pointer by which host functions find the instance (u64).
     pub const STORE: u32 = 128;
     /// Address of the array of the imported functions' addresses, for plain host calls (u64).
     pub const IMPORTS: u32 = 136;
@@ -142,11 +142,11 @@ pub mod context {
     pub const RUNTIME: u32 = 152;
     /// Words of [`RUNTIME`].
     pub const RUNTIME_WORDS: u32 = 13;
-    /// First byte behind the header: the globals.
+    /// First byte after the header: the globals.
     pub const GLOBALS: u32 = 256;
 }
 
-/// What lies on the host's stack from [`context::HOST_SP`] on, as offsets in bytes.
+/// Offsets in bytes, from [`context::HOST_SP`] on, of the fields on the host's stack.
 pub mod host_stack {
     /// The host's MXCSR (u32) or FPCR (u64).
     pub const HOST_FLOAT: u32 = 0;
@@ -185,7 +185,7 @@ pub const TABLE_ENTRY_SIGNATURE: u32 = 8;
 /// Offset of the function index in a table entry.
 pub const TABLE_ENTRY_FUNCTION: u32 = 12;
 
-/// Where the variable parts of the context are.
+/// Offsets of the variable parts of the context.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ContextLayout {
     /// Offset of entry 0 of the table.
@@ -195,7 +195,7 @@ pub struct ContextLayout {
 }
 
 impl ContextLayout {
-    /// The layout for a module with so many globals (imported ones counted) and
+    /// The layout for a module with `globals` globals (imported ones counted) and
     /// entries of its table.
     pub const fn new(globals: u32, table_entries: u32) -> Self {
         let table = (context::GLOBALS as u64 + globals as u64 * GLOBAL_BYTES as u64 + 15) & !15;
@@ -249,7 +249,7 @@ pub enum Builtin {
 }
 
 impl Builtin {
-    /// All of them, by code.
+    /// All builtins, by code.
     pub const ALL: [Self; 8] = [
         Self::MemoryGrow,
         Self::MemoryInit,

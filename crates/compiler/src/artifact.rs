@@ -16,8 +16,8 @@ use serde::{Deserialize, Serialize};
 use std::ops::{Deref, Range};
 
 /// A prepared module. Its machine code is executed unchecked, so there are only two ways to make one:
-/// [`compile`](crate::compile), and the unsafe [`Self::from_bytes`] and [`Self::from_contents`], whose caller vouches for
-/// the code. Its contents can be read but not changed.
+/// [`compile`](crate::compile), and the unsafe [`Self::from_bytes`] and [`Self::from_contents`], whose caller vouches
+/// for the code. Its contents can be read but not changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Artifact(ArtifactContents);
 
@@ -29,7 +29,7 @@ pub struct ArtifactContents {
     /// Machine code: functions, import stubs, builtin stubs, entry stubs, constants.
     /// Position-independent; to be placed at a page boundary of [`Target::largest_page_bytes`] or less.
     pub code: Vec<u8>,
-    /// Where code may trap.
+    /// The trap sites of the code.
     pub traps: TrapMap,
     /// Bytes of all data segments, one after the other.
     pub data: Vec<u8>,
@@ -52,8 +52,8 @@ impl Artifact {
     /// An artifact of contents from elsewhere.
     ///
     /// # Safety
-    /// A module made from the artifact executes its code with the rights of the process. The contents must be those of an
-    /// artifact that [`compile`](crate::compile) made, or machine code and metadata that keep to [`crate::abi`].
+    /// A module made from the artifact executes its code with the rights of the process. The contents must be those of
+    /// an artifact that [`compile`](crate::compile) made, or machine code and metadata that keep to [`crate::abi`].
     #[allow(unsafe_code, reason = "declares what it asks of the caller")]
     pub unsafe fn from_contents(contents: ArtifactContents) -> Self {
         Self(contents)
@@ -125,7 +125,7 @@ pub struct Meters {
 pub struct Function {
     /// Index into [`ModuleInfo::signatures`].
     pub signature: u32,
-    /// Where its code (for an imported function: its stub) begins.
+    /// Start offset of its code (for an imported function: of its stub).
     pub code_offset: u32,
     /// Bytes of its code.
     pub code_bytes: u32,
@@ -181,7 +181,7 @@ pub enum ConstExpr {
     Global(u32),
 }
 
-/// What can be exported.
+/// An exported item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ExportKind {
     /// A function by index.
@@ -206,7 +206,7 @@ pub struct Export {
 /// A data segment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DataSegment {
-    /// Where it is written at instantiation; `None` for a passive segment.
+    /// The address it is written to at instantiation; `None` for a passive segment.
     pub offset: Option<ConstExpr>,
     /// Its bytes in [`Artifact::data`].
     pub bytes: Range<u32>,
@@ -215,13 +215,13 @@ pub struct DataSegment {
 /// An element segment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ElementSegment {
-    /// How it is used.
+    /// The mode of the segment.
     pub mode: ElementMode,
     /// Function indices; `None` is a null reference.
     pub functions: Vec<Option<u32>>,
 }
 
-/// How an element segment is used.
+/// The mode of an element segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ElementMode {
     /// Written into the table at instantiation, from this entry on.

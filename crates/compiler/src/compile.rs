@@ -87,8 +87,8 @@ pub enum NativeStack {
     /// Enforces it, and counts the bytes of every frame in software as well; see [`abi::context::AUDIT_DEPTH`]. For
     /// tests.
     Audited,
-    /// Does not check it, to measure the cost of the check. Too deep a recursion hits the guard pages of the stack, which
-    /// is a host failure.
+    /// Does not check it, to measure the cost of the check. Too deep a recursion hits the guard pages of the stack,
+    /// which is a host failure.
     Unchecked,
 }
 
@@ -203,7 +203,8 @@ fn code_bytes(chunks: &[Chunk], stubs: &Stubs) -> usize {
 /// Why generation stops early.
 enum Stop {
     Error(CompileError),
-    /// A body names the counter of the logical stack by this global index, but the code so far does not count in that global.
+    /// A body names the counter of the logical stack by this global index, but the code so far does not count in that
+    /// global.
     NamesCounter(u32),
 }
 
@@ -388,7 +389,7 @@ struct Stubs {
     builtins: Vec<u32>,
     /// Of operations that functions share, those that are called, by the number of the call.
     shared: BTreeMap<u32, u32>,
-    /// By signature.
+    /// The entry stub of each signature, if it has one.
     entries: Vec<Option<u32>>,
 }
 
@@ -531,8 +532,8 @@ struct Linked {
 }
 
 impl Linked {
-    /// Appends a piece at `start`. The whole code will have `bytes` bytes. `target` gives the offset of the function that
-    /// a call names.
+    /// Appends a piece at `start`. The whole code will have `bytes` bytes. `target` gives the offset of the function
+    /// that a call names.
     fn add<M: Machine>(
         &mut self,
         start: u32,

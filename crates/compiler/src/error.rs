@@ -59,7 +59,7 @@ pub enum Refusal {
         function: Option<u32>,
         /// Byte offset in the module.
         offset: u32,
-        /// What was expected.
+        /// What the decoder expected.
         message: String,
         /// The rule of the specification that is broken.
         rule: RuleId,
@@ -71,7 +71,7 @@ pub enum Refusal {
         function: Option<u32>,
         /// Byte offset in the module.
         offset: u32,
-        /// Which rule of validation, in words.
+        /// The broken rule of validation, as text.
         message: String,
         /// The rule of the specification that is broken.
         rule: RuleId,
@@ -96,7 +96,7 @@ pub enum Refusal {
     Meter {
         /// Index of the function.
         function: u32,
-        /// What the meter says.
+        /// The error of the meter.
         #[source]
         error: pvf_metering::MeterError,
     },

@@ -46,11 +46,11 @@ use state::{LocalSet, State};
 pub(crate) struct ModuleContext<'m> {
     pub module: &'m ParsedModule<'m>,
     pub conventions: Conventions,
-    /// Where the table is, if there is one.
+    /// The place of the table, if there is one.
     pub table: Option<Table>,
     /// Gas per page that a `memory.grow` asks for.
     pub memory_grow: u32,
-    /// Where in the context the logical stack is counted, if the module names its counter.
+    /// Offset in the context of the counter of the logical stack, if the module names it.
     pub counter: Option<u32>,
 }
 
@@ -118,7 +118,7 @@ struct Generator<'g, M> {
     /// Type of the function.
     ty: &'g FuncType,
     frame_bytes: u32,
-    /// The instructions behind the one being translated.
+    /// The instructions after the one being translated.
     rest: &'g mut Instructions,
     /// Next local access of pass 1.
     next_access: usize,

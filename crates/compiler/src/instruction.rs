@@ -1,5 +1,5 @@
-//! The input of pass 2: the reachable instructions of a body, eight bytes each, and one byte more for the distance in the
-//! module from the instruction before.
+//! The input of pass 2: the reachable instructions of a body, eight bytes each, and one byte more for the distance in
+//! the module from the instruction before.
 //!
 //! A body is decoded once. Unreachable operators are left out, Wasm's many operators become a few generic ones with a
 //! width, and branches name their label instead of a depth.
@@ -135,7 +135,7 @@ pub(crate) struct Code {
     /// Start offset of the last instruction.
     last: u32,
     constants: Vec<u64>,
-    /// What the metered blocks cost, by number.
+    /// Costs of the metered blocks, by number.
     costs: Vec<u64>,
     /// Labels of all tables, the default the last of each, and where each table ends.
     labels: Vec<LabelId>,
@@ -223,7 +223,7 @@ impl Code {
         self.costs.extend(costs);
     }
 
-    /// What the metered block of this number costs; 0 is not charged.
+    /// The cost of the metered block of this number; 0 is not charged.
     pub fn cost(&self, block: u32) -> u64 {
         self.costs[block as usize]
     }

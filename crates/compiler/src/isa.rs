@@ -21,7 +21,7 @@ pub enum Target {
     /// x86-64-v3: with BMI1, BMI2, LZCNT, POPCNT, SSE4.1 and AVX. A fixed baseline, since an
     /// artifact must not depend on the machine that made it.
     X86_64,
-    /// ARMv8.0-A: the base instruction set with Advanced SIMD, which every 64-bit server processor has.
+    /// Armv8.0-A: the base instruction set with Advanced SIMD, which every 64-bit server processor has.
     Aarch64,
 }
 

@@ -13,8 +13,8 @@ pub(crate) enum Unsigned {
     Shift(u8),
     /// The high half of the product with a multiplier, shifted right.
     Multiply(u64, u8),
-    /// The same with a multiplier that has one more bit, which is set: the number is added once more
-    /// to the high half, in a sum of one more bit, before the shift.
+    /// Like `Multiply`, with a multiplier that has one more bit, which is set: the number is added once more to the
+    /// high half, in a sum of one more bit, before the shift.
     MultiplyAdd(u64, u8),
 }
 

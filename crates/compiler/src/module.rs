@@ -52,13 +52,13 @@ pub(crate) struct ParsedModule<'a> {
     /// From the index of a type to the index of its signature.
     pub type_signatures: Vec<u32>,
     wasm: &'a [u8],
-    /// How the accepted language's operators are read and validated.
+    /// The features with which operators are read and validated.
     features: WasmFeatures,
     /// As the network read it, if it did.
     network: Option<&'a NetworkModule<'a>>,
     /// A type of each signature, by its index.
     signature_types: Vec<u32>,
-    /// What the validator knows of the module, once there is a body.
+    /// The validator's view of the module, once there is a body.
     resources: Option<ValidatorResources>,
     /// How many bodies there are.
     bodies: u32,
@@ -74,7 +74,7 @@ pub(crate) struct ParsedModule<'a> {
 
 /// The body of a defined function.
 pub(crate) struct Body<'a> {
-    /// What validates it, against the accepted language.
+    /// The validator of the body, for the accepted language.
     pub to_validate: FuncToValidate<ValidatorResources>,
     /// The body: declarations of locals, then operators.
     pub body: FunctionBody<'a>,
@@ -142,7 +142,7 @@ impl<'a> ParsedModule<'a> {
 }
 
 impl ParsedModule<'_> {
-    /// Which functions are exported.
+    /// The exported functions.
     pub fn exported_functions(&self) -> impl Iterator<Item = u32> {
         let exports = self.exports.clone().into_iter().flatten().flatten();
         exports.filter_map(|export| match convert::export(&export, 0) {
@@ -208,7 +208,7 @@ impl ParsedModule<'_> {
 /// Reads a module as its dialect asks and hands it on.
 ///
 /// # Errors
-/// What is wrong with the module; what the rest of the compiler says of it, in the words of the dialect.
+/// The first error of the module. Errors of the rest of the compiler are translated to those of the dialect.
 pub(crate) fn with_module<T>(
     wasm: &[u8],
     features: Features,

@@ -13,7 +13,7 @@ use wasmparser::{
     Validator, ValidatorResources,
 };
 
-/// What a function is charged.
+/// The charges of a function.
 pub(crate) struct Charges {
     /// Bytes of its frame.
     pub frame_bytes: u64,

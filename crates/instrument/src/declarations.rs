@@ -1,4 +1,4 @@
-//! What has to be known of a module before its sections are written: types, counts, taken names.
+//! The facts about a module that are needed before its sections are written: types, counts, export names.
 //!
 //! In: a module's bytes. Out: [`Declarations`]. Nothing is validated here.
 

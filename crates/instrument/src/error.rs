@@ -33,7 +33,7 @@ pub enum InstrumentError {
     Limit {
         /// Index of the function, imported ones counted.
         function: Option<u32>,
-        /// Which limit.
+        /// The limit.
         limit: LimitExceeded,
     },
 }

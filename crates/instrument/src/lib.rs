@@ -18,16 +18,16 @@
 //! So a trap comes from a meter if and only if [`TRAP`] is not 0.
 //!
 //! # How
-//! - *Stack*: each defined function is charged at its entry (the logical stack first, then the native one, then gas), and the charges of the
-//!   stack meters are given back where it returns. That covers direct and indirect calls, exports and the start function
-//!   alike; imported functions are free. The body becomes a block of its own, so that `return` is a branch to the block's end and branches to the
-//!   function's label end there too.
+//! - *Stack*: each defined function is charged at its entry (the logical stack first, then the native one, then gas),
+//!   and the charges of the stack meters are given back where it returns. That covers direct and indirect calls,
+//!   exports and the start function alike; imported functions are free. The body becomes a block of its own, so that
+//!   `return` is a branch to the block's end and branches to the function's label end there too.
 //! - *Gas*: charges stand where [`GasBlocks`](pvf_metering::GasBlocks) finds them in the original body. What
 //!   `memory.grow` costs per page is charged right before it.
 //!
 //! A block has the results of its function, so a function of several needs multi-value only where it has it already;
-//! one type may be added for it. Of the custom sections those that speak of places in code (debug information, branch hints, relocations) are left out;
-//! the name section stays, without its names of labels.
+//! one type may be added for it. Of the custom sections those that speak of places in code (debug information, branch
+//! hints, relocations) are left out; the name section stays, without its names of labels.
 //!
 //! # An instance after a trap
 //! A trap does not give back the charges of active functions. Before an instance is called again after a trap, the
@@ -74,7 +74,7 @@ pub const STACK_LOGICAL_LEFT: &str = "pvf_stack_logical_left";
 /// Name of the exported global with the code of a meter's trap.
 pub const TRAP: &str = "pvf_trap";
 
-/// What to enforce.
+/// Options: the limits to enforce.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InstrumentOptions {
     /// The accepted language. The new module needs no feature that the given module does not need.

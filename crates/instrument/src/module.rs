@@ -28,8 +28,8 @@ struct Added {
 /// Rewrites a module so that it enforces the rules of the meters asked for. Without a meter the
 /// module does what it did.
 ///
-/// The module is validated against the accepted language, as far as validity goes; what a front end turns down beyond that
-/// (limits by count, several memories) is left to it.
+/// The module is validated against the accepted language, as far as validity goes; what a front end turns down beyond
+/// that (limits by count, several memories) is left to it.
 ///
 /// # Errors
 /// [`InstrumentError`]: the module is invalid, has no costs, has a name that is to be added, or would
@@ -226,7 +226,7 @@ impl<'a> Instrumenter<'a> {
         self.module.section(&RawSection { id, data });
     }
 
-    /// A section with more entries behind its own, which lie at these offsets.
+    /// A section with more entries after its own, which lie at these offsets.
     fn longer(&mut self, id: SectionId, count: u32, items: (u64, u64), more: &[u8], added: usize) {
         let mut data = Vec::new();
         (count + added as u32).encode(&mut data);

@@ -1,4 +1,4 @@
-//! Who used the gas of a run: an exact call tree.
+//! A profile of the gas of a run: an exact call tree.
 //!
 //! In: a module and the meters' limits. Out: a module that does the same and calls a hook whenever a function begins
 //! or ends, with the gas left at that moment ([`instrument`]); a [`Recorder`] that receives these calls; the

@@ -2,9 +2,9 @@
 
 /// Why a meter has no costs for a body.
 ///
-/// [`Underflow`](Self::Underflow) happens to valid modules with unreachable operators: `wasm-instrument` refuses them too, so
-/// that a network which instruments rejects such a module when it is prepared. The other kinds
-/// need a body that is invalid, outside the accepted language or far beyond the limits.
+/// [`Underflow`](Self::Underflow) happens to valid modules with unreachable operators: `wasm-instrument` refuses them
+/// too, so that a network which instruments rejects such a module when it is prepared. The other kinds need a body that
+/// is invalid, outside the accepted language or far beyond the limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MeterError {
     /// Code after an unconditional branch takes more operands than the logical height has.
@@ -19,7 +19,7 @@ pub enum MeterError {
     /// An operator after the last `end`, or a label, function or type that does not exist.
     #[error("malformed body: {what}")]
     Malformed {
-        /// What is missing.
+        /// The missing item.
         what: &'static str,
     },
     /// An operator the meters have no cost for.
@@ -28,7 +28,7 @@ pub enum MeterError {
     /// A cost does not fit its type.
     #[error("{what} overflows")]
     Overflow {
-        /// Which cost.
+        /// The cost that does not fit.
         what: &'static str,
     },
 }

@@ -179,7 +179,7 @@ impl GasBlocks {
         Ok(())
     }
 
-    /// What a paid operator does to the blocks.
+    /// The effect of a paid operator on the blocks.
     #[inline(always)]
     fn control(&mut self, operator: &Operator<'_>) -> Result<(), MeterError> {
         match *operator {
@@ -244,7 +244,7 @@ impl GasBlocks {
         });
     }
 
-    /// Behind the `end` of a frame that may have been left for one further out, the code is no
+    /// After the `end` of a frame that may have been left for one further out, the code is no
     /// longer sure to run with what stood before.
     fn leave(&mut self) -> Result<(), MeterError> {
         let closed = self.frames.pop().ok_or(NO_FRAME)?;

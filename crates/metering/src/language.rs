@@ -3,7 +3,7 @@
 use pvf_rules::Features;
 use wasmparser::WasmFeatures;
 
-/// What decoding and the bodies of functions may use.
+/// The features for decoding and for the bodies of functions.
 pub fn body_features(features: Features) -> WasmFeatures {
     let switches = [
         (features.sign_extension, WasmFeatures::SIGN_EXTENSION),
@@ -20,8 +20,8 @@ pub fn body_features(features: Features) -> WasmFeatures {
     )
 }
 
-/// What declarations may use. Element segments of expressions came with bulk memory, but wasmparser wants reference
-/// types for them.
+/// The features for declarations. Element segments of expressions came with bulk memory, but wasmparser accepts them
+/// only with reference types.
 pub fn declaration_features(features: Features) -> WasmFeatures {
     let mut declarations = body_features(features);
     declarations.set(WasmFeatures::REFERENCE_TYPES, features.bulk_memory);

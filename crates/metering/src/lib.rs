@@ -16,7 +16,7 @@
 //!
 //! **LOGICAL-3, height.** A body starts at height 2, and each operator takes and gives operands as
 //! its type says. A height counts if it is there *before* an operator (before the last `end` too, but
-//! never behind it) while the innermost open block is not polymorphic. A block becomes polymorphic at
+//! never after it) while the innermost open block is not polymorphic. A block becomes polymorphic at
 //! its first `unreachable`, `br`, `br_table` or `return` and stays so to its `end`, of extended blocks to the
 //! `else`. A block inside a polymorphic one is not polymorphic itself and counts.
 //! - Branches and `return` take the values of their label; `br_if` gives them back. `br_table` does
@@ -45,8 +45,8 @@
 //! call of an export start from 0.
 //!
 //! Under `wasm-instrument` the trap is `unreachable`. Outside the equality are limits above 2^32 less
-//! the cost of the most expensive function, where its `h` wraps, and modules that import globals, which it makes invalid
-//! (its counter's index ignores them).
+//! the cost of the most expensive function, where its `h` wraps, and modules that import globals, which it makes
+//! invalid (its counter's index ignores them).
 //!
 //! # Gas
 //!
@@ -54,12 +54,12 @@
 //!
 //! **GAS-3, metered blocks.** A new metered block begins
 //! 1. at the start of the body;
-//! 2. behind `loop` (so inside it: every turn pays), `if` and `else`;
-//! 3. behind `br`, `br_if`, `br_table` and `return`;
-//! 4. behind the `end` of a control block out of which a branch may have gone to the end of a block
+//! 2. after `loop` (so inside it: every iteration pays), `if` and `else`;
+//! 3. after `br`, `br_if`, `br_table` and `return`;
+//! 4. after the `end` of a control block out of which a branch may have gone to the end of a block
 //!    further out (from whatever depth inside; branches back to a `loop` do not count).
 //!
-//! Behind the `end` of any other control block, code belongs to the metered block in which the control
+//! After the `end` of any other control block, code belongs to the metered block in which the control
 //! block itself stands. The first instructions of a `block` belong to the metered block it stands in.
 //! Calls, `unreachable` and traps end no metered block.
 //!
@@ -69,7 +69,7 @@
 //! **GAS-5 and GAS-8, charges.** A charge of `c` with `u` used and limit `l` fits if `u + c <= l`, and then
 //! `u = u + c`; otherwise the execution ends `out of gas` before any effect of the block, and the
 //! charge does not count as used. What a trap leaves unexecuted of a block stays charged. A function's
-//! first charge comes behind the stack checks of its call.
+//! first charge comes after the stack checks of its call.
 //!
 //! **GAS-6, growth.** With a price per page, `memory.grow` of `n` pages (`n` unsigned) charges
 //! `n * price` more, right before it grows, whether or not it succeeds.
@@ -129,8 +129,8 @@
 //! An artifact with gas depends on the schedule: hash [`Costs::to_bytes`].
 //!
 //! # Shared by both
-//! [`Reachability`] is the operand height of a body that frames are made of, and [`body_features`] the accepted language
-//! as wasmparser is told it.
+//! [`Reachability`] is the operand height of a body that frames are made of, and [`body_features`] the accepted
+//! language as wasmparser is told it.
 //!
 //! # In an instrumenter
 //! [`logical_costs`] and [`gas_charges`] give the numbers for the original bodies; the instrumenter then

@@ -173,7 +173,7 @@ impl LogicalHeight {
         })
     }
 
-    /// Heights count before an operator, never behind the last one, and only while the innermost
+    /// Heights count before an operator, never after the last one, and only while the innermost
     /// frame is not polymorphic, whatever those around it are.
     #[inline]
     fn observe(&mut self) -> Result<(), MeterError> {

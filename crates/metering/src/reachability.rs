@@ -6,7 +6,7 @@
 
 use wasmparser::Operator;
 
-/// What kind of block is open.
+/// The kind of an open block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BlockKind {
     /// `block`, or the body itself.

@@ -50,7 +50,7 @@ pub enum ScheduleError {
     Syntax {
         /// Line of the mistake, from 1.
         line: usize,
-        /// What is wrong.
+        /// The error, as text.
         message: String,
     },
     /// No class has this name.

@@ -11,7 +11,7 @@ pub struct Arity {
     pub results: u32,
 }
 
-/// What a walk over a body asks of the module around it.
+/// The signatures of a module, which a walk over a body needs.
 pub trait Signatures {
     /// The arity of a function, imported ones counted; `None` if there is none of this index.
     fn function(&self, index: u32) -> Option<Arity>;
@@ -47,7 +47,7 @@ impl ModuleSignatures {
     /// Reads the type, import and function sections of a module.
     ///
     /// # Errors
-    /// What wasmparser says of sections that cannot be decoded. Validity is not checked.
+    /// The error of wasmparser for sections that cannot be decoded. Validity is not checked.
     pub fn parse(wasm: &[u8]) -> wasmparser::Result<Self> {
         let mut signatures = Self::default();
         for payload in Parser::new(0).parse_all(wasm) {

@@ -49,7 +49,7 @@ pub enum FeatureSwitch {
 }
 
 impl Features {
-    /// What today's Polkadot network accepts: WebAssembly 1.0 with mutable
+    /// The language of today's Polkadot network: WebAssembly 1.0 with mutable
     /// globals, read as its nodes read it.
     pub const POLKADOT: Self = Self {
         dialect: Dialect::Network,

@@ -42,7 +42,7 @@ pub enum Outcome {
     Rejected(Rejection),
 }
 
-/// How deep the run went.
+/// The stack peaks of the run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StackPeaks {
     /// Largest sum of frames over the active functions, in bytes.
@@ -58,7 +58,7 @@ pub struct Execution {
     pub outcome: Outcome,
     /// Gas charged, if it was counted.
     pub gas_used: Option<u64>,
-    /// How deep the run went.
+    /// The stack peaks of the run.
     pub stack: StackPeaks,
     /// Largest size of the memory, in pages.
     pub memory_pages_peak: u32,
@@ -82,7 +82,8 @@ impl Execution {
     /// outcome class (0 valid, 1 invalid, 2 rejected); for valid the length of the
     /// result (u64 LE) and its bytes; for invalid the code of the trap or 255; for
     /// rejected the stage (0 prepare, 1 construct); then gas, native peak and
-    /// logical peak (each a presence byte and a u64 LE), memory peak (u32 LE). Texts and places stay out, so that better messages change nothing.
+    /// logical peak (each a presence byte and a u64 LE), memory peak (u32 LE). Texts and places stay out, so that
+    /// better messages change nothing.
     pub fn digest(&self) -> HashedOutcome {
         let mut hash = blake2::Blake2b::<U32>::new();
         match &self.outcome {

@@ -14,9 +14,9 @@ pub const DEFAULT_STACK_NATIVE_MAX: u64 = 256 * 1024 * 1024;
 /// Polkadot's default `StackLogicalMax`, in units.
 pub const DEFAULT_STACK_LOGICAL_MAX: u32 = 65_536;
 
-/// The parameters of an outcome, besides blob and candidate, that take effect when a module is instantiated. An artifact
-/// does not depend on them, so that one artifact serves every set of parameters, as Polkadot's identity of artifacts
-/// requires.
+/// The parameters of an outcome, besides blob and candidate, that take effect when a module is instantiated. An
+/// artifact does not depend on them, so that one artifact serves every set of parameters, as Polkadot's identity of
+/// artifacts requires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ExecutionParameters {
     /// Largest size of a memory, in pages, whatever it declares; with a declared
@@ -35,7 +35,7 @@ pub struct ExecutionParameters {
 }
 
 impl ExecutionParameters {
-    /// What Polkadot's network uses when its executor parameters are empty.
+    /// The parameters of Polkadot's network when its executor parameters are empty.
     pub const POLKADOT: Self = Self {
         max_memory_pages: DEFAULT_MAX_MEMORY_PAGES,
         ignore_declared_maximum: true,

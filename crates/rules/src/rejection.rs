@@ -6,8 +6,8 @@ use std::fmt;
 
 /// The class of a rejection. It is a Polkadot node's name for the error, on which the node's reaction depends.
 ///
-/// For a node, the first three are deterministic errors of preparation, and the last is not. A node that *prechecks* code
-/// finds all four. A node that compiles code to execute it finds the last only when it makes an instance.
+/// For a node, the first three are deterministic errors of preparation, and the last is not. A node that *prechecks*
+/// code finds all four. A node that compiles code to execute it finds the last only when it makes an instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RejectionClass {
     /// The blob cannot be decompressed (`CouldNotDecompressCodeBlob`).

@@ -8,8 +8,8 @@ use std::fmt;
 /// Most bytes of a name within a message.
 const NAME_BYTES: usize = 100;
 
-/// `text` with nothing in it that a terminal would obey or a reader not see, in at most about `most` bytes: what is cut off is replaced by
-/// a note of the full length.
+/// `text` with nothing in it that a terminal would obey or a reader not see, in at most about `most` bytes: what is cut
+/// off is replaced by a note of the full length.
 ///
 /// Control characters, including line ends, and other invisible characters are escaped as in Rust's strings.
 ///

@@ -53,7 +53,7 @@ impl Instructions {
     }
 
     /// `b.cond label` in two instructions, the inverted branch over a `b`, with
-    /// the reach of `b`: for what lies behind a long stretch of data. Plain `b`
+    /// the reach of `b`: for what lies after a long stretch of data. Plain `b`
     /// for `AL`.
     #[inline]
     pub fn b_cond_far(&mut self, cond: Cond, label: Label) {

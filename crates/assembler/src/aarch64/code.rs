@@ -117,7 +117,7 @@ impl Assembler {
         self.buffer.patch_u32(at, value);
     }
 
-    /// Emits bytes as they are, such as constants behind the code. Instructions
+    /// Emits bytes as they are, such as constants after the code. Instructions
     /// that follow must be [`align`](Self::align)ed to 4 bytes again.
     pub fn emit_data(&mut self, data: &[u8]) {
         self.buffer.put_slice(data);
@@ -210,7 +210,7 @@ impl Instructions {
 
 /// Labels.
 impl Instructions {
-    /// Binds `label` to the current offset, once: a label of the caller's, or of a constant behind the code.
+    /// Binds `label` to the current offset, once: a label of the caller's, or of a constant after the code.
     #[inline]
     pub(super) fn bind_here(&mut self, label: Label) {
         let here = self.offset();

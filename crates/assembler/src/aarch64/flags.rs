@@ -1,7 +1,7 @@
 //! Which instructions write the flags, by their words.
 
-/// The fields that tell instructions apart (a mask), and what is in them, of all that write the flags and of calls, after
-/// which nothing is known of them.
+/// The fields that tell instructions apart (a mask), and what is in them, of all that write the flags and of calls,
+/// after which nothing is known of them.
 const WRITERS: [(u32, u32); 12] = [
     // adds, subs: immediate, shifted register, extended register.
     (0x3F80_0000, 0x3100_0000),

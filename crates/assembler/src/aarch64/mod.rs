@@ -21,7 +21,7 @@
 //!   `fcvt`, `fcvtz`, `cvtf`. **Vectors**: [`VBit`] and a few more.
 //! - **Control**: `b`, `bl`, `b_cond`, `cbz`, `tbz`, `br`, `blr`, `ret`;
 //!   `bl_placeholder` with [`with_branch_distance`] for a linker.
-//! - **Constants**: `ldr_literal_d` and the like, from a pool behind the code
+//! - **Constants**: `ldr_literal_d` and the like, from a pool after the code
 //!   ([`flush_pool`](Instructions::flush_pool)).
 //! - **Far labels**: call [`keep_in_range`](Instructions::keep_in_range) at the
 //!   start of each group of instructions; see there.

@@ -55,7 +55,7 @@ impl Instructions {
     }
 
     /// Emits the constants that loads wait for. To be called where control does
-    /// not come by, such as behind a function; an island does it elsewhere, and
+    /// not come by, such as after a function; an island does it elsewhere, and
     /// [`finish`](super::Assembler::finish) at the end. If the constants would part waiting
     /// branches from their labels, an island comes first, as from
     /// [`keep_in_range`](Self::keep_in_range).

@@ -58,7 +58,7 @@ struct Distance {
     target: Label,
 }
 
-/// Fields of 32 bits, one behind the other, to be filled in when all labels are bound: each target minus the base.
+/// Fields of 32 bits, one after the other, to be filled in when all labels are bound: each target minus the base.
 #[derive(Copy, Clone, Debug)]
 struct Differences {
     at: u32,
@@ -150,7 +150,7 @@ impl Assembler {
         self.buffer.patch_u32(at, value);
     }
 
-    /// Emits bytes as they are, such as constants behind the code.
+    /// Emits bytes as they are, such as constants after the code.
     pub fn emit_data(&mut self, data: &[u8]) {
         self.buffer.put_slice(data);
     }
@@ -478,7 +478,7 @@ impl Instructions {
     }
 
     fn await_short_label(&mut self, jump: ShortJump) {
-        // The oldest label is bound behind `jump` at the earliest. If that is
+        // The oldest label is bound after `jump` at the earliest. If that is
         // out of reach already, the jump fails whatever happens to its label; to
         // drop it keeps the list short however the promise is broken.
         if let Some(&oldest) = self.short_jumps.first()

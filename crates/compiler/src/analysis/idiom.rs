@@ -1,23 +1,23 @@
 //! Loops that copy, fill or compare memory, recognised by their shape.
 //!
 //! In: the instructions of an innermost loop and the locals alive at its start. Out: an [`Idiom`], if
-//! every full turn of the loop does nothing but move its induction locals by constants and copy, fill
+//! every full iteration of the loop does nothing but move its induction locals by constants and copy, fill
 //! or compare the next few bytes.
 //!
-//! Pass 2 puts code before such a loop that does as many of its turns at once as it can prove to be
+//! Pass 2 puts code before such a loop that does as many of its iterations at once as it can prove to be
 //! full ones without a trap, with the gas they cost, and leaves the rest to the loop itself, which
-//! stays as it is. So the last turn, every exit, every trap and every local the loop leaves behind are
-//! the loop's own work, and one argument is all there is to check: so many full turns have exactly
+//! stays as it is. So the last iteration, every exit, every trap and every local at the loop's end are
+//! the loop's own work, and one argument is all there is to check: so many full iterations have exactly
 //! the effect of one block operation, the steps of the induction locals, and the gas.
 //!
-//! Files: [`turn`] what one turn does, as expressions of the locals at its start; [`shape`] which turns
+//! Files: [`iteration`] what one iteration does, as expressions of the locals at its start; [`shape`] which iterations
 //! are an idiom; [`survey`] counts them.
 
+mod iteration;
 mod shape;
 mod survey;
 #[cfg(test)]
 mod tests;
-mod turn;
 
 pub use survey::{LoopIdioms, loop_idioms};
 
@@ -30,7 +30,7 @@ use std::ops::Range;
 /// Marks the absence of a local in a [`Sum`].
 const NO_LOCAL: u32 = u32::MAX;
 
-/// An `i32`: the sum of at most two locals at the start of a turn and a constant, modulo 2^32.
+/// An `i32`: the sum of at most two locals at the start of an iteration and a constant, modulo 2^32.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Sum {
     /// In order, absent ones last.
@@ -79,16 +79,16 @@ impl Sum {
     }
 }
 
-/// A range of memory that the turns go through.
+/// A range of memory that the iterations go through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
-    /// The lowest index of the first turn's accesses.
+    /// The lowest index of the first iteration's accesses.
     pub index: Sum,
     /// How far above that index the lowest byte accessed lies.
     pub offset: u64,
 }
 
-/// What is stored.
+/// The value of a fill.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pattern {
     /// These eight bytes over and over.
@@ -97,16 +97,16 @@ pub(crate) enum Pattern {
     Local(u32),
 }
 
-/// What all turns together do.
+/// The operation of all iterations together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Operation {
     /// Bytes are copied one after the other.
     Copy { to: Place, from: Place },
-    /// Words are put together from two aligned ones each: the one loaded in the turn before, which a local
-    /// carries, and the one loaded in this turn.
+    /// Words are put together from two aligned ones each: the one loaded in the iteration before, which a local
+    /// carries, and the one loaded in this iteration.
     CopyShifted {
         to: Place,
-        /// Where this turn's word is.
+        /// The place of this iteration's word.
         from: Place,
         carried: u32,
         /// By how much the word at the lower address is shifted right.
@@ -148,8 +148,8 @@ impl Operation {
     }
 }
 
-/// A condition without which the turn is not a full one, over values of the first turn of which one
-/// comes nearer to the other by 2^`shift` with each turn.
+/// A condition without which the iteration is not a full one, over values of the first iteration of which one
+/// comes nearer to the other by 2^`shift` with each iteration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Bound {
     /// Holds between `high` and `low`: not equal, or greater (or equal), signed or unsigned.
@@ -164,15 +164,15 @@ pub(crate) struct Bound {
 pub(crate) struct Idiom {
     pub label: LabelId,
     pub operation: Operation,
-    /// Each turn does 2^`shift` bytes.
+    /// Each iteration does 2^`shift` bytes.
     pub shift: u8,
     /// From high addresses to low ones.
     pub backward: bool,
-    /// As many turns are full ones as all of these say.
+    /// As many iterations are full ones as all of these say.
     pub bounds: Vec<Bound>,
-    /// By how much each induction local changes in a turn.
+    /// By how much each induction local changes in an iteration.
     pub steps: Vec<(u32, i32)>,
-    /// Gas of a full turn.
+    /// Gas of a full iteration.
     pub gas: u32,
 }
 
@@ -187,7 +187,7 @@ pub(crate) struct Candidate {
 /// Loops of more instructions, charges not counted, are no candidates.
 pub(crate) const MAX_INSTRUCTIONS: usize = 160;
 
-/// What the loop at a candidate's place is, if it is an idiom. `live` are the tracked locals alive at
+/// The idiom that a candidate is, if it is one. `live` are the tracked locals alive at
 /// its start.
 pub(crate) fn recognise(
     code: &Code,
@@ -196,9 +196,11 @@ pub(crate) fn recognise(
     live: &[u64],
 ) -> Option<Idiom> {
     let instructions = &code.instructions()[candidate.instructions.clone()];
-    let turn = turn::follow(instructions, code, locals, candidate.label)?;
-    let mut idiom = shape::classify(&turn, candidate.label, live)?;
-    // So that the gas of as many turns as memory has bytes is below 2^64.
-    idiom.gas = u32::try_from(turn.gas).ok().filter(|&gas| gas < 1 << 20)?;
+    let iteration = iteration::follow(instructions, code, locals, candidate.label)?;
+    let mut idiom = shape::classify(&iteration, candidate.label, live)?;
+    // So that the gas of as many iterations as memory has bytes is below 2^64.
+    idiom.gas = u32::try_from(iteration.gas)
+        .ok()
+        .filter(|&gas| gas < 1 << 20)?;
     Some(idiom)
 }

@@ -61,15 +61,15 @@ pub(super) struct Liveness {
     words: usize,
     /// One set per label, or those of many labels as they differ.
     live: Vec<u64>,
-    /// Where the set of each label is, if labels that have the same share it.
+    /// Index of the set of each label, if labels share equal sets.
     live_places: Vec<u32>,
     /// Two sets, accessed and written, for each of the open loops that has any, the innermost last.
     open: Vec<u64>,
     /// Whether each of the open loops has any: something is accessed in it.
     has_sets: Vec<bool>,
-    /// The same of loops that have ended; loops one after the other that have the same sets share them.
+    /// The sets of loops that have ended; consecutive loops with equal sets share them.
     loops: Vec<u64>,
-    /// Where the sets of each loop are.
+    /// Index of the sets of each loop.
     places: Vec<u32>,
 }
 
@@ -81,7 +81,7 @@ impl Liveness {
         self.open.clear();
         self.has_sets.clear();
         self.places.clear();
-        // Those of loops in which nothing is accessed.
+        // The sets of loops in which nothing is accessed.
         self.loops.clear();
         self.loops.resize(2 * self.words, 0);
     }

@@ -10,7 +10,7 @@ use crate::types::ValType;
 #[derive(Debug, Default)]
 pub(crate) struct Locals {
     tracked: Vec<ValType>,
-    /// Where each run ends, and its type.
+    /// End of each run, and its type.
     runs: Vec<(u32, ValType)>,
     count: u32,
 }
@@ -35,7 +35,7 @@ impl Locals {
         }
     }
 
-    /// Number of locals.
+    /// Number of all locals.
     pub fn count(&self) -> u32 {
         self.count
     }

@@ -11,7 +11,7 @@ use crate::operation::Conversion;
 use pvf_metering::{BlockKind, Reachability};
 use wasmparser::Operator;
 
-/// What the walk keeps of an open block.
+/// The walk's data of an open block.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Block {
     label: LabelId,

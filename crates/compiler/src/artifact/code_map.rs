@@ -6,7 +6,7 @@
 /// A piece of code made for one Wasm instruction; it ends where the next piece begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CodePiece {
-    /// Where the piece begins in the code.
+    /// Start offset of the piece in the code.
     pub code_offset: u32,
     /// Offset in the module of the Wasm instruction; the beginning of the body stands for the
     /// function's prologue.

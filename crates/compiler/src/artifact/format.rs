@@ -10,9 +10,9 @@
 //! at the end    16 bytes: XXH3-128 of everything before
 //! ```
 //!
-//! Numbers are little-endian. The code begins at a page boundary, whatever the size of pages on a machine that can execute it
-//! ([`Target::largest_page_bytes`]), so that the file can be mapped and its code executed where it lies; the trap map is searched where it lies, and the table of functions is read
-//! without decoding.
+//! Numbers are little-endian. The code begins at a page boundary, whatever the size of pages on a machine that can
+//! execute it ([`Target::largest_page_bytes`]), so that the file can be mapped and its code executed where it lies; the
+//! trap map is searched where it lies, and the table of functions is read without decoding.
 //!
 //! The checksum detects accidents: a torn write, a bad disk, a flipped bit. XXH3 detects them as reliably as a
 //! cryptographic hash of its length and runs at the speed of memory. It does not protect against an attacker who can
@@ -42,13 +42,13 @@ pub enum ArtifactError {
     /// Made by another version.
     #[error("artifact format {found}, this version reads {VERSION}")]
     Version {
-        /// What the header says.
+        /// The value in the header.
         found: u32,
     },
     /// The lengths in the header do not add up to the bytes given.
     #[error("artifact of {found} bytes, its header says {expected}")]
     Length {
-        /// By the header.
+        /// The length according to the header.
         expected: u64,
         /// Bytes given.
         found: u64,
@@ -56,7 +56,7 @@ pub enum ArtifactError {
     /// The header gives a code offset that no target uses.
     #[error("artifact is damaged: code from byte {found} on")]
     CodeStart {
-        /// What the header says.
+        /// The value in the header.
         found: u32,
     },
     /// The checksum does not match.
@@ -72,17 +72,17 @@ pub enum ArtifactError {
 pub struct Parts {
     /// The module without its code.
     pub module: ModuleInfo,
-    /// Where the code is.
+    /// Range of the code.
     pub code: Range<usize>,
-    /// Where the bytes of the data segments are.
+    /// Range of the bytes of the data segments.
     pub data: Range<usize>,
-    /// Where the trap map is.
+    /// Range of the trap map.
     pub traps: Range<usize>,
     /// Entries of its index; see [`TrapMap::shared`].
     pub trap_groups: usize,
-    /// Where the table of functions is; with the metadata it is what [`ModuleInfo::decode`] takes.
+    /// Range of the table of functions, which [`ModuleInfo::decode`] takes together with the metadata.
     pub functions: Range<usize>,
-    /// Where the metadata are.
+    /// Range of the metadata.
     pub metadata: Range<usize>,
 }
 

@@ -118,8 +118,8 @@ impl TrapMapBuilder {
 }
 
 impl TrapMap {
-    /// The map in a range of the bytes of `owner`, with `entries` index entries. `None` if the range is shorter than the
-    /// index.
+    /// The map in a range of the bytes of `owner`, with `entries` index entries. `None` if the range is shorter than
+    /// the index.
     pub fn shared(
         owner: Arc<dyn AsRef<[u8]> + Send + Sync>,
         range: Range<usize>,

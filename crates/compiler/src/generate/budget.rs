@@ -1,14 +1,14 @@
 //! The budget: how much code branches may take.
 //!
 //! A branch of two bytes may have to store the register of every local and to load another one: hundreds of bytes of
-//! code. Such branches are rare in programs, but an adversarial module can consist of them. So each byte of Wasm allows a
-//! number of bytes of code, and branches, labels and loops may take what the code so far has left of that allowance.
+//! code. Such branches are rare in programs, but an adversarial module can consist of them. So each byte of Wasm allows
+//! a number of bytes of code, and branches, labels and loops may take what the code so far has left of that allowance.
 //! Programs never use it up. Beyond the allowance, a branch takes the *long way*, which needs no code of its own:
 //!
 //! - Values that are not at home go home before the branch, once until they are written again. The write that made a
 //!   store necessary pays for it.
-//! - The branch goes to the label's *entry from homes*, which loads all locals that the label has in registers and jumps
-//!   to the label. A label has one such entry, whose bytes are reserved when the label gets its registers.
+//! - The branch goes to the label's *entry from homes*, which loads all locals that the label has in registers and
+//!   jumps to the label. A label has one such entry, whose bytes are reserved when the label gets its registers.
 //! - After a label, locals that were at home before it may have to go home again. Their bytes are reserved too.
 //! - A label whose bytes cannot be reserved has no registers: all locals alive there are at home. So has a loop.
 //!
@@ -45,7 +45,7 @@ const SHARED_ADVANCE: RangeInclusive<u64> = 128..=512;
 /// The budget of one function.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Budget {
-    /// Where the function begins, in the code and in the module.
+    /// Start offsets of the function in the code and in the module.
     code_start: u32,
     body_start: u32,
     /// Bytes of code that the function may have in advance.
@@ -66,13 +66,13 @@ impl Budget {
     }
 }
 
-/// A label's entry from homes, to be emitted behind the function.
+/// A label's entry from homes, to be emitted after the function.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct HomeEntry {
     entry: Label,
     /// The label's place.
     place: Label,
-    /// What is known of the label.
+    /// The state at the label.
     state: LabelState,
 }
 
@@ -108,7 +108,8 @@ impl<M: MacroAssembler> Generator<'_, M> {
         self.affords(reserve(registers).into())
     }
 
-    /// Whether the budget allows a loop with the registers that locals have now and `loaded` more, which have to be loaded.
+    /// Whether the budget allows a loop with the registers that locals have now and `loaded` more, which have to be
+    /// loaded.
     pub(super) fn affords_loop(&self, loaded: usize) -> bool {
         let moves = 2 * self.state.held.len() + 3 * loaded;
         self.affords_moves(moves)
@@ -143,8 +144,8 @@ impl<M: MacroAssembler> Generator<'_, M> {
         bytes
     }
 
-    /// Reserves stores for a label whose state is about to become the present one. `dirty` are the registers whose locals
-    /// are not at home in that state; those beyond the number dirty now may have to be stored again.
+    /// Reserves stores for a label whose state is about to become the present one. `dirty` are the registers whose
+    /// locals are not at home in that state; those beyond the number dirty now may have to be stored again.
     pub(super) fn account_for_dirty(&mut self, dirty: RegSet) {
         if dirty.is_empty() {
             return;
@@ -234,8 +235,8 @@ impl<M: MacroAssembler> Generator<'_, M> {
         }
     }
 
-    /// Takes the long way to a fixed label: everything alive there is at home. Several values that are carried go to their
-    /// places; where to jump.
+    /// Takes the long way to a fixed label: everything alive there is at home. Several values that are carried go to
+    /// their places; where to jump.
     pub(super) fn plan_long_way(&mut self, label: LabelId) -> Label {
         let target = self.labels[label];
         self.edge_stores.clear();
@@ -254,7 +255,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
         }
     }
 
-    /// The slots of operands at home, one behind the other, of which none has a register or is known.
+    /// The slots of operands at home, one after the other, of which none has a register or is known.
     pub(super) fn all_at_home(&self, from: u32, count: u32) -> bool {
         let positions = from as usize..(from + count) as usize;
         self.state.not_homed(positions).all(|position| {

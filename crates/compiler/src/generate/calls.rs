@@ -35,7 +35,7 @@ impl Conventions {
     }
 }
 
-/// Where parameters and results of a type are.
+/// The calling convention of a type.
 fn convention(ty: &FuncType, registers: &Registers) -> Convention {
     let (mut general, mut float) = (
         registers.general_arguments.iter(),

@@ -278,8 +278,8 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
         self.stop();
     }
 
-    /// Fixes the labels of a `br_table`, and notes the targets whose edges are empty, to which the table can jump directly.
-    /// Returns whether the budget allows the short ways to all others.
+    /// Fixes the labels of a `br_table`, and notes the targets whose edges are empty, to which the table can jump
+    /// directly. Returns whether the budget allows the short ways to all others.
     fn plan_short_ways(&mut self, labels: &[LabelId]) -> bool {
         let mut moves = 0;
         for &label in labels {

@@ -1,7 +1,7 @@
 //! Edges: the ways from the code to a label.
 //!
-//! An edge moves what is elsewhere to where the label has it. Nothing is flushed: a local in a register stays there, and
-//! a local that is not alive at the label is forgotten.
+//! An edge moves what is elsewhere to where the label has it. Nothing is flushed: a local in a register stays there,
+//! and a local that is not alive at the label is forgotten.
 
 use super::Generator;
 use super::labels::{Carried, LabelState};
@@ -23,7 +23,7 @@ fn soil(target: &mut LabelState, bound: bool, register: Reg) {
     target.clean.remove(register);
 }
 
-/// In which places two arrays have the same byte.
+/// The set of indices at which two arrays have the same byte.
 #[inline]
 fn same_bytes(a: &[u8; Reg::COUNT], b: &[u8; Reg::COUNT]) -> u32 {
     let mut same = 0;
@@ -49,14 +49,14 @@ pub(super) enum Store {
     Local(u32, Reg),
     /// From operand position to operand position.
     Operand(u32, u32),
-    /// So many operands, all at home, from a position on to another one.
+    /// From position, to position, count: operands that are all at home.
     Operands(u32, u32, u32),
 }
 
-/// More values carried than these go home before the first branch with them, and are copied by a loop.
+/// More carried values than this go home before the first branch with them, and are copied by a loop.
 const MANY_VALUES: u32 = 8;
 
-/// From so many on a loop takes less code than a copy of each.
+/// From this number on, a loop takes less code than a copy of each value.
 const LOOP_VALUES: u32 = 3;
 
 impl<M: MacroAssembler> Generator<'_, M> {

@@ -13,7 +13,7 @@ use crate::isa::masm::{
 use crate::types::ValType;
 
 impl<M: MacroAssembler> Generator<'_, M> {
-    /// Translates a load together with what follows, if the two fit; `self.rest` is then behind both. The
+    /// Translates a load together with what follows, if the two fit; `self.rest` is then after both. The
     /// operand of the load has been popped.
     pub(super) fn fuse_load(&mut self, ty: ValType, access: Access, address: Address) -> bool {
         let whole = whole(ty, access);
@@ -74,7 +74,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
         true
     }
 
-    /// `left` compared with what is loaded.
+    /// Compares `left` with the loaded value.
     fn compare_with_load(
         &mut self,
         width: Width,
@@ -108,7 +108,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
         true
     }
 
-    /// What is loaded compared with a constant.
+    /// Compares the loaded value with a constant.
     fn compare_load(
         &mut self,
         width: Width,

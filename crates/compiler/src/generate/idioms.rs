@@ -10,7 +10,7 @@ use crate::operation::{Access, Condition, IntBinary, Width};
 use crate::types::ValType;
 use pvf_assembler::Label;
 
-/// Fewer turns are left to the loop: the checks would cost as much.
+/// Fewer iterations are left to the loop: the checks would cost as much.
 const MIN_TURNS: u64 = 8;
 const _: () = assert!(MIN_TURNS >= BlockOperation::MIN_BYTES as u64);
 
@@ -18,13 +18,13 @@ const _: () = assert!(MIN_TURNS >= BlockOperation::MIN_BYTES as u64);
 const WORD: u64 = 4;
 const WORD_BITS: u64 = 32;
 
-/// What the checks work with.
+/// The registers and the label of the checks.
 #[derive(Clone, Copy)]
 struct Guard {
-    /// Where the first range is, and the second; both free before.
+    /// Registers of the starts of both ranges; free before.
     first: Reg,
     second: Reg,
-    /// How many turns, then how many bytes.
+    /// How many iterations, then how many bytes.
     count: Reg,
     /// The loop.
     plain: Label,
@@ -39,8 +39,8 @@ impl<M: MacroAssembler> Generator<'_, M> {
         }
     }
 
-    /// Emits the turns at once. The flags do not stay.
-    pub(super) fn do_turns_at_once(&mut self, idiom: &Idiom) {
+    /// Emits the iterations at once. The flags do not stay.
+    pub(super) fn do_iterations_at_once(&mut self, idiom: &Idiom) {
         let [first, second, count] = self.registers.block;
         let guard = Guard {
             first,
@@ -48,7 +48,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
             count,
             plain: self.masm.new_label(),
         };
-        self.count_turns(guard, idiom);
+        self.count_iterations(guard, idiom);
         match idiom.operation {
             Operation::Copy { to, from } => self.copy(guard, idiom, to, from),
             Operation::Fill { to, pattern, unit } => self.fill(guard, idiom, to, pattern, unit),
@@ -58,8 +58,8 @@ impl<M: MacroAssembler> Generator<'_, M> {
         self.masm.bind(guard.plain);
     }
 
-    /// How many turns are full ones by the loop's own conditions.
-    fn count_turns(&mut self, guard: Guard, idiom: &Idiom) {
+    /// How many iterations are full ones by the loop's own conditions.
+    fn count_iterations(&mut self, guard: Guard, idiom: &Idiom) {
         for (at, bound) in idiom.bounds.iter().enumerate() {
             if at == 0 {
                 self.count_to(guard, bound, guard.count);
@@ -118,7 +118,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
     }
 
     fn copy(&mut self, guard: Guard, idiom: &Idiom, to: Place, from: Place) {
-        self.turns_to_bytes(guard, idiom);
+        self.iterations_to_bytes(guard, idiom);
         self.enter_range(guard, idiom, guard.first, to);
         self.enter_range(guard, idiom, guard.second, from);
         let bytes = guard.count;
@@ -128,7 +128,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
             true => (guard.second, -distance, guard.first),
         };
         self.masm.jump_if_within(a, distance, b, bytes, guard.plain);
-        self.charge_turns(guard, idiom);
+        self.charge_iterations(guard, idiom);
         self.masm.linear_address(guard.first, to.offset);
         self.masm.linear_address(guard.second, from.offset);
         self.copy_block(idiom);
@@ -143,9 +143,9 @@ impl<M: MacroAssembler> Generator<'_, M> {
     }
 
     fn fill(&mut self, guard: Guard, idiom: &Idiom, to: Place, pattern: Pattern, unit: u8) {
-        self.turns_to_bytes(guard, idiom);
+        self.iterations_to_bytes(guard, idiom);
         self.enter_range(guard, idiom, guard.first, to);
-        self.charge_turns(guard, idiom);
+        self.charge_iterations(guard, idiom);
         self.masm.linear_address(guard.first, to.offset);
         match pattern {
             Pattern::Const(bits) => self.masm.load_const(ValType::I64, guard.second, bits),
@@ -159,22 +159,22 @@ impl<M: MacroAssembler> Generator<'_, M> {
     }
 
     fn compare_blocks(&mut self, guard: Guard, idiom: &Idiom, a: Place, b: Place) {
-        self.turns_to_bytes(guard, idiom);
+        self.iterations_to_bytes(guard, idiom);
         self.enter_range(guard, idiom, guard.first, a);
         self.enter_range(guard, idiom, guard.second, b);
         self.masm.linear_address(guard.first, a.offset);
         self.masm.linear_address(guard.second, b.offset);
         self.masm.block(BlockOperation::Compare);
         if idiom.shift > 0 {
-            // The turn with the difference is the loop's.
+            // The iteration with the difference is the loop's.
             let whole = Source::Const(!0 << idiom.shift);
             self.binary(IntBinary::And, Width::W64, guard.count, whole);
         }
-        self.charge_turns(guard, idiom);
+        self.charge_iterations(guard, idiom);
         self.take_steps(guard, idiom);
     }
 
-    /// The words read lie between the one carried into the first turn and the one carried out of the last:
+    /// The words read lie between the one carried into the first iteration and the one carried out of the last:
     /// four bytes more than are written.
     fn copy_shifted(&mut self, guard: Guard, idiom: &Idiom) {
         let Operation::CopyShifted {
@@ -193,7 +193,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
         };
         self.check_shifts(guard, shift, &right, &left);
         let (read, bytes) = (guard.second, guard.count);
-        self.turns_to_bytes(guard, idiom);
+        self.iterations_to_bytes(guard, idiom);
         self.enter_range(guard, idiom, guard.first, to);
         self.load_sum(read, &from.index);
         self.move_to_lowest(guard, idiom, read);
@@ -222,7 +222,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
         self.load_word(guard, guard.second, from.offset, carried_in, shift);
         self.masm.compare(Width::W32, shift, Source::Reg(word));
         self.masm.jump_if(Condition::NotEqual, guard.plain);
-        self.charge_turns(guard, idiom);
+        self.charge_iterations(guard, idiom);
         self.load_word(guard, guard.second, from.offset, carried_out, word);
         self.masm.linear_address(guard.first, to.offset);
         self.load_sum(shift, &right);
@@ -250,7 +250,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
         self.masm.jump_if(Condition::NotEqual, guard.plain);
     }
 
-    /// Loads the first word of a range, or the one behind its bytes.
+    /// Loads the first word of a range, or the one after its bytes.
     fn load_word(&mut self, guard: Guard, index: Reg, offset: u64, behind: bool, dst: Reg) {
         let access = Access::Bits32 { signed: None };
         let index = match behind {
@@ -266,14 +266,14 @@ impl<M: MacroAssembler> Generator<'_, M> {
         self.masm.load(access, dst, Address { index, offset });
     }
 
-    fn turns_to_bytes(&mut self, guard: Guard, idiom: &Idiom) {
+    fn iterations_to_bytes(&mut self, guard: Guard, idiom: &Idiom) {
         if idiom.shift > 0 {
             let shift = Source::Const(idiom.shift.into());
             self.binary(IntBinary::Shl, Width::W64, guard.count, shift);
         }
     }
 
-    /// `index` = the lowest index of the bytes of all turns, which memory must have.
+    /// `index` = the lowest index of the bytes of all iterations, which memory must have.
     fn enter_range(&mut self, guard: Guard, idiom: &Idiom, index: Reg, place: Place) {
         self.load_sum(index, &place.index);
         self.move_to_lowest(guard, idiom, index);
@@ -282,36 +282,36 @@ impl<M: MacroAssembler> Generator<'_, M> {
             .jump_unless_in_memory(index, place.offset, bytes, guard.plain);
     }
 
-    /// From the index of the first turn to the lowest of all turns, which must not be below 0.
+    /// From the index of the first iteration to the lowest of all iterations, which must not be below 0.
     fn move_to_lowest(&mut self, guard: Guard, idiom: &Idiom, index: Reg) {
         if idiom.backward {
-            let turn = Source::Const(1 << idiom.shift);
+            let iteration = Source::Const(1 << idiom.shift);
             let bytes = Source::Reg(guard.count);
-            self.binary(IntBinary::Add, Width::W64, index, turn);
+            self.binary(IntBinary::Add, Width::W64, index, iteration);
             self.masm.compare(Width::W64, index, bytes);
             self.masm.jump_if(Condition::LessUnsigned, guard.plain);
             self.binary(IntBinary::Sub, Width::W64, index, bytes);
         }
     }
 
-    fn charge_turns(&mut self, guard: Guard, idiom: &Idiom) {
+    fn charge_iterations(&mut self, guard: Guard, idiom: &Idiom) {
         self.masm
-            .charge_turns(guard.count, idiom.shift, idiom.gas, guard.plain);
+            .charge_iterations(guard.count, idiom.shift, idiom.gas, guard.plain);
     }
 
     /// Moves the induction locals on.
     fn take_steps(&mut self, guard: Guard, idiom: &Idiom) {
-        let turn = 1 << idiom.shift;
-        let mut turns = None;
+        let iteration = 1 << idiom.shift;
+        let mut iterations = None;
         for &(local, step) in &idiom.steps {
-            let (op, change) = if step.unsigned_abs() == turn {
+            let (op, change) = if step.unsigned_abs() == iteration {
                 let op = match step > 0 {
                     true => IntBinary::Add,
                     false => IntBinary::Sub,
                 };
                 (op, guard.count)
             } else {
-                let turns = *turns.get_or_insert_with(|| {
+                let iterations = *iterations.get_or_insert_with(|| {
                     let shift = Source::Const(idiom.shift.into());
                     let (first, count) = (guard.first, guard.count);
                     self.masm
@@ -319,13 +319,13 @@ impl<M: MacroAssembler> Generator<'_, M> {
                     first
                 });
                 match step {
-                    1 => (IntBinary::Add, turns),
-                    -1 => (IntBinary::Sub, turns),
+                    1 => (IntBinary::Add, iterations),
+                    -1 => (IntBinary::Sub, iterations),
                     _ => {
                         let step = Source::Const(u64::from(step as u32));
                         let second = guard.second;
                         self.masm
-                            .int_binary(IntBinary::Mul, Width::W32, second, turns, step);
+                            .int_binary(IntBinary::Mul, Width::W32, second, iterations, step);
                         (IntBinary::Add, second)
                     }
                 }

@@ -1,4 +1,4 @@
-//! What is known of the labels of open blocks.
+//! The labels of open blocks and the states at them.
 //!
 //! The first branch to a label fixes where the locals alive there are: where they are at that branch
 //! ([`edges`](super::edges)). A loop's label is fixed when the loop begins ([`loops`](super::loops)).
@@ -10,14 +10,14 @@ use crate::isa::masm::{Reg, RegSet};
 use pvf_assembler::Label;
 use std::ops::{Index, IndexMut};
 
-/// Where values are at a label.
+/// The locations of values at a label.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct LabelState {
     /// Registers that hold a local there.
     pub held: RegSet,
-    /// Which local each of them holds: only the first 256 locals are ever in registers.
+    /// The local that each of them holds. Only the first 256 locals are ever in registers.
     pub locals: [u8; Reg::COUNT],
-    /// Those of them whose local is in its home too.
+    /// The registers of [`Self::held`] whose local is in its home too.
     pub clean: RegSet,
     /// Register of the value carried to the label, if it is one; several are in
     /// their homes.
@@ -26,11 +26,11 @@ pub(super) struct LabelState {
     pub table: (u32, Option<Label>),
     /// Its entry from homes, once a branch takes the long way.
     pub home_entry: Option<Label>,
-    /// What is reserved for it.
+    /// Bytes of the budget reserved for the label.
     pub reserved: u32,
 }
 
-/// That of a label where everything is at home, or that is not fixed yet.
+/// The state of a label where everything is at home, or that is not fixed yet.
 static AT_HOME: LabelState = LabelState {
     held: RegSet::of(&[]),
     locals: [0; Reg::COUNT],
@@ -77,7 +77,7 @@ const _: () = assert!(crate::analysis::TRACKED_LOCALS <= 1 << 8);
 pub(super) struct Carried {
     /// Height below them.
     pub base: u32,
-    /// How many they are.
+    /// Number of carried values.
     pub arity: u32,
 }
 
@@ -87,7 +87,7 @@ pub(super) struct OpenLabel {
     base: u32,
     /// Its place in the code, once something refers to it.
     pub place: Option<Label>,
-    /// Where its state is, unless it is [`AT_HOME`]; else [`NOWHERE`].
+    /// Index of its state; [`NOWHERE`] if that is [`AT_HOME`].
     state: u32,
     /// How many values are carried.
     arity: u16,
@@ -101,23 +101,23 @@ const _: () = assert!(size_of::<OpenLabel>() <= 20);
 
 const NOWHERE: u32 = u32::MAX;
 
-/// What is known of the labels of the blocks that are open.
+/// The labels of the open blocks.
 ///
 /// A label is only branched to from inside its block, so there are never more than blocks nested.
 #[derive(Default)]
 pub(super) struct OpenLabels {
     /// The open labels, in order.
     open: Vec<OpenLabel>,
-    /// Where each label so far is among them, if it is open.
+    /// Index of each label so far among the open ones, if it is open.
     places: Vec<u32>,
-    /// Those of labels where not everything is at home.
+    /// The states of labels where not everything is at home.
     states: Vec<LabelState>,
     /// Places among the states that are free.
     free: Vec<u32>,
 }
 
 impl OpenLabels {
-    /// Forgets all and keeps the allocations.
+    /// Removes everything and keeps the allocations.
     pub fn clear(&mut self) {
         self.open.clear();
         self.places.clear();
@@ -125,7 +125,7 @@ impl OpenLabels {
         self.free.clear();
     }
 
-    /// The next label is open.
+    /// Opens the next label.
     pub fn open(&mut self, base: u32, arity: u32) {
         self.places.push(self.open.len() as u32);
         self.open.push(OpenLabel {
@@ -164,12 +164,12 @@ impl OpenLabels {
         }
     }
 
-    /// The next label is one that nothing refers to.
+    /// Skips the next label, which nothing refers to.
     pub fn skip(&mut self) {
         self.places.push(u32::MAX);
     }
 
-    /// This label and those opened after it are so no more: gives away their places and states.
+    /// Closes this label and those opened after it, and passes their places and states to `known`.
     pub fn close(&mut self, label: LabelId, mut known: impl FnMut(Option<Label>, LabelState)) {
         for closed in self.open.drain(self.places[label as usize] as usize..) {
             if closed.state == NOWHERE {
@@ -183,7 +183,7 @@ impl OpenLabels {
         }
     }
 
-    /// The state of a label, as it has been read and changed where it is less than all at home.
+    /// Writes a weakened state of a label back, unless everything is at home there.
     pub fn weaken(&mut self, label: LabelId, weakened: LabelState) {
         let state = self.get(label).state;
         if let Some(state) = self.states.get_mut(state as usize) {
@@ -218,7 +218,7 @@ impl Index<LabelId> for OpenLabels {
     }
 }
 
-/// Something is about to be elsewhere than at home.
+/// The state of a label, which gets one of its own: something is about to be elsewhere than at home.
 impl IndexMut<LabelId> for OpenLabels {
     #[inline(always)]
     fn index_mut(&mut self, label: LabelId) -> &mut LabelState {

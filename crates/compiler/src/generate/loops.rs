@@ -8,11 +8,11 @@ use crate::analysis::contains;
 use crate::instruction::LabelId;
 use crate::isa::masm::{Class, MacroAssembler};
 
-/// Registers a loop leaves to what is computed in it.
+/// Registers of each class that a loop leaves free for temporaries.
 const LOOP_TEMPORARIES: usize = 4;
 
 impl<M: MacroAssembler> Generator<'_, M> {
-    /// The start of a loop: decides where its locals are on every turn.
+    /// The start of a loop: decides where its locals are on every iteration.
     pub(super) fn begin_loop(&mut self, label: LabelId) {
         let info = self.analysis.labels[label as usize];
         let number = info.loop_number().expect("only loops begin");
@@ -45,7 +45,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
         self.reserve_entry(label);
         if let Some(idiom) = idiom {
             let start = self.masm.offset();
-            self.do_turns_at_once(idiom);
+            self.do_iterations_at_once(idiom);
             self.not_counted(start);
         }
         let place = self.place(label);
@@ -73,7 +73,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
                 chosen.clear();
                 room = 0;
             }
-            // Others keep their registers while there is room.
+            // Other locals keep their registers while registers are left.
             let mut spare = room - chosen.len();
             for register in self.state.held.and(registers).iter() {
                 let local = self.state.holder(register);

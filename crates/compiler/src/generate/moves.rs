@@ -7,7 +7,7 @@
 use crate::isa::masm::{MacroAssembler, Reg, RegSet};
 use crate::types::ValType;
 
-/// Where a value comes from.
+/// The source of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Origin {
     Reg(Reg),

@@ -1,9 +1,9 @@
-//! Where every value is now: the abstract state of the walk.
+//! The abstract state of the walk: the location of every value.
 //!
 //! Every local and every operand position has a home in the frame; registers only
-//! cache homes. A local's value is in a register, in its home, in both, or a known constant (and perhaps also in its home). An
-//! operand is a constant, in a register of its own, in its home, or *is* a local's
-//! value, as long as that local is not written.
+//! cache homes. A local's value is in a register, in its home, in both, or a known constant (and perhaps also in its
+//! home). An operand is a constant, in a register of its own, in its home, or *is* a local's value, as long as that
+//! local is not written.
 //!
 //! Locals from [`TRACKED_LOCALS`] on are only in their homes and do not appear here.
 
@@ -19,7 +19,7 @@ pub(super) struct Bits(pub u64);
 
 const _: () = assert!(size_of::<Operand>() == 16);
 
-/// Where an operand is.
+/// The location of an operand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Location {
     /// Nowhere: its bits are known.
@@ -127,7 +127,7 @@ impl LocalSet {
 pub(super) struct State {
     pub operands: Vec<Operand>,
     pub owners: [Owner; Reg::COUNT],
-    /// Which local each register of [`Self::held`] belongs to.
+    /// The local that each register of [`Self::held`] belongs to.
     pub holders: [u8; Reg::COUNT],
     /// Registers without an owner.
     pub free: RegSet,
@@ -332,7 +332,7 @@ impl State {
         self.lowest = self.operands.len();
     }
 
-    /// Those of these positions that are not [`Self::homed`].
+    /// The positions of a range that are not [`Self::homed`].
     pub fn not_homed(
         &self,
         positions: Range<usize>,

@@ -20,8 +20,8 @@ use pvf_rules::Features;
 use recorder::{Op, Recorder, Run, cut, mix, value_of};
 use reference::{Functions, Outcome};
 
-/// What a module's only function does, by the reference and by the code of a machine whose operations take so
-/// many bytes, with the operations.
+/// The outcome of a module's only function by the reference, and by the code of a machine whose operations take `bytes`
+/// bytes each, with these operations.
 fn outcomes(text: &str, bytes: u32) -> (Outcome, Outcome, Vec<Op>) {
     let wasm = wat::parse_str(text).expect("a valid text");
     let options = CompileOptions::new(Features::ALL);
@@ -85,7 +85,8 @@ proptest! {
         ..ProptestConfig::default()
     })]
 
-    /// Whatever branches may cost: with operations of no bytes all take the short way, with long ones all the long way.
+    /// `bytes` is the size of each recorded operation: at 0 all branches take the short way, at 40 nearly all take the
+    /// long way.
     #[test]
     fn code_does_what_the_body_says(
         choices in proptest::collection::vec(any::<u8>(), 0..600),
@@ -136,7 +137,7 @@ fn slot_value(slot: u32) -> u64 {
     mix(&[1, slot.into()])
 }
 
-/// Moves into registers that each appear once, often many from one and in cycles.
+/// Moves into distinct registers. Often several read one register, and often they form cycles.
 fn moves() -> impl Strategy<Value = Vec<(Reg, Origin, ValType)>> {
     let one = |class: Class| {
         move |(dst, kind, from, wide): (u8, u8, u8, bool)| {
@@ -225,14 +226,14 @@ fn a_loop_has_its_locals_in_registers_on_every_iteration() {
 }
 
 #[test]
-fn where_bytes_are_dear_a_loop_has_its_locals_at_home() {
+fn a_loop_beyond_the_budget_has_its_locals_at_home() {
     let (expected, found, ops) = outcomes(EXCHANGE, 400);
     assert_eq!(expected, found);
     let stores = |op: &Op| matches!(op, Op::StoreSlot(..) | Op::StoreConst(..));
     assert!(count(&ops, stores) >= 3, "{ops:#?}");
 }
 
-/// The random programs come to everything that is tested by them.
+/// The random programs contain every kind of operation that they are meant to test.
 #[test]
 fn programs_have_all_kinds_of_edges() {
     use proptest::strategy::ValueTree;

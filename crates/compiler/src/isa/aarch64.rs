@@ -1,22 +1,23 @@
 //! The aarch64 target: Armv8.0 with floats and vectors.
 //!
-//! Fixed registers: `sp` the Wasm stack, `x19` the context, `x20` the base of linear memory, `x23` the least stack pointer of
-//! the run; if they are counted, `x21` the gas left and `x22` the units of the logical stack below its greatest height;
-//! `x25` to `x27` constants, see `constants`; scratch: `x16`, `x17`, `v16` to `v31`. `x0` to `x15` and `v0` to `v15` belong to the generator. C functions keep the fixed ones.
-//! `x18` is the platform's, `x29` the host's.
+//! Fixed registers: `sp` the Wasm stack, `x19` the context, `x20` the base of linear memory, `x23` the least stack
+//! pointer of the run; if they are counted, `x21` the gas left and `x22` the units of the logical stack below its
+//! greatest height; `x25` to `x27` constants, see `constants`; scratch: `x16`, `x17`, `v16` to `v31`. `x0` to `x15` and
+//! `v0` to `v15` belong to the generator. C functions keep the fixed ones. `x18` is the platform's, `x29` the host's.
 //!
 //! # Frames
 //! A call pushes nothing: a function itself puts its return address, in `x30`, where x86-64's call puts it, into the
-//! topmost word of its frame. So all slots are at the same distance from the stack pointer on both. A function that calls
-//! nothing leaves the word as it is.
+//! topmost word of its frame. So all slots are at the same distance from the stack pointer on both. A function that
+//! calls nothing leaves the word as it is.
 //!
 //! # NaNs
 //! The runtime sets FPCR's DN bit while Wasm runs: each operation that Wasm calls arithmetic then gives the default
-//! NaN for any NaN, which is Wasm's positive canonical one (Arm ARM, "Default NaN"), and nothing is left to canonicalise.
+//! NaN for any NaN, which is Wasm's positive canonical one (Arm ARM, "Default NaN"), and nothing is left to
+//! canonicalise.
 //!
 //! # Sums of base and index
-//! An address with an index and an offset takes an addition first. The sums of the last two indices are left in `x24` and `x28`
-//! for the accesses that follow, until the index is overwritten or control comes from elsewhere.
+//! An address with an index and an offset takes an addition first. The sums of the last two indices are left in `x24`
+//! and `x28` for the accesses that follow, until the index is overwritten or control comes from elsewhere.
 //!
 //! # Stores
 //! A store over the end of memory would be done in part before it faults; see `probe`.
@@ -78,19 +79,19 @@ pub(crate) struct Aarch64 {
     /// Calls reach any place, rather than 128 MB.
     far_calls: bool,
     record: Record,
-    /// Where functions put [`Emitter::late`]: its allocation stays, since most functions have some.
+    /// The buffer of [`Emitter::late`], kept between functions because most functions use it.
     late: Vec<(u32, Late)>,
 }
 
-/// Emits the code of one function. Only [`Function::begin`] and its like lend it, for one operation.
+/// Emits the code of one function. Only [`Function::begin`] and [`Function::begin_with`] lend it, for one operation.
 struct Emitter<'m> {
     asm: Code<'m>,
     meters: Meters,
     far_calls: bool,
     record: &'m mut Record,
-    /// An instruction that has not been emitted: what follows may do it along.
+    /// An instruction that is not emitted yet, because the next operation may combine with it.
     pending: Option<Pending>,
-    /// What is to be emitted behind the function, each with the offset of its Wasm instruction.
+    /// Code to be emitted after the function, each piece with the offset of its Wasm instruction.
     late: &'m mut Vec<(u32, Late)>,
 }
 
@@ -112,7 +113,7 @@ enum Late {
         /// The cost, if it has not been taken yet.
         leaf_cost: u32,
     },
-    /// The counter of the logical stack, in [`SCRATCH_2`], is higher than ever before in this run: perhaps too high.
+    /// Slow path of the counter of the logical stack, whose value is in [`SCRATCH_2`].
     CounterGrowth {
         label: Label,
         resume: Label,
@@ -122,7 +123,7 @@ enum Late {
         label: Label,
         charge: Charge,
     },
-    /// The signature of a table entry, in [`SCRATCH_2`], is another than expected, or there is none.
+    /// A table entry, whose signature is in [`SCRATCH_2`], has another one than expected, or is null.
     SignatureMismatch {
         label: Label,
     },
@@ -167,7 +168,7 @@ const fn float<const N: usize>() -> [Reg; N] {
 static GENERAL_ARGUMENTS: [Reg; 8] = general();
 static FLOAT_ARGUMENTS: [Reg; 8] = float();
 
-/// The same whatever is counted: counters are in registers of their own.
+/// One set for all meters: counters are in registers of their own.
 static REGISTERS: Registers = Registers {
     general: RegSet::of(&general::<16>()),
     float: RegSet::of(&float::<16>()),
@@ -231,14 +232,14 @@ impl Emitter<'_> {
         self.record.site(kind, self.asm.offset());
     }
 
-    /// A label where this trap happens.
+    /// A label at which this trap is emitted, after the function.
     fn trap_label(&mut self, kind: TrapKind) -> Label {
         let label = self.asm.new_label();
         self.later(Late::Trap { label, kind });
         label
     }
 
-    /// Puts a piece off until the function's end.
+    /// Adds a piece to be emitted after the function.
     fn later(&mut self, late: Late) {
         self.late.push((self.record.wasm_offset, late));
     }

@@ -10,7 +10,7 @@ use crate::types::ValType;
 use pvf_assembler::Label;
 use pvf_rules::TrapKind;
 
-/// What an operation does about the flags, as [`MacroAssembler`] says.
+/// The contract of an operation about the flags, as [`MacroAssembler`] defines it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Contract {
     /// Leaves them as they are.
@@ -171,7 +171,7 @@ impl<M: MacroAssembler + Flags> MacroAssembler for Checked<M> {
 
         fn jump_unless_in_memory(index: Reg, offset: u64, bytes: Reg, label: Label);
         fn jump_if_within(a: Reg, distance: i64, b: Reg, bytes: Reg, label: Label);
-        fn charge_turns(bytes: Reg, shift: u8, cost: u32, label: Label);
+        fn charge_iterations(bytes: Reg, shift: u8, cost: u32, label: Label);
         fn linear_address(index: Reg, offset: u64);
         fn repeat(register: Reg, bytes: u8);
         fn block(operation: BlockOperation);

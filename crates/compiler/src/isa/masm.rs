@@ -8,18 +8,19 @@
 //!
 //! # What stays true, and how long
 //! - **Conditions.** An operation does one of four things to the flags: *moves* (the section "Moves" below) keep them;
-//!   *comparisons* make a condition; `set_condition`, `select` and `jump_if` use the condition, which ends with its use;
-//!   all other operations leave the flags unknown. So only moves may stand between a comparison and the use of its
+//!   *comparisons* make a condition; `set_condition`, `select` and `jump_if` use the condition, which ends with its
+//!   use; all other operations leave the flags unknown. So only moves may stand between a comparison and the use of its
 //!   condition. Loads and stores of linear memory are not moves, because computing an address may write the flags.
 //!   `checked.rs` checks targets and generator for this in debug builds.
 //! - **Labels.** Where a label is bound, control may come from elsewhere. What a target knows of flags, of its own
-//!   registers and of instructions not yet emitted ends there. A target has one way to bind a label, which forgets it all.
+//!   registers and of instructions not yet emitted ends there. A target has one way to bind a label, which forgets it
+//!   all.
 //! - **Calls.** The same holds where a call returns.
-//! - **Functions.** All such knowledge belongs to the [`MacroAssembler`], which is made for one function and ends with it
-//!   ([`MacroAssembler::finish_function`]). The [`Machine`] outlives functions: it has the code, its trap sites and
+//! - **Functions.** All such knowledge belongs to the [`MacroAssembler`], which is made for one function and ends with
+//!   it ([`MacroAssembler::finish_function`]). The [`Machine`] outlives functions: it has the code, its trap sites and
 //!   calls, options and empty buffers.
-//! - **Pieces of code.** [`Machine::take`] hands over code, trap sites and calls. Only options and empty buffers stay, so
-//!   that a piece depends on its own functions alone, and not on the pieces made before with the same machine.
+//! - **Pieces of code.** [`Machine::take`] hands over code, trap sites and calls. Only options and empty buffers stay,
+//!   so that a piece depends on its own functions alone, and not on the pieces made before with the same machine.
 
 pub(crate) use super::shared::Shared;
 use crate::abi::{BUILTIN_FLAG, Builtin};
@@ -230,7 +231,7 @@ pub(crate) struct CallFixup {
     pub function: u32,
 }
 
-/// How far direct calls reach.
+/// The reach of direct calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reach {
     /// The machine's shortest call, which is enough for most modules.
@@ -239,7 +240,7 @@ pub(crate) enum Reach {
     Far,
 }
 
-/// What code counts and enforces.
+/// The meters and limits that code counts and enforces.
 #[derive(Clone, Copy)]
 pub(crate) struct Meters {
     pub gas: bool,
@@ -273,11 +274,11 @@ pub(crate) trait Machine: Sized {
     fn new(options: &CompileOptions, reach: Reach) -> Self;
     /// The registers that the generator may use.
     fn registers(&self) -> &'static Registers;
-    /// Records the code map from now on, as [`set_wasm_offset`](MacroAssembler::set_wasm_offset) gives it. The code does not
-    /// change.
+    /// Records the code map from now on, as [`set_wasm_offset`](MacroAssembler::set_wasm_offset) gives it. The code
+    /// does not change.
     fn record_code_map(&mut self);
-    /// Begins a function at an aligned offset, with nothing known of registers and flags. `wasm_offset` is the offset of
-    /// its body in the module. Stubs are made in a function of their own.
+    /// Begins a function at an aligned offset, with nothing known of registers and flags. `wasm_offset` is the offset
+    /// of its body in the module. Stubs are made in a function of their own.
     fn begin_function(&mut self, wasm_offset: u32) -> Self::Masm<'_>;
     /// Takes the code made since the last call, with its trap sites and calls in
     /// order, offsets counted from its start.
@@ -362,8 +363,8 @@ pub(crate) trait MacroAssembler: Sized {
     fn memory_size(&mut self, dst: Reg);
 
     // Integers. The flags do not stay; the three comparisons make a condition.
-    /// Promises that no register of the set is read after the next operation, unless that operation writes it. The promise
-    /// ends with that operation.
+    /// Promises that no register of the set is read after the next operation, unless that operation writes it. The
+    /// promise ends with that operation.
     fn last_use(&mut self, _: RegSet) {}
     fn int_binary(&mut self, op: IntBinary, width: Width, dst: Reg, a: Reg, b: Source);
     fn int_unary(&mut self, op: IntUnary, width: Width, dst: Reg, src: Reg);
@@ -386,8 +387,8 @@ pub(crate) trait MacroAssembler: Sized {
     fn canonicalise(&mut self, width: Width, register: Reg);
     fn float_compare(&mut self, width: Width, a: Reg, b: Reg);
     fn convert(&mut self, conversion: Conversion, dst: Reg, src: Reg);
-    // The same operations in as little code as possible: by a call of [`Self::shared_stub`] where that is shorter. Unless
-    // [`Self::CALLS_IN_LEAVES`] is set, only functions that are no leaves use them. The flags do not stay.
+    // The same operations in as little code as possible: by a call of [`Self::shared_stub`] where that is shorter.
+    // Unless [`Self::CALLS_IN_LEAVES`] is set, only functions that are no leaves use them. The flags do not stay.
     fn divide_shared(&mut self, op: Division, width: Width, divisor: Reg) {
         self.divide(op, width, divisor);
     }
@@ -429,9 +430,9 @@ pub(crate) trait MacroAssembler: Sized {
     fn jump_unless_in_memory(&mut self, index: Reg, offset: u64, bytes: Reg, label: Label);
     /// Jumps if `a + distance - b`, which may be negative, is from 0 up to but not including `bytes`.
     fn jump_if_within(&mut self, a: Reg, distance: i64, b: Reg, bytes: Reg, label: Label);
-    /// Charges `cost` gas for every 2^`shift` of `bytes` bytes. If the gas left is not enough, charges nothing and jumps.
-    /// There are at most 2^33 bytes, and `cost` is below 2^20.
-    fn charge_turns(&mut self, bytes: Reg, shift: u8, cost: u32, label: Label);
+    /// Charges `cost` gas for every 2^`shift` of `bytes` bytes. If the gas left is not enough, charges nothing and
+    /// jumps. There are at most 2^33 bytes, and `cost` is below 2^20.
+    fn charge_iterations(&mut self, bytes: Reg, shift: u8, cost: u32, label: Label);
     /// From an index in linear memory to the address of the byte `offset` above it.
     fn linear_address(&mut self, index: Reg, offset: u64);
     /// Repeats the lowest 1, 2, 4 or 8 bytes of a register in all of it.
@@ -488,7 +489,7 @@ impl BlockOperation {
     }
 }
 
-/// Where the table is and how long.
+/// The place and length of the table.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Table {
     /// Offset of entry 0 in the context.
@@ -506,14 +507,14 @@ pub(crate) struct MachineCode {
     pub map: CodeMap,
 }
 
-/// Where the parameters and results of a signature are.
+/// The places of the parameters and results of a signature.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Convention {
     pub params: Vec<Place>,
     pub results: Vec<Place>,
 }
 
-/// Where one parameter or result is. Its slot is counted in bytes from the stack pointer
+/// The place of one parameter or result. Its slot is counted in bytes from the stack pointer
 /// at the call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Place {

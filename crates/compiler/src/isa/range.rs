@@ -1,8 +1,8 @@
-//! Which floats can be truncated to which integers.
+//! The ranges of floats that can be truncated to integers.
 
 use super::masm::Width;
 
-/// What a truncation accepts: `low < x` (or `low <= x`) and `x < high`.
+/// The range that a truncation accepts: `low < x` (or `low <= x`) and `x < high`.
 pub(super) struct Range {
     low: f64,
     pub low_included: bool,

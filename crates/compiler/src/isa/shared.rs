@@ -36,17 +36,17 @@ const FIRST_UNARY: u32 = FIRST_CANONICALISATION + 2 * REGISTERS;
 const FIRST_BINARY: u32 = FIRST_UNARY + 2 * 2 * REGISTERS;
 const END: u32 = FIRST_BINARY + 3 * 2 * REGISTERS;
 
-/// What comes before them among the numbers of calls: builtins, block operations.
+/// The first number of shared code among those of calls: builtins and block operations come before.
 const BEFORE: u32 = BUILTIN_FLAG | (Builtin::ALL.len() + BlockOperation::ALL.len()) as u32;
 
 impl Shared {
-    /// What [`CallFixup::function`](super::masm::CallFixup::function) says for it; nothing if no target takes many
-    /// instructions for it.
+    /// The value of [`CallFixup::function`](super::masm::CallFixup::function) for it. `None` if every target does the
+    /// operation in few instructions.
     pub fn function(self) -> Option<u32> {
         self.number().map(|number| BEFORE + number)
     }
 
-    /// The one that is called by this number.
+    /// The shared code that is called by this number.
     pub fn of_function(function: u32) -> Option<Self> {
         Self::from_number(function.checked_sub(BEFORE)?)
     }

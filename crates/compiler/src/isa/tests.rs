@@ -225,7 +225,7 @@ enum Boundary {
     Piece,
 }
 
-/// The code of an operation behind a boundary is what it is where nothing was before, whatever was before the boundary.
+/// The code of an operation after a boundary is what it is where nothing was before, whatever was before the boundary.
 fn nothing_is_known_behind_a_boundary<M: Machine + 'static>() {
     let all = [
         Boundary::Label,

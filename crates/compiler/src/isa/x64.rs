@@ -46,7 +46,7 @@ pub(crate) struct X64 {
     asm: Assembler,
     meters: Meters,
     record: Record,
-    /// Where functions put [`Function::late`]: its allocation stays, since most functions have some.
+    /// The buffer of [`Function::late`], kept between functions because most functions use it.
     late: Vec<(u32, Late)>,
 }
 
@@ -55,7 +55,7 @@ pub(crate) struct Function<'m> {
     asm: Code<'m>,
     meters: Meters,
     record: &'m mut Record,
-    /// What is to be emitted behind the function, each with the offset of its Wasm instruction.
+    /// Code to be emitted after the function, each piece with the offset of its Wasm instruction.
     late: &'m mut Vec<(u32, Late)>,
 }
 
@@ -77,7 +77,7 @@ enum Late {
         /// The cost, if it has not been taken yet.
         leaf_cost: u32,
     },
-    /// The counter of the logical stack, in the scratch register, is higher than ever before in this run: perhaps too high.
+    /// Slow path of the counter of the logical stack, whose value is in the scratch register.
     CounterGrowth {
         label: Label,
         resume: Label,
@@ -93,7 +93,7 @@ enum Late {
         width: Width,
         register: Xmm,
     },
-    /// The signature of a table entry is another than expected, or there is none.
+    /// A table entry has another signature than expected, or is null.
     SignatureMismatch {
         label: Label,
         entry: Mem,
@@ -171,7 +171,7 @@ const fn registers(without: &[Reg]) -> Registers {
     }
 }
 
-/// By what is counted: the logical stack, gas.
+/// Indexed by whether the logical stack is counted, then by whether gas is.
 static REGISTERS: [[Registers; 2]; 2] = [
     [registers(&[]), registers(&[reg(GAS)])],
     [
@@ -241,14 +241,14 @@ impl Function<'_> {
         self.record.site(kind, self.asm.offset());
     }
 
-    /// A label where this trap happens.
+    /// A label at which this trap is emitted, after the function.
     fn trap_label(&mut self, kind: TrapKind) -> Label {
         let label = self.asm.new_label();
         self.later(Late::Trap { label, kind });
         label
     }
 
-    /// Puts a piece off until the function's end.
+    /// Adds a piece to be emitted after the function.
     fn later(&mut self, late: Late) {
         self.late.push((self.record.wasm_offset, late));
     }

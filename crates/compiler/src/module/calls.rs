@@ -1,9 +1,9 @@
-//! Which functions a module calls by name, told from its bytes.
+//! The direct calls of a module, found in its bytes.
 
 use wasmparser::{Operator, Parser, Payload};
 
-/// Whether a body of the module, reachable or not, has a direct call of a function that the module defines. `imported_functions` is the
-/// number of functions that it imports.
+/// Whether a body of the module, reachable or not, has a direct call of a function that the module defines.
+/// `imported_functions` is the number of functions that it imports.
 ///
 /// Time is linear in the module. Of bytes that are no valid module, what can be read is looked at.
 pub fn calls_own_functions(wasm: &[u8], imported_functions: u32) -> bool {

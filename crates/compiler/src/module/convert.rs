@@ -1,4 +1,5 @@
-//! Conversion of wasmparser's types to ours. Types that ours cannot represent are refused by the name of their proposal.
+//! Conversion of wasmparser's types to ours. Types that ours cannot represent are refused by the name of their
+//! proposal.
 
 use super::features;
 use crate::artifact::{ConstExpr, ElementMode, ElementSegment, ExportKind};

@@ -49,8 +49,8 @@ pub(crate) fn rule_without(feature: &str) -> RuleId {
     }
 }
 
-/// The rule that is broken where wasmparser's decoder or validator says this. Of those messages, only the ones about rules that the
-/// specification names separately are told apart.
+/// The rule that is broken where wasmparser's decoder or validator says this. Of those messages, only the ones about
+/// rules that the specification names separately are told apart.
 pub(crate) fn rule_broken(message: &str) -> RuleId {
     let by_message = [
         ("constant expression required", RuleId::LANG_9),

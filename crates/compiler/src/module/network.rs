@@ -55,7 +55,7 @@ pub(crate) struct Section {
     pub id: SectionId,
     /// Its contents, from the number of its entries on; of `Start`, the function's index.
     pub bytes: Vec<u8>,
-    /// Where the contents of the section that it was made of begin in the blob.
+    /// Offset in the blob of the contents of the section it was made from.
     pub offset: u32,
 }
 
@@ -78,7 +78,7 @@ impl<'a> NetworkModule<'a> {
     /// Reads a blob. Bodies are only located.
     ///
     /// # Errors
-    /// Where `parity-wasm` has one.
+    /// The error of `parity-wasm`, if it has one.
     pub fn read(wasm: &'a [u8], limits: &Limits) -> Result<Self, Refusal> {
         sections::read(wasm, limits)
     }

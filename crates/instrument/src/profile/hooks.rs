@@ -1,7 +1,8 @@
 //! Writes a module whose calls are reported to hooks.
 //!
-//! Each function, imported or defined, gets a wrapper of the same type that calls the hook "enter", the function, and the hook "exit".
-//! Everything that referred to the function (calls, exports, table entries, the start) refers to the wrapper:
+//! Each function, imported or defined, gets a wrapper of the same type that calls the hook "enter", the function, and
+//! the hook "exit". Everything that referred to the function (calls, exports, table entries, the start) refers to the
+//! wrapper:
 //!
 //! | function indices | are |
 //! | --- | --- |
@@ -70,7 +71,7 @@ pub fn instrument(wasm: &[u8], options: &InstrumentOptions) -> Result<Vec<u8>, P
     Ok(module.finish())
 }
 
-/// What the wrappers are made from.
+/// The facts about a module that its wrappers are made from.
 #[derive(Default)]
 struct Declarations {
     types: Vec<FuncType>,

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-/// What a profile counts.
+/// The counts of a profile.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum By {
     /// Gas used by a function itself.

@@ -107,7 +107,7 @@ fn words(code: &[u8]) -> Vec<u32> {
     code.chunks(4).map(word).collect()
 }
 
-/// A line with every number behind `#` in decimal and with a sign, and other
+/// A line with every number after `#` in decimal and with a sign, and other
 /// names for the same thing made one.
 fn normal(line: &str) -> String {
     let mut parts = line.split('#');

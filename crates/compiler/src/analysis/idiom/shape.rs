@@ -1,9 +1,9 @@
-//! Which turns are an idiom.
+//! The classification of iterations: which are an idiom.
 //!
-//! In: a [`Turn`]. Out: an [`Idiom`], if every turn goes on where the one before ended, and what all of
+//! In: a [`Iteration`]. Out: an [`Idiom`], if every iteration goes on where the one before ended, and what all of
 //! them do is one block operation.
 
-use super::turn::{Continue, MemoryAccess, Turn, Value, Word};
+use super::iteration::{Continue, Iteration, MemoryAccess, Value, Word};
 use super::{Bound, Idiom, Operation, Pattern, Place, Sum};
 use crate::analysis::contains;
 use crate::instruction::LabelId;
@@ -12,35 +12,35 @@ use crate::types::ValType;
 
 /// More conditions are too many to check before the loop.
 const MAX_BOUNDS: usize = 2;
-/// Turns of more bytes are none of ours.
+/// Iterations of more bytes are none of ours.
 const MAX_SHIFT: u8 = 7;
 /// Constant offsets stay far below what an addressing mode holds.
 const MAX_OFFSET: u64 = 1 << 30;
 const WORD_BYTES: u32 = 4;
 
-/// What a turn leaves in its locals.
+/// The changes of an iteration to its locals.
 struct Locals<'t> {
-    turn: &'t Turn,
-    /// Induction locals, with what a turn adds to them.
+    iteration: &'t Iteration,
+    /// Induction locals, with what an iteration adds to them.
     steps: Vec<(u32, i32)>,
-    /// A local that carries the load with this number over to the next turn.
+    /// A local that carries the load with this number over to the next iteration.
     carried: Option<(u32, u8)>,
 }
 
-/// The bytes that one turn accesses: a gapless range, moved by its own length with each turn.
+/// The bytes that one iteration accesses: a gapless range, moved by its own length with each iteration.
 struct Tile {
     place: Place,
     stride: i32,
 }
 
-/// Finds out which idiom the loop with this full turn is, leaving its gas open.
-pub(super) fn classify(turn: &Turn, label: LabelId, live: &[u64]) -> Option<Idiom> {
-    let locals = Locals::of(turn, live)?;
-    let (operation, stride) = operation(turn, &locals)?;
+/// Finds out which idiom the loop with this full iteration is, leaving its gas open.
+pub(super) fn classify(iteration: &Iteration, label: LabelId, live: &[u64]) -> Option<Idiom> {
+    let locals = Locals::of(iteration, live)?;
+    let (operation, stride) = operation(iteration, &locals)?;
     let shift = stride.unsigned_abs().trailing_zeros() as u8;
     (stride.unsigned_abs().is_power_of_two() && shift <= MAX_SHIFT).then_some(())?;
     let mut bounds = Vec::new();
-    for condition in &turn.conditions {
+    for condition in &iteration.conditions {
         if let Continue::If(condition, a, b) = *condition {
             bounds.push(bound(&locals, condition, a, b)?);
         }
@@ -59,13 +59,13 @@ pub(super) fn classify(turn: &Turn, label: LabelId, live: &[u64]) -> Option<Idio
 
 impl<'t> Locals<'t> {
     /// Every local that is written is an induction local, carries a load, or is dead at the loop's start.
-    fn of(turn: &'t Turn, live: &[u64]) -> Option<Self> {
+    fn of(iteration: &'t Iteration, live: &[u64]) -> Option<Self> {
         let mut locals = Self {
-            turn,
+            iteration,
             steps: Vec::new(),
             carried: None,
         };
-        for &(local, value) in &turn.written {
+        for &(local, value) in &iteration.written {
             if !contains(live, local) {
                 continue;
             }
@@ -85,7 +85,7 @@ impl<'t> Locals<'t> {
         Some(locals)
     }
 
-    /// What a turn adds to a local, if that is known.
+    /// The constant that an iteration adds to a local, if it is known.
     fn step(&self, local: u32) -> Option<i32> {
         let step = self.steps.iter().find(|(other, _)| *other == local);
         match step {
@@ -95,13 +95,17 @@ impl<'t> Locals<'t> {
     }
 
     fn is_invariant(&self, local: u32) -> bool {
-        let written = self.turn.written.iter().find(|(other, _)| *other == local);
+        let written = self
+            .iteration
+            .written
+            .iter()
+            .find(|(other, _)| *other == local);
         written.is_none_or(|&(_, value)| {
             value == Value::Sum(Sum::local(local)) || value == Value::Wide(local)
         })
     }
 
-    /// What a turn adds to a sum.
+    /// The constant that an iteration adds to a sum.
     fn stride(&self, sum: &Sum) -> Option<i32> {
         sum.locals()
             .try_fold(0, |total: i32, local| total.checked_add(self.step(local)?))
@@ -149,39 +153,39 @@ impl<'t> Locals<'t> {
     }
 }
 
-/// What all turns together do, and how far a turn gets.
-fn operation(turn: &Turn, locals: &Locals<'_>) -> Option<(Operation, i32)> {
-    let compares = turn
+/// The operation of all iterations together, and the bytes of one iteration.
+fn operation(iteration: &Iteration, locals: &Locals<'_>) -> Option<(Operation, i32)> {
+    let compares = iteration
         .conditions
         .iter()
         .any(|condition| matches!(condition, Continue::IfSame(..)));
-    match (turn.stores.is_empty(), compares, locals.carried) {
-        (true, true, None) => compare(turn, locals),
-        (false, false, Some((local, load))) => copy_shifted(turn, locals, local, load),
-        (false, false, None) if turn.loads.is_empty() => fill(turn, locals),
-        (false, false, None) => copy(turn, locals),
+    match (iteration.stores.is_empty(), compares, locals.carried) {
+        (true, true, None) => compare(iteration, locals),
+        (false, false, Some((local, load))) => copy_shifted(iteration, locals, local, load),
+        (false, false, None) if iteration.loads.is_empty() => fill(iteration, locals),
+        (false, false, None) => copy(iteration, locals),
         _ => None,
     }
 }
 
-fn copy(turn: &Turn, locals: &Locals<'_>) -> Option<(Operation, i32)> {
-    let stores: Vec<_> = turn.stores.iter().map(|(store, _)| *store).collect();
-    (stores.len() == turn.loads.len()).then_some(())?;
+fn copy(iteration: &Iteration, locals: &Locals<'_>) -> Option<(Operation, i32)> {
+    let stores: Vec<_> = iteration.stores.iter().map(|(store, _)| *store).collect();
+    (stores.len() == iteration.loads.len()).then_some(())?;
     let (to, to_positions) = locals.tile(&stores)?;
-    let (from, from_positions) = locals.tile(&turn.loads)?;
+    let (from, from_positions) = locals.tile(&iteration.loads)?;
     (to.stride == from.stride).then_some(())?;
-    for (at, (store, value)) in turn.stores.iter().enumerate() {
+    for (at, (store, value)) in iteration.stores.iter().enumerate() {
         let Value::Load(load) = *value else {
             return None;
         };
         let load = load as usize;
         let same = to_positions[at] == from_positions[load];
-        (same && store.bytes == turn.loads[load].bytes).then_some(())?;
+        (same && store.bytes == iteration.loads[load].bytes).then_some(())?;
     }
-    // Where the bytes stored lie on the side the loop comes from, a load behind a store in one turn
+    // Where the bytes stored lie on the side the loop comes from, a load after a store in one iteration
     // must not see it.
     for (store, position) in stores.iter().zip(&to_positions) {
-        for (load, other) in turn.loads.iter().zip(&from_positions) {
+        for (load, other) in iteration.loads.iter().zip(&from_positions) {
             let unseen = match to.stride > 0 {
                 true => position + u64::from(store.bytes) <= *other,
                 false => other + u64::from(load.bytes) <= *position,
@@ -197,12 +201,12 @@ fn copy(turn: &Turn, locals: &Locals<'_>) -> Option<(Operation, i32)> {
 }
 
 fn copy_shifted(
-    turn: &Turn,
+    iteration: &Iteration,
     locals: &Locals<'_>,
     carried: u32,
     load: u8,
 ) -> Option<(Operation, i32)> {
-    let ([(store, value)], [from]) = (&turn.stores[..], &turn.loads[..]) else {
+    let ([(store, value)], [from]) = (&iteration.stores[..], &iteration.loads[..]) else {
         return None;
     };
     let Value::Merged {
@@ -237,13 +241,13 @@ fn copy_shifted(
     Some((operation, to.stride))
 }
 
-fn fill(turn: &Turn, locals: &Locals<'_>) -> Option<(Operation, i32)> {
-    let stores: Vec<_> = turn.stores.iter().map(|(store, _)| *store).collect();
+fn fill(iteration: &Iteration, locals: &Locals<'_>) -> Option<(Operation, i32)> {
+    let stores: Vec<_> = iteration.stores.iter().map(|(store, _)| *store).collect();
     let (to, _) = locals.tile(&stores)?;
     let unit = stores[0].bytes;
     let one_width = stores.iter().all(|store| store.bytes == unit);
     let mut pattern = None;
-    for (store, value) in &turn.stores {
+    for (store, value) in &iteration.stores {
         let own = match *value {
             Value::WideConst(bits) => Pattern::Const(repeated(bits, store.bytes)),
             Value::Wide(local) if locals.is_invariant(local) => Pattern::Local(local),
@@ -277,22 +281,25 @@ fn repeated(bits: u64, bytes: u32) -> u64 {
     }
 }
 
-fn compare(turn: &Turn, locals: &Locals<'_>) -> Option<(Operation, i32)> {
+fn compare(iteration: &Iteration, locals: &Locals<'_>) -> Option<(Operation, i32)> {
     let (mut a, mut b) = (Vec::new(), Vec::new());
     let mut compared = 0u32;
-    for condition in &turn.conditions {
+    for condition in &iteration.conditions {
         if let Continue::IfSame(left, right) = *condition {
             let pair = 1 << left | 1 << right;
             (left != right && compared & pair == 0).then_some(())?;
             compared |= pair;
-            let (left, right) = (turn.loads[left as usize], turn.loads[right as usize]);
+            let (left, right) = (
+                iteration.loads[left as usize],
+                iteration.loads[right as usize],
+            );
             // Equal results then mean equal bytes.
             (left.ty == right.ty && left.access == right.access).then_some(())?;
             a.push(left);
             b.push(right);
         }
     }
-    (a.len() + b.len() == turn.loads.len()).then_some(())?;
+    (a.len() + b.len() == iteration.loads.len()).then_some(())?;
     let (a, a_positions) = locals.tile(&a)?;
     let (b, b_positions) = locals.tile(&b)?;
     let forward = a.stride == b.stride && a.stride > 0;

@@ -1,4 +1,4 @@
-//! Which loops of a module are idioms: for tests and reports.
+//! A survey of the loops of a module that are idioms, for tests and reports.
 
 use super::LoopIdiomKind;
 use crate::analysis::{Analyser, Analysis};
@@ -11,13 +11,13 @@ use crate::{CompileError, CompileOptions, Refusal};
 pub struct LoopIdioms {
     /// Innermost loops.
     pub innermost: u32,
-    /// Those of them that access memory and call nothing.
+    /// Innermost loops that access memory and call nothing.
     pub with_memory: u32,
-    /// Those that are idioms: the index of their function, and what they do.
+    /// Loops that are idioms: index of the function, and kind.
     pub idioms: Vec<(u32, LoopIdiomKind)>,
 }
 
-/// Finds the loops that are done many turns at a time.
+/// Finds the loops that are done many iterations at a time.
 ///
 /// # Errors
 /// As [`compile`](crate::compile) on the module.

@@ -62,7 +62,7 @@ fn unrolled_copies() {
             {to} {from} {count} end"
     );
     assert_eq!(kinds(&text), [LoopIdiomKind::Copy]);
-    // The second load would see what the first store wrote if the bytes moved by less than a turn.
+    // The second load would see what the first store wrote if the bytes moved by less than an iteration.
     let swapped = format!(
         "loop local.get $to local.get $from i32.load offset=4 i32.store offset=4
             local.get $to local.get $from i32.load i32.store
@@ -111,7 +111,7 @@ fn fills() {
         let text = format!("loop local.get $to {value} {store} {to} {count} end");
         assert_eq!(kinds(&text), [LoopIdiomKind::Fill], "{text}");
     }
-    // What is stored changes from turn to turn.
+    // What is stored changes from iteration to iteration.
     let (to, count) = (step("to", 1), count_down(1));
     let text = format!("loop local.get $to local.get $n i32.store8 {to} {count} end");
     assert_eq!(kinds(&text), []);

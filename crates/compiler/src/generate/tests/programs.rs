@@ -1,7 +1,7 @@
-//! Random functions, in text, out of a string of choices.
+//! Random functions in the text format, generated from a string of choices.
 //!
-//! Where the choices end, each further one is the simplest, so that any string is a function and a shorter string is a
-//! simpler one. Every loop counts down, so that every function ends.
+//! After the end of the string every choice is the simplest one. So every string gives a function, and a shorter string
+//! a simpler one. Every loop counts down, so that every function ends.
 
 use std::fmt::Write;
 
@@ -19,7 +19,7 @@ const CALLEES: [(&[usize], &[usize]); 5] = [
 ];
 
 const CONSTANTS: [&str; 6] = ["0", "1", "7", "1024", "-1", "123456789"];
-/// Their lowest bits are zero, as the tests have it of all floats.
+/// Constants whose lowest bit is 0, as that of all canonical floats in these tests.
 const FLOATS: [&str; 3] = ["0", "1.5", "-1024"];
 
 /// Deepest nesting of expressions and blocks.
@@ -239,7 +239,7 @@ impl Program<'_> {
         self.loops -= 1;
     }
 
-    /// A branch back to the loop so many labels out, unless it has counted down.
+    /// A branch back to the loop `distance` labels out, unless its counter has run out.
     fn back(&mut self, distance: usize, depth: u32) {
         let label = &self.labels[self.labels.len() - 1 - distance];
         let (types, counter) = (label.types.clone(), label.counter.expect("a loop"));

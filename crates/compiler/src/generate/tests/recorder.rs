@@ -1,8 +1,8 @@
-//! A machine that records the operations it is asked for, and runs them on values that can be told apart.
+//! A machine that records its operations, and runs them on distinct values.
 //!
 //! It is the third implementation of [`MacroAssembler`]. Registers, slots and memory outside the frame hold 64-bit
-//! values; what an operation leaves undefined becomes a value that occurs nowhere else. So a move from the wrong register, a
-//! value that was not sent home and an access of the wrong width end in a wrong result.
+//! values. Whatever an operation leaves undefined becomes a value that occurs nowhere else. So a move from the wrong
+//! register, a value that was not sent home or an access of the wrong width leads to a wrong result.
 
 use crate::CompileOptions;
 use crate::isa::masm::*;
@@ -62,7 +62,7 @@ static REGISTERS: Registers = Registers {
 /// The machine.
 pub(super) struct Recorder {
     pub ops: Vec<Op>,
-    /// How many bytes each operation is said to take, which the budget of branches depends on.
+    /// The size of each operation, on which the budget depends.
     pub bytes: u32,
     /// The assembler that makes the labels.
     labels: Assembler,
@@ -277,7 +277,7 @@ impl MacroAssembler for Recording<'_> {
     fn jump_if_within(&mut self, _: Reg, _: i64, _: Reg, _: Reg, _: Label) {
         unimplemented!("{NOT_USED}")
     }
-    fn charge_turns(&mut self, _: Reg, _: u8, _: u32, _: Label) {
+    fn charge_iterations(&mut self, _: Reg, _: u8, _: u32, _: Label) {
         unimplemented!("{NOT_USED}")
     }
     fn linear_address(&mut self, _: Reg, _: u64) {
@@ -446,7 +446,7 @@ impl<'r> Run<'r> {
 
     fn set_slot(&mut self, ty: ValType, slot: u32, value: u64) {
         let value = match type_width(ty) {
-            // The upper half stays what it was, which nobody may rely on.
+            // The upper half of a slot is undefined.
             Width::W32 => self.undefined() << 32 | cut(Width::W32, value),
             Width::W64 => value,
         };

@@ -1,4 +1,4 @@
-//! What the instructions of a body do, followed on an operand stack as WebAssembly says.
+//! An interpreter of the instructions of a body, with an operand stack as in WebAssembly.
 
 use super::recorder::{cut, float_add, holds, int_binary, results_of, value_of};
 use crate::instruction::{BlockSignature, Code, Instruction, LabelId};
@@ -13,7 +13,7 @@ pub(super) struct Functions<'f> {
     pub functions: Vec<u32>,
 }
 
-/// What a run ends with.
+/// The outcome of a run.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Outcome {
     /// `None` after a trap.

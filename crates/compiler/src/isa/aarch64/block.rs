@@ -12,18 +12,18 @@ const BYTES: Gpr = Gpr::X11;
 
 /// Two more registers that the generator does not know of: what lies at the end of a range.
 const REST: [Fpr; 2] = [Fpr::V28, Fpr::V29];
-/// What is on its way.
+/// Registers of the data being moved.
 const MOVED: [Fpr; 2] = [FLOAT_SCRATCH, FLOAT_SCRATCH_2];
 
 const SIXTEEN: Bytes = Bytes::B16;
 
-/// Sixteen or eight bytes where the register points, or so far below.
+/// The operand of sixteen or eight bytes, `distance` below the register.
 fn below(base: Gpr, distance: i64, bytes: Bytes) -> Mem {
     // -256 to 0 always fit.
     Mem::offset(base, -distance, bytes).unwrap_or(Mem::base(base, bytes))
 }
 
-/// So far behind the register.
+/// The operand at the sum of two registers.
 fn indexed(base: Gpr, index: Gpr, bytes: Bytes) -> Mem {
     Mem::index(base, index, Extend::Uxtx, false, bytes)
 }
@@ -70,7 +70,13 @@ impl Emitter<'_> {
         self.asm.b_cond(Cond::LO, label);
     }
 
-    pub(super) fn emit_charge_turns(&mut self, bytes: Gpr, shift: u8, cost: u32, label: Label) {
+    pub(super) fn emit_charge_iterations(
+        &mut self,
+        bytes: Gpr,
+        shift: u8,
+        cost: u32,
+        label: Label,
+    ) {
         if !self.meters.gas || cost == 0 {
             return;
         }
@@ -143,7 +149,7 @@ impl Emitter<'_> {
     }
 
     /// Up to 32 bytes are all loaded before any is stored. Of more, the last 32 on the way are loaded
-    /// before all others and stored behind them.
+    /// before all others and stored after them.
     fn copy_stub(&mut self, backward: bool) {
         self.find_ends(true);
         let [more, eight] = self.by_length();

@@ -1,11 +1,12 @@
 //! Short `memory.copy` and `memory.fill` without a call.
 //!
 //! Bounds are checked before any effect: all loads come before the stores, and of two stores the one that
-//! holds the last byte comes first, behind a load from there. If that byte is out of bounds, it faults and nothing has been written.
+//! holds the last byte comes first, after a load from there. If that byte is out of bounds, it faults and nothing has
+//! been written.
 
 use super::*;
 
-/// How many bytes each of the accesses has that cover so many, and where the second begins if there are two.
+/// The size of the accesses that cover `count` bytes, and the offset of the second if there are two.
 fn accesses(count: u32) -> (Bytes, Option<u32>) {
     let bytes = match count {
         0 | 1 => Bytes::B1,
@@ -18,7 +19,7 @@ fn accesses(count: u32) -> (Bytes, Option<u32>) {
 }
 
 impl Emitter<'_> {
-    pub(super) fn copy_bytes(&mut self, dst: Gpr, src: Gpr, count: u32) {
+    pub(super) fn emit_copy_memory(&mut self, dst: Gpr, src: Gpr, count: u32) {
         let (bytes, second) = accesses(count);
         let float = match bytes {
             Bytes::B4 => FSize::S32,
@@ -62,7 +63,7 @@ impl Emitter<'_> {
         }
     }
 
-    pub(super) fn fill_bytes(&mut self, dst: Gpr, value: u8, count: u32) {
+    pub(super) fn emit_fill_memory(&mut self, dst: Gpr, value: u8, count: u32) {
         let (bytes, second) = accesses(count);
         let value = self.constant(Width::W64, u64::from_le_bytes([value; 8]));
         self.add_index(Some(dst));

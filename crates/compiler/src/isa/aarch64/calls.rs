@@ -3,7 +3,7 @@
 use super::*;
 use pvf_assembler::aarch64::with_branch_distance;
 
-/// Where in a far call the two halves of the distance are; see [`Aarch64::emit_call`].
+/// Offsets of the two halves of the distance in a far call; see `emit_call`.
 const FAR_HALVES: [(u32, u32); 2] = [(4, 0), (8, 16)];
 
 /// The field of the constant in `movz` and `movk`.
@@ -12,7 +12,7 @@ const HALF_SHIFT: u32 = 5;
 /// The top bits of `bl`.
 const NEAR: u32 = 0b100101;
 
-/// How far `bl` reaches.
+/// The reach of `bl`.
 pub(super) const NEAR_BYTES: usize = 128 << 20;
 
 /// Fills in a call, near or far.

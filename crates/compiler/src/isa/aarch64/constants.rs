@@ -3,14 +3,14 @@
 
 use super::*;
 
-/// Where they are.
+/// The registers that hold constants.
 const HOLDERS: [Gpr; 3] = [Gpr::X25, Gpr::X26, Gpr::X27];
 
-/// Which constants are in [`HOLDERS`].
+/// The constants in [`HOLDERS`].
 #[derive(Clone, Copy, Default)]
 pub(super) struct Held {
     bits: [Option<u64>; HOLDERS.len()],
-    /// The one that is overwritten next.
+    /// The holder that is overwritten next.
     next: usize,
 }
 

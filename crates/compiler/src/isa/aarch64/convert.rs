@@ -12,7 +12,7 @@ pub(super) fn sign(signed: bool) -> Sign {
 }
 
 impl Emitter<'_> {
-    pub(super) fn conversion(&mut self, conversion: Conversion, dst: Reg, src: Reg) {
+    pub(super) fn emit_convert(&mut self, conversion: Conversion, dst: Reg, src: Reg) {
         match conversion {
             Conversion::Truncate { from, to, signed } => {
                 self.check_truncation(from, &range(from, to, signed), fpr(src));

@@ -5,7 +5,7 @@ use crate::magic::{self, Signed, Unsigned};
 
 impl Emitter<'_> {
     /// The machine's own division does not trap: it gives 0 by 0, and the least number by -1.
-    pub(super) fn integer_divide(
+    pub(super) fn emit_divide(
         &mut self,
         op: Division,
         width: Width,
@@ -172,7 +172,7 @@ impl Emitter<'_> {
             }
             Width::W64 => {
                 self.asm.smulh(dst, a, multiplier);
-                // Its top bit was taken for a sign: 2^64 times the number too little.
+                // The multiplier's top bit was taken for a sign, so the product lacks 2^64 times the number.
                 self.asm.add_rr(Size::S64, dst, dst, a);
                 if shift != 0 {
                     self.asm.shift_ri(Shift::Asr, Size::S64, dst, dst, shift);

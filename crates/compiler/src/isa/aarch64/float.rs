@@ -21,7 +21,14 @@ impl Emitter<'_> {
         }
     }
 
-    pub(super) fn binary_float(&mut self, op: FloatBinary, width: Width, dst: Fpr, a: Fpr, b: Fpr) {
+    pub(super) fn emit_float_binary(
+        &mut self,
+        op: FloatBinary,
+        width: Width,
+        dst: Fpr,
+        a: Fpr,
+        b: Fpr,
+    ) {
         let op = match op {
             FloatBinary::Add => FOp::Add,
             FloatBinary::Sub => FOp::Sub,
@@ -48,7 +55,7 @@ impl Emitter<'_> {
         self.asm.fmov_ff(fsize(width), dst, mask);
     }
 
-    pub(super) fn unary_float(&mut self, op: FloatUnary, width: Width, dst: Fpr, src: Fpr) {
+    pub(super) fn emit_float_unary(&mut self, op: FloatUnary, width: Width, dst: Fpr, src: Fpr) {
         let op = match op {
             FloatUnary::Abs => FUnary::Abs,
             FloatUnary::Neg => FUnary::Neg,

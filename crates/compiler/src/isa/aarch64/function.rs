@@ -1,8 +1,8 @@
 //! One function, operation by operation.
 //!
-//! Only the [`Emitter`] emits code, and only [`Function::begin`] and [`Function::begin_with`] lend it, for one operation.
-//! Both first settle the instruction that the operation before has left pending: `begin` emits it, `begin_with` hands it
-//! to the operation. So no operation can emit before the pending instruction.
+//! Only the [`Emitter`] emits code, and only [`Function::begin`] and [`Function::begin_with`] lend it, for one
+//! operation. Both first settle the instruction that the operation before has left pending: `begin` emits it,
+//! `begin_with` hands it to the operation. So no operation can emit before the pending instruction.
 
 use super::*;
 use pending::Pending;
@@ -14,7 +14,7 @@ pub(crate) struct Function<'m> {
     last_use: RegSet,
 }
 
-/// What the operation before has left pending.
+/// The state that the operation before has left pending.
 pub(super) struct Undone {
     pub(super) pending: Option<Pending>,
     pub(super) last_use: RegSet,
@@ -90,7 +90,7 @@ impl<'m> Function<'m> {
     }
 }
 
-/// Where the code ends, and what is noted beside it.
+/// The end of the code, and the records beside it.
 pub(super) struct Notes<'f> {
     pub(super) offset: u32,
     pub(super) record: &'f mut Record,

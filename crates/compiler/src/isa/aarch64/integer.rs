@@ -30,13 +30,13 @@ pub(super) fn truncated(width: Width, bits: u64) -> u64 {
     }
 }
 
-/// Its negation.
+/// The negation of a constant at a width.
 fn negated(width: Width, bits: u64) -> u64 {
     truncated(width, bits.wrapping_neg())
 }
 
 impl Emitter<'_> {
-    pub(super) fn integer_binary(
+    pub(super) fn emit_int_binary(
         &mut self,
         op: IntBinary,
         width: Width,
@@ -99,7 +99,8 @@ impl Emitter<'_> {
         self.asm.arith_rr(op, size, dst, a, b);
     }
 
-    /// The same of a constant of up to 24 bits that is in no register, in two instructions, if the flags stay.
+    /// Adds or subtracts a constant of up to 24 bits in two instructions, if no register holds it and the flags are not
+    /// set.
     fn add_in_two(&mut self, op: Arith, width: Width, dst: Gpr, a: Gpr, bits: u64) -> bool {
         let bits = truncated(width, bits);
         let short = bits <= 0xffff || self.held_constant(width, bits).is_some();
@@ -196,7 +197,7 @@ impl Emitter<'_> {
         }
     }
 
-    pub(super) fn integer_unary(&mut self, op: IntUnary, width: Width, dst: Gpr, src: Gpr) {
+    pub(super) fn emit_int_unary(&mut self, op: IntUnary, width: Width, dst: Gpr, src: Gpr) {
         let size = size(width);
         match op {
             IntUnary::Clz => self.asm.clz(size, dst, src),
@@ -219,11 +220,11 @@ impl Emitter<'_> {
         }
     }
 
-    pub(super) fn integer_compare(&mut self, width: Width, a: Gpr, b: Operand) {
+    pub(super) fn emit_compare(&mut self, width: Width, a: Gpr, b: Operand) {
         self.add(Arith::Subs, width, Gpr::ZR, a, b);
     }
 
-    pub(super) fn integer_test(&mut self, width: Width, a: Gpr, b: Operand) {
+    pub(super) fn emit_test(&mut self, width: Width, a: Gpr, b: Operand) {
         self.bitwise(Logic::Ands, width, Gpr::ZR, a, b);
     }
 
@@ -237,6 +238,6 @@ impl Emitter<'_> {
                 Operand::Register(second)
             }
         };
-        self.integer_compare(width, SCRATCH, operand);
+        self.emit_compare(width, SCRATCH, operand);
     }
 }

@@ -1,4 +1,7 @@
-//! What the generator asks of a target, as aarch64 does it.
+//! The operations of [`masm`](crate::isa::masm) on aarch64.
+//!
+//! A trait is implemented in one block, so an operation of more than a few lines is a method of its own in the file of
+//! its theme. The method of the operation `x` is called `emit_x`, here and there.
 
 use super::integer::Operand;
 use super::memory::{place_in_context, slot};
@@ -280,18 +283,18 @@ impl MacroAssembler for Function<'_> {
     }
 
     fn load(&mut self, access: Access, dst: Reg, address: Address) {
-        self.begin().memory_load(access, dst, address);
+        self.begin().emit_load(access, dst, address);
     }
 
     fn store(&mut self, access: Access, address: Address, src: Source) {
-        self.begin().memory_store(access, address, src);
+        self.begin().emit_store(access, address, src);
     }
 
     fn int_binary_memory(&mut self, op: IntBinary, width: Width, dst: Reg, a: Reg, b: Address) {
         let emitter = self.begin();
         let b = emitter.load_operand(whole(width), b);
         let dst = emitter.target(dst);
-        emitter.integer_binary(op, width, dst, gpr(a), Operand::Register(b));
+        emitter.emit_int_binary(op, width, dst, gpr(a), Operand::Register(b));
     }
 
     fn compare_with_memory(&mut self, width: Width, a: Reg, b: Address) {
@@ -310,11 +313,11 @@ impl MacroAssembler for Function<'_> {
     }
 
     fn copy_memory(&mut self, dst: Reg, src: Reg, bytes: u32) {
-        self.begin().copy_bytes(gpr(dst), gpr(src), bytes);
+        self.begin().emit_copy_memory(gpr(dst), gpr(src), bytes);
     }
 
     fn fill_memory(&mut self, dst: Reg, value: u8, bytes: u32) {
-        self.begin().fill_bytes(gpr(dst), value, bytes);
+        self.begin().emit_fill_memory(gpr(dst), value, bytes);
     }
 
     fn memory_size(&mut self, dst: Reg) {
@@ -337,20 +340,20 @@ impl MacroAssembler for Function<'_> {
             }
             emitter.emit_pending(waiting);
         }
-        emitter.integer_binary(op, width, dst, a, b.into());
+        emitter.emit_int_binary(op, width, dst, a, b.into());
     }
 
     fn int_unary(&mut self, op: IntUnary, width: Width, dst: Reg, src: Reg) {
         let emitter = self.begin();
         let dst = emitter.target(dst);
-        emitter.integer_unary(op, width, dst, gpr(src));
+        emitter.emit_int_unary(op, width, dst, gpr(src));
     }
 
     fn divide(&mut self, op: Division, width: Width, divisor: Reg) {
         let emitter = self.begin();
         let (quotient, remainder) = REGISTERS.division;
         let results = (emitter.target(quotient), emitter.target(remainder));
-        emitter.integer_divide(op, width, results, gpr(divisor));
+        emitter.emit_divide(op, width, results, gpr(divisor));
     }
 
     fn divide_constant(&mut self, op: Division, width: Width, dst: Reg, a: Reg, divisor: u64) {
@@ -366,7 +369,7 @@ impl MacroAssembler for Function<'_> {
         let emitter = self.begin();
         match b {
             Source::Const(0) => emitter.pending = Some(Pending::Zero(gpr(a), size(width))),
-            _ => emitter.integer_compare(width, gpr(a), b.into()),
+            _ => emitter.emit_compare(width, gpr(a), b.into()),
         }
     }
 
@@ -380,17 +383,17 @@ impl MacroAssembler for Function<'_> {
             Source::Const(bits) if integer::truncated(width, bits).is_power_of_two() => {
                 emitter.pending = Some(Pending::Bit(gpr(a), bits.trailing_zeros(), size(width)));
             }
-            _ => emitter.integer_test(width, gpr(a), b.into()),
+            _ => emitter.emit_test(width, gpr(a), b.into()),
         }
     }
 
     fn float_binary(&mut self, op: FloatBinary, width: Width, dst: Reg, a: Reg, b: Reg) {
         self.begin()
-            .binary_float(op, width, fpr(dst), fpr(a), fpr(b));
+            .emit_float_binary(op, width, fpr(dst), fpr(a), fpr(b));
     }
 
     fn float_unary(&mut self, op: FloatUnary, width: Width, dst: Reg, src: Reg) {
-        self.begin().unary_float(op, width, fpr(dst), fpr(src));
+        self.begin().emit_float_unary(op, width, fpr(dst), fpr(src));
     }
 
     /// Any NaN that an operation made is canonical already.
@@ -401,15 +404,15 @@ impl MacroAssembler for Function<'_> {
     }
 
     fn convert(&mut self, conversion: Conversion, dst: Reg, src: Reg) {
-        self.begin().conversion(conversion, dst, src);
+        self.begin().emit_convert(conversion, dst, src);
     }
 
     fn divide_shared(&mut self, op: Division, width: Width, divisor: Reg) {
-        self.begin().divide_by_call(op, width, gpr(divisor));
+        self.begin().emit_divide_shared(op, width, gpr(divisor));
     }
 
     fn convert_shared(&mut self, conversion: Conversion, dst: Reg, src: Reg) {
-        self.begin().convert_by_call(conversion, dst, src);
+        self.begin().emit_convert_shared(conversion, dst, src);
     }
 
     fn shared_stub(&mut self, shared: Shared) -> u32 {
@@ -484,9 +487,9 @@ impl MacroAssembler for Function<'_> {
             .emit_jump_if_within(gpr(a), distance, gpr(b), gpr(bytes), label);
     }
 
-    fn charge_turns(&mut self, bytes: Reg, shift: u8, cost: u32, label: Label) {
+    fn charge_iterations(&mut self, bytes: Reg, shift: u8, cost: u32, label: Label) {
         self.begin()
-            .emit_charge_turns(gpr(bytes), shift, cost, label);
+            .emit_charge_iterations(gpr(bytes), shift, cost, label);
     }
 
     fn linear_address(&mut self, index: Reg, offset: u64) {

@@ -16,32 +16,32 @@ impl Place {
     }
 }
 
-/// Where sums of the base of linear memory and an index are kept.
+/// The registers that hold sums of the base of linear memory and an index.
 const SUMS: [Gpr; 2] = [Gpr::X24, Gpr::X28];
 
-/// The indices whose sums are there.
+/// The indices whose sums are held.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Sums {
     indices: [Option<Gpr>; SUMS.len()],
-    /// The one that is overwritten next.
+    /// The holder that is overwritten next.
     next: usize,
-    /// How far from the indices memory is accessible.
+    /// How far above the indices memory is known to be accessible.
     pub(super) reached: Reached,
 }
 
 impl Sums {
-    /// Where the sum with this index is.
+    /// The register that holds the sum with this index.
     fn find(&self, index: Gpr) -> Option<Gpr> {
         let at = self.indices.iter().position(|&it| it == Some(index))?;
         Some(SUMS[at])
     }
 
-    /// Where it is or will be.
+    /// The register that holds the sum with this index, or the one that will.
     pub(super) fn holder(&self, index: Gpr) -> Gpr {
         self.find(index).unwrap_or(SUMS[self.next])
     }
 
-    /// It was made.
+    /// Records that the sum with this index was made in its holder.
     fn keep(&mut self, index: Gpr) {
         self.indices[self.next] = Some(index);
         self.next = (self.next + 1) % SUMS.len();
@@ -60,7 +60,7 @@ impl Sums {
 }
 
 impl Emitter<'_> {
-    /// The operand for a place. What does not fit into the instruction is made in the scratch register given.
+    /// The operand for a place. Parts that do not fit into the instruction are made in the scratch register given.
     pub(super) fn operand(&mut self, place: Place, bytes: Bytes, scratch: Gpr) -> Mem {
         match Mem::offset(place.base, place.offset as i64, bytes) {
             Some(operand) => operand,
@@ -105,15 +105,15 @@ impl Emitter<'_> {
         self.asm.ldr(Size::S64, dst, from);
     }
 
-    /// The same, stored; only for the header, whose offsets are immediates.
+    /// Stores eight bytes of the context's header, whose offsets are immediates.
     pub(super) fn store_context_word(&mut self, offset: u32, src: Gpr) {
         debug_assert!(offset < context::GLOBALS, "a field of the header");
         let to = self.operand(place_in_context(offset), Bytes::B8, SCRATCH);
         self.asm.str(Size::S64, src, to);
     }
 
-    /// Where in linear memory. What does not fit into the instruction is made in the register given, one of the two
-    /// scratch registers.
+    /// The operand of an access to linear memory. Parts that do not fit into the instruction are made in the register
+    /// given, one of the two scratch registers.
     pub(super) fn linear(&mut self, address: Address, bytes: Bytes, scratch: Gpr) -> Mem {
         let index = address.index.map(gpr);
         let offset = address.offset;
@@ -160,7 +160,7 @@ impl Emitter<'_> {
         }
     }
 
-    pub(super) fn memory_load(&mut self, access: Access, dst: Reg, address: Address) {
+    pub(super) fn emit_load(&mut self, access: Access, dst: Reg, address: Address) {
         let from = self.linear(address, access_bytes(access), SCRATCH);
         self.note_access(address, access_bytes(access));
         self.site(TrapKind::MemoryOutOfBounds);
@@ -194,7 +194,7 @@ impl Emitter<'_> {
         SCRATCH
     }
 
-    pub(super) fn memory_store(&mut self, access: Access, address: Address, src: Source) {
+    pub(super) fn emit_store(&mut self, access: Access, address: Address, src: Source) {
         let width = match access_bytes(access) {
             Bytes::B8 => Width::W64,
             _ => Width::W32,
@@ -232,13 +232,13 @@ impl Emitter<'_> {
         }
     }
 
-    /// A slot's eight bytes.
+    /// Loads a slot's eight bytes.
     pub(super) fn load_float_slot(&mut self, dst: Fpr, at: u32) {
         let from = self.operand(slot(at), Bytes::B8, SCRATCH);
         self.asm.ldr_f(FSize::S64, dst, from);
     }
 
-    /// The same, stored.
+    /// Stores a slot's eight bytes.
     pub(super) fn store_float_slot(&mut self, at: u32, src: Fpr) {
         let to = self.operand(slot(at), Bytes::B8, SCRATCH);
         self.asm.str_f(FSize::S64, src, to);

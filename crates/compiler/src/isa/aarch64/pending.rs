@@ -1,7 +1,7 @@
 //! Pending instructions: an instruction that is not emitted yet, because the next operation may combine with it.
 //!
-//! At most one is pending. [`Function::begin`], with which operations begin, emits it, so that the order of instructions
-//! never changes. An operation that can combine with it begins with [`Function::begin_with`] instead.
+//! At most one is pending. [`Function::begin`], with which operations begin, emits it, so that the order of
+//! instructions never changes. An operation that can combine with it begins with [`Function::begin_with`] instead.
 
 use super::*;
 use pvf_assembler::aarch64::MemPair;

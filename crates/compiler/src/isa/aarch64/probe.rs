@@ -1,10 +1,10 @@
 //! A store that traps writes no byte (rule MEM-6).
 //!
 //! Armv8 lets an unaligned store over a border of pages write the part that is accessible before the other part
-//! faults (Arm ARM, DDI 0487, "Alignment of data accesses": it is several accesses then). So a store that may lie half beyond the end of
-//! memory is preceded by a load of the same bytes, which faults instead. The end of memory is a multiple of a Wasm
-//! page, and memory never shrinks: no load is needed where the bytes cannot lie on both sides of such a border, and none behind an access
-//! with the same index that ends as high or higher.
+//! faults (Arm ARM, DDI 0487, "Alignment of data accesses": it is several accesses then). So a store that may lie half
+//! beyond the end of memory is preceded by a load of the same bytes, which faults instead. The end of memory is a
+//! multiple of a Wasm page, and memory never shrinks: no load is needed where the bytes cannot lie on both sides of
+//! such a border, and none after an access with the same index that ends as high or higher.
 
 use super::*;
 
@@ -48,7 +48,7 @@ impl Reached {
 }
 
 impl Emitter<'_> {
-    /// An access is about to be made: behind it, memory is accessible as far as it goes.
+    /// An access is about to be made: after it, memory is accessible as far as it goes.
     pub(super) fn note_access(&mut self, address: Address, bytes: Bytes) {
         if let Some(index) = address.index {
             let end = address.offset + u64::from(bytes.bytes());
@@ -56,7 +56,8 @@ impl Emitter<'_> {
         }
     }
 
-    /// Before a store of so many bytes to an address, which is what the operand says too.
+    /// Before a store of `bytes` bytes to `address`, of which `at` is the operand: loads from there if the store may
+    /// cross the end of memory.
     pub(super) fn probe(&mut self, address: Address, bytes: Bytes, at: Mem) {
         if self.may_cross_end(address, bytes) {
             self.load_nowhere(bytes, at);

@@ -1,8 +1,9 @@
-//! Truncations and divisions that can trap as one piece of code for the whole module, where a function has no code to spare.
+//! Truncations and divisions that can trap as one piece of code for the whole module, where a function has no code to
+//! spare.
 //!
-//! What is truncated is in a scratch register, and so is the result. A divisor is in a scratch register, everything else where
-//! the generator has it. All registers but those stay. The piece comes back to one of the traps that stand behind the call, so
-//! that they are instructions of the function, or else behind them.
+//! The operand of a truncation is in a scratch register, and so is the result. A divisor is in a scratch register,
+//! everything else where the generator has it. All registers but those stay. The piece comes back to one of the traps
+//! that stand after the call, so that they are instructions of the function, or else after them.
 
 use super::*;
 
@@ -10,10 +11,10 @@ use super::*;
 const TRAP_BYTES: u64 = 4;
 
 impl Emitter<'_> {
-    pub(super) fn convert_by_call(&mut self, conversion: Conversion, dst: Reg, src: Reg) {
+    pub(super) fn emit_convert_shared(&mut self, conversion: Conversion, dst: Reg, src: Reg) {
         let function = Shared::Convert(conversion).function();
         let (Conversion::Truncate { from, .. }, Some(function)) = (conversion, function) else {
-            return self.conversion(conversion, dst, src);
+            return self.emit_convert(conversion, dst, src);
         };
         self.asm.fmov_ff(fsize(from), FLOAT_SCRATCH_2, fpr(src));
         self.emit_call(function);
@@ -23,15 +24,15 @@ impl Emitter<'_> {
         self.asm.mov_rr(Size::S64, dst, SCRATCH);
     }
 
-    pub(super) fn divide_by_call(&mut self, op: Division, width: Width, divisor: Gpr) {
+    pub(super) fn emit_divide_shared(&mut self, op: Division, width: Width, divisor: Gpr) {
         let (quotient, remainder) = REGISTERS.division;
         let results = (self.target(quotient), self.target(remainder));
         let Some(function) = Shared::Divide(op, width).function() else {
-            return self.integer_divide(op, width, results, divisor);
+            return self.emit_divide(op, width, results, divisor);
         };
         if self.far_calls {
             // The call itself needs the scratch registers.
-            return self.integer_divide(op, width, results, divisor);
+            return self.emit_divide(op, width, results, divisor);
         }
         self.asm.mov_rr(size(width), SCRATCH, divisor);
         self.emit_call(function);
@@ -83,7 +84,7 @@ impl Emitter<'_> {
         self.asm.ret();
     }
 
-    /// Returns so many bytes behind the call.
+    /// Returns to `bytes` bytes after the call.
     fn come_back(&mut self, bytes: u64) {
         if let Some(bytes) = Imm12::new(bytes) {
             self.asm.add_ri(Size::S64, Gpr::LR, Gpr::LR, bytes);

@@ -15,7 +15,7 @@ const IMMEDIATE: Gpr = Gpr::X10;
 /// The address of the slots.
 const SLOTS: Gpr = Gpr::X1;
 
-/// Where C functions expect their fifth and sixth parameter.
+/// The registers of the fifth and sixth parameter of C functions.
 const C_INDEX: Gpr = Gpr::X4;
 const C_STORE: Gpr = Gpr::X5;
 
@@ -157,7 +157,7 @@ impl Emitter<'_> {
         self.asm.mov_imm(Size::S32, IMMEDIATE, value.into());
     }
 
-    /// It lies at the stack pointer then, where the runtime looks for it.
+    /// Pushes the return address, so that it lies at the stack pointer, where the runtime reads it.
     fn push_return_address(&mut self) {
         if let Some(to) = Mem::pre(Gpr::SP, -i64::from(GATE_BYTES), Bytes::B8) {
             self.asm.str(Size::S64, Gpr::LR, to);

@@ -50,7 +50,13 @@ impl Function<'_> {
         self.asm.jcc(Cond::B, label);
     }
 
-    pub(super) fn emit_charge_turns(&mut self, bytes: Gpr, shift: u8, cost: u32, label: Label) {
+    pub(super) fn emit_charge_iterations(
+        &mut self,
+        bytes: Gpr,
+        shift: u8,
+        cost: u32,
+        label: Label,
+    ) {
         if !self.meters.gas || cost == 0 {
             return;
         }
@@ -102,7 +108,7 @@ impl Function<'_> {
     }
 
     /// Up to 32 bytes are all loaded before any is stored. Of more, the last 32 on the way are loaded
-    /// before all others and stored behind them.
+    /// before all others and stored after them.
     fn copy_stub(&mut self, backward: bool) {
         let (more, eight, next) = (
             self.asm.new_label(),

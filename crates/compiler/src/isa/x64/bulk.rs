@@ -5,7 +5,7 @@
 
 use super::*;
 
-/// The size of the accesses that cover so many bytes, and where the second begins if there are two.
+/// The size of the accesses that cover `bytes` bytes, and the offset of the second if there are two.
 fn accesses(bytes: u32) -> (Size, Option<u32>) {
     let size = match bytes {
         0 | 1 => Size::S8,
@@ -17,7 +17,7 @@ fn accesses(bytes: u32) -> (Size, Option<u32>) {
 }
 
 impl Function<'_> {
-    pub(super) fn copy_bytes(&mut self, dst: Gpr, src: Gpr, bytes: u32) {
+    pub(super) fn emit_copy_memory(&mut self, dst: Gpr, src: Gpr, bytes: u32) {
         let at = |register, offset| Mem::base_index(MEMORY, register, Scale::One, offset as i32);
         let (size, second) = accesses(bytes);
         let float = match size {
@@ -43,7 +43,7 @@ impl Function<'_> {
         self.asm.movs_mr(float, at(dst, 0), FLOAT_SCRATCH);
     }
 
-    pub(super) fn fill_bytes(&mut self, dst: Gpr, value: u8, bytes: u32) {
+    pub(super) fn emit_fill_memory(&mut self, dst: Gpr, value: u8, bytes: u32) {
         let (size, second) = accesses(bytes);
         self.asm.mov_ri64(SCRATCH, u64::from_le_bytes([value; 8]));
         for offset in second.into_iter().chain([0]) {

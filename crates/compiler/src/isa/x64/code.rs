@@ -1,7 +1,7 @@
 //! The code of a function so far, and what is known of the zero flag at its end.
 //!
-//! Only [`Code`] owns the assembler. The rest of the target reaches its instructions through `Deref`, which cannot bind a
-//! label. Whatever ends the knowledge (a label, an entry) is a method here, which forgets it.
+//! Only [`Code`] owns the assembler. The rest of the target reaches its instructions through `Deref`, which cannot bind
+//! a label. Whatever ends the knowledge (a label, an entry) is a method here, which forgets it.
 
 use pvf_assembler::Label;
 use pvf_assembler::x64::{Assembler, Gpr, Instructions, Size};
@@ -18,8 +18,8 @@ pub(super) struct Code<'m> {
     written_before_label: u64,
 }
 
-/// Behind the instruction that ends there the zero flag is about this register in this size. Any instruction more, and
-/// the code ends elsewhere.
+/// After the instruction that ends at `end`, the zero flag says whether this register is zero in this size. One more
+/// instruction, and the code ends at another offset.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct ZeroFlag {
     end: u32,
@@ -90,7 +90,7 @@ impl<'m> Code<'m> {
         known
     }
 
-    /// The flags are those of the last instruction, and no label lies behind it.
+    /// The flags are those of the last instruction, and no label lies after it.
     #[cfg(debug_assertions)]
     fn check_flags_end_here(&self) {
         let trace = self.asm.flag_trace();

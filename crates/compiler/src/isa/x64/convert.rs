@@ -5,7 +5,7 @@ use crate::isa::range::{Range, bits_of, range};
 use pvf_assembler::x64::{FOp, Shift};
 
 impl Function<'_> {
-    pub(super) fn conversion(&mut self, conversion: Conversion, dst: Reg, src: Reg) {
+    pub(super) fn emit_convert(&mut self, conversion: Conversion, dst: Reg, src: Reg) {
         match conversion {
             Conversion::Truncate { from, to, signed } => {
                 self.truncate(from, to, signed, gpr(dst), xmm(src));

@@ -5,7 +5,7 @@ use crate::magic::{self, Signed, Unsigned};
 use pvf_assembler::x64::Shift;
 
 impl Function<'_> {
-    pub(super) fn integer_divide(&mut self, op: Division, width: Width, divisor: Gpr) {
+    pub(super) fn emit_divide(&mut self, op: Division, width: Width, divisor: Gpr) {
         let size = size(width);
         match op {
             Division::DivU | Division::RemU => {
@@ -164,7 +164,7 @@ impl Function<'_> {
                 assert!(dst == Gpr::Rdx, "the high half is in rdx");
                 self.asm.mov_ri64(Gpr::Rax, multiplier);
                 self.asm.imul_r(Size::S64, a);
-                // Its top bit was taken for a sign: 2^64 times the number too little.
+                // The multiplier's top bit was taken for a sign, so the product lacks 2^64 times the number.
                 self.asm.alu_rr(Alu::Add, Size::S64, dst, a);
                 self.shift_by(Shift::Sar, width, dst, shift);
                 self.asm.mov_rr(Size::S64, SCRATCH, a);

@@ -17,7 +17,14 @@ impl Function<'_> {
         self.asm.movd_xr(size(width), dst, SCRATCH);
     }
 
-    pub(super) fn binary_float(&mut self, op: FloatBinary, width: Width, dst: Xmm, a: Xmm, b: Xmm) {
+    pub(super) fn emit_float_binary(
+        &mut self,
+        op: FloatBinary,
+        width: Width,
+        dst: Xmm,
+        a: Xmm,
+        b: Xmm,
+    ) {
         let size = fsize(width);
         match op {
             FloatBinary::Add => self.asm.fop_rrr(FOp::Add, size, dst, a, b),
@@ -61,7 +68,7 @@ impl Function<'_> {
             .fbit_rrr(FBit::Or, size, dst, FLOAT_SCRATCH, FLOAT_SCRATCH_2);
     }
 
-    pub(super) fn unary_float(&mut self, op: FloatUnary, width: Width, dst: Xmm, src: Xmm) {
+    pub(super) fn emit_float_unary(&mut self, op: FloatUnary, width: Width, dst: Xmm, src: Xmm) {
         let size = fsize(width);
         let mut round = |mode| self.asm.fround_rr(size, dst, src, mode);
         match op {

@@ -4,7 +4,7 @@ use super::*;
 use pvf_assembler::x64::Shift;
 
 impl Function<'_> {
-    pub(super) fn integer_binary(
+    pub(super) fn emit_int_binary(
         &mut self,
         op: IntBinary,
         width: Width,
@@ -27,7 +27,8 @@ impl Function<'_> {
         }
     }
 
-    /// `dst op= b`, whatever `b` is. The zero flag is then about `dst`, unless it is a comparison, which leaves `dst` as it is.
+    /// `dst op= b`, whatever `b` is. The zero flag is then about `dst`, unless it is a comparison, which leaves `dst`
+    /// as it is.
     fn alu(&mut self, op: Alu, width: Width, dst: Gpr, b: Source) {
         self.emit_alu(op, width, dst, b);
         if op != Alu::Cmp {
@@ -158,8 +159,8 @@ impl Function<'_> {
             }
             (Count::Const(count), _) => self.asm.rorx_rri(size(width), dst, a, count),
             (Count::Reg(count), _) => {
-                // The count must be in cl: put it there for a moment, with the value in the
-                // scratch register, where it is in nobody's way.
+                // The count must be in cl: exchange it into cl, and rotate the value in the scratch register, which no
+                // operand uses.
                 if count == SCRATCH {
                     self.rotate_by_scratch(op, width, dst, a);
                     return;
@@ -209,7 +210,7 @@ impl Function<'_> {
         }
     }
 
-    pub(super) fn integer_unary(&mut self, op: IntUnary, width: Width, dst: Gpr, src: Gpr) {
+    pub(super) fn emit_int_unary(&mut self, op: IntUnary, width: Width, dst: Gpr, src: Gpr) {
         let size = size(width);
         match op {
             IntUnary::Clz => self.asm.lzcnt_rr(size, dst, src),
@@ -222,14 +223,14 @@ impl Function<'_> {
         }
     }
 
-    pub(super) fn integer_compare(&mut self, width: Width, a: Gpr, b: Source) {
+    pub(super) fn emit_compare(&mut self, width: Width, a: Gpr, b: Source) {
         match b {
             Source::Const(0) => self.asm.test_rr(size(width), a, a),
             _ => self.alu(Alu::Cmp, width, a, b),
         }
     }
 
-    pub(super) fn integer_test(&mut self, width: Width, a: Gpr, b: Source) {
+    pub(super) fn emit_test(&mut self, width: Width, a: Gpr, b: Source) {
         let size = size(width);
         match b {
             Source::Reg(b) => self.asm.test_rr(size, a, gpr(b)),

@@ -1,4 +1,7 @@
-//! What the generator asks of a target, as x86-64 does it.
+//! The operations of [`masm`](crate::isa::masm) on x86-64.
+//!
+//! A trait is implemented in one block, so an operation of more than a few lines is a method of its own in the file of
+//! its theme. The method of the operation `x` is called `emit_x`, here and there.
 
 use super::*;
 #[cfg(debug_assertions)]
@@ -271,15 +274,15 @@ impl MacroAssembler for Function<'_> {
     }
 
     fn load(&mut self, access: Access, dst: Reg, address: Address) {
-        self.memory_load(access, dst, address);
+        self.emit_load(access, dst, address);
     }
 
     fn store(&mut self, access: Access, address: Address, src: Source) {
-        self.memory_store(access, address, src);
+        self.emit_store(access, address, src);
     }
 
     fn int_binary_memory(&mut self, op: IntBinary, width: Width, dst: Reg, a: Reg, b: Address) {
-        self.binary_memory(op, width, dst, a, b);
+        self.emit_int_binary_memory(op, width, dst, a, b);
     }
 
     fn compare_with_memory(&mut self, width: Width, a: Reg, b: Address) {
@@ -293,11 +296,11 @@ impl MacroAssembler for Function<'_> {
     }
 
     fn copy_memory(&mut self, dst: Reg, src: Reg, bytes: u32) {
-        self.copy_bytes(gpr(dst), gpr(src), bytes);
+        self.emit_copy_memory(gpr(dst), gpr(src), bytes);
     }
 
     fn fill_memory(&mut self, dst: Reg, value: u8, bytes: u32) {
-        self.fill_bytes(gpr(dst), value, bytes);
+        self.emit_fill_memory(gpr(dst), value, bytes);
     }
 
     fn memory_size(&mut self, dst: Reg) {
@@ -308,15 +311,15 @@ impl MacroAssembler for Function<'_> {
     }
 
     fn int_binary(&mut self, op: IntBinary, width: Width, dst: Reg, a: Reg, b: Source) {
-        self.integer_binary(op, width, gpr(dst), gpr(a), b);
+        self.emit_int_binary(op, width, gpr(dst), gpr(a), b);
     }
 
     fn int_unary(&mut self, op: IntUnary, width: Width, dst: Reg, src: Reg) {
-        self.integer_unary(op, width, gpr(dst), gpr(src));
+        self.emit_int_unary(op, width, gpr(dst), gpr(src));
     }
 
     fn divide(&mut self, op: Division, width: Width, divisor: Reg) {
-        self.integer_divide(op, width, gpr(divisor));
+        self.emit_divide(op, width, gpr(divisor));
     }
 
     fn divide_constant(&mut self, op: Division, width: Width, dst: Reg, a: Reg, divisor: u64) {
@@ -327,25 +330,25 @@ impl MacroAssembler for Function<'_> {
     }
 
     fn compare(&mut self, width: Width, a: Reg, b: Source) {
-        self.integer_compare(width, gpr(a), b);
+        self.emit_compare(width, gpr(a), b);
     }
 
     fn compare_zero(&mut self, width: Width, a: Reg) {
         if !self.asm.has_zero_flag(gpr(a), size(width)) {
-            self.integer_compare(width, gpr(a), Source::Const(0));
+            self.emit_compare(width, gpr(a), Source::Const(0));
         }
     }
 
     fn test(&mut self, width: Width, a: Reg, b: Source) {
-        self.integer_test(width, gpr(a), b);
+        self.emit_test(width, gpr(a), b);
     }
 
     fn float_binary(&mut self, op: FloatBinary, width: Width, dst: Reg, a: Reg, b: Reg) {
-        self.binary_float(op, width, xmm(dst), xmm(a), xmm(b));
+        self.emit_float_binary(op, width, xmm(dst), xmm(a), xmm(b));
     }
 
     fn float_unary(&mut self, op: FloatUnary, width: Width, dst: Reg, src: Reg) {
-        self.unary_float(op, width, xmm(dst), xmm(src));
+        self.emit_float_unary(op, width, xmm(dst), xmm(src));
     }
 
     fn canonicalise(&mut self, width: Width, register: Reg) {
@@ -367,7 +370,7 @@ impl MacroAssembler for Function<'_> {
     }
 
     fn convert(&mut self, conversion: Conversion, dst: Reg, src: Reg) {
-        self.conversion(conversion, dst, src);
+        self.emit_convert(conversion, dst, src);
     }
 
     fn set_condition(&mut self, condition: Condition, dst: Reg) {
@@ -506,8 +509,8 @@ impl MacroAssembler for Function<'_> {
         self.emit_jump_if_within(gpr(a), distance, gpr(b), gpr(bytes), label);
     }
 
-    fn charge_turns(&mut self, bytes: Reg, shift: u8, cost: u32, label: Label) {
-        self.emit_charge_turns(gpr(bytes), shift, cost, label);
+    fn charge_iterations(&mut self, bytes: Reg, shift: u8, cost: u32, label: Label) {
+        self.emit_charge_iterations(gpr(bytes), shift, cost, label);
     }
 
     fn linear_address(&mut self, index: Reg, offset: u64) {
@@ -523,23 +526,23 @@ impl MacroAssembler for Function<'_> {
     }
 
     fn divide_shared(&mut self, op: Division, width: Width, divisor: Reg) {
-        self.divide_by_call(op, width, gpr(divisor));
+        self.emit_divide_shared(op, width, gpr(divisor));
     }
 
     fn float_binary_shared(&mut self, op: FloatBinary, width: Width, dst: Reg, a: Reg, b: Reg) {
-        self.float_binary_by_call(op, width, dst, a, b);
+        self.emit_float_binary_shared(op, width, dst, a, b);
     }
 
     fn float_unary_shared(&mut self, op: FloatUnary, width: Width, dst: Reg, src: Reg) {
-        self.float_unary_by_call(op, width, dst, src);
+        self.emit_float_unary_shared(op, width, dst, src);
     }
 
     fn canonicalise_shared(&mut self, width: Width, register: Reg) {
-        self.canonicalise_by_call(width, register);
+        self.emit_canonicalise_shared(width, register);
     }
 
     fn convert_shared(&mut self, conversion: Conversion, dst: Reg, src: Reg) {
-        self.convert_by_call(conversion, dst, src);
+        self.emit_convert_shared(conversion, dst, src);
     }
 
     fn shared_stub(&mut self, shared: Shared) -> u32 {

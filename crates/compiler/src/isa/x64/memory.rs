@@ -43,7 +43,7 @@ impl Function<'_> {
         }
     }
 
-    pub(super) fn memory_load(&mut self, access: Access, dst: Reg, address: Address) {
+    pub(super) fn emit_load(&mut self, access: Access, dst: Reg, address: Address) {
         let from = self.linear(address);
         self.site(TrapKind::MemoryOutOfBounds);
         match access {
@@ -78,7 +78,7 @@ impl Function<'_> {
         self.asm.alu_rm(op, size(width), dst, b);
     }
 
-    pub(super) fn binary_memory(
+    pub(super) fn emit_int_binary_memory(
         &mut self,
         op: IntBinary,
         width: Width,
@@ -110,7 +110,7 @@ impl Function<'_> {
         self.asm.note_zero_flag(gpr(dst), size(width));
     }
 
-    pub(super) fn memory_store(&mut self, access: Access, address: Address, src: Source) {
+    pub(super) fn emit_store(&mut self, access: Access, address: Address, src: Source) {
         let size = access_size(access);
         let width = match size {
             Size::S64 => Width::W64,

@@ -1,12 +1,12 @@
 //! Operations of many instructions as one piece of code for the whole module, where a function has no code to spare.
 //!
-//! All registers stay but scratch registers and results. Where an operation can trap the piece comes back to one of the traps
-//! that stand behind the call, so that they are instructions of the function, or else behind them.
+//! All registers stay but scratch registers and results. Where an operation can trap the piece comes back to one of the
+//! traps that stand after the call, so that they are instructions of the function, or else after them.
 //!
 //! - Conversions: what is converted is in a scratch register, and so is the result.
 //! - Divisions: the divisor is in the scratch register, everything else where the machine has it.
-//! - Floats: the first operand and the result are in one register, for each of which there is a piece; a second operand is in a
-//!   scratch register.
+//! - Floats: the first operand and the result are in one register, for each of which there is a piece; a second operand
+//!   is in a scratch register.
 
 use super::*;
 
@@ -23,9 +23,9 @@ const TRAP_BYTES: i32 = 2;
 
 impl Function<'_> {
     /// Both must be able to trap where they do.
-    pub(super) fn divide_by_call(&mut self, op: Division, width: Width, divisor: Gpr) {
+    pub(super) fn emit_divide_shared(&mut self, op: Division, width: Width, divisor: Gpr) {
         let Some(function) = Shared::Divide(op, width).function() else {
-            return self.integer_divide(op, width, divisor);
+            return self.emit_divide(op, width, divisor);
         };
         self.asm.mov_rr(size(width), SCRATCH, divisor);
         self.call(function);
@@ -35,7 +35,7 @@ impl Function<'_> {
         }
     }
 
-    pub(super) fn float_binary_by_call(
+    pub(super) fn emit_float_binary_shared(
         &mut self,
         op: FloatBinary,
         width: Width,
@@ -44,7 +44,7 @@ impl Function<'_> {
         b: Reg,
     ) {
         let Some(function) = Shared::FloatBinary(op, width, dst).function() else {
-            return self.binary_float(op, width, xmm(dst), xmm(a), xmm(b));
+            return self.emit_float_binary(op, width, xmm(dst), xmm(a), xmm(b));
         };
         self.asm.movs_rr(fsize(width), FLOAT_SCRATCH_2, xmm(b));
         if dst != a {
@@ -53,9 +53,15 @@ impl Function<'_> {
         self.call(function);
     }
 
-    pub(super) fn float_unary_by_call(&mut self, op: FloatUnary, width: Width, dst: Reg, src: Reg) {
+    pub(super) fn emit_float_unary_shared(
+        &mut self,
+        op: FloatUnary,
+        width: Width,
+        dst: Reg,
+        src: Reg,
+    ) {
         let Some(function) = Shared::FloatUnary(op, width, dst).function() else {
-            return self.unary_float(op, width, xmm(dst), xmm(src));
+            return self.emit_float_unary(op, width, xmm(dst), xmm(src));
         };
         if dst != src {
             self.asm.movs_rr(fsize(width), xmm(dst), xmm(src));
@@ -63,16 +69,16 @@ impl Function<'_> {
         self.call(function);
     }
 
-    pub(super) fn canonicalise_by_call(&mut self, width: Width, register: Reg) {
+    pub(super) fn emit_canonicalise_shared(&mut self, width: Width, register: Reg) {
         match Shared::Canonicalise(width, register).function() {
             Some(function) => self.call(function),
             None => self.canonicalise(width, register),
         }
     }
 
-    pub(super) fn convert_by_call(&mut self, conversion: Conversion, dst: Reg, src: Reg) {
+    pub(super) fn emit_convert_shared(&mut self, conversion: Conversion, dst: Reg, src: Reg) {
         let Some(function) = Shared::Convert(conversion).function() else {
-            return self.conversion(conversion, dst, src);
+            return self.emit_convert(conversion, dst, src);
         };
         match conversion {
             Conversion::Truncate { from, .. } | Conversion::TruncateSaturating { from, .. } => {
@@ -89,7 +95,7 @@ impl Function<'_> {
                 self.call(function);
                 self.asm.movs_rr(fsize(to), xmm(dst), FLOAT_SCRATCH_2);
             }
-            _ => self.conversion(conversion, dst, src),
+            _ => self.emit_convert(conversion, dst, src),
         }
     }
 
@@ -100,12 +106,12 @@ impl Function<'_> {
             Shared::Divide(op, width) => self.emit_division(op, width),
             Shared::Canonicalise(width, register) => self.emit_canonicalisation(width, register),
             Shared::FloatUnary(op, width, register) => {
-                self.unary_float(op, width, xmm(register), xmm(register));
+                self.emit_float_unary(op, width, xmm(register), xmm(register));
                 self.asm.ret();
             }
             Shared::FloatBinary(op, width, register) => {
                 let register = xmm(register);
-                self.binary_float(op, width, register, register, FLOAT_SCRATCH_2);
+                self.emit_float_binary(op, width, register, register, FLOAT_SCRATCH_2);
                 self.asm.ret();
             }
         }
@@ -171,7 +177,7 @@ impl Function<'_> {
             Conversion::TruncateSaturating { .. } => {
                 self.asm.mov_mr(Size::S64, saved(), BORROWED);
                 let src = Reg::float(FLOAT_SCRATCH_2.number());
-                self.conversion(conversion, borrowed, src);
+                self.emit_convert(conversion, borrowed, src);
                 self.give_back();
                 self.asm.ret();
             }
@@ -179,7 +185,7 @@ impl Function<'_> {
                 self.asm.mov_mr(Size::S64, saved(), BORROWED);
                 self.asm.mov_rr(Size::S64, BORROWED, SCRATCH);
                 let dst = Reg::float(FLOAT_SCRATCH_2.number());
-                self.conversion(conversion, dst, borrowed);
+                self.emit_convert(conversion, dst, borrowed);
                 self.asm.mov_rm(Size::S64, BORROWED, saved());
                 self.asm.ret();
             }
@@ -192,7 +198,7 @@ impl Function<'_> {
         self.asm.mov_rm(Size::S64, BORROWED, saved());
     }
 
-    /// Returns so many bytes behind the call.
+    /// Returns to `bytes` bytes after the call.
     fn come_back(&mut self, bytes: i32) {
         let address = Mem::base(Gpr::Rsp, 0);
         self.asm.alu_mi(Alu::Add, Size::S64, address, bytes);

@@ -3,10 +3,10 @@
 use super::*;
 use crate::abi::host_stack;
 
-/// Where a slot is for the stub of an imported function: above its return address.
+/// Offset of the slots in the stub of an imported function: they are above its return address.
 const STUB_SLOTS: u32 = RETURN_ADDRESS_BYTES;
 
-/// Where C functions of x86-64 Unix expect their first parameters.
+/// The registers of the first parameters of C functions on x86-64 Unix.
 const C_ARGUMENTS: [Reg; abi::PLAIN_PARAMS] =
     [reg(Gpr::Rdi), reg(Gpr::Rsi), reg(Gpr::Rdx), reg(Gpr::Rcx)];
 

@@ -120,7 +120,7 @@ fn proposal(opcode: u8) -> Option<&'static str> {
     }
 }
 
-/// The second number of the opcode tells the proposal; the network's parser refuses the first.
+/// The second number of the opcode decides the proposal; the network's parser refuses the first.
 fn refuse_prefixed<T>(t: &mut Transcriber<'_>, offset: u32) -> Read<T> {
     match t.var_u32() {
         Ok(0..=7) => t.refuse_proposal(offset, "saturating-float-to-int"),

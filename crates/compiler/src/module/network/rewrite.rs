@@ -139,7 +139,7 @@ fn make_memory_own(blob: &mut Blob<'_>) {
     };
 }
 
-/// A node moves a data-count section behind all others, where it is out of order if there is code or data.
+/// A node moves a data-count section after all others, where it is out of order if there is code or data.
 fn check_data_count(blob: &mut Blob<'_>) {
     if let Some((count, offset)) = blob.data_count
         && (count > 0 || blob.bodies > 0 || blob.data.count > 0)

@@ -29,7 +29,7 @@ pub(super) fn read<'a>(wasm: &'a [u8], limits: &Limits) -> Result<NetworkModule<
 #[derive(Clone, Copy)]
 pub(super) struct Contents<'a> {
     pub bytes: &'a [u8],
-    /// Where they begin.
+    /// Offset of the contents in the blob.
     pub offset: u32,
 }
 
@@ -47,7 +47,7 @@ impl<'a> Contents<'a> {
 pub(super) struct Entries {
     pub count: u32,
     pub bytes: Vec<u8>,
-    /// Where the section's contents begin in the blob.
+    /// Offset of the section's contents in the blob.
     pub offset: u32,
 }
 
@@ -56,7 +56,7 @@ pub(super) struct MemoryImport<'a> {
     pub name: &'a str,
     /// Pages that it starts with.
     pub minimum: u32,
-    /// Where the import is in the blob.
+    /// Offset of the import in the blob.
     pub offset: u32,
 }
 
@@ -83,12 +83,12 @@ pub(super) struct Blob<'a> {
     pub code: Option<Contents<'a>>,
     pub bodies: u32,
     pub data: Entries,
-    /// What a data-count section says, and where it is in the blob.
+    /// The count of a data-count section, and its offset in the blob.
     pub data_count: Option<(u32, u32)>,
-    /// For each function, whether it is entered from elsewhere than by a call: it is exported, in an element segment, or the
-    /// start function.
+    /// For each function, whether it is entered from elsewhere than by a call: it is exported, in an element segment,
+    /// or the start function.
     pub entered: Vec<bool>,
-    /// What is wrong although it can be read.
+    /// The first error that does not prevent reading.
     pub fault: Option<Refusal>,
 }
 
@@ -263,7 +263,7 @@ impl<'a> Blob<'a> {
         end(&t)
     }
 
-    /// Where the bodies are; they are not read.
+    /// Locates the bodies without reading them.
     fn code(&mut self, contents: Contents<'a>) -> Read<()> {
         self.code = Some(contents);
         let (count, mut t) = contents.entries()?;

@@ -3,7 +3,7 @@
 use crate::Refusal;
 use pvf_rules::RuleId;
 
-/// What the network's parser refuses, and where. The function is known further up.
+/// An error of the network's parser, with its offset. The caller knows the function.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Unreadable {
     /// Offset in the blob.
@@ -11,12 +11,12 @@ pub(super) struct Unreadable {
     pub what: What,
 }
 
-/// What is wrong.
+/// The kind of error.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum What {
-    /// It does not follow the format.
+    /// The bytes do not follow the format.
     Format(String),
-    /// It belongs to a proposal.
+    /// The bytes belong to a proposal.
     Proposal(&'static str),
 }
 
@@ -39,7 +39,7 @@ impl Unreadable {
     }
 }
 
-/// What reading gives.
+/// The result of reading.
 pub(super) type Read<T> = Result<T, Unreadable>;
 
 /// A position in bytes of the blob, and what has been written of those before it.
@@ -80,12 +80,12 @@ impl<'a> Transcriber<'a> {
         self.written.len()
     }
 
-    /// What has been written.
+    /// The bytes written so far.
     pub fn finish(self) -> Vec<u8> {
         self.written
     }
 
-    /// Makes room for as much as there is to be read.
+    /// Reserves space for all bytes that are left to read.
     pub fn reserve(&mut self) {
         self.written.reserve(self.bytes.len() - self.position);
     }
@@ -141,7 +141,7 @@ impl<'a> Transcriber<'a> {
         Ok(byte)
     }
 
-    /// So many bytes.
+    /// Reads a number of bytes.
     pub fn bytes(&mut self, count: u32) -> Read<&'a [u8]> {
         let rest = &self.bytes[self.position..];
         let Some(bytes) = rest.get(..count as usize) else {

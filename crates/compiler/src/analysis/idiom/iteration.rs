@@ -1,7 +1,7 @@
-//! One full turn of a loop, followed symbolically: from its start straight on to the first branch
+//! One full iteration of a loop, followed symbolically: from its start straight on to the first branch
 //! back.
 //!
-//! Everything else a turn may do (branch out, reach the loop's end) is not followed: a turn that
+//! Everything else an iteration may do (branch out, reach the loop's end) is not followed: an iteration that
 //! does it is not a full one. What is not understood ends the attempt.
 
 use super::Sum;
@@ -11,14 +11,14 @@ use crate::instruction::{BlockSignature, Code, Instruction, Placed};
 use crate::operation::{Access, Condition, IntBinary, Width};
 use crate::types::ValType;
 
-/// A value, as an expression of what locals hold at the turn's start.
+/// A value, as an expression of what locals hold at the iteration's start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Value {
     Sum(Sum),
-    /// What an `i64` local holds.
+    /// The value of an `i64` local.
     Wide(u32),
     WideConst(u64),
-    /// What the load with this number gave.
+    /// The result of the load with this number.
     Load(u8),
     /// Whether a condition holds between two sums.
     Test(Condition, Sum, Sum),
@@ -52,7 +52,7 @@ pub(super) struct MemoryAccess {
     /// The type of a load's result and its access, which say what the result tells of the bytes.
     pub ty: ValType,
     pub access: Access,
-    /// When in the turn.
+    /// When in the iteration.
     pub time: u32,
 }
 
@@ -63,9 +63,9 @@ pub(super) enum Continue {
     IfSame(u8, u8),
 }
 
-/// What a full turn does.
+/// The effects of a full iteration.
 #[derive(Debug, Default)]
-pub(super) struct Turn {
+pub(super) struct Iteration {
     pub loads: Vec<MemoryAccess>,
     pub stores: Vec<(MemoryAccess, Value)>,
     pub conditions: Vec<Continue>,
@@ -83,19 +83,19 @@ const MAX_HEIGHT: usize = 16;
 struct Walk<'w> {
     code: &'w Code,
     locals: &'w Locals,
-    turn: Turn,
+    iteration: Iteration,
     stack: Vec<Value>,
     time: u32,
     blocks: u32,
 }
 
-/// Follows a full turn of the loop that these instructions are, from the `loop` on.
+/// Follows a full iteration of the loop that these instructions are, from the `loop` on.
 pub(super) fn follow(
     instructions: &[Placed],
     code: &Code,
     locals: &Locals,
     label: LabelId,
-) -> Option<Turn> {
+) -> Option<Iteration> {
     let (first, body) = instructions.split_first()?;
     let Instruction::Loop(ty) = first.instruction else {
         return None;
@@ -106,7 +106,7 @@ pub(super) fn follow(
     let mut walk = Walk {
         code,
         locals,
-        turn: Turn::default(),
+        iteration: Iteration::default(),
         stack: Vec::new(),
         time: 0,
         blocks: 0,
@@ -115,13 +115,13 @@ pub(super) fn follow(
         let instruction = placed.instruction;
         match instruction {
             Instruction::Br(target) if target == label => {
-                return Some(walk.turn);
+                return Some(walk.iteration);
             }
             Instruction::BrIf(target) => {
                 let condition = walk.pop()?;
                 walk.go_on(condition, target == label)?;
                 if target == label {
-                    return Some(walk.turn);
+                    return Some(walk.iteration);
                 }
             }
             _ => walk.instruction(instruction)?,
@@ -143,7 +143,7 @@ impl Walk<'_> {
     fn instruction(&mut self, instruction: Instruction) -> Option<()> {
         match instruction {
             Instruction::Charge(block) => {
-                self.turn.gas = self.turn.gas.saturating_add(self.code.cost(block));
+                self.iteration.gas = self.iteration.gas.saturating_add(self.code.cost(block));
                 Some(())
             }
             Instruction::Drop => self.pop().map(|_| ()),
@@ -152,7 +152,7 @@ impl Walk<'_> {
                 Some(())
             }
             Instruction::End => {
-                // The loop's own: a full turn does not come to it.
+                // The loop's own: a full iteration does not come to it.
                 self.blocks = self.blocks.checked_sub(1)?;
                 Some(())
             }
@@ -196,7 +196,11 @@ impl Walk<'_> {
         if local >= TRACKED_LOCALS {
             return None;
         }
-        let written = self.turn.written.iter().find(|(other, _)| *other == local);
+        let written = self
+            .iteration
+            .written
+            .iter()
+            .find(|(other, _)| *other == local);
         match (written, self.locals.ty(local)) {
             (Some((_, value)), _) => Some(*value),
             (None, ValType::I32) => Some(Value::Sum(Sum::local(local))),
@@ -209,7 +213,7 @@ impl Walk<'_> {
         if local >= TRACKED_LOCALS {
             return None;
         }
-        let written = &mut self.turn.written;
+        let written = &mut self.iteration.written;
         match written.iter_mut().find(|(other, _)| *other == local) {
             Some((_, present)) => *present = value,
             None => written.push((local, value)),
@@ -234,8 +238,8 @@ impl Walk<'_> {
 
     fn load(&mut self, ty: ValType, access: Access, offset: u32) -> Option<()> {
         let load = self.access(ty, access, offset)?;
-        self.turn.loads.push(load);
-        let number = self.turn.loads.len() - 1;
+        self.iteration.loads.push(load);
+        let number = self.iteration.loads.len() - 1;
         (number < MAX_ACCESSES).then_some(())?;
         self.push(Value::Load(number as u8))
     }
@@ -243,8 +247,8 @@ impl Walk<'_> {
     fn store(&mut self, access: Access, offset: u32) -> Option<()> {
         let value = self.pop()?;
         let store = self.access(ValType::I32, access, offset)?;
-        self.turn.stores.push((store, value));
-        (self.turn.stores.len() <= MAX_ACCESSES).then_some(())
+        self.iteration.stores.push((store, value));
+        (self.iteration.stores.len() <= MAX_ACCESSES).then_some(())
     }
 
     fn equal_zero(&mut self, width: Width, value: Value) -> Option<()> {
@@ -271,7 +275,7 @@ impl Walk<'_> {
         self.push(value)
     }
 
-    /// A branch on this value; the turn goes on where it is taken, or where it is not.
+    /// A branch on this value; the iteration goes on where it is taken, or where it is not.
     fn go_on(&mut self, value: Value, taken: bool) -> Option<()> {
         let condition = match value {
             Value::Test(condition, a, b) if taken => Continue::If(condition, a, b),
@@ -281,8 +285,8 @@ impl Walk<'_> {
             Value::Same(same, a, b) if same == taken => Continue::IfSame(a, b),
             _ => return None,
         };
-        self.turn.conditions.push(condition);
-        (self.turn.conditions.len() <= MAX_CONDITIONS).then_some(())
+        self.iteration.conditions.push(condition);
+        (self.iteration.conditions.len() <= MAX_CONDITIONS).then_some(())
     }
 }
 
