@@ -16,7 +16,7 @@ mod report;
 mod run;
 
 pub use cases::{Case, ReadError, read_cases, read_rules, rejected_blobs};
-pub use compare::Difference;
+pub use compare::{Difference, same};
 pub use engine::{Engine, EngineError, Hello};
 pub use html::html;
 pub use report::{EngineReport, Report, Verdict, json, junit, table};

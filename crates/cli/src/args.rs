@@ -165,9 +165,12 @@ pub struct ExecuteArgs {
 /// Arguments of `arbitrate`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-It ends after at most eight times --timeout (and one for ENGINE), preparing the code not counted. Both stack limits and both meters count in every run; limits that are off are counted only. ENGINE is `wasmtime` (the program
-pvf-engine-wasmtime, looked for by the variable PVF_ENGINE_WASMTIME, beside pvf, and in the checkout's bench/) or a command that
-answers one line of JSON with another. The exit code is 1 also if runs or engines differ.
+Every run counts both stacks and gas, also where they have no limit. All runs together take at most eight times --timeout, ENGINE once
+more; preparing the code is not counted.
+
+ENGINE is a command that starts an adapter of the conformance suite (conformance/README.md), or `wasmtime`: the adapter
+pvf-adapter-wasmtime, which PVF_ADAPTER_WASMTIME names, or which is beside pvf or in the checkout's bench/. The exit code is 1 also if
+runs or engines differ.
 
 Examples:
   pvf arbitrate parachain.wasm candidate.params

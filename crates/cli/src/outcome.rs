@@ -5,7 +5,7 @@ use crate::failure::Failure;
 use crate::network::{Parameters, ParametersJson};
 use crate::output::{Output, duration, hex, size};
 use anstyle::{AnsiColor, Style};
-use pvf_executor::{Execution, Outcome, Rejection, RejectionClass, RuleId, Trap};
+use pvf_executor::{Execution, Outcome, Rejection, RejectionClass, RuleId, Trap, visible};
 use serde::Serialize;
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -238,15 +238,7 @@ fn text(
     )
 }
 
-/// Text from a module in one line, without what would do something to a terminal.
+/// Text from a module or another program, in one line and without what a terminal would obey.
 pub fn printable(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            ' '..='~' => shown.push(c),
-            // What can be seen stays as it is.
-            _ => shown.extend(c.escape_debug()),
-        }
-    }
-    shown
+    visible(text, usize::MAX)
 }

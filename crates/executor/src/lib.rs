@@ -75,7 +75,7 @@ pub use pvf_compiler::{
 pub use pvf_rules::{
     Dialect, Execution, ExecutionParameters, FeatureSwitch, Features, HashedOutcome, LimitExceeded,
     Limits, Outcome, Place, Rejection, RejectionClass, RejectionStage, RuleId, StackPeaks, Trap,
-    TrapKind,
+    TrapKind, visible,
 };
 pub use pvf_runtime::{
     CallError, Caller, HostError, HostFailure, Instance, InstantiateError, Interrupt, LinkError,

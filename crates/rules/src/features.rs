@@ -74,6 +74,16 @@ impl Features {
         bulk_memory: true,
     };
 
+    /// Whether a switch is on.
+    pub const fn has(self, switch: FeatureSwitch) -> bool {
+        match switch {
+            FeatureSwitch::SignExtension => self.sign_extension,
+            FeatureSwitch::SaturatingFloatToInt => self.saturating_float_to_int,
+            FeatureSwitch::MultiValue => self.multi_value,
+            FeatureSwitch::BulkMemory => self.bulk_memory,
+        }
+    }
+
     /// Whether a module is read as the nodes of the network read it. A language with a switch on is no
     /// network's, so it is read as the WebAssembly specification says whatever the dialect.
     pub const fn reads_as_network(self) -> bool {

@@ -11,7 +11,7 @@ mod externalities;
 mod host;
 mod own_memory;
 
-pub use candidate::{Ended, Limits, Prepared, Times};
+pub use candidate::{Ended, ExecuteError, Limits, Prepared, Times};
 pub use own_memory::with_own_memory;
 
 use pvf_rules::TrapKind;
