@@ -275,7 +275,7 @@ impl Oracle {
         let theirs = self
             .peer
             .run(&compiled.peer, plan, step, limits)
-            .map_err(|error| Stop::Skipped(format!("Wasmtime does not run it: {error:#}")))?;
+            .map_err(|error| Stop::Skipped(format!("Wasmtime does not run it: {error}")))?;
         compare(name(compiled.by, "Wasmtime"), &theirs)?;
         if let Some(module) = &compiled.interpreter {
             let theirs = self

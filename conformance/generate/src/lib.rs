@@ -27,13 +27,12 @@ mod stack;
 mod suite;
 mod whole;
 
+pub use pvf_conformance::LEVELS;
+
 pub use oracle::{Run, fits, runs};
 pub use suite::{Case, Source, Suite};
 
 use std::path::Path;
-
-/// The levels, each a file.
-pub const LEVELS: [&str; 6] = ["core", "determinism", "pvf", "metering", "limits", "whole"];
 
 /// Every case, with `fixtures` the folder of the repository's fixtures.
 pub fn suite(fixtures: &Path) -> Suite {

@@ -14,7 +14,7 @@
 use crate::HostFailure;
 use crate::image::MemoryImage;
 use crate::mapping::{Access, Mapping, page_bytes, round_up};
-use pvf_rules::PAGE_BYTES;
+use pvf_rules::{MOST_MEMORY_PAGES, PAGE_BYTES};
 use std::ops::Range;
 
 /// Bytes of inaccessible address space below the base.
@@ -55,7 +55,7 @@ impl LinearMemory {
         image: &MemoryImage,
     ) -> Result<Self, HostFailure> {
         debug_assert!(
-            initial_pages <= limit_pages && limit_pages <= 65_536,
+            initial_pages <= limit_pages && limit_pages <= MOST_MEMORY_PAGES,
             "the caller has compared the sizes"
         );
         let reservation = FRONT_GUARD + REACH + BACK_GUARD;
@@ -109,7 +109,7 @@ impl LinearMemory {
     /// Sets the largest size, at least the present one and at most 65,536 pages.
     pub fn set_limit_pages(&mut self, limit_pages: u32) {
         debug_assert!(
-            self.pages() <= limit_pages && limit_pages <= 65_536,
+            self.pages() <= limit_pages && limit_pages <= MOST_MEMORY_PAGES,
             "the caller has compared the sizes"
         );
         self.limit_pages = limit_pages;

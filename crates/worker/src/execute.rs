@@ -20,6 +20,7 @@ use pvf_node_protocol::{
     ExecuteRequestView, ExecuteResponse, InternalValidationError, JobError, JobResponse,
     WorkerError, WorkerResponse, frame,
 };
+use pvf_rules::PAGE_BYTES;
 use pvf_primitives::{ExecutorParams, POV_BOMB_LIMIT, ValidationParamsExtension, ValidationResult};
 use pvf_validation::placed::Placed;
 use pvf_validation::{HostFailure, HostParameters, Outcome, Pvf};
@@ -38,8 +39,6 @@ const HANDSHAKE_BYTES: usize = 1 << 20;
 
 /// Largest request: far beyond the largest proof of validity that a network accepts.
 const REQUEST_BYTES: usize = 256 << 20;
-
-const PAGE_BYTES: u64 = 65_536;
 
 /// Memory of a job beyond a multiple of the PVF's own: the request, artifacts, the Wasm stack, the worker it is a copy of.
 const MEMORY_MORE: u64 = 3 << 30;
