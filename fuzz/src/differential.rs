@@ -63,7 +63,7 @@ impl Counts {
 pub struct Difference {
     /// The module.
     pub subject: Subject,
-    /// What differs, in words.
+    /// The difference, as text.
     pub what: String,
 }
 

@@ -132,7 +132,7 @@ impl EngineName {
     }
 }
 
-/// Ours, without meters, for all of the language it can be told to accept.
+/// This executor, without meters, with every language switch on.
 pub fn every_feature() -> Box<dyn Engine> {
     Box::new(ours::Ours::every_feature())
 }

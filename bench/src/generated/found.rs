@@ -1,9 +1,9 @@
-//! What `pvf-fuzz worst-case` found: the dearest modules by each measure, before what they were dear for was mended.
+//! Modules that `pvf-fuzz worst-case` found: the most expensive ones by each measure, before the cause of their cost was mended.
 
 use super::{MIB, Shape};
 use pvf_generators::worst_case::Genome;
 
-/// The module of about so many bytes that is made from a find.
+/// The module of about this size in bytes that is made from a find.
 fn module(find: &str, bytes: usize) -> Vec<u8> {
     let genome: Genome = find
         .parse()

@@ -16,13 +16,13 @@ use std::collections::BTreeMap;
 pub struct Row {
     /// `PVFs`, `fixtures` or `guests`.
     pub group: String,
-    /// Its name there; of a validation function with the candidate's.
+    /// Name of the module in its group; that of a validation function includes the candidate's.
     pub name: String,
     /// All of it.
     pub engines: BTreeMap<EngineName, Times>,
 }
 
-/// Starts every module cold with every engine that can execute it, by turns.
+/// Starts every module cold with every engine that can execute it, interleaved.
 pub fn measure(options: &Options) -> Result<Vec<Row>, String> {
     let mut rows = validation_functions(options)?;
     let engines = options.engines(|_| true)?;

@@ -2,7 +2,7 @@
 //!
 //! Out of tables come modules and cases: every case names the rules it is about, a module, what is
 //! done with it and how that must end. What is expected is stated by hand, computed by this crate's own
-//! arithmetic, or (for the two meters) asked of oracles that nobody here wrote. Nothing
+//! arithmetic, or (for the two meters) taken from oracles by other authors. Nothing
 //! of this repository's compiler is used, and nothing here runs it.
 //!
 //! [`suite`] makes all cases; [`write`](output::write) puts them into a folder, [`check`](output::check)

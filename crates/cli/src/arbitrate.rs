@@ -21,7 +21,7 @@ use serde::Serialize;
 use std::borrow::Cow;
 use std::io::{self, Write};
 
-/// What a network gives CPU time for.
+/// The jobs for which a network sets a time limit.
 const TIME_OUTS: [(&str, PvfExecKind); 2] = [
     ("backing", PvfExecKind::Backing),
     ("approval", PvfExecKind::Approval),
@@ -41,7 +41,7 @@ struct RulingJson<'a> {
     runs: Vec<RunJson>,
     differences: Vec<DifferenceJson<'a>>,
     without_limit: Option<SummaryJson<'a>>,
-    /// Runs without a limit that did not end in time.
+    /// Runs with a lifted limit that did not end in time.
     unfinished: Vec<String>,
     against: Option<&'a Comparison>,
     parameters: ParametersJson,
@@ -75,7 +75,7 @@ struct SummaryJson<'a> {
     memory_pages_peak: u32,
 }
 
-/// Rules on a candidate and prints the ruling.
+/// Runs a candidate in several ways and prints the ruling.
 pub fn arbitrate(args: &ArbitrateArgs, output: &Output) -> Result<Verdict, Failure> {
     let (options, parameters) = args.executor.resolve(Profile::Polkadot, Target::HOST)?;
     input::at_most_one_stdin(&[&args.code, &args.params])?;
@@ -139,7 +139,7 @@ fn compare(
     against::compare(engine, &asked, &ruling.execution).map(Some)
 }
 
-/// The least time of the runs that are alike.
+/// The shortest time of the runs with the same code.
 fn execute_ns(ruling: &Ruling) -> u64 {
     let times = ruling.runs.iter().take(2).map(|run| run.execute_ns);
     times.min().unwrap_or(0)

@@ -435,9 +435,9 @@ pub struct InspectArgs {
 /// Arguments of `instrument`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Where the module ends because of a limit, it executes `unreachable`; its exported global pvf_trap then is 1 for a
-stack overflow and 2 for lack of gas. What is left is in pvf_gas_left, pvf_stack_native_left and
-pvf_stack_logical_left.
+At a limit the module executes `unreachable`, and its exported global pvf_trap is 1 for a stack overflow and 2 for lack of gas. The
+globals pvf_gas_left, pvf_stack_native_left and pvf_stack_logical_left hold what is left. A module that the network's nodes read
+although it is not WebAssembly 1.0 (rules NET-1 to NET-9) is rejected, since no other engine reads it.
 
 Example:
   pvf instrument parachain.wasm -o metered.wasm --gas 1000000000")]
@@ -517,7 +517,7 @@ impl From<By> for pvf_instrument::profile::By {
     }
 }
 
-/// What other tools are told.
+/// Output for other tools.
 #[derive(Debug, Args)]
 pub struct PerfArgs {
     /// Tell Linux's `perf` what functions are called: `map` writes /tmp/perf-PID.map (perf record, perf report),

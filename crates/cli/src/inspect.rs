@@ -29,7 +29,7 @@ struct InspectJson {
     accepted: bool,
     /// Why not.
     rejection: Option<RejectionJson>,
-    /// Why every candidate is invalid all the same, if that can be told without one.
+    /// Why every candidate is invalid although the module is accepted, if the module alone shows it.
     all_candidates_fail: Option<String>,
     kind: &'static str,
     compressed_bytes: Option<usize>,
@@ -48,7 +48,7 @@ struct InspectJson {
     data_segments: usize,
     element_segments: usize,
     start: Option<u32>,
-    /// Over all defined functions: the frame of the deepest, the logical cost of the dearest, metered blocks and their gas.
+    /// Over all defined functions: the largest frame, the largest logical cost of a call, the number of metered blocks and their gas.
     totals: TotalsJson,
     /// Indices of the functions with the deepest frames, deepest first.
     deepest_frames: Vec<u32>,

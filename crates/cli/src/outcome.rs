@@ -62,7 +62,7 @@ struct OutcomeJson<'a> {
     parameters: ParametersJson,
 }
 
-/// A rejection where there is no other outcome to print, or nothing. Its names are those of outcomes.
+/// A rejection, or nothing, under the names that outcomes have, where no other outcome is printed.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct RejectionJson {
     outcome: Option<&'static str>,
@@ -159,7 +159,7 @@ pub fn name(outcome: &Outcome) -> &'static str {
     }
 }
 
-/// What is wrong, in words.
+/// Why the outcome is not valid, as text.
 pub fn reason(outcome: &Outcome) -> Option<Cow<'_, str>> {
     match outcome {
         Outcome::Valid(_) => None,
@@ -168,7 +168,7 @@ pub fn reason(outcome: &Outcome) -> Option<Cow<'_, str>> {
     }
 }
 
-/// The rule by which a module is turned down.
+/// The rule that rejects a module.
 pub fn rule(outcome: &Outcome) -> Option<RuleId> {
     rejection(outcome).map(|rejection| rejection.rule)
 }

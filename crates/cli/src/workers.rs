@@ -53,7 +53,7 @@ pub struct InstallArgs {
     /// Directory of the node's own workers: they are asked first, ours before a vote against a candidate.
     #[arg(long, value_name = "DIR")]
     primary: Option<PathBuf>,
-    /// Install for a release of the node whose protocol nobody has compared with ours.
+    /// Install for a release of the node whose protocol has not been compared with this executor's.
     #[arg(long)]
     untried: bool,
 }
@@ -71,7 +71,7 @@ pub struct CheckArgs {
 #[derive(Serialize)]
 struct WorkersJson {
     directory: PathBuf,
-    /// The node's version that the workers there say; nothing if there are none.
+    /// The node's version that the installed workers report; null without installed workers.
     version: Option<String>,
     files: Vec<String>,
     /// What the machine allows them, if they were asked.

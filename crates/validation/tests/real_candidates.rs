@@ -115,26 +115,26 @@ fn check_case(pvf: &Pvf, in_small_chunks: &Pvf, chain: &Path, case: &Value) -> V
     }
     compare(
         "trace_calls",
-        hex(&trace.calls),
+        hex::encode(&trace.calls),
         text(case, "trace_calls_blake2_256").to_owned(),
     );
     compare(
         "trace_data",
-        hex(&trace.data),
+        hex::encode(&trace.data),
         text(case, "trace_data_blake2_256").to_owned(),
     );
 
     // Being watched changes nothing, and neither does a second run.
     let again = pvf.validate(&candidate).expect("the host does its part");
-    compare("digest", hex(&again.digest()), hex(&run.execution.digest()));
+    compare("digest", hex::encode(&again.digest()), hex::encode(&run.execution.digest()));
     // Nor does the size of chunks.
     let other = in_small_chunks
         .validate(&candidate)
         .expect("the host does its part");
     compare(
         "digest in small chunks",
-        hex(&other.digest()),
-        hex(&run.execution.digest()),
+        hex::encode(&other.digest()),
+        hex::encode(&run.execution.digest()),
     );
     differences
 }
@@ -153,7 +153,7 @@ fn measured(run: &Run, trace: &TraceSummary) -> [(&'static str, u64); 5] {
 /// An outcome in the words of the cases: the hash of the result, or the kind of the trap.
 fn outcome(run: &Run) -> String {
     match &run.execution.outcome {
-        Outcome::Valid(result) => hex(&sp_io::hashing::blake2_256(result)),
+        Outcome::Valid(result) => hex::encode(&sp_io::hashing::blake2_256(result)),
         Outcome::Invalid {
             trap: Some(trap), ..
         } => trap_kind(trap),
@@ -173,7 +173,7 @@ fn trap_kind(trap: &Trap) -> String {
 fn expected_outcome(chain: &Path, case: &Value) -> String {
     if text(case, "expect") == "result" {
         let result = fs::read(chain.join(text(case, "result_file"))).expect("can be read");
-        return hex(&sp_io::hashing::blake2_256(&result));
+        return hex::encode(&sp_io::hashing::blake2_256(&result));
     }
     let kind = text(case, "trap_kind");
     // The text behind the name of a host function is the other executor's.
@@ -192,8 +192,4 @@ fn number(value: &Value, field: &str) -> u64 {
     value[field]
         .as_u64()
         .unwrap_or_else(|| panic!("no number {field}"))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,4 +1,4 @@
-//! A validation function compiled by the peer, and candidates executed with it.
+//! A validation function compiled by Wasmtime, and candidates executed with it.
 
 use crate::externalities::NoStorage;
 use crate::host::{self, Memory};
@@ -69,7 +69,7 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    /// Compiles and links; the module is taken as it is, see [`with_own_memory`]. It may be an instrumented one.
+    /// Compiles and links a module, which may be an instrumented one, with a memory of its own ([`with_own_memory`]).
     pub fn new(engine: &Engine, wasm: &[u8]) -> wasmtime::Result<Self> {
         let own =
             with_own_memory(wasm, DEFAULT_MAX_MEMORY_PAGES).map_err(|e| format_err!("{e}"))?;
@@ -96,7 +96,7 @@ impl Prepared {
         Ok((ended, times))
     }
 
-    /// The same with an instrumented module, within limits; also says how much gas was used.
+    /// Executes a candidate with an instrumented module within limits, and returns the gas used.
     pub fn execute_within(
         &self,
         parameters: &[u8],

@@ -55,7 +55,7 @@ pub enum Step {
 pub enum Candidate {
     /// They are in the question.
     Bytes(Vec<u8>),
-    /// So many zeros.
+    /// This number of zeros.
     Zeros(usize),
     /// A file.
     File(PathBuf),
@@ -72,7 +72,7 @@ pub enum QuestionError {
         /// What it should be.
         expected: &'static str,
     },
-    /// A step is none of the known ones.
+    /// The protocol has no such step.
     #[error("unknown step: {0}")]
     Step(String),
     /// A price is not accepted.
@@ -211,7 +211,7 @@ fn features(line: &Value) -> Features {
     }
 }
 
-/// The schedule with a single price for instructions that gives these costs; `None` if there is none.
+/// The schedule with a single price for all instructions that gives these costs, if three prices are enough.
 pub fn plain_schedule(costs: &Costs) -> Option<Schedule> {
     let schedule = Schedule {
         default: costs.instruction(Instruction::Unreachable),
