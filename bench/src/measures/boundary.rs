@@ -300,8 +300,7 @@ pub fn tables(rows: &[Row]) -> Vec<Table> {
 }
 
 fn engines(rows: &[&Row]) -> Vec<EngineName> {
-    let has = |it: &EngineName| rows.iter().any(|row| row.engines.contains_key(it));
-    EngineName::ALL.into_iter().filter(has).collect()
+    EngineName::keys_of(rows.iter().map(|row| &row.engines))
 }
 
 fn table(title: &str, rows: &[&Row], unit_ns: f64) -> Table {

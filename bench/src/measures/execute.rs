@@ -155,11 +155,10 @@ impl Row {
 
 /// One table of every candidate.
 pub fn tables(rows: &[Row]) -> Vec<Table> {
-    let has = |it: &EngineName| rows.iter().any(|row| row.engines.contains_key(it));
-    let engines: Vec<EngineName> = EngineName::ALL.into_iter().filter(has).collect();
+    let engines = EngineName::keys_of(rows.iter().map(|row| &row.engines));
     let pairs: Vec<_> = EngineName::PAIRS
         .into_iter()
-        .filter(|(a, b)| has(a) && has(b))
+        .filter(|(a, b)| engines.contains(a) && engines.contains(b))
         .collect();
     let headings = ["candidate", "expected"].map(str::to_owned).into_iter();
     let headings = headings.chain(engines.iter().map(|it| format!("{it} ms")));

@@ -63,8 +63,7 @@ pub fn measure(options: &Options) -> Result<Vec<Row>, String> {
 
 /// Microseconds.
 pub fn tables(rows: &[Row]) -> Vec<Table> {
-    let has = |it: &EngineName| rows.iter().any(|row| row.engines.contains_key(it));
-    let engines: Vec<EngineName> = EngineName::ALL.into_iter().filter(has).collect();
+    let engines = EngineName::keys_of(rows.iter().map(|row| &row.engines));
     let headings = ["module".to_owned()].into_iter();
     let mut table = Table::new(
         "Instantiation, µs: least, median",

@@ -197,8 +197,7 @@ pub fn all_right(rows: &[Row]) -> bool {
 
 /// What the levels change, each blob and all together.
 pub fn tables(rows: &[Row]) -> Vec<Table> {
-    let has = |it: &EngineName| rows.iter().any(|row| row.compile.contains_key(it));
-    let engines: Vec<EngineName> = EngineName::ALL.into_iter().filter(has).collect();
+    let engines = EngineName::keys_of(rows.iter().map(|row| &row.compile));
     let executing: Vec<EngineName> = engines
         .iter()
         .copied()

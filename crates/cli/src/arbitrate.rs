@@ -283,7 +283,7 @@ fn sentence(ruling: &Ruling) -> String {
     match ruling.is_deterministic() {
         true => format!("{name}, and every machine that follows the rules says so"),
         false => format!(
-            "{name} here, but not every run agrees: a fault of this executor or of this machine. Nobody should vote on it"
+            "{name} here, but the runs disagree: a fault of this executor or of this machine. Do not vote on it"
         ),
     }
 }

@@ -1,4 +1,4 @@
-//! An outcome as JSON and as text.
+//! Outcomes as JSON and as text.
 
 use crate::Verdict;
 use crate::failure::Failure;
@@ -10,7 +10,7 @@ use serde::Serialize;
 use std::borrow::Cow;
 use std::io::{self, Write};
 
-/// What was measured beside the outcome. Nothing of it is deterministic but the sizes.
+/// Times and sizes beside the outcome. Only the sizes are deterministic.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Measured {
     /// Compiling, or loading an artifact.
@@ -221,7 +221,9 @@ fn text(
     if let Some(gas) = execution.gas_used {
         writeln!(out, "  gas           {gas}")?;
     }
-    writeln!(out, "  memory        {} pages", execution.memory_pages_peak)?;
+    let pages = execution.memory_pages_peak;
+    let unit = if pages == 1 { "page" } else { "pages" };
+    writeln!(out, "  memory        {pages} {unit}")?;
     writeln!(
         out,
         "  time          prepare {}, instantiate {}, execute {}",

@@ -102,7 +102,11 @@ fn imports(module: &ModuleInfo) -> Checked {
     let counted = module.imported_globals as usize;
     ensure(globals == counted, "imported globals, not", counted)?;
     let pages = module.memory.map_or(0, |memory| memory.minimum);
-    ensure(pages <= MOST_MEMORY_PAGES, "too many pages of memory:", pages as usize)
+    ensure(
+        pages <= MOST_MEMORY_PAGES,
+        "too many pages of memory:",
+        pages as usize,
+    )
 }
 
 fn globals(module: &ModuleInfo) -> Checked {

@@ -126,7 +126,11 @@ fn check_case(pvf: &Pvf, in_small_chunks: &Pvf, chain: &Path, case: &Value) -> V
 
     // Being watched changes nothing, and neither does a second run.
     let again = pvf.validate(&candidate).expect("the host does its part");
-    compare("digest", hex::encode(&again.digest()), hex::encode(&run.execution.digest()));
+    compare(
+        "digest",
+        hex::encode(&again.digest()),
+        hex::encode(&run.execution.digest()),
+    );
     // Nor does the size of chunks.
     let other = in_small_chunks
         .validate(&candidate)

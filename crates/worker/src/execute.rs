@@ -20,8 +20,8 @@ use pvf_node_protocol::{
     ExecuteRequestView, ExecuteResponse, InternalValidationError, JobError, JobResponse,
     WorkerError, WorkerResponse, frame,
 };
-use pvf_rules::PAGE_BYTES;
 use pvf_primitives::{ExecutorParams, POV_BOMB_LIMIT, ValidationParamsExtension, ValidationResult};
+use pvf_rules::PAGE_BYTES;
 use pvf_validation::placed::Placed;
 use pvf_validation::{HostFailure, HostParameters, Outcome, Pvf};
 use std::fmt::Display;
