@@ -63,7 +63,7 @@ enum Command {
     /// limit at which the logical stack overflows have to be the same.
     #[cfg(feature = "wasmtime")]
     Agree(Options),
-    /// Compile generated modules of all sizes and of shapes made to hurt.
+    /// Compile generated modules: normal ones of all sizes, and adversarial ones.
     Linear(linear::Arguments),
     /// What Binaryen's wasm-opt changes.
     WasmOpt(wasm_opt::Arguments),
@@ -76,7 +76,7 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         html: PathBuf,
     },
-    /// Write the README's measured tables and its picture (docs/bench.svg) from runs.
+    /// Write the tables of BENCHMARKS.md, the README's figures and docs/bench.svg from runs.
     Publish {
         /// JSON of runs; of what several have, the first's counts.
         #[arg(required = true)]
@@ -167,7 +167,7 @@ fn work(command: Command) -> Result<bool, String> {
             finish(&run, &arguments.options)
         }
         Command::Report { runs, html } => {
-            report::write_page(&read(&runs)?, &html)?;
+            report::write_page(&Run::merged(read(&runs)?), &html)?;
             Ok(true)
         }
         Command::Publish { runs, repository } => {
@@ -183,13 +183,9 @@ fn finish(run: &Run, options: &Options) -> Result<bool, String> {
     output(run, options.json.as_deref(), options.html.as_deref())
 }
 
-/// Several runs as one.
-fn read(files: &[PathBuf]) -> Result<Run, String> {
-    let mut run = Run::default();
-    for file in files {
-        run.merge(Run::read(file)?);
-    }
-    Ok(run)
+/// The runs in these files.
+fn read(files: &[PathBuf]) -> Result<Vec<Run>, String> {
+    files.iter().map(|file| Run::read(file)).collect()
 }
 
 /// Writes what was asked for.

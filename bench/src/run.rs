@@ -8,11 +8,20 @@ use serde::{Deserialize, Serialize};
 use std::path::Path;
 
 /// Everything that one run measured; what it did not measure is empty.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Run {
-    /// Processor, as the system names it.
+    /// Day of the measurement, in UTC: `2026-11-25`.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub date: String,
+    /// Processor, as the system names it, with the number of cores.
     pub processor: String,
+    /// Version of the operating system's kernel.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub kernel: String,
+    /// The compiler and the engines with their versions: `Wasmtime 48.0.8`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub versions: Vec<String>,
     /// Compilation.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub compile: Vec<compile::Row>,
@@ -43,12 +52,31 @@ pub struct Run {
 }
 
 impl Run {
-    /// Without figures.
+    /// A run on this machine, without figures.
     pub fn here() -> Self {
         Self {
+            date: time::OffsetDateTime::now_utc().date().to_string(),
             processor: processor().unwrap_or_else(|| "unknown".to_owned()),
+            kernel: kernel().unwrap_or_default(),
+            versions: versions(),
             ..Self::default()
         }
+    }
+
+    /// When, where and with what the figures were measured. Runs of older versions do not know all of it.
+    pub fn provenance(&self) -> String {
+        let mut text = "Measured".to_owned();
+        if !self.date.is_empty() {
+            text += &format!(" on {}", self.date);
+        }
+        let facts = [&self.processor, &self.kernel]
+            .into_iter()
+            .chain(&self.versions);
+        let facts: Vec<&str> = facts
+            .map(String::as_str)
+            .filter(|it| !it.is_empty())
+            .collect();
+        format!("{text}: {}.", facts.join(", "))
     }
 
     /// Reads one back.
@@ -67,15 +95,26 @@ impl Run {
         std::fs::write(file, text).map_err(|error| format!("{}: {error}", file.display()))
     }
 
+    /// Several runs as one. Of what several measured, the first one's figures count.
+    pub fn merged(runs: impl IntoIterator<Item = Self>) -> Self {
+        runs.into_iter().fold(Self::default(), |mut all, run| {
+            all.merge(run);
+            all
+        })
+    }
+
     /// Takes over what another one measured and this one did not.
-    pub fn merge(&mut self, other: Self) {
+    fn merge(&mut self, other: Self) {
         fn take<T>(mine: &mut Vec<T>, other: Vec<T>) {
             if mine.is_empty() {
                 *mine = other;
             }
         }
         if self.processor.is_empty() {
+            self.date = other.date;
             self.processor = other.processor;
+            self.kernel = other.kernel;
+            self.versions = other.versions;
         }
         take(&mut self.compile, other.compile);
         take(&mut self.instantiate, other.instantiate);
@@ -111,6 +150,36 @@ impl Run {
             && wasm_opt::all_right(&self.wasm_opt)
             && self.linear.iter().all(linear::Row::fine)
     }
+}
+
+fn kernel() -> Option<String> {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").ok()?;
+    Some(format!("Linux {}", release.trim()))
+}
+
+/// What `build.rs` recorded, engines only if they are built in.
+fn versions() -> Vec<String> {
+    let engines = [
+        (
+            "Wasmtime",
+            env!("PVF_BENCH_WASMTIME"),
+            cfg!(feature = "wasmtime"),
+        ),
+        (
+            "Wasmer",
+            env!("PVF_BENCH_WASMER"),
+            cfg!(feature = "singlepass"),
+        ),
+        ("wasmi", env!("PVF_BENCH_WASMI"), cfg!(feature = "wasmi")),
+    ];
+    let built = engines
+        .into_iter()
+        .filter(|&(_, version, built)| built && !version.is_empty());
+    let engines = built.map(|(name, version, _)| format!("{name} {version}"));
+    [env!("PVF_BENCH_RUSTC").to_owned()]
+        .into_iter()
+        .chain(engines)
+        .collect()
 }
 
 fn processor() -> Option<String> {

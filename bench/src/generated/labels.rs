@@ -6,7 +6,7 @@ use wasm_encoder::{BlockType, Function};
 /// As deep as blocks may be nested, the body's own counted.
 const DEEPEST: u32 = 9_990;
 
-const DEEPEST_REASON: &str = "three bytes of Wasm are a block, of which the validator (wasmparser) keeps 32 bytes while it is open, and pass 1 another 40";
+const DEEPEST_REASON: &str = "a block is three bytes of Wasm; while it is open, the validator (wasmparser) keeps 32 bytes for it and pass 1 keeps 40";
 
 /// Blocks of `depth` levels around `middle`.
 fn nest(function: &mut Function, depth: u32, middle: impl Fn(&mut Function)) {

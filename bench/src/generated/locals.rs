@@ -83,7 +83,7 @@ pub(super) const SHAPES: &[Shape] = &[
         },
     ),
     Shape::new(
-        "loops in turn",
+        "consecutive loops",
         "loops of two levels, side by side, that share 1,000 locals",
         MIB,
         |bytes| {

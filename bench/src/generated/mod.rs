@@ -1,4 +1,4 @@
-//! Generated modules: a normal mix of any size, and shapes made to hurt.
+//! Generated modules: a normal mix of any size, and adversarial ones.
 
 mod declarations;
 mod found;
@@ -121,7 +121,7 @@ pub const EMPTY: Shape = Shape::new("empty", "one function without a body", 0, |
 
 /// All shapes.
 pub fn shapes() -> impl Iterator<Item = &'static Shape> {
-    let rooms: [&'static [Shape]; 6] = [
+    let groups: [&'static [Shape]; 6] = [
         normal::SHAPES,
         locals::SHAPES,
         labels::SHAPES,
@@ -129,7 +129,7 @@ pub fn shapes() -> impl Iterator<Item = &'static Shape> {
         declarations::SHAPES,
         found::SHAPES,
     ];
-    rooms.into_iter().flatten()
+    groups.into_iter().flatten()
 }
 
 /// Kibi, mebi.

@@ -146,8 +146,8 @@ fn draw_overview(
         )?;
     chart
         .configure_mesh()
-        .x_desc("compilation, MB of Wasm per second (right is better)")
-        .y_desc("execution, times Cranelift's time (low is better)")
+        .x_desc("compilation, MB of Wasm per second, logarithmic (right is better)")
+        .y_desc("execution, times Cranelift's time, logarithmic (low is better)")
         .x_label_formatter(&short)
         .y_label_formatter(&short)
         .label_style(("sans-serif", 13))

@@ -25,9 +25,9 @@ pub fn page(run: &Run) -> Result<String, String> {
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width\"><title>pvf-bench</title>\
          <style>{STYLE}</style></head><body>\n<h1>pvf-bench</h1>\n\
-         <p>Engines took turns in one process on {}. CPU time; ratios are of the least of all repetitions. What is \
-         compared and how it is measured stands in <code>bench/README.md</code>.</p>\n{charts}{tables}</body></html>\n",
-        escaped(&run.processor)
+         <p>{} Engines ran interleaved in one process. Times are CPU time; ratios are of the least of all repetitions. \
+         <code>bench/README.md</code> says what is compared and how it is measured.</p>\n{charts}{tables}</body></html>\n",
+        escaped(&run.provenance())
     ))
 }
 

@@ -1,35 +1,30 @@
-//! `spec/check` notices when a rule loses its vectors.
+//! `spec/check` notices when a rule loses its vectors, and when a document names what does not exist.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::{fs, io};
 
-/// What the check reads, copied, so that it can be made wrong.
-fn copied(to: &Path) {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    for folder in [
-        "spec",
-        "crates",
-        "conformance",
-        "bench",
-        "fuzz",
-        "docs",
-        "fixtures",
-    ] {
-        copy(&root.join(folder), &to.join(folder)).expect(folder);
-    }
-    for file in ["README.md", "CONTRIBUTING.md"] {
-        fs::copy(root.join(file), to.join(file)).expect(file);
-    }
+/// The repository, copied so that it can be made wrong.
+fn copied(name: &str) -> PathBuf {
+    let to = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = fs::remove_dir_all(&to);
+    copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."), &to).expect("the repository");
+    to
 }
 
-/// Copies a folder without what was built there, which cargo marks.
+/// Copies a folder without what was built there, which cargo marks, without what was fetched, and without git's own files.
 fn copy(from: &Path, to: &Path) -> io::Result<()> {
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(from)? {
         let entry = entry?;
         let kind = entry.file_type()?;
         let target = to.join(entry.file_name());
+        let fetched = [".git", "node_modules"]
+            .iter()
+            .any(|it| entry.file_name() == *it);
+        if fetched {
+            continue;
+        }
         if kind.is_dir() && !entry.path().join("CACHEDIR.TAG").exists() {
             copy(&entry.path(), &target)?;
         } else if kind.is_file() {
@@ -64,9 +59,7 @@ fn a_rule_without_a_vector_fails_the_check() {
     if !has_python() {
         return;
     }
-    let root = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("specification");
-    let _ = fs::remove_dir_all(&root);
-    copied(&root);
+    let root = copied("specification");
     let sound = check(&root, &[]);
     assert!(
         sound.status.success(),
@@ -87,5 +80,68 @@ fn a_rule_without_a_vector_fails_the_check() {
     let says = String::from_utf8_lossy(&broken.stderr);
     assert_eq!(broken.status.code(), Some(1), "{says}");
     assert!(says.contains("LIMIT-4 has no vector"), "{says}");
+    fs::remove_dir_all(&root).expect("it was ours");
+}
+
+#[test]
+fn a_document_that_names_what_does_not_exist_fails_the_check() {
+    if !has_python() {
+        return;
+    }
+    let root = copied("documents");
+    let page = root.join("docs/page.md");
+    for (text, complaint) in [
+        (
+            "`crates/rules/src/trap.rs`, `crates/rules/src/trap.rs::TrapKind`, [here](../README.md), `target/doc`",
+            None,
+        ),
+        (
+            "`crates/rules/src/nothing.rs`",
+            Some("there is no crates/rules/src/nothing.rs"),
+        ),
+        (
+            "`crates/rules/src/{trap,nothing}.rs`",
+            Some("there is no crates/rules/src/nothing.rs"),
+        ),
+        (
+            "`crates/rules/src/trap.rs::Nothing`",
+            Some("defines no Nothing"),
+        ),
+        (
+            "[there](nowhere.md)",
+            Some("the link to nowhere.md leads nowhere"),
+        ),
+    ] {
+        fs::write(&page, text).expect("written");
+        let checked = check(&root, &[]);
+        let says = String::from_utf8_lossy(&checked.stderr);
+        assert_eq!(
+            checked.status.success(),
+            complaint.is_none(),
+            "{text}: {says}"
+        );
+        assert!(
+            complaint.is_none_or(|it| says.contains(it)),
+            "{text}: {says}"
+        );
+    }
+    fs::remove_file(&page).expect("it was ours");
+
+    // A package that builds on one more.
+    let manifest = root.join("crates/rules/Cargo.toml");
+    let text = fs::read_to_string(&manifest).expect("the manifest");
+    let text = text.replacen(
+        "[dependencies]",
+        "[dependencies]\npvf-assembler.workspace = true",
+        1,
+    );
+    fs::write(&manifest, text).expect("written");
+    let checked = check(&root, &[]);
+    let says = String::from_utf8_lossy(&checked.stderr);
+    assert!(
+        says.contains("the table of packages is not up to date"),
+        "{says}"
+    );
+    assert!(check(&root, &["--write"]).status.success());
     fs::remove_dir_all(&root).expect("it was ours");
 }

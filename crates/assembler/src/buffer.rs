@@ -11,7 +11,7 @@
 /// Bytes that [`CodeBuffer::put`] may write past the current end.
 const SLACK: usize = 16;
 
-/// More bytes are handed over rather than copied.
+/// Above this many bytes, the allocation is handed over instead of copied.
 const LARGE: usize = 1 << 20;
 
 /// A growing run of machine code.
@@ -28,7 +28,7 @@ impl CodeBuffer {
         }
     }
 
-    /// Forgets the contents and keeps the allocation.
+    /// Removes the contents and keeps the allocation.
     pub fn clear(&mut self) {
         self.bytes.clear();
     }
@@ -50,8 +50,8 @@ impl CodeBuffer {
         self.bytes
     }
 
-    /// The contents, after which the buffer is empty: as they are if they are many, else copied, so that the
-    /// allocation stays.
+    /// Takes the contents and leaves the buffer empty. Long contents are handed over with their allocation; short ones
+    /// are copied, so that the allocation is kept.
     pub fn take(&mut self) -> Vec<u8> {
         if self.bytes.len() > LARGE {
             return std::mem::take(&mut self.bytes);

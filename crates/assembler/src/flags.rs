@@ -1,9 +1,9 @@
 //! Which instructions write the flags.
 //!
-//! In debug builds an assembler keeps count, so that a compiler can hold what it believes about the flags against
-//! what was emitted. Nothing of it is in a release build.
+//! In debug builds an assembler counts them, so that a compiler can check its knowledge of the flags against the code
+//! that was emitted. Release builds do not count.
 
-/// What an assembler has emitted that writes the flags. A call counts as well, since the function called may.
+/// The instructions an assembler has emitted that write the flags. A call counts too, because the callee may write them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FlagTrace {
     count: u64,
@@ -11,12 +11,12 @@ pub struct FlagTrace {
 }
 
 impl FlagTrace {
-    /// How many such instructions there were, ever.
+    /// Number of such instructions since the assembler was made.
     pub fn count(self) -> u64 {
         self.count
     }
 
-    /// Where the last one ends in the present code.
+    /// End offset of the last of them in the present code.
     pub fn end(self) -> Option<u32> {
         self.end
     }

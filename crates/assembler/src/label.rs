@@ -27,7 +27,7 @@ impl Label {
 pub enum FinishError {
     /// `label` is used by the field at `at` but was never bound.
     UnboundLabel {
-        /// The label nobody bound.
+        /// The label that was never bound.
         label: Label,
         /// Offset of the field that refers to it.
         at: u32,

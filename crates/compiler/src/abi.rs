@@ -1,4 +1,4 @@
-//! The contract between generated code and the runtime: where things are.
+//! The contract between generated code and the runtime.
 //!
 //! # The context
 //! One block of memory per instance. Generated code holds its address in a fixed

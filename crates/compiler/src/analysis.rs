@@ -6,9 +6,9 @@
 //! to function, with the instructions that pass 2 is to translate. Time is linear in the body: the walk is
 //! one pass, and liveness is a bounded number of backward passes over the events it recorded.
 //!
-//! Files: [`visitor`] each operator is validated, then given to the walk; [`walk`] follows control
-//! flow; [`lower`] makes instructions of operators; [`meters`] the meters on the same walk;
-//! [`liveness`] the passes backward; [`locals`] their types.
+//! Files: [`visitor`] validates each operator and passes it to the walk; [`walk`] follows control flow; [`lower`]
+//! translates operators to instructions; [`meters`] runs the meters on the same walk; [`liveness`] has the backward
+//! passes; [`locals`] the types of locals.
 
 pub(crate) mod idiom;
 mod liveness;
@@ -30,13 +30,13 @@ use crate::types::{FuncType, ValType};
 use idiom::{Candidate, Idiom};
 use liveness::Event;
 use meters::Meters;
-use pvf_metering::{Charge, GasBlocks, LogicalHeight};
+use pvf_metering::{GasBlocks, LogicalHeight, Reachability};
 use pvf_rules::{LimitExceeded, Limits};
 use visitor::Visitor;
-use walk::{Frame, Walk};
+use walk::{Block, Walk};
 use wasmparser::FuncValidatorAllocations;
 
-/// What pass 1 knows of a label, in four bytes.
+/// The properties of a label that pass 1 finds, in four bytes.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct LabelInfo(u32);
 
@@ -60,7 +60,7 @@ impl LabelInfo {
         self.0 & Self::HAS_ELSE != 0
     }
 
-    /// A loop that calls other functions on a path that goes on.
+    /// The loop calls functions on a path that continues the loop.
     pub fn has_calls(self) -> bool {
         self.0 & Self::HAS_CALLS != 0
     }
@@ -70,20 +70,20 @@ impl LabelInfo {
     }
 }
 
-/// What pass 1 found out about one function.
+/// The results of pass 1 for one function.
 #[derive(Default)]
 pub(crate) struct Analysis {
     /// Types of all locals, parameters first.
     pub locals: Locals,
     /// How many of them are parameters.
     pub params: u32,
-    /// It calls no function of the module nor of the host.
+    /// The function calls no function of the module or of the host.
     pub is_leaf: bool,
-    /// It has many truncations of floats for its size, which may become calls.
+    /// The function has many truncations of floats for its size; they may become calls of shared code.
     pub truncates: bool,
-    /// It asks the runtime for something.
+    /// The function calls a builtin of the runtime.
     pub has_builtins: bool,
-    /// It reads or writes the counter of the logical stack.
+    /// The function reads or writes the counter of the logical stack.
     pub names_counter: bool,
     /// Greatest operand height over reachable code.
     pub max_height: u32,
@@ -93,8 +93,6 @@ pub(crate) struct Analysis {
     pub labels: Vec<LabelInfo>,
     /// Units of the logical stack that a call takes, if they are counted.
     pub logical_cost: Option<u32>,
-    /// Gas to be charged, in the order of the code; empty if gas is not counted.
-    pub charges: Vec<Charge>,
     /// For each reachable local access in order: whether it is the last use of the
     /// value (`local.get`) or the value is never used (`local.set`, `local.tee`).
     pub dead: Vec<bool>,
@@ -102,7 +100,7 @@ pub(crate) struct Analysis {
     pub code: Code,
     /// Innermost loops that are not too long.
     pub candidates: Vec<Candidate>,
-    /// Those of them that are idioms, by label.
+    /// The candidates that are idioms, by label.
     idioms: Vec<Idiom>,
     liveness: liveness::Liveness,
 }
@@ -121,7 +119,7 @@ impl Analysis {
         at.ok().map(|at| &self.idioms[at])
     }
 
-    /// Whether it calls anything: functions, the runtime, code for idioms or truncations.
+    /// Whether the function calls anything: functions, the runtime, stubs of idioms, shared code.
     pub fn calls_anything(&self) -> bool {
         !self.is_leaf || self.has_builtins || self.truncates || !self.idioms.is_empty()
     }
@@ -131,11 +129,11 @@ impl Analysis {
         &self.idioms
     }
 
-    /// Looks at the candidates.
+    /// Recognises idioms among the candidates.
     fn recognise_idioms(&mut self) {
         for candidate in &self.candidates {
             let live = self.liveness.live(candidate.label);
-            let idiom = idiom::recognise(&self.code, &self.locals, candidate, live, &self.charges);
+            let idiom = idiom::recognise(&self.code, &self.locals, candidate, live);
             self.idioms.extend(idiom);
         }
     }
@@ -151,18 +149,18 @@ impl Analysis {
     }
 }
 
-/// So many truncations, and one in so many bytes, are many.
+/// A function has many truncations if it has at least [`MANY_TRUNCATIONS`] and one in [`BYTES_OF_A_TRUNCATION`] bytes.
 const MANY_TRUNCATIONS: u32 = 4;
 const BYTES_OF_A_TRUNCATION: u64 = 32;
 
-/// What pass 1 alone needs is freed behind a body of at least so many bytes, rather than kept for the next one.
+/// After a body of at least this many bytes, buffers that only pass 1 uses are freed instead of kept.
 const LARGE_BODY: u64 = 64 * 1024;
 
 /// Reusable state of pass 1.
 #[derive(Default)]
 pub(crate) struct Analyser {
     allocations: Option<FuncValidatorAllocations>,
-    frames: Vec<Frame>,
+    blocks: Reachability<Block>,
     events: Vec<Event>,
     logical: LogicalHeight,
     gas: GasBlocks,
@@ -245,44 +243,49 @@ impl Analyser {
             .map_err(meter)?;
         let body_bytes = module.info.functions[function as usize].body_bytes;
         let most_operands = limits.operands.max(body_bytes);
-        let mut walk = Walk::new(module, analysis, &mut self.frames, &mut self.events);
         let mut reader = body.body.get_binary_reader_for_operators().map_err(wrap)?;
+        let mut visitor = Visitor {
+            validator,
+            walk: Walk::new(module, analysis, &mut self.blocks, &mut self.events),
+            meters,
+            limits,
+            function,
+            offset: reader.original_position(),
+        };
         while !reader.eof() {
-            let offset = reader.original_position();
-            let visited = reader.visit_operator(&mut Visitor {
-                validator: validator.visitor(offset),
-                walk: &mut walk,
-                meters: &mut meters,
-                limits,
-                function,
-                offset,
-            });
+            visitor.offset = reader.original_position();
+            let visited = reader.visit_operator(&mut visitor);
             visited.map_err(wrap)?.map_err(|error| *error)?;
-            let height = validator.operand_stack_height();
+            let height = visitor.validator.operand_stack_height();
             if height > most_operands {
                 let operands = Limits {
                     operands: most_operands,
                     ..*limits
                 };
-                operands.operands(height.into()).map_err(limit(offset))?;
+                operands
+                    .operands(height.into())
+                    .map_err(limit(visitor.offset))?;
             }
-            if walk.reachable() {
-                walk.height(height);
-            }
+            visitor.walk.observe(height);
         }
-        reader
-            .finish_expression(&validator.visitor(reader.original_position()))
-            .map_err(wrap)?;
+        reader.finish_expression(&visitor).map_err(wrap)?;
+        let Visitor {
+            validator,
+            walk,
+            meters,
+            ..
+        } = visitor;
         let bytes = body.body.range().end - body.body.range().start;
         self.allocations = (bytes < LARGE_BODY).then(|| validator.into_allocations());
         let accesses = walk.accesses();
         let truncations = walk.truncations();
         meters.finish(analysis).map_err(meter)?;
+        analysis.max_height = self.blocks.greatest_height();
         let frame = pvf_rules::frame_bytes(declared, analysis.max_height);
         frame_within(frame).map_err(limit(body.body.range().start))?;
         let large = bytes >= LARGE_BODY;
         if large {
-            self.frames = Vec::new();
+            self.blocks = Reachability::default();
             self.logical = LogicalHeight::default();
             self.gas = GasBlocks::default();
             analysis.liveness.free_open();
@@ -304,8 +307,7 @@ impl Analyser {
 
     fn begin(&mut self, ty: &FuncType, analysis: &mut Analysis) {
         self.events.clear();
-        self.frames.clear();
-        self.frames.push(Frame::body());
+        self.blocks.begin(Block::default());
         analysis.locals.clear();
         for &ty in &ty.params {
             analysis.locals.push(1, ty);

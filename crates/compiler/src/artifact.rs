@@ -1,5 +1,5 @@
-//! What preparation makes of a module: machine code that can be placed anywhere,
-//! with all that the runtime has to know about the module.
+//! The result of preparation: position-independent machine code, with everything the runtime has to know about the
+//! module.
 
 mod code_map;
 mod format;
@@ -15,12 +15,13 @@ use pvf_rules::Features;
 use serde::{Deserialize, Serialize};
 use std::ops::{Deref, Range};
 
-/// A prepared module. Its machine code is executed as it is, so there are two ways to one only: [`compile`](crate::compile), and a
-/// caller who vouches for it ([`Self::from_bytes`], [`Self::from_contents`]). What is in it can be read and not changed.
+/// A prepared module. Its machine code is executed unchecked, so there are only two ways to make one:
+/// [`compile`](crate::compile), and the unsafe [`Self::from_bytes`] and [`Self::from_contents`], whose caller vouches for
+/// the code. Its contents can be read but not changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Artifact(ArtifactContents);
 
-/// What is in an [`Artifact`].
+/// The contents of an [`Artifact`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ArtifactContents {
     /// The module without its code.
@@ -43,7 +44,7 @@ impl Deref for Artifact {
 }
 
 impl Artifact {
-    /// What the compiler made.
+    /// An artifact made by the compiler.
     pub(crate) fn compiled(contents: ArtifactContents) -> Self {
         Self(contents)
     }
@@ -51,20 +52,20 @@ impl Artifact {
     /// An artifact of contents from elsewhere.
     ///
     /// # Safety
-    /// Whoever makes a module of it executes its code, with the rights of the process. The contents must be those of an artifact that
-    /// [`compile`](crate::compile) made, or machine code and metadata that keep to [`crate::abi`].
+    /// A module made from the artifact executes its code with the rights of the process. The contents must be those of an
+    /// artifact that [`compile`](crate::compile) made, or machine code and metadata that keep to [`crate::abi`].
     #[allow(unsafe_code, reason = "declares what it asks of the caller")]
     pub unsafe fn from_contents(contents: ArtifactContents) -> Self {
         Self(contents)
     }
 
-    /// Gives the contents away.
+    /// Takes the contents out.
     pub fn into_contents(self) -> ArtifactContents {
         self.0
     }
 }
 
-/// Everything about a module but its code and data.
+/// Everything about a module except its code and data.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ModuleInfo {
     /// Instruction set of the code.
@@ -138,7 +139,7 @@ pub struct Function {
     pub body_bytes: u32,
 }
 
-/// What is imported.
+/// An import.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Import {
     /// Module name.
@@ -167,7 +168,7 @@ pub enum ImportKind {
 pub struct Global {
     /// Its type.
     pub ty: GlobalType,
-    /// How it starts; `None` if it is imported.
+    /// Its initial value; `None` if it is imported.
     pub init: Option<ConstExpr>,
 }
 
@@ -198,7 +199,7 @@ pub enum ExportKind {
 pub struct Export {
     /// Its name.
     pub name: String,
-    /// What it is.
+    /// The exported item.
     pub kind: ExportKind,
 }
 

@@ -1,8 +1,8 @@
-//! Preparation: from a module's bytes to an artifact, functions side by side.
+//! Preparation: from a module's bytes to an artifact, functions in parallel.
 //!
-//! Bodies are dealt out in chunks whose borders depend on the module alone; each chunk becomes one
-//! piece of code, and the pieces are laid one after the other. So the artifact is the same for
-//! any number of threads, and an error is that of the first function that has one.
+//! Threads take bodies in chunks whose bounds depend on the module alone. Each chunk becomes one piece of code, and the
+//! pieces are linked in order. So the artifact is the same for any number of threads, and the error of a module is the
+//! error of the first function that has one.
 
 use crate::abi::{self, BUILTIN_FLAG, Builtin, ContextLayout, is_plain};
 use crate::analysis::{Analyser, Analysis};
@@ -33,21 +33,21 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 pub struct CompileOptions {
     /// The accepted language.
     pub features: Features,
-    /// Limits by count.
+    /// The limits on counts.
     pub limits: Limits,
-    /// Instruction set to make code for.
+    /// The instruction set of the code.
     pub target: Target,
     /// Which meters the code drives.
     pub metering: Metering,
-    /// What becomes of the native stack limit.
+    /// How the code treats the native stack limit.
     pub native_stack: NativeStack,
-    /// Do loops that copy, fill or compare memory many turns at a time. Without it they run turn by turn, with the
-    /// same outcome: for tests, and to measure what it brings.
+    /// Run loops that copy, fill or compare memory many iterations at a time. Without it they run iteration by
+    /// iteration, with the same outcome: for tests and measurements.
     pub loop_idioms: bool,
     /// Threads to use; the artifact does not depend on it.
     pub threads: NonZeroUsize,
-    /// Bytes of bodies that make a chunk, for tests: with 1, every function is one. What code does never depends on
-    /// it, but where functions lie does.
+    /// Bytes of bodies in a chunk, for tests: with 1, every function is a chunk. The offsets of functions depend on it,
+    /// what they do does not.
     #[doc(hidden)]
     pub chunk_bytes: u32,
 }
@@ -68,8 +68,8 @@ impl CompileOptions {
     }
 }
 
-/// Which meters the code drives. The limits themselves are given when it is run. Without a meter the
-/// code is the same as if there were none.
+/// Which meters the code drives. The limits are given when the code is run. A meter that is off leaves no trace in the
+/// code.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Metering {
     /// Count the logical stack height.
@@ -78,26 +78,26 @@ pub struct Metering {
     pub gas: Option<Arc<Costs>>,
 }
 
-/// What code does about the native stack limit.
+/// How code treats the native stack limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum NativeStack {
     /// Enforces it: one comparison at each entry.
     #[default]
     Enforced,
-    /// Enforces it, and counts in software what every frame should take; see [`abi::context::AUDIT_DEPTH`]. For
+    /// Enforces it, and counts the bytes of every frame in software as well; see [`abi::context::AUDIT_DEPTH`]. For
     /// tests.
     Audited,
-    /// Does not look at it, to measure what looking costs. A recursion too deep is a host failure, since
-    /// it ends at the guard of the stack's region.
+    /// Does not check it, to measure the cost of the check. Too deep a recursion hits the guard pages of the stack, which
+    /// is a host failure.
     Unchecked,
 }
 
-/// Tells artifacts of different gas schedules apart.
+/// The hash by which artifacts of different gas schedules differ.
 pub fn schedule_hash(costs: &Costs) -> u128 {
     twox_hash::XxHash3_128::oneshot(&costs.to_bytes())
 }
 
-/// Bytes of bodies that make a chunk.
+/// Bytes of bodies in a chunk.
 const CHUNK_BYTES: u32 = 64 * 1024;
 
 /// Functions and the code begin at multiples of this.
@@ -107,13 +107,13 @@ const CODE_ALIGNMENT: usize = 16;
 ///
 /// # Errors
 /// [`CompileError::Refused`] if the module is malformed, invalid, outside the accepted language or
-/// beyond a limit, which is an outcome; [`CompileError::Failed`] if the compiler could not do its part, which is none.
+/// beyond a limit, which is an outcome; [`CompileError::Failed`] if the compiler failed, which is not an outcome.
 pub fn compile(wasm: &[u8], options: &CompileOptions) -> Result<Artifact, CompileError> {
     compile_any(wasm, options, false).map(|(artifact, _)| artifact)
 }
 
-/// Prepares a module and says which code was made for which Wasm instruction. The artifact is the one
-/// that [`compile`] makes.
+/// Prepares a module and also returns which code was made for which Wasm instruction. The artifact is the same as
+/// [`compile`]'s.
 ///
 /// # Errors
 /// As [`compile`].
@@ -194,16 +194,16 @@ fn compile_for<M: Machine>(
     Ok((artifact, linked.map))
 }
 
-/// About how long the code becomes, not too low.
+/// An upper estimate of the length of the linked code.
 fn code_bytes(chunks: &[Chunk], stubs: &Stubs) -> usize {
     let pieces = chunks.iter().map(|chunk| &chunk.code).chain([&stubs.code]);
     pieces.map(|code| code.code.len() + CODE_ALIGNMENT).sum()
 }
 
-/// Why code is not made to the end.
+/// Why generation stops early.
 enum Stop {
     Error(CompileError),
-    /// A body names the counter of the logical stack, by this index, and code was made that does not count there.
+    /// A body names the counter of the logical stack by this global index, but the code so far does not count in that global.
     NamesCounter(u32),
 }
 
@@ -279,7 +279,7 @@ fn generate_chunks<M: Machine>(
             let failed = result.is_err();
             done.push((index, result));
             if failed {
-                // The first chunk that fails is this one or one that somebody has begun before.
+                // The first failing chunk is this one or an earlier one, which a thread has already begun.
                 break;
             }
         }
@@ -287,7 +287,7 @@ fn generate_chunks<M: Machine>(
     };
     let threads = options.threads.get().min(chunks.len());
     let mut done = std::thread::scope(|scope| {
-        // This thread is one of them. If the system refuses others, the rest do the work.
+        // This thread works too. If the system refuses to start another, those that run do its share.
         let others: Vec<_> = (1..threads)
             .map_while(|_| std::thread::Builder::new().spawn_scoped(scope, worker).ok())
             .collect();
@@ -301,7 +301,7 @@ fn generate_chunks<M: Machine>(
     done.into_iter().map(|(_, chunk)| chunk).collect()
 }
 
-/// Both passes over chunk after chunk, with buffers that stay.
+/// Runs both passes over chunk after chunk, with the same buffers.
 struct ChunkGenerator<M> {
     analyser: Analyser,
     analysis: Analysis,
@@ -392,7 +392,7 @@ struct Stubs {
     entries: Vec<Option<u32>>,
 }
 
-/// Which signatures are those of functions that the host enters.
+/// For each signature, whether the host may call a function of it.
 fn entered(module: &ParsedModule<'_>) -> Vec<bool> {
     let info = &module.info;
     let mut entered = vec![false; info.signatures.len()];
@@ -467,8 +467,8 @@ impl Stubs {
     }
 }
 
-/// Lays all pieces of code one after the other, and says in the module where its functions and stubs are. Each piece
-/// is freed when it has been laid.
+/// Concatenates all pieces of code and writes the offsets of functions and stubs into the module. Each piece is freed
+/// once it is copied.
 fn link<M: Machine>(
     info: &mut ModuleInfo,
     chunks: Vec<Chunk>,
@@ -522,7 +522,7 @@ fn link<M: Machine>(
     Ok(linked)
 }
 
-/// Pieces of code, one behind the other.
+/// The concatenated pieces of code.
 #[derive(Default)]
 struct Linked {
     code: Vec<u8>,
@@ -531,8 +531,8 @@ struct Linked {
 }
 
 impl Linked {
-    /// Adds the piece that begins at an offset, of code that will have so many bytes. `target` tells where the function
-    /// of a call is.
+    /// Appends a piece at `start`. The whole code will have `bytes` bytes. `target` gives the offset of the function that
+    /// a call names.
     fn add<M: Machine>(
         &mut self,
         start: u32,

@@ -1,5 +1,4 @@
-//! Why there is no artifact: the module is turned down, which is an outcome, or the compiler could not do its part,
-//! which is none.
+//! Why there is no artifact: the module is refused, which is an outcome, or the compiler failed, which is not.
 
 use crate::module::features;
 use pvf_assembler::FinishError;
@@ -8,10 +7,10 @@ use pvf_rules::{LimitExceeded, Place, Rejection, RejectionClass, RuleId};
 /// Why there is no artifact.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CompileError {
-    /// The module is turned down: an outcome, the same on every machine.
+    /// The module is refused: an outcome, the same on every machine.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// The compiler could not do its part: a failure of this host, never an outcome.
+    /// The compiler failed: a failure of this host, never an outcome.
     #[error(transparent)]
     Failed(#[from] InternalError),
 }
@@ -22,10 +21,10 @@ impl CompileError {
         matches!(self, Self::Refused(_))
     }
 
-    /// The outcome, if this is one; else the failure of this host.
+    /// The refusal, if this is an outcome; else the failure of this host.
     ///
     /// # Errors
-    /// [`InternalError`] if the compiler could not do its part.
+    /// [`InternalError`] if the compiler failed.
     pub fn refusal(self) -> Result<Refusal, InternalError> {
         match self {
             Self::Refused(refusal) => Ok(refusal),
@@ -34,19 +33,19 @@ impl CompileError {
     }
 }
 
-/// The compiler could not do its part. The limits by count exclude it (rule LIMIT-5), so it is a mistake of the compiler, and no
-/// statement about the module.
+/// A failure of the compiler. The limits on counts exclude it (rule LIMIT-5), so it is a bug of the compiler and says
+/// nothing about the module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InternalError {
     /// The assembler could not finish a piece of code.
     #[error("the code cannot be assembled: {0}")]
     Assembler(#[from] FinishError),
-    /// The code is beyond what calls reach.
+    /// The code is longer than calls reach.
     #[error("{0} bytes of machine code, calls reach {reach}", reach = i32::MAX)]
     CodeTooLarge(u64),
 }
 
-/// A module is turned down. The same module, [`Features`](pvf_rules::Features) and
+/// Why a module is refused. The same module, [`Features`](pvf_rules::Features) and
 /// [`Limits`](pvf_rules::Limits) give the same error on every machine.
 ///
 /// `offset` is a byte offset in the (decompressed) module, `function` the index of
@@ -104,7 +103,7 @@ pub enum Refusal {
     /// A count is above its limit.
     #[error("{limit} ({})", place(*function, *offset))]
     Limit {
-        /// Which, and by how much.
+        /// Which limit, and the count.
         #[source]
         limit: LimitExceeded,
         /// Index of the function whose body is at fault.
@@ -115,7 +114,7 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// What a node calls it.
+    /// The name a node gives this refusal.
     pub fn class(&self) -> RejectionClass {
         match self {
             Self::Malformed { .. } | Self::Unsupported { .. } => RejectionClass::Prevalidation,
@@ -137,7 +136,7 @@ impl Refusal {
         }
     }
 
-    /// Where it is.
+    /// The byte offset in the module.
     pub fn place(&self) -> Place {
         match *self {
             Self::Malformed {
@@ -187,13 +186,13 @@ impl Refusal {
         }
     }
 
-    /// Something that the rule for its proposal leaves out.
+    /// A refusal of something that the accepted language leaves out, by its proposal.
     pub(crate) fn unsupported(feature: &'static str, function: Option<u32>, offset: u32) -> Self {
         let rule = features::rule_without(feature);
         Self::left_out(feature, rule, function, offset)
     }
 
-    /// Something that this rule leaves out.
+    /// A refusal of something that this rule leaves out.
     pub(crate) fn left_out(
         feature: &'static str,
         rule: RuleId,
@@ -218,7 +217,7 @@ impl Refusal {
 }
 
 impl From<Refusal> for Rejection {
-    /// The outcome that the refusal is.
+    /// The outcome of the refusal.
     fn from(refusal: Refusal) -> Self {
         Self {
             class: refusal.class(),

@@ -1,24 +1,30 @@
 //! Pass 2: a forward walk over a body that writes machine code.
 //!
-//! In: a body, what pass 1 found out about it, and a target. Out: code appended to the
-//! target's buffer. The walk knows at every point where each value is ([`state`]); an
-//! operator reads its operands from there, and its result's place becomes part of that knowledge.
-//! Files: [`state`] what is known, [`budget`] what branches may cost, [`registers`] who gets a register, [`labels`] what holds where
-//! paths meet, [`moves`] many values at once, [`control`], [`calls`], [`operators`] the operators,
-//! [`fusion`] several of them at once.
+//! In: the instructions of a body, the other results of pass 1, and a target. Out: code appended to the target's
+//! buffer. The walk knows at every point where each value is ([`state`]): an operator reads its operands there, and the
+//! state then records where its result is.
+//!
+//! Files: [`state`] is what is known at a point of the code, [`labels`] what is known of labels, [`edges`] the ways to
+//! them, [`loops`] loop entry, [`moves`] parallel moves, [`registers`] the allocation of registers, [`budget`] how much
+//! code branches may take; [`operators`], [`control`], [`calls`], [`idioms`] translate instructions, [`fusion`]
+//! several of them into one.
 
 mod budget;
 mod calls;
 #[cfg(debug_assertions)]
 mod checker;
 mod control;
+mod edges;
 mod fusion;
 mod idioms;
 mod labels;
+mod loops;
 mod moves;
 mod operators;
 mod registers;
 mod state;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use calls::{Conventions, builtin_convention};
 
@@ -29,13 +35,14 @@ use crate::isa::masm::{Convention, Machine, MacroAssembler, Registers, Table};
 use crate::module::ParsedModule;
 use crate::types::FuncType;
 use budget::{Budget, HomeEntry};
-use labels::{OpenLabels, Store};
+use edges::Store;
+use labels::OpenLabels;
 use moves::{Origin, ParallelMove};
 use operators::is_condition;
 use pvf_rules::SLOT_BYTES;
 use state::{LocalSet, State};
 
-/// What the generator reads of a module, the same for all its functions.
+/// The parts of a module that the generator reads, the same for all functions.
 pub(crate) struct ModuleContext<'m> {
     pub module: &'m ParsedModule<'m>,
     pub conventions: Conventions,
@@ -105,7 +112,7 @@ struct Generator<'g, M> {
     edge_stores: &'g mut Vec<Store>,
     loop_locals: &'g mut Vec<u32>,
     arguments: &'g mut Vec<Origin>,
-    /// To be emitted behind the function.
+    /// Entries from homes, emitted after the function.
     home_entries: &'g mut Vec<HomeEntry>,
     budget: Budget,
     /// Type of the function.
@@ -115,7 +122,6 @@ struct Generator<'g, M> {
     rest: &'g mut Instructions,
     /// Next local access of pass 1.
     next_access: usize,
-    next_charge: usize,
     /// `br_table`s so far.
     tables: u32,
     all_tracked: LocalSet,
@@ -195,7 +201,6 @@ fn generate_from<M: Machine>(
         frame_bytes: pvf_rules::frame_bytes(declared, analysis.max_height) as u32,
         rest: instructions,
         next_access: 0,
-        next_charge: 0,
         tables: 0,
         all_tracked: LocalSet::first(tracked),
     };
@@ -206,9 +211,6 @@ fn generate_from<M: Machine>(
         let instruction = placed.instruction;
         let offset = generator.rest.offset();
         generator.masm.set_wasm_offset(offset);
-        if !analysis.charges.is_empty() {
-            generator.charge_gas(offset);
-        }
         generator.instruction(instruction);
     }
     generator.emit_home_entries();
@@ -222,7 +224,7 @@ fn generate_from<M: Machine>(
 }
 
 impl<M: MacroAssembler> Generator<'_, M> {
-    /// The prologue, and where parameters and locals are behind it.
+    /// Emits the prologue and sets the state after it.
     fn begin(&mut self, convention: &Convention, tracked: u32) {
         self.state.reset(self.registers.all(), tracked as usize);
         self.state
@@ -262,26 +264,6 @@ impl<M: MacroAssembler> Generator<'_, M> {
         self.begin_body();
     }
 
-    /// Charges for the metered block that begins with the instruction at this offset, if one does.
-    fn charge_gas(&mut self, offset: u32) {
-        let charges = &self.analysis.charges[self.next_charge..];
-        // Of blocks that cannot be reached no instruction is left.
-        let passed = charges
-            .iter()
-            .take_while(|charge| charge.offset <= u64::from(offset));
-        let passed = passed.count();
-        if passed == 0 {
-            return;
-        }
-        self.next_charge += passed;
-        let charge = charges[passed - 1];
-        if charge.offset == u64::from(offset) && self.reachable() {
-            self.settle_flags();
-            self.state.end_operator();
-            self.masm.charge_gas(charge.cost);
-        }
-    }
-
     /// The home of an operand position, as a distance from the stack pointer.
     fn operand_slot(&self, position: u32) -> u32 {
         (self.analysis.max_height - 1 - position) * SLOT_BYTES as u32
@@ -311,21 +293,21 @@ impl<M: MacroAssembler> Generator<'_, M> {
             .check(&self.analysis.locals, self.registers.all());
     }
 
-    /// Passes over the next instruction, which is done with the present one.
+    /// Skips the next instruction, which was translated together with the present one.
     fn pass_over(&mut self) {
         self.rest.advance(&self.analysis.code);
     }
 
-    /// The instruction that follows, to see what becomes of a result.
+    /// The next instruction, which shows how a result is used.
     fn next(&self) -> Instruction {
         self.following(0)
     }
 
-    /// The instruction so many behind the one that follows; nothing comes behind the last.
+    /// The instruction `distance` after the one that follows; after the last of them, an `end`.
     fn following(&self, distance: usize) -> Instruction {
         match self.rest.following(distance) {
             Some(placed) => placed.instruction,
-            None => Instruction::Nop,
+            None => Instruction::End,
         }
     }
 

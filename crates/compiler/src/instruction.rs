@@ -1,8 +1,8 @@
-//! What pass 1 hands to pass 2: a body's instructions that can be reached, in eight bytes each, and in one more
-//! how far each begins behind the one before.
+//! The input of pass 2: the reachable instructions of a body, eight bytes each, and one byte more for the distance in the
+//! module from the instruction before.
 //!
-//! The text of a body is decoded once. What cannot be reached is left out, the many operators of Wasm
-//! are a few generic ones with their widths, and branches name the label they go to instead of a depth.
+//! A body is decoded once. Unreachable operators are left out, Wasm's many operators become a few generic ones with a
+//! width, and branches name their label instead of a depth.
 
 use crate::abi::Builtin;
 use crate::operation::{
@@ -17,8 +17,8 @@ pub(crate) type LabelId = u32;
 /// An instruction. Types are those of the operands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Instruction {
-    /// Kept only where a metered block may begin with it.
-    Nop,
+    /// Charges the gas of a metered block, see [`Code::cost`].
+    Charge(u32),
     Unreachable,
     Block(BlockSignature),
     Loop(BlockSignature),
@@ -33,7 +33,7 @@ pub(crate) enum Instruction {
     Call(u32),
     /// By the index of the interned signature.
     CallIndirect(u32),
-    /// With the segment it works on, if any.
+    /// The second field is the segment it works on, or 0.
     Builtin(Builtin, u32),
     Drop,
     Select,
@@ -42,7 +42,7 @@ pub(crate) enum Instruction {
     LocalTee(u32),
     GlobalGet(u32),
     GlobalSet(u32),
-    /// The low half of the bits; the high half is zero.
+    /// A constant whose high 32 bits are zero, by its low 32 bits.
     Const(ValType, u32),
     /// By number, see [`Code::constant`].
     WideConst(ValType, u32),
@@ -52,8 +52,8 @@ pub(crate) enum Instruction {
     MemoryGrow,
     EqualZero(Width),
     Compare(Width, Condition),
-    /// The condition of the operands, which first change places if so said.
-    FloatCompare(Width, Condition, bool),
+    /// With `swap` set, the operands change places before they are compared.
+    FloatCompare(Width, Condition, /* swap: */ bool),
     IntUnary(IntUnary, Width, ValType),
     ExtendUnsigned,
     IntBinary(IntBinary, Width),
@@ -112,15 +112,15 @@ impl BlockSignature {
     }
 }
 
-/// Stands for a distance that does not fit a byte.
+/// Marks a distance that does not fit in a byte.
 const FAR: u8 = u8::MAX;
 
-/// An instruction with where it begins, in nine bytes.
+/// An instruction with its place in the module, in nine bytes.
 #[derive(Clone, Copy, Debug)]
 #[repr(Rust, packed)]
 pub(crate) struct Placed {
     pub instruction: Instruction,
-    /// How many bytes of the module behind the beginning of the one before; or [`FAR`].
+    /// Distance in bytes from the start of the instruction before; or [`FAR`].
     step: u8,
 }
 
@@ -130,23 +130,26 @@ const _: () = assert!(size_of::<Placed>() == 9);
 #[derive(Debug, Default)]
 pub(crate) struct Code {
     instructions: Vec<Placed>,
-    /// Those that are [`FAR`] from the one before: which, and where they begin.
-    far: Vec<(u32, u32)>,
-    /// Where the last one begins.
+    /// Start offsets of the instructions whose step is [`FAR`], in order.
+    far: Vec<u32>,
+    /// Start offset of the last instruction.
     last: u32,
     constants: Vec<u64>,
+    /// What the metered blocks cost, by number.
+    costs: Vec<u64>,
     /// Labels of all tables, the default the last of each, and where each table ends.
     labels: Vec<LabelId>,
     table_ends: Vec<u32>,
 }
 
 impl Code {
-    /// Forgets all and keeps the allocations.
+    /// Removes everything and keeps the allocations.
     pub fn clear(&mut self) {
         self.instructions.clear();
         self.far.clear();
         self.last = 0;
         self.constants.clear();
+        self.costs.clear();
         self.labels.clear();
         self.table_ends.clear();
     }
@@ -167,7 +170,7 @@ impl Code {
 
     #[cold]
     fn push_far(&mut self, offset: u32) -> u32 {
-        self.far.push((self.instructions.len() as u32, offset));
+        self.far.push(offset);
         u32::from(FAR)
     }
 
@@ -182,7 +185,7 @@ impl Code {
         }
     }
 
-    /// Adds a label to the table that [`end_table`](Self::end_table) is to end.
+    /// Adds a label to the table that the next [`end_table`](Self::end_table) ends.
     pub fn add_target(&mut self, label: LabelId) {
         self.labels.push(label);
     }
@@ -198,28 +201,31 @@ impl Code {
         &self.instructions
     }
 
-    /// Where in the module an instruction begins, given where the one before it begins.
-    pub fn offset(&self, index: usize, before: u32) -> u32 {
-        match self.instructions[index].step {
-            FAR => self.far[self.far.partition_point(|far| (far.0 as usize) < index)].1,
-            step => before + u32::from(step),
-        }
-    }
-
-    /// Takes the instructions out, to go through them once.
+    /// Takes the instructions out, for one forward walk.
     pub fn take_instructions(&mut self) -> Instructions {
         Instructions::new(std::mem::take(&mut self.instructions))
     }
 
-    /// Keeps the allocation of instructions that have been gone through.
+    /// Gives the allocation back after the walk.
     pub fn put_back(&mut self, instructions: Instructions) {
         self.instructions = instructions.piece;
     }
 
-    /// Where the instruction begins that is the so manieth of those far from the one before.
+    /// Start offset of the `number`-th instruction whose step is [`FAR`].
     #[cold]
     fn far_offset(&self, number: usize) -> u32 {
-        self.far[number].1
+        self.far[number]
+    }
+
+    /// Gives the metered blocks their costs, in order.
+    pub fn set_costs(&mut self, costs: impl Iterator<Item = u64>) {
+        self.costs.clear();
+        self.costs.extend(costs);
+    }
+
+    /// What the metered block of this number costs; 0 is not charged.
+    pub fn cost(&self, block: u32) -> u64 {
+        self.costs[block as usize]
     }
 
     /// The constant with this number.
@@ -238,18 +244,18 @@ impl Code {
     }
 }
 
-/// The instructions of a body on their way through pass 2. Those of a long one are freed when they are through, while
-/// the code grows that is made of them.
+/// The instructions of a body during pass 2. A long body is held in pieces, each freed as soon as it is translated,
+/// because the code grows at the same time.
 #[derive(Debug)]
 pub(crate) struct Instructions {
     piece: Vec<Placed>,
-    /// Index in the piece of the instruction that comes next.
+    /// Index in the piece of the next instruction.
     at: usize,
-    /// The pieces behind, the next one last.
+    /// The pieces after it, the next one last.
     behind: Vec<Vec<Placed>>,
-    /// Where in the module the instruction taken last begins.
+    /// Start offset in the module of the instruction taken last.
     offset: u32,
-    /// How many have been far from the one before.
+    /// Instructions so far whose step was [`FAR`].
     far: usize,
 }
 
@@ -297,13 +303,13 @@ impl Instructions {
         Some(())
     }
 
-    /// Where in the module the instruction taken last begins.
+    /// Start offset in the module of the instruction taken last.
     #[inline(always)]
     pub fn offset(&self) -> u32 {
         self.offset
     }
 
-    /// The instruction so many behind the one that comes next.
+    /// The instruction `distance` after the next one.
     #[inline(always)]
     pub fn following(&self, distance: usize) -> Option<&Placed> {
         match self.piece.get(self.at + distance) {
@@ -331,11 +337,6 @@ mod tests {
             code.clear();
             for &offset in offsets {
                 code.push(Instruction::Drop, offset);
-            }
-            let mut before = 0;
-            for (index, &offset) in offsets.iter().enumerate() {
-                before = code.offset(index, before);
-                assert_eq!(before, offset);
             }
             let mut instructions = code.take_instructions();
             for &offset in offsets {

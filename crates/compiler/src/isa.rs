@@ -1,4 +1,4 @@
-//! The instruction sets code can be made for.
+//! The instruction sets that the compiler has code generators for.
 
 pub(crate) mod aarch64;
 #[cfg(debug_assertions)]
@@ -26,10 +26,10 @@ pub enum Target {
 }
 
 impl Target {
-    /// All of them.
+    /// All targets.
     pub const ALL: [Self; 2] = [Self::X86_64, Self::Aarch64];
 
-    /// That of the machine this program runs on. On a machine that is neither, code can be made but not run.
+    /// The target of the machine this program runs on. On another machine, artifacts can be made but not executed.
     pub const HOST: Self = if cfg!(target_arch = "aarch64") {
         Self::Aarch64
     } else {
@@ -49,8 +49,8 @@ impl Target {
         Self::ALL.into_iter().find(|target| target.name() == name)
     }
 
-    /// The largest pages that a system of this instruction set may have. Code in an artifact lies at such a border, so that
-    /// it can be executed where it lies.
+    /// The largest page size of systems of this instruction set. The code of an artifact begins at a multiple of it, so
+    /// that the file can be mapped and executed in place.
     pub const fn largest_page_bytes(self) -> u32 {
         match self {
             Self::X86_64 => 4096,

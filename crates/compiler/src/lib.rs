@@ -1,12 +1,12 @@
 //! Wasm to machine code in two linear passes.
 //!
-//! In: a module's bytes, the accepted language, limits, a target. Out: an [`Artifact`]: code that
-//! can be placed anywhere and all that the runtime has to know, or a typed [`CompileError`].
+//! In: a module's bytes, the accepted language, limits, a target. Out: an [`Artifact`], which is position-independent
+//! code with everything the runtime has to know about the module, or a typed [`CompileError`].
 //!
-//! `module` reads and checks the declarations; `analysis` (pass 1) validates a body and finds out
-//! what pass 2 cannot know in advance; `generate` (pass 2) writes code through an instruction set's
-//! macro-assembler (`isa`); `compile` does this for many functions side by side and links
-//! them. `analysis::idiom` tells loops that copy, fill or compare. [`abi`] is the contract with the runtime.
+//! `module` reads and checks the declarations; `analysis` (pass 1) validates a body and finds what pass 2 cannot know
+//! in advance; `generate` (pass 2) writes code through an instruction set's macro-assembler (`isa`); `compile` does
+//! this for many functions in parallel and links them. `analysis::idiom` recognises loops that copy, fill or compare
+//! memory. [`abi`] is the contract with the runtime.
 #![deny(unsafe_code)]
 
 pub mod abi;

@@ -1,14 +1,12 @@
 //! The front end: from bytes to declarations and bodies.
 //!
-//! In comes a module as bytes, out goes everything about it but its code
-//! ([`ParsedModule`]). The format, the declarations and the limits by count are
-//! checked here; the operators of a body are not, since the analysis does that in
-//! its own walk, for many bodies at once. Each section is taken in the same
-//! steps: limits by count, decode, check against the accepted language, validate,
-//! convert. Decoding and validation are wasmparser's; no allocation is larger than a
-//! small multiple of the module.
+//! In: the bytes of a module. Out: everything about it except its code ([`ParsedModule`]). The format, the declarations
+//! and the limits on counts are checked here. The operators of bodies are checked by the analysis, which walks many
+//! bodies in parallel. Each section is taken in the same steps: limits on counts, decoding, check against the accepted
+//! language, validation, conversion. wasmparser decodes and validates; no allocation is larger than a small multiple of
+//! the module.
 //!
-//! Custom sections are skipped whatever they hold.
+//! Custom sections are skipped.
 //!
 //! wasmparser has bounds of its own which equal the default
 //! [`Limits`] or lie above them, save one: the sizes of the types of all imports and
@@ -34,6 +32,7 @@ use crate::error::narrow;
 use crate::types::{FuncType, GlobalType, MemoryType, TableType, ValType};
 use crate::{CompileError, ModuleInfo, Refusal, Target};
 use network::{NetworkModule, SectionId};
+use pvf_metering::{body_features, declaration_features};
 use pvf_rules::{Features, LimitExceeded, Limits, RuleId};
 use std::collections::HashMap;
 use std::collections::hash_map::{Entry, RandomState};
@@ -63,7 +62,7 @@ pub(crate) struct ParsedModule<'a> {
     resources: Option<ValidatorResources>,
     /// How many bodies there are.
     bodies: u32,
-    /// By what index code may name the counter of the logical stack, if it may. The global is there once it is
+    /// The index by which code may name the counter of the logical stack, if it may. The global exists once it is
     /// [counted in](Self::count_in).
     pub counter: Option<u32>,
     /// The exports and imports, to be kept when the validator's are freed.
@@ -116,7 +115,7 @@ impl<'a> ParsedModule<'a> {
         self.body_of(function, bytes)
     }
 
-    /// The bytes of a body in the encoding that a node gives them, if that is another one. None in another dialect.
+    /// The bytes of a body as a node re-encodes them, if they differ. `None` in other dialects.
     pub fn canonical_body(&self, function: u32) -> Option<Vec<u8>> {
         self.network?;
         let body = self.body(function)?.body;
@@ -238,7 +237,7 @@ pub(crate) fn parse<'a>(
 ) -> Result<ParsedModule<'a>, Refusal> {
     check(limits.module_bytes(wasm.len() as u64), 0)?;
     let mut parser = Parser::new(0);
-    parser.set_features(features::bodies(features));
+    parser.set_features(body_features(features));
     let mut reader = ModuleReader::new(wasm, features, limits);
     for payload in parser.parse_all(wasm) {
         reader.payload(payload.map_err(|error| Refusal::malformed(error, None))?)?;
@@ -298,7 +297,7 @@ impl<'a, 'l> ModuleReader<'a, 'l> {
             source: (wasm, 0),
             features,
             limits,
-            validator: Validator::new_with_features(features::declarations(features)),
+            validator: Validator::new_with_features(declaration_features(features)),
             interned: Interned::default(),
             tables: 0,
             memories: 0,
@@ -306,7 +305,7 @@ impl<'a, 'l> ModuleReader<'a, 'l> {
                 info,
                 type_signatures: Vec::new(),
                 wasm,
-                features: features::bodies(features),
+                features: body_features(features),
                 network: None,
                 signature_types: Vec::new(),
                 resources: None,
@@ -728,8 +727,8 @@ impl<'a, 'l> ModuleReader<'a, 'l> {
     }
 }
 
-/// The entries of a section, each with its offset. They are decoded once before, so that what is malformed is found
-/// first; kept they are not, since a few bytes of a section can take a hundred then.
+/// The entries of a section, each with its offset. All entries are decoded once before the first is returned, so that
+/// malformed entries are found first. Decoded entries are not kept, because an entry of a few bytes can take a hundred.
 fn decode<'a, T: FromReader<'a>>(
     section: &SectionLimited<'a, T>,
 ) -> Result<impl Iterator<Item = Result<(u32, T), Refusal>> + use<'a, T>, Refusal> {

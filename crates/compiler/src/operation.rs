@@ -1,4 +1,4 @@
-//! What an instruction does to its operands, in the words both passes and all targets use.
+//! The operations of instructions, as both passes and all targets name them.
 //!
 //! A few generic operations with their widths stand for Wasm's many operators; `analysis` lowers
 //! to them, `generate` asks a target for them.
@@ -27,7 +27,7 @@ pub(crate) enum IntBinary {
 }
 
 impl IntBinary {
-    /// Whether the operands can change places.
+    /// Whether the operation commutes.
     pub fn commutes(self) -> bool {
         matches!(
             self,
@@ -138,7 +138,7 @@ pub(crate) enum Condition {
 }
 
 impl Condition {
-    /// True exactly where this one is false.
+    /// The condition that holds exactly where this one does not.
     pub fn inverted(self) -> Self {
         match self {
             Self::Equal => Self::NotEqual,
@@ -160,7 +160,7 @@ impl Condition {
         }
     }
 
-    /// The condition that orders numbers below 2^31 the same without signs.
+    /// The unsigned condition that orders numbers below 2^31 as this one does.
     pub fn unsigned(self) -> Self {
         match self {
             Self::LessSigned => Self::LessUnsigned,
@@ -171,7 +171,7 @@ impl Condition {
         }
     }
 
-    /// The integer condition that holds when the operands change places.
+    /// The integer condition that is equivalent after the operands are swapped.
     pub fn swapped(self) -> Self {
         match self {
             Self::LessSigned => Self::GreaterSigned,

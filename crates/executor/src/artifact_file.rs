@@ -1,4 +1,4 @@
-//! Artifacts as files: written whole or not at all, read with bounds.
+//! Artifacts in files: written completely or not at all, read with bounds.
 
 use crate::write_file;
 use blake2::digest::{Digest, consts::U32};
@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-/// Why a file gives no artifact.
+/// Why a file does not yield an artifact.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadArtifactError {
     /// The file cannot be read: a failure of the host.
@@ -16,25 +16,24 @@ pub enum ReadArtifactError {
     Io {
         /// The file.
         path: PathBuf,
-        /// The operating system's answer.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// What was read is not an intact artifact.
+    /// The file is not an intact artifact.
     #[error("{}: {source}", path.display())]
     Artifact {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The defect.
         source: ArtifactError,
     },
 }
 
-/// Bytes read before it is decided whether the rest is worth reading: more than any
-/// header.
+/// Bytes read before deciding whether to read the rest: more than any header.
 const HEAD_BYTES: u64 = 4096;
 
-/// BLAKE2b-256 of an artifact's bytes ([`Artifact::to_bytes`]), which tells whether
-/// two machines prepared the same.
+/// BLAKE2b-256 of an artifact's bytes ([`Artifact::to_bytes`]). Two machines prepared the same
+/// artifact if their digests are equal.
 ///
 /// ```
 /// assert_eq!(pvf_executor::artifact_digest(b"")[..4], [0x0e, 0x57, 0x51, 0xc0]);
@@ -43,25 +42,26 @@ pub fn artifact_digest(bytes: &[u8]) -> [u8; 32] {
     blake2::Blake2b::<U32>::digest(bytes).into()
 }
 
-/// Writes an artifact to a file, as [`write_file`] does, and returns its bytes' [digest](artifact_digest).
+/// Writes an artifact to a file with [`write_file`] and returns the [digest](artifact_digest) of
+/// its bytes.
 pub fn write_artifact(artifact: &Artifact, path: &Path) -> io::Result<[u8; 32]> {
     let bytes = artifact.to_bytes();
     write_file(path, &bytes)?;
     Ok(artifact_digest(&bytes))
 }
 
-/// Whether bytes begin like an artifact, intact or not, of this version or another.
+/// Whether bytes begin like an artifact, intact or damaged, of any version.
 pub fn looks_like_artifact(bytes: &[u8]) -> bool {
     let head = &bytes[..bytes.len().min(HEAD_BYTES as usize)];
     !matches!(Artifact::parse(head), Err(ArtifactError::NotAnArtifact))
 }
 
-/// Reads an artifact from a file. A file that does not begin like an artifact is not
-/// read any further, and no file further than its header says.
+/// Reads an artifact from a file. A file that does not begin like an artifact is read no further,
+/// and no file is read further than the length in its header.
 ///
 /// # Safety
-/// As [`Artifact::from_bytes`]: what is in the file must have been written by [`write_artifact`], by nobody who cannot be trusted with
-/// the rights of this process.
+/// As for [`Artifact::from_bytes`]: [`write_artifact`] wrote the file, and only processes that are
+/// trusted with the rights of this process could write to it.
 #[allow(unsafe_code, reason = "declares what it asks of the caller")]
 pub unsafe fn read_artifact(path: &Path) -> Result<Artifact, ReadArtifactError> {
     let io = |source| ReadArtifactError::Io {
@@ -76,23 +76,23 @@ pub unsafe fn read_artifact(path: &Path) -> Result<Artifact, ReadArtifactError> 
     let mut bytes = Vec::new();
     let head = (&mut file).take(HEAD_BYTES).read_to_end(&mut bytes);
     head.map_err(io)?;
-    // SAFETY: the caller vouches for the file.
+    // SAFETY: the caller promises that the file's content is trusted.
     match unsafe { Artifact::from_bytes(&bytes) } {
         Err(ArtifactError::Length { expected, found }) if expected > found => {
-            // One byte more than expected, to see whether the file goes on.
+            // One byte more than expected, to detect a longer file.
             let rest = expected - found + 1;
             file.take(rest).read_to_end(&mut bytes).map_err(io)?;
-            // SAFETY: as above.
+            // SAFETY: the caller promises that the file's content is trusted.
             unsafe { Artifact::from_bytes(&bytes) }.map_err(invalid)
         }
         other => other.map_err(invalid),
     }
 }
 
-/// Why a file gives no module.
+/// Why a file does not yield a module.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenModuleError {
-    /// There is no intact artifact in it.
+    /// The file holds no intact artifact.
     #[error(transparent)]
     Read(#[from] ReadArtifactError),
     /// This machine cannot execute the artifact.
@@ -100,20 +100,22 @@ pub enum OpenModuleError {
     Load {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The reason.
         source: LoadError,
     },
 }
 
-/// From a file with an artifact to a module, in the shortest time: the file is mapped, its checksum
-/// compared, and its code executed where it lies.
+/// Opens an artifact file as a module, in the shortest time: maps the file, verifies its checksum,
+/// and executes its code in the mapping.
 ///
-/// The same checks as by [`read_artifact`] and [`Module::new`]. The file may be deleted or replaced (as
-/// [`write_artifact`] does) while the module exists; if it is cut short, runs end with
-/// [`HostFailure::ArtifactCut`](pvf_runtime::HostFailure::ArtifactCut). What is not a regular file is read as a whole.
+/// The checks are those of [`read_artifact`] and [`Module::new`]. The file may be deleted or
+/// replaced (as [`write_artifact`] does) while the module exists. If it is truncated, runs end with
+/// [`HostFailure::ArtifactCut`](pvf_runtime::HostFailure::ArtifactCut). A file that is not regular
+/// is read into memory.
 ///
 /// # Safety
-/// As [`read_artifact`]; moreover, nobody changes the file's bytes in place while the module exists.
+/// As for [`read_artifact`]. In addition, the file's bytes are not changed in place while the
+/// module exists.
 #[allow(unsafe_code, reason = "declares what it asks of the caller")]
 pub unsafe fn open_module(path: &Path) -> Result<Module, OpenModuleError> {
     let io = |source| ReadArtifactError::Io {
@@ -133,9 +135,9 @@ pub unsafe fn open_module(path: &Path) -> Result<Module, OpenModuleError> {
     };
     let file = File::open(path).map_err(io)?;
     match file.metadata().map_err(io)?.is_file() {
-        // SAFETY: the caller vouches for the file, now and later.
+        // SAFETY: the caller promises that the file's content is trusted and does not change.
         true => unsafe { Module::open(&file) }.map_err(load),
-        // SAFETY: the caller vouches for the file.
+        // SAFETY: the caller promises that the file's content is trusted.
         false => Module::new(unsafe { read_artifact(path) }?).map_err(load),
     }
 }

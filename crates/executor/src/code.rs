@@ -1,13 +1,15 @@
-//! From a file's bytes to the blob in it, and from a blob to the module in that.
+//! Extracts the blob from a file's bytes, and the module from a blob.
 //!
-//! A tool is given files: [`read_blob`] takes the blob as it is (or would be) on chain out of one, be it text or a chain specification.
-//! [`decompress`] gives the module of a blob, not yet parsed; it is the first step of [`prepare`](crate::prepare). [`read_code`]
-//! does both, for programs that want the module alone. What a file is, is told from its content; see [`CodeKind`] for the forms.
-//! No more than the given limit is decompressed, and nothing here is recursive in the input.
+//! Tools are given files. [`read_blob`] extracts the blob as it is, or would be, stored on chain,
+//! from a binary file, from text or from a chain specification. [`decompress`] returns the module
+//! of a blob, not yet parsed; it is the first step of [`prepare`](crate::prepare). [`read_code`]
+//! does both, for programs that need only the module. The kind of a file is detected from its
+//! content; see [`CodeKind`]. Decompression stops at the given limit, and no function here recurses
+//! on its input.
 //!
-//! Hexadecimal text is decoded with `hex`: without dependencies and fast enough (a chain
-//! spec of 10 MB is read in far less time than its code is compiled in);
-//! `const-hex` is faster by its SIMD and `unsafe` code, which nobody would notice here.
+//! Hexadecimal text is decoded with `hex`: it has no dependencies and is fast enough (reading a
+//! chain specification of 10 MB takes far less time than compiling its code). `const-hex` is faster
+//! through SIMD and `unsafe` code, which would make no noticeable difference here.
 
 mod chain_spec;
 mod text;
@@ -20,26 +22,26 @@ pub use text::encode_module;
 use text::parse_text;
 pub use zstd_frames::{DecompressError, decompress_zstd};
 
-/// The first eight bytes of a blob compressed as Substrate does; what follows are
-/// zstd frames.
+/// The first eight bytes of a blob in Substrate's compression; zstd frames follow.
 pub const COMPRESSED_MAGIC: [u8; 8] = [0x52, 0xbc, 0x53, 0x76, 0x46, 0xdb, 0x8e, 0x05];
 
 const WASM_MAGIC: &[u8] = b"\0asm";
 
-/// What some editors put before text in UTF-8.
+/// The byte order mark that some editors write before UTF-8 text.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// A blob as it is on chain, and how it was found.
+/// A blob as stored on chain, and the kind of its file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Blob<'a> {
-    /// The blob: a module, compressed or not, or anything else that [`prepare`](crate::prepare) will reject.
+    /// The blob: a module, compressed or not, or any other bytes, which [`prepare`](crate::prepare)
+    /// will reject.
     pub bytes: Cow<'a, [u8]>,
-    /// What the input was.
+    /// The kind of the input.
     pub kind: CodeKind,
 }
 
 impl Blob<'_> {
-    /// Bytes of the blob, magic included, if it is compressed.
+    /// Size of the blob, magic included, if it is compressed.
     pub fn compressed_bytes(&self) -> Option<usize> {
         self.bytes
             .starts_with(&COMPRESSED_MAGIC)
@@ -47,54 +49,55 @@ impl Blob<'_> {
     }
 }
 
-/// A module and how it was found.
+/// A module, and the kind of its file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Code {
-    /// The module in the binary format. Nothing of it has been checked, not even (for
-    /// a compressed blob) that it begins like a module.
+    /// The module in the binary format, unchecked. The content of a compressed blob may not even
+    /// begin like a module.
     pub wasm: Vec<u8>,
-    /// What the input was.
+    /// The kind of the input.
     pub kind: CodeKind,
-    /// Bytes of the blob as it is on chain, magic included, if it was compressed.
+    /// Size of the blob as stored on chain, magic included, if it is compressed.
     pub compressed_bytes: Option<usize>,
 }
 
-/// What a file with code can be.
+/// The kind of a file with code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CodeKind {
-    /// A module in the binary format (begins with `\0asm`); also whatever is none of the other forms, which is no
-    /// module.
+    /// A module in the binary format (begins with `\0asm`). [`read_blob`] also uses this kind for a
+    /// file of none of the other kinds, which is not a module.
     Wasm,
     /// A module in the text format (the first token is a parenthesis).
     Text,
     /// A blob in Substrate's compression (begins with [`COMPRESSED_MAGIC`]).
     Compressed,
-    /// A chain specification (a JSON object), raw or plain, with code in it, compressed or not.
+    /// A chain specification (a JSON object), raw or plain, that contains code, compressed or not.
     ChainSpec,
 }
 
-/// Why there is no module in a file.
+/// Why a file does not yield a module.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CodeError {
-    /// None of the forms of [`CodeKind`].
+    /// The input has none of the forms of [`CodeKind`].
     #[error("neither Wasm, nor compressed Wasm, nor WebAssembly text, nor a chain specification")]
     Unrecognised,
     /// The compressed blob is damaged or too large.
     #[error(transparent)]
     Decompress(#[from] DecompressError),
-    /// The module, which was given as text, is larger than the limit.
-    #[error("{bytes} bytes of module, the limit is {limit}")]
+    /// The module that the text describes is larger than the limit.
+    #[error("the module has {bytes} bytes, the limit is {limit}")]
     TooLarge {
         /// Bytes of the module.
         bytes: usize,
-        /// The limit given.
+        /// The limit in bytes.
         limit: usize,
     },
     /// The text does not parse as a module.
     #[error("WebAssembly text: {0}")]
     Text(String),
-    /// The chain specification is not JSON, or not shaped like a chain specification.
+    /// The chain specification is not JSON, or does not have the structure of a chain
+    /// specification.
     #[error("chain specification: {0}")]
     ChainSpec(String),
     /// The chain specification has no code.
@@ -107,11 +110,10 @@ pub enum CodeError {
     Hex(String),
 }
 
-/// Takes the module out of the bytes of a file.
+/// Extracts the module from the bytes of a file.
 ///
-/// `limit` is the largest number of bytes that a compressed blob or a text may become.
-/// Code that is not compressed is not measured here (Polkadot does not either); the
-/// compiler does.
+/// `limit` is the maximum size in bytes of a decompressed blob or an encoded text. The size of an
+/// uncompressed module is not checked here, as in Polkadot; the compiler checks it.
 ///
 /// ```
 /// use pvf_executor::{CodeKind, read_code};
@@ -140,11 +142,13 @@ pub fn read_code(bytes: &[u8], limit: usize) -> Result<Code, CodeError> {
     })
 }
 
-/// Takes the blob out of the bytes of a file: the module of a text, the code of a chain specification. Every other file is the blob
-/// itself, whatever it holds (rule CODE-1): [`prepare`](crate::prepare) judges it.
+/// Extracts the blob from the bytes of a file: the module of a text, or the code of a chain
+/// specification. Any other file is itself the blob, whatever it contains (rule CODE-1);
+/// [`prepare`](crate::prepare) accepts or rejects it.
 ///
 /// # Errors
-/// A text or a chain specification that cannot be read: mistakes in what only a tool takes.
+/// The text or the chain specification cannot be read. Only tools accept these forms, so this is
+/// not an outcome.
 pub fn read_blob(bytes: &[u8]) -> Result<Blob<'_>, CodeError> {
     let itself = |kind| Blob {
         bytes: Cow::Borrowed(bytes),
@@ -168,21 +172,25 @@ pub fn read_blob(bytes: &[u8]) -> Result<Blob<'_>, CodeError> {
     })
 }
 
-/// The module of a blob: what follows [`COMPRESSED_MAGIC`] decompressed, if the blob begins so, else the blob as it stands (rules
-/// CODE-1 to CODE-4). A module that is not compressed is not measured here (Polkadot does not either); the compiler does.
+/// The module of a blob: the decompressed frames after [`COMPRESSED_MAGIC`], or the blob itself if
+/// it does not begin with that magic (rules CODE-1 to CODE-4). The size of an uncompressed module
+/// is not checked here, as in Polkadot; the compiler checks it.
 ///
 /// # Errors
-/// What is compressed is damaged, or becomes larger than `limit` bytes; or this machine has no memory.
+/// The frames are damaged or decompress to more than `limit` bytes, or this machine is out of
+/// memory.
 pub fn decompress(blob: &[u8], limit: usize) -> Result<Cow<'_, [u8]>, DecompressError> {
     match blob.strip_prefix(&COMPRESSED_MAGIC) {
-        // What is inside is the module as it stands: nothing is unwrapped twice.
+        // The content is the module, even if it begins with the magic again: decompression is not
+        // repeated.
         Some(frames) => decompress_zstd(frames, limit).map(Cow::Owned),
         None => Ok(Cow::Borrowed(blob)),
     }
 }
 
 impl DecompressError {
-    /// The rejection of the blob; nothing for a failure of this host, which says nothing about the blob.
+    /// The rejection of the blob; `None` for a failure of the host, which says nothing about the
+    /// blob.
     pub fn rejection(&self) -> Option<Rejection> {
         let rule = match self {
             Self::TooLarge { .. } => RuleId::CODE_3,
@@ -194,15 +202,15 @@ impl DecompressError {
     }
 }
 
-/// The module of a text.
+/// Encodes a module in the text format.
 fn encoded(text: &[u8]) -> Result<Vec<u8>, CodeError> {
     let text = std::str::from_utf8(text).map_err(|error| CodeError::Text(error.to_string()))?;
     parse_text(text).map_err(|error| CodeError::Text(error.to_string()))
 }
 
-/// The first byte that is neither space nor a comment of the text format. A file that
-/// begins with a comment can only be text; plain zstd frames begin with a
-/// parenthesis and are not.
+/// The first byte after white space. A file that begins with a line comment can only be text, so it
+/// counts as beginning with a parenthesis. A plain zstd frame begins with the byte of a parenthesis
+/// but is not text.
 fn first_token(bytes: &[u8]) -> Option<u8> {
     if zstd_frames::begins_like_frame(bytes) {
         return None;

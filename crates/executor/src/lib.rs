@@ -1,20 +1,20 @@
-//! Prepare and execute WebAssembly deterministically: the same outcome on every machine, for
-//! every version of this crate and any number of threads.
+//! Prepares and executes WebAssembly deterministically: the outcome is the same on every machine,
+//! for every version of this crate and any number of threads.
 //!
-//! This is the crate to depend on; it ties together what the others do:
+//! This is the crate to depend on; it combines the others:
 //!
 //! | step | in | out | by |
 //! | --- | --- | --- | --- |
-//! | [`read_blob`] | a file's bytes | the blob in it | here |
+//! | [`read_blob`] | a file's bytes | the blob that the file holds | here |
 //! | [`prepare`] | a blob, [`Rules`] | an [`Artifact`], or a [`Rejection`] | here |
-//! | [`compile`] (the heart of [`prepare`]) | a module, [`CompileOptions`] | an [`Artifact`] | `pvf-compiler` |
+//! | [`compile`] (the main part of [`prepare`]) | a module, [`CompileOptions`] | an [`Artifact`] | `pvf-compiler` |
 //! | [`write_artifact`], [`read_artifact`] | an artifact | a file, and back | here |
 //! | [`Module::new`] | an artifact | a [`Module`] placed in memory | `pvf-runtime` |
-//! | [`open_module`] | a file | both in one, much faster | here, `pvf-runtime` |
+//! | [`open_module`] | a file | a module; faster than reading and placing | here, `pvf-runtime` |
 //! | [`Instance::new`] | a module, a [`Linker`], [`ExecutionParameters`] | an [`Instance`] | `pvf-runtime` |
 //!
-//! A [`Profile`] names the rules: which language is accepted and what an instance may take.
-//! Polkadot's host functions and its way to call a parachain's validation function are in
+//! A [`Profile`] names a set of rules: the accepted language and the limits of an instance.
+//! Polkadot's host functions and the calling convention of a parachain's validation function are in
 //! `pvf-validation`.
 //!
 //! ```
@@ -31,7 +31,7 @@
 //! let artifact = compile(&code.wasm, &profile.compile_options())?;
 //! let module = Module::new(artifact)?;
 //!
-//! // Host functions find parameters and leave results in slots of 8 bytes.
+//! // A host function reads its parameters from slots of 8 bytes and writes its results to them.
 //! let mut linker = Linker::new();
 //! let offset = module.info().function_type(0).unwrap().clone();
 //! linker.func("host", "offset", offset, |caller, slots| {

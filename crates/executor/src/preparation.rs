@@ -1,20 +1,22 @@
-//! From a blob to an artifact or to the rejection of the blob: the one preparation that all users share.
+//! Turns a blob into an artifact or into the blob's rejection. All users share this preparation.
 //!
-//! In: a blob as it is on chain, and [`Rules`]. Out: [`Prepared`], or [`NotPrepared`]: a [`Rejection`], which is an outcome, or a
-//! [`HostFailure`], which is none. The steps are those of a node, and the first that fails decides:
+//! The input is a blob as stored on chain, and [`Rules`]. The output is [`Prepared`] or
+//! [`NotPrepared`]: a [`Rejection`], which is an outcome, or a [`HostFailure`], which is not. The
+//! steps are those of a node, and the first step that fails decides:
 //!
-//! | step | class of its rejections | by |
+//! | step | class of its rejections | module |
 //! | --- | --- | --- |
 //! | decompress | `Decompression` | [`decompress`] |
 //! | read, validate, compile | `Prevalidation`, `Preparation` | `pvf-compiler` |
-//! | what a node's rewriting makes invalid | `Preparation` | `rewriting` |
+//! | check what a node's rewriting makes invalid | `Preparation` | `rewriting` |
 //! | resolve imports | `RuntimeConstruction` | `imports` |
 //!
-//! How far it goes is the [`Purpose`]: a plain module ends after the second step, code that is compiled to be executed after the third, code
-//! that is prechecked after the last.
+//! The [`Purpose`] selects the steps: a plain module takes the first two, code compiled for
+//! execution the first three, and code that is prechecked all four.
 //!
-//! It is in this crate, which knows no host function, so that Substrate's binding and plain modules can use it without `sp-io`: what the
-//! host offers is told by its types ([`HostFunctionTypes`]).
+//! Preparation is in this crate, which knows no host functions, so that Substrate's binding and
+//! plain modules can use it without `sp-io`. The caller passes the types of the host's functions
+//! ([`HostFunctionTypes`]).
 
 mod imports;
 mod rewriting;
@@ -28,36 +30,37 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io;
 
-/// The module that all host functions of a validation function are imported from.
+/// The module from which validation functions import all host functions.
 pub const HOST_MODULE: &str = "env";
 
 /// The types of the functions that a host offers in [`HOST_MODULE`], by name.
 pub type HostFunctionTypes = HashMap<&'static str, FuncType>;
 
-/// What a module is prepared for, and so how much of it is judged.
+/// The use for which a module is prepared; it selects the checks.
 #[derive(Clone, Copy, Debug)]
 pub enum Purpose<'a> {
-    /// To be linked with anything: a plain module.
+    /// Any use: the module is linked with arbitrary imports.
     Plain,
-    /// To be executed as a validation function: what a node refuses when it compiles.
+    /// Execution as a validation function: also refuses what a node refuses when it compiles.
     Execution,
-    /// To be voted on as a validation function: also what a node refuses when it resolves the imports with these host functions.
+    /// The precheck vote on a validation function: also refuses what a node refuses when it
+    /// resolves imports with these host functions.
     Precheck(&'a HostFunctionTypes),
 }
 
-/// How a blob is prepared.
+/// The rules of a preparation.
 #[derive(Clone, Debug)]
 pub struct Rules<'a> {
-    /// Language, limits, meters, and what code is made.
+    /// Accepted language, limits, meters, and the kind of code to make.
     pub compile: CompileOptions,
-    /// Bytes that a compressed blob may become: a node's `validation_code_bomb_limit`.
+    /// Maximum size of a decompressed blob in bytes: a node's `validation_code_bomb_limit`.
     pub bomb_limit: usize,
-    /// What it is prepared for.
+    /// The use for which the blob is prepared.
     pub purpose: Purpose<'a>,
 }
 
 impl<'a> Rules<'a> {
-    /// Rules with which a compressed blob may become as large as a module may be.
+    /// Rules whose `bomb_limit` is the maximum size of a module.
     pub fn new(compile: CompileOptions, purpose: Purpose<'a>) -> Self {
         Self {
             bomb_limit: compile.limits.module_bytes as usize,
@@ -67,31 +70,32 @@ impl<'a> Rules<'a> {
     }
 }
 
-/// Code that is ready, with the module it was made from.
+/// The result of a preparation: the artifact, and the module it was made from.
 #[derive(Clone, Debug)]
 pub struct Prepared<'b> {
     /// The artifact.
     pub artifact: Artifact,
-    /// The module: the blob, or what it decompressed to.
+    /// The module: the blob itself, or its decompressed content.
     pub wasm: Cow<'b, [u8]>,
 }
 
 /// Why there is no artifact.
 ///
-/// There is no text for both, since whoever prints or answers a failure as if it were a rejection has voted on nothing.
+/// This type has no `Display`, so that no caller reports a failure of the host as if it were a
+/// rejection.
 #[derive(Debug)]
 pub enum NotPrepared {
-    /// The blob is turned down: an outcome, the same on every machine.
+    /// The blob is rejected: an outcome, the same on every machine.
     Rejected(Rejection),
-    /// This machine or the compiler could not do its part: no outcome.
+    /// This machine or the compiler failed: no outcome.
     Failed(HostFailure),
 }
 
 impl NotPrepared {
-    /// The rejection, if this is one.
+    /// The rejection of the blob.
     ///
     /// # Errors
-    /// The failure, if there is no outcome.
+    /// The failure of the host, if there is no outcome.
     pub fn rejection(self) -> Result<Rejection, HostFailure> {
         match self {
             Self::Rejected(rejection) => Ok(rejection),
@@ -147,8 +151,9 @@ pub fn prepare<'b>(blob: &'b [u8], rules: &Rules<'_>) -> Result<Prepared<'b>, No
     Ok(Prepared { artifact, wasm })
 }
 
-/// Says of the module of an artifact whether it can be linked as a validation function: what preparation with [`Purpose::Precheck`]
-/// would say, as far as the declarations tell it. An artifact can have been prepared for another purpose.
+/// Checks by an artifact's module whether it can be linked as a validation function. These are the
+/// checks of [`Purpose::Precheck`] that need only the declarations. They are needed because an
+/// artifact may have been prepared for another purpose.
 ///
 /// # Errors
 /// The rejection.

@@ -3,17 +3,18 @@
 use crate::{CompileOptions, Metering};
 use pvf_rules::{ExecutionParameters, Features, Limits};
 
-/// What language is accepted and what an instance may take, by name.
+/// A named set of rules: the accepted language and the limits of an instance.
 ///
-/// A profile is where to start from: every field of what it gives can be changed.
+/// A profile is a starting point: every field of its values can be changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Profile {
-    /// As today's Polkadot network: what its nodes accept, read as they read it, 2,080 pages of memory
-    /// whatever a module declares, both stack limits.
+    /// The Polkadot network's rules: the language that its nodes accept, with their deviations from
+    /// the specification; 2,080 pages of memory whatever a module declares; both stack limits.
     Polkadot,
-    /// The same with a stricter language: WebAssembly 1.0 with mutable globals as the specification says.
+    /// Like `Polkadot` with a stricter language: WebAssembly 1.0 with mutable globals, as
+    /// specified.
     Strict,
-    /// Plain WebAssembly: all switches on, declared maxima hold.
+    /// Plain WebAssembly: all feature switches on, declared maxima apply.
     Wasm,
 }
 
@@ -21,7 +22,7 @@ impl Profile {
     /// Every profile.
     pub const ALL: [Self; 3] = [Self::Polkadot, Self::Strict, Self::Wasm];
 
-    /// The name on the command line.
+    /// The profile's name on the command line.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Polkadot => "polkadot",
@@ -44,12 +45,12 @@ impl Profile {
         }
     }
 
-    /// The limits by count.
+    /// The limits on counts, such as those of functions and locals.
     pub const fn limits(self) -> Limits {
         Limits::of(self.features())
     }
 
-    /// What is applied to instances.
+    /// The execution parameters of instances.
     pub const fn parameters(self) -> ExecutionParameters {
         match self {
             Self::Polkadot | Self::Strict => ExecutionParameters::POLKADOT,
@@ -57,7 +58,7 @@ impl Profile {
         }
     }
 
-    /// How to compile modules of this profile, on one thread.
+    /// Options to compile modules of this profile, on one thread.
     pub fn compile_options(self) -> CompileOptions {
         CompileOptions {
             limits: self.limits(),

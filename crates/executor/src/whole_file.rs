@@ -1,23 +1,25 @@
-//! Files that are written whole or not at all.
+//! Files that are written completely or not at all.
 //!
-//! The temporary file is `tempfile`'s: it is gone whatever happens, and can have permissions of its own from the start. `atomicwrites` was the
-//! other: it is made of `tempfile`, replaces symbolic links and devices as well, and gives the new file the permissions of a secret.
+//! The temporary file is made by `tempfile`: it is removed on every error, and has the right
+//! permissions from the start. The alternative is `atomicwrites`, which uses `tempfile` itself. It
+//! replaces symbolic links and devices, and makes the new file readable only by its owner.
 
 use std::fs::{self, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
-/// Symbolic links that are followed one after the other, as by the system.
+/// Maximum length of a chain of symbolic links, as in Linux.
 const MOST_LINKS: usize = 40;
 
-/// Writes a file: readers see the old content or the new one, never a part.
+/// Writes a file: readers see the old content or the new content, never a part.
 ///
-/// Links are followed. A file that is there keeps its mode and, where the system lets it, its owner. What is there and is no regular file (a
-/// device, a pipe) is written to and stays what it is.
+/// Symbolic links are followed. An existing file keeps its mode and, if the system permits, its
+/// owner. An existing file that is not regular (a device, a pipe) is written to and not replaced.
 ///
 /// # Errors
-/// The file system's. What was there is still there then, and nothing else.
+/// An error of the file system. A regular file then keeps its old content, and no other file is
+/// left.
 pub fn write_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let path = target(path)?;
     match fs::metadata(&path) {
@@ -32,7 +34,7 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
     }
 }
 
-/// Where links lead, whether or not there is something.
+/// The path to which symbolic links lead, whether or not it exists.
 fn target(path: &Path) -> io::Result<PathBuf> {
     let mut path = path.to_owned();
     for _ in 0..MOST_LINKS {
@@ -47,7 +49,7 @@ fn target(path: &Path) -> io::Result<PathBuf> {
     Err(io::Error::other("too many symbolic links"))
 }
 
-/// The folder that a file is in.
+/// The folder that contains a file.
 fn folder(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -55,7 +57,7 @@ fn folder(path: &Path) -> &Path {
     }
 }
 
-/// Puts a new file in the place of a regular one, or of none.
+/// Replaces a regular file, or creates a new file.
 fn replace(path: &Path, bytes: &[u8], there: Option<&Metadata>) -> io::Result<()> {
     let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
     let mut prefix = std::ffi::OsString::from(".");
@@ -63,7 +65,7 @@ fn replace(path: &Path, bytes: &[u8], there: Option<&Metadata>) -> io::Result<()
     let mut temporary = tempfile::Builder::new()
         .prefix(&prefix)
         .suffix(".tmp")
-        // As usual for new files: less what the process's mask takes away.
+        // As for any new file: the process's umask applies.
         .permissions(Permissions::from_mode(0o666))
         .tempfile_in(folder(path))?;
     temporary.write_all(bytes)?;
@@ -75,14 +77,14 @@ fn replace(path: &Path, bytes: &[u8], there: Option<&Metadata>) -> io::Result<()
     Ok(())
 }
 
-/// Gives a file the owner and the mode of another.
+/// Gives a file the owner and the mode of an existing file.
 fn keep(file: &File, there: &Metadata) -> io::Result<()> {
     let made = file.metadata()?;
     if (made.uid(), made.gid()) != (there.uid(), there.gid()) {
-        // Only some may, and the content is what was asked for.
+        // Ignored: most processes may not change the owner, and the content is written in any case.
         let _ = fchown(file, Some(there.uid()), Some(there.gid()));
     }
-    // Last, since a change of the owner can take bits away.
+    // After the owner, since changing the owner can clear mode bits.
     file.set_permissions(there.permissions())
 }
 
@@ -107,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_there_keeps_its_mode() {
+    fn an_existing_file_keeps_its_mode() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("file");
         for kept in [0o600, 0o644, 0o755, 0o640] {
@@ -121,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_file_has_the_mode_of_any_new_file() {
+    fn a_new_file_has_the_default_mode() {
         let folder = tempfile::tempdir().expect("a folder");
         let (ours, other) = (folder.path().join("ours"), folder.path().join("other"));
         fs::write(&other, "").expect("it can be written");
@@ -131,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn links_are_followed() {
+    fn symbolic_links_are_followed() {
         let folder = tempfile::tempdir().expect("a folder");
         let inner = folder.path().join("inner");
         fs::create_dir(&inner).expect("a folder");
@@ -140,7 +142,7 @@ mod tests {
             symlink(to, &path).expect("a link");
             path
         };
-        // To a file, to a link, to nothing yet.
+        // To a file, to a link, to a path that does not exist yet.
         fs::write(inner.join("file"), "old").expect("it can be written");
         let links = [
             link("one", "inner/file"),
@@ -160,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_regular_file_stays_what_it_is() {
+    fn devices_and_folders_are_not_replaced() {
         write_file(Path::new("/dev/null"), b"gone").expect("it takes everything");
         let null = fs::metadata("/dev/null").expect("it is there");
         assert!(null.file_type().is_char_device());
@@ -176,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pipe_gets_the_bytes() {
+    fn a_pipe_is_written_to_and_not_replaced() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("pipe");
         let made = std::process::Command::new("mkfifo").arg(&path).status();

@@ -1,9 +1,10 @@
-//! Damaged modules all the way to code: an artifact or a typed error, never a panic.
+//! Damaged modules through compilation and loading: the result is an artifact or a typed error,
+//! never a panic.
 
 use proptest::prelude::*;
 use pvf_executor::{Artifact, Module, Profile, compile, read_code};
 
-/// A module with something of everything.
+/// A module with many kinds of items and instructions.
 const SEED: &str = r#"(module
     (type $binary (func (param i32 i64) (result i64)))
     (import "env" "f" (func $f (param i64 f32) (result i32)))
@@ -34,7 +35,7 @@ const SEED: &str = r#"(module
         (i64.rotl (i64.clz (i64.const 9)) (i64.extend8_s (i64.const 200)))))"#;
 
 #[test]
-fn undamaged_it_is_accepted() {
+fn the_undamaged_module_is_accepted() {
     let wasm = read_code(SEED.as_bytes(), 1 << 20).unwrap().wasm;
     compile(&wasm, &Profile::Wasm.compile_options()).unwrap();
 }
@@ -50,7 +51,7 @@ proptest! {
         for (at, byte, edit) in edits {
             let at = 8 + at.index(wasm.len() - 8);
             match edit {
-                // Bytes that differ little are more often valid.
+                // Small differences more often yield a valid module.
                 0 => wasm[at] ^= byte & 3,
                 1 => wasm[at] = byte,
                 2 => wasm.insert(at, byte),
@@ -61,7 +62,7 @@ proptest! {
         match compile(&wasm, &Profile::Wasm.compile_options()) {
             Ok(artifact) => {
                 let bytes = artifact.to_bytes();
-                // SAFETY: these are bytes of an artifact that was just compiled.
+                // SAFETY: these are the bytes of an artifact that was just compiled.
                 let read = unsafe { Artifact::from_bytes(&bytes) };
                 prop_assert_eq!(read.as_ref(), Ok(&artifact));
                 prop_assert!(Module::new(artifact).is_ok());

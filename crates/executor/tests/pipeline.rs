@@ -1,4 +1,4 @@
-//! From code to result through the public interface alone.
+//! From code to result through the public interface only.
 
 use pvf_executor::{
     CallError, CompileError, CompileOptions, ExecutionParameters, Instance, Limits, Linker, Module,
@@ -24,13 +24,13 @@ fn many_functions() -> Vec<u8> {
 }
 
 #[test]
-fn an_artifact_survives_its_file_and_runs() {
+fn an_artifact_read_from_a_file_is_equal_and_runs() {
     let wasm = many_functions();
     let options = Profile::Polkadot.compile_options();
     let artifact = compile(&wasm, &options).unwrap();
     let path = std::env::temp_dir().join(format!("pvf-pipeline-{}", std::process::id()));
     let digest = write_artifact(&artifact, &path).unwrap();
-    // SAFETY: it was just written.
+    // SAFETY: the file was just written from an artifact.
     let read = unsafe { read_artifact(&path) };
     std::fs::remove_file(&path).unwrap();
     let read = read.unwrap();
@@ -46,7 +46,7 @@ fn an_artifact_survives_its_file_and_runs() {
 }
 
 #[test]
-fn threads_do_not_show_in_the_artifact() {
+fn the_artifact_does_not_depend_on_the_number_of_threads() {
     let wasm = many_functions();
     let digest = |threads| {
         let options = CompileOptions {
@@ -90,7 +90,7 @@ fn profiles_differ_in_language_and_in_declared_maxima() {
 }
 
 #[test]
-fn limits_of_the_options_hold_in_bodies_too() {
+fn the_options_limits_apply_in_function_bodies() {
     let nested = wasm("(module (func block block block end end end))");
     let options = |nesting| CompileOptions {
         limits: Limits {
@@ -123,7 +123,7 @@ fn limits_of_the_options_hold_in_bodies_too() {
 }
 
 #[test]
-fn traps_are_values() {
+fn traps_are_returned_as_errors() {
     let wasm = wasm(
         "(module (func $f (export \"f\") (result i32) (i32.add (call $f) (i32.const 1)))
                  (func (export \"g\") unreachable))",

@@ -1,4 +1,5 @@
-//! Preparation as a whole: classes, rules and places of rejections, and what a node's rewriting makes invalid.
+//! Preparation as a whole: classes, rules and locations of rejections, and the checks for a node's
+//! rewriting.
 
 use pvf_executor::{
     COMPRESSED_MAGIC, CompileOptions, Features, HostFunctionTypes, NotPrepared, Profile, Purpose,
@@ -13,7 +14,7 @@ fn module(text: &str) -> Vec<u8> {
     wat::parse_str(text).unwrap_or_else(|error| panic!("{error}\n{text}"))
 }
 
-/// A host with one function.
+/// The types of a host with one function.
 fn host() -> HostFunctionTypes {
     let ty = FuncType {
         params: vec![ValType::I32],
@@ -31,9 +32,12 @@ fn rejection(blob: &[u8], rules: &Rules<'_>) -> Option<Rejection> {
     }
 }
 
-/// What is said of a blob for each purpose: class and rule.
+/// Class and rule of a blob's rejection for each purpose.
 #[track_caller]
-fn said(blob: &[u8], options: &CompileOptions) -> [Option<(RejectionClass, &'static str)>; 3] {
+fn rejections(
+    blob: &[u8],
+    options: &CompileOptions,
+) -> [Option<(RejectionClass, &'static str)>; 3] {
     let host = host();
     [Purpose::Plain, Purpose::Execution, Purpose::Precheck(&host)].map(|purpose| {
         let rejection = rejection(blob, &Rules::new(options.clone(), purpose))?;
@@ -42,9 +46,9 @@ fn said(blob: &[u8], options: &CompileOptions) -> [Option<(RejectionClass, &'sta
     })
 }
 
-/// Every purpose says what the lesser ones say, and more.
+/// Each purpose rejects what the previous one rejects, in the same way, and more.
 #[test]
-fn a_purpose_adds_to_the_one_before() {
+fn each_purpose_extends_the_previous_one() {
     use RejectionClass::{Decompression, Preparation, Prevalidation, RuntimeConstruction};
     let compressed = [&COMPRESSED_MAGIC[..], b"no frames"].concat();
     let text = |text: &str| module(text);
@@ -121,14 +125,14 @@ fn a_purpose_adds_to_the_one_before() {
     ];
     let options = Profile::Strict.compile_options();
     for (number, (blob, expected)) in cases.into_iter().enumerate() {
-        let found = said(&blob, &options);
+        let found = rejections(&blob, &options);
         assert_eq!(found, expected, "row {number}, {blob:02x?}");
     }
 }
 
-/// In any dialect a rejection names its class, its rule and, in a body, its function.
+/// In every profile, a rejection for an instruction names the function and the offset.
 #[test]
-fn places_are_told() {
+fn a_rejection_names_its_location() {
     let wasm = module("(module (func) (func (drop (v128.const i64x2 0 0))))");
     for profile in Profile::ALL {
         let rules = Rules::new(profile.compile_options(), Purpose::Plain);
@@ -140,7 +144,7 @@ fn places_are_told() {
 }
 
 #[test]
-fn the_bomb_limit_is_a_rule_of_its_own() {
+fn the_bomb_limit_applies_to_compressed_blobs_only() {
     let wasm = module("(module)");
     let blob = [
         &COMPRESSED_MAGIC[..],
@@ -157,11 +161,11 @@ fn the_bomb_limit_is_a_rule_of_its_own() {
     assert_eq!(
         rejection(&wasm, &rules),
         None,
-        "not compressed, not measured"
+        "an uncompressed module is not checked against the bomb limit"
     );
 }
 
-/// Whether the module is valid once `wasm-instrument` has put its limiter in.
+/// Whether the module is still valid after `wasm-instrument` added its limiter.
 fn survives_the_limiter(wasm: &[u8]) -> bool {
     let parsed = deserialize_buffer(wasm).expect("parity-wasm reads it");
     let limited = inject_stack_limiter(parsed, 65_536).expect("it is limited");
@@ -172,8 +176,8 @@ fn survives_the_limiter(wasm: &[u8]) -> bool {
         .is_ok()
 }
 
-/// With every combination of imported and own globals, and of what makes the limiter add code, the rule says what
-/// `wasm-instrument` makes of it: NET-8.
+/// NET-8: for all combinations of imported and defined globals, and for all reasons for which the
+/// limiter adds code, preparation rejects exactly the modules that `wasm-instrument` makes invalid.
 #[test]
 fn the_counter_goes_astray_where_the_network_says() {
     const TYPES: [&str; 4] = ["i32", "(mut i32)", "i64", "(mut i64)"];
@@ -197,7 +201,8 @@ fn the_counter_goes_astray_where_the_network_says() {
         }
         all
     };
-    // The dialect of the network does this by itself; the others by the rule. In the network's a module can also name the counter.
+    // In the network's dialect the compiler rejects such modules; in others `rewriting` does. Only
+    // in the network's dialect can a module name the counter.
     let mut options = Profile::Strict.compile_options();
     options.features = Features::MVP;
     let strict = Rules::new(options, Purpose::Execution);

@@ -1,17 +1,16 @@
-//! What the meters charge a function for: its frame, its logical cost, its gas.
+//! The charges of a function: its frame, its logical cost, its gas.
 //!
-//! In: a body and what validates it. Out: [`Charges`]. The body is valid afterwards.
+//! In: a body and its validator. Out: [`Charges`], which only a valid body has.
 
 use crate::error::InstrumentError;
-use crate::reachable::Reachability;
 use pvf_metering::{
-    BodyError, Charge, Costs, GasBlocks, LogicalHeight, MeterError, ModuleSignatures, Signatures,
-    declared_locals,
+    BodyError, Charge, Costs, GasBlocks, LogicalHeight, MeterError, ModuleSignatures, Reachability,
+    Signatures, body_features, declaration_features, declared_locals,
 };
 use pvf_rules::{Features, frame_bytes};
 use wasmparser::{
     FuncToValidate, FuncValidatorAllocations, FunctionBody, Operator, Parser, ValidPayload,
-    Validator, ValidatorResources, WasmFeatures,
+    Validator, ValidatorResources,
 };
 
 /// What a function is charged.
@@ -22,7 +21,7 @@ pub(crate) struct Charges {
     pub logical_cost: Option<u32>,
     /// Gas in the order of the code; empty if it is not counted.
     pub gas: Vec<Charge>,
-    /// There is a `memory.grow`.
+    /// The body contains a `memory.grow`.
     pub grows: bool,
     /// Declared locals.
     pub locals: u32,
@@ -76,7 +75,7 @@ impl Analyser {
         let arity = module.function(function);
         let results = arity.map_or(0, |arity| arity.results);
         self.begin(locals, results, meters).map_err(meter)?;
-        let (mut max_height, mut grows) = (0, false);
+        let mut grows = false;
         let mut operators = body.get_operators_reader().map_err(invalid)?;
         while !operators.eof() {
             let (operator, offset) = operators.read_with_offset().map_err(invalid)?;
@@ -84,9 +83,7 @@ impl Analyser {
             self.meter(offset, &operator, module, meters)
                 .map_err(meter)?;
             self.reachability.operator(&operator);
-            if self.reachability.reachable() {
-                max_height = max_height.max(validator.operand_stack_height());
-            }
+            self.reachability.observe(validator.operand_stack_height());
             grows |= matches!(operator, Operator::MemoryGrow { .. });
         }
         operators.finish().map_err(invalid)?;
@@ -97,7 +94,7 @@ impl Analyser {
             None => Vec::new(),
         };
         Ok(Charges {
-            frame_bytes: frame_bytes(locals, max_height),
+            frame_bytes: frame_bytes(locals, self.reachability.greatest_height()),
             logical_cost: logical_cost.map_err(meter)?,
             gas,
             grows,
@@ -106,7 +103,7 @@ impl Analyser {
     }
 
     fn begin(&mut self, locals: u32, results: u32, meters: &Meters<'_>) -> Result<(), MeterError> {
-        self.reachability.begin();
+        self.reachability.begin(());
         self.logical.begin(locals, results);
         match meters.costs {
             Some(costs) => self.gas.begin(costs, locals),
@@ -131,29 +128,9 @@ impl Analyser {
     }
 }
 
-/// What the bodies of functions may use, in wasmparser's terms.
-pub(crate) fn body_features(features: Features) -> WasmFeatures {
-    let switches = [
-        (features.sign_extension, WasmFeatures::SIGN_EXTENSION),
-        (
-            features.saturating_float_to_int,
-            WasmFeatures::SATURATING_FLOAT_TO_INT,
-        ),
-        (features.multi_value, WasmFeatures::MULTI_VALUE),
-        (features.bulk_memory, WasmFeatures::BULK_MEMORY),
-    ];
-    let mut all = WasmFeatures::FLOATS | WasmFeatures::MUTABLE_GLOBAL;
-    for (on, bit) in switches {
-        all.set(bit, on);
-    }
-    all
-}
-
-/// A parser and a validator of the accepted language. wasmparser wants reference types for
-/// segments of expressions, which came with bulk memory.
+/// A parser and a validator of the accepted language.
 pub(crate) fn front_end(features: Features) -> (Parser, Validator) {
-    let mut declarations = body_features(features);
-    declarations.set(WasmFeatures::REFERENCE_TYPES, features.bulk_memory);
+    let declarations = declaration_features(features);
     let mut parser = Parser::new(0);
     parser.set_features(body_features(features));
     (parser, Validator::new_with_features(declarations))

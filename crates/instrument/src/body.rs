@@ -1,7 +1,7 @@
 //! A function's body with its meters.
 //!
-//! In: a valid body, what it is charged, the globals of the meters. Out: the new body. Operators that stay
-//! are copied as bytes, since no index changes.
+//! In: a valid body, its charges and the globals of the meters. Out: the new body. Operators that stay are copied as
+//! bytes, because no index changes.
 
 use crate::analysis::Charges;
 use crate::error::InstrumentError;
@@ -10,7 +10,7 @@ use pvf_rules::{LimitExceeded, Limits, TrapKind};
 use wasm_encoder::{BlockType, Encode, InstructionSink, ValType};
 use wasmparser::{FunctionBody, Operator};
 
-/// Indices of the meters' globals. There are only those of the meters in use.
+/// Indices of the globals of the meters in use.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Globals {
     pub gas: Option<u32>,
@@ -19,7 +19,7 @@ pub(crate) struct Globals {
     pub trap: u32,
 }
 
-/// What all bodies of a module have in common.
+/// What all bodies of a module share.
 pub(crate) struct Context<'a> {
     /// The module.
     pub wasm: &'a [u8],
@@ -68,15 +68,15 @@ struct Writer<'w> {
     context: &'w Context<'w>,
     function: &'w Function<'w>,
     out: Vec<u8>,
-    /// End of what was copied of the module.
+    /// End of the part of the module copied so far.
     copied: u64,
-    /// What the stack meters charge: global and amount, in the order of the checks.
+    /// Global and amount of each charge of the stack meters, in the order of the checks.
     stack: Vec<(u32, u64)>,
-    /// Price of a page, if `memory.grow` is charged here by pages.
+    /// Price of a page, if `memory.grow` is charged by pages.
     page_price: Option<u32>,
-    /// Blocks of the original that are open, the body's own not counted.
+    /// Open blocks of the original body, not counting the body itself.
     depth: u32,
-    /// Most blocks that were open at once, the body's own counted.
+    /// Most blocks open at once, counting the body itself.
     deepest: u32,
     /// Parameters and locals.
     all_locals: u64,
@@ -111,7 +111,7 @@ impl<'w> Writer<'w> {
         InstructionSink::new(&mut self.out)
     }
 
-    /// The operators of the original up to here.
+    /// Copies the operators of the original up to this offset.
     fn copy_to(&mut self, offset: u64) {
         let bytes = &self.context.wasm[self.copied as usize..offset as usize];
         self.out.extend_from_slice(bytes);
@@ -190,7 +190,7 @@ impl<'w> Writer<'w> {
         self.deepest = self.deepest.max(depth);
     }
 
-    /// What comes before the original operators.
+    /// Writes the code before the original operators.
     fn enter(&mut self) {
         for (global, amount) in self.stack.clone() {
             self.charge(global, TrapKind::StackOverflow, |sink| {
@@ -204,7 +204,7 @@ impl<'w> Writer<'w> {
         }
     }
 
-    /// What comes behind the original operators, where all that returns goes.
+    /// Writes the code after the original operators, which every return reaches.
     fn leave(&mut self) {
         if self.wraps() {
             self.sink().end();
@@ -238,7 +238,7 @@ impl<'w> Writer<'w> {
         self.sink().local_get(pages);
     }
 
-    /// Takes an amount from a global, or traps if it holds less.
+    /// Subtracts an amount from a global, or traps if the global holds less.
     fn charge(&mut self, global: u32, trap: TrapKind, amount: impl Fn(&mut InstructionSink<'_>)) {
         self.note_depth(1);
         let trap_global = self.context.globals.trap;

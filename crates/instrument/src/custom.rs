@@ -1,11 +1,11 @@
 //! Custom sections of the new module.
 //!
-//! In: a custom section. Out: the same, shortened, or nothing. Indices of functions, locals and globals stay what
-//! they were, places in code and numbers of labels do not.
+//! In: a custom section. Out: the same, shortened, or nothing. Indices of functions, locals and globals stay;
+//! code offsets and label numbers change.
 
 use wasmparser::{BinaryReader, CustomSectionReader};
 
-/// Sections that speak of places in code.
+/// Sections that refer to code offsets.
 const PLACES: &[&str] = &[
     ".debug_",
     "reloc.",

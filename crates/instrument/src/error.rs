@@ -3,13 +3,13 @@
 use pvf_metering::MeterError;
 use pvf_rules::LimitExceeded;
 
-/// A module cannot be instrumented.
+/// Why a module cannot be instrumented.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum InstrumentError {
-    /// It is no Wasm, is invalid, or uses what the accepted language does not have.
+    /// The module is malformed, invalid, or outside the accepted language.
     #[error("{}{source}", in_function(*function))]
     Invalid {
-        /// Index of the function with the mistake, imported ones counted.
+        /// Index of the invalid function, counting imported ones.
         function: Option<u32>,
         /// What is wrong, and at which byte.
         source: wasmparser::BinaryReaderError,

@@ -5,8 +5,8 @@
 //! (the chapters "Native stack", "Logical stack" and "Gas" of the specification).
 //!
 //! # What the new module holds
-//! Functions, types, globals, memories, tables, segments, imports and exports keep their indices. Behind them come
-//! mutable exported globals, those of the meters asked for and, if there is any, the last:
+//! Functions, types, globals, memories, tables, segments, imports and exports keep their indices. After them come
+//! mutable exported globals: one for each meter asked for, and [`TRAP`] if there is any meter:
 //!
 //! | export | type | is |
 //! | --- | --- | --- |
@@ -15,11 +15,11 @@
 //! | [`STACK_LOGICAL_LEFT`] | i64, unsigned | units left of the logical stack; starts at the limit |
 //! | [`TRAP`] | i32 | 0; before an `unreachable` of a meter the code of the [`TrapKind`](pvf_rules::TrapKind): 1 stack overflow, 2 out of gas |
 //!
-//! So a trap is a meter's if [`TRAP`] is not 0, and the engine's or the module's own otherwise.
+//! So a trap comes from a meter if and only if [`TRAP`] is not 0.
 //!
 //! # How
-//! - *Stack*: each defined function is charged at its entry (the logical stack first, then the native one, then gas), and what it
-//!   was charged is given back where it returns. That covers direct and indirect calls, exports and the start function
+//! - *Stack*: each defined function is charged at its entry (the logical stack first, then the native one, then gas), and the charges of the
+//!   stack meters are given back where it returns. That covers direct and indirect calls, exports and the start function
 //!   alike; imported functions are free. The body becomes a block of its own, so that `return` is a branch to the block's end and branches to the
 //!   function's label end there too.
 //! - *Gas*: charges stand where [`GasBlocks`](pvf_metering::GasBlocks) finds them in the original body. What
@@ -30,11 +30,11 @@
 //! the name section stays, without its names of labels.
 //!
 //! # An instance after a trap
-//! A trap does not give back what active functions were charged. Who calls an instance again after a trap sets
-//! [`STACK_NATIVE_LEFT`] and [`STACK_LOGICAL_LEFT`] to their limits and [`TRAP`] to 0 before.
+//! A trap does not give back the charges of active functions. Before an instance is called again after a trap, the
+//! caller sets [`STACK_NATIVE_LEFT`] and [`STACK_LOGICAL_LEFT`] to their limits and [`TRAP`] to 0.
 //!
 //! # What the module cannot do
-//! Limits hold as far as the engine has room of its own: an engine whose stack ends before our limit ends there.
+//! The engine's own stack must be larger than the limit: an engine whose stack ends first traps there.
 //!
 //! ```
 //! use pvf_instrument::{InstrumentOptions, instrument};
@@ -57,7 +57,6 @@ mod declarations;
 mod error;
 mod module;
 pub mod profile;
-mod reachable;
 
 pub use analysis::frames;
 pub use error::InstrumentError;
@@ -78,7 +77,7 @@ pub const TRAP: &str = "pvf_trap";
 /// What to enforce.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InstrumentOptions {
-    /// The accepted language. The new module needs no more of it than the given one.
+    /// The accepted language. The new module needs no feature that the given module does not need.
     pub features: Features,
     /// Largest sum of the frames of active functions, in bytes; `None`: not counted.
     pub stack_native_max: Option<u64>,
@@ -88,7 +87,7 @@ pub struct InstrumentOptions {
     pub gas: Option<GasLimit>,
 }
 
-/// A limit of gas and what is charged.
+/// A gas limit and the prices.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GasLimit {
     /// The prices.
@@ -98,7 +97,7 @@ pub struct GasLimit {
 }
 
 impl InstrumentOptions {
-    /// No meter.
+    /// Options without meters.
     pub fn new(features: Features) -> Self {
         Self {
             features,

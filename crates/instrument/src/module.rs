@@ -3,13 +3,13 @@
 //! In: a module and the meters wanted. Out: the new module. Sections that do not change are copied as
 //! bytes; types, globals and exports get more entries, the code is written anew.
 
-use crate::analysis::{Analyser, Meters, body_features, front_end};
+use crate::analysis::{Analyser, Meters, front_end};
 use crate::body::{self, Context, Function, Globals};
 use crate::custom;
 use crate::declarations::Declarations;
 use crate::error::InstrumentError;
 use crate::{GAS_LEFT, InstrumentOptions, STACK_LOGICAL_LEFT, STACK_NATIVE_LEFT, TRAP};
-use pvf_metering::ModuleSignatures;
+use pvf_metering::{ModuleSignatures, body_features};
 use pvf_rules::Limits;
 use std::collections::HashMap;
 use wasm_encoder::{

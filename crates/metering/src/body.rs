@@ -1,16 +1,16 @@
-//! Both meters over whole bodies and modules, for those who do not walk themselves.
+//! Both meters over whole bodies and modules, for callers without a walk of their own.
 
 use crate::error::MeterError;
 use crate::{Charge, Costs, GasBlocks, LogicalHeight, ModuleSignatures, Signatures};
 use wasmparser::{FunctionBody, Parser, Payload};
 
-/// A body cannot be metered.
+/// Why a body cannot be metered.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum BodyError {
-    /// The bytes are no Wasm.
+    /// The bytes cannot be decoded.
     #[error(transparent)]
     Malformed(#[from] wasmparser::BinaryReaderError),
-    /// The meter refuses it.
+    /// The meter refuses the body.
     #[error(transparent)]
     Meter(#[from] MeterError),
 }
@@ -63,7 +63,7 @@ pub fn gas_charges(body: &FunctionBody<'_>, costs: &Costs) -> Result<Vec<Charge>
     Ok(blocks.finish()?.to_vec())
 }
 
-/// What both meters charge a function, or why one refuses it.
+/// The charges of both meters for a function, or why a meter refuses it.
 #[derive(Clone, Debug)]
 pub struct FunctionCharges {
     /// Units of the logical stack.
@@ -72,7 +72,7 @@ pub struct FunctionCharges {
     pub gas: Result<Vec<Charge>, BodyError>,
 }
 
-/// What each defined function of a valid module is charged, in order.
+/// The charges of each defined function of a valid module, in order.
 ///
 /// # Errors
 /// [`BodyError::Malformed`] if the module cannot be decoded.

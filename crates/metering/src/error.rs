@@ -1,13 +1,13 @@
-//! What can be wrong with a body as a meter sees it.
+//! Why a meter has no costs for a body.
 
-/// A meter cannot give a body its costs.
+/// Why a meter has no costs for a body.
 ///
 /// [`Underflow`](Self::Underflow) happens to valid modules with unreachable operators: `wasm-instrument` refuses them too, so
 /// that a network which instruments rejects such a module when it is prepared. The other kinds
 /// need a body that is invalid, outside the accepted language or far beyond the limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MeterError {
-    /// Code behind an unconditional branch takes more operands than the logical height has.
+    /// Code after an unconditional branch takes more operands than the logical height has.
     #[error("unreachable code takes more operands than the logical stack height has")]
     Underflow,
     /// Code takes an operand of an outer block.
@@ -16,7 +16,7 @@ pub enum MeterError {
     /// The targets of a `br_table` take different numbers of values.
     #[error("the targets of a br_table take different numbers of values")]
     BrTableArity,
-    /// An operator behind the last `end`, or a label, function or type that does not exist.
+    /// An operator after the last `end`, or a label, function or type that does not exist.
     #[error("malformed body: {what}")]
     Malformed {
         /// What is missing.

@@ -65,7 +65,7 @@ impl GasBlocks {
         Self::default()
     }
 
-    /// Starts a body with so many declared locals (parameters not counted).
+    /// Starts a body with `declared_locals` declared locals, parameters not counted.
     ///
     /// # Errors
     /// [`MeterError::Overflow`] if the locals' cost is beyond `u32`.
@@ -89,42 +89,51 @@ impl GasBlocks {
     ///
     /// # Errors
     /// [`MeterError`]; the body then has no charges, and the walk must [`begin`](Self::begin) anew.
+    // A caller that knows the operator is left with its own arm.
+    #[inline(always)]
     pub fn operator(
         &mut self,
         offset: u64,
         operator: &Operator<'_>,
         costs: &Costs,
     ) -> Result<(), MeterError> {
-        if self.next == 0 {
-            self.pay(offset, self.locals_cost)?;
-        }
         match *operator {
-            Operator::End => self.leave()?,
-            Operator::Else => self.close_block()?,
+            Operator::End => {
+                self.unpaid(offset)?;
+                self.leave()
+            }
+            Operator::Else => {
+                self.unpaid(offset)?;
+                self.close_block()
+            }
             _ => {
                 let instruction =
                     Instruction::of(operator).ok_or(MeterError::UnknownInstruction)?;
-                self.pay(offset, costs.instruction(instruction).into())?;
-                self.control(operator)?;
+                self.paid(offset, costs.instruction(instruction))?;
+                self.control(operator)
             }
         }
-        self.next = self.next.checked_add(1).ok_or(MeterError::Overflow {
-            what: "the count of operators",
-        })?;
-        Ok(())
     }
 
-    /// The charges of the body, by position. No two are at one place.
+    /// The number of the metered block that begins with the operator taken last, if one does: its index in
+    /// [`blocks`](Self::blocks).
+    #[inline]
+    pub fn begun(&self) -> Option<u32> {
+        let last = self.charges.last()?;
+        // `next` is the index of the operator after it.
+        (last.operator + 1 == self.next).then(|| self.charges.len() as u32 - 1)
+    }
+
+    /// The metered blocks of the body in order, those of cost 0 included. No two begin with the same operator.
     ///
     /// # Errors
     /// [`MeterError::Malformed`] before the last `end`.
-    pub fn finish(&mut self) -> Result<&[Charge], MeterError> {
+    pub fn blocks(&self) -> Result<&[Charge], MeterError> {
         if !self.frames.is_empty() || self.next == 0 {
             return Err(MeterError::Malformed {
                 what: "the body does not end",
             });
         }
-        self.charges.retain(|charge| charge.cost > 0);
         debug_assert!(
             self.charges.is_sorted_by(|a, b| a.operator < b.operator),
             "a metered block is opened by the operator that is its start"
@@ -132,8 +141,46 @@ impl GasBlocks {
         Ok(&self.charges)
     }
 
-    /// What a paid operator does to the blocks.
+    /// The charges of the body in order: one for each metered block whose cost is not 0.
+    ///
+    /// # Errors
+    /// As [`blocks`](Self::blocks).
+    pub fn finish(&mut self) -> Result<&[Charge], MeterError> {
+        self.blocks()?;
+        self.charges.retain(|charge| charge.cost > 0);
+        Ok(&self.charges)
+    }
+
+    /// Takes an operator without a price.
+    fn unpaid(&mut self, offset: u64) -> Result<(), MeterError> {
+        if self.next == 0 {
+            self.pay(offset, self.locals_cost)?;
+        }
+        self.count()
+    }
+
+    /// Takes an operator with a price.
+    #[inline(never)]
+    fn paid(&mut self, offset: u64, price: u32) -> Result<(), MeterError> {
+        let locals = match self.next {
+            0 => self.locals_cost,
+            _ => 0,
+        };
+        // Both have 32 bits.
+        self.pay(offset, locals + u64::from(price))?;
+        self.count()
+    }
+
     #[inline]
+    fn count(&mut self) -> Result<(), MeterError> {
+        self.next = self.next.checked_add(1).ok_or(MeterError::Overflow {
+            what: "the count of operators",
+        })?;
+        Ok(())
+    }
+
+    /// What a paid operator does to the blocks.
+    #[inline(always)]
     fn control(&mut self, operator: &Operator<'_>) -> Result<(), MeterError> {
         match *operator {
             // The block's first instructions are paid for with those before it.

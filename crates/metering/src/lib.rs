@@ -1,7 +1,7 @@
 //! The rules of the two meters, logical stack and gas, as code.
 //!
-//! In: the operators of valid function bodies, and a gas schedule. Out: what a call of each function
-//! adds to the logical stack, and where in its body how much gas is charged. The compiler, the
+//! In: the operators of valid function bodies, and a gas schedule. Out: the units that a call of each function
+//! adds to the logical stack, and the places in its body where gas is charged, with the amounts. The compiler, the
 //! instrumenter and the conformance suite share these numbers; nothing here generates code.
 //! Both meters equal `wasm-instrument` 0.4 on every module it accepts, and the tests hold them to it.
 //! Both look at the module as it was given: never at one that the other meter has instrumented, where
@@ -45,7 +45,7 @@
 //! call of an export start from 0.
 //!
 //! Under `wasm-instrument` the trap is `unreachable`. Outside the equality are limits above 2^32 less
-//! the dearest function, where its `h` wraps, and modules that import globals, which it makes invalid
+//! the cost of the most expensive function, where its `h` wraps, and modules that import globals, which it makes invalid
 //! (its counter's index ignores them).
 //!
 //! # Gas
@@ -118,14 +118,19 @@
 //! }
 //! ```
 //!
-//! Pass 2 walks the body with a cursor in the charges: before the operator at a charge's offset it emits the
-//! charge (behind the label, where the operator before was a `loop` or an `end`), and where it skips
-//! unreachable operators it skips their charges too: a charge in unreachable code pays for unreachable code only.
+//! A compiler of two passes asks [`GasBlocks::begun`] after each operator whether a metered block begins with it, and
+//! marks the place with the block's number; [`GasBlocks::blocks`] has the costs once the body ends. Pass 2 emits the
+//! charge before the operator (after the label, where the operator before was a `loop` or an `end`). Charges of
+//! unreachable operators are left out, because they pay for unreachable code only.
 //! Before a `memory.grow` it emits the dynamic charge if
 //! [`Costs::memory_grow_per_page`] is not 0. The logical cost is a constant of the callee, so it can be charged in
 //! the callee's prologue, before the frame check, and given back at its returns; by LOGICAL-4 and LOGICAL-5
 //! that is the same as the limiter's charges at calls and thunks.
 //! An artifact with gas depends on the schedule: hash [`Costs::to_bytes`].
+//!
+//! # Shared by both
+//! [`Reachability`] is the operand height of a body that frames are made of, and [`body_features`] the accepted language
+//! as wasmparser is told it.
 //!
 //! # In an instrumenter
 //! [`logical_costs`] and [`gas_charges`] give the numbers for the original bodies; the instrumenter then
@@ -136,8 +141,10 @@ mod body;
 mod error;
 mod gas;
 mod instruction;
+mod language;
 mod logical;
 mod meter;
+mod reachability;
 mod schedule;
 mod signatures;
 
@@ -148,7 +155,9 @@ pub use body::{
 pub use error::MeterError;
 pub use gas::{Charge, GasBlocks};
 pub use instruction::{Class, Instruction};
+pub use language::{body_features, declaration_features};
 pub use logical::{ACTIVATION_COST, LogicalHeight};
 pub use meter::{Gas, LogicalStack, LogicalStackExhausted, OutOfGas};
+pub use reachability::{BlockKind, Reachability};
 pub use schedule::{Costs, Schedule, ScheduleError};
 pub use signatures::{Arity, ModuleSignatures, Signatures};

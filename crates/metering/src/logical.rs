@@ -110,7 +110,8 @@ impl LogicalHeight {
     ///
     /// # Errors
     /// [`MeterError`]; the body then has no cost, and the walk must [`begin`](Self::begin) anew.
-    #[inline]
+    // A caller that knows the operator is left with its own arm, which most often is two additions.
+    #[inline(always)]
     pub fn operator(
         &mut self,
         operator: &Operator<'_>,
@@ -127,23 +128,10 @@ impl LogicalHeight {
             Operator::Else => self.other_branch(),
             Operator::End => self.leave(),
             Operator::Unreachable => self.stop(),
-            Operator::Br { relative_depth } => {
-                self.pop(self.frame(relative_depth)?.label_arity())?;
-                self.stop()
-            }
-            Operator::BrIf { relative_depth } => {
-                let arity = self.frame(relative_depth)?.label_arity();
-                self.pop(arity)?;
-                self.pop(1)?;
-                self.push(arity)
-            }
+            Operator::Br { relative_depth } => self.branch(relative_depth),
+            Operator::BrIf { relative_depth } => self.branch_if(relative_depth),
             Operator::BrTable { ref targets } => self.branch_table(targets),
-            Operator::Return => {
-                let function = self.frames.first().ok_or(NO_FRAME)?;
-                let arity = function.label_arity();
-                self.pop(arity)?;
-                self.stop()
-            }
+            Operator::Return => self.leave_function(),
             Operator::Call { function_index } => {
                 let arity = module.function(function_index).ok_or(NO_FUNCTION)?;
                 self.call(arity)
@@ -270,6 +258,24 @@ impl LogicalHeight {
         let frame = self.frames.pop().ok_or(NO_FRAME)?;
         self.height = frame.base;
         self.push(frame.results.into())
+    }
+
+    fn branch(&mut self, relative_depth: u32) -> Result<(), MeterError> {
+        self.pop(self.frame(relative_depth)?.label_arity())?;
+        self.stop()
+    }
+
+    fn branch_if(&mut self, relative_depth: u32) -> Result<(), MeterError> {
+        let arity = self.frame(relative_depth)?.label_arity();
+        self.pop(arity)?;
+        self.pop(1)?;
+        self.push(arity)
+    }
+
+    fn leave_function(&mut self) -> Result<(), MeterError> {
+        let function = self.frames.first().ok_or(NO_FRAME)?;
+        self.pop(function.label_arity())?;
+        self.stop()
     }
 
     fn stop(&mut self) -> Result<(), MeterError> {

@@ -31,7 +31,7 @@ pub struct LogicalStack {
 }
 
 impl LogicalStack {
-    /// An empty stack with room for so many units.
+    /// An empty stack with a limit of `limit` units.
     pub fn new(limit: u32) -> Self {
         Self {
             limit,
@@ -93,7 +93,7 @@ impl Gas {
     /// Gas that only counts.
     pub const UNLIMITED: u64 = u64::MAX;
 
-    /// So much gas to use.
+    /// Gas with a limit.
     pub fn new(limit: u64) -> Self {
         Self { limit, used: 0 }
     }

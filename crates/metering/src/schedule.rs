@@ -201,7 +201,7 @@ impl Costs {
         self.memory_grow_per_page
     }
 
-    /// Gas a `memory.grow` of so many pages costs beyond its instruction.
+    /// Gas that a `memory.grow` of `pages` pages costs beyond its instruction.
     ///
     /// ```
     /// let schedule = pvf_metering::Schedule::parse("memory_grow_per_page = 10_000")?;

@@ -1,4 +1,4 @@
-//! The checksum by which host and execute worker know an artifact.
+//! The checksum by which the host and an execute worker identify an artifact.
 
 use parity_scale_codec::{Decode, Encode};
 use pvf_primitives::Hash;
@@ -6,12 +6,15 @@ use std::hash::Hasher as _;
 use std::io::{self, Read};
 use twox_hash::XxHash64;
 
-/// Four 64-bit XXH64 of an artifact's bytes, with the seeds 0 to 3 (Substrate's `twox_256`). It tells accidents, not
-/// attacks: who can write artifacts can write machine code.
+/// Four 64-bit XXH64 of an artifact's bytes, with the seeds 0 to 3 (Substrate's `twox_256`).
+///
+/// It detects accidental damage, not attacks: an attacker who can write artifacts can write machine
+/// code.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Encode, Decode)]
 pub struct ArtifactChecksum(pub Hash);
 
-/// Bytes that are hashed at once: small enough for the processor's cache, since each piece is read four times.
+/// Bytes hashed at a time. Each piece is read four times, so it should fit in the processor's
+/// cache.
 const PIECE: usize = 32 * 1024;
 
 impl ArtifactChecksum {
@@ -22,10 +25,10 @@ impl ArtifactChecksum {
         hashers.finish()
     }
 
-    /// The checksum of all that can be read. It takes little memory, however much that is.
+    /// The checksum of all bytes of a reader, in constant memory.
     ///
     /// # Errors
-    /// The reader's.
+    /// The reader's error.
     pub fn of_reader(mut artifact: impl Read) -> io::Result<Self> {
         let mut hashers = Hashers::new();
         let mut piece = [0; PIECE];
@@ -67,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pieces_do_not_matter() {
+    fn both_constructors_hash_all_pieces_as_one_input() {
         let bytes: Vec<u8> = (0..100_000u32)
             .map(|i| (i.wrapping_mul(i) >> 7) as u8)
             .collect();
@@ -81,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn of_nothing() {
+    fn the_checksum_of_no_bytes_is_the_known_value_of_xxh64() {
         // XXH64 of no bytes with seed 0, from the algorithm's own description.
         let first = ArtifactChecksum::of(&[]).0[..8].try_into().unwrap();
         assert_eq!(u64::from_le_bytes(first), 0xef46_db37_51d8_e999);

@@ -1,31 +1,32 @@
-//! Execution: a candidate in, an answer out that becomes a vote.
+//! Messages of execution: a request with a candidate, and a response that decides a validator's
+//! vote.
 
 use crate::{ArtifactChecksum, PrepareError};
 use parity_scale_codec::{Compact, Decode, Encode, Input, Output};
 use pvf_primitives::{Hash, PersistedValidationData, PoV, ValidationResult};
 use std::time::Duration;
 
-/// What an execute worker is asked; the artifact is in the file `artifact` of its directory. It answers an
-/// [`ExecuteResponse`].
+/// A request to an execute worker, which answers with an [`ExecuteResponse`]. The artifact is in
+/// the file `artifact` of the worker's directory.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct ExecuteRequest {
-    /// What the relay chain knows.
+    /// The relay chain's part of the candidate.
     pub pvd: PersistedValidationData,
-    /// What the collator says.
+    /// The collator's part of the candidate.
     pub pov: PoV,
     /// CPU time that the job may take.
     pub execution_timeout: Duration,
-    /// Of the artifact that the host means.
+    /// Checksum of the artifact to execute.
     pub artifact_checksum: ArtifactChecksum,
     /// Hash of the relay chain's block that the candidate was built on.
     pub relay_parent: Hash,
-    /// Hash of the relay chain's block that it is scheduled by.
+    /// Hash of the relay chain's block by which the candidate is scheduled.
     pub scheduling_parent: Hash,
-    /// Which parameters the PVF expects.
+    /// Version of the descriptor, which decides the parameters of the PVF.
     pub descriptor_version: CandidateDescriptorVersion,
 }
 
-/// An [`ExecuteRequest`] whose long parts stay where they are.
+/// An [`ExecuteRequest`] that borrows its long parts from the encoded bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ExecuteRequestView<'a> {
     /// [`PersistedValidationData::parent_head`].
@@ -51,10 +52,12 @@ pub struct ExecuteRequestView<'a> {
 }
 
 impl<'a> ExecuteRequestView<'a> {
-    /// Decodes what [`ExecuteRequest::decode_all`](parity_scale_codec::DecodeAll::decode_all) decodes, without a copy.
+    /// Decodes the same bytes as
+    /// [`ExecuteRequest::decode_all`](parity_scale_codec::DecodeAll::decode_all), without a copy of
+    /// the long parts.
     ///
     /// # Errors
-    /// The bytes are no request, or more than one.
+    /// The bytes are not exactly one encoded request.
     pub fn decode_all(mut bytes: &'a [u8]) -> Result<Self, parity_scale_codec::Error> {
         let input = &mut bytes;
         let view = Self {
@@ -71,16 +74,16 @@ impl<'a> ExecuteRequestView<'a> {
         };
         match input.is_empty() {
             true => Ok(view),
-            false => Err("bytes behind the request".into()),
+            false => Err("extra bytes after the request".into()),
         }
     }
 }
 
-/// The bytes of an encoded `Vec<u8>`, where they are.
+/// Decodes a `Vec<u8>` as a slice of `input`.
 fn borrow_bytes<'a>(input: &mut &'a [u8]) -> Result<&'a [u8], parity_scale_codec::Error> {
     let length = Compact::<u32>::decode(input)?.0 as usize;
     let Some((bytes, rest)) = input.split_at_checked(length) else {
-        return Err("fewer bytes than announced".into());
+        return Err("fewer bytes than the length prefix says".into());
     };
     *input = rest;
     Ok(bytes)
@@ -88,18 +91,19 @@ fn borrow_bytes<'a>(input: &mut &'a [u8]) -> Result<&'a [u8], parity_scale_codec
 
 /// The version of a candidate's descriptor.
 ///
-/// A node from 1.25 on writes an unknown version with its number; a node from 1.22 to 1.24 writes nothing after the variant's index
-/// (`polkadot-node-core-pvf-common` 25 to 27), which here is `Unknown(None)`. The field is the last one of an [`ExecuteRequest`], so the
-/// end of the frame tells the two apart.
+/// Nodes from 1.25 on encode an unknown version with its number. Nodes 1.22 to 1.24
+/// (`polkadot-node-core-pvf-common` 25 to 27) encode the variant's index only, which decodes to
+/// `Unknown(None)`. The version is the last field of an [`ExecuteRequest`], so the end of the frame
+/// distinguishes the two encodings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CandidateDescriptorVersion {
-    /// The first.
+    /// The first version.
     V1,
-    /// With a core index.
+    /// Descriptor with a core index.
     V2,
-    /// With a scheduling parent: the PVF is told both parents.
+    /// Descriptor with a scheduling parent: the PVF receives both parents.
     V3,
-    /// One that the node does not know, with its number if the node says so.
+    /// A version unknown to the node, with its number if the node sends it.
     Unknown(Option<u8>),
 }
 
@@ -125,110 +129,112 @@ impl Decode for CandidateDescriptorVersion {
             2 => Self::V3,
             3 if input.remaining_len()? == Some(0) => Self::Unknown(None),
             3 => Self::Unknown(Some(input.read_byte()?)),
-            _ => return Err("no version of a candidate's descriptor".into()),
+            _ => return Err("not a version of a candidate's descriptor".into()),
         })
     }
 }
 
-/// What an execute worker answers.
+/// The response of an execute worker.
 pub type ExecuteResponse = Result<WorkerResponse, WorkerError>;
 
-/// A job that came to an end.
+/// The result of a job that ended with an answer.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct WorkerResponse {
-    /// To which.
+    /// The answer of the job.
     pub job_response: JobResponse,
     /// CPU time of the job.
     pub duration: Duration,
-    /// Bytes of the block data, decompressed.
+    /// Bytes of the block data after decompression.
     pub pov_size: u32,
 }
 
-/// What a job says about a candidate.
+/// The answer of a job about a candidate.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub enum JobResponse {
-    /// It is valid.
+    /// The candidate is valid.
     #[codec(index = 0)]
     Ok {
-        /// What `validate_block` returned.
+        /// The result of `validate_block`.
         result_descriptor: ValidationResult,
     },
-    /// There could be no instance. The host prepares once more, tries again, then takes it for invalid.
+    /// The module could not be instantiated. The host prepares and executes once more; if that
+    /// fails too, it treats the candidate as invalid.
     #[codec(index = 1)]
     RuntimeConstruction(String),
-    /// It is invalid.
+    /// The candidate is invalid.
     #[codec(index = 2)]
     InvalidCandidate(String),
-    /// Its compressed block data is damaged or too large: invalid.
+    /// The compressed block data is damaged or too large: the candidate is invalid.
     #[codec(index = 3)]
     PoVDecompressionFailure,
-    /// The artifact is not the one that was prepared. As for `RuntimeConstruction`.
+    /// The artifact is not the one that was prepared. The host acts as for `RuntimeConstruction`.
     #[codec(index = 4)]
     CorruptedArtifact,
 }
 
-/// A job that came to no good end.
+/// Why a job produced no answer about the candidate: it timed out, died, or failed.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, thiserror::Error)]
 pub enum WorkerError {
-    /// It took too long: the candidate is invalid.
+    /// The job took too long: the candidate is invalid.
     #[codec(index = 0)]
     #[error("the job's time is up")]
     JobTimedOut,
-    /// It was killed. The host tries once more, then takes the candidate for invalid.
+    /// The job was killed. The host executes once more; if that fails too, it treats the candidate
+    /// as invalid.
     #[codec(index = 1)]
     #[error("the job (process {job_pid}) died: {err}")]
     JobDied {
-        /// How.
+        /// How the process ended.
         err: String,
-        /// Which process.
+        /// The process number.
         job_pid: i32,
     },
-    /// It failed. As for `JobDied`.
+    /// The job failed. The host acts as for `JobDied`.
     #[codec(index = 2)]
     #[error("the job failed: {0}")]
     JobError(#[from] JobError),
-    /// The machine failed, whatever was executed: the validator abstains. Nothing that a PVF or a candidate can cause may
-    /// be answered like this, or it could keep all validators from voting.
+    /// The machine failed, independently of the candidate: the validator abstains. A failure that a
+    /// PVF or a candidate can cause must not be reported so, because all validators would abstain.
     #[codec(index = 3)]
     #[error("internal error: {0}")]
     InternalError(#[from] InternalValidationError),
 }
 
-/// How a job fails. It comes from the process that executes what nobody trusts.
+/// How a job failed. The value comes from the process that executes untrusted code.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, thiserror::Error)]
 pub enum JobError {
-    /// It took too long.
+    /// The job took too long.
     #[codec(index = 0)]
     #[error("time is up")]
     TimedOut,
-    /// It panicked.
+    /// The job panicked.
     #[codec(index = 1)]
     #[error("panic: {0}")]
     Panic(String),
-    /// The system refused something.
+    /// A system call of the job failed.
     #[codec(index = 2)]
     #[error("the system refused: {0}")]
     Kernel(String),
-    /// There is no thread to be had.
+    /// The job could not start a thread.
     #[codec(index = 3)]
     #[error("cannot start a thread: {0}")]
     CouldNotSpawnThread(String),
-    /// The thread that looks after the time failed.
+    /// The thread that monitors the CPU time failed.
     #[codec(index = 4)]
     #[error("the monitor of the CPU time failed: {0}")]
     CpuTimeMonitorThread(String),
-    /// It answered one thing and said another by its exit status.
+    /// The exit status contradicts the answer.
     #[codec(index = 5)]
     #[error("unexpected exit status: {0}")]
     UnexpectedExitStatus(i32),
 }
 
-/// How a machine fails.
+/// How the machine failed.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, thiserror::Error)]
 pub enum InternalValidationError {
-    /// Host and worker do not understand each other.
+    /// A message of the host does not decode.
     #[codec(index = 0)]
-    #[error("no understanding with the host: {0}")]
+    #[error("communication with the host failed: {0}")]
     HostCommunication(String),
     /// The host could not link the artifact.
     #[codec(index = 1)]
@@ -238,24 +244,24 @@ pub enum InternalValidationError {
     #[codec(index = 2)]
     #[error("cannot read the artifact: {0}")]
     CouldNotOpenFile(String),
-    /// There is no pipe to be had.
+    /// The worker could not create a pipe.
     #[codec(index = 3)]
-    #[error("cannot make a pipe: {0}")]
+    #[error("cannot create a pipe: {0}")]
     CouldNotCreatePipe(String),
     /// The host could not clear the worker's directory.
     #[codec(index = 4)]
     #[error("cannot clear the worker's directory {path:?}: {err}")]
     CouldNotClearWorkerDir {
-        /// What the system says.
+        /// The system's error.
         err: String,
-        /// The directory.
+        /// Path of the directory.
         path: Option<String>,
     },
-    /// The system refused something.
+    /// A system call of the worker failed.
     #[codec(index = 5)]
     #[error("the system refused: {0}")]
     Kernel(String),
-    /// A preparation failed by no fault of the code.
+    /// A preparation failed, and the code is not at fault.
     #[codec(index = 6)]
     #[error("preparation: {0}")]
     NonDeterministicPrepareError(PrepareError),
@@ -266,7 +272,7 @@ mod tests {
     use super::*;
     use crate::frame;
 
-    /// A request as the bytes of nodes since 1.22 are, without the version.
+    /// A request in the layout of nodes since 1.22. Only the encoding of the version differs.
     fn request(descriptor_version: CandidateDescriptorVersion) -> ExecuteRequest {
         ExecuteRequest {
             pvd: PersistedValidationData::default(),
@@ -280,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn every_version_of_a_descriptor_is_read_from_the_frames_of_every_node() {
+    fn descriptor_versions_decode_in_the_encodings_of_all_supported_nodes() {
         use CandidateDescriptorVersion::{Unknown, V1, V2, V3};
         for (bytes, version) in [
             (&[0][..], V1),
@@ -298,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_node_writes_is_no_request() {
+    fn bytes_that_no_node_writes_do_not_decode_as_a_request() {
         let whole = request(CandidateDescriptorVersion::V2).encode();
         let start = &whole[..whole.len() - 1];
         for end in [&[][..], &[4], &[1, 0], &[3, 9, 0]] {
@@ -340,7 +346,7 @@ mod view_tests {
 
     proptest! {
         #[test]
-        fn a_view_is_the_request(
+        fn a_view_decodes_exactly_the_bytes_that_a_request_decodes(
             head in prop::collection::vec(any::<u8>(), 0..300),
             block in prop::collection::vec(any::<u8>(), 0..20_000),
             number: u32,

@@ -1,43 +1,44 @@
-//! Frames: 8 bytes of length, little-endian, then as many bytes.
+//! Frames: a length of 8 bytes, little-endian, then that many bytes.
 //!
-//! The node sets no limit to a frame; a reader here always does, so that nobody can make it allocate what was never sent.
+//! The node does not limit the length of a frame. Readers here always do, and allocate memory as
+//! bytes arrive, so that a false length cannot exhaust the memory.
 
 use parity_scale_codec::{DecodeAll, Encode};
 use std::io::{self, Read, Write};
 
-/// Why there is no message.
+/// Why no message was received.
 #[derive(Debug, thiserror::Error)]
 pub enum FrameError {
     /// The stream failed or ended within a frame.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// The frame is longer than the reader wants to take.
-    #[error("a frame of {bytes} bytes, the limit is {limit}")]
+    /// The frame is longer than the reader's limit.
+    #[error("a frame of {bytes} bytes exceeds the limit of {limit} bytes")]
     TooLong {
-        /// Bytes announced.
+        /// Length of the frame.
         bytes: u64,
-        /// Bytes accepted.
+        /// The reader's limit.
         limit: usize,
     },
-    /// The frame does not hold the message expected, and nothing else.
-    #[error("a frame of {bytes} bytes is no {what}: {source}")]
+    /// The frame is not exactly one encoded message of the expected type.
+    #[error("a frame of {bytes} bytes does not decode as {what}: {source}")]
     Decode {
-        /// The type expected.
+        /// Name of the expected type.
         what: &'static str,
-        /// Bytes of the frame.
+        /// Length of the frame.
         bytes: usize,
-        /// What the codec says.
+        /// The codec's error.
         source: parity_scale_codec::Error,
     },
 }
 
-/// Bytes allocated before any of them has arrived.
+/// Most bytes that are allocated before any of them has arrived.
 const FIRST_ALLOCATION: usize = 1 << 20;
 
 /// Writes bytes as a frame.
 ///
 /// # Errors
-/// The stream's.
+/// The stream's error.
 pub fn write(stream: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
     stream.write_all(&(bytes.len() as u64).to_le_bytes())?;
     stream.write_all(bytes)?;
@@ -70,7 +71,7 @@ pub fn read(stream: &mut impl Read, limit: usize) -> Result<Vec<u8>, FrameError>
 /// Writes a message as a frame.
 ///
 /// # Errors
-/// The stream's.
+/// The stream's error.
 pub fn send<T: Encode>(stream: &mut impl Write, message: &T) -> io::Result<()> {
     write(stream, &message.encode())
 }
@@ -78,12 +79,12 @@ pub fn send<T: Encode>(stream: &mut impl Write, message: &T) -> io::Result<()> {
 /// Reads a frame that holds one message and nothing more.
 ///
 /// # Errors
-/// As [`read`], and [`FrameError::Decode`].
+/// Those of [`read`], and [`FrameError::Decode`].
 pub fn receive<T: DecodeAll>(stream: &mut impl Read, limit: usize) -> Result<T, FrameError> {
     decode(&read(stream, limit)?)
 }
 
-/// The message in the bytes of a frame.
+/// Decodes the message in the bytes of a frame.
 ///
 /// # Errors
 /// [`FrameError::Decode`].
@@ -95,7 +96,7 @@ pub fn decode<T: DecodeAll>(frame: &[u8]) -> Result<T, FrameError> {
     })
 }
 
-/// A type's name without where it is.
+/// A type's name without its module path.
 fn short_name(name: &'static str) -> &'static str {
     let start = name.split('<').next().unwrap_or(name).rfind("::");
     start.map_or(name, |start| &name[start + 2..])
@@ -108,7 +109,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_sent_is_received(message: Vec<Vec<u8>>, tail: Vec<u8>) {
+        fn a_sent_message_is_received_and_the_bytes_after_it_stay(message: Vec<Vec<u8>>, tail: Vec<u8>) {
             let mut stream = Vec::new();
             send(&mut stream, &message).unwrap();
             let frame_bytes = stream.len() - 8;
@@ -119,13 +120,13 @@ mod tests {
         }
 
         #[test]
-        fn no_bytes_make_a_reader_panic(bytes: Vec<u8>) {
+        fn receive_does_not_panic_on_any_bytes(bytes: Vec<u8>) {
             let _ = receive::<Vec<Vec<u8>>>(&mut &bytes[..], 1 << 20);
         }
     }
 
     #[test]
-    fn a_frame_longer_than_the_limit_is_not_read() {
+    fn no_byte_of_a_frame_above_the_limit_is_read() {
         for bytes in [11, u64::MAX] {
             let mut stream = &[&bytes.to_le_bytes()[..], &[0; 20]].concat()[..];
             match read(&mut stream, 10) {
@@ -150,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_left_over_are_an_error() {
+    fn extra_bytes_after_a_message_are_an_error() {
         let error = decode::<u16>(&[1, 2, 3]).unwrap_err();
         assert!(
             matches!(

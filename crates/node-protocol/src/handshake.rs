@@ -1,4 +1,4 @@
-//! What a worker is told once.
+//! Messages that a worker receives once, before its first request.
 
 use parity_scale_codec::{Decode, Encode};
 use pvf_primitives::ExecutorParams;
@@ -6,28 +6,29 @@ use pvf_primitives::ExecutorParams;
 /// The first message to a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct WorkerHandshake {
-    /// What the host found out about the machine.
+    /// The isolation that the machine offers, as the host found it.
     pub security_status: SecurityStatus,
 }
 
-/// Which means of isolation the machine offers, and whether the operator insists on them. The host finds out
-/// by starting the prepare worker with its `--check-...` commands.
+/// The means of isolation that the machine offers, and whether the operator requires them. The host
+/// checks each by starting the prepare worker with a `--check-...` command.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct SecurityStatus {
-    /// A worker that cannot isolate itself as this status says must not go on.
+    /// The operator requires isolation: a worker that cannot isolate itself as this status says
+    /// must exit.
     pub secure_validator_mode: bool,
-    /// Landlock can be enabled, ABI 1 at least.
+    /// Landlock can be enabled, with ABI 1 at least.
     pub can_enable_landlock: bool,
     /// Seccomp can be enabled.
     pub can_enable_seccomp: bool,
     /// A new user namespace and a new root directory are possible.
     pub can_unshare_user_namespace_and_change_root: bool,
-    /// Jobs can be started in namespaces of their own.
+    /// Jobs can be started in new namespaces.
     pub can_do_secure_clone: bool,
 }
 
 impl SecurityStatus {
-    /// Everything is possible and demanded.
+    /// Every means of isolation is available, and the operator requires them.
     pub const ALL: Self = Self {
         secure_validator_mode: true,
         can_enable_landlock: true,
@@ -36,7 +37,7 @@ impl SecurityStatus {
         can_do_secure_clone: true,
     };
 
-    /// Nothing is possible, nothing is demanded.
+    /// No means of isolation is available, and the operator requires none.
     pub const NONE: Self = Self {
         secure_validator_mode: false,
         can_enable_landlock: false,
@@ -46,9 +47,9 @@ impl SecurityStatus {
     };
 }
 
-/// The second message to an execute worker, which serves one set of parameters for life.
+/// The second message to an execute worker, which uses one set of parameters until it exits.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct ExecuteHandshake {
-    /// The rules of this worker's executions.
+    /// The executor parameters of all executions of this worker.
     pub executor_params: ExecutorParams,
 }

@@ -1,25 +1,28 @@
-//! What a Polkadot node's PVF host and its workers say to each other: the protocol of node 1.25.1 (`pvf-common` 29).
+//! The protocol between a Polkadot node's PVF host and its workers, as of node 1.25.1
+//! (`polkadot-node-core-pvf-common` 29).
 //!
-//! Both sides speak SCALE in [frames](frame) over a Unix socket, strictly in turns. A worker is told:
+//! Host and worker exchange SCALE-encoded messages in [frames](frame) over a Unix socket. The
+//! worker answers one request before the host sends the next.
 //!
 //! | | prepare worker | execute worker |
 //! | --- | --- | --- |
-//! | once | [`WorkerHandshake`] | [`WorkerHandshake`], then [`ExecuteHandshake`] |
-//! | for each job | [`PrepareRequest`] | [`ExecuteRequest`] |
-//! | and answers | [`PrepareResponse`] | [`ExecuteResponse`] |
+//! | receives once | [`WorkerHandshake`] | [`WorkerHandshake`], then [`ExecuteHandshake`] |
+//! | receives for each job | [`PrepareRequest`] | [`ExecuteRequest`] |
+//! | answers | [`PrepareResponse`] | [`ExecuteResponse`] |
 //!
-//! The types are declared here once more, from their encodings, so that neither side has to link the node; a test beside the node
-//! compares the encodings. The protocol has no version of its own: it belongs to a release of the node, and whoever
-//! gets something he cannot decode to the last byte must not guess.
+//! The types are declared again here, from their encodings, so that neither side has to link the
+//! node. A test in `integration/polkadot` compares the encodings. The protocol has no version
+//! number of its own: it belongs to a release of the node. A message that does not decode to its
+//! last byte is an error.
 //!
 //! ```
 //! use pvf_node_protocol::{SecurityStatus, WorkerHandshake, frame};
 //!
-//! let said = WorkerHandshake { security_status: SecurityStatus::ALL };
+//! let handshake = WorkerHandshake { security_status: SecurityStatus::ALL };
 //! let mut socket = Vec::new();
-//! frame::send(&mut socket, &said)?;
+//! frame::send(&mut socket, &handshake)?;
 //! assert_eq!(socket, [5, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1]);
-//! assert_eq!(frame::receive::<WorkerHandshake>(&mut &socket[..], 64)?, said);
+//! assert_eq!(frame::receive::<WorkerHandshake>(&mut &socket[..], 64)?, handshake);
 //! # Ok::<(), frame::FrameError>(())
 //! ```
 #![forbid(unsafe_code)]
@@ -41,15 +44,16 @@ pub use prepare::{
     PrepareResponse, PrepareStats, PrepareWorkerSuccess,
 };
 
-/// The newest release of the node whose protocol this is.
+/// The newest release of the node with this protocol.
 pub const NODE_VERSION: &str = "1.25.1";
 
-/// The oldest and the newest release of the node whose protocol this is, and that of all between: the frames of
-/// `polkadot-node-core-pvf-common` 25 to 29 differ in [`CandidateDescriptorVersion::Unknown`] alone.
+/// The oldest and the newest release of the node with this protocol; all releases between have it
+/// too. The frames of `polkadot-node-core-pvf-common` 25 to 29 differ only in
+/// [`CandidateDescriptorVersion::Unknown`].
 pub const NODE_RELEASES: (&str, &str) = ("1.22.0", NODE_VERSION);
 
-/// Name of the file beside a worker that holds the version of the node it is for.
+/// Name of the file in a worker's directory that holds the version of the worker's node.
 pub const VERSION_FILE: &str = "polkadot-worker.version";
 
-/// Name of the file beside a worker that holds the directory of the workers that are asked first.
+/// Name of the file in a worker's directory that holds the path of the primary engine's workers.
 pub const PRIMARY_FILE: &str = "polkadot-worker.primary";

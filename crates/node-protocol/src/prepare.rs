@@ -1,65 +1,66 @@
-//! Preparation: code in, an artifact's checksum out.
+//! Messages of preparation: a request with code, a response with the checksum of the artifact.
 
 use crate::ArtifactChecksum;
 use parity_scale_codec::{Decode, Encode};
 use pvf_primitives::{ExecutorParams, Hash};
 use std::time::Duration;
 
-/// What a prepare worker is asked. It answers a [`PrepareResponse`].
+/// A request to a prepare worker, which answers with a [`PrepareResponse`].
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct PrepareRequest {
-    /// The code as it is on chain, compressed or not.
+    /// The code as stored on chain, compressed or not.
     pub maybe_compressed_code: Vec<u8>,
-    /// Largest size that compressed code may have, decompressed.
+    /// Largest size of compressed code after decompression, in bytes.
     pub validation_code_bomb_limit: u32,
     /// BLAKE2b-256 of `maybe_compressed_code`.
     pub code_hash: Hash,
-    /// The rules.
+    /// The executor parameters of the session.
     pub executor_params: ExecutorParams,
     /// CPU time that the job may take.
     pub prep_timeout: Duration,
-    /// What it is for.
+    /// The purpose of the preparation.
     pub prep_kind: PrepareJobKind,
 }
 
-/// What a preparation is for.
+/// The purpose of a preparation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub enum PrepareJobKind {
-    /// To execute candidates.
+    /// Execution of candidates.
     #[codec(index = 0)]
     Compilation,
-    /// To vote on new code: it is also found out whether its imports can be satisfied.
+    /// Pre-checking of new code: the worker also checks that the imports can be satisfied.
     #[codec(index = 1)]
     Prechecking,
 }
 
-/// What a prepare worker answers. The artifact itself is in the file `tmp-artifact` of its directory.
+/// The response of a prepare worker. The artifact itself is in the file `tmp-artifact` of the
+/// worker's directory.
 pub type PrepareResponse = Result<PrepareWorkerSuccess, PrepareError>;
 
-/// A preparation that succeeded.
+/// The result of a preparation that succeeded.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct PrepareWorkerSuccess {
-    /// Of the artifact.
+    /// Checksum of the artifact.
     pub checksum: ArtifactChecksum,
-    /// What it took.
+    /// Time and memory of the preparation.
     pub stats: PrepareStats,
 }
 
-/// What a preparation took.
+/// Time and memory of a preparation.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct PrepareStats {
     /// CPU time of the job.
     pub cpu_time_elapsed: Duration,
-    /// Memory of the job.
+    /// Memory that the job used.
     pub memory_stats: MemoryStats,
-    /// Bytes of the code, decompressed.
+    /// Bytes of the code after decompression.
     pub observed_wasm_code_len: u32,
 }
 
-/// Memory of a preparation. The fields are those of a node on Linux.
+/// Memory of a preparation. The fields are those of a node built for Linux.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct MemoryStats {
-    /// What the allocator says, if it was asked.
+    /// The allocator's statistics, if the worker collected them.
     pub memory_tracker_stats: Option<MemoryAllocationStats>,
     /// Largest resident set in KiB.
     pub max_rss: Option<i64>,
@@ -70,20 +71,21 @@ pub struct MemoryStats {
 /// An allocator's own statistics.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct MemoryAllocationStats {
-    /// Bytes of its pages in memory.
+    /// Bytes of the allocator's resident pages.
     pub resident: u64,
     /// Bytes allocated.
     pub allocated: u64,
 }
 
-/// Why there is no artifact. Those marked with a star depend on the code alone: the others the host tries again.
+/// Why a preparation made no artifact. Variants marked with a star depend on the code alone; the
+/// host retries the others.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, thiserror::Error)]
 pub enum PrepareError {
     /// * The code does not parse as a module of the accepted language.
     #[codec(index = 0)]
     #[error("prevalidation: {0}")]
     Prevalidation(String),
-    /// * The module is not valid or cannot be compiled.
+    /// * The module is invalid or cannot be compiled.
     #[codec(index = 1)]
     #[error("preparation: {0}")]
     Preparation(String),
@@ -91,34 +93,34 @@ pub enum PrepareError {
     #[codec(index = 2)]
     #[error("runtime construction: {0}")]
     RuntimeConstruction(String),
-    /// * The job failed in a way that nobody foresaw.
+    /// * The job panicked, or broke the protocol between job and worker.
     #[codec(index = 3)]
     #[error("the job failed: {0}")]
     JobError(String),
-    /// It took too long.
+    /// The preparation took too long.
     #[codec(index = 4)]
     #[error("time is up")]
     TimedOut,
     /// Reading or writing failed.
     #[codec(index = 5)]
-    #[error("input or output: {0}")]
+    #[error("I/O error: {0}")]
     IoErr(String),
-    /// The host could not make the temporary file.
+    /// The host could not create the temporary file.
     #[codec(index = 6)]
-    #[error("cannot make the temporary file: {0}")]
+    #[error("cannot create the temporary file: {0}")]
     CreateTmpFile(String),
-    /// The host could not give the artifact its name.
+    /// The host could not rename the temporary file.
     #[codec(index = 7)]
     #[error("cannot rename {src:?} to {dest:?}: {err}")]
     RenameTmpFile {
-        /// What the system says.
+        /// The system's error.
         err: String,
-        /// The temporary file.
+        /// Path of the temporary file.
         src: Option<String>,
-        /// Its name to be.
+        /// The new path.
         dest: Option<String>,
     },
-    /// * It took more memory than allowed.
+    /// * The job allocated more memory than allowed.
     #[codec(index = 8)]
     #[error("out of memory")]
     OutOfMemory,
@@ -130,12 +132,12 @@ pub enum PrepareError {
     #[codec(index = 10)]
     #[error("the job (process {job_pid}) died: {err}")]
     JobDied {
-        /// How.
+        /// How the process ended.
         err: String,
-        /// Which process.
+        /// The process number.
         job_pid: i32,
     },
-    /// The system refused something.
+    /// A system call of the worker failed.
     #[codec(index = 11)]
     #[error("the system refused: {0}")]
     Kernel(String),
@@ -146,7 +148,7 @@ pub enum PrepareError {
 }
 
 impl PrepareError {
-    /// Whether the host takes it for a property of the code, so that trying again is of no use.
+    /// Whether the host treats the error as a property of the code and does not retry.
     pub fn is_deterministic(&self) -> bool {
         matches!(
             self,

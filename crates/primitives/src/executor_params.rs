@@ -1,16 +1,19 @@
-//! The executor parameters of a session: how a network changes the rules of execution by governance.
+//! The executor parameters of a session: a network changes the rules of execution by governance.
 
 use parity_scale_codec::{Decode, DecodeAll, Encode};
 use std::time::Duration;
 
-/// A set of parameters, in the order in which the network keeps it. What is not named has its default.
+/// A set of parameters, in the order in which the network stores it. A parameter that is absent has
+/// its default value.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Encode, Decode)]
 pub struct ExecutorParams(pub Vec<ExecutorParam>);
 
-/// A parameter. One that a worker does not know cannot be decoded, and then nothing may be executed.
+/// A parameter. A set with a parameter unknown to a worker does not decode, and the worker must not
+/// execute anything then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode)]
 pub enum ExecutorParam {
-    /// Largest memory of an instance in pages of 64 KiB, not counting 32 more that every instance may have.
+    /// Largest memory of an instance in pages of 64 KiB, without the 32 extra pages that every
+    /// instance may have.
     #[codec(index = 1)]
     MaxMemoryPages(u32),
     /// Largest height of the logical stack.
@@ -28,32 +31,33 @@ pub enum ExecutorParam {
     /// CPU time of an execution in milliseconds. The host applies it.
     #[codec(index = 6)]
     PvfExecTimeout(PvfExecKind, u64),
-    /// Accept the bulk memory instructions. Without effect in the node's own workers, whose parser knows none.
+    /// Accepts the bulk memory instructions. It has no effect in the node's own workers: their
+    /// parser does not know these instructions.
     #[codec(index = 7)]
     WasmExtBulkMemory,
-    /// Host functions beyond those of every PVF.
+    /// Enables host functions beyond the standard ones.
     #[codec(index = 8)]
     EnabledHostFunction(ExecutorHostFunction),
 }
 
-/// What a preparation is for.
+/// The purpose of a preparation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode)]
 pub enum PvfPrepKind {
-    /// To vote on new code.
+    /// Pre-checking: the validator votes on new code.
     #[codec(index = 0)]
     Precheck,
-    /// To execute.
+    /// Execution of candidates.
     #[codec(index = 1)]
     Prepare,
 }
 
-/// What an execution is for.
+/// The purpose of an execution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode)]
 pub enum PvfExecKind {
-    /// To back a candidate.
+    /// Backing.
     #[codec(index = 0)]
     Backing,
-    /// To approve one, or in a dispute.
+    /// Approval checking, and disputes.
     #[codec(index = 1)]
     Approval,
 }
@@ -70,10 +74,10 @@ pub enum ExecutorHostFunction {
 const EXTRA_PAGES: u32 = 32;
 
 impl ExecutorParams {
-    /// From the bytes that a runtime returns and keeps.
+    /// Decodes the SCALE bytes that a relay chain's runtime returns and stores.
     ///
     /// # Errors
-    /// In words: they are cut, go on, or name something that is not known here.
+    /// The codec's message: the bytes are too short, too long, or hold an unknown parameter.
     pub fn from_scale(bytes: &[u8]) -> Result<Self, String> {
         Self::decode_all(&mut &bytes[..]).map_err(|error| {
             let text = error.to_string();
@@ -81,13 +85,13 @@ impl ExecutorParams {
         })
     }
 
-    /// As a runtime returns them.
+    /// Encodes the set as a relay chain's runtime returns it.
     pub fn to_scale(&self) -> Vec<u8> {
         self.encode()
     }
 
-    /// Largest memory of an instance in pages, the 32 extra pages counted. Of several values the last counts, here
-    /// and below, as in the node.
+    /// Largest memory of an instance in pages, including the 32 extra pages. If a set has several
+    /// values, the last one counts, as in the node.
     pub fn max_memory_pages(&self) -> Option<u32> {
         self.last(|param| match param {
             ExecutorParam::MaxMemoryPages(pages) => Some(pages.saturating_add(EXTRA_PAGES)),
@@ -95,7 +99,7 @@ impl ExecutorParams {
         })
     }
 
-    /// Largest height of the logical stack.
+    /// Largest height of the logical stack. The last of several values counts.
     pub fn stack_logical_max(&self) -> Option<u32> {
         self.last(|param| match param {
             ExecutorParam::StackLogicalMax(units) => Some(units),
@@ -103,7 +107,7 @@ impl ExecutorParams {
         })
     }
 
-    /// Bytes of native stack.
+    /// Bytes of native stack. The last of several values counts.
     pub fn stack_native_max(&self) -> Option<u32> {
         self.last(|param| match param {
             ExecutorParam::StackNativeMax(bytes) => Some(bytes),
@@ -111,8 +115,8 @@ impl ExecutorParams {
         })
     }
 
-    /// Bytes that a preparation may allocate. Of several values the first counts, here and for the
-    /// time-outs, as in the node.
+    /// Bytes that a preparation may allocate. If a set has several values, the first one counts, as
+    /// in the node.
     pub fn prechecking_max_memory(&self) -> Option<u64> {
         self.first(|param| match param {
             ExecutorParam::PrecheckingMaxMemory(bytes) => Some(bytes),
@@ -120,7 +124,7 @@ impl ExecutorParams {
         })
     }
 
-    /// CPU time of a preparation.
+    /// CPU time of a preparation of this kind. The first of several values counts.
     pub fn pvf_prep_timeout(&self, kind: PvfPrepKind) -> Option<Duration> {
         self.first(|param| match param {
             ExecutorParam::PvfPrepTimeout(of, ms) if of == kind => Some(Duration::from_millis(ms)),
@@ -128,7 +132,7 @@ impl ExecutorParams {
         })
     }
 
-    /// CPU time of an execution.
+    /// CPU time of an execution of this kind. The first of several values counts.
     pub fn pvf_exec_timeout(&self, kind: PvfExecKind) -> Option<Duration> {
         self.first(|param| match param {
             ExecutorParam::PvfExecTimeout(of, ms) if of == kind => Some(Duration::from_millis(ms)),
@@ -136,7 +140,7 @@ impl ExecutorParams {
         })
     }
 
-    /// Whether these host functions exist.
+    /// Whether the set enables these host functions.
     pub fn enables(&self, functions: ExecutorHostFunction) -> bool {
         self.0
             .contains(&ExecutorParam::EnabledHostFunction(functions))
@@ -156,7 +160,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_parameter_has_its_index() {
+    fn every_parameter_encodes_with_its_index_in_polkadot() {
         let params = ExecutorParams(vec![
             ExecutorParam::MaxMemoryPages(1),
             ExecutorParam::StackLogicalMax(2),
@@ -198,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_found() {
+    fn of_several_values_the_accessors_return_the_one_that_the_node_uses() {
         let none = ExecutorParams::default();
         assert_eq!(none.max_memory_pages(), None);
         assert!(!none.enables(ExecutorHostFunction::EccRfc163));

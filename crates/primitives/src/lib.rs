@@ -1,9 +1,13 @@
-//! The network's own types that a PVF and those who run one share: what a PVF takes ([`ValidationParams`]) and returns
-//! ([`ValidationResult`]), what a collator and the relay chain say of a candidate ([`PoV`], [`PersistedValidationData`]), the executor
-//! parameters of a session ([`ExecutorParams`]) and those that networks have set ([`Network`]).
+//! Polkadot's types for running a PVF:
 //!
-//! The encodings are those of `polkadot-parachain-primitives` and `polkadot-primitives`, so that nobody who uses them has to link a
-//! node; tests beside the node (`integration/polkadot`) compare them.
+//! - the parameters and the result of a PVF ([`ValidationParams`], [`ValidationResult`]);
+//! - the collator's and the relay chain's part of a candidate ([`PoV`],
+//!   [`PersistedValidationData`]);
+//! - the executor parameters of a session ([`ExecutorParams`]) and of known networks ([`Network`]).
+//!
+//! The encodings are those of `polkadot-parachain-primitives` and `polkadot-primitives`. The types
+//! are declared again here so that users need not link a node. Tests in `integration/polkadot`
+//! compare the encodings with the node's.
 #![forbid(unsafe_code)]
 
 mod executor_params;

@@ -1,12 +1,12 @@
-//! What networks have set: the executor parameters of each, with date and source.
+//! The executor parameters of known networks, with the date and source of each set.
 //!
-//! Governance changes them, so a table ages: each row says when it was seen. Whoever knows better passes the
-//! [`ExecutorParams`] of a session himself.
+//! Governance changes these parameters, so the table ages. [`Network::seen`] says when a set was
+//! last seen in force. Callers that know the session's [`ExecutorParams`] use those instead.
 
 use crate::{ExecutorParam, ExecutorParams, PvfExecKind};
 use std::time::Duration;
 
-/// A network by name, or the protocol without one.
+/// A network whose parameters are known, or the protocol's defaults.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Network {
     /// Polkadot.
@@ -18,7 +18,7 @@ pub enum Network {
     Paseo,
     /// Westend, the test network.
     Westend,
-    /// No network: what the protocol says where a network has set nothing.
+    /// No network: the protocol's defaults, for parameters that no network has set.
     Protocol,
 }
 
@@ -26,33 +26,35 @@ pub enum Network {
 struct Row {
     network: Network,
     name: &'static str,
-    /// When the values were seen in force; nothing if they were not.
+    /// When the values were seen in force. `None`: they are an assumption or a default.
     seen: Option<&'static str>,
     source: &'static str,
     params: &'static [ExecutorParam],
 }
 
-/// What Polkadot had when it was last seen.
+/// Polkadot's set when it was last seen.
 const POLKADOT: &[ExecutorParam] = &[
     ExecutorParam::MaxMemoryPages(8192),
     ExecutorParam::PvfExecTimeout(PvfExecKind::Backing, 2_500),
     ExecutorParam::PvfExecTimeout(PvfExecKind::Approval, 15_000),
 ];
 
-/// The table. To bring it up to date: read `configuration.activeConfig` of the network, field `executorParams`.
+/// The table of networks. To update a row, read the field `executorParams` of the network's storage
+/// item `configuration.activeConfig`.
 const ROWS: [Row; 5] = [
     Row {
         network: Network::Polkadot,
         name: "polkadot",
         seen: Some("2026-07"),
-        // A validator's log in polkadot-sdk issue 8227 (2025-05) shows the set; Paseo, which follows Polkadot, had the same in 2026-07.
+        // A validator's log in polkadot-sdk issue 8227 (2025-05) shows the set. Paseo, which
+        // follows Polkadot, had the same set in 2026-07.
         source: "a validator's log in polkadot-sdk issue 8227, and Paseo's configuration",
         params: POLKADOT,
     },
     Row {
         network: Network::Kusama,
         name: "kusama",
-        // Nothing public was found that shows its set.
+        // No public source shows this network's set.
         seen: None,
         source: "assumed to be Polkadot's",
         params: POLKADOT,
@@ -60,8 +62,9 @@ const ROWS: [Row; 5] = [
     Row {
         network: Network::Paseo,
         name: "paseo",
-        // relay/paseo/src/genesis_config_presets.rs: a survey of the live `configuration.activeConfig` at spec version 2_003_001; the
-        // raw state in chain-specs/paseo-substitute.json decodes to the same.
+        // relay/paseo/src/genesis_config_presets.rs quotes the live `configuration.activeConfig` at
+        // spec version 2_003_001. The raw state in chain-specs/paseo-substitute.json decodes to the
+        // same set.
         seen: Some("2026-06-30"),
         source: "the survey of the live configuration in paseo-network/runtimes",
         params: POLKADOT,
@@ -69,7 +72,7 @@ const ROWS: [Row; 5] = [
     Row {
         network: Network::Westend,
         name: "westend",
-        // Nothing public was found that shows its set.
+        // No public source shows this network's set.
         seen: None,
         source: "assumed to be Polkadot's",
         params: POLKADOT,
@@ -84,7 +87,7 @@ const ROWS: [Row; 5] = [
 ];
 
 impl Network {
-    /// Every one.
+    /// All networks of the table.
     pub const ALL: [Self; 5] = [
         Self::Polkadot,
         Self::Kusama,
@@ -108,30 +111,31 @@ impl Network {
         self.row().name
     }
 
-    /// The network of this name.
+    /// The network whose [`name`](Self::name) is `name`.
     pub fn from_name(name: &str) -> Option<Self> {
         let row = ROWS.iter().find(|row| row.name == name)?;
         Some(row.network)
     }
 
-    /// What it has set.
+    /// The executor parameters that the network has set.
     pub fn executor_params(self) -> ExecutorParams {
         ExecutorParams(self.row().params.to_vec())
     }
 
-    /// The month or day at which this was seen in force, as `2026-07`; nothing if it was not.
+    /// The month (`2026-07`) or day at which the set was seen in force. `None`: it was not seen.
     pub fn seen(self) -> Option<&'static str> {
         self.row().seen
     }
 
-    /// How this is known.
+    /// Where the set comes from.
     pub fn source(self) -> &'static str {
         self.row().source
     }
 }
 
 impl ExecutorParams {
-    /// CPU time of an execution: what the network has set, or else the protocol's 2 and 12 seconds.
+    /// CPU time of an execution: the value of this set, or else the protocol's default (2 seconds
+    /// for backing, 12 for approval).
     pub fn exec_timeout(&self, kind: PvfExecKind) -> Duration {
         self.pvf_exec_timeout(kind).unwrap_or(match kind {
             PvfExecKind::Backing => Duration::from_secs(2),
@@ -160,9 +164,10 @@ mod tests {
         );
     }
 
-    /// The bytes that stand in the raw state of `chain-specs/paseo-substitute.json` of paseo-network/runtimes.
+    /// The bytes are from the raw state in `chain-specs/paseo-substitute.json` of
+    /// paseo-network/runtimes.
     #[test]
-    fn the_live_set_has_the_bytes_of_the_chain() {
+    fn the_live_set_encodes_to_the_bytes_in_the_chains_state() {
         let mut live = vec![3 << 2, 1, 0x00, 0x20, 0, 0];
         live.extend([6, 0, 0xc4, 0x09, 0, 0, 0, 0, 0, 0]);
         live.extend([6, 1, 0x98, 0x3a, 0, 0, 0, 0, 0, 0]);
@@ -172,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn time_outs_fall_back_to_the_protocols() {
+    fn timeouts_that_a_network_has_not_set_are_the_protocols() {
         let times = |network: Network| {
             let params = network.executor_params();
             [PvfExecKind::Backing, PvfExecKind::Approval]

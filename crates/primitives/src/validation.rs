@@ -1,17 +1,17 @@
-//! What a PVF takes and returns.
+//! The parameters and the result of a PVF.
 
 use crate::Hash;
 use parity_scale_codec::{Compact, Decode, Encode, Error, Input};
 
-/// Largest number of messages of a kind in a result.
+/// Largest number of messages in each of the two lists of a result.
 pub const MAX_MESSAGES: usize = 16 * 1024;
 
-/// What `validate_block` is given.
+/// The parameters of `validate_block`.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct ValidationParams {
-    /// Head data of the block before.
+    /// Head data of the parent block.
     pub parent_head: Vec<u8>,
-    /// The block and what is needed to check it, decompressed.
+    /// The block with the data needed to check it, decompressed.
     pub block_data: Vec<u8>,
     /// Number of the relay parent.
     pub relay_parent_number: u32,
@@ -19,7 +19,8 @@ pub struct ValidationParams {
     pub relay_parent_storage_root: Hash,
 }
 
-/// What follows [`ValidationParams`] in the bytes given to a PVF, for candidates whose descriptor says so.
+/// Further parameters, which follow [`ValidationParams`] in a PVF's input. The version of the
+/// candidate's descriptor decides whether they are present.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub enum ValidationParamsExtension {
     /// For descriptors of version 3.
@@ -27,33 +28,33 @@ pub enum ValidationParamsExtension {
     V3 {
         /// Hash of the relay chain's block that the candidate was built on.
         relay_parent: Hash,
-        /// Hash of the relay chain's block that it is scheduled by.
+        /// Hash of the relay chain's block by which the candidate is scheduled.
         scheduling_parent: Hash,
     },
 }
 
-/// What `validate_block` returns.
+/// The result of `validate_block`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct ValidationResult {
     /// Head data of the new block.
     pub head_data: Vec<u8>,
-    /// New code, if the parachain wants to be upgraded.
+    /// New code, if the parachain requests an upgrade.
     pub new_validation_code: Option<Vec<u8>>,
     /// Messages to the relay chain, at most [`MAX_MESSAGES`].
     pub upward_messages: BoundedMessages<Vec<u8>>,
     /// Messages to other parachains, at most [`MAX_MESSAGES`].
     pub horizontal_messages: BoundedMessages<HorizontalMessage>,
-    /// How many messages from the relay chain were processed.
+    /// Number of messages from the relay chain that were processed.
     pub processed_downward_messages: u32,
-    /// Number of the relay chain's block up to which messages of other parachains were processed.
+    /// Number of the relay chain's block up to which messages from other parachains were processed.
     pub hrmp_watermark: u32,
 }
 
 impl ValidationResult {
-    /// Decodes the beginning of what a PVF returned; what follows is ignored, as by the node.
+    /// Decodes the bytes that a PVF returned. Bytes after the result are ignored, as by the node.
     ///
     /// # Errors
-    /// The bytes are no result, or there are more than [`MAX_MESSAGES`] messages of a kind.
+    /// The bytes do not decode as a result, or a list has more than [`MAX_MESSAGES`] messages.
     pub fn from_bytes(mut bytes: &[u8]) -> Result<Self, Error> {
         Self::decode(&mut bytes)
     }
@@ -62,19 +63,20 @@ impl ValidationResult {
 /// A message to another parachain.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct HorizontalMessage {
-    /// Identifier of the parachain.
+    /// Identifier of the receiving parachain.
     pub recipient: u32,
-    /// The message.
+    /// Bytes of the message.
     pub data: Vec<u8>,
 }
 
-/// Messages; more than [`MAX_MESSAGES`] cannot be decoded.
+/// A list of messages. Decoding fails for more than [`MAX_MESSAGES`] of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode)]
 pub struct BoundedMessages<T>(pub Vec<T>);
 
 impl<T: Decode> Decode for BoundedMessages<T> {
     fn decode<I: Input>(input: &mut I) -> Result<Self, Error> {
-        // Counted before anything is allocated: a byte on the wire would become 24 in memory.
+        // The count is checked before anything is allocated: an empty message takes one byte
+        // encoded and 24 bytes in memory.
         let count = Compact::<u32>::decode(input)?.0 as usize;
         if count > MAX_MESSAGES {
             return Err("too many messages".into());
@@ -104,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn the_encoding_is_polkadots() {
+    fn the_encoding_is_polkadots_and_bytes_after_it_are_ignored() {
         let expected = [
             &[8, 1, 2][..],
             &[1, 4, 3],
@@ -128,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_are_bounded() {
+    fn a_list_of_more_than_max_messages_does_not_decode() {
         let mut most = result();
         most.upward_messages.0 = vec![vec![]; MAX_MESSAGES];
         most.horizontal_messages.0 = vec![HorizontalMessage::default(); MAX_MESSAGES];
@@ -146,7 +148,7 @@ mod tests {
         assert!(ValidationResult::decode_all(&mut &horizontal.encode()[..]).is_err());
     }
 
-    /// An input that counts what is taken from it.
+    /// An input that counts the bytes read from it.
     struct Counting<'a>(&'a [u8], usize);
 
     impl Input for Counting<'_> {
@@ -161,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_count_that_is_too_large_is_all_that_is_read() {
+    fn nothing_is_read_after_a_count_above_max_messages() {
         for count in [MAX_MESSAGES as u32 + 1, 120_000_000, u32::MAX] {
             let mut bytes = Compact(count).encode();
             let count_bytes = bytes.len();

@@ -5,11 +5,11 @@ use serde::{Deserialize, Serialize};
 /// The accepted language: how a module is read, and four switches.
 ///
 /// WebAssembly 1.0 and the import and export of mutable globals are always
-/// accepted. Everything that is neither that nor one of these four switches is
-/// rejected, in dead code and in functions never called too.
+/// accepted. Everything else that none of the four switches accepts is rejected, in unreachable code and in functions
+/// that are never called too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Features {
-    /// How a module is read. Counts only while all four switches are off: see
+    /// How a module is read. It has an effect only while all four switches are off: see
     /// [`Features::reads_as_network`].
     #[serde(default)]
     pub dialect: Dialect,
@@ -24,7 +24,7 @@ pub struct Features {
     pub bulk_memory: bool,
 }
 
-/// How a module is read and which limits by count it has.
+/// How a module is read, and the limits on its counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Dialect {
     /// As the WebAssembly specification says (rules LANG-1 to LANG-10).
@@ -84,8 +84,8 @@ impl Features {
         }
     }
 
-    /// Whether a module is read as the nodes of the network read it. A language with a switch on is no
-    /// network's, so it is read as the WebAssembly specification says whatever the dialect.
+    /// Whether a module is read as the nodes of the network read it. No network accepts a switch, so with a switch on a
+    /// module is read as the WebAssembly specification says, in every dialect.
     pub const fn reads_as_network(self) -> bool {
         matches!(self.dialect, Dialect::Network)
             && !self.sign_extension

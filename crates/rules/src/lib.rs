@@ -1,12 +1,10 @@
 //! The outcome rules of the executor, as code.
 //!
-//! What may never differ between two machines is written here once: the
-//! [`Limits`] by count, the accepted language ([`Features`]), the cost of a
-//! frame ([`frame_bytes`]), the kinds of traps ([`TrapKind`]), the parameters of
-//! an execution, the [`Outcome`] with its digest, and why a module is turned down
-//! ([`Rejection`], by [`RuleId`]). Nothing in this crate
-//! generates code or touches the operating system; every other crate depends on
-//! it and none of it may depend on them.
+//! Everything that may never differ between two machines is defined here once: the limits on counts ([`Limits`]), the
+//! accepted language ([`Features`]), the cost of a frame ([`frame_bytes`]), the kinds of traps ([`TrapKind`]), the
+//! parameters of an execution, the [`Outcome`] with its digest, and why a module is rejected ([`Rejection`], by
+//! [`RuleId`]). Nothing in this crate generates code or uses the operating system. Every other crate depends on it, and
+//! it depends on none of them.
 #![forbid(unsafe_code)]
 
 mod features;

@@ -1,4 +1,4 @@
-//! Limits by count, checked before anything is compiled.
+//! The limits on counts, checked before anything is compiled.
 
 use crate::Features;
 use serde::{Deserialize, Serialize};
@@ -58,13 +58,13 @@ limits! {
     data_segments: 100_000, 100_000, "data segments";
     /// Element segments.
     element_segments: 100_000, 100_000, "element segments";
-    /// Bytes of a function body, its local declarations counted.
+    /// Bytes of a function body, including its local declarations.
     body_bytes: 7_654_321, 4_294_967_295, "bytes of function body";
     /// Locals of a function, parameters counted.
     locals: 50_000, 50_000, "locals";
     /// Control frames open at one point of a body, the body's own counted.
     nesting: 10_000, 4_294_967_295, "levels of nesting";
-    /// Operands at one point of a body, if its bytes are not more: then as many as it has bytes.
+    /// Operands at one point of a body. A body with more bytes may have as many operands as bytes.
     operands: 10_000, 10_000, "operands";
     /// Targets of a `br_table`, the default not counted.
     br_table_targets: 1_000_000, 131_072, "br_table targets";
@@ -87,10 +87,10 @@ impl Limits {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{count} {what}, the limit is {limit}")]
 pub struct LimitExceeded {
-    /// What was counted.
+    /// The thing that was counted.
     pub what: &'static str,
-    /// How many there are.
+    /// The count.
     pub count: u64,
-    /// How many there may be.
+    /// The largest accepted count.
     pub limit: u32,
 }

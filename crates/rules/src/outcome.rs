@@ -3,7 +3,7 @@
 use crate::{Rejection, Trap, TrapKind};
 use blake2::digest::{Digest, consts::U32};
 
-/// Where a module was turned down. Polkadot treats the two differently.
+/// The stage at which a module was rejected. Polkadot treats the two differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RejectionStage {
     /// The blob cannot be prepared: not decompressible, not the accepted language,
@@ -25,7 +25,7 @@ impl RejectionStage {
     }
 }
 
-/// What a run says about a candidate. A host failure is never an outcome.
+/// The result of a run for a candidate. A host failure is never an outcome.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// The call returned; the bytes `validate_block` returned, or for a plain call
@@ -35,10 +35,10 @@ pub enum Outcome {
     Invalid {
         /// The trap, if one ended the run.
         trap: Option<Trap>,
-        /// What is wrong, in words. Not part of the digest.
+        /// The reason as text. Not part of the digest.
         reason: String,
     },
-    /// The module was turned down. Of the rejection only the stage is part of the digest.
+    /// The module was rejected. Of the rejection only the stage is part of the digest.
     Rejected(Rejection),
 }
 
@@ -51,10 +51,10 @@ pub struct StackPeaks {
     pub logical: Option<u64>,
 }
 
-/// An outcome with what was measured on the way. All of it is deterministic.
+/// An outcome with the measurements of its run. All of them are deterministic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Execution {
-    /// What the run says.
+    /// The result of the run.
     pub outcome: Outcome,
     /// Gas charged, if it was counted.
     pub gas_used: Option<u64>,
@@ -64,11 +64,11 @@ pub struct Execution {
     pub memory_pages_peak: u32,
 }
 
-/// 32 bytes that two machines compare instead of outcomes.
+/// The digest of an execution: 32 bytes that two machines can compare instead of outcomes.
 pub type HashedOutcome = [u8; 32];
 
 impl Execution {
-    /// A module turned down before anything ran.
+    /// The execution of a module that was rejected before anything ran.
     pub fn rejected(rejection: Rejection) -> Self {
         Self {
             outcome: Outcome::Rejected(rejection),

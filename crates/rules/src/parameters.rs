@@ -17,9 +17,9 @@ pub const DEFAULT_STACK_NATIVE_MAX: u64 = 256 * 1024 * 1024;
 /// Polkadot's default `StackLogicalMax`, in units.
 pub const DEFAULT_STACK_LOGICAL_MAX: u32 = 65_536;
 
-/// What an outcome depends on beside blob and candidate, as far as it is applied
-/// when a module is instantiated. None of it is baked into an artifact, so that one
-/// artifact serves every set of parameters (as Polkadot's artifact identity asks).
+/// The parameters of an outcome, besides blob and candidate, that take effect when a module is instantiated. An artifact
+/// does not depend on them, so that one artifact serves every set of parameters, as Polkadot's identity of artifacts
+/// requires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ExecutionParameters {
     /// Largest size of a memory, in pages, whatever it declares; with a declared

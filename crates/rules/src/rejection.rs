@@ -1,13 +1,13 @@
-//! Why a module is turned down: the class, the rule, the place.
+//! Why a module is rejected: the class, the rule, the location.
 
 use crate::{RejectionStage, RuleId};
 use serde::{Serialize, Serializer};
 use std::fmt;
 
-/// The class of a rejection: what a Polkadot node calls it, and so what it makes of it.
+/// The class of a rejection. It is a Polkadot node's name for the error, on which the node's reaction depends.
 ///
-/// The first three are deterministic preparation errors to a node; the last is none. A node that *prechecks* code finds all four; one
-/// that compiles code to execute it finds the last only when it makes an instance.
+/// For a node, the first three are deterministic errors of preparation, and the last is not. A node that *prechecks* code
+/// finds all four. A node that compiles code to execute it finds the last only when it makes an instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RejectionClass {
     /// The blob cannot be decompressed (`CouldNotDecompressCodeBlob`).
@@ -63,7 +63,7 @@ impl Serialize for RejectionClass {
     }
 }
 
-/// Where in the (decompressed) module something is, as far as that is known.
+/// A location in the (decompressed) module, as far as it is known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Place {
     /// Index of the function whose body it is in, imported functions counted.
@@ -83,19 +83,19 @@ impl fmt::Display for Place {
     }
 }
 
-/// A module is turned down. The same blob and the same parameters give the same rejection on every machine.
+/// Why a module is rejected. The same blob and the same parameters give the same rejection on every machine.
 ///
 /// Class and rule are the specification's; place and message are for people.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{rule}: {}", self.reason())]
 pub struct Rejection {
-    /// What a node calls it.
+    /// The class, which is a node's name for the error.
     pub class: RejectionClass,
     /// The rule that decided.
     pub rule: RuleId,
-    /// Where.
+    /// The location in the module.
     pub place: Place,
-    /// What is wrong, in words, without the place.
+    /// The reason as text, without the location.
     pub message: String,
 }
 
@@ -115,7 +115,7 @@ impl Rejection {
         self.class.stage()
     }
 
-    /// What is wrong and where, in words, without the rule.
+    /// The reason and the location as text, without the rule.
     pub fn reason(&self) -> String {
         match self.place {
             Place {

@@ -1,11 +1,11 @@
-//! Numbers of the specification's rules, for what names the rule that decided.
+//! The ids of the specification's rules, by which a rejection or a trap names the rule that decided.
 
 use serde::{Serialize, Serializer};
 use std::fmt;
 
 /// A rule of the specification (`spec/src`) by its number, such as `LIMIT-2`.
 ///
-/// Only rules that decide a refusal or end a run are here: those have a name to be reported.
+/// Only rules that decide a rejection or end a run are here, because only those are reported.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RuleId(&'static str);
 

@@ -1,7 +1,7 @@
-//! Text from a module or a candidate, as it is shown to anybody.
+//! Text from a module or a candidate, made safe to show.
 //!
-//! Names, panic messages and log lines are their author's. Whoever reads them in a terminal, a log or a node's answer shall see what is
-//! there, at a length that somebody can read, and be told nothing by what cannot be seen.
+//! The author of a module controls names, panic messages and log lines. When they are shown in a terminal, a log or a
+//! node's answer, they must be short enough to read, and characters that cannot be seen must not change the display.
 
 use std::fmt;
 
@@ -9,9 +9,9 @@ use std::fmt;
 const NAME_BYTES: usize = 100;
 
 /// `text` with nothing in it that a terminal would obey or a reader not see, in at most about `most` bytes: what is cut off is replaced by
-/// a note of how much there was.
+/// a note of the full length.
 ///
-/// Control characters, line ends among them, and whatever else has no picture stand there as in Rust's strings.
+/// Control characters, including line ends, and other invisible characters are escaped as in Rust's strings.
 ///
 /// ```
 /// use pvf_rules::visible;
@@ -37,7 +37,7 @@ pub fn visible(text: &str, most: usize) -> String {
     shown
 }
 
-/// A name of a module's author, for messages: [`visible`], and so short that the rest of the message is read too.
+/// A name from a module, for messages: [`visible`], and cut so short that the rest of the message remains readable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Name<'a>(pub &'a str);
 

@@ -21,7 +21,7 @@ macro_rules! trap_kinds {
                 match self { $(Self::$variant => $name,)* }
             }
 
-            /// What went wrong, in words.
+            /// A description as text.
             pub const fn message(self) -> &'static str {
                 match self { $(Self::$variant => $message,)* }
             }
@@ -72,10 +72,10 @@ impl fmt::Display for TrapKind {
     }
 }
 
-/// A trap with its place.
+/// A trap with its location.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trap {
-    /// What happened.
+    /// The kind.
     pub kind: TrapKind,
     /// Index of the function, imports counted, where it happened. For a host
     /// function's error: the caller's.
@@ -83,12 +83,12 @@ pub struct Trap {
     /// Byte offset in the (decompressed) module of the instruction; for
     /// [`TrapKind::StackOverflow`], of the function's body.
     pub offset: Option<u32>,
-    /// What a host function said.
+    /// The error message of a host function.
     pub message: Option<String>,
 }
 
 impl Trap {
-    /// A trap whose place is not known.
+    /// A trap whose location is not known.
     pub fn new(kind: TrapKind) -> Self {
         Self {
             kind,

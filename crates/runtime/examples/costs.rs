@@ -1,4 +1,4 @@
-//! Prints what the runtime's own operations cost, on the hand-made module of the tests.
+//! Prints the time of the runtime's operations, measured on the hand-assembled module of the tests.
 //!
 //! ```console
 //! $ cargo run --release -p pvf-runtime --example costs
@@ -94,7 +94,7 @@ fn row(what: &str, time: Duration) {
     println!("{what:<24}{:>10.1} ns", time.as_secs_f64() * 1e9);
 }
 
-/// The median time of a run.
+/// The median duration of `runs` runs.
 fn median(runs: usize, mut run: impl FnMut()) -> Duration {
     let mut times: Vec<_> = (0..runs)
         .map(|_| {

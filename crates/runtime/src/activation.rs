@@ -1,4 +1,4 @@
-//! The chain of Wasm activations of a thread: what the signal handler may look at.
+//! The chain of a thread's Wasm activations, which the signal handlers read.
 
 use crate::arch;
 use crate::file::FileMapping;
@@ -8,12 +8,12 @@ use std::cell::Cell;
 use std::ops::Range;
 
 thread_local! {
-    /// The innermost activation. Initialised at compile time and without a destructor, so that
-    /// reading it in a signal handler allocates nothing and registers nothing.
+    /// The innermost activation. Initialised at compile time and without a destructor, so that a
+    /// signal handler that reads it allocates nothing and registers no destructor.
     static CURRENT: Cell<*const Activation> = const { Cell::new(std::ptr::null()) };
 }
 
-/// One entry into generated code, on the host's stack of the thread that entered.
+/// One entry into generated code. It is on the host's stack of the thread that entered.
 #[derive(Debug)]
 pub(crate) struct Activation {
     /// The activation whose host function entered this one.
@@ -22,44 +22,44 @@ pub(crate) struct Activation {
     pub context: *mut u8,
     /// Addresses of the module's code.
     pub code: Range<usize>,
-    /// Where the code may trap.
+    /// The trap map of the code.
     pub traps: *const TrapMap,
-    /// The file that code or trap map lie in; may be null.
+    /// The file that holds the trap map and possibly the code; may be null.
     pub file: *const FileMapping,
-    /// As many addresses of the way out as the module has imported functions, to take the place of [`context::IMPORTS`]; null if the
-    /// run is under no interrupt.
+    /// An array of [`arch::faulted_address`], one for each imported function, that replaces
+    /// [`context::IMPORTS`] when the run is interrupted. Null if the run is not under an interrupt.
     pub way_out: *const usize,
-    /// Addresses that linear memory reserves; empty without a memory.
+    /// Addresses reserved for linear memory; empty without a memory.
     pub memory: Range<usize>,
-    /// Addresses that the Wasm stack reserves.
+    /// Addresses reserved for the Wasm stack.
     pub stack: Range<usize>,
-    /// What the signal handler found.
+    /// The fault that the signal handler recorded.
     pub fault: Cell<Option<Fault>>,
 }
 
 /// A fault in generated code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// A trap of the Wasm.
+    /// A trap of the Wasm module.
     Trap(TrapSite),
-    /// The guards of the Wasm stack were touched: a bug.
+    /// An access to the guards of the Wasm stack, which proves a bug.
     StackGuard {
         /// Offset in the code.
         code_offset: u32,
     },
-    /// The file of the code is not what it was.
+    /// The file that holds the code was truncated.
     ArtifactCut,
-    /// The operating system could not back a page of linear memory.
+    /// The operating system could not supply a page of linear memory.
     PageUnavailable {
-        /// Offset from the base.
+        /// Offset in linear memory.
         address: u64,
     },
-    /// Somebody ended the run.
+    /// The run was interrupted.
     Interrupted,
 }
 
 impl Activation {
-    /// An activation that is in no chain yet.
+    /// An activation that is not in a chain yet.
     pub fn new(
         context: *mut u8,
         code: Range<usize>,
@@ -87,10 +87,11 @@ impl Activation {
         self.previous.get()
     }
 
-    /// Sees to it that the next host call of the run leaves it, as interrupted. Async-signal-safe.
+    /// Makes the next host call of the run end it as interrupted. Async-signal-safe.
     ///
     /// # Safety
-    /// Called on the activation's thread while it is in the chain; generated code is not running.
+    /// Called on the activation's thread while it is in the chain and generated code is not
+    /// running.
     pub unsafe fn end_at_next_host_call(&self) {
         if self.way_out.is_null() {
             return;
@@ -101,7 +102,8 @@ impl Activation {
             (context::IMPORTS, self.way_out.expose_provenance() as u64),
         ];
         for (offset, value) in words {
-            // SAFETY: the context is valid while its activation is, and these are aligned words of its header.
+            // SAFETY: the context is valid while its activation is, and these are aligned words of
+            // its header.
             unsafe {
                 self.context
                     .add(offset as usize)
@@ -113,8 +115,8 @@ impl Activation {
 
     /// Makes this the thread's innermost activation while `inside` runs.
     ///
-    /// `inside` must not unwind: it enters generated code, which nothing unwinds
-    /// through. Should it do so all the same, the process ends.
+    /// `inside` must not unwind: it enters generated code, through which unwinding is impossible.
+    /// If it unwinds, the process aborts.
     pub fn with<R>(&self, inside: impl FnOnce() -> R) -> R {
         struct AbortOnUnwind;
         impl Drop for AbortOnUnwind {

@@ -1,5 +1,6 @@
-//! What depends on the processor: entering and leaving generated code, and reading and
-//! changing the registers of an interrupted thread. Every module below offers the same items; what follows from them is here.
+//! The processor-dependent part: entering and leaving generated code, and reading and changing the
+//! registers of an interrupted thread. Each module below offers the same items; code shared by both
+//! is here.
 
 #[cfg(doc)]
 use pvf_compiler::abi::context;
@@ -21,7 +22,7 @@ pub(crate) use aarch64::*;
 )))]
 compile_error!("pvf-runtime runs on Linux on x86-64 and aarch64");
 
-/// Why generated code was left.
+/// How generated code was left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub(crate) enum Left {
@@ -33,16 +34,17 @@ pub(crate) enum Left {
     Faulted = 2,
 }
 
-/// The function that does a host call: the store, the address of the slots, the immediate, and the
-/// index with its flag. Returns 0 to go on and anything else to end the run.
+/// The function that performs a host call. Its parameters: the store, the address of the slots, the
+/// immediate, and the function's index or flagged builtin code. It returns 0 to continue and any
+/// other value to end the run.
 pub(crate) type Dispatch = unsafe extern "C" fn(*mut c_void, *mut u64, u32, u32) -> u32;
 
-/// What a plain host call returns.
+/// The return value of a plain host call.
 #[repr(C)]
 pub(crate) struct PlainReturn {
-    /// The result, zero-extended, if there is one.
+    /// The result, zero-extended; without meaning if the function has no result.
     pub value: u64,
-    /// 0 to go on; anything else ends the run.
+    /// 0 to continue; any other value ends the run.
     pub ended: u64,
 }
 
@@ -55,8 +57,9 @@ pub(crate) fn ended_address() -> u64 {
     exit_ended as *const () as u64
 }
 
-/// The way out of generated code that is taken by whatever the signal handler has noted: as a place to go to, and as what
-/// [`context::HOST_CALL`] and the entries of plain host calls can be. It needs nothing but the context register.
+/// Address of the code that leaves generated code after the signal handler has recorded a fault. It
+/// needs only the context register. It therefore also serves as the value of [`context::HOST_CALL`]
+/// and as the entry of plain host calls.
 pub(crate) fn faulted_address() -> u64 {
     exit_faulted as *const () as u64
 }
@@ -74,9 +77,10 @@ pub(crate) fn host_call_address() -> u64 {
 /// The return address into the Wasm function that made the last host call.
 ///
 /// # Safety
-/// `wasm_sp` is what [`context::WASM_SP`] held when the activation was left by a host call, and
-/// nothing has used that stack since.
+/// `wasm_sp` is the value that [`context::WASM_SP`] held when a host call ended the run, and the
+/// Wasm stack has not been used since.
 pub(crate) unsafe fn wasm_return_address(wasm_sp: u64) -> usize {
-    // SAFETY: there lies the return address that the stub was called with, by the contract of host calls.
+    // SAFETY: by the contract of host calls, the word at `wasm_sp` is the return address into the
+    // Wasm function, and the caller promises that the stack is unchanged.
     unsafe { (wasm_sp as *const usize).read() }
 }

@@ -1,27 +1,28 @@
-//! Instructions that generated code leaves to the runtime; see [`Builtin`].
+//! Instructions that generated code delegates to the runtime; see [`Builtin`].
 
 use crate::store::{Core, Ended};
 use pvf_compiler::abi::Builtin;
 use pvf_rules::TrapKind;
 use std::ops::Range;
 
-/// Executes a builtin. Operands lie in the slots in the order they were pushed; a result goes to slot 0.
+/// Executes a builtin. The slots hold the operands in the order in which they were pushed; the
+/// result is written to slot 0.
 ///
 /// # Safety
-/// `slots` points to the slots of this builtin on the Wasm stack, which nothing else refers to.
+/// `slots` points to the slots of this builtin on the Wasm stack, to which nothing else refers.
 pub(crate) unsafe fn execute(
     core: &mut Core,
     builtin: Builtin,
     slots: *mut u64,
     immediate: u32,
 ) -> Result<(), Ended> {
-    // SAFETY: by the caller's promise; called only for slots the builtin has. Only the low half
-    // of an i32's slot means something.
+    // SAFETY: the caller promises that these are the builtin's slots; only indices of its operands
+    // are used. Only the low half of an i32's slot is significant.
     let operand = |index: usize| unsafe { slots.add(index).read() as u32 };
     match builtin {
         Builtin::MemoryGrow => {
             let old = core.grow_memory(operand(0))?;
-            // SAFETY: by the caller's promise.
+            // SAFETY: the caller promises that these are the builtin's slots, and slot 0 exists.
             unsafe { slots.write(u64::from(old.unwrap_or(u32::MAX))) };
             Ok(())
         }
@@ -41,7 +42,7 @@ pub(crate) unsafe fn execute(
     }
 }
 
-/// `start..start + count` if that lies within `length`.
+/// `start..start + count`, or `None` if it exceeds `length`.
 fn within(start: u32, count: u32, length: usize) -> Option<Range<usize>> {
     let end = start as usize + count as usize;
     (end <= length).then_some(start as usize..end)

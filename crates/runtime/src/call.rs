@@ -1,4 +1,4 @@
-//! Entering generated code, and finding out how it ended.
+//! Entering generated code, and classifying how it ended.
 
 use crate::activation::{Activation, Fault};
 use crate::arch::{self, Dispatch, Left, PlainEntry};
@@ -10,23 +10,23 @@ use pvf_compiler::abi::context;
 use pvf_rules::Trap;
 use std::ffi::c_void;
 
-/// The functions through which a store's host functions are called that are found at run time.
+/// Entry points for the host functions of a store that are found at run time.
 #[derive(Clone, Copy)]
 pub(crate) struct Dispatchers {
     pub by_slots: Dispatch,
     pub plain: PlainEntry,
-    /// The imports' entries.
+    /// The entries of the imported functions.
     pub entries: *const PlainEntry,
-    /// What takes their place when the run is interrupted; null if it cannot be.
+    /// Replaces `entries` when the run is interrupted; null if it cannot be interrupted.
     pub way_out: *const usize,
 }
 
-/// Runs a function that exists. `slots` holds the bits of its parameters and is
-/// as long as the longer of parameters and results; afterwards it holds those of the results.
+/// Runs a function. `slots` is as long as the longer of parameters and results. It holds the bits
+/// of the parameters and afterwards those of the results.
 ///
 /// # Safety
-/// `core` is part of `store`, a `Store<T>` to which `dispatch` belongs; both may be accessed exclusively
-/// through these pointers until this returns.
+/// `core` is part of `store`, a `Store<T>` to which `dispatch` belongs. Until this returns, both
+/// are accessed only through these pointers.
 pub(crate) unsafe fn run(
     core: *mut Core,
     store: *mut c_void,
@@ -38,12 +38,13 @@ pub(crate) unsafe fn run(
     if interrupt::has_come() {
         return Err(HostFailure::Interrupted.into());
     }
-    // SAFETY: the reference ends before generated code is entered.
+    // SAFETY: `core` is valid and exclusive by the caller's promise; the reference ends before
+    // generated code is entered.
     let (activation, stub) = unsafe { prepare(&mut *core, store, dispatch, function, slots)? };
-    // SAFETY: the context was prepared for this stub, the store's address is in it together
-    // with the dispatch function for it, and no reference to the store is in use.
+    // SAFETY: `prepare` set the context for this stub. The context holds the address of the store
+    // and the dispatch functions for it. No reference to the store is in use.
     let left = activation.with(|| unsafe { arch::enter(activation.context, stub) });
-    // SAFETY: generated code has been left.
+    // SAFETY: generated code has been left, so `core` is exclusive again by the caller's promise.
     let core = unsafe { &mut *core };
     let top = core.regions.stack.top() as u64;
     let depth = top.saturating_sub(core.regions.context.get(context::STACK_LOW));
@@ -58,7 +59,7 @@ pub(crate) unsafe fn run(
     result
 }
 
-/// The greatest logical height of the run that has ended.
+/// The greatest logical height of the run that has just ended.
 fn logical_peak(core: &Core) -> u64 {
     const { assert!(context::COUNTER_PEAK == context::LOGICAL_BEYOND) };
     let field = core.regions.context.get(context::LOGICAL_BEYOND);
@@ -68,7 +69,7 @@ fn logical_peak(core: &Core) -> u64 {
     }
 }
 
-/// The limit of a counter of 32 bits.
+/// The limit for a 32-bit counter of the logical stack.
 fn counter_limit(limit: i64) -> u64 {
     const { assert!(context::COUNTER_LIMIT == context::LOGICAL_BEYOND + 4) };
     limit.clamp(0, u32::MAX.into()) as u64
@@ -108,7 +109,7 @@ fn prepare(
         slots.as_mut_ptr().expose_provenance() as u64,
     );
     fields.set(context::STORE, store.expose_provenance() as u64);
-    // These two an interrupt of the run before has replaced.
+    // An interrupt of the previous run may have replaced these two fields.
     fields.set(context::HOST_CALL, arch::host_call_address());
     fields.set(
         context::IMPORTS,
@@ -131,7 +132,8 @@ fn prepare(
 /// The result of a run that a host call ended.
 fn ended(core: &mut Core) -> CallError {
     let wasm_sp = core.regions.context.get(context::WASM_SP);
-    // SAFETY: the thunk noted this stack pointer when it made the call that ended the run.
+    // SAFETY: `host_call` or the stub stored this stack pointer when it made the call that ended
+    // the run, and the Wasm stack has not been used since.
     let address = unsafe { arch::wasm_return_address(wasm_sp) };
     match core.pending.take() {
         Some(Ended::Trap(kind, message)) => {
@@ -151,10 +153,10 @@ fn ended(core: &mut Core) -> CallError {
     }
 }
 
-/// Function and offset for a return address; nothing if the host called the import itself.
+/// Function and offset for a return address; `None` if the host called the import directly.
 ///
-/// The site is that of the call's last byte: what follows the call may have a site of its own or
-/// belong to another function.
+/// The trap map is searched by the last byte of the call: the byte after the call may have an entry
+/// of its own or belong to another function.
 fn locate(core: &Core, address: usize) -> Result<(Option<u32>, Option<u32>), HostFailure> {
     let code = core.module.code().addresses();
     let call = address.wrapping_sub(1);

@@ -1,4 +1,5 @@
-//! Machine code in memory: written once or mapped from a file, then executable and never writable again.
+//! Machine code in memory: written once or mapped from a file, then executable and never writable
+//! again.
 
 use crate::HostFailure;
 use crate::arch;
@@ -17,13 +18,13 @@ pub(crate) struct Code {
 #[derive(Debug)]
 enum Place {
     Own(Mapping),
-    /// From this offset in the file on.
+    /// In the file from this offset on.
     File(Arc<FileMapping>, usize),
 }
 
 impl Code {
-    /// Places code in a mapping of its own. The pages are writable first and
-    /// executable afterwards, at no time both.
+    /// Copies code into a mapping of its own. The pages are first writable and then executable,
+    /// never both.
     pub fn new(code: &[u8]) -> Result<Self, HostFailure> {
         let mut mapping = Mapping::new(code.len(), Access::ReadWrite, "machine code")?;
         // SAFETY: the mapping is new, writable and at least as long as the code.
@@ -38,7 +39,7 @@ impl Code {
         Ok(placed)
     }
 
-    /// Code in a mapping that can be executed and holds at least so many bytes.
+    /// Code in an executable mapping that holds at least `bytes` bytes.
     pub fn mapped(mapping: Mapping, bytes: usize) -> Result<Self, HostFailure> {
         let placed = Self {
             place: Place::Own(mapping),
@@ -48,7 +49,7 @@ impl Code {
         Ok(placed)
     }
 
-    /// Code that lies in a file, in a range that was made executable.
+    /// Code in a file, in a range that was made executable.
     pub fn in_file(file: Arc<FileMapping>, range: Range<usize>) -> Result<Self, HostFailure> {
         let placed = Self {
             place: Place::File(file, range.start),
@@ -58,11 +59,12 @@ impl Code {
         Ok(placed)
     }
 
-    /// Lets something read the code. An error if it lies in a file that was cut short.
+    /// Calls `read` with the code. An error if the code is in a file that was truncated.
     pub fn read<R>(&self, read: impl FnOnce(&[u8]) -> R) -> Result<R, HostFailure> {
         match &self.place {
             Place::Own(mapping) => {
-                // SAFETY: the mapping has at least so many bytes, which are readable and never change any more.
+                // SAFETY: the mapping has at least `bytes` bytes, which are readable and no longer
+                // change.
                 Ok(read(unsafe {
                     std::slice::from_raw_parts(mapping.base(), self.bytes)
                 }))

@@ -1,4 +1,4 @@
-//! The block of memory through which generated code and runtime talk; see
+//! The block of memory that generated code and the runtime share; see
 //! [`pvf_compiler::abi::context`].
 
 use crate::HostFailure;
@@ -8,13 +8,13 @@ use pvf_compiler::abi::{
     TABLE_ENTRY_SIGNATURE, context,
 };
 
-/// Words of the runtime's private part.
+/// Fields that only the runtime uses.
 pub(crate) mod word {
     use super::context::RUNTIME;
 
     /// Address of the dispatch function for host calls by slots.
     pub const DISPATCH: u32 = RUNTIME;
-    /// Address of the dispatch function for plain host calls whose function is found at run time.
+    /// Address of the dispatch function for plain host calls of functions found at run time.
     pub const DISPATCH_PLAIN: u32 = RUNTIME + 8;
 }
 
@@ -39,7 +39,7 @@ pub(crate) struct TableEntry {
 }
 
 impl Context {
-    /// A context of zeros for so many globals and entries.
+    /// A zeroed context for this number of globals and table entries.
     pub fn new(globals: u32, table_entries: u32) -> Result<Self, HostFailure> {
         let layout = ContextLayout::new(globals, table_entries);
         let mapping = Mapping::new(
@@ -55,49 +55,53 @@ impl Context {
         })
     }
 
-    /// Its address, for generated code.
+    /// The context's address, for generated code.
     pub fn base(&self) -> *mut u8 {
         self.mapping.base()
     }
 
-    /// The field at an offset.
+    /// The field at `offset`.
     pub fn get(&self, offset: u32) -> u64 {
         debug_assert!(
             offset.is_multiple_of(8) && u64::from(offset) < self.layout.bytes,
-            "fields of the context are aligned words within it"
+            "a field of the context is an aligned word within it"
         );
-        // SAFETY: within the mapping, aligned; any bytes are a u64.
+        // SAFETY: the field is within the mapping and aligned; every bit pattern is a valid u64.
         unsafe { self.base().add(offset as usize).cast::<u64>().read() }
     }
 
-    /// Sets the field at an offset.
+    /// Sets the field at `offset`.
     pub fn set(&mut self, offset: u32, value: u64) {
         debug_assert!(
             offset.is_multiple_of(8) && u64::from(offset) < self.layout.bytes,
-            "fields of the context are aligned words within it"
+            "a field of the context is an aligned word within it"
         );
-        // SAFETY: within the mapping, aligned, exclusive by `&mut self`.
+        // SAFETY: the field is within the mapping and aligned; `&mut self` makes the access
+        // exclusive.
         unsafe { self.base().add(offset as usize).cast::<u64>().write(value) }
     }
 
-    /// The bits of a global, if there is one of this index.
+    /// The bits of a global, or `None` if there is no global with this index.
     pub fn global(&self, index: u32) -> Option<u64> {
         (index < self.globals).then(|| self.get(ContextLayout::global(index)))
     }
 
-    /// Sets the bits of a global that exists.
+    /// Sets the bits of a global.
+    ///
+    /// # Panics
+    /// If there is no global with this index.
     pub fn set_global(&mut self, index: u32, bits: u64) {
-        assert!(index < self.globals, "the caller knows the globals");
+        assert!(index < self.globals, "the global exists");
         const { assert!(GLOBAL_BYTES == 8) };
         self.set(ContextLayout::global(index), bits);
     }
 
-    /// Entries of the table.
+    /// Number of entries of the table.
     pub fn table_entries(&self) -> u32 {
         self.table_entries
     }
 
-    /// An entry of the table, if there is one of this index.
+    /// An entry of the table, or `None` if there is no entry with this index.
     pub fn table_entry(&self, index: u32) -> Option<TableEntry> {
         let entry = self.entry_address(index)?;
         // SAFETY: the entry lies within the mapping and its fields are aligned.
@@ -116,11 +120,14 @@ impl Context {
         }
     }
 
-    /// Sets an entry that exists.
+    /// Sets an entry of the table.
+    ///
+    /// # Panics
+    /// If there is no entry with this index.
     pub fn set_table_entry(&mut self, index: u32, value: TableEntry) {
         let entry = self
             .entry_address(index)
-            .expect("the caller has compared with the size of the table");
+            .expect("the index is within the table");
         // SAFETY: the entry lies within the mapping, its fields are aligned, and
         // `&mut self` makes the access exclusive.
         unsafe {
@@ -139,50 +146,55 @@ impl Context {
         }
     }
 
-    /// `table.copy` within bounds that the caller has checked.
+    /// Copies table entries as `table.copy` does.
+    ///
+    /// # Panics
+    /// If a range is out of bounds.
     pub fn copy_table(&mut self, destination: u32, source: u32, entries: u32) {
         let within =
             |start: u32| u64::from(start) + u64::from(entries) <= u64::from(self.table_entries);
         assert!(
             within(destination) && within(source),
-            "the caller has compared with the size of the table"
+            "both ranges are within the table"
         );
         let address = |index: u32| {
             let offset = self.layout.table + u64::from(index) * u64::from(TABLE_ENTRY_BYTES);
-            // SAFETY: at most one entry behind the last of the table, within or at the end
-            // of the mapping.
+            // SAFETY: the index is at most the number of entries, so the address is within the
+            // mapping or at its end.
             unsafe { self.base().add(offset as usize) }
         };
         let bytes = entries as usize * TABLE_ENTRY_BYTES as usize;
-        // SAFETY: both ranges lie within the table; `copy` allows overlap.
+        // SAFETY: the assertion above shows that both ranges are within the table; `copy` allows
+        // overlap.
         unsafe { std::ptr::copy(address(source), address(destination), bytes) }
     }
 
-    /// Makes every byte behind the header zero again.
+    /// Zeroes every byte after the header.
     pub fn clear(&mut self) -> Result<(), HostFailure> {
         const LARGE: u64 = 256 * 1024;
         if self.layout.bytes > LARGE {
             let header = self.header();
             let whole = self.mapping.addresses();
             self.mapping.discard(0..whole.len())?;
-            // SAFETY: the header lies within the mapping, exclusive by `&mut self`.
+            // SAFETY: the header is within the mapping; `&mut self` makes the access exclusive.
             unsafe { self.base().cast::<[u8; HEADER]>().write(header) };
         } else {
             let bytes = self.layout.bytes as usize - HEADER;
-            // SAFETY: from the end of the header to the end of the layout.
+            // SAFETY: the range from the end of the header to the end of the layout is within the
+            // mapping; `&mut self` makes the access exclusive.
             unsafe { self.base().add(HEADER).write_bytes(0, bytes) };
         }
         Ok(())
     }
 
     fn header(&self) -> [u8; HEADER] {
-        // SAFETY: the header lies within the mapping; any bytes are bytes.
+        // SAFETY: the header is within the mapping; every bit pattern is a valid byte.
         unsafe { self.base().cast::<[u8; HEADER]>().read() }
     }
 
     fn entry_address(&self, index: u32) -> Option<*mut u8> {
         let offset = self.layout.table + u64::from(index) * u64::from(TABLE_ENTRY_BYTES);
-        // SAFETY: an existing entry lies within the mapping.
+        // SAFETY: an existing entry is within the mapping.
         (index < self.table_entries).then(|| unsafe { self.base().add(offset as usize) })
     }
 }

@@ -1,57 +1,59 @@
-//! Everything that can go wrong, by whose fault it is.
+//! The crate's errors, by their cause: host failures, artifacts, imports, instantiation, calls,
+//! host functions.
 
 use pvf_compiler::{ArtifactError, Target};
 use pvf_compiler::{FuncType, ValType};
 use pvf_rules::{Name, Rejection, RejectionClass, RuleId, Trap, TrapKind};
 use std::io;
 
-/// The machine could not do its part. Never an outcome of a run.
+/// A failure of the machine or the operating system. Never an outcome of a run.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HostFailure {
     /// The operating system did not supply memory or address space.
     #[error("cannot get {bytes} bytes for {purpose}: {source}")]
     Memory {
-        /// What the memory was to be used for.
+        /// The purpose of the memory.
         purpose: &'static str,
-        /// How much was asked for.
+        /// Requested bytes.
         bytes: u64,
-        /// The operating system's answer.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// A limit was asked for that the code does not count towards.
-    #[error("the artifact was prepared without counting {meter}, so that it cannot be limited")]
+    /// The execution parameters limit a meter that the artifact's code does not count.
+    #[error("the artifact was prepared without counting {meter}, which the parameters limit")]
     Uncounted {
         /// The meter.
         meter: &'static str,
     },
-    /// Another request that the operating system refused.
+    /// The operating system refused another request.
     #[error("{action} failed: {source}")]
     System {
-        /// What was asked for.
+        /// The request.
         action: &'static str,
-        /// The operating system's answer.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// The operating system could not back a page that was promised (SIGBUS).
-    #[error("memory could not be backed at byte {address:#x} of linear memory")]
+    /// The operating system could not back a mapped page of linear memory (SIGBUS).
+    #[error("the system could not supply the page at byte {address:#x} of linear memory")]
     PageUnavailable {
         /// Offset in linear memory.
         address: u64,
     },
-    /// Somebody ended the run, or its time was up: see [`Interrupt`](crate::Interrupt).
-    #[error("interrupted before it ended: nothing is known of how it would have")]
+    /// The run was interrupted, by a time limit or another thread: see
+    /// [`Interrupt`](crate::Interrupt).
+    #[error("interrupted before it ended, so that it has no outcome")]
     Interrupted,
-    /// The file that code was mapped from has become shorter since.
-    #[error("the artifact's file was cut short while it was in use")]
+    /// The file from which code is mapped has been truncated.
+    #[error("the artifact's file was truncated while it was in use")]
     ArtifactCut,
-    /// A broken invariant of compiler or runtime, caught before it did harm.
+    /// A broken invariant of the compiler or the runtime, detected before it did harm.
     #[error("internal error: {0}")]
     Internal(String),
 }
 
 impl HostFailure {
-    /// The error in `errno`, for a request about memory.
+    /// A request for memory that failed with the error in `errno`.
     pub(crate) fn memory(purpose: &'static str, bytes: usize) -> Self {
         Self::Memory {
             purpose,
@@ -60,7 +62,7 @@ impl HostFailure {
         }
     }
 
-    /// The error in `errno`, for any other request.
+    /// Another request that failed with the error in `errno`.
     pub(crate) fn system(action: &'static str) -> Self {
         Self::System {
             action,
@@ -73,29 +75,29 @@ impl HostFailure {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LoadError {
-    /// It was made for another instruction set.
+    /// The artifact was made for another instruction set.
     #[error("the artifact is for {artifact}, this machine is {machine}")]
     Target {
-        /// What the artifact was made for.
+        /// The artifact's target.
         artifact: Target,
-        /// What this machine executes.
+        /// The name of the target that this machine executes.
         machine: &'static str,
     },
-    /// The processor lacks something the artifact's target takes for granted.
+    /// The processor lacks a feature that the artifact's code requires.
     #[error("this processor lacks {0}, which the artifact's code needs")]
     Processor(&'static str),
     /// The file is not an intact artifact.
     #[error(transparent)]
     Artifact(#[from] ArtifactError),
-    /// The metadata contradicts itself.
+    /// The metadata is inconsistent.
     #[error("inconsistent artifact: {what} {index}")]
     Inconsistent {
-        /// What is wrong.
+        /// Description of the inconsistency.
         what: &'static str,
-        /// Of which item.
+        /// Index of the affected item, or the offending number.
         index: u64,
     },
-    /// The machine could not do its part.
+    /// A failure of the machine or the operating system.
     #[error(transparent)]
     Failure(#[from] HostFailure),
 }
@@ -104,7 +106,7 @@ pub enum LoadError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LinkError {
-    /// Nothing has this name.
+    /// There is no definition of this name.
     #[error("unknown import {}:{} ({kind})", Name(module), Name(name))]
     Unknown {
         /// Module name of the import.
@@ -114,7 +116,7 @@ pub enum LinkError {
         /// `"function"`, `"table"`, `"memory"` or `"global"`.
         kind: &'static str,
     },
-    /// What has this name is of another kind.
+    /// The definition of this name is of another kind.
     #[error(
         "import {}:{} is a {expected}, the host offers a {found}",
         Name(module),
@@ -125,12 +127,12 @@ pub enum LinkError {
         module: String,
         /// Field name of the import.
         name: String,
-        /// What the module imports.
+        /// The kind that the module imports.
         expected: &'static str,
-        /// What the host offers.
+        /// The kind of the host's definition.
         found: &'static str,
     },
-    /// The types do not match (for memories and tables: the limits).
+    /// The types differ, or, for memories and tables, the limits do not match.
     #[error(
         "import {}:{} has type {expected}, the host's has {found}",
         Name(module),
@@ -143,7 +145,7 @@ pub enum LinkError {
         name: String,
         /// What the module imports.
         expected: String,
-        /// What the host offers.
+        /// The type that the module imports.
         found: String,
     },
 }
@@ -160,7 +162,7 @@ impl LinkError {
     }
 }
 
-/// A segment, to name it in a message.
+/// A segment, as named in messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Segment {
     /// A data segment by index.
@@ -176,35 +178,36 @@ pub enum InstantiateError {
     /// Imports do not link.
     #[error(transparent)]
     Link(#[from] LinkError),
-    /// The memory starts larger than it may become.
+    /// The initial size of the memory exceeds its limit.
     #[error("the memory starts with {minimum} pages, the limit is {limit}")]
     MemoryTooLarge {
         /// Initial size in pages.
         minimum: u32,
-        /// Largest size in pages.
+        /// Limit in pages.
         limit: u32,
     },
-    /// An active segment does not fit into memory or table.
+    /// An active segment does not fit into the memory or the table.
     #[error("{segment:?} segment does not fit: {trap}")]
     SegmentOutOfBounds {
-        /// Which one.
+        /// The segment.
         segment: Segment,
-        /// The trap this is by the WebAssembly specification.
+        /// The corresponding trap of the WebAssembly specification.
         trap: Trap,
     },
     /// The start function trapped.
     #[error("the start function trapped: {0}")]
     Start(Trap),
-    /// The machine could not do its part.
+    /// A failure of the machine or the operating system.
     #[error(transparent)]
     Failure(#[from] HostFailure),
 }
 
 impl InstantiateError {
     /// The rejection of the module, if this is one.
+    /// The rejection of the module.
     ///
     /// # Errors
-    /// The failure, if there is no outcome.
+    /// The failure of the host, if there is no outcome.
     pub fn rejection(self) -> Result<Rejection, HostFailure> {
         let message = self.to_string();
         let rule = match self {
@@ -223,7 +226,7 @@ impl InstantiateError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CallError {
-    /// It trapped.
+    /// The function trapped.
     #[error(transparent)]
     Trap(#[from] Trap),
     /// The arguments do not have the types of the parameters.
@@ -237,8 +240,11 @@ pub enum CallError {
     /// No function has this index.
     #[error("there is no function {0}")]
     NoSuchFunction(u32),
-    /// The host cannot enter this function: none of its type is exported or the start function.
-    #[error("the host cannot enter function {0}: no function of its type is exported")]
+    /// The host cannot enter this function: neither an exported function nor the start function has
+    /// its type.
+    #[error(
+        "the host cannot enter function {0}: neither an exported function nor the start function has its type"
+    )]
     NoEntry(u32),
     /// No export has this name.
     #[error("there is no export {0:?}")]
@@ -246,28 +252,28 @@ pub enum CallError {
     /// The export of this name is not a function.
     #[error("the export {0:?} is not a function")]
     NotAFunction(String),
-    /// The machine could not do its part.
+    /// A failure of the machine or the operating system.
     #[error(transparent)]
     Failure(#[from] HostFailure),
 }
 
-/// How a host function fails.
+/// Why a host function failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HostError {
-    /// The run ends with the trap [`TrapKind::HostError`] and this message. It is an
-    /// outcome, so it must depend on nothing but the run.
+    /// The run ends with the trap [`TrapKind::HostError`] and this message. The message is part of
+    /// the outcome, so it must depend only on the run.
     #[error("{0}")]
     Trap(String),
     /// The run ends with a trap of this kind.
     #[error("{0}: {1}")]
     TrapKind(TrapKind, String),
-    /// The machine could not do its part: no outcome.
+    /// A failure of the machine or the operating system: the run has no outcome.
     #[error(transparent)]
     Failure(#[from] HostFailure),
 }
 
-/// A function type as `[i32 i64] -> [f32]`.
+/// Displays a function type as `[i32 i64] -> [f32]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FuncTypeDisplay(pub FuncType);
 

@@ -1,15 +1,16 @@
-//! Artifact files mapped into memory, and what happens if one is cut short while it is in use.
+//! Artifact files mapped into memory, and how the runtime survives their truncation.
 //!
-//! The pages of a mapped file that its owner truncates are gone: touching one raises SIGBUS. Files of artifacts
-//! are replaced, never changed in place, by everything in this repository; should somebody cut one all the same, that
-//! is a failure of the host and not the end of the process:
+//! When a mapped file is truncated, touching a page beyond its new end raises SIGBUS. All programs
+//! of this repository replace artifact files and never change them in place. If some other program
+//! truncates one, the run ends with a failure of the host; the process continues:
 //!
-//! - the runtime reads a file only inside of [`FileMapping::read`], or in the signal handler while code from it
-//!   runs; a page that is missing is then replaced by zeros ([`FileMapping::replace_page`]), which the reader finds out in the end;
+//! - the runtime reads the file only inside [`FileMapping::read`], or in the signal handler while
+//!   code from the file runs. The signal handler replaces a missing page by zeros
+//!   ([`FileMapping::replace_page`]), and `read` then returns an error;
 //! - generated code that reaches a missing page is stopped by the signal handler.
 //!
-//! Whoever may write to the file can also change its bytes after they were checked. That is no other power than
-//! to write machine code into it to begin with.
+//! A process that may write to the file can also change its bytes after the checks. It gains
+//! nothing by that: it could have put arbitrary machine code into the file from the start.
 
 use crate::HostFailure;
 use crate::mapping::{Access, Mapping, page_bytes};
@@ -19,21 +20,22 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 thread_local! {
-    /// The file that this thread reads. Without a destructor, so that a signal handler can look at it.
+    /// The file that this thread is reading. Has no destructor, so that a signal handler can access
+    /// it.
     static READING: Cell<*const FileMapping> = const { Cell::new(std::ptr::null()) };
 }
 
-/// A file, mapped privately; never written to.
+/// A privately mapped file, never written to.
 #[derive(Debug)]
 pub(crate) struct FileMapping {
     mapping: Mapping,
     bytes: usize,
-    /// Whether pages were missing.
+    /// Whether a page was found missing.
     cut: AtomicBool,
 }
 
 impl FileMapping {
-    /// Maps the first `bytes` bytes of a file, of which there are so many now; at least one.
+    /// Maps the first `bytes` bytes of a file, which has at least that many; `bytes` is at least 1.
     pub fn new(file: &File, bytes: usize) -> Result<Self, HostFailure> {
         Ok(Self {
             mapping: Mapping::of_file(file, bytes, "an artifact")?,
@@ -42,12 +44,12 @@ impl FileMapping {
         })
     }
 
-    /// Lets a range be executed (offsets; its last page becomes executable as a whole). An error if it
-    /// does not begin at a page boundary of this system.
+    /// Makes a range of offsets executable; the last page becomes executable as a whole. An error
+    /// if the range does not begin at a page boundary of this system.
     pub fn make_executable(&mut self, range: Range<usize>) -> Result<(), HostFailure> {
         if !range.start.is_multiple_of(page_bytes()) {
             return Err(HostFailure::System {
-                action: "executing code in its file",
+                action: "making code in a file executable",
                 source: std::io::Error::from_raw_os_error(libc::EINVAL),
             });
         }
@@ -55,7 +57,7 @@ impl FileMapping {
         self.mapping.protect(range.start..end, Access::ReadExecute)
     }
 
-    /// Lets something read the bytes. An error if they were not all there.
+    /// Calls `read` with the bytes. An error if a page was missing.
     pub fn read<R>(&self, read: impl FnOnce(&[u8]) -> R) -> Result<R, HostFailure> {
         struct Restore(*const FileMapping);
         impl Drop for Restore {
@@ -72,7 +74,7 @@ impl FileMapping {
         }
     }
 
-    /// Whether pages were found missing.
+    /// Whether a page was found missing.
     pub fn is_cut(&self) -> bool {
         self.cut.load(Ordering::Relaxed)
     }
@@ -82,8 +84,8 @@ impl FileMapping {
         self.mapping.base() as usize + offset
     }
 
-    /// In a signal handler: puts zeros where the page with this address is missing. False if it
-    /// is not one of ours or the system refuses.
+    /// In a signal handler: maps zeros in place of the missing page with this address. False if the
+    /// address is outside this mapping or the system refuses.
     pub fn replace_page(&self, address: usize) -> bool {
         self.mapping.addresses().contains(&address) && {
             self.cut.store(true, Ordering::Relaxed);
@@ -95,13 +97,13 @@ impl FileMapping {
 
 impl AsRef<[u8]> for FileMapping {
     fn as_ref(&self) -> &[u8] {
-        // SAFETY: the mapping is readable, at least as long, and nobody in this process writes to it. The bytes
-        // of a file that is being overwritten may change: see above.
+        // SAFETY: the mapping is readable and at least `bytes` long, and no code in this process
+        // writes to it. Another process may overwrite the file: see the head of this module.
         unsafe { std::slice::from_raw_parts(self.mapping.base(), self.bytes) }
     }
 }
 
-/// The file that this thread reads, if it does. Async-signal-safe.
+/// The file that this thread is reading, or null. Async-signal-safe.
 pub(crate) fn reading() -> *const FileMapping {
     READING.get()
 }

@@ -1,4 +1,4 @@
-//! The boundary to host functions.
+//! Calls of host functions by generated code.
 
 use crate::arch::PlainReturn;
 use crate::call::Dispatchers;
@@ -13,22 +13,22 @@ use std::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-/// What a host function does; see [`crate::Linker::func`].
+/// The body of a host function; see [`crate::Linker::func`].
 pub(crate) type HostFunctionBody<T> =
     dyn Fn(&mut Caller<'_, T>, &mut [u64]) -> Result<(), HostError> + Send + Sync;
 
 /// A resolved import of a function.
 pub(crate) struct HostFunction<T> {
-    /// `None` for a missing function, which traps when it is called, and for a typed one, which is not called
-    /// through here.
+    /// `None` for a missing function, which traps when called, and for a typed function, which is
+    /// called by its own entry.
     pub body: Option<Arc<HostFunctionBody<T>>>,
-    /// Length of the longer of parameters and results.
+    /// The larger of the number of parameters and the number of results.
     pub slots: usize,
-    /// Whether the one result has 32 bits.
+    /// Whether the only result is an `i32`.
     pub narrow_result: bool,
 }
 
-/// The instance that calls a host function, and the host's state.
+/// The instance that called a host function, and the host's state.
 pub struct Caller<'a, T> {
     pub(crate) core: &'a mut Core,
     pub(crate) data: &'a mut T,
@@ -45,7 +45,7 @@ impl GuestMemory<'_> {
         self.0.memory_slice()
     }
 
-    /// The contents, to be changed.
+    /// The contents, mutable.
     #[inline]
     pub fn bytes_mut(&mut self) -> &mut [u8] {
         self.0.memory_slice_mut()
@@ -57,27 +57,27 @@ impl GuestMemory<'_> {
         memory.map_or(0, |memory| memory.pages())
     }
 
-    /// The size in pages beyond which it cannot grow.
+    /// The limit in pages, beyond which memory cannot grow.
     pub fn limit_pages(&self) -> u32 {
         let memory = self.0.regions.memory.as_ref();
         memory.map_or(0, |memory| memory.limit_pages())
     }
 
-    /// Grows it and returns its size before in pages, or `None` if that would
-    /// exceed the limit.
+    /// Grows memory and returns its previous size in pages, or `None` if the new size would exceed
+    /// the limit.
     pub fn grow(&mut self, pages: u32) -> Result<Option<u32>, HostFailure> {
         self.0.grow_memory(pages)
     }
 
-    /// Says that so many bytes from an address on are about to be written. Changes nothing but how fast that goes: the system
-    /// may supply the memory in larger pieces.
+    /// Announces that `bytes` bytes from `address` on will be written soon. This affects only
+    /// speed: the system may supply the memory in larger pieces.
     pub fn expect_use(&mut self, address: u32, bytes: u32) {
         self.0.expect_use(address, bytes);
     }
 }
 
 impl<T> Caller<'_, T> {
-    /// Linear memory and the host's state at the same time, the memory so that it can grow.
+    /// Linear memory, which can be grown, and the host's state at the same time.
     #[inline]
     pub fn split(&mut self) -> (GuestMemory<'_>, &mut T) {
         (GuestMemory(self.core), self.data)
@@ -89,7 +89,7 @@ impl<T> Caller<'_, T> {
         self.core.memory_slice()
     }
 
-    /// The contents of linear memory, to be changed.
+    /// The contents of linear memory, mutable.
     #[inline]
     pub fn memory_mut(&mut self) -> &mut [u8] {
         self.core.memory_slice_mut()
@@ -104,7 +104,7 @@ impl<T> Caller<'_, T> {
             .map_or(0, |memory| memory.pages())
     }
 
-    /// The size in pages beyond which linear memory cannot grow.
+    /// The limit in pages, beyond which linear memory cannot grow.
     pub fn memory_limit_pages(&self) -> u32 {
         self.core
             .regions
@@ -113,7 +113,7 @@ impl<T> Caller<'_, T> {
             .map_or(0, |memory| memory.limit_pages())
     }
 
-    /// Grows linear memory and returns its size before in pages, or `None` if that would
+    /// Grows linear memory and returns its previous size in pages, or `None` if the new size would
     /// exceed the limit.
     pub fn grow_memory(&mut self, pages: u32) -> Result<Option<u32>, HostFailure> {
         self.core.grow_memory(pages)
@@ -125,13 +125,13 @@ impl<T> Caller<'_, T> {
         self.data
     }
 
-    /// The host's state, to be changed.
+    /// The host's state, mutable.
     #[inline]
     pub fn data_mut(&mut self) -> &mut T {
         self.data
     }
 
-    /// Linear memory and the host's state at the same time.
+    /// The contents of linear memory and the host's state at the same time.
     #[inline]
     pub fn memory_and_data_mut(&mut self) -> (&mut [u8], &mut T) {
         (self.core.memory_slice_mut(), self.data)
@@ -148,22 +148,23 @@ impl<T> Caller<'_, T> {
     }
 }
 
-/// Does a host call; [`crate::arch::Dispatch`] for a `Store<T>`. Returns 0 to go on; otherwise the
-/// store's `pending` says why the run ends.
+/// Performs a host call; a [`crate::arch::Dispatch`] for a `Store<T>`. Returns 0 to continue;
+/// otherwise the store's `pending` holds the reason why the run ends.
 ///
 /// # Safety
-/// Called by the host-call thunk of an activation of `store`, whose borrows are suspended, with
-/// the arguments by which the stub called it.
+/// The caller is `arch::host_call` in an activation of `store`, a `Store<T>` to which no reference
+/// is in use. It passes the arguments that the stub gave it.
 unsafe extern "C" fn dispatch<T>(
     store: *mut c_void,
     slots: *mut u64,
     immediate: u32,
     index: u32,
 ) -> u32 {
-    // SAFETY: while generated code runs, `call` uses no reference to the store.
+    // SAFETY: the caller promises that `store` is a `Store<T>`; while generated code runs,
+    // `call::run` uses no reference to it.
     let store = unsafe { &mut *store.cast::<Store<T>>() };
     if index & BUILTIN_FLAG != 0 {
-        // SAFETY: the slots are those of the builtin, by the contract of host calls.
+        // SAFETY: by the contract of host calls, the slots are those of the builtin.
         return unsafe { dispatch_builtin(&mut store.core, slots, immediate, index) };
     }
     let Some(function) = store.linked.0.functions.get(index as usize) else {
@@ -173,8 +174,8 @@ unsafe extern "C" fn dispatch<T>(
         let missing = missing_function(&store.core, index);
         return end(&mut store.core, missing);
     };
-    // SAFETY: the slots are those of the function, by the contract of host calls: the stub
-    // provides the longer of parameters and results, and nothing else refers to them.
+    // SAFETY: by the contract of host calls, the stub provides as many slots as the longer of
+    // parameters and results, and nothing else refers to them.
     let slots = unsafe { std::slice::from_raw_parts_mut(slots, function.slots) };
     let mut caller = Caller {
         core: &mut store.core,
@@ -187,10 +188,10 @@ unsafe extern "C" fn dispatch<T>(
     }
 }
 
-/// Does a plain host call of a function that is found by its index.
+/// Performs a plain host call of a function that is found by its index.
 ///
 /// # Safety
-/// As for [`dispatch`], by a plain host call.
+/// As for [`dispatch`], but the caller is the stub of a plain host call.
 unsafe extern "C" fn dispatch_plain<T>(
     p0: u64,
     p1: u64,
@@ -200,7 +201,7 @@ unsafe extern "C" fn dispatch_plain<T>(
     store: *mut c_void,
 ) -> PlainReturn {
     let mut slots: [u64; PLAIN_PARAMS] = [p0, p1, p2, p3];
-    // SAFETY: by the caller's promise; a plain function has at most so many slots.
+    // SAFETY: by the caller's promise; a plain function has at most `PLAIN_PARAMS` slots.
     let ended = unsafe { dispatch::<T>(store, slots.as_mut_ptr(), 0, index) };
     // SAFETY: by the caller's promise.
     let function = unsafe { &*store.cast::<Store<T>>() }
@@ -208,7 +209,8 @@ unsafe extern "C" fn dispatch_plain<T>(
         .0
         .functions
         .get(index as usize);
-    // The high half of a 32-bit slot means nothing to the host, but generated code relies on zeros.
+    // The host may leave anything in the high half of a 32-bit slot, but generated code relies on
+    // zeros.
     let narrow = function.is_some_and(|function| function.narrow_result);
     PlainReturn {
         value: if narrow {
@@ -234,32 +236,35 @@ pub(crate) fn dispatchers<T>(linked: &LinkedImports<T>) -> Dispatchers {
 }
 
 /// # Safety
-/// `slots` points to the slots of the builtin on the Wasm stack, which nothing else refers to.
+/// `slots` points to the slots of the builtin on the Wasm stack, to which nothing else refers.
 unsafe fn dispatch_builtin(core: &mut Core, slots: *mut u64, immediate: u32, index: u32) -> u32 {
     let Some(builtin) = Builtin::from_code(index & !BUILTIN_FLAG) else {
         return end(core, unknown_call(index));
     };
-    // SAFETY: by the caller's promise.
+    // SAFETY: the caller promises that `slots` are the builtin's.
     match unsafe { builtins::execute(core, builtin, slots, immediate) } {
         Ok(()) => 0,
         Err(ended) => end(core, ended),
     }
 }
 
-/// Notes why the run ends.
+/// Records why the run ends.
 #[cold]
 pub(crate) fn end(core: &mut Core, ended: Ended) -> u32 {
     core.pending = Some(ended);
     1
 }
 
-/// Why a host function ends the run.
+/// The reason why a run ends, from the result of a failed host function.
 #[cold]
 pub(crate) fn failure(result: std::thread::Result<Result<(), HostError>>) -> Ended {
     match result {
         Ok(Err(error)) => error.into(),
         Err(payload) => panicked(payload),
-        Ok(Ok(())) => HostFailure::Internal("success is no failure".into()).into(),
+        Ok(Ok(())) => {
+            HostFailure::Internal("a host function that succeeded was reported as failed".into())
+                .into()
+        }
     }
 }
 
@@ -291,7 +296,7 @@ fn panicked(payload: Box<dyn Any + Send>) -> Ended {
         .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("(no message)");
     let message = format!("host function panicked: {message}");
-    // A payload may panic once more when it is dropped; that one is leaked.
+    // Dropping the payload may panic again; the second payload is leaked.
     if let Err(again) = catch_unwind(AssertUnwindSafe(move || drop(payload))) {
         std::mem::forget(again);
     }

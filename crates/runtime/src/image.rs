@@ -1,10 +1,10 @@
 //! The initial contents of linear memory, shared copy-on-write by all instances.
 //!
-//! Data segments with constant offsets are written once per module into an
-//! anonymous file, as few page-aligned extents; an instance maps them privately. The image
-//! takes segments from the front up to the first that depends on an imported global or lies out of
-//! bounds: segments apply in order, so everything from there on has to be written
-//! by each instance. It takes at most twice the data's bytes and 1 MiB.
+//! Data segments with constant offsets are written once per module into an anonymous file, as a few
+//! page-aligned extents. An instance maps the extents privately. The image holds the active
+//! segments before the first one that depends on an imported global or is out of bounds. Segments
+//! apply in order, so each instance has to write that segment and all later ones. An image takes at
+//! most twice the data's bytes plus 1 MiB.
 
 use crate::HostFailure;
 use crate::mapping::page_bytes;
@@ -16,16 +16,18 @@ use std::ops::Range;
 use std::os::fd::{AsRawFd, FromRawFd};
 use std::os::unix::fs::FileExt;
 
-/// Extents of an image. Each takes two or three of the kernel's areas per instance,
-/// whose number is limited, so a module with data strewn about gets the rest copied.
+/// Maximum number of extents of an image. Each takes two or three of the kernel's memory areas
+/// (VMAs) per instance, whose number is limited. Data outside the largest extents is copied by each
+/// instance.
 const MAX_EXTENTS: usize = 16;
 
 /// A gap up to this size does not begin a new extent.
 const MAX_GAP: usize = 64 * 1024;
 
-/// An extent may take so many times the data's bytes, or so many in any case. Data strewn more thinly is
-/// left to the instances: a byte in each page of 4 GiB must not become 4 GiB before the memory's limit is known. An image
-/// thus has at most twice the bytes of the data and 1 MiB.
+/// An extent may take `MAX_SPREAD` times the bytes of its data, or `FREE_BYTES` if that is more.
+/// Sparser data is left to the instances: one byte in each page of 4 GiB must not become 4 GiB
+/// before the limit of the memory is known. An image thus takes at most twice the data's bytes plus
+/// 1 MiB.
 const MAX_SPREAD: usize = 2;
 const FREE_BYTES: usize = 64 * 1024;
 
@@ -34,34 +36,34 @@ const FREE_BYTES: usize = 64 * 1024;
 pub(crate) struct MemoryImage {
     file: Option<File>,
     layout: Layout,
-    /// Where the image begins in the file.
+    /// Offset of the image in the file.
     start: u64,
 }
 
-/// What of a module's data is in its image, and where.
+/// The layout of an image: which data it holds at which addresses.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Layout {
     extents: Vec<Extent>,
-    /// Active segments that each instance has to write itself, in order.
+    /// Active segments that each instance has to write by itself, in order.
     pub remaining: Vec<u32>,
 }
 
-/// A run of pages.
+/// A range of pages.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Extent {
     memory: Range<usize>,
-    /// From the beginning of the image.
+    /// Offset from the beginning of the image.
     file_offset: u64,
 }
 
-/// A segment of the image: its number, and where it is in the image.
+/// A data segment in the image, by index, and its offset there.
 struct Placed {
     segment: usize,
     at: u64,
 }
 
 impl Layout {
-    /// The layout for a module whose metadata was found consistent, and the segments in it.
+    /// The layout for a module with checked metadata, and the segments that it places.
     fn new(module: &ModuleInfo) -> (Self, Vec<Placed>) {
         let memory_bytes = module
             .memory
@@ -106,7 +108,7 @@ impl Layout {
         (Self { extents, remaining }, placed)
     }
 
-    /// With nothing in the image: each instance writes all segments.
+    /// A layout with an empty image: each instance writes all segments.
     fn without_image(module: &ModuleInfo) -> Self {
         let active = (0..).zip(&module.data_segments);
         let active = active.filter(|(_, segment)| segment.offset.is_some());
@@ -116,14 +118,14 @@ impl Layout {
         }
     }
 
-    /// Bytes of the image, a number of pages.
+    /// Bytes of the image, a multiple of the page size.
     pub fn bytes(&self) -> u64 {
         self.extents
             .last()
             .map_or(0, |last| last.file_offset + last.memory.len() as u64)
     }
 
-    /// Whether it is one that [`Self::new`] could have made for this module, as far as an instance relies on that.
+    /// Whether the layout is valid for this module, as far as an instance relies on it.
     pub fn suits(&self, module: &ModuleInfo) -> bool {
         let memory_bytes = module
             .memory
@@ -142,11 +144,11 @@ impl Layout {
     }
 }
 
-/// Which segments of a module are in its image, and where.
+/// The segments to write into an image, with their offsets.
 pub struct Contents(Vec<Placed>);
 
 impl Contents {
-    /// Writes them, the data being the module's, into an image that begins at `start` of a file.
+    /// Writes the segments into an image at offset `start` of a file. `data` is the module's data.
     pub fn write(
         &self,
         module: &ModuleInfo,
@@ -168,7 +170,7 @@ impl Contents {
 }
 
 impl MemoryImage {
-    /// Builds the image of a module whose metadata was found consistent from the bytes of its segments.
+    /// Builds the image of a module with checked metadata. `data` holds the bytes of its segments.
     pub fn new(module: &ModuleInfo, data: &[u8]) -> Result<Self, HostFailure> {
         let (layout, placed) = Layout::new(module);
         let file = match layout.bytes() {
@@ -187,8 +189,8 @@ impl MemoryImage {
         })
     }
 
-    /// The layout of the image, and what to write into it. A memory that starts with more than `limit_pages` has none: there
-    /// will be no instance.
+    /// The layout of the image, and the contents to write into it. If a memory starts with more
+    /// than `limit_pages`, the image is empty, because instantiation will fail.
     pub fn planned(module: &ModuleInfo, limit_pages: u32) -> (Layout, Contents) {
         let too_large = module.memory.is_some_and(|it| it.minimum > limit_pages);
         let (layout, placed) = match too_large {
@@ -198,7 +200,7 @@ impl MemoryImage {
         (layout, Contents(placed))
     }
 
-    /// An image in a file, of a [suitable](Layout::suits) layout.
+    /// An image stored in a file, with a [valid](Layout::suits) layout.
     pub fn in_file(layout: Layout, file: File, start: u64) -> Self {
         Self {
             file: Some(file),
@@ -207,17 +209,17 @@ impl MemoryImage {
         }
     }
 
-    /// What of the data is where.
+    /// The layout of the image.
     pub fn layout(&self) -> &Layout {
         &self.layout
     }
 
-    /// Active segments that each instance has to write itself, in order.
+    /// Active segments that each instance has to write by itself, in order.
     pub fn remaining(&self) -> &[u32] {
         &self.layout.remaining
     }
 
-    /// What to map: a range of memory, the file, the offset in it.
+    /// The parts to map: range of memory, file, offset in the file.
     pub fn parts(&self) -> impl Iterator<Item = (Range<usize>, &File, u64)> {
         let file = self.file.as_ref();
         self.layout.extents.iter().filter_map(move |extent| {
@@ -230,7 +232,8 @@ impl MemoryImage {
     }
 }
 
-/// Page-aligned extents that cover the ranges that lie close together, ascending, not yet placed in the file.
+/// Page-aligned ranges that cover the given ranges, ascending. Neighbours that are close are
+/// merged; sparse ones are left out.
 fn extents<'a>(ranges: impl Iterator<Item = &'a Range<usize>>) -> Vec<Range<usize>> {
     let page = page_bytes();
     let mut pages: Vec<_> = ranges
@@ -256,7 +259,7 @@ fn extents<'a>(ranges: impl Iterator<Item = &'a Range<usize>>) -> Vec<Range<usiz
     dense.map(|spread| spread.memory).collect()
 }
 
-/// How data is spread over a run of pages.
+/// Data within a range of pages.
 struct Spread {
     memory: Range<usize>,
     /// Bytes of data.
@@ -264,12 +267,13 @@ struct Spread {
 }
 
 impl Spread {
-    /// Whether it is worth its pages: those without data count, since reading one takes memory too.
+    /// Whether the data justifies its pages. Pages without data count, since reading one takes
+    /// memory too.
     fn is_dense(&self) -> bool {
         self.memory.len() <= FREE_BYTES.max(self.data.saturating_mul(MAX_SPREAD))
     }
 
-    /// Both, of which the other begins at or above the start of this one.
+    /// Both together; `other` begins at or above the start of this one.
     fn with(&self, other: &Self) -> Self {
         Self {
             memory: self.memory.start..self.memory.end.max(other.memory.end),
@@ -277,7 +281,8 @@ impl Spread {
         }
     }
 
-    /// Whether the other one belongs to it: it shares a page, or is close and both together are dense.
+    /// Whether `other` is to be merged: it shares a page, or it is close and both together are
+    /// dense.
     fn takes(&self, other: &Self) -> bool {
         let overlaps = other.memory.start < self.memory.end;
         let close = other.memory.start <= self.memory.end + MAX_GAP;
@@ -289,7 +294,7 @@ impl Spread {
     }
 }
 
-/// The largest extents, ascending, one behind the other in the file.
+/// The largest extents, by ascending address, consecutive in the file.
 fn largest(mut extents: Vec<Range<usize>>) -> Vec<Extent> {
     extents.sort_by_key(|extent| std::cmp::Reverse(extent.len()));
     extents.truncate(MAX_EXTENTS);
@@ -310,12 +315,12 @@ fn largest(mut extents: Vec<Range<usize>>) -> Vec<Extent> {
 
 fn anonymous_file(bytes: u64) -> Result<File, HostFailure> {
     let flags = libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING;
-    // SAFETY: the name is a C string; the call touches nothing else.
+    // SAFETY: the name is a C string; the call accesses no other memory.
     let fd = unsafe { libc::memfd_create(c"pvf-memory-image".as_ptr(), flags) };
     if fd < 0 {
         return Err(HostFailure::system("memfd_create"));
     }
-    // SAFETY: the descriptor is new and belongs to nobody else.
+    // SAFETY: the descriptor is new and has no other owner.
     let file = unsafe { File::from_raw_fd(fd) };
     file.set_len(bytes).map_err(|source| HostFailure::System {
         action: "sizing the image of linear memory",
@@ -324,10 +329,10 @@ fn anonymous_file(bytes: u64) -> Result<File, HostFailure> {
     Ok(file)
 }
 
-/// No one can change the image from now on, whoever gets hold of the descriptor.
+/// Seals the image: its contents and size can no longer change, by any descriptor.
 fn seal(file: &File) -> Result<(), HostFailure> {
     let seals = libc::F_SEAL_WRITE | libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_SEAL;
-    // SAFETY: the descriptor is valid while `file` is; the command takes an integer.
+    // SAFETY: the descriptor is valid while `file` lives; `F_ADD_SEALS` takes an integer.
     match unsafe { libc::fcntl(file.as_raw_fd(), libc::F_ADD_SEALS, seals) } {
         0 => Ok(()),
         _ => Err(HostFailure::system("sealing the image of linear memory")),

@@ -1,4 +1,4 @@
-//! Instances: the public face.
+//! [`Instance`], the public interface to an instance.
 
 use crate::error::FuncTypeDisplay;
 use crate::host::dispatchers;
@@ -10,25 +10,26 @@ use pvf_compiler::abi::context;
 use pvf_compiler::artifact::ExportKind;
 use pvf_rules::ExecutionParameters;
 
-/// What code that is [`Audited`](pvf_compiler::NativeStack::Audited) found since the instance was made or reset.
+/// The findings of [`Audited`](pvf_compiler::NativeStack::Audited) code since the instance was
+/// created or reset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StackAudit {
-    /// Calls at which the frames counted in software were compared with the stack pointer.
+    /// Calls at which the depth counted in software was compared with the stack pointer.
     pub calls: u64,
-    /// The bits in which the two ever differed: 0 if they always agreed.
+    /// The bits in which the two differed at any call; 0 if they always agreed.
     pub difference: u64,
 }
 
-/// A module with memory, globals, table and a stack of its own, over a host state `T`.
+/// A module with its own memory, globals, table and stack, over a host state `T`.
 ///
-/// Calls take `&mut self`, so an instance cannot be entered again while it runs. A host function may
+/// Calls take `&mut self`, so an instance cannot be re-entered while it runs. A host function may
 /// run another instance on the same thread.
 pub struct Instance<T: 'static> {
     store: Box<Store<T>>,
 }
 
 impl<T: 'static> Instance<T> {
-    /// Resolves the imports and instantiates.
+    /// Resolves the imports and instantiates the module.
     pub fn new(
         module: &Module,
         linker: &Linker<T>,
@@ -38,8 +39,8 @@ impl<T: 'static> Instance<T> {
         Self::from_linked(&linker.link(module)?, parameters, data)
     }
 
-    /// Instantiates a module whose imports are resolved: allocates, writes the active segments and
-    /// runs the start function.
+    /// Instantiates a module with resolved imports: allocates its regions, applies the active
+    /// segments and runs the start function.
     pub fn from_linked(
         linked: &Linked<T>,
         parameters: &ExecutionParameters,
@@ -57,8 +58,8 @@ impl<T: 'static> Instance<T> {
         Ok(instance)
     }
 
-    /// Makes the instance what it was when it was new, with another host state. After an error
-    /// the instance may only be reset again or dropped.
+    /// Restores the state of a new instance, with another host state. After an error the instance
+    /// may only be reset again or dropped.
     pub fn reset(&mut self, data: T) -> Result<(), InstantiateError> {
         self.store.data = data;
         self.store.core.clear()?;
@@ -79,8 +80,8 @@ impl<T: 'static> Instance<T> {
         }
     }
 
-    /// Calls a function by its index, imported functions counted. After a trap the
-    /// instance keeps what the run has done so far and can be called again.
+    /// Calls a function by its index in the function index space, which includes imported
+    /// functions. After a trap the instance keeps the effects of the run and can be called again.
     pub fn call(&mut self, function: u32, arguments: &[Value]) -> Result<Vec<Value>, CallError> {
         let module = self.store.core.module.clone();
         let ty = module
@@ -119,8 +120,8 @@ impl<T: 'static> Instance<T> {
     fn run(&mut self, function: u32, slots: &mut [u64]) -> Result<(), CallError> {
         let dispatchers = dispatchers(&self.store.linked.0);
         let store: *mut Store<T> = &mut *self.store;
-        // SAFETY: `store` is a `Store<T>`, as the dispatchers expect, borrowed exclusively by
-        // `&mut self`, and used only through this pointer until `run` returns.
+        // SAFETY: `store` is a `Store<T>`, as the dispatchers require. `&mut self` borrows it
+        // exclusively, and it is used only through this pointer until `run` returns.
         unsafe {
             call::run(
                 &raw mut (*store).core,
@@ -137,14 +138,14 @@ impl<T: 'static> Instance<T> {
         &self.store.core.module
     }
 
-    /// Largest sum of the frames of active functions in all calls since the instance was made or reset, in
-    /// bytes.
+    /// The greatest sum of the frames of active functions in all calls since the instance was
+    /// created or reset, in bytes.
     pub fn stack_native_peak(&self) -> u64 {
         self.store.core.stack_peak
     }
 
-    /// Greatest logical stack height in all calls since the instance was made or reset, in units of the stack
-    /// limiter, if the code counts it.
+    /// The greatest logical stack height in all calls since the instance was created or reset, in
+    /// units of the stack limiter. `None` if the code does not count it.
     pub fn stack_logical_peak(&self) -> Option<u64> {
         let core = &self.store.core;
         core.module
@@ -154,7 +155,7 @@ impl<T: 'static> Instance<T> {
             .then_some(core.logical_peak)
     }
 
-    /// What audited code found; all zeros for other code.
+    /// The findings of audited code; zeros for other code.
     pub fn stack_audit(&self) -> StackAudit {
         let fields = &self.store.core.regions.context;
         StackAudit {
@@ -163,7 +164,7 @@ impl<T: 'static> Instance<T> {
         }
     }
 
-    /// Gas charged since the instance was made or reset, if the code counts it.
+    /// Gas charged since the instance was created or reset; `None` if the code does not count it.
     pub fn gas_used(&self) -> Option<u64> {
         let core = &self.store.core;
         core.module.info().meters.gas.then(|| core.gas_used())
@@ -174,7 +175,7 @@ impl<T: 'static> Instance<T> {
         self.store.core.memory_slice()
     }
 
-    /// The contents of linear memory, to be changed.
+    /// The contents of linear memory, mutable.
     pub fn memory_mut(&mut self) -> &mut [u8] {
         self.store.core.memory_slice_mut()
     }
@@ -189,13 +190,13 @@ impl<T: 'static> Instance<T> {
             .map_or(0, |memory| memory.pages())
     }
 
-    /// Largest size of linear memory since the instance was made or reset, in pages. Since a memory never
-    /// shrinks, that is its size.
+    /// The greatest size of linear memory since the instance was created or reset, in pages. This
+    /// is the current size, since memory never shrinks.
     pub fn memory_pages_peak(&self) -> u32 {
         self.memory_pages()
     }
 
-    /// The size in pages beyond which linear memory cannot grow.
+    /// The limit in pages, beyond which linear memory cannot grow.
     pub fn memory_limit_pages(&self) -> u32 {
         self.store
             .core
@@ -205,26 +206,28 @@ impl<T: 'static> Instance<T> {
             .map_or(0, |memory| memory.limit_pages())
     }
 
-    /// Grows linear memory and returns its size before in pages, or `None` if that would
+    /// Grows linear memory and returns its previous size in pages, or `None` if the new size would
     /// exceed the limit.
     pub fn grow_memory(&mut self, pages: u32) -> Result<Option<u32>, HostFailure> {
         self.store.core.grow_memory(pages)
     }
 
-    /// Says that so many bytes from an address on are about to be written. Changes nothing but how fast that goes: the system
-    /// may supply the memory in larger pieces.
+    /// Announces that `bytes` bytes from `address` on will be written soon. This affects only
+    /// speed: the system may supply the memory in larger pieces.
     pub fn expect_use(&mut self, address: u32, bytes: u32) {
         self.store.core.expect_use(address, bytes);
     }
 
-    /// The value of a global by index, imported ones counted.
+    /// The value of a global by its index in the global index space, which includes imported
+    /// globals.
     pub fn global(&self, index: u32) -> Option<Value> {
         let core = &self.store.core;
         let ty = core.module.info().globals.get(index as usize)?.ty.value;
         Some(Value::from_bits(ty, core.regions.context.global(index)?))
     }
 
-    /// Sets a mutable global. False, and nothing happens, if there is none of this index and type.
+    /// Sets a mutable global. Returns false and changes nothing if there is no mutable global of
+    /// this index and type.
     pub fn set_global(&mut self, index: u32, value: Value) -> bool {
         let core = &mut self.store.core;
         let global = core.module.info().globals.get(index as usize);
@@ -235,8 +238,8 @@ impl<T: 'static> Instance<T> {
         settable
     }
 
-    /// The function that an entry of the table refers to, if there is such an entry
-    /// and if it does.
+    /// The function to which an entry of the table refers: `None` if there is no such entry,
+    /// `Some(None)` for a null reference.
     pub fn table_entry(&self, index: u32) -> Option<Option<u32>> {
         let entry = self.store.core.regions.context.table_entry(index)?;
         Some((entry.signature != 0).then_some(entry.function))
@@ -247,12 +250,12 @@ impl<T: 'static> Instance<T> {
         &self.store.data
     }
 
-    /// The host's state, to be changed.
+    /// The host's state, mutable.
     pub fn data_mut(&mut self) -> &mut T {
         &mut self.store.data
     }
 
-    /// Gives the host's state back.
+    /// Returns the host's state.
     pub fn into_data(self) -> T {
         self.store.data
     }

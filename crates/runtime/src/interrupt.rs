@@ -1,22 +1,27 @@
-//! Ending a run from outside: by its time, or by another thread.
+//! Ending a run from outside: at a time limit, or from another thread.
 //!
-//! # How
-//! A thread that does something [under an interrupt](Interrupt::during) has a timer (`timer_create`) that sends a signal to that
-//! thread alone: when the time is up, and at once when somebody [raises](Interrupt::raise) the interrupt; then again every
-//! few milliseconds until the thread has left. The handler does one of two things:
+//! # Mechanism
+//! A thread that works [under an interrupt](Interrupt::during) has a timer (`timer_create`) that
+//! sends a signal to that thread alone: when the time is up, or at once when the interrupt is
+//! [raised](Interrupt::raise). The timer repeats every few milliseconds until the work has ended.
+//! The handler does one of two things:
 //!
-//! - the thread is in generated code: it is diverted as by a trap, and the run ends;
-//! - it is elsewhere (in a host function, on the way in or out): the context's addresses for host calls are replaced by the way
-//!   out, so that the next host call ends the run. If generated code makes none, the next signal finds it there.
+//! - if the thread is in generated code, the handler diverts it as a trap does, and the run ends;
+//! - otherwise (in a host function, on the way in or out) the handler replaces the addresses for
+//!   host calls in the context by `arch::faulted_address`, so that the next host call ends the run.
+//!   If generated code makes no host call, the next signal diverts it.
 //!
-//! So a run ends with the host function it is in, and what a host function takes is bounded by what it is given.
+//! A host function thus always completes, so its running time must be bounded by its input.
 //!
-//! Artifacts and generated code know nothing of this, and nobody who uses no interrupt pays for it: no signal handler, no
-//! check. An interrupted run has no outcome ([`HostFailure::Interrupted`]).
+//! Generated code is the same with and without interrupts and makes no checks. A process that uses no
+//! interrupt has no signal handler for them; each run reads one thread-local variable. An
+//! interrupted run has no outcome ([`HostFailure::Interrupted`]).
 //!
 //! # The signal
-//! A real-time signal, the last one from `SIGRTMAX` down that a timer can send and nobody handles when the first interrupt is used. A signal of ours names the
-//! thing it is for, and what is not ours is passed on.
+//! The signal is a real-time signal, chosen when the first interrupt is used: the highest one that a
+//! timer can send and that has no handler, or if all have handlers, the highest one that a timer can
+//! send. Each signal of a timer carries the number of its [`Guard`]; signals with another origin are
+//! passed on to the previous handler.
 
 use crate::activation::{self, Activation, Fault};
 use crate::{HostFailure, altstack, arch, traps};
@@ -28,10 +33,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How often a thread is told again.
+/// Interval at which the timer repeats the signal.
 const AGAIN: Duration = Duration::from_millis(2);
 
-/// A switch by which another thread ends runs. Clones are the same switch.
+/// A switch by which another thread ends runs. All clones share one switch.
 ///
 /// ```
 /// use pvf_compiler::{CompileOptions, compile};
@@ -54,18 +59,18 @@ pub struct Interrupt(Arc<Switch>);
 #[derive(Debug, Default)]
 struct Switch {
     raised: AtomicBool,
-    /// The timers of the threads that are under it.
+    /// The timers of the threads that work under this interrupt.
     timers: Mutex<Vec<Timer>>,
 }
 
 impl Interrupt {
-    /// One that nobody has raised.
+    /// An interrupt that is not raised.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Ends what is under this interrupt, on all threads, and whatever will be. It does not wait. Not to be called in a
-    /// signal handler.
+    /// Ends all current and later runs under this interrupt, on all threads. Does not wait for
+    /// their end. Must not be called in a signal handler.
     pub fn raise(&self) {
         let timers = self.0.timers();
         self.0.raised.store(true, Ordering::SeqCst);
@@ -74,17 +79,17 @@ impl Interrupt {
         }
     }
 
-    /// Whether it was raised.
+    /// Whether the interrupt was raised.
     pub fn is_raised(&self) -> bool {
         self.0.raised.load(Ordering::SeqCst)
     }
 
-    /// Does something on this thread. Runs in it end with [`HostFailure::Interrupted`] when the interrupt is raised, and when the
-    /// time, of the clock on the wall, is up; so do all that it begins after that. An instance whose run was interrupted can be reset or
-    /// dropped.
+    /// Calls `work` on this thread. Runs in it end with [`HostFailure::Interrupted`] when the
+    /// interrupt is raised or `time` (of the monotonic clock) is up; later runs in it end at once.
+    /// An instance whose run was interrupted can be reset or dropped.
     ///
     /// # Errors
-    /// The system gives no timer or no signal; nothing was done.
+    /// The system refuses a timer or the signal; `work` was not called.
     pub fn during<R>(
         &self,
         time: Option<Duration>,
@@ -92,7 +97,7 @@ impl Interrupt {
     ) -> Result<R, HostFailure> {
         let signal = install()?;
         altstack::ensure()?;
-        // What is too long to be added never comes.
+        // A time too long to be added never elapses.
         let deadline = time.and_then(|time| Instant::now().checked_add(time));
         let guard = Guard::new(&self.0.raised, deadline);
         let timer = Timer::new(signal, guard.number)?;
@@ -105,7 +110,8 @@ impl Interrupt {
             timer.start(time.max(Duration::from_nanos(1)));
         }
         let result = work();
-        // Nobody starts the timer any more; then nobody is told; then the guard goes.
+        // In this order: the timer is deleted, the guard leaves the chain, the signal mask is
+        // restored.
         drop(registered);
         drop(inside);
         drop(mask);
@@ -119,38 +125,41 @@ impl Switch {
     }
 }
 
-/// Whether the thread is under an interrupt whose time has come.
+/// Whether this thread is under an interrupt whose signal has come.
 pub(crate) fn has_come() -> bool {
     guards().any(|guard| guard.come.get())
 }
 
-/// Whether the thread is under an interrupt.
+/// Whether this thread is under an interrupt.
 pub(crate) fn is_possible() -> bool {
     guards().next().is_some()
 }
 
-/// What the handler knows of a thread under an interrupt. On that thread's stack.
+/// A thread's work under an interrupt, as the signal handler sees it. It is on that thread's stack.
 struct Guard {
-    /// That of its timer's signals; no other guard ever has it, and nobody else's timer.
+    /// The value carried by the timer's signals. No other guard and no other timer has this value.
     number: usize,
-    /// What was the innermost activation when it was made: that one is not under it.
+    /// The innermost activation when the guard was made. It and those outside it are not under the
+    /// interrupt.
     outside: *const Activation,
-    /// When its time is up.
+    /// When the time is up.
     deadline: Option<Instant>,
-    /// Its interrupt.
+    /// Whether the interrupt was raised.
     raised: *const AtomicBool,
     /// Whether the signal has come.
     come: Cell<bool>,
-    /// The guard around it.
+    /// The next outer guard.
     previous: Cell<*const Guard>,
 }
 
 thread_local! {
-    /// The innermost. As [`activation`]'s: reading it in a signal handler registers nothing.
+    /// The innermost guard. Like the variable in [`activation`], it needs no registration when a
+    /// signal handler reads it.
     static CURRENT: Cell<*const Guard> = const { Cell::new(std::ptr::null()) };
 }
 
-/// In the number of every guard. No address is like that, which others' timers may have there.
+/// Bits set in the number of every guard. They distinguish it from an address, which timers of
+/// other code may carry.
 const OURS: usize = 0x5056 << 48;
 
 impl Guard {
@@ -166,9 +175,9 @@ impl Guard {
         }
     }
 
-    /// Whether its time is up or somebody has raised its interrupt. Async-signal-safe.
+    /// Whether the time is up or the interrupt is raised. Async-signal-safe.
     fn is_due(&self) -> bool {
-        // SAFETY: the interrupt outlives what is done under it.
+        // SAFETY: the interrupt outlives the guard, since `during` borrows it.
         let raised = unsafe { &*self.raised };
         raised.load(Ordering::SeqCst) || self.deadline.is_some_and(|it| Instant::now() >= it)
     }
@@ -179,7 +188,7 @@ impl Guard {
     }
 }
 
-/// While it lives, its guard is the thread's innermost.
+/// Keeps its guard the thread's innermost; `drop` restores the previous one.
 struct Inside<'a>(&'a Guard);
 
 impl Drop for Inside<'_> {
@@ -192,19 +201,19 @@ impl Drop for Inside<'_> {
 fn guards() -> impl Iterator<Item = &'static Guard> {
     let mut next = CURRENT.get();
     std::iter::from_fn(move || {
-        // SAFETY: a guard in the chain lies on this thread's stack below whoever asks, until `Inside` has taken it out. Nobody keeps
-        // what is returned here.
+        // SAFETY: a guard in the chain is on this thread's stack in an active frame of `during`
+        // until `Inside` removes it. Callers do not keep the reference.
         let guard = unsafe { next.as_ref() }?;
         next = guard.previous.get();
         Some(guard)
     })
 }
 
-/// A timer of the thread that made it.
+/// A timer that signals the thread that made it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Timer(libc::timer_t);
 
-// SAFETY: it is the name of a timer of the process, which any thread may set.
+// SAFETY: the value identifies a timer of the process, which any thread may set.
 unsafe impl Send for Timer {}
 
 impl Timer {
@@ -213,41 +222,42 @@ impl Timer {
         let mut event: libc::sigevent = unsafe { std::mem::zeroed() };
         event.sigev_notify = libc::SIGEV_THREAD_ID;
         event.sigev_signo = signal;
-        // SAFETY: it takes nothing.
+        // SAFETY: `gettid` has no preconditions.
         event.sigev_notify_thread_id = unsafe { libc::gettid() };
         event.sigev_value.sival_ptr = std::ptr::without_provenance_mut(number);
         let mut timer = MaybeUninit::uninit();
-        // SAFETY: the event is complete, and the timer can be written.
+        // SAFETY: the event is fully initialised, and `timer` is valid for writes.
         match unsafe { libc::timer_create(libc::CLOCK_MONOTONIC, &mut event, timer.as_mut_ptr()) } {
-            // SAFETY: it was written.
+            // SAFETY: `timer_create` succeeded and wrote the timer.
             0 => Ok(Self(unsafe { timer.assume_init() })),
             _ => Err(HostFailure::system("timer_create")),
         }
     }
 
-    /// Sends the signal after a time above 0, and then again and again.
+    /// Sends the signal after `first`, which is above 0, and then every [`AGAIN`].
     fn start(self, first: Duration) {
         let spec = libc::itimerspec {
             it_interval: timespec(AGAIN),
             it_value: timespec(first),
         };
-        // SAFETY: the timer exists, and the times are times; so it cannot fail.
+        // SAFETY: the timer exists and the times are valid, so the call cannot fail.
         let set = unsafe { libc::timer_settime(self.0, 0, &spec, std::ptr::null_mut()) };
         debug_assert_eq!(set, 0, "timer_settime");
     }
 }
 
 fn timespec(time: Duration) -> libc::timespec {
-    // A day more or less: what is longer never comes.
+    // The longest time; longer ones never elapse in practice.
     const LONGEST: u64 = 100 * 365 * 24 * 60 * 60;
-    // SAFETY: zero is valid for all fields, and there may be some that are not set here.
+    // SAFETY: zero is valid for all fields. The type may have private fields, so it cannot be built
+    // from `tv_sec` and `tv_nsec`.
     let mut spec: libc::timespec = unsafe { std::mem::zeroed() };
     spec.tv_sec = time.as_secs().min(LONGEST) as libc::time_t;
     spec.tv_nsec = time.subsec_nanos() as _;
     spec
 }
 
-/// A timer that whoever raises the interrupt knows.
+/// Registers a timer with a switch, so that [`Interrupt::raise`] can start it.
 struct Registered<'a> {
     switch: &'a Switch,
     timer: Timer,
@@ -262,20 +272,20 @@ impl<'a> Registered<'a> {
 
 impl Drop for Registered<'_> {
     fn drop(&mut self) {
-        // Whoever raises holds the lock: it never sets a timer that is gone.
+        // `raise` holds this lock, so it never starts a deleted timer.
         let mut timers = self.switch.timers();
         timers.retain(|timer| *timer != self.timer);
-        // SAFETY: the timer exists, and nobody knows it any more.
+        // SAFETY: the timer exists and was removed from the switch, so no other thread uses it.
         unsafe { libc::timer_delete(self.timer.0) };
     }
 }
 
-/// While it lives, the thread takes the signal.
+/// Unblocks the signal for this thread; `drop` restores the mask.
 struct Unblocked(libc::sigset_t);
 
 impl Unblocked {
     fn new(signal: c_int) -> Result<Self, HostFailure> {
-        // SAFETY: zero is valid for a set, which is then emptied; both sets are ours.
+        // SAFETY: zero is valid for a signal set; both sets are local variables.
         let (error, before) = unsafe {
             let (mut own, mut before) = (std::mem::zeroed(), std::mem::zeroed());
             libc::sigemptyset(&mut own);
@@ -297,15 +307,15 @@ impl Unblocked {
 
 impl Drop for Unblocked {
     fn drop(&mut self) {
-        // SAFETY: the set is the one that the thread had.
+        // SAFETY: the set is the mask that the thread had before.
         unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &self.0, std::ptr::null_mut()) };
     }
 }
 
-/// What handled the signal before us.
+/// The previous action of the signal.
 static PREVIOUS: OnceLock<libc::sigaction> = OnceLock::new();
 
-/// Installs the handler; every call after the first only repeats its result: the signal.
+/// Installs the handler and returns the signal. Later calls return the result of the first.
 fn install() -> Result<c_int, HostFailure> {
     static INSTALLED: OnceLock<Result<c_int, i32>> = OnceLock::new();
     INSTALLED
@@ -323,23 +333,23 @@ fn install() -> Result<c_int, HostFailure> {
         })
 }
 
-/// What handles a signal.
+/// The action of a signal.
 fn handling(signal: c_int) -> Result<libc::sigaction, i32> {
     let mut action = MaybeUninit::uninit();
-    // SAFETY: only writes the action.
+    // SAFETY: only writes the action to `action`.
     match unsafe { libc::sigaction(signal, std::ptr::null(), action.as_mut_ptr()) } {
-        // SAFETY: it was written.
+        // SAFETY: `sigaction` succeeded and wrote the action.
         0 => Ok(unsafe { action.assume_init() }),
         _ => Err(io::Error::last_os_error().raw_os_error().unwrap_or(0)),
     }
 }
 
-/// Whether a timer can send a signal. Under an emulator that keeps some for itself, the last ones cannot be sent.
+/// Whether a timer can send a signal. An emulator may reserve the highest signals for itself.
 fn takes_timers(signal: c_int) -> bool {
     let Ok(timer) = Timer::new(signal, OURS) else {
         return false;
     };
-    // SAFETY: the timer exists, was never set, and nobody else knows it.
+    // SAFETY: the timer exists, was never started, and is known only here.
     unsafe { libc::timer_delete(timer.0) };
     true
 }
@@ -350,9 +360,10 @@ fn is_free(signal: c_int) -> bool {
 
 fn install_for(signal: c_int) -> Result<(), i32> {
     let previous = handling(signal)?;
-    // Before the handler can be called that reads it.
+    // Set before the handler that reads it is installed.
     let _ = PREVIOUS.set(previous);
-    // SAFETY: the new action is fully initialised: zero is valid for all its fields, and the mask is empty.
+    // SAFETY: the new action is fully initialised: zero is valid for all its fields, and the mask
+    // is emptied.
     unsafe {
         let mut action: libc::sigaction = std::mem::zeroed();
         action.sa_sigaction = handle as *const () as usize;
@@ -366,21 +377,22 @@ fn install_for(signal: c_int) -> Result<(), i32> {
 }
 
 unsafe extern "C" fn handle(signal: c_int, info: *mut libc::siginfo_t, ucontext: *mut c_void) {
-    // SAFETY: the kernel's pointers are valid in a handler, and a timer's signal has a value.
+    // SAFETY: the kernel's pointers are valid in a handler, and a signal of a timer carries a
+    // value.
     let number = unsafe {
         let by_timer = (*info).si_code == libc::SI_TIMER;
         by_timer.then(|| (*info).si_value().sival_ptr.addr())
     };
     let guard = match number.filter(|number| number & OURS == OURS) {
         Some(number) => guards().find(|guard| guard.number == number),
-        // An emulator of the system may lose the value; what is due is due.
+        // Under an emulator that loses the value, any guard that is due is taken.
         None => match guards().find(|guard| guard.is_due()) {
             Some(guard) => Some(guard),
-            // SAFETY: as above.
+            // SAFETY: these are the arguments of this handler.
             None => return unsafe { pass_on(signal, info, ucontext) },
         },
     };
-    // There is none for a timer that is gone.
+    // The timer's guard may be gone already.
     let Some(guard) = guard else {
         return;
     };
@@ -388,12 +400,13 @@ unsafe extern "C" fn handle(signal: c_int, info: *mut libc::siginfo_t, ucontext:
     let innermost = activation::current();
     let mut next = innermost;
     while next != guard.outside {
-        // SAFETY: an activation in the chain lives on this thread's stack below the frame that set it, and the chain leads to where
-        // it was when the guard was made.
+        // SAFETY: an activation in the chain is borrowed by an active frame of `Activation::with` on
+        // this thread's stack, and the chain leads to `guard.outside`.
         let Some(activation) = (unsafe { next.as_ref() }) else {
             return;
         };
-        // SAFETY: the kernel's pointer is valid in a handler; the innermost activation runs the code that was interrupted.
+        // SAFETY: the kernel's pointer is valid in a handler, and the innermost activation runs the
+        // interrupted code.
         unsafe {
             let pc = arch::program_counter(ucontext);
             if next == innermost && activation.code.contains(&pc) {
@@ -407,7 +420,7 @@ unsafe extern "C" fn handle(signal: c_int, info: *mut libc::siginfo_t, ucontext:
     }
 }
 
-/// Passes a signal on that is not ours.
+/// Passes a signal that no guard's timer sent on to the previous handler.
 ///
 /// # Safety
 /// Called in a signal handler with its arguments.
@@ -416,9 +429,9 @@ unsafe fn pass_on(signal: c_int, info: *mut libc::siginfo_t, ucontext: *mut c_vo
         return;
     };
     match previous.sa_sigaction {
-        // Nobody had asked for this signal: whoever sent it to us meant somebody who is not there.
+        // There was no handler, so no code expects this signal.
         libc::SIG_IGN | libc::SIG_DFL => {}
-        // SAFETY: it is a handler, and the arguments are those of ours.
+        // SAFETY: the action has a handler, and the arguments are those of this handler.
         _ => unsafe { traps::call_handler(previous, signal, info, ucontext) },
     }
 }

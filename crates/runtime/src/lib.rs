@@ -1,13 +1,14 @@
 //! Memory, stack, traps and host calls for code made by `pvf-compiler`.
 //!
-//! In comes an [`Artifact`](pvf_compiler::Artifact); out come results, or a typed
-//! [`Trap`](pvf_rules::Trap) with its place in the Wasm. Three layers:
+//! The input is an [`Artifact`](pvf_compiler::Artifact). The output is a function's results, or a
+//! typed [`Trap`](pvf_rules::Trap) with its location in the Wasm module. Three layers:
 //!
-//! - a [`Module`] is the artifact placed in memory: code that can be executed and
-//!   never written, and the initial image of linear memory, both shared by all instances;
-//! - a [`Linker`] says what satisfies the imports, over a host state `T` of the embedder;
-//! - an [`Instance`] owns linear memory, globals, table and a stack for Wasm of its own, and
-//!   runs functions. It can be called again after a trap and can be [reset](Instance::reset).
+//! - a [`Module`] is the artifact placed in memory: executable code that is never writable, and the
+//!   initial image of linear memory. All instances share both;
+//! - a [`Linker`] defines the items that satisfy the imports, over a host state `T` of the
+//!   embedder;
+//! - an [`Instance`] owns its linear memory, globals, table and Wasm stack, and runs functions. It
+//!   can be called again after a trap and can be [reset](Instance::reset).
 //!
 //! ```
 //! use pvf_compiler::{CompileOptions, FuncType, compile};
@@ -40,29 +41,32 @@
 //! # Ok::<_, Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! What generated code may rely on stands in [`pvf_compiler::abi`]. What the runtime
-//! relies on: the artifact's code was made by the compiler. An artifact is checked
-//! for accidents, and machine code cannot be checked for more: so an [`Artifact`](pvf_compiler::Artifact) is made by
-//! the compiler or by an `unsafe` call, and nobody can change one. Everything
-//! the operating system refuses is a [`HostFailure`] and never an outcome.
+//! [`pvf_compiler::abi`] says what generated code may rely on. The runtime relies on one thing: the
+//! compiler made the artifact's code. The checks of an artifact find accidental damage; no check
+//! can prove machine code safe. An [`Artifact`](pvf_compiler::Artifact) is therefore made only by
+//! the compiler or by an `unsafe` call, and is immutable. A failure of the operating system is a
+//! [`HostFailure`] and never an outcome.
 //!
 //! # Host functions
-//! [`Linker::typed`] binds a function by its Rust type: generated code calls it with its parameters in registers, a few
-//! nanoseconds from Wasm to Rust and back. [`Linker::func`] takes any type known at run time and passes values in slots.
+//! [`Linker::typed`] binds a function by its Rust type: generated code passes the parameters in
+//! registers, and a call takes a few nanoseconds. [`Linker::func`] accepts any type, known only at
+//! run time, and passes values in slots.
 //!
 //! # Files
-//! [`Module::open`] maps an artifact instead of copying it: code is executed and traps are looked up where they lie in the
-//! file. The file may be deleted or replaced while the module exists. Nobody may change it in place: bytes changed after they
-//! were checked would be executed. If it is cut short, the pages are gone, and what needs them ends with
-//! [`HostFailure::ArtifactCut`] (the handler for SIGBUS sees to it). Initial memory contents are copied, so that
-//! no host function that reads memory depends on the file.
+//! [`Module::open`] maps an artifact instead of copying it: code and trap map are used directly
+//! from the mapped file. The file may be deleted or replaced while the module exists. It must not
+//! be modified in place: bytes changed after the checks would be executed. If the file is
+//! truncated, a run that reaches a missing page ends with [`HostFailure::ArtifactCut`], by way of
+//! the SIGBUS handler. Initial memory contents are copied, so that no host function that reads
+//! memory depends on the file.
 //!
 //! # Interrupts
-//! [`Interrupt`] ends runs by their time or from another thread. Such a run has no outcome.
+//! An [`Interrupt`] ends runs at a time limit or from another thread. An interrupted run has no
+//! outcome.
 //!
-//! Calls to the operating system go through `libc`. `rustix` was the alternative:
-//! it has no `sigaction` or `sigaltstack` outside its experimental runtime module,
-//! and these are the heart of this crate.
+//! Calls to the operating system go through `libc`. `rustix` was the alternative: it offers
+//! `sigaction` and `sigaltstack`, on which this crate rests, only in its experimental runtime
+//! module.
 
 mod activation;
 mod altstack;

@@ -1,4 +1,4 @@
-//! What satisfies the imports of a module.
+//! Definitions that satisfy a module's imports.
 
 use crate::arch::{self, PlainEntry};
 use crate::error::{FuncTypeDisplay, value_type_name};
@@ -10,7 +10,7 @@ use pvf_compiler::{FuncType, GlobalType, MemoryType, TableType, ValType};
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
-/// Definitions by name for imports, over a host state `T`.
+/// Definitions for imports by module and name, over a host state `T`.
 pub struct Linker<T> {
     definitions: HashMap<String, HashMap<String, Definition<T>>>,
     any_memory: Policy,
@@ -25,35 +25,34 @@ enum Definition<T> {
     Table(TableType),
 }
 
-/// For which module names something applies.
+/// The set of import modules to which a rule applies.
 #[derive(Default)]
 struct Policy {
     everywhere: bool,
     modules: Vec<String>,
 }
 
-/// A module with its imports resolved: what can be instantiated without looking up any
-/// name. Cheap to clone.
+/// A module with its imports resolved. Instantiating it looks up no name. Cheap to clone.
 pub struct Linked<T>(pub(crate) Arc<LinkedImports<T>>);
 
 pub(crate) struct LinkedImports<T> {
     pub module: Module,
-    /// By function index.
+    /// Imported functions by function index.
     pub functions: Box<[HostFunction<T>]>,
     /// Entries for plain host calls, by function index; see [`pvf_compiler::abi`].
     pub entries: Box<[PlainEntry]>,
-    /// What takes the place of the entries when a run is interrupted; made when the first can be.
+    /// Replaces `entries` when a run is interrupted; made by the first run under an interrupt.
     way_out: OnceLock<Box<[usize]>>,
     /// Bits of the imported globals by index.
     pub globals: Vec<u64>,
-    /// The memory of an instance.
+    /// The type of an instance's memory.
     pub memory: Option<MemoryType>,
-    /// Entries of an instance's table.
+    /// Number of entries of an instance's table.
     pub table_entries: u32,
 }
 
 impl<T> LinkedImports<T> {
-    /// As many addresses of the way out as there are entries.
+    /// An array as long as `entries` in which every address is [`arch::faulted_address`].
     pub fn way_out(&self) -> &[usize] {
         self.way_out
             .get_or_init(|| vec![arch::faulted_address() as usize; self.entries.len()].into())
@@ -82,12 +81,13 @@ impl<T: 'static> Linker<T> {
         }
     }
 
-    /// Defines a function. `body` finds the parameters in the slots and leaves the
-    /// results there (slot `j` for number `j`, 8 bytes each; as many slots as the
-    /// longer of both lists). Of the slot of an `i32` or `f32` only the low 32
-    /// bits mean anything, in both directions.
+    /// Defines a function. `body` reads the parameters from the slots and writes the results into
+    /// them: value `j` is in slot `j` of 8 bytes, and there are as many slots as the longer of the
+    /// two lists. For an `i32` or `f32` only the low 32 bits of the slot are significant, in both
+    /// directions.
     ///
-    /// A later definition of the same name replaces the earlier one, here and below.
+    /// A later definition of the same name replaces the earlier one; this holds for all definitions
+    /// below.
     pub fn func(
         &mut self,
         module: &str,
@@ -98,43 +98,44 @@ impl<T: 'static> Linker<T> {
         self.define(module, name, Definition::Function(ty, Arc::new(body)));
     }
 
-    /// Defines a function whose type follows from its Rust type: up to 4 integers and at most one integer
-    /// result, see [`TypedFunction`]. Generated code calls it with its parameters in registers, without any look-up.
+    /// Defines a function whose type follows from its Rust type: up to 4 integer parameters and at
+    /// most one integer result, see [`TypedFunction`]. Generated code passes the parameters in
+    /// registers, without any look-up.
     pub fn typed<P, R>(&mut self, module: &str, name: &str, function: impl TypedFunction<T, P, R>) {
         let (ty, entry) = crate::typed::entry(function);
         self.define(module, name, Definition::Typed(ty, entry));
     }
 
-    /// Defines a global; each instance gets one of its own. The type of `value` has to be that of `ty`.
+    /// Defines a global; each instance gets a global of its own.
     ///
     /// # Panics
-    /// If it is not.
+    /// If the type of `value` differs from that of `ty`.
     pub fn global(&mut self, module: &str, name: &str, ty: GlobalType, value: Value) {
         assert_eq!(value.ty(), ty.value, "the value of a global has its type");
         self.define(module, name, Definition::Global(ty, value.to_bits()));
     }
 
-    /// Defines a memory: an import that these limits satisfy gets a fresh memory of
-    /// this type, owned by the instance.
+    /// Defines a memory. An import that the limits of `ty` satisfy gets a fresh memory of this
+    /// type, owned by the instance.
     pub fn memory(&mut self, module: &str, name: &str, ty: MemoryType) {
         self.define(module, name, Definition::Memory(ty));
     }
 
-    /// Defines a table: an import that these limits satisfy gets a fresh table of this
-    /// size, owned by the instance. Generated code knows the size the *import*
-    /// declares and traps beyond it.
+    /// Defines a table. An import that the limits of `ty` satisfy gets a fresh table of its minimum
+    /// size, owned by the instance. Generated code uses the size that the *import* declares and
+    /// traps beyond it.
     pub fn table(&mut self, module: &str, name: &str, ty: TableType) {
         self.define(module, name, Definition::Table(ty));
     }
 
-    /// Lets every import of a memory from this module (`None`: from any), whatever its name
-    /// and limits, be satisfied by a fresh one of the imported type.
+    /// Satisfies every import of a memory from `module` (`None`: from any module), whatever its
+    /// name and limits, with a fresh memory of the imported type.
     pub fn memory_any(&mut self, module: Option<&str>) {
         self.any_memory.add(module);
     }
 
-    /// Lets functions imported from this module (`None`: from any) link although nothing
-    /// defines them; a call of one traps with "call to a missing function MODULE:NAME".
+    /// Lets functions imported from `module` (`None`: from any module) link although they are not
+    /// defined. A call of such a function traps with "call to a missing function MODULE:NAME".
     pub fn unknown_functions(&mut self, module: Option<&str>) {
         self.unknown_functions.add(module);
     }
@@ -270,8 +271,8 @@ impl<T> Definition<T> {
     }
 }
 
-/// By the rule of the WebAssembly specification: what is offered is at least as large as
-/// what is asked for and, if a maximum is asked for, cannot become larger than that.
+/// Import matching by the WebAssembly specification: the offered minimum is at least the requested
+/// one, and if a maximum is requested, the offered maximum exists and does not exceed it.
 fn check_limits(
     import: &Import,
     asked: (u32, Option<u32>),
@@ -301,7 +302,7 @@ fn wrong_type(import: &Import, expected: String, found: String) -> LinkError {
     }
 }
 
-/// Nothing of this name, or something of another kind.
+/// The error for an import without a definition of its name and kind.
 fn unsatisfied<T>(import: &Import, found: Option<&Definition<T>>) -> LinkError {
     let kind = match import.kind {
         ImportKind::Function(_) => "function",

@@ -1,4 +1,4 @@
-//! Address space owned by Rust: reserved as a whole, made accessible in parts.
+//! Owned address space: reserved as a whole, made accessible in parts.
 
 use crate::HostFailure;
 use std::fs::File;
@@ -7,7 +7,7 @@ use std::os::fd::AsRawFd;
 use std::ptr::NonNull;
 use std::sync::OnceLock;
 
-/// Bytes of a page of the operating system, which divides a Wasm page.
+/// Bytes of a page of the operating system. A Wasm page is a multiple of it.
 pub(crate) fn page_bytes() -> usize {
     static PAGE: OnceLock<usize> = OnceLock::new();
     // SAFETY: sysconf has no preconditions.
@@ -19,10 +19,10 @@ pub(crate) fn round_up(bytes: usize) -> Option<usize> {
     Some(bytes.checked_add(page_bytes() - 1)? & !(page_bytes() - 1))
 }
 
-/// What may be done with a page.
+/// Access rights of a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
-    /// Nothing.
+    /// No access.
     None,
     /// Reading and writing.
     ReadWrite,
@@ -40,31 +40,32 @@ impl Access {
     }
 }
 
-/// A private mapping, given back on drop.
+/// A private mapping, unmapped on drop.
 #[derive(Debug)]
 pub(crate) struct Mapping {
     base: NonNull<u8>,
     bytes: usize,
     purpose: &'static str,
-    /// Whether it stays for as long as the process does.
+    /// Whether the kernel has sealed the mapping, which then lasts until the process ends.
     sealed: bool,
 }
 
-// SAFETY: a mapping is owned memory like a boxed slice; whoever makes references out of its
-// addresses is bound by the borrows of the type that owns it.
+// SAFETY: a mapping is owned memory like a boxed slice. References into it are made only by the
+// types that own it, under their borrows.
 unsafe impl Send for Mapping {}
-// SAFETY: as above; a shared mapping offers only its address and calls that ask for `&mut`.
+// SAFETY: as for `Send`. Through `&Mapping` only the address is available and `replace_with_zeros`,
+// which replaces unreadable pages.
 unsafe impl Sync for Mapping {}
 
 impl Mapping {
-    /// Maps zero pages. Nothing is committed before it is touched. `bytes` is
-    /// rounded up to pages; `purpose` is for the message if the system refuses.
+    /// Maps zero pages. Memory is committed when it is touched. `bytes` is rounded up to pages;
+    /// `purpose` appears in the error if the system refuses.
     pub fn new(bytes: usize, access: Access, purpose: &'static str) -> Result<Self, HostFailure> {
         Self::with_flags(bytes, access, 0, purpose)
     }
 
-    /// The same for a stack: the kernel then never backs it with huge pages, which
-    /// would cost two zeroed megabytes for the first frame.
+    /// Like [`Self::new`], for a stack: the kernel then never backs it with huge pages, which would
+    /// zero two megabytes for the first frame.
     pub fn new_stack(bytes: usize, purpose: &'static str) -> Result<Self, HostFailure> {
         Self::with_flags(bytes, Access::None, libc::MAP_STACK, purpose)
     }
@@ -82,8 +83,8 @@ impl Mapping {
         };
         let bytes = round_up(bytes.max(1)).ok_or_else(too_large)?;
         let flags = flags | libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
-        // SAFETY: a new anonymous mapping at an address of the kernel's choice touches
-        // nothing that exists.
+        // SAFETY: a new anonymous mapping at an address chosen by the kernel overlaps no existing
+        // mapping.
         let base = unsafe { libc::mmap(std::ptr::null_mut(), bytes, access.flags(), flags, -1, 0) };
         if base == libc::MAP_FAILED {
             return Err(HostFailure::memory(purpose, bytes));
@@ -97,20 +98,21 @@ impl Mapping {
         })
     }
 
-    /// Maps the first bytes of a file to be read, with the pages that are in memory already.
+    /// Maps the first bytes of a file for reading, and its pages in advance.
     pub fn of_file(file: &File, bytes: usize, purpose: &'static str) -> Result<Self, HostFailure> {
         let flags = libc::MAP_PRIVATE | libc::MAP_POPULATE;
         Self::of_file_with(file, bytes, libc::PROT_READ, flags, purpose)
     }
 
-    /// Maps the first bytes of a file to be read and executed. Where the kernel can see to it (Linux 6.10), the mapping then
-    /// stays what it is, and where it is, until the process ends.
+    /// Maps the first bytes of a file for reading and executing. Since Linux 6.10 the kernel then
+    /// seals the mapping: it can neither be changed nor unmapped until the process ends.
     pub fn of_code(file: &File, bytes: usize, purpose: &'static str) -> Result<Self, HostFailure> {
         let access = Access::ReadExecute.flags();
         let mut mapping = Self::of_file_with(file, bytes, access, libc::MAP_PRIVATE, purpose)?;
-        /// The same number on all instruction sets.
+        /// The system call's number, equal on all instruction sets.
         const MSEAL: libc::c_long = 462;
-        // SAFETY: the range is this mapping's; from now on the kernel refuses to change it, and it is never unmapped.
+        // SAFETY: the range is this mapping's. Once sealed, the kernel refuses to change it, and
+        // `drop` does not unmap it.
         let sealed = unsafe { libc::syscall(MSEAL, mapping.base(), mapping.bytes, 0) };
         mapping.sealed = sealed == 0;
         Ok(mapping)
@@ -123,9 +125,9 @@ impl Mapping {
         flags: i32,
         purpose: &'static str,
     ) -> Result<Self, HostFailure> {
-        // Of the last page, what is behind the end of the file belongs to the mapping.
+        // The part of the last page after the end of the file belongs to the mapping.
         let bytes = bytes.next_multiple_of(page_bytes());
-        // SAFETY: a new mapping at an address of the kernel's choice touches nothing that exists.
+        // SAFETY: a new mapping at an address chosen by the kernel overlaps no existing mapping.
         let base = unsafe {
             libc::mmap(
                 std::ptr::null_mut(),
@@ -148,11 +150,11 @@ impl Mapping {
         })
     }
 
-    /// Puts a page of zeros, to be read, at an offset. False if the system refuses. Async-signal-safe.
+    /// Maps a readable page of zeros at an offset. False if the system refuses. Async-signal-safe.
     pub fn replace_with_zeros(&self, offset: usize) -> bool {
         self.check(&(offset..offset + page_bytes()));
-        // SAFETY: MAP_FIXED replaces a page of this mapping only. Whoever reads it reads zeros instead; only
-        // pages that nobody can read are replaced.
+        // SAFETY: MAP_FIXED replaces a page of this mapping only. The caller replaces only a page
+        // whose reading faulted, so no reader has seen other contents.
         let address = unsafe {
             libc::mmap(
                 self.base().add(offset).cast(),
@@ -172,19 +174,19 @@ impl Mapping {
         self.base.as_ptr()
     }
 
-    /// All its addresses.
+    /// All addresses of the mapping.
     pub fn addresses(&self) -> Range<usize> {
         let start = self.base() as usize;
         start..start + self.bytes
     }
 
-    /// Changes what may be done with a range (offsets, at page boundaries).
+    /// Changes the access rights of a range of offsets at page boundaries.
     pub fn protect(&mut self, range: Range<usize>, access: Access) -> Result<(), HostFailure> {
         if range.is_empty() {
             return Ok(());
         }
         self.check(&range);
-        // SAFETY: the range lies within this mapping, which `&mut self` owns.
+        // SAFETY: the range is within this mapping, which `&mut self` owns.
         let status = unsafe {
             libc::mprotect(
                 self.base().add(range.start).cast(),
@@ -198,14 +200,14 @@ impl Mapping {
         Ok(())
     }
 
-    /// Gives the pages of a range back; they read as they did when they were mapped.
+    /// Releases the pages of a range. They then read as when they were mapped.
     pub fn discard(&mut self, range: Range<usize>) -> Result<(), HostFailure> {
         if range.is_empty() {
             return Ok(());
         }
         self.check(&range);
-        // SAFETY: the range lies within this mapping, which `&mut self` owns; private pages
-        // are replaced by zeros or by the contents of the mapped file.
+        // SAFETY: the range is within this mapping, which `&mut self` owns. Its private pages are
+        // replaced by zeros or by the contents of the mapped file.
         let status = unsafe {
             libc::madvise(
                 self.base().add(range.start).cast(),
@@ -214,12 +216,12 @@ impl Mapping {
             )
         };
         if status != 0 {
-            return Err(HostFailure::system("giving memory back (madvise)"));
+            return Err(HostFailure::system("releasing memory (madvise)"));
         }
         Ok(())
     }
 
-    /// Says whether large pages are wanted for a range. Whether there are any is the system's affair.
+    /// Tells the system whether large pages are wanted for a range. The system may ignore it.
     pub fn prefer_large_pages(&mut self, range: Range<usize>, wanted: bool) {
         if range.is_empty() {
             return;
@@ -229,18 +231,20 @@ impl Mapping {
             true => libc::MADV_HUGEPAGE,
             false => libc::MADV_NOHUGEPAGE,
         };
-        // SAFETY: the range lies within this mapping, which `&mut self` owns; contents stay. A refusal changes nothing.
+        // SAFETY: the range is within this mapping, which `&mut self` owns; the advice keeps the
+        // contents. A refusal changes nothing.
         unsafe { libc::madvise(self.base().add(range.start).cast(), range.len(), advice) };
     }
 
-    /// Asks for the pages of a range all at once, as writing to each would do one by one.
+    /// Asks the system to supply all pages of a range at once, instead of one at each first write.
     pub fn populate(&mut self, range: Range<usize>) {
         if range.is_empty() {
             return;
         }
         self.check(&range);
-        // SAFETY: the range lies within this mapping, which `&mut self` owns; contents stay. Where it is refused, or unknown
-        // (before Linux 5.14), pages come when they are touched.
+        // SAFETY: the range is within this mapping, which `&mut self` owns; the advice keeps the
+        // contents. If the system refuses or does not know it (before Linux 5.14), pages are
+        // supplied when they are touched.
         unsafe {
             libc::madvise(
                 self.base().add(range.start).cast(),
@@ -250,7 +254,7 @@ impl Mapping {
         };
     }
 
-    /// Puts a private, writable, copy-on-write view of a part of a file at a range.
+    /// Maps a part of a file at a range: private, writable, copy-on-write.
     pub fn map_file(
         &mut self,
         range: Range<usize>,
@@ -278,11 +282,11 @@ impl Mapping {
     fn check(&self, range: &Range<usize>) {
         assert!(
             range.start <= range.end && range.end <= self.bytes,
-            "a range of a mapping lies within it"
+            "the range is within the mapping"
         );
         debug_assert!(
             range.start.is_multiple_of(page_bytes()),
-            "protection changes at page boundaries"
+            "the range begins at a page boundary"
         );
     }
 }
@@ -292,8 +296,8 @@ impl Drop for Mapping {
         if self.sealed {
             return;
         }
-        // SAFETY: the mapping is owned and nothing can refer to it any more.
+        // SAFETY: the mapping is owned, and no reference into it remains.
         let status = unsafe { libc::munmap(self.base().cast(), self.bytes) };
-        debug_assert_eq!(status, 0, "unmapping what was mapped succeeds");
+        debug_assert_eq!(status, 0, "munmap of an owned mapping succeeds");
     }
 }

@@ -1,15 +1,14 @@
-//! Linear memory: a reservation no access of generated code can leave.
+//! Linear memory: a reservation of address space that no access of generated code can leave.
 //!
 //! ```text
 //! | front guard, 2 GiB | accessible | not accessible ... up to 8 GiB | guard |
 //!                      ^ base
 //! ```
 //!
-//! Generated code checks nothing: it accesses `base + u32 index + u32 offset`, up to 16
-//! bytes from there. That stays below `base + 8 GiB + 16`. The guard in front is for bugs alone: the
-//! processor sign-extends 32-bit displacements, so an offset that was encoded
-//! wrongly reaches 2 GiB below the base and no further. Address space is
-//! cheap: a process has 128 TiB, that is some 12,000 instances.
+//! Generated code makes no bounds checks: it accesses up to 16 bytes at `base + u32 index + u32
+//! offset`, which stays below `base + 8 GiB + 16`. The front guard catches bugs only: the processor
+//! sign-extends 32-bit displacements, so a wrongly encoded offset reaches at most 2 GiB below the
+//! base. Address space is cheap: a process has 128 TiB, enough for some 12,000 instances.
 
 use crate::HostFailure;
 use crate::image::MemoryImage;
@@ -21,16 +20,17 @@ use std::ops::Range;
 const FRONT_GUARD: usize = 1 << 31;
 /// Bytes from the base that an index and an offset can reach.
 const REACH: usize = 1 << 33;
-/// Bytes behind, for the width of the access.
+/// Inaccessible bytes after `REACH`, for the width of the access.
 const BACK_GUARD: usize = 64 * 1024;
 
-/// Bytes of the large pages that most systems have beside those of 4 KiB.
+/// Bytes of the large pages that most systems offer in addition to pages of 4 KiB.
 const LARGE_PAGE: usize = 2 << 20;
 
-/// Bytes that are worth a large page, even if the rest of it is never used.
+/// Minimum length of a range for which large pages are requested, even if the rest of a large page
+/// stays unused.
 const WORTH_LARGE: usize = 512 << 10;
 
-/// Bytes of which large pages come one by one, since perhaps nothing of them is used after all.
+/// Ranges of this length or longer are not populated in advance, since they may stay unused.
 const TOO_MUCH_AT_ONCE: usize = 4 << 20;
 
 /// The linear memory of an instance.
@@ -42,13 +42,13 @@ pub(crate) struct LinearMemory {
     /// Size at instantiation in bytes.
     initial_bytes: usize,
     limit_pages: u32,
-    /// Whether large pages are wanted somewhere.
+    /// Whether large pages were requested for some range.
     large_pages: bool,
 }
 
 impl LinearMemory {
-    /// A memory of `initial_pages` (at most `limit_pages`, that at most 65,536) with the
-    /// contents of the image.
+    /// A memory of `initial_pages` pages with the contents of the image. `initial_pages` is at most
+    /// `limit_pages`, which is at most 65,536.
     pub fn new(
         initial_pages: u32,
         limit_pages: u32,
@@ -56,7 +56,7 @@ impl LinearMemory {
     ) -> Result<Self, HostFailure> {
         debug_assert!(
             initial_pages <= limit_pages && limit_pages <= MOST_MEMORY_PAGES,
-            "the caller has compared the sizes"
+            "initial size, limit and 65,536 pages are in ascending order"
         );
         let reservation = FRONT_GUARD + REACH + BACK_GUARD;
         let mut mapping = Mapping::new(reservation, Access::None, "linear memory")?;
@@ -101,16 +101,16 @@ impl LinearMemory {
         (self.initial_bytes / PAGE_BYTES as usize) as u32
     }
 
-    /// Largest size in pages.
+    /// Maximum size in pages.
     pub fn limit_pages(&self) -> u32 {
         self.limit_pages
     }
 
-    /// Sets the largest size, at least the present one and at most 65,536 pages.
+    /// Sets the maximum size, which is at least the current size and at most 65,536 pages.
     pub fn set_limit_pages(&mut self, limit_pages: u32) {
         debug_assert!(
             self.pages() <= limit_pages && limit_pages <= MOST_MEMORY_PAGES,
-            "the caller has compared the sizes"
+            "current size, limit and 65,536 pages are in ascending order"
         );
         self.limit_pages = limit_pages;
     }
@@ -118,19 +118,19 @@ impl LinearMemory {
     /// The contents.
     #[inline]
     pub fn as_slice(&self) -> &[u8] {
-        // SAFETY: the first `bytes` bytes from the base are mapped and readable, and nothing
-        // writes them while `self` is borrowed: generated code runs under `&mut`.
+        // SAFETY: the first `bytes` bytes from the base are mapped and readable, and generated
+        // code, which may write them, runs only while `self` is borrowed mutably.
         unsafe { std::slice::from_raw_parts(self.base(), self.bytes) }
     }
 
-    /// The contents, to be changed.
+    /// The contents, mutable.
     #[inline]
     pub fn as_mut_slice(&mut self) -> &mut [u8] {
-        // SAFETY: as above, and `&mut self` makes the access exclusive.
+        // SAFETY: as in `as_slice`, and `&mut self` makes the access exclusive.
         unsafe { std::slice::from_raw_parts_mut(self.base(), self.bytes) }
     }
 
-    /// Adds pages and returns the size before, or `None` if that would exceed
+    /// Adds pages and returns the previous size in pages, or `None` if the new size would exceed
     /// the limit. A refusal by the operating system is a failure of the host.
     pub fn grow(&mut self, pages: u32) -> Result<Option<u32>, HostFailure> {
         let old = self.pages();
@@ -147,9 +147,9 @@ impl LinearMemory {
         Ok(Some(old))
     }
 
-    /// Says that all of a range of the contents is about to be written for the first time. The system then supplies its pages in
-    /// one go, or, of a long one, large pages in the place of hundreds of small ones: page faults are half the time of candidates of many
-    /// megabytes.
+    /// Announces that all of a range of the contents will soon be written for the first time. The
+    /// system then supplies the pages of a short range in one call, and large pages for a long
+    /// range. Page faults take half the time of candidates of many megabytes.
     pub fn expect_use(&mut self, range: Range<usize>) {
         let end = range.end.min(self.bytes);
         if range.start >= end {
@@ -174,7 +174,7 @@ impl LinearMemory {
         }
     }
 
-    /// Back to the size and contents of a new memory.
+    /// Restores the size and contents of a new memory.
     pub fn reset(&mut self) -> Result<(), HostFailure> {
         let end = FRONT_GUARD + self.bytes;
         if std::mem::take(&mut self.large_pages) {

@@ -23,23 +23,23 @@ pub struct Module(Arc<Inner>);
 struct Inner {
     info: ModuleInfo,
     traps: TrapMap,
-    /// Where code and trap map lie, if it is there.
+    /// The file that holds the trap map and possibly the code; `None` if both are in memory.
     file: Option<Arc<FileMapping>>,
-    /// Bytes of the data segments, as far as instances still need them.
+    /// Bytes of the data segments; empty if no instance needs them.
     data: Vec<u8>,
     code: Code,
     image: MemoryImage,
     recycler: Recycler,
-    /// For each imported function its place in `info.imports`.
+    /// For each imported function, the index of its import in `info.imports`.
     function_imports: Vec<u32>,
-    /// Function indices in order of their code, made at the first trap.
+    /// Function indices in order of code offset, made at the first trap.
     by_code: OnceLock<Vec<u32>>,
 }
 
 impl Module {
-    /// Places an artifact in memory: its code (written, then made executable) and the image of
-    /// its memory. Fails if the artifact is for another machine or contradicts itself. An [`Artifact`] is the compiler's or was vouched
-    /// for: that is why this is safe.
+    /// Places an artifact in memory: its code, written and then made executable, and the image of
+    /// its linear memory. Fails if the artifact is for another machine or inconsistent. This is
+    /// safe because an [`Artifact`] was made by the compiler or by an `unsafe` call.
     pub fn new(artifact: Artifact) -> Result<Self, LoadError> {
         let ArtifactContents {
             module,
@@ -54,14 +54,17 @@ impl Module {
         Ok(Self::from_parts(module, traps, code, image, &data, file))
     }
 
-    /// Maps an artifact from a file: checks it as a whole, then executes its code where it lies and searches its trap
-    /// map there. Reads nothing of a file that does not begin like an artifact of the file's length.
+    /// Maps an artifact from a file and checks the whole artifact. Code is executed, and the trap
+    /// map searched, in the mapped file. The file is read no further if its head is not that of an
+    /// artifact of the file's length.
     ///
-    /// The file may be deleted or replaced afterwards, but not changed: see the crate's documentation.
+    /// The file may be deleted or replaced afterwards, but not changed: see the crate's
+    /// documentation.
     ///
     /// # Safety
-    /// The file holds what [`Artifact::to_bytes`] gave for an artifact that was compiled (what is checked finds accidents, not forgeries),
-    /// and nobody changes its bytes while the module exists.
+    /// The file holds the result of [`Artifact::to_bytes`] for an artifact that was compiled: the
+    /// checks find accidental damage, not forgeries. The file's bytes do not change while the
+    /// module exists.
     pub unsafe fn open(file: &File) -> Result<Self, LoadError> {
         traps::install()?;
         let bytes = artifact_bytes(file)?;
@@ -73,7 +76,7 @@ impl Module {
         let traps = parts.trap_map(file.clone())?;
         let code = match executable {
             true => Code::in_file(file.clone(), parts.code.clone())?,
-            // As on a file system that is mounted so that nothing on it can be executed.
+            // For example on a file system mounted with `noexec`.
             false => file.read(|bytes| Code::new(&bytes[parts.code.clone()]))??,
         };
         let data = parts.data.clone();
@@ -119,12 +122,12 @@ impl Module {
         }))
     }
 
-    /// What the module imports, exports and consists of.
+    /// The module's metadata: imports, exports, functions and so on.
     pub fn info(&self) -> &ModuleInfo {
         &self.0.info
     }
 
-    /// Bytes of its machine code.
+    /// Bytes of the module's machine code.
     pub fn code_bytes(&self) -> usize {
         self.code().addresses().len()
     }
@@ -133,12 +136,12 @@ impl Module {
         &self.0.traps
     }
 
-    /// The file that code or trap map are in.
+    /// The file that holds the trap map and possibly the code.
     pub(crate) fn file(&self) -> Option<&FileMapping> {
         self.0.file.as_deref()
     }
 
-    /// The trap site at this offset in the code.
+    /// The trap site at an offset in the code.
     pub(crate) fn site_at(&self, code_offset: u32) -> Result<Option<TrapSite>, HostFailure> {
         let look_up = || self.traps().lookup(code_offset);
         match self.file() {
@@ -159,8 +162,7 @@ impl Module {
         &self.0.recycler
     }
 
-    /// The bytes of a data segment. Active segments that are part of the image have
-    /// none any more.
+    /// The bytes of a data segment. Empty if no instance needs data beyond the image.
     pub(crate) fn segment_bytes(&self, segment: u32) -> &[u8] {
         self.info()
             .data_segments
@@ -172,7 +174,7 @@ impl Module {
             .unwrap_or(&[])
     }
 
-    /// The import of an imported function.
+    /// The import of an imported function, by function index.
     pub(crate) fn function_import(&self, function: u32) -> &Import {
         &self.info().imports[self.0.function_imports[function as usize] as usize]
     }
@@ -183,7 +185,7 @@ impl Module {
         self.0.code.base() as u64 + u64::from(offset)
     }
 
-    /// The table entry that refers to a function.
+    /// The table entry for a function, or for a null reference.
     pub(crate) fn table_entry(&self, function: Option<u32>) -> TableEntry {
         function.map_or(TableEntry::default(), |function| TableEntry {
             code: self.function_address(function),
@@ -192,7 +194,7 @@ impl Module {
         })
     }
 
-    /// The function whose code holds this offset.
+    /// The function whose code contains an offset.
     pub(crate) fn function_at(&self, code_offset: u32) -> Option<u32> {
         let functions = &self.info().functions;
         let by_code = self.0.by_code.get_or_init(|| {
@@ -208,13 +210,13 @@ impl Module {
     }
 }
 
-/// Whether instances need the bytes of data segments beside the image of memory.
+/// Whether instances need the bytes of data segments in addition to the image of linear memory.
 pub(crate) fn needs_data(module: &ModuleInfo, layout: &Layout) -> bool {
     let is_passive = |segment: &DataSegment| segment.offset.is_none();
     !layout.remaining.is_empty() || module.data_segments.iter().any(is_passive)
 }
 
-/// The length of an artifact's file, which is that its first bytes promise.
+/// The length of an artifact's file, which must be the length given in its head.
 fn artifact_bytes(file: &File) -> Result<usize, LoadError> {
     let failed = |source: io::Error| HostFailure::System {
         action: "reading the artifact's file",

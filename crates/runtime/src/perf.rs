@@ -1,13 +1,16 @@
-//! Telling `perf` what generated code is called.
+//! Names of generated code for Linux's `perf`.
 //!
-//! In: modules placed in memory and names for their functions. Out: files that Linux's `perf` reads.
+//! The input is modules placed in memory and names of their functions. The output is files that
+//! `perf` reads.
 //!
-//! - [`PerfMap`] writes `/tmp/perf-PID.map`: names only. `perf record` then `perf report` is all it takes.
-//! - [`JitDump`] writes `jit-PID.dump`: names and the code itself, so that `perf annotate` shows
-//!   instructions: `perf record -k mono`, `perf inject --jit -i perf.data -o jitted.data`, `perf report -i jitted.data`.
+//! - [`PerfMap`] writes `/tmp/perf-PID.map` with names only. `perf record` and `perf report` read
+//!   it without further options.
+//! - [`JitDump`] writes `jit-PID.dump` with names and code, so that `perf annotate` shows
+//!   instructions: `perf record -k mono`, `perf inject --jit -i perf.data -o jitted.data`, `perf
+//!   report -i jitted.data`.
 //!
-//! Nothing is read back and no outcome depends on it. The files stay when the process ends: that is
-//! when they are read.
+//! The runtime never reads these files, and no outcome depends on them. They stay when the process
+//! ends, because `perf` reads them afterwards.
 
 mod jitdump;
 mod map;
@@ -29,7 +32,8 @@ struct Symbol {
     name: String,
 }
 
-/// The code of a module in pieces, in order: its functions, what leads from them to the host and back.
+/// The code of a module as symbols, in order of address: its functions, the stubs that call the
+/// host, the entry stubs.
 fn symbols(module: &Module, name: &dyn Fn(u32) -> String) -> Vec<Symbol> {
     let info = module.info();
     let code_bytes = module.code_bytes();
@@ -61,20 +65,20 @@ fn symbols(module: &Module, name: &dyn Fn(u32) -> String) -> Vec<Symbol> {
     all
 }
 
-/// A name on one line.
+/// The name with control characters replaced, so that it fits on one line.
 fn one_line(name: &str) -> String {
     let shown = |c: char| if c.is_control() { '?' } else { c };
     name.chars().map(shown).collect()
 }
 
-/// Opens an empty file to write. The name can be guessed and the folder may be everybody's: what
-/// somebody else put there (a link, a pipe, a file of theirs) is not written to.
+/// Opens an empty file for writing. The file name is predictable and the folder may be writable by
+/// everyone, so an existing link, pipe, or file of another user is refused.
 fn create(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).read(true).mode(0o600);
     let file = match options.clone().create_new(true).open(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            // Left by a process that had this number before, if it is ours.
+            // An earlier process with the same id may have left the file.
             options
                 .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
                 .open(path)?
@@ -85,7 +89,7 @@ fn create(path: &Path) -> io::Result<File> {
     // SAFETY: geteuid has no preconditions.
     let own = found.uid() == unsafe { libc::geteuid() };
     if !(found.is_file() && own && found.nlink() == 1) {
-        let message = "there is something of this name that this process did not make";
+        let message = "the path exists and is not a regular file of this user with one link";
         return Err(io::Error::new(io::ErrorKind::AlreadyExists, message));
     }
     file.set_len(0)?;

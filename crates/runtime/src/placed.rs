@@ -1,21 +1,23 @@
-//! A module in two files, which one process makes and others use.
+//! A module in two files, which one process writes and others map.
 //!
-//! Who reads an artifact reads what a stranger has chosen; who runs it should not have to. [`place`] checks an artifact and writes what there is to
-//! map into two files without a name; whoever holds them can hand them to any number of processes, which make a module of them in a
-//! small part of the time ([`Placed`]):
+//! Decoding an artifact means parsing untrusted input, which the process that runs the code should
+//! not have to do. [`place`] checks an artifact and writes its mappable parts into two anonymous
+//! files. Their descriptors can be passed to any number of processes. Such a process makes a module
+//! of them ([`Placed`]) in a small part of the time:
 //!
-//! - the code alone, to the end of a page: no page that can be executed holds a byte of data, and none could become such a page
-//!   by mapping more of the file;
-//! - the rest: metadata, the table of functions, the trap map, the data that instances write, and the initial image of linear memory, which
-//!   instances map copy-on-write.
+//! - the code file holds only code, padded to a full page: no executable page holds data, and
+//!   mapping more of the file would not make data executable;
+//! - the other file holds the metadata, the function table, the trap map, the data that instances
+//!   write, and the initial image of linear memory, which instances map copy-on-write.
 //!
 //! ```text
-//! 0   8 x u64   bytes of code, layout, functions, trap map; entries of the trap map's index; bytes of metadata, data; where the image begins
+//! 0   8 x u64   bytes of code, layout, functions and trap map; entries of the trap map's index;
+//!               bytes of metadata and data; offset of the image
 //! 64  ...       layout of the image (postcard), functions, trap map, metadata, data
 //!               at a page boundary: the image
 //! ```
 //!
-//! The files are for processes of one boot and one version: the format is nobody else's business.
+//! The files are valid within one boot and one version of the program, so the format is private.
 
 use crate::code::Code;
 use crate::file::FileMapping;
@@ -31,18 +33,18 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
-/// What stands behind the code on its last page: instructions that end the process (`int3`, `udf`).
+/// Fills the last page after the code: instructions that end the process (`int3`, `udf`).
 const BEHIND_CODE: u8 = if cfg!(target_arch = "x86_64") {
     0xcc
 } else {
     0
 };
 
-/// Bytes in front of what follows: as many words.
+/// Words of the head.
 const HEAD_WORDS: usize = 8;
 const HEAD_BYTES: usize = 8 * HEAD_WORDS;
 
-/// The lengths at the beginning of the second file.
+/// The head of the second file: lengths and the offset of the image.
 #[derive(Clone, Copy, Debug)]
 struct Head {
     code: u64,
@@ -84,7 +86,8 @@ impl Head {
         })
     }
 
-    /// Where layout, functions, trap map, metadata and data are, if all lie in front of the image.
+    /// The ranges of layout, functions, trap map, metadata and data; `None` if they reach into the
+    /// image.
     fn ranges(&self) -> Option<[Range<usize>; 5]> {
         let mut end = HEAD_BYTES;
         let mut ranges = [const { 0..0 }; 5];
@@ -104,11 +107,11 @@ impl Head {
     }
 }
 
-/// Checks the bytes of an artifact and writes them into two empty files, which the caller then seals. A memory that starts with more than
-/// `limit_pages` gets no image.
+/// Checks the bytes of an artifact and writes them into two empty files, which the caller then
+/// seals. The image is empty if the memory starts with more than `limit_pages`.
 ///
 /// # Errors
-/// The artifact is damaged or not for this machine, or the system refuses.
+/// The artifact is damaged or for another machine, or the system refuses.
 pub fn place(
     artifact: &[u8],
     limit_pages: u32,
@@ -164,7 +167,7 @@ pub fn place(
         write(rest_file, piece, at)?;
         at += piece.len() as u64;
     }
-    // Pages that are not written are zero and take no memory.
+    // Unwritten pages read as zeros and take no memory.
     let sized = rest_file.set_len(image_start + layout.bytes());
     sized.map_err(failed("sizing a module in memory"))?;
     Ok(contents.write(module, data, rest_file, image_start)?)
@@ -174,23 +177,23 @@ fn failed(action: &'static str) -> impl Fn(io::Error) -> HostFailure {
     move |source| HostFailure::System { action, source }
 }
 
-/// The files of a module that [`place`] wrote, mapped: the code so that it can be executed. What else it takes to make a module is done without
-/// files, where nothing can become executable any more.
+/// The two files that [`place`] wrote, mapped, the code as executable. [`Placed::into_module`]
+/// needs no further file and no new executable mapping, so it works in a sandbox that forbids both.
 #[derive(Debug)]
 pub struct Placed {
     code: Mapping,
     head: Head,
-    /// What is in front of the image.
+    /// The second file up to the image.
     front: FileMapping,
     rest: File,
     rest_bytes: u64,
 }
 
 impl Placed {
-    /// Maps both files and installs the handlers of traps.
+    /// Maps both files and installs the trap handlers.
     ///
     /// # Errors
-    /// The system refuses, or the files are none that [`place`] wrote.
+    /// The system refuses, or [`place`] did not write these files.
     pub fn map(code: &File, rest: File) -> Result<Self, LoadError> {
         traps::install()?;
         let bytes = |file: &File| match file.metadata() {
@@ -217,13 +220,14 @@ impl Placed {
         })
     }
 
-    /// The module.
+    /// Makes the module.
     ///
     /// # Errors
     /// The files do not belong together, or the system refuses.
     ///
     /// # Safety
-    /// [`place`] wrote both files, of an artifact that the compiler made, and nobody can change them.
+    /// [`place`] wrote both files from an artifact that the compiler made, and they cannot be
+    /// changed.
     pub unsafe fn into_module(self) -> Result<Module, LoadError> {
         let head = self.head;
         let [layout, functions, traps, metadata, data] = head.ranges().ok_or(WRONG)?;
@@ -258,8 +262,8 @@ impl Placed {
     }
 }
 
-/// What is said of files that [`place`] did not write.
+/// The error for files that [`place`] did not write.
 const WRONG: LoadError = LoadError::Inconsistent {
-    what: "not a module in memory, part",
+    what: "not a placed module, part",
     index: 0,
 };

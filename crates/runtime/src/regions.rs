@@ -1,8 +1,8 @@
-//! The memory an instance runs in, and its reuse.
+//! The memory in which an instance runs, and its reuse.
 //!
-//! Reserving and unmapping address space is most of the cost of an instance. What a
-//! dropped instance leaves is therefore cleared and kept with the module for the next
-//! one: its pages are given back, the reservation stays.
+//! Most of the cost of an instance is reserving and unmapping address space. The regions of a
+//! dropped instance are therefore cleared and kept with the module for the next one: the pages are
+//! released, the reservation stays.
 
 use crate::HostFailure;
 use crate::context::Context;
@@ -11,8 +11,8 @@ use crate::memory::LinearMemory;
 use crate::stack::WasmStack;
 use std::sync::{Mutex, PoisonError};
 
-/// Cleared regions that a module keeps; as many instances may come and go at
-/// the same time (on so many threads) without a system call for address space.
+/// Number of cleared regions that a module keeps. Up to this number of concurrent instances come
+/// and go without a system call for address space.
 const KEPT: usize = 16;
 
 /// Linear memory, context and Wasm stack of one instance.
@@ -23,20 +23,20 @@ pub(crate) struct Regions {
     pub stack: WasmStack,
 }
 
-/// What regions have to be like.
+/// Properties that regions must have for an instance.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Requirements {
     /// Initial size and limit of linear memory in pages, if there is one.
     pub memory: Option<(u32, u32)>,
-    /// Globals, imported ones counted.
+    /// Number of globals, imported ones included.
     pub globals: u32,
-    /// Entries of the table.
+    /// Number of entries of the table.
     pub table_entries: u32,
-    /// Bytes that frames may take.
+    /// Maximum bytes of frames.
     pub stack_native_max: u64,
 }
 
-/// The regions a module keeps.
+/// Cleared regions that a module keeps.
 #[derive(Debug, Default)]
 pub(crate) struct Recycler(Mutex<Vec<Regions>>);
 
@@ -50,7 +50,7 @@ impl Regions {
         })
     }
 
-    /// Memory as the image has it, globals and table zero.
+    /// Resets memory to the image, and globals and table to zero.
     pub fn clear(&mut self) -> Result<(), HostFailure> {
         if let Some(memory) = &mut self.memory {
             memory.reset()?;
@@ -58,7 +58,7 @@ impl Regions {
         self.context.clear()
     }
 
-    /// Whether cleared regions of the same module can serve.
+    /// Whether these regions, of the same module, meet the requirements.
     fn fit(&self, requirements: &Requirements) -> bool {
         self.memory.as_ref().map(LinearMemory::initial_pages)
             == requirements.memory.map(|(initial, _)| initial)
@@ -68,7 +68,7 @@ impl Regions {
 }
 
 impl Recycler {
-    /// Regions as required, cleared or new.
+    /// Regions that meet the requirements, reused or new.
     pub fn take(
         &self,
         requirements: &Requirements,
@@ -89,14 +89,15 @@ impl Recycler {
         Ok(regions)
     }
 
-    /// Keeps the regions of a dropped instance, if there is room and they can be cleared.
+    /// Keeps the regions of a dropped instance, if they can be cleared. If `KEPT` regions are kept
+    /// already, they replace one of them.
     pub fn put(&self, mut regions: Regions) {
         if regions.clear().is_err() {
             return;
         }
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() == KEPT {
-            // The one kept longest is the least likely to fit: it goes.
+            // The oldest is the least likely to fit.
             let oldest = std::mem::replace(&mut kept[0], regions);
             drop(kept);
             drop(oldest);

@@ -1,31 +1,31 @@
-//! The stack that Wasm runs on.
+//! The stack on which Wasm runs.
 //!
 //! ```text
 //! | guard | room for signals | STACK_MARGIN_BYTES | stack_native_max | ENTRY_AREA_BYTES | guard |
 //!                                                 ^ limit            ^ top
 //! ```
 //!
-//! Generated code compares with the limit before it touches a frame, so the guards
-//! are reached only if compiler or runtime are wrong. The room for signals is for handlers of
-//! the embedder that were installed without `SA_ONSTACK`.
+//! Generated code compares with the limit before it accesses a frame, so the guards are reached
+//! only if the compiler or the runtime is wrong. The room for signals is for handlers of the
+//! embedder that were installed without `SA_ONSTACK`.
 
 use crate::HostFailure;
 use crate::mapping::{Access, Mapping, page_bytes, round_up};
 use pvf_compiler::abi::{ENTRY_AREA_BYTES, STACK_MARGIN_BYTES};
 use std::ops::Range;
 
-/// Inaccessible bytes at each end; larger than most frames, so that a wrong
-/// frame is caught rather than passed over.
+/// Inaccessible bytes at each end. Larger than most frames, so that an access beyond the stack hits
+/// the guard rather than memory past it.
 const GUARD: usize = 1 << 20;
 
-/// What a foreign signal handler may need beyond the margin.
+/// Bytes for a signal handler of the embedder, in addition to the margin.
 const SIGNAL_ROOM: usize = 64 * 1024;
 
-/// A run that went deeper than this gives the memory below back. What a usual run
-/// needs stays, so that it does not fault its pages in each time.
+/// A run deeper than this releases the memory below this depth. The memory above stays, so that
+/// usual runs do not fault in their pages again.
 const KEEP: usize = 256 * 1024;
 
-/// A stack for Wasm; memory is taken as the stack is used.
+/// A stack for Wasm. Memory is allocated as the stack is used.
 #[derive(Debug)]
 pub(crate) struct WasmStack {
     mapping: Mapping,
@@ -59,7 +59,7 @@ impl WasmStack {
         })
     }
 
-    /// Stack pointer at depth 0.
+    /// The stack pointer at depth 0.
     pub fn top(&self) -> usize {
         self.mapping.base() as usize + self.top
     }
@@ -69,7 +69,7 @@ impl WasmStack {
         self.native_max as u64
     }
 
-    /// Lowest stack pointer allowed.
+    /// The lowest stack pointer allowed.
     pub fn limit(&self) -> usize {
         self.top() - self.native_max
     }
@@ -79,7 +79,8 @@ impl WasmStack {
         self.mapping.addresses()
     }
 
-    /// After a run that took `depth` bytes: gives back what the next one will hardly need.
+    /// Releases memory after a run that used `depth` bytes, as far as the next run will hardly need
+    /// it.
     pub fn trim(&mut self, depth: usize) -> Result<(), HostFailure> {
         if depth <= KEEP {
             return Ok(());

@@ -1,5 +1,5 @@
-//! What an instance consists of: [`Core`] for everything that does not know
-//! the host's state, [`Store`] for the whole.
+//! The parts of an instance: [`Core`] holds everything independent of the host's state, [`Store`]
+//! adds that state.
 
 use crate::linker::{Linked, LinkedImports};
 use crate::memory::LinearMemory;
@@ -11,7 +11,7 @@ use pvf_compiler::artifact::{ConstExpr, ElementMode};
 use pvf_rules::{ExecutionParameters, MOST_MEMORY_PAGES, PAGE_BYTES, Trap, TrapKind};
 use std::mem::ManuallyDrop;
 
-/// An instance; its address does not change while generated code runs.
+/// An instance. Its address does not change while generated code runs.
 pub(crate) struct Store<T> {
     pub linked: Linked<T>,
     pub core: Core,
@@ -21,35 +21,35 @@ pub(crate) struct Store<T> {
 /// An instance without the host's state.
 pub(crate) struct Core {
     pub module: Module,
-    /// Taken out when the core is dropped.
+    /// Taken by `drop`.
     pub regions: ManuallyDrop<Regions>,
     /// Passive data segments that were dropped; empty if the module has no passive ones.
     dropped_data: Vec<bool>,
-    /// The same for element segments.
+    /// Passive element segments that were dropped; empty if the module has no passive ones.
     dropped_elements: Vec<bool>,
-    /// Deepest run since creation or reset, in bytes.
+    /// Greatest native stack depth of a run since creation or reset, in bytes.
     pub stack_peak: u64,
-    /// The same in units of the logical stack.
+    /// Greatest logical height of a run since creation or reset.
     pub logical_peak: u64,
-    /// Largest logical height of a run.
+    /// Limit of the logical height.
     pub logical_limit: i64,
-    /// Gas an instance starts with.
+    /// Gas with which an instance starts.
     gas_limit: u64,
-    /// Why the last host call ended the run.
+    /// The reason why the last host call ended the run.
     pub pending: Option<Ended>,
-    /// The array of parameters and results, kept to save an allocation per call.
+    /// The array of parameters and results, kept to avoid an allocation per call.
     pub slots: Vec<u64>,
 }
 
 impl Drop for Core {
     fn drop(&mut self) {
-        // SAFETY: the field is not used again.
+        // SAFETY: `regions` is not used after this, since the core is being dropped.
         let regions = unsafe { ManuallyDrop::take(&mut self.regions) };
         self.module.recycler().put(regions);
     }
 }
 
-/// Why a host call ends the run.
+/// The reason why a host call ends a run.
 pub(crate) enum Ended {
     Trap(TrapKind, Option<String>),
     Failure(HostFailure),
@@ -72,8 +72,8 @@ impl From<HostFailure> for Ended {
 }
 
 impl Core {
-    /// Memory, context and stack of a new instance, with the image in memory and nothing else
-    /// initialised.
+    /// Takes memory, context and stack for a new instance. Linear memory holds the image; globals,
+    /// table and remaining segments are not initialised yet.
     pub fn new<T>(
         linked: &LinkedImports<T>,
         parameters: &ExecutionParameters,
@@ -119,7 +119,7 @@ impl Core {
         self.gas_limit - self.regions.context.get(context::GAS_LEFT)
     }
 
-    /// Memory as the image has it, globals and table zero.
+    /// Resets memory to the image, globals and table to zero, and the peaks.
     pub fn clear(&mut self) -> Result<(), HostFailure> {
         self.stack_peak = 0;
         self.logical_peak = 0;
@@ -127,7 +127,7 @@ impl Core {
         self.regions.clear()
     }
 
-    /// Globals and active segments. On a cleared core.
+    /// Sets globals and applies active segments. The core is new or cleared.
     pub fn initialise(&mut self, imported_globals: &[u64]) -> Result<(), InstantiateError> {
         self.publish_memory_size();
         self.regions.context.set(context::GAS_LEFT, self.gas_limit);
@@ -210,7 +210,7 @@ impl Core {
         Ok(())
     }
 
-    /// The bits of a constant expression; imported globals are already set.
+    /// The bits of a constant expression. Imported globals have been set before.
     fn evaluate(&self, expression: ConstExpr) -> u64 {
         match expression {
             ConstExpr::Const(bits) => bits,
@@ -218,7 +218,7 @@ impl Core {
         }
     }
 
-    /// Grows memory and lets generated code know.
+    /// Grows linear memory and updates the size that generated code reads.
     pub fn grow_memory(&mut self, pages: u32) -> Result<Option<u32>, HostFailure> {
         let Some(memory) = &mut self.regions.memory else {
             return Ok(None);
@@ -228,7 +228,7 @@ impl Core {
         Ok(old)
     }
 
-    /// Says that all of a range of memory is about to be written.
+    /// Announces that all of a range of memory will soon be written.
     pub fn expect_use(&mut self, address: u32, bytes: u32) {
         if let Some(memory) = &mut self.regions.memory {
             memory.expect_use(address as usize..address as usize + bytes as usize);
@@ -241,7 +241,7 @@ impl Core {
         self.regions.context.set(context::MEMORY_BYTES, bytes);
     }
 
-    /// The memory's contents; empty without a memory.
+    /// The contents of linear memory; empty if the module has none.
     #[inline]
     pub fn memory_slice(&self) -> &[u8] {
         self.regions
@@ -250,7 +250,7 @@ impl Core {
             .map_or(&[], LinearMemory::as_slice)
     }
 
-    /// The memory's contents; empty without a memory.
+    /// The contents of linear memory, mutable; empty if the module has none.
     #[inline]
     pub fn memory_slice_mut(&mut self) -> &mut [u8] {
         self.regions
@@ -259,7 +259,7 @@ impl Core {
             .map_or(&mut [], LinearMemory::as_mut_slice)
     }
 
-    /// Whether a data segment is empty for `memory.init`.
+    /// Whether `memory.init` treats a data segment as empty.
     pub fn data_dropped(&self, segment: u32) -> bool {
         self.dropped_data
             .get(segment as usize)
@@ -267,7 +267,7 @@ impl Core {
             .unwrap_or(true)
     }
 
-    /// Whether an element segment is empty for `table.init`.
+    /// Whether `table.init` treats an element segment as empty.
     pub fn elements_dropped(&self, segment: u32) -> bool {
         self.dropped_elements
             .get(segment as usize)
@@ -310,7 +310,7 @@ fn memory_sizes(
     }
 }
 
-/// Limits need code that counts.
+/// Checks that the code counts every meter that the parameters limit.
 fn check_meters(module: &Module, parameters: &ExecutionParameters) -> Result<(), HostFailure> {
     let meters = module.info().meters;
     let uncounted = |meter| Err(HostFailure::Uncounted { meter });

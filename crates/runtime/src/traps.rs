@@ -1,14 +1,20 @@
-//! From a fault of the processor to a trap.
+//! Signal handlers that turn faults in generated code into traps.
 //!
-//! Handlers for SIGSEGV, SIGBUS, SIGFPE and SIGILL are installed once per process. A
-//! handler claims a fault only if it is the kernel's report of what the instruction at the
-//! program counter did, that instruction lies in the code of the thread's innermost activation, the trap map has a
-//! site there, and the address of a memory fault lies outside the accessible part of that instance's
-//! memory but in its reservation. Everything else goes to whoever handled the signal
-//! before, as if we were not there.
+//! Handlers for SIGSEGV, SIGBUS, SIGFPE and SIGILL are installed once per process. A handler claims
+//! a signal as a trap only if all of these hold:
 //!
-//! The handler only reads: the activation, the context and the trap map, none of
-//! which can change while generated code runs. It allocates nothing and takes no lock.
+//! - the kernel sent it because of the instruction at the program counter;
+//! - that instruction is in the code of the thread's innermost activation;
+//! - the trap map has a site there;
+//! - the address of a SIGSEGV is in the reservation of the instance's memory, outside its
+//!   accessible part.
+//!
+//! The handler also claims faults that are failures of the host: accesses to the guards of the Wasm
+//! stack, memory that the system cannot supply, and truncated artifact files. It passes all other
+//! signals on to the previous handler.
+//!
+//! The handler reads the activation, the context and the trap map, which do not change while
+//! generated code runs. It allocates no memory on the heap and takes no lock.
 
 use crate::HostFailure;
 use crate::activation::{self, Activation, Fault};
@@ -24,18 +30,18 @@ use std::sync::OnceLock;
 
 const SIGNALS: [c_int; 4] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL];
 
-/// What handled each of [`SIGNALS`] before.
+/// The previous action of each of [`SIGNALS`].
 struct Previous(UnsafeCell<[MaybeUninit<libc::sigaction>; SIGNALS.len()]>);
 
-// SAFETY: written once under the lock of `install` before the handler that reads it is
-// installed; only read from then on.
+// SAFETY: an element is written once, under the lock of `install`, before the handler that reads it
+// is installed. It is only read afterwards.
 unsafe impl Sync for Previous {}
 
 static PREVIOUS: Previous = Previous(UnsafeCell::new(
     [const { MaybeUninit::uninit() }; SIGNALS.len()],
 ));
 
-/// Installs the handlers; every call after the first only repeats its result.
+/// Installs the handlers. Later calls return the result of the first.
 pub(crate) fn install() -> Result<(), HostFailure> {
     static INSTALLED: OnceLock<Result<(), i32>> = OnceLock::new();
     INSTALLED
@@ -50,8 +56,9 @@ fn install_one(which: usize) -> Result<(), i32> {
     let failed = || io::Error::last_os_error().raw_os_error().unwrap_or(0);
     let signal = SIGNALS[which];
     let previous = PREVIOUS.0.get().cast::<libc::sigaction>();
-    // SAFETY: `previous` points into a static that only this call writes (see `Previous`); the new
-    // action is fully initialised: zero is valid for all its fields, and the mask is empty.
+    // SAFETY: `previous` points to an element of a static array that only this call writes (see
+    // `Previous`). The new action is fully initialised: zero is valid for all its fields, and the
+    // mask is emptied.
     unsafe {
         let previous = previous.add(which);
         if libc::sigaction(signal, std::ptr::null(), previous) != 0 {
@@ -70,12 +77,12 @@ fn install_one(which: usize) -> Result<(), i32> {
 
 unsafe extern "C" fn handle(signal: c_int, info: *mut libc::siginfo_t, ucontext: *mut c_void) {
     let activation = activation::current();
-    // SAFETY: these are null or alive, and the kernel's pointers are valid in a handler.
+    // SAFETY: the activation is null or alive, and the kernel's pointers are valid in a handler.
     if unsafe { mend(signal, &*info, ucontext, activation.as_ref()) } {
         return;
     }
-    // SAFETY: a non-null innermost activation lives on this thread's stack below the frame that set
-    // it; the kernel's pointers are valid in a handler.
+    // SAFETY: a non-null innermost activation is borrowed by an active frame of `Activation::with` on
+    // this thread's stack. The kernel's pointers are valid in a handler.
     unsafe {
         if let Some(activation) = activation.as_ref()
             && let Some(fault) = claim(activation, signal, &*info, ucontext)
@@ -88,7 +95,8 @@ unsafe extern "C" fn handle(signal: c_int, info: *mut libc::siginfo_t, ucontext:
     }
 }
 
-/// Replaces a page that is missing in the file of an artifact, if it was the runtime that read it.
+/// Replaces a missing page of an artifact's file by zeros, if the runtime itself was reading the
+/// file. Returns whether it did.
 ///
 /// # Safety
 /// Called in a signal handler with its arguments and the thread's innermost activation.
@@ -101,7 +109,8 @@ unsafe fn mend(
     if signal != libc::SIGBUS || info.si_code <= 0 {
         return false;
     }
-    // SAFETY: by the caller's promise; this signal carries an address when the kernel sends it.
+    // SAFETY: the caller passes the handler's arguments; a SIGBUS from the kernel carries an
+    // address.
     let (pc, address) = unsafe { (arch::program_counter(ucontext), info.si_addr() as usize) };
     if activation.is_some_and(|activation| activation.code.contains(&pc)) {
         return false;
@@ -109,15 +118,15 @@ unsafe fn mend(
     let running = activation.map_or(std::ptr::null(), |activation| activation.file);
     [file::reading(), running]
         .into_iter()
-        // SAFETY: whoever reads a file or runs code of it keeps it mapped.
+        // SAFETY: code that reads a file or runs code from it keeps the `FileMapping` alive.
         .filter_map(|file| unsafe { file.as_ref() })
         .any(|file| file.replace_page(address))
 }
 
-/// Decides whether a fault is ours, and what it means.
+/// Classifies a signal, or returns `None` if the runtime does not claim it.
 ///
 /// # Safety
-/// Called in a signal handler with its arguments, `activation` being the thread's innermost.
+/// Called in a signal handler with its arguments and the thread's innermost activation.
 unsafe fn claim(
     activation: &Activation,
     signal: c_int,
@@ -128,7 +137,7 @@ unsafe fn claim(
         // Sent by a process, not caused by an instruction.
         return None;
     }
-    // SAFETY: by the caller's promise.
+    // SAFETY: the caller passes the handler's `ucontext`.
     let pc = unsafe { arch::program_counter(ucontext) };
     if !activation.code.contains(&pc) {
         return None;
@@ -136,16 +145,17 @@ unsafe fn claim(
     let code_offset = (pc - activation.code.start) as u32;
     // SAFETY: the trap map belongs to the module, which outlives its activations.
     let site = || unsafe { &*activation.traps }.lookup(code_offset);
-    // SAFETY: by the caller's promise.
+    // SAFETY: by the caller's promise, as for this function.
     let fault = unsafe { judge(activation, signal, info, code_offset, site) };
-    // SAFETY: so does its file. Only now, since it may have been the search that found out.
+    // SAFETY: the file belongs to the module, which outlives its activations. Checked after
+    // `judge`, because the search of the trap map may have hit a missing page.
     match unsafe { activation.file.as_ref() } {
         Some(file) if file.is_cut() => Some(Fault::ArtifactCut),
         _ => fault,
     }
 }
 
-/// What a fault at a place in the code means, if it is ours.
+/// Classifies a fault of generated code, or returns `None` if the runtime does not claim it.
 ///
 /// # Safety
 /// As for [`claim`].
@@ -158,7 +168,7 @@ unsafe fn judge(
 ) -> Option<Fault> {
     match signal {
         libc::SIGSEGV | libc::SIGBUS => {
-            // SAFETY: these signals carry an address when the kernel sends them.
+            // SAFETY: SIGSEGV and SIGBUS from the kernel carry an address.
             let address = unsafe { info.si_addr() } as usize;
             if activation.stack.contains(&address) {
                 return Some(Fault::StackGuard { code_offset });
@@ -169,7 +179,8 @@ unsafe fn judge(
             if !activation.memory.contains(&address) {
                 return None;
             }
-            // SAFETY: the context is valid while its activation is.
+            // SAFETY: the context is valid while its activation is, and both are words of its
+            // header.
             let (base, bytes) = unsafe {
                 (
                     read_word(activation, context::MEMORY_BASE),
@@ -181,7 +192,7 @@ unsafe fn judge(
                 libc::SIGBUS if accessible => Some(Fault::PageUnavailable {
                     address: address as u64 - base,
                 }),
-                // An operation with a memory operand has one site for both ways to trap.
+                // An instruction with a memory operand has one site for both its traps.
                 libc::SIGSEGV if !accessible => Some(Fault::Trap(TrapSite {
                     kind: TrapKind::MemoryOutOfBounds,
                     ..site()?
@@ -202,9 +213,9 @@ unsafe fn judge(
 }
 
 /// # Safety
-/// The activation's context is valid and `offset` that of a word in its header.
+/// The activation's context is valid, and `offset` is that of a word in its header.
 unsafe fn read_word(activation: &Activation, offset: u32) -> u64 {
-    // SAFETY: by the caller's promise.
+    // SAFETY: by the caller's promise, the word is readable and aligned.
     unsafe {
         activation
             .context
@@ -214,7 +225,7 @@ unsafe fn read_word(activation: &Activation, offset: u32) -> u64 {
     }
 }
 
-/// Passes a signal on to what handled it before us.
+/// Passes a signal on to the previous handler.
 ///
 /// # Safety
 /// Called in a signal handler with its arguments.
@@ -222,14 +233,15 @@ unsafe fn chain(signal: c_int, info: *mut libc::siginfo_t, ucontext: *mut c_void
     let Some(which) = SIGNALS.iter().position(|&known| known == signal) else {
         return;
     };
-    // SAFETY: written before the handler was installed, and never since; the previous handler
-    // is called with the arguments its flags promise.
+    // SAFETY: the element was written before this handler was installed and has not changed since.
+    // The previous handler gets the arguments that its flags require.
     unsafe {
         let previous = &*PREVIOUS.0.get().cast::<libc::sigaction>().add(which);
         let by_instruction = (*info).si_code > 0;
         if previous.sa_flags & libc::SA_NODEFER != 0 {
-            // It expects not to be blocked, and may leave by a jump that restores no mask: then the next trap of
-            // this kind, ours too, would end the process.
+            // A handler with SA_NODEFER expects the signal not to be blocked, and may leave by a
+            // jump that does not restore the mask. The next trap with this signal would then end
+            // the process.
             let mut own: libc::sigset_t = std::mem::zeroed();
             libc::sigemptyset(&mut own);
             libc::sigaddset(&mut own, signal);
@@ -238,8 +250,9 @@ unsafe fn chain(signal: c_int, info: *mut libc::siginfo_t, ucontext: *mut c_void
         match previous.sa_sigaction {
             libc::SIG_IGN if !by_instruction => {}
             libc::SIG_DFL | libc::SIG_IGN => {
-                // The instruction faults again when we return, and then the default applies. A
-                // signal that was sent has to be sent again; it is blocked until we return.
+                // On return the instruction faults again, and the default action applies. A signal
+                // that was sent by a process has to be raised again; it stays blocked until the
+                // return.
                 let mut default: libc::sigaction = std::mem::zeroed();
                 default.sa_sigaction = libc::SIG_DFL;
                 libc::sigaction(signal, &default, std::ptr::null_mut());
@@ -252,7 +265,7 @@ unsafe fn chain(signal: c_int, info: *mut libc::siginfo_t, ucontext: *mut c_void
     }
 }
 
-/// Calls the handler of an action that has one, neither the default nor none.
+/// Calls the handler of an action that is neither SIG_DFL nor SIG_IGN.
 ///
 /// # Safety
 /// Called in a signal handler with its arguments.
@@ -263,7 +276,7 @@ pub(crate) unsafe fn call_handler(
     ucontext: *mut c_void,
 ) {
     let handler = action.sa_sigaction;
-    // SAFETY: the handler is called with the arguments that its flags promise.
+    // SAFETY: the action has a handler, which gets the arguments that its flags require.
     unsafe {
         if action.sa_flags & libc::SA_SIGINFO != 0 {
             let handler: unsafe extern "C" fn(c_int, *mut libc::siginfo_t, *mut c_void) =

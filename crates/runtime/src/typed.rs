@@ -1,7 +1,8 @@
-//! Host functions whose type the Rust compiler knows.
+//! Host functions whose type is known to the Rust compiler.
 //!
-//! For each of them one entry is compiled, which generated code calls with parameters in registers (a
-//! *plain host call* of [`pvf_compiler::abi`]). Nothing is looked up, boxed or dispatched on the way.
+//! One entry is compiled for each such function. Generated code calls the entry with parameters in
+//! registers (a *plain host call* of [`pvf_compiler::abi`]), without look-up, boxing or dynamic
+//! dispatch.
 
 use crate::arch::{PlainEntry, PlainReturn};
 use crate::host::{end, failure};
@@ -12,13 +13,13 @@ use std::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
 
-/// An integer that can be a parameter or result.
+/// An integer type that can be a parameter or result.
 pub trait PlainValue: Copy {
-    /// Its type in Wasm.
+    /// The type in Wasm.
     const TYPE: ValType;
-    /// From its bits, of which those beyond its width mean nothing.
+    /// The value of these bits; bits beyond the type's width are ignored.
     fn from_bits(bits: u64) -> Self;
-    /// Its bits, zero-extended.
+    /// The value's bits, zero-extended.
     fn to_bits(self) -> u64;
 }
 
@@ -47,11 +48,11 @@ plain_values! {
     i64 I64 by u64;
 }
 
-/// What a typed function may return: an integer or nothing.
+/// The result type of a typed function: an integer or nothing.
 pub trait PlainResult {
-    /// Its type in Wasm.
+    /// The type in Wasm.
     const TYPE: Option<ValType>;
-    /// Its bits, zero-extended; of nothing, 0.
+    /// The result's bits, zero-extended; 0 for `()`.
     fn to_bits(self) -> u64;
 }
 
@@ -73,8 +74,8 @@ impl<V: PlainValue> PlainResult for V {
     }
 }
 
-/// A function or a closure that captures nothing, from a [`Caller`] and up to 4 integers ([`PlainValue`])
-/// to a [`PlainResult`] or an error. `P` is the tuple of its parameters.
+/// A function, or a closure without captures, that takes a [`Caller`] and up to 4 integers
+/// ([`PlainValue`]) and returns a [`PlainResult`] or an error. `P` is the tuple of its parameters.
 ///
 /// ```
 /// use pvf_runtime::{Caller, HostError, Linker};
@@ -87,9 +88,9 @@ impl<V: PlainValue> PlainResult for V {
 /// Linker::<u64>::new().typed("host", "add", add);
 /// ```
 pub trait TypedFunction<T, P, R>: Copy + Send + Sync + 'static {
-    /// Its type in Wasm.
+    /// The function's type in Wasm.
     fn ty() -> FuncType;
-    /// Calls it with as many of the parameters as it has.
+    /// Calls the function with the first of `parameters`, as many as it has.
     fn call(self, caller: &mut Caller<'_, T>, parameters: [u64; 4]) -> Result<u64, HostError>;
 }
 
@@ -130,7 +131,7 @@ typed_functions! {
     (A 0, B 1, C 2, D 3)
 }
 
-/// The type of a function, and the entry that generated code calls.
+/// The function's type, and the entry that generated code calls.
 pub(crate) fn entry<T, P, R, F: TypedFunction<T, P, R>>(_: F) -> (FuncType, PlainEntry) {
     const {
         assert!(
@@ -141,11 +142,11 @@ pub(crate) fn entry<T, P, R, F: TypedFunction<T, P, R>>(_: F) -> (FuncType, Plai
     (F::ty(), call::<T, P, R, F>)
 }
 
-/// Does a plain host call of the function `F`.
+/// The entry for the function `F`.
 ///
 /// # Safety
-/// Called by a plain host call of an activation of `store`, a `Store<T>` whose borrows are
-/// suspended. A value of `F`, of which there are no bytes, has existed.
+/// The caller is generated code that makes a plain host call in an activation of `store`, a
+/// `Store<T>` to which no reference is in use. A value of `F`, which has size 0, has existed.
 unsafe extern "C" fn call<T, P, R, F: TypedFunction<T, P, R>>(
     p0: u64,
     p1: u64,
@@ -154,9 +155,11 @@ unsafe extern "C" fn call<T, P, R, F: TypedFunction<T, P, R>>(
     index: u32,
     store: *mut c_void,
 ) -> PlainReturn {
-    // SAFETY: while generated code runs, `call::run` uses no reference to the store.
+    // SAFETY: the caller promises that `store` is a `Store<T>`; while generated code runs,
+    // `call::run` uses no reference to it.
     let store = unsafe { &mut *store.cast::<Store<T>>() };
-    // SAFETY: `entry` has seen that it has no bytes, and a value of it, of which this is a copy.
+    // SAFETY: `entry` was given a value of `F`, which is `Copy`, and checked that its size is 0;
+    // reading it reads no bytes.
     let function: F = unsafe { NonNull::dangling().read() };
     let mut caller = Caller {
         core: &mut store.core,
@@ -164,7 +167,7 @@ unsafe extern "C" fn call<T, P, R, F: TypedFunction<T, P, R>>(
         function: index,
     };
     let mut value = 0;
-    // Boxed, so that nothing large has to be moved or dropped where nothing failed.
+    // Boxed, so that the success path moves and drops no large value.
     let error = catch_unwind(AssertUnwindSafe(|| {
         match function.call(&mut caller, [p0, p1, p2, p3]) {
             Ok(result) => {

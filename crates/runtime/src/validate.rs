@@ -1,6 +1,6 @@
-//! Checks of an artifact's metadata, so that nothing behind has to doubt an index.
+//! Checks of an artifact's metadata, so that later code need not check indices.
 //!
-//! A damaged file is found by its checksum; this is against metadata that is whole but wrong.
+//! A checksum detects a damaged file. These checks detect metadata that is intact but wrong.
 
 use crate::{LoadError, arch};
 use pvf_compiler::ValType;
@@ -50,7 +50,11 @@ fn code(module: &ModuleInfo, code_bytes: u64) -> Checked {
         ensure(most <= slots, "too many values in signature", index)?;
         let stub = module.entry_stubs.get(index);
         let within = stub.is_some_and(|stub| stub.is_none_or(|stub| u64::from(stub) < code_bytes));
-        ensure(within, "no place for the entry stub of signature", index)?;
+        ensure(
+            within,
+            "missing or misplaced entry stub of signature",
+            index,
+        )?;
     }
     for (index, function) in module.functions.iter().enumerate() {
         let known = (function.signature as usize) < module.signatures.len();
@@ -95,12 +99,20 @@ fn imports(module: &ModuleInfo) -> Checked {
                 memories == 1 && module.memory == Some(ty)
             }
         };
-        ensure(matches, "no item for import", index)?;
+        ensure(matches, "no matching item for import", index)?;
     }
     let counted = module.imported_functions as usize;
-    ensure(functions == counted, "imported functions, not", counted)?;
+    ensure(
+        functions == counted,
+        "wrong number of imported functions:",
+        counted,
+    )?;
     let counted = module.imported_globals as usize;
-    ensure(globals == counted, "imported globals, not", counted)?;
+    ensure(
+        globals == counted,
+        "wrong number of imported globals:",
+        counted,
+    )?;
     let pages = module.memory.map_or(0, |memory| memory.minimum);
     ensure(
         pages <= MOST_MEMORY_PAGES,
@@ -120,14 +132,14 @@ fn globals(module: &ModuleInfo) -> Checked {
         });
         ensure(
             counts,
-            "no counter of the logical stack is the global",
+            "unsuitable counter of the logical stack: global",
             counter as usize,
         )?;
     }
     let imported = module.imported_globals as usize;
     for (index, global) in module.globals.iter().enumerate().skip(imported) {
         let init = global.init.is_some_and(|init| evaluates(module, init));
-        ensure(init, "no initial value for global", index)?;
+        ensure(init, "invalid initial value of global", index)?;
     }
     Ok(())
 }

@@ -1,9 +1,9 @@
-//! Values as they cross the boundary to the host.
+//! Values passed between host and Wasm.
 
 use pvf_compiler::ValType;
 
-/// A value of a number type. Floats are kept by their bits, since a NaN's bits
-/// count and may not change on the way.
+/// A value of a number type. Floats are stored as bits, because the bits of a NaN are significant
+/// and must not change on the way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Value {
     /// A 32-bit integer.
@@ -17,7 +17,7 @@ pub enum Value {
 }
 
 impl Value {
-    /// Its type.
+    /// The value's type.
     pub fn ty(self) -> ValType {
         match self {
             Self::I32(_) => ValType::I32,
@@ -27,7 +27,7 @@ impl Value {
         }
     }
 
-    /// Its bits, 32-bit types zero-extended.
+    /// The value's bits, zero-extended for 32-bit types.
     pub fn to_bits(self) -> u64 {
         match self {
             Self::I32(value) => u64::from(value as u32),

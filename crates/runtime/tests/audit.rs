@@ -1,5 +1,5 @@
-//! The rule of frames against the machine: code that counts in software what its frames should take, and
-//! compares at every call with where the stack pointer is.
+//! The frame rule against the machine: audited code counts in software the frame bytes that the
+//! rule prescribes, and at every call compares the count with the stack pointer.
 
 use pvf_compiler::{CompileOptions, NativeStack, compile};
 use pvf_rules::{ExecutionParameters, Features, TrapKind};
@@ -24,7 +24,8 @@ fn instance(text: &str, native_stack: NativeStack) -> Instance<()> {
     .unwrap()
 }
 
-/// Direct and indirect calls, many arguments and results, host calls by builtins, early returns, traps.
+/// Direct and indirect calls, many arguments and results, host calls by builtins, early returns,
+/// traps.
 const CALLS: &str = r#"(module
     (memory 1)
     (table 2 funcref)
@@ -56,7 +57,7 @@ fn the_count_agrees_with_the_stack_pointer_at_every_call() {
         instance.call_export(name, &[Value::I32(argument)])
     };
     assert_eq!(run(&mut instance, "fib", 15).unwrap(), [Value::I32(610)]);
-    // A call of fib(n) makes 2 * fib(n + 1) - 1 calls, itself counted.
+    // fib(n) makes 2 * fib(n + 1) - 1 calls, itself included.
     let calls = 2 * 987 - 1;
     assert_eq!(
         instance.stack_audit(),
@@ -79,13 +80,14 @@ fn the_count_agrees_with_the_stack_pointer_at_every_call() {
     }
     let audit = instance.stack_audit();
     assert_eq!(audit.difference, 0);
-    // `many`, `$many` and fib(5); 11 calls of `deep` twice; as many frames of `deep` as fit.
+    // `many`, `$many` and the 15 calls of fib(5); 11 calls of `deep`, twice; as many calls of
+    // `deep` as fit into the stack.
     let frame = pvf_rules::frame_bytes(0, 2);
     assert_eq!(audit.calls, calls + 2 + 15 + 22 + (1 << 16) / frame);
 }
 
 #[test]
-fn other_code_is_not_audited_and_runs_the_same() {
+fn unaudited_code_reports_no_audit_and_computes_the_same() {
     for native_stack in [NativeStack::Enforced, NativeStack::Unchecked] {
         let mut instance = instance(CALLS, native_stack);
         let result = instance.call_export("fib", &[Value::I32(10)]);
@@ -98,9 +100,9 @@ fn other_code_is_not_audited_and_runs_the_same() {
     }
 }
 
-/// The host does not crash without the comparison either: the stack's region has a guard.
+/// The guard of the stack's region protects the host even in code without the check.
 #[test]
-fn without_the_comparison_a_deep_recursion_is_a_host_failure() {
+fn without_the_stack_check_a_deep_recursion_is_a_host_failure() {
     let mut instance = instance(CALLS, NativeStack::Unchecked);
     let result = instance.call_export("deep", &[Value::I32(1 << 20)]);
     assert!(matches!(result, Err(CallError::Failure(_))), "{result:?}");

@@ -32,7 +32,7 @@ fn values_pass_in_slots() {
 }
 
 #[test]
-fn wrong_calls_are_told_apart() {
+fn each_kind_of_wrong_call_has_its_own_error() {
     let mut instance = instance();
     let error = instance.call(F::Add.index(), &i32s(&[1, 2])).unwrap_err();
     assert_eq!(
@@ -54,7 +54,7 @@ fn wrong_calls_are_told_apart() {
 }
 
 #[test]
-fn a_grown_memory_is_accessible_up_to_its_new_edge() {
+fn a_grown_memory_is_accessible_up_to_its_new_end() {
     let mut instance = instance();
     let grow = |instance: &mut Instance<State>, pages: i32| {
         instance.call(F::Grow.index(), &i32s(&[pages])).unwrap()
@@ -134,7 +134,7 @@ fn a_memory_grows_to_four_gigabytes() {
 }
 
 #[test]
-fn host_functions_get_parameters_and_leave_results() {
+fn host_functions_get_parameters_and_return_results() {
     let mut instance = instance();
     let arguments = [Value::I64(-5), Value::I64(7)];
     for function in [F::CallAdd, F::ImportAdd, F::ImportAddSelf] {
@@ -210,7 +210,7 @@ fn a_failure_of_the_host_is_no_trap() {
 }
 
 #[test]
-fn the_caller_offers_the_instance() {
+fn a_host_function_accesses_its_callers_instance() {
     let mut linker = Linker::new();
     let signatures = support::signatures();
     linker.unknown_functions(None);
@@ -265,13 +265,13 @@ fn floating_point_state_is_separate() {
     use support::float::{FLUSH, WASM, set_state, state};
     let before = state();
     let mut instance = instance();
-    // SAFETY: flush-to-zero for this test's own code, put back below.
+    // SAFETY: sets flush-to-zero for this test's own code; the state is restored below.
     unsafe { set_state(FLUSH) };
     let wasm = instance.call(F::FloatState.index(), &[]);
     let host = instance.call(F::ImportFloat.index(), &[]);
     let trapped = instance.call(F::Unreachable.index(), &[]);
     let after = state();
-    // SAFETY: as above.
+    // SAFETY: restores the state that the test began with.
     unsafe { set_state(before) };
     assert_eq!(wasm.unwrap(), i32s(&[WASM as i32]));
     assert_eq!(host.unwrap(), i32s(&[FLUSH as i32]));
@@ -346,7 +346,7 @@ fn a_start_function_runs_at_instantiation_and_reset() {
 }
 
 #[test]
-fn an_instance_moves_between_threads() {
+fn an_instance_can_move_between_threads() {
     let mut instance = instance();
     for expected in 42..50 {
         instance = std::thread::spawn(move || {
@@ -387,7 +387,7 @@ fn a_module_without_a_memory_runs() {
 }
 
 #[test]
-fn passive_segments_do_not_count_as_active() {
+fn passive_segments_are_not_applied_at_instantiation() {
     let mut artifact = artifact().into_contents();
     artifact.module.data_segments[0] = DataSegment {
         offset: None,

@@ -1,5 +1,5 @@
-//! A branch on a parameter does not depend on what the function before it did last, whichever thread made it, in chunks of
-//! the usual size with little code and in chunks of one function.
+//! A branch on a parameter does not depend on the flags that the previous function of a chunk left,
+//! for all numbers of threads, in chunks of the usual size and in chunks of one function.
 
 use pvf_compiler::{CompileOptions, compile};
 use pvf_rules::{ExecutionParameters, Features};
@@ -7,7 +7,7 @@ use pvf_runtime::{Instance, Linker, Module, Value};
 use std::fmt::Write;
 use std::num::NonZeroUsize;
 
-/// Stores of constants, of all lengths that their machine instructions have.
+/// Stores of constants, with machine instructions of all lengths.
 const STORES: [&str; 5] = [
     "i32.const 0 i32.const 5 i32.store8 ",
     "i32.const 0 i32.const 5 i32.store8 offset=9 ",
@@ -16,8 +16,8 @@ const STORES: [&str; 5] = [
     "i32.const 0 i32.const 5 i32.store offset=999 ",
 ];
 
-/// For each pair of stores a function whose parameter sets the flags last, and one that asks whether its own is zero,
-/// with so many bytes of body behind each.
+/// For each pair of stores, a function whose last flags come from its parameter, and a function
+/// that tests its parameter for zero. Each body ends with `nops` unreachable `nop`s.
 fn module(nops: usize) -> Vec<u8> {
     let mut text = String::from("(module (memory 1)");
     let nops = "nop ".repeat(nops);
@@ -38,7 +38,7 @@ fn module(nops: usize) -> Vec<u8> {
     wat::parse_str(text).unwrap()
 }
 
-fn assert_right(wasm: &[u8], chunk_bytes: u32) {
+fn assert_branches(wasm: &[u8], chunk_bytes: u32) {
     for threads in [1, 2, 8] {
         let options = CompileOptions {
             threads: NonZeroUsize::new(threads).unwrap(),
@@ -60,12 +60,12 @@ fn assert_right(wasm: &[u8], chunk_bytes: u32) {
 }
 
 #[test]
-fn of_one_function() {
-    assert_right(&module(0), 1);
+fn branches_are_right_in_chunks_of_one_function() {
+    assert_branches(&module(0), 1);
 }
 
 #[test]
-fn of_the_usual_size() {
+fn branches_are_right_in_chunks_of_the_usual_size() {
     let usual = CompileOptions::new(Features::POLKADOT).chunk_bytes;
-    assert_right(&module(70_000), usual);
+    assert_branches(&module(70_000), usual);
 }

@@ -1,5 +1,5 @@
-//! With code of the compiler: every kind of trap at the byte of its instruction, the stack by
-//! the rule, host functions, imports, segments.
+//! The runtime with compiled code: every kind of trap with the offset of its instruction, the stack
+//! rule, host functions, imports, segments.
 
 use pvf_compiler::{CompileOptions, compile};
 use pvf_compiler::{FuncType, ValType};
@@ -127,9 +127,9 @@ fn every_kind_of_trap_names_its_instruction() {
     }
 }
 
-/// The call's place in the code and that of what follows it are told apart.
+/// The trap map distinguishes the call from the instruction after it.
 #[test]
-fn a_trap_right_after_a_host_call_is_its_own() {
+fn a_trap_right_after_a_host_call_names_its_own_instruction() {
     let (mut instance, wasm) = instance(
         r#"(module
             (import "host" "note" (func $note (param i32 i64 f32 f64) (result i64)))
@@ -159,7 +159,7 @@ fn a_trap_right_after_a_host_call_is_its_own() {
 }
 
 #[test]
-fn the_stack_is_limited_by_the_rule() {
+fn the_stack_limit_follows_the_frame_rule() {
     let (mut instance, wasm) = instance(
         r#"(module (func $f (export "f") (param i32)
             (local i64 i64 i64)
@@ -182,7 +182,7 @@ fn the_stack_is_limited_by_the_rule() {
 }
 
 #[test]
-fn host_functions_see_all_types_and_return() {
+fn host_functions_take_parameters_of_all_types_and_return() {
     let (mut instance, _) = instance(
         r#"(module
             (import "host" "note" (func $note (param i32 i64 f32 f64) (result i64)))
@@ -229,7 +229,7 @@ fn host_functions_see_all_types_and_return() {
 }
 
 #[test]
-fn memory_grows_under_running_code() {
+fn running_code_sees_grown_memory() {
     let (mut instance, _) = instance(
         r#"(module (memory 1 3)
             (data (i32.const 65528) "\01\02\03\04\05\06\07\08")
@@ -248,7 +248,7 @@ fn memory_grows_under_running_code() {
 }
 
 #[test]
-fn an_instance_traps_after_its_host_function_ran_another() {
+fn an_instance_traps_correctly_after_its_host_function_ran_another() {
     let text = r#"(module
         (import "host" "run" (func $run (param i32) (result i32)))
         (memory 1)
@@ -263,7 +263,8 @@ fn an_instance_traps_after_its_host_function_ran_another() {
     let mut linker: Linker<Option<Box<Level>>> = Linker::new();
     struct Level(Instance<Option<Box<Level>>>);
     let ty = module.info().signatures[0].clone();
-    // Runs the level below and returns an address out of bounds; the innermost an address within.
+    // Runs the inner level and returns an address out of bounds; the innermost level returns an
+    // address within bounds.
     linker.func("host", "run", ty, |caller, slots| {
         let at = slots[0] as i32;
         slots[0] = 8;

@@ -1,5 +1,5 @@
-//! Nothing grows: a great many traps, runs and instances, with the process's
-//! mappings, memory and descriptors counted before and after.
+//! Resources do not grow over many traps, runs and instances. The tests compare the process's
+//! mappings, resident memory and descriptors before and after.
 
 mod support;
 
@@ -8,10 +8,10 @@ use pvf_runtime::{CallError, Instance, Module, Value};
 use std::sync::Mutex;
 use support::{F, PARAMETERS, State, artifact, linker};
 
-/// Counting is for the whole process, so one test at a time.
+/// Held by each test, since the counts are of the whole process.
 static ALONE: Mutex<()> = Mutex::new(());
 
-/// Slow builds do less.
+/// Debug builds run fewer rounds.
 const fn rounds(release: u32) -> u32 {
     if cfg!(debug_assertions) {
         release / 10
@@ -20,7 +20,7 @@ const fn rounds(release: u32) -> u32 {
     }
 }
 
-/// What the process holds.
+/// Resources that the process holds.
 #[derive(Debug)]
 struct Holdings {
     mappings: usize,
@@ -30,7 +30,7 @@ struct Holdings {
 
 fn holdings() -> Holdings {
     let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
-    // Unlike the counters in `statm`, this one is exact.
+    // Unlike the counters in `statm`, `smaps_rollup` is exact.
     let memory = std::fs::read_to_string("/proc/self/smaps_rollup").unwrap();
     let resident = memory.lines().find_map(|line| line.strip_prefix("Rss:"));
     let resident = resident.unwrap().trim_end_matches(" kB").trim();
@@ -41,13 +41,14 @@ fn holdings() -> Holdings {
     }
 }
 
-/// Runs `round` a few times, then often, and compares what the process holds.
+/// Runs `round` a few times to warm up, then `count` times, and compares the process's resources.
 fn assert_nothing_grows(count: u32, mut round: impl FnMut(u32)) {
     (0..count / 50).for_each(&mut round);
     let before = holdings();
     (0..count).for_each(&mut round);
     let after = holdings();
-    // Three KiB a round would exceed this even in the shortest run below; in the longest, two bytes.
+    // A leak of 3 KiB per round exceeds this in the shortest test, a leak of 2 bytes in the
+    // longest.
     assert!(grown_kib(&before, &after) < 1024, "{before:?} {after:?}");
     assert!(
         after.mappings <= before.mappings + 8,
@@ -56,8 +57,7 @@ fn assert_nothing_grows(count: u32, mut round: impl FnMut(u32)) {
     assert_eq!(after.descriptors, before.descriptors);
 }
 
-/// By how much resident memory has grown. Under an emulator it cannot be told from the emulator's own, which keeps
-/// what it translated.
+/// Growth of resident memory. 0 under an emulator, whose cache of translated code grows too.
 fn grown_kib(before: &Holdings, after: &Holdings) -> usize {
     match support::emulated() {
         true => 0,
@@ -73,7 +73,7 @@ fn assert_trap(result: Result<Vec<Value>, CallError>, kind: TrapKind) {
 }
 
 #[test]
-fn a_million_traps() {
+fn a_million_traps_leak_nothing() {
     let _alone = ALONE.lock();
     let module = Module::new(artifact()).unwrap();
     let mut instance = Instance::new(&module, &linker(), &PARAMETERS, State::default()).unwrap();
@@ -102,7 +102,7 @@ fn a_million_traps() {
 }
 
 #[test]
-fn many_instances() {
+fn many_instances_leak_nothing() {
     let _alone = ALONE.lock();
     let module = Module::new(artifact()).unwrap();
     let linker = linker();
@@ -117,7 +117,7 @@ fn many_instances() {
 }
 
 #[test]
-fn many_modules() {
+fn many_modules_leak_nothing() {
     let _alone = ALONE.lock();
     let artifact = artifact();
     assert_nothing_grows(rounds(20_000), |_| {
@@ -132,7 +132,7 @@ fn many_modules() {
 }
 
 #[test]
-fn many_resets() {
+fn many_resets_leak_nothing() {
     let _alone = ALONE.lock();
     let module = Module::new(artifact()).unwrap();
     let mut instance = Instance::new(&module, &linker(), &PARAMETERS, State::default()).unwrap();
@@ -148,7 +148,7 @@ fn many_resets() {
 }
 
 #[test]
-fn deep_runs_give_their_stack_back() {
+fn a_deep_run_releases_its_stack() {
     let _alone = ALONE.lock();
     let module = Module::new(artifact()).unwrap();
     let parameters = pvf_rules::ExecutionParameters {
@@ -168,12 +168,12 @@ fn deep_runs_give_their_stack_back() {
     let after = holdings();
     assert!(
         grown_kib(&before, &after) < 1024,
-        "64 MiB were used and given back: {before:?} {after:?}"
+        "64 MiB were used and released: {before:?} {after:?}"
     );
 }
 
 #[test]
-fn many_threads() {
+fn many_threads_leak_nothing() {
     let _alone = ALONE.lock();
     let module = Module::new(artifact()).unwrap();
     assert_nothing_grows(rounds(5_000), |_| {

@@ -1,4 +1,4 @@
-//! Modules mapped from files: the same as from memory, whatever becomes of the file.
+//! Modules mapped from files behave as modules in memory, whatever happens to the file.
 
 use pvf_compiler::{Artifact, ArtifactError, CompileOptions, Target, compile};
 use pvf_rules::{ExecutionParameters, Features, TrapKind};
@@ -6,10 +6,10 @@ use pvf_runtime::{CallError, HostFailure, Instance, Linker, LoadError, Module, V
 use std::fs::{self, File, OpenOptions};
 use std::path::PathBuf;
 
-/// Where code begins in an artifact for this machine.
+/// Offset of the code in an artifact for this machine.
 const CODE_START: u64 = Target::HOST.largest_page_bytes() as u64;
 
-/// A file that is removed in the end.
+/// A file that is removed on drop.
 struct Temporary(PathBuf);
 
 impl Temporary {
@@ -21,7 +21,8 @@ impl Temporary {
     }
 
     fn open(&self) -> Result<Module, LoadError> {
-        // SAFETY: the tests write artifacts into it; what they do to it afterwards, they do to be refused, or only cut it.
+        // SAFETY: the tests write artifacts into the file. Their later changes make `open` fail or
+        // only truncate the file.
         unsafe { Module::open(&File::open(&self.0).unwrap()) }
     }
 
@@ -37,8 +38,8 @@ impl Drop for Temporary {
     }
 }
 
-/// Code of several pages, whose function number `n` returns `n` and one traps; data in the memory and a
-/// passive segment.
+/// An artifact with several pages of code: function `f{n}` traps, `g{n}` returns `n`. It has an
+/// active and a passive data segment.
 fn artifact() -> Artifact {
     let mut text = String::from(
         r#"(module (memory (export "memory") 1)
@@ -84,7 +85,7 @@ fn check(module: &Module) {
 }
 
 #[test]
-fn a_mapped_module_is_the_same_and_outlives_the_name_of_its_file() {
+fn a_mapped_module_behaves_the_same_after_its_file_was_deleted() {
     let artifact = artifact();
     let file = Temporary::new("same", &artifact.to_bytes());
     let mapped = file.open().unwrap();
@@ -97,7 +98,7 @@ fn a_mapped_module_is_the_same_and_outlives_the_name_of_its_file() {
 }
 
 #[test]
-fn a_replaced_file_changes_nothing() {
+fn replacing_the_file_does_not_change_the_module() {
     let bytes = artifact().to_bytes();
     let file = Temporary::new("replaced", &bytes);
     let module = file.open().unwrap();
@@ -114,12 +115,12 @@ fn assert_cut(result: Result<Vec<Value>, CallError>) {
     );
 }
 
-/// Generated code, the search of the trap map in the signal handler, and the runtime itself come
-/// upon pages that are gone; the process goes on.
+/// Generated code, the search of the trap map in the signal handler, and the runtime itself each
+/// access missing pages; the process continues.
 #[test]
-fn a_file_cut_short_is_a_failure_of_the_host() {
+fn a_truncated_file_is_a_failure_of_the_host() {
     let bytes = artifact().to_bytes();
-    // qemu, which reads code to translate it, does not survive pages of code that are gone.
+    // qemu reads code to translate it, and crashes if a page of code is missing.
     if std::env::var_os("PVF_TEST_RUNNER").is_none() {
         let file = Temporary::new("cut-code", &bytes);
         let module = file.open().unwrap();
@@ -130,7 +131,7 @@ fn a_file_cut_short_is_a_failure_of_the_host() {
         }
     }
 
-    // Only the code is left.
+    // Only the code remains.
     let file = Temporary::new("cut-traps", &bytes);
     let module = file.open().unwrap();
     let mut running = instance(&module);
@@ -138,12 +139,12 @@ fn a_file_cut_short_is_a_failure_of_the_host() {
     let result = running.call_export("g1998", &[]);
     assert_eq!(result.unwrap(), [Value::I32(1998)]);
     assert_cut(running.call_export("f1000", &[]));
-    // Other files are not concerned.
+    // A module in memory is not affected.
     check(&Module::new(artifact()).unwrap());
 }
 
 #[test]
-fn every_damage_is_a_typed_error() {
+fn every_damaged_file_is_a_typed_error() {
     let bytes = artifact().to_bytes();
     let open = |bytes: &[u8]| Temporary::new("damaged", bytes).open().map(drop);
     open(&bytes).unwrap();
@@ -176,7 +177,7 @@ fn every_damage_is_a_typed_error() {
     ));
     let directory = File::open(std::env::temp_dir()).unwrap();
     assert!(matches!(
-        // SAFETY: nothing is executed.
+        // SAFETY: opening a directory fails, so no code is executed.
         unsafe { Module::open(&directory) },
         Err(LoadError::Failure(_))
     ));

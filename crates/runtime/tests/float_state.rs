@@ -1,5 +1,5 @@
-//! FLOAT-4: a host function runs with the control of floating point that the host had, and what it sets does not reach
-//! the module, whichever way it is called.
+//! FLOAT-4: a host function runs with the host's floating-point control state, and the state that
+//! it sets does not affect the module, for every kind of host call.
 
 mod support;
 
@@ -9,14 +9,14 @@ use pvf_rules::{ExecutionParameters, Features};
 use pvf_runtime::{CallError, Caller, HostError, Instance, Linker, Module, Value};
 use support::float::{self, set_state, state};
 
-/// What a host function saw, and what it is to set before it goes on.
+/// The states that host functions saw, and the state that they set.
 #[derive(Default)]
 struct Host {
     seen: Vec<u32>,
     sets: u32,
 }
 
-/// The part of the state that controls anything: without the flags that operations leave behind.
+/// The control bits of a state, without the flags that operations set.
 fn control(state: u32) -> u32 {
     state & float::CONTROL
 }
@@ -24,7 +24,7 @@ fn control(state: u32) -> u32 {
 fn visit(caller: &mut Caller<'_, Host>) {
     let host = caller.data_mut();
     host.seen.push(state());
-    // SAFETY: what this test is about; nothing but integers follows here, and `run` puts the state back.
+    // SAFETY: only integer code follows in the host function, and `run` restores the state.
     unsafe { set_state(host.sets) };
 }
 
@@ -32,7 +32,7 @@ fn failed() -> HostError {
     HostError::Trap("on purpose".to_owned())
 }
 
-/// The ways to call a host function, each with what it calls.
+/// The kinds of host call, each with an expression that makes it.
 const WAYS: [(&str, &str); 6] = [
     ("typed", "(call $typed)"),
     (
@@ -45,11 +45,11 @@ const WAYS: [(&str, &str); 6] = [
     ("nothing of the host", "(drop (memory.grow (i32.const 0)))"),
 ];
 
-/// How many of [`WAYS`] call a host function.
+/// Number of [`WAYS`] that call a host function.
 const HOST_CALLS: usize = 5;
 
-/// Results before and after the call: a quotient that rounds up in `f32` and down in `f64`, a denormal that is the
-/// result and one that is an operand.
+/// Stores results of operations: a quotient that rounds up in `f32` and down in `f64`, a denormal
+/// result and a denormal operand. Called before and after each host call.
 const COMPUTE: &str = "
     (func $compute (param $at i32)
         (f64.store (local.get $at) (f64.div (f64.const 1) (global.get $three)))
@@ -135,7 +135,7 @@ fn linker() -> Linker<Host> {
     linker
 }
 
-/// A call while the host has a state, with the state that it has afterwards.
+/// Calls an export while the host has state `hosts`. Returns the result and the state afterwards.
 fn run(
     instance: &mut Instance<Host>,
     hosts: u32,
@@ -143,11 +143,11 @@ fn run(
     arguments: &[Value],
 ) -> (Result<Vec<Value>, CallError>, u32) {
     let before = state();
-    // SAFETY: put back below, before anything that is not the call.
+    // SAFETY: the state is restored below; only the call runs in between.
     unsafe { set_state(hosts) };
     let result = instance.call_export(name, arguments);
     let after = state();
-    // SAFETY: the state the test began with.
+    // SAFETY: restores the state that the test began with.
     unsafe { set_state(before) };
     (result, after)
 }
@@ -158,7 +158,7 @@ fn the_host_keeps_its_state_and_the_module_its_own() {
     let parameters = ExecutionParameters::WASM;
     let mut instance =
         Instance::new(&module, &linker(), &parameters, Host::default()).expect("links");
-    // What every run has to compute.
+    // The results that every run has to compute.
     let usual = state();
     instance.data_mut().sets = usual;
     run(&mut instance, usual, WAYS[0].0, &[])
@@ -182,7 +182,7 @@ fn the_host_keeps_its_state_and_the_module_its_own() {
                 );
                 assert_eq!(control(after), control(hosts), "{case}");
                 assert_eq!(instance.memory()[..40], expected, "before, {case}");
-                assert_eq!(instance.memory()[64..104], expected, "behind, {case}");
+                assert_eq!(instance.memory()[64..104], expected, "after, {case}");
             }
         }
     }
@@ -199,7 +199,8 @@ fn a_call_that_ends_the_run_leaves_the_host_its_state() {
             for how in [0, 1] {
                 let host = instance.data_mut();
                 (host.seen, host.sets) = (Vec::new(), sets);
-                // A panic's message is printed while the state that was set holds.
+                // The panic message is printed while the state that the host function set is
+                // active.
                 let (result, after) = run(&mut instance, hosts, "fails", &[Value::I32(how)]);
                 assert!(matches!(result, Err(CallError::Trap(_))), "{result:?}");
                 assert_eq!(control(instance.data().seen[0]), control(hosts));

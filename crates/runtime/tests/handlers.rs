@@ -1,5 +1,5 @@
-//! Living together with other users of signals. Most of this ends a process, so each case runs in
-//! a child: this test binary, started again with the name of the case.
+//! Coexistence with other users of signals. Most cases end their process, so each runs in a child
+//! process: this test binary, started again with the name of the test.
 
 mod support;
 
@@ -13,16 +13,16 @@ use support::{F, PARAMETERS, State, artifact, linker, signatures};
 
 const CHILD: &str = "PVF_RUNTIME_TEST_CHILD";
 
-/// Exit code of a child that got where it should.
+/// Exit code of a child that completed its case.
 const ARRIVED: i32 = 42;
 
-/// Runs `case` in a child process and returns how that ended.
+/// Runs `case` in a child process and returns the child's output.
 fn in_child(test: &str, case: fn()) -> Option<Output> {
     if std::env::var_os(CHILD).is_some() {
         case();
         std::process::exit(ARRIVED);
     }
-    // Under an emulator, the child needs it as well.
+    // Under an emulator, the child has to run under it too.
     let program = std::env::current_exe().unwrap();
     let mut command = match std::env::var_os("PVF_TEST_RUNNER") {
         Some(runner) => {
@@ -67,7 +67,7 @@ fn assert_dies(test: &str, signal: c_int, case: fn()) -> String {
 }
 
 fn set_handler(signal: c_int, handler: usize, flags: c_int) {
-    // SAFETY: an action of zeros with this handler is valid; the handlers below are made for their flags.
+    // SAFETY: a zeroed action with this handler is valid; the callers' handlers fit their flags.
     unsafe {
         let mut action: libc::sigaction = std::mem::zeroed();
         action.sa_sigaction = handler;
@@ -76,9 +76,9 @@ fn set_handler(signal: c_int, handler: usize, flags: c_int) {
     }
 }
 
-/// A page nobody may touch.
+/// An inaccessible page.
 fn forbidden_page() -> *mut u8 {
-    // SAFETY: a new mapping.
+    // SAFETY: a new mapping at an address chosen by the kernel overlaps no existing mapping.
     let page = unsafe {
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
         libc::mmap(std::ptr::null_mut(), 4096, libc::PROT_NONE, flags, -1, 0)
@@ -88,12 +88,13 @@ fn forbidden_page() -> *mut u8 {
 }
 
 fn write(page: *mut u8) {
-    // SAFETY: not at all; whoever handles the fault sees to it.
+    // SAFETY: `page` is a mapped page. If it is inaccessible, the write faults: the test's handler
+    // makes it accessible, or the process ends.
     unsafe { page.write_volatile(1) };
 }
 
 fn illegal_instruction() {
-    // SAFETY: not at all; the process is to die of it.
+    // SAFETY: the instruction only raises SIGILL, whose handler or default action ends the process.
     unsafe {
         #[cfg(target_arch = "x86_64")]
         std::arch::asm!("ud2");
@@ -123,7 +124,7 @@ fn traps_work(instance: &mut Instance<State>) {
     );
 }
 
-/// An instance whose `env.nop` does this.
+/// An instance whose import `env.nop` calls `nop`.
 fn instance(nop: fn()) -> Instance<State> {
     let mut linker: Linker<State> = linker();
     let body = move |_: &mut Caller<'_, State>, _: &mut [u64]| {
@@ -144,9 +145,9 @@ fn touch_page() {
     write(PAGE.load(Ordering::SeqCst) as *mut u8);
 }
 
-/// A handler as garbage collectors have it: makes the page accessible and lets the thread go on.
+/// A handler like those of garbage collectors: makes the page accessible and resumes the thread.
 unsafe extern "C" fn repair(signal: c_int, info: *mut libc::siginfo_t, _: *mut c_void) {
-    // SAFETY: the kernel's arguments; mprotect on a page of this test.
+    // SAFETY: `info` is the kernel's argument; `mprotect` changes a page that this test mapped.
     unsafe {
         let page = PAGE.load(Ordering::SeqCst);
         if signal != libc::SIGSEGV || (*info).si_addr() as usize != page {
@@ -163,13 +164,13 @@ unsafe extern "C" fn repair(signal: c_int, info: *mut libc::siginfo_t, _: *mut c
 
 unsafe extern "C" fn leave(signal: c_int) {
     let code = if signal == libc::SIGILL { ARRIVED } else { 1 };
-    // SAFETY: ends the process, allowed in a handler.
+    // SAFETY: `_exit` is async-signal-safe.
     unsafe { libc::_exit(code) };
 }
 
 #[test]
-fn an_earlier_handler_gets_faults_of_the_host() {
-    assert_arrives("an_earlier_handler_gets_faults_of_the_host", || {
+fn an_earlier_handler_gets_faults_of_host_code() {
+    assert_arrives("an_earlier_handler_gets_faults_of_host_code", || {
         set_handler(
             libc::SIGSEGV,
             repair as *const () as usize,
@@ -186,11 +187,12 @@ fn an_earlier_handler_gets_faults_of_the_host() {
     });
 }
 
-/// Whether the signal was blocked in [`look_at_mask`]: 1 no, 2 yes.
+/// Whether the signal was blocked in [`look_at_mask`]: 1 no, 2 yes; 0 if it was not called.
 static MASK: AtomicUsize = AtomicUsize::new(0);
 
 unsafe extern "C" fn look_at_mask(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
-    // SAFETY: reads this thread's mask; the arguments are the kernel's.
+    // SAFETY: reads this thread's mask into a local variable; `info` and `context` are the kernel's
+    // arguments.
     unsafe {
         let mut mask: libc::sigset_t = std::mem::zeroed();
         libc::pthread_sigmask(libc::SIG_BLOCK, std::ptr::null(), &mut mask);
@@ -200,18 +202,22 @@ unsafe extern "C" fn look_at_mask(signal: c_int, info: *mut libc::siginfo_t, con
     }
 }
 
-/// Another engine's handler may leave by a jump: with a signal that stays blocked, the next trap would kill.
+/// A handler with SA_NODEFER may leave by a jump. If the signal stayed blocked then, the next trap
+/// would end the process.
 #[test]
-fn an_earlier_handler_has_the_mask_it_asked_for() {
-    assert_arrives("an_earlier_handler_has_the_mask_it_asked_for", || {
-        let flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_NODEFER;
-        set_handler(libc::SIGSEGV, look_at_mask as *const () as usize, flags);
-        let mut instance = instance(touch_page);
-        PAGE.store(forbidden_page() as usize, Ordering::SeqCst);
-        instance.call(F::CallNop.index(), &[]).unwrap();
-        assert_eq!(MASK.load(Ordering::SeqCst), 1);
-        traps_work(&mut instance);
-    });
+fn an_earlier_handler_with_nodefer_finds_its_signal_unblocked() {
+    assert_arrives(
+        "an_earlier_handler_with_nodefer_finds_its_signal_unblocked",
+        || {
+            let flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_NODEFER;
+            set_handler(libc::SIGSEGV, look_at_mask as *const () as usize, flags);
+            let mut instance = instance(touch_page);
+            PAGE.store(forbidden_page() as usize, Ordering::SeqCst);
+            instance.call(F::CallNop.index(), &[]).unwrap();
+            assert_eq!(MASK.load(Ordering::SeqCst), 1);
+            traps_work(&mut instance);
+        },
+    );
 }
 
 #[test]
@@ -239,25 +245,33 @@ fn an_earlier_handler_without_siginfo_is_called() {
 }
 
 #[test]
-fn a_fault_of_a_host_function_kills() {
-    assert_dies("a_fault_of_a_host_function_kills", libc::SIGSEGV, || {
-        let mut instance = instance(|| write(forbidden_page()));
-        let _ = instance.call(F::CallNop.index(), &[]);
-    });
-}
-
-#[test]
-fn a_fault_outside_of_wasm_kills() {
-    assert_dies("a_fault_outside_of_wasm_kills", libc::SIGILL, || {
-        instance(|| {});
-        illegal_instruction();
-    });
-}
-
-#[test]
-fn a_fault_of_generated_code_without_a_site_kills() {
+fn a_fault_of_a_host_function_ends_the_process() {
     assert_dies(
-        "a_fault_of_generated_code_without_a_site_kills",
+        "a_fault_of_a_host_function_ends_the_process",
+        libc::SIGSEGV,
+        || {
+            let mut instance = instance(|| write(forbidden_page()));
+            let _ = instance.call(F::CallNop.index(), &[]);
+        },
+    );
+}
+
+#[test]
+fn a_fault_outside_of_wasm_ends_the_process() {
+    assert_dies(
+        "a_fault_outside_of_wasm_ends_the_process",
+        libc::SIGILL,
+        || {
+            instance(|| {});
+            illegal_instruction();
+        },
+    );
+}
+
+#[test]
+fn a_fault_of_generated_code_without_a_trap_site_ends_the_process() {
+    assert_dies(
+        "a_fault_of_generated_code_without_a_trap_site_ends_the_process",
         libc::SIGSEGV,
         || {
             let _ = instance(|| {}).call(F::NoSite.index(), &[]);
@@ -266,9 +280,9 @@ fn a_fault_of_generated_code_without_a_site_kills() {
 }
 
 #[test]
-fn a_fault_of_generated_code_outside_its_memory_kills() {
+fn a_fault_of_generated_code_outside_its_memory_ends_the_process() {
     assert_dies(
-        "a_fault_of_generated_code_outside_its_memory_kills",
+        "a_fault_of_generated_code_outside_its_memory_ends_the_process",
         libc::SIGSEGV,
         || {
             let _ = instance(|| {}).call(F::Wild.index(), &[]);
@@ -277,12 +291,12 @@ fn a_fault_of_generated_code_outside_its_memory_kills() {
 }
 
 #[test]
-fn signals_that_were_sent_have_their_default_effect() {
+fn signals_sent_by_a_process_have_their_default_effect() {
     assert_dies(
-        "signals_that_were_sent_have_their_default_effect",
+        "signals_sent_by_a_process_have_their_default_effect",
         libc::SIGFPE,
         || {
-            // SAFETY: sends a signal to this thread.
+            // SAFETY: `raise` has no preconditions.
             let mut instance = instance(|| assert_eq!(unsafe { libc::raise(libc::SIGFPE) }, 0));
             let _ = instance.call(F::CallNop.index(), &[]);
         },
@@ -290,10 +304,10 @@ fn signals_that_were_sent_have_their_default_effect() {
 }
 
 #[test]
-fn signals_that_were_sent_can_be_ignored() {
-    assert_arrives("signals_that_were_sent_can_be_ignored", || {
+fn signals_sent_by_a_process_can_be_ignored() {
+    assert_arrives("signals_sent_by_a_process_can_be_ignored", || {
         set_handler(libc::SIGFPE, libc::SIG_IGN, 0);
-        // SAFETY: sends a signal to this thread.
+        // SAFETY: `raise` has no preconditions.
         let mut instance = instance(|| assert_eq!(unsafe { libc::raise(libc::SIGFPE) }, 0));
         instance.call(F::CallNop.index(), &[]).unwrap();
         traps_work(&mut instance);
@@ -301,8 +315,8 @@ fn signals_that_were_sent_can_be_ignored() {
 }
 
 #[test]
-fn stack_overflows_of_the_host_are_still_reported() {
-    let test = "stack_overflows_of_the_host_are_still_reported";
+fn rust_still_reports_stack_overflows_of_host_functions() {
+    let test = "rust_still_reports_stack_overflows_of_host_functions";
     let errors = assert_dies(test, libc::SIGABRT, || {
         #[expect(unconditional_recursion, reason = "to overflow")]
         fn descend(depth: usize) -> usize {
@@ -324,11 +338,14 @@ fn stack_overflows_of_the_host_are_still_reported() {
 }
 
 #[test]
-fn backtraces_of_host_functions_end_at_generated_code() {
-    assert_arrives("backtraces_of_host_functions_end_at_generated_code", || {
-        let mut instance = instance(|| panic!("with a backtrace"));
-        let error = instance.call(F::CallNop.index(), &[]).unwrap_err();
-        assert!(matches!(error, CallError::Trap(trap) if trap.offset == Some(180)));
-        traps_work(&mut instance);
-    });
+fn a_backtrace_of_a_host_function_ends_at_generated_code() {
+    assert_arrives(
+        "a_backtrace_of_a_host_function_ends_at_generated_code",
+        || {
+            let mut instance = instance(|| panic!("with a backtrace"));
+            let error = instance.call(F::CallNop.index(), &[]).unwrap_err();
+            assert!(matches!(error, CallError::Trap(trap) if trap.offset == Some(180)));
+            traps_work(&mut instance);
+        },
+    );
 }

@@ -1,5 +1,5 @@
-//! Loops that copy, fill and compare, done many turns at a time, against the same loops turn by turn:
-//! results, memory, gas and traps are the same whatever the lengths, overlaps, ends of memory and limits.
+//! Recognised loops that copy, fill and compare, against the same loops compiled plainly: results,
+//! memory, gas and traps are equal for all lengths, overlaps, ends of memory and limits.
 
 use proptest::prelude::*;
 use pvf_compiler::{CompileOptions, Costs, Metering, compile, loop_idioms};
@@ -9,16 +9,16 @@ use std::sync::Arc;
 
 const PAGE: i32 = 65_536;
 
-/// A loop of one of the shapes. Locals: 0 to, 1 from, 2 count, 3 limit, 4 and 5 for what is loaded.
+/// A loop to generate. Locals: 0 destination, 1 source, 2 count, 3 limit, 4 and 5 loaded values.
 #[derive(Clone, Debug)]
 struct Shape {
     operation: Operation,
     /// Bytes of an access.
     bytes: i32,
-    /// Accesses in a turn.
+    /// Accesses in an iteration.
     unroll: i32,
     backward: bool,
-    /// Constant offsets in the accesses rather than added to the index.
+    /// Whether constant offsets are in the accesses rather than added to the index.
     memarg: bool,
     latch: Latch,
 }
@@ -29,21 +29,21 @@ enum Operation {
     Fill,
     FillConst,
     Compare,
-    /// With this shift to the right, in bytes.
+    /// A copy shifted to the right by this number of bytes.
     Shifted(i32),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Latch {
-    /// The count down to 0, a turn each.
+    /// Counts down to 0, one per iteration.
     Count,
-    /// The count down to 0 by the bytes of a turn, tested at the start of the turn.
+    /// Counts down to 0 by the bytes of an iteration, tested at the start of the iteration.
     CountBytes,
-    /// The first pointer compared with a limit.
+    /// Compares the first pointer with a limit.
     Unsigned,
     Signed,
     NotEqual,
-    /// Up to the limit, and the count as well.
+    /// Counts down, and compares the first pointer with a limit.
     Both,
 }
 
@@ -60,7 +60,7 @@ impl Shape {
         }
     }
 
-    /// `local + constant`, with the constant where it is to be.
+    /// Address expression and memarg for `local + constant`.
     fn address(&self, local: i32, at: i32) -> (String, String) {
         let constant = at * self.bytes;
         match self.memarg {
@@ -203,19 +203,19 @@ fn shapes() -> impl Strategy<Value = Shape> {
         })
 }
 
-/// Where a run begins and how far it goes.
+/// The arguments of a run.
 #[derive(Clone, Debug)]
 struct Input {
     to: i32,
     from: i32,
     turns: i32,
-    /// Added to count and limit.
+    /// Offset added to count and limit.
     off: i32,
     /// Distance at which the compared ranges differ.
     difference: i32,
-    /// The word carried into a shifted copy is the one that memory holds.
+    /// Whether the word carried into a shifted copy equals the word in memory.
     carried: bool,
-    /// Gas: the percentage of what the run needs.
+    /// Gas limit as a percentage of the run's need.
     gas: Option<u64>,
 }
 
@@ -267,7 +267,7 @@ fn options(idioms: bool) -> CompileOptions {
     }
 }
 
-/// Most turns of a run are gas, so a wild count ends by gas.
+/// Limits the iterations of a run with an arbitrary count.
 const GAS: u64 = 60_000;
 
 fn run(module: &Module, shape: &Shape, input: &Input, gas: u64) -> Run {
@@ -344,7 +344,7 @@ fn compare(shape: &Shape, inputs: &[Input]) {
     }
 }
 
-/// A debug build checks the compiler's state after every operator, which takes its time.
+/// A debug build checks the compiler's state after every operator, which takes time.
 const SHAPES: u32 = if cfg!(debug_assertions) { 60 } else { 400 };
 
 proptest! {
@@ -359,7 +359,7 @@ proptest! {
     }
 }
 
-/// Nearly all shapes of the property test are recognised, so that it tests something.
+/// The loops of the property test are recognised, so that it tests their code.
 #[test]
 fn the_shapes_are_recognised() {
     let mut missed = Vec::new();

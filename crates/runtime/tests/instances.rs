@@ -67,7 +67,7 @@ fn memory_starts_with_the_active_segments() {
 }
 
 #[test]
-fn instances_do_not_see_each_other() {
+fn instances_share_no_state() {
     let module = Module::new(artifact()).unwrap();
     let new = || Instance::new(&module, &linker(), &PARAMETERS, State::default()).unwrap();
     let (mut first, mut second) = (new(), new());
@@ -83,7 +83,7 @@ fn instances_do_not_see_each_other() {
 }
 
 #[test]
-fn globals_are_set_by_type_and_mutability() {
+fn only_mutable_globals_of_the_same_type_are_set() {
     let mut instance = instance();
     assert!(!instance.set_global(0, Value::I64(1)));
     assert!(!instance.set_global(1, Value::I64(1)));
@@ -93,7 +93,7 @@ fn globals_are_set_by_type_and_mutability() {
 }
 
 #[test]
-fn reset_leads_back_to_the_beginning() {
+fn reset_restores_the_initial_state() {
     let mut instance = instance();
     for round in 0..100 {
         run(&mut instance, F::Grow, &[2]).unwrap();
@@ -129,9 +129,9 @@ fn pages_grown_after_a_reset_are_zero() {
     assert!(instance.memory()[65_536..].iter().all(|&byte| byte == 0));
 }
 
-/// What the host says about use is advice: contents and sizes stay, wherever the range lies.
+/// `expect_use` is advice: contents and sizes stay the same for every range.
 #[test]
-fn expected_use_changes_nothing() {
+fn expect_use_changes_neither_contents_nor_sizes() {
     let mut artifact = artifact().into_contents();
     if let Some(memory) = &mut artifact.module.memory {
         memory.maximum = Some(400);
@@ -163,7 +163,7 @@ fn expected_use_changes_nothing() {
 }
 
 #[test]
-fn bulk_memory_operations() {
+fn bulk_memory_operations_check_bounds_and_write_exactly_their_range() {
     use TrapKind::MemoryOutOfBounds;
     let mut instance = instance();
     run(&mut instance, F::Fill, &[100, 0x1234_56ab, 3]).unwrap();
@@ -211,7 +211,7 @@ fn bulk_memory_operations() {
         run(&mut instance, F::Init, &[65_530, 0, 7]),
         Err(MemoryOutOfBounds)
     );
-    // Sums that wrap round.
+    // Operands whose sum wraps around.
     for (function, operands) in [
         (F::Fill, [10, 1, -5]),
         (F::Copy, [0, 10, -5]),
@@ -234,7 +234,7 @@ fn bulk_memory_operations() {
 }
 
 #[test]
-fn bulk_table_operations() {
+fn bulk_table_operations_check_bounds_and_write_exactly_their_range() {
     use TrapKind::TableOutOfBounds;
     let mut instance = instance();
     let div = Some(Some(F::DivU.index()));
@@ -325,7 +325,7 @@ fn segments_apply_in_order_around_an_imported_global() {
 }
 
 #[test]
-fn segments_out_of_bounds_are_named() {
+fn the_error_names_the_segment_out_of_bounds() {
     let out_of_bounds = |change: &dyn Fn(&mut ModuleInfo)| {
         let mut artifact = artifact().into_contents();
         change(&mut artifact.module);
@@ -354,7 +354,7 @@ fn segments_out_of_bounds_are_named() {
     assert_eq!(
         failed,
         (Segment::Element(0), TrapKind::TableOutOfBounds),
-        "tables come first"
+        "element segments are applied first"
     );
 
     let mut fits = artifact().into_contents();
@@ -363,7 +363,7 @@ fn segments_out_of_bounds_are_named() {
 }
 
 #[test]
-fn data_strewn_over_memory_arrives() {
+fn sparse_data_segments_are_all_applied() {
     let mut artifact = artifact().into_contents();
     artifact.module.memory = Some(MemoryType {
         minimum: 1024,
@@ -371,7 +371,8 @@ fn data_strewn_over_memory_arrives() {
     });
     let count = 500_u32;
     artifact.data = (0..count).flat_map(|index| index.to_le_bytes()).collect();
-    // Every 131,070 bytes, so that the extents do not merge and some cross a page; descending.
+    // Every 131,070 bytes, so that extents do not merge and some segments cross a page; in
+    // descending order.
     let offset = |index: u32| 131_070 * (count - index) as usize;
     artifact.module.data_segments = (0..count)
         .map(|index| {
@@ -457,7 +458,7 @@ fn an_instance_finds_nothing_of_its_predecessors() {
 }
 
 #[test]
-fn more_instances_at_once_than_are_kept() {
+fn more_instances_can_exist_than_regions_are_kept() {
     let module = Module::new(artifact()).unwrap();
     for _ in 0..3 {
         let mut instances: Vec<_> = (0..40)
@@ -474,7 +475,7 @@ fn more_instances_at_once_than_are_kept() {
 }
 
 #[test]
-fn a_large_table_starts_afresh_too() {
+fn a_large_table_is_reset_and_recycled() {
     let mut artifact = artifact().into_contents();
     let entries = 40_000;
     artifact.module.table = Some(TableType {

@@ -1,4 +1,4 @@
-//! Runs are ended from outside, whatever they are doing, and have no outcome then.
+//! Runs can be ended from outside at any point, and then have no outcome.
 
 use pvf_compiler::FuncType;
 use pvf_compiler::{CompileOptions, Metering, compile};
@@ -26,7 +26,7 @@ fn both_meters() -> Metering {
     }
 }
 
-/// Host functions of both kinds of call. They count.
+/// Host functions for both kinds of host call; `slots` and `typed` count their calls.
 fn linker() -> Linker<u64> {
     let mut linker = Linker::new();
     linker.func("host", "slots", FuncType::default(), |caller, _| {
@@ -48,7 +48,8 @@ fn linker() -> Linker<u64> {
     linker
 }
 
-/// Functions that never return, each in another way. Some are in the host nearly all of their time.
+/// Functions that never return, each in a different way. Some spend nearly all their time in the
+/// host.
 const ENDLESS: &str = r#"(module
     (import "host" "slots" (func $slots))
     (import "host" "typed" (func $typed (param i32) (result i32)))
@@ -96,24 +97,24 @@ fn assert_interrupted<R: std::fmt::Debug>(
 }
 
 #[test]
-fn every_endless_function_ends_when_its_time_is_up() {
+fn every_endless_function_ends_at_its_time_limit() {
     for metering in [Metering::default(), both_meters()] {
         let (module, linker) = endless(metering);
         for name in NAMES {
-            let mut instance =
-                Instance::new(&module, &linker, &ExecutionParameters::WASM, 0).expect("it starts");
+            let mut instance = Instance::new(&module, &linker, &ExecutionParameters::WASM, 0)
+                .expect("it instantiates");
             for round in 0..5 {
                 let time = Some(Duration::from_micros(1 + 1500 * round));
                 let ended = Interrupt::new().during(time, || instance.call_export(name, &[]));
                 assert_interrupted(ended, name);
-                instance.reset(0).expect("it can be used again");
+                instance.reset(0).expect("the instance can be used again");
             }
         }
     }
 }
 
 #[test]
-fn another_thread_ends_it() {
+fn another_thread_can_end_every_endless_function() {
     let (module, linker) = endless(Metering::default());
     for name in NAMES {
         let interrupt = Interrupt::new();
@@ -122,8 +123,8 @@ fn another_thread_ends_it() {
             let (under, module, linker) = (interrupt.clone(), &module, &linker);
             let runner = scope.spawn(move || {
                 let mut instance = Instance::new(module, linker, &ExecutionParameters::WASM, 0);
-                let instance = instance.as_mut().expect("it starts");
-                running.send(()).expect("somebody waits");
+                let instance = instance.as_mut().expect("it instantiates");
+                running.send(()).expect("the main thread is waiting");
                 let ended = under.during(None, || instance.call_export(name, &[]));
                 assert_interrupted(ended, name);
             });
@@ -135,9 +136,9 @@ fn another_thread_ends_it() {
             assert!(interrupt.is_raised());
             runner.join().expect("it was interrupted");
         });
-        // It stays raised.
-        let mut instance =
-            Instance::new(&module, &linker, &ExecutionParameters::WASM, 0).expect("it starts");
+        // The interrupt stays raised.
+        let mut instance = Instance::new(&module, &linker, &ExecutionParameters::WASM, 0)
+            .expect("it instantiates");
         assert_interrupted(
             interrupt.during(None, || instance.call_export(name, &[])),
             name,
@@ -146,15 +147,15 @@ fn another_thread_ends_it() {
 }
 
 #[test]
-fn one_switch_ends_many_threads_and_no_others() {
+fn an_interrupt_ends_all_its_threads_and_no_others() {
     let (module, linker) = endless(Metering::default());
     let (interrupt, other) = (Interrupt::new(), Interrupt::new());
     let running = AtomicU32::new(0);
     let released = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let call = |under: &Interrupt, name: &'static str| {
-            let mut instance =
-                Instance::new(&module, &linker, &ExecutionParameters::WASM, 0).expect("it starts");
+            let mut instance = Instance::new(&module, &linker, &ExecutionParameters::WASM, 0)
+                .expect("it instantiates");
             running.fetch_add(1, Ordering::SeqCst);
             let ended = under.during(None, || instance.call_export(name, &[]));
             assert_interrupted(ended, name);
@@ -166,7 +167,10 @@ fn one_switch_ends_many_threads_and_no_others() {
         let (other, released) = (&other, &released);
         scope.spawn(move || {
             call(other, "nothing");
-            assert!(released.load(Ordering::SeqCst), "it was not meant");
+            assert!(
+                released.load(Ordering::SeqCst),
+                "the other interrupt was not raised yet"
+            );
         });
         while running.load(Ordering::SeqCst) < 13 {
             std::thread::yield_now();
@@ -178,7 +182,7 @@ fn one_switch_ends_many_threads_and_no_others() {
     });
 }
 
-/// Does some of everything and ends after a number of turns.
+/// Makes host calls, accesses memory, and ends after a number of iterations.
 const FINITE: &str = r#"(module
     (import "host" "slots" (func $slots))
     (import "host" "typed" (func $typed (param i32) (result i32)))
@@ -199,11 +203,11 @@ const FINITE: &str = r#"(module
         (i32.load (i32.const -1))))"#;
 
 #[test]
-fn an_interrupt_is_the_right_answer_or_none() {
+fn a_run_under_an_interrupt_has_the_right_outcome_or_none() {
     let module = module(FINITE, both_meters());
     let linker = linker();
     let mut instance =
-        Instance::new(&module, &linker, &ExecutionParameters::WASM, 0).expect("it starts");
+        Instance::new(&module, &linker, &ExecutionParameters::WASM, 0).expect("it instantiates");
     let arguments = [Value::I32(2000)];
     let began = Instant::now();
     let expected = instance.call_export("f", &arguments).expect("it returns");
@@ -213,7 +217,7 @@ fn an_interrupt_is_the_right_answer_or_none() {
     for round in 0..3000u32 {
         let time = usual * (round % 40) / 25 + Duration::from_nanos(1);
         let name = ["f", "trap"][round as usize % 2];
-        instance.reset(0).expect("it can be used again");
+        instance.reset(0).expect("the instance can be used again");
         let result = Interrupt::new().during(Some(time), || instance.call_export(name, &arguments));
         match result.expect("the system gives a timer") {
             Err(CallError::Failure(HostFailure::Interrupted)) => interrupted += 1,
@@ -230,8 +234,8 @@ fn an_interrupt_is_the_right_answer_or_none() {
         }
     }
     assert!(interrupted > 0 && ended > 0, "{interrupted}, {ended}");
-    // Without an interrupt it is as ever.
-    instance.reset(0).expect("it can be used again");
+    // Without an interrupt the outcome is the same.
+    instance.reset(0).expect("the instance can be used again");
     assert_eq!(
         instance.call_export("f", &arguments).expect("returns"),
         expected
@@ -239,7 +243,7 @@ fn an_interrupt_is_the_right_answer_or_none() {
 }
 
 #[test]
-fn a_start_function_ends_as_well() {
+fn an_interrupt_ends_a_start_function() {
     let module = module(
         "(module (func $s (loop (br 0))) (start $s))",
         Metering::default(),
@@ -257,13 +261,13 @@ fn a_start_function_ends_as_well() {
 
 /// A host function runs another instance under an interrupt of its own.
 #[test]
-fn an_interrupt_inside_ends_what_is_inside() {
+fn an_inner_interrupt_ends_only_the_inner_run() {
     let (inner, linker) = endless(Metering::default());
     let mut outer = Linker::<u32>::new();
     outer.func("host", "inside", FuncType::default(), move |caller, _| {
         *caller.data_mut() += 1;
         let mut instance =
-            Instance::new(&inner, &linker, &ExecutionParameters::WASM, 0).expect("it starts");
+            Instance::new(&inner, &linker, &ExecutionParameters::WASM, 0).expect("it instantiates");
         let time = Some(Duration::from_millis(4));
         let name = NAMES[*caller.data() as usize % NAMES.len()];
         let ended = Interrupt::new().during(time, || instance.call_export(name, &[]));
@@ -275,11 +279,11 @@ fn an_interrupt_inside_ends_what_is_inside() {
             (loop (call $inside) (br_if 0 (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))))"#;
     let module = module(text, Metering::default());
     let mut instance =
-        Instance::new(&module, &outer, &ExecutionParameters::WASM, 0).expect("it starts");
+        Instance::new(&module, &outer, &ExecutionParameters::WASM, 0).expect("it instantiates");
     let calls = instance.call_export("often", &[Value::I32(24)]);
     assert_eq!(calls.expect("the outer run goes on"), []);
     assert_eq!(*instance.data(), 24);
-    // And one around both ends both.
+    // An interrupt around both runs ends both.
     let time = Some(Duration::from_millis(30));
     let forever = [Value::I32(i32::MAX)];
     let ended = Interrupt::new().during(time, || instance.call_export("often", &forever));
@@ -287,20 +291,20 @@ fn an_interrupt_inside_ends_what_is_inside() {
 }
 
 #[test]
-fn foreign_signals_and_masks_stay_as_they_are() {
+fn an_interrupt_works_with_all_signals_blocked_and_restores_the_mask() {
     let (module, linker) = endless(Metering::default());
     let mut instance =
-        Instance::new(&module, &linker, &ExecutionParameters::WASM, 0).expect("it starts");
+        Instance::new(&module, &linker, &ExecutionParameters::WASM, 0).expect("it instantiates");
     // A thread that blocks every signal.
     let mask = |how, set: &libc::sigset_t| {
-        // SAFETY: both sets are ours.
+        // SAFETY: both sets are local to this test.
         unsafe {
             let mut before = std::mem::zeroed();
             assert_eq!(libc::pthread_sigmask(how, set, &mut before), 0);
             before
         }
     };
-    // SAFETY: the set is initialised by `sigfillset`.
+    // SAFETY: `sigfillset` initialises the set.
     let all = unsafe {
         let mut all = std::mem::zeroed();
         libc::sigfillset(&mut all);

@@ -1,5 +1,5 @@
-//! A system with pages of 64 KiB, as far as the runtime can tell: it asks `sysconf`, which is this file's here. What it then
-//! asks the system for has to be in multiples of such pages.
+//! Simulates a system with pages of 64 KiB: the runtime asks `sysconf`, which this file replaces.
+//! All its requests to the system then have to be in multiples of such pages.
 
 mod support;
 
@@ -12,7 +12,7 @@ use support::{F, i32s, trap};
 
 const PAGE: c_long = 64 * 1024;
 
-/// Takes the place of the C library's function in this program.
+/// Replaces the C library's function in this program.
 #[unsafe(no_mangle)]
 extern "C" fn sysconf(name: c_int) -> c_long {
     if name == libc::_SC_PAGESIZE {
@@ -27,7 +27,7 @@ extern "C" fn sysconf(name: c_int) -> c_long {
 }
 
 #[test]
-fn memory_stack_and_traps() {
+fn memory_stack_and_traps_work_with_large_pages() {
     let mut instance = support::instance();
     for _ in 0..3 {
         let at = |address: i32| i32s(&[address]);
@@ -53,7 +53,7 @@ fn memory_stack_and_traps() {
 }
 
 #[test]
-fn artifacts_in_files() {
+fn an_artifact_in_a_file_works_with_large_pages() {
     let wasm = wat::parse_str(
         r#"(module (memory (export "memory") 3) (data (i32.const 70000) "data") (data (i32.const 5) "more")
             (func (export "f") (param i32) (result i32) (i32.load8_u (local.get 0))))"#,
@@ -62,7 +62,7 @@ fn artifacts_in_files() {
     let artifact = compile(&wasm, &CompileOptions::new(Features::ALL)).unwrap();
     let path = std::env::temp_dir().join(format!("pvf-runtime-pages-{}", std::process::id()));
     std::fs::write(&path, artifact.to_bytes()).unwrap();
-    // SAFETY: the file was just written from an artifact, and nobody changes it.
+    // SAFETY: the file was just written from an artifact and is not changed.
     let module = unsafe { Module::open(&File::open(&path).unwrap()) };
     std::fs::remove_file(&path).unwrap();
     let module = module.unwrap();
@@ -76,9 +76,10 @@ fn artifacts_in_files() {
     }
 }
 
-/// Where systems with such pages exist, code in a file begins at a border of them.
+/// Code in an artifact file begins at a boundary of the largest pages that systems of its target
+/// have.
 #[test]
-fn code_lies_at_borders_of_pages() {
+fn code_begins_at_boundaries_of_the_largest_pages() {
     let pages = Target::Aarch64.largest_page_bytes();
     assert_eq!(c_long::from(pages), PAGE);
 }

@@ -1,4 +1,4 @@
-//! Imports that match and imports that do not; metadata that contradicts itself.
+//! Matching of imports, and checks of inconsistent metadata.
 
 mod support;
 
@@ -13,7 +13,7 @@ fn new(artifact: Artifact, linker: &Linker<State>) -> Result<Instance<State>, In
     Instance::new(&module, linker, &PARAMETERS, State::default())
 }
 
-fn imports(kind: ImportKind) -> Artifact {
+fn with_import(kind: ImportKind) -> Artifact {
     let mut artifact = artifact().into_contents();
     let module = &mut artifact.module;
     match kind {
@@ -23,7 +23,7 @@ fn imports(kind: ImportKind) -> Artifact {
             module.globals.insert(0, Global { ty, init: None });
             module.imported_globals = 1;
         }
-        ImportKind::Function(_) => unreachable!("functions are imported as they are"),
+        ImportKind::Function(_) => unreachable!("tests import no functions here"),
     }
     let import = Import {
         module: "host".into(),
@@ -35,12 +35,12 @@ fn imports(kind: ImportKind) -> Artifact {
 }
 
 #[test]
-fn imports_have_to_match() {
+fn imports_match_by_type_and_limits() {
     let limits = |minimum, maximum| MemoryType { minimum, maximum };
     let link = |imported: MemoryType, offered: MemoryType| {
         let mut linker = linker();
         linker.memory("host", "it", offered);
-        new(imports(ImportKind::Memory(imported)), &linker)
+        new(with_import(ImportKind::Memory(imported)), &linker)
             .map(|instance| (instance.memory_pages(), instance.memory_limit_pages()))
     };
     assert_eq!(link(limits(1, None), limits(1, None)).unwrap(), (1, 65_536));
@@ -66,7 +66,7 @@ fn imports_have_to_match() {
     };
     let mut linker = linker();
     linker.global("host", "it", i32_global, Value::I32(5));
-    let global = |ty| new(imports(ImportKind::Global(ty)), &linker).map(|it| it.global(0));
+    let global = |ty| new(with_import(ImportKind::Global(ty)), &linker).map(|it| it.global(0));
     assert_eq!(global(i32_global).unwrap(), Some(Value::I32(5)));
     for wrong in [
         GlobalType {
@@ -84,7 +84,7 @@ fn imports_have_to_match() {
             "{error}"
         );
     }
-    let error = new(imports(ImportKind::Memory(limits(1, None))), &linker)
+    let error = new(with_import(ImportKind::Memory(limits(1, None))), &linker)
         .map(drop)
         .unwrap_err();
     assert_eq!(
@@ -94,7 +94,7 @@ fn imports_have_to_match() {
 }
 
 #[test]
-fn tables_are_as_large_as_the_host_says() {
+fn an_imported_table_has_the_size_of_the_hosts_definition() {
     let imported = TableType {
         minimum: 2,
         maximum: None,
@@ -108,22 +108,22 @@ fn tables_are_as_large_as_the_host_says() {
             maximum: Some(20),
         },
     );
-    let instance = new(imports(ImportKind::Table(imported)), &linker).unwrap();
+    let instance = new(with_import(ImportKind::Table(imported)), &linker).unwrap();
     assert_eq!(instance.table_entry(3), Some(Some(F::ImportAdd.index())));
     assert_eq!(instance.table_entry(4), None);
 }
 
 #[test]
-fn an_unknown_import_is_named_unless_it_may_be_missing() {
+fn an_unknown_import_is_an_error_unless_it_may_be_missing() {
     let memory = ImportKind::Memory(MemoryType {
         minimum: 1,
         maximum: None,
     });
-    let error = new(imports(memory), &linker()).map(drop).unwrap_err();
+    let error = new(with_import(memory), &linker()).map(drop).unwrap_err();
     assert_eq!(error.to_string(), "unknown import host:it (memory)");
     let mut permissive = linker();
     permissive.memory_any(Some("host"));
-    new(imports(memory), &permissive).unwrap();
+    new(with_import(memory), &permissive).unwrap();
 
     let mut strict: Linker<State> = Linker::new();
     let error = new(artifact(), &strict).map(drop).unwrap_err();
@@ -145,7 +145,7 @@ fn an_unknown_import_is_named_unless_it_may_be_missing() {
 }
 
 #[test]
-fn inconsistent_metadata_is_turned_down() {
+fn inconsistent_metadata_is_refused() {
     type Change = fn(&mut ArtifactContents);
     let changes: &[Change] = &[
         |it| it.code.clear(),

@@ -1,5 +1,6 @@
-//! LOGICAL-9: the global behind a module's own is the counter of the logical stack, with the value that it has in a
-//! module that `wasm-instrument` instrumented. That crate and wasmi are the oracle, on random modules.
+//! LOGICAL-9: the global with the index after a module's own globals is the counter of the logical
+//! stack. Its value is the one in a module instrumented by `wasm-instrument`. That crate and wasmi
+//! are the oracle, on random modules.
 
 use pvf_compiler::{CompileError, CompileOptions, Costs, Metering, Refusal, compile};
 use pvf_meter_oracle::{HEIGHT, Meters, OracleError, instrument};
@@ -8,7 +9,7 @@ use pvf_runtime::{CallError, Instance, InstantiateError, Linker, Module, Value};
 use std::fmt::Write;
 use std::sync::Arc;
 
-/// The next number of a fixed sequence.
+/// A generator of a fixed sequence of numbers.
 struct Random(u64);
 
 impl Random {
@@ -25,7 +26,7 @@ impl Random {
     }
 }
 
-/// What a generated module does to the counter.
+/// The ways in which a generated module uses the counter.
 #[derive(Clone, Copy)]
 struct Uses {
     reads: bool,
@@ -33,16 +34,16 @@ struct Uses {
     exports: bool,
 }
 
-/// Global of what the module saw.
+/// Index of the global that accumulates the values the module read.
 const SEEN: u32 = 0;
-/// Global of how many more functions may be entered.
+/// Index of the global that limits the number of function entries.
 const FUEL: u32 = 1;
-/// The module's own globals; the next index is that of the counter.
+/// Number of the module's own globals; the next index is the counter's.
 const OWN_GLOBALS: u32 = 2;
 const COUNTER: u32 = OWN_GLOBALS;
 const FUNCTIONS: u32 = 5;
 
-/// A module whose functions call each other and look at the counter in between.
+/// A module whose functions call each other and use the counter between calls.
 fn module(random: &mut Random, uses: Uses) -> String {
     let mut text = String::from(
         "(module
@@ -77,7 +78,7 @@ fn module(random: &mut Random, uses: Uses) -> String {
         }
         text.push_str("(local.get 0))\n");
     }
-    // What does not look at the counter is counted all the same.
+    // Functions that do not use the counter are counted too.
     text.push_str(
         "(func $leaf (param i32) (result i32) (local i32 i32) (i32.add (local.get 0) (i32.const 3)))
          (func (export \"set\") (param i32) (drop (call $leaf (local.get 0))))",
@@ -89,7 +90,8 @@ fn module(random: &mut Random, uses: Uses) -> String {
 fn statement(random: &mut Random, uses: Uses, text: &mut String, depth: u32) {
     match random.below(12) {
         0..=2 if uses.reads => {
-            // Where it lies in a waiting operand over a call, too.
+            // The second operand may be a call, while the counter's value waits on the operand
+            // stack.
             let other = match random.below(3) {
                 0 => "(i32.const 1)".to_owned(),
                 1 => call(random),
@@ -142,7 +144,7 @@ fn statement(random: &mut Random, uses: Uses, text: &mut String, depth: u32) {
     }
 }
 
-/// A call of some kind, which gives an `i32`.
+/// An expression of type `i32` that makes a call.
 fn call(random: &mut Random) -> String {
     let argument = match random.below(3) {
         0 => "(local.get 0)".to_owned(),
@@ -153,7 +155,7 @@ fn call(random: &mut Random) -> String {
         0..=5 => format!("(call $f{} {argument})", random.below(FUNCTIONS)),
         6 => format!("(call $leaf {argument})"),
         7 => format!("(call $look {argument})"),
-        // Entries 5 and 7 are null, 8 does not exist.
+        // Entries 5 and 7 are null; entry 8 does not exist.
         _ => format!(
             "(call_indirect (type $plain) {argument} (i32.const {}))",
             random.below(9)
@@ -161,7 +163,7 @@ fn call(random: &mut Random) -> String {
     }
 }
 
-/// How a call ended: its result, or whether it trapped by `unreachable`, as the limiter does, or otherwise.
+/// How a call ended. The limiter traps by `unreachable`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Ending {
     Returned(Vec<i32>),
@@ -169,7 +171,8 @@ enum Ending {
     Other,
 }
 
-/// What can be seen behind a call: how it ended, what the module saw, its fuel, the counter.
+/// The observable state after a call: its ending, the globals for values read and fuel, the
+/// counter.
 type Step = (Ending, i64, i32, u32);
 
 /// The calls of each module: exports and arguments.
@@ -183,12 +186,12 @@ const CALLS: [(&str, i32); 7] = [
     ("f1", 9),
 ];
 
-/// A host function that is not charged.
+/// A host function without gas costs.
 fn look(value: i32) -> i32 {
     value.wrapping_mul(3)
 }
 
-/// The instrumented module on wasmi.
+/// Runs the instrumented module on wasmi.
 fn theirs(wasm: &[u8], limit: u32, gas: Option<&Costs>) -> Option<Vec<Step>> {
     let meters = Meters {
         stack_logical_max: Some(limit),
@@ -200,7 +203,8 @@ fn theirs(wasm: &[u8], limit: u32, gas: Option<&Costs>) -> Option<Vec<Step>> {
         Err(error) => panic!("{error}"),
     };
     let mut store = wasmi::Store::new(&wasmi::Engine::default(), ());
-    let module = wasmi::Module::new(store.engine(), &wasm).expect("what was instrumented is valid");
+    let module =
+        wasmi::Module::new(store.engine(), &wasm).expect("an instrumented module is valid");
     let mut linker = wasmi::Linker::new(store.engine());
     let function = wasmi::Func::wrap(&mut store, look);
     linker.define("h", "look", function).expect("defined once");
@@ -242,7 +246,7 @@ fn theirs(wasm: &[u8], limit: u32, gas: Option<&Costs>) -> Option<Vec<Step>> {
 fn wasmi_ending(error: &wasmi::Error) -> Ending {
     match error.as_trap_code() {
         Some(wasmi::TrapCode::UnreachableCodeReached) => Ending::Unreachable,
-        Some(wasmi::TrapCode::StackOverflow) => panic!("wasmi has room for the fuel"),
+        Some(wasmi::TrapCode::StackOverflow) => panic!("wasmi's stack suffices for the fuel"),
         Some(_) => Ending::Other,
         None => panic!("{error}"),
     }
@@ -255,8 +259,8 @@ fn our_ending(trap: &pvf_rules::Trap) -> Ending {
     }
 }
 
-/// The module as it is on our engine, the peak of all calls, and whether it names the counter in code that can be
-/// reached, or as an export.
+/// Runs the original module on our engine. Returns its steps, the logical peak of all calls, and
+/// whether the module names the counter in an export or in reachable code.
 fn ours(wasm: &[u8], limit: u32, gas: Option<Costs>) -> Option<(Vec<Step>, u64, bool)> {
     let options = CompileOptions {
         metering: Metering {
@@ -308,9 +312,9 @@ fn ours(wasm: &[u8], limit: u32, gas: Option<Costs>) -> Option<(Vec<Step>, u64, 
         };
         let global = |index| instance.global(index);
         let (Some(Value::I64(seen)), Some(Value::I32(fuel))) = (global(SEEN), global(FUEL)) else {
-            panic!("globals have their types");
+            panic!("the globals have their types");
         };
-        // There is none unless it is named.
+        // The counter exists only in modules that name it.
         let counter = match global(COUNTER) {
             Some(Value::I32(counter)) if named => counter,
             None if !named => 0,
@@ -318,11 +322,13 @@ fn ours(wasm: &[u8], limit: u32, gas: Option<Costs>) -> Option<(Vec<Step>, u64, 
         };
         steps.push((ending, seen, fuel, counter as u32));
     }
-    let peak = instance.stack_logical_peak().expect("it is counted");
+    let peak = instance
+        .stack_logical_peak()
+        .expect("the logical stack is counted");
     Some((steps, peak, named))
 }
 
-/// Limits, from such that every call traps to one that none can be above.
+/// From limits at which every call traps to a limit that is never exceeded.
 const LIMITS: [u32; 7] = [0, 12, 40, 120, 65_536, u32::MAX - 1, u32::MAX];
 
 fn check(seed: u64) -> [bool; 2] {
@@ -350,7 +356,9 @@ fn check(seed: u64) -> [bool; 2] {
     if named {
         assert_eq!(steps, expected, "seed {seed}, limit {limit}\n{text}");
     } else {
-        // The height is kept where nothing is to be seen of it, and is 0 again at each call of the host.
+        // The module does not name the counter, so only results, values read and fuel are compared,
+        // until the first trap. In the instrumented module the counter keeps its height after a
+        // trap; in ours it starts at 0 in each call.
         let returned = |step: &&Step| matches!(step.0, Ending::Returned(_));
         let seen = |step: &Step| (step.0.clone(), step.1, step.2);
         let until_a_trap = |steps: &[Step]| {
@@ -363,7 +371,7 @@ fn check(seed: u64) -> [bool; 2] {
             "seed {seed}, limit {limit}\n{text}"
         );
     }
-    // The peak is the least limit under which everything goes as it did.
+    // The peak is the smallest limit under which all calls end as before.
     if well && peak > 0 {
         let peak = u32::try_from(peak).expect("a counter of 32 bits");
         assert_eq!(
@@ -384,7 +392,7 @@ fn check(seed: u64) -> [bool; 2] {
 fn random_modules_see_what_instrumented_ones_see() {
     let modules = match std::env::var("PVF_COUNTER_MODULES") {
         Ok(modules) => modules.parse().expect("a number of modules"),
-        // Under an emulator it takes 20 times as long.
+        // An emulator takes 20 times as long.
         Err(_) if std::env::var_os("PVF_TEST_RUNNER").is_some() => 300,
         Err(_) => 3000,
     };

@@ -1,4 +1,4 @@
-//! The files for `perf` name every function where its code is.
+//! The files for `perf` give the name and address of every function.
 
 use pvf_compiler::{CompileOptions, compile};
 use pvf_rules::Features;
@@ -45,7 +45,7 @@ fn the_map_has_a_line_for_each_function() {
             (address, bytes as usize, parts.next().unwrap())
         })
         .collect();
-    // Two more for what is between functions and host.
+    // Two more lines: the stubs that call the host, and the entry stubs.
     assert_eq!(lines.len(), functions.len() + 2, "{text}");
     let base = lines[0].0 - u64::from(functions[0].0);
     for (index, ((offset, code), line)) in (1..).zip(functions.iter().zip(&lines)) {
@@ -53,7 +53,10 @@ fn the_map_has_a_line_for_each_function() {
         assert_eq!(*line, (base + u64::from(*offset), code.len(), &*expected));
     }
     for pair in lines.windows(2) {
-        assert!(pair[0].0 + pair[0].1 as u64 <= pair[1].0, "no two overlap");
+        assert!(
+            pair[0].0 + pair[0].1 as u64 <= pair[1].0,
+            "lines do not overlap"
+        );
     }
 }
 
@@ -67,7 +70,7 @@ fn the_dump_holds_names_and_code() {
     std::fs::remove_file(dump.path()).unwrap();
     let word = |at: usize| u32::from_ne_bytes(bytes[at..at + 4].try_into().unwrap());
     let long = |at: usize| u64::from_ne_bytes(bytes[at..at + 8].try_into().unwrap());
-    // As in ELF files.
+    // The machine number of ELF files.
     let machine = if cfg!(target_arch = "aarch64") {
         183
     } else {
@@ -83,7 +86,7 @@ fn the_dump_holds_names_and_code() {
     while at < bytes.len() {
         assert_eq!(word(at), 0, "all records load code");
         let end = at + word(at + 4) as usize;
-        assert!(long(at + 8) >= long(24), "time does not go back");
+        assert!(long(at + 8) >= long(24), "times ascend");
         assert_eq!(word(at + 16), std::process::id());
         assert_eq!(long(at + 24), long(at + 32));
         assert_eq!(long(at + 48), records.len() as u64);

@@ -1,4 +1,4 @@
-//! Modules in two files that one process makes and others use.
+//! Modules in two files that one process writes and others map.
 
 mod support;
 
@@ -17,8 +17,8 @@ fn artifact(text: &str) -> Artifact {
     compile(&wasm, &CompileOptions::new(Features::ALL)).unwrap()
 }
 
-/// A file without a name.
-fn nameless() -> File {
+/// A file that has no name any more.
+fn anonymous() -> File {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let name = format!("pvf-placed-{}-{number}", std::process::id());
@@ -30,14 +30,14 @@ fn nameless() -> File {
 }
 
 fn files(artifact: &Artifact, limit_pages: u32) -> (File, File) {
-    let (code, rest) = (nameless(), nameless());
+    let (code, rest) = (anonymous(), anonymous());
     place(&artifact.to_bytes(), limit_pages, &code, &rest).unwrap();
     (code, rest)
 }
 
 fn module(code: &File, rest: File) -> Result<Module, LoadError> {
     let placed = Placed::map(code, rest)?;
-    // SAFETY: the tests place what they compiled; what they damage afterwards is refused.
+    // SAFETY: the files hold a compiled artifact; files that the tests damage are refused.
     unsafe { placed.into_module() }
 }
 
@@ -61,7 +61,7 @@ const MODULE: &str = r#"(module
         (i32.div_s (local.get 0) (local.get 1))))"#;
 
 #[test]
-fn a_placed_module_is_the_module() {
+fn a_placed_module_behaves_as_its_artifact() {
     let (code, rest) = files(&artifact(MODULE), 65_536);
     for _ in 0..3 {
         let module = module(&code, rest.try_clone().unwrap()).unwrap();
@@ -77,7 +77,7 @@ fn a_placed_module_is_the_module() {
 }
 
 #[test]
-fn no_data_is_behind_the_code() {
+fn the_code_file_holds_no_data() {
     let artifact = artifact(MODULE);
     let (code, _) = files(&artifact, 65_536);
     let bytes = code.metadata().unwrap().len() as usize;
@@ -90,8 +90,8 @@ fn no_data_is_behind_the_code() {
 }
 
 #[test]
-fn strewn_data_makes_no_image() {
-    // A byte in each of so many pages of the system.
+fn sparse_data_makes_no_large_image() {
+    // A segment of one byte in each of 20,000 pages of the system.
     let data: String = (0..20_000)
         .map(|segment| format!("(data (i32.const {}) \"x\")", segment * 4096))
         .collect();
@@ -106,7 +106,7 @@ fn strewn_data_makes_no_image() {
 }
 
 #[test]
-fn a_memory_above_the_limit_has_no_image() {
+fn a_memory_that_starts_above_the_limit_has_no_image() {
     let text = format!(
         r#"(module (memory 20) (data (i32.const 0) "{}"))"#,
         "x".repeat(100_000)
@@ -114,7 +114,7 @@ fn a_memory_above_the_limit_has_no_image() {
     let artifact = artifact(&text);
     let bytes = |limit| files(&artifact, limit).1.metadata().unwrap().len();
     assert!(bytes(20) > 100_000);
-    // The data that an instance writes, if there is one after all.
+    // The file holds the data itself, in case an instance is made.
     assert!(bytes(19) < 110_000);
     let (code, rest) = files(&artifact, 19);
     let module = module(&code, rest).unwrap();
@@ -122,11 +122,11 @@ fn a_memory_above_the_limit_has_no_image() {
 }
 
 #[test]
-fn other_files_are_refused() {
+fn files_that_place_did_not_write_are_refused() {
     let (code, rest) = files(&artifact(MODULE), 65_536);
-    assert!(module(&code, nameless()).is_err());
-    assert!(module(&nameless(), rest.try_clone().unwrap()).is_err());
-    // Lengths that do not fit, one by one.
+    assert!(module(&code, anonymous()).is_err());
+    assert!(module(&anonymous(), rest.try_clone().unwrap()).is_err());
+    // Each word of the head replaced by lengths that do not fit.
     for word in 0..8 {
         let mut bytes = [0; 8];
         rest.read_exact_at(&mut bytes, 8 * word).unwrap();

@@ -1,6 +1,6 @@
-//! An operating system that refuses memory: a typed failure, never an outcome.
+//! If the operating system refuses memory, the result is a typed failure, never an outcome.
 //!
-//! Limits hold for the whole process, so this file has a single test.
+//! Resource limits apply to the whole process, so this file has a single test.
 
 mod support;
 
@@ -9,7 +9,7 @@ use pvf_runtime::{CallError, HostFailure, Instance, InstantiateError, Module, Va
 use support::{F, PARAMETERS, State, artifact, linker};
 
 fn limit(resource: libc::__rlimit_resource_t, bytes: libc::rlim_t) -> libc::rlim_t {
-    // SAFETY: reads and sets a soft limit of this process.
+    // SAFETY: `getrlimit` and `setrlimit` access only the local variable `limit`.
     unsafe {
         let mut limit: libc::rlimit = std::mem::zeroed();
         assert_eq!(libc::getrlimit(resource, &mut limit), 0);
@@ -23,7 +23,7 @@ fn limit(resource: libc::__rlimit_resource_t, bytes: libc::rlim_t) -> libc::rlim
 #[test]
 fn refused_memory_is_a_failure_of_the_host() {
     if support::emulated() {
-        println!("skipped: limits of memory would be the emulator's");
+        println!("skipped: memory limits would apply to the emulator");
         return;
     }
     let module = Module::new(artifact()).unwrap();
@@ -38,7 +38,7 @@ fn refused_memory_is_a_failure_of_the_host() {
         instance.call(F::Grow.index(), &[Value::I32(pages)])
     };
 
-    // Private writable memory: 1 GiB, so that two pages more are possible and 3 GiB are not.
+    // Limit of private writable memory: 1 GiB. Two more pages are possible, 3 GiB are not.
     let before = limit(libc::RLIMIT_DATA, 1 << 30);
     let refused = grow(&mut instance, 3 << 14);
     assert!(
@@ -50,7 +50,7 @@ fn refused_memory_is_a_failure_of_the_host() {
     limit(libc::RLIMIT_DATA, before);
     assert_eq!(grow(&mut instance, 3 << 14).unwrap(), [Value::I32(3)]);
 
-    // Address space: 1 GiB, less than a reservation.
+    // Limit of address space: 1 GiB, less than the reservation of a linear memory.
     let before = limit(libc::RLIMIT_AS, 1 << 30);
     let refused = new();
     assert!(
@@ -59,7 +59,7 @@ fn refused_memory_is_a_failure_of_the_host() {
     limit(libc::RLIMIT_AS, before);
     new().unwrap();
 
-    // Descriptors: none left for the image.
+    // Limit of descriptors: none left for the image.
     let before = limit(libc::RLIMIT_NOFILE, 0);
     let refused = Module::new(artifact());
     limit(libc::RLIMIT_NOFILE, before);

@@ -1,5 +1,5 @@
-//! `memory.copy` and `memory.fill` of short constant lengths, which are no calls in the code: the same as a slice's,
-//! overlapping or not, and nothing is written if one byte is out of bounds.
+//! `memory.copy` and `memory.fill` of short constant lengths, compiled without calls: results equal
+//! those on a slice, overlapping or not, and an access out of bounds writes nothing.
 
 use pvf_compiler::{CompileOptions, compile};
 use pvf_rules::{ExecutionParameters, Features, TrapKind};
@@ -29,7 +29,7 @@ fn instance() -> Instance<()> {
 }
 
 #[test]
-fn short_lengths_are_as_long_ones() {
+fn short_constant_lengths_behave_as_any_length() {
     let mut instance = instance();
     let pattern: Vec<u8> = (0..PAGE).map(|at| (at * 7 + at / 251) as u8).collect();
     let edges = (PAGE - 34..=PAGE + 1).chain([u32::MAX as usize, u32::MAX as usize - 8]);

@@ -1,4 +1,4 @@
-//! Traps of generated code: kind and place, at every edge of memory and stack.
+//! Traps of generated code: kind and location, at every boundary of memory and stack.
 
 mod support;
 
@@ -7,7 +7,7 @@ use pvf_runtime::{CallError, HostFailure, Instance, InstantiateError, Module, Va
 use support::{F, PARAMETERS, State, artifact, assert_trap, i32s, instance, linker};
 
 #[test]
-fn instructions_trap_with_their_place() {
+fn instructions_trap_with_their_location() {
     let mut instance = instance();
     for _ in 0..3 {
         assert_trap(
@@ -27,23 +27,23 @@ fn instructions_trap_with_their_place() {
     }
 }
 
-/// Whether string instructions go backwards.
+/// Whether string instructions go downwards in memory.
 #[cfg(target_arch = "x86_64")]
 fn direction_flag() -> bool {
     let flags: u64;
-    // SAFETY: reads the flags.
+    // SAFETY: pushes and pops the flags, which changes no other state.
     unsafe { std::arch::asm!("pushfq", "pop {}", out(reg) flags) };
     flags & 1 << 10 != 0
 }
 
-/// There is none.
+/// aarch64 has no such flag.
 #[cfg(target_arch = "aarch64")]
 fn direction_flag() -> bool {
     false
 }
 
 #[test]
-fn memory_traps_at_its_edges_and_nowhere_else() {
+fn accesses_trap_outside_of_memory_and_nowhere_else() {
     let mut instance = instance();
     let load8 = |instance: &mut Instance<State>, at: u32| {
         instance.call(F::Load8.index(), &i32s(&[at as i32]))
@@ -64,7 +64,7 @@ fn memory_traps_at_its_edges_and_nowhere_else() {
     for at in 65_529..=65_536 {
         assert_trap(load64(&mut instance, at), out_of_bounds, F::Load64, 140);
     }
-    // 16 bytes at 4 GiB - 1 + index.
+    // 16 bytes at index + 4 GiB - 1.
     for at in [0, 1, 65_535, 1 << 31, u32::MAX - 7, u32::MAX] {
         let result = instance.call(F::Load64Far.index(), &i32s(&[at as i32]));
         assert_trap(result, out_of_bounds, F::Load64Far, 150);
@@ -78,7 +78,7 @@ fn memory_traps_at_its_edges_and_nowhere_else() {
 }
 
 #[test]
-fn a_store_over_the_edge_writes_nothing() {
+fn a_store_across_the_end_of_memory_writes_nothing() {
     let mut instance = instance();
     let before = instance.memory().to_vec();
     let store = |instance: &mut Instance<State>, at: i32| {
@@ -113,7 +113,7 @@ fn frames_are_counted_to_the_byte() {
         };
         let mut instance =
             Instance::new(&module, &linker(), &parameters, State::default()).unwrap();
-        // `recurse` with n calls itself n times, so n + 1 frames are active.
+        // `recurse` with argument n calls itself n times, so n + 1 frames are active.
         instance
             .call(F::Recurse.index(), &i32s(&[deepest - 1]))
             .unwrap();
@@ -189,14 +189,14 @@ fn threads_trap_independently() {
 }
 
 #[test]
-fn traps_need_nothing_of_the_stacks() {
+fn traps_need_neither_the_wasm_stack_nor_rusts_alternate_stack() {
     let trap = || {
         let disable = libc::stack_t {
             ss_sp: std::ptr::null_mut(),
             ss_flags: libc::SS_DISABLE,
             ss_size: 0,
         };
-        // SAFETY: the alternate stack that Rust gave this thread is not in use.
+        // SAFETY: the thread is not running on the alternate stack that Rust gave it.
         let status = unsafe { libc::sigaltstack(&disable, std::ptr::null_mut()) };
         assert_eq!(status, 0);
         let mut instance = instance();

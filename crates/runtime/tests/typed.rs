@@ -1,4 +1,4 @@
-//! Host functions with a Rust type, called from compiled code.
+//! Host functions bound by their Rust type, called from compiled code.
 
 use pvf_compiler::{CompileOptions, Metering, compile};
 use pvf_rules::{ExecutionParameters, Features, Trap, TrapKind};
@@ -16,7 +16,7 @@ fn module(text: &str) -> Module {
     Module::new(compile(&wasm, &options).unwrap()).unwrap()
 }
 
-/// What a host function was called with, in order.
+/// The arguments of all host calls, in order.
 type Seen = Vec<u64>;
 
 const IMPORTS: &str = r#"
@@ -102,7 +102,7 @@ fn linker() -> Linker<Seen> {
             caller
                 .data_mut()
                 .extend([low(slots[0]), slots[1], low(slots[2]), slots[3]]);
-            // The high half of the slot of an i32 means nothing.
+            // The host may leave anything in the high half of the slot of an i32.
             slots[0] = 0xdead_beef_0000_0000 | low(slots[2]);
             Ok(())
         },
@@ -132,7 +132,7 @@ fn instance(body: &str) -> Instance<Seen> {
 }
 
 #[test]
-fn values_pass_both_ways() {
+fn parameters_and_results_pass_in_both_directions() {
     let mut instance = instance(
         r#"(func (export "run") (param i32 i64) (result i32 i64 i32 i64)
             (local $x i32)
@@ -226,19 +226,19 @@ fn errors_and_panics_are_traps_at_the_call() {
             assert!(trap.offset.is_some());
             assert!(
                 instance.gas_used().unwrap() > gas,
-                "what was charged stays charged"
+                "the failed call was charged"
             );
             assert_eq!(
                 call(&mut instance, 0).unwrap(),
                 good,
-                "it can be called again"
+                "the instance can be called again"
             );
         }
     }
 }
 
 #[test]
-fn the_host_calls_an_import_itself() {
+fn the_host_can_call_an_imported_function_directly() {
     let mut instance = instance(r#"(export "two" (func 2)) (export "fail" (func 6))"#);
     let two = instance.call(2, &[Value::I64(10), Value::I32(3)]).unwrap();
     assert_eq!(two, [Value::I64(7)]);
@@ -293,7 +293,7 @@ fn a_host_function_runs_another_instance() {
 }
 
 #[test]
-fn types_are_compared() {
+fn an_import_of_another_type_does_not_link() {
     let module = module(r#"(module (import "h" "one" (func (param i64) (result i32))))"#);
     match linker().link(&module) {
         Err(LinkError::Type {

@@ -1,31 +1,35 @@
-//! Candidates as files: as they are, or compressed with plain zstd.
+//! Candidates in files, uncompressed or compressed with plain zstd.
 //!
-//! This is the one reader that all tools share. A node knows no compressed candidates (it compresses the block in one, its own way),
-//! so a file that *is* a candidate is never taken for a compressed one.
+//! All tools share this reader. A node does not know compressed candidates (it compresses the block
+//! inside a candidate, in its own way), so a file that *is* a candidate is never decompressed.
 
 use parity_scale_codec::{Compact, Decode};
 use pvf_executor::{DecompressError, decompress_zstd};
 use std::borrow::Cow;
 
-/// The largest candidate that a compressed file may hold: twice the largest that can be valid (rule PVF-6), so that every smaller
-/// one is judged and what is larger is taken for a bomb. A candidate that is not compressed has no limit here: it is judged.
+/// Maximum size of a candidate in a compressed file: twice the size of the largest candidate that
+/// can be valid (rule PVF-6). Larger contents are taken for a decompression bomb. An uncompressed
+/// candidate has no limit here; validation decides.
 pub const MAX_BYTES: usize = 64 << 20;
 
-/// First bytes of a zstd frame.
+/// The first bytes of a zstd frame.
 const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
-/// What follows the two byte strings of `ValidationParams`: a number and a hash.
+/// Bytes of the number and the hash that follow the two byte strings of `ValidationParams`.
 const FIXED_BYTES: usize = 4 + 32;
 
-/// The extension of candidates of version 3 (`pvf_primitives::ValidationParamsExtension`): its index and two hashes.
+/// Bytes of the extension of candidates of version 3 (`pvf_primitives::ValidationParamsExtension`):
+/// its index and two hashes.
 const EXTENSION_BYTES: usize = 1 + 32 + 32;
 
-/// The candidate in a file's bytes, decompressed if they are zstd data and not `ValidationParams` themselves: a parent head of 10 bytes
-/// that begins with `b5 2f fd` makes a candidate begin like zstd data.
+/// The candidate in a file's bytes. The bytes are decompressed if they are zstd data and not
+/// themselves `ValidationParams`: a candidate begins like zstd data if its parent head has 10 bytes
+/// and begins with `b5 2f fd`.
 ///
 /// # Errors
-/// The bytes begin like zstd data and are neither a candidate nor zstd data, or hold more than [`MAX_BYTES`]. That this machine has
-/// no memory is one of the errors and says nothing about the bytes.
+/// The bytes begin like zstd data but are neither a candidate nor zstd data, or their content
+/// exceeds [`MAX_BYTES`]. The error that this machine is out of memory says nothing about the
+/// bytes.
 pub fn read(bytes: &[u8]) -> Result<Cow<'_, [u8]>, DecompressError> {
     if !bytes.starts_with(&ZSTD_MAGIC) || is_candidate(bytes) {
         return Ok(Cow::Borrowed(bytes));
@@ -33,15 +37,16 @@ pub fn read(bytes: &[u8]) -> Result<Cow<'_, [u8]>, DecompressError> {
     decompress_zstd(bytes, MAX_BYTES).map(Cow::Owned)
 }
 
-/// Whether these bytes are what a collator exports (`--export-pov-to-path`): a proof of validity and persisted validation data.
+/// Whether the bytes are a collator's export (`--export-pov-to-path`): a proof of validity and
+/// persisted validation data.
 pub fn is_exported(mut bytes: &[u8]) -> bool {
     let block_data = skip_bytes(&mut bytes);
     let parent_head = skip_bytes(&mut bytes);
-    // A number, a hash, a number.
+    // Persisted validation data ends with a number, a hash and a number.
     block_data.is_some() && parent_head.is_some() && bytes.len() == FIXED_BYTES + 4
 }
 
-/// Whether these bytes are `ValidationParams` from the first to the last, with or without the extension.
+/// Whether the bytes are exactly one `ValidationParams`, with or without the extension.
 pub fn is_candidate(mut bytes: &[u8]) -> bool {
     let parent_head = skip_bytes(&mut bytes);
     let block_data = skip_bytes(&mut bytes);
@@ -52,10 +57,12 @@ pub fn is_candidate(mut bytes: &[u8]) -> bool {
     parent_head.is_some() && block_data.is_some() && (rest.is_empty() || extended)
 }
 
-/// Whether these bytes look like `ValidationParams` that are cut short: they end before their lengths say, and an eighth of what these
-/// say is there. Most other bytes have lengths like nobody's.
+/// Whether the bytes look like truncated `ValidationParams`: their length fields require more bytes
+/// than there are, and at least an eighth of the required bytes are there. Most other bytes decode
+/// to implausible lengths.
 pub fn is_cut(bytes: &[u8]) -> bool {
-    /// Networks allow heads of 20 KiB; those of runtimes are headers of 100 to 200 bytes.
+    /// Maximum length of a plausible parent head. Networks allow 20 KiB, but the heads of runtimes
+    /// are headers of 100 to 200 bytes.
     const LIKELY_HEAD: usize = 512;
     let length = |bytes: &mut &[u8]| {
         let Compact(length) = Compact::<u32>::decode(bytes).ok()?;
@@ -71,13 +78,13 @@ pub fn is_cut(bytes: &[u8]) -> bool {
             Some(block) if block <= MAX_BYTES => read(behind) + block + FIXED_BYTES,
             _ => return false,
         },
-        // The head is all there is; the shortest block has a byte.
+        // The bytes end in or after the head; the shortest block has one byte.
         _ => read(rest) + head + 1 + FIXED_BYTES,
     };
     bytes.len() < said && bytes.len() >= said / 8
 }
 
-/// Goes behind a string of bytes, if there is one.
+/// Skips a string of bytes, if there is one.
 fn skip_bytes(bytes: &mut &[u8]) -> Option<()> {
     let Compact(length) = Compact::<u32>::decode(bytes).ok()?;
     *bytes = bytes.get(length as usize..)?;
@@ -108,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn plain_bytes_stay_and_zstd_is_undone() {
+    fn only_zstd_data_is_decompressed() {
         for candidate in [vec![7; 100_000], params(b"head", 1000), disguised(1000)] {
             assert!(matches!(read(&candidate), Ok(Cow::Borrowed(bytes)) if bytes == candidate));
             let compressed = zstd::encode_all(&candidate[..], 3).expect("compresses");
@@ -118,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_candidate_that_begins_like_zstd_is_itself() {
+    fn a_candidate_that_begins_like_zstd_is_not_decompressed() {
         let extension = ValidationParamsExtension::V3 {
             relay_parent: [1; 32],
             scheduling_parent: [2; 32],
@@ -128,14 +135,14 @@ mod tests {
             assert_eq!(read(&candidate), Ok(Cow::Borrowed(&candidate[..])));
             let extended = [candidate.clone(), extension.encode()].concat();
             assert_eq!(read(&extended), Ok(Cow::Borrowed(&extended[..])));
-            // What is no candidate is zstd data or an error.
+            // Bytes that begin like zstd data and are not a candidate are an error.
             assert!(read(&candidate[..candidate.len() - 1]).is_err());
             assert!(read(&[&candidate[..], &[0]].concat()).is_err());
         }
     }
 
     #[test]
-    fn candidates_cut_short_are_told_from_other_bytes() {
+    fn truncated_candidates_are_detected_among_other_bytes() {
         for (head, block) in [(98, 4143), (72, 30), (0, 0), (200, 1 << 20)] {
             let whole = params(&vec![1; head], block);
             assert!(is_candidate(&whole) && !is_cut(&whole));
@@ -143,7 +150,7 @@ mod tests {
             assert!(is_cut(&whole[..whole.len() * 2 / 3]));
             assert!(!is_cut(&[&whole[..], &[0]].concat()));
         }
-        // Of other bytes hardly any.
+        // Of random bytes, less than a tenth look like a truncated candidate.
         let mut state = 1_u64;
         let mut random = move || {
             state = state

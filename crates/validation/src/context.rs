@@ -1,4 +1,4 @@
-//! Memory and allocator as the host functions of `sp-io` see them.
+//! Memory and allocator, as the host functions of `sp-io` access them.
 
 use crate::heap::{Heap, HeapError, LinearMemory};
 use crate::state::HostState;
@@ -34,22 +34,22 @@ impl LinearMemory for GuestMemory<'_> {
     }
 }
 
-/// The part of a memory that an address and a length name.
+/// The range of memory at `address` with `bytes` bytes; `None` if it is out of bounds.
 pub(crate) fn range(memory_bytes: usize, address: u32, bytes: usize) -> Option<Range<usize>> {
     let start = address as usize;
     let end = start.checked_add(bytes)?;
     (end <= memory_bytes).then_some(start..end)
 }
 
-/// The module that called a host function.
+/// The calling module, as the context of a host function.
 pub(crate) struct Context<'a, 'c>(pub(crate) &'a mut Caller<'c, HostState>);
 
 impl Context<'_, '_> {
     /// The bytes at an address.
     ///
     /// # Errors
-    /// They are not all in memory, or the start function is running: then memory
-    /// is out of reach, as it is in Polkadot's nodes.
+    /// The bytes are out of bounds, or the start function is running: host functions then have no
+    /// access to memory, as in Polkadot's nodes.
     pub(crate) fn bytes(&self, address: u32, bytes: usize) -> Result<&[u8]> {
         self.check_started()?;
         let memory = self.0.memory();
@@ -66,7 +66,7 @@ impl Context<'_, '_> {
         }
     }
 
-    /// Lets the allocator work on the memory.
+    /// Calls `work` with the allocator and the memory.
     fn with_heap<R>(
         &mut self,
         work: impl FnOnce(&mut Heap, &mut GuestMemory<'_>) -> std::result::Result<R, HeapError>,
@@ -87,7 +87,7 @@ impl Context<'_, '_> {
 }
 
 impl FunctionContext for Context<'_, '_> {
-    /// Checks the bounds before anything is allocated, unlike the default.
+    /// Checks the bounds before it allocates the result, unlike the default implementation.
     fn read_memory(&mut self, address: Pointer<u8>, size: WordSize) -> Result<Vec<u8>> {
         let read = self.bytes(address.into(), size as usize)?.to_vec();
         self.0.data().watch(|trace| trace.read(&read));

@@ -1,8 +1,7 @@
-//! What surrounds a validation function: nothing but a store of extensions.
+//! The externalities of a validation function: only a store of extensions.
 //!
-//! Some host functions ask for their surroundings ("externalities"). For validation there is
-//! no storage, so whatever would touch it panics, which becomes a trap; extensions can be
-//! registered and asked for.
+//! Some host functions use the externalities of their caller. Validation has no storage, so methods
+//! that access it panic, and the panic becomes a trap. Extensions can be registered and looked up.
 
 use crate::runtime_version::EmbeddedVersion;
 use sp_core::storage::{ChildInfo, StateVersion, TrackedStorageKey};
@@ -16,7 +15,7 @@ use std::any::{Any, TypeId};
 pub(crate) struct ValidationExternalities(Extensions);
 
 impl ValidationExternalities {
-    /// With the one extension that exists from the start.
+    /// Externalities with the one extension that exists from the start.
     pub(crate) fn new() -> Self {
         let mut extensions = Extensions::new();
         extensions.register(ReadRuntimeVersionExt::new(EmbeddedVersion));
@@ -45,7 +44,7 @@ impl ExtensionStore for ValidationExternalities {
     }
 }
 
-/// Methods that a validation function has no use for.
+/// Methods that validation does not support; each panics.
 macro_rules! no_storage {
     ($(fn $name:ident(&self $(, $argument:ty)*) $(-> $result:ty)?;)*) => {
         $(fn $name(&self $(, _: $argument)*) $(-> $result)? {

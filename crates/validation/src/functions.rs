@@ -1,8 +1,9 @@
 //! The host functions, bound to the runtime's linker.
 //!
-//! All come from `sp-io`, called through [`sp_wasm_interface::Function`]; a few are
-//! replaced by [`crate::own_functions`], and where nobody watches, the most frequent by [`crate::hot_functions`]. Whatever goes wrong in one, panics included, is a trap
-//! of the module that called it.
+//! All functions come from `sp-io` and are called through [`sp_wasm_interface::Function`].
+//! [`crate::own_functions`] replaces a few of them. In runs without a trace,
+//! [`crate::hot_functions`] replaces the most frequent ones. An error in a host function, or a
+//! panic, is a trap of the calling module.
 
 use crate::context::Context;
 use crate::own_functions;
@@ -14,10 +15,10 @@ use sp_wasm_interface::{Function, HostFunctions, Signature, Value, ValueType};
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// Where all host functions are.
+/// The module from which all host functions are imported.
 pub(crate) use pvf_executor::HOST_MODULE as MODULE;
 
-/// The functions every validation function has.
+/// The host functions that every validation function can import.
 type Base = (
     sp_io::misc::HostFunctions,
     sp_io::crypto::HostFunctions,
@@ -27,10 +28,10 @@ type Base = (
     sp_io::trie::HostFunctions,
 );
 
-/// The most parameters a host function has; the longest of today's have 5.
+/// Upper bound of the number of parameters of a host function; the current maximum is 5.
 const MAX_PARAMETERS: usize = 8;
 
-/// The elliptic-curve functions, if this build has them.
+/// The elliptic-curve functions, if they are compiled in.
 fn ecc_functions() -> Vec<&'static dyn Function> {
     #[cfg(feature = "ecc")]
     return sp_crypto_ec_utils::HostFunctionsRfc163::host_functions();
@@ -38,28 +39,28 @@ fn ecc_functions() -> Vec<&'static dyn Function> {
     return Vec::new();
 }
 
-/// All functions of the set.
+/// All host functions.
 fn all(ecc: bool) -> impl Iterator<Item = &'static dyn Function> {
     let ecc = if ecc { ecc_functions() } else { Vec::new() };
     Base::host_functions().into_iter().chain(ecc)
 }
 
-/// The type of the host function with this name, if there is one; `ecc_rfc163` as in
+/// The type of the host function `name`, or `None` if there is none. `ecc_rfc163` is as in
 /// [`HostParameters`](crate::HostParameters).
 pub fn host_function_type(name: &str, ecc_rfc163: bool) -> Option<FuncType> {
     let function = all(ecc_rfc163).find(|it| it.name() == name)?;
     Some(func_type(&function.signature()))
 }
 
-/// The types of all host functions, by name: what [`pvf_executor::prepare`] is told of the host; `ecc_rfc163` as in
-/// [`HostParameters`](crate::HostParameters).
+/// The types of all host functions by name, as [`pvf_executor::prepare`] takes them. `ecc_rfc163`
+/// is as in [`HostParameters`](crate::HostParameters).
 pub fn function_types(ecc_rfc163: bool) -> HostFunctionTypes {
     all(ecc_rfc163)
         .map(|function| (function.name(), func_type(&function.signature())))
         .collect()
 }
 
-/// Binds the functions of the set.
+/// Defines all host functions in the linker.
 pub(crate) fn define_all(linker: &mut Linker<HostState>, ecc: bool) {
     for function in Base::host_functions() {
         let body = generic(function);
@@ -90,7 +91,7 @@ pub(crate) fn define_all(linker: &mut Linker<HostState>, ecc: bool) {
     }
 }
 
-/// The body of a function of `sp-io`: arguments and results are in the slots.
+/// A body that calls a function of `sp-io`. Arguments and result are in the slots.
 fn generic(
     function: &'static dyn Function,
 ) -> impl Fn(&mut Context<'_, '_>, &mut [u64]) -> Result<(), String> {
@@ -112,7 +113,7 @@ fn generic(
     }
 }
 
-/// Binds one function: its body, with what every host function needs around it.
+/// Defines a host function with this body, wrapped in the error handling and tracing that all have.
 fn define(
     linker: &mut Linker<HostState>,
     function: &'static dyn Function,
@@ -122,7 +123,7 @@ fn define(
     let signature = function.signature();
     debug_assert!(
         signature.args.len() <= MAX_PARAMETERS,
-        "no function has more"
+        "a host function has at most MAX_PARAMETERS parameters"
     );
     linker.func(MODULE, name, func_type(&signature), move |caller, slots| {
         if !caller.data().is_watched() {
@@ -144,7 +145,7 @@ fn define(
     });
 }
 
-/// Runs a body; errors and panics become traps, unless the host failed meanwhile.
+/// Runs a body. Errors and panics become traps, or the failure of the host that caused them.
 fn guard(
     name: &str,
     body: &impl Fn(&mut Context<'_, '_>, &mut [u64]) -> Result<(), String>,
@@ -171,7 +172,7 @@ fn panic_text(panic: &(dyn Any + Send)) -> String {
     }
 }
 
-/// The value of a type in a slot, whose high half means nothing for 32-bit types.
+/// The value in a slot; for 32-bit types the high half of the slot is ignored.
 fn value(ty: ValueType, slot: u64) -> Value {
     match ty {
         ValueType::I32 => Value::I32(slot as i32),

@@ -1,24 +1,26 @@
-//! The allocator that serves a module's `malloc` and `free`: a freeing bump allocator whose lists
-//! lie in linear memory.
+//! The allocator behind a module's `malloc` and `free`: a freeing bump allocator whose free lists
+//! are in linear memory.
 //!
-//! Its addresses are visible to the module, and so are its headers: both are part of the outcome. The rules are
-//! those of Polkadot's nodes, crate `sc-allocator` 39.0.0 (`freeing_bump.rs`), which the tests
-//! compare with step by step. In short:
+//! The module can observe the addresses and the headers, so both are part of the outcome. The rules
+//! are those of the crate `sc-allocator` 39.0.0 in Polkadot's nodes (`freeing_bump.rs`). The tests
+//! compare every step with it. In short:
 //!
 //! - **Orders.** A request of up to 32 MiB is rounded up to a power of two, at least 8: order 0 is 8
 //!   bytes, order 22 is 32 MiB. Each order has a list of free pieces.
-//! - **Headers.** Before each piece lie 8 bytes, little-endian: in the low half, the order of a piece in use or the
-//!   address of the next free piece's header ([`NIL`] at the end); bit 32 tells the two apart (1: in use); what is above
-//!   is ignored when read and written as zeros.
-//! - **Allocation** takes the first piece of the order's list, otherwise the bytes at the *bumper*, which starts
-//!   at the heap's base rounded up to 8 and never goes back. **Freeing** puts a piece in front of its list.
-//! - **Growth.** If the bumper would leave memory, memory grows to twice its pages or as many as are needed,
-//!   the greater, but not beyond its limit.
+//! - **Headers.** Each piece is preceded by 8 bytes, little-endian. The low half is the order of a
+//!   piece in use, or the address of the next free piece's header ([`NIL`] at the end of the list).
+//!   Bit 32 distinguishes the two (1: in use). Higher bits are ignored when read and written as
+//!   zeros.
+//! - **Allocation** takes the first piece of the order's list. If the list is empty, it takes the
+//!   bytes at the *bumper*, which starts at the heap's base rounded up to 8 and only increases.
+//!   **Freeing** puts a piece at the head of its list.
+//! - **Growth.** If the bumper would exceed memory, memory grows to twice its pages, or to the
+//!   pages needed if that is more, but not beyond its limit.
 //! - **Poison.** After the first error every call fails.
 //! - **Sums** wrap around at 2^32, as they do in the builds of Polkadot's nodes. Only a module that
-//!   overwrites headers, or one with 4 GiB of memory, gets there.
+//!   overwrites headers, or one with 4 GiB of memory, can cause it.
 //!
-//! One rule has nothing to apply to: a memory that shrinks, which a Wasm memory cannot.
+//! The reference's rule for a memory that shrank is left out, since a Wasm memory cannot shrink.
 
 use pvf_rules::PAGE_BYTES;
 use pvf_runtime::HostFailure;
@@ -26,66 +28,66 @@ use pvf_runtime::HostFailure;
 #[cfg(test)]
 mod tests;
 
-/// Linear memory as the host sees it, during a host call or between calls.
+/// Linear memory as the host accesses it, during a host call or between calls.
 pub(crate) trait LinearMemory {
-    /// All of it.
+    /// The contents.
     fn bytes(&self) -> &[u8];
-    /// All of it.
+    /// The contents, mutable.
     fn bytes_mut(&mut self) -> &mut [u8];
-    /// Its size in pages.
+    /// Size in pages.
     fn pages(&self) -> u32;
-    /// The largest size it may have, in pages.
+    /// Maximum size in pages.
     fn limit_pages(&self) -> u32;
-    /// Adds pages; `None` if that would exceed the limit.
+    /// Adds pages and returns the previous size; `None` if the new size would exceed the limit.
     fn grow(&mut self, pages: u32) -> Result<Option<u32>, HostFailure>;
-    /// Says that so many bytes from an address on are about to be written for the first time.
+    /// Announces that `bytes` bytes from `address` on will soon be written for the first time.
     fn expect_use(&mut self, address: u32, bytes: u32);
 }
 
 /// Why an allocation failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum HeapError {
-    /// More than [`LARGEST`] bytes at once.
+    /// A request for more than [`LARGEST`] bytes.
     #[error("Requested allocation size is too large")]
     TooLarge,
     /// Memory would have to grow beyond its limit.
     #[error("Allocator ran out of space")]
     OutOfSpace,
-    /// A wrong address, a header that was overwritten, or an earlier error.
+    /// A wrong address, an overwritten header, or an earlier error.
     #[error("Other: {0}")]
     Other(&'static str),
-    /// There is no heap yet.
+    /// There is no heap yet: the start function is running.
     #[error("host functions cannot use memory in the start function")]
     NotStarted,
-    /// The machine's fault.
+    /// A failure of the host.
     #[error(transparent)]
     Host(#[from] HostFailure),
 }
 
-/// The most bytes of one allocation.
+/// Maximum bytes of one allocation.
 const LARGEST: u32 = 32 << 20;
 
-/// From so many bytes on it is worth while to tell the system of an allocation.
+/// Allocations of at least this many bytes are announced to the system.
 const LARGE: u32 = 64 << 10;
 
-/// Powers of two from 8 to [`LARGEST`].
+/// Number of orders: powers of two from 8 to [`LARGEST`].
 const ORDERS: usize = 23;
 
-/// Bytes of a header, and the least of a piece.
+/// Bytes of a header; also the smallest size of a piece.
 const HEADER: u32 = 8;
 
-/// The end of a list.
+/// Marks the end of a free list.
 const NIL: u32 = u32::MAX;
 
 /// Set in the header of a piece in use.
 const IN_USE: u64 = 1 << 32;
 
-/// How much was allocated, in bytes with headers.
+/// Amounts allocated, in bytes, headers included.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct HeapStats {
-    /// In use now.
+    /// Currently allocated.
     pub(crate) allocated: u32,
-    /// The most that was ever in use.
+    /// Maximum that was ever allocated.
     pub(crate) peak: u32,
     /// From the heap's base to the bumper.
     pub(crate) address_space: u32,
@@ -94,7 +96,7 @@ pub(crate) struct HeapStats {
 /// The heap of one instance.
 #[derive(Debug)]
 pub(crate) struct Heap {
-    /// Addresses of the first free headers, by order.
+    /// For each order, the address of the first free header.
     free: [u32; ORDERS],
     bumper: u32,
     base: u32,
@@ -104,10 +106,10 @@ pub(crate) struct Heap {
 }
 
 impl Heap {
-    /// A heap that begins at this address, rounded up to a multiple of 8.
+    /// A heap that begins at `base`, rounded up to a multiple of 8.
     ///
-    /// An address in the last 7 bytes of the address space rounds up to 0, as it does in
-    /// Polkadot's nodes (whose builds do not check that sum).
+    /// An address in the last 7 bytes of the address space rounds up to 0, as in Polkadot's nodes,
+    /// whose builds do not check that sum for overflow.
     pub(crate) fn new(base: u32) -> Self {
         let base = base.wrapping_add(7) & !7;
         Self {
@@ -120,7 +122,7 @@ impl Heap {
         }
     }
 
-    /// Allocates so many bytes and returns their address. After an error every call fails.
+    /// Allocates `bytes` bytes and returns their address. After an error every call fails.
     #[inline]
     pub(crate) fn allocate(
         &mut self,
@@ -133,7 +135,7 @@ impl Heap {
         result
     }
 
-    /// Frees what was allocated at this address. After an error every call fails.
+    /// Frees the allocation at `address`. After an error every call fails.
     #[inline]
     pub(crate) fn deallocate(
         &mut self,
@@ -146,7 +148,7 @@ impl Heap {
         result
     }
 
-    /// How much was allocated.
+    /// The amounts allocated.
     pub(crate) fn stats(&self) -> HeapStats {
         HeapStats {
             allocated: self.allocated,
@@ -214,7 +216,7 @@ impl Heap {
         Ok(())
     }
 
-    /// The bytes behind everything allocated so far.
+    /// Takes a piece at the bumper, after everything allocated so far.
     #[inline]
     fn bump(&mut self, memory: &mut impl LinearMemory, piece: u32) -> Result<u32, HeapError> {
         let end = u64::from(self.bumper) + u64::from(piece);
@@ -227,11 +229,11 @@ impl Heap {
     }
 }
 
-/// Lets memory grow so that it reaches `end`.
+/// Grows memory so that it reaches `end`.
 #[cold]
 fn grow(memory: &mut impl LinearMemory, end: u64) -> Result<(), HeapError> {
     let (pages, limit) = (memory.pages(), memory.limit_pages());
-    // An end is below 2^32 + 2^26.
+    // `end` is below 2^32 + 2^26, so the number of pages fits.
     let needed = end.div_ceil(PAGE_BYTES) as u32;
     if needed > limit {
         return Err(HeapError::OutOfSpace);

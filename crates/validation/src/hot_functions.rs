@@ -1,9 +1,10 @@
-//! The host functions that validation calls most, bound statically: without boxed values, look-ups or copies.
+//! The host functions that validation calls most, bound statically: without boxed values, look-ups
+//! or copies.
 //!
-//! Of the host calls of a block of transfers 88 % allocate and free memory, and nearly all others
-//! hash a few dozen bytes and allocate memory for the result. What these functions do is what the general ones
-//! ([`crate::own_functions`] for the allocator, `sp-io` for hashes) do: the same bytes and addresses, the same errors in the same
-//! order, with the same texts.
+//! 88 % of the host calls of a block of transfers allocate and free memory. Nearly all others hash
+//! a few dozen bytes and allocate memory for the result. These functions behave exactly as the
+//! general ones ([`crate::own_functions`] for the allocator, `sp-io` for hashes): the same bytes
+//! and addresses, the same errors with the same texts in the same order.
 
 use crate::context::{out_of_bounds, range};
 use crate::functions::MODULE;
@@ -17,7 +18,7 @@ use twox_hash::XxHash64;
 
 type HostCaller<'a> = Caller<'a, HostState>;
 
-/// Replaces the definitions of these functions.
+/// Replaces the definitions of these functions in the linker.
 pub(crate) fn define_all(linker: &mut Linker<HostState>) {
     linker.typed(MODULE, MALLOC, malloc);
     linker.typed(MODULE, FREE, free);
@@ -76,14 +77,14 @@ fn allocate(caller: &mut HostCaller<'_>, bytes: u32) -> Result<u32, HeapError> {
 
 /// Why a hash function failed.
 enum HashError {
-    /// The bytes are out of reach.
+    /// The bytes to be hashed are out of bounds.
     Read(String),
-    /// There is no room for the digest.
+    /// The digest could not be allocated.
     Allocate(HeapError),
 }
 
 impl HashError {
-    /// The error of `sp-io`'s function.
+    /// The error with the text of `sp-io`'s function.
     #[cold]
     fn in_hash(self, name: &str, function: &str) -> HostError {
         match self {
@@ -99,7 +100,7 @@ impl HashError {
     }
 }
 
-/// Hashes the bytes that a fat pointer names and returns the address of the digest, which is allocated.
+/// Hashes the bytes that a fat pointer refers to, allocates the digest and returns its address.
 #[inline]
 fn hash<const N: usize>(
     digest: impl Fn(&[u8]) -> [u8; N],
@@ -110,7 +111,7 @@ fn hash<const N: usize>(
     let input = input(caller, address, bytes).map_err(HashError::Read)?;
     let digest = digest(input);
     let address = allocate(caller, N as u32).map_err(HashError::Allocate)? as usize;
-    // The allocator has checked this.
+    // In bounds: the allocator checked that the allocation is in memory.
     caller.memory_mut()[address..address + N].copy_from_slice(&digest);
     Ok(address as u32)
 }

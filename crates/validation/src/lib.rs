@@ -1,11 +1,11 @@
 //! Polkadot's execution environment for parachain validation functions (PVFs) on the
 //! deterministic executor.
 //!
-//! In comes a prepared module ([`Module`]), a candidate (SCALE-encoded
-//! `ValidationParams`) and [`HostParameters`]; out comes an [`Execution`]: a valid result, an
-//! invalid candidate or a module turned down. The host functions are those of `sp-io`: code that the network runs, in the versions it
-//! runs, so that signatures and trie roots agree with it. The allocator and the bindings of a few hash functions are our own,
-//! for speed; `sc-allocator` and `sp-io` are what tests compare them with.
+//! The input is a prepared module ([`Module`]), a candidate (SCALE-encoded `ValidationParams`) and
+//! [`HostParameters`]. The output is an [`Execution`]: a valid result, an invalid candidate or a
+//! rejected module. The host functions are those of `sp-io` in the versions that the network runs,
+//! so that signatures and trie roots agree with the network. The allocator and the bindings of a
+//! few hash functions are our own, for speed; tests compare them with `sc-allocator` and `sp-io`.
 //!
 //! ```no_run
 //! # fn example(module: pvf_validation::Module, candidate: &[u8]) -> Result<(), pvf_validation::HostFailure> {

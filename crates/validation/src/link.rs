@@ -1,6 +1,6 @@
-//! With what a module is linked, and what `validate_block` needs of it.
+//! Linking of a module with the host functions, and the exports that validation needs.
 //!
-//! Which modules can be linked at all is said where modules are prepared ([`pvf_executor::check_linkable`]).
+//! Preparation decides whether a module can be linked ([`pvf_executor::check_linkable`]).
 
 use crate::functions::{self, MODULE};
 use crate::hot_functions;
@@ -13,8 +13,8 @@ use pvf_executor::check_linkable;
 use pvf_rules::Rejection;
 use pvf_runtime::{Linked, Linker, Module};
 
-/// Satisfies the imports of a module. Only the functions of runs that are not `watched` are bound for speed: the
-/// others note what they do.
+/// Links a module. Only runs without a trace (`watched` is false) use [`hot_functions`], because
+/// these do not report to the trace.
 pub(crate) fn link(
     module: &Module,
     ecc: bool,
@@ -35,7 +35,7 @@ pub(crate) fn link(
     linker.link(module).map_err(|error| error.rejection())
 }
 
-/// What a run needs of a module, by index.
+/// The items of a module that a run uses, by index.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct EntryPoint {
     /// The global `__heap_base`.
@@ -45,7 +45,7 @@ pub(crate) struct EntryPoint {
 }
 
 impl EntryPoint {
-    /// Finds the exports every validation function must have: `memory`, `__heap_base` (an `i32`)
+    /// Finds the exports that a validation function must have: `memory`, `__heap_base` (an `i32`)
     /// and `validate_block` (`(i32, i32) -> i64`). If one is missing, every candidate is invalid.
     pub(crate) fn find(module: &ModuleInfo) -> Result<Self, String> {
         match export(module, "memory")? {
@@ -78,7 +78,7 @@ impl EntryPoint {
     }
 }
 
-/// An export, with an imported memory counted as one.
+/// An export by name. An imported memory counts as an export under its field name.
 fn export(module: &ModuleInfo, name: &str) -> Result<ExportKind, String> {
     let imported_memory = |import: &Import| {
         (import.name == name && matches!(import.kind, ImportKind::Memory(_)))

@@ -1,28 +1,28 @@
-//! Functions beside the host's own, for code that was put into a module to watch it.
+//! Additional host functions, for code that instrumentation put into a module.
 
 use crate::functions::MODULE;
 use pvf_compiler::{FuncType, ValType};
 use pvf_runtime::Linker;
 use std::sync::Arc;
 
-/// What an observer is told: its arguments, zero-extended to 64 bits.
-type Told = dyn Fn(&[u64]) + Send + Sync;
+/// Receives the arguments of a call, zero-extended to 64 bits.
+type Callback = dyn Fn(&[u64]) + Send + Sync;
 
-/// A function of the module `env` that is told numbers and answers nothing. A candidate's outcome does not depend
-/// on it.
+/// A function of the module `env` that receives numbers and returns nothing. The outcome of a
+/// candidate does not depend on it.
 #[derive(Clone)]
 pub struct Observer {
     name: String,
     ty: FuncType,
-    told: Arc<Told>,
+    callback: Arc<Callback>,
 }
 
 impl Observer {
-    /// A function of this name and with parameters of these types.
+    /// A function of this name with parameters of these types, which calls `callback`.
     pub fn new(
         name: &str,
         params: &[ValType],
-        told: impl Fn(&[u64]) + Send + Sync + 'static,
+        callback: impl Fn(&[u64]) + Send + Sync + 'static,
     ) -> Self {
         Self {
             name: name.to_owned(),
@@ -30,15 +30,15 @@ impl Observer {
                 params: params.to_vec(),
                 results: Vec::new(),
             },
-            told: Arc::new(told),
+            callback: Arc::new(callback),
         }
     }
 
-    /// Lets modules import it.
+    /// Defines the function in a linker.
     pub fn define<T: 'static>(&self, linker: &mut Linker<T>) {
-        let told = self.told.clone();
+        let callback = self.callback.clone();
         linker.func(MODULE, &self.name, self.ty.clone(), move |_, slots| {
-            told(slots);
+            callback(slots);
             Ok(())
         });
     }

@@ -1,11 +1,12 @@
-//! Host functions that are not taken from `sp-io` as they are.
+//! Host functions that replace those of `sp-io`.
 //!
-//! - `malloc` and `free`: an exhausted heap is an error like any other, not a panic;
-//! - what needs a keystore is an error right away: nobody validates with one at hand;
-//! - what a module logs and prints goes to the sink of the run;
+//! - `malloc` and `free`: an exhausted heap is an error, not a panic;
+//! - functions that need a keystore fail at once, since validation has no keystore;
+//! - lines that a module logs or prints go to the log sink of the run;
 //! - `max_level` is a constant, see [`MAX_LOG_LEVEL`];
-//! - batch verification that starts twice, or ends without a start, is an error, not a panic;
-//! - elliptic-curve functions check where they shall write before they allocate a buffer for it.
+//! - starting batch verification twice, or ending it without a start, is an error, not a panic;
+//! - elliptic-curve functions check the bounds of their output before they allocate a buffer for
+//!   it.
 
 use crate::context::Context;
 use crate::parameters::{LogLevel, MAX_LOG_LEVEL};
@@ -15,7 +16,7 @@ use sp_wasm_interface::{Function, FunctionContext, Pointer, ValueType};
 /// The body of a host function; arguments and results are in the slots.
 pub(crate) type Own = fn(&mut Context<'_, '_>, &mut [u64]) -> Result<(), String>;
 
-/// The functions that are replaced.
+/// The replaced functions.
 const OWN: &[(&str, Own)] = &[
     ("ext_allocator_malloc_version_1", malloc),
     ("ext_allocator_free_version_1", free),
@@ -36,10 +37,10 @@ const OWN: &[(&str, Own)] = &[
     ("ext_misc_print_utf8_version_1", print_utf8),
 ];
 
-/// Target of what a module prints.
+/// Log target of the functions that print.
 const PRINT_TARGET: &str = "runtime";
 
-/// The replacement for a function, if there is one.
+/// The replacement for the function `name`, if there is one.
 pub(crate) fn find(name: &str) -> Option<Own> {
     let found = OWN.iter().find(|(own, _)| *own == name);
     found.map(|&(_, body)| body)
@@ -97,19 +98,19 @@ fn print_num(context: &mut Context<'_, '_>, slots: &mut [u64]) -> Result<(), Str
     Ok(())
 }
 
-/// The bytes a fat pointer names.
+/// The bytes that a fat pointer refers to.
 fn read(context: &mut Context<'_, '_>, fat_pointer: u64) -> Result<Vec<u8>, String> {
     let (address, bytes) = unpack(fat_pointer);
     context.read_memory(Pointer::new(address), bytes)
 }
 
-/// Address and length of a fat pointer: low and high half.
+/// Address (low half) and length (high half) of a fat pointer.
 pub(crate) fn unpack(fat_pointer: u64) -> (u32, u32) {
     (fat_pointer as u32, (fat_pointer >> 32) as u32)
 }
 
-/// Puts a check in front of a function that starts (`starts`) or ends batch verification: the two
-/// take turns.
+/// Wraps a function that starts (`starts`) or ends batch verification in a check that starts and
+/// ends alternate.
 pub(crate) fn with_checked_turn(
     starts: bool,
     body: impl Fn(&mut Context<'_, '_>, &mut [u64]) -> Result<(), String>,
@@ -124,10 +125,10 @@ pub(crate) fn with_checked_turn(
     }
 }
 
-/// Puts a check of bounds in front of a function all of whose 64-bit parameters are fat pointers.
+/// Wraps a function whose 64-bit parameters are all fat pointers in a check of their bounds.
 ///
-/// Such a function allocates its output buffers first and finds out at the end that they do not fit
-/// into memory. The outcome is the same, without up to 4 GiB of memory on the way.
+/// Without the check the function would allocate output buffers of up to 4 GiB and then fail
+/// because they do not fit into memory. The outcome is the same.
 pub(crate) fn with_checked_pointers(
     function: &'static dyn Function,
     body: impl Fn(&mut Context<'_, '_>, &mut [u64]) -> Result<(), String>,

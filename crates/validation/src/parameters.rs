@@ -1,32 +1,34 @@
-//! What an outcome depends on beside module and candidate, and where log lines go.
+//! The parameters on which an outcome depends besides module and candidate, and the sink for log
+//! lines.
 
 use pvf_primitives::{ExecutorHostFunction, ExecutorParams, Network};
 use pvf_rules::{ExecutionParameters, MOST_MEMORY_PAGES};
 use std::fmt;
 use std::sync::Arc;
 
-/// What `ext_logging_max_level_version_1` returns, on every node: `1`, errors only.
+/// The result of `ext_logging_max_level_version_1` on every node: `1`, errors only.
 ///
-/// Polkadot's own workers return the log level of the node they run on, so that a module can
-/// tell nodes apart and behave differently on each. A rule cannot allow that. The value
-/// is the one a worker returns whose node was started without log directives.
+/// Polkadot's own workers return the log level of their node, so a module could distinguish nodes
+/// and behave differently on each. A deterministic rule has to exclude that. The value is that of a
+/// worker whose node was started without log directives.
 pub const MAX_LOG_LEVEL: u32 = LogLevel::Error as u32 + 1;
 
 /// Parameters of the execution environment.
 #[derive(Clone)]
 pub struct HostParameters {
     /// Whether the 12 elliptic-curve functions of RFC 163 exist (Polkadot's executor parameter
-    /// `EnabledHostFunction(EccRfc163)`). If not, calling one is calling a missing function.
+    /// `EnabledHostFunction(EccRfc163)`). If not, a call of one is a call to a missing function.
     pub ecc_rfc163: bool,
-    /// Limits of memory and stack.
+    /// Limits of memory, stack and gas.
     pub execution: ExecutionParameters,
-    /// Takes what the module logs or prints. Without one, lines go to the `log` crate. Neither
-    /// can change an outcome.
+    /// Receives the lines that the module logs or prints. If it is `None`, lines go to the `log`
+    /// crate. Neither can change an outcome.
     pub log: Option<LogSink>,
 }
 
 impl Default for HostParameters {
-    /// The protocol's own: what holds where a network has set nothing. See [`HostParameters::of_network`] for those that have.
+    /// The protocol's defaults, which apply on networks that set no parameters. See
+    /// [`HostParameters::of_network`] for the other networks.
     fn default() -> Self {
         Self {
             ecc_rfc163: false,
@@ -36,7 +38,8 @@ impl Default for HostParameters {
     }
 }
 
-/// The limits of an execution by the executor parameters of a session. What these do not name has the protocol's default.
+/// The limits of execution by the executor parameters of a session. Parameters that `params` does
+/// not contain have the protocol's defaults.
 pub fn execution_parameters(params: &ExecutorParams) -> ExecutionParameters {
     let mut limits = ExecutionParameters::POLKADOT;
     if let Some(pages) = params.max_memory_pages() {
@@ -52,7 +55,7 @@ pub fn execution_parameters(params: &ExecutorParams) -> ExecutionParameters {
 }
 
 impl HostParameters {
-    /// The environment by the executor parameters of a session, without a place for log lines.
+    /// The environment by the executor parameters of a session, without a log sink.
     pub fn of_session(params: &ExecutorParams) -> Self {
         Self {
             ecc_rfc163: params.enables(ExecutorHostFunction::EccRfc163),
@@ -61,7 +64,7 @@ impl HostParameters {
         }
     }
 
-    /// The environment on a network, as far as it is known here.
+    /// The environment of a network, as far as it is known here.
     pub fn of_network(network: Network) -> Self {
         Self::of_session(&network.executor_params())
     }
@@ -77,21 +80,21 @@ impl fmt::Debug for HostParameters {
     }
 }
 
-/// Receives log lines. A panic in it is dropped.
+/// Receives log lines. A panic in it is caught and ignored.
 pub type LogSink = Arc<dyn Fn(&LogRecord<'_>) + Send + Sync>;
 
 /// One line that a module logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LogRecord<'a> {
-    /// How important the module thinks it is.
+    /// The level that the module gave.
     pub level: LogLevel,
-    /// What part of the module it is from.
+    /// The target that the module gave: the part of the module that logs.
     pub target: &'a str,
     /// The text.
     pub message: &'a str,
 }
 
-/// A level of importance, coded as the host functions code it.
+/// A log level, with the code that the host functions use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LogLevel {
     /// Errors.
@@ -100,9 +103,9 @@ pub enum LogLevel {
     Warn = 1,
     /// Useful information.
     Info = 2,
-    /// Details for the author.
+    /// Details for developers.
     Debug = 3,
-    /// All the rest.
+    /// The most detailed level.
     Trace = 4,
 }
 

@@ -1,4 +1,4 @@
-//! A validation function, ready to judge candidates.
+//! A validation function, ready to validate candidates.
 
 use crate::context::range;
 use crate::externalities::ValidationExternalities;
@@ -17,56 +17,58 @@ use sp_externalities::set_and_run_with_externalities;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
-/// A prepared validation function with its environment. It can judge any number of candidates, each
+/// A prepared validation function with its environment. It validates any number of candidates, each
 /// in a fresh instance, from any number of threads.
 pub struct Pvf {
     parameters: HostParameters,
     module: Module,
     linked: Result<Linked<HostState>, Rejection>,
-    /// For runs that are watched, made when the first is.
+    /// Imports linked for runs with a trace; made at the first such run.
     watched: OnceLock<Result<Linked<HostState>, Rejection>>,
     observers: Vec<Observer>,
     entry: Result<EntryPoint, String>,
 }
 
-/// A run with what was measured on the way.
+/// The result of a run, with measurements.
 #[derive(Clone, Debug)]
 pub struct Run {
-    /// What it says, and what was measured that is deterministic by rule.
+    /// The outcome, and the measurements that the rules make deterministic.
     pub execution: Execution,
-    /// Size of the memory at the end, in pages; 0 if there was no instance.
+    /// Size of linear memory at the end, in pages; 0 if there was no instance.
     pub memory_pages: u32,
-    /// What was allocated, if it came to that.
+    /// The use of the heap; `None` if the run ended before the candidate was allocated.
     pub heap: Option<HeapUse>,
-    /// How long it took.
+    /// The durations.
     pub timings: Timings,
 }
 
-/// What a run allocated.
+/// The use of a run's heap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HeapUse {
-    /// Largest sum of live allocations in bytes, with their headers and rounded as they are in memory.
+    /// Maximum sum of live allocations in bytes, with their headers and rounded to their size in
+    /// memory.
     pub peak_bytes: u32,
     /// Bytes from `__heap_base` to the highest address ever allocated.
     pub address_space_bytes: u32,
 }
 
-/// How long the parts of a run took, in nanoseconds of wall-clock time.
+/// Durations of the parts of a run, in nanoseconds of wall-clock time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Timings {
-    /// Making the instance: linking, segments, start function.
+    /// Making the instance: segments and start function.
     pub instantiate_ns: u64,
-    /// Passing the candidate, `validate_block`, taking the result.
+    /// Passing the candidate, running `validate_block`, decoding the result.
     pub execute_ns: u64,
 }
 
 impl Pvf {
-    /// A validation function in its environment.
+    /// A validation function with this environment.
     pub fn new(module: Module, parameters: HostParameters) -> Self {
         Self::with_observers(module, parameters, &[])
     }
 
-    /// As [`Self::new`], with more functions that the module can import, for code that was put into it to watch it.
+    /// As [`Self::new`], with additional functions that the module can import, for instrumented
+    /// modules.
     pub fn with_observers(
         module: Module,
         parameters: HostParameters,
@@ -82,8 +84,9 @@ impl Pvf {
         }
     }
 
-    /// Why every candidate is invalid with this module, if that can be told without one: what `validate_block` needs is not there, or
-    /// memory starts above its limit. A node finds out only when it judges.
+    /// Why every candidate is invalid with this module, if it follows from the module alone: an
+    /// export that `validate_block` needs is missing, or memory starts above its limit. A node
+    /// finds this out only when it validates.
     pub fn why_all_fail(module: &ModuleInfo, parameters: &ExecutionParameters) -> Option<String> {
         let limit = parameters.max_memory_pages;
         match module.memory {
@@ -95,10 +98,12 @@ impl Pvf {
         }
     }
 
-    /// Judges a candidate: `candidate` is the SCALE-encoded `ValidationParams`, passed on as it is.
+    /// Validates a candidate. `candidate` is the SCALE-encoded `ValidationParams`, which is passed
+    /// on unchanged.
     ///
     /// # Errors
-    /// The machine could not do its part. Whatever module and candidate do is an outcome.
+    /// A failure of the machine or the operating system. Every behaviour of module and candidate is
+    /// an outcome.
     pub fn validate(&self, candidate: &[u8]) -> Result<Execution, HostFailure> {
         self.run(candidate).map(|run| run.execution)
     }
@@ -111,7 +116,7 @@ impl Pvf {
         self.run_watched(candidate, None, &mut |_| {})
     }
 
-    /// As [`Self::run`]; at the end `inspect` gets to see the memory, if there was an instance.
+    /// As [`Self::run`]. At the end `inspect` is called with the memory, if there was an instance.
     ///
     /// # Errors
     /// As [`Self::validate`].
@@ -123,7 +128,7 @@ impl Pvf {
         self.run_watched(candidate, None, &mut inspect)
     }
 
-    /// As [`Self::run`], with an eye on host calls, returned for what it has seen.
+    /// As [`Self::run`], with a trace of the host calls, which is returned after the run.
     ///
     /// # Errors
     /// As [`Self::validate`].
@@ -139,7 +144,9 @@ impl Pvf {
                 run,
                 trace.into_inner().unwrap_or_else(PoisonError::into_inner),
             )),
-            None => Err(HostFailure::Internal("a run outlived itself".to_owned())),
+            None => Err(HostFailure::Internal(
+                "the trace of a run is still in use".to_owned(),
+            )),
         }
     }
 
@@ -164,7 +171,7 @@ impl Pvf {
             Ok(linked) => linked,
             Err(rejection) => return Ok(rejected(rejection.clone(), 0)),
         };
-        // Around the whole run: the start function may ask for it as well.
+        // Set for the whole run, since the start function may call host functions that need it.
         let mut externalities = ValidationExternalities::new();
         set_and_run_with_externalities(&mut externalities, || {
             self.instantiate_and_call(linked, candidate, trace, inspect)
@@ -214,7 +221,8 @@ impl Pvf {
         })
     }
 
-    /// Adds to the message about a missing function by what it would exist. Texts are no part of the outcome.
+    /// Extends the message about a missing function with the parameter that would enable it. Texts
+    /// are not part of the outcome.
     fn name_switch(&self, message: &mut String) {
         let name = message.strip_prefix("call to a missing function env:");
         let with = |ecc| name.and_then(|name| host_function_type(name, ecc));
@@ -226,7 +234,7 @@ impl Pvf {
         }
     }
 
-    /// Passes the candidate to `validate_block` and judges what comes back.
+    /// Passes the candidate to `validate_block` and decodes the result.
     fn call(
         &self,
         instance: &mut Instance<HostState>,
@@ -238,7 +246,7 @@ impl Pvf {
         };
         let Some(Value::I32(heap_base)) = instance.global(entry.heap_base) else {
             return Err(HostFailure::Internal(
-                "the global `__heap_base` is gone".to_owned(),
+                "the global `__heap_base` does not exist".to_owned(),
             ));
         };
         let mut heap = Heap::new(heap_base as u32);
@@ -300,7 +308,7 @@ impl LinearMemory for Instance<HostState> {
     }
 }
 
-/// Allocates the candidate, the first allocation of the run, and copies it there.
+/// Allocates the candidate, as the first allocation of the run, and copies it into memory.
 fn place(
     heap: &mut Heap,
     memory: &mut impl LinearMemory,
@@ -315,7 +323,7 @@ fn place(
     Ok(address)
 }
 
-/// Takes the result: address in the low half, length in the high half.
+/// Decodes the result. Its address is in the low half, its length in the high half.
 fn judge(memory: &[u8], result: u64) -> Outcome {
     let (address, bytes) = (result as u32, (result >> 32) as usize);
     let Some(range) = range(memory.len(), address, bytes) else {
@@ -333,7 +341,7 @@ fn judge(memory: &[u8], result: u64) -> Outcome {
     }
 }
 
-/// An error that its author wrote over several lines.
+/// Joins the lines of an error text.
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

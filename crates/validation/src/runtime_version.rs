@@ -1,14 +1,14 @@
-//! What `ext_misc_runtime_version_version_1` says about a blob.
+//! The result of `ext_misc_runtime_version_version_1` for a blob.
 //!
 //! A runtime carries its version in the custom section `runtime_version` and the list of its
-//! interfaces in `runtime_apis`. In validation that is the only source: where a blob cannot be
-//! read or has no such section, the host function returns `None`, and never runs the blob (a node
-//! outside validation would). What can be read is decided by the parser Polkadot uses.
+//! interfaces in `runtime_apis`. In validation these sections are the only source. If a blob cannot
+//! be parsed or has no such section, the host function returns `None`; it never runs the blob, as a
+//! node outside validation would. Polkadot's parser decides which blobs can be parsed.
 
 use parity_scale_codec::{Decode, Encode, Error as CodecError, Input};
 use sp_externalities::Externalities;
 
-/// Largest size of a blob, decompressed.
+/// Maximum size of a decompressed blob.
 const MAX_BLOB_BYTES: usize = 50 * 1024 * 1024;
 
 /// Identifier of the interface `Core`: the first 8 bytes of BLAKE2b-64 of its name.
@@ -20,7 +20,7 @@ const API_BYTES: usize = 12;
 /// An interface and its version.
 type Api = ([u8; 8], u32);
 
-/// Reads the version that a blob carries.
+/// Reads the version embedded in a blob.
 pub(crate) struct EmbeddedVersion;
 
 impl sp_core::traits::ReadRuntimeVersion for EmbeddedVersion {
@@ -69,7 +69,7 @@ fn core_version(apis: &[Api]) -> Option<u32> {
     core.map(|(_, version)| *version)
 }
 
-/// The version of a runtime, in the order of its encoding.
+/// The version of a runtime, with fields in the order of their encoding.
 #[derive(Encode)]
 struct RuntimeVersion {
     spec_name: String,
@@ -83,8 +83,9 @@ struct RuntimeVersion {
 }
 
 impl RuntimeVersion {
-    /// Decodes a section. The two last fields exist from version 3 and 4 of `Core` on; which
-    /// that is, say the interfaces of the other section, and without it those of this one.
+    /// Decodes a section. The last two fields exist only from versions 3 and 4 of `Core` on. The
+    /// version of `Core` is that in `apis`, the interfaces of the other section, or else that among
+    /// this section's interfaces.
     fn read(input: &mut impl Input, apis: Option<Vec<Api>>) -> Result<Self, CodecError> {
         let spec_name = Decode::decode(input)?;
         let impl_name = Decode::decode(input)?;
@@ -114,7 +115,7 @@ mod tests {
     const NAMES: &[u8] = &[4, b's', 4, b'i'];
     const NUMBERS: &[u8] = &[1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0];
 
-    /// A module of nothing but custom sections.
+    /// A module that consists of custom sections.
     fn module(sections: &[(&str, &[u8])]) -> Vec<u8> {
         let mut module = b"\0asm\x01\0\0\0".to_vec();
         for (name, payload) in sections {
@@ -156,13 +157,14 @@ mod tests {
     }
 
     #[test]
-    fn without_a_section_of_interfaces_the_version_has_its_own() {
+    fn without_runtime_apis_the_interfaces_of_the_version_are_used() {
         let section = [NAMES, NUMBERS, &[4], &core_entry(4), &[9, 0, 0, 0, 8]].concat();
         assert_eq!(
             read(&module(&[("runtime_version", &section)])),
             Ok(section.clone())
         );
-        // With one, which does not name `Core`, its own say what there is and the other's are returned.
+        // If `runtime_apis` exists without `Core`, the version's own list gives the version of
+        // `Core`, but the other list is returned.
         let blob = module(&[("runtime_version", &section), ("runtime_apis", &[])]);
         let expected = [NAMES, NUMBERS, &[0], &[9, 0, 0, 0, 8]].concat();
         assert_eq!(read(&blob), Ok(expected));
@@ -186,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_an_error() {
+    fn unreadable_blobs_are_errors() {
         let section = [NAMES, NUMBERS, &[0]].concat();
         for blob in [
             vec![],
@@ -207,7 +209,8 @@ mod tests {
         ] {
             assert!(read(&blob).is_err(), "{blob:?}");
         }
-        // An instruction that the parser does not know: nobody gets to see the section.
+        // The parser rejects a module with an instruction that it does not know, even if the
+        // section is intact.
         let mut blob = module(&[("runtime_version", &section)]);
         assert!(read(&blob).is_ok());
         blob.extend([

@@ -1,4 +1,4 @@
-//! What belongs to one run: the data behind an instance.
+//! The state of one run: the data of an instance.
 
 use crate::heap::Heap;
 use crate::parameters::{LogLevel, LogRecord, LogSink};
@@ -7,26 +7,26 @@ use pvf_runtime::HostFailure;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// A trace that its owner gets back after the run.
+/// A trace that its owner takes back after the run.
 pub(crate) type SharedTrace = Arc<Mutex<dyn Trace>>;
 
 /// The data of an instance.
 pub(crate) struct HostState {
-    /// The allocator. There is none while the start function runs, and therefore no
-    /// access to memory either: so it is in Polkadot's nodes.
+    /// The allocator. `None` while the start function runs; host functions then have no access to
+    /// memory either, as in Polkadot's nodes.
     pub(crate) heap: Option<Heap>,
-    /// A failure of the host within a host function whose own errors are texts.
+    /// A failure of the host in a host function whose own error type is text.
     pub(crate) failure: Option<HostFailure>,
-    /// What the module said just before it trapped.
+    /// The panic message that the module registered before it trapped.
     pub(crate) panic_message: Option<String>,
-    /// Whether batch verification has started and not ended.
+    /// Whether batch verification was started and not ended.
     pub(crate) batch_started: bool,
     trace: Option<SharedTrace>,
     log: Option<LogSink>,
 }
 
 impl HostState {
-    /// The state of an instance that does not exist yet.
+    /// The state for a new instance.
     pub(crate) fn new(log: Option<LogSink>, trace: Option<SharedTrace>) -> Self {
         Self {
             heap: None,
@@ -38,12 +38,12 @@ impl HostState {
         }
     }
 
-    /// Whether somebody watches the host calls.
+    /// Whether the host calls are traced.
     pub(crate) fn is_watched(&self) -> bool {
         self.trace.is_some()
     }
 
-    /// Shows the watcher something, if there is one. What it makes of it changes nothing here.
+    /// Passes an event to the trace, if there is one. A panic of the trace is caught and ignored.
     pub(crate) fn watch(&self, show: impl FnOnce(&mut dyn Trace)) {
         if let Some(trace) = &self.trace {
             let mut trace = trace.lock().unwrap_or_else(PoisonError::into_inner);
@@ -51,7 +51,8 @@ impl HostState {
         }
     }
 
-    /// Passes a line on. What becomes of it changes nothing here.
+    /// Passes a line to the log sink, or to the `log` crate. A panic of the sink is caught and
+    /// ignored.
     pub(crate) fn log(&self, level: LogLevel, target: &str, message: &str) {
         let record = LogRecord {
             level,

@@ -1,9 +1,10 @@
-//! Watching the host calls of a run, to compare them with another executor's.
+//! Tracing the host calls of a run, to compare them with those of another executor.
 
 use blake2::{Blake2b, Digest, digest::consts::U32};
 use std::collections::BTreeMap;
 
-/// Sees every host call. It cannot change what a call does; a panic in it is dropped.
+/// Receives every host call. A trace cannot change the effect of a call; a panic in it is caught
+/// and ignored.
 pub trait Trace: Send + 'static {
     /// A call begins. `arguments` are zero-extended to 64 bits.
     fn called(&mut self, name: &str, arguments: &[u64]);
@@ -11,17 +12,19 @@ pub trait Trace: Send + 'static {
     fn read(&mut self, bytes: &[u8]);
     /// The host function writes these bytes to memory.
     fn wrote(&mut self, bytes: &[u8]);
-    /// The call ends: what it returns, zero-extended to 64 bits, or why it failed.
+    /// The call ends. `result` is its return value, zero-extended to 64 bits, or the reason of its
+    /// failure.
     fn returned(&mut self, result: Result<Option<u64>, &str>);
 }
 
-/// Hashes host calls in two ways and counts them.
+/// Computes two hashes over the host calls and counts them.
 ///
-/// - *calls*: for each call the length of its name (u32 LE), the name, each argument (u64 LE),
-///   then `00` if it returned nothing, `01` and the result (u64 LE), or `02` if it
-///   failed. Pointers are in it.
-/// - *data*: for each call the length of its name (u32 LE), the name, for each byte string read
-///   `01`, its length (u32 LE) and the bytes, and the same with `02` for each written.
+/// - *calls*: for each call the length of its name (u32 LE), the name, each argument (u64 LE), then
+///   `00` if it returned no value, `01` and the value (u64 LE), or `02` if it failed. The arguments
+///   include pointers.
+/// - *data*: for each call the length of its name (u32 LE) and the name; then for each byte string
+///   read `01`, its length (u32 LE) and the bytes, and for each byte string written the same with
+///   `02`.
 ///
 /// Both are BLAKE2b-256.
 #[derive(Default)]
@@ -33,14 +36,14 @@ pub struct TraceHasher {
     bytes_written: u64,
 }
 
-/// What a [`TraceHasher`] has seen.
+/// The hashes and counts of a [`TraceHasher`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TraceSummary {
-    /// Hash of the calls.
+    /// The hash *calls*.
     pub calls: [u8; 32],
-    /// Hash of the bytes.
+    /// The hash *data*.
     pub data: [u8; 32],
-    /// How often each function was called.
+    /// Number of calls by function name.
     pub counts: BTreeMap<String, u64>,
     /// Bytes that host functions read from memory.
     pub bytes_read: u64,
@@ -49,12 +52,12 @@ pub struct TraceSummary {
 }
 
 impl TraceHasher {
-    /// Nothing seen yet.
+    /// A hasher that has received no call.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The hashes.
+    /// The hashes and counts of all calls received.
     pub fn finish(self) -> TraceSummary {
         TraceSummary {
             calls: self.calls.finalize().into(),

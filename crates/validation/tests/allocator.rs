@@ -1,4 +1,4 @@
-//! The allocator as a module sees it, against `sc-allocator` on memory of its own.
+//! The allocator as a module uses it, against `sc-allocator` on a memory of its own.
 
 mod common;
 
@@ -9,19 +9,19 @@ use sc_allocator::{FreeingBumpHeapAllocator, Memory};
 use sp_wasm_interface::Pointer;
 use std::cell::Cell;
 
-/// One step of a module's life.
+/// One step of a module's use of the heap.
 #[derive(Clone, Debug)]
 enum Step {
-    /// Allocate so many bytes.
+    /// Allocates this number of bytes.
     Malloc(u32),
-    /// Free the allocation with this number, whether it is live or not.
+    /// Frees the allocation with this number, live or not.
     Free(usize),
-    /// Overwrite the header of the allocation with this number.
+    /// Overwrites the header of the allocation with this number.
     Overwrite(usize, u32),
 }
 
-/// Runs the script that is the candidate: per step 4 bytes of kind, 4 of operand, 4 of number of an
-/// allocation, whose addresses it keeps from 65536 on.
+/// A body that executes the candidate as a script. A step has 12 bytes: kind, operand, number of an
+/// allocation. Addresses of allocations are stored from 65536 on.
 const SCRIPT: &str = r#"
     (local $end i32) (local $next i32) (local $entry i32)
     (local.set $end (i32.add (local.get $at) (local.get $bytes)))
@@ -81,7 +81,7 @@ fn candidate(steps: &[Step]) -> Vec<u8> {
     words.flat_map(u32::to_le_bytes).collect()
 }
 
-/// Memory for the reference.
+/// The memory of the reference.
 struct Pages(Vec<u8>);
 
 impl Memory for Pages {
@@ -105,13 +105,13 @@ impl Memory for Pages {
     }
 }
 
-/// The results of all calls, the last being `None` if it failed, and the pages at the end.
+/// The results of all calls (the last is `None` if it failed), and the pages at the end.
 fn reference(steps: &[Step]) -> (Vec<Option<Option<u32>>>, u32) {
     let mut memory = Pages(vec![0; PAGES as usize * 65_536]);
     memory.0[16..16 + RESULT.len()].copy_from_slice(&RESULT);
     let mut heap = FreeingBumpHeapAllocator::new(HEAP);
     heap.allocate(&mut memory, 12 * steps.len() as u32)
-        .expect("there is room");
+        .expect("the candidate fits");
     let mut results = Vec::new();
     let mut addresses = Vec::new();
     for step in steps {
@@ -145,7 +145,7 @@ fn reference(steps: &[Step]) -> (Vec<Option<Option<u32>>>, u32) {
     (results, memory.pages())
 }
 
-/// Orders, right and wrong, and links into the part of the heap where the two memories are alike.
+/// Orders, valid and invalid, and links into the part of the heap where both memories are equal.
 fn header() -> impl Strategy<Value = u32> {
     prop_oneof![0_u32..30, 150_000_u32..400_000]
 }
@@ -162,7 +162,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 #[test]
-fn addresses_failures_and_growth_are_those_of_the_allocator_alone() {
+fn addresses_failures_and_growth_are_as_in_the_reference() {
     let pvf = script_runner();
     let config = ProptestConfig {
         cases: 2000,
@@ -173,7 +173,7 @@ fn addresses_failures_and_growth_are_those_of_the_allocator_alone() {
     proptest!(config, |(steps in steps())| {
         let (expected, pages) = reference(&steps);
         let traced = pvf.run_traced(&candidate(&steps), Recorder::default());
-        let (run, recorder) = traced.expect("the host does its part");
+        let (run, recorder) = traced.expect("no failure of the host");
         let results: Vec<_> = recorder
             .calls
             .into_iter()
@@ -194,6 +194,6 @@ fn addresses_failures_and_growth_are_those_of_the_allocator_alone() {
     let (failed, grown) = (failed.get(), grown.get());
     assert!(
         failed > 100 && grown > 100,
-        "{failed} failed, {grown} grew: too tame"
+        "{failed} failed, {grown} grew: too few"
     );
 }

@@ -1,5 +1,5 @@
-//! Each host function, called from a module: with arguments that make sense, whose results are
-//! compared with the native function's, and with arguments that do not.
+//! Each host function, called from a module: with meaningful arguments, where the result is
+//! compared with the native function's, and with hostile arguments.
 
 mod common;
 
@@ -12,7 +12,7 @@ use sp_core::{Pair, ecdsa, ed25519, sr25519};
 use sp_wasm_interface::{Function, HostFunctions, ValueType};
 use std::sync::{Arc, Mutex};
 
-/// Every function of the set: 53, and 12 for elliptic curves.
+/// All host functions: 53, and 12 for elliptic curves.
 fn functions() -> Vec<&'static dyn Function> {
     type Base = (
         sp_io::misc::HostFunctions,
@@ -32,7 +32,8 @@ fn functions() -> Vec<&'static dyn Function> {
     [base, ecc].concat()
 }
 
-/// Calls one host function with the arguments that stand in the candidate, 8 bytes each.
+/// A validation function that calls one host function with the arguments in the candidate, 8 bytes
+/// each.
 fn calling(function: &dyn Function) -> Pvf {
     calling_with(function, HostParameters::default())
 }
@@ -88,13 +89,13 @@ fn find(name: &str) -> &'static dyn Function {
 /// An argument of a host function.
 enum Argument<'a> {
     Number(u64),
-    /// A pointer to these bytes.
+    /// The address of these bytes.
     Pointer(&'a [u8]),
-    /// A pointer to these bytes with their length.
+    /// A fat pointer to these bytes.
     Bytes(&'a [u8]),
 }
 
-/// The candidate that makes [`calling`] pass these.
+/// The candidate that makes [`calling`] pass these arguments.
 fn candidate(arguments: &[Argument<'_>]) -> Vec<u8> {
     let mut head = Vec::new();
     let mut tail = Vec::new();
@@ -117,11 +118,11 @@ fn candidate(arguments: &[Argument<'_>]) -> Vec<u8> {
     head
 }
 
-/// Calls a function, which succeeds.
+/// The successful call of a function.
 fn call(name: &str, arguments: &[Argument<'_>]) -> Call {
     let pvf = calling(find(name));
     let traced = pvf.run_traced(&candidate(arguments), Recorder::default());
-    let (run, recorder) = traced.expect("the host does its part");
+    let (run, recorder) = traced.expect("no failure of the host");
     assert_valid(run.execution.outcome);
     let [call] = &recorder.calls[..] else {
         panic!("one call, not {:?}", recorder.calls);
@@ -130,7 +131,7 @@ fn call(name: &str, arguments: &[Argument<'_>]) -> Call {
     call.clone()
 }
 
-/// What a function returned.
+/// The value that a function returned.
 fn returned(name: &str, arguments: &[Argument<'_>]) -> Option<u64> {
     match call(name, arguments).result {
         Some(Ok(result)) => result,
@@ -138,7 +139,7 @@ fn returned(name: &str, arguments: &[Argument<'_>]) -> Option<u64> {
     }
 }
 
-/// The one byte string that a function wrote.
+/// The only byte string that a function wrote.
 fn written(name: &str, arguments: &[Argument<'_>]) -> Vec<u8> {
     let call = call(name, arguments);
     match &call.wrote[..] {
@@ -150,7 +151,7 @@ fn written(name: &str, arguments: &[Argument<'_>]) -> Vec<u8> {
 use Argument::{Bytes, Number, Pointer};
 
 #[test]
-fn hashes_are_those_of_the_native_functions() {
+fn hashes_equal_those_of_the_native_functions() {
     let long = vec![0xa5; 5000];
     for message in [&b""[..], b"abc", &long] {
         let hash =
@@ -168,15 +169,15 @@ fn hashes_are_those_of_the_native_functions() {
 }
 
 #[test]
-fn a_result_is_allocated_behind_the_candidate() {
+fn a_result_is_allocated_after_the_candidate() {
     let arguments = [Bytes(b"abc")];
     let call = call("ext_hashing_blake2_256_version_1", &arguments);
     assert_eq!(call.read, [b"abc"]);
-    // 11 bytes of candidate take 16; then comes a header.
+    // The candidate's 11 bytes take a piece of 16, after which the next header follows.
     assert_eq!(call.result, Some(Ok(Some(u64::from(CANDIDATE) + 16 + 8))));
 }
 
-/// A good signature, a broken one and one of another message, as `(name, answer)`.
+/// Verifies a good signature, a broken one and one of another message.
 fn check_verification<P: Pair>(names: &[&str]) {
     let pair = P::from_seed_slice(&[7; 32]).expect("a seed");
     let message = b"the message";
@@ -213,7 +214,8 @@ fn batch_verification_verifies_at_once() {
     check_verification::<ecdsa::Pair>(&["ecdsa_batch_verify_version_1"]);
 }
 
-/// It asks for its surroundings while it holds them, in every node: a good signature is a trap too.
+/// In every node, the function accesses the externalities while they are borrowed, so even a good
+/// signature is a trap.
 #[test]
 fn batch_verification_of_ed25519_is_a_trap() {
     let pair = ed25519::Pair::from_seed_slice(&[7; 32]).expect("a seed");
@@ -247,7 +249,7 @@ fn keys_are_recovered_from_signatures() {
 }
 
 #[test]
-fn trie_roots_are_those_of_the_native_functions() {
+fn trie_roots_equal_those_of_the_native_functions() {
     use sp_core::storage::StateVersion;
     let values: Vec<Vec<u8>> = (0..20).map(|index| vec![index; 40]).collect();
     let pairs: Vec<_> = values
@@ -272,7 +274,7 @@ fn trie_roots_are_those_of_the_native_functions() {
 }
 
 #[test]
-fn the_log_level_is_one_for_all() {
+fn the_log_level_is_a_constant() {
     assert_eq!(
         returned("ext_logging_max_level_version_1", &[]),
         Some(u64::from(MAX_LOG_LEVEL))
@@ -280,7 +282,7 @@ fn the_log_level_is_one_for_all() {
     assert_eq!(MAX_LOG_LEVEL, 1);
 }
 
-/// Lines that a call passes to the sink, and its outcome.
+/// The lines that a call passes to the log sink, and the outcome.
 fn logged(name: &str, arguments: &[Argument<'_>]) -> (Vec<(LogLevel, String, String)>, Outcome) {
     let lines = Arc::new(Mutex::new(Vec::new()));
     let sink = lines.clone();
@@ -342,15 +344,14 @@ fn lines_reach_the_sink_and_change_nothing() {
 }
 
 #[test]
-fn a_missing_section_is_no_version() {
+fn a_blob_without_version_section_has_no_version() {
     let name = "ext_misc_runtime_version_version_1";
     let none = Option::<Vec<u8>>::None.encode();
     assert_eq!(written(name, &[Bytes(b"no wasm")]), none);
     assert_eq!(written(name, &[Bytes(b"\0asm\x01\0\0\0")]), none);
 }
 
-/// Arguments that tend to break things: ends of the memory and of the address space, enormous
-/// lengths, and anything at all.
+/// Arguments at the ends of memory and of the address space, enormous lengths, and random values.
 fn hostile() -> impl Strategy<Value = u64> {
     let word = || {
         prop_oneof![
@@ -371,7 +372,7 @@ fn hostile() -> impl Strategy<Value = u64> {
 }
 
 #[test]
-fn no_arguments_do_more_than_end_the_run() {
+fn hostile_arguments_give_deterministic_outcomes() {
     let strategy = proptest::collection::vec(hostile(), 5);
     let payload = proptest::collection::vec(any::<u8>(), 0..200);
     for function in functions() {
@@ -397,7 +398,7 @@ fn no_arguments_do_more_than_end_the_run() {
                 } => {
                     prop_assert_eq!(trap.kind, TrapKind::HostError);
                 }
-                // The function wrote over the result.
+                // The function overwrote the result.
                 Outcome::Invalid { trap: None, .. } => {}
                 other => prop_assert!(false, "{:?}", other),
             }

@@ -1,5 +1,5 @@
-//! The functions that are bound statically, against the general ones: a run that is watched takes the general
-//! path, and everything that a run shows is the same without a watcher. What is on the general path is `sp-io`'s.
+//! The statically bound functions against the general ones, which are `sp-io`'s: a run with a trace
+//! uses the general functions, and all its observable results equal those of a run without a trace.
 
 mod common;
 
@@ -20,11 +20,11 @@ const HASHES: [&str; 7] = [
     "twox_256",
 ];
 
-/// Bytes of memory from [`HEAP_BASE`] on that a run shows: they are the head data of its result.
+/// Bytes of memory from [`HEAP_BASE`] on that a run returns as the head data of its result.
 const SHOWN: u32 = 8192;
 
-/// A module that does the steps of the candidate, 12 bytes each: kind, two operands. Kind 0 allocates, 1 frees an
-/// address, 2 frees what the last step returned, and those from 3 on hash.
+/// A module that executes the steps in the candidate, 12 bytes each: kind and two operands. Kind 0
+/// allocates, 1 frees an address, 2 frees the result of the last step, 3 and above hash.
 fn script_runner() -> Pvf {
     let mut imports = String::from(
         r#"(import "env" "ext_allocator_malloc_version_1" (func $malloc (param i32) (result i32)))
@@ -98,7 +98,7 @@ fn steps() -> impl Strategy<Value = Vec<[u32; 3]>> {
 }
 
 #[test]
-fn what_a_run_shows_does_not_depend_on_the_path() {
+fn results_with_and_without_a_trace_are_equal() {
     let pvf = script_runner();
     let config = ProptestConfig {
         cases: 2000,
@@ -110,8 +110,8 @@ fn what_a_run_shows_does_not_depend_on_the_path() {
         let candidate: Vec<u8> = steps.iter().flatten().flat_map(|word| word.to_le_bytes()).collect();
         let (general, recorder) = pvf
             .run_traced(&candidate, Recorder::default())
-            .expect("the host does its part");
-        let hot = pvf.run(&candidate).expect("the host does its part");
+            .expect("no failure of the host");
+        let hot = pvf.run(&candidate).expect("no failure of the host");
         prop_assert_eq!(&hot.execution, &general.execution);
         prop_assert_eq!(hot.memory_pages, general.memory_pages);
         prop_assert_eq!(hot.heap, general.heap);
@@ -132,22 +132,22 @@ fn what_a_run_shows_does_not_depend_on_the_path() {
     let (valid, trapped) = (valid.get(), trapped.get());
     assert!(
         valid > 300 && trapped > 300,
-        "{valid} valid, {trapped} trapped: too tame"
+        "{valid} valid, {trapped} trapped: too few"
     );
 }
 
 #[test]
-fn lengths_up_to_several_blocks_hash_alike() {
+fn digests_are_equal_for_lengths_up_to_several_blocks() {
     let pvf = script_runner();
     for kind in 3..10 {
         for length in 0..300_u32 {
-            // Behind the candidate's own 12 bytes: zeros; before them what the module is.
+            // The input begins before the candidate and extends past its 12 bytes into zeros.
             let words = [kind, 2000, length];
             let candidate: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
             let (general, _) = pvf
                 .run_traced(&candidate, Recorder::default())
-                .expect("the host does its part");
-            let hot = pvf.run(&candidate).expect("the host does its part");
+                .expect("no failure of the host");
+            let hot = pvf.run(&candidate).expect("no failure of the host");
             assert_eq!(hot.execution, general.execution);
             assert!(matches!(hot.execution.outcome, Outcome::Valid(_)));
         }
@@ -155,7 +155,7 @@ fn lengths_up_to_several_blocks_hash_alike() {
 }
 
 #[test]
-fn in_the_start_function_memory_is_out_of_reach_on_either_path() {
+fn memory_is_inaccessible_in_the_start_function_with_and_without_a_trace() {
     for (import, call) in [
         (
             r#""ext_allocator_malloc_version_1" (func $f (param i32) (result i32))"#,
@@ -175,8 +175,8 @@ fn in_the_start_function_memory_is_out_of_reach_on_either_path() {
         let pvf = pvf(&module(&import, RETURN_RESULT, &start));
         let (general, _) = pvf
             .run_traced(&[], Recorder::default())
-            .expect("the host does its part");
-        let hot = pvf.run(&[]).expect("the host does its part");
+            .expect("no failure of the host");
+        let hot = pvf.run(&[]).expect("no failure of the host");
         assert_eq!(hot.execution, general.execution);
         assert!(matches!(hot.execution.outcome, Outcome::Rejected(_)));
     }

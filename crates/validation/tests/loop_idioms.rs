@@ -1,5 +1,5 @@
-//! The memory functions that real blobs carry as loops: all of their loops are recognised. As in
-//! `real_candidates.rs`, `PVF_CASES` names the folder.
+//! All loops of the memory functions in real blobs are recognised. As in `real_candidates.rs`,
+//! `PVF_CASES` names the folder.
 
 use pvf_compiler::{CompileOptions, LoopIdiomKind, function_names, loop_idioms};
 use pvf_rules::Features;
@@ -55,7 +55,7 @@ fn memory_functions_of_real_blobs_are_recognised() {
                 _ => continue,
             };
             let has = found.idioms.contains(&(function, wanted));
-            // Newer blobs have the loops in a function of their own, which this one calls.
+            // Newer blobs have the loops in another function, which this one calls.
             let elsewhere = count(wanted) > 0;
             assert!(has || elsewhere, "{}: {name}", chain.display());
             seen += 1;

@@ -1,4 +1,5 @@
-//! What happens to modules that break a rule of Polkadot's execution environment: one test a rule.
+//! The rules of Polkadot's execution environment: outcomes of modules that follow or break them,
+//! one test per rule.
 
 mod common;
 
@@ -18,7 +19,7 @@ fn a_result_is_returned_byte_for_byte() {
 }
 
 #[test]
-fn the_candidate_is_the_first_allocation_behind_the_heap_base() {
+fn the_candidate_is_the_first_allocation_after_the_heap_base() {
     let check = format!(
         "(if (i32.or (i32.ne (local.get $at) (i32.const {CANDIDATE}))
                      (i32.ne (local.get $bytes) (i32.const 3)))
@@ -112,7 +113,7 @@ fn the_elliptic_curve_functions_exist_only_if_enabled() {
     };
     let validated = pvf_with(&calling, parameters.clone()).validate(&[]);
     match cfg!(feature = "ecc") {
-        true => assert_valid(validated.expect("the host does its part").outcome),
+        true => assert_valid(validated.expect("no failure of the host").outcome),
         false => _ = validated.expect_err("the build lacks them"),
     }
 
@@ -129,7 +130,7 @@ fn the_elliptic_curve_functions_exist_only_if_enabled() {
     }
 }
 
-/// A module without a memory of its own.
+/// A module that imports its memory.
 fn importing_memory(import: &str, exports: &str) -> String {
     format!(
         r#"(module {import} {exports}
@@ -237,7 +238,7 @@ fn validate_block_may_be_a_host_function() {
         (memory (export "memory") 1)
         (global (export "__heap_base") i32 (i32.const 2048))
         (export "validate_block" (func $f)))"#;
-    // It returns an encoded error, of which the beginning is no result.
+    // The function returns an encoded error, whose first bytes are not a valid result.
     assert_invalid(run_with(wat, &[0; 65]));
     let missing = wat.replace("_version_2", "_version_9");
     assert_host_error(run_with(&missing, &[0; 65]), "missing function");
@@ -249,7 +250,7 @@ fn the_start_function_runs_and_its_trap_is_a_rejection() {
     assert_valid(run(&start("")));
     assert_rejected(run(&start("unreachable")), Construct);
     assert_rejected(run(&start("(drop (i32.load (i32.const -1)))")), Construct);
-    // Before anything else is looked at.
+    // The start function runs before the exports are checked.
     let no_entry = start("unreachable").replace("validate_block", "other");
     assert_rejected(run(&no_entry), Construct);
 }
@@ -368,7 +369,7 @@ fn traps_make_a_candidate_invalid() {
 }
 
 #[test]
-fn the_result_has_to_be_in_memory_and_decodable() {
+fn the_result_has_to_be_in_bounds_and_decodable() {
     let returning = |value: &str| run(&module("", &format!("(i64.const {value})"), ""));
     for out_of_bounds in [
         "-1",
@@ -379,16 +380,16 @@ fn the_result_has_to_be_in_memory_and_decodable() {
     ] {
         assert_invalid(returning(out_of_bounds));
     }
-    // At the very end: in bounds, and no result.
+    // At the end of memory: in bounds, but not decodable.
     assert_invalid(returning("0x10000ffff"));
-    // Too short, by one byte and altogether.
+    // Too short: by one byte, and empty.
     assert_invalid(returning("0xe00000010"));
     assert_invalid(returning("0"));
     assert_invalid(returning("0x00010000"));
 }
 
 #[test]
-fn bytes_behind_the_result_are_part_of_it() {
+fn bytes_after_the_decoded_result_are_part_of_it() {
     let mut expected = RESULT.to_vec();
     expected.push(0);
     assert_eq!(
@@ -398,7 +399,7 @@ fn bytes_behind_the_result_are_part_of_it() {
 }
 
 #[test]
-fn what_the_allocator_refuses_is_a_trap() {
+fn a_failed_allocation_or_free_is_a_trap() {
     let malloc = |bytes: &str| {
         run(&doing(
             MALLOC,
@@ -486,7 +487,7 @@ fn batch_verification_starts_once_and_finishes_once() {
         run(format!("(call $start) {finish} {finish}")),
         "has not started",
     );
-    // Each run has a store of its own.
+    // Each run has externalities of its own.
     let pvf = pvf(&doing(imports, "(call $start)"));
     assert_valid(execute(&pvf, &[]).outcome);
     assert_valid(execute(&pvf, &[]).outcome);
@@ -533,9 +534,9 @@ fn one_validation_function_serves_many_threads() {
     });
 }
 
-/// What is said of a module right after it was compiled is what a run says later.
+/// `check_linkable` on the compiled module agrees with the outcome of a run.
 #[test]
-fn modules_that_cannot_be_linked_are_known_before() {
+fn check_linkable_agrees_with_the_outcome_of_a_run() {
     let checked = |wat: &str, ecc| {
         let wasm = wat::parse_str(wat).expect("parses");
         let types = pvf_validation::function_types(ecc);

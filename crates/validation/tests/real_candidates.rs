@@ -1,7 +1,7 @@
-//! Production parachain runtimes and candidates for them, against what another executor recorded.
+//! Candidates of production parachain runtimes, against the recorded results of another executor.
 //!
-//! The cases are not part of this repository. `PVF_CASES` names their folder; without it, `../shared/pvf`
-//! next to the repository is tried. `PVF_CHAINS` (names, separated by commas) selects some.
+//! The cases are not part of this repository. `PVF_CASES` names their folder; by default it is
+//! `../shared/pvf` next to the repository. `PVF_CHAINS` (names separated by commas) selects chains.
 
 mod common;
 
@@ -16,7 +16,7 @@ use std::{env, fs};
 /// Ten times the largest blob that Polkadot accepts.
 const MAX_CODE_BYTES: usize = 50 << 20;
 
-/// The folder, unless there is none.
+/// The folder of the cases, or `None` if the default does not exist.
 fn cases_folder() -> Option<PathBuf> {
     if let Some(folder) = env::var_os("PVF_CASES") {
         return Some(folder.into());
@@ -57,7 +57,7 @@ fn outcomes_and_host_calls_are_those_recorded() {
     assert!(differing.is_empty(), "{}", differing.join("\n"));
 }
 
-/// Runs the cases of a chain; how many there are, and what differs.
+/// Runs the cases of a chain. Returns their number and the differences.
 fn check_chain(chain: &Path) -> (usize, Vec<String>) {
     let cases = fs::read(chain.join("cases.json")).expect("can be read");
     let cases: Value = serde_json::from_slice(&cases).expect("is JSON");
@@ -93,7 +93,7 @@ fn check_case(pvf: &Pvf, in_small_chunks: &Pvf, chain: &Path, case: &Value) -> V
     let candidate = candidate::read(&file).expect("is a candidate");
     assert_eq!(candidate.len() as u64, number(case, "params_size"));
     let traced = pvf.run_traced(&candidate, TraceHasher::new());
-    let (run, trace) = traced.expect("the host does its part");
+    let (run, trace) = traced.expect("no failure of the host");
     let trace = trace.finish();
 
     let mut differences = Vec::new();
@@ -115,30 +115,26 @@ fn check_case(pvf: &Pvf, in_small_chunks: &Pvf, chain: &Path, case: &Value) -> V
     }
     compare(
         "trace_calls",
-        hex::encode(&trace.calls),
+        hex::encode(trace.calls),
         text(case, "trace_calls_blake2_256").to_owned(),
     );
     compare(
         "trace_data",
-        hex::encode(&trace.data),
+        hex::encode(trace.data),
         text(case, "trace_data_blake2_256").to_owned(),
     );
 
-    // Being watched changes nothing, and neither does a second run.
-    let again = pvf.validate(&candidate).expect("the host does its part");
-    compare(
-        "digest",
-        hex::encode(&again.digest()),
-        hex::encode(&run.execution.digest()),
-    );
-    // Nor does the size of chunks.
+    // Neither the trace nor a repetition changes the outcome.
+    let again = pvf.validate(&candidate).expect("no failure of the host");
+    compare("digest", hex::encode(again.digest()), hex::encode(run.execution.digest()));
+    // The size of chunks does not change it either.
     let other = in_small_chunks
         .validate(&candidate)
-        .expect("the host does its part");
+        .expect("no failure of the host");
     compare(
         "digest in small chunks",
-        hex::encode(&other.digest()),
-        hex::encode(&run.execution.digest()),
+        hex::encode(other.digest()),
+        hex::encode(run.execution.digest()),
     );
     differences
 }
@@ -154,10 +150,10 @@ fn measured(run: &Run, trace: &TraceSummary) -> [(&'static str, u64); 5] {
     ]
 }
 
-/// An outcome in the words of the cases: the hash of the result, or the kind of the trap.
+/// The outcome in the notation of the cases: the hash of the result, or the kind of the trap.
 fn outcome(run: &Run) -> String {
     match &run.execution.outcome {
-        Outcome::Valid(result) => hex::encode(&sp_io::hashing::blake2_256(result)),
+        Outcome::Valid(result) => hex::encode(sp_io::hashing::blake2_256(result)),
         Outcome::Invalid {
             trap: Some(trap), ..
         } => trap_kind(trap),
@@ -177,10 +173,10 @@ fn trap_kind(trap: &Trap) -> String {
 fn expected_outcome(chain: &Path, case: &Value) -> String {
     if text(case, "expect") == "result" {
         let result = fs::read(chain.join(text(case, "result_file"))).expect("can be read");
-        return hex::encode(&sp_io::hashing::blake2_256(&result));
+        return hex::encode(sp_io::hashing::blake2_256(&result));
     }
     let kind = text(case, "trap_kind");
-    // The text behind the name of a host function is the other executor's.
+    // The text after the name of a host function is specific to the other executor.
     kind.split_once(':')
         .map_or(kind, |(name, _)| name)
         .to_owned()

@@ -1,4 +1,4 @@
-//! What a machine allows, as a prepare worker finds out.
+//! Asks a prepare worker which means of isolation the machine offers.
 
 use pvf_node_protocol::SecurityStatus;
 use std::ffi::OsStr;
@@ -6,8 +6,8 @@ use std::io;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// What the `--check-...` commands of a prepare worker say about the machine. `directory` is one that may be made the root of a
-/// process.
+/// Runs the `--check-...` commands of the prepare worker `preparer`. One of them makes `directory`
+/// the root directory of its process.
 ///
 /// # Errors
 /// The program cannot be started.

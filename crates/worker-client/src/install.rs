@@ -1,9 +1,9 @@
-//! Installs workers for a node: learns the node's version, puts the programs and a note of the version into a directory, checks what
-//! it put there, and can undo it.
+//! Installs workers for a node, checks an installation, and undoes it.
 //!
-//! A node refuses workers whose `--version` is not its own, and releases of a node come without crates that say so; so the node is asked.
-//! Everything is made and checked in a directory of its own first, then takes its place name by name; what was there
-//! before is kept until the next installation.
+//! An installation is the two programs and a file with the node's version. A node refuses workers
+//! whose `--version` is not its own, so [`node_version`] asks the node's program. [`install`]
+//! writes and checks all files in a temporary directory, then renames them into place one by one.
+//! The files of the previous installation are kept until the next one.
 
 use blake2::digest::{Digest, consts::U32};
 use pvf_node_protocol::{NODE_RELEASES, PRIMARY_FILE, VERSION_FILE};
@@ -18,60 +18,60 @@ use std::process::{Command, Stdio};
 /// Names of the two programs.
 pub const PROGRAMS: [&str; 2] = ["polkadot-prepare-worker", "polkadot-execute-worker"];
 
-/// Name of the file that says what was installed.
+/// Name of the file that lists the installed files.
 pub const RECEIPT_FILE: &str = "polkadot-worker.installed";
 
-/// Name of the directory with what was installed before.
+/// Name of the directory with the files of the previous installation.
 const PREVIOUS: &str = "polkadot-worker.previous";
 
 /// What to install.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Installation {
-    /// Directory with the programs.
+    /// Directory to copy the programs from.
     pub from: PathBuf,
-    /// Directory for the programs, which a node is given as `--workers-path`.
+    /// Directory to install into, a node's `--workers-path`.
     pub into: PathBuf,
-    /// The node's version, as [`node_version`] finds it.
+    /// The node's version, as returned by [`node_version`].
     pub version: String,
-    /// Directory of the node's own workers, if these are to be asked first.
+    /// Directory of the node's own workers, if these are to be the primary engine.
     pub primary: Option<PathBuf>,
 }
 
-/// What is installed in a directory, as its file [`RECEIPT_FILE`] says.
+/// The content of the file [`RECEIPT_FILE`]: what is installed in its directory.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipt {
     /// The node's version.
     pub version: String,
-    /// The files beside this one, with the BLAKE2b-256 hash of each in hexadecimal.
+    /// The installed files, all but the receipt itself.
     pub files: Vec<InstalledFile>,
 }
 
-/// A file that was installed.
+/// An installed file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InstalledFile {
-    /// Its name in the directory.
+    /// Name of the file in the directory.
     pub name: String,
-    /// BLAKE2b-256 of its bytes, in hexadecimal.
+    /// BLAKE2b-256 of the file's bytes, in hexadecimal.
     pub blake2_256: String,
 }
 
-/// Why nothing was installed, removed or found.
+/// Why an installation failed, could not be undone, or is not as it was made.
 #[derive(Debug, thiserror::Error)]
 pub enum InstallError {
-    /// The system refused something.
+    /// The system refused an operation on a file.
     #[error("{}: {source}", path.display())]
     Io {
         /// The file or directory.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
-    /// A program does not say its version.
+    /// A program does not print its version.
     #[error("{} --version: {reason}", program.display())]
     Mute {
         /// The program.
         program: PathBuf,
-        /// What it did instead.
+        /// What the program did instead.
         reason: String,
     },
     /// A program is for another version.
@@ -79,19 +79,19 @@ pub enum InstallError {
     Version {
         /// The program.
         program: PathBuf,
-        /// The version that it says.
+        /// The version that the program prints.
         found: String,
-        /// The node's.
+        /// The node's version.
         wanted: String,
     },
-    /// There is something that is not ours.
-    #[error("{} is not what was installed there: it stays as it is, choose another directory or remove it", path.display())]
+    /// A file at this path was not installed by this library, or was changed since.
+    #[error("{} is not the file that was installed: it is left unchanged; remove it, or choose another directory", path.display())]
     Foreign {
         /// The file.
         path: PathBuf,
     },
-    /// Nothing was installed there.
-    #[error("nothing was installed in {}: it has no file {RECEIPT_FILE}", directory.display())]
+    /// The directory has no installation.
+    #[error("no workers are installed in {}: it has no file {RECEIPT_FILE}", directory.display())]
     Nothing {
         /// The directory.
         directory: PathBuf,
@@ -101,7 +101,7 @@ pub enum InstallError {
     Receipt {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong with the receipt.
         reason: String,
     },
 }
@@ -111,21 +111,21 @@ fn io_at(path: &Path) -> impl FnOnce(io::Error) -> InstallError {
     move |source| InstallError::Io { path, source }
 }
 
-/// Asks a node for its version, as its workers have to say it: `polkadot --version` prints a name, then the version and the commit
-/// with a hyphen between.
+/// The version that a node expects of its workers. `polkadot --version` prints `NAME
+/// VERSION-COMMIT`.
 ///
 /// # Errors
-/// The program cannot be started, or says something else.
+/// The program cannot be started, or prints something else.
 pub fn node_version(node: &Path) -> Result<String, InstallError> {
-    let said = version_said(node)?;
+    let printed = printed_version(node)?;
     let mute = |reason| InstallError::Mute {
         program: node.to_owned(),
         reason,
     };
-    let words: Vec<&str> = said.split_whitespace().collect();
+    let words: Vec<&str> = printed.split_whitespace().collect();
     let [_name, version] = words[..] else {
         return Err(mute(format!(
-            "a name and a version were expected, not {said:?}"
+            "expected a name and a version, found {printed:?}"
         )));
     };
     let version = version
@@ -133,19 +133,19 @@ pub fn node_version(node: &Path) -> Result<String, InstallError> {
         .map_or(version, |(version, _commit)| version);
     match Version::parse(version) {
         Ok(_) => Ok(version.to_owned()),
-        Err(error) => Err(mute(format!("{version:?} is no version: {error}"))),
+        Err(error) => Err(mute(format!("{version:?} is not a version: {error}"))),
     }
 }
 
-/// Whether the protocol of a node of this version is known to be ours ([`NODE_RELEASES`]).
+/// Whether nodes of this version are known to use our protocol ([`NODE_RELEASES`]).
 pub fn is_known(version: &str) -> bool {
     let (first, last) = NODE_RELEASES;
     let parsed = [first, version, last].map(Version::parse);
     matches!(parsed, [Ok(first), Ok(version), Ok(last)] if first <= version && version <= last)
 }
 
-/// What a program prints for `--version`.
-fn version_said(program: &Path) -> Result<String, InstallError> {
+/// The output of a program for `--version`.
+fn printed_version(program: &Path) -> Result<String, InstallError> {
     let mute = |reason| InstallError::Mute {
         program: program.to_owned(),
         reason,
@@ -154,7 +154,7 @@ fn version_said(program: &Path) -> Result<String, InstallError> {
     command.arg("--version").stdin(Stdio::null());
     let output = loop {
         match command.output() {
-            // Another thread's child has the file that was just written still open, for a moment.
+            // A child process of another thread may still have the new file open for writing.
             Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy => {
                 std::thread::yield_now();
             }
@@ -171,11 +171,11 @@ fn version_said(program: &Path) -> Result<String, InstallError> {
     }
 }
 
-/// That both programs of a directory say a version.
+/// Checks that both programs of a directory print the version `wanted`.
 fn check_versions(directory: &Path, wanted: &str) -> Result<(), InstallError> {
     for name in PROGRAMS {
         let program = directory.join(name);
-        let found = version_said(&program)?;
+        let found = printed_version(&program)?;
         if found != wanted {
             return Err(InstallError::Version {
                 program,
@@ -187,10 +187,10 @@ fn check_versions(directory: &Path, wanted: &str) -> Result<(), InstallError> {
     Ok(())
 }
 
-/// What is installed in a directory; `None` if nothing is.
+/// The receipt of the installation in a directory; `None` if there is no installation.
 ///
 /// # Errors
-/// The receipt cannot be read, or is none.
+/// The receipt cannot be read or is damaged.
 pub fn installed(directory: &Path) -> Result<Option<Receipt>, InstallError> {
     let path = directory.join(RECEIPT_FILE);
     let text = match fs::read_to_string(&path) {
@@ -204,25 +204,25 @@ pub fn installed(directory: &Path) -> Result<Option<Receipt>, InstallError> {
     };
     let receipt: Receipt =
         serde_json::from_str(&text).map_err(|error| damaged(error.to_string()))?;
-    // Nobody is led out of the directory.
+    // A manipulated receipt must not name files outside of the directory.
     let ours = |file: &InstalledFile| names().any(|name| name == file.name);
     match receipt.files.iter().all(ours) {
         true => Ok(Some(receipt)),
         false => Err(damaged(
-            "it names files that are never installed".to_owned(),
+            "it lists a file that is never installed".to_owned(),
         )),
     }
 }
 
-/// All names that an installation may have beside its receipt.
+/// Names of all files of an installation except the receipt.
 fn names() -> impl Iterator<Item = &'static str> {
     PROGRAMS.into_iter().chain([VERSION_FILE, PRIMARY_FILE])
 }
 
-/// That what the receipt names is there, unchanged, and both programs say its version.
+/// Checks that all files of the receipt are unchanged and that both programs print its version.
 ///
 /// # Errors
-/// Nothing is installed there, or what is there is not that.
+/// The directory has no installation, or a file was changed.
 pub fn check(directory: &Path) -> Result<Receipt, InstallError> {
     let receipt = installed(directory)?.ok_or_else(|| InstallError::Nothing {
         directory: directory.to_owned(),
@@ -232,7 +232,7 @@ pub fn check(directory: &Path) -> Result<Receipt, InstallError> {
     Ok(receipt)
 }
 
-/// That what the receipt names is there as it was installed.
+/// Checks that all files of the receipt are as they were installed.
 fn unchanged(directory: &Path, receipt: &Receipt) -> Result<(), InstallError> {
     for file in &receipt.files {
         let path = directory.join(&file.name);
@@ -248,7 +248,8 @@ fn hash(path: &Path) -> Result<String, InstallError> {
     Ok(hex::encode(blake2::Blake2b::<U32>::digest(bytes)))
 }
 
-/// Installs. If anything fails, the directory is as it was.
+/// Installs the workers. Nothing is changed if a check of the new files fails. If the new files
+/// cannot be put into place, the previous installation is put back.
 ///
 /// # Errors
 /// [`InstallError`].
@@ -259,19 +260,18 @@ pub fn install(installation: &Installation) -> Result<Receipt, InstallError> {
         version,
         primary,
     } = installation;
-    let before = match installed(into)? {
-        Some(receipt) => {
-            unchanged(into, &receipt)?;
-            Some(receipt)
-        }
-        None => {
-            let foreign = names().map(|name| into.join(name)).find(|it| it.exists());
-            if let Some(path) = foreign {
-                return Err(InstallError::Foreign { path });
-            }
-            None
-        }
+    let before = installed(into)?;
+    if let Some(before) = &before {
+        unchanged(into, before)?;
+    }
+    let is_own = |name: &&str| {
+        let mut own = before.iter().flat_map(receipt_names);
+        own.any(|own| own == *name)
     };
+    let mut foreign = names().filter(|name| !is_own(name)).map(|it| into.join(it));
+    if let Some(path) = foreign.find(|path| path.symlink_metadata().is_ok()) {
+        return Err(InstallError::Foreign { path });
+    }
     fs::create_dir_all(into).map_err(io_at(into))?;
     let made = tempfile::Builder::new()
         .prefix(".polkadot-worker-")
@@ -306,31 +306,36 @@ pub fn install(installation: &Installation) -> Result<Receipt, InstallError> {
     write(&new.join(RECEIPT_FILE), &json)?;
     check(new)?;
 
+    // The old files keep a second name until the new ones are in place, so that a failure at any
+    // step leaves one whole installation.
+    let kept = new.join(PREVIOUS);
+    fs::create_dir(&kept).map_err(io_at(&kept))?;
+    if let Some(before) = &before {
+        link_files(before, into, &kept)?;
+    }
+    let placed = replace_files(before.as_ref(), &receipt, new, into).and_then(|()| check(into));
+    if placed.is_err() {
+        match &before {
+            Some(before) => replace_files(Some(&receipt), before, &kept, into)?,
+            None => remove_files(&receipt, into),
+        }
+        return placed;
+    }
     let previous = into.join(PREVIOUS);
     if previous.exists() {
         fs::remove_dir_all(&previous).map_err(io_at(&previous))?;
     }
-    if let Some(before) = &before {
-        fs::create_dir(&previous).map_err(io_at(&previous))?;
-        move_files(before, into, &previous)?;
-    }
-    let placed = move_files(&receipt, new, into).and_then(|()| check(into));
-    if placed.is_err() {
-        for name in receipt_names(&receipt) {
-            let _ = fs::remove_file(into.join(name));
-        }
-        if let Some(before) = &before {
-            move_files(before, &previous, into)?;
-            let _ = fs::remove_dir(&previous);
-        }
+    if before.is_some() {
+        fs::rename(&kept, &previous).map_err(io_at(&previous))?;
     }
     placed
 }
 
-/// Removes what was installed in a directory, and puts back what was installed there before; its receipt, if there was any.
+/// Removes the installation in a directory and puts back the previous one. Returns the receipt of
+/// the previous one, if there was one.
 ///
 /// # Errors
-/// Nothing is installed there, or it was changed since; then everything stays.
+/// The directory has no installation, or a file was changed; nothing is removed then.
 pub fn uninstall(directory: &Path) -> Result<Option<Receipt>, InstallError> {
     let receipt = installed(directory)?.ok_or_else(|| InstallError::Nothing {
         directory: directory.to_owned(),
@@ -341,33 +346,71 @@ pub fn uninstall(directory: &Path) -> Result<Option<Receipt>, InstallError> {
     if let Some(before) = &before {
         unchanged(&previous, before)?;
     }
-    for name in receipt_names(&receipt) {
-        let path = directory.join(name);
-        fs::remove_file(&path).map_err(io_at(&path))?;
-    }
     match &before {
         Some(before) => {
-            move_files(before, &previous, directory)?;
+            replace_files(Some(&receipt), before, &previous, directory)?;
             fs::remove_dir(&previous).map_err(io_at(&previous))?;
         }
-        // Somebody else's files may keep it.
-        None => drop(fs::remove_dir(directory)),
+        None => {
+            for name in receipt_names(&receipt) {
+                let path = directory.join(name);
+                fs::remove_file(&path).map_err(io_at(&path))?;
+            }
+            // The directory stays if it holds other files.
+            drop(fs::remove_dir(directory));
+        }
     }
     Ok(before)
 }
 
-/// The files of a receipt, itself the last: it is there when all others are.
+/// The names of a receipt's files, the receipt last: it is in place only when all others are.
 fn receipt_names(receipt: &Receipt) -> impl Iterator<Item = &str> {
     let files = receipt.files.iter().map(|file| file.name.as_str());
     files.chain([RECEIPT_FILE])
 }
 
-/// Within a file system.
-fn move_files(receipt: &Receipt, from: &Path, to: &Path) -> Result<(), InstallError> {
+/// Gives all files of a receipt a second name in another directory of the same file system, or a
+/// copy where the file system has no hard links.
+fn link_files(receipt: &Receipt, from: &Path, to: &Path) -> Result<(), InstallError> {
     for name in receipt_names(receipt) {
-        fs::rename(from.join(name), to.join(name)).map_err(io_at(&from.join(name)))?;
+        let (from, to) = (from.join(name), to.join(name));
+        fs::hard_link(&from, &to)
+            .or_else(|_| fs::copy(&from, &to).map(drop))
+            .map_err(io_at(&from))?;
     }
     Ok(())
+}
+
+/// Renames all files of `new` from one directory to another, over the files of `old`, and removes
+/// the files that only `old` has.
+fn replace_files(
+    old: Option<&Receipt>,
+    new: &Receipt,
+    from: &Path,
+    to: &Path,
+) -> Result<(), InstallError> {
+    for name in receipt_names(new) {
+        fs::rename(from.join(name), to.join(name)).map_err(io_at(&from.join(name)))?;
+    }
+    for name in old.into_iter().flat_map(receipt_names) {
+        if receipt_names(new).all(|kept| kept != name) {
+            let path = to.join(name);
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(io_at(&path)(error));
+                }
+                _ => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Removes what is there of a receipt's files.
+fn remove_files(receipt: &Receipt, from: &Path) {
+    for name in receipt_names(receipt) {
+        let _ = fs::remove_file(from.join(name));
+    }
 }
 
 fn write(path: &Path, line: &str) -> Result<(), InstallError> {

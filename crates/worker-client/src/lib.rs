@@ -1,7 +1,9 @@
-//! The host's side of a PVF worker: starts one, as a Polkadot node does, and talks to it.
+//! The host's side of a PVF worker: starts a worker process, as a Polkadot node does, sends
+//! requests and receives the answers.
 //!
-//! In: a program that speaks the protocol of [`pvf_node_protocol`], a directory for it, requests. Out: its answers. Used by whoever has workers: a service
-//! with a pool of them, an execute worker that asks two engines. [`install`] puts the programs where a node finds them.
+//! A worker is a program that implements the protocol of [`pvf_node_protocol`]. [`Process`] is one
+//! running worker, [`service`] a pool of workers with a cache of artifacts, and [`install`] puts
+//! the programs into a directory for a node.
 //!
 //! ```no_run
 //! # fn example(request: &pvf_node_protocol::PrepareRequest) -> Result<(), pvf_worker_client::ProcessError> {

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-/// Why there is no worker, or no answer of one.
+/// Why a worker did not start or did not answer.
 #[derive(Debug, thiserror::Error)]
 pub enum ProcessError {
     /// The program cannot be started.
@@ -21,48 +21,50 @@ pub enum ProcessError {
     Start {
         /// The program.
         program: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
-    /// It was started and did not connect.
-    #[error("{} did not report in {seconds} s", program.display())]
+    /// The program started and did not connect.
+    #[error("{} did not connect within {seconds} s", program.display())]
     Silent {
         /// The program.
         program: PathBuf,
-        /// How long it was waited for.
+        /// How long the host waited.
         seconds: u64,
     },
-    /// Its directory or its socket cannot be made.
+    /// The worker's directory or socket cannot be created.
     #[error("{}: {source}", path.display())]
     Directory {
-        /// Which.
+        /// The directory or socket.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
-    /// It died, hangs or talks nonsense.
+    /// The worker died, did not answer in time, or sent a message that does not decode.
     #[error("the worker failed: {0}")]
     Failed(#[from] frame::FrameError),
 }
 
 impl ProcessError {
-    /// Whether the worker did not answer in the time it was given.
+    /// Whether the worker did not answer in time.
     pub fn is_late(&self) -> bool {
         let late = [io::ErrorKind::WouldBlock, io::ErrorKind::TimedOut];
         matches!(self, Self::Failed(frame::FrameError::Io(error)) if late.contains(&error.kind()))
     }
 }
 
-/// Time that a worker has to connect.
+/// Seconds that a started worker has to connect.
 const REPORT_SECONDS: u64 = 10;
 
 /// Largest answer of a prepare worker in bytes.
 pub const PREPARE_ANSWER_BYTES: usize = 1 << 20;
 
-/// Largest answer of an execute worker in bytes: a result lies in the memory of the PVF, which has at most 4 GiB.
+/// Largest answer of an execute worker in bytes: a result lies in the memory of the PVF, and that
+/// memory has at most 4 GiB.
 pub const EXECUTE_ANSWER_BYTES: usize = 5 << 30;
 
-/// How long to wait for the answer to a job that may take this CPU time: four times as long, as a node does, and a little more.
+/// How long to wait for the answer to a job with this limit of CPU time: four times the limit, as a
+/// node does, and 2 s more.
 pub fn patience(cpu_time: Duration) -> Duration {
     const TIMES: u32 = 4;
     const MORE: Duration = Duration::from_secs(2);
@@ -74,20 +76,20 @@ pub fn patience(cpu_time: Duration) -> Duration {
 pub struct Launch {
     /// The program.
     pub program: PathBuf,
-    /// Its command: `prepare-worker` or `execute-worker`.
+    /// The worker's command: `prepare-worker` or `execute-worker`.
     pub command: &'static str,
-    /// Arguments beyond those that every host gives.
+    /// Arguments beyond those of a node.
     pub arguments: Vec<OsString>,
-    /// Version of the node that it shall compare with its own.
+    /// Version of the node, if the worker is to compare it with its own.
     pub node_version: Option<String>,
-    /// What it shall log, as in `RUST_LOG`.
+    /// Directives of the worker's log, the value of `RUST_LOG`.
     pub log: OsString,
-    /// The barriers that it shall put up.
+    /// The barriers that the worker sets up.
     pub security: SecurityStatus,
 }
 
 impl Launch {
-    /// Without a version to compare and with errors alone in the log.
+    /// A launch without a version to compare, which logs errors only.
     pub fn new(
         program: impl Into<PathBuf>,
         command: &'static str,
@@ -103,7 +105,8 @@ impl Launch {
         }
     }
 
-    /// The program with its arguments. The paths may be relative to `place`, where it is started.
+    /// The program with its arguments. Its working directory is `place`, so the paths may be
+    /// relative to it.
     fn command(&self, place: &Path, socket: &OsStr, directory: &Path) -> Command {
         let mut command = Command::new(&self.program);
         command.arg(self.command);
@@ -125,7 +128,7 @@ impl Launch {
     }
 }
 
-/// A worker that is running. Killed when dropped, its directory removed.
+/// A running worker. Dropping it kills the worker and removes the worker's directory.
 #[derive(Debug)]
 pub struct Process {
     running: Running,
@@ -133,16 +136,16 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts a worker with a directory of its own, which is made here and has to lie in one that exists. Its path is absolute.
+    /// Starts a worker and creates its `directory`, an absolute path whose parent exists.
     ///
     /// # Errors
-    /// [`ProcessError`]; nothing is left then.
+    /// [`ProcessError`]; the process and the directory are removed then.
     pub fn start(launch: &Launch, directory: PathBuf) -> Result<Self, ProcessError> {
         let failed = |path: &Path| {
             let path = path.to_owned();
             move |source| ProcessError::Directory { path, source }
         };
-        // Not in the directory: what is there is the worker's.
+        // The socket is beside the directory: files in the directory belong to the worker.
         let socket = directory.with_extension("socket");
         let place = directory.parent().unwrap_or(Path::new("/"));
         let name = socket.file_name().unwrap_or_default();
@@ -158,7 +161,7 @@ impl Process {
                 }),
             }
         });
-        // The worker has removed it already, if all is well.
+        // A worker that connected has removed its socket already.
         let _ = fs::remove_file(&socket);
         let mut process = started?;
         process.tell(&WorkerHandshake {
@@ -167,7 +170,7 @@ impl Process {
         Ok(process)
     }
 
-    /// The worker's own directory.
+    /// The worker's directory.
     pub fn directory(&self) -> &Path {
         &self.running.directory
     }
@@ -175,15 +178,16 @@ impl Process {
     /// Sends a message.
     ///
     /// # Errors
-    /// The worker does not take it.
+    /// The worker does not receive the message.
     pub fn tell(&mut self, message: &impl Encode) -> Result<(), ProcessError> {
         Ok(frame::send(&mut self.stream, message).map_err(frame::FrameError::from)?)
     }
 
-    /// Sends a message and waits for the answer, for so long; it may be so many bytes long.
+    /// Sends a message and waits at most `patience` for the answer of at most `limit` bytes.
     ///
     /// # Errors
-    /// The worker died, takes too long or talks nonsense: there is no more understanding with it.
+    /// The worker died, is late, or sent an answer that does not decode. The connection is of no
+    /// further use then.
     pub fn ask<T: Decode>(
         &mut self,
         message: &impl Encode,
@@ -198,7 +202,8 @@ impl Process {
     }
 }
 
-/// A program and the directory made for it. Both go when this is dropped.
+/// A running program and the directory created for it. Dropping it kills the program and removes
+/// the directory.
 #[derive(Debug)]
 struct Running {
     child: Child,
@@ -225,21 +230,22 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // The program may have exited already.
         let _ = self.child.kill();
         let _ = self.child.wait();
         let _ = fs::remove_dir_all(&self.directory);
     }
 }
 
-/// Listens on a socket in a directory whose path may be longer than an address can be.
+/// Listens on the socket `name` in the directory `place`, whose path may be longer than a socket
+/// address can hold.
 fn listen(place: &Path, name: &OsStr) -> io::Result<UnixListener> {
     let place = fs::File::open(place)?;
     let short = Path::new("/proc/self/fd").join(place.as_raw_fd().to_string());
     UnixListener::bind(short.join(name))
 }
 
-/// Waits for a connection, but not for ever.
+/// Waits at most [`REPORT_SECONDS`] for a connection.
 fn accept(listener: &UnixListener) -> io::Result<Option<UnixStream>> {
     let mut waiting_for = [PollFd::new(listener.as_fd(), PollFlags::POLLIN)];
     let patience = PollTimeout::from(REPORT_SECONDS as u16 * 1000);

@@ -1,15 +1,18 @@
 //! Validation as a service inside a program: prepare once, execute many times, in worker processes.
 //!
-//! In come code and candidates, from any number of threads; out come judgements. It is what the PVF host of a Polkadot node is to the
-//! node, for programs that are none: explorers, test networks, tools for parachain teams. The workers are those of
-//! `pvf-worker` (or any that speak the protocol of [`pvf_node_protocol`]), so that no code of a parachain runs in the program's own process.
+//! [`Service`] takes code and candidates from any number of threads and returns a [`Judgement`] for
+//! each candidate. It gives explorers, test networks and tools for parachain teams what a Polkadot
+//! node has in its PVF host. The workers are those of `pvf-worker`, or others with the protocol of
+//! [`pvf_node_protocol`], so no code of a parachain runs in the program's own process.
 //!
-//! - [`Service`] has a bounded number of workers of both kinds ([`Options`]), started when they are needed and replaced when they die.
-//! - Artifacts are kept in a directory with limits of size and age ([`CacheOptions`]). Several processes may share it: an artifact is
-//!   prepared by one of them while the others wait, takes its name when it is whole, and may vanish at any time.
-//! - Whatever goes wrong by a candidate's fault is a [`Judgement`], by the rules of a node: what may have been an accident is tried once
-//!   more, with a fresh artifact if the artifact is in doubt, and then is the candidate's fault. What is the machine's fault
-//!   is a [`ServiceError`].
+//! - A [`Service`] has a bounded number of workers of both kinds ([`Options`]). It starts them on
+//!   demand and replaces them when they die.
+//! - Artifacts are kept in a directory with limits of size and age ([`CacheOptions`]). Several
+//!   processes may share the directory: one of them prepares an artifact while the others wait.
+//! - A failure that the candidate causes is [`Judgement::Invalid`], by the rules of a node: an
+//!   execution that may have failed by accident is tried once more, with a new artifact if the
+//!   artifact may be the cause. If it fails again, the candidate is invalid. A failure of the
+//!   machine is a [`ServiceError`].
 //!
 //! ```no_run
 //! # fn example(code: &[u8], candidate: pvf_worker_client::service::Candidate) -> Result<(), pvf_worker_client::service::ServiceError> {

@@ -1,20 +1,21 @@
-//! An allocator that counts, and ends a preparation that takes too much.
+//! An allocator that counts live allocations, and ends a preparation that exceeds its limit.
 //!
-//! The network can limit what a preparation allocates (`PrecheckingMaxMemory`). What counts is the sum of live allocations, which
-//! depends on the code alone, not the pages that the system happened to give. Over the limit nothing can be
-//! said any more that needs memory: the answer "out of memory" is written ready-made to the pipe of the job.
+//! The network can limit the memory of a preparation (`PrecheckingMaxMemory`). The limit is
+//! compared with the sum of live allocations, which depends on the code alone, and not with
+//! resident pages. A job at its limit cannot allocate memory for an answer, so it writes the
+//! constant `OUT_OF_MEMORY` to its pipe.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering::Relaxed};
 
-/// Bytes that stand for "out of memory" on the pipe of a job; no other answer begins like this.
+/// The message "out of memory" on the pipe of a job. No other message begins with these bytes.
 pub(crate) const OUT_OF_MEMORY: [u8; 8] = *b"\xff\xffoom\xff\xff\xff";
 
-/// Exit status with it.
+/// Exit status of a job that wrote [`OUT_OF_MEMORY`].
 pub(crate) const OUT_OF_MEMORY_STATUS: i32 = 12;
 
-/// Counts on top of the system's allocator. For `#[global_allocator]`.
+/// The system's allocator with a count of live allocations. For `#[global_allocator]`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CountingAllocator;
 
@@ -23,7 +24,8 @@ static PEAK: AtomicU64 = AtomicU64::new(0);
 static LIMIT: AtomicU64 = AtomicU64::new(u64::MAX);
 static ANSWER_TO: AtomicI32 = AtomicI32::new(-1);
 
-/// Begins to count anew: from now on, allocations of more than `limit` bytes at a time end the process.
+/// Resets the counters. Until [`stop`], the process exits when its live allocations exceed `limit`
+/// bytes, and writes [`OUT_OF_MEMORY`] to `pipe` before.
 pub(crate) fn start(limit: Option<u64>, pipe: RawFd) {
     ANSWER_TO.store(pipe, Relaxed);
     LIVE.store(0, Relaxed);
@@ -31,15 +33,15 @@ pub(crate) fn start(limit: Option<u64>, pipe: RawFd) {
     LIMIT.store(limit.unwrap_or(u64::MAX), Relaxed);
 }
 
-/// Ends the limit. Largest sum of live allocations since [`start`].
+/// Removes the limit. Returns the largest sum of live allocations since [`start`].
 pub(crate) fn stop() -> u64 {
     LIMIT.store(u64::MAX, Relaxed);
     ANSWER_TO.store(-1, Relaxed);
     PEAK.load(Relaxed)
 }
 
-/// Allocations that were there before the start are freed as well: the sum may go below zero, which is where
-/// the upper half of the numbers is.
+/// Whether the sum is negative, as a number in two's complement: memory that was allocated before
+/// [`start`] may be freed after it.
 fn below_zero(sum: u64) -> bool {
     sum > u64::MAX / 2
 }
@@ -60,16 +62,16 @@ fn subtract(bytes: usize) {
     LIVE.fetch_sub(bytes as u64, Relaxed);
 }
 
-/// Without memory: answers and ends, if a job is being counted.
+/// Writes [`OUT_OF_MEMORY`] and exits, if the allocations of a job are being counted.
 #[allow(
     unsafe_code,
-    reason = "what allocates nothing is a plain call of the C library"
+    reason = "calls of the C library are sure to allocate nothing"
 )]
 fn out_of_memory() {
     let pipe = ANSWER_TO.load(Relaxed);
     if pipe >= 0 {
-        // SAFETY: both calls are async-signal-safe and allocate nothing; the bytes are a constant, the descriptor is checked by
-        // the system.
+        // SAFETY: both calls are async-signal-safe and allocate nothing; the bytes are a constant,
+        // and the system checks the descriptor.
         unsafe {
             libc::write(pipe, OUT_OF_MEMORY.as_ptr().cast(), OUT_OF_MEMORY.len());
             libc::_exit(OUT_OF_MEMORY_STATUS);
@@ -78,7 +80,7 @@ fn out_of_memory() {
 }
 
 #[allow(unsafe_code, reason = "an allocator is unsafe by its interface")]
-// SAFETY: everything is passed on to the system's allocator, unchanged.
+// SAFETY: all calls are passed on to the system's allocator, unchanged.
 unsafe impl GlobalAlloc for CountingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         add(layout.size());
@@ -108,7 +110,8 @@ unsafe impl GlobalAlloc for CountingAllocator {
     }
 }
 
-/// The system has none left, or the backstop of the process is reached.
+/// Ends the job if the system refused memory: the machine has none left, or the process has reached
+/// its limit of address space.
 fn checked(pointer: *mut u8) -> *mut u8 {
     if pointer.is_null() {
         out_of_memory();

@@ -1,8 +1,9 @@
-//! Artifacts that a worker has made something of.
+//! A cache of loaded artifacts, within a bound of memory.
 //!
-//! A worker executes the same few PVFs again and again. An artifact is read and checked once, and what was made of it is kept, within a bound
-//! of memory. It is used for the same file alone, by the kernel's bookkeeping: another file is another artifact, whatever its checksum. The
-//! checksum tells accidents, and who writes a module can make two artifacts that share it. No hash decides which code runs.
+//! A worker executes the same few PVFs again and again. It reads and checks an artifact once and
+//! keeps the loaded form. An entry is used only for the same file, identified by device, inode,
+//! size and modification time. A checksum does not identify an artifact: it detects accidental
+//! damage only, and the author of a module can make two artifacts with one checksum.
 
 use pvf_node_protocol::ArtifactChecksum;
 use std::fs::{File, OpenOptions};
@@ -10,16 +11,16 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
-/// Most artifacts that are kept.
+/// Largest number of artifacts that a worker keeps between two candidates.
 const MOST: usize = 32;
 
-/// Most bytes that a worker keeps between two candidates.
+/// Largest sum of [`Kept::bytes`] that a worker keeps between two candidates.
 pub const MOST_BYTES: u64 = 128 << 20;
 
-/// Most bytes of an artifact's file; more than a prepare worker makes.
+/// Largest file of an artifact in bytes; a prepare worker makes none so large.
 pub const MOST_FILE_BYTES: u64 = 2 << 30;
 
-/// Why there is nothing to execute.
+/// Why an artifact cannot be executed.
 #[derive(Debug, thiserror::Error)]
 pub enum ArtifactFailure<E> {
     /// The file cannot be read.
@@ -28,18 +29,18 @@ pub enum ArtifactFailure<E> {
     /// The file is larger than any artifact.
     #[error("a file of {0} bytes")]
     TooLarge(u64),
-    /// Nothing can be made of it.
+    /// Loading the artifact failed.
     #[error("{0}")]
     Use(E),
 }
 
-/// What is kept takes memory.
+/// The loaded form of an artifact.
 pub trait Kept {
-    /// How much.
+    /// Bytes of memory that it takes.
     fn bytes(&self) -> u64;
 }
 
-/// What was made of artifacts, the one used last at the end.
+/// The loaded artifacts, the most recently used one last.
 pub struct Artifacts<T> {
     known: Vec<Known<T>>,
 }
@@ -50,7 +51,7 @@ struct Known<T> {
     made: T,
 }
 
-/// By what a file is known not to have changed.
+/// Identity and state of a file. If it is equal, the file is the same and has not changed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct FileState {
     device: u64,
@@ -59,26 +60,26 @@ struct FileState {
     modified: (i64, i64),
 }
 
-/// The file of an artifact, which is one: not a directory, nor a pipe that never ends.
+/// Opens the file of an artifact.
 ///
 /// # Errors
-/// It cannot be read.
+/// The path cannot be opened, or is not a regular file.
 pub fn open(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).custom_flags(libc::O_NONBLOCK);
     regular(options.open(path)?)
 }
 
-/// The file, if it is one.
+/// Returns `file` if it is a regular file.
 ///
 /// # Errors
-/// It is something else.
+/// The file is something else, such as a directory or a pipe.
 pub fn regular(file: File) -> io::Result<File> {
     match file.metadata()?.is_file() {
         true => Ok(file),
         false => Err(io::Error::new(
             io::ErrorKind::InvalidInput,
-            "the artifact is no file",
+            "the artifact is not a regular file",
         )),
     }
 }
@@ -96,13 +97,15 @@ impl FileState {
 }
 
 impl<T: Kept> Artifacts<T> {
-    /// None yet.
+    /// An empty cache.
     pub fn new() -> Self {
         Self { known: Vec::new() }
     }
 
-    /// What was made of the artifact in a file, which has to have this checksum; `make` makes it of the file and its length, after it
-    /// has compared the checksum. Where `make` lacks room it asks for less to be kept, and tries again.
+    /// The loaded form of the artifact in a file. If it is not in the cache, `make` loads it from
+    /// the file and the file's length; `make` must compare the checksum. When memory or descriptors
+    /// run out, `make` may call its third argument, [`forget_one`](Self::forget_one), and try
+    /// again.
     ///
     /// # Errors
     /// [`ArtifactFailure`].
@@ -120,7 +123,7 @@ impl<T: Kept> Artifacts<T> {
                 if state.bytes > MOST_FILE_BYTES {
                     return Err(ArtifactFailure::TooLarge(state.bytes));
                 }
-                // A host that does not link its files but copies them has no use for the copy before.
+                // If the host copies the file for each job, the earlier copy is not used again.
                 self.known.retain(|known| known.checksum != checksum);
                 let made = make(file, state.bytes, &mut || self.forget_one());
                 Known {
@@ -135,7 +138,7 @@ impl<T: Kept> Artifacts<T> {
         Ok(&self.known[index].made)
     }
 
-    /// Forgets the one used longest ago. False if there is none.
+    /// Drops the least recently used artifact. Returns false if there is none.
     pub fn forget_one(&mut self) -> bool {
         let any = !self.known.is_empty();
         if any {
@@ -144,7 +147,7 @@ impl<T: Kept> Artifacts<T> {
         any
     }
 
-    /// Keeps no more than a worker keeps while it waits.
+    /// Drops the least recently used artifacts until [`MOST`] and [`MOST_BYTES`] hold.
     pub fn trim(&mut self) {
         let bytes = |known: &[Known<T>]| known.iter().map(|it| it.made.bytes()).sum::<u64>();
         while self.known.len() > MOST || bytes(&self.known) > MOST_BYTES {
@@ -159,7 +162,7 @@ mod tests {
     use std::cell::Cell;
     use std::fs;
 
-    /// So many bytes, said of bytes of a file.
+    /// A loaded form of this many bytes.
     struct Size(u64);
 
     impl Kept for Size {
@@ -186,7 +189,7 @@ mod tests {
             open(&self.0.join(name)).unwrap()
         }
 
-        /// What is known of a file after it was asked for; and whether it was made anew.
+        /// Gets the artifact of a file and returns whether it was loaded again.
         fn get(&self, artifacts: &mut Artifacts<Size>, file: File, sum: u8, size: u64) -> bool {
             let before = self.1.get();
             let made = artifacts.get(file, ArtifactChecksum([sum; 32]), |_, _, _| {
@@ -205,29 +208,29 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_known_and_a_checksum_is_not() {
+    fn an_entry_is_used_only_for_the_same_unchanged_file() {
         let files = Files::new("identity");
         let mut artifacts = Artifacts::new();
         let file = files.file("a", "a file");
         assert!(files.get(&mut artifacts, file, 1, 1));
-        // By another name, as a host links it.
+        // The same file under another name, as a host links it.
         fs::hard_link(files.0.join("a"), files.0.join("link")).unwrap();
         assert!(!files.get(&mut artifacts, files.open("link"), 1, 1));
         assert!(!files.get(&mut artifacts, files.open("a"), 1, 1));
-        // Another one of the same length and, as the host says, the same checksum.
+        // Another file of the same length, with the same checksum according to the host.
         let other = files.file("b", "b file");
         assert!(files.get(&mut artifacts, other, 1, 2));
         assert!(files.get(&mut artifacts, files.open("a"), 1, 3));
         // The same file under another checksum.
         assert!(files.get(&mut artifacts, files.open("a"), 2, 4));
         assert!(!files.get(&mut artifacts, files.open("a"), 1, 3));
-        // Written again in place.
+        // The file is overwritten in place.
         let again = files.file("a", "a life");
         assert!(files.get(&mut artifacts, again, 1, 5));
     }
 
     #[test]
-    fn what_is_kept_is_bounded() {
+    fn trim_keeps_the_limits_of_number_and_bytes() {
         let files = Files::new("bounds");
         let mut artifacts = Artifacts::new();
         for number in 0..100_u8 {
@@ -238,7 +241,7 @@ mod tests {
             assert!(kept <= MOST_BYTES);
         }
         assert_eq!(artifacts.known.len(), 8);
-        // One that is too large by itself goes as well.
+        // An artifact above the limit of bytes is dropped as well.
         let file = files.file("large", "x");
         files.get(&mut artifacts, file, 200, MOST_BYTES + 1);
         artifacts.trim();
@@ -252,13 +255,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_file_is_not_opened() {
+    fn directories_pipes_and_huge_files_are_refused() {
         let files = Files::new("kinds");
         assert!(open(&files.0).is_err());
         assert!(open(&files.0.join("nothing")).is_err());
         let pipe = files.0.join("pipe");
         nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
-        assert!(open(&pipe).is_err(), "and nobody waited for a writer");
+        assert!(open(&pipe).is_err(), "and `open` did not wait for a writer");
         let sparse = File::create(files.0.join("sparse")).unwrap();
         sparse.set_len(1 << 40).unwrap();
         let mut artifacts = Artifacts::<Size>::new();

@@ -1,24 +1,25 @@
-//! The command line of a worker, as the node's host uses it.
+//! The command line of a worker, as the node's PVF host uses it.
 //!
-//! Options of a worker that runs may come in any order; what the host would never say is an error.
+//! The options of the command that serves a host may come in any order. An argument that a host
+//! never uses is an error.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-/// What a worker is started for.
+/// The command of a worker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// Say what this is.
+    /// Prints what this program is.
     Help,
-    /// Say for which node.
+    /// Prints the version of the worker's node.
     Version,
-    /// Say for which node and built from what.
+    /// Prints the version of the worker's node and the commit of the build.
     FullVersion,
-    /// Find out whether a means of isolation works here.
+    /// Checks whether a means of isolation works on this machine.
     Check(Check),
-    /// Sleep for some seconds: for tests of hosts.
+    /// Sleeps for some seconds, for tests of hosts.
     TestSleep,
-    /// Serve a host.
+    /// Serves a host.
     Run(Options),
 }
 
@@ -29,48 +30,48 @@ pub enum Check {
     Landlock,
     /// Seccomp.
     Seccomp,
-    /// A user namespace, and this directory as the root.
+    /// A user namespace, with this directory as the root.
     ChangeRoot(PathBuf),
     /// A process in new namespaces.
     Clone,
 }
 
-/// How to serve a host.
+/// Options of the command that serves a host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// Version of the node, if it wants it compared.
+    /// Version of the node, if the worker is to compare it with its own.
     pub node_version: Option<String>,
-    /// Where the host listens.
+    /// The socket on which the host listens.
     pub socket_path: PathBuf,
-    /// Directory of this worker, where artifacts are passed.
+    /// Directory of this worker, in which host and worker exchange artifacts.
     pub worker_dir_path: PathBuf,
-    /// To answer alone even if a primary engine is installed. No node says this.
+    /// Answer without a primary engine, even if one is installed. No node uses this option.
     pub alone: bool,
 }
 
-/// Why a command line is not understood.
+/// Why a command line is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UsageError {
-    /// The command of another worker, or of none.
-    #[error("this is the {expected}, it has no command {found:?}")]
+    /// The command belongs to another worker, or does not exist.
+    #[error("unknown command {found:?}: this program is the {expected}")]
     Command {
-        /// The one command that serves a host.
+        /// The one command of this worker that serves a host.
         expected: &'static str,
-        /// What was said.
+        /// The command on the command line.
         found: OsString,
     },
-    /// An option that does not exist.
+    /// The option does not exist.
     #[error("unexpected argument {0:?}")]
     Argument(OsString),
-    /// Nothing follows.
+    /// The option has no value.
     #[error("{0} needs a value")]
     Value(&'static str),
-    /// It has to be there.
+    /// A required option is missing.
     #[error("the argument {0} is required")]
     Missing(&'static str),
 }
 
-/// Reads the arguments behind the program's name. `expected` is the command that serves a host.
+/// Parses the arguments after the program's name. `expected` is the command that serves a host.
 ///
 /// # Errors
 /// [`UsageError`].
@@ -104,7 +105,7 @@ pub fn parse(
     })
 }
 
-/// The option that makes a worker answer alone.
+/// The option that makes a worker answer without a primary engine ([`Options::alone`]).
 pub const ALONE: &str = "--alone";
 
 fn options(mut arguments: impl Iterator<Item = OsString>) -> Result<Options, UsageError> {
@@ -144,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn short_commands() {
+    fn commands_other_than_serving_a_host_are_parsed() {
         assert_eq!(parsed(""), Ok(Command::Help));
         assert_eq!(parsed("-h"), Ok(Command::Help));
         assert_eq!(parsed("--version"), Ok(Command::Version));
@@ -178,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named() {
+    fn an_error_names_the_wrong_argument() {
         assert!(matches!(
             parsed("prepare-worker"),
             Err(UsageError::Command { .. })

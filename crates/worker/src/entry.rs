@@ -1,4 +1,4 @@
-//! From the command line to the loop over requests.
+//! The `main` of a worker: command line, handshake and isolation, up to the loop over requests.
 
 use crate::command_line::{self, Check, Command, Options};
 use crate::execute::{self, ExecuteJob, JobLauncher};
@@ -19,29 +19,29 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// A kind of worker, with what its jobs do.
+/// A kind of worker, with the code of its jobs.
 #[derive(Clone, Copy)]
 pub enum Worker<'a> {
-    /// Compiles.
+    /// A worker that compiles PVFs.
     Prepare(&'a dyn PrepareJob),
-    /// Executes.
+    /// A worker that executes PVFs.
     Execute(&'a dyn ExecuteJob),
 }
 
-/// Exit status of a check that failed, as the host reads it.
+/// Exit status of a check that failed, as the host expects it.
 const CHECK_FAILED: u8 = 255;
 
-/// A worker with its host.
+/// A worker that is connected to its host.
 pub(crate) struct Session {
-    /// The connection.
+    /// The connection to the host.
     pub host: UnixStream,
-    /// The worker's directory, as this process sees it.
+    /// Path of the worker's directory, after the change of the root directory.
     pub directory: PathBuf,
-    /// Which barriers there are for jobs.
+    /// The barriers for jobs that this machine offers.
     pub machine: Machine,
-    /// Where they run.
+    /// The stack of the jobs.
     pub stack: JobStack,
-    /// From which those of an execute worker are forked.
+    /// The launcher of an execute worker's jobs.
     pub launcher: Option<JobLauncher>,
 }
 
@@ -101,7 +101,7 @@ pub fn main(worker: Worker<'_>) -> ExitCode {
         }
         Ok(Command::Run(options)) => {
             let error = run(worker, &options);
-            log::info!("the {command} ends: {error}");
+            log::info!("the {command} exits: {error}");
             ExitCode::FAILURE
         }
         Err(error) => {
@@ -111,12 +111,12 @@ pub fn main(worker: Worker<'_>) -> ExitCode {
     }
 }
 
-/// Says something on the standard error stream, if it takes it.
+/// Writes a line to the standard error stream. A failure to write is ignored.
 fn complain(text: &str) {
     let _ = writeln!(io::stderr(), "{text}");
 }
 
-/// Tries a means of isolation in this process, which is of no other use afterwards.
+/// Tries a means of isolation in this process, which must exit afterwards.
 fn check(check: &Check) -> Result<(), SecurityError> {
     match check {
         Check::Landlock => security::landlock::restrict_job()?,
@@ -127,31 +127,31 @@ fn check(check: &Check) -> Result<(), SecurityError> {
     Ok(())
 }
 
-/// Why a worker ends.
+/// Why a worker exits.
 #[derive(Debug, thiserror::Error)]
 enum Ending {
-    /// The node is of another version.
+    /// The node has another version than the worker's node.
     #[error("version mismatch: the node is {node}, this worker is for {worker}")]
     Version { node: String, worker: String },
-    /// It is not known which node this worker is for.
+    /// The version of the worker's node is unknown.
     #[error(transparent)]
     WorkerVersion(#[from] version::VersionError),
-    /// Something is not as the host should have left it.
+    /// The host did not prepare the environment as it should.
     #[error("{0}")]
     Environment(String),
-    /// A barrier is missing.
+    /// A barrier could not be set up.
     #[error(transparent)]
     Security(#[from] SecurityError),
-    /// The system refused something.
+    /// A system call failed.
     #[error("{what}: {error}")]
     Io {
         what: &'static str,
         error: io::Error,
     },
-    /// The primary engine is not there, or cannot be used.
+    /// The primary engine is missing or cannot be used.
     #[error(transparent)]
     SecondOpinion(#[from] SecondOpinionError),
-    /// The host hung up, or speaks another language.
+    /// The host hung up, or sent a message that does not decode.
     #[error(transparent)]
     Frame(#[from] frame::FrameError),
 }
@@ -160,7 +160,7 @@ fn io(what: &'static str) -> impl Fn(io::Error) -> Ending {
     move |error| Ending::Io { what, error }
 }
 
-/// Serves a host; why that ended.
+/// Serves a host, and returns why it stopped.
 fn run(worker: Worker<'_>, options: &Options) -> Ending {
     let served = match start(worker, options) {
         Err(ending) => {
@@ -182,15 +182,15 @@ fn run(worker: Worker<'_>, options: &Options) -> Ending {
     }
 }
 
-/// Ready for requests.
+/// A worker that is ready for requests.
 enum Started {
-    /// Answers them itself.
+    /// A worker that answers requests itself.
     Alone(Session),
-    /// Asks the primary engine first.
+    /// A worker that asks the primary engine first.
     WithPrimary(UnixStream, Box<Engines>),
 }
 
-/// All that comes before the first request.
+/// Connects to the host, performs the handshake, and isolates the worker.
 fn start(worker: Worker<'_>, options: &Options) -> Result<Started, Ending> {
     compare_versions(options)?;
     let directory = &options.worker_dir_path;
@@ -201,7 +201,7 @@ fn start(worker: Worker<'_>, options: &Options) -> Result<Started, Ending> {
         false => second_opinion::primary(worker.command()).map_err(SecondOpinionError::from)?,
     };
     let mut host = UnixStream::connect(&options.socket_path).map_err(io("the host's socket"))?;
-    // It was for this connection alone. If it is gone already, all the better.
+    // The socket serves this connection only. The host may have removed it already.
     let _ = std::fs::remove_file(&options.socket_path);
     let handshake: WorkerHandshake = frame::receive(&mut host, 64)?;
     let security = handshake.security_status;
@@ -233,8 +233,8 @@ fn start(worker: Worker<'_>, options: &Options) -> Result<Started, Ending> {
     }))
 }
 
-/// The host found out what is possible. If it is not after all, a worker goes on only if nobody insists, and never with a root
-/// directory changed in part.
+/// Isolates the worker with the barriers that the host found possible. If one fails, the worker
+/// continues only outside of Secure Validator Mode, and never with a partly changed root directory.
 fn isolate<T>(
     role: Role,
     directory: &Path,
@@ -257,7 +257,9 @@ fn tolerate(security: SecurityStatus, what: Ending) -> Result<(), Ending> {
     Ok(())
 }
 
-/// A node that was updated in place would take this worker's answers for its own kind's: it has to go.
+/// Compares the node's version with the version of the worker's node. If they differ, the node was
+/// upgraded in place and may misread this worker's answers; so the worker terminates its parent, as
+/// the node's own workers do.
 fn compare_versions(options: &Options) -> Result<(), Ending> {
     let worker = version::node_version()?;
     match &options.node_version {
@@ -265,7 +267,7 @@ fn compare_versions(options: &Options) -> Result<(), Ending> {
             let node = node.clone();
             let parent = getppid();
             if parent.as_raw() > 1 {
-                // If it cannot be ended, there is nothing more to be done here.
+                // If the signal cannot be sent, the worker can do nothing more than exit.
                 let _ = kill(parent, Signal::SIGTERM);
             }
             Err(Ending::Version { node, worker })

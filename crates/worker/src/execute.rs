@@ -1,7 +1,7 @@
-//! The execute worker: a candidate in, an answer out that becomes a vote.
+//! The execute worker: receives candidates and sends answers, which decide a validator's votes.
 //!
-//! What a PVF or a candidate can cause is never answered as an internal error: if it were, nobody would vote on it, and
-//! a parachain could hold up the relay chain.
+//! A failure that a PVF or a candidate can cause is never answered as an internal error: all
+//! validators would abstain then, and a parachain could stall the relay chain.
 
 use crate::artifacts::{self, ArtifactFailure, Artifacts};
 use crate::entry::Session;
@@ -34,31 +34,32 @@ use std::time::{Duration, Instant};
 /// Name of the artifact's file in the worker's directory. The host links it before each job.
 pub const ARTIFACT_FILE: &str = "artifact";
 
-/// Largest handshake.
+/// Largest handshake in bytes.
 const HANDSHAKE_BYTES: usize = 1 << 20;
 
-/// Largest request: far beyond the largest proof of validity that a network accepts.
+/// Largest request in bytes: far above the largest proof of validity that a network accepts.
 const REQUEST_BYTES: usize = 256 << 20;
 
-/// Memory of a job beyond a multiple of the PVF's own: the request, artifacts, the Wasm stack, the worker it is a copy of.
+/// Bytes of memory that a job may take beyond [`MEMORY_TIMES`] the PVF's memory: the request,
+/// artifacts, the Wasm stack, and the memory of the process that the job is a copy of.
 const MEMORY_MORE: u64 = 3 << 30;
 
-/// How many times the memory of the PVF host functions may take at once, as a backstop.
+/// Multiple of the PVF's memory that a job may take for host functions, as a backstop.
 const MEMORY_TIMES: u64 = 8;
 
-/// Largest answer of a job that loads an artifact: a reason.
+/// Largest answer of a job that loads an artifact, in bytes: the text of a failure.
 const LOAD_ANSWER_BYTES: usize = 64 * 1024;
 
-/// What an execute job does with a candidate.
+/// The work of an execute job.
 pub trait ExecuteJob {
-    /// Judges. Runs in a process of its own, behind all barriers.
+    /// Validates a candidate. Runs in a process of its own, behind all barriers.
     ///
     /// # Errors
-    /// How the job failed; never what is wrong with the candidate.
+    /// The job failed. An invalid candidate is not an error.
     fn execute(&self, pvf: &Pvf, candidate: &[u8]) -> Result<JobResponse, JobError>;
 }
 
-/// Validates, as execute jobs do.
+/// The work of our execute jobs: [`Pvf::validate`].
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Validation;
 
@@ -71,16 +72,19 @@ impl ExecuteJob for Validation {
         Ok(match execution.outcome {
             Outcome::Valid(bytes) => match ValidationResult::from_bytes(&bytes) {
                 Ok(result_descriptor) => JobResponse::Ok { result_descriptor },
-                Err(error) => JobResponse::InvalidCandidate(format!("no result: {error}")),
+                Err(error) => JobResponse::InvalidCandidate(format!(
+                    "the returned bytes do not decode as a result: {error}"
+                )),
             },
             Outcome::Invalid { reason, .. } => JobResponse::InvalidCandidate(reason),
-            // Of either stage: to a node that has an artifact, both are that there is no instance.
+            // Rejections of both stages: for a node that has an artifact, each is a failed
+            // instantiation.
             Outcome::Rejected(rejection) => JobResponse::RuntimeConstruction(rejection.to_string()),
         })
     }
 }
 
-/// What a job answers on its pipe.
+/// The answer of an execute job on its pipe.
 #[derive(Encode, Decode)]
 struct Answer {
     response: JobResponse,
@@ -93,10 +97,11 @@ impl From<Panicked> for JobError {
     }
 }
 
-/// What a launcher is asked for. With it go the pipe, what is read, the code and the rest of a [module in memory](InMemory).
+/// An order for the launcher to fork a job. Four descriptors go with it: the job's pipe, its input,
+/// and the code and the rest of a [module in memory](InMemory).
 #[derive(Encode, Decode)]
 pub(crate) struct Order {
-    /// Of the network.
+    /// The executor parameters of this worker.
     params: ExecutorParams,
     work: Work,
 }
@@ -104,16 +109,16 @@ pub(crate) struct Order {
 /// The work of a job.
 #[derive(Encode, Decode)]
 enum Work {
-    /// To read an artifact of so many bytes and this checksum, and to write what jobs map.
+    /// Reads an artifact and writes the module in memory, which later jobs map.
     Load {
-        /// Bytes of the file.
+        /// Bytes of the artifact's file.
         bytes: u64,
-        /// What the host says.
+        /// The artifact's checksum according to the host.
         checksum: ArtifactChecksum,
     },
-    /// To judge the candidate of a request.
+    /// Validates the candidate of a request.
     Execute {
-        /// CPU time that it may take.
+        /// CPU time that the job may take.
         cpu_time: Duration,
     },
 }
@@ -121,7 +126,7 @@ enum Work {
 /// The launcher of an execute worker.
 pub(crate) type JobLauncher = Launcher<Order>;
 
-/// What is the same for all jobs of a worker.
+/// Properties common to all jobs of a worker.
 struct Jobs<'a> {
     machine: Machine,
     stack: &'a JobStack,
@@ -139,12 +144,13 @@ impl<'a> Jobs<'a> {
         }
     }
 
-    /// Bytes that a PVF's memory may have.
+    /// Largest size of a PVF's memory in bytes.
     fn memory(&self) -> u64 {
         u64::from(self.parameters.execution.max_memory_pages) * PAGE_BYTES
     }
 
-    /// The conditions of a job for a request of this time and patience.
+    /// The conditions of a job for a request that arrived at `asked` and is answered within
+    /// `patience`.
     fn options(&self, work: &Work, asked: Instant, patience: Duration) -> JobOptions<'a> {
         let limits = &self.parameters.execution;
         let (limits, answer_bytes, role) = match *work {
@@ -157,7 +163,8 @@ impl<'a> Jobs<'a> {
                     memory: MemoryLimit::Data(data),
                     file_bytes: 0,
                 };
-                // The result lies in the memory of the PVF; decoded and encoded again it is no larger.
+                // A result lies in the memory of the PVF and does not grow when it is encoded
+                // again.
                 let answer = usize::try_from(self.memory() + PAGE_BYTES).unwrap_or(usize::MAX);
                 (limits, answer, Role::Execute)
             }
@@ -174,7 +181,7 @@ impl<'a> Jobs<'a> {
         }
     }
 
-    /// In a job: carries an order out.
+    /// In a job: executes an order, then exits.
     fn run(&self, job: &dyn ExecuteJob, work: &Work, descriptors: [OwnedFd; DESCRIPTORS]) -> ! {
         let options = self.options(work, Instant::now(), Duration::MAX);
         let [pipe, input, code, rest] = descriptors;
@@ -185,7 +192,7 @@ impl<'a> Jobs<'a> {
                 loading::load(&input, bytes, checksum, limit_pages, [&code, &rest])
             }),
             Work::Execute { .. } => {
-                // Behind the barriers there are no files, and nothing becomes executable.
+                // The files are mapped before the barriers, which forbid new executable mappings.
                 let mapped = map(&input, &code, rest);
                 drop((input, code));
                 job::child(&options, pipe, |_| {
@@ -196,8 +203,11 @@ impl<'a> Jobs<'a> {
         }
     }
 
-    /// In a job, behind its barriers.
-    #[allow(unsafe_code, reason = "code is executed as the host says it was made")]
+    /// In a job, behind its barriers: validates the candidate of a request.
+    #[allow(
+        unsafe_code,
+        reason = "the code in the artifact is trusted as the host provides it"
+    )]
     fn judge(
         &self,
         job: &dyn ExecuteJob,
@@ -206,8 +216,9 @@ impl<'a> Jobs<'a> {
     ) -> Result<Answer, JobError> {
         let request = ExecuteRequestView::decode_all(request);
         let request = request.map_err(|error| JobError::Panic(error.to_string()))?;
-        // SAFETY: a load job wrote the files, of an artifact that the host's prepare worker made (who can write to where a node keeps them
-        // can do anything to it), and they are sealed.
+        // SAFETY: a load job wrote the files from an artifact of the host's prepare worker, and
+        // they are sealed. An attacker who can write to the node's artifacts controls the node
+        // already.
         let module = unsafe { placed.into_module() };
         let module = module.map_err(|error| JobError::Kernel(error.to_string()))?;
         work(job, &request, &Pvf::new(module, self.parameters.clone()))
@@ -221,10 +232,10 @@ fn map(request: &File, code: &File, rest: File) -> Result<(Option<Mmap>, Placed)
     Ok((request, placed))
 }
 
-/// Forks the launcher of an execute worker, whose connection to its host is `host`.
+/// Forks the launcher of an execute worker. `host` is the worker's connection to its host.
 ///
 /// # Errors
-/// The system refuses.
+/// The system refuses the fork or a socket.
 pub(crate) fn launch(
     job: &dyn ExecuteJob,
     machine: &Machine,
@@ -269,7 +280,7 @@ pub(crate) fn serve(session: &mut Session) -> Result<(), frame::FrameError> {
     })
 }
 
-/// What a worker has its jobs done with.
+/// The parts with which an execute worker runs its jobs.
 struct Execution<'a> {
     jobs: Jobs<'a>,
     params: ExecutorParams,
@@ -277,7 +288,7 @@ struct Execution<'a> {
 }
 
 impl Execution<'_> {
-    /// Has a job run, with what it reads and a module in memory.
+    /// Runs a job with the descriptors of its input and of a module in memory, and waits for it.
     fn run<T: Decode, E: Decode>(
         &self,
         work: Work,
@@ -297,7 +308,8 @@ impl Execution<'_> {
         })
     }
 
-    /// Has an artifact loaded for a request. If there is no room for it, others go.
+    /// Loads an artifact for a request. If the machine refuses, drops another artifact to free
+    /// memory or descriptors, and tries again.
     fn load(
         &self,
         file: &File,
@@ -340,7 +352,8 @@ impl Execution<'_> {
             End::Stalled(how) if ended.cpu_time * 2 < ended.wall_time => {
                 Err(NotLoaded::Hindered(how))
             }
-            // A load that had the processor for most of the time had so much to do: that is up to the artifact.
+            // The load had the processor most of the time, so the artifact caused the long
+            // computation.
             End::Stalled(_) | End::TimedOut => died("its time is up".to_owned()),
             End::OutOfMemory => died("out of memory".to_owned()),
             End::Died(how) => died(how),
@@ -349,7 +362,7 @@ impl Execution<'_> {
         }
     }
 
-    /// Has a candidate judged.
+    /// Executes the module with the candidate of a request, in a job.
     fn execute(&self, request: &Request, module: &InMemory, asked: Instant) -> ExecuteResponse {
         let cpu_time = request.execution_timeout;
         let input = [&request.file, &module.code, &module.rest];
@@ -365,26 +378,26 @@ impl Execution<'_> {
 /// Why an artifact was not loaded.
 #[derive(Debug, thiserror::Error)]
 enum NotLoaded {
-    /// No job, or nothing to give to one.
+    /// The job or a file for it could not be created.
     #[error(transparent)]
     Machine(io::Error),
-    /// The job says why.
+    /// The job reports a failure.
     #[error(transparent)]
     Load(LoadFailure),
     /// The job could not begin, or did not get its time.
     #[error("{0}")]
     Hindered(String),
-    /// The job did not say.
+    /// The job gave no answer.
     #[error("the job that loads the artifact died: {err}")]
     Died {
-        /// How.
+        /// How the process ended.
         err: String,
-        /// Which process.
+        /// The process number.
         job_pid: i32,
     },
 }
 
-/// The second message of a host.
+/// Receives the second message of a host.
 pub(crate) fn handshake(host: &mut UnixStream) -> Result<ExecuteHandshake, frame::FrameError> {
     frame::receive(host, HANDSHAKE_BYTES).inspect_err(|error| no_understanding(host, error))
 }
@@ -415,29 +428,29 @@ pub(crate) fn converse<R>(
         if let Err(WorkerError::InternalError(InternalValidationError::CouldNotOpenFile(what))) =
             response
         {
-            // The host does not keep a worker without an artifact.
+            // A host drops a worker that cannot read its artifact.
             return Err(io::Error::other(what).into());
         }
     }
 }
 
-/// Receives a request as it is.
+/// Receives a request into memory.
 pub(crate) fn receive_request(host: &mut UnixStream) -> Result<ExecuteRequest, ReceiveError> {
     Ok(frame::receive(host, REQUEST_BYTES)?)
 }
 
-/// Tells a host that sent something else than a request that there is no understanding.
+/// Tells the host that its message does not decode. Does nothing if the connection failed.
 fn no_understanding(host: &mut UnixStream, error: &frame::FrameError) {
     if !matches!(error, frame::FrameError::Io(_)) {
         let error = InternalValidationError::HostCommunication(error.to_string());
         let mut response: ExecuteResponse = Err(error.into());
         response.make_visible();
-        // The worker ends in any case.
+        // The worker exits even if this message cannot be sent.
         let _ = frame::send(host, &response);
     }
 }
 
-/// What the end of a job means.
+/// The response for an execute job that ended.
 fn answer(ended: job::Ended<Answer, JobError>) -> ExecuteResponse {
     let died = |err| {
         let job_pid = ended.pid;
@@ -459,7 +472,7 @@ fn answer(ended: job::Ended<Answer, JobError>) -> ExecuteResponse {
     }
 }
 
-/// What there is to say without a PVF.
+/// The response for an artifact that could not be loaded.
 fn not_loaded(failure: ArtifactFailure<NotLoaded>) -> ExecuteResponse {
     let failure = match failure {
         ArtifactFailure::Io(error) => {
@@ -474,16 +487,17 @@ fn not_loaded(failure: ArtifactFailure<NotLoaded>) -> ExecuteResponse {
         NotLoaded::Died { err, job_pid } => Err(WorkerError::JobDied { err, job_pid }),
         NotLoaded::Load(failure) => match failure {
             LoadFailure::Corrupted(why) => corrupted(&why),
-            // Nothing of the PVF is to blame: the machine cannot read a file, or run what its own prepare worker makes.
+            // The machine cannot read the file, or cannot run the code of its own prepare worker.
+            // The PVF is not the cause.
             LoadFailure::Machine(why) => Err(InternalValidationError::Kernel(why).into()),
-            // How much memory it takes is up to the PVF.
+            // The PVF determines how much memory its module needs.
             LoadFailure::Refused(why) => Err(JobError::Kernel(why).into()),
             LoadFailure::Job(why) => Err(JobError::Panic(why).into()),
         },
     }
 }
 
-/// That the artifact is not the one that was prepared. No job was started.
+/// The response for an artifact that is not the one that was prepared.
 pub(crate) fn corrupted(why: &dyn Display) -> ExecuteResponse {
     log::warn!("the artifact is corrupted: {why}");
     Ok(WorkerResponse {
@@ -493,7 +507,7 @@ pub(crate) fn corrupted(why: &dyn Display) -> ExecuteResponse {
     })
 }
 
-/// In the job.
+/// In the job: decompresses the block data and validates the candidate.
 fn work(
     job: &dyn ExecuteJob,
     request: &ExecuteRequestView<'_>,
@@ -513,8 +527,8 @@ fn work(
     })
 }
 
-/// The bytes that `validate_block` is given: the encoding of [`pvf_primitives::ValidationParams`] and, by the descriptor's version, of what
-/// follows it.
+/// The input of `validate_block`: the encoding of [`pvf_primitives::ValidationParams`], followed by
+/// the [`ValidationParamsExtension`] if the descriptor's version has one.
 fn candidate(request: &ExecuteRequestView<'_>, block_data: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(block_data.len() + request.parent_head.len() + 128);
     request.parent_head.encode_to(&mut bytes);
@@ -542,7 +556,7 @@ mod tests {
     use pvf_primitives::ValidationParams;
 
     #[test]
-    fn the_candidate_is_what_the_types_say() {
+    fn a_candidate_is_the_encoding_of_validation_params_and_extension() {
         let mut request = ExecuteRequestView {
             parent_head: &[1; 100],
             relay_parent_number: 7,

@@ -1,10 +1,10 @@
-//! Files without a name, in memory, that nobody can change once they are written.
+//! Files in memory (`memfd`) that can be sealed against further changes.
 
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 use std::fs::File;
 use std::io;
 
-/// An empty file.
+/// Creates an empty file. `name` appears in `/proc` only.
 ///
 /// # Errors
 /// The system refuses.
@@ -13,10 +13,10 @@ pub fn in_memory(name: &str) -> io::Result<File> {
     Ok(File::from(memfd_create(name, flags)?))
 }
 
-/// Sees to it that nobody can change a file any more, whoever has it.
+/// Makes a file unchangeable for every process that has a descriptor of it.
 ///
 /// # Errors
-/// The system refuses, or somebody has mapped it to write to it.
+/// The system refuses, or a process has a writable mapping of the file.
 pub fn seal(file: &File) -> io::Result<()> {
     let seals = SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL;
     Ok(fcntl_add_seals(file, seals)?)

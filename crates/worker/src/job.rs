@@ -1,8 +1,9 @@
-//! A process for one job: from the fork to how it ended.
+//! A job: one process, from the fork to its end.
 //!
-//! The child puts up its barriers, works, writes lines for the log and its answer to a [pipe] and exits. The worker reads the pipe and looks at the
-//! child's CPU time; when that is used up it kills the child. All that comes out of a child is the word of a stranger: it is bounded, decoded
-//! strictly, and nothing in it makes the worker fail.
+//! The child sets up its barriers, works, writes log lines and its answer to a [pipe], and exits.
+//! The worker reads the pipe, watches the child's CPU time, and kills the child when its time is
+//! used up. The worker does not trust the output of a child: the output is bounded and decoded
+//! strictly, and no output makes the worker fail.
 
 pub mod pipe;
 
@@ -30,126 +31,129 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-/// Under which conditions a job runs.
+/// The conditions of a job.
 #[derive(Clone, Copy)]
 pub struct JobOptions<'a> {
-    /// What the job does.
+    /// The kind of job.
     pub role: Role,
-    /// Which barriers there are.
+    /// The barriers that this machine offers.
     pub machine: Machine,
-    /// CPU time and memory.
+    /// Limits of CPU time, memory and files.
     pub limits: JobLimits,
     /// Largest answer in bytes.
     pub answer_bytes: usize,
     /// The worker's connection to its host, which the job must not have.
     pub host: RawFd,
-    /// Where it runs.
+    /// The stack of the job.
     pub stack: &'a JobStack,
-    /// When the host asked for it.
+    /// When the host's request arrived.
     pub asked: Instant,
-    /// How long after that the worker waits for it, see [`patience`].
+    /// How long after `asked` the worker waits for the job, see [`patience`].
     pub patience: Duration,
 }
 
-/// Bytes of the stack of a job. Host functions run there, and compilers. It is what the thread has on which the node's own
-/// workers execute (256 MiB for Wasm and 2 more), whatever the stack of the main thread is limited to; Wasm has
-/// another one here.
+/// Bytes of a job's stack, on which host functions and the compiler run; Wasm has another stack.
+/// The size is that of the execution thread in the node's own workers (256 MiB for Wasm and 2
+/// more). It does not depend on the limit of the main thread's stack.
 pub const STACK_BYTES: usize = 258 << 20;
 
-/// The stack of the jobs of a worker: reserved once, used by each in its own copy.
+/// The stack of a worker's jobs. It is reserved once; each job uses its own copy.
 pub struct JobStack(RefCell<DefaultStack>);
 
 impl JobStack {
-    /// Reserves it.
+    /// Reserves the stack.
     ///
     /// # Errors
-    /// The machine has no such address space.
+    /// The system refuses the address space.
     pub fn new() -> io::Result<Self> {
         DefaultStack::new(STACK_BYTES).map(|stack| Self(RefCell::new(stack)))
     }
 
     fn run<R>(&self, work: impl FnOnce() -> R) -> R {
-        // A job runs on it from its first step to its last.
+        // A job runs on this stack until it exits, so the borrow is never shared.
         on_stack(&mut *self.0.borrow_mut(), work)
     }
 }
 
-/// How many times the CPU time of a job the node waits for it.
+/// The node waits for a job this many times the job's limit of CPU time.
 const WALL_CLOCK_TIMES: u32 = 4;
 
-/// The least wall-clock time after which a job is taken for stalled: that of the shortest limit that a network has, 2 s. For less, a
-/// moment's load would do.
+/// The shortest wall-clock time after which a job counts as stalled. It is the [`patience`] for the
+/// shortest limit of any network, 2 s. With a shorter time, a brief load of the machine could stall
+/// a job.
 const LEAST_PATIENCE: Duration = Duration::from_secs(7);
 
-/// How long a worker waits for the end of a job that it has killed for getting nowhere, in milliseconds.
+/// How long a worker waits for the end of a stalled job that it has killed, in milliseconds.
 const BRIEFLY: u16 = 100;
 
-/// How long after it was asked a worker waits for a job that may take this CPU time, at most.
+/// How long a worker waits for a job with this limit of CPU time, from the arrival of the request.
 ///
-/// Code cannot sleep: a job that has not used up its CPU time by then did not get it, or was stopped. That is the machine's fault, and says
-/// nothing about a candidate; but the node, which waits for four times the limit, takes silence for a reason to vote against it. An
-/// eighth of that is left for the answer.
+/// A job cannot sleep. If it has not used up its CPU time by then, it did not get the processor or
+/// was stopped. The machine is at fault then, and the candidate may be valid. The node waits four
+/// times the limit and then votes against the candidate, so the worker answers before, after seven
+/// eighths of that time.
 pub fn patience(cpu_time: Duration) -> Duration {
     (cpu_time.saturating_mul(WALL_CLOCK_TIMES) / 8 * 7).max(LEAST_PATIENCE)
 }
 
-/// The same for a worker that asks others, whose own patience ends before.
+/// The [`patience`] of a worker that asks other workers. It is longer than theirs.
 pub fn patience_with_others(cpu_time: Duration) -> Duration {
     let more = LEAST_PATIENCE / 14;
     (cpu_time.saturating_mul(WALL_CLOCK_TIMES) / 16 * 15).max(LEAST_PATIENCE + more)
 }
 
-/// A job panicked, with this text.
+/// The message of a panic in a job.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct Panicked(pub String);
 
-/// How a job ended.
+/// A job that ended.
 #[derive(Debug)]
 pub struct Ended<T, E> {
-    /// Its process number.
+    /// The job's process number.
     pub pid: i32,
-    /// CPU time it took.
+    /// CPU time of the job.
     pub cpu_time: Duration,
-    /// Time that went by.
+    /// Wall-clock time of the job.
     pub wall_time: Duration,
-    /// How.
+    /// How the job ended.
     pub end: End<T, E>,
 }
 
-/// An end of a job.
+/// How a job ended.
 #[derive(Debug)]
 pub enum End<T, E> {
-    /// It said so.
+    /// The job sent an answer and exited.
     Answered(Result<T, E>),
-    /// It took too much CPU time.
+    /// The job used up its CPU time.
     TimedOut,
-    /// It did not get the time it may take, as this text says: nothing that code or candidate can cause.
+    /// The job did not get its CPU time, as this text says. No code and no candidate can cause
+    /// this.
     Stalled(String),
-    /// It ended before it had read anything that code or candidate decide, as this text says.
+    /// The job ended before it had read any data of the code or the candidate, as this text says.
     NotBegun(String),
-    /// It allocated more than allowed.
+    /// The job allocated more memory than allowed.
     OutOfMemory,
-    /// It was killed.
+    /// The job was killed, as this text says.
     Died(String),
-    /// It said something that is no answer.
+    /// The job's output does not decode as an answer.
     Unintelligible(String),
-    /// It answered well and exited as if it had not.
+    /// The job answered with success and exited with this other status.
     UnexpectedStatus(i32),
 }
 
 /// Why a job did not start, or was lost.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// There is no pipe.
+    /// The pipe cannot be created.
     #[error("pipe: {0}")]
     Pipe(Errno),
-    /// The system refused something else.
+    /// Another system call failed.
     #[error("{action}: {errno}")]
     System {
-        /// What was asked for.
+        /// What the worker tried.
         action: &'static str,
-        /// The system's answer.
+        /// The system's error.
         errno: Errno,
     },
 }
@@ -158,11 +162,11 @@ fn system(action: &'static str) -> impl Fn(Errno) -> StartError {
     move |errno| StartError::System { action, errno }
 }
 
-/// Runs `work` in a process of its own and waits for its end. `work` is given the pipe's descriptor, for what must be written without
-/// memory.
+/// Runs `work` in a process of its own and waits for its end. `work` receives the descriptor of the
+/// job's pipe, for messages that must be written without allocating memory.
 ///
 /// # Errors
-/// The machine failed; a job that was started is gone.
+/// The machine failed; a job that was started is killed.
 pub fn run<T, E>(
     options: &JobOptions<'_>,
     work: impl FnOnce(RawFd) -> Result<T, E>,
@@ -182,18 +186,20 @@ where
     })
 }
 
-/// In a process that the worker forked: closes what is the worker's alone, these descriptors and the three that every process starts with.
+/// In a forked process: closes the worker's descriptors, which are the given ones, the three
+/// standard streams, and the one opened for the log.
 pub fn leave_to_worker(descriptors: &[RawFd]) {
     process::close_inherited(&[libc::STDIN_FILENO, libc::STDOUT_FILENO, libc::STDERR_FILENO]);
     process::close_inherited(descriptors);
     process::close_inherited(logging::stderr::opened().as_slice());
 }
 
-/// Has a process for a job started, which [works](child) and says so on the pipe that `start` is given; `start` is told the number of the other
-/// end as well. Waits for the end of the process, which is a child of this one.
+/// Runs a job in a process that `start` creates, and waits for its end. The process must be a child
+/// of this one and must call [`child`]. `start` receives the job's end of the pipe and the number
+/// of the worker's end.
 ///
 /// # Errors
-/// The machine failed; a job that was started is gone.
+/// The machine failed; a job that was started is killed.
 pub fn run_by<T, E>(
     options: &JobOptions<'_>,
     start: impl FnOnce(OwnedFd, RawFd) -> Result<Child, StartError>,
@@ -203,18 +209,19 @@ where
     E: Decode,
 {
     let (from_job, to_worker) = pipe2(OFlag::O_CLOEXEC).map_err(StartError::Pipe)?;
-    // A small pipe works as well.
+    // If the system refuses a larger pipe, the default size works as well.
     let _ = fcntl(&from_job, FcntlArg::F_SETPIPE_SZ(PIPE_BYTES));
     process::reap();
     let started = Instant::now();
     let job = start(to_worker, from_job.as_raw_fd())?;
     let pid = job.pid.as_raw();
     let watched = watch(&job, from_job, options).inspect_err(|_| {
-        // What the worker cannot watch must not run. It has ended already, or does now.
+        // A job that the worker cannot watch must not run. It may have ended already.
         let _ = job.kill();
     })?;
     if let Watched::Stalled { cpu_time, waited } = watched {
-        // One that gets no time to run may get none to die either: it is not waited for long, and collected later.
+        // A job that gets no processor may not be able to die either. The worker waits briefly for
+        // its end, and otherwise reaps it later.
         if job.has_ended_within(BRIEFLY) {
             let _ = job.wait();
         }
@@ -243,7 +250,7 @@ where
     })
 }
 
-/// In the job: works behind all barriers, answers, exits.
+/// In the job: sets up the barriers, works, sends the answer, and exits.
 pub fn child<T, E>(
     options: &JobOptions<'_>,
     to_worker: OwnedFd,
@@ -281,7 +288,7 @@ where
     std::process::exit(i32::from(answer.is_err() || written.is_err()))
 }
 
-/// Whether the worker died before this job asked to die with it: then nobody reads the pipe.
+/// Whether the worker died before this job asked to be killed with it: then the pipe has no reader.
 fn is_orphan(to_worker: &File) -> bool {
     let mut pipe = [PollFd::new(to_worker.as_fd(), PollFlags::empty())];
     poll(&mut pipe, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
@@ -295,22 +302,23 @@ fn panic_text(panic: &(dyn Any + Send)) -> String {
     }
 }
 
-/// What was seen of a job that is about to be waited for.
+/// How the worker stopped watching a job. The job's exit status is collected afterwards.
 enum Watched {
-    /// It ended by itself, or somebody else killed it, and had written this.
+    /// The job exited or was killed by another process, and had written this.
     Ended(Said),
-    /// It was killed for its CPU time.
+    /// The worker killed the job because it used up its CPU time.
     CpuTimeUsedUp,
-    /// It was killed since it had so much CPU time only, of so much time that went by.
+    /// The worker killed the job because it had only `cpu_time` within `waited`.
     Stalled {
         cpu_time: Duration,
         waited: Duration,
     },
-    /// It was killed since it did not stop writing.
+    /// The worker killed the job because it wrote too much.
     TooLong,
 }
 
-/// Reads what a job writes until it has ended or its time is up. When this returns without an error, the job is dead or dying.
+/// Reads the output of a job until the job ends or its time is up. When this function returns `Ok`,
+/// the job has ended or was killed.
 fn watch(job: &Child, pipe: OwnedFd, options: &JobOptions<'_>) -> Result<Watched, StartError> {
     let patience = options.patience;
     let clock = clock_getcpuclockid(job.pid).map_err(system("clock_getcpuclockid"))?;
@@ -354,14 +362,15 @@ fn watch(job: &Child, pipe: OwnedFd, options: &JobOptions<'_>) -> Result<Watched
     }
 }
 
-/// Waits for something to happen: bytes in the pipe, the end of the process, or so much time that the CPU time may be used up.
+/// Waits for bytes in the pipe, for the end of the process, or for the time `left`, in which the
+/// job may use up its CPU time. Returns whether the pipe is readable and whether the process ended.
 fn wait(
     pipe: &File,
     process: &OwnedFd,
     received: &Received,
     left: Duration,
 ) -> Result<(bool, bool), StartError> {
-    /// A job that did not get the processor shall not be asked too often.
+    /// Poll at most every 5 ms, even when the job was not scheduled.
     const LEAST: Duration = Duration::from_millis(5);
     const MOST: Duration = Duration::from_secs(10);
     let milliseconds = left.clamp(LEAST, MOST).as_millis() as u16 + 1;
@@ -369,7 +378,7 @@ fn wait(
         PollFd::new(process.as_fd(), PollFlags::POLLIN),
         PollFd::new(pipe.as_fd(), PollFlags::POLLIN),
     ];
-    // A pipe that the job has closed would be ready for ever.
+    // A pipe that the job has closed would always be ready.
     let count = if received.is_complete() { 1 } else { 2 };
     match poll(&mut waiting_for[..count], PollTimeout::from(milliseconds)) {
         Ok(_) | Err(Errno::EINTR) => {}
@@ -379,7 +388,7 @@ fn wait(
     Ok((happened(1), happened(0)))
 }
 
-/// From how a process ended and what it wrote to what that means.
+/// The end of a job, from its exit status and its output.
 fn judge<T: Decode, E: Decode>(status: WaitStatus, said: Said) -> End<T, E> {
     if let Said::NotBegun(why) = said {
         return End::NotBegun(match why.is_empty() {

@@ -1,12 +1,13 @@
-//! The process that the jobs of an execute worker are forked from.
+//! The launcher: the process that forks the jobs of an execute worker.
 //!
-//! A job begins as a copy of the process that forked it. Were that the worker, the job would hold what the worker has seen: requests and answers of
-//! earlier candidates. So the worker forks the launcher before its first request, has it fork the jobs, and gives it descriptors only: the launcher
-//! receives an [`Order`] and passes the descriptors on, it reads nothing. The jobs are children of the worker all the same (`CLONE_PARENT`): the
-//! worker waits for them, watches their time and ends them.
+//! A job begins as a copy of the process that forked it. A copy of the worker would contain
+//! requests and answers of earlier candidates. So the worker forks the launcher before its first
+//! request, and the launcher forks the jobs. It receives orders with descriptors, passes the
+//! descriptors to the jobs, and reads no files. The jobs are children of the worker
+//! (`CLONE_PARENT`), which waits for them, watches their CPU time and kills them.
 //!
 //! ```text
-//! worker ──┬── launcher: an order with descriptors comes in, a process number goes out
+//! worker ──┬── launcher: receives an order with descriptors, returns a process number
 //!          └── job, forked by the launcher
 //! ```
 
@@ -29,30 +30,31 @@ use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
-/// Names of the processes, by which a table of processes tells launcher and job from the worker that they are copies of.
+/// Process names of a launcher and of its jobs, to distinguish them from the worker in `ps`.
 const NAMES: [&CStr; 2] = [c"polkadot-launch", c"polkadot-exec-j"];
 
-/// Descriptors that go with an order.
+/// Number of descriptors sent with an order.
 pub const DESCRIPTORS: usize = 4;
 
-/// Largest order, encoded.
+/// Largest encoded order in bytes.
 const ORDER_BYTES: usize = 16 * 1024;
 
-/// A launcher that was started, for orders of this type.
+/// The worker's handle of a running launcher that takes orders of this type.
 pub struct Launcher<Order> {
     socket: OwnedFd,
     orders: PhantomData<fn(Order)>,
 }
 
-/// What the launcher says of an order: the process number of a job, or the system's answer.
+/// The launcher's answer to an order: the process number of the job, or the system's error number.
 type Launched = Result<i32, i32>;
 
 impl<Order: Encode + Decode> Launcher<Order> {
-    /// Forks the launcher, before the worker has put up its last barrier. `job` is what a job does with an order and its descriptors; it does
-    /// not come back. `worker` are descriptors of the worker that neither shall have.
+    /// Forks the launcher, before the worker sets up its last barrier. In a job, `job` executes an
+    /// order with its descriptors and exits. `worker` are the worker's descriptors, which the
+    /// launcher and the jobs must not have.
     ///
     /// # Errors
-    /// The system refuses.
+    /// The system refuses the fork or the socket.
     pub fn start(
         machine: &Machine,
         worker: &[RawFd],
@@ -66,7 +68,8 @@ impl<Order: Encode + Decode> Launcher<Order> {
         )?;
         let namespaces = security::launcher_namespaces(machine.status);
         if process::fork(machine.one, namespaces)?.is_none() {
-            // The three that every process starts with stay: their numbers are not for what jobs are given.
+            // The standard streams stay open, so that no received descriptor gets one of their
+            // numbers.
             process::close_inherited(worker);
             process::close_inherited(&[own.as_raw_fd()]);
             let _ = prctl::set_name(NAMES[0]);
@@ -78,10 +81,10 @@ impl<Order: Encode + Decode> Launcher<Order> {
         })
     }
 
-    /// Has a job forked.
+    /// Orders a job from the launcher.
     ///
     /// # Errors
-    /// The system refuses, or the launcher is no more.
+    /// The system refuses, or the launcher has exited.
     pub fn order(
         &self,
         order: &Order,
@@ -116,10 +119,10 @@ impl<Order: Encode + Decode> Launcher<Order> {
                 RecvFlags::CMSG_CLOEXEC,
             )
         })
-        .map_err(failed("hearing from the launcher"))?
+        .map_err(failed("receiving the launcher's answer"))?
         .bytes;
         let launched = Launched::decode_all(&mut &answer[..read]);
-        // It says nothing when it is no more.
+        // An empty answer means that the launcher has exited.
         let pid = launched
             .unwrap_or(Err(libc::ECHILD))
             .map_err(|errno| StartError::System {
@@ -129,7 +132,8 @@ impl<Order: Encode + Decode> Launcher<Order> {
         let pid = Pid::from_raw(pid);
         match descriptors_of(&mut ancillary).pop() {
             Some(descriptor) => Ok(Child { pid, descriptor }),
-            // There was no room for one. The job finds its pipe closed, and ends; its limits hold in any case.
+            // The worker has too many open descriptors. The job finds its pipe closed and exits;
+            // its limits hold until then.
             None => Err(StartError::System {
                 action: "a descriptor of a job",
                 errno: Errno::EMFILE,
@@ -138,7 +142,7 @@ impl<Order: Encode + Decode> Launcher<Order> {
     }
 }
 
-/// The descriptors of a message.
+/// The descriptors in the ancillary data of a message.
 fn descriptors_of(ancillary: &mut RecvAncillaryBuffer<'_>) -> Vec<OwnedFd> {
     let rights = ancillary.drain().filter_map(|message| match message {
         RecvAncillaryMessage::ScmRights(descriptors) => Some(descriptors),
@@ -147,13 +151,13 @@ fn descriptors_of(ancillary: &mut RecvAncillaryBuffer<'_>) -> Vec<OwnedFd> {
     rights.flatten().collect()
 }
 
-/// In the launcher: serves the worker until that is gone.
+/// In the launcher: serves the worker until it exits.
 fn launch<Order: Decode>(
     socket: &OwnedFd,
     machine: &Machine,
     job: impl Fn(Order, [OwnedFd; DESCRIPTORS]),
 ) -> ! {
-    // If a barrier cannot be put up here, then not in the worker either, which knows what follows from that.
+    // A barrier that fails here fails in the worker too, and the worker decides what follows.
     let _ = security::isolate_launcher(machine.status);
     if security::die_with_worker().is_err() {
         std::process::exit(1);
@@ -177,7 +181,7 @@ fn launch<Order: Decode>(
     std::process::exit(0)
 }
 
-/// Tells the worker what became of an order.
+/// Sends the worker the result of an order.
 fn answer(socket: &OwnedFd, launched: &Result<Child, i32>) -> rustix::io::Result<()> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut ancillary = SendAncillaryBuffer::new(&mut space);
@@ -203,7 +207,8 @@ fn fork(one: SingleThreaded, machine: &Machine) -> nix::Result<Option<Child>> {
     process::fork(one, new | CloneFlags::CLONE_PARENT)
 }
 
-/// An order with its descriptors; what the system says if they did not arrive. `None` if the worker is gone.
+/// Receives an order with its descriptors, or an error number if they did not arrive. `None` if the
+/// worker has exited.
 fn receive<Order: Decode>(
     socket: &OwnedFd,
 ) -> Option<Result<(Order, [OwnedFd; DESCRIPTORS]), i32>> {
@@ -223,11 +228,12 @@ fn receive<Order: Decode>(
         Ok(received) if received.bytes > 0 => received,
         _ => return None,
     };
-    // The numbers of the standard streams are free here. Nothing else shall be taken for one of them.
+    // If a standard stream is closed, a received descriptor may have its number, and is moved
+    // above.
     let descriptors = descriptors_of(&mut ancillary).into_iter();
     let above = descriptors.filter_map(|it| rustix::io::fcntl_dupfd_cloexec(it, 3).ok());
     let descriptors: Vec<OwnedFd> = above.collect();
-    // What does not fit below the limit of descriptors is left out.
+    // Descriptors above the process's limit are lost, so there may be fewer than `DESCRIPTORS`.
     let descriptors = <[OwnedFd; DESCRIPTORS]>::try_from(descriptors);
     let order = Order::decode_all(&mut &message[..received.bytes]);
     Some(match (order, descriptors) {

@@ -1,29 +1,31 @@
-//! Drop-in PVF workers for a Polkadot node: the two processes in which a validator compiles and executes code
-//! that nobody trusts.
+//! Drop-in PVF workers for a Polkadot node: the two programs with which a validator compiles and
+//! executes untrusted code.
 //!
-//! In come requests of the node's PVF host over a Unix socket ([`pvf_node_protocol`]); out go answers that become votes. An unmodified
-//! node starts the binaries of this crate when its option `--workers-path` names their directory.
+//! A worker receives requests of the node's PVF host over a Unix socket ([`pvf_node_protocol`]) and
+//! sends answers, which decide the validator's votes. An unmodified node starts the binaries of
+//! this crate when its option `--workers-path` names their directory.
 //!
 //! ```text
 //! node ── socket ── worker: new root directory, Landlock, a list of allowed system calls
-//!                     │ one process a job, in namespaces of its own, with limits
-//!                     └── pipe ── job: no files, nothing to write to but the pipe, a shorter list
+//!                     │ one process per job, in new namespaces, with limits
+//!                     └── pipe ── job: no files, writes to the pipe only, a shorter list
 //! ```
 //!
-//! The worker receives requests, has jobs started, watches their CPU time and judges how they end. A prepare job is a fork of the worker; jobs
-//! of an execute worker are forks of its launcher, which has seen no candidate, and an artifact is read by a job of its own. Each
-//! runs one [`PrepareJob`] or [`ExecuteJob`] behind all barriers ([`security`]); what it says is
-//! taken for the word of whoever wrote the code.
+//! The worker receives requests, starts jobs, watches their CPU time, and turns the end of a job
+//! into an answer. A prepare job is forked from the worker. The jobs of an execute worker are
+//! forked from its launcher, which has seen no candidate; a separate job loads each artifact. A job
+//! runs one [`PrepareJob`] or [`ExecuteJob`] behind all barriers ([`security`]). The worker treats
+//! a job's output as written by the author of the untrusted code.
 //!
-//! | module | is about |
+//! | module | content |
 //! | --- | --- |
 //! | [`command_line`], [`version`] | how the node starts workers |
-//! | [`entry`] | from the command line to the loop over requests |
+//! | [`entry`] | `main`: command line, handshake, isolation |
 //! | [`security`] | the barriers |
-//! | [`job`] | a process for a job, from the fork to its end |
-//! | [`prepare`], [`execute`] | both kinds of worker |
-//! | [`second_opinion`] | another engine first, ours if it says no |
-//! | [`allocator`] | counts and limits what a preparation allocates |
+//! | [`job`] | a job's process, from the fork to its end |
+//! | [`prepare`], [`execute`] | the two kinds of worker |
+//! | [`second_opinion`] | another engine first, ours before a vote against a candidate |
+//! | [`allocator`] | counts and limits the allocations of a preparation |
 #![deny(unsafe_code)]
 
 pub mod allocator;

@@ -1,8 +1,9 @@
-//! From an artifact to what an execute job maps.
+//! Loads an artifact into files in memory, which execute jobs map.
 //!
-//! What an artifact holds is chosen by whoever wrote the code, down to the counts in it. So a job reads it, compares its checksum and takes it apart, behind
-//! all barriers and with limits of time and memory; it writes what execute jobs need into two [files in memory](pvf_validation::placed). The worker
-//! seals these and holds them, as so many bytes, and reads nothing.
+//! The author of the code controls the content of an artifact, including the counts in it. So a
+//! job, behind all barriers and with limits of time and memory, reads the artifact, compares its
+//! checksum and decodes it. The job writes the code and the rest of the module into two [files in
+//! memory](pvf_validation::placed). The worker seals and keeps these files, and does not read them.
 
 use crate::artifacts::Kept;
 use crate::files;
@@ -17,23 +18,25 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
-/// CPU time of a load, a hundred times what the largest runtimes take.
+/// CPU time that a load may take: a hundred times the load of the largest runtimes.
 const CPU_TIME: Duration = Duration::from_secs(30);
 
-/// How many times an artifact's bytes a load may take as memory, and how much in any case: metadata of very many very small things take the
-/// most. The stack counts as it is reserved.
+/// Bytes of memory that a load may take per byte of the artifact. Modules of very many tiny
+/// functions or segments need the most.
 const MEMORY_TIMES: u64 = 16;
+
+/// Bytes of memory that a load may take in addition. The reserved stack counts in full.
 const MEMORY_MORE: u64 = (256 << 20) + STACK_BYTES as u64;
 
-/// The most that a load may take, whatever the artifact.
+/// Largest memory limit of a load in bytes, for any artifact.
 const MEMORY_MOST: u64 = 8 << 30;
 
-/// A module in memory, to be mapped by jobs.
+/// A module in memory, which jobs map.
 #[derive(Debug)]
 pub struct InMemory {
-    /// The code, to the end of a page.
+    /// The machine code, padded to whole pages.
     pub code: File,
-    /// All the rest.
+    /// All other parts of the module.
     pub rest: File,
     bytes: u64,
 }
@@ -45,7 +48,7 @@ impl Kept for InMemory {
 }
 
 impl InMemory {
-    /// With nothing in it.
+    /// Creates two empty files.
     ///
     /// # Errors
     /// The system refuses.
@@ -57,33 +60,34 @@ impl InMemory {
         })
     }
 
-    /// After a load: nothing in it changes any more.
+    /// Seals both files after a load.
     ///
     /// # Errors
     /// The system refuses.
     pub fn seal(mut self) -> io::Result<Self> {
         for file in [&self.code, &self.rest] {
             files::seal(file)?;
-            // Whole lengths: what is not written takes memory as soon as a job reads it.
+            // The full length counts: a hole in the file takes memory as soon as a job reads it.
             self.bytes += file.metadata()?.len();
         }
         Ok(self)
     }
 }
 
-/// Why an artifact is not in memory.
+/// Why an artifact could not be loaded.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, thiserror::Error)]
 pub enum LoadFailure {
-    /// Its bytes are not those that the host asks for, or no artifact.
+    /// The bytes do not have the host's checksum, or are not an artifact.
     #[error("{0}")]
     Corrupted(String),
-    /// The machine cannot do its part, whatever the artifact: to read a file, to execute what its own prepare worker made.
+    /// The machine failed, independently of the artifact: the file cannot be read, or the processor
+    /// lacks a feature that the code needs.
     #[error("{0}")]
     Machine(String),
-    /// The system refused something of which the artifact says how much it takes.
+    /// The system refused a resource whose size the artifact determines.
     #[error("{0}")]
     Refused(String),
-    /// The job failed outside of its work.
+    /// The job panicked.
     #[error("{0}")]
     Job(String),
 }
@@ -105,18 +109,22 @@ impl From<LoadError> for LoadFailure {
     }
 }
 
-/// The limits of a load of so many bytes.
+/// The limits of a job that loads an artifact of this size.
 pub fn limits(artifact_bytes: u64) -> JobLimits {
-    let memory = artifact_bytes.saturating_mul(MEMORY_TIMES) + MEMORY_MORE + STACK_BYTES as u64;
+    let memory = artifact_bytes
+        .saturating_mul(MEMORY_TIMES)
+        .saturating_add(MEMORY_MORE);
     JobLimits {
         cpu_time: CPU_TIME,
         memory: MemoryLimit::Data(memory.min(MEMORY_MOST)),
-        // An image has twice the bytes of the data and a MiB at most, and what is written beside it no more than the artifact.
+        // The image of the initial memory has at most twice the data's bytes and 1 MiB; all other
+        // parts together have at most the bytes of the artifact.
         file_bytes: 4 * artifact_bytes + (8 << 20),
     }
 }
 
-/// In a load job: reads an artifact of so many bytes and this checksum, and writes what there is to map.
+/// In a load job: reads an artifact of `bytes` bytes and writes the module in memory to `code` and
+/// `rest`.
 ///
 /// # Errors
 /// [`LoadFailure`].
@@ -134,7 +142,7 @@ pub fn load(
     let expected = Artifact::expected_bytes(&head);
     let expected = expected.map_err(|error| LoadFailure::Corrupted(error.to_string()))?;
     if expected != bytes {
-        let text = format!("{bytes} bytes, by its own account {expected}");
+        let text = format!("the file has {bytes} bytes, the artifact's head says {expected}");
         return Err(LoadFailure::Corrupted(text));
     }
     let mut artifact = Vec::new();
@@ -144,13 +152,14 @@ pub fn load(
     let read = read_at(file, &mut artifact, 0).map_err(unreadable)?;
     artifact.truncate(read);
     if ArtifactChecksum::of(&artifact) != checksum {
-        let text = "its checksum is another".to_owned();
+        let text = "the checksum differs".to_owned();
         return Err(LoadFailure::Corrupted(text));
     }
     Ok(placed::place(&artifact, limit_pages, code, rest)?)
 }
 
-/// Reads what there is from an offset on. The descriptor is the worker's too: where it stands is nobody's business.
+/// Reads from an offset until `into` is full or the file ends. It does not use the file's position,
+/// which this process shares with the worker.
 fn read_at(file: &File, into: &mut [u8], offset: u64) -> io::Result<usize> {
     let mut read = 0;
     while read < into.len() {

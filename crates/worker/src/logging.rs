@@ -1,11 +1,13 @@
-//! What workers write to the standard error stream, which is the node's.
+//! The log of workers and jobs, on the standard error stream that a worker shares with the node.
 //!
-//! The host sets `RUST_LOG` to the directives of the node. Whatever is logged goes there if they ask for it: a worker's own lines, and
-//! those of a job, which come through its pipe ([`crate::job::pipe`]): what a PVF logs (target `pvf`), what host functions log, and panics. So what
-//! the stream is, and whether anybody reads it, decides nothing in a job; in a worker it decides only which lines arrive ([`stderr`]).
+//! The host sets `RUST_LOG` to the directives of the node. A worker writes the lines that the
+//! directives select: its own lines, and the lines of its jobs, which arrive through their pipes
+//! ([`crate::job::pipe`]). A job's lines are those of the PVF (target `pvf`), of host functions and
+//! of panics. The kind of stream and its reader cannot affect a job. In a worker they only affect
+//! which lines arrive ([`stderr`]).
 //!
-//! Every line is text without anything that a terminal would obey ([`visible`]), and all lines of a job together are
-//! no more than a journal can take, counted as they are written.
+//! Control characters in a line are escaped ([`visible`]). The lines of one job are limited to
+//! [`JOB_BYTES`] as written.
 
 pub mod stderr;
 
@@ -17,28 +19,28 @@ use pvf_validation::{LogRecord, LogSink};
 use std::fmt::{self, Write};
 use std::sync::Arc;
 
-/// Bytes of the log that a job may fill, all told.
+/// Bytes of the log that all lines of a job may take.
 pub const JOB_BYTES: usize = 64 * 1024;
 
-/// Target of what a PVF logs.
+/// Target of lines that a PVF logs.
 const PVF_TARGET: &str = "pvf";
 
 /// Target of panics.
 const PANIC_TARGET: &str = "panic";
 
-/// Most bytes of a target.
+/// Largest target in bytes.
 const TARGET_BYTES: usize = 100;
 
-/// Most bytes of a line of a worker's own.
+/// Largest text of one of a worker's own lines, in bytes.
 const OWN_LINE_BYTES: usize = 4096;
 
-/// Starts logging. Errors only, unless `RUST_LOG` says otherwise.
+/// Starts logging, by the directives in `RUST_LOG`. Without directives, only errors are logged.
 pub fn start() {
     let stream = stderr::Stream::open();
     let mut builder = env_logger::Builder::from_env(Env::default());
     let lines = builder.target(Target::Pipe(Box::new(stream))).build();
     let most = lines.filter();
-    // A second start, as in a test, changes nothing.
+    // A second start, as in tests, has no effect.
     if log::set_boxed_logger(Box::new(Lines(lines))).is_ok() {
         log::set_max_level(most);
         std::panic::set_hook(Box::new(
@@ -47,7 +49,7 @@ pub fn start() {
     }
 }
 
-/// Passes lines on: in a job to its worker, in a worker to the stream.
+/// The logger: sends lines to the worker in a job, and writes them to the stream in a worker.
 struct Lines(Logger);
 
 impl Log for Lines {
@@ -76,7 +78,7 @@ impl Log for Lines {
     fn flush(&self) {}
 }
 
-/// Takes the lines of a PVF.
+/// The sink for lines that a PVF logs.
 pub fn pvf_sink() -> LogSink {
     Arc::new(|record: &LogRecord<'_>| {
         let (target, message) = (record.target, record.message);
@@ -84,11 +86,11 @@ pub fn pvf_sink() -> LogSink {
     })
 }
 
-/// In a job: sends a line, as much of it as can be written in the end, until all is said that can be.
+/// In a job: sends a line, cut to [`LINE_BYTES`], unless the job's share of the log is full.
 fn send(level: Level, target: &str, text: fmt::Arguments<'_>) {
     let text = bounded(text, LINE_BYTES);
     let target = visible(target, TARGET_BYTES);
-    // What is written is no shorter: it says level and target as well.
+    // The written line is at least this long: it has the level and the target as well.
     if stderr::job_may_send("[INFO ] \n".len() + target.len() + text.len()) {
         let level = level as u8;
         pipe::send(&Line {
@@ -99,17 +101,18 @@ fn send(level: Level, target: &str, text: fmt::Arguments<'_>) {
     }
 }
 
-/// Takes lines of a job, in its worker.
+/// In a worker: writes the lines of one job.
 pub struct JobLines(());
 
 impl JobLines {
-    /// A job begins.
+    /// Begins a job, with its full share of the log.
     pub fn new() -> Self {
         stderr::job_begins();
         Self(())
     }
 
-    /// A line of it. It is written if the log's directives want it, whatever the job thought.
+    /// Writes a line of the job if the log's directives select it. The job's own check is not
+    /// trusted.
     pub fn take(&mut self, line: &Line) {
         let level = Level::iter().find(|&level| level as u8 == line.level);
         let level = level.unwrap_or(Level::Error);
@@ -118,7 +121,7 @@ impl JobLines {
     }
 }
 
-/// The beginning of a text, not much longer than `most`.
+/// The beginning of a text, of at most `most` bytes.
 fn bounded(text: fmt::Arguments<'_>, most: usize) -> String {
     struct Bounded {
         text: String,
@@ -140,7 +143,7 @@ fn bounded(text: fmt::Arguments<'_>, most: usize) -> String {
         text: String::new(),
         most,
     };
-    // What does not fit is an error.
+    // The error means that the text was cut.
     let _ = bounded.write_fmt(text);
     bounded.text
 }
@@ -150,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn long_texts_are_not_even_made() {
+    fn bounded_cuts_a_text_at_its_limit_of_bytes() {
         let long = "ä".repeat(1000);
         for most in 0..50 {
             let text = bounded(format_args!("{}: {long}{long}", "x".repeat(10)), most);

@@ -1,20 +1,20 @@
-//! From the executor parameters of a network to those of the executor.
+//! Converts the executor parameters of a network to the parameters of this executor.
 
 use crate::logging;
 use pvf_primitives::{ExecutorHostFunction, ExecutorParams};
 use pvf_validation::{ExecutionParameters, HostParameters, execution_parameters};
 
-/// The limits of an instance.
+/// The limits of an instance under these parameters.
 pub fn execution(params: &ExecutorParams) -> ExecutionParameters {
     execution_parameters(params)
 }
 
-/// Whether the elliptic-curve functions exist.
+/// Whether the elliptic-curve host functions are enabled.
 pub fn ecc_rfc163(params: &ExecutorParams) -> bool {
     params.enables(ExecutorHostFunction::EccRfc163)
 }
 
-/// The environment of a PVF.
+/// Host functions, limits and log of a PVF under these parameters.
 pub fn host(params: &ExecutorParams) -> HostParameters {
     HostParameters {
         ecc_rfc163: ecc_rfc163(params),
@@ -29,7 +29,7 @@ mod tests {
     use pvf_primitives::ExecutorParam;
 
     #[test]
-    fn without_parameters_the_defaults_hold() {
+    fn without_parameters_the_defaults_apply() {
         let none = ExecutorParams::default();
         assert_eq!(execution(&none), ExecutionParameters::POLKADOT);
         assert!(!ecc_rfc163(&none));

@@ -1,4 +1,5 @@
-//! The prepare worker: code in, an artifact in the file that the host made, its checksum out.
+//! The prepare worker: receives code, writes the artifact to a file of the host, and answers with
+//! the artifact's checksum.
 
 use crate::allocator;
 use crate::entry::Session;
@@ -19,40 +20,42 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Instant;
 
-/// Name of the file for the artifact in the worker's directory. The host makes it, and renames it in the end.
+/// Name of the file for the artifact in the worker's directory. The host creates it before a job
+/// and renames it afterwards.
 pub const ARTIFACT_FILE: &str = "tmp-artifact";
 
-/// Largest request: far beyond the largest code that a network accepts.
+/// Largest request in bytes: far above the largest code that a network accepts.
 const REQUEST_BYTES: usize = 256 << 20;
 
-/// Largest artifact.
+/// Largest answer of a job in bytes; the artifact is most of it.
 const ANSWER_BYTES: usize = 2 << 30;
 
-/// Address space of a job whose network sets no limit: the highest limit that a network can set.
+/// Address space of a job if the network sets no limit: the highest limit that a network can set.
 const DEFAULT_MEMORY: u64 = 16 << 30;
 
-/// Address space beyond the limit of allocations: the binary, its stack, what allocators keep.
+/// Address space beyond the limit of allocations: the binary, its stack, memory cached by
+/// allocators.
 const ADDRESS_SPACE_MORE: u64 = 1 << 30;
 
-/// What a preparation makes.
+/// The result of a preparation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Prepared {
     /// The artifact's bytes.
     pub artifact: Vec<u8>,
-    /// Bytes of the code, decompressed.
+    /// Bytes of the code after decompression.
     pub observed_wasm_code_len: u32,
 }
 
-/// What a prepare job does with a request.
+/// The work of a prepare job.
 pub trait PrepareJob {
-    /// Prepares. Runs in a process of its own, behind all barriers.
+    /// Prepares the code of a request. Runs in a process of its own, behind all barriers.
     ///
     /// # Errors
-    /// What is wrong with the code.
+    /// The code is rejected, or the preparation failed.
     fn prepare(&self, request: &PrepareRequest) -> Result<Prepared, PrepareError>;
 }
 
-/// Compiles, as prepare jobs do.
+/// The work of our prepare jobs: [`pvf_executor::prepare`].
 ///
 /// ```
 /// use pvf_node_protocol::{PrepareError, PrepareJobKind, PrepareRequest};
@@ -97,8 +100,8 @@ impl PrepareJob for Compilation {
     }
 }
 
-/// The node's word for it. A failure of ours says nothing about the code, so it must be none of the words that are
-/// deterministic: the node may not hold it against anybody.
+/// Converts a failed preparation to the node's error. An internal failure of ours says nothing
+/// about the code, so its error must not be deterministic ([`PrepareError::is_deterministic`]).
 fn not_prepared(error: NotPrepared) -> PrepareError {
     match error {
         NotPrepared::Failed(failure) => PrepareError::JobDied {
@@ -117,7 +120,7 @@ fn not_prepared(error: NotPrepared) -> PrepareError {
     }
 }
 
-/// What a job answers on its pipe.
+/// The answer of a prepare job on its pipe.
 #[derive(Encode, Decode)]
 struct Answer {
     artifact: Vec<u8>,
@@ -215,7 +218,7 @@ fn answer(
     })
 }
 
-/// In the job.
+/// In the job: prepares the code with a limit of allocations.
 fn work(
     job: &dyn PrepareJob,
     request: &PrepareRequest,

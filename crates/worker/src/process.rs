@@ -1,7 +1,8 @@
-//! Fork, with namespaces.
+//! Fork with new namespaces, and child processes.
 //!
-//! glibc's `fork` knows no namespaces, and its `clone` wants a stack of the caller's making, whose end nobody guards.
-//! The system call itself without a stack does what `fork` does, and the child goes on on the stack that it knows.
+//! glibc's `fork` cannot create namespaces, and its `clone` needs a stack from the caller, which
+//! has no guard page. The system call `clone` without a stack behaves like `fork`: the child
+//! continues on its copy of the current stack.
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -14,12 +15,13 @@ use std::io;
 use std::os::fd::{AsFd, FromRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
-/// Says that this process has one thread, and so may be forked without a thought for locks that another holds.
+/// Proof that this process has one thread. A fork of it cannot copy a lock held by another thread.
 #[derive(Clone, Copy, Debug)]
 pub struct SingleThreaded(());
 
 impl SingleThreaded {
-    /// Counts the threads of this process. Nothing in this crate starts one later.
+    /// Counts the threads of this process. This crate never starts a thread, so the proof stays
+    /// valid.
     pub fn check() -> io::Result<Self> {
         match fs::read_dir("/proc/self/task")?.count() {
             1 => Ok(Self(())),
@@ -33,20 +35,21 @@ impl SingleThreaded {
 /// A child of this process.
 #[derive(Debug)]
 pub struct Child {
-    /// Its number here.
+    /// The child's process number in this process's PID namespace.
     pub pid: Pid,
-    /// What stands for it, and for no other: a number could be another's one day, and a worker behind its barriers has no way to signal numbers.
+    /// The child's pidfd. It never refers to another process, as a reused number may. A worker
+    /// behind its barriers can send signals only through it.
     pub descriptor: OwnedFd,
 }
 
 impl Child {
-    /// Whether it ends within so many milliseconds.
+    /// Waits at most this long for the child's end, and returns whether it ended.
     pub fn has_ended_within(&self, milliseconds: u16) -> bool {
         let mut process = [PollFd::new(self.descriptor.as_fd(), PollFlags::POLLIN)];
         poll(&mut process, PollTimeout::from(milliseconds)).is_ok_and(|ready| ready > 0)
     }
 
-    /// Waits for its end: how it ended, and the CPU time it took.
+    /// Waits for the child's end. Returns its exit status and its CPU time.
     ///
     /// # Errors
     /// The system refused.
@@ -60,9 +63,9 @@ impl Child {
 
     fn wait_with(&self, flags: libc::c_int) -> nix::Result<Option<(WaitStatus, Duration)>> {
         let mut status = 0;
-        // SAFETY: zeros are a value of this type, which is numbers alone.
+        // SAFETY: `rusage` has only integers, so zeros are a valid value.
         let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
-        // SAFETY: both places are ours and of the types that the call writes.
+        // SAFETY: both pointers are to local variables of the types that the call writes.
         let ended = unsafe { libc::wait4(self.pid.as_raw(), &mut status, flags, &mut usage) };
         match Errno::result(ended) {
             Ok(0) | Err(Errno::EINTR) => Ok(None),
@@ -74,7 +77,7 @@ impl Child {
         }
     }
 
-    /// Ends it. One that has ended already is no error.
+    /// Kills the child. It is no error if the child has ended already.
     ///
     /// # Errors
     /// The system refused.
@@ -91,14 +94,14 @@ fn time(value: libc::timeval) -> Duration {
     Duration::from_secs(seconds) + Duration::from_micros(microseconds)
 }
 
-/// Lets go of children that were killed and not waited for, as far as they have ended by now.
+/// Reaps children that were killed earlier and have ended by now.
 pub fn reap() {
     while let Ok(WaitStatus::Exited(..) | WaitStatus::Signaled(..)) =
         waitpid(None, Some(WaitPidFlag::WNOHANG))
     {}
 }
 
-/// Makes a copy of this process, in new namespaces of these kinds. Returns twice: the child in this process,
+/// Forks this process into new namespaces of these kinds. Returns twice: the child in this process,
 /// `None` in the child.
 pub fn fork(_: SingleThreaded, namespaces: CloneFlags) -> nix::Result<Option<Child>> {
     assert!(
@@ -109,15 +112,16 @@ pub fn fork(_: SingleThreaded, namespaces: CloneFlags) -> nix::Result<Option<Chi
     let flags = i64::from(namespaces.bits() | libc::SIGCHLD | libc::CLONE_PIDFD);
     let mut descriptor: RawFd = -1;
     let place = &raw mut descriptor;
-    // SAFETY: without CLONE_VM and with no stack given, the child is a copy of this process that goes on with a copy of its memory;
-    // there is no other thread whose locks the copy would keep shut. The kernel writes the descriptor to its place before it returns here. The
-    // arguments that the flags do not ask for are not looked at.
+    // SAFETY: without CLONE_VM and without a stack, the child continues with a copy of this
+    // process's memory. No other thread exists, so no copied lock stays locked. `place` is valid
+    // for the write of the pidfd, which happens before the call returns. The flags make the kernel
+    // ignore the other arguments.
     let pid = unsafe { libc::syscall(libc::SYS_clone, flags, 0, place, 0, 0) };
     match Errno::result(pid)? {
         0 => Ok(None),
         pid => Ok(Some(Child {
             pid: Pid::from_raw(pid as i32),
-            // SAFETY: the kernel has made it for this call, and nothing else knows its number.
+            // SAFETY: the kernel created this descriptor for the call, so nothing else owns it.
             descriptor: unsafe { OwnedFd::from_raw_fd(descriptor) },
         })),
     }
@@ -126,23 +130,27 @@ pub fn fork(_: SingleThreaded, namespaces: CloneFlags) -> nix::Result<Option<Chi
 /// In a job: closes descriptors of the worker that the job must not have.
 pub fn close_inherited(descriptors: &[RawFd]) {
     for &descriptor in descriptors {
-        // SAFETY: a job leaves by `exit` and never runs code of the worker that owns or uses these descriptors.
+        // SAFETY: a job never runs the worker's code that owns or uses these descriptors, and
+        // leaves by `exit`, which runs no destructor of their owners.
         unsafe { libc::close(descriptor) };
     }
 }
 
-/// At the start of a worker: closes descriptors that whoever started it forgot to keep for himself.
+/// At the start of a worker: closes file descriptors leaked by the parent process.
 pub fn close_forgotten() {
     const FIRST: u32 = 3;
-    // SAFETY: nothing in this process has opened a descriptor of its own yet. A kernel that does not know the call leaves them open.
+    // SAFETY: this process has not opened a descriptor yet. A kernel without the call leaves them
+    // open.
     unsafe { libc::close_range(FIRST, u32::MAX, 0) };
 }
 
-/// At the start of a worker: signals that come when something is written are ignored, so that the write says what is wrong. A file that is
-/// as large as files may be and a terminal that belongs to somebody else shall not end a process whose answer counts. Jobs inherit it.
+/// At the start of a worker: ignores the signals that a failing write causes, so that the write
+/// returns an error instead. A file at its size limit (`SIGXFSZ`), a pipe without a reader
+/// (`SIGPIPE`) or a terminal of another session (`SIGTTOU`) must not end the process. Jobs inherit
+/// this.
 pub fn ignore_signals_of_writing() {
     for signal in [libc::SIGPIPE, libc::SIGXFSZ, libc::SIGTTOU] {
-        // SAFETY: to ignore a signal runs no code.
+        // SAFETY: an ignored signal runs no code.
         unsafe { libc::signal(signal, libc::SIG_IGN) };
     }
 }

@@ -1,7 +1,8 @@
-//! A host's request as a file in memory, which a worker passes on without taking it apart.
+//! A host's request as a file in memory, which a worker passes to a job.
 //!
-//! The candidate in it is for one job. The worker reads it piece by piece into a file without a name, looks at what it needs itself, and
-//! hands the file to the job; when the job is done, the file is gone. So nothing of a candidate is where a later job could find it.
+//! The worker copies a request in small pieces from the socket to the file, reads the fields that
+//! it needs itself, and closes the file after the job. So the worker keeps no part of a candidate
+//! that a later job could find.
 
 use crate::files;
 use memmap2::Mmap;
@@ -13,7 +14,7 @@ use std::time::Duration;
 
 /// A request.
 pub struct Request {
-    /// Its bytes, which nobody can change.
+    /// The bytes of the request, sealed.
     pub file: File,
     /// [`ExecuteRequestView::execution_timeout`].
     pub execution_timeout: Duration,
@@ -21,17 +22,17 @@ pub struct Request {
     pub artifact_checksum: ArtifactChecksum,
 }
 
-/// Bytes that are copied at a time: small enough to stay in the processor's cache.
+/// Bytes copied at a time: few enough to stay in the processor's cache.
 const PIECE: usize = 64 * 1024;
 
-/// Why there is no request.
+/// Why no request was received.
 #[derive(Debug, thiserror::Error)]
 pub enum ReceiveError {
-    /// The host said none.
+    /// The connection failed, or the host sent a frame that is not a request.
     #[error(transparent)]
     Frame(#[from] frame::FrameError),
-    /// It said one, which was read to its end, but there was no room for it.
-    #[error("no room for a request: {0}")]
+    /// The system refused a file in memory for the request. The request was read to its end.
+    #[error("cannot store a request: {0}")]
     System(io::Error),
 }
 
@@ -67,7 +68,8 @@ pub fn receive(host: &mut UnixStream, limit: usize) -> Result<Request, ReceiveEr
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => return Err(error.into()),
         };
-        // Without a file the rest is read all the same: the host listens only when it has said all.
+        // Without a file, the rest is read all the same: the host waits for an answer only after it
+        // has sent the whole request.
         file = file.and_then(|mut file| file.write_all(&piece[..read]).map(|()| file));
         left -= read;
     }
@@ -89,15 +91,18 @@ pub fn receive(host: &mut UnixStream, limit: usize) -> Result<Request, ReceiveEr
     })
 }
 
-/// The bytes of a sealed file, where they are; none of an empty one.
+/// Maps a sealed file. `None` if the file is empty.
 ///
 /// # Errors
 /// The system refuses.
-#[allow(unsafe_code, reason = "a file could change under a mapping")]
+#[allow(
+    unsafe_code,
+    reason = "a mapping is unsafe because its file could change"
+)]
 pub fn map(file: &File) -> io::Result<Option<Mmap>> {
     match file.metadata()?.len() {
         0 => Ok(None),
-        // SAFETY: the file is sealed: nobody can change it or cut it short.
+        // SAFETY: the file is sealed, so no process can change or shorten it.
         _ => Ok(Some(unsafe { Mmap::map(file) }?)),
     }
 }

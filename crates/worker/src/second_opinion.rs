@@ -1,29 +1,31 @@
-//! Another engine first, ours if it says no.
+//! A second opinion: the primary engine executes first, ours before a vote against a candidate.
 //!
-//! Where a file [`PRIMARY_FILE`] beside this program names the directory of other workers, usually the node's own, they are the primary
-//! engine: they prepare and execute as before, and ours are asked before a validator votes against a candidate. A candidate that
-//! only one compiler turns down is then not disputed.
+//! A file [`PRIMARY_FILE`] beside this program names the directory of other workers, usually the
+//! node's own. These workers are the primary engine. Ours is the second engine: it executes before
+//! a validator votes against a candidate. So a candidate that only the primary engine rejects is
+//! not disputed.
 //!
 //! ```text
 //! node ── socket ── this worker ──┬── socket ── the primary worker, as if the node had started it
-//!                                 └── socket ── this program once more (--alone), behind all of its barriers
+//!                                 └── socket ── this program again (--alone), behind all of its barriers
 //! ```
 //!
-//! | the primary says | ours is asked | the answer |
+//! | answer of the primary engine | answer of the second engine | answer to the node |
 //! | --- | --- | --- |
-//! | valid | no | valid |
-//! | time is up | no | time is up: how long a job may take is the node's affair, and that time is gone |
-//! | anything else, or it died | yes, and says valid | valid; both are named in the log, as an error |
-//! | | yes, and says anything else, or cannot say | as the primary says |
-//! | the code cannot be prepared | | as the primary says |
+//! | valid | not asked | valid |
+//! | timed out | not asked | timed out: the time that the node allows is used up |
+//! | any other, or the worker died | valid | valid; the log has both answers, as an error |
+//! | any other, or the worker died | any other, or none | that of the primary engine |
+//! | the code cannot be prepared | not asked | that of the primary engine |
 //!
-//! So ours never turns an answer into one against a candidate. What is in the artifact's file is made by both ([`pair`]); if ours
-//! does not take the code, it is the primary's alone.
+//! So the second engine never makes an answer worse for a candidate. The artifact's file holds the
+//! artifacts of both engines ([`pair`]), or the primary engine's alone if ours rejects the code.
 //!
-//! The process in the middle reads no code and executes none: it passes messages and artifacts on. It is not isolated, since it would isolate
-//! the primary with itself; both workers isolate themselves as the node's handshake says. Their directories are on a file
-//! system in memory that nobody else sees and that vanishes with them ([`place`]), which takes a user namespace. When it is killed, all
-//! of them are, and their jobs.
+//! This process neither reads nor executes code: it passes on messages and artifacts. It does not
+//! isolate itself, because that would isolate the primary worker too; both workers isolate
+//! themselves as the node's handshake says. The workers' directories are in a private file system
+//! in memory, which vanishes with this process ([`place`]) and needs a user namespace. When this
+//! process is killed, the workers and their jobs are killed too.
 
 mod engine;
 mod installed;
@@ -46,16 +48,16 @@ use pvf_worker_client::{Launch, ProcessError};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Why two engines cannot be asked.
+/// Why a worker with a primary engine cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum SecondOpinionError {
-    /// What is installed makes no sense.
+    /// The installation of the primary engine is unusable.
     #[error(transparent)]
     Installed(#[from] InstalledError),
-    /// There is no place for the workers' directories.
+    /// The file system for the workers' directories cannot be created.
     #[error(transparent)]
     Place(#[from] PlaceError),
-    /// This program cannot be found.
+    /// The path of this program is unknown.
     #[error("the path of this program: {0}")]
     Own(io::Error),
     /// The primary worker does not start.
@@ -63,17 +65,18 @@ pub enum SecondOpinionError {
     Primary(ProcessError),
 }
 
-/// Both engines.
+/// The workers of both engines.
 pub struct Engines {
-    // Dropped in this order: workers go before the place of their directories.
+    // Fields are dropped in this order: workers before `place`, which holds their directories.
     primary: Engine,
     second: Engine,
     place: Place,
 }
 
 impl Engines {
-    /// Starts the primary worker, which is this program; the second one is started when it is needed. `directory` is that of this worker. The process moves
-    /// into new namespaces.
+    /// Starts the worker `primary`; the second worker, which is this program again, is started when
+    /// it is needed. `directory` is the directory of this worker. Moves this process into new
+    /// namespaces.
     ///
     /// # Errors
     /// [`SecondOpinionError`].

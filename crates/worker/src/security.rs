@@ -1,22 +1,23 @@
-//! The barriers around code that nobody trusts.
+//! The isolation barriers around untrusted code.
 //!
-//! A worker isolates itself before it reads its first request ([`isolate_worker`]), a job once more before it touches what it was
-//! forked for ([`isolate_job`]):
+//! A worker isolates itself before it reads its first request ([`isolate_worker`]). A job isolates
+//! itself further before it reads its input ([`isolate_job`]):
 //!
 //! | barrier | worker | job |
 //! | --- | --- | --- |
 //! | user namespace, mount namespace | new, no user mapped | |
-//! | root directory | the worker's directory; for execution it cannot be written | the same |
-//! | cgroup, IPC, mount, process, UTS namespaces | | new for each job |
-//! | network namespace | | new: prepare for each job, execute for all jobs of a worker |
-//! | Landlock | prepare: writing, execute: reading of files in the directory | nothing at all |
-//! | seccomp | [a list](seccomp) of what a worker needs | of what computing needs: no files, no processes, nothing new executable |
+//! | root directory | the worker's directory, read-only for execution | the same |
+//! | cgroup, IPC, mount, PID, UTS namespaces | | new for each job |
+//! | network namespace | | new: for each prepare job; once for all execute jobs of a worker |
+//! | Landlock | write (prepare) or read (execute) files in the directory | no file access |
+//! | seccomp | [a list](seccomp) of the calls that a worker needs | a list for computing: no files, no processes, no new executable memory |
 //! | limits | no core dumps | CPU time, memory, no processes, no files, no locked memory |
-//! | capabilities, new privileges | none to be gained | none left, where the machine lets a process give them up |
-//! | parent | | when the worker dies, so does the job |
+//! | capabilities, new privileges | no new privileges | no capabilities, where the machine lets a process drop them |
+//! | parent | | killed when the worker dies |
 //!
-//! The node's own workers have the same namespaces, root directory and Landlock rules; their seccomp forbids sockets and io_uring
-//! and allows all else, and their jobs have no barriers of their own.
+//! The node's own workers have the same namespaces, root directory and Landlock rules. Their
+//! seccomp filter forbids sockets and io_uring and allows all other calls. Their jobs have no
+//! further barriers.
 
 pub mod landlock;
 pub mod limits;
@@ -35,56 +36,57 @@ use rustix::thread::{
 use std::ffi::OsString;
 use std::path::Path;
 
-/// What a worker and its jobs do.
+/// The kind of a worker or job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// Compiles.
+    /// A prepare worker, or its job that compiles.
     Prepare,
-    /// Executes.
+    /// An execute worker, or its job that executes.
     Execute,
-    /// Loads an artifact: a job of the worker that executes.
+    /// A job of an execute worker that loads an artifact.
     Load,
 }
 
-/// What a barrier could not be put up for.
+/// Why a barrier could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum SecurityError {
-    /// The root directory.
+    /// The root directory could not be changed.
     #[error("changing root: {0}")]
     Root(#[from] root::RootError),
-    /// Landlock.
+    /// Landlock could not be enforced.
     #[error("Landlock: {0}")]
     Landlock(#[from] landlock::LandlockError),
-    /// Seccomp.
+    /// A seccomp filter could not be installed.
     #[error("seccomp: {0}")]
     Seccomp(#[from] seccomp::SeccompError),
-    /// Something else that the system refused.
+    /// Another system call failed.
     #[error("{action}: {errno}")]
     System {
-        /// What was asked for.
+        /// What the process tried.
         action: &'static str,
-        /// The system's answer.
+        /// The system's error.
         errno: nix::errno::Errno,
     },
 }
 
-/// What a process can rely on to isolate a job.
+/// The means of isolating a job on this machine.
 #[derive(Clone, Copy, Debug)]
 pub struct Machine {
-    /// Which barriers the host found possible.
+    /// The barriers that the host found possible.
     pub status: SecurityStatus,
-    /// The process may be forked.
+    /// Proof that this process may be forked.
     pub one: SingleThreaded,
-    /// Whether capabilities can be given up. Under a filter of system calls that forbids it, as that of the node's own systemd unit,
-    /// whoever tries is killed. A job's list has nothing on it for which it would take a capability.
+    /// Whether a process can drop its capabilities. A seccomp filter of the operator may kill a
+    /// process that tries, as the filter of the node's own systemd unit does. A job that keeps them
+    /// cannot use them: no call on its list needs a capability.
     pub drops_capabilities: bool,
 }
 
 impl Machine {
-    /// Finds out what the host has not.
+    /// Determines the properties that the host has not checked.
     ///
     /// # Errors
-    /// No process can be started.
+    /// The system refuses to fork.
     pub fn examine(status: SecurityStatus, one: SingleThreaded) -> Result<Self, SecurityError> {
         let unfiltered = matches!(secure_computing_mode(), Ok(SecureComputingMode::Disabled));
         Ok(Self {
@@ -95,7 +97,7 @@ impl Machine {
     }
 }
 
-/// Has another process try.
+/// Tries to drop capabilities in a forked process, because the attempt may be fatal.
 fn survives_dropping_capabilities(one: SingleThreaded) -> Result<bool, SecurityError> {
     match process::fork(one, CloneFlags::empty()).map_err(system("fork"))? {
         None => std::process::exit(i32::from(drop_capabilities().is_err())),
@@ -110,7 +112,7 @@ fn system(action: &'static str) -> impl Fn(nix::errno::Errno) -> SecurityError {
     move |errno| SecurityError::System { action, errno }
 }
 
-/// Names of environment variables that the host should have cleared: all but `RUST_LOG`.
+/// Names of all environment variables except `RUST_LOG`: the host should have cleared them.
 pub fn leftover_environment() -> Vec<OsString> {
     let names = std::env::vars_os().map(|(name, _)| name);
     names.filter(|name| name != "RUST_LOG").collect()
@@ -119,17 +121,18 @@ pub fn leftover_environment() -> Vec<OsString> {
 /// A worker behind its barriers.
 #[derive(Debug)]
 pub struct IsolatedWorker<'a> {
-    /// Where its directory is now.
+    /// Path of the worker's directory after the change of the root directory.
     pub directory: &'a Path,
-    /// What could not be put up although the host found it possible.
+    /// Errors of the barriers that the host found possible and that could not be set up.
     pub missing: Vec<SecurityError>,
 }
 
-/// Puts up the barriers of a worker whose directory is `directory`, as far as the host found them possible. What `start` starts
-/// has all but the last of them, the list of system calls, and puts up a list of its own.
+/// Sets up the barriers of a worker with this directory, as far as the host found them possible. A
+/// process that `start` forks inherits all of them but the last, the seccomp list, and sets up its
+/// own list.
 ///
 /// # Errors
-/// The root directory could not be changed: it may have been in part, so that the worker must end.
+/// The root directory could not be changed. It may be changed in part, so the worker must exit.
 pub fn isolate_worker<T>(
     role: Role,
     directory: &Path,
@@ -160,10 +163,11 @@ pub fn isolate_worker<T>(
     Ok((worker, started))
 }
 
-/// The barriers of a launcher beyond those that its worker had when it forked it, as far as the host found them possible.
+/// Sets up the barriers of a launcher beyond those that it inherits from its worker, as far as the
+/// host found them possible.
 ///
 /// # Errors
-/// One could not be put up.
+/// A barrier could not be set up.
 pub fn isolate_launcher(status: SecurityStatus) -> Result<(), SecurityError> {
     prctl::set_dumpable(false).map_err(system("making the process private"))?;
     if status.can_enable_landlock {
@@ -176,7 +180,8 @@ pub fn isolate_launcher(status: SecurityStatus) -> Result<(), SecurityError> {
     Ok(())
 }
 
-/// Kinds of namespaces that a job gets new.
+/// The kinds of namespaces that are new for each prepare job. Execute jobs share those of
+/// [`launcher_namespaces`].
 pub fn job_namespaces(status: SecurityStatus) -> CloneFlags {
     if !status.can_do_secure_clone {
         return CloneFlags::empty();
@@ -188,14 +193,15 @@ pub fn job_namespaces(status: SecurityStatus) -> CloneFlags {
         | CloneFlags::CLONE_NEWPID
         | CloneFlags::CLONE_NEWUTS;
     match status.can_unshare_user_namespace_and_change_root {
-        // The worker has one, in which it may make the others.
+        // The worker has a user namespace, in which it may create the others.
         true => flags,
         false => flags | CloneFlags::CLONE_NEWUSER,
     }
 }
 
-/// Kinds of namespaces that the [launcher](crate::launcher) gets new, once for all jobs that it forks: what is there for an empty network takes
-/// the kernel a fifth of the time of a short job, and no job can leave anything in it. The other kinds are new for each job.
+/// The kinds of namespaces that are new for the launcher and shared by its jobs.
+/// A new network namespace costs a fifth of the time of a short job, and no job can leave state in
+/// it. The other kinds are new for each job.
 pub fn launcher_namespaces(status: SecurityStatus) -> CloneFlags {
     match status.can_do_secure_clone && status.can_unshare_user_namespace_and_change_root {
         true => CloneFlags::CLONE_NEWNET,
@@ -203,7 +209,8 @@ pub fn launcher_namespaces(status: SecurityStatus) -> CloneFlags {
     }
 }
 
-/// In a job: its first barrier, before anything else.
+/// In a job or launcher: asks the kernel to kill this process when its parent dies. This is the
+/// first barrier.
 ///
 /// # Errors
 /// The system refused.
@@ -211,10 +218,10 @@ pub fn die_with_worker() -> Result<(), SecurityError> {
     prctl::set_pdeathsig(Signal::SIGKILL).map_err(system("dying with the worker"))
 }
 
-/// In a job: puts up its barriers, as far as the host found them possible.
+/// In a job: sets up its barriers, as far as the host found them possible.
 ///
 /// # Errors
-/// One of them could not be put up: nothing must be executed.
+/// A barrier could not be set up: the job must not execute anything.
 pub fn isolate_job(
     limits: &limits::JobLimits,
     list: &seccomp::JobList,
@@ -235,7 +242,7 @@ pub fn isolate_job(
     Ok(())
 }
 
-/// Nothing in this process shall be privileged any more, not even in its own namespaces.
+/// Drops all capabilities of this process, those in its own user namespace too.
 pub(crate) fn drop_capabilities() -> nix::Result<()> {
     let none = CapabilitySets {
         effective: CapabilitySet::empty(),
@@ -245,10 +252,10 @@ pub(crate) fn drop_capabilities() -> nix::Result<()> {
     set_capabilities(None, none).map_err(|error| nix::errno::Errno::from_raw(error.raw_os_error()))
 }
 
-/// Finds out whether jobs can be started in new namespaces.
+/// Checks whether jobs can be started in new namespaces.
 ///
 /// # Errors
-/// They cannot.
+/// The system refuses the namespaces, or the process in them fails.
 pub fn check_clone() -> Result<(), SecurityError> {
     let one = SingleThreaded::check().map_err(|_| SecurityError::System {
         action: "counting threads",

@@ -1,7 +1,8 @@
-//! The texts in an answer to the host.
+//! Sanitizes the texts in an answer to the host.
 //!
-//! The host logs them, and shows them to people. Much of what they say was said by whoever wrote the code: names, panic messages, another
-//! engine's words. All of it goes through [`visible`].
+//! The host logs these texts. Names and messages in them come from the untrusted code or from
+//! another engine. So every text goes through [`visible`], which escapes control characters and
+//! cuts it.
 
 use pvf_node_protocol::{
     ExecuteResponse, InternalValidationError, JobError, JobResponse, PrepareError, PrepareResponse,
@@ -9,15 +10,15 @@ use pvf_node_protocol::{
 };
 use pvf_rules::visible;
 
-/// Most bytes of a text.
+/// Largest text in bytes.
 pub const TEXT_BYTES: usize = 2048;
 
-/// Something with texts in it.
+/// An answer, or a part of one, that contains texts.
 pub trait Texts {
-    /// Gives every text to `work`.
+    /// Calls `work` with every text.
     fn each_text(&mut self, work: &mut dyn FnMut(&mut String));
 
-    /// Makes every text visible.
+    /// Replaces every text by its [`visible`] form.
     fn make_visible(&mut self) {
         self.each_text(&mut |text| *text = visible(text, TEXT_BYTES));
     }

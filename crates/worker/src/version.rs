@@ -1,15 +1,16 @@
-//! For which node a worker says it is made. The node refuses workers of another version.
+//! The version of the node that a worker belongs to. A node refuses workers of another version.
 //!
-//! The protocol is that of nodes 1.22.0 to 1.25.1 ([`pvf_node_protocol::NODE_RELEASES`]). Which of them a worker is for is told when the workers
-//! are installed: by a file `polkadot-worker.version` beside the binary, which `pvf workers install` writes. When they
-//! are built: by the environment variable `PVF_NODE_VERSION`.
+//! The workers implement the protocol of nodes 1.22.0 to 1.25.1
+//! ([`pvf_node_protocol::NODE_RELEASES`]). The version is in the file `polkadot-worker.version`
+//! beside the binary, which `pvf workers install` writes. Without the file, it is the value of the
+//! environment variable `PVF_NODE_VERSION` at build time, or else the newest of these versions.
 
 use pvf_node_protocol::VERSION_FILE;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Longest version that is believed, in bytes.
+/// Largest accepted version in bytes.
 const MAX_BYTES: usize = 64;
 
 /// The version that this binary was built for.
@@ -20,7 +21,7 @@ pub const fn built_for() -> &'static str {
     }
 }
 
-/// What it was built from, if the build said so.
+/// The commit of the build: `PVF_COMMIT` at build time, or `unknown`.
 pub const fn commit() -> &'static str {
     match option_env!("PVF_COMMIT") {
         Some(commit) => commit,
@@ -28,31 +29,32 @@ pub const fn commit() -> &'static str {
     }
 }
 
-/// Why a worker cannot say which node it is for.
+/// Why the version of a worker's node is unknown.
 #[derive(Debug, thiserror::Error)]
 pub enum VersionError {
     /// The file beside the binary cannot be read.
     #[error("{}: {source}", path.display())]
     Unreadable {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
-    /// The file beside the binary names no version.
+    /// The file beside the binary does not hold a version.
     #[error("{} does not hold the version of a node, such as {}, but {text:?}", path.display(), built_for())]
     Malformed {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// The beginning of its text.
+        /// The beginning of the file's text.
         text: String,
     },
 }
 
-/// The version of the node that this worker is for: by the file beside the binary, or else as it was built.
+/// The version of this worker's node: that of the file beside the binary, or else [`built_for`].
 ///
 /// # Errors
-/// [`VersionError`]: the file is there, but it is not known what it says. A worker that went on would be one for another node.
+/// [`VersionError`]: the file exists but has no readable version. The worker must not continue,
+/// because it may belong to another node.
 pub fn node_version() -> Result<String, VersionError> {
     let own = std::env::current_exe().ok();
     let installed = match own.as_deref().and_then(Path::parent) {
@@ -62,7 +64,7 @@ pub fn node_version() -> Result<String, VersionError> {
     Ok(installed.unwrap_or_else(|| built_for().to_owned()))
 }
 
-/// The version that the file in a directory names; `None` if there is no file.
+/// The version in the file of a directory; `None` if there is no file.
 ///
 /// # Errors
 /// [`VersionError`].
@@ -89,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_names_a_version_or_is_an_error() {
+    fn a_version_file_holds_a_version_or_is_an_error() {
         let directory = std::env::temp_dir().join(format!("pvf-version-{}", std::process::id()));
         fs::create_dir_all(&directory).unwrap();
         assert_eq!(installed_in(&directory).unwrap(), None);

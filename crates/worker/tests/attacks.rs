@@ -1,8 +1,9 @@
-//! Jobs that try to get out.
+//! Jobs that try to escape.
 //!
-//! This program is the host of the test and, started by itself as a worker, the worker: the crate's own, with other
-//! jobs. What a job tries is named by its candidate (or its code). It says what it got; with all barriers nearly
-//! everything ends in its death, and with some of them taken away the others have to hold.
+//! This program is the host of the tests. It starts itself as a worker: the crate's worker, with
+//! jobs that attack. The candidate (or the code) names an attack, and the job answers with its
+//! result. With all barriers, almost every attack must kill the job; without some barriers, the
+//! others must hold.
 
 mod common;
 
@@ -34,7 +35,7 @@ use std::os::unix::net::UnixStream;
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
-/// What a job gets: a description, or the error that kept it from it.
+/// The result of an attack: a description of what the job obtained, or the error.
 type Gain = Result<String, Box<dyn std::error::Error>>;
 
 fn got<T>(what: T) -> Gain
@@ -44,7 +45,7 @@ where
     Ok(format!("{what:?}"))
 }
 
-/// Tries something, as the text says: a name and perhaps an argument.
+/// Tries the attack in the text: a name and perhaps an argument.
 fn attack(text: &str) -> Gain {
     let (name, argument) = text.split_once(' ').unwrap_or((text, ""));
     match name {
@@ -76,7 +77,7 @@ fn attack(text: &str) -> Gain {
         "dumpable" => got(prctl::set_dumpable(true)?),
         "limits" => got(setrlimit(Resource::RLIMIT_NPROC, 100, 100)?),
         "descriptors" => got(foreign_descriptors()),
-        // SAFETY: the job is there to be ended by this.
+        // SAFETY: the call must kill the job; the job has no state that matters.
         "call" => got(unsafe { libc::syscall(argument.parse()?, 0, 0, 0, 0, 0, 0) }),
         "sleep" => {
             std::thread::sleep(Duration::from_secs(3600));
@@ -94,16 +95,16 @@ fn attack(text: &str) -> Gain {
     }
 }
 
-/// Descriptors that are open and are neither the pipe, the standard error stream, nor memory.
+/// Open descriptors except the pipe, the standard error stream, and files in memory.
 fn foreign_descriptors() -> Vec<i32> {
     let foreign = |&number: &i32| {
-        // SAFETY: the number is only asked about, and used no longer than this.
+        // SAFETY: the descriptor is only inspected, and not used after this closure.
         let descriptor = unsafe { BorrowedFd::borrow_raw(number) };
         let Ok(status) = fstat(descriptor) else {
             return false;
         };
         let kind = SFlag::from_bits_truncate(status.st_mode) & SFlag::S_IFMT;
-        // Files without a name in any directory.
+        // A regular file without a name is a file in memory.
         let memory = kind == SFlag::S_IFREG && status.st_nlink == 0;
         let written = fcntl(descriptor, FcntlArg::F_GETFL)
             .is_ok_and(|flags| flags & libc::O_ACCMODE == libc::O_WRONLY);
@@ -115,7 +116,7 @@ fn foreign_descriptors() -> Vec<i32> {
 
 struct Attack;
 
-/// What an attack that came to an end says.
+/// Text of the result of an attack.
 fn account(text: &str) -> String {
     match attack(text) {
         Ok(gain) => format!("got {gain}"),
@@ -139,30 +140,30 @@ impl PrepareJob for Attack {
     }
 }
 
-/// How an attack has to end with all barriers.
+/// How an attack must end with all barriers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Expected {
-    /// It calls what is not on the list.
+    /// A call that is not on the list kills the job.
     Killed,
-    /// It dies of a limit.
+    /// A limit makes the job die.
     Dies,
-    /// Its time runs out.
+    /// The job uses up its CPU time.
     TimedOut,
-    /// It says that it panicked.
+    /// The job reports its panic.
     Panics,
-    /// It says nothing that makes sense.
+    /// The job's answer does not decode.
     Babbles,
-    /// It is harmless.
+    /// The attack is harmless.
     Harmless,
 }
 
 use Expected::{Babbles, Dies, Harmless, Killed, Panics, TimedOut};
 
-/// What is there to be attacked.
+/// The targets of the attacks.
 struct Surroundings {
-    /// A socket that listens for connections of the machine itself.
+    /// Address of a TCP socket that listens on this machine.
     tcp: String,
-    /// A file that is there to be read, outside of the worker's directory.
+    /// Path of a readable file outside of the worker's directory.
     secret: String,
     scratch: Scratch,
     _listener: TcpListener,
@@ -237,7 +238,7 @@ impl Surroundings {
         attacks
     }
 
-    /// Nothing of an attack is to be seen.
+    /// Checks that no attack has left a file.
     fn check(&self) {
         let names = fs::read_dir(&self.scratch.0).unwrap();
         let names: Vec<_> = names.map(|entry| entry.unwrap().file_name()).collect();
@@ -245,7 +246,7 @@ impl Surroundings {
     }
 }
 
-/// An execute worker whose jobs attack, and an artifact to go with it.
+/// An execute worker whose jobs attack, and an artifact for it.
 struct Target {
     host: Host,
     artifact: Vec<u8>,
@@ -274,7 +275,7 @@ impl Target {
         self.host.execute(&self.artifact, &request)
     }
 
-    /// What an attack says that comes to an end.
+    /// The text of an attack that ends with an answer.
     fn account(&mut self, text: &str) -> String {
         match said(self.attack(text)) {
             JobResponse::InvalidCandidate(account) => account,
@@ -283,7 +284,7 @@ impl Target {
     }
 }
 
-fn executions_with_all_barriers(around: &Surroundings) {
+fn attacks_of_execute_jobs_fail(around: &Surroundings) {
     let mut target = Target::new(SecurityStatus::ALL);
     for (text, expected) in around.attacks() {
         let response = target.attack(&text);
@@ -316,7 +317,7 @@ fn executions_with_all_barriers(around: &Surroundings) {
     assert!(names.is_empty(), "{names:?}");
 }
 
-fn preparations_with_all_barriers(around: &Surroundings) {
+fn attacks_of_prepare_jobs_fail(around: &Surroundings) {
     let mut host = start("prepare-worker", SecurityStatus::ALL);
     for (text, expected) in around.attacks() {
         let mut request = preparation(text.as_bytes());
@@ -351,15 +352,15 @@ fn preparations_with_all_barriers(around: &Surroundings) {
     assert_eq!(fs::read(host.directory.join("tmp-artifact")).unwrap(), b"");
 }
 
-/// Every number in a prepare job, which has no machine code of anybody's but may be hijacked as well.
-fn numbers_in_preparations(_: &Surroundings) {
+/// A prepare job executes no code of a parachain, but hostile code may take it over.
+fn calls_outside_the_list_kill_prepare_jobs(_: &Surroundings) {
     let mut host = start("prepare-worker", SecurityStatus::ALL);
     let listed = |number: i64| {
         let number = number as libc::c_long;
         let mut calls = CALLS.iter().filter(|call| call.is_of(Role::Prepare));
         calls.any(|call| call.number == number)
     };
-    // Two have no filter, see the manual.
+    // The kernel applies no filter to 335 and 336, see `docs/sandbox.md`.
     for number in (0..=500).filter(|&number| !listed(number) && ![335, 336].contains(&number)) {
         let request = preparation(format!("call {number}").as_bytes());
         let said = host
@@ -370,15 +371,15 @@ fn numbers_in_preparations(_: &Surroundings) {
     }
 }
 
-/// The name under which this program is a worker that was hijacked behind its barriers.
+/// The program name that makes this program a hijacked worker behind its barriers.
 const HIJACKED: &str = "hijacked";
 
-/// What a hijacked worker tries on the node, `node`.
+/// In a hijacked worker: sets up the barriers, then attacks the process `node`.
 fn hijack(what: &str, node: i32) -> i64 {
     let ours = Role::Execute;
     let directory = std::env::current_dir().expect("there is one");
     let security = match what.strip_prefix("landlock ") {
-        // Without a list, to see that the other barrier holds.
+        // Without seccomp, to test Landlock alone.
         Some(_) => SecurityStatus {
             can_enable_seccomp: false,
             ..SecurityStatus::ALL
@@ -419,16 +420,16 @@ fn hijack(what: &str, node: i32) -> i64 {
         other => panic!("no attack {other}"),
     };
     let [a, b, c, d] = arguments;
-    // SAFETY: the process is there to be ended by this.
+    // SAFETY: the call may kill this process, which has no state that matters.
     match unsafe { libc::syscall(call, a, b, c, d) } {
         -1 => -i64::from(nix::errno::Errno::last_raw()),
         result => result,
     }
 }
 
-/// A worker is no way to the node either, which is a process of the same user.
-fn hijacked_workers(around: &Surroundings) {
-    // In the place of the node.
+/// The node is a process of the same user as the worker.
+fn hijacked_workers_cannot_attack_the_node(around: &Surroundings) {
+    // A process that plays the node.
     let mut node = Command::new("sleep").arg("1000").spawn().expect("sleeps");
     let ended = |what: &str, node: u32| {
         let scratch = Scratch::new();
@@ -451,7 +452,7 @@ fn hijacked_workers(around: &Surroundings) {
     let said = |what: &str| String::from_utf8(ended(what, node.id()).stdout).unwrap();
     assert_eq!(said("tgkill"), format!("{}\n", -libc::EPERM));
     assert!(said("nothing").trim().parse::<i64>().unwrap() > 0);
-    // Kernels from 6.12 on.
+    // Kernels from 6.12 on confine signals.
     let keeps_signals = landlock_version() >= 6;
     if keeps_signals {
         for what in ["landlock kill", "landlock tkill", "landlock tgkill"] {
@@ -465,12 +466,12 @@ fn hijacked_workers(around: &Surroundings) {
 }
 
 fn landlock_version() -> i64 {
-    // SAFETY: asks for a number, with no place to write to.
+    // SAFETY: the call with these arguments returns the version and writes no memory.
     unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, 0, 0, 1) }
 }
 
-/// Without seccomp the calls go through to the kernel.
-fn executions_without_seccomp(around: &Surroundings) {
+/// Without seccomp, the calls reach the kernel.
+fn the_other_barriers_hold_without_seccomp(around: &Surroundings) {
     let without_seccomp = SecurityStatus {
         can_enable_seccomp: false,
         ..SecurityStatus::ALL
@@ -512,7 +513,7 @@ fn executions_without_seccomp(around: &Surroundings) {
             "limits",
         ] {
             if text == "thread" && geteuid().is_root() {
-                // The kernel does not count the processes of root.
+                // The kernel does not limit the number of root's processes.
                 continue;
             }
             let account = target.account(text);
@@ -521,15 +522,15 @@ fn executions_without_seccomp(around: &Surroundings) {
                 "{security:?}: {text}: {account}"
             );
         }
-        // Killing every process that there is to be seen: there is none.
+        // `kill -1` signals all visible processes; there is none.
         let account = target.account("kill -1");
         assert!(account.starts_with("failed: "), "{security:?}: {account}");
         assert_eq!(target.account("descriptors"), "got []", "{security:?}");
     }
 }
 
-/// The same attacks succeed where nothing stands in their way: otherwise the tests above say nothing.
-fn executions_without_any_barrier(around: &Surroundings) {
+/// Proves that the attacks work, and so that the barriers are what stops them above.
+fn attacks_succeed_without_barriers(around: &Surroundings) {
     let mut target = Target::new(SecurityStatus::NONE);
     for text in [
         &format!("tcp {}", around.tcp),
@@ -552,21 +553,27 @@ fn run_tests() {
     let around = Surroundings::new();
     type Test = fn(&Surroundings);
     let tests: [(&str, Test); 7] = [
-        ("numbers_in_preparations", numbers_in_preparations),
-        ("hijacked_workers", hijacked_workers),
-        ("executions_with_all_barriers", executions_with_all_barriers),
         (
-            "preparations_with_all_barriers",
-            preparations_with_all_barriers,
-        ),
-        ("executions_without_seccomp", executions_without_seccomp),
-        (
-            "executions_without_any_barrier",
-            executions_without_any_barrier,
+            "calls_outside_the_list_kill_prepare_jobs",
+            calls_outside_the_list_kill_prepare_jobs,
         ),
         (
-            "under_a_filter_of_system_calls",
-            under_a_filter_of_system_calls,
+            "hijacked_workers_cannot_attack_the_node",
+            hijacked_workers_cannot_attack_the_node,
+        ),
+        ("attacks_of_execute_jobs_fail", attacks_of_execute_jobs_fail),
+        ("attacks_of_prepare_jobs_fail", attacks_of_prepare_jobs_fail),
+        (
+            "the_other_barriers_hold_without_seccomp",
+            the_other_barriers_hold_without_seccomp,
+        ),
+        (
+            "attacks_succeed_without_barriers",
+            attacks_succeed_without_barriers,
+        ),
+        (
+            "workers_run_under_a_filter_that_kills_capset",
+            workers_run_under_a_filter_that_kills_capset,
         ),
     ];
     for (name, test) in tests {
@@ -576,10 +583,11 @@ fn run_tests() {
     }
 }
 
-/// The name under which a worker is started by someone who filters system calls.
+/// The program name that makes this program a worker under a seccomp filter of the operator.
 const FILTERED: &str = "filtered";
 
-/// What the systemd unit of the node's own package does, as far as it matters: whoever gives up capabilities is killed.
+/// Installs a filter that kills a process which drops capabilities, as the systemd unit of the
+/// node's own package does.
 fn filter_as_systemd() {
     use seccompiler::{SeccompAction, SeccompFilter};
     let filter = SeccompFilter::new(
@@ -592,7 +600,7 @@ fn filter_as_systemd() {
     seccompiler::apply_filter(&program).unwrap();
 }
 
-fn under_a_filter_of_system_calls(_: &Surroundings) {
+fn workers_run_under_a_filter_that_kills_capset(_: &Surroundings) {
     for command in ["prepare-worker", "execute-worker"] {
         let mut program = Command::new(std::env::current_exe().unwrap());
         std::os::unix::process::CommandExt::arg0(&mut program, FILTERED);

@@ -1,7 +1,8 @@
-//! Two artifacts of one length and one checksum are two artifacts.
+//! Two artifacts with equal length and equal checksums are not confused.
 //!
-//! The checksum by which host and worker speak of an artifact (`twox_256`), and the one at its end (XXH3-128), tell accidents.
-//! Whoever writes a module can choose its data so that both stay what they were: [`pair`] does.
+//! The checksum by which host and worker identify an artifact (`twox_256`) and the one at its end
+//! (XXH3-128) detect accidental damage. The author of a module can choose data for which both
+//! checksums of two artifacts are equal; [`pair`] does so.
 
 mod common;
 
@@ -16,19 +17,20 @@ use std::num::NonZeroUsize;
 const PRIME_1: u64 = 0x9e37_79b1_85eb_ca87;
 const PRIME_2: u64 = 0xc2b2_ae3d_27d4_eb4f;
 
-/// The secret of XXH3 where none is given, from the algorithm's description: the part that inputs of a block meet.
+/// The default secret of XXH3, from the algorithm's description: the part used within a block.
 const SECRET: &str = "b8fe6c3923a44bbe7c01812cf721ad1cded46de9839097db7240a4a4b7b3671fcb79e64eccc0e578825ad07dccff7221\
 b8084674f743248ee03590e6813a264c3c2852bb91c300cb88d0658b1b532ea371644897a20df94e3819ef46a9deacd8\
 a8fa763fe39c343ff9dcbbc7c70b4f1d8a51e04bcdb45931c89f7ec9d9787364eac5ac8334d3ebc3c581a0fffa1363eb\
 170ddd51b7f0da49d316552629d4689e2b16be587d47a1fc8ff8b8d17ad031ce45cb3a8f95160428afd7fbcabb4b407e";
 
-/// Bytes of data that can be chosen.
+/// Bytes of data that the module's author chooses.
 const DATA: usize = 8192;
 
-/// Where they are in memory.
+/// Address of the data in memory.
 const AT: usize = 65_536;
 
-/// The artifact of a module with these data, invalid if the uppermost bit of the word at `switch` is set.
+/// The artifact of a module with these data. It traps if the top bit of the word at `switch` is
+/// set.
 fn build(data: &[u8], switch: usize) -> Vec<u8> {
     prepare(&module_of(data, switch))
 }
@@ -53,13 +55,13 @@ fn prepare(wasm: &[u8]) -> Vec<u8> {
     prepared.artifact.to_bytes()
 }
 
-/// Where the data to be chosen begin in an artifact.
+/// Offset of the chosen data in an artifact.
 fn data_start(artifact: &[u8]) -> usize {
     let parts = Artifact::parse(artifact).expect("the artifact is whole");
     parts.data.end - DATA
 }
 
-/// The word of the secret with which XXH3 combines the word at this place of a long input.
+/// The word of the secret with which XXH3 combines the word at this offset of a long input.
 fn secret_word(at: usize) -> u64 {
     let secret: Vec<u8> = (0..SECRET.len() / 2)
         .map(|byte| u8::from_str_radix(&SECRET[2 * byte..2 * byte + 2], 16).expect("hexadecimal"))
@@ -90,14 +92,14 @@ fn accumulators(stripes: &[u8], seed: u64) -> [u64; 4] {
 
 /// The inverse of an odd number modulo 2^64.
 fn inverse(odd: u64) -> u64 {
-    // Each step doubles the bits that are right, of which three are at the start.
+    // Newton's method: each step doubles the number of correct bits, which are three at the start.
     (0..5).fold(odd, |x, _| {
         x.wrapping_mul(2_u64.wrapping_sub(odd.wrapping_mul(x)))
     })
 }
 
-/// Two words, the second of which is one stripe of XXH64 behind the first, and what to add to the second when the uppermost
-/// bit of the first is turned round.
+/// A change of two words that a checksum does not detect: flip the top bit of the first word, and
+/// add `add` to the second word, which is one stripe of XXH64 after the first.
 #[derive(Clone, Copy)]
 struct Change {
     at: usize,
@@ -106,8 +108,8 @@ struct Change {
     add: u64,
 }
 
-/// Values for which a change is not seen by XXH64 with any of the four seeds and changes no product of XXH3, only its sums. With
-/// `down` false the sums change by the opposite.
+/// Finds words for which a change leaves XXH64 with all four seeds and all products of XXH3 equal,
+/// and changes only the sums of XXH3. With `down` false, the sums change by the opposite amount.
 fn change(
     prefix: &[u8],
     at: usize,
@@ -124,13 +126,13 @@ fn change(
         true => step.wrapping_neg(),
         false => step,
     };
-    // One half of what is multiplied is zero, before and after.
+    // One factor of the product is zero, before and after the change.
     let low = 0xffff_ffff;
     let after = (second_key & !low) | (second_key.wrapping_add(add) & low);
     let second = after.wrapping_sub(add);
     (0..3000).find_map(|_| {
         let first = (random() & !low) | (first_key & low);
-        // The first of the two modules is the valid one.
+        // The first of the two modules must be the valid one.
         let suits = !down || first >> 63 == 0;
         let tops = states.map(|state| state.wrapping_add(first.wrapping_mul(PRIME_2)) >> 63);
         (suits && tops == [u64::from(!down); 4]).then_some(Change {
@@ -146,7 +148,8 @@ fn put(data: &mut [u8], at: usize, word: u64) {
     data[at..at + 8].copy_from_slice(&word.to_le_bytes());
 }
 
-/// Two modules: one that is always valid and one that never is.
+/// Two modules with colliding artifacts. Every candidate of the first is valid, none of the second
+/// is.
 fn pair() -> [Vec<u8>; 2] {
     let mut state = 1_u64;
     let mut random = move || {
@@ -156,7 +159,7 @@ fn pair() -> [Vec<u8>; 2] {
     };
     let nothing = [0; DATA];
     let base = data_start(&build(&nothing, 0));
-    // Within a block of XXH3, whose sums are scrambled at its end.
+    // Both changes are in one block of XXH3, at whose end the sums are scrambled.
     let block = base.next_multiple_of(1024);
     for lane in 0..4 {
         for stripe in 1..15 {
@@ -193,10 +196,10 @@ fn pair() -> [Vec<u8>; 2] {
             return data.map(|data| module_of(&data, switch));
         }
     }
-    panic!("there is no such pair");
+    panic!("no pair found");
 }
 
-/// Whether a candidate of the first and of the second artifact is valid.
+/// Whether the worker finds a candidate of the artifact valid.
 fn judge(host: &mut Host, artifact: &[u8]) -> bool {
     match said(host.execute(artifact, &execution(artifact))) {
         JobResponse::Ok { .. } => true,
@@ -206,7 +209,7 @@ fn judge(host: &mut Host, artifact: &[u8]) -> bool {
 }
 
 #[test]
-fn artifacts_with_one_checksum_are_told_apart() {
+fn a_worker_does_not_confuse_artifacts_with_equal_checksums() {
     let pair = pair().map(|wasm| prepare(&wasm));
     let [valid, invalid] = &pair;
     assert_ne!(valid, invalid);
@@ -214,17 +217,17 @@ fn artifacts_with_one_checksum_are_told_apart() {
     assert_eq!(
         ArtifactChecksum::of(valid),
         ArtifactChecksum::of(invalid),
-        "the pair is of no use"
+        "the artifacts do not collide"
     );
     let sum = |artifact: &[u8]| artifact[artifact.len() - 16..].to_vec();
-    assert_eq!(sum(valid), sum(invalid), "the pair is of no use");
+    assert_eq!(sum(valid), sum(invalid), "the artifacts do not collide");
 
     for order in [[0, 1, 0, 1], [1, 0, 0, 1]] {
         let mut host = Host::executing(&ExecutorParams::default());
         for which in order {
             assert_eq!(judge(&mut host, &pair[which]), which == 0, "{order:?}");
         }
-        // As a node does: each in a file of its own, to which the worker's directory gets a link.
+        // As a node does: one file per artifact, hard-linked into the worker's directory.
         let files = pair.each_ref().map(|artifact| {
             let name = format!("../artifact-{}", artifact == invalid);
             let path = host.directory.join(name);
@@ -243,7 +246,7 @@ fn artifacts_with_one_checksum_are_told_apart() {
 }
 
 #[test]
-fn a_service_tells_them_apart() {
+fn a_service_does_not_confuse_artifacts_with_equal_checksums() {
     let pair = pair();
     let workers = program("prepare-worker");
     let workers = workers.parent().expect("programs lie in a directory");

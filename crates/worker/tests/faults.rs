@@ -1,4 +1,4 @@
-//! What workers do when something around them goes wrong.
+//! Workers under faults of the machine, the host and the node.
 
 mod common;
 
@@ -18,7 +18,7 @@ use std::process::{Command, Stdio};
 use std::thread::yield_now;
 use std::time::Duration;
 
-/// A module that runs for ever, with which a job can be met while it runs.
+/// A module that runs for ever, so that a test can act on its running job.
 fn endless() -> Vec<u8> {
     module("", "(loop (br 0))", "")
 }
@@ -31,7 +31,7 @@ fn artifact(code: &[u8]) -> Vec<u8> {
         .1
 }
 
-/// Waits until a process is no more, or only a number that nobody asked about.
+/// Waits until a process is gone or a zombie.
 fn wait_for_end(process: Pid) {
     let status = format!("/proc/{process}/stat");
     while let Ok(status) = fs::read_to_string(&status) {
@@ -47,7 +47,7 @@ fn wait_for_end(process: Pid) {
 }
 
 #[test]
-fn time_is_up() {
+fn jobs_that_use_up_their_cpu_time_are_timed_out() {
     let mut host = Host::preparing();
     let mut request = preparation(&module("", "", ""));
     request.prep_timeout = Duration::ZERO;
@@ -56,7 +56,7 @@ fn time_is_up() {
         Err(PrepareError::TimedOut)
     );
     request.prep_timeout = AMPLE;
-    assert!(host.prepare(&request).is_ok(), "the worker goes on");
+    assert!(host.prepare(&request).is_ok(), "the worker continues");
 
     let artifact = artifact(&endless());
     let mut host = Host::executing(&ExecutorParams::default());
@@ -73,7 +73,7 @@ fn time_is_up() {
 }
 
 #[test]
-fn a_job_is_killed() {
+fn a_killed_job_is_reported_and_the_worker_continues() {
     let artifact = artifact(&endless());
     let mut host = Host::executing(&ExecutorParams::default());
     let job = host.begin(&artifact, &execution(&artifact));
@@ -93,18 +93,18 @@ fn a_job_is_killed() {
     assert_eq!(
         response,
         Err(WorkerError::JobTimedOut),
-        "the worker goes on"
+        "the worker continues"
     );
 }
 
 #[test]
-fn a_worker_is_killed_and_its_job_dies() {
+fn a_job_dies_with_its_killed_worker() {
     let artifact = artifact(&endless());
     for security in [SecurityStatus::ALL, SecurityStatus::NONE] {
         let mut host = Host::start("execute-worker", security);
         host.shake(&ExecutorParams::default());
         let job = host.begin(&artifact, &execution(&artifact));
-        // A job that has used CPU time of its own has long put up its barriers.
+        // A job that has used this much CPU time has set up its barriers.
         let schedule = format!("/proc/{job}/schedstat");
         loop {
             let time = fs::read_to_string(&schedule).unwrap();
@@ -121,7 +121,7 @@ fn a_worker_is_killed_and_its_job_dies() {
 }
 
 #[test]
-fn a_host_hangs_up() {
+fn a_worker_exits_when_its_host_hangs_up() {
     for host in [
         Host::preparing(),
         Host::executing(&ExecutorParams::default()),
@@ -132,7 +132,7 @@ fn a_host_hangs_up() {
 }
 
 #[test]
-fn artifacts_are_corrupted() {
+fn damaged_artifacts_are_reported_as_corrupted() {
     let good = artifact(&module("", "", ""));
     let mut host = Host::executing(&ExecutorParams::default());
     let request = execution(&good);
@@ -142,11 +142,11 @@ fn artifacts_are_corrupted() {
     for at in [0, 8, 12, 40, 4096, 5000, good.len() - 1] {
         let mut bad = good.clone();
         bad[at] ^= 1;
-        // The host knows the checksum of the good one.
+        // The request has the checksum of the good artifact.
         corrupted(host.execute(&bad, &request));
-        // The checksum is that of the bad one, as if it had been prepared like that.
+        // The request has the checksum of the bad artifact, as if it had been prepared so.
         corrupted(host.execute(&bad, &execution(&bad)));
-        assert!(valid(host.execute(&good, &request)), "the worker goes on");
+        assert!(valid(host.execute(&good, &request)), "the worker continues");
     }
     for bytes in [0, 1, 39, 4096, good.len() - 1] {
         let cut = &good[..bytes];
@@ -155,7 +155,7 @@ fn artifacts_are_corrupted() {
     }
     corrupted(host.execute(b"something else", &execution(b"something else")));
 
-    // In place, while the worker has the good one in memory.
+    // The file is overwritten in place, while the worker has the good artifact in memory.
     let path = host.directory.join("artifact");
     fs::write(&path, &good).unwrap();
     assert!(valid(host.try_execute(&request).unwrap()));
@@ -168,7 +168,7 @@ fn artifacts_are_corrupted() {
 }
 
 #[test]
-fn there_is_no_artifact() {
+fn a_missing_artifact_is_an_internal_error() {
     let mut host = Host::executing(&ExecutorParams::default());
     let response = host.try_execute(&execution(b"")).unwrap();
     let error = response.unwrap_err();
@@ -181,8 +181,8 @@ fn there_is_no_artifact() {
 }
 
 #[test]
-fn the_disk_is_full() {
-    // No file can have more than 512 bytes, and to try is an error: as on a disk that is full.
+fn a_full_disk_is_an_io_error() {
+    // A write beyond 512 bytes of a file is an error, as on a full disk.
     let script = r#"ulimit -f 1; trap "" XFSZ; exec env -i RUST_LOG= "$0" "$@""#;
     let mut shell = Command::new("/bin/sh");
     shell.arg("-c").arg(script).arg(program("prepare-worker"));
@@ -194,7 +194,7 @@ fn the_disk_is_full() {
 }
 
 #[test]
-fn a_preparation_takes_too_much_memory() {
+fn a_preparation_above_its_memory_limit_is_out_of_memory() {
     let code = fs::read(fixtures().join("ledger/code.wasm")).unwrap();
     let mut host = Host::preparing();
     let mut request = preparation(&code);
@@ -214,7 +214,7 @@ fn a_preparation_takes_too_much_memory() {
 }
 
 #[test]
-fn a_node_of_another_version_is_ended() {
+fn a_node_of_another_version_is_terminated() {
     let version = Command::new(program("prepare-worker"))
         .arg("--version")
         .output()
@@ -241,7 +241,8 @@ fn a_node_of_another_version_is_ended() {
 fn the_version_is_that_of_a_file_beside_the_binary() {
     let scratch = Scratch::new();
     let copy = scratch.0.join("polkadot-execute-worker");
-    // By another process: a program that this one has open to be written, and hands down for a moment, cannot be executed.
+    // Another process copies the program. If this process copied it, a child forked meanwhile could
+    // hold it open for writing, and it could not be executed.
     let copied = Command::new("cp")
         .arg(program("execute-worker"))
         .arg(&copy)
@@ -261,7 +262,7 @@ fn the_version_is_that_of_a_file_beside_the_binary() {
     assert_eq!(says("-v"), "1.26.0\n");
     assert!(says("--full-version").starts_with("1.26.0-"));
     assert!(says("--help").starts_with("polkadot-execute-worker 1.26.0\ncommit: "));
-    // A node must not start with workers that do not know what they are for.
+    // A node must not start with workers whose version is unknown.
     fs::write(scratch.0.join("polkadot-worker.version"), "latest\n").unwrap();
     for argument in ["--version", "--full-version", "--help"] {
         let output = Command::new(&copy).arg(argument).output().unwrap();
@@ -272,7 +273,7 @@ fn the_version_is_that_of_a_file_beside_the_binary() {
     }
 }
 
-/// A program under a system that refuses one call, which it otherwise has.
+/// A worker for which the system refuses `landlock_restrict_self`.
 fn without_landlock(kind: &str) -> Command {
     let rules = [(libc::SYS_landlock_restrict_self, Vec::new())].into();
     let refuse = SeccompAction::Errno(libc::EPERM as u32);
@@ -282,7 +283,7 @@ fn without_landlock(kind: &str) -> Command {
     let filter = SeccompFilter::new(rules, SeccompAction::Allow, refuse, arch);
     let filter: BpfProgram = filter.expect("a filter").try_into().expect("a program");
     let mut command = Command::new(program(kind));
-    // SAFETY: installing a filter that has been made takes no memory and no lock.
+    // SAFETY: installing a compiled filter allocates no memory and takes no lock.
     unsafe {
         command.pre_exec(move || seccompiler::apply_filter(&filter).map_err(std::io::Error::other));
     }
@@ -290,8 +291,8 @@ fn without_landlock(kind: &str) -> Command {
 }
 
 #[test]
-fn a_barrier_that_cannot_be_put_up_is_the_machines_fault() {
-    // The host has found that there is Landlock, and does not insist on it.
+fn a_barrier_that_cannot_be_set_up_is_the_machines_fault() {
+    // The host has found Landlock possible, and does not require it.
     let security = SecurityStatus {
         secure_validator_mode: false,
         ..SecurityStatus::ALL
@@ -327,17 +328,17 @@ fn a_barrier_that_cannot_be_put_up_is_the_machines_fault() {
 }
 
 #[test]
-fn hosts_that_speak_another_language() {
+fn messages_that_do_not_decode_end_the_worker() {
     let mut host = Host::executing(&ExecutorParams::default());
     frame::write(&mut host.stream, b"no request").unwrap();
     not_understood(host);
 
-    // A parameter of a network of tomorrow.
+    // A set with an unknown parameter.
     let mut host = Host::start("execute-worker", SecurityStatus::ALL);
     frame::write(&mut host.stream, &[4, 9]).unwrap();
     not_understood(host);
 
-    // A request with more to it.
+    // A request followed by another byte.
     let mut host = Host::executing(&ExecutorParams::default());
     let mut longer = execution(b"").encode();
     longer.push(0);
@@ -369,7 +370,7 @@ fn not_understood(mut host: Host) {
 }
 
 #[test]
-fn a_dirty_environment() {
+fn leftover_environment_variables_end_a_worker_in_secure_mode() {
     let start = |security| {
         let script = r#"export LEFT=over; exec "$0" "$@""#;
         let mut shell = Command::new("/bin/sh");
@@ -412,7 +413,7 @@ fn with_fewer_barriers_the_answers_are_the_same() {
 }
 
 #[test]
-fn the_machine_allows_all_barriers() {
+fn the_check_commands_succeed_on_this_machine() {
     let scratch = Scratch::new();
     let root = "--check-can-unshare-user-namespace-and-change-root";
     for arguments in [

@@ -1,4 +1,4 @@
-//! Every candidate of the fixtures, through both workers behind all barriers.
+//! Prepares and executes all candidates of the fixtures, behind all barriers.
 
 mod common;
 
@@ -10,7 +10,7 @@ use serde_json::Value;
 use std::fs;
 
 #[test]
-fn candidates_of_the_fixtures() {
+fn all_candidates_of_the_fixtures_have_their_expected_outcome() {
     let mut preparing = Host::preparing();
     let mut executing = Host::executing(&ExecutorParams::default());
     let index = fs::read(fixtures().join("cases.json")).expect("there is an index");
@@ -53,11 +53,11 @@ fn candidates_of_the_fixtures() {
         valid > 20 && invalid > 20,
         "{valid} valid, {invalid} invalid"
     );
-    assert!(not_askable < 10, "{not_askable} that no host can ask for");
+    assert!(not_askable < 10, "{not_askable} are not possible requests");
 }
 
 #[test]
-fn compressed_code() {
+fn compressed_code_gives_the_same_artifact() {
     let code = fs::read(fixtures().join("adder/code.compressed.wasm")).expect("there is code");
     let plain = fs::read(fixtures().join("adder/code.wasm")).expect("there is code");
     let mut preparing = Host::preparing();

@@ -1,4 +1,4 @@
-//! Workers are installed for the node that is there, checked, and removed again.
+//! Installing workers for a node, checking an installation, and removing it.
 
 mod common;
 
@@ -13,7 +13,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
-/// A program that prints a line whatever it is asked, and its exit status.
+/// Writes a program that ignores its arguments, prints a line, and exits with a status.
 fn script(directory: &Path, name: &str, line: &str, status: u8) -> PathBuf {
     let path = directory.join(name);
     fs::write(&path, format!("#!/bin/sh\necho '{line}'\nexit {status}\n")).unwrap();
@@ -39,7 +39,7 @@ fn installation(into: &Path, version: &str) -> Installation {
     }
 }
 
-/// Names and bytes of a directory's files, and of those of its directories.
+/// Paths and bytes of all files in a directory, at any depth.
 fn files(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();
     let mut left = vec![directory.to_owned()];
@@ -55,6 +55,7 @@ fn files(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     found
 }
 
+/// The output of an installed program for `--version`.
 fn says(directory: &Path, name: &str) -> String {
     let output = std::process::Command::new(directory.join(name))
         .arg("--version")
@@ -64,7 +65,7 @@ fn says(directory: &Path, name: &str) -> String {
 }
 
 #[test]
-fn a_nodes_version_is_what_its_workers_have_to_say() {
+fn a_nodes_version_is_read_without_name_and_commit() {
     let scratch = scratch();
     for (line, version) in [
         ("polkadot 1.25.1-4ab7c2de1f3", Some("1.25.1")),
@@ -108,7 +109,7 @@ fn releases_with_our_protocol_are_known() {
 }
 
 #[test]
-fn what_is_installed_is_checked_and_can_be_undone() {
+fn an_installation_is_checked_and_uninstall_restores_the_previous_one() {
     let scratch = scratch();
     let into = scratch.path().join("deep/workers");
     let receipt = install(&installation(&into, "1.24.3")).unwrap();
@@ -123,11 +124,11 @@ fn what_is_installed_is_checked_and_can_be_undone() {
     let first = files(&into);
     assert_eq!(first.len(), 4, "two programs, the version, the receipt");
 
-    // For the next node.
+    // Install again, for another version.
     install(&installation(&into, "1.25.1")).unwrap();
     assert_eq!(says(&into, PROGRAMS[0]), "1.25.1");
     assert_eq!(uninstall(&into).unwrap().as_ref(), Some(&receipt));
-    assert_eq!(files(&into), first, "as it was");
+    assert_eq!(files(&into), first);
     assert_eq!(uninstall(&into).unwrap(), None);
     assert!(!into.exists());
     assert!(matches!(
@@ -137,7 +138,7 @@ fn what_is_installed_is_checked_and_can_be_undone() {
 }
 
 #[test]
-fn the_nodes_own_workers_can_be_asked_first() {
+fn primary_workers_must_have_the_nodes_version() {
     let scratch = scratch();
     let primary = scratch.path().join("primary");
     fs::create_dir(&primary).unwrap();
@@ -152,7 +153,7 @@ fn the_nodes_own_workers_can_be_asked_first() {
     assert_eq!(Path::new(named.trim()), primary.canonicalize().unwrap());
     let before = files(&into);
 
-    // One of them is another release's.
+    // One primary worker has another version.
     script(&primary, PROGRAMS[1], "1.25.1", 0);
     let error = install(&installation).unwrap_err();
     assert!(matches!(error, InstallError::Version { .. }), "{error}");
@@ -160,7 +161,7 @@ fn the_nodes_own_workers_can_be_asked_first() {
 }
 
 #[test]
-fn what_is_not_ours_stays() {
+fn foreign_and_changed_files_are_left_unchanged() {
     let scratch = scratch();
     let into = scratch.path();
     script(into, PROGRAMS[0], "1.25.1", 0);
@@ -172,7 +173,7 @@ fn what_is_not_ours_stays() {
 
     let into = into.join("own");
     install(&installation(&into, "1.25.1")).unwrap();
-    fs::write(into.join("else"), b"somebody's").unwrap();
+    fs::write(into.join("else"), b"foreign").unwrap();
     fs::write(into.join(pvf_node_protocol::VERSION_FILE), "1.25.0\n").unwrap();
     let changed = files(&into);
     for error in [
@@ -185,17 +186,17 @@ fn what_is_not_ours_stays() {
     assert_eq!(files(&into), changed);
     fs::write(into.join(pvf_node_protocol::VERSION_FILE), "1.25.1\n").unwrap();
     assert_eq!(uninstall(&into).unwrap(), None);
-    assert_eq!(files(&into).len(), 1, "somebody's");
+    assert_eq!(files(&into).len(), 1, "the foreign file stays");
 }
 
 #[test]
-fn a_failure_leaves_what_was_there() {
+fn a_failed_installation_changes_nothing() {
     let scratch = scratch();
     let into = scratch.path().join("workers");
     install(&installation(&into, "1.25.0")).unwrap();
     let before = files(&into);
 
-    // Programs that are for one version, whatever the file says.
+    // Programs that print another version than the file holds.
     let other = scratch.path().join("other");
     fs::create_dir(&other).unwrap();
     for name in PROGRAMS {
@@ -214,10 +215,74 @@ fn a_failure_leaves_what_was_there() {
     assert!(matches!(error, InstallError::Io { .. }), "{error}");
     assert_eq!(files(&into), before);
 
-    // A receipt that would lead out of the directory.
+    // A receipt that names a path outside of the directory.
     let receipt = r#"{"version": "1.25.0", "files": [{"name": "../other", "blake2_256": ""}]}"#;
     fs::write(into.join(RECEIPT_FILE), receipt).unwrap();
     let error = uninstall(&into).unwrap_err();
     assert!(matches!(error, InstallError::Receipt { .. }), "{error}");
     assert!(other.exists());
+}
+
+#[test]
+fn a_failure_after_the_files_are_in_place_puts_the_previous_installation_back() {
+    let scratch = scratch();
+    let (into, other) = (scratch.path().join("workers"), scratch.path().join("other"));
+    fs::create_dir(&other).unwrap();
+    // These programs print the right version only where `install` checks them before it places them.
+    for name in PROGRAMS {
+        let path = other.join(name);
+        let text =
+            "#!/bin/sh\ncase $0 in */.polkadot-worker-*) echo 1.25.1;; *) echo 1.25.0;; esac\n";
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+    }
+    let changing = Installation {
+        from: other,
+        ..installation(&into, "1.25.1")
+    };
+    let error = install(&changing).unwrap_err();
+    assert!(matches!(error, InstallError::Version { .. }), "{error}");
+    assert_eq!(files(&into).len(), 0);
+
+    for version in ["1.24.0", "1.25.0"] {
+        install(&installation(&into, version)).unwrap();
+    }
+    let before = files(&into);
+    let error = install(&changing).unwrap_err();
+    assert!(matches!(error, InstallError::Version { .. }), "{error}");
+    assert_eq!(files(&into), before, "the installation before it too");
+    check(&into).unwrap();
+}
+
+#[test]
+fn the_name_of_the_primary_workers_goes_and_comes_back_with_its_installation() {
+    let scratch = scratch();
+    let (into, primary) = (
+        scratch.path().join("workers"),
+        scratch.path().join("primary"),
+    );
+    fs::create_dir(&primary).unwrap();
+    for name in PROGRAMS {
+        script(&primary, name, "1.25.1", 0);
+    }
+    let alone = installation(&into, "1.25.1");
+    let both = Installation {
+        primary: Some(primary),
+        ..alone.clone()
+    };
+    let named = into.join(pvf_node_protocol::PRIMARY_FILE);
+    install(&both).unwrap();
+    install(&alone).unwrap();
+    assert!(!named.exists());
+    uninstall(&into).unwrap();
+    assert!(named.exists());
+    check(&into).unwrap();
+
+    // A file of this name that no installation made.
+    install(&alone).unwrap();
+    fs::write(&named, "/foreign\n").unwrap();
+    let before = files(&into);
+    let error = install(&both).unwrap_err();
+    assert!(matches!(error, InstallError::Foreign { .. }), "{error}");
+    assert_eq!(files(&into), before);
 }

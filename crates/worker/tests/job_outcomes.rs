@@ -1,5 +1,5 @@
-//! What the node's own workers answer to modules that break a rule, row by row, and ours to the same: the class of an answer becomes
-//! a vote.
+//! Our workers answer modules that break a rule with the same class as the node's own workers. The
+//! class of an answer decides a vote.
 
 mod common;
 
@@ -8,7 +8,7 @@ use pvf_node_protocol::{ExecuteResponse, JobResponse, PrepareError, PrepareJobKi
 use pvf_primitives::{ExecutorHostFunction, ExecutorParam, ExecutorParams};
 use std::time::Duration;
 
-/// What is expected of an execution.
+/// The class of an execution's answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Class {
     Valid,
@@ -30,7 +30,7 @@ fn class(response: &ExecuteResponse) -> Class {
     }
 }
 
-/// Executes modules that pass the pre-check.
+/// Prepares modules, which must pass pre-checking, executes them, and compares the classes.
 fn expect(params: &ExecutorParams, modules: &[(&str, Vec<u8>, Class)]) {
     let mut preparing = Host::preparing();
     let mut executing = Host::executing(params);
@@ -54,7 +54,7 @@ fn expect_default(modules: &[(&str, Vec<u8>, Class)]) {
 const MISSING: &str = r#"(import "env" "nobody_has_this" (func $missing (param i32)))"#;
 
 #[test]
-fn missing_functions_and_entry_points() {
+fn a_missing_function_matters_only_when_called_and_a_missing_export_always() {
     let heap_base = r#"(global (export "__heap_base") i32 (i32.const 2048))"#;
     let memory = r#"(memory (export "memory") 1)"#;
     let entry = r#"(func (export "validate_block") (param i32 i32) (result i64) (i64.const 0))"#;
@@ -87,7 +87,7 @@ fn missing_functions_and_entry_points() {
 }
 
 #[test]
-fn imported_memories() {
+fn a_memory_must_be_imported_under_its_name() {
     let importing = |name: &str| {
         parse(&format!(
             r#"(module (import "env" "{name}" (memory 1))
@@ -104,7 +104,7 @@ fn imported_memories() {
 }
 
 #[test]
-fn instances_that_cannot_be() {
+fn modules_that_cannot_be_instantiated_are_construction_failures() {
     let memory = |pages: u32| {
         parse(&format!(
             r#"(module (memory (export "memory") {pages})
@@ -138,7 +138,7 @@ fn instances_that_cannot_be() {
 }
 
 #[test]
-fn runs_that_trap() {
+fn traps_are_invalid_and_endless_loops_time_out() {
     let malloc = r#"(import "env" "ext_allocator_malloc_version_1" (func $malloc (param i32) (result i32)))"#;
     let free = r#"(import "env" "ext_allocator_free_version_1" (func $free (param i32)))"#;
     let keys = r#"(import "env" "ext_crypto_sr25519_public_keys_version_1" (func $keys (param i32) (result i64)))"#;
@@ -197,7 +197,7 @@ fn runs_that_trap() {
 }
 
 #[test]
-fn results_that_are_none() {
+fn results_that_do_not_decode_are_invalid() {
     let returning = |value: &str, data: &str| {
         parse(&format!(
             r#"(module (memory (export "memory") 1)
@@ -214,7 +214,7 @@ fn results_that_are_none() {
             Class::Valid,
         ),
         (
-            "bytes behind it",
+            "extra bytes after the result",
             returning("0x1100000010", good),
             Class::Valid,
         ),
@@ -238,7 +238,7 @@ fn results_that_are_none() {
 }
 
 #[test]
-fn parameters_of_the_network_hold() {
+fn the_networks_executor_parameters_apply() {
     let deep = |calls: u32| {
         let recursive = "(func $down (param i32) (if (local.get 0) (then (call $down (i32.sub (local.get 0) (i32.const 1))))))";
         module("", &format!("(call $down (i32.const {calls}))"), recursive)
@@ -273,7 +273,7 @@ fn parameters_of_the_network_hold() {
 }
 
 #[test]
-fn candidates_too_large() {
+fn candidates_that_are_too_large_or_do_not_decompress_are_invalid() {
     let mut preparing = Host::preparing();
     let mut executing = Host::executing(&ExecutorParams::default());
     let (_, artifact) = preparing
@@ -307,7 +307,7 @@ fn candidates_too_large() {
     assert_eq!(response.pov_size, 1 << 20);
 }
 
-/// What both kinds of preparation say about a module.
+/// The results of both kinds of preparation of a module.
 fn prepared(code: &[u8]) -> [Result<(), PrepareError>; 2] {
     let mut preparing = Host::preparing();
     [PrepareJobKind::Prechecking, PrepareJobKind::Compilation].map(|prep_kind| {
@@ -320,7 +320,7 @@ fn prepared(code: &[u8]) -> [Result<(), PrepareError>; 2] {
 }
 
 #[test]
-fn imports_that_cannot_be_satisfied() {
+fn unsatisfiable_imports_fail_prechecking_and_construction() {
     let mut executing = Host::executing(&ExecutorParams::default());
     let mut preparing = Host::preparing();
     for import in [
@@ -343,7 +343,7 @@ fn imports_that_cannot_be_satisfied() {
 }
 
 #[test]
-fn code_that_is_turned_down() {
+fn rejected_code_has_the_error_of_the_nodes_own_workers() {
     let magic = [0x52, 0xbc, 0x53, 0x76, 0x46, 0xdb, 0x8e, 0x05];
     let garbage = [&magic[..], b"no zstd"].concat();
     for precheck in prepared(&garbage) {
@@ -390,7 +390,7 @@ fn code_that_is_turned_down() {
     for (what, code) in [
         ("ill-typed", ill_typed()),
         (
-            "a memory that becomes an export of a name that exists",
+            "an imported memory with the name of an export",
             parse(r#"(module (import "env" "run" (memory 1)) (func (export "run")))"#),
         ),
     ] {
@@ -404,7 +404,7 @@ fn code_that_is_turned_down() {
     }
 }
 
-/// A function that returns nothing where an `i32` is due.
+/// A module whose function should return an `i32` and returns nothing.
 fn ill_typed() -> Vec<u8> {
     let head = b"\0asm\x01\0\0\0";
     let types = [1, 5, 1, 0x60, 0, 1, 0x7f];
@@ -414,7 +414,7 @@ fn ill_typed() -> Vec<u8> {
 }
 
 #[test]
-fn a_bomb_in_the_code() {
+fn compressed_code_above_the_bomb_limit_is_rejected() {
     let mut code = module("", "", "");
     // A custom section of a megabyte.
     code.extend([0, 0x82, 0x80, 0x40, 1, b'x']);
@@ -430,9 +430,10 @@ fn a_bomb_in_the_code() {
 }
 
 #[test]
-fn what_the_entry_point_is_given() {
+fn the_input_of_validate_block_follows_the_descriptors_version() {
     use pvf_node_protocol::CandidateDescriptorVersion as Version;
-    // Head data, block data, number, root, each as long as the request below makes it.
+    // Encoded lengths of the head data, the block data, the number and the root of the request
+    // below.
     let plain = (1 + 3) + (1 + 5) + 4 + 32;
     let taking = |bytes: u32| {
         let wrong = format!("(i32.ne (local.get $bytes) (i32.const {bytes}))");
@@ -445,7 +446,7 @@ fn what_the_entry_point_is_given() {
         (Version::V2, plain),
         (Version::V3, plain + 1 + 64),
         (Version::Unknown(Some(7)), plain),
-        // As nodes before 1.25 write it.
+        // The encoding of nodes before 1.25.
         (Version::Unknown(None), plain),
     ] {
         for (expected, class_expected) in [(bytes, Class::Valid), (bytes + 1, Class::Invalid)] {

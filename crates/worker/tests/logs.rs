@@ -1,4 +1,5 @@
-//! What is logged, and what the standard error stream is, decides nothing: not who is behind which barriers, not whether anybody reads.
+//! Logging does not affect answers, whatever the standard error stream is and whichever barriers
+//! there are; and log lines arrive escaped and limited.
 
 mod common;
 
@@ -15,22 +16,23 @@ use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
 use std::thread::JoinHandle;
 
-/// What the standard error stream of a worker is.
+/// The kind of a worker's standard error stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stream {
     Pipe,
     File,
-    /// A file that is as large as files may be.
+    /// A file at the limit of file sizes (`ulimit -f`).
     LimitedFile,
     Terminal,
-    /// A journal's.
+    /// A socket, as of a journal.
     Socket,
     Closed,
     FullDisk,
-    /// A pipe whose reader sleeps.
+    /// A full pipe that nobody reads.
     Unread,
+    /// A full socket that nobody reads.
     UnreadSocket,
-    /// A pipe whose reader is gone.
+    /// A pipe without a reader.
     Broken,
 }
 
@@ -49,16 +51,16 @@ const STREAMS: [Stream; 10] = [
     Broken,
 ];
 
-/// What arrives on a stream.
+/// The reading side of a stream.
 struct Arrived {
     reader: Option<JoinHandle<Vec<u8>>>,
     file: Option<(Scratch, std::path::PathBuf)>,
-    /// Ends that must stay open.
+    /// Other ends of streams, which must stay open.
     _open: Vec<OwnedFd>,
 }
 
 impl Arrived {
-    /// All of it, after the worker's end.
+    /// The whole text, after the worker has exited.
     fn text(self) -> String {
         let bytes = match (self.reader, self.file) {
             (Some(reader), _) => reader.join().expect("reads"),
@@ -72,13 +74,13 @@ impl Arrived {
 fn reading(mut from: impl Read + Send + 'static) -> Option<JoinHandle<Vec<u8>>> {
     Some(std::thread::spawn(move || {
         let mut bytes = Vec::new();
-        // A terminal whose other side is gone is an error.
+        // Reading a terminal whose other side is closed is an error.
         let _ = from.read_to_end(&mut bytes);
         bytes
     }))
 }
 
-/// A worker with such a stream.
+/// Starts a worker with such a stream.
 fn start(kind: &str, security: SecurityStatus, stream: Stream, log: &str) -> (Host, Arrived) {
     let mut arrived = Arrived {
         reader: None,
@@ -90,7 +92,7 @@ fn start(kind: &str, security: SecurityStatus, stream: Stream, log: &str) -> (Ho
         shell.arg("-c").arg(script).arg(program(kind));
         shell
     };
-    // A shell leaves variables of its own, which a worker does not accept.
+    // `env -i` removes the shell's own variables, which a worker does not accept.
     let bare = r#"exec env -i RUST_LOG="$RUST_LOG" "$0" "$@""#;
     let mut worker = match stream {
         Closed => through_shell(&format!("{bare} 2>&-")),
@@ -160,7 +162,7 @@ fn start(kind: &str, security: SecurityStatus, stream: Stream, log: &str) -> (Ho
     (host, arrived)
 }
 
-/// A terminal and who reads it.
+/// A reader of a terminal, and the terminal.
 fn terminal() -> (fs::File, fs::File) {
     use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
     let reader = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
@@ -181,14 +183,14 @@ const BATCH: &str = r#"(import "env" "ext_crypto_ed25519_batch_verify_version_1"
 const TEXT: &str = r#"(data (i32.const 1024) "a target")
     (data (i32.const 1040) "a line\1b[2J\n\e2\80\ae")"#;
 
-/// Logs at a level: a target of 8 bytes and a message of 14.
+/// A call that logs at a level, with a target of 8 bytes and a message of 14.
 fn log(level: u32) -> String {
     format!("(call $log (i32.const {level}) (i64.const 0x800000400) (i64.const 0xe00000410))")
 }
 
 const LINE: &str = r"[ERROR pvf] a target: a line\u{1b}[2J\n\u{202e}";
 
-/// Does something so many times.
+/// A loop that executes `what` this many times.
 fn times(count: u32, what: &str) -> String {
     format!(
         "(local $i i32) (loop $next {what}
@@ -200,7 +202,7 @@ fn module_of(body: &str) -> Vec<u8> {
     module(&format!("{LOG}{BATCH}"), body, TEXT)
 }
 
-/// PVFs by what they do, and whether what they do is valid.
+/// PVFs with a name for their behaviour, and whether their candidates are valid.
 fn behaviours() -> Vec<(&'static str, Vec<u8>, bool)> {
     let empty = "(call $log (i32.const 0) (i64.const 0) (i64.const 0))";
     let long = "(call $log (i32.const 0) (i64.const 0) (i64.const 0x1000000000000))";
@@ -268,12 +270,12 @@ fn one_class_each(log: &str, statuses: impl Iterator<Item = SecurityStatus> + Cl
 }
 
 #[test]
-fn one_class_whatever_the_stream_and_the_barriers() {
+fn answers_do_not_depend_on_the_stream_and_the_barriers() {
     one_class_each("", all_statuses());
 }
 
 #[test]
-fn one_class_whatever_the_directives() {
+fn answers_do_not_depend_on_the_log_directives() {
     one_class_each(
         "trace",
         [SecurityStatus::ALL, SecurityStatus::NONE].into_iter(),
@@ -281,7 +283,7 @@ fn one_class_whatever_the_directives() {
 }
 
 #[test]
-fn preparations_whatever_the_stream() {
+fn preparations_do_not_depend_on_the_stream() {
     let refused = module(r#"(import "other" "\1b[2J" (func))"#, "", "");
     for stream in STREAMS {
         for security in [SecurityStatus::ALL, SecurityStatus::NONE] {
@@ -297,7 +299,7 @@ fn preparations_whatever_the_stream() {
     }
 }
 
-/// Executes; what arrived.
+/// Executes artifacts and returns the text that arrived.
 fn logged(security: SecurityStatus, stream: Stream, log: &str, runs: &[&[u8]]) -> String {
     let (mut host, arrived) = start("execute-worker", security, stream, log);
     for artifact in runs {
@@ -309,7 +311,7 @@ fn logged(security: SecurityStatus, stream: Stream, log: &str, runs: &[&[u8]]) -
 }
 
 #[test]
-fn lines_arrive_and_are_counted_whole() {
+fn lines_of_a_job_arrive_up_to_64_kib_with_a_note_at_the_cut() {
     let artifacts = artifacts();
     let of = |name| {
         &artifacts
@@ -344,7 +346,7 @@ fn lines_arrive_and_are_counted_whole() {
             assert_eq!(once.matches(note).count(), 1, "{context}");
             let control = |c: char| c.is_control() && c != '\n';
             assert!(!once.contains(control), "{context}");
-            // The next job has its own.
+            // The next job has a limit of its own.
             let runs = [of(flood), of("logging"), of(flood)];
             let lines = logged(SecurityStatus::ALL, stream, "", &runs);
             assert_eq!(lines, format!("{once}{LINE}\n{once}"), "{context}");
@@ -353,7 +355,7 @@ fn lines_arrive_and_are_counted_whole() {
 }
 
 #[test]
-fn directives_are_obeyed() {
+fn the_log_directives_select_the_lines() {
     let artifacts = artifacts();
     let logging = &artifacts[2].1;
     for (directives, expected) in [
@@ -370,9 +372,8 @@ fn directives_are_obeyed() {
     }
 }
 
-/// A reader that wakes up finds out that lines were lost.
 #[test]
-fn lost_lines_are_counted() {
+fn a_reader_that_was_slow_sees_the_number_of_lost_lines() {
     let artifacts = artifacts();
     let logging = &artifacts[1].1;
     let (mut host, mut arrived) = start("execute-worker", SecurityStatus::ALL, Unread, "");
@@ -381,7 +382,7 @@ fn lost_lines_are_counted() {
         assert_eq!(is_valid(&response), Some(true));
     }
     arrived.reader = reading(fs::File::from(arrived._open.remove(0)));
-    // As soon as some of it is read there is room; until then lines go on being lost.
+    // Lines are lost until the reader has made room in the pipe.
     let mut runs = 3;
     while runs < 200 {
         let response = host.execute(logging, &execution(logging));
@@ -401,9 +402,9 @@ fn lost_lines_are_counted() {
     assert_eq!(lost + text.matches(LINE).count(), runs);
 }
 
-/// Names that would do something to a terminal, or fill a log.
+/// The names contain control sequences of terminals, or are very long.
 #[test]
-fn names_are_visible_and_short() {
+fn names_in_answers_and_log_lines_are_escaped_and_cut() {
     let hostile = r"\1b]0;pwned\07\1b[2J\1b[31mFAKE\1b[0m\0a[ERROR pvf] fake\c2\9b\e2\80\ae";
     let long = "A".repeat(99_000);
     for name in [hostile, &long] {
@@ -473,12 +474,12 @@ fn names_are_visible_and_short() {
                 assert_eq!(forged, 0, "{text}");
             }
         }
-        // The test would say nothing if the names were nowhere.
+        // The names must occur, or the test would prove nothing.
         assert!(answers >= 10, "{answers} texts with the name");
     }
 }
 
-/// A text that is an answer.
+/// Checks that the text of an answer is one line.
 fn one_line(text: String) -> String {
     assert!(!text.contains('\n'), "{text:?}");
     text

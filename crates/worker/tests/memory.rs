@@ -1,4 +1,5 @@
-//! What artifacts and candidates leave in an execute worker: a bounded number of bytes, and nothing for a later job to find.
+//! Memory of an execute worker after artifacts and candidates: it is bounded, and later jobs find
+//! no data of earlier candidates in it.
 
 mod common;
 
@@ -10,10 +11,10 @@ use std::fs::{self, File};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::process::Command;
 
-/// Bytes of files in memory that a worker keeps while it waits, as the manual says.
+/// Limit of a waiting worker's files in memory in bytes, as in `docs/operators.md`.
 const KEPT: u64 = 128 << 20;
 
-/// Bytes of memory of its own that a worker and its launcher take each.
+/// Limit of the anonymous memory of a worker, and of its launcher, in bytes.
 const OWN: u64 = 32 << 20;
 
 fn artifact(wasm: &[u8]) -> Vec<u8> {
@@ -25,7 +26,7 @@ fn artifact(wasm: &[u8]) -> Vec<u8> {
         .to_bytes()
 }
 
-/// A module with so many segments of two bytes, each across the border of two pages.
+/// A module with many segments of two bytes, each across the border of two 4 KiB pages.
 fn strewn(number: u32, segments: u32, pages: u32) -> Vec<u8> {
     let data: String = (0..segments)
         .map(|segment| format!("(data (i32.const {}) \"\\01\\02\")", segment * 8192 + 4095))
@@ -37,7 +38,7 @@ fn strewn(number: u32, segments: u32, pages: u32) -> Vec<u8> {
     ))
 }
 
-/// A module with so many MiB of data.
+/// A module with this many MiB of data.
 fn heavy(number: u32, mib: usize) -> Vec<u8> {
     let data = format!("{number:08}{}", "x".repeat((mib << 20) - 8));
     let pages = 17 + 16 * mib;
@@ -57,7 +58,7 @@ fn children(pid: u32) -> Vec<u32> {
     numbers.map(|it| it.parse().expect("a number")).collect()
 }
 
-/// A line of a process's status, in bytes.
+/// A value of `/proc/PID/status` in bytes.
 fn status(pid: u32, name: &str) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("it lives");
     let line = status.lines().find_map(|line| line.strip_prefix(name));
@@ -81,7 +82,8 @@ fn in_memory(pid: u32) -> u64 {
     files.sum()
 }
 
-/// What a worker that waits takes: in files, and of its own with its launcher.
+/// Memory of a waiting worker: bytes in files, and the larger anonymous memory of worker and
+/// launcher.
 fn idle(host: &Host) -> (u64, u64) {
     let worker = host.worker.id();
     let processes = [&[worker][..], &children(worker)].concat();
@@ -89,7 +91,7 @@ fn idle(host: &Host) -> (u64, u64) {
     (in_memory(worker), own.max().unwrap_or(0))
 }
 
-/// 1,000 in the long form (`PVF_LONG=1`).
+/// The number of rounds: `short`, or 1,000 with `PVF_LONG=1`.
 fn rounds(short: u32) -> u32 {
     match std::env::var_os("PVF_LONG") {
         Some(_) => 1000,
@@ -98,12 +100,12 @@ fn rounds(short: u32) -> u32 {
 }
 
 #[test]
-fn hostile_artifacts_in_turn_leave_little() {
+fn hostile_artifacts_leave_a_bounded_amount_of_memory() {
     let mut host = Host::executing(&ExecutorParams::default());
     let mut most = (0, 0);
     for number in 0..rounds(24) {
         let (wasm, fits) = match number % 4 {
-            // Memories above the limit, memories below it, and data that are what they seem.
+            // Memories above the limit, memories below it, and large data segments.
             0 | 1 => (strewn(number, 16_000, 65_536), false),
             2 => (strewn(number, 16_000, 2048), true),
             _ => (heavy(number, 24), true),
@@ -120,11 +122,14 @@ fn hostile_artifacts_in_turn_leave_little() {
     let peak = status(host.worker.id(), "VmHWM");
     println!("most while idle: {most:?}; peak of the worker {peak}");
     assert!(peak <= KEPT, "{peak} bytes");
-    assert!(most.0 > KEPT / 2, "the bound was never near");
+    assert!(
+        most.0 > KEPT / 2,
+        "the artifacts were too small for this test"
+    );
 }
 
 #[test]
-fn candidates_leave_nothing() {
+fn the_process_that_forks_jobs_holds_no_data_of_earlier_candidates() {
     const MARK: &[u8] = b"a mark of an earlier candidate.";
     let artifact = artifact(&module("", "", ""));
     let mut host = Host::executing(&ExecutorParams::default());
@@ -137,20 +142,20 @@ fn candidates_leave_nothing() {
         let response = host.try_execute(&request).unwrap();
         assert!(matches!(said(response), JobResponse::Ok { .. }));
     }
-    // Jobs are copies of this process.
+    // Jobs are copies of the launcher.
     let launcher = children(host.worker.id())[0];
     let Some(found) = count(launcher, MARK) else {
-        println!("this user may not look into a worker: not tested");
+        println!("not tested: this user may not read a worker's memory");
         return;
     };
     assert_eq!(found, 0);
-    // The test would find one.
+    // The search finds the mark in this process, which has it.
     let own = count(std::process::id(), MARK);
     assert!(own.expect("this process may be read") > 300);
     assert_eq!(in_memory(launcher), 0);
 }
 
-/// How often bytes are in the memory of a process.
+/// How often bytes occur in the writable memory of a process.
 fn count(pid: u32, what: &[u8]) -> Option<usize> {
     let maps = fs::read_to_string(format!("/proc/{pid}/maps")).ok()?;
     let memory = File::open(format!("/proc/{pid}/mem")).ok()?;
@@ -177,7 +182,7 @@ fn count(pid: u32, what: &[u8]) -> Option<usize> {
     Some(found)
 }
 
-/// Whether an answer makes no validator vote against a valid candidate.
+/// Whether the answer about a valid candidate is no vote against it.
 fn is_no_vote(response: &ExecuteResponse) -> bool {
     match response {
         Ok(response) => matches!(response.job_response, JobResponse::Ok { .. }),
@@ -186,7 +191,7 @@ fn is_no_vote(response: &ExecuteResponse) -> bool {
 }
 
 #[test]
-fn descriptors_that_run_out_are_no_vote() {
+fn running_out_of_descriptors_is_no_vote_against_a_candidate() {
     let artifacts: Vec<Vec<u8>> = (0..6)
         .map(|number| {
             artifact(&module(
@@ -209,7 +214,7 @@ fn descriptors_that_run_out_are_no_vote() {
         let handshake = pvf_node_protocol::ExecuteHandshake {
             executor_params: ExecutorParams::default(),
         };
-        // A worker that lacks what it needs from the start ends here, and the host starts another.
+        // With too few descriptors to start, the worker exits, and a host would start another.
         if pvf_node_protocol::frame::send(&mut host.stream, &handshake).is_err() {
             continue;
         }
@@ -230,12 +235,12 @@ fn descriptors_that_run_out_are_no_vote() {
 }
 
 #[test]
-fn files_that_are_no_artifacts() {
+fn huge_files_are_corrupted_artifacts_and_special_files_are_internal_errors() {
     let good = artifact(&module("", "", ""));
     let start = || Host::executing(&ExecutorParams::default());
     let place = |host: &Host| host.directory.join("artifact");
 
-    // As long as a tebibyte, by its name or by its own account too.
+    // Sparse files of up to 1 TiB: with no content, and with the head of an artifact.
     for head in [&[][..], &good[..64]] {
         let mut host = start();
         let file = File::create(place(&host)).unwrap();

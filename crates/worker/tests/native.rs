@@ -1,5 +1,6 @@
-//! Native code in a job: machine code in a crafted artifact, as if the compiler had been made to generate it, tries every system call
-//! there is. It gets what the list of jobs says ([`job::CALLS`]), and nothing else; the manual's table is that list.
+//! Hostile machine code in a job. A crafted artifact contains code that makes system calls, as if a
+//! compiler had been tricked into generating it. Only the calls in the list of jobs ([`CALLS`])
+//! succeed. `docs/sandbox.md` has the same list.
 #![cfg(target_arch = "x86_64")]
 
 mod common;
@@ -14,16 +15,16 @@ use pvf_worker::security::Role;
 use pvf_worker::security::seccomp::job::{CALLS, Call, When};
 use std::collections::BTreeSet;
 
-/// Where a candidate is, by the module's heap base.
+/// Address of the candidate, which follows from the module's heap base.
 const CANDIDATE: u32 = 2048 + 8;
 
-/// Where its block data are: behind an empty head and a length of 2 bytes.
+/// Address of the block data, after an empty head and a length of 2 bytes.
 const BLOCK: u32 = CANDIDATE + 3;
 
-/// Where the result goes.
+/// Address of the result.
 const RESULT: u32 = 0x8000;
 
-/// A value for a register, relative to the linear memory or not.
+/// A value for a register: a number, or an offset in the linear memory.
 #[derive(Clone, Copy, Debug)]
 enum Register {
     Number(u64),
@@ -34,23 +35,24 @@ use Register::{Memory, Number};
 
 const ZERO: Register = Number(0);
 
-/// How code enters the kernel.
+/// The instruction that enters the kernel.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Gate {
     Syscall,
-    /// The door of 32-bit programs.
+    /// `int 0x80`, the entry of 32-bit programs.
     Interrupt,
 }
 
-/// Machine code of a `validate_block` that takes number and arguments of a system call from the block data, makes it, and returns
-/// what it answers as head data. In r14 is the linear memory.
+/// Machine code of a `validate_block` that reads the number and the arguments of a system call from
+/// the block data, makes the call, and returns its result as head data. Register r14 holds the
+/// address of the linear memory.
 fn caller(gate: Gate) -> Vec<u8> {
     let mut code = Vec::new();
     let load = |code: &mut Vec<u8>, opcode: [u8; 3], word: u32| {
         code.extend(opcode);
         code.extend((BLOCK + 8 * word).to_le_bytes());
     };
-    // For rdi, rsi, rdx, r10, r8, r9: a value, and a mask for the base to be added.
+    // For rdi, rsi, rdx, r10, r8, r9: load the value, then add the memory's address under a mask.
     let registers = [
         ([0x49, 0x8b, 0xbe], [0x48, 0x01, 0xcf]),
         ([0x49, 0x8b, 0xb6], [0x48, 0x01, 0xce]),
@@ -71,7 +73,7 @@ fn caller(gate: Gate) -> Vec<u8> {
         Gate::Syscall => [0x0f, 0x05],
         Gate::Interrupt => [0xcd, 0x80],
     });
-    // A head of 8 bytes, which is the answer; all else is zeros.
+    // The result has a head of 8 bytes, the call's result; all other bytes are zeros.
     code.extend([0x41, 0xc6, 0x86]);
     code.extend(RESULT.to_le_bytes());
     code.push(8 << 2);
@@ -83,7 +85,7 @@ fn caller(gate: Gate) -> Vec<u8> {
     code
 }
 
-/// An artifact whose `validate_block` is this machine code, with right checksums.
+/// An artifact whose `validate_block` is this machine code, with correct checksums.
 fn crafted(code: &[u8]) -> Vec<u8> {
     let filler =
         "(global.set $g (i64.add (global.get $g) (i64.const 0x1234567812345678)))".repeat(100);
@@ -91,7 +93,7 @@ fn crafted(code: &[u8]) -> Vec<u8> {
     let (_, artifact) = Host::preparing()
         .prepare(&preparation(&module))
         .expect("prepares");
-    // SAFETY: nothing in this process executes it.
+    // SAFETY: this process does not execute the artifact.
     let artifact = unsafe { Artifact::from_bytes(&artifact) };
     let mut artifact = artifact.expect("it is one").into_contents();
     let function = artifact.module.functions.last().expect("there is one");
@@ -102,18 +104,18 @@ fn crafted(code: &[u8]) -> Vec<u8> {
         code.len()
     );
     artifact.code[start..][..code.len()].copy_from_slice(code);
-    // SAFETY: a job behind its barriers executes it, to see that these hold.
+    // SAFETY: only a job executes the artifact, behind the barriers that are under test.
     unsafe { Artifact::from_contents(artifact) }.to_bytes()
 }
 
-/// What came of a system call.
+/// The outcome of a system call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum End {
-    /// The job was killed for it.
+    /// The filter killed the job.
     Killed,
-    /// The kernel, or the filter, answered.
+    /// The kernel or the filter returned this value.
     Answered(i64),
-    /// The job ended otherwise.
+    /// The job ended in another way, as this text says.
     Ended(String),
 }
 
@@ -162,16 +164,17 @@ fn end(response: ExecuteResponse) -> End {
     }
 }
 
-/// Arguments with which a call of the list passes.
+/// Arguments with which the list allows a call.
 fn passing(call: &Call) -> Vec<Register> {
     let number = |value: i32| Number(value as u64);
     match call.when {
         When::Always | When::Refused(_) => match call.number {
-            // Not the pipe: then there would be no answer.
+            // Any descriptor but the pipe, through which the answer goes.
             libc::SYS_close => vec![Number(999)],
             _ => vec![],
         },
-        // The number of the pipe is tried by whoever writes to it: the jobs of all other tests.
+        // The code does not know the pipe's number. Writes to the pipe are tested by every job's
+        // answer.
         When::ToPipe | When::IsOpen => vec![],
         When::RefusedToError => vec![Number(2), Memory(0), Number(1)],
         When::Data => vec![
@@ -199,11 +202,12 @@ fn passing(call: &Call) -> Vec<Register> {
     }
 }
 
-/// Calls that the kernel of this machine lets pass whatever a filter says: they have a meaning at a place of its own only.
+/// Calls to which newer kernels do not apply filters (`uretprobe`, `uprobe`): they work only at
+/// addresses that the kernel itself chose.
 const OUTSIDE_OF_FILTERS: &[u64] = &[335, 336];
 
 #[test]
-fn every_number_of_a_system_call() {
+fn all_system_calls_but_the_listed_ones_kill_the_job() {
     let mut native = Native::new(Gate::Syscall, SecurityStatus::ALL);
     let listed: BTreeSet<u64> = CALLS
         .iter()
@@ -232,10 +236,10 @@ fn every_number_of_a_system_call() {
         let as_listed = match (call.when, &end) {
             (When::Refused(error), End::Answered(answer)) => *answer == -i64::from(error),
             (When::RefusedToError, End::Answered(answer)) => *answer == -i64::from(libc::EBADF),
-            // Only to the pipe, whose number is not ours to know.
+            // The descriptor is not the pipe.
             (When::ToPipe | When::IsOpen, End::Killed) => true,
             (_, End::Answered(_)) => true,
-            // To return from no signal, or to exit.
+            // A return from a signal that did not arrive, or an exit.
             (When::Always, End::Ended(_)) => {
                 [libc::SYS_rt_sigreturn, libc::SYS_exit_group].contains(&call.number)
             }
@@ -245,9 +249,8 @@ fn every_number_of_a_system_call() {
     }
 }
 
-/// Calls of the list with arguments for which they are not there.
 #[test]
-fn arguments_beyond_the_list() {
+fn listed_calls_with_other_arguments_kill_the_job_or_fail() {
     let mut native = Native::new(Gate::Syscall, SecurityStatus::ALL);
     let number = |value: i32| Number(value as u64);
     let (read_write, executable) = (libc::PROT_READ | libc::PROT_WRITE, libc::PROT_EXEC);
@@ -344,7 +347,7 @@ fn arguments_beyond_the_list() {
         let end = native.call(call as u64, &arguments);
         assert_eq!(end, End::Killed, "system call {call}: {arguments:x?}");
     }
-    // One descriptor can be written to: the pipe, to which this is no answer.
+    // One descriptor is writable: the pipe. The byte written to it does not decode as an answer.
     let mut writable = 0;
     for descriptor in (0..40).filter(|&descriptor| descriptor != libc::STDERR_FILENO) {
         let arguments = [number(descriptor), Memory(0), Number(1)];
@@ -354,7 +357,7 @@ fn arguments_beyond_the_list() {
         }
     }
     assert_eq!(writable, 1);
-    // Pages that are executable do not grow over others: moving memory is refused.
+    // `mremap` is refused, so executable pages cannot grow over others.
     for flags in [
         0,
         libc::MREMAP_MAYMOVE,
@@ -366,7 +369,7 @@ fn arguments_beyond_the_list() {
         );
         assert_eq!(end, End::Answered(-i64::from(libc::ENOMEM)));
     }
-    // Signals go to nobody, this process included.
+    // `tgkill` is refused for every process, this one included.
     for process in [0, 1, -1_i32] {
         let end = native.call(
             libc::SYS_tgkill as u64,
@@ -377,19 +380,20 @@ fn arguments_beyond_the_list() {
 }
 
 #[test]
-fn the_door_of_32_bit_programs() {
+fn system_calls_through_int_0x80_end_the_job() {
     let mut native = Native::new(Gate::Interrupt, SecurityStatus::ALL);
     for number in (0..450).step_by(5).chain([1, 3, 4, 11, 20, 120]) {
         let end = native.call(number, &[]);
-        // A kernel may be built without it.
+        // A kernel without 32-bit support raises SIGSEGV.
         let shut = end == End::Killed || matches!(&end, End::Ended(how) if how.contains("SIGSEGV"));
         assert!(shut, "int 0x80, {number}: {end:?}");
     }
 }
 
-/// The crafted code does what it is meant to where nothing stands in its way: otherwise the tests above say nothing.
+/// Proves that the crafted code makes its calls, and so that the filter is what stops the calls
+/// above.
 #[test]
-fn without_a_list_the_calls_arrive() {
+fn without_seccomp_the_calls_reach_the_kernel() {
     let without = SecurityStatus {
         can_enable_seccomp: false,
         ..SecurityStatus::ALL
@@ -400,7 +404,7 @@ fn without_a_list_the_calls_arrive() {
         native.call(600, &[]),
         End::Answered(-i64::from(libc::ENOSYS))
     );
-    // The other barriers hold: no files, no sockets to the world, no processes but for root, nobody to signal.
+    // The other barriers hold: there is no file to open and no process to signal.
     let errors = [
         (
             libc::SYS_openat,
@@ -422,9 +426,9 @@ fn without_a_list_the_calls_arrive() {
     }
 }
 
-/// The rows of the manual's table, of all kinds of job.
+/// Compares the rows of the manual's table for all kinds of jobs.
 #[test]
-fn the_manual_has_the_list() {
+fn the_manual_has_the_table_of_calls() {
     let manual = include_str!("../../../docs/sandbox.md");
     let table: Vec<String> = CALLS
         .iter()
@@ -453,5 +457,5 @@ fn the_manual_has_the_list() {
         .lines()
         .filter(|line| line.starts_with("| `"))
         .count();
-    assert_eq!(rows, table.lines().count(), "rows beside the list");
+    assert_eq!(rows, table.lines().count(), "the manual has other rows");
 }

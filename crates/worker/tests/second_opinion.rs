@@ -1,6 +1,6 @@
-//! Workers behind workers: a primary engine that says what its candidate tells it to, ours behind it.
+//! Our workers with a primary engine. The primary engine gives the answer that its candidate names.
 //!
-//! This program is the host of the test and, started under the name of a worker, the primary engine.
+//! This program is the host of the tests and, started as a worker, the primary engine.
 
 mod common;
 
@@ -12,23 +12,23 @@ use pvf_node_protocol::{
 use pvf_primitives::{ExecutorParams, ValidationParams, ValidationResult};
 use pvf_validation::Pvf;
 use pvf_worker::second_opinion::PRIMARY_FILE;
-use pvf_worker::second_opinion::pair::Pair;
+use pvf_worker::second_opinion::pair::{self, Which};
 use pvf_worker::{Compilation, ExecuteJob, PrepareJob, Prepared, Worker};
 use std::fs;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
-/// Code that the primary engine alone takes.
+/// Code that only the primary engine accepts.
 const STRANGE: &[u8] = b"strange";
 
 /// Head data of the primary engine's results.
 const PRIMARY: &[u8] = b"primary";
 
-/// Head data of the results of [`module`], which ours executes.
+/// Head data of the results of [`module`], which our engine executes.
 const SECOND: &[u8] = &[1, 2, 3];
 
-/// An engine without a will of its own.
+/// An engine whose answers follow the candidate's block data.
 struct Script;
 
 impl PrepareJob for Script {
@@ -63,7 +63,8 @@ impl ExecuteJob for Script {
     }
 }
 
-/// Our workers in one directory, those of this program in another, named by the first.
+/// Two directories: `own` with our workers, and `primary` with this program as workers. The file
+/// [`PRIMARY_FILE`] in `own` names `primary`.
 struct Installed(Scratch);
 
 impl Installed {
@@ -105,18 +106,18 @@ impl Installed {
 
 fn install(program: &Path, to: &Path) {
     fs::create_dir_all(to.parent().expect("it lies in a directory")).expect("it can be made");
-    // They may lie on different disks.
+    // A hard link fails across file systems.
     if fs::hard_link(program, to).is_err() {
         fs::copy(program, to).expect("the program is copied");
     }
 }
 
-/// The artifact of code.
+/// Prepares code and returns the artifact.
 fn prepared(host: &mut Host, code: &[u8]) -> Vec<u8> {
     host.prepare(&preparation(code)).expect("prepared").1
 }
 
-/// What is said of a candidate in the end.
+/// Executes an artifact with this script as the candidate's block data.
 fn say(host: &mut Host, artifact: &[u8], script: &str) -> ExecuteResponse {
     let mut request = execution(artifact);
     request.pov.block_data = script.as_bytes().to_vec();
@@ -127,7 +128,7 @@ fn say(host: &mut Host, artifact: &[u8], script: &str) -> ExecuteResponse {
     host.execute(artifact, &request)
 }
 
-/// Head data if it is valid, else what is said.
+/// The head data of a valid candidate, or the text of another answer.
 fn head(response: &ExecuteResponse) -> Result<&[u8], String> {
     match response {
         Ok(response) => match &response.job_response {
@@ -138,7 +139,7 @@ fn head(response: &ExecuteResponse) -> Result<&[u8], String> {
     }
 }
 
-/// Processes that this one started.
+/// The children of a process.
 fn children(pid: u32) -> Vec<u32> {
     let list = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
     let list = list.unwrap_or_default();
@@ -154,7 +155,8 @@ fn only_child(pid: u32) -> u32 {
     children[0]
 }
 
-/// The workers behind a worker: children of the process in the middle, whose parent is the first of a namespace.
+/// The two engines' workers: children of the middle process, whose parent is the first process of
+/// the PID namespace.
 fn engines(pid: u32) -> Vec<u32> {
     children(only_child(only_child(pid)))
 }
@@ -164,14 +166,22 @@ fn kill(pid: u32) {
     nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).expect("it lives");
 }
 
-fn ours_helps_and_never_harms(installed: &Installed) {
+fn the_second_engine_helps_and_never_harms(installed: &Installed) {
     let mut preparing = installed.start("prepare-worker");
     let mut artifact = |code: &[u8]| prepared(&mut preparing, code);
     let good = artifact(&module("", "", ""));
     let bad = artifact(&module("", "unreachable", ""));
     let strange = artifact(STRANGE);
-    assert!(Pair::from_bytes(&good).is_ok_and(|pair| pair.second.is_some()));
-    assert!(Pair::from_bytes(&strange).is_ok_and(|pair| pair.second.is_none()));
+    let engines = |file: &[u8]| {
+        let mut engines = Vec::new();
+        let keep = |engine, _: pair::Part<&mut dyn std::io::Read>| {
+            engines.push(engine);
+            Ok(())
+        };
+        pair::read(file, keep).map(|()| engines).unwrap()
+    };
+    assert_eq!(engines(&good), [Which::Primary, Which::Second]);
+    assert_eq!(engines(&strange), [Which::Primary]);
 
     let mut executing = installed.executing();
     let mut said = |artifact: &[u8], script| say(&mut executing, artifact, script);
@@ -194,7 +204,7 @@ fn ours_helps_and_never_harms(installed: &Installed) {
         let died = said(artifact, "abort");
         assert!(matches!(died, Err(WorkerError::JobDied { .. })), "{died:?}");
     }
-    // Ours would have said valid.
+    // The second engine would have answered valid.
     assert_eq!(said(&good, "spin"), Err(WorkerError::JobTimedOut));
 }
 
@@ -202,18 +212,18 @@ fn said_by_job(response: ExecuteResponse) -> JobResponse {
     response.expect("the job comes to an end").job_response
 }
 
-fn code_that_the_primary_refuses(installed: &Installed) {
+fn code_that_the_primary_refuses_is_refused(installed: &Installed) {
     let mut preparing = installed.start("prepare-worker");
     let refused = preparing.prepare(&preparation(b"no code"));
     assert!(
         matches!(refused, Err(PrepareError::Prevalidation(_))),
         "{refused:?}"
     );
-    // It goes on.
+    // The worker continues.
     assert!(preparing.prepare(&preparation(STRANGE)).is_ok());
 }
 
-fn artifacts_that_are_no_pair(installed: &Installed) {
+fn artifacts_that_are_not_a_pair_are_corrupted(installed: &Installed) {
     let code = module("", "", "");
     let alone = prepared(&mut Host::preparing(), &code);
     let mut executing = installed.executing();
@@ -235,11 +245,11 @@ fn an_engine_that_dies_is_started_again(installed: &Installed) {
     let mut executing = installed.executing();
     assert_eq!(head(&say(&mut executing, &artifact, "valid")), Ok(PRIMARY));
     let before = engines(executing.worker.id());
-    assert_eq!(before.len(), 1, "ours is not started before it is asked");
+    assert_eq!(before.len(), 1, "the second engine is started on demand");
     kill(before[0]);
     assert_eq!(head(&say(&mut executing, &artifact, "valid")), Ok(SECOND));
     assert_eq!(head(&say(&mut executing, &artifact, "valid")), Ok(PRIMARY));
-    // Both at once: nobody is there to help, and the primary's silence is the answer.
+    // Both die at once: the answer is that the primary engine died.
     let both = engines(executing.worker.id());
     assert_eq!(both.len(), 2);
     both.iter().copied().for_each(kill);
@@ -248,8 +258,8 @@ fn an_engine_that_dies_is_started_again(installed: &Installed) {
     assert_eq!(head(&say(&mut executing, &artifact, "invalid")), Ok(SECOND));
 }
 
-/// A worker that hangs is the machine's fault, and the node hears so before it gives up.
-fn an_engine_that_hangs_is_no_vote(installed: &Installed) {
+/// The answer must arrive before a node stops waiting.
+fn an_engine_that_hangs_is_an_internal_error(installed: &Installed) {
     const LIMIT: Duration = Duration::from_secs(2);
     let mut preparing = installed.start("prepare-worker");
     let artifact = prepared(&mut preparing, &module("", "unreachable", ""));
@@ -268,11 +278,11 @@ fn an_engine_that_hangs_is_no_vote(installed: &Installed) {
         matches!(said, Err(WorkerError::InternalError(_))),
         "{said:?}"
     );
-    // It is started again.
+    // The primary worker is started again.
     assert_eq!(head(&say(&mut executing, &artifact, "valid")), Ok(PRIMARY));
 }
 
-fn nothing_is_left_behind(installed: &Installed) {
+fn no_process_and_no_file_is_left_behind(installed: &Installed) {
     let mut preparing = installed.start("prepare-worker");
     let artifact = prepared(&mut preparing, &module("", "", ""));
     let mut executing = installed.executing();
@@ -284,7 +294,7 @@ fn nothing_is_left_behind(installed: &Installed) {
     assert_eq!(processes.len(), 4);
     for host in [&preparing, &executing] {
         let visible = fs::read_dir(&host.directory).expect("it is there").count();
-        assert_eq!(visible, 0, "the workers' own place is theirs alone");
+        assert_eq!(visible, 0, "the host does not see the workers' files");
     }
     // Killed, as a node does.
     drop((preparing, executing));
@@ -293,7 +303,7 @@ fn nothing_is_left_behind(installed: &Installed) {
 
 fn wait_for_ends(processes: &[u32]) {
     let until = Instant::now() + Duration::from_secs(20);
-    // Ended is gone: in a container, process 1 need not be one that collects what others left.
+    // A zombie counts as gone: in a container, process 1 may not reap orphans.
     let gone = |pid: &u32| {
         let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) else {
             return true;
@@ -308,8 +318,8 @@ fn wait_for_ends(processes: &[u32]) {
     }
 }
 
-/// Whoever is killed, nobody behind goes on: jobs of either engine, of programs that know nothing of this.
-fn jobs_die_with_whoever_asked(installed: &Installed) {
+/// The primary engine's program does not kill its jobs by itself.
+fn jobs_die_with_any_process_above_them(installed: &Installed) {
     let mut preparing = installed.start("prepare-worker");
     let endless = prepared(&mut preparing, &module("", "(loop (br 0))", ""));
     let all_behind = |pid: u32| {
@@ -321,7 +331,9 @@ fn jobs_die_with_whoever_asked(installed: &Installed) {
         }
         all
     };
-    // First of the namespace, middle, primary with its launcher; then a job, or the other with its own.
+    // With "spin", there are five: the first process of the namespace, the middle process, the
+    // primary worker, its launcher, and a job. With "invalid", the second worker and its launcher
+    // and job take the place of the primary's job.
     for (script, processes) in [("spin", 5), ("invalid", 7)] {
         for victim in ["outer", "first", "middle"] {
             let mut executing = installed.executing();
@@ -330,7 +342,8 @@ fn jobs_die_with_whoever_asked(installed: &Installed) {
             fs::write(executing.directory.join("artifact"), &endless).expect("linked");
             frame::send(&mut executing.stream, &request).expect("taken");
             let outer = executing.worker.id();
-            // Until there is a job: of the primary, or of ours, which is asked when the primary has said no.
+            // Wait for a job: of the primary engine, or of the second one after the primary's
+            // answer.
             let behind = loop {
                 let behind = all_behind(outer);
                 if behind.len() >= processes {
@@ -349,7 +362,7 @@ fn jobs_die_with_whoever_asked(installed: &Installed) {
     }
 }
 
-fn what_is_installed_must_make_sense(installed: &Installed) {
+fn unusable_installations_are_errors_at_start(installed: &Installed) {
     for directory in [
         Path::new("primary"),
         Path::new("/nothing/here"),
@@ -377,25 +390,37 @@ fn main() -> ExitCode {
     }
     type Test = fn(&Installed);
     let tests: [(&str, Test); 8] = [
-        ("ours helps and never harms", ours_helps_and_never_harms),
         (
-            "code that the primary refuses",
-            code_that_the_primary_refuses,
+            "the second engine helps and never harms",
+            the_second_engine_helps_and_never_harms,
         ),
-        ("artifacts that are no pair", artifacts_that_are_no_pair),
+        (
+            "code that the primary refuses is refused",
+            code_that_the_primary_refuses_is_refused,
+        ),
+        (
+            "artifacts that are not a pair are corrupted",
+            artifacts_that_are_not_a_pair_are_corrupted,
+        ),
         (
             "an engine that dies is started again",
             an_engine_that_dies_is_started_again,
         ),
         (
-            "an engine that hangs is no vote",
-            an_engine_that_hangs_is_no_vote,
+            "an engine that hangs is an internal error",
+            an_engine_that_hangs_is_an_internal_error,
         ),
-        ("nothing is left behind", nothing_is_left_behind),
-        ("jobs die with whoever asked", jobs_die_with_whoever_asked),
         (
-            "what is installed must make sense",
-            what_is_installed_must_make_sense,
+            "no process and no file is left behind",
+            no_process_and_no_file_is_left_behind,
+        ),
+        (
+            "jobs die with any process above them",
+            jobs_die_with_any_process_above_them,
+        ),
+        (
+            "unusable installations are errors at start",
+            unusable_installations_are_errors_at_start,
         ),
     ];
     for (name, test) in tests {

@@ -1,4 +1,4 @@
-//! The pool and its cache (`pvf-worker-client`) with our workers.
+//! The service of `pvf-worker-client`, a pool of workers with a cache, with our workers.
 
 mod common;
 
@@ -54,7 +54,7 @@ fn assert_judged(judgement: Judgement, result: &Option<Vec<u8>>) {
 }
 
 #[test]
-fn prepared_once_executed_by_many() {
+fn several_services_share_the_artifacts_of_a_cache() {
     let scratch = Scratch::new();
     let cases = [
         fixture("adder", "add-1"),
@@ -62,7 +62,7 @@ fn prepared_once_executed_by_many() {
         fixture("ledger", "transfer"),
         fixture("ledger", "too-poor"),
     ];
-    // As many services as processes would have, each with threads of its own.
+    // Several services on one cache, as in several processes, each used by several threads.
     let services = [
         service(&scratch.0),
         service(&scratch.0),
@@ -86,7 +86,7 @@ fn prepared_once_executed_by_many() {
     drop(services);
     let left = fs::read_dir(scratch.0.join("instances")).unwrap().count();
     assert_eq!(left, 0);
-    // A service of tomorrow finds what was prepared today.
+    // A service that starts later finds the artifacts.
     let before = fs::metadata(&artifacts(&scratch.0)[0]).unwrap().len();
     let service = service(&scratch.0);
     let (code, candidate, result) = &cases[0];
@@ -132,7 +132,7 @@ fn artifacts_that_are_damaged_or_gone_are_prepared_again() {
 }
 
 #[test]
-fn what_lies_in_the_place_of_an_artifact_or_a_lock_is_replaced() {
+fn foreign_entries_at_the_path_of_an_artifact_or_lock_are_replaced() {
     let scratch = Scratch::new();
     let cache = scratch.0.join("cache");
     let (code, candidate, result) = fixture("adder", "add-2");
@@ -155,9 +155,9 @@ fn what_lies_in_the_place_of_an_artifact_or_a_lock_is_replaced() {
         &|path| symlink(&stranger, path).unwrap(),
         &|path| symlink(&nothing, path).unwrap(),
         &|path| fs::create_dir_all(path.join("deep")).unwrap(),
-        // A file of this size is in no memory.
+        // A file larger than any memory.
         &|path| File::create(path).unwrap().set_len(1 << 40).unwrap(),
-        // As others may have written it.
+        // A file that other users may have written.
         &|path| {
             fs::copy(&stranger, path).unwrap();
             fs::set_permissions(path, Permissions::from_mode(0o666)).unwrap();
@@ -187,7 +187,7 @@ fn what_lies_in_the_place_of_an_artifact_or_a_lock_is_replaced() {
 }
 
 #[test]
-fn a_cache_that_others_can_change_is_refused() {
+fn a_cache_that_other_users_can_change_is_refused() {
     let scratch = Scratch::new();
     drop(service(&scratch.0.join("cache")));
     for part in ["", "artifacts", "locks", "instances"] {
@@ -196,18 +196,18 @@ fn a_cache_that_others_can_change_is_refused() {
         fs::set_permissions(&part, Permissions::from_mode(0o777)).unwrap();
         let started = Service::start(options(&scratch.0.join("cache")));
         let refused = started.err().expect("it is refused").to_string();
-        assert!(refused.contains("others may write"), "{refused}");
+        assert!(refused.contains("other users may write"), "{refused}");
         fs::set_permissions(&part, Permissions::from_mode(0o700)).unwrap();
     }
 }
 
-/// Permissions.
+/// Permission bits of a path.
 fn mode(path: &Path) -> u32 {
     fs::symlink_metadata(path).unwrap().permissions().mode() & 0o777
 }
 
 #[test]
-fn what_cannot_be_prepared_is_an_error() {
+fn code_that_cannot_be_prepared_is_a_service_error() {
     let scratch = Scratch::new();
     let service = service(&scratch.0);
     let rules = Rules::default();
@@ -254,7 +254,7 @@ fn executions_that_fail_are_invalid() {
 }
 
 #[test]
-fn the_cache_is_bounded() {
+fn a_cache_with_a_limit_of_0_bytes_keeps_the_last_artifact() {
     let scratch = Scratch::new();
     let mut options = options(&scratch.0);
     options.cache.max_bytes = 0;
@@ -272,7 +272,7 @@ fn the_cache_is_bounded() {
 }
 
 #[test]
-fn without_workers_there_is_no_service() {
+fn a_service_without_workers_does_not_start() {
     let scratch = Scratch::new();
     let started = Service::start(Options::new("/nowhere", &scratch.0));
     assert!(matches!(started, Err(ServiceError::Process(_))));

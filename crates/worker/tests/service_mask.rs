@@ -1,4 +1,5 @@
-//! A service's cache is this user's alone, whatever mask the process has. In a process of its own, since a mask is a process's.
+//! Other users cannot access a service's cache, whatever the umask. This test is a program of its
+//! own, because the umask applies to a whole process.
 
 mod common;
 
@@ -9,7 +10,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 #[test]
-fn a_cache_is_made_for_this_user_alone() {
+fn a_cache_gives_no_permissions_to_others_under_umask_0() {
     let scratch = Scratch::new();
     let cache = scratch.0.join("open");
     umask(Mode::empty());
@@ -19,7 +20,7 @@ fn a_cache_is_made_for_this_user_alone() {
     service
         .prepare(&module("", "", ""), &Rules::default())
         .unwrap();
-    // What is left, and not what the service makes for its workers while it lives.
+    // Check the files that remain, without those of running workers.
     drop(service);
     let mut left = vec![cache];
     let mut seen = 0;

@@ -1,4 +1,4 @@
-//! Jobs that the machine gives no time: nobody votes on what did not happen.
+//! Jobs that get no CPU time: the machine is at fault, and the validator abstains.
 
 mod common;
 
@@ -13,10 +13,10 @@ use pvf_primitives::ExecutorParams;
 use std::fs;
 use std::time::{Duration, Instant};
 
-/// The shortest limit of a network.
+/// The shortest limit of CPU time of any network.
 const LIMIT: Duration = Duration::from_secs(2);
 
-/// When a node gives up.
+/// Time after which a node stops waiting.
 const NODE: Duration = Duration::from_secs(4 * LIMIT.as_secs());
 
 fn is_stalled(response: &ExecuteResponse) -> bool {
@@ -37,7 +37,8 @@ fn endless() -> Vec<u8> {
     module("", "(loop (br 0))", "")
 }
 
-/// Has a job executed to which something is done; the answer, and when it came.
+/// Executes an artifact and calls `with` on the running job. Returns the answer, which must arrive
+/// before a node stops waiting.
 fn meddle(
     security: SecurityStatus,
     artifact: &[u8],
@@ -57,7 +58,7 @@ fn meddle(
 }
 
 #[test]
-fn a_stopped_job_is_no_vote() {
+fn a_stopped_job_is_an_internal_error() {
     let endless = artifact(&endless());
     let good = artifact(&module("", "", ""));
     for security in [SecurityStatus::ALL, SecurityStatus::NONE] {
@@ -65,7 +66,7 @@ fn a_stopped_job_is_no_vote() {
             kill(job, Signal::SIGSTOP).expect("it lives");
         });
         assert!(is_stalled(&response), "{security:?}: {response:?}");
-        // The worker goes on, and leaves nothing.
+        // The worker continues, and reaps the killed job.
         loop {
             let response = host.execute(&good, &execution(&good));
             assert!(matches!(said(response), JobResponse::Ok { .. }));
@@ -76,16 +77,15 @@ fn a_stopped_job_is_no_vote() {
     }
 }
 
-/// A job that is continued before the end is judged by what it says.
 #[test]
-fn a_job_that_goes_on_in_time_is_judged() {
+fn a_stopped_job_that_is_continued_in_time_times_out() {
     let endless = artifact(&endless());
     let (response, _host) = meddle(SecurityStatus::ALL, &endless, |_, job| {
         kill(job, Signal::SIGSTOP).expect("it lives");
         std::thread::sleep(Duration::from_millis(300));
         kill(job, Signal::SIGCONT).expect("it lives");
     });
-    // On a machine with nothing else to do it uses up its time.
+    // On a busy machine the job may get too little CPU time and count as stalled.
     assert!(
         response == Err(WorkerError::JobTimedOut) || is_stalled(&response),
         "{response:?}"
@@ -93,8 +93,8 @@ fn a_job_that_goes_on_in_time_is_judged() {
 }
 
 #[test]
-fn a_stopped_preparation_says_nothing_about_the_code() {
-    // A module that takes a while.
+fn a_stopped_preparation_is_not_a_deterministic_error() {
+    // A module whose compilation takes a while.
     let function = format!(
         "(func (param i64) (result i64) (local.get 0) {})",
         "(i64.const 3) i64.add ".repeat(2000)
@@ -120,7 +120,7 @@ fn a_stopped_preparation_says_nothing_about_the_code() {
     assert!(host.prepare(&preparation(&module("", "", ""))).is_ok());
 }
 
-/// A group of processes with hardly any processor, or stopped as a whole, where this machine lets us make one.
+/// A cgroup with almost no CPU time, or a frozen one. `None` if this machine does not allow one.
 struct Group {
     path: std::path::PathBuf,
 }
@@ -152,9 +152,9 @@ impl Drop for Group {
 }
 
 #[test]
-fn a_starved_job_is_no_vote() {
+fn a_job_without_cpu_time_is_an_internal_error() {
     let endless = artifact(&endless());
-    // Of the first version, then of the second.
+    // Settings of cgroups v1, then of v2.
     let groups = [
         (
             "cpu",
@@ -173,7 +173,7 @@ fn a_starved_job_is_no_vote() {
             .then_some(group)
     });
     let Some(group) = starving else {
-        println!("this machine lets nobody make a group with little processor: not tested");
+        println!("not tested: this machine does not allow a cgroup with little CPU time");
         return;
     };
     let (response, host) = meddle(SecurityStatus::ALL, &endless, |_, job| {
@@ -184,7 +184,7 @@ fn a_starved_job_is_no_vote() {
 }
 
 #[test]
-fn a_frozen_job_is_no_vote() {
+fn a_frozen_job_is_an_internal_error() {
     let endless = artifact(&endless());
     let groups = [
         ("freezer", "freezer.state", "FROZEN", "THAWED"),
@@ -201,14 +201,14 @@ fn a_frozen_job_is_no_vote() {
                 .then_some((group, file, frozen, thawed))
         });
     let Some((group, file, frozen, thawed)) = freezing else {
-        println!("this machine lets nobody freeze processes: not tested");
+        println!("not tested: this machine does not allow a frozen cgroup");
         return;
     };
     let (response, host) = meddle(SecurityStatus::ALL, &endless, |_, job| {
         assert!(group.set("cgroup.procs", &job.to_string()), "the job joins");
         assert!(group.set(file, frozen), "frozen");
     });
-    // It cannot even die: the answer does not wait for that.
+    // A frozen job cannot die; the answer must not wait for its end.
     assert!(is_stalled(&response), "{response:?}");
     assert!(group.set(file, thawed), "thawed");
     drop(host);

@@ -1,35 +1,36 @@
-//! Validation functions and candidates in folders: `code.compressed.wasm` or `code.wasm`, and for each
-//! candidate `NAME.params` or `NAME.params.zst` with `NAME.result`, or with `NAME.trap` if it has to be invalid.
+//! Validation functions and candidates in folders. A folder has `code.compressed.wasm` or
+//! `code.wasm`, and for each candidate `NAME.params` or `NAME.params.zst`. A valid candidate has
+//! `NAME.result`; an invalid one has `NAME.trap`.
 
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-/// Largest size of a decompressed candidate.
+/// Maximum size of a decompressed candidate.
 const MAX_BYTES: u64 = 64 << 20;
 
 /// A validation function.
 pub struct Blob {
-    /// Name of its folder.
+    /// The name of its folder.
     pub name: String,
-    /// Its code as it is on chain.
+    /// The code as stored on chain.
     pub code: Vec<u8>,
-    /// Its candidates.
+    /// The candidates.
     pub cases: Vec<Case>,
 }
 
 /// A candidate.
 pub struct Case {
-    /// Name of its file.
+    /// The name of its file.
     pub name: String,
     /// SCALE-encoded `ValidationParams`.
     pub params: Vec<u8>,
-    /// What has to come out; `None` if it has to be invalid.
+    /// The expected result; `None` if the candidate is invalid.
     pub result: Option<Vec<u8>>,
 }
 
-/// The validation functions below a folder whose name holds `filter`; what follows a slash in it has to be in the
-/// candidates' names.
+/// The validation functions in subfolders whose name contains `filter`. If the filter has a slash,
+/// the part after it selects candidates by name.
 pub fn blobs(folder: &Path, filter: &str) -> Result<Vec<Blob>, String> {
     let (filter, case_filter) = filter.split_once('/').unwrap_or((filter, ""));
     let mut blobs = Vec::new();

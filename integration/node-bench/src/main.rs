@@ -1,12 +1,14 @@
-//! Preparing and executing production candidates: the functions that a Polkadot node's workers call, and ours.
+//! Measures preparation and execution of production candidates: the functions that a Polkadot
+//! node's workers call, and ours.
 //!
-//! In: folders of validation functions and candidates. Out: a table and JSON. Both run in one process and one thread, in turns,
-//! with the same host functions; times are CPU times, the least of some runs, and ratios are what counts:
+//! The input is folders of validation functions and candidates. The output is a table and JSON.
+//! Both executors run alternately in one process and one thread, with the same host functions.
+//! Times are CPU times, the least of several runs; the ratios are the result:
 //!
-//! - *prepare*: blob to artifact, decompression included;
+//! - *prepare*: from a blob to an artifact, including decompression;
 //! - *execute*: `validate_block` in a fresh instance of a loaded artifact;
-//! - *load + execute*: the artifact's file to a result, its checksum checked, as for each candidate in a worker
-//!   (`execute_artifact`);
+//! - *load + execute*: from the artifact's file to a result, including the checksum, as a worker
+//!   does for each candidate (`execute_artifact`);
 //! - *cold*: prepare, load and execute once.
 #![deny(unsafe_op_in_unsafe_fn)]
 
@@ -23,7 +25,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// Stack of the thread that runs everything: the node's workers give theirs as much.
+/// Stack of the thread that runs all measurements, as large as in the node's workers.
 const STACK_BYTES: usize = (256 << 20) + (16 << 20);
 
 /// Compares with a node's own functions.
@@ -32,16 +34,17 @@ struct Options {
     /// Folder of validation functions and candidates.
     #[arg(long, default_value = "../../../shared/pvf")]
     corpus: PathBuf,
-    /// Only validation functions whose name holds this; behind a slash, only such candidates.
+    /// Run only validation functions whose name contains this; the part after a slash selects
+    /// candidates.
     #[arg(long, default_value = "")]
     filter: String,
-    /// Least number of runs of each case.
+    /// Minimum number of runs of each case.
     #[arg(long, default_value_t = 5)]
     runs: u32,
-    /// Where to write all figures as JSON.
+    /// Write all figures to this file as JSON.
     #[arg(long)]
     json: Option<PathBuf>,
-    /// Where to keep the artifacts while they are used.
+    /// Directory for the artifacts during the run.
     #[arg(long, default_value_os_t = std::env::temp_dir())]
     scratch: PathBuf,
 }
@@ -62,7 +65,7 @@ struct CaseRow {
     valid: bool,
     execute: Pair,
     load_execute: Pair,
-    /// The chain's preparation and this candidate's load and execution.
+    /// The chain's preparation plus this candidate's load and execution.
     cold_stock_ns: u64,
     cold_ours_ns: u64,
 }
@@ -81,7 +84,7 @@ struct Report {
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    // Host functions panic by design; what ours logs is the same with every logger.
+    // Panics of host functions are expected. Our log output is the same with every logger.
     std::panic::set_hook(Box::new(|_| {}));
     log::set_max_level(log::LevelFilter::Error);
     let thread = std::thread::Builder::new().stack_size(STACK_BYTES);
@@ -171,7 +174,7 @@ fn measure_chain(options: &Options, blob: &Blob, report: &mut Report) -> Result<
             load_execute,
         });
     }
-    // Best effort: they lie in a folder for such files.
+    // Errors are ignored: the files are in a directory for temporary files.
     let _ = (
         std::fs::remove_file(&stock_file),
         std::fs::remove_file(&ours_file),
@@ -227,7 +230,7 @@ fn print(report: &Report) {
     print_means(report);
 }
 
-/// Geometric means by candidate, and of all.
+/// Geometric means by candidate name and over all.
 fn print_means(report: &Report) {
     let mut by_case: BTreeMap<&str, Vec<&CaseRow>> = BTreeMap::new();
     for row in &report.cases {

@@ -1,4 +1,4 @@
-//! Interleaved runs of both executors, in CPU time of the thread.
+//! Interleaved runs of both executors, measured in CPU time of the thread.
 
 use cpu_time::ThreadTime;
 use serde::Serialize;
@@ -8,35 +8,35 @@ use std::time::Duration;
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Samples(Vec<u64>);
 
-/// What is told of some samples.
+/// Statistics of samples.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Figures {
-    /// The least: what the machine's noise adds to.
+    /// The least time, which noise of the machine distorts least.
     pub least_ns: u64,
     /// The median.
     pub median_ns: u64,
-    /// How many.
+    /// Number of samples.
     pub runs: usize,
 }
 
-/// Stock and ours.
+/// Figures of the node's functions and of ours.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Pair {
-    /// The node's.
+    /// The node's figures.
     pub stock: Figures,
-    /// Ours.
+    /// Our figures.
     pub ours: Figures,
 }
 
 impl Pair {
-    /// Ours by the node's, of the least times.
+    /// Our least time divided by the node's.
     pub fn ratio(&self) -> f64 {
         self.ours.least_ns as f64 / self.stock.least_ns as f64
     }
 }
 
 impl Samples {
-    /// Adds the time of some work.
+    /// Runs `work` and adds its time.
     pub fn time<T>(&mut self, work: impl FnOnce() -> T) -> T {
         let start = ThreadTime::now();
         let done = work();
@@ -59,7 +59,8 @@ impl Samples {
     }
 }
 
-/// Runs both in turns: at least so often, and short ones more often, until both have run for a while.
+/// Runs both alternately, at least `runs` times. Short runs are repeated until both have run for
+/// `LEAST_TOTAL` or `MOST_RUNS` times.
 pub fn interleaved<T>(
     runs: u32,
     mut stock: impl FnMut() -> Result<T, String>,
@@ -71,7 +72,7 @@ pub fn interleaved<T>(
     let (mut of_stock, mut of_ours) = (Samples::default(), Samples::default());
     let mut done = 0;
     while done < runs || (done < MOST_RUNS && of_stock.total().min(of_ours.total()) < LEAST_TOTAL) {
-        // Who is first changes: caches are warm for the second.
+        // The order alternates, since the second run finds warm caches.
         let (one, other);
         if done % 2 == 0 {
             one = of_stock.time(&mut stock)?;

@@ -1,4 +1,4 @@
-//! The same with this repository's executor.
+//! Preparation and execution by this repository's executor.
 
 use crate::stock::Judged;
 use pvf_executor::{
@@ -7,7 +7,7 @@ use pvf_executor::{
 use pvf_validation::{HostParameters, Pvf};
 use std::path::Path;
 
-/// Artifact bytes from a blob.
+/// Prepares a blob and returns the artifact's bytes.
 pub fn prepare(code: &[u8]) -> Result<Vec<u8>, String> {
     let rules = Rules::new(Profile::Polkadot.compile_options(), Purpose::Execution);
     match prepare_blob(code, &rules) {
@@ -17,18 +17,18 @@ pub fn prepare(code: &[u8]) -> Result<Vec<u8>, String> {
     }
 }
 
-/// Opens an artifact (it is mapped and its checksum compared), executes a candidate.
+/// Opens an artifact (by mapping and checksum) and executes a candidate.
 pub fn load_and_execute(artifact: &Path, candidate: &[u8]) -> Result<Judged, String> {
     Loaded::new(artifact)?.execute(candidate)
 }
 
-/// An artifact that is not loaded anew.
+/// An artifact that stays loaded.
 pub struct Loaded(Pvf);
 
 impl Loaded {
     /// Loads an artifact from its file.
     pub fn new(artifact: &Path) -> Result<Self, String> {
-        // SAFETY: the benchmark wrote the file, and nobody changes it.
+        // SAFETY: the benchmark wrote the file from a prepared artifact, and does not change it.
         let module = unsafe { open_module(artifact) }.map_err(|error| error.to_string())?;
         Ok(Self(Pvf::new(module, HostParameters::default())))
     }

@@ -1,4 +1,4 @@
-//! How long it takes, with the node's host in between: to the first result, and for many candidates.
+//! Times through the node's host: to the first result, and for many candidates.
 
 use crate::Places;
 use crate::cases::{self, Case, Chain};
@@ -11,10 +11,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-/// Workers that execute, as a node has by default.
+/// Number of execute workers, a node's default.
 const WORKERS: usize = 4;
 
-/// Measures. Always fine, unless a result is wrong.
+/// Measures and prints. An error if a result is wrong.
 pub async fn run(places: &Places, candidates: u32, starts: u32) -> Result<bool, Box<dyn Error>> {
     let stock = places.stock()?;
     let chains = match cases::read(&places.corpus) {
@@ -30,7 +30,7 @@ pub async fn run(places: &Places, candidates: u32, starts: u32) -> Result<bool, 
     Ok(true)
 }
 
-/// From the start of a host to its first result, of the largest code.
+/// Measures from the start of a host to its first result, with the largest code.
 async fn first_result(
     ours: &Path,
     stock: &Path,
@@ -74,10 +74,12 @@ async fn first_result(
     Ok(())
 }
 
-/// Slices of the candidates that ours and the stock workers take in turns, since the machine may have other things to do.
+/// Number of slices into which the candidates are divided. Our workers and the stock workers
+/// alternate by slice, since other load on the machine varies.
 const SLICES: u32 = 20;
 
-/// Valid candidates of all chains in turn, by both.
+/// Measures the throughput of both pairs of workers, with the valid candidates of all chains in
+/// rotation.
 async fn throughput(
     ours: &Path,
     stock: &Path,
@@ -103,12 +105,12 @@ async fn throughput(
     Ok(())
 }
 
-/// A host with either pair of workers.
+/// A host with one pair of workers.
 struct Side {
     name: &'static str,
     host: Arc<Host>,
     took: Duration,
-    /// KiB of the largest worker after each slice.
+    /// Resident KiB of the largest worker after each slice.
     memory: Vec<u64>,
 }
 
@@ -119,7 +121,7 @@ impl Side {
         chains: &[Chain],
     ) -> Result<Self, Box<dyn Error>> {
         let host = Host::start(workers, WORKERS).await?;
-        // Prepared before the clock starts.
+        // Prepared before the measurement.
         for chain in chains {
             let params = ExecutorParams::default();
             host.precheck(&chain.code, &params, AMPLE).await;
@@ -132,7 +134,7 @@ impl Side {
         })
     }
 
-    /// Executes candidates by number, as many at once as there are workers.
+    /// Executes the candidates of a range of numbers, as many concurrently as there are workers.
     async fn run(
         &mut self,
         start: u32,
@@ -185,7 +187,7 @@ impl Side {
     }
 }
 
-/// Candidates that are valid.
+/// The valid candidates.
 fn valid_cases(chains: &[Chain]) -> Vec<(&Chain, &Case)> {
     let mut valid = Vec::new();
     for chain in chains {
@@ -195,7 +197,7 @@ fn valid_cases(chains: &[Chain]) -> Vec<(&Chain, &Case)> {
     valid
 }
 
-/// KiB of the largest of a host's workers that execute.
+/// Resident KiB of the largest execute worker of a host.
 fn largest_worker(host: &Host) -> u64 {
     let processes = processes::below_this_one().into_iter();
     let workers = processes.filter(|process| {

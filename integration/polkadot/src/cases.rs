@@ -13,23 +13,23 @@ use std::sync::Arc;
 
 /// A validation function with candidates.
 pub struct Chain {
-    /// Its name.
+    /// The chain's name.
     pub name: String,
-    /// As it is on chain.
+    /// The code as stored on chain.
     pub code: Vec<u8>,
-    /// What to execute.
+    /// The candidates.
     pub cases: Vec<Case>,
-    /// Cases that no host can ask for, since they are not encoded parameters.
+    /// Number of cases whose parameters do not decode, so that no host can execute them.
     pub not_askable: usize,
 }
 
 /// A candidate with its recorded result.
 pub struct Case {
-    /// Its name.
+    /// The case's name.
     pub name: String,
-    /// What to execute.
+    /// The candidate.
     pub candidate: Candidate,
-    /// The result, if it is valid.
+    /// The recorded result if the candidate is valid.
     pub result: Option<Vec<u8>>,
 }
 
@@ -52,7 +52,7 @@ struct CaseEntry {
     expect: String,
 }
 
-/// All that an index in a folder names.
+/// Reads all chains that the index in a folder lists.
 pub fn read(folder: &Path) -> Result<Vec<Chain>, Box<dyn Error>> {
     let index = folder.join("cases.json");
     let text = fs::read(&index).map_err(|error| format!("{}: {error}", index.display()))?;
@@ -106,7 +106,7 @@ fn read_maybe_compressed(path: &Path) -> Result<Vec<u8>, Box<dyn Error>> {
     }
 }
 
-/// The candidate that a worker makes these bytes of.
+/// The candidate from which a worker encodes exactly these parameters.
 fn candidate(params: &[u8]) -> Option<Candidate> {
     let decoded = ValidationParams::decode(&mut &params[..]).ok()?;
     if decoded.encode() != params {

@@ -1,4 +1,4 @@
-//! Everything with both pairs of workers, side by side.
+//! Compares all cases with both pairs of workers.
 
 use crate::Places;
 use crate::cases::{self, Chain};
@@ -10,10 +10,10 @@ use polkadot_primitives::ExecutorParams;
 use std::error::Error;
 use std::time::Duration;
 
-/// CPU time of what never ends.
+/// CPU time limit of endless executions.
 const SHORT: Duration = Duration::from_millis(500);
 
-/// Two hosts, and what became of the comparison so far.
+/// Two hosts and the counts of the comparison.
 struct Comparison {
     ours: Host,
     stock: Host,
@@ -21,11 +21,11 @@ struct Comparison {
     all: bool,
     compared: u32,
     differ: u32,
-    /// Where even both are not as recorded.
+    /// Cases in which our result differs from the recorded one.
     wrong: u32,
 }
 
-/// Compares; whether nothing differs.
+/// Runs the comparison. Returns whether no case differs.
 pub async fn run(places: &Places, filter: &str, all: bool) -> Result<bool, Box<dyn Error>> {
     let mut comparison = Comparison {
         ours: Host::start(&places.ours, 2).await?,
@@ -74,7 +74,7 @@ impl Comparison {
         let name = format!("{}, executed", row.name);
         let timeout = if row.endless { SHORT } else { AMPLE };
         let candidate = Candidate::of(row.block_data);
-        // Other code by its hash: the host remembers what it has prechecked.
+        // Code with another hash, since the host caches the result of the precheck.
         let code = with_a_mark(row.code, b'x');
         self.execute(&name, &code, &candidate, &row.params, timeout, None)
             .await;
@@ -98,7 +98,7 @@ impl Comparison {
         }
     }
 
-    /// Preparations that fail for reasons outside of the code.
+    /// Compares preparations that fail for reasons outside the code.
     async fn preparations(&mut self, places: &Places) -> Result<(), Box<dyn Error>> {
         use polkadot_primitives::ExecutorParam;
         let params = ExecutorParams::default();
@@ -106,7 +106,7 @@ impl Comparison {
             let code = with_a_mark(chain.code.clone(), b't');
             let name = format!("{}, without time", chain.name);
             self.precheck(&name, &code, &params, Duration::ZERO).await;
-            // How much a compiler takes is its own affair; nothing makes do with this.
+            // A compiler's memory use is not compared, but no compiler works within this limit.
             let little = [ExecutorParam::PrecheckingMaxMemory(1)];
             let little = ExecutorParams::from(&little[..]);
             let code = with_a_mark(chain.code.clone(), b'm');
@@ -164,7 +164,8 @@ impl Comparison {
     }
 }
 
-/// The same module with a custom section, so that it has another hash. What is no plain module stays as it is.
+/// The same module with a custom section, so that its hash differs. Bytes that are not a plain
+/// module stay unchanged.
 fn with_a_mark(mut code: Vec<u8>, mark: u8) -> Vec<u8> {
     if code.starts_with(b"\0asm") {
         code.extend([0, 2, 1, mark]);

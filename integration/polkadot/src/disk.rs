@@ -1,4 +1,4 @@
-//! A small disk for a host's cache, which can be filled.
+//! A small file system for a host's cache, which can be filled.
 
 use std::error::Error;
 use std::fs::{self, File};
@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-/// A file system in memory, mounted for a time.
+/// A tmpfs that is mounted until [`SmallDisk::unmount`].
 pub struct SmallDisk {
     path: PathBuf,
 }
 
 impl SmallDisk {
-    /// Mounts one of this size, which takes root.
+    /// Mounts a tmpfs of this size, which requires root.
     pub fn mount(name: &str, bytes: u64) -> Result<Self, Box<dyn Error>> {
         let path = std::env::temp_dir().join(format!("pvf-polkadot-{name}-{}", std::process::id()));
         fs::create_dir_all(&path)?;
@@ -28,12 +28,12 @@ impl SmallDisk {
         }
     }
 
-    /// Where it is.
+    /// The mount point.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Leaves no byte free until the answer is dropped.
+    /// Fills the disk until the returned value is dropped.
     pub fn fill(&self) -> std::io::Result<Full> {
         let path = self.path.join("filler");
         let mut file = File::create(&path)?;
@@ -42,7 +42,7 @@ impl SmallDisk {
         Ok(Full { path })
     }
 
-    /// Unmounts it, as soon as nothing uses it any more; whether that came to pass.
+    /// Unmounts the disk once no process uses it. Returns whether that succeeded.
     pub async fn unmount(self) -> std::io::Result<bool> {
         for _ in 0..100 {
             let unmounted = Command::new("umount").arg(&self.path).output()?;
@@ -56,7 +56,7 @@ impl SmallDisk {
     }
 }
 
-/// A disk that is full.
+/// Keeps a disk full; removes the filling file on drop.
 pub struct Full {
     path: PathBuf,
 }

@@ -1,4 +1,5 @@
-//! Executions while workers and jobs are killed and artifacts are corrupted: no wrong class of vote, nothing that hangs, nothing left.
+//! Executions while workers and jobs are killed and artifacts are corrupted. No vote has a wrong
+//! class, no execution hangs, no process or file remains.
 
 use crate::Places;
 use crate::cases;
@@ -16,16 +17,18 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Executions that are under way at the same time.
+/// Number of concurrent executions.
 const AT_ONCE: usize = 4;
 
-/// Room for the artifacts of the fixtures, by either compiler, and of what disturbances add.
+/// Size of the disk: the artifacts of the fixtures, by either compiler, and of the code that
+/// disturbances add.
 const DISK_BYTES: u64 = 256 << 20;
 
-/// Longest time that one execution may take, retries of the host counted, before it hangs.
+/// Maximum time of one execution, including retries by the host. A longer one counts as hanging.
 const HANG: Duration = Duration::from_secs(60);
 
-/// Faults one after the other with both pairs of workers: what, and what either host says.
+/// Provokes faults one after another with both pairs of workers. Returns for each fault its name
+/// and what either host reported.
 pub async fn scripted(places: &Places) -> Result<Vec<(&'static str, Said, Said)>, Box<dyn Error>> {
     let ours = script(&places.ours).await?;
     let stock = script(&places.stock()?).await?;
@@ -68,8 +71,9 @@ async fn script(workers: &Path) -> Result<Vec<(&'static str, Said)>, Box<dyn Err
             let params = params.clone();
             async move { host.validate(&endless, &candidate, &params, AMPLE).await }
         });
-        // Of the job, since the worker's process is there long before it executes. Seen twice, since a worker that starts another
-        // looks like one with a job for a moment.
+        // Waits for the job, since the worker's process exists long before it executes. The job has
+        // to be seen twice, since a worker that starts another one looks like a worker with a job
+        // for a moment.
         let mut seen = None;
         let job = loop {
             let executing = |it: &&processes::Process| it.is_job && it.name.contains("exec");
@@ -91,7 +95,7 @@ async fn script(workers: &Path) -> Result<Vec<(&'static str, Said)>, Box<dyn Err
     Ok(said)
 }
 
-/// Prepares with a cache on a file system of a few pages.
+/// Prepares with a cache on a file system of one page.
 async fn on_a_full_disk(workers: &Path, code: &[u8]) -> Result<Said, Box<dyn Error>> {
     let disk = SmallDisk::mount("full", 4096)?;
     let host = Host::start_in(disk.path().to_owned(), workers, 1).await?;
@@ -103,7 +107,7 @@ async fn on_a_full_disk(workers: &Path, code: &[u8]) -> Result<Said, Box<dyn Err
     }
 }
 
-/// What is done to an execution.
+/// A disturbance of an execution.
 #[derive(Clone, Copy, Debug)]
 enum Disturbance {
     /// A job is killed.
@@ -112,11 +116,11 @@ enum Disturbance {
     KillWorker,
     /// An artifact is changed on disk.
     Corrupt,
-    /// There is no room on the disk, and new code comes.
+    /// The disk is filled, and new code is executed.
     FillDisk,
 }
 
-/// A generator of numbers that are as good as random, the same in every run.
+/// A generator of pseudo-random numbers, the same in every run.
 struct Numbers(u64);
 
 impl Numbers {
@@ -128,7 +132,7 @@ impl Numbers {
     }
 }
 
-/// Executes and disturbs; whether all went as it should.
+/// Executes and disturbs. Returns whether no answer was wrong and nothing was left over.
 pub async fn run(
     places: &Places,
     executions: u32,
@@ -153,8 +157,8 @@ pub async fn run(
     let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15);
     let (mut classes, mut wrong, mut done) = (BTreeMap::new(), 0, 0);
     let mut disturbances = [0; 4];
-    // Executions to go one at a time: two that find the same artifact corrupted at once make the host itself panic
-    // ("an unknown artifact was prepared").
+    // Number of executions still to be run one at a time. If two concurrent executions find the
+    // same artifact corrupted, the host itself panics ("an unknown artifact was prepared").
     let mut alone = 0_usize;
     while done < executions {
         let at_once = if alone > 0 { 1 } else { AT_ONCE as u32 };
@@ -199,8 +203,8 @@ pub async fn run(
                 println!("{name}: no answer after {HANG:?}");
                 return Ok(false);
             };
-            // A disturbed execution is to be tried again, or the validator abstains; it is never a wrong vote. The host abstains
-            // where it finds a worker dead that it had not asked yet.
+            // The host retries a disturbed execution, or the validator abstains; neither is a wrong
+            // vote. The host abstains if it finds that an idle worker has died.
             let fine = match said.class {
                 "valid" => recorded.is_some() && said.result == recorded,
                 "invalid" => recorded.is_none(),
@@ -229,7 +233,7 @@ pub async fn run(
     Ok(wrong == 0 && left == 0)
 }
 
-/// Does it, if there is something to do it to.
+/// Applies a disturbance. Returns whether there was a target for it.
 async fn disturb(
     kind: Disturbance,
     numbers: &mut Numbers,
@@ -239,7 +243,8 @@ async fn disturb(
     match kind {
         Disturbance::KillJob => kill_jobs(host).await,
         Disturbance::KillWorker => {
-            // A prepare worker's death is the host's affair: it does not prepare that code again for 15 minutes.
+            // Prepare workers are spared: after the death of one, the host does not prepare its
+            // code again for 15 minutes.
             let executing = |it: &processes::Process| !it.is_job && it.name.contains("exec");
             let mut processes = processes::below_this_one();
             processes.retain(executing);
@@ -262,12 +267,12 @@ async fn disturb(
     }
 }
 
-/// Fills the disk and comes with code that nobody has prepared: its artifact has no room, and the validator has to abstain.
+/// Fills the disk and executes new code, whose artifact does not fit. The validator has to abstain.
 async fn fill_disk(numbers: &mut Numbers, host: &Host, disk: &SmallDisk) -> bool {
     let Ok(_full) = disk.fill() else {
         return false;
     };
-    // Other code by its hash each time.
+    // A new number each time, so that the hash differs.
     let number = format!("(drop (i64.const {}))", numbers.below(1 << 62));
     let code = table::doing("", &number, "");
     let (candidate, params) = (Candidate::of(Vec::new()), ExecutorParams::default());
@@ -281,7 +286,7 @@ async fn fill_disk(numbers: &mut Numbers, host: &Host, disk: &SmallDisk) -> bool
     }
 }
 
-/// Kills whatever job is there, until one that would never end has been hit.
+/// Kills all jobs until a job that would never end is hit.
 async fn kill_jobs(host: &Arc<Host>) -> bool {
     let endless = tokio::spawn({
         let host = host.clone();
@@ -308,7 +313,7 @@ fn artifacts(cache: &Path) -> Vec<std::path::PathBuf> {
         .collect()
 }
 
-/// Changes some bytes in place.
+/// Changes some bytes of a file in place.
 fn corrupt(path: &Path, numbers: &mut Numbers) -> std::io::Result<()> {
     let mut file = OpenOptions::new().write(true).open(path)?;
     let bytes = file.metadata()?.len().max(1);
@@ -320,7 +325,7 @@ fn mounts() -> usize {
     fs::read_to_string("/proc/self/mounts").map_or(0, |mounts| mounts.lines().count())
 }
 
-/// Ends the host. What it leaves behind.
+/// Stops the host and counts what it leaves behind.
 async fn leftovers(
     host: Arc<Host>,
     disk: SmallDisk,
@@ -335,7 +340,7 @@ async fn leftovers(
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     let processes = processes::below_this_one().len();
-    // Nothing has a file of it open any more.
+    // `unmount` fails while a process has a file on the disk open.
     let in_use = !disk.unmount().await?;
     let sockets = fs::read_dir(std::env::temp_dir())?
         .flatten()

@@ -1,4 +1,4 @@
-//! The node's PVF host with a pair of workers.
+//! The node's PVF host with one pair of workers.
 
 use crate::outcome::Said;
 use futures::channel::oneshot;
@@ -17,30 +17,30 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use tokio::task::JoinHandle;
 
-/// Largest size of code, decompressed: what a node uses.
+/// Maximum size of decompressed code, as in a node.
 const CODE_LIMIT: u32 = 50 << 20;
 
-/// CPU time that nothing should need.
+/// CPU time limit that no test case should reach.
 pub const AMPLE: Duration = Duration::from_secs(120);
 
-/// A host, its tasks, its cache. Workers end with it.
+/// A host, its task and its cache. The workers end with it.
 pub struct Host {
     host: ValidationHost,
     task: JoinHandle<()>,
     cache: PathBuf,
 }
 
-/// A candidate as a node has it.
+/// A candidate in a node's types.
 #[derive(Clone)]
 pub struct Candidate {
-    /// What the relay chain knows.
+    /// The relay chain's data.
     pub pvd: Arc<PersistedValidationData>,
-    /// What the collator says.
+    /// The collator's data.
     pub pov: Arc<PoV>,
 }
 
 impl Candidate {
-    /// Without a parent and with this block data.
+    /// A candidate with this block data, without a parent.
     pub fn of(block_data: Vec<u8>) -> Self {
         Self {
             pvd: Arc::new(PersistedValidationData::default()),
@@ -52,12 +52,12 @@ impl Candidate {
 }
 
 impl Host {
-    /// Starts a host with the workers in a directory, as secure as it gets.
+    /// Starts a host in secure validator mode with the workers in a directory.
     pub async fn start(workers: &Path, execute_workers: usize) -> Result<Self, Box<dyn Error>> {
         Self::start_in(new_cache()?, workers, execute_workers).await
     }
 
-    /// The same with a cache that exists.
+    /// Like [`Self::start`], with an existing cache directory.
     pub async fn start_in(
         cache: PathBuf,
         workers: &Path,
@@ -66,7 +66,7 @@ impl Host {
         Self::start_with(cache, workers, execute_workers, true).await
     }
 
-    /// Starts a host that insists on barriers, or does not.
+    /// Starts a host in secure validator mode or not.
     pub async fn start_insisting(
         workers: &Path,
         execute_workers: usize,
@@ -81,7 +81,7 @@ impl Host {
         execute_workers: usize,
         secure_validator_mode: bool,
     ) -> Result<Self, Box<dyn Error>> {
-        // The host changes its directory for nobody, but workers change theirs.
+        // Workers change their directory, so the path has to be absolute.
         let workers = workers.canonicalize()?;
         let config = Config::new(
             cache.clone(),
@@ -98,12 +98,12 @@ impl Host {
         Ok(Self { host, task, cache })
     }
 
-    /// What the host found out about the machine.
+    /// Result of the host's checks of the machine.
     pub fn security(&self) -> SecurityStatus {
         self.host.security_status.clone()
     }
 
-    /// Where artifacts are.
+    /// The directory of the artifacts.
     pub fn cache(&self) -> &Path {
         &self.cache
     }
@@ -119,7 +119,7 @@ impl Host {
         answer.await.expect("the host answers").into()
     }
 
-    /// Prepares code, if that has not been done yet, and executes.
+    /// Executes a candidate, after preparing the code unless the artifact is cached.
     pub async fn validate(
         &self,
         code: &[u8],
@@ -161,7 +161,7 @@ fn new_cache() -> std::io::Result<PathBuf> {
 impl Drop for Host {
     fn drop(&mut self) {
         self.task.abort();
-        // What is left is in a directory for such things.
+        // Errors are ignored: leftovers are in a directory for temporary files.
         let _ = std::fs::remove_dir_all(&self.cache);
     }
 }

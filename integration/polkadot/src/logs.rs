@@ -1,8 +1,10 @@
-//! What a validation function logs is the same vote wherever the node's log goes, and whichever barriers the machine allows.
+//! The log output of a validation function does not affect the vote, wherever the node's log goes
+//! and whichever sandbox features the machine permits.
 //!
-//! A node hands its standard error down to its workers. So each row is a process of its own, this program again, whose standard error is
-//! a pipe, a file, a terminal, closed or full; a machine without some barriers is played by programs in front of the workers that
-//! answer the host's checks.
+//! Workers inherit the node's standard error. Each row therefore runs in a process of its own (this
+//! program again) whose standard error is a pipe, a file, a terminal, closed or full. Machines
+//! without some sandbox features are simulated by wrappers around the workers that fail the host's
+//! checks.
 
 use crate::Places;
 use crate::host::{AMPLE, Candidate, Host};
@@ -18,10 +20,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// Where the standard error of a node goes.
+/// The kinds of a node's standard error.
 const STREAMS: [&str; 5] = ["pipe", "file", "terminal", "closed", "full"];
 
-/// What a machine allows: a name, whether the node insists on all barriers, checks that fail.
+/// Simulated machines: name, whether the node is in secure validator mode, checks that fail.
 const MACHINES: [(&str, bool, &[&str]); 4] = [
     ("all barriers", true, &[]),
     (
@@ -49,7 +51,8 @@ const MACHINES: [(&str, bool, &[&str]); 4] = [
     ),
 ];
 
-/// Compares; whether nothing differs. `stock` is asked with a pipe alone: how it fares elsewhere is its own affair.
+/// Runs the comparison. Returns whether no row differs. The stock workers run with a pipe only:
+/// their behaviour with other kinds of standard error is not tested.
 pub async fn run(places: &Places) -> Result<bool, Box<dyn Error>> {
     let (mut compared, mut differ) = (0, 0);
     for machine in 0..MACHINES.len() {
@@ -71,12 +74,12 @@ pub async fn run(places: &Places) -> Result<bool, Box<dyn Error>> {
     Ok(differ == 0)
 }
 
-/// Validation functions by what they log.
+/// Validation functions that differ in what they log.
 fn functions() -> Vec<(&'static str, Vec<u8>)> {
     const LOG: &str =
         r#"(import "env" "ext_logging_log_version_1" (func $log (param i32 i64 i64)))"#;
     const TEXT: &str = r#"(data (i32.const 100) "parachainsomething happened")"#;
-    // Target and message: length and address.
+    // Target and message as fat pointers: length and address.
     const LINE: &str = "(call $log (i32.const 0) (i64.const 0x900000064) (i64.const 0x120000006d))";
     let flood = format!(
         "(local $n i32) (loop $more {LINE}
@@ -98,7 +101,8 @@ fn functions() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-/// In a process with such a standard error: prints the class of every function, one a line.
+/// Runs in a process with the standard error under test: prints the class of every function, one
+/// per line.
 pub async fn one(workers: &Path, machine: usize) -> Result<bool, Box<dyn Error>> {
     let (_, insists, _) = MACHINES.get(machine).ok_or("there is no such machine")?;
     let host = Host::start_insisting(workers, 1, *insists).await?;
@@ -113,13 +117,13 @@ pub async fn one(workers: &Path, machine: usize) -> Result<bool, Box<dyn Error>>
     Ok(true)
 }
 
-/// What a node with such a standard error hears of every function.
+/// The classes of all functions under a node with this standard error.
 fn said(workers: &Path, machine: usize, stream: &str) -> Result<Vec<String>, Box<dyn Error>> {
     let scratch = tempfile::tempdir()?;
     let (_, insists, failing) = MACHINES[machine];
     in_front_of(workers, scratch.path(), failing)?;
     let mut command = Command::new("sh");
-    // The shell closes what a program cannot close for its child.
+    // The shell closes standard error, which `Command` cannot do for a child.
     let script = match stream {
         "closed" => r#"exec "$0" "$@" 2>&-"#,
         _ => r#"exec "$0" "$@""#,
@@ -141,7 +145,7 @@ fn said(workers: &Path, machine: usize, stream: &str) -> Result<Vec<String>, Box
         _ => drop(command.stderr(Stdio::piped())),
     }
     let mut child = command.spawn()?;
-    // Its end of the terminal.
+    // Closes this process's copy of the terminal's other end.
     drop(command);
     let mut log_of_pipe = child.stderr.take();
     let drained = std::thread::spawn(move || {
@@ -150,7 +154,7 @@ fn said(workers: &Path, machine: usize, stream: &str) -> Result<Vec<String>, Box
             let _ = pipe.read_to_end(&mut bytes);
         }
         if let Some(terminal) = &mut reader {
-            // A terminal ends with an error.
+            // Reading a terminal ends with an error.
             let _ = terminal.read_to_end(&mut bytes);
         }
         bytes.len()
@@ -158,7 +162,7 @@ fn said(workers: &Path, machine: usize, stream: &str) -> Result<Vec<String>, Box
     let output = child.wait_with_output()?;
     let _ = drained.join();
     let text = String::from_utf8(output.stdout)?;
-    // The first line is what the host found out about the machine.
+    // The first line is the result of the host's checks of the machine.
     let mut lines = text.lines();
     let found = lines.next().ok_or("the host did not start")?;
     let missing = found.matches("false").count();
@@ -169,7 +173,8 @@ fn said(workers: &Path, machine: usize, stream: &str) -> Result<Vec<String>, Box
     Ok(lines.map(str::to_owned).collect())
 }
 
-/// Programs that fail some checks and otherwise are the workers, with the environment that a node gives them (a shell adds to it).
+/// Writes wrapper scripts that fail some checks and otherwise run the workers, with only the
+/// environment variables that a node sets (a shell adds others).
 fn in_front_of(workers: &Path, directory: &Path, failing: &[&str]) -> Result<(), Box<dyn Error>> {
     for name in ["polkadot-prepare-worker", "polkadot-execute-worker"] {
         let program = workers.join(name).canonicalize()?;
@@ -188,7 +193,7 @@ fn in_front_of(workers: &Path, directory: &Path, failing: &[&str]) -> Result<(),
     Ok(())
 }
 
-/// Both ends of a new terminal.
+/// Both ends of a new pseudo-terminal.
 fn terminal() -> Result<(OwnedFd, OwnedFd), Box<dyn Error>> {
     let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
     grantpt(&ours)?;

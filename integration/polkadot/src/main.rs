@@ -1,15 +1,15 @@
 //! Our workers under the unmodified PVF host of a Polkadot node, beside the stock workers.
 //!
-//! In: two directories of workers, candidates with recorded results, modules that break rules. Out: what the host says of
-//! each with either pair of workers, side by side, and how long it took. The host is `polkadot-node-core-pvf` as published: what it
-//! says is what becomes a validator's vote.
+//! The input is two directories of workers, candidates with recorded results, and modules that
+//! break rules. The output is the host's answer to each, with either pair of workers, and times.
+//! The host is `polkadot-node-core-pvf` as published; its answers become a validator's votes.
 //!
 //! | command | does |
 //! | --- | --- |
-//! | `compare` | prechecks and executes everything with both, says where they differ |
-//! | `faults` | kills, corrupts, fills the disk meanwhile |
-//! | `logs` | executes what logs, with every kind of standard error, with and without barriers |
-//! | `bench` | times from the host's start to the first result, candidates a second, memory of the workers |
+//! | `compare` | prechecks and executes all cases with both and prints the differences |
+//! | `faults` | executes while it kills workers, corrupts artifacts and fills the disk |
+//! | `logs` | executes functions that log, with every kind of standard error, with and without a sandbox |
+//! | `bench` | measures the time to the first result, candidates per second, and the workers' memory |
 #![forbid(unsafe_code)]
 
 mod bench;
@@ -36,13 +36,13 @@ struct Options {
     places: Places,
 }
 
-/// Where things are.
+/// Paths.
 #[derive(Args, Clone)]
 pub struct Places {
     /// Directory of our workers.
     #[arg(long, global = true, default_value = "../../target/release")]
     ours: PathBuf,
-    /// Directory of the stock workers; by default that of this program.
+    /// Directory of the stock workers [default: that of this program].
     #[arg(long, global = true)]
     stock: Option<PathBuf>,
     /// Folder of the fixtures.
@@ -69,42 +69,43 @@ impl Places {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Everything with both pairs of workers, side by side.
+    /// Compare all cases with both pairs of workers.
     Compare {
-        /// Only cases whose name holds this.
+        /// Run only cases whose name contains this.
         #[arg(long, default_value = "")]
         filter: String,
         /// Show every case, not only those that differ.
         #[arg(long)]
         all: bool,
     },
-    /// Executions while jobs are killed, artifacts are corrupted and the disk fills up.
+    /// Execute while jobs are killed, artifacts are corrupted and the disk is filled.
     Faults {
-        /// How many.
+        /// Number of executions.
         #[arg(long, default_value_t = 10_000)]
         executions: u32,
-        /// One in so many is disturbed.
+        /// Disturb one in this number of executions.
         #[arg(long, default_value_t = 100)]
         one_in: u32,
         /// Disturb the stock workers instead.
         #[arg(long)]
         stock_workers: bool,
     },
-    /// What validation functions log, with every kind of standard error and on machines without some barriers.
+    /// Execute functions that log, with every kind of standard error and on machines without some
+    /// sandbox features.
     Logs,
-    /// One of these, in this process.
+    /// Runs one row of `logs` in this process.
     #[command(hide = true)]
     LogsOfOne {
-        /// Which machine to play.
+        /// Index of the simulated machine.
         #[arg(long)]
         machine: usize,
     },
-    /// Times and memory.
+    /// Measure times and memory.
     Bench {
-        /// Candidates for the throughput.
+        /// Number of candidates for the throughput.
         #[arg(long, default_value_t = 24_000)]
         candidates: u32,
-        /// Runs from the host's start to the first result.
+        /// Number of measurements from the host's start to the first result.
         #[arg(long, default_value_t = 5)]
         starts: u32,
     },

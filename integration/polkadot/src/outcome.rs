@@ -1,4 +1,4 @@
-//! What a host says, as one word and bytes that can be compared.
+//! Answers of a host, as a class and bytes that can be compared.
 
 use parity_scale_codec::Encode;
 use polkadot_node_core_pvf::{
@@ -6,19 +6,19 @@ use polkadot_node_core_pvf::{
 };
 use polkadot_parachain_primitives::primitives::ValidationResult;
 
-/// What a host says of a preparation or an execution: what becomes a vote, and nothing that is only text.
+/// A host's answer to a preparation or an execution.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Said {
     /// The class.
     pub class: &'static str,
     /// The result of a valid candidate.
     pub result: Option<Vec<u8>>,
-    /// The text, not compared.
+    /// The text of the error, which is not compared.
     pub text: String,
 }
 
 impl Said {
-    /// Whether two are the same by all that counts.
+    /// Whether two answers lead to the same vote.
     pub fn agrees_with(&self, other: &Self) -> bool {
         (self.class, &self.result) == (other.class, &other.result)
     }

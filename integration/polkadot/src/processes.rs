@@ -1,31 +1,32 @@
-//! Processes of this machine, as far as they are children of this one.
+//! The descendants of this process.
 
 use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-/// A process below this one.
+/// A descendant of this process.
 #[derive(Clone, Debug)]
 pub struct Process {
-    /// Its number.
+    /// Process id.
     pub pid: u32,
-    /// The process that started it.
+    /// Process id of the parent.
     parent: u32,
-    /// The process that the host started, above it or itself.
+    /// Process id of the worker: this process or its ancestor that the host started.
     pub worker: u32,
-    /// Its name, cut to 15 bytes by the kernel.
+    /// Name, truncated to 15 bytes by the kernel.
     pub name: String,
-    /// Whether it is the job of a worker: a copy of it, that is, with the same command line. A worker that another started has its own;
-    /// what only starts jobs has a name of its own.
+    /// Whether the process is a worker's job: a fork of the worker, with the same command line. A
+    /// worker that another worker started has its own command line. The process that only starts
+    /// jobs has a name of its own.
     pub is_job: bool,
-    /// KiB in memory.
+    /// Resident memory in KiB.
     pub resident_kib: u64,
     command_line: String,
 }
 
 impl Process {
-    /// Whether it is a worker of the host with this cache.
+    /// Whether the process is a worker of the host with this cache.
     pub fn belongs_to(&self, cache: &Path) -> bool {
         self.command_line.contains(&cache.display().to_string())
     }
@@ -44,7 +45,7 @@ pub fn below_this_one() -> Vec<Process> {
         else {
             continue;
         };
-        // It may be gone meanwhile.
+        // The process may have ended meanwhile.
         let Ok(status) = fs::read_to_string(entry.path().join("status")) else {
             continue;
         };
@@ -94,7 +95,7 @@ pub fn below_this_one() -> Vec<Process> {
     processes
 }
 
-/// Kills a process, which may be gone already.
+/// Kills a process. No error if it has ended already.
 pub fn kill(pid: u32) {
     let _ = Command::new("kill")
         .args(["-KILL", &pid.to_string()])

@@ -1,18 +1,18 @@
-//! Modules that break a rule, one a row: what the stock workers make of each was measured and is what ours have to say.
+//! Modules that break one rule each. Our workers have to answer as the stock workers do.
 
 use polkadot_primitives::{ExecutorHostFunction, ExecutorParam, ExecutorParams};
 
 /// A module and how to execute it.
 pub struct Row {
-    /// What it does.
+    /// Name of the case.
     pub name: &'static str,
     /// The module.
     pub code: Vec<u8>,
-    /// The parameters of its network.
+    /// The executor parameters.
     pub params: ExecutorParams,
-    /// Block data of its candidate.
+    /// Block data of the candidate.
     pub block_data: Vec<u8>,
-    /// Whether its time runs out.
+    /// Whether the execution never ends.
     pub endless: bool,
 }
 
@@ -21,7 +21,7 @@ const HEAP_BASE: &str = r#"(global (export "__heap_base") i32 (i32.const 2048))"
 const MEMORY: &str = r#"(memory (export "memory") 1)"#;
 const COMPRESSED: [u8; 8] = [0x52, 0xbc, 0x53, 0x76, 0x46, 0xdb, 0x8e, 0x05];
 
-/// A validation function: imports, instructions, other fields, the result.
+/// A validation function from imports, memory, instructions, other fields and the returned value.
 fn text(imports: &str, memory: &str, body: &str, fields: &str, result: &str) -> String {
     format!(
         r#"(module {imports} {memory} {HEAP_BASE} {RESULT} {fields}
@@ -34,7 +34,7 @@ fn parse(text: &str) -> Vec<u8> {
     wat::parse_str(text).unwrap_or_else(|error| panic!("{error}\n{text}"))
 }
 
-/// A module that does this and returns a result.
+/// A module that executes `body` and returns a valid result.
 pub fn doing(imports: &str, body: &str, fields: &str) -> Vec<u8> {
     parse(&text(imports, MEMORY, body, fields, "0xf00000010"))
 }
@@ -51,7 +51,7 @@ fn without(parts: &[&str]) -> Vec<u8> {
     parse(&format!("(module {})", parts.concat()))
 }
 
-/// Grows memory and traps if the answer is another.
+/// A module that grows memory and traps if `memory.grow` returns another value than `answer`.
 fn growing(by: u32, answer: i32) -> Vec<u8> {
     let body = format!(
         "(if (i32.ne (memory.grow (i32.const {by})) (i32.const {answer})) (then unreachable))"
@@ -59,7 +59,7 @@ fn growing(by: u32, answer: i32) -> Vec<u8> {
     doing("", &body, "")
 }
 
-/// Calls itself so often.
+/// A module whose function calls itself `calls` times.
 fn deep(calls: u32) -> Vec<u8> {
     let function = "(func $down (param i32) (if (local.get 0)
         (then (call $down (i32.sub (local.get 0) (i32.const 1))))))";
@@ -279,7 +279,7 @@ fn plain_rows() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-/// A function that returns nothing where an `i32` is due.
+/// A function with result type `i32` that leaves no value.
 fn ill_typed() -> Vec<u8> {
     let (head, types) = (b"\0asm\x01\0\0\0", [1, 5, 1, 0x60, 0, 1, 0x7f]);
     [&head[..], &types, &[3, 2, 1, 0], &[10, 4, 1, 2, 0, 0x0b]].concat()

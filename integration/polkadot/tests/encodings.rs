@@ -1,6 +1,7 @@
-//! The types of `pvf-node-protocol` beside those of the node: the same values have the same bytes, in both directions.
+//! The types of `pvf-node-protocol` have the encoding of the node's types, in both directions.
 //!
-//! Each conversion names every variant and every field of ours, so that one that is new on either side does not go unnoticed.
+//! Each conversion names every variant and field of our types, so that an addition on either side
+//! is noticed.
 
 use parity_scale_codec::{DecodeAll, Encode};
 use polkadot_node_core_pvf_common as node;
@@ -13,7 +14,7 @@ use sp_core::H256;
 use std::fmt::Debug;
 use std::time::Duration;
 
-/// Compares a value of ours with the same value of the node's.
+/// Asserts that our value and the node's value have the same encoding.
 fn same<O, N>(ours: &O, nodes: &N)
 where
     O: Encode + DecodeAll + PartialEq + Debug,
@@ -31,7 +32,7 @@ fn text() -> String {
     "why not? — because".to_owned()
 }
 
-/// The types of ours that a node knows by the same names.
+/// Our counterparts of the node's types.
 mod wire {
     pub use pvf_node_protocol::*;
     pub use pvf_primitives::*;

@@ -2,7 +2,7 @@
 //! hints.
 
 use super::reach::Field;
-use super::{Barrier, BranchTarget, Cond, Gpr, Instructions, Label, Size, SystemRegister};
+use super::{Cond, Gpr, Instructions, Label, Size, SystemRegister};
 
 /// `b` with a distance of 0.
 pub(super) const B: u32 = 0x1400_0000;
@@ -184,19 +184,6 @@ impl Instructions {
     #[inline]
     pub fn udf(&mut self, imm: u16) {
         self.put(imm as u32);
-    }
-
-    /// `bti`: where an indirect branch may land. A no-operation where the CPU
-    /// or the page does not ask for it.
-    #[inline]
-    pub fn bti(&mut self, target: BranchTarget) {
-        self.put(0xD503_201F | (target as u32) << 5);
-    }
-
-    /// `dmb barrier`
-    #[inline]
-    pub fn dmb(&mut self, barrier: Barrier) {
-        self.put(0xD503_30BF | (barrier as u32) << 8);
     }
 
     /// `isb`

@@ -15,7 +15,7 @@ use std::ops::{Deref, DerefMut};
 #[derive(Clone, Debug, Default)]
 pub struct Assembler(Instructions);
 
-/// What can be asked of an [`Assembler`] between two labels. Whoever is lent only this can emit any instruction, but
+/// The operations of an [`Assembler`] between two labels. A borrower of only this can emit any instruction, but
 /// cannot bind a label: control comes from nowhere else without the lender's knowledge.
 #[derive(Clone, Debug, Default)]
 pub struct Instructions {

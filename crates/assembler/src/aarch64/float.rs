@@ -25,12 +25,6 @@ impl Instructions {
         self.put(0x1E20_2000 | size.ftype() | b.bits() << 16 | a.bits() << 5);
     }
 
-    /// `fcmp a, #0.0`
-    #[inline]
-    pub fn fcmp_zero(&mut self, size: FSize, a: Fpr) {
-        self.put(0x1E20_2008 | size.ftype() | a.bits() << 5);
-    }
-
     /// `fccmp a, b, #nzcv, cond`: compares if `cond` holds, else sets the flags
     /// to `nzcv` (N is bit 3).
     #[inline]

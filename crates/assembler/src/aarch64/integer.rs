@@ -111,12 +111,6 @@ impl Instructions {
         self.arith_ri(Arith::Subs, size, Gpr::ZR, a, b);
     }
 
-    /// `cmn a, b`: compares with `-b`.
-    #[inline]
-    pub fn cmn_rr(&mut self, size: Size, a: Gpr, b: Gpr) {
-        self.arith_rr(Arith::Adds, size, Gpr::ZR, a, b);
-    }
-
     /// `cmn a, #b`: compares with `-b`. `a` can be `SP`.
     #[inline]
     pub fn cmn_ri(&mut self, size: Size, a: Gpr, b: Imm12) {
@@ -171,18 +165,6 @@ impl Instructions {
         let op = op.opc() | op.inverts() << 21;
         let shift = (shift as u32) << 22 | shift_amount(size, amount) << 10;
         self.put(0x0A00_0000 | size.sf() | op | shift | registers(dst, a, b));
-    }
-
-    /// `mvn dst, src`
-    #[inline]
-    pub fn mvn(&mut self, size: Size, dst: Gpr, src: Gpr) {
-        self.logic_rr(Logic::Orn, size, dst, Gpr::ZR, src);
-    }
-
-    /// `tst a, b`
-    #[inline]
-    pub fn tst_rr(&mut self, size: Size, a: Gpr, b: Gpr) {
-        self.logic_rr(Logic::Ands, size, Gpr::ZR, a, b);
     }
 
     /// `tst a, #b`, at the size `b` is for.
@@ -269,26 +251,6 @@ impl Instructions {
         self.ubfm(size, dst, src, turned(size, lsb), width - 1);
     }
 
-    /// `sbfiz dst, src, #lsb, #width`: as [`ubfiz`](Self::ubfiz), sign-extended.
-    #[inline]
-    pub fn sbfiz(&mut self, size: Size, dst: Gpr, src: Gpr, lsb: u32, width: u32) {
-        self.sbfm(size, dst, src, turned(size, lsb), width - 1);
-    }
-
-    /// `bfi dst, src, #lsb, #width`: as [`ubfiz`](Self::ubfiz), and the other
-    /// bits of `dst` stay.
-    #[inline]
-    pub fn bfi(&mut self, size: Size, dst: Gpr, src: Gpr, lsb: u32, width: u32) {
-        self.bfm(size, dst, src, turned(size, lsb), width - 1);
-    }
-
-    /// `bfxil dst, src, #lsb, #width`: as [`ubfx`](Self::ubfx), and the upper
-    /// bits of `dst` stay.
-    #[inline]
-    pub fn bfxil(&mut self, size: Size, dst: Gpr, src: Gpr, lsb: u32, width: u32) {
-        self.bfm(size, dst, src, lsb, lsb + width - 1);
-    }
-
     /// `uxtb dst, src`: the low byte, zero-extended to all 64 bits.
     #[inline]
     pub fn uxtb(&mut self, dst: Gpr, src: Gpr) {
@@ -331,12 +293,6 @@ impl Instructions {
         self.unary(0x5AC0_0800 | (size as u32) << 10, size, dst, src);
     }
 
-    /// `rev16 dst, src`: the bytes of each two in reverse order.
-    #[inline]
-    pub fn rev16(&mut self, size: Size, dst: Gpr, src: Gpr) {
-        self.unary(0x5AC0_0400, size, dst, src);
-    }
-
     /// `clz dst, src`: counts the zeros from the top.
     #[inline]
     pub fn clz(&mut self, size: Size, dst: Gpr, src: Gpr) {
@@ -375,12 +331,6 @@ impl Instructions {
         self.madd(size, dst, a, b, Gpr::ZR);
     }
 
-    /// `mneg dst, a, b`: `-(a * b)`
-    #[inline]
-    pub fn mneg(&mut self, size: Size, dst: Gpr, a: Gpr, b: Gpr) {
-        self.msub(size, dst, a, b, Gpr::ZR);
-    }
-
     /// `umaddl dst, a, b, c`: `c + a * b`, with 32-bit `a` and `b`, unsigned.
     #[inline]
     pub fn umaddl(&mut self, dst: Gpr, a: Gpr, b: Gpr, c: Gpr) {
@@ -397,12 +347,6 @@ impl Instructions {
     #[inline]
     pub fn umull(&mut self, dst: Gpr, a: Gpr, b: Gpr) {
         self.umaddl(dst, a, b, Gpr::ZR);
-    }
-
-    /// `smull dst, a, b`: 32 times 32 bits, signed.
-    #[inline]
-    pub fn smull(&mut self, dst: Gpr, a: Gpr, b: Gpr) {
-        self.smaddl(dst, a, b, Gpr::ZR);
     }
 
     /// `umulh dst, a, b`: the upper half of the product, unsigned.
@@ -450,22 +394,10 @@ impl Instructions {
         self.select(0x5A80_0000, cond, size, dst, a, b);
     }
 
-    /// `csneg dst, a, b, cond`: `cond ? a : -b`
-    #[inline]
-    pub fn csneg(&mut self, cond: Cond, size: Size, dst: Gpr, a: Gpr, b: Gpr) {
-        self.select(0x5A80_0400, cond, size, dst, a, b);
-    }
-
     /// `cset dst, cond`: `cond ? 1 : 0`; not for `AL`.
     #[inline]
     pub fn cset(&mut self, cond: Cond, size: Size, dst: Gpr) {
         self.csinc(cond.inverted(), size, dst, Gpr::ZR, Gpr::ZR);
-    }
-
-    /// `csetm dst, cond`: `cond ? -1 : 0`; not for `AL`.
-    #[inline]
-    pub fn csetm(&mut self, cond: Cond, size: Size, dst: Gpr) {
-        self.csinv(cond.inverted(), size, dst, Gpr::ZR, Gpr::ZR);
     }
 
     #[inline(always)]
@@ -473,29 +405,10 @@ impl Instructions {
         self.put(op | size.sf() | cond.bits() << 12 | registers(dst, a, b));
     }
 
-    /// `ccmp a, b, #nzcv, cond`: compares if `cond` holds, else sets the flags
-    /// to `nzcv` (N is bit 3).
-    #[inline]
-    pub fn ccmp_rr(&mut self, cond: Cond, size: Size, a: Gpr, b: Gpr, nzcv: u32) {
-        self.compare_if(0x7A40_0000, cond, size, a, b.or_zr(), nzcv);
-    }
-
     /// `ccmp a, #b, #nzcv, cond`, with `b` below 32.
     #[inline]
     pub fn ccmp_ri(&mut self, cond: Cond, size: Size, a: Gpr, b: u32, nzcv: u32) {
         self.compare_if(0x7A40_0800, cond, size, a, b, nzcv);
-    }
-
-    /// `ccmn a, b, #nzcv, cond`: as `ccmp` with `-b`.
-    #[inline]
-    pub fn ccmn_rr(&mut self, cond: Cond, size: Size, a: Gpr, b: Gpr, nzcv: u32) {
-        self.compare_if(0x3A40_0000, cond, size, a, b.or_zr(), nzcv);
-    }
-
-    /// `ccmn a, #b, #nzcv, cond`, with `b` below 32.
-    #[inline]
-    pub fn ccmn_ri(&mut self, cond: Cond, size: Size, a: Gpr, b: u32, nzcv: u32) {
-        self.compare_if(0x3A40_0800, cond, size, a, b, nzcv);
     }
 
     #[inline(always)]

@@ -152,19 +152,6 @@ impl Instructions {
         self.put(0x3C00_0000 | size | opc | mem.bits(access) | reg.bits());
     }
 
-    /// `ldp a, b, [src]`: two binary64. The registers are not the same.
-    #[inline]
-    pub fn ldp_d(&mut self, a: Fpr, b: Fpr, src: MemPair) {
-        debug_assert!(a != b, "two registers are loaded");
-        self.put(0x6C40_0000 | src.bits(Access::B8) | b.bits() << 10 | a.bits());
-    }
-
-    /// `stp a, b, [dst]`: two binary64.
-    #[inline]
-    pub fn stp_d(&mut self, a: Fpr, b: Fpr, dst: MemPair) {
-        self.put(0x6C00_0000 | dst.bits(Access::B8) | b.bits() << 10 | a.bits());
-    }
-
     /// `ldp a, b, [src]`: two times sixteen bytes. The registers are not the
     /// same.
     #[inline]

@@ -77,7 +77,7 @@ pub use code::{Assembler, Instructions};
 pub use immediates::{FloatImm, Imm12, LogicalImm};
 pub use memory::{Access, Mem, MemPair};
 pub use operands::{
-    Arith, Barrier, BranchTarget, Cond, Extend, FOp, FSize, FUnary, Lane, Logic, Shift, Sign, Size,
-    SystemRegister, VBit, VSize,
+    Arith, Cond, Extend, FOp, FSize, FUnary, Lane, Logic, Shift, Sign, Size, SystemRegister, VBit,
+    VSize,
 };
 pub use registers::{Fpr, Gpr};

@@ -262,34 +262,6 @@ impl Extend {
     }
 }
 
-/// What memory accesses a barrier orders; the number is its `CRm` field.
-#[derive(Copy, Clone, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
-#[repr(u8)]
-pub enum Barrier {
-    /// Loads before, against loads and stores after; inner shareable.
-    IshLd = 9,
-    /// Stores against stores; inner shareable.
-    IshSt = 10,
-    /// Everything; inner shareable.
-    Ish = 11,
-    /// Everything; the full system.
-    Sy = 15,
-}
-
-/// Where an indirect branch may land; the number is the hint's.
-#[derive(Copy, Clone, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
-#[repr(u8)]
-pub enum BranchTarget {
-    /// Nowhere.
-    None = 32,
-    /// By a call.
-    C = 34,
-    /// By a jump.
-    J = 36,
-    /// By either.
-    JC = 38,
-}
-
 /// A system register of floating-point, by its place in `mrs` and `msr`.
 #[derive(Copy, Clone, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
 #[repr(u32)]

@@ -36,7 +36,7 @@ pub(super) enum Field {
     Done = 6,
 }
 
-/// So many labels or waiting instructions are not kept room for.
+/// Above this many labels or waiting instructions, `take_code` frees the buffers instead of reusing them.
 const LARGE: usize = 1 << 16;
 
 /// The classes of reach, nearest first.
@@ -160,7 +160,7 @@ impl Pending {
         self.limit = u32::MAX;
     }
 
-    /// Whether there is room for more than is worth keeping.
+    /// Whether the buffers are larger than is worth keeping.
     pub(super) fn is_large(&self) -> bool {
         self.list.capacity().max(self.chains.capacity()) > LARGE
     }
@@ -204,7 +204,7 @@ impl Pending {
         }
     }
 
-    /// Says that an island must hold so many bytes more.
+    /// Records that the next island holds `bytes` more bytes.
     #[inline]
     pub(super) fn grow_island(&mut self, bytes: u32) {
         if self.limit != u32::MAX {

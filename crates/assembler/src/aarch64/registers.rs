@@ -30,7 +30,7 @@ gprs! {
     X29 = 29, X30 = 30,
 }
 
-/// What tells `SP` from `ZR`.
+/// The bit by which `SP` and `ZR` differ.
 const STACK_POINTER: u8 = 0x20;
 
 impl Gpr {

@@ -16,7 +16,7 @@ use std::ops::{Deref, DerefMut};
 #[derive(Clone, Debug, Default)]
 pub struct Assembler(Instructions);
 
-/// What can be asked of an [`Assembler`] between two labels. Whoever is lent only this can emit any instruction, but
+/// The operations of an [`Assembler`] between two labels. A borrower of only this can emit any instruction, but
 /// cannot bind a label: control comes from nowhere else without the lender's knowledge.
 #[derive(Clone, Debug, Default)]
 pub struct Instructions {
@@ -75,7 +75,7 @@ struct ShortJump {
     target: Label,
 }
 
-/// So many labels or distances are not kept room for.
+/// Above this many labels or fix-ups, `take_code` frees the buffers instead of reusing them.
 const LARGE: usize = 1 << 16;
 
 /// The manual's recommended no-operations of one to nine bytes.
@@ -412,12 +412,6 @@ impl Instructions {
     pub fn jmp_rel32_placeholder(&mut self) -> u32 {
         self.encode(const { op("E9") }, Size::S32, Imm::dword(0));
         self.offset() - 4
-    }
-
-    /// `call target`
-    #[inline]
-    pub fn call_r(&mut self, target: Gpr) {
-        self.encode_dr(const { op("FF /2") }, Size::S32, target.number(), Imm::NONE);
     }
 
     /// `call qword [target]`

@@ -88,13 +88,6 @@ impl Instructions {
         self.encode_vex_rr(vex, dst.number(), a.number(), b.number(), Imm::NONE);
     }
 
-    /// `dst = a op [b]`
-    #[inline]
-    pub fn fop_rrm(&mut self, op: FOp, size: FSize, dst: Xmm, a: Xmm, b: Mem) {
-        let vex = const { Vex::new(0, 0x0F, 0) }.plus(op as u8).scalar(size);
-        self.encode_vex_rm(vex, dst.number(), a.number(), b, Imm::NONE);
-    }
-
     /// `dst = a op [rip + b]`
     #[inline]
     pub fn fop_rr_label(&mut self, op: FOp, size: FSize, dst: Xmm, a: Xmm, b: Label) {
@@ -129,34 +122,11 @@ impl Instructions {
         self.encode_vex_rr(vex, a.number(), 0, b.number(), Imm::NONE);
     }
 
-    /// Compares with memory, as [`ucomis_rr`](Self::ucomis_rr).
-    #[inline]
-    pub fn ucomis_rm(&mut self, size: FSize, a: Xmm, b: Mem) {
-        let vex = const { Vex::new(0, 0x0F, 0x2E) }.packed(size);
-        self.encode_vex_rm(vex, a.number(), 0, b, Imm::NONE);
-    }
-
     /// Compares with `[rip + b]`, as [`ucomis_rr`](Self::ucomis_rr).
     #[inline]
     pub fn ucomis_r_label(&mut self, size: FSize, a: Xmm, b: Label) {
         let vex = const { Vex::new(0, 0x0F, 0x2E) }.packed(size);
         self.encode_vex_rl(vex, a.number(), 0, b);
-    }
-
-    /// The low lane of `dst` = all ones if the predicate holds, else 0
-    /// (vcmpss, vcmpsd). Predicates: 0 equal, 1 less, 2 less or equal,
-    /// 3 unordered, 4 to 7 their negations, and on to 31 as in the manual.
-    #[inline]
-    pub fn cmps_rrri(&mut self, size: FSize, dst: Xmm, a: Xmm, b: Xmm, predicate: u8) {
-        debug_assert!(predicate < 32, "there are 32 predicates");
-        let vex = const { Vex::new(0, 0x0F, 0xC2) }.scalar(size);
-        self.encode_vex_rr(
-            vex,
-            dst.number(),
-            a.number(),
-            b.number(),
-            Imm::byte(predicate),
-        );
     }
 
     /// `dst = a op b`, all 128 bits.
@@ -179,15 +149,6 @@ impl Instructions {
     pub fn fbit_rr_label(&mut self, op: FBit, size: FSize, dst: Xmm, a: Xmm, b: Label) {
         let vex = const { Vex::new(0, 0x0F, 0) }.plus(op as u8).packed(size);
         self.encode_vex_rl(vex, dst.number(), a.number(), b);
-    }
-
-    /// Per lane: `dst = if mask's sign bit is set { b } else { a }`
-    /// (vblendvps, vblendvpd).
-    #[inline]
-    pub fn blendv_rrrr(&mut self, size: FSize, dst: Xmm, a: Xmm, b: Xmm, mask: Xmm) {
-        let vex = const { Vex::new(0x66, 0x0F3A, 0x4A) }.plus(size as u8);
-        let imm = Imm::byte(mask.number() << 4);
-        self.encode_vex_rr(vex, dst.number(), a.number(), b.number(), imm);
     }
 }
 

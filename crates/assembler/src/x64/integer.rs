@@ -197,13 +197,6 @@ impl Instructions {
         }
     }
 
-    /// `test [a], imm`
-    #[inline]
-    pub fn test_mi(&mut self, size: Size, a: Mem, imm: i32) {
-        let op = const { op("F7 /0 id") }.sized(size);
-        self.encode_dm(op, size, a, Imm::sized(size, imm));
-    }
-
     /// `test [a], b`
     #[inline]
     pub fn test_mr(&mut self, size: Size, a: Mem, b: Gpr) {
@@ -245,32 +238,6 @@ impl Instructions {
         }
     }
 
-    /// `dst = [src] * imm`, truncated. For 16 bits and more.
-    #[inline]
-    pub fn imul_rmi(&mut self, size: Size, dst: Gpr, src: Mem, imm: i32) {
-        debug_assert!(size != Size::S8, "there is no 8-bit form");
-        let (imm, dst) = (truncate(size, imm), dst.number());
-        if fits_i8(imm) {
-            self.encode_rm(
-                const { op("6B /r ib") },
-                size,
-                dst,
-                src,
-                false,
-                Imm::byte(imm as u8),
-            );
-        } else {
-            self.encode_rm(
-                const { op("69 /r id") },
-                size,
-                dst,
-                src,
-                false,
-                Imm::sized(size, imm),
-            );
-        }
-    }
-
     /// `edx:eax` = `eax` sign-extended.
     #[inline]
     pub fn cdq(&mut self) {
@@ -281,25 +248,6 @@ impl Instructions {
     #[inline]
     pub fn cqo(&mut self) {
         self.encode(const { op("99") }, Size::S64, Imm::NONE);
-    }
-
-    /// The bytes of `operand` in reverse order. For 32 and 64 bits.
-    #[inline]
-    pub fn bswap_r(&mut self, size: Size, operand: Gpr) {
-        debug_assert!(size >= Size::S32, "32 and 64 bits only");
-        self.encode_plus(const { op("0F C8 +r") }, size, operand.number(), Imm::NONE);
-    }
-
-    /// Carry = bit `bit` of `operand`. For 16 bits and more.
-    #[inline]
-    pub fn bt_ri(&mut self, size: Size, operand: Gpr, bit: u8) {
-        debug_assert!(size != Size::S8, "there is no 8-bit form");
-        self.encode_dr(
-            const { op("0F BA /4 ib") },
-            size,
-            operand.number(),
-            Imm::byte(bit),
-        );
     }
 }
 
@@ -332,27 +280,12 @@ impl Instructions {
         self.encode_vex_rr(vex, dst.number(), count.number(), src.number(), Imm::NONE);
     }
 
-    /// `dst = [src] shifted by count`, as [`shiftx_rrr`](Self::shiftx_rrr).
-    #[inline]
-    pub fn shiftx_rmr(&mut self, shift: Shift, size: Size, dst: Gpr, src: Mem, count: Gpr) {
-        let vex = shiftx(shift, size);
-        self.encode_vex_rm(vex, dst.number(), count.number(), src, Imm::NONE);
-    }
-
     /// `dst = src rotated right by count`, for 32 and 64 bits. Flags are kept.
     #[inline]
     pub fn rorx_rri(&mut self, size: Size, dst: Gpr, src: Gpr, count: u8) {
         debug_assert!(size >= Size::S32, "32 and 64 bits only");
         let vex = const { Vex::new(0xF2, 0x0F3A, 0xF0) }.wide(size);
         self.encode_vex_rr(vex, dst.number(), 0, src.number(), Imm::byte(count));
-    }
-
-    /// `dst = [src] rotated right by count`, for 32 and 64 bits. Flags are kept.
-    #[inline]
-    pub fn rorx_rmi(&mut self, size: Size, dst: Gpr, src: Mem, count: u8) {
-        debug_assert!(size >= Size::S32, "32 and 64 bits only");
-        let vex = const { Vex::new(0xF2, 0x0F3A, 0xF0) }.wide(size);
-        self.encode_vex_rm(vex, dst.number(), 0, src, Imm::byte(count));
     }
 }
 

@@ -199,15 +199,6 @@ impl Instructions {
         self.encode_rr(op, size, dst.number(), src.number(), false, Imm::NONE);
     }
 
-    /// `cmovcc dst, [src]`, for 16 bits and more. Memory is read whether the
-    /// condition holds or not.
-    #[inline]
-    pub fn cmov_rm(&mut self, cond: Cond, size: Size, dst: Gpr, src: Mem) {
-        debug_assert!(size != Size::S8, "there is no 8-bit cmov");
-        let op = const { op("0F 40 /r") }.plus(cond.code());
-        self.encode_rm(op, size, dst.number(), src, false, Imm::NONE);
-    }
-
     /// `setcc dst`: the low byte only.
     #[inline]
     pub fn setcc_r(&mut self, cond: Cond, dst: Gpr) {
@@ -225,29 +216,5 @@ impl Instructions {
     #[inline]
     pub fn pop_r(&mut self, dst: Gpr) {
         self.encode_plus(const { op("58 +r") }, Size::S32, dst.number(), Imm::NONE);
-    }
-
-    /// `rep movsb`: copies rcx bytes from `[rsi]` to `[rdi]`.
-    #[inline]
-    pub fn rep_movsb(&mut self) {
-        self.encode(const { op("F3 A4") }, Size::S32, Imm::NONE);
-    }
-
-    /// `rep movsq`: copies rcx times eight bytes from `[rsi]` to `[rdi]`.
-    #[inline]
-    pub fn rep_movsq(&mut self) {
-        self.encode(const { op("F3 A5") }, Size::S64, Imm::NONE);
-    }
-
-    /// `rep stosb`: fills rcx bytes at `[rdi]` with al.
-    #[inline]
-    pub fn rep_stosb(&mut self) {
-        self.encode(const { op("F3 AA") }, Size::S32, Imm::NONE);
-    }
-
-    /// `rep stosq`: fills rcx times eight bytes at `[rdi]` with rax.
-    #[inline]
-    pub fn rep_stosq(&mut self) {
-        self.encode(const { op("F3 AB") }, Size::S64, Imm::NONE);
     }
 }

@@ -25,7 +25,6 @@ use crate::analysis::Locals;
 use crate::instruction::Code;
 use crate::instruction::LabelId;
 use crate::operation::Condition;
-use pvf_metering::Charge;
 use std::ops::Range;
 
 /// Marks the absence of a local in a [`Sum`].
@@ -183,11 +182,9 @@ pub(crate) struct Candidate {
     pub label: LabelId,
     /// Its instructions, from the `loop` to the `end`.
     pub instructions: Range<usize>,
-    /// Where in the module the first of them begins.
-    pub offset: u32,
 }
 
-/// Longer loops are none.
+/// Loops of more instructions, charges not counted, are no candidates.
 pub(crate) const MAX_INSTRUCTIONS: usize = 160;
 
 /// What the loop at a candidate's place is, if it is an idiom. `live` are the tracked locals alive at
@@ -197,23 +194,11 @@ pub(crate) fn recognise(
     locals: &Locals,
     candidate: &Candidate,
     live: &[u64],
-    charges: &[Charge],
 ) -> Option<Idiom> {
     let instructions = &code.instructions()[candidate.instructions.clone()];
     let turn = turn::follow(instructions, code, locals, candidate.label)?;
     let mut idiom = shape::classify(&turn, candidate.label, live)?;
-    let mut latch = candidate.offset;
-    let first = candidate.instructions.start;
-    for at in first + 1..=first + turn.latch {
-        latch = code.offset(at, latch);
-    }
-    let (start, latch) = (u64::from(candidate.offset), u64::from(latch));
-    let first = charges.partition_point(|charge| charge.offset <= start);
-    let paid = charges[first..]
-        .iter()
-        .take_while(|charge| charge.offset <= latch);
-    let gas = paid.map(|charge| charge.cost).sum::<u64>();
     // So that the gas of as many turns as memory has bytes is below 2^64.
-    idiom.gas = u32::try_from(gas).ok().filter(|&gas| gas < 1 << 20)?;
+    idiom.gas = u32::try_from(turn.gas).ok().filter(|&gas| gas < 1 << 20)?;
     Some(idiom)
 }

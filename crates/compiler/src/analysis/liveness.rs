@@ -1,23 +1,22 @@
-//! Which locals are alive where.
+//! Liveness: which locals are alive at which labels.
 //!
-//! Backward passes over the events of pass 1. A branch takes what is alive at its
-//! label; what is alive at a loop's start is not known when its end is met, so it is
-//! assumed to be nothing and the pass repeated until the assumption holds. Real code
-//! needs one pass more than its loops are nested. After [`MAX_PASSES`] everything is
-//! assumed to be alive at every loop's start, which is sound and ends the matter: the
-//! time stays linear whatever the code.
+//! Backward passes over the events of pass 1. At a branch, the locals alive are those at its label. The set at a loop's
+//! start is not known when the pass meets the loop's end, so it is assumed to be empty, and the pass is repeated until
+//! the assumption holds. Real code needs one pass more than its loops are nested. After [`MAX_PASSES`], all locals are
+//! assumed to be alive at every loop's start, which is sound and needs no further pass: the time stays linear for any
+//! code.
 //!
-//! Only the first [`TRACKED_LOCALS`] locals take part, so that a set is at most four words; pass 2
-//! keeps the others in their homes and need not know.
+//! Only the first [`TRACKED_LOCALS`] locals take part, so that a set is at most four words. Pass 2 keeps the others in
+//! their homes and needs no liveness of them.
 
 use super::{LabelId, LabelInfo};
 
-/// Locals from this index on are in their homes and nowhere else.
+/// Locals from this index on are only in their homes.
 pub(crate) const TRACKED_LOCALS: u32 = 256;
 
 const MAX_PASSES: u32 = 6;
 
-/// From so many words on labels share sets.
+/// Functions whose sets have at least this many words share equal sets between labels.
 const MANY_WORDS: usize = 1 << 14;
 
 /// Whether a set of tracked locals holds one.

@@ -1,7 +1,7 @@
 //! The locals of a function.
 //!
-//! A few bytes can declare 50,000 locals, so no work is done for each of them: types are kept one by one
-//! as far as locals are tracked, beyond that as the runs in which they are declared.
+//! A few bytes can declare 50,000 locals, so no work is done for each of them: the types of tracked locals are kept one
+//! by one, the others as the runs in which they are declared.
 
 use super::TRACKED_LOCALS;
 use crate::types::ValType;
@@ -16,14 +16,14 @@ pub(crate) struct Locals {
 }
 
 impl Locals {
-    /// Forgets all and keeps the allocations.
+    /// Removes everything and keeps the allocations.
     pub fn clear(&mut self) {
         self.tracked.clear();
         self.runs.clear();
         self.count = 0;
     }
 
-    /// Appends so many of one type.
+    /// Appends `count` locals of one type.
     pub fn push(&mut self, count: u32, ty: ValType) {
         self.count += count;
         let tracked = self.count.min(TRACKED_LOCALS) as usize;
@@ -35,17 +35,17 @@ impl Locals {
         }
     }
 
-    /// How many there are.
+    /// Number of locals.
     pub fn count(&self) -> u32 {
         self.count
     }
 
-    /// How many of them are tracked.
+    /// Number of tracked locals.
     pub fn tracked(&self) -> u32 {
         self.tracked.len() as u32
     }
 
-    /// The type of one that exists.
+    /// The type of a local that exists.
     pub fn ty(&self, local: u32) -> ValType {
         match self.tracked.get(local as usize) {
             Some(&ty) => ty,

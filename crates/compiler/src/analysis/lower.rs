@@ -35,7 +35,6 @@ pub(super) fn lower(operator: &Operator<'_>, code: &mut Code) -> Instruction {
     // Offsets of 32-bit memories are validated to have 32 bits.
     let offset = |memarg: MemArg| memarg.offset as u32;
     match *operator {
-        O::Nop => Nop,
         O::Drop => Drop,
         O::Select => Select,
         O::GlobalGet { global_index } => GlobalGet(global_index),

@@ -13,12 +13,7 @@ pub(super) struct Meters<'m> {
 }
 
 impl Meters<'_> {
-    /// Whether anything is counted.
-    #[inline(always)]
-    pub fn are_on(&self) -> bool {
-        self.logical.is_some() || self.gas.is_some()
-    }
-
+    /// Starts a body.
     pub fn begin(&mut self, declared_locals: u32, results: u32) -> Result<(), MeterError> {
         if let Some(logical) = &mut self.logical {
             logical.begin(declared_locals, results);
@@ -29,7 +24,10 @@ impl Meters<'_> {
         }
     }
 
-    #[inline(never)]
+    /// Takes the next operator.
+    ///
+    /// Inlined where the operator is known, so that only its own arms of both meters are left.
+    #[inline(always)]
     pub fn operator(&mut self, offset: u64, operator: &Operator<'_>) -> Result<(), MeterError> {
         if let Some(logical) = &mut self.logical {
             logical.operator(operator, self.module)?;
@@ -40,11 +38,18 @@ impl Meters<'_> {
         }
     }
 
+    /// The number of the metered block that begins with the operator taken last, if one does.
+    #[inline(always)]
+    pub fn begun(&self) -> Option<u32> {
+        self.gas.as_ref().and_then(|(gas, _)| gas.begun())
+    }
+
+    /// Gives the analysis the cost of the function and of its metered blocks.
     pub fn finish(self, analysis: &mut Analysis) -> Result<(), MeterError> {
         analysis.logical_cost = self.logical.map(|logical| logical.finish()).transpose()?;
-        analysis.charges.clear();
         if let Some((gas, _)) = self.gas {
-            analysis.charges.extend_from_slice(gas.finish()?);
+            let costs = gas.blocks()?.iter().map(|block| block.cost);
+            analysis.code.set_costs(costs);
         }
         Ok(())
     }

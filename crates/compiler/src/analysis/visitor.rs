@@ -1,56 +1,59 @@
-//! What happens to each operator of pass 1 when it is read: it is validated, checked against the limits, metered,
-//! and given to the walk.
+//! The visitor of pass 1: each operator is validated, checked against the limits, metered and given to the walk.
 //!
-//! wasmparser calls one method per operator, without an [`Operator`] in between; here one is
-//! made of it again, which the compiler knows at every place and so leaves no trace of.
+//! wasmparser calls one method per operator and makes no [`Operator`]. Each method here makes one again: the variant is
+//! known at compile time, so the optimiser keeps only the arms of that variant.
 
 use super::meters::Meters;
 use super::walk::Walk;
 use crate::Refusal;
 use crate::error::narrow;
+use pvf_metering::MeterError;
 use pvf_rules::Limits;
-use wasmparser::{FrameKind, FrameStack, ModuleArity, Operator, VisitOperator};
+use wasmparser::{
+    FrameKind, FrameStack, FuncValidator, Operator, ValidatorResources, VisitOperator,
+};
 
-/// Visits one operator.
-pub(super) struct Visitor<'v, 'w, 'm, V> {
-    pub validator: V,
-    pub walk: &'v mut Walk<'w>,
-    pub meters: &'v mut Meters<'m>,
+/// Visits the operators of a body.
+pub(super) struct Visitor<'v, 'w, 'm> {
+    pub validator: FuncValidator<ValidatorResources>,
+    pub walk: Walk<'w>,
+    pub meters: Meters<'m>,
     pub limits: &'v Limits,
     /// Index of the function.
     pub function: u32,
-    /// Where the operator begins in the module.
+    /// Offset in the module of the operator that is visited.
     pub offset: u64,
 }
 
-/// Nothing, or in one word that something is wrong.
+/// The result of a visit. The refusal is boxed so that the result is one word.
 type Checked = Result<(), Box<Refusal>>;
 
-impl<V: ModuleArity> Visitor<'_, '_, '_, V> {
+impl Visitor<'_, '_, '_> {
     #[cold]
     fn invalid(&self, error: wasmparser::Error) -> Box<Refusal> {
         Box::new(Refusal::from_wasmparser(error, Some(self.function)))
     }
 
-    /// A valid operator.
+    /// Takes an operator that the validator has accepted.
     #[inline(always)]
     fn valid(&mut self, operator: &Operator<'_>) -> Checked {
         self.check_limits(operator)?;
-        if self.meters.are_on() {
-            self.meters
-                .operator(self.offset, operator)
-                .map_err(|error| {
-                    Box::new(Refusal::Meter {
-                        function: self.function,
-                        error,
-                    })
-                })?;
+        self.meters
+            .operator(self.offset, operator)
+            .map_err(|error| self.unmetered(error))?;
+        if let Some(block) = self.meters.begun() {
+            self.walk.charge(block, narrow(self.offset));
         }
-        // A metered block may begin with an operator that does nothing.
-        if !matches!(operator, Operator::Nop) || self.meters.gas.is_some() {
+        if !matches!(operator, Operator::Nop) {
             self.walk.operator(operator, narrow(self.offset));
         }
         Ok(())
+    }
+
+    #[cold]
+    fn unmetered(&self, error: MeterError) -> Box<Refusal> {
+        let function = self.function;
+        Box::new(Refusal::Meter { function, error })
     }
 
     #[inline(always)]
@@ -70,10 +73,10 @@ impl<V: ModuleArity> Visitor<'_, '_, '_, V> {
     }
 }
 
-impl<V: FrameStack> FrameStack for Visitor<'_, '_, '_, V> {
+impl FrameStack for Visitor<'_, '_, '_> {
     #[inline(always)]
     fn current_frame(&self) -> Option<FrameKind> {
-        self.validator.current_frame()
+        self.validator.get_control_frame(0).map(|frame| frame.kind)
     }
 }
 
@@ -89,18 +92,16 @@ macro_rules! visit {
     (accepted $op:ident $({ $($arg:ident: $ty:ty),* })? => $visit:ident) => {
         #[inline]
         fn $visit(&mut self $($(, $arg: $ty)*)?) -> Checked {
-            self.validator
-                .$visit($($($arg.clone()),*)?)
-                .map_err(|error| self.invalid(error))?;
+            let validated = self.validator.visitor(self.offset).$visit($($($arg.clone()),*)?);
+            validated.map_err(|error| self.invalid(error))?;
             self.valid(&Operator::$op $({ $($arg),* })?)
         }
     };
     (one $proposal:ident $op:ident $({ $($arg:ident: $ty:ty),* })? => $visit:ident) => {
         #[cold]
         fn $visit(&mut self $($(, $arg: $ty)*)?) -> Checked {
-            self.validator
-                .$visit($($($arg),*)?)
-                .map_err(|error| self.invalid(error))?;
+            let validated = self.validator.visitor(self.offset).$visit($($($arg),*)?);
+            validated.map_err(|error| self.invalid(error))?;
             let offset = narrow(self.offset);
             let feature = stringify!($proposal);
             Err(Box::new(Refusal::unsupported(feature, Some(self.function), offset)))
@@ -108,10 +109,7 @@ macro_rules! visit {
     };
 }
 
-impl<'a, V> VisitOperator<'a> for Visitor<'_, '_, '_, V>
-where
-    V: VisitOperator<'a, Output = wasmparser::Result<()>> + ModuleArity,
-{
+impl<'a> VisitOperator<'a> for Visitor<'_, '_, '_> {
     type Output = Checked;
 
     wasmparser::for_each_visit_operator!(visit);

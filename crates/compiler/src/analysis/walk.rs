@@ -1,5 +1,5 @@
-//! Control flow on the walk of pass 1: what can be reached, where branches go, which locals are accessed
-//! in which loops.
+//! Control flow on the walk of pass 1: where branches go and which locals are accessed in which loops.
+//! [`Reachability`] says which operators can be reached; only those become instructions.
 
 use super::liveness::{Event, EventKind};
 use super::lower::{block_signature, lower};
@@ -8,46 +8,15 @@ use crate::analysis::idiom::{self, Candidate};
 use crate::instruction::Instruction;
 use crate::module::ParsedModule;
 use crate::operation::Conversion;
+use pvf_metering::{BlockKind, Reachability};
 use wasmparser::Operator;
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum FrameKind {
-    Block,
-    Loop,
-    If,
-    Else,
-}
-
-/// An open block.
-pub(super) struct Frame {
-    kind: FrameKind,
+/// What the walk keeps of an open block.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Block {
     label: LabelId,
-    /// Code here cannot be reached.
-    unreachable: bool,
-    /// The frame itself began in unreachable code and has no label.
-    skipped: bool,
-    /// A branch goes to the frame's end.
-    targeted: bool,
     /// The `br_table` that referred to it last.
     table: u32,
-}
-
-impl Frame {
-    /// The frame of the function body.
-    pub fn body() -> Self {
-        Self::new(FrameKind::Block, 0)
-    }
-
-    fn new(kind: FrameKind, label: LabelId) -> Self {
-        Self {
-            kind,
-            label,
-            unreachable: false,
-            skipped: false,
-            targeted: false,
-            table: 0,
-        }
-    }
 }
 
 /// Uses in a loop count eight times those around it.
@@ -59,14 +28,16 @@ const MAX_WEIGHTED_DEPTH: u32 = 7;
 pub(super) struct Walk<'w> {
     module: &'w ParsedModule<'w>,
     analysis: &'w mut Analysis,
-    frames: &'w mut Vec<Frame>,
+    blocks: &'w mut Reachability<Block>,
     events: &'w mut Vec<Event>,
     /// Labels of the loops open here.
     open_loops: Vec<LabelId>,
-    /// The loop met last, the index of its first instruction, and where that begins.
+    /// The loop met last, and how many instructions and charges come before it.
     last_loop: (LabelId, usize, u32),
     /// The operator before was the first call met in the loop of this label.
     last_call: Option<LabelId>,
+    /// Charges so far.
+    charges: u32,
     /// `br_table`s so far.
     tables: u32,
     /// Accesses of locals so far.
@@ -79,17 +50,18 @@ impl<'w> Walk<'w> {
     pub fn new(
         module: &'w ParsedModule<'w>,
         analysis: &'w mut Analysis,
-        frames: &'w mut Vec<Frame>,
+        blocks: &'w mut Reachability<Block>,
         events: &'w mut Vec<Event>,
     ) -> Self {
         Self {
             module,
             analysis,
-            frames,
+            blocks,
             events,
             open_loops: Vec::new(),
             last_loop: (0, 0, 0),
             last_call: None,
+            charges: 0,
             tables: 0,
             accesses: 0,
             truncations: 0,
@@ -106,15 +78,10 @@ impl<'w> Walk<'w> {
         self.accesses
     }
 
-    /// Notes the operand height behind an operator that can be reached.
-    pub fn height(&mut self, height: u32) {
-        self.analysis.max_height = self.analysis.max_height.max(height);
-    }
-
-    /// After the last `end` there is no frame and nothing to be reached.
+    /// Notes the operand height after the operator taken last.
     #[inline(always)]
-    pub fn reachable(&self) -> bool {
-        self.frames.last().is_some_and(|frame| !frame.unreachable)
+    pub fn observe(&mut self, height: u32) {
+        self.blocks.observe(height);
     }
 
     fn event(&mut self, kind: EventKind, argument: u32) {
@@ -126,6 +93,15 @@ impl<'w> Walk<'w> {
         self.analysis.code.push(instruction, offset);
     }
 
+    /// The operator at this offset, which comes next, begins the metered block of this number.
+    pub fn charge(&mut self, block: u32, offset: u32) {
+        // A charge in unreachable code pays for unreachable code alone.
+        if self.blocks.reachable() {
+            self.charges += 1;
+            self.push(Instruction::Charge(block), offset);
+        }
+    }
+
     /// Takes the next operator of a valid body, which begins at an offset.
     ///
     /// Inlined where the operator is known, so that only its own arm is left.
@@ -133,23 +109,23 @@ impl<'w> Walk<'w> {
     pub fn operator(&mut self, operator: &Operator<'_>, offset: u32) {
         match *operator {
             Operator::Block { blockty } => {
-                self.enter(FrameKind::Block, offset, |module| {
+                self.enter(BlockKind::Block, offset, |module| {
                     Instruction::Block(block_signature(module, blockty))
                 });
             }
             Operator::Loop { blockty } => {
-                self.enter(FrameKind::Loop, offset, |module| {
+                self.enter(BlockKind::Loop, offset, |module| {
                     Instruction::Loop(block_signature(module, blockty))
                 });
             }
             Operator::If { blockty } => {
-                self.enter(FrameKind::If, offset, |module| {
+                self.enter(BlockKind::If, offset, |module| {
                     Instruction::If(block_signature(module, blockty))
                 });
             }
             Operator::Else => self.enter_else(offset),
             Operator::End => self.leave(offset),
-            _ if !self.reachable() => {}
+            _ if !self.blocks.reachable() => {}
             _ => self.reached(operator, offset),
         }
         if !matches!(
@@ -251,86 +227,64 @@ impl<'w> Walk<'w> {
 
     fn enter(
         &mut self,
-        kind: FrameKind,
+        kind: BlockKind,
         offset: u32,
         instruction: impl FnOnce(&ParsedModule<'_>) -> Instruction,
     ) {
-        let mut frame = Frame::new(kind, self.analysis.labels.len() as LabelId);
-        if !self.reachable() {
-            frame.unreachable = true;
-            frame.skipped = true;
-            return self.frames.push(frame);
+        let label = self.analysis.labels.len() as LabelId;
+        if !self.blocks.enter(kind, Block { label, table: 0 }) {
+            return;
         }
-        let label = frame.label;
         let mut info = LabelInfo::default();
-        if kind == FrameKind::Loop {
+        if kind == BlockKind::Loop {
             let number = self.analysis.liveness.enter_loop();
             info = LabelInfo::of_loop(number);
             self.open_loops.push(label);
-            self.last_loop = (label, self.analysis.code.instructions().len(), offset);
+            let instructions = self.analysis.code.instructions().len();
+            self.last_loop = (label, instructions, self.charges);
             self.event(EventKind::LoopStart, label);
         }
         self.analysis.labels.push(info);
-        if kind == FrameKind::If {
+        if kind == BlockKind::If {
             // The label of an `else`, whether or not one comes.
             self.analysis.labels.push(LabelInfo::default());
             self.event(EventKind::IfStart, label);
         }
-        self.frames.push(frame);
         let instruction = instruction(self.module);
         self.push(instruction, offset);
     }
 
     fn enter_else(&mut self, offset: u32) {
-        let Some(frame) = self.frames.last_mut() else {
+        let Some(&mut Block { label, .. }) = self.blocks.enter_else() else {
             return;
         };
-        if frame.skipped {
-            return;
-        }
-        // The end of the first branch is a branch to the end of both.
-        frame.targeted |= !frame.unreachable;
-        frame.unreachable = false;
-        frame.kind = FrameKind::Else;
-        let label = frame.label;
         self.analysis.labels[label as usize].set(LabelInfo::HAS_ELSE, true);
         self.event(EventKind::Else, label);
         self.push(Instruction::Else, offset);
     }
 
     fn leave(&mut self, offset: u32) {
-        let Some(frame) = self.frames.pop() else {
+        let Some((kind, Block { label, .. })) = self.blocks.leave() else {
             return;
         };
-        if frame.skipped {
-            return;
-        }
         self.push(Instruction::End, offset);
-        if frame.kind == FrameKind::Loop {
-            self.leave_loop(frame.label);
-        } else {
-            self.event(EventKind::End, frame.label);
-        }
-        let ends_reachable = match frame.kind {
-            FrameKind::Loop => !frame.unreachable,
-            FrameKind::If => true,
-            FrameKind::Block | FrameKind::Else => !frame.unreachable || frame.targeted,
-        };
-        if let Some(outer) = self.frames.last_mut() {
-            outer.unreachable = !ends_reachable;
+        match kind {
+            BlockKind::Loop => self.leave_loop(label),
+            _ => self.event(EventKind::End, label),
         }
     }
 
     fn leave_loop(&mut self, label: LabelId) {
-        let (last, start, offset) = self.last_loop;
+        let (last, start, charges_before) = self.last_loop;
         if last == label {
             // No loop began in it.
             let instructions = start..self.analysis.code.instructions().len();
-            if instructions.len() <= idiom::MAX_INSTRUCTIONS {
+            let charges = (self.charges - charges_before) as usize;
+            // Metering does not change which loops are candidates.
+            if instructions.len() - charges <= idiom::MAX_INSTRUCTIONS {
                 self.analysis.candidates.push(Candidate {
                     label,
                     instructions,
-                    offset,
                 });
             }
         }
@@ -345,30 +299,33 @@ impl<'w> Walk<'w> {
         }
     }
 
+    /// The block that a branch goes to.
+    fn target(&mut self, depth: u32) -> &mut Block {
+        let block = self.blocks.branch(depth);
+        block.expect("the validator has found a block at this depth")
+    }
+
     /// Notes a branch; the label it goes to.
     fn branch(&mut self, depth: u32) -> LabelId {
-        let at = self.frames.len() - 1 - depth as usize;
-        self.frames[at].targeted = true;
-        let label = self.frames[at].label;
+        let label = self.target(depth).label;
         self.event(EventKind::Branch, label);
         label
     }
 
     /// Notes a target of the present `br_table`; its label once.
     fn table_target(&mut self, depth: u32) {
-        let at = self.frames.len() - 1 - depth as usize;
-        if self.frames[at].table != self.tables {
-            self.frames[at].table = self.tables;
-            self.branch(depth);
+        let tables = self.tables;
+        let block = self.target(depth);
+        let (label, first) = (block.label, block.table != tables);
+        block.table = tables;
+        if first {
+            self.event(EventKind::Branch, label);
         }
-        let label = self.frames[at].label;
         self.analysis.code.add_target(label);
     }
 
     fn stop(&mut self) {
         self.event(EventKind::Stop, 0);
-        if let Some(frame) = self.frames.last_mut() {
-            frame.unreachable = true;
-        }
+        self.blocks.stop();
     }
 }

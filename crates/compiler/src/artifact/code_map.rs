@@ -1,9 +1,9 @@
-//! From machine code to the Wasm instruction it was made for, for those who look at code.
+//! The map from machine code to the Wasm instructions it was made for, for tools that show code.
 //!
-//! No part of an artifact: nothing needs it to run. [`crate::compile_with_code_map`] gives it beside
-//! one.
+//! It is not part of an artifact, because execution does not need it. [`crate::compile_with_code_map`] returns it
+//! together with an artifact.
 
-/// From here on, up to the next piece, code belongs to a Wasm instruction.
+/// A piece of code made for one Wasm instruction; it ends where the next piece begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CodePiece {
     /// Where the piece begins in the code.
@@ -20,7 +20,7 @@ pub struct CodeMap {
 }
 
 impl CodeMap {
-    /// Adds what begins here. Where nothing was emitted since the last one, it replaces that.
+    /// Adds a piece. It replaces the last one if no code was emitted in between.
     pub(crate) fn push(&mut self, piece: CodePiece) {
         match self.pieces.last_mut() {
             Some(last) if last.code_offset == piece.code_offset => *last = piece,
@@ -29,7 +29,7 @@ impl CodeMap {
         }
     }
 
-    /// Appends the pieces of code that is placed at an offset.
+    /// Appends the pieces of code that is placed at `start`.
     pub(crate) fn append(&mut self, start: u32, other: &Self) {
         for piece in &other.pieces {
             self.push(CodePiece {
@@ -44,7 +44,7 @@ impl CodeMap {
         &self.pieces
     }
 
-    /// The offset in the module of the Wasm instruction that a place in a function's code was made for.
+    /// The offset in the module of the Wasm instruction that the code at `code_offset`, in a function, was made for.
     pub fn wasm_offset(&self, code_offset: u32) -> Option<u32> {
         let behind = self
             .pieces

@@ -14,10 +14,10 @@
 //! ([`Target::largest_page_bytes`]), so that the file can be mapped and its code executed where it lies; the trap map is searched where it lies, and the table of functions is read
 //! without decoding.
 //!
-//! The checksum guards against accidents: a torn write, a bad disk, a bit that fell over. XXH3 finds them as surely as a
-//! cryptographic hash of its length and runs at the speed of memory. It does not guard against somebody who
-//! can write the file: he can write machine code into it anyway, and a checksum to match. Who can
-//! write to the place where artifacts are kept has to be trusted, whatever the hash.
+//! The checksum detects accidents: a torn write, a bad disk, a flipped bit. XXH3 detects them as reliably as a
+//! cryptographic hash of its length and runs at the speed of memory. It does not protect against an attacker who can
+//! write the file: with any hash, that attacker can write machine code and a matching checksum. So everything that can
+//! write to the directory of artifacts has to be trusted.
 
 use super::{Artifact, ArtifactContents, Function, ModuleInfo, TrapMap};
 use crate::Target;
@@ -30,7 +30,7 @@ const VERSION: u32 = 6;
 const SUM_BYTES: usize = 16;
 const FUNCTION_BYTES: usize = 28;
 
-/// Bytes from which [`Artifact::expected_bytes`] tells the length of an artifact.
+/// Length of the header, which [`Artifact::expected_bytes`] reads.
 pub const HEAD_BYTES: usize = 40;
 
 /// Why bytes are not an artifact.
@@ -53,7 +53,7 @@ pub enum ArtifactError {
         /// Bytes given.
         found: u64,
     },
-    /// The header has the code begin where no target has it.
+    /// The header gives a code offset that no target uses.
     #[error("artifact is damaged: code from byte {found} on")]
     CodeStart {
         /// What the header says.
@@ -67,7 +67,7 @@ pub enum ArtifactError {
     Metadata(String),
 }
 
-/// An artifact's bytes, checked and taken apart; what is large is only pointed to.
+/// The parts of an artifact's bytes, checked; large parts are ranges of the bytes.
 #[derive(Clone, Debug)]
 pub struct Parts {
     /// The module without its code.
@@ -146,7 +146,7 @@ impl Lengths {
 }
 
 impl Artifact {
-    /// The artifact as bytes; a function of blob, parameters and target alone.
+    /// The artifact as bytes, which depend on the blob, the parameters and the target alone.
     pub fn to_bytes(&self) -> Vec<u8> {
         let metadata =
             postcard::to_stdvec(&self.module).expect("plain data always serialises into memory");
@@ -230,11 +230,12 @@ impl Artifact {
         })
     }
 
-    /// Reads what [`Artifact::to_bytes`] wrote. To look at it without ever executing it, [`Self::parse`] is enough.
+    /// Reads the bytes of [`Artifact::to_bytes`]. To inspect an artifact without executing it, use [`Self::parse`].
     ///
     /// # Safety
-    /// Whoever makes a module of it executes its code, with the rights of the process: the bytes must be those that [`Self::to_bytes`]
-    /// gave for an artifact from [`compile`](crate::compile) of this version. What is checked finds accidents, not forgeries.
+    /// A module made from the artifact executes its code with the rights of the process. The bytes must be those that
+    /// [`Self::to_bytes`] returned for an artifact from [`compile`](crate::compile) of this version. The checks detect
+    /// accidents, not forgeries.
     #[allow(unsafe_code, reason = "declares what it asks of the caller")]
     pub unsafe fn from_bytes(bytes: &[u8]) -> Result<Self, ArtifactError> {
         let parts = Self::parse(bytes)?;
@@ -252,7 +253,7 @@ impl Artifact {
 }
 
 impl Parts {
-    /// The trap map, where it lies in the bytes that were parsed.
+    /// The trap map, without a copy of its bytes.
     pub fn trap_map(
         &self,
         bytes: Arc<dyn AsRef<[u8]> + Send + Sync>,

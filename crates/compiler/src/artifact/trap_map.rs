@@ -1,4 +1,4 @@
-//! From a place in the code to the trap it means and the Wasm it comes from.
+//! The map from an offset in the code to the kind of trap there and the Wasm instruction it belongs to.
 //!
 //! Sites are kept in order of code offsets, packed: a kind byte, then the distances
 //! in code and in Wasm from the site before as LEB128. Every [`GROUP`]th site
@@ -25,7 +25,7 @@ pub struct TrapMap {
     bytes: Bytes,
 }
 
-/// The map's own bytes, or a part of somebody else's.
+/// The bytes: the map's own, or a range of shared bytes.
 #[derive(Clone)]
 enum Bytes {
     Owned(Vec<u8>),
@@ -70,7 +70,7 @@ pub struct TrapSite {
     pub code_offset: u32,
     /// Offset in the module of the Wasm instruction.
     pub wasm_offset: u32,
-    /// What a fault here means.
+    /// The trap that a fault here is.
     pub kind: TrapKind,
 }
 
@@ -118,8 +118,8 @@ impl TrapMapBuilder {
 }
 
 impl TrapMap {
-    /// The map with so many index entries whose bytes are those of `owner` in a range. None if they are fewer
-    /// than the index takes.
+    /// The map in a range of the bytes of `owner`, with `entries` index entries. `None` if the range is shorter than the
+    /// index.
     pub fn shared(
         owner: Arc<dyn AsRef<[u8]> + Send + Sync>,
         range: Range<usize>,

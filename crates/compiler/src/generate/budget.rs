@@ -1,20 +1,20 @@
-//! What branches may cost.
+//! The budget: how much code branches may take.
 //!
-//! A branch of two bytes may have a register of every local to store and another one to load: hundreds of bytes of
-//! code. In a program that is rare, in a module made to hurt it is all there is. So a branch, a label and a loop may
-//! cost what the code so far has left over of a share for each byte of Wasm, which a program never uses up. Beyond it
-//! a branch takes the *long way*, which needs no code of its own:
+//! A branch of two bytes may have to store the register of every local and to load another one: hundreds of bytes of
+//! code. Such branches are rare in programs, but an adversarial module can consist of them. So each byte of Wasm allows a
+//! number of bytes of code, and branches, labels and loops may take what the code so far has left of that allowance.
+//! Programs never use it up. Beyond the allowance, a branch takes the *long way*, which needs no code of its own:
 //!
-//! - What is not at home goes home before the branch, once until it is written again: a store is paid by the write
-//!   that made it necessary.
-//! - The branch goes to the label's *entry from homes*, which loads all that the label has in registers and goes on to
-//!   the label. A label has one such entry; what it takes is reserved as soon as the label has its registers.
-//! - Behind a label locals may have to go home that are at home before it. That is taken off what is left over.
-//! - A label that cannot reserve it has no registers: all locals alive there are at home. The same goes for a loop.
+//! - Values that are not at home go home before the branch, once until they are written again. The write that made a
+//!   store necessary pays for it.
+//! - The branch goes to the label's *entry from homes*, which loads all locals that the label has in registers and jumps
+//!   to the label. A label has one such entry, whose bytes are reserved when the label gets its registers.
+//! - After a label, locals that were at home before it may have to go home again. Their bytes are reserved too.
+//! - A label whose bytes cannot be reserved has no registers: all locals alive there are at home. So has a loop.
 //!
-//! An operation of many instructions (a conversion, a canonicalisation) beyond it is a call of code that the module has once.
+//! Beyond the allowance, an operation of many instructions (a conversion, a canonicalisation) is a call of shared code.
 //!
-//! All of it depends on the body and the target alone, and on no other function.
+//! The budget depends on the body and the target alone, and not on other functions.
 
 use super::Generator;
 use super::labels::LabelState;
@@ -42,20 +42,20 @@ const JUMP_BYTES: u64 = 6;
 const SHARED_BYTES: u64 = 64;
 const SHARED_ADVANCE: RangeInclusive<u64> = 128..=512;
 
-/// What code may cost, and what is reserved.
+/// The budget of one function.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Budget {
     /// Where the function begins, in the code and in the module.
     code_start: u32,
     body_start: u32,
-    /// What it may have in advance.
+    /// Bytes of code that the function may have in advance.
     advance: u64,
-    /// Entries from homes of open labels that there may be yet, and code behind the function.
+    /// Bytes reserved: entries from homes of open labels, and code after the function.
     reserved: u64,
 }
 
 impl Budget {
-    /// That of a function.
+    /// The budget of a function.
     pub fn new(code_start: u32, body_start: u32, body_bytes: u32) -> Self {
         Self {
             code_start,
@@ -76,7 +76,7 @@ pub(super) struct HomeEntry {
     state: LabelState,
 }
 
-/// What a label may cost: its entry from homes, and that all it has in registers has to go home once more.
+/// Bytes that a label with these registers may take: its entry from homes, and one more store of each register.
 fn reserve(registers: RegSet) -> u32 {
     match registers.len() as u32 {
         0 => 0,
@@ -85,12 +85,12 @@ fn reserve(registers: RegSet) -> u32 {
 }
 
 impl<M: MacroAssembler> Generator<'_, M> {
-    /// Whether the code may have so many bytes more for branches.
+    /// Whether the budget allows `bytes` more bytes.
     pub(super) fn affords(&self, bytes: u64) -> bool {
         self.affords_ahead(bytes, self.budget.advance)
     }
 
-    /// The same with so much in advance.
+    /// Whether the budget allows `bytes` more bytes, with `advance` bytes in advance.
     fn affords_ahead(&self, bytes: u64, advance: u64) -> bool {
         let budget = &self.budget;
         let code = u64::from(self.masm.offset() - budget.code_start) + budget.reserved + bytes;
@@ -98,23 +98,23 @@ impl<M: MacroAssembler> Generator<'_, M> {
         code <= body * CODE_PER_BYTE + advance
     }
 
-    /// Whether so many moves can be afforded.
+    /// Whether the budget allows `moves` moves and a jump.
     pub(super) fn affords_moves(&self, moves: usize) -> bool {
         self.affords(moves as u64 * MOVE_BYTES + JUMP_BYTES)
     }
 
-    /// Whether a label can have these registers.
+    /// Whether the budget allows a label with these registers.
     pub(super) fn affords_label(&self, registers: RegSet) -> bool {
         self.affords(reserve(registers).into())
     }
 
-    /// Whether a loop can have the registers that locals have now, and so many more, which are to be loaded.
+    /// Whether the budget allows a loop with the registers that locals have now and `loaded` more, which have to be loaded.
     pub(super) fn affords_loop(&self, loaded: usize) -> bool {
         let moves = 2 * self.state.held.len() + 3 * loaded;
         self.affords_moves(moves)
     }
 
-    /// Whether an operation of many instructions is to be a call of code that the module has once.
+    /// Whether an operation of many instructions has to be a call of shared code.
     pub(super) fn shares_code(&self) -> bool {
         let (least, most) = SHARED_ADVANCE.into_inner();
         let advance = self.budget.advance.clamp(least, most);
@@ -131,7 +131,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
         self.budget.reserved += M::LATE_CANONICALISATION_BYTES;
     }
 
-    /// Code that comes with a loop of many bytes of Wasm, and does not count.
+    /// Leaves the code since `from` out of the budget: it belongs to a loop of many bytes of Wasm.
     pub(super) fn not_counted(&mut self, from: u32) {
         self.budget.code_start += self.masm.offset() - from;
     }
@@ -143,8 +143,8 @@ impl<M: MacroAssembler> Generator<'_, M> {
         bytes
     }
 
-    /// In the state of a label, which is about to be the present one, the locals of these registers are not at home: so many
-    /// more may have to go there as are not at home now.
+    /// Reserves stores for a label whose state is about to become the present one. `dirty` are the registers whose locals
+    /// are not at home in that state; those beyond the number dirty now may have to be stored again.
     pub(super) fn account_for_dirty(&mut self, dirty: RegSet) {
         if dirty.is_empty() {
             return;

@@ -13,15 +13,14 @@ use crate::types::{FuncType, ValType};
 use pvf_rules::SLOT_BYTES;
 use std::sync::OnceLock;
 
-/// The calling conventions of all signatures, made when they are first asked for: types that no code uses have
-/// none.
+/// The calling conventions of signatures, each made when it is first used.
 pub(crate) struct Conventions {
     registers: &'static Registers,
     made: Vec<OnceLock<Box<Convention>>>,
 }
 
 impl Conventions {
-    /// Those of so many signatures.
+    /// No conventions yet, for `signatures` signatures.
     pub fn new(signatures: usize, registers: &'static Registers) -> Self {
         let made = std::iter::repeat_with(OnceLock::new).take(signatures);
         Self {
@@ -30,7 +29,7 @@ impl Conventions {
         }
     }
 
-    /// That of the signature with this index.
+    /// The convention of the signature with this index.
     pub fn of(&self, signature: u32, ty: &FuncType) -> &Convention {
         self.made[signature as usize].get_or_init(|| Box::new(convention(ty, self.registers)))
     }
@@ -82,7 +81,7 @@ fn places(types: &[ValType], mut register: impl FnMut(ValType) -> Option<Reg>) -
         .collect()
 }
 
-/// So many values in slots are copied by a loop.
+/// At least this many values in slots are copied by a loop.
 const COPIED_BY_LOOP: usize = 4;
 
 impl<'g, M: MacroAssembler> Generator<'g, M> {
@@ -317,7 +316,7 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
         }
     }
 
-    /// The same with loops.
+    /// Like [`Self::return_several`], with loops that copy.
     fn return_many(&mut self, first: u32, convention: &Convention) {
         self.send_values_home(first);
         let count = convention.results.len() as u32;

@@ -1,16 +1,15 @@
 //! A check of the abstract state after every operator, in debug builds.
 //!
-//! It trusts nothing the allocator keeps twice: who owns a register must agree with where the owner says
-//! it is, counted references with the operands that make them, and every local that is alive must have its
-//! value somewhere.
+//! It compares what the state records twice: the owner of a register with the location of that owner, the counted
+//! references to locals with the operands that refer to them. Every local that an operand refers to must have its value
+//! somewhere.
 
 use super::state::{Location, Owner, State};
 use crate::analysis::Locals;
 use crate::isa::masm::{Reg, RegSet};
 
 impl State {
-    /// Panics with what does not agree. `types` are those of all locals, `all` the registers
-    /// there are.
+    /// Panics if the state contradicts itself. `types` are the types of all locals, `all` are all registers.
     pub(super) fn check(&self, types: &Locals, all: RegSet) {
         let tracked = types.tracked() as usize;
         assert!(

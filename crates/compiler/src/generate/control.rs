@@ -154,7 +154,7 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
             self.return_values();
         }
         if self.labels.get(0).place.is_some() {
-            // Somebody branches to the end of the body: the same once more from there.
+            // A branch goes to the end of the body: the epilogue once more, from the state at that label.
             let results = &self.ty.results;
             self.bind_label(0, results, false);
             self.return_values();
@@ -278,8 +278,8 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
         self.stop();
     }
 
-    /// Fixes the labels of a `br_table` and finds those where nothing has to be done on the way: what the table jumps to
-    /// there. Whether the short ways to all others can be afforded.
+    /// Fixes the labels of a `br_table`, and notes the targets whose edges are empty, to which the table can jump directly.
+    /// Returns whether the budget allows the short ways to all others.
     fn plan_short_ways(&mut self, labels: &[LabelId]) -> bool {
         let mut moves = 0;
         for &label in labels {

@@ -1,7 +1,7 @@
-//! A load and what is done with its value, in one instruction of the machine.
+//! Fusion of a load with the operation that uses its value, into one instruction of the machine.
 //!
-//! Only what follows the load at once is looked at, so that the order of effects stays: the load is the only
-//! one that can trap. Nothing here begins a metered block, since no control flow comes between.
+//! Only instructions directly after the load are fused, and of these only the load can trap, so the order of effects
+//! stays. A charge between the two would be an instruction of its own, which ends the attempt.
 
 use super::Generator;
 use super::operators::is_condition;

@@ -1,4 +1,4 @@
-//! Before a loop that is an idiom: as many turns at once as are sure to be full ones.
+//! The code before a loop that is an idiom: it does as many iterations at once as are certain to be full ones.
 //!
 //! Every jump goes to the loop itself, with nothing changed. At the end the induction locals have moved, the
 //! gas is charged, memory is written, and the loop does the rest.

@@ -30,12 +30,12 @@ impl ParallelMove {
         self.moves.is_empty()
     }
 
-    /// How many there are.
+    /// Number of moves.
     pub fn len(&self) -> usize {
         self.moves.len()
     }
 
-    /// Adds a move; one to the same place is none.
+    /// Adds a move. Moving a register to itself is ignored.
     pub fn add(&mut self, dst: Reg, from: Origin, ty: ValType) {
         if from != Origin::Reg(dst) {
             self.moves.push((dst, from, ty));
@@ -88,7 +88,7 @@ impl ParallelMove {
     }
 }
 
-/// What is pending now are cycles, each within one class.
+/// Emits the moves still pending, which are cycles, each within one class.
 fn emit_cycles(
     masm: &mut impl MacroAssembler,
     source: &[Option<(Reg, ValType)>; Reg::COUNT],

@@ -1,4 +1,4 @@
-//! The operators: from each to what it asks of the target.
+//! The translation of each instruction to operations of the target.
 
 use super::Generator;
 use super::registers::{set_by, width};
@@ -23,7 +23,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
     pub(super) fn translate(&mut self, instruction: Instruction) {
         use Instruction as I;
         match instruction {
-            I::Nop => {}
+            I::Charge(block) => self.charge(block),
             I::Unreachable => self.unreachable(),
             I::Block(ty) => self.block(ty),
             I::Loop(ty) => self.loop_block(ty),
@@ -65,6 +65,14 @@ impl<M: MacroAssembler> Generator<'_, M> {
             I::FloatUnary(op, ty) => self.float_unary(op, ty),
             I::FloatBinary(op, ty) => self.float_binary(op, ty),
             I::Convert(conversion, ty) => self.convert(conversion, ty),
+        }
+    }
+
+    /// Charges for a metered block.
+    fn charge(&mut self, block: u32) {
+        let cost = self.analysis.code.cost(block);
+        if cost != 0 {
+            self.masm.charge_gas(cost);
         }
     }
 
@@ -599,8 +607,8 @@ fn int_type(width: Width) -> ValType {
     }
 }
 
-/// Whether so many bytes of memory are copied or filled by the code itself, in at most two accesses: of one
-/// power of two, or two of one that overlap.
+/// Whether `bytes` bytes are copied or filled in place, without a call: by one access of a power of two, or by two that
+/// overlap.
 fn in_place(bytes: u64, fill: bool) -> bool {
     (1..=16).contains(&bytes) && (fill || bytes != 3)
 }

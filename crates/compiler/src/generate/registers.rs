@@ -1,4 +1,4 @@
-//! Who gets a register, and how values come into registers and go home.
+//! Allocation of registers, and moves of values between registers and homes.
 
 use super::Generator;
 use super::state::{Bits, Location, Operand, Owner};
@@ -15,7 +15,7 @@ pub(super) fn width(ty: ValType) -> Width {
 }
 
 impl<M: MacroAssembler> Generator<'_, M> {
-    /// A register nobody uses, the hinted one if possible.
+    /// A free register, the hinted one if possible.
     pub(super) fn free_register(&self, class: Class, hint: Option<Reg>) -> Option<Reg> {
         if let Some(hint) = hint
             && self.state.free.contains(hint)
@@ -30,7 +30,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
         self.allocate_except(class, hint, RegSet::default())
     }
 
-    /// The same, but none of these.
+    /// Like [`Self::allocate`], but never a register of `except`.
     pub(super) fn allocate_except(
         &mut self,
         class: Class,
@@ -50,8 +50,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
         register
     }
 
-    /// The register whose value is missed least: that of the local with the least
-    /// weight, or the lowest operand.
+    /// The register to spill: the one of the local with the least weight, or of the lowest operand.
     fn victim(&self, class: Class, except: RegSet) -> Reg {
         let keep = self.state.locked.or(self.state.temporaries).or(except);
         let candidates = self.registers.of(class).without(keep);
@@ -247,7 +246,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
         operand
     }
 
-    /// Makes the topmost operands ones that may be seen.
+    /// Canonicalises the topmost `count` operands.
     pub(super) fn canonicalise_top(&mut self, count: u32) {
         if count == 0 {
             return;
@@ -278,7 +277,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
         }
     }
 
-    /// A condition on top of the stack becomes a value.
+    /// Turns a condition on top of the stack into a value in a register.
     pub(super) fn settle_flags(&mut self) {
         if let Some(operand) = self.state.operands.last()
             && let Location::Flags(_) = operand.location

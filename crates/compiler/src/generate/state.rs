@@ -5,7 +5,7 @@
 //! operand is a constant, in a register of its own, in its home, or *is* a local's
 //! value, as long as that local is not written.
 //!
-//! Locals beyond [`TRACKED_LOCALS`] live in their homes alone and do not appear here.
+//! Locals from [`TRACKED_LOCALS`] on are only in their homes and do not appear here.
 
 use crate::analysis::TRACKED_LOCALS;
 use crate::isa::masm::{Condition, Reg, RegSet};
@@ -39,13 +39,13 @@ pub(super) enum Location {
 pub(super) struct Operand {
     pub location: Location,
     pub ty: ValType,
-    /// It may be a NaN other than the canonical one, which nothing may see.
+    /// It may be a NaN other than the canonical one, and has to be canonicalised before it becomes visible.
     pub raw_nan: bool,
-    /// It is a local's value and nothing else needs that value any more.
+    /// It is a local's value, and this is the last use of that value.
     pub last_use: bool,
 }
 
-/// To whom a register belongs.
+/// The owner of a register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Owner {
     Nobody,
@@ -77,13 +77,13 @@ impl LocalSet {
         }))
     }
 
-    /// Those that are in the other set too.
+    /// The intersection with another set.
     pub fn and(self, other: &[u64]) -> Self {
         let other = |word: usize| other.get(word).copied().unwrap_or(0);
         Self(std::array::from_fn(|word| self.0[word] & other(word)))
     }
 
-    /// Those that are not in the other set.
+    /// The members that are not in the other set.
     pub fn without(self, other: Self) -> Self {
         Self(std::array::from_fn(|word| self.0[word] & !other.0[word]))
     }
@@ -104,7 +104,7 @@ impl LocalSet {
         self.0[local as usize / 64] &= !(1 << (local % 64));
     }
 
-    /// Those of its members that are in the other set, in order.
+    /// The members that are in the other set too, in order.
     pub fn members_in<'s>(&'s self, other: &'s [u64]) -> impl Iterator<Item = u32> + 's {
         self.0
             .iter()
@@ -129,7 +129,7 @@ pub(super) struct State {
     pub owners: [Owner; Reg::COUNT],
     /// Which local each register of [`Self::held`] belongs to.
     pub holders: [u8; Reg::COUNT],
-    /// Registers that belong to nobody.
+    /// Registers without an owner.
     pub free: RegSet,
     /// Registers that belong to locals.
     pub held: RegSet,
@@ -147,12 +147,12 @@ pub(super) struct State {
     pub home: LocalSet,
     /// Locals whose value is a known constant.
     pub constant: LocalSet,
-    /// These constants.
+    /// The values of the locals in [`Self::constant`].
     pub constants: [u64; TRACKED_LOCALS as usize],
     /// All operands below this position were constants or in their homes.
     settled: usize,
-    /// Operands at these positions were in their homes and could be seen. They need not be looked at one by one
-    /// when a thousand of them are carried by a branch of two bytes.
+    /// Operands at these positions were in their homes and canonical. A branch of two bytes can carry a thousand such
+    /// operands, which are not looked at one by one.
     homed: Range<usize>,
     /// Least height since then: what is above is newer.
     lowest: usize,
@@ -208,7 +208,7 @@ impl State {
         self.owners[register.index()] = Owner::Temporary;
     }
 
-    /// Nobody needs the register any more.
+    /// Frees a register.
     pub fn release(&mut self, register: Reg) {
         self.owners[register.index()] = Owner::Nobody;
         self.temporaries.remove(register);
@@ -309,19 +309,19 @@ impl State {
         self.settled.min(self.lowest)
     }
 
-    /// Says that all operands below a position are constants or in their homes.
+    /// Records that all operands below a position are constants or in their homes.
     pub fn set_settled(&mut self, below: usize) {
         self.homed = self.homed();
         self.settled = below;
         self.lowest = self.operands.len();
     }
 
-    /// Operands at these positions are in their homes and may be seen.
+    /// Operands at these positions are in their homes and canonical.
     pub fn homed(&self) -> Range<usize> {
         self.homed.start..self.homed.end.min(self.lowest)
     }
 
-    /// Says so of the operands from a position on.
+    /// Records that the operands from a position on are in their homes and canonical.
     pub fn set_homed(&mut self, from: usize) {
         self.settled = self.settled();
         self.homed = self.homed();

@@ -1,9 +1,9 @@
-//! What a target promises about the flags, held against what it emits, in debug builds.
+//! In debug builds, a check that targets keep their contracts about the flags.
 //!
-//! A condition is made by one operation and used by a later one; between them the flags are nobody's but its. The
-//! generator relies on which operations leave them alone, and a target on which of its instructions do. The
-//! assembler knows of every instruction it emits whether it writes them, so both are compared here, operation by
-//! operation: [`Checked`] stands between generator and target and knows the contract of each.
+//! A condition is made by one operation and used by a later one; between the two no operation may write the flags. The
+//! generator relies on the contract of each operation, and a target on which of its instructions write the flags. The
+//! assembler counts the instructions it emits that write flags. [`Checked`] stands between generator and target and
+//! compares that count with the contract, operation by operation.
 
 use super::masm::*;
 use crate::types::ValType;

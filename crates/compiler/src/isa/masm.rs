@@ -1,4 +1,4 @@
-//! What the generator asks of a target.
+//! The operations that the generator asks of a target.
 //!
 //! The generator decides where values live; a [`MacroAssembler`] turns one decision
 //! into the fewest instructions of its machine. Operations are three-operand: `dst`
@@ -7,19 +7,19 @@
 //! `i32` values are held zero-extended to 64 bits in general registers, `f32` values in the low lane.
 //!
 //! # What stays true, and how long
-//! - **Conditions.** An operation does one of four things about the flags: *moves* (below: "Moves") leave them as they are;
-//!   *comparisons* make a condition; `set_condition`, `select` and `jump_if` use it, and it ends with its use; after
-//!   anything else nothing is known of them. So moves, and nothing else, may stand between a comparison and
-//!   the use of its condition. Loads and stores of linear memory are not moves: what makes up an address may
-//!   write the flags. `checked.rs` holds targets and generator to this in debug builds.
-//! - **Labels.** Where a label is bound control may come from elsewhere: what a target knows of flags, of registers of its own
-//!   and of instructions that wait ends there. A target has one way to bind a label, and it is the one that forgets.
+//! - **Conditions.** An operation does one of four things to the flags: *moves* (the section "Moves" below) keep them;
+//!   *comparisons* make a condition; `set_condition`, `select` and `jump_if` use the condition, which ends with its use;
+//!   all other operations leave the flags unknown. So only moves may stand between a comparison and the use of its
+//!   condition. Loads and stores of linear memory are not moves, because computing an address may write the flags.
+//!   `checked.rs` checks targets and generator for this in debug builds.
+//! - **Labels.** Where a label is bound, control may come from elsewhere. What a target knows of flags, of its own
+//!   registers and of instructions not yet emitted ends there. A target has one way to bind a label, which forgets it all.
 //! - **Calls.** The same holds where a call returns.
-//! - **Functions.** All such knowledge is the [`MacroAssembler`]'s, which is made for one function and ends with it
-//!   ([`MacroAssembler::finish_function`]). What survives a function is the [`Machine`]'s: code, notes on
-//!   it, options, empty buffers.
-//! - **Pieces of code.** [`Machine::take`] hands over code and notes. Only options and empty buffers stay, so that a
-//!   piece depends on its own functions alone, whichever pieces were made before with the same machine.
+//! - **Functions.** All such knowledge belongs to the [`MacroAssembler`], which is made for one function and ends with it
+//!   ([`MacroAssembler::finish_function`]). The [`Machine`] outlives functions: it has the code, its trap sites and
+//!   calls, options and empty buffers.
+//! - **Pieces of code.** [`Machine::take`] hands over code, trap sites and calls. Only options and empty buffers stay, so
+//!   that a piece depends on its own functions alone, and not on the pieces made before with the same machine.
 
 pub(crate) use super::shared::Shared;
 use crate::abi::{BUILTIN_FLAG, Builtin};
@@ -158,11 +158,11 @@ impl RegSet {
     }
 }
 
-/// What a target offers the generator, and its calling convention.
+/// The registers that a target offers the generator, and its calling convention.
 pub(crate) struct Registers {
     /// Registers the generator may use; it prefers low numbers.
     pub general: RegSet,
-    /// The same for floats.
+    /// Float registers the generator may use; it prefers low numbers.
     pub float: RegSet,
     /// Registers of the first general arguments.
     pub general_arguments: &'static [Reg],
@@ -221,10 +221,10 @@ pub(crate) struct Address {
     pub offset: u64,
 }
 
-/// A place that generated code calls and the linker fills in.
+/// A call whose target the linker fills in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct CallFixup {
-    /// Offset of the field.
+    /// Offset of the field that holds the distance.
     pub at: u32,
     /// Index of the function called.
     pub function: u32,
@@ -233,9 +233,9 @@ pub(crate) struct CallFixup {
 /// How far direct calls reach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reach {
-    /// As far as the machine's shortest call; for most modules that is enough.
+    /// The machine's shortest call, which is enough for most modules.
     Near,
-    /// As far as code can be long.
+    /// A call that reaches any code of the largest possible artifact.
     Far,
 }
 
@@ -257,79 +257,81 @@ impl Meters {
     }
 }
 
-/// An instruction set: makes pieces of code, a function at a time. It knows nothing of the machine's state.
+/// An instruction set: makes pieces of code, one function at a time. It keeps no knowledge of registers or flags.
 pub(crate) trait Machine: Sized {
-    /// The most code in which a near call reaches any place.
+    /// The longest code in which every near call reaches its target.
     const NEAR_BYTES: usize;
-    /// What fills the space between functions: no instruction, as far as there is one of a byte.
+    /// The byte that fills the space between functions: a trap, if the machine has one of one byte.
     const PADDING: u8;
 
-    /// Makes a function's code, and knows the machine's state while it does.
+    /// The macro-assembler of one function, which knows the state of registers and flags.
     type Masm<'m>: MacroAssembler
     where
         Self: 'm;
 
-    /// For code that drives the meters of these options, with calls of this reach.
+    /// A machine for code that drives the meters of these options, with calls of this reach.
     fn new(options: &CompileOptions, reach: Reach) -> Self;
-    /// The registers there are for it.
+    /// The registers that the generator may use.
     fn registers(&self) -> &'static Registers;
-    /// Keeps from now on what [`set_wasm_offset`](MacroAssembler::set_wasm_offset) says; the code is the same.
+    /// Records the code map from now on, as [`set_wasm_offset`](MacroAssembler::set_wasm_offset) gives it. The code does not
+    /// change.
     fn record_code_map(&mut self);
-    /// Begins a function at an aligned place, of whose state nothing is known; its body begins at that offset of the
-    /// module. Stubs are made in a function of their own.
+    /// Begins a function at an aligned offset, with nothing known of registers and flags. `wasm_offset` is the offset of
+    /// its body in the module. Stubs are made in a function of their own.
     fn begin_function(&mut self, wasm_offset: u32) -> Self::Masm<'_>;
     /// Takes the code made since the last call, with its trap sites and calls in
     /// order, offsets counted from its start.
     fn take(&mut self) -> Result<MachineCode, pvf_assembler::FinishError>;
 
-    /// Fills in the call at an offset of a function so many bytes from there.
+    /// Fills in the call at `at`, whose target is `distance` bytes from there.
     fn link_call(code: &mut [u8], at: u32, distance: i32);
 }
 
-/// One machine's way of doing what the generator asks, in one function.
+/// The code of one function on one machine, operation by operation.
 pub(crate) trait MacroAssembler: Sized {
     /// Integer operations and comparisons take an operand from memory at no cost.
     const MEMORY_OPERANDS: bool;
-    /// Bytes behind the function that come with a canonicalisation.
+    /// Bytes that a canonicalisation adds after the function.
     const LATE_CANONICALISATION_BYTES: u64;
-    /// A function that calls nothing can call shared code all the same: its return address is where a call leaves it.
+    /// A leaf function can call shared code, because a call does not overwrite the function's own return address.
     const CALLS_IN_LEAVES: bool;
 
-    // Code, labels, traps. Only `bind` emits anything: what waits.
+    // Code, labels, traps. Only `bind` emits anything: an instruction that waits.
     fn offset(&self) -> u32;
     fn new_label(&mut self) -> Label;
-    /// Control may come from elsewhere now: nothing is known any more.
+    /// Binds a label here. Control may come from elsewhere, so all knowledge of registers and flags ends.
     fn bind(&mut self, label: Label);
-    /// Says which Wasm instruction the code that follows belongs to.
+    /// Sets the Wasm instruction that the following code belongs to.
     fn set_wasm_offset(&mut self, offset: u32);
-    /// Ends the function with the stubs of traps and slow paths, and says where it ends.
+    /// Ends the function with its traps and slow paths. Returns the end offset.
     fn finish_function(self) -> u32;
 
     // Frames.
-    /// Makes the frame and checks the stack. `calls` says whether the function calls anything, stubs included; if not, its return
-    /// address may stay where the call left it.
+    /// Makes the frame and checks the stack. `calls`: whether the function calls anything, stubs included. If not, the
+    /// return address may stay where the call put it.
     fn enter_frame(&mut self, frame_bytes: u32, calls: bool);
     /// Drops the frame.
     fn leave_frame(&mut self, frame_bytes: u32, calls: bool);
     fn return_from_function(&mut self);
     /// Writes zeros to all slots from one offset up to another.
     fn zero_slots(&mut self, from: u32, to: u32);
-    /// Copies so many slots, as if all were read before any is written.
+    /// Copies `slots` slots, as if all were read before any is written.
     fn copy_slots(&mut self, dst: u32, src: u32, slots: u32);
 
     // Meters.
-    /// Takes units of the logical stack, or traps. A leaf, which calls nothing, need not take what it
-    /// gives back before anybody looks.
+    /// Takes units of the logical stack, or traps. In a leaf, which calls nothing, the check is enough: the units would
+    /// be given back before anything reads the meter.
     fn enter_logical_stack(&mut self, cost: u32, leaf: bool);
-    /// Gives them back.
+    /// Gives units of the logical stack back.
     fn leave_logical_stack(&mut self, cost: u32);
-    /// Takes units of the logical stack, or traps, where the module names its counter: the global at an offset of the context.
+    /// Takes units of the logical stack, or traps, in a module that names its counter. `counter` is the offset of that
+    /// global in the context.
     fn charge_counter(&mut self, counter: u32, cost: u32);
-    /// Gives them back.
+    /// Gives units back to the counter.
     fn release_counter(&mut self, counter: u32, cost: u32);
     /// Charges gas, or traps.
     fn charge_gas(&mut self, cost: u64);
-    /// Charges gas for each of so many units, an `i32`, or traps.
+    /// Charges `cost` gas for each of `units` units, an `i32`, or traps.
     fn charge_gas_for(&mut self, units: Reg, cost: u32);
 
     // Moves: the flags stay as they are.
@@ -360,8 +362,8 @@ pub(crate) trait MacroAssembler: Sized {
     fn memory_size(&mut self, dst: Reg);
 
     // Integers. The flags do not stay; the three comparisons make a condition.
-    /// Says that no register of the set is read after the next operation, unless that writes it. What is said is forgotten
-    /// with that operation, whatever it is.
+    /// Promises that no register of the set is read after the next operation, unless that operation writes it. The promise
+    /// ends with that operation.
     fn last_use(&mut self, _: RegSet) {}
     fn int_binary(&mut self, op: IntBinary, width: Width, dst: Reg, a: Reg, b: Source);
     fn int_unary(&mut self, op: IntUnary, width: Width, dst: Reg, src: Reg);
@@ -384,8 +386,8 @@ pub(crate) trait MacroAssembler: Sized {
     fn canonicalise(&mut self, width: Width, register: Reg);
     fn float_compare(&mut self, width: Width, a: Reg, b: Reg);
     fn convert(&mut self, conversion: Conversion, dst: Reg, src: Reg);
-    // The same in as little code as possible: by a call of [`Self::shared_stub`] if that helps. The function is then one that
-    // calls, if [`Self::CALLS_IN_LEAVES`] is not set. The flags do not stay.
+    // The same operations in as little code as possible: by a call of [`Self::shared_stub`] where that is shorter. Unless
+    // [`Self::CALLS_IN_LEAVES`] is set, only functions that are no leaves use them. The flags do not stay.
     fn divide_shared(&mut self, op: Division, width: Width, divisor: Reg) {
         self.divide(op, width, divisor);
     }
@@ -402,7 +404,7 @@ pub(crate) trait MacroAssembler: Sized {
         self.convert(conversion, dst, src);
     }
 
-    // Conditions. Each use of the one made last is its end, here and in `jump_if`.
+    // Conditions. A use ends the condition made last, here and in `jump_if`.
     fn set_condition(&mut self, condition: Condition, dst: Reg);
     /// `dst = condition ? a : b`; `dst` may be `a` or `b`.
     fn select(&mut self, condition: Condition, ty: ValType, dst: Reg, a: Reg, b: Reg);
@@ -423,12 +425,12 @@ pub(crate) trait MacroAssembler: Sized {
     fn call_indirect(&mut self, index: Reg, signature: u32, table: Table);
 
     // Block operations, see [`crate::analysis::idiom`]. Indices are not negative. The flags do not stay.
-    /// Jumps unless memory has so many bytes from index plus offset on.
+    /// Jumps unless `bytes` bytes from index plus offset on lie in memory.
     fn jump_unless_in_memory(&mut self, index: Reg, offset: u64, bytes: Reg, label: Label);
     /// Jumps if `a + distance - b`, which may be negative, is from 0 up to but not including `bytes`.
     fn jump_if_within(&mut self, a: Reg, distance: i64, b: Reg, bytes: Reg, label: Label);
-    /// Charges gas for every 2^`shift` of so many bytes; jumps if there is not enough, and charges nothing. At
-    /// most 2^33 bytes at less than 2^20 each.
+    /// Charges `cost` gas for every 2^`shift` of `bytes` bytes. If the gas left is not enough, charges nothing and jumps.
+    /// There are at most 2^33 bytes, and `cost` is below 2^20.
     fn charge_turns(&mut self, bytes: Reg, shift: u8, cost: u32, label: Label);
     /// From an index in linear memory to the address of the byte `offset` above it.
     fn linear_address(&mut self, index: Reg, offset: u64);
@@ -448,7 +450,7 @@ pub(crate) trait MacroAssembler: Sized {
     fn host_stub(&mut self, index: u32, gate: Label) -> u32;
     /// The gate to the host for all imported functions of a signature.
     fn host_gate(&mut self, gate: Label, ty: &Convention);
-    /// The same for a plain signature; see [`crate::abi::is_plain`].
+    /// The gate for a plain signature; see [`crate::abi::is_plain`].
     fn plain_host_gate(&mut self, gate: Label, ty: &Convention);
     /// The stub by which the host enters functions of a signature.
     fn entry_stub(&mut self, ty: &Convention) -> u32;
@@ -480,7 +482,7 @@ impl BlockOperation {
     ];
     pub const MIN_BYTES: u32 = 8;
 
-    /// What [`CallFixup::function`] says for its stub: those of builtins come first.
+    /// The value of [`CallFixup::function`] for its stub. The numbers of builtins come first.
     pub fn function(self) -> u32 {
         BUILTIN_FLAG | (Builtin::ALL.len() as u32 + self as u32)
     }

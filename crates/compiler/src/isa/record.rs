@@ -1,14 +1,14 @@
-//! What a target notes beside the code it makes: where traps can happen, which calls the linker fills
-//! in, and, if asked for, which Wasm instruction each piece belongs to.
+//! The records that a target makes beside its code: trap sites, calls for the linker to fill in, and, if asked for, the
+//! map from code to Wasm instructions.
 
 use super::masm::{CallFixup, MachineCode};
 use crate::artifact::{CodeMap, CodePiece, TrapSite};
 use pvf_rules::TrapKind;
 
-/// The notes on the code not yet taken. Offsets in the code are counted from its start.
+/// The records of the code not yet taken. Code offsets are counted from the start of that code.
 #[derive(Default)]
 pub(super) struct Record {
-    /// Where the Wasm instruction that is translated begins.
+    /// Start offset of the Wasm instruction being translated.
     pub wasm_offset: u32,
     map: Option<CodeMap>,
     sites: Vec<TrapSite>,
@@ -16,7 +16,7 @@ pub(super) struct Record {
 }
 
 impl Record {
-    /// Keeps from now on to which Wasm instruction the code belongs.
+    /// Records the code map from now on.
     pub fn keep_map(&mut self) {
         self.map = Some(CodeMap::default());
     }
@@ -43,13 +43,13 @@ impl Record {
         });
     }
 
-    /// The call whose field is at `at` is the linker's to fill in.
+    /// Records a call for the linker to fill in; its field is at `at`.
     #[inline]
     pub fn call(&mut self, function: u32, at: u32) {
         self.calls.push(CallFixup { at, function });
     }
 
-    /// The code with all notes on it.
+    /// The code with all records of it.
     pub fn take(&mut self, code: Vec<u8>) -> MachineCode {
         MachineCode {
             code,

@@ -1,7 +1,7 @@
-//! Operations of many instructions as pieces of code that a module has once, for functions that have no code to spare.
+//! Shared code: operations of many instructions that a module contains once, for functions at the end of their budget.
 //!
-//! A function calls such a piece where the operation itself would take more than what is left over of the budget. The linker
-//! knows a piece by its number; only those that are called are made.
+//! A function calls shared code where the operation in place would exceed the function's budget of code. The linker
+//! identifies a piece of shared code by its number, and only pieces that are called are generated.
 
 use super::masm::BlockOperation;
 use super::masm::{Conversion, Division, FloatBinary, FloatUnary, Reg, Width};

@@ -1,4 +1,4 @@
-//! Targets are watched while they work, in debug builds.
+//! In debug builds, targets are wrapped in the check of their contracts.
 
 #[cfg(debug_assertions)]
 use super::checked::{Checked, Flags};

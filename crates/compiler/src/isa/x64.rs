@@ -59,18 +59,18 @@ pub(crate) struct Function<'m> {
     late: &'m mut Vec<(u32, Late)>,
 }
 
-/// A piece of code off the main path.
+/// A piece of code that is emitted after the function.
 enum Late {
     Trap {
         label: Label,
         kind: TrapKind,
     },
-    /// The stack is deeper than ever before in this run: perhaps too deep.
+    /// Slow path of the stack check: the stack is deeper than before in this run, and perhaps beyond the limit.
     StackGrowth {
         label: Label,
         resume: Label,
     },
-    /// The logical stack is higher than ever before in this run: perhaps too high.
+    /// Slow path of the logical stack: it is higher than before in this run, and perhaps beyond the limit.
     LogicalGrowth {
         label: Label,
         resume: Label,

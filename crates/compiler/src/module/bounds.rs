@@ -1,4 +1,4 @@
-//! Limits on what the decoder would otherwise refuse by bounds of its own.
+//! Limits that are checked before decoding, because the decoder has bounds of its own.
 //!
 //! wasmparser has fixed bounds for the length of a name and for the parameters and
 //! results of a type, and reports them as malformed. These scans come first and read
@@ -9,7 +9,7 @@ use crate::error::{Refusal, narrow};
 use pvf_rules::{LimitExceeded, Limits};
 use wasmparser::{BinaryReader, ExternalKind, SectionLimited, TypeRef, ValType};
 
-/// Leaves a scan: at a limit with an error, at anything else quietly.
+/// Why a scan ends early: a limit is exceeded, or the bytes are malformed, which the decoder reports.
 enum Stop {
     Limit(Refusal),
     Undecodable,

@@ -1,4 +1,4 @@
-//! From wasmparser's types to ours, refusing by name what ours cannot say.
+//! Conversion of wasmparser's types to ours. Types that ours cannot represent are refused by the name of their proposal.
 
 use super::features;
 use crate::artifact::{ConstExpr, ElementMode, ElementSegment, ExportKind};

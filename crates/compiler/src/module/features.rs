@@ -1,17 +1,17 @@
 //! The accepted language in wasmparser's terms, and its refusals in ours.
 //!
-//! wasmparser takes a set of bits and mixes some proposals; what it does not tell
+//! wasmparser takes a set of bits ([`pvf_metering::body_features`]) and mixes some proposals; what it does not tell
 //! apart is checked where the declarations are read:
 //!
 //! - Element segments of expressions (`ref.func`, `ref.null`) came with bulk memory,
 //!   but wasmparser wants reference types for them. Declarations are therefore
-//!   validated with that bit when bulk memory is on ([`declarations`]); bodies never
-//!   are ([`bodies`]), and the declarations check by themselves that nothing else
+//!   validated with that bit when bulk memory is on ([`pvf_metering::declaration_features`]); bodies never
+//!   are, and the declarations check by themselves that nothing else
 //!   of reference types is used.
 //! - The segment flags of bulk memory (an explicit index) are decoded by wasmparser
 //!   in any case; in WebAssembly 1.0 they are an index out of range.
 
-use pvf_rules::{FeatureSwitch, Features, RuleId};
+use pvf_rules::{FeatureSwitch, RuleId};
 use wasmparser::WasmFeatures;
 
 /// Name of the proposal that brought several tables and reference types.
@@ -22,32 +22,6 @@ pub(crate) const MULTI_MEMORY: &str = "multi-memory";
 
 /// Name of the proposal that brought constant expressions of several operators.
 pub(crate) const EXTENDED_CONST: &str = "extended-const";
-
-/// What decoding and the bodies of functions may use.
-pub(crate) fn bodies(features: Features) -> WasmFeatures {
-    let switches = [
-        (features.sign_extension, WasmFeatures::SIGN_EXTENSION),
-        (
-            features.saturating_float_to_int,
-            WasmFeatures::SATURATING_FLOAT_TO_INT,
-        ),
-        (features.multi_value, WasmFeatures::MULTI_VALUE),
-        (features.bulk_memory, WasmFeatures::BULK_MEMORY),
-    ];
-    switches.into_iter().filter(|(on, _)| *on).fold(
-        WasmFeatures::FLOATS | WasmFeatures::MUTABLE_GLOBAL,
-        |set, (_, bit)| set | bit,
-    )
-}
-
-/// What wasmparser is told for declarations.
-pub(crate) fn declarations(features: Features) -> WasmFeatures {
-    if features.bulk_memory {
-        bodies(features) | WasmFeatures::REFERENCE_TYPES
-    } else {
-        bodies(features)
-    }
-}
 
 /// The name of the proposal because of which wasmparser refused.
 pub(crate) fn named_by(error: &wasmparser::Error) -> Option<&'static str> {
@@ -159,7 +133,9 @@ pub(crate) const BULK_MEMORY: &str = "bulk-memory";
 #[cfg(test)]
 mod tests {
     use super::*;
+    use pvf_metering::body_features;
     use pvf_rules::FeatureSwitch;
+    use pvf_rules::Features;
 
     #[test]
     fn switches_are_named_as_in_the_specification() {
@@ -181,10 +157,10 @@ mod tests {
     #[test]
     fn the_list_is_closed() {
         assert_eq!(
-            bodies(Features::POLKADOT),
+            body_features(Features::POLKADOT),
             WasmFeatures::FLOATS | WasmFeatures::MUTABLE_GLOBAL
         );
-        let all = bodies(Features::ALL);
+        let all = body_features(Features::ALL);
         assert!(!all.reference_types() && !all.call_indirect_overlong() && !all.simd());
         assert_eq!(all.iter().count(), 6);
     }

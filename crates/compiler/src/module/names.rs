@@ -3,8 +3,8 @@
 use wasmparser::{KnownCustom, Name, Parser, Payload};
 
 /// The functions' names, by function index (imported functions counted), in the
-/// order of the section. For people only: what is malformed is left out, and a
-/// module without names, or bytes that are no module, have none.
+/// order of the section. They serve display only: malformed entries are left out, and bytes without a readable `name`
+/// section have no names.
 pub fn function_names(wasm: &[u8]) -> Vec<(u32, String)> {
     let sections = Parser::new(0)
         .parse_all(wasm)

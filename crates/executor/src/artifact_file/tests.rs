@@ -1,8 +1,8 @@
-//! Files with artifacts: whole, torn, damaged and hostile ones.
+//! Artifact files: intact, truncated, damaged and hostile.
 
 #![allow(
     unsafe_code,
-    reason = "artifacts are made that nobody compiled, and none is executed"
+    reason = "the artifacts are not compiled, and none is executed"
 )]
 
 use super::*;
@@ -13,7 +13,7 @@ use pvf_rules::Features;
 use std::ffi::OsString;
 use std::fs;
 
-/// A directory that is removed with everything in it.
+/// A directory that is removed with its contents on drop.
 struct Directory(tempfile::TempDir);
 
 impl Directory {
@@ -60,22 +60,22 @@ fn artifact(fill: u8) -> Artifact {
         traps: TrapMap::default(),
         data: vec![1, 2, 3],
     };
-    // SAFETY: nothing in these tests is executed.
+    // SAFETY: these tests execute no artifact.
     unsafe { Artifact::from_contents(contents) }
 }
 
 fn read(path: &Path) -> Result<Artifact, ReadArtifactError> {
-    // SAFETY: as above.
+    // SAFETY: these tests execute no artifact.
     unsafe { read_artifact(path) }
 }
 
 fn parse(bytes: &[u8]) -> Result<Artifact, ArtifactError> {
-    // SAFETY: as above.
+    // SAFETY: these tests execute no artifact.
     unsafe { Artifact::from_bytes(bytes) }
 }
 
 #[test]
-fn what_was_written_is_read() {
+fn a_written_artifact_is_read_back_unchanged() {
     let directory = Directory::new();
     let path = directory.file("a.artifact");
     for fill in [0xcc, 0x90] {
@@ -88,7 +88,7 @@ fn what_was_written_is_read() {
 }
 
 #[test]
-fn a_failed_write_leaves_nothing() {
+fn a_failed_write_leaves_no_file() {
     let directory = Directory::new();
     let taken = directory.file("taken");
     fs::create_dir_all(taken.join("full")).unwrap();
@@ -99,7 +99,7 @@ fn a_failed_write_leaves_nothing() {
 }
 
 #[test]
-fn writers_at_once_leave_one_whole_file() {
+fn concurrent_writers_leave_one_whole_file() {
     let directory = Directory::new();
     let path = directory.file("a");
     std::thread::scope(|scope| {
@@ -114,7 +114,7 @@ fn writers_at_once_leave_one_whole_file() {
 }
 
 #[test]
-fn other_files_are_told_apart() {
+fn files_that_are_not_artifacts_are_typed_errors() {
     let directory = Directory::new();
     let path = directory.file("a");
     assert!(matches!(
@@ -137,7 +137,7 @@ fn other_files_are_told_apart() {
     }
     let longer = [&bytes[..], &[0]].concat();
     assert!(matches!(check(&longer), ArtifactError::Length { .. }));
-    // A header that promises 12 GiB, and a file that never ends.
+    // A header with the maximum of all lengths, and a file without end.
     let mut huge = bytes[..4096].to_vec();
     huge[12..36].fill(0xff);
     assert!(matches!(check(&huge), ArtifactError::Length { .. }));

@@ -1,7 +1,8 @@
-//! The code in a chain specification: in a raw one the value of `:code` in `genesis.raw.top`, in a plain one `genesis.runtimeGenesis.code`.
+//! The code in a chain specification: the value of `:code` in `genesis.raw.top` of a raw one,
+//! `genesis.runtimeGenesis.code` of a plain one.
 //!
-//! A raw specification of a live chain has hundreds of megabytes of state. It is read
-//! in one pass that keeps nothing but the one value.
+//! A raw specification of a live chain holds hundreds of megabytes of state. It is read in one pass
+//! that keeps only the code.
 
 use super::CodeError;
 use serde::Deserialize;
@@ -9,7 +10,7 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use std::borrow::Cow;
 use std::fmt;
 
-/// `:code` in hexadecimal, the key under which a chain keeps its code.
+/// `:code` in hexadecimal, the storage key of a chain's code.
 const CODE_KEY: &str = "0x3a636f6465";
 
 #[derive(Deserialize)]
@@ -41,7 +42,7 @@ struct Raw<'a> {
 /// The value of [`CODE_KEY`].
 struct Top<'a>(Option<Text<'a>>);
 
-/// A string, borrowed unless it has escapes.
+/// A string, borrowed unless it contains escapes.
 #[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
@@ -73,7 +74,7 @@ impl<'de> Visitor<'de> for TopVisitor {
     }
 }
 
-/// The `:code` of a chain specification: a blob as it is on chain.
+/// The code in a chain specification: a blob as stored on chain.
 pub(super) fn code_of_chain_spec(json: &[u8]) -> Result<Vec<u8>, CodeError> {
     let spec: ChainSpec =
         serde_json::from_slice(json).map_err(|error| CodeError::ChainSpec(error.to_string()))?;

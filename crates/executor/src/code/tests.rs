@@ -1,4 +1,4 @@
-//! What is accepted as code and what is said about the rest.
+//! The forms of code that are accepted, and the errors for all other input.
 
 use super::*;
 use proptest::prelude::*;
@@ -40,7 +40,7 @@ fn invalid(result: Result<Code, CodeError>) -> bool {
 }
 
 #[test]
-fn kinds_are_told_from_content() {
+fn the_kind_of_code_is_detected_from_the_content() {
     let wasm = module();
     let compressed = compress(&wasm);
     let text = b"\xef\xbb\xbf ;; a comment\n(module)".to_vec();
@@ -105,7 +105,7 @@ fn the_limit_is_exact() {
 
 #[test]
 fn bombs_are_stopped_at_the_limit() {
-    // 16 GiB of zeros: run-length blocks of 128 KiB without end.
+    // 16 GiB of zeros in run-length blocks of 128 KiB.
     let mut bomb = COMPRESSED_MAGIC.to_vec();
     bomb.extend([0x28, 0xb5, 0x2f, 0xfd, 0x00, 0x38]);
     for _ in 0..131_072 {
@@ -113,7 +113,7 @@ fn bombs_are_stopped_at_the_limit() {
     }
     let too_large = CodeError::Decompress(DecompressError::TooLarge { limit: LIMIT });
     assert_eq!(read_code(&bomb, LIMIT), Err(too_large));
-    // A frame that declares 2^63 bytes of content and holds one.
+    // A frame that declares 2^63 bytes of content and contains one.
     let declared = [
         0x28, 0xb5, 0x2f, 0xfd, 0xe0, 0, 0, 0, 0, 0, 0, 0, 0x80, 0x09, 0, 0, 1,
     ];
@@ -130,10 +130,10 @@ fn frame_with_large_window(content: u16) -> Vec<u8> {
     frame
 }
 
-/// libzstd takes such a frame only where it needs no window: from one buffer into another
-/// that is large enough, which depends on how much is compressed.
+/// libzstd accepts such a frame only if it needs no window buffer: if it decompresses from one
+/// buffer into another that is large enough. That depends on the compressed size.
 #[test]
-fn windows_beyond_the_bound_as_the_network_does() {
+fn frames_with_large_windows_decompress_as_on_the_network() {
     let mut taken = Vec::new();
     for (content, padding) in [
         (300, 0),
@@ -174,7 +174,7 @@ fn truncated_and_trailing_bytes_are_errors() {
     }
 }
 
-/// Frames from before the standard, which some builds of libzstd know.
+/// Frames of the formats before the standard, which some builds of libzstd accept.
 #[test]
 fn legacy_frames_are_refused_whatever_the_build() {
     for version in 0x1e..=0x27 {
@@ -201,9 +201,10 @@ fn nothing_is_unwrapped_twice() {
     );
 }
 
-/// What chain-spec-builder writes, and with both forms the state that is in force.
+/// A plain specification as chain-spec-builder writes it; and one with both forms, where the raw
+/// state counts.
 #[test]
-fn plain_chain_specifications() {
+fn plain_chain_specifications_are_read_and_raw_state_takes_precedence() {
     let plain = |code: &[u8]| {
         format!(
             r#""runtimeGenesis":{{"patch":{{}},"code":"0x{}"}}"#,
@@ -228,7 +229,7 @@ fn plain_chain_specifications() {
 }
 
 #[test]
-fn chain_specifications_without_code() {
+fn chain_specifications_without_code_are_typed_errors() {
     let read = |json: &str| read_code(json.as_bytes(), LIMIT).unwrap_err();
     for json in [
         "{}",
@@ -256,7 +257,7 @@ fn chain_specifications_without_code() {
     assert!(matches!(read(not_a_string), CodeError::ChainSpec(_)));
 }
 
-/// What is skipped may be nested as deep as it likes; what is read may not.
+/// Ignored values may be nested arbitrarily deep; values that are read may not.
 #[test]
 fn nesting_does_not_exhaust_the_stack() {
     let deep = format!("{}{}", "[".repeat(1_000_000), "]".repeat(1_000_000));
@@ -280,7 +281,7 @@ fn nesting_does_not_exhaust_the_stack() {
 }
 
 #[test]
-fn errors_of_text_say_where() {
+fn errors_in_text_give_the_line() {
     let error = read_code(b"(module\n  (func bogus))", LIMIT).unwrap_err();
     assert!(error.to_string().contains(":2:"), "{error}");
     assert!(matches!(
@@ -318,9 +319,9 @@ proptest! {
         }
     }
 
-    /// What the network decompresses is what we decompress.
+    /// Decompression agrees with the network's crate.
     #[test]
-    fn as_the_network_does(
+    fn decompression_agrees_with_the_networks(
         contents in prop::collection::vec(prop::collection::vec(0u8..4, 0..3_000), 1..3),
         edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0u8..4), 0..3),
         limit in 0usize..6_000,
@@ -356,7 +357,8 @@ proptest! {
         let body = COMPRESSED_MAGIC.len()..damaged.len();
         let at = body.start + at.index(body.len());
         damaged[at] ^= 1 << bit;
-        // Bits may say nothing (how the size is written), but content never changes silently.
+        // Some bits are redundant, such as those of the size's encoding, but the content never
+        // changes unnoticed.
         if let Ok(code) = read_code(&damaged, LIMIT) {
             prop_assert!(code.wasm == content || code.wasm.is_empty());
         }

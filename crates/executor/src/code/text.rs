@@ -1,15 +1,15 @@
-//! The text format, in the encoding of WebAssembly 1.0 where there is a choice.
+//! The text format, encoded as WebAssembly 1.0 wherever the binary format allows a choice.
 //!
-//! The encoder writes the element segment of `(table funcref (elem $f))` with an explicit
-//! table index, a form that came with bulk memory. The form without index means the same, and is
-//! the only one that the language without bulk memory has.
+//! The `wast` encoder writes the element segment of `(table funcref (elem $f))` with an explicit
+//! table index, a form that bulk memory introduced. The form without index has the same meaning and
+//! is the only one in the language without bulk memory.
 
 use wast::core::{ElemKind, ElemPayload, Module, ModuleField, ModuleKind};
 use wast::parser::{self, ParseBuffer};
 use wast::token::Index;
 use wast::{Error, Wat};
 
-/// A module in the text format as binary; the error shows the place in the text.
+/// Encodes a module in the text format as binary. The error shows its location in the text.
 pub(super) fn parse_text(text: &str) -> Result<Vec<u8>, Error> {
     let encode = || {
         let buffer = ParseBuffer::new(text)?;
@@ -24,10 +24,10 @@ pub(super) fn parse_text(text: &str) -> Result<Vec<u8>, Error> {
     })
 }
 
-/// A parsed module as binary.
+/// Encodes a parsed module as binary.
 ///
 /// # Errors
-/// What does not resolve or cannot be encoded.
+/// A name that does not resolve, or an item that cannot be encoded.
 pub fn encode_module(module: &mut Module<'_>) -> Result<Vec<u8>, Error> {
     module.resolve()?;
     if let ModuleKind::Text(fields) = &mut module.kind {

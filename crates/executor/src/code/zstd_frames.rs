@@ -1,45 +1,43 @@
-//! Bounded decompression.
+//! Decompression with a size limit.
 //!
-//! Which blobs decompress is consensus-relevant, so this takes libzstd, which the network
-//! takes too, through the `zstd` crate; `ruzstd` (safe Rust, no C compiler needed) is an
-//! implementation of its own with its own idea of what to accept: one frame, its
-//! checksum not verified.
+//! The set of blobs that decompress is consensus-relevant, so this uses libzstd, as the network
+//! does, through the `zstd` crate. The alternative is `ruzstd` (safe Rust, without a C compiler).
+//! It accepts a different set: it reads one frame only and does not verify its checksum.
 
 use std::io::{self, Read};
 
-/// Why a compressed blob has no content.
+/// Why a compressed blob does not decompress.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecompressError {
-    /// It would become larger than the limit: possibly a bomb.
+    /// The content exceeds the limit: possibly a bomb.
     #[error("decompresses to more than {limit} bytes")]
     TooLarge {
-        /// The limit given, in bytes.
+        /// The limit in bytes.
         limit: usize,
     },
-    /// Not zstd frames from the first byte to the last.
+    /// The data does not consist of zstd frames from the first byte to the last.
     #[error("invalid zstd data: {0}")]
     Invalid(String),
-    /// libzstd got no memory. Says nothing about the blob: a failure of the host.
+    /// libzstd could not allocate memory. A failure of the host that says nothing about the blob.
     #[error("out of memory while decompressing")]
     OutOfMemory,
 }
 
-/// Decompresses zstd frames, one after the other, without any magic before them.
-/// There has to be one at least, and nothing behind the last; skippable ones count as
-/// empty.
+/// Decompresses consecutive zstd frames without a magic prefix. There has to be at least one frame
+/// and no data after the last. A skippable frame counts as empty.
 ///
-/// Not more than `limit + 1` bytes are ever decompressed, and less than twice that is
-/// allocated for them. libzstd beside it reserves the window that a frame declares (at
-/// most 128 MiB; pages of it are used only as far as there is content).
+/// At most `limit + 1` bytes are decompressed, and less than twice that is allocated for them. In
+/// addition libzstd reserves the window that a frame declares (at most 128 MiB, of which only pages
+/// with content are used).
 pub fn decompress_zstd(frames: &[u8], limit: usize) -> Result<Vec<u8>, DecompressError> {
     if !begins_like_frame(frames) {
         return Err(DecompressError::Invalid("no zstd frame".to_owned()));
     }
     let decoder = zstd::Decoder::new(frames).map_err(failed)?;
-    // What libzstd accepts depends on the sizes of the buffers it is given, for frames with
-    // windows beyond 128 MiB. So they are exactly the network's: those of `read_to_end`, from
-    // a capacity of as many bytes as are compressed.
+    // For frames with windows beyond 128 MiB, libzstd's acceptance depends on the sizes of the
+    // output buffers. They therefore have to be the network's: those of `read_to_end` with an
+    // initial capacity of the compressed size.
     let mut content = Vec::new();
     content
         .try_reserve_exact(frames.len())
@@ -56,8 +54,8 @@ pub fn decompress_zstd(frames: &[u8], limit: usize) -> Result<Vec<u8>, Decompres
     Ok(content)
 }
 
-/// Whether there is a frame of the standardised format or a skippable one. Builds of
-/// libzstd differ in whether they know the formats from before the standard.
+/// Whether the bytes begin with a standard or a skippable frame. Builds of libzstd differ in
+/// whether they accept the formats before the standard.
 pub(super) fn begins_like_frame(bytes: &[u8]) -> bool {
     let Some(magic) = bytes.first_chunk().copied().map(u32::from_le_bytes) else {
         return false;
@@ -67,7 +65,8 @@ pub(super) fn begins_like_frame(bytes: &[u8]) -> bool {
 
 fn failed(error: io::Error) -> DecompressError {
     let message = error.to_string();
-    // The crate hands on libzstd's error as text; this one is not about the data.
+    // The `zstd` crate passes libzstd's error on as text; an allocation error does not concern the
+    // data.
     if error.kind() == io::ErrorKind::OutOfMemory || message.starts_with("Allocation error") {
         DecompressError::OutOfMemory
     } else {

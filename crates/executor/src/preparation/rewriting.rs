@@ -1,21 +1,22 @@
-//! What a node's rewriting makes invalid.
+//! Checks for modules that become invalid when a node rewrites them.
 //!
-//! A node rewrites a module before it compiles it: an imported memory, from wherever, becomes the module's own and is exported under the name
-//! of its field; the counter of the logical stack becomes a global of the module. The compiler here does neither, so it does not see
-//! where the rewritten module would be invalid.
+//! A node rewrites a module before it compiles it. An imported memory, from any module, becomes a
+//! memory that the module defines and exports under the import's field name. The counter of the
+//! logical stack becomes a global of the module. Our compiler rewrites nothing, so these checks
+//! find the modules that would become invalid.
 
 use pvf_compiler::ValType;
 use pvf_compiler::artifact::{ExportKind, ImportKind};
 use pvf_compiler::{ModuleInfo, calls_own_functions};
 use pvf_rules::{Rejection, RejectionClass, RuleId};
 
-/// Rejects a module that a node's rewriting makes invalid.
+/// Rejects a module that becomes invalid when a node rewrites it.
 pub(super) fn check(wasm: &[u8], module: &ModuleInfo) -> Result<(), Rejection> {
     check_counter(wasm, module)?;
     check_memory(module)
 }
 
-/// No two exports have the same name (rule HOST-5).
+/// Checks that the exported memory's name differs from all other exports (rule HOST-5).
 pub(super) fn check_memory(module: &ModuleInfo) -> Result<(), Rejection> {
     for import in &module.imports {
         if matches!(import.kind, ImportKind::Memory(_)) && module.export(&import.name).is_some() {
@@ -29,15 +30,17 @@ pub(super) fn check_memory(module: &ModuleInfo) -> Result<(), Rejection> {
     Ok(())
 }
 
-/// A node refers to the counter by the number of globals that the module defines, imported ones not counted. If there are imported ones
-/// it refers to another global, whose type is mostly wrong (rule NET-8). A module with imported globals is of no use in any case, but
-/// what it is rejected for is a matter of votes.
+/// A node refers to the counter by the number of globals that the module defines, without imported
+/// ones. If the module imports globals, this index is that of another global, usually of a wrong
+/// type (rule NET-8). A module that imports globals is rejected in any case, but the class of the
+/// rejection decides votes.
 fn check_counter(wasm: &[u8], module: &ModuleInfo) -> Result<(), Rejection> {
     let imported = module.imported_globals as usize;
     if !module.meters.logical_stack || imported == 0 {
         return Ok(());
     }
-    // A module that names the counter has it as one more global (rule LOGICAL-9), which a node's count does not contain.
+    // In a module that names the counter, `globals` includes it as the last one (rule LOGICAL-9). A
+    // node's count does not include it.
     let named =
         module.logical_counter == module.globals.len().checked_sub(1).map(|last| last as u32);
     let own = module
@@ -57,7 +60,8 @@ fn check_counter(wasm: &[u8], module: &ModuleInfo) -> Result<(), Rejection> {
     Err(rejected(RuleId::NET_8, message))
 }
 
-/// Whether there is anything to be charged: a function that is defined and exported, in the table, called by name or the start function.
+/// Whether the limiter adds code: for a defined function that is exported, in the table, called
+/// directly, or the start function.
 fn has_charges(wasm: &[u8], module: &ModuleInfo) -> bool {
     let is_own = |function: u32| function >= module.imported_functions;
     let exported = module

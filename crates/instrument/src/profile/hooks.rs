@@ -1,6 +1,6 @@
-//! Writes a module whose calls are heard.
+//! Writes a module whose calls are reported to hooks.
 //!
-//! Each function, imported or defined, gets a wrapper of the same type that says "enter", calls it, says "exit".
+//! Each function, imported or defined, gets a wrapper of the same type that calls the hook "enter", the function, and the hook "exit".
 //! Everything that referred to the function (calls, exports, table entries, the start) refers to the wrapper:
 //!
 //! | function indices | are |
@@ -10,7 +10,7 @@
 //! | then | its defined functions |
 //! | then | the wrappers of all `i + d` functions, in order |
 //!
-//! Bodies stay as they are but for the indices in calls.
+//! In bodies only the indices of calls change.
 
 use crate::{GAS_LEFT, InstrumentError, InstrumentOptions};
 use std::convert::Infallible;
@@ -23,18 +23,18 @@ use wasmparser::{ExternalKind, FuncType, Parser, Payload, TypeRef};
 
 /// The module that the hooks are imported from: the only one that a validation function may import from.
 pub const HOOK_MODULE: &str = "env";
-/// `(function: i32, gas left: i64)`: a function begins.
+/// The hook `(function: i32, gas left: i64)`, called when a function begins.
 pub const ENTER: &str = "pvf_profile_enter";
-/// `(gas left: i64)`: the function that began last ends.
+/// The hook `(gas left: i64)`, called when the innermost active function ends.
 pub const EXIT: &str = "pvf_profile_exit";
 
-/// A module cannot be profiled.
+/// Why a module cannot be profiled.
 #[derive(Debug, thiserror::Error)]
 pub enum ProfileError {
-    /// The meters cannot be put in.
+    /// The module cannot be instrumented with meters.
     #[error(transparent)]
     Instrument(#[from] InstrumentError),
-    /// The module imports what the hooks are called.
+    /// The module imports a function under the name of a hook.
     #[error("the module imports {HOOK_MODULE}:{name}, which a profile needs for itself")]
     Reserved {
         /// The name.
@@ -123,7 +123,7 @@ impl Declarations {
         Ok(all)
     }
 
-    /// Where a function of the module is now.
+    /// The new index of a function of the original module.
     fn moved(&self, function: u32) -> u32 {
         match function < self.imported {
             true => function,
@@ -131,7 +131,7 @@ impl Declarations {
         }
     }
 
-    /// The wrapper of a function of the module.
+    /// Index of the wrapper of a function of the original module.
     fn wrapper(&self, function: u32) -> u32 {
         self.functions.len() as u32 + 2 + function
     }
@@ -191,7 +191,7 @@ type Rewritten<T = ()> = Result<T, reencode::Error<Infallible>>;
 
 struct Hooks<'d> {
     declarations: &'d Declarations,
-    /// Which of [`LONGER`] are written.
+    /// Which sections of [`LONGER`] have been written.
     wrote: [bool; 4],
 }
 
@@ -271,7 +271,7 @@ impl Reencode for Hooks<'_> {
         Ok(())
     }
 
-    /// Debug information and names are of the module that was.
+    /// Custom sections are dropped: debug information and names describe the original module.
     fn parse_custom_section(
         &mut self,
         _: &mut Module,
@@ -280,7 +280,7 @@ impl Reencode for Hooks<'_> {
         Ok(())
     }
 
-    /// Writes the sections to be made longer that the module does not have.
+    /// Writes the sections of [`LONGER`] that the original module does not have.
     fn intersperse_section_hook(
         &mut self,
         module: &mut Module,

@@ -1,9 +1,9 @@
-//! Hears the hooks of a run.
+//! The recorder of a run: it receives the calls of the hooks.
 
 use super::tree::CallTree;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Builds the call tree of one run while it happens. Cheap to clone; all clones are the same recorder.
+/// Builds the call tree of one run while the run happens. All clones share one tree.
 #[derive(Clone, Debug)]
 pub struct Recorder(Arc<Mutex<State>>);
 
@@ -12,23 +12,23 @@ struct State {
     tree: CallTree,
     /// The active functions, innermost last.
     active: Vec<Active>,
-    /// By function: the node where it is active.
+    /// By function: the node at which the function is active.
     node_of: Vec<Option<u32>>,
-    /// Gas left when it was last heard of.
+    /// Gas left at the last hook.
     left: u64,
     limit: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Active {
-    /// Where its caller is.
+    /// The node of its caller.
     caller: u32,
     /// The function, if it was not active before.
     began: Option<u32>,
 }
 
 impl Recorder {
-    /// For a run with this limit of gas of a module with so many functions.
+    /// A recorder for a run with this gas limit, of a module with `functions` functions.
     pub fn new(functions: usize, limit: u64) -> Self {
         Self(Arc::new(Mutex::new(State {
             tree: CallTree::new(),
@@ -43,12 +43,12 @@ impl Recorder {
         work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// What [`ENTER`](super::ENTER) says.
+    /// The host function behind [`ENTER`](super::ENTER).
     pub fn enter(&self, function: u32, gas_left: u64) {
         self.with(|state| state.enter(function, gas_left));
     }
 
-    /// What [`EXIT`](super::EXIT) says.
+    /// The host function behind [`EXIT`](super::EXIT).
     pub fn exit(&self, gas_left: u64) {
         self.with(|state| state.exit(gas_left));
     }

@@ -12,7 +12,7 @@ pub enum By {
     Calls,
 }
 
-/// Who called whom, how often, and what it took.
+/// Which function called which, how often, and the gas each used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallTree {
     nodes: Vec<Node>,
@@ -28,12 +28,12 @@ struct Node {
     calls: u64,
 }
 
-/// A stack of functions, outermost first, with what the innermost took itself.
+/// A stack of functions, outermost first, with the counts of the innermost.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stack {
     /// Function indices.
     pub functions: Vec<u32>,
-    /// Gas used by the innermost itself.
+    /// Gas used by the innermost function itself.
     pub gas: u64,
     /// How often it was called here.
     pub calls: u64,
@@ -48,7 +48,7 @@ impl Default for CallTree {
 }
 
 impl CallTree {
-    /// Without any call.
+    /// A tree without calls.
     pub(crate) fn new() -> Self {
         let root = Node {
             parent: ROOT,
@@ -78,7 +78,7 @@ impl CallTree {
         node
     }
 
-    /// A call of the function of a node begins.
+    /// Counts a call of the function of a node.
     pub(crate) fn call(&mut self, node: u32) {
         self.nodes[node as usize].calls += 1;
         self.current = node;
@@ -89,18 +89,18 @@ impl CallTree {
         node.gas = node.gas.saturating_add(gas);
     }
 
-    /// All gas.
+    /// Sum of the gas of all nodes.
     pub fn gas(&self) -> u64 {
         let all = self.nodes.iter().map(|node| node.gas);
         all.fold(0, u64::saturating_add)
     }
 
-    /// All calls.
+    /// Sum of the calls of all nodes.
     pub fn calls(&self) -> u64 {
         self.nodes.iter().map(|node| node.calls).sum()
     }
 
-    /// Every stack that took something or was called, by the order of function indices.
+    /// Every stack with gas or calls, in the order of function indices.
     pub fn stacks(&self) -> Vec<Stack> {
         let mut stacks: Vec<Stack> = (0..)
             .zip(&self.nodes)
@@ -156,7 +156,7 @@ impl CallTree {
     }
 }
 
-/// A name without what has a meaning in the folded form.
+/// A name without the characters that the folded form uses as separators.
 fn frame(name: &str) -> String {
     let shown = |c: char| match c {
         ';' => ':',

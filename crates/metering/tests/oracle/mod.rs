@@ -145,11 +145,26 @@ pub fn ours(wasm: &[u8], costs: &Costs) -> Result<Ours, BodyError> {
         let mut blocks_result = blocks.begin(costs, locals);
         let mut operators = body.get_operators_reader()?;
         let mut offsets = Vec::new();
+        let mut begun = Vec::new();
         while !operators.eof() {
             let (operator, offset) = operators.read_with_offset()?;
             offsets.push(offset);
             height_result = height_result.and_then(|()| height.operator(&operator, &module));
             blocks_result = blocks_result.and_then(|()| blocks.operator(offset, &operator, costs));
+            if blocks_result.is_ok()
+                && let Some(number) = blocks.begun()
+            {
+                begun.push((number, offset));
+            }
+        }
+        if blocks_result.is_ok()
+            && let Ok(all) = blocks.blocks()
+        {
+            let numbered = (0..).zip(all.iter().map(|block| block.offset));
+            assert!(
+                begun.into_iter().eq(numbered),
+                "a block is told where it begins"
+            );
         }
         let cost = height_result.and_then(|()| height.finish());
         logical = logical.and_then(|mut all: Vec<u32>| {

@@ -1,28 +1,30 @@
 //! aarch64 (AAPCS64, Linux).
 //!
 //! # Switching stacks
-//! As on x86-64: [`enter`] saves what C functions have to keep (x19 to x30, the low halves of v8 to v15) and FPCR on
-//! the host's stack, notes its stack pointer in the context, and jumps to an entry stub on the Wasm
-//! stack. All ways back load that stack pointer and return from `enter`, with a [`Left`] that says why.
-//! x18 belongs to the platform and is never touched.
+//! [`enter`] saves the registers that C functions preserve (x19 to x30, the low halves of v8 to
+//! v15) and FPCR on the host's stack, stores its stack pointer in the context, and jumps to an
+//! entry stub on the Wasm stack. Every way back loads that stack pointer and returns from `enter`
+//! with a [`Left`] that gives the reason. x18 belongs to the platform and is never changed.
 //!
 //! # Floating-point state
-//! Wasm runs with FPCR at its reset value, that is round to nearest, denormals kept, nothing trapped, but for the
-//! bit DN: any operation that gives a NaN gives the default one, which is Wasm's positive canonical NaN. Generated code
-//! takes that for granted. Host functions run with what the host had set.
+//! Wasm runs with FPCR at its reset value (round to nearest, denormals kept, no traps) except for
+//! the bit DN: every operation that produces a NaN produces the default NaN, which is Wasm's
+//! positive canonical NaN. Generated code relies on it. Host functions run with the host's FPCR.
 //!
 //! # Code that was just written
-//! Instruction fetch does not see stores by itself. The architecture (Arm ARM, DDI 0487, B2.4.4 "Concurrent modification
-//! and execution of instructions" and the sequence in "Instruction cache coherence") asks for two things:
+//! Instruction fetch does not observe stores by itself. The architecture (Arm ARM, DDI 0487, B2.4.4
+//! "Concurrent modification and execution of instructions" and the sequence in "Instruction cache
+//! coherence") requires two steps:
 //!
-//! - whoever wrote cleans the data cache and invalidates the instruction caches of all processors by address:
-//!   [`publish_code`], when a module is placed. That the kernel does as much when it first makes a page executable
-//!   (`__sync_icache_dcache`) is an implementation's habit;
-//! - whoever executes does so behind a context synchronisation event that follows: the `isb` in [`enter`]. A module reaches
-//!   other threads through Rust's own synchronisation, so the cache maintenance happens before their `isb`. It takes
-//!   the place of `membarrier(SYNC_CORE)`, which interrupts every other thread, has to be registered, and may be
-//!   refused by a sandbox. A thread that is moved to another processor between the `isb` and the code returns there from an
-//!   exception, which is such an event too.
+//! - the writer cleans the data cache and invalidates the instruction caches of all processors by
+//!   address. [`publish_code`] does this when a module is placed. The kernel does the same when it
+//!   first makes a page executable (`__sync_icache_dcache`), but does not promise it;
+//! - the executing thread passes a context synchronisation event afterwards: the `isb` in
+//!   [`enter`]. A module reaches other threads through Rust's synchronisation, so the cache
+//!   maintenance happens before their `isb`. The alternative is `membarrier(SYNC_CORE)`. It
+//!   interrupts every other thread, has to be registered, and may be refused by a sandbox. A thread
+//!   that moves to another processor after the `isb` resumes there by an exception return, which is
+//!   also such an event.
 
 use super::{Left, PlainReturn};
 use crate::context::word;
@@ -32,51 +34,55 @@ use pvf_compiler::abi::{context, host_stack};
 use std::arch::{asm, naked_asm};
 use std::ffi::c_void;
 
-/// The target this processor executes.
+/// The compilation target that this processor executes.
 pub(crate) const TARGET: Target = Target::Aarch64;
 
 /// The number of the instruction set in ELF files (`EM_AARCH64`).
 pub(crate) const ELF_MACHINE: u32 = 183;
 
-/// Bytes that [`enter`] takes of the host's stack: FPCR and a word that is free, x19 to x30, d8 to d15.
+/// Bytes that [`enter`] allocates on the host's stack: FPCR and an unused word, x19 to x30, d8 to
+/// d15.
 const SAVED_BYTES: usize = 176;
 
-/// The branch type in PSTATE: which kind of branch has led to the instruction.
+/// The field BTYPE in PSTATE: the kind of branch that led to the next instruction.
 const BRANCH_TYPE: u64 = 3 << 10;
 
-/// What of the processor the artifact's code takes for granted and this one lacks: the base architecture
-/// is all it needs.
+/// The first processor feature that the artifact's code requires and this processor lacks: none,
+/// since the code requires only the base architecture.
 pub(crate) fn missing_processor_feature() -> Option<&'static str> {
     None
 }
 
-/// Makes code that was written, or mapped from a file, visible to instruction fetch on all processors.
+/// Makes code that was written or mapped from a file visible to instruction fetch on all
+/// processors.
 pub(crate) fn publish_code(code: &[u8]) {
     let cache_type: u64;
-    // SAFETY: reads a register that user space may read (or the kernel answers for it).
+    // SAFETY: reads CTR_EL0, which user space may read (or the kernel emulates it).
     unsafe { asm!("mrs {}, ctr_el0", out(reg) cache_type, options(nomem, nostack)) };
     let line = |shift: u32| 4usize << (cache_type >> shift & 15);
-    // IDC: instruction fetch sees the data cache. DIC: instruction caches see what it sees.
+    // IDC set: no data cache clean is needed. DIC set: no instruction cache invalidation is needed.
     let (clean, invalidate) = (cache_type >> 28 & 1 == 0, cache_type >> 29 & 1 == 0);
     if clean {
         for address in lines(code, line(16)) {
-            // SAFETY: an address in readable memory; what it holds does not change.
+            // SAFETY: the address is in readable memory, and cleaning a cache line changes no
+            // contents.
             unsafe { asm!("dc cvau, {}", in(reg) address, options(nostack)) };
         }
     }
-    // SAFETY: barriers.
+    // SAFETY: a barrier changes neither memory nor registers.
     unsafe { asm!("dsb ish", options(nostack)) };
     if invalidate {
         for address in lines(code, line(0)) {
-            // SAFETY: as above.
+            // SAFETY: the address is in readable memory, and invalidating instruction caches
+            // changes no contents.
             unsafe { asm!("ic ivau, {}", in(reg) address, options(nostack)) };
         }
-        // SAFETY: a barrier.
+        // SAFETY: a barrier changes neither memory nor registers.
         unsafe { asm!("dsb ish", options(nostack)) };
     }
 }
 
-/// An address in each cache line of the code.
+/// One address in each cache line of the code.
 fn lines(code: &[u8], line: usize) -> impl Iterator<Item = usize> {
     let range = code.as_ptr_range();
     (range.start as usize & !(line - 1)..range.end as usize).step_by(line)
@@ -85,9 +91,10 @@ fn lines(code: &[u8], line: usize) -> impl Iterator<Item = usize> {
 /// Enters generated code at an entry stub.
 ///
 /// # Safety
-/// `context` is a context with all its fields set for a Wasm stack that nobody uses, `stub` the address of
-/// an entry stub for the signature of the function in the context, `ENTRY_SLOTS`
-/// long enough for it, and `STORE` what `DISPATCH` expects.
+/// `context` points to a context with all its fields set and a Wasm stack that is not in use.
+/// `stub` is the address of an entry stub for the signature of the function in the context. The
+/// array at `ENTRY_SLOTS` is long enough for that signature. `STORE` is the store that `DISPATCH`
+/// expects.
 #[unsafe(naked)]
 pub(crate) unsafe extern "C" fn enter(context: *mut u8, stub: usize) -> Left {
     naked_asm!(
@@ -147,23 +154,23 @@ unsafe extern "C" fn leave() {
     )
 }
 
-/// Where entry stubs jump to.
+/// Entry stubs jump here when the function has returned.
 #[unsafe(naked)]
 pub(super) unsafe extern "C" fn exit() {
     naked_asm!("mov w0, {left}", "b {leave}", left = const Left::Returned as u32, leave = sym leave)
 }
 
-/// Where the signal handler sends the thread.
+/// The signal handler resumes the thread here.
 #[unsafe(naked)]
 pub(super) unsafe extern "C" fn exit_faulted() {
     naked_asm!("mov w0, {left}", "b {leave}", left = const Left::Faulted as u32, leave = sym leave)
 }
 
-/// What import and builtin stubs call: `w9` index, `w10` immediate, `x1` slots, `x19` context; the return
-/// address into the Wasm function lies at the stack pointer.
+/// Import and builtin stubs call this. `w9`: index, `w10`: immediate, `x1`: slots, `x19`: context.
+/// The return address into the Wasm function is at the stack pointer.
 ///
-/// The unwinder is told that there is nothing above: a panic is caught in the
-/// dispatch function, and a backtrace taken in a host function ends here.
+/// The unwind information ends the stack here: the dispatch function catches panics, and a
+/// backtrace taken in a host function stops at this frame.
 #[unsafe(naked)]
 pub(super) unsafe extern "C" fn host_call() {
     naked_asm!(
@@ -173,7 +180,7 @@ pub(super) unsafe extern "C" fn host_call() {
         "str x11, [x19, {wasm_sp}]",
         "ldr x11, [x19, {host_sp}]",
         "mov sp, x11",
-        // C functions keep it, generated code keeps nothing there over calls.
+        // C functions preserve `x24`; generated code keeps nothing in it across calls.
         "mov x24, x30",
         "ldr x11, [sp, {host}]",
         "msr fpcr, x11",
@@ -203,14 +210,15 @@ pub(super) unsafe extern "C" fn host_call() {
     )
 }
 
-/// Where stubs jump when a plain host call has ended the run.
+/// Import stubs jump here when a plain host call has ended the run.
 #[unsafe(naked)]
 pub(super) unsafe extern "C" fn exit_ended() {
     naked_asm!("mov w0, {left}", "b {leave}", left = const Left::Ended as u32, leave = sym leave)
 }
 
-/// The entry of functions that are found at run time: passes everything on to the dispatch function for plain
-/// calls. By `x16`, as what a program guarded by branch targets may jump to a function with.
+/// The entry of functions found at run time: jumps to the dispatch function for plain calls with
+/// all arguments unchanged. In programs with branch target identification, only `x16` and `x17` may
+/// be used to jump to a function.
 #[unsafe(naked)]
 pub(crate) unsafe extern "C" fn dispatch_plain(
     _: u64,
@@ -232,7 +240,7 @@ pub(crate) unsafe extern "C" fn dispatch_plain(
 /// # Safety
 /// `ucontext` is the third argument of a signal handler.
 pub(crate) unsafe fn program_counter(ucontext: *const c_void) -> usize {
-    // SAFETY: by the caller's promise.
+    // SAFETY: the caller promises that this is the kernel's `ucontext_t`.
     let ucontext = unsafe { &*ucontext.cast::<libc::ucontext_t>() };
     ucontext.uc_mcontext.pc as usize
 }
@@ -240,14 +248,17 @@ pub(crate) unsafe fn program_counter(ucontext: *const c_void) -> usize {
 /// Makes the thread leave generated code when the signal handler returns.
 ///
 /// # Safety
-/// `ucontext` is the third argument of a signal handler that interrupted generated code
-/// running with the context whose fields these are.
+/// `ucontext` is the third argument of a signal handler that interrupted generated code. That code
+/// runs with the context at `fields`.
 pub(crate) unsafe fn divert(ucontext: *mut c_void, fields: *mut u8) {
-    // SAFETY: by the caller's promise.
+    // SAFETY: the caller promises that this is the kernel's `ucontext_t`, and only the handler uses
+    // it.
     let machine = unsafe { &mut (*ucontext.cast::<libc::ucontext_t>()).uc_mcontext };
-    // Code that counts gas has what is left in this register; of other code nobody reads the field.
+    // In code that counts gas, this register holds the gas left. For other code the field is never
+    // read.
     let gas_left = machine.regs[21];
-    // SAFETY: the context is valid while its activation is, and the field an aligned word of it.
+    // SAFETY: `fields` is the context of the running activation, and GAS_LEFT is an aligned word in
+    // it.
     unsafe {
         fields
             .add(context::GAS_LEFT as usize)
@@ -256,7 +267,7 @@ pub(crate) unsafe fn divert(ucontext: *mut c_void, fields: *mut u8) {
     }
     machine.pc = exit_faulted as *const () as u64;
     machine.regs[19] = fields as u64;
-    // An instruction that faulted as the target of an indirect branch would have it set, and where the program is
-    // guarded by branch targets, the one we go to faulted in turn.
+    // BTYPE is set if the instruction that faulted was the target of an indirect branch. With
+    // branch target identification, `exit_faulted` would then fault in turn.
     machine.pstate &= !BRANCH_TYPE;
 }

@@ -1,15 +1,15 @@
 //! x86-64 (System V).
 //!
 //! # Switching stacks
-//! [`enter`] saves the host's callee-saved registers and MXCSR on the host's stack, notes its
-//! stack pointer in the context, and jumps to an entry stub on the Wasm stack. All ways
-//! back load that stack pointer and return from `enter`, with a [`Left`] that says why:
-//! the stub jumps to [`exit_address`]; a host call that ends the run goes
-//! the same way; the signal handler [diverts](divert) the thread there.
+//! [`enter`] saves the host's callee-saved registers and MXCSR on the host's stack, stores its
+//! stack pointer in the context, and jumps to an entry stub on the Wasm stack. Every way back loads
+//! that stack pointer and returns from `enter` with a [`Left`] that gives the reason. The stub
+//! jumps to [`exit_address`](super::exit_address); a host call that ends the run takes the same
+//! path; the signal handler [diverts](divert) the thread to it.
 //!
 //! # Floating-point state
-//! Wasm runs with MXCSR at its default: all exceptions masked, round to nearest,
-//! denormals kept. Host functions run with what the host had set.
+//! Wasm runs with MXCSR at its default: all exceptions masked, round to nearest, denormals kept.
+//! Host functions run with the host's MXCSR.
 
 use super::{Left, PlainReturn};
 use crate::context::word;
@@ -19,16 +19,16 @@ use pvf_compiler::abi::{context, host_stack};
 use std::arch::naked_asm;
 use std::ffi::c_void;
 
-/// The target this processor executes.
+/// The compilation target that this processor executes.
 pub(crate) const TARGET: Target = Target::X86_64;
 
 /// The number of the instruction set in ELF files (`EM_X86_64`).
 pub(crate) const ELF_MACHINE: u32 = 62;
 
-/// The direction flag in EFLAGS; the host's ABI wants it clear.
+/// The direction flag in EFLAGS, which the System V ABI requires to be clear.
 const DIRECTION_FLAG: i64 = 1 << 10;
 
-/// What of the processor the artifact's code takes for granted and this one lacks.
+/// The first processor feature that the artifact's code requires and this processor lacks.
 pub(crate) fn missing_processor_feature() -> Option<&'static str> {
     macro_rules! first_missing {
         ($($feature:tt)*) => {
@@ -41,15 +41,16 @@ pub(crate) fn missing_processor_feature() -> Option<&'static str> {
     None
 }
 
-/// Makes code that was written visible to instruction fetch: it is, on this architecture, after the jump that leads there.
+/// Makes written code visible to instruction fetch. On x86-64 the jump into the code suffices.
 pub(crate) fn publish_code(_: &[u8]) {}
 
 /// Enters generated code at an entry stub.
 ///
 /// # Safety
-/// `context` is a context with all its fields set for a Wasm stack that nobody uses, `stub` the address of
-/// an entry stub for the signature of the function in the context, `ENTRY_SLOTS`
-/// long enough for it, and `STORE` what `DISPATCH` expects.
+/// `context` points to a context with all its fields set and a Wasm stack that is not in use.
+/// `stub` is the address of an entry stub for the signature of the function in the context. The
+/// array at `ENTRY_SLOTS` is long enough for that signature. `STORE` is the store that `DISPATCH`
+/// expects.
 #[unsafe(naked)]
 pub(crate) unsafe extern "C" fn enter(context: *mut u8, stub: usize) -> Left {
     naked_asm!(
@@ -59,8 +60,8 @@ pub(crate) unsafe extern "C" fn enter(context: *mut u8, stub: usize) -> Left {
         "push r13",
         "push r14",
         "push r15",
-        // Two words of MXCSR: the host's and that of Wasm. Six registers, these and the return address
-        // leave the stack pointer 16-byte aligned, as calls from here need it.
+        // Two words for MXCSR: the host's and Wasm's. With them, the six registers and the return
+        // address keep the stack pointer 16-byte aligned, as calls from here require.
         "sub rsp, 8",
         "stmxcsr [rsp + {host}]",
         "mov dword ptr [rsp + {wasm}], {mxcsr}",
@@ -96,22 +97,23 @@ unsafe extern "C" fn leave() {
     )
 }
 
-/// Where entry stubs jump to.
+/// Entry stubs jump here when the function has returned.
 #[unsafe(naked)]
 pub(super) unsafe extern "C" fn exit() {
     naked_asm!("mov eax, {left}", "jmp {leave}", left = const Left::Returned as u32, leave = sym leave)
 }
 
-/// Where the signal handler sends the thread.
+/// The signal handler resumes the thread here.
 #[unsafe(naked)]
 pub(super) unsafe extern "C" fn exit_faulted() {
     naked_asm!("mov eax, {left}", "jmp {leave}", left = const Left::Faulted as u32, leave = sym leave)
 }
 
-/// What import and builtin stubs call: `eax` index, `edx` immediate, `rsi` slots, `r15` context.
+/// Import and builtin stubs call this. `eax`: index, `edx`: immediate, `rsi`: slots, `r15`:
+/// context.
 ///
-/// The unwinder is told that there is nothing above: a panic is caught in the
-/// dispatch function, and a backtrace taken in a host function ends here.
+/// The unwind information ends the stack here: the dispatch function catches panics, and a
+/// backtrace taken in a host function stops at this frame.
 #[unsafe(naked)]
 pub(super) unsafe extern "C" fn host_call() {
     naked_asm!(
@@ -145,14 +147,14 @@ pub(super) unsafe extern "C" fn host_call() {
     )
 }
 
-/// Where stubs jump when a plain host call has ended the run.
+/// Import stubs jump here when a plain host call has ended the run.
 #[unsafe(naked)]
 pub(super) unsafe extern "C" fn exit_ended() {
     naked_asm!("mov eax, {left}", "jmp {leave}", left = const Left::Ended as u32, leave = sym leave)
 }
 
-/// The entry of functions that are found at run time: passes everything on to the dispatch function for plain
-/// calls.
+/// The entry of functions found at run time: jumps to the dispatch function for plain calls with
+/// all arguments unchanged.
 #[unsafe(naked)]
 pub(crate) unsafe extern "C" fn dispatch_plain(
     _: u64,
@@ -170,7 +172,7 @@ pub(crate) unsafe extern "C" fn dispatch_plain(
 /// # Safety
 /// `ucontext` is the third argument of a signal handler.
 pub(crate) unsafe fn program_counter(ucontext: *const c_void) -> usize {
-    // SAFETY: by the caller's promise.
+    // SAFETY: the caller promises that this is the kernel's `ucontext_t`.
     let ucontext = unsafe { &*ucontext.cast::<libc::ucontext_t>() };
     ucontext.uc_mcontext.gregs[libc::REG_RIP as usize] as usize
 }
@@ -178,15 +180,18 @@ pub(crate) unsafe fn program_counter(ucontext: *const c_void) -> usize {
 /// Makes the thread leave generated code when the signal handler returns.
 ///
 /// # Safety
-/// `ucontext` is the third argument of a signal handler that interrupted generated code
-/// running with the context whose fields these are.
+/// `ucontext` is the third argument of a signal handler that interrupted generated code. That code
+/// runs with the context at `fields`.
 pub(crate) unsafe fn divert(ucontext: *mut c_void, fields: *mut u8) {
-    // SAFETY: by the caller's promise.
+    // SAFETY: the caller promises that this is the kernel's `ucontext_t`, and only the handler uses
+    // it.
     let ucontext = unsafe { &mut *ucontext.cast::<libc::ucontext_t>() };
     let registers = &mut ucontext.uc_mcontext.gregs;
-    // Code that counts gas has what is left in this register; of other code nobody reads the field.
+    // In code that counts gas, this register holds the gas left. For other code the field is never
+    // read.
     let gas_left = registers[libc::REG_R13 as usize] as u64;
-    // SAFETY: the context is valid while its activation is, and the field an aligned word of it.
+    // SAFETY: `fields` is the context of the running activation, and GAS_LEFT is an aligned word in
+    // it.
     unsafe {
         fields
             .add(context::GAS_LEFT as usize)

@@ -1,4 +1,4 @@
-//! The jitdump: names and code, in the format of Linux's
+//! The jitdump file: names and code, in the format of Linux's
 //! `tools/perf/Documentation/jitdump-specification.txt`.
 
 use super::{create, one_line, symbols};
@@ -14,9 +14,9 @@ const MAGIC: u32 = 0x4a69_5444;
 const VERSION: u32 = 1;
 const HEADER_BYTES: u32 = 40;
 
-/// The record of a piece of code.
+/// Type of the record that holds one piece of code.
 const CODE_LOAD: u32 = 0;
-/// Its bytes before name and code.
+/// Bytes of that record before the name and the code.
 const CODE_LOAD_BYTES: usize = 56;
 
 /// Writes the jitdump of this process.
@@ -24,16 +24,17 @@ const CODE_LOAD_BYTES: usize = 56;
 pub struct JitDump {
     file: File,
     path: PathBuf,
-    /// Number of the next piece of code.
+    /// Index of the next piece of code.
     next: u64,
 }
 
 impl JitDump {
-    /// Starts `jit-PID.dump` in a folder, and lets `perf` know: it sees that the file is mapped
-    /// executable.
+    /// Creates `jit-PID.dump` in a folder. `perf` finds the file because it records executable
+    /// mappings, and this maps the file executable.
     ///
     /// # Errors
-    /// The file cannot be written, belongs to somebody else, or lies where nothing can be executed.
+    /// The file cannot be written, belongs to another user, or is on a file system mounted
+    /// `noexec`.
     pub fn new(folder: &Path) -> io::Result<Self> {
         let path = folder.join(format!("jit-{}.dump", std::process::id()));
         let mut file = create(&path)?;
@@ -59,19 +60,19 @@ impl JitDump {
         })
     }
 
-    /// Where it is.
+    /// The file's path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Adds a module's code. `name` is asked for the name of each defined function, by index.
+    /// Appends a module's code. `name` returns the name of a defined function by its index.
     ///
     /// # Errors
     /// The file cannot be written.
     pub fn add(&mut self, module: &Module, name: &dyn Fn(u32) -> String) -> io::Result<()> {
         let mut out = BufWriter::new(&self.file);
         let process = std::process::id();
-        // A copy: the system that writes would not notice that a mapped file was cut short.
+        // Copied, because `write` from a mapped file that was truncated would not report it.
         let code = module.code().read(<[u8]>::to_vec);
         let code = code.map_err(io::Error::other)?;
         for symbol in symbols(module, name) {
@@ -82,7 +83,7 @@ impl JitDump {
                 out.write_all(&word.to_ne_bytes())?;
             }
             out.write_all(&now()?.to_ne_bytes())?;
-            // Process and thread: perf takes the address space from the first.
+            // Process and thread id: `perf` takes the address space from the process id.
             for word in [process, process] {
                 out.write_all(&word.to_ne_bytes())?;
             }
@@ -104,17 +105,17 @@ fn now() -> io::Result<u64> {
         tv_sec: 0,
         tv_nsec: 0,
     };
-    // SAFETY: the pointer is to a timespec of this frame.
+    // SAFETY: the pointer is to the local variable `time`, which is valid for writes.
     if unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut time) } != 0 {
         return Err(io::Error::last_os_error());
     }
     Ok(time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64)
 }
 
-/// Maps a page of the file executable, and lets it go again: the event is what counts.
+/// Maps a page of the file executable and unmaps it: `perf` records the event.
 fn mark(file: &File) -> io::Result<()> {
     let (bytes, access) = (page_bytes(), libc::PROT_READ | libc::PROT_EXEC);
-    // SAFETY: a new mapping at an address of the kernel's choice touches nothing that exists.
+    // SAFETY: a new mapping at an address chosen by the kernel overlaps no existing mapping.
     let address = unsafe {
         libc::mmap(
             std::ptr::null_mut(),
@@ -128,7 +129,7 @@ fn mark(file: &File) -> io::Result<()> {
     if address == libc::MAP_FAILED {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: this is the mapping just made, to which nothing refers.
+    // SAFETY: this unmaps the mapping made above, to which no reference exists.
     unsafe { libc::munmap(address, bytes) };
     Ok(())
 }

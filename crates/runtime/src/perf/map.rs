@@ -1,4 +1,4 @@
-//! The perf map: a line for each piece of code.
+//! The perf map file: one line for each piece of code.
 
 use super::{create, one_line, symbols};
 use crate::Module;
@@ -14,10 +14,10 @@ pub struct PerfMap {
 }
 
 impl PerfMap {
-    /// Starts `/tmp/perf-PID.map`, where `perf` looks for it.
+    /// Creates `/tmp/perf-PID.map`, where `perf` looks for it.
     ///
     /// # Errors
-    /// The file cannot be written, or belongs to somebody else.
+    /// The file cannot be written, or belongs to another user.
     pub fn new() -> io::Result<Self> {
         let path = PathBuf::from(format!("/tmp/perf-{}.map", std::process::id()));
         Ok(Self {
@@ -26,12 +26,12 @@ impl PerfMap {
         })
     }
 
-    /// Where it is.
+    /// The file's path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Adds a module's code. `name` is asked for the name of each defined function, by index.
+    /// Appends a module's code. `name` returns the name of a defined function by its index.
     ///
     /// # Errors
     /// The file cannot be written.

@@ -1,8 +1,8 @@
-//! A module assembled by hand, for tests that do not depend on the code generator.
+//! A hand-assembled module, for tests that do not depend on the code generator.
 //!
-//! The assembler of the Rust compiler makes its code; macros note functions and trap sites
-//! in tables from which [`artifact`] builds an `Artifact`. The Wasm offset of a site
-//! is its number in the source below, so tests can name it.
+//! The assembler of the Rust compiler assembles its code. Macros record functions and trap sites in
+//! tables, from which [`artifact`] builds an `Artifact`. The Wasm offset of a site is its number in
+//! the assembly source, so tests can name it.
 #![allow(dead_code)]
 
 use pvf_compiler::artifact::*;
@@ -16,7 +16,7 @@ global_asm!(include_str!("module.x86_64.s"));
 #[cfg(target_arch = "aarch64")]
 global_asm!(include_str!("module.aarch64.s"));
 
-/// A function of the module, by index. Imported ones first.
+/// The functions of the module by function index, imported ones first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum F {
@@ -57,7 +57,7 @@ pub enum F {
 }
 
 impl F {
-    /// The index as the runtime takes it.
+    /// The function index.
     pub fn index(self) -> u32 {
         self as u32
     }
@@ -92,16 +92,16 @@ unsafe extern "C" {
 }
 
 /// # Safety
-/// Both are labels of one table of `T`s.
+/// `start` and `end` are the labels around a table of `T`s.
 unsafe fn between<T: Clone>(start: *const T, end: *const T) -> Vec<T> {
-    // SAFETY: by the caller's promise.
+    // SAFETY: the caller promises that the labels enclose a table of `T`s.
     unsafe {
         let count = end.offset_from(start) as usize;
         std::slice::from_raw_parts(start, count).to_vec()
     }
 }
 
-/// The signatures, in the order of the entry stubs in the source.
+/// The signatures, in the order of the entry stubs in the assembly source.
 pub fn signatures() -> Vec<FuncType> {
     use ValType::{I32, I64};
     [
@@ -124,7 +124,7 @@ pub fn signatures() -> Vec<FuncType> {
 /// immutable `i64`), three data segments (active at 16, active at 65,530, passive), two element
 /// segments (active at 1, passive).
 pub fn artifact() -> Artifact {
-    // SAFETY: the labels frame the tables in the source, whose rows have these layouts.
+    // SAFETY: the labels enclose the tables in the assembly source, whose rows have these layouts.
     let (code, rows, mut sites, stubs) = unsafe {
         (
             between(&raw const pvf_test_code, &raw const pvf_test_code_end),
@@ -249,19 +249,20 @@ pub fn artifact() -> Artifact {
     artifact_of(contents)
 }
 
-/// An artifact of contents that a test made or changed.
+/// An artifact with contents that a test made or changed.
 pub fn artifact_of(contents: ArtifactContents) -> Artifact {
-    // SAFETY: the tests' code keeps to the ABI, and what tests change in the metadata is refused or keeps to it.
+    // SAFETY: the code follows the ABI; changes that the tests make to the metadata are refused or
+    // keep it consistent.
     unsafe { Artifact::from_contents(contents) }
 }
 
-/// What host functions of [`linker`] work on.
+/// State of the host functions of [`linker`].
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct State {
     pub calls: u64,
 }
 
-/// Definitions for the module's imports; `missing` is missing.
+/// Definitions for the module's imports, except `missing`.
 pub fn linker() -> Linker<State> {
     let mut linker: Linker<State> = Linker::new();
     let signatures = signatures();
@@ -289,48 +290,50 @@ pub fn linker() -> Linker<State> {
     linker
 }
 
-/// Whether an emulator runs this.
+/// Whether the tests run under an emulator.
 pub fn emulated() -> bool {
     std::env::var_os("PVF_TEST_RUNNER").is_some()
 }
 
-/// How floating-point operations round and flush: MXCSR.
+/// The control register of floating point: MXCSR.
 #[cfg(target_arch = "x86_64")]
 pub mod float {
-    /// While Wasm runs.
+    /// The state while Wasm runs.
     pub const WASM: u32 = 0x1f80;
-    /// Another state: flush-to-zero.
+    /// A state with flush-to-zero.
     pub const FLUSH: u32 = 0x9fc0;
-    /// The bits that control something; the others are flags that operations leave behind.
+    /// The control bits; the others are flags that operations set.
     pub const CONTROL: u32 = !0x3f;
-    /// States that a host may have: each direction of rounding, flushing of results and operands, with flags and without.
+    /// States of a host: each rounding mode, flushing of results and operands, with and without
+    /// flags.
     pub const STATES: [u32; 7] = [0x1f80, 0x1fbf, 0x3f80, 0x5f80, 0x7fa0, FLUSH, 0xffc0];
 
     pub fn state() -> u32 {
         let mut value = 0_u32;
-        // SAFETY: stores the register to the variable.
+        // SAFETY: stores the register to the local variable.
         unsafe { std::arch::asm!("stmxcsr [{}]", in(reg) &mut value) };
         value
     }
 
     /// # Safety
-    /// Compiled code takes the usual state for granted: to be put back soon.
+    /// Compiled Rust code relies on the default state: restore it before other floating-point code
+    /// runs.
     pub unsafe fn set_state(value: u32) {
-        // SAFETY: by the caller's promise.
+        // SAFETY: the caller restores the state.
         unsafe { std::arch::asm!("ldmxcsr [{}]", in(reg) &value) };
     }
 }
 
-/// How floating-point operations round and flush: FPCR.
+/// The control register of floating point: FPCR.
 #[cfg(target_arch = "aarch64")]
 pub mod float {
-    /// While Wasm runs.
+    /// The state while Wasm runs.
     pub const WASM: u32 = 1 << 25;
-    /// Another state: flush-to-zero.
+    /// A state with flush-to-zero.
     pub const FLUSH: u32 = 1 << 24;
-    /// The bits that control something: all.
+    /// The control bits: all.
     pub const CONTROL: u32 = !0;
-    /// States that a host may have: each direction of rounding, flushing, default NaN.
+    /// States of a host: each rounding mode, flushing, default NaN.
     pub const STATES: [u32; 7] = [
         0,
         WASM,
@@ -349,14 +352,15 @@ pub mod float {
     }
 
     /// # Safety
-    /// Compiled code takes the usual state for granted: to be put back soon.
+    /// Compiled Rust code relies on the default state: restore it before other floating-point code
+    /// runs.
     pub unsafe fn set_state(value: u32) {
-        // SAFETY: by the caller's promise.
+        // SAFETY: the caller restores the state.
         unsafe { std::arch::asm!("msr fpcr, {}", in(reg) u64::from(value)) };
     }
 }
 
-/// Limits by the module's own declarations and a stack of 1 MiB.
+/// Memory limits as the module declares them, and a stack of 1 MiB.
 pub const PARAMETERS: ExecutionParameters = ExecutionParameters {
     max_memory_pages: 65_536,
     ignore_declared_maximum: false,
@@ -372,7 +376,7 @@ pub fn trap(result: Result<Vec<Value>, CallError>) -> Trap {
     }
 }
 
-/// A call ended with this trap, at this site.
+/// Asserts that a call ended with a trap of this kind at this site.
 #[track_caller]
 pub fn assert_trap(result: Result<Vec<Value>, CallError>, kind: TrapKind, function: F, site: u32) {
     let expected = Trap {
@@ -388,7 +392,7 @@ pub fn i32s(values: &[i32]) -> Vec<Value> {
     values.iter().map(|&value| Value::I32(value)).collect()
 }
 
-/// An instance of the module as it is.
+/// An instance of the unchanged module.
 pub fn instance() -> Instance<State> {
     let module = Module::new(artifact()).unwrap();
     Instance::new(&module, &linker(), &PARAMETERS, State::default()).unwrap()

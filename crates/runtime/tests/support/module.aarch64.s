@@ -1,5 +1,5 @@
-// Functions by hand, under the ABI of pvf_compiler::abi; the counterpart of module.x86_64.s. x19 is the context;
-// at a function's entry slot i lies at [sp + 8*i].
+// Hand-assembled functions that follow the ABI of pvf_compiler::abi; the counterpart of
+// module.x86_64.s. x19 is the context; at a function's entry, slot i is at [sp + 8*i].
 
 .macro function name, signature, frame
 .L\name:
@@ -15,7 +15,7 @@
 .Lend_\name:
 .endm
 
-// A trap site at this place: number (the Wasm offset) and kind.
+// A trap site at this address: number (used as the Wasm offset) and kind.
 .macro site number, kind
 .Lsite_\number:
     .pushsection .rodata.pvf_test_sites, "a"
@@ -25,7 +25,7 @@
     .popsection
 .endm
 
-// The site of the call just made: its last byte, that is the return address less 1.
+// The trap site of the call just made: its last byte, one below the return address.
 .macro call_site number, kind
 .Lsite_\number:
     .pushsection .rodata.pvf_test_sites, "a"
@@ -35,7 +35,7 @@
     .popsection
 .endm
 
-// The stub of an import or builtin: index with flag, and an immediate.
+// The stub of an import or builtin: index with flag, and immediate.
 .macro stub index, immediate
     ldr w9, =\index
     mov w10, \immediate
@@ -47,7 +47,8 @@
     ret
 .endm
 
-// The same for a builtin called by the function that has the slots for itself: it has its own return address pushed.
+// A call of a builtin from a function that itself was called with the builtin's slots and has
+// pushed its return address.
 .macro stub_shifted index, immediate
     ldr w9, =\index
     mov w10, \immediate
@@ -59,7 +60,7 @@
     ret
 .endm
 
-// Entry stub for a signature.
+// The entry stub of a signature.
 .macro entry name, params, results
 .Lentry_\name:
     .pushsection .rodata.pvf_test_stubs, "a"
@@ -81,7 +82,7 @@
     str x17, [x16, pvf_slot]
     .set pvf_slot, pvf_slot + 8
     .endr
-    // What the stub leaves in registers means nothing: make sure the runtime does not care.
+    // The runtime must not rely on these registers: the stub may leave anything in them.
     mov x20, -1
     mov x21, -1
     mov x22, -1
@@ -154,7 +155,7 @@ site 100, 0
     udf 0
 end_function unreachable
 
-// Divisions do not fault on this machine: code that is to trap says so.
+// Division instructions do not trap on aarch64, so the code checks the operands.
 function div_u, 2, 16
     ldr w0, [sp]
     ldr w1, [sp, 8]
@@ -198,7 +199,7 @@ site 140, 3
     ret
 end_function load64
 
-// With the largest static offset.
+// Uses the largest static offset.
 function load64_far, 4, 16
     ldr x2, [x19]
     ldr w1, [sp]
@@ -243,13 +244,13 @@ call_site 180, 10
     ret
 end_function call_nop
 
-// The call is the last instruction: the return address lies behind the function.
+// The call is the last instruction, so the return address is after the function.
 function call_missing, 0, 16
     bl .Limport_missing
 call_site 190, 10
 end_function call_missing
 
-// Calls itself as often as its parameter says; frames of 32 bytes.
+// Calls itself as many times as its parameter says; frames of 32 bytes.
 function recurse, 1, 32
     sub sp, sp, 32
     mov x0, sp
@@ -278,7 +279,7 @@ function grow, 1, 16
     stub 0x80000000, 0
 end_function grow
 
-// The slots lie above the return address that is kept here.
+// The slots are above the return address pushed here.
 .macro builtin name, signature, number, kind, index, immediate
 function \name, \signature, 16
     str x30, [sp, -16]!
@@ -298,7 +299,8 @@ builtin table_init, 6, 250, 4, 0x80000005, 1
 builtin table_copy, 6, 260, 4, 0x80000006, 0
 builtin elem_drop, 0, 270, 4, 0x80000007, 1
 
-// Parameter: table entry; calls it as [i64 i64] -> [i64] with 20 and 22. Table at 256 + 2*8 = 272.
+// The parameter is a table entry; calls it as [i64 i64] -> [i64] with 20 and 22. The table is at
+// 256 + 2*8 = 272.
 function call_indirect, 4, 32
     sub sp, sp, 32
     str x30, [sp, 24]
@@ -328,7 +330,7 @@ function float_state, 7, 16
     ret
 end_function float_state
 
-// Calls env.nop as often as its parameter says.
+// Calls env.nop as many times as its parameter says.
 function nop_loop, 8, 32
     sub sp, sp, 32
     str x30, [sp, 24]
@@ -343,7 +345,7 @@ call_site 290, 10
     ret
 end_function nop_loop
 
-// Adds 1 to global 0 and to the first word of memory, returns the global.
+// Adds 1 to global 0 and to the first word of memory; returns the global.
 function bump, 7, 16
     ldr x2, [x19]
 site 300, 3
@@ -357,12 +359,12 @@ site 300, 3
     ret
 end_function bump
 
-// Jumps to an import's stub.
+// Jumps to the stub of an import.
 function import_add_self, 3, 16
     b .Limport_add
 end_function import_add_self
 
-// A wrong frame: goes down the stack without asking until it meets the guard.
+// Simulates a wrong frame: moves down the stack without a check until it reaches the guard.
 function leave_stack, 0, 16
 2:  sub sp, sp, 4096
 site 310, 1
@@ -370,7 +372,8 @@ site 310, 1
     b 2b
 end_function leave_stack
 
-// A memory access without a site would be a bug of the compiler; a fault here is nobody's trap.
+// A memory access without a trap site, as by a bug of the compiler. The runtime must not claim its
+// fault.
 function no_site, 0, 16
     ldr x2, [x19]
     mov x1, -8
@@ -378,7 +381,7 @@ function no_site, 0, 16
     ret
 end_function no_site
 
-// In front of memory: a displacement that was sign-extended by mistake.
+// Accesses an address before memory, as by a wrongly sign-extended displacement.
 function negative, 0, 16
     ldr x2, [x19]
     mov x1, -0x80000000
@@ -387,7 +390,7 @@ site 320, 3
     ret
 end_function negative
 
-// Traps where no stack is usable.
+// Traps with an unusable stack pointer.
 function no_stack, 0, 16
     mov x0, 16
     mov sp, x0
@@ -395,7 +398,8 @@ site 330, 0
     udf 0
 end_function no_stack
 
-// An access with a site that goes nowhere near the memory: a bug, not a trap.
+// A trap site whose access is far from the memory, as by a bug. The runtime must not claim its
+// fault.
 function wild, 0, 16
     mov w2, 0x1000
 site 340, 3

@@ -1,5 +1,5 @@
-# Functions by hand, under the ABI of pvf_compiler::abi. r15 is the context; at a function's
-# entry slot i lies at [rsp + 8 + 8*i].
+# Hand-assembled functions that follow the ABI of pvf_compiler::abi. r15 is the context; at a
+# function's entry, slot i is at [rsp + 8 + 8*i].
 
 .macro function name, signature, frame
 .L\name:
@@ -15,7 +15,7 @@
 .Lend_\name:
 .endm
 
-# A trap site at this place: number (the Wasm offset) and kind.
+# A trap site at this address: number (used as the Wasm offset) and kind.
 .macro site number, kind
 .Lsite_\number:
     .pushsection .rodata.pvf_test_sites, "a"
@@ -25,7 +25,7 @@
     .popsection
 .endm
 
-# The site of the call just made: its last byte, that is the return address less 1.
+# The trap site of the call just made: its last byte, one below the return address.
 .macro call_site number, kind
 .Lsite_\number:
     .pushsection .rodata.pvf_test_sites, "a"
@@ -35,7 +35,7 @@
     .popsection
 .endm
 
-# The stub of an import or builtin: "index" with flag, and an immediate.
+# The stub of an import or builtin: index with flag, and immediate.
 .macro stub index, immediate
     mov eax, \index
     mov edx, \immediate
@@ -44,7 +44,7 @@
     ret
 .endm
 
-# The same for a builtin called by the function that has the slots for itself.
+# A call of a builtin from a function that itself was called with the builtin's slots.
 .macro stub_shifted index, immediate
     mov eax, \index
     mov edx, \immediate
@@ -53,7 +53,7 @@
     ret
 .endm
 
-# Entry stub for a signature.
+# The entry stub of a signature.
 .macro entry name, params, results
 .Lentry_\name:
     .pushsection .rodata.pvf_test_stubs, "a"
@@ -74,7 +74,7 @@
     mov [rax + pvf_slot], rcx
     .set pvf_slot, pvf_slot + 8
     .endr
-    # What the stub leaves in registers means nothing: make sure the runtime does not care.
+    # The runtime must not rely on these registers: the stub may leave anything in them.
     mov rbx, -1
     mov rbp, -1
     mov r12, -1
@@ -148,7 +148,7 @@ site 110, 7
     ret
 end_function div_u
 
-# Traps with an overflow; the direction flag is set on the way to see it cleared.
+# Traps with an overflow. Sets the direction flag first; the runtime has to clear it.
 function div_s, 2, 16
     mov eax, [rsp + 8]
     std
@@ -178,7 +178,7 @@ site 140, 3
     ret
 end_function load64
 
-# With the largest static offset.
+# Uses the largest static offset.
 function load64_far, 4, 16
     mov rdx, [r15]
     mov ecx, [rsp + 8]
@@ -221,13 +221,13 @@ call_site 180, 10
     ret
 end_function call_nop
 
-# The call is the last instruction: the return address lies behind the function.
+# The call is the last instruction, so the return address is after the function.
 function call_missing, 0, 16
     call .Limport_missing
 call_site 190, 10
 end_function call_missing
 
-# Calls itself as often as its parameter says; frames of 32 bytes.
+# Calls itself as many times as its parameter says; frames of 32 bytes.
 function recurse, 1, 32
     lea rax, [rsp - 24]
     cmp rax, [r15 + 16]
@@ -297,7 +297,8 @@ call_site 270, 4
 2:  stub_shifted 0x80000007, 1
 end_function elem_drop
 
-# Parameter: table entry; calls it as [i64 i64] -> [i64] with 20 and 22. Table at 256 + 2*8 = 272.
+# The parameter is a table entry; calls it as [i64 i64] -> [i64] with 20 and 22. The table is at 256
+# + 2*8 = 272.
 function call_indirect, 4, 32
     push rbp
     sub rsp, 16
@@ -323,7 +324,7 @@ function float_state, 7, 16
     ret
 end_function float_state
 
-# Calls env.nop as often as its parameter says.
+# Calls env.nop as many times as its parameter says.
 function nop_loop, 8, 32
     push rbp
     sub rsp, 16
@@ -336,7 +337,7 @@ call_site 290, 10
     ret
 end_function nop_loop
 
-# Adds 1 to global 0 and to the first word of memory, returns the global.
+# Adds 1 to global 0 and to the first word of memory; returns the global.
 function bump, 7, 16
     mov rdx, [r15]
 site 300, 3
@@ -348,12 +349,12 @@ site 300, 3
     ret
 end_function bump
 
-# Jumps to an import's stub.
+# Jumps to the stub of an import.
 function import_add_self, 3, 16
     jmp .Limport_add
 end_function import_add_self
 
-# A wrong frame: goes down the stack without asking until it meets the guard.
+# Simulates a wrong frame: moves down the stack without a check until it reaches the guard.
 function leave_stack, 0, 16
 2:  sub rsp, 4096
 site 310, 1
@@ -361,7 +362,8 @@ site 310, 1
     jmp 2b
 end_function leave_stack
 
-# A memory access without a site would be a bug of the compiler; a fault here is nobody's trap.
+# A memory access without a trap site, as by a bug of the compiler. The runtime must not claim its
+# fault.
 function no_site, 0, 16
     mov rdx, [r15]
     mov rcx, -8
@@ -369,7 +371,7 @@ function no_site, 0, 16
     ret
 end_function no_site
 
-# In front of memory: a displacement that was sign-extended by mistake.
+# Accesses an address before memory, as by a wrongly sign-extended displacement.
 function negative, 0, 16
     mov rdx, [r15]
 site 320, 3
@@ -377,14 +379,15 @@ site 320, 3
     ret
 end_function negative
 
-# Traps where no stack is usable.
+# Traps with an unusable stack pointer.
 function no_stack, 0, 16
     mov rsp, 8
 site 330, 0
     ud2
 end_function no_stack
 
-# An access with a site that goes nowhere near the memory: a bug, not a trap.
+# A trap site whose access is far from the memory, as by a bug. The runtime must not claim its
+# fault.
 function wild, 0, 16
     mov edx, 0x1000
 site 340, 3

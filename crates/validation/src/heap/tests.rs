@@ -1,5 +1,5 @@
-//! Step by step beside `sc-allocator`, on memories of their own: addresses, errors with their texts, sizes, sums,
-//! and every byte of memory.
+//! Compares the heap with `sc-allocator` after every step, each on a memory of its own: addresses,
+//! error texts, sizes, sums, and at the end every byte of memory.
 
 use super::*;
 use proptest::prelude::*;
@@ -9,7 +9,7 @@ use std::cell::Cell;
 
 const PAGE: usize = PAGE_BYTES as usize;
 
-/// A memory that either allocator can work on.
+/// A memory for either allocator.
 struct Pages {
     bytes: Vec<u8>,
     limit: u32,
@@ -43,7 +43,7 @@ impl LinearMemory for Pages {
     fn expect_use(&mut self, address: u32, bytes: u32) {
         assert!(
             bytes >= LARGE,
-            "{address}: only large allocations are worth it"
+            "{address}: only large allocations are announced"
         );
     }
 }
@@ -66,22 +66,22 @@ impl sc_allocator::Memory for Pages {
     }
 }
 
-/// One step of a module's life.
+/// One step of a module's use of the heap.
 #[derive(Clone, Debug)]
 enum Step {
-    /// Allocate so many bytes.
+    /// Allocates this number of bytes.
     Allocate(u32),
-    /// Free a live allocation.
+    /// Frees a live allocation.
     FreeLive(usize),
-    /// Free the allocation with this number, live or not, so many bytes beside it.
+    /// Frees the address of the allocation with this number, live or not, plus an offset.
     Free(usize, i32),
-    /// Free this address.
+    /// Frees this address.
     FreeAt(u32),
-    /// Overwrite the header of the allocation with this number.
+    /// Overwrites the header of the allocation with this number.
     Overwrite(usize, u64),
-    /// Let the header of one allocation point to that of another.
+    /// Makes the header of one allocation point to that of another.
     Link(usize, usize),
-    /// The module grows its memory.
+    /// Grows memory as the module itself can.
     Grow(u32),
 }
 
@@ -162,7 +162,7 @@ impl Pair {
                 assert_eq!(
                     self.ours.1.grow_by(pages),
                     self.theirs.1.grow_by(pages),
-                    "the memories are alike"
+                    "the memories have the same size"
                 );
             }
         }
@@ -213,7 +213,7 @@ impl Pair {
 }
 
 #[test]
-fn every_step_is_that_of_the_reference() {
+fn every_step_has_the_result_of_the_reference() {
     let config = ProptestConfig {
         cases: 3000,
         failure_persistence: None,
@@ -224,19 +224,19 @@ fn every_step_is_that_of_the_reference() {
     proptest!(config, |((base, pages, more) in memory, steps in prop::collection::vec(step(), 0..150))| {
         let mut pair = Pair::new(base, pages, pages + more);
         steps.iter().for_each(|step| pair.apply(step));
-        prop_assert!(pair.ours.1.bytes == pair.theirs.1.bytes, "the memories differ");
+        prop_assert!(pair.ours.1.bytes == pair.theirs.1.bytes, "the memories have the same contents");
         failed.update(|count| count + u32::from(pair.failures > 0));
         grown.update(|count| count + u32::from(pair.ours.1.pages() > pages + 8));
     });
     let (failed, grown) = (failed.get(), grown.get());
     assert!(
         failed > 500 && grown > 500,
-        "{failed} failed, {grown} grew: too tame"
+        "{failed} failed, {grown} grew: too few"
     );
 }
 
 #[test]
-fn each_order_has_its_sizes() {
+fn sizes_around_each_power_of_two_are_as_in_the_reference() {
     for exponent in 0..=26 {
         for size in [(1_u32 << exponent) - 1, 1 << exponent, (1 << exponent) + 1] {
             let mut pair = Pair::new(5, 1, 2000);
@@ -249,11 +249,14 @@ fn each_order_has_its_sizes() {
 }
 
 #[test]
-fn every_message_is_that_of_the_reference() {
+fn every_error_text_is_as_in_the_reference() {
     let steps = |steps: &[Step]| {
         let mut pair = Pair::new(1000, 1, 3);
         steps.iter().for_each(|step| pair.apply(step));
-        assert!(pair.failures >= 2, "the last but one fails and poisons");
+        assert!(
+            pair.failures >= 2,
+            "the last step but one fails and the last fails as poisoned"
+        );
     };
     use Step::*;
     steps(&[Allocate((32 << 20) + 1), Allocate(1)]);
@@ -267,7 +270,7 @@ fn every_message_is_that_of_the_reference() {
         Free(0, 0),
         Allocate(1),
     ]);
-    // A free list that leads out of memory, to a piece in use, to a broken header.
+    // A free list that leads out of memory, to a piece in use, or to an invalid header.
     let freed = [Allocate(8), Allocate(8), Free(0, 0)];
     for header in [1 << 18, 3 * 65_536 - 15, u64::from(NIL) - 1] {
         let broken = [Overwrite(0, header), Allocate(8), Allocate(8), Allocate(8)];
@@ -277,7 +280,7 @@ fn every_message_is_that_of_the_reference() {
     steps(&[&freed[..], &in_use].concat());
     let broken = [Overwrite(0, IN_USE | 99), Allocate(8), Allocate(8)];
     steps(&[&freed[..], &broken].concat());
-    // More is freed than was allocated.
+    // Frees more bytes than were allocated.
     steps(&[
         Allocate(8),
         Overwrite(0, IN_USE | 5),

@@ -1,4 +1,4 @@
-//! Modules as text, and what a run of them says.
+//! Modules in the text format, their runs, and assertions on outcomes.
 #![allow(dead_code, reason = "each test file uses a part")]
 
 use pvf_compiler::CompileOptions;
@@ -7,22 +7,23 @@ use pvf_validation::trace::Trace;
 use pvf_validation::{Execution, HostParameters, Module, Outcome, Pvf};
 use std::num::NonZeroUsize;
 
-/// `__heap_base` of [`module`]s, and the address of the candidate, which is allocated first.
+/// `__heap_base` of [`module`]s. The candidate is allocated there first.
 pub const HEAP_BASE: u32 = 2048;
-/// Where the candidate is.
+/// Address of the candidate.
 pub const CANDIDATE: u32 = HEAP_BASE + 8;
 
-/// A `ValidationResult`: head data `01 02 03`, nothing else, watermark 7.
+/// A `ValidationResult` with head data `01 02 03`, watermark 7, and all else empty.
 pub const RESULT: [u8; 15] = [12, 1, 2, 3, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0];
 
 /// An expression that returns [`RESULT`].
 pub const RETURN_RESULT: &str = "(i64.const 0xf00000010)";
 
-/// Data segment with [`RESULT`] at the place that [`RETURN_RESULT`] names.
+/// A data segment with [`RESULT`] at the address that [`RETURN_RESULT`] refers to.
 pub const RESULT_DATA: &str =
     r#"(data (i32.const 16) "\0c\01\02\03\00\00\00\00\00\00\00\07\00\00\00")"#;
 
-/// A validation function: imports, body of `validate_block` (locals `$at` and `$bytes`), other fields.
+/// A validation function from imports, the body of `validate_block` (locals `$at` and `$bytes`) and
+/// other fields.
 pub fn module(imports: &str, body: &str, fields: &str) -> String {
     format!(
         r#"(module {imports}
@@ -35,12 +36,12 @@ pub fn module(imports: &str, body: &str, fields: &str) -> String {
     )
 }
 
-/// A module that executes these instructions and returns [`RESULT`].
+/// A validation function that executes `body` and returns [`RESULT`].
 pub fn doing(imports: &str, body: &str) -> String {
     module(imports, &format!("{body} {RETURN_RESULT}"), "")
 }
 
-/// How Polkadot prepares modules.
+/// Compilation as on Polkadot.
 fn polkadot_options() -> CompileOptions {
     CompileOptions {
         metering: pvf_compiler::Metering {
@@ -51,8 +52,8 @@ fn polkadot_options() -> CompileOptions {
     }
 }
 
-/// Prepares a module as Polkadot would, or in the strict language if its nodes would refuse it before anything is
-/// linked.
+/// Compiles a module as Polkadot does, or with the strict language if Polkadot refuses to compile
+/// it.
 pub fn prepare(wasm: &[u8]) -> Module {
     let strict = CompileOptions {
         metering: polkadot_options().metering,
@@ -64,7 +65,8 @@ pub fn prepare(wasm: &[u8]) -> Module {
     Module::new(artifact).expect("loads")
 }
 
-/// The same with every function a chunk of its own, which one thread and several make alike.
+/// Like [`prepare`], with a chunk for every function. Checks that the number of threads does not
+/// change the artifact.
 pub fn prepare_function_by_function(wasm: &[u8]) -> Module {
     let prepare = |threads| {
         let options = CompileOptions {
@@ -92,28 +94,28 @@ pub fn pvf_with(wat: &str, parameters: HostParameters) -> Pvf {
     Pvf::new(prepare(&wasm), parameters)
 }
 
-/// One run without a candidate.
+/// The outcome of a run with an empty candidate.
 pub fn run(wat: &str) -> Outcome {
     run_with(wat, &[])
 }
 
-/// One run.
+/// The outcome of a run.
 pub fn run_with(wat: &str, candidate: &[u8]) -> Outcome {
     execute(&pvf(wat), candidate).outcome
 }
 
-/// One run of a validation function.
+/// The execution of a candidate by a validation function.
 pub fn execute(pvf: &Pvf, candidate: &[u8]) -> Execution {
-    pvf.validate(candidate).expect("the host does its part")
+    pvf.validate(candidate).expect("no failure of the host")
 }
 
-/// The outcome is [`RESULT`].
+/// Asserts that the outcome is [`RESULT`].
 #[track_caller]
 pub fn assert_valid(outcome: Outcome) {
     assert_eq!(outcome, Outcome::Valid(RESULT.to_vec()));
 }
 
-/// The outcome is a trap of this kind.
+/// Asserts that the outcome is a trap of this kind.
 #[track_caller]
 pub fn assert_trap(outcome: Outcome, kind: TrapKind) {
     match outcome {
@@ -124,7 +126,7 @@ pub fn assert_trap(outcome: Outcome, kind: TrapKind) {
     }
 }
 
-/// The outcome is a trap of a host function, with a text that holds this one.
+/// Asserts that the outcome is a trap of a host function whose text contains `text`.
 #[track_caller]
 pub fn assert_host_error(outcome: Outcome, text: &str) {
     match outcome {
@@ -136,7 +138,7 @@ pub fn assert_host_error(outcome: Outcome, text: &str) {
     }
 }
 
-/// The candidate is invalid without a trap.
+/// Asserts that the candidate is invalid without a trap.
 #[track_caller]
 pub fn assert_invalid(outcome: Outcome) {
     match outcome {
@@ -145,7 +147,7 @@ pub fn assert_invalid(outcome: Outcome) {
     }
 }
 
-/// The module is turned down.
+/// Asserts that the module is rejected at this stage.
 #[track_caller]
 pub fn assert_rejected(outcome: Outcome, at: RejectionStage) {
     match outcome {
@@ -154,7 +156,7 @@ pub fn assert_rejected(outcome: Outcome, at: RejectionStage) {
     }
 }
 
-/// Keeps everything.
+/// Records all host calls.
 #[derive(Debug, Default)]
 pub struct Recorder {
     pub calls: Vec<Call>,
@@ -167,7 +169,7 @@ pub struct Call {
     pub arguments: Vec<u64>,
     pub read: Vec<Vec<u8>>,
     pub wrote: Vec<Vec<u8>>,
-    /// `None` if it never returned.
+    /// `None` if the call did not return.
     pub result: Option<Result<Option<u64>, String>>,
 }
 

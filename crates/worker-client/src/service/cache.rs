@@ -1,11 +1,14 @@
-//! Artifacts on disk, shared with other processes.
+//! A cache of artifacts on disk, shared with other processes.
 //!
-//! A file `KEY.pvf` is an artifact; it takes this name when it is whole and never changes. Who prepares it holds one of a fixed number of
-//! lock files, so that it is prepared once. Any process may remove any artifact: whoever is about to use it prepares
-//! it again, whoever uses it has a link of his own. What the system lost in a crash is found out by the worker, since artifacts check themselves.
+//! A file `KEY.pvf` is an artifact. It gets this name when it is complete, and never changes. A
+//! process holds a lock while it prepares an artifact, so that each artifact is prepared once. Any
+//! process may remove any artifact: a process that finds the artifact gone prepares it again, and a
+//! process already using it holds its own hard link. The worker detects files damaged by a crash,
+//! because artifacts contain checksums.
 //!
-//! Who can write an artifact decides what is executed, and its name can be computed by anybody: so the directories are this user's alone,
-//! and what is no file of this user's alone is removed like any artifact.
+//! A user who can write an artifact decides which code is executed, and every user can compute an
+//! artifact's name. So only the process's own user may write to the directories; a file that other
+//! users own or may write is removed.
 
 use super::private::{self, NotPrivate};
 use blake2::digest::{Digest, consts::U32};
@@ -20,17 +23,17 @@ use std::time::{Duration, SystemTime};
 /// Where artifacts are kept, and how many.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CacheOptions {
-    /// The directory. Everything in it belongs to services. It is made for this user alone; one of another user, or in which others may
-    /// write, is refused.
+    /// The directory. It must hold nothing but services' files. It is created with mode 0700; a
+    /// directory that other users own or may write is refused.
     pub directory: PathBuf,
-    /// Bytes that artifacts may take; the ones used longest ago go first.
+    /// Bytes that all artifacts may take. The least recently used ones are removed first.
     pub max_bytes: u64,
-    /// An artifact that was not used for so long goes.
+    /// Time after its last use at which an artifact is removed.
     pub max_age: Duration,
 }
 
 impl CacheOptions {
-    /// In this directory, with the limits of a node: 10 GiB, 24 hours.
+    /// A cache in this directory with the limits of a node: 10 GiB, 24 hours.
     pub fn new(directory: impl Into<PathBuf>) -> Self {
         Self {
             directory: directory.into(),
@@ -40,7 +43,7 @@ impl CacheOptions {
     }
 }
 
-/// Names an artifact: by the code and by the program that prepared it.
+/// Identifies an artifact: a hash of the code and of the program that prepared it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Key([u8; 32]);
 
@@ -53,13 +56,14 @@ impl Key {
     }
 }
 
-/// Largest file that is taken for an artifact, in bytes. Code has at most 16 bytes for each of the 50 MiB of a PVF (rule LIMIT-5).
+/// Largest file that is accepted as an artifact, in bytes. Machine code has at most 16 bytes for
+/// each of the 50 MiB of a PVF (rule LIMIT-5).
 const MOST_BYTES: u64 = 2 << 30;
 
 /// Number of lock files.
 const LOCKS: u8 = 64;
 
-/// A use is noted if the last one was noted so long ago.
+/// A use updates the modification time of an artifact if that is at least this old.
 const NOTED_EVERY: Duration = Duration::from_secs(60);
 
 pub(crate) struct Cache {
@@ -67,10 +71,10 @@ pub(crate) struct Cache {
 }
 
 impl Cache {
-    /// Makes the directories that are not there yet.
+    /// Creates the missing directories and removes old artifacts.
     ///
     /// # Errors
-    /// Somebody else could change what is in one of them.
+    /// Another user could change one of the directories, or the system refuses.
     pub(crate) fn open(options: CacheOptions) -> Result<Self, NotPrivate> {
         let cache = Self { options };
         private::directory(&cache.options.directory)?;
@@ -85,7 +89,7 @@ impl Cache {
         Ok(cache)
     }
 
-    /// A place in the directory.
+    /// The path `name` in the cache's directory.
     pub(crate) fn place(&self, name: &str) -> PathBuf {
         self.options.directory.join(name)
     }
@@ -95,7 +99,7 @@ impl Cache {
         self.place("artifacts").join(name)
     }
 
-    /// Waits until nobody else prepares this artifact (or one of those that share its lock).
+    /// Waits for the lock under which this artifact is prepared. Several artifacts share a lock.
     pub(crate) fn lock(&self, key: &Key) -> io::Result<File> {
         let name = (key.0[0] % LOCKS).to_string();
         let lock = self.lock_file(&name)?;
@@ -107,7 +111,7 @@ impl Cache {
         private::lock_file(&self.place("locks").join(name))
     }
 
-    /// The checksum of an artifact's bytes, if it is there.
+    /// The checksum of an artifact's bytes, if the cache has it.
     pub(crate) fn checksum(&self, key: &Key) -> io::Result<Option<ArtifactChecksum>> {
         if !self.has(key)? {
             return Ok(None);
@@ -118,7 +122,8 @@ impl Cache {
         ArtifactChecksum::of_reader(file).map(Some)
     }
 
-    /// Whether it is there. Something else of its name goes, and so does a file larger than any artifact.
+    /// Whether the cache has the artifact. Removes an entry of this name that cannot be an
+    /// artifact.
     pub(crate) fn has(&self, key: &Key) -> io::Result<bool> {
         let path = self.path(key);
         let Some(metadata) = private::file(&path)? else {
@@ -131,7 +136,8 @@ impl Cache {
         Ok(false)
     }
 
-    /// Gives an artifact a second name, for one use. False if it is not there.
+    /// Creates a hard link to an artifact, for one use. Returns false if the cache does not have
+    /// it.
     pub(crate) fn link(&self, key: &Key, to: &Path) -> io::Result<bool> {
         let path = self.path(key);
         if !self.has(key)? {
@@ -139,26 +145,27 @@ impl Cache {
         }
         let linked = found(fs::hard_link(&path, to))?.is_some();
         if linked {
-            // If the use cannot be noted, the artifact goes sooner.
+            // If the use cannot be noted, the artifact is removed earlier than it should be.
             let _ = note_use(&path);
         }
         Ok(linked)
     }
 
-    /// Takes a whole artifact in.
+    /// Moves the complete artifact `from` into the cache.
     pub(crate) fn insert(&self, key: &Key, from: &Path) -> io::Result<()> {
         fs::set_permissions(from, Permissions::from_mode(0o600))?;
         fs::rename(from, self.path(key))?;
         self.sweep(SystemTime::now())
     }
 
-    /// Throws an artifact away.
+    /// Removes an artifact, if the cache has it.
     pub(crate) fn discard(&self, key: &Key) -> io::Result<()> {
         found(fs::remove_file(self.path(key))).map(|_| ())
     }
 
-    /// Removes what is too old and, beginning with what was used longest ago, what is too much; the artifact used last stays, whatever
-    /// its size, for somebody is about to use it. One process at a time.
+    /// Removes artifacts older than the limit and, if the rest exceeds the limit of bytes, the
+    /// least recently used ones. The most recently used artifact stays whatever its size, because
+    /// its user is about to link it. Does nothing while another process does the same.
     fn sweep(&self, now: SystemTime) -> io::Result<()> {
         let lock = self.lock_file("sweep")?;
         match lock.try_lock() {
@@ -172,7 +179,7 @@ impl Cache {
             if entry.path().extension() != Some(OsStr::new("pvf")) {
                 continue;
             }
-            // Gone meanwhile, or not an artifact.
+            // `None`: another process removed the artifact, or the entry was not one.
             if let Some(metadata) = private::file(&entry.path())? {
                 artifacts.push((metadata.modified()?, metadata.len(), entry.path()));
             }
@@ -204,7 +211,7 @@ fn note_use(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Something that may have been removed by another process.
+/// `None` if the file does not exist: another process may have removed it.
 fn found<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     match result {
         Ok(value) => Ok(Some(value)),
@@ -243,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn artifacts_come_and_go() {
+    fn a_link_keeps_an_artifact_that_is_discarded() {
         let (cache, _scratch) = cache("cache", 1 << 20);
         let key = insert(&cache, 1);
         assert!(cache.has(&key).unwrap());
@@ -255,13 +262,13 @@ mod tests {
         cache.discard(&key).unwrap();
         assert!(!cache.has(&key).unwrap());
         assert_eq!(cache.checksum(&key).unwrap(), None);
-        assert_eq!(fs::read(&link).unwrap(), [1; 100], "who uses it keeps it");
+        assert_eq!(fs::read(&link).unwrap(), [1; 100]);
         assert!(!cache.link(&key, &cache.place("other")).unwrap());
         assert_ne!(Key::new(&[0; 32], b"a"), Key::new(&[1; 32], b"a"));
     }
 
     #[test]
-    fn what_is_too_much_goes_oldest_first() {
+    fn above_the_limit_of_bytes_the_least_recently_used_artifact_is_removed() {
         let (cache, _scratch) = cache("sizes", 250);
         let keys = [1, 2].map(|code| insert(&cache, code));
         let used = |key: &Key, seconds: u64| {
@@ -276,7 +283,7 @@ mod tests {
             [&keys[0], &keys[1], &newest].map(|key| cache.has(key).unwrap()),
             [true, false, true]
         );
-        // A use is noted.
+        // A link counts as a use.
         assert!(cache.link(&keys[0], &cache.place("link")).unwrap());
         used(&newest, 1000);
         insert(&cache, 4);
@@ -287,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_larger_than_any_artifact_is_none() {
+    fn a_file_larger_than_any_artifact_is_removed() {
         let (cache, _scratch) = cache("large", u64::MAX);
         let key = insert(&cache, 1);
         let file = File::options().write(true).open(cache.path(&key)).unwrap();
@@ -297,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_old_goes() {
+    fn an_artifact_of_the_maximum_age_is_removed() {
         let (cache, _scratch) = cache("ages", 1 << 20);
         let key = insert(&cache, 1);
         let day = Duration::from_secs(24 * 60 * 60);

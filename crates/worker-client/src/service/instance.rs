@@ -1,7 +1,8 @@
-//! A service's own place in a directory that it shares with others.
+//! A service's own directory within a directory that several services share.
 //!
-//! A place is a directory `ID` beside a file `ID.lock`, which is locked as long as the service lives. A place whose lock is free belonged to
-//! a process that died; the next service to start removes it.
+//! The directory `ID` has a lock file `ID.lock` beside it, which is locked as long as the service
+//! lives. A directory whose lock is free belonged to a process that died; the next service that
+//! starts removes it.
 
 use super::ServiceError;
 use super::private;
@@ -12,7 +13,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A place. Gone with its service.
+/// The directory of one service. Dropping it removes the directory.
 pub(crate) struct Instance {
     directory: PathBuf,
     lock_path: PathBuf,
@@ -21,7 +22,7 @@ pub(crate) struct Instance {
 }
 
 impl Instance {
-    /// Removes the places of the dead and makes one.
+    /// Removes the directories of dead services in `parent`, and creates a new one.
     pub(crate) fn new(parent: &Path) -> Result<Self, ServiceError> {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         private::directory(parent)?;
@@ -40,7 +41,8 @@ impl Instance {
                 opened => opened?,
             };
             lock.lock()?;
-            // Somebody may have taken it for a dead one's between the two calls.
+            // Between the two calls, another service may have removed the file as that of a dead
+            // one.
             let still_there = fs::metadata(&lock_path).map(|it| it.ino()).ok();
             if still_there != Some(lock.metadata()?.ino()) {
                 continue;
@@ -56,7 +58,7 @@ impl Instance {
         }
     }
 
-    /// A path in it that was not used before.
+    /// A path in the directory that this service has not used yet.
     pub(crate) fn fresh_path(&self) -> PathBuf {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         self.directory.join(number.to_string())
@@ -65,7 +67,7 @@ impl Instance {
 
 impl Drop for Instance {
     fn drop(&mut self) {
-        // What cannot be removed now is removed by the next service.
+        // The next service removes what remains.
         let _ = fs::remove_dir_all(&self.directory);
         let _ = fs::remove_file(&self.lock_path);
     }
@@ -77,7 +79,7 @@ fn bury_dead(parent: &Path) -> io::Result<()> {
         if path.extension() != Some(OsStr::new("lock")) {
             continue;
         }
-        // Gone meanwhile: somebody else buries.
+        // Another service has removed the file meanwhile.
         let Ok(lock) = File::open(&path) else {
             continue;
         };
@@ -98,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_dead_are_buried_and_the_living_are_not() {
+    fn directories_of_dead_services_are_removed_and_those_of_living_ones_stay() {
         let parent = std::env::temp_dir().join(format!("pvf-instances-{}", std::process::id()));
         fs::create_dir_all(parent.join("dead/worker")).unwrap();
         fs::write(parent.join("dead/worker/artifact"), b"").unwrap();

@@ -1,9 +1,9 @@
-//! A bounded number of things that are lent one at a time.
+//! A pool that lends a bounded number of values, each to one user at a time.
 
 use std::num::NonZeroUsize;
 use std::sync::{Condvar, Mutex, PoisonError};
 
-/// Things to lend, at most `size` of them at a time, made when they are needed.
+/// A pool of at most `size` values. Users create the values as they need them.
 pub(crate) struct Pool<T> {
     size: usize,
     state: Mutex<State<T>>,
@@ -15,10 +15,10 @@ struct State<T> {
     lent: usize,
 }
 
-/// The right to use one thing.
+/// The right to use one value of the pool. Dropping the lease returns the value.
 pub(crate) struct Lease<'a, T> {
     pool: &'a Pool<T>,
-    /// It, if there is one already that fits.
+    /// The value, or `None` if no idle value fits.
     pub(crate) thing: Option<T>,
 }
 
@@ -34,14 +34,15 @@ impl<T> Pool<T> {
         }
     }
 
-    /// Waits for a turn. Lends a thing that fits, or the right to make one, for which one that does not fit has to go.
+    /// Waits until a lease is free, and lends an idle value that `fits`. If there is none, the user
+    /// may create one; the pool drops another idle value if it is full.
     pub(crate) fn lease(&self, fits: impl Fn(&T) -> bool) -> Lease<'_, T> {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let all_lent = |state: &mut State<T>| state.lent >= self.size;
         let waited = self.returned.wait_while(state, all_lent);
         let mut state = waited.unwrap_or_else(PoisonError::into_inner);
         state.lent += 1;
-        // The one that came back last is the one most likely to be still warm.
+        // The value that was returned last is the most likely to be in the processor's caches.
         let fitting = state.idle.iter().rposition(fits);
         let thing = fitting.map(|index| state.idle.remove(index));
         if thing.is_none() && state.idle.len() + state.lent > self.size {
@@ -71,7 +72,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     #[test]
-    fn never_more_than_so_many() {
+    fn never_more_values_are_lent_or_kept_than_the_size() {
         let pool = Pool::new(NonZeroUsize::new(3).unwrap());
         let (made, lent) = (AtomicUsize::new(0), AtomicUsize::new(0));
         std::thread::scope(|scope| {
@@ -96,11 +97,12 @@ mod tests {
     }
 
     #[test]
-    fn what_fits_is_used_again_and_what_broke_is_not() {
+    fn a_fitting_value_is_reused_and_one_that_was_taken_out_is_not() {
         let pool = Pool::new(NonZeroUsize::MIN);
         pool.lease(|_| true).thing = Some(1);
         assert_eq!(pool.lease(|&it| it == 1).thing, Some(1));
-        assert_eq!(pool.lease(|&it| it == 2).thing, None, "the other has to go");
+        let other = pool.lease(|&it| it == 2).thing;
+        assert_eq!(other, None, "the value that does not fit is dropped");
         assert_eq!(pool.lease(|&it| it == 1).thing, None);
         pool.lease(|_| true).thing = Some(3);
         pool.lease(|_| true).thing = None;

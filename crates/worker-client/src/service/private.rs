@@ -1,4 +1,5 @@
-//! Directories and files that only this user can change: who can write an artifact decides what the machine executes.
+//! Directories and files that only the process's own user can change: a user who can write an
+//! artifact decides which code the machine executes.
 
 use nix::unistd::geteuid;
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
@@ -6,39 +7,39 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-/// Why a directory is of no use: somebody else could change what is in it.
+/// Why a directory is refused: other users could change its content.
 #[derive(Debug, thiserror::Error)]
 pub enum NotPrivate {
-    /// It belongs to another user.
+    /// The directory belongs to another user.
     #[error("{} belongs to user {owner}, not to {user}", path.display())]
     Owner {
         /// The directory.
         path: PathBuf,
-        /// Its owner.
+        /// Owner of the directory.
         owner: u32,
         /// The user of this process.
         user: u32,
     },
-    /// Others may write in it, or in a directory that it lies in and that has no sticky bit.
-    #[error("others may write in {} (mode {mode:04o})", path.display())]
+    /// Other users may write in the directory, or in a parent directory without a sticky bit.
+    #[error("other users may write in {} (mode {mode:04o})", path.display())]
     Writable {
-        /// The directory.
+        /// The directory that others may write in.
         path: PathBuf,
-        /// Its permissions.
+        /// Permission bits of the directory.
         mode: u32,
     },
-    /// It is something else.
-    #[error("{} is no directory", path.display())]
+    /// The path is not a directory.
+    #[error("{} is not a directory", path.display())]
     NoDirectory {
         /// The path.
         path: PathBuf,
     },
-    /// It cannot be looked at, or not be made.
+    /// The directory cannot be created or inspected.
     #[error("{}: {source}", path.display())]
     Io {
         /// The path.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
 }
@@ -46,7 +47,8 @@ pub enum NotPrivate {
 /// Permission to write, for the group and for others.
 const WRITE_OF_OTHERS: u32 = 0o022;
 
-/// Makes a directory for this user alone, with those that it lies in, if there is none, and looks whether it is one.
+/// Creates a directory with mode 0700, and missing parents, unless it exists. Checks that only this
+/// user can change it.
 pub(crate) fn directory(path: &Path) -> Result<(), NotPrivate> {
     let failed = |source| NotPrivate::Io {
         path: path.to_owned(),
@@ -73,7 +75,7 @@ pub(crate) fn directory(path: &Path) -> Result<(), NotPrivate> {
     }
     for above in path.ancestors().skip(1) {
         let mode = fs::metadata(above).map_err(failed)?.mode() & 0o7777;
-        // Who may rename a directory can put another in its place.
+        // A user who may rename the directory can replace it.
         if mode & 0o1002 == 0o002 {
             let path = above.to_owned();
             return Err(NotPrivate::Writable { path, mode });
@@ -82,7 +84,8 @@ pub(crate) fn directory(path: &Path) -> Result<(), NotPrivate> {
     Ok(())
 }
 
-/// What is known of a file of this user alone. Anything else of that name goes: a link, a directory, what others may write.
+/// The metadata of a regular file that only this user may write. Removes anything else at this
+/// path: a symbolic link, a directory, a file that other users own or may write.
 pub(crate) fn file(path: &Path) -> io::Result<Option<Metadata>> {
     let metadata = match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -107,7 +110,7 @@ fn remove(path: &Path, metadata: &Metadata) -> io::Result<()> {
     }
 }
 
-/// Opens a file of this user alone for locking; makes it if there is none.
+/// Opens a lock file that only this user may write, and creates it if it does not exist.
 pub(crate) fn lock_file(path: &Path) -> io::Result<File> {
     file(path)?;
     let mut options = OpenOptions::new();
@@ -125,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn directories_of_others_are_refused() {
+    fn directories_that_other_users_can_change_are_refused() {
         let scratch = tempfile::tempdir().unwrap();
         let own = scratch.path().join("deep/own");
         directory(&own).unwrap();
@@ -138,12 +141,12 @@ mod tests {
             set_mode(&own, mode);
             let refused = directory(&own);
             assert!(
-                matches!(refused, Err(NotPrivate::Writable { mode: said, .. }) if said == mode),
+                matches!(refused, Err(NotPrivate::Writable { mode: found, .. }) if found == mode),
                 "{mode:o}: {refused:?}"
             );
         }
         set_mode(&own, 0o700);
-        // Whoever may rename it.
+        // Other users may rename the directory.
         set_mode(&scratch.path().join("deep"), 0o777);
         assert!(matches!(directory(&own), Err(NotPrivate::Writable { .. })));
         set_mode(&scratch.path().join("deep"), 0o1777);
@@ -155,7 +158,7 @@ mod tests {
         let file = scratch.path().join("file");
         fs::write(&file, b"").unwrap();
         assert!(directory(&file).is_err());
-        // As root there is another user whose directory it may be.
+        // Only root can give the directory to another user.
         if geteuid().is_root() {
             std::os::unix::fs::chown(&own, Some(65_534), None).unwrap();
             let refused = directory(&own);
@@ -167,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_file_of_this_user_alone_goes() {
+    fn anything_but_a_file_that_only_this_user_may_write_is_removed() {
         let scratch = tempfile::tempdir().unwrap();
         let path = scratch.path().join("file");
         assert!(file(&path).unwrap().is_none());

@@ -1,4 +1,4 @@
-//! The service: what is asked, in which order things are tried, what becomes of answers.
+//! The service: requests, the order of attempts, and the verdict from a worker's response.
 
 use super::cache::{Cache, CacheOptions, Key};
 use super::instance::Instance;
@@ -30,18 +30,18 @@ use std::time::Duration;
 pub struct Options {
     /// Directory of the two workers.
     pub workers: PathBuf,
-    /// Where artifacts are kept.
+    /// The cache of artifacts.
     pub cache: CacheOptions,
-    /// Most prepare workers.
+    /// Largest number of prepare workers.
     pub prepare_workers: NonZeroUsize,
-    /// Most execute workers.
+    /// Largest number of execute workers.
     pub execute_workers: NonZeroUsize,
-    /// Whether to go on where the machine does not allow all barriers around the workers.
+    /// Whether to start on a machine that does not allow all barriers around the workers.
     pub tolerate_missing_barriers: bool,
 }
 
 impl Options {
-    /// One worker of each kind for each processor, all barriers.
+    /// One worker of each kind per processor; all barriers are required.
     pub fn new(workers: impl Into<PathBuf>, cache: impl Into<PathBuf>) -> Self {
         let processors = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         Self {
@@ -57,23 +57,23 @@ impl Options {
 /// The rules of preparations and executions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rules {
-    /// Those of the network.
+    /// The executor parameters of the session.
     pub executor_params: ExecutorParams,
-    /// CPU time of a preparation.
+    /// CPU time that a preparation may take.
     pub prepare_timeout: Duration,
-    /// CPU time of an execution.
+    /// CPU time that an execution may take.
     pub execute_timeout: Duration,
-    /// Largest size of code, decompressed.
+    /// Largest size of code after decompression, in bytes.
     pub code_bytes: u32,
 }
 
 impl Rules {
-    /// What a node on a network does for an approval, as far as [`Network`] knows what the network has set.
+    /// The rules of an approval on a network, as far as [`Network`] knows the network's parameters.
     pub fn of_network(network: Network) -> Self {
         Self::of_session(network.executor_params())
     }
 
-    /// What a node does for an approval in a session with these parameters.
+    /// The rules of an approval in a session with these parameters.
     pub fn of_session(executor_params: ExecutorParams) -> Self {
         let prepare = executor_params.pvf_prep_timeout(PvfPrepKind::Prepare);
         Self {
@@ -86,29 +86,29 @@ impl Rules {
 }
 
 impl Default for Rules {
-    /// What a node on Polkadot does for an approval.
+    /// The rules of an approval on Polkadot.
     fn default() -> Self {
         Self::of_network(Network::Polkadot)
     }
 }
 
-/// What is to be judged.
+/// A candidate to validate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
-    /// What the relay chain knows.
+    /// The relay chain's part of the candidate.
     pub pvd: PersistedValidationData,
-    /// What the collator says.
+    /// The collator's part of the candidate.
     pub pov: PoV,
     /// Hash of the relay chain's block that the candidate was built on.
     pub relay_parent: Hash,
-    /// Hash of the relay chain's block that it is scheduled by.
+    /// Hash of the relay chain's block by which the candidate is scheduled.
     pub scheduling_parent: Hash,
-    /// Which parameters the PVF expects.
+    /// Version of the descriptor, which decides the parameters of the PVF.
     pub descriptor_version: CandidateDescriptorVersion,
 }
 
 impl Candidate {
-    /// With a descriptor of version 2, which tells the PVF nothing of either parent.
+    /// A candidate with a descriptor of version 2: the PVF receives neither parent.
     pub fn new(pvd: PersistedValidationData, pov: PoV) -> Self {
         Self {
             pvd,
@@ -120,47 +120,48 @@ impl Candidate {
     }
 }
 
-/// What there is to say about a candidate.
+/// The verdict on a candidate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Judgement {
-    /// It is valid.
+    /// The candidate is valid.
     Valid(ValidationResult),
-    /// It is not, or fails as often as it is tried.
+    /// The candidate is invalid, or both attempts to execute it failed. The text is the reason.
     Invalid(String),
 }
 
-/// Why there is no judgement.
+/// Why there is no [`Judgement`].
 #[derive(Debug, thiserror::Error)]
 pub enum ServiceError {
-    /// The code cannot be prepared. [`PrepareError::is_deterministic`] says whether it ever can.
+    /// The preparation of the code failed. [`PrepareError::is_deterministic`] says whether every
+    /// attempt would fail.
     #[error(transparent)]
     Prepare(#[from] PrepareError),
-    /// The machine failed, as a worker says.
+    /// A worker reports that the machine failed.
     #[error(transparent)]
     Internal(#[from] InternalValidationError),
-    /// A worker failed that had nothing to do with any code yet.
+    /// A worker did not start, or a prepare worker did not answer.
     #[error(transparent)]
     Process(#[from] ProcessError),
-    /// The machine does not allow all barriers.
+    /// The machine does not allow all barriers that the options require.
     #[error("this machine does not allow all barriers: {0:?}")]
     Barriers(SecurityStatus),
-    /// Somebody else could change what is in the cache, or it cannot be made.
+    /// Another user could change the cache, or its directory cannot be created.
     #[error("the cache's directory: {0}")]
     Directory(#[from] NotPrivate),
-    /// The cache failed.
+    /// Reading or writing the cache failed.
     #[error("cache: {0}")]
     Cache(#[from] io::Error),
 }
 
-/// An execute worker, which serves one set of parameters for life.
+/// An execute worker, which uses one set of parameters until it exits.
 struct Executor {
     process: Process,
     params: ExecutorParams,
 }
 
-/// A pool of workers with a cache of artifacts. See the [crate]'s documentation.
+/// A pool of workers with a cache of artifacts. See the documentation of [`service`](super).
 pub struct Service {
-    // Dropped in this order: workers go before the place of their directories.
+    // Fields are dropped in this order: workers before `instance`, which holds their directories.
     preparers: Pool<Process>,
     executors: Pool<Executor>,
     checksums: Mutex<HashMap<Key, ArtifactChecksum>>,
@@ -169,25 +170,25 @@ pub struct Service {
     security: SecurityStatus,
     prepare_program: PathBuf,
     execute_program: PathBuf,
-    /// Hash of the program that prepares: other programs make other artifacts.
+    /// Hash of the prepare worker's program: another program makes other artifacts.
     preparer: Hash,
 }
 
-/// How an execution ended that may be tried again.
+/// Why an execution gave no verdict and is tried once more.
 enum Doubt {
-    /// Something died. What, in words.
+    /// The worker or its job died or failed, as this text says.
     Died(String),
-    /// The artifact may be to blame.
+    /// The artifact may be the cause, so the next attempt prepares a new one.
     Artifact(String),
-    /// The machine may be to blame.
+    /// The machine may be the cause.
     Machine(InternalValidationError),
 }
 
 impl Service {
-    /// Looks at the machine and at the cache. Workers are started later.
+    /// Checks the machine's barriers and opens the cache. Workers are started on demand.
     ///
     /// # Errors
-    /// There is no worker, the cache cannot be used, or barriers are missing.
+    /// There is no prepare worker, the cache cannot be used, or barriers are missing.
     pub fn start(options: Options) -> Result<Self, ServiceError> {
         let prepare_program = options.workers.join("polkadot-prepare-worker");
         let started = |source| ProcessError::Start {
@@ -217,12 +218,12 @@ impl Service {
         })
     }
 
-    /// What the machine allows.
+    /// The barriers that the machine allows, and whether the service requires them.
     pub fn security(&self) -> SecurityStatus {
         self.security
     }
 
-    /// Prepares code, unless that has been done, so that executions of it begin at once.
+    /// Prepares code whose artifact is not in the cache, so that later executions begin at once.
     ///
     /// # Errors
     /// [`ServiceError`].
@@ -234,10 +235,10 @@ impl Service {
         }
     }
 
-    /// Judges a candidate.
+    /// Validates a candidate.
     ///
     /// # Errors
-    /// [`ServiceError`]: there is no judgement.
+    /// [`ServiceError`]: the candidate could not be judged.
     pub fn validate(
         &self,
         code: &[u8],
@@ -259,7 +260,7 @@ impl Service {
         }
     }
 
-    /// One execution, in a worker with the right parameters.
+    /// Executes once, in a worker with the parameters of `rules`.
     fn execute(
         &self,
         key: &Key,
@@ -289,7 +290,7 @@ impl Service {
             .process
             .ask(&request, EXECUTE_ANSWER_BYTES, patience);
         let cleared = fs::remove_file(&artifact);
-        // A worker whose job did anything strange is not used again.
+        // A worker whose job failed in any way is not used again.
         if matches!(response, Ok(Ok(_))) && cleared.is_ok() {
             lease.thing = Some(executor);
         }
@@ -316,8 +317,9 @@ impl Service {
         Ok(Process::start(&launch, directory)?)
     }
 
-    /// Puts an artifact where a worker looks for it; its checksum. Prepares it as often as it takes: another process may
-    /// remove it at any time.
+    /// Links an artifact to the path `to`, where a worker reads it, and returns its checksum.
+    /// Prepares the artifact if the cache does not have it. Another process may remove it before it
+    /// is linked, so there are several attempts.
     fn provide(
         &self,
         key: &Key,
@@ -325,7 +327,7 @@ impl Service {
         rules: &Rules,
         to: &Path,
     ) -> Result<ArtifactChecksum, ServiceError> {
-        /// More often than this it goes only if many processes want a cache of next to nothing.
+        /// Only many processes with a tiny limit of cached bytes can need more attempts.
         const TRIES: u32 = 10;
         for _ in 0..TRIES {
             let checksum = match self.checksum(key)? {
@@ -337,10 +339,11 @@ impl Service {
             }
             self.forget(key)?;
         }
-        Err(io::Error::other("artifacts are removed as soon as they are there").into())
+        Err(io::Error::other("other processes remove the artifact before it can be used").into())
     }
 
-    /// The checksum of an artifact that is there. If its bytes are damaged the worker will say so.
+    /// The checksum of an artifact, if the cache has it. The checksum may be remembered from
+    /// earlier: a worker reports an artifact that was damaged since.
     fn checksum(&self, key: &Key) -> io::Result<Option<ArtifactChecksum>> {
         if let Some(checksum) = self.known().get(key) {
             return Ok(Some(*checksum));
@@ -363,7 +366,8 @@ impl Service {
         self.cache.discard(key)
     }
 
-    /// Prepares code and takes the artifact in, unless somebody else has done so by the time that it is our turn.
+    /// Waits for the artifact's lock, then prepares the code and inserts the artifact, unless
+    /// another thread or process has done so meanwhile.
     fn prepare_anew(
         &self,
         key: &Key,
@@ -401,7 +405,7 @@ impl Service {
             }
             None => fs::remove_file(&artifact)?,
         }
-        // What failed by the code's fault has left the worker as it was.
+        // A failure that the code caused does not harm the worker.
         if response
             .as_ref()
             .err()
@@ -413,10 +417,10 @@ impl Service {
     }
 }
 
-/// From an answer to what it means, by the rules of a node.
+/// The verdict for a worker's response, by the rules of a node.
 fn judge(response: Result<ExecuteResponse, ProcessError>) -> Result<Judgement, Doubt> {
     let response = match response {
-        // Nobody waits longer for it, whatever it is.
+        // The worker is late: a node votes against the candidate then.
         Err(ProcessError::Failed(pvf_node_protocol::frame::FrameError::Io(error)))
             if matches!(
                 error.kind(),

@@ -1,4 +1,4 @@
-//! The execute worker: judges candidates for a node's host.
+//! The execute worker: validates candidates for a node's PVF host.
 
 use pvf_worker::{Validation, Worker};
 use std::process::ExitCode;

@@ -1,4 +1,4 @@
-//! The prepare worker: compiles PVFs for a node's host.
+//! The prepare worker: compiles PVFs for a node's PVF host.
 
 use pvf_worker::allocator::CountingAllocator;
 use pvf_worker::{Compilation, Worker};

@@ -1,17 +1,18 @@
-//! What a job says to its worker: lines for the log, then its answer, through one pipe.
+//! Messages of a job to its worker: log lines, then the answer, through one pipe.
 //!
 //! ```text
 //! line:    1, length of the rest (u32, little endian), SCALE of [`Line`]
 //! answer:  2, SCALE of the answer, up to the end of the pipe
-//! begun:   3, once, when all barriers are up: from here on the job reads what others wrote
-//! missing: 4, text up to the end of the pipe: a barrier cannot be put up, before the job has begun
+//! begun:   3, once, when all barriers are set up: from here on the job reads untrusted data
+//! missing: 4, text up to the end of the pipe: a barrier cannot be set up (instead of `begun`)
 //! ```
 //!
-//! What comes before `begun` is the word of our own code alone. So what goes wrong there is the machine's fault, which no code
-//! and no candidate can claim.
+//! Before `begun`, a job runs only our own code on our own data. A failure before it is therefore
+//! the machine's fault, and no code and no candidate can cause or fake one.
 //!
-//! [`allocator`](crate::allocator) knows one more message, which it writes without memory. A job has no other way to say anything: the
-//! standard error stream is not for it, since what that is (a file, a pipe that nobody reads) would decide what becomes of a write.
+//! [`allocator`] has one more message, which it writes without allocating memory.
+//! A job does not write to the standard error stream: that stream may be a full disk or a pipe that
+//! nobody reads, and a job must not fail or block because of it.
 
 use crate::allocator;
 use crate::logging::JOB_BYTES;
@@ -20,7 +21,7 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::sync::OnceLock;
 
-/// Asked-for size of the pipe; the system may refuse more than its usual 64 KiB.
+/// Requested size of the pipe. The system may refuse more than its default of 64 KiB.
 pub const PIPE_BYTES: i32 = 1 << 20;
 
 const LINE: u8 = 1;
@@ -28,30 +29,31 @@ const ANSWER: u8 = 2;
 const BEGUN: u8 = 3;
 const MISSING: u8 = 4;
 
-/// Most bytes of a line's text that are passed on.
+/// Largest text of a line in bytes.
 pub const LINE_BYTES: usize = JOB_BYTES;
 
-/// Bytes of a message beyond the text of a line: tag, lengths, target.
+/// Bytes of a line's message beyond its text: tag, lengths, target.
 const LINE_MORE: usize = 1024;
 
-/// Most bytes of lines that a job may send. Ours stop far below, see [`send`]; a job that does not is none of ours any more.
+/// Largest sum of all lines that a job may send, in bytes. Our code stops far below it, see
+/// [`job_may_send`](crate::logging::stderr::job_may_send); a job above it has been taken over.
 const LINES_BYTES: usize = 4 * JOB_BYTES;
 
 /// A line for the log.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Line {
-    /// As [`log::Level`] counts.
+    /// The number of the [`log::Level`].
     pub level: u8,
-    /// What the directives of the log go by.
+    /// The target, by which the log's directives select lines.
     pub target: String,
-    /// The text.
+    /// The text of the line.
     pub text: String,
 }
 
-/// The job's end of the pipe, in a job.
+/// In a job: its end of the pipe. Unset in a worker.
 static TO_WORKER: OnceLock<File> = OnceLock::new();
 
-/// Says that this process is a job, whose pipe this is.
+/// Marks this process as a job with this pipe.
 pub fn enter(to_worker: File) -> &'static File {
     TO_WORKER.get_or_init(|| to_worker)
 }
@@ -61,7 +63,7 @@ pub fn is_job() -> bool {
     TO_WORKER.get().is_some()
 }
 
-/// In a job: sends a line. That the worker does not take it changes nothing here.
+/// In a job: sends a line. A failure to write is ignored.
 pub fn send(line: &Line) {
     let Some(mut pipe) = TO_WORKER.get() else {
         return;
@@ -72,45 +74,45 @@ pub fn send(line: &Line) {
     let _ = pipe.write_all(&message);
 }
 
-/// In a job: answers.
+/// In a job: sends the answer.
 ///
 /// # Errors
-/// The worker does not take it.
+/// The worker has closed the pipe.
 pub fn answer(mut pipe: &File, answer: &impl Encode) -> io::Result<()> {
     pipe.write_all(&[ANSWER])?;
     pipe.write_all(&answer.encode())
 }
 
-/// In a job: says that it begins.
+/// In a job: reports that all barriers are set up.
 ///
 /// # Errors
-/// The worker does not take it.
+/// The worker has closed the pipe.
 pub fn begin(mut pipe: &File) -> io::Result<()> {
     pipe.write_all(&[BEGUN])
 }
 
-/// In a job that has not begun: says why it cannot.
+/// In a job that has not begun: reports which barrier cannot be set up.
 ///
 /// # Errors
-/// The worker does not take it.
+/// The worker has closed the pipe.
 pub fn cannot_begin(mut pipe: &File, why: &str) -> io::Result<()> {
     let most = why.floor_char_boundary(LINE_BYTES);
     pipe.write_all(&[&[MISSING], &why.as_bytes()[..most]].concat())
 }
 
-/// A job said more than it may.
+/// A job wrote more than it may.
 #[derive(Debug, PartialEq, Eq)]
 pub struct TooLong;
 
-/// What a worker has received from a job so far.
+/// A worker's decoder of the bytes that a job writes.
 pub struct Received {
-    /// What is not yet understood, or the answer.
+    /// The bytes that are not decoded yet, or those of the answer.
     bytes: Vec<u8>,
     stage: Stage,
     lines_left: usize,
     answer_limit: usize,
     begun: bool,
-    /// Nothing more will come.
+    /// The pipe is at its end.
     complete: bool,
 }
 
@@ -118,28 +120,29 @@ pub struct Received {
 enum Stage {
     /// At the beginning of a message.
     Message,
+    /// In the answer.
     Answer,
-    /// In the text why the job cannot begin.
+    /// In the text of `missing`.
     Missing,
-    /// Something that is no message.
+    /// After bytes that are not a message.
     Nonsense,
 }
 
-/// All that a job has said beside lines.
+/// The output of a job apart from its lines.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Said {
-    /// An answer.
+    /// The bytes of an answer.
     Answer(Vec<u8>),
-    /// That it is out of memory.
+    /// The message that the job is out of memory.
     OutOfMemory,
-    /// Why it cannot begin; empty if it ended before it did without a word.
+    /// Why the job could not begin; empty if it ended before it began and gave no reason.
     NotBegun(String),
-    /// Nothing, or nothing that is a message.
+    /// No message after `begun`, or bytes that are not a message.
     Nothing,
 }
 
 impl Received {
-    /// Nothing yet. The answer may have so many bytes.
+    /// A decoder that accepts an answer of at most `answer_limit` bytes.
     pub fn new(answer_limit: usize) -> Self {
         Self {
             bytes: Vec::new(),
@@ -151,12 +154,12 @@ impl Received {
         }
     }
 
-    /// Whether the job has closed its end.
+    /// Whether the job has closed its end of the pipe.
     pub fn is_complete(&self) -> bool {
         self.complete
     }
 
-    /// Takes what is there, of which there is something, and passes lines on.
+    /// Reads once from a pipe that is ready, and passes complete lines to `take`.
     ///
     /// # Errors
     /// [`TooLong`].
@@ -165,7 +168,7 @@ impl Received {
         pipe: &mut impl Read,
         take: &mut dyn FnMut(Line),
     ) -> Result<(), TooLong> {
-        // Most answers are small; a large one is taken in ever larger pieces.
+        // Most answers are small. A large one is read in pieces of growing size.
         const LEAST: usize = 16 * 1024;
         const MOST: usize = PIPE_BYTES as usize;
         let start = self.bytes.len();
@@ -173,7 +176,7 @@ impl Received {
         let read = loop {
             match pipe.read(&mut self.bytes[start..]) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // A pipe does not fail; if it does, nothing more will come.
+                // An error other than an interruption counts as the end of the pipe.
                 read => break read.unwrap_or(0),
             }
         };
@@ -182,7 +185,7 @@ impl Received {
         self.understand(take)
     }
 
-    /// Takes what is left, after the end of the job.
+    /// Reads the rest of the pipe, after the end of the job.
     ///
     /// # Errors
     /// [`TooLong`].
@@ -197,7 +200,7 @@ impl Received {
         Ok(())
     }
 
-    /// What the job said.
+    /// The output of the job apart from its lines.
     pub fn said(self) -> Said {
         match self.stage {
             Stage::Answer => Said::Answer(self.bytes),
@@ -248,7 +251,7 @@ impl Received {
     }
 }
 
-/// What bytes begin with.
+/// The message at the beginning of some bytes.
 enum Message {
     Line { line: Line, bytes: usize },
     Answer,
@@ -306,7 +309,7 @@ mod tests {
         (line, [&[LINE], &bytes[..], &payload].concat())
     }
 
-    /// What comes out of bytes that arrive in pieces of this size.
+    /// Decodes bytes that arrive in pieces of this size.
     fn received(bytes: &[u8], piece: usize) -> Result<(Vec<Line>, Said), TooLong> {
         struct Pieces<'a>(&'a [u8], usize);
         impl Read for Pieces<'_> {
@@ -322,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_in_pieces() {
+    fn messages_decode_in_pieces_of_any_size() {
         let (first, first_bytes) = line("one");
         let (second, second_bytes) = line("");
         let begin = [BEGUN];
@@ -355,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_has_not_begun_can_say_so() {
+    fn a_job_that_has_begun_cannot_claim_that_it_has_not() {
         let said = |bytes: &[u8]| received(bytes, 2).unwrap().1;
         assert_eq!(said(b""), Said::NotBegun(String::new()));
         let missing = [&[MISSING][..], b"no filter"].concat();
@@ -375,8 +378,8 @@ mod tests {
     }
 
     #[test]
-    fn a_stranger_is_bounded() {
-        // Nonsense, lengths beyond every line, lines without an end, lines that are not text.
+    fn hostile_output_is_rejected_and_bounded() {
+        // No message, a length above the limit, a line without an end, a line that is not text.
         for bytes in [
             &[0; 100][..],
             &[LINE, 0xff, 0xff, 0xff, 0xff],

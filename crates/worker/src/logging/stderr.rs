@@ -1,8 +1,10 @@
-//! The standard error stream, of which a worker knows nothing: a file, a terminal, a journal's socket, a pipe that nobody reads.
+//! Writes to the standard error stream without blocking.
 //!
-//! Lines are for people; no answer may wait for them or die of them. A line that does not go out, because the disk is full, the
-//! reader gone or too slow, is lost, and the next that does go out says how many were. A pipe or terminal is opened anew: not to wait is a property of what is
-//! opened, and what was inherited is the node's.
+//! The stream may be a file, a terminal, a journal's socket, or a pipe that nobody reads. No answer
+//! may be delayed or lost because of a log line. A line that cannot be written, because the disk is
+//! full or the reader is gone or slow, is dropped; the next line that is written is preceded by the
+//! number of lost lines. A pipe or terminal is opened again in non-blocking mode: that mode belongs
+//! to the open file description, and the inherited one is shared with the node.
 
 use super::JOB_BYTES;
 use nix::errno::Errno;
@@ -14,79 +16,80 @@ use std::io::{self, IsTerminal, Write};
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering::Relaxed};
 
-/// How long a reader that was on time so far is waited for.
+/// How long to wait for a slow reader before a line is dropped, in milliseconds.
 const PATIENCE_MS: u8 = 50;
 
-/// Bytes that a pipe takes at once or not at all, if it takes any.
+/// Bytes that a pipe which is ready for writing accepts without blocking (`PIPE_BUF`).
 const AT_ONCE: usize = 4096;
 
-/// What stands where the lines of a job are cut.
+/// The note at the place where the lines of a job are cut.
 const CUT: &str = "… (no more of this job: its 64 KiB of the log are full)\n";
 
-/// Bytes of the log that are left to the job whose lines are being written.
+/// Bytes of the log that the current job may still fill.
 static LEFT: AtomicUsize = AtomicUsize::new(0);
 
-/// Whether a line of a job is being written.
+/// Whether the line being written is a job's.
 static OF_A_JOB: AtomicBool = AtomicBool::new(false);
 
-/// In a job: bytes that it has sent.
+/// In a job: bytes of the lines that it has sent.
 static SENT: AtomicUsize = AtomicUsize::new(0);
 
-/// What was opened for the stream, if anything was.
+/// Number of the descriptor opened for the stream, or -1.
 static OPENED: AtomicI32 = AtomicI32::new(-1);
 
-/// A job begins, with all its bytes.
+/// Begins a job, with its full share of the log.
 pub fn job_begins() {
     LEFT.store(JOB_BYTES, Relaxed);
     SENT.store(0, Relaxed);
 }
 
-/// What is written in `write` is a job's.
+/// Runs `write`, whose lines are a job's.
 pub fn of_a_job(write: impl FnOnce()) {
     OF_A_JOB.store(true, Relaxed);
     write();
     OF_A_JOB.store(false, Relaxed);
 }
 
-/// Whether a line of a job is being written.
+/// Whether the line being written is a job's.
 pub fn is_of_a_job() -> bool {
     OF_A_JOB.load(Relaxed)
 }
 
-/// In a job: whether a line of so many bytes is worth sending. The one that does not fit any more is.
+/// In a job: whether to send a line of this many bytes. The first line that exceeds the job's share
+/// is still sent, so that the worker writes its beginning and the note.
 pub fn job_may_send(bytes: usize) -> bool {
     SENT.fetch_add(bytes, Relaxed) <= JOB_BYTES
 }
 
-/// A descriptor of the stream that a job must not have.
+/// The descriptor opened for the stream, which a job must not have.
 pub fn opened() -> Option<RawFd> {
     Some(OPENED.load(Relaxed)).filter(|&descriptor| descriptor >= 0)
 }
 
-/// The stream.
+/// The standard error stream.
 #[derive(Debug)]
 pub struct Stream {
     kind: Kind,
-    /// Whether the last line did not go out.
+    /// Whether the last line was lost.
     stuck: bool,
-    /// Lines that were lost since one went out.
+    /// Lines lost since the last line that was written.
     lost: u64,
 }
 
 #[derive(Debug)]
 enum Kind {
-    /// Does not wait.
+    /// A pipe or terminal that was opened again in non-blocking mode.
     Opened(File),
-    /// Does not wait if it is told so with each message.
+    /// A socket. Each message has the flag not to block.
     Socket,
-    /// Would wait, and is asked before.
+    /// A pipe or terminal that could not be opened again. It is polled before each write.
     Pipe,
-    /// Does not wait: a file, a device.
+    /// A file or device, to which a write does not block.
     Other,
 }
 
 impl Stream {
-    /// Finds out what it is.
+    /// Determines the kind of the standard error stream.
     pub fn open() -> Self {
         let stream = io::stderr();
         let kind = fstat(&stream).map_or(SFlag::empty(), |status| {
@@ -108,7 +111,7 @@ impl Stream {
         }
     }
 
-    /// Writes a whole line, as far as it is taken.
+    /// Writes a line, or counts it as lost.
     fn line(&mut self, line: &[u8]) {
         let written = match self.lost {
             0 => self.all(line),
@@ -132,10 +135,12 @@ impl Stream {
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    // One that was too slow is not waited for again, until it has caught up.
+                    // After a lost line, do not wait for the reader until a line has been written
+                    // again.
                     if self.stuck || !is_ready(&self.kind, PATIENCE_MS.into()) {
                         if begun {
-                            // What follows shall be a line of its own, if there is room for its end at least.
+                            // End the cut line, if possible, so that the next line starts on its
+                            // own.
                             let _ = self.some(b"\n");
                         }
                         return Err(error);
@@ -163,12 +168,12 @@ impl Stream {
     }
 }
 
-/// As it is: `std`'s own writer takes a descriptor that is not open for one that takes everything, and says nothing.
+/// Writes without `std`'s writer, which reports success if the descriptor is closed.
 fn write(bytes: &[u8]) -> io::Result<usize> {
     Ok(nix::unistd::write(io::stderr(), bytes)?)
 }
 
-/// The same pipe or terminal, not waiting.
+/// Opens the pipe or terminal of the stream again, in non-blocking mode.
 fn open_anew() -> Option<File> {
     let flags = OFlag::O_WRONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
     open("/proc/self/fd/2", flags, Mode::empty())
@@ -191,7 +196,7 @@ fn is_ready(kind: &Kind, patience: PollTimeout) -> bool {
     }
 }
 
-/// For the logger, which writes a line at a time.
+/// The interface of the logger, which writes one line at a time.
 impl Write for Stream {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         if !is_of_a_job() {
@@ -206,7 +211,7 @@ impl Write for Stream {
             }
             left => {
                 LEFT.store(0, Relaxed);
-                // The lines are UTF-8, since the logger is given text.
+                // The line is UTF-8, because the logger formats text.
                 let text = String::from_utf8_lossy(line);
                 let room = left.saturating_sub(CUT.len());
                 let cut = &text[..text.floor_char_boundary(room)];

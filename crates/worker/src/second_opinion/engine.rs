@@ -1,4 +1,4 @@
-//! A worker behind this one.
+//! One of the two workers that this worker asks.
 
 use parity_scale_codec::{Decode, Encode};
 use pvf_node_protocol::ExecuteHandshake;
@@ -7,7 +7,7 @@ use pvf_worker_client::{Launch, Process, ProcessError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// A worker that is started when it is needed, and again after it died.
+/// A worker that is started on demand, and again after it died.
 pub struct Engine {
     launch: Launch,
     directory: PathBuf,
@@ -16,7 +16,7 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Not started yet.
+    /// An engine whose worker is not started yet.
     pub fn new(launch: Launch, directory: PathBuf) -> Self {
         Self {
             launch,
@@ -26,20 +26,20 @@ impl Engine {
         }
     }
 
-    /// Where it finds and leaves artifacts, while it runs.
+    /// Path of a file in the worker's directory, which exists while the worker runs.
     pub fn file(&self, name: &str) -> PathBuf {
         self.directory.join(name)
     }
 
-    /// The program, for messages.
+    /// Path of the worker's program, for messages.
     pub fn program(&self) -> &Path {
         &self.launch.program
     }
 
-    /// Sets the parameters of an execute worker, for life.
+    /// Sets the parameters of an execute worker, which it uses until it exits.
     ///
     /// # Errors
-    /// It runs and does not take them.
+    /// The worker runs and does not receive them.
     pub fn set_params(&mut self, params: &ExecutorParams) -> Result<(), ProcessError> {
         self.params = Some(params.clone());
         match &mut self.process {
@@ -48,10 +48,10 @@ impl Engine {
         }
     }
 
-    /// Starts it unless it runs.
+    /// Starts the worker unless it runs.
     ///
     /// # Errors
-    /// It cannot be started.
+    /// The worker cannot be started.
     pub fn start(&mut self) -> Result<&mut Process, ProcessError> {
         let process = match self.process.take() {
             Some(process) => process,
@@ -66,10 +66,10 @@ impl Engine {
         Ok(self.process.insert(process))
     }
 
-    /// Asks it, for so long.
+    /// Sends a request, and waits at most `patience` for an answer of at most `limit` bytes.
     ///
     /// # Errors
-    /// It died or makes no sense. What is left of it is gone.
+    /// The worker died, is late, or sent an answer that does not decode. It is killed then.
     pub fn ask<T: Decode>(
         &mut self,
         message: &impl Encode,

@@ -1,8 +1,8 @@
-//! Execution by the primary engine, and by ours if that says no.
+//! Execution by the primary engine, and by ours before an answer against a candidate.
 
 use super::Engines;
 use super::engine::Engine;
-use super::pair::{NoPair, Pair, Part};
+use super::pair::{self, PairError, Part, Which};
 use super::rule::settle;
 use crate::artifacts::{self, ArtifactFailure, Artifacts};
 use crate::execute::{self, ARTIFACT_FILE};
@@ -11,19 +11,19 @@ use pvf_node_protocol::{
     ArtifactChecksum, ExecuteRequest, ExecuteResponse, InternalValidationError, WorkerError, frame,
 };
 use pvf_worker_client::{EXECUTE_ANSWER_BYTES, ProcessError};
-use std::fs;
-use std::io::{self, Read};
+use std::fs::{self, File};
+use std::io::{self, Seek};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-/// The artifacts of a PVF, each in a file.
+/// The artifacts of a PVF, each in a file of its own.
 struct Kept {
     primary: KeptPart,
     second: Option<KeptPart>,
 }
 
-/// A file that is gone with this.
+/// An artifact's file, which is removed when this is dropped.
 struct KeptPart {
     path: PathBuf,
     checksum: ArtifactChecksum,
@@ -38,27 +38,25 @@ impl artifacts::Kept for Kept {
 
 impl Drop for KeptPart {
     fn drop(&mut self) {
-        // If it cannot be removed it takes room until the worker ends.
+        // A file that cannot be removed takes memory until the worker exits.
         let _ = fs::remove_file(&self.path);
     }
 }
 
-/// Why a file is not taken apart.
+/// Why the host's artifact file was not split into the engines' artifacts.
 #[derive(Debug, thiserror::Error)]
 enum NotKept {
-    #[error("its checksum is another")]
+    #[error("the checksum differs")]
     Checksum,
     #[error(transparent)]
-    NoPair(#[from] NoPair),
-    #[error(transparent)]
-    Io(#[from] io::Error),
+    Pair(#[from] PairError),
 }
 
 impl Engines {
-    /// Serves a host that wants candidates executed, until it hangs up.
+    /// Answers a host's requests to execute candidates until it hangs up.
     ///
     /// # Errors
-    /// The connection's.
+    /// The connection failed, or the host sent a message that does not decode.
     pub fn execute(&mut self, host: &mut UnixStream) -> Result<(), frame::FrameError> {
         let params = execute::handshake(host)?.executor_params;
         for engine in [&mut self.primary, &mut self.second] {
@@ -74,14 +72,14 @@ impl Engines {
             let file = file.and_then(artifacts::regular);
             let checksum = request.artifact_checksum;
             let kept = file.map_err(ArtifactFailure::Io).and_then(|file| {
-                artifacts.get(file, checksum, |mut file, length, _| {
+                artifacts.get(file, checksum, |mut file, _, _| {
                     number += 1;
-                    let mut bytes = Vec::new();
-                    file.by_ref().take(length).read_to_end(&mut bytes)?;
-                    if ArtifactChecksum::of(&bytes) != checksum {
+                    let read = ArtifactChecksum::of_reader(&file).map_err(PairError::Io)?;
+                    if read != checksum {
                         return Err(NotKept::Checksum);
                     }
-                    take_apart(&bytes, &store.join(number.to_string()))
+                    file.rewind().map_err(PairError::Io)?;
+                    Ok(take_apart(file, &store.join(number.to_string()))?)
                 })
             });
             let response = match kept {
@@ -97,7 +95,7 @@ impl Engines {
     }
 }
 
-/// Has the primary engine execute, and the second one if it has to be asked.
+/// Executes with the primary engine, and with the second one if [`settle`] asks for it.
 fn execute_with_both(
     (primary, second): (&mut Engine, &mut Engine),
     kept: &Kept,
@@ -112,50 +110,58 @@ fn execute_with_both(
         );
         let err = error.to_string();
         Err(match error.is_late() {
-            // As of a job that does neither compute nor end: the machine is at fault.
+            // The worker neither answered nor died: as for a stalled job, the machine is at fault.
             true => InternalValidationError::Kernel(err).into(),
             false => WorkerError::JobDied { err, job_pid: 0 },
         })
     });
     settle(answer, || match &kept.second {
         Some(part) => execute_with(second, part, request, until).map_err(|error| error.to_string()),
-        None => Err("it does not take the code".to_owned()),
+        None => Err("it rejected the code".to_owned()),
     })
 }
 
-/// Puts each engine's artifact in a file of its own.
-fn take_apart(bytes: &[u8], path: &Path) -> Result<Kept, NotKept> {
-    let Pair { primary, second } = Pair::from_bytes(bytes)?;
-    let keep = |part: Part, kind: &str| {
-        let path = path.with_extension(kind);
-        fs::write(&path, &part.artifact)?;
-        let bytes = part.artifact.len() as u64;
-        let checksum = part.checksum;
-        Ok::<_, io::Error>(KeptPart {
-            path,
+/// Splits the host's artifact file: writes each engine's artifact to a file of its own.
+fn take_apart(file: File, path: &Path) -> Result<Kept, PairError> {
+    let (mut primary, mut second) = (None, None);
+    pair::read(file, |which, part| {
+        let (kept, kind) = match which {
+            Which::Primary => (&mut primary, "primary"),
+            Which::Second => (&mut second, "second"),
+        };
+        let Part {
             checksum,
             bytes,
-        })
-    };
-    Ok(Kept {
-        primary: keep(primary, "primary")?,
-        second: second.map(|part| keep(part, "second")).transpose()?,
-    })
+            artifact,
+        } = part;
+        // `KeptPart` is created first, so that its drop removes a file that cannot be written.
+        let part = kept.insert(KeptPart {
+            path: path.with_extension(kind),
+            checksum,
+            bytes,
+        });
+        io::copy(artifact, &mut File::create(&part.path)?)?;
+        Ok(())
+    })?;
+    match primary {
+        Some(primary) => Ok(Kept { primary, second }),
+        None => Err(PairError::NoPair("the first artifact is missing")),
+    }
 }
 
 fn not_kept(failure: ArtifactFailure<NotKept>) -> ExecuteResponse {
     match failure {
-        ArtifactFailure::Io(error) | ArtifactFailure::Use(NotKept::Io(error)) => {
+        ArtifactFailure::Io(error) | ArtifactFailure::Use(NotKept::Pair(PairError::Io(error))) => {
             Err(InternalValidationError::CouldNotOpenFile(error.to_string()).into())
         }
         ArtifactFailure::TooLarge(_)
-        | ArtifactFailure::Use(NotKept::NoPair(_) | NotKept::Checksum) => {
+        | ArtifactFailure::Use(NotKept::Pair(PairError::NoPair(_)) | NotKept::Checksum) => {
             execute::corrupted(&failure)
         }
     }
 }
 
-/// Has one engine execute, until then.
+/// Executes with one engine, and waits for its answer up to `until`.
 fn execute_with(
     engine: &mut Engine,
     part: &KeptPart,
@@ -169,7 +175,7 @@ fn execute_with(
     request.artifact_checksum = part.checksum;
     let left = until.saturating_duration_since(Instant::now());
     let answer = engine.ask(request, EXECUTE_ANSWER_BYTES, left);
-    // An engine that died has taken its directory along.
+    // The directory of an engine that died is removed already.
     let _ = fs::remove_file(&file);
     answer
 }

@@ -1,50 +1,52 @@
-//! Whether a primary engine is installed, and where.
+//! Finds the installed primary engine.
 
 use pvf_node_protocol::PRIMARY_FILE;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Why what is installed is of no use.
+/// Why the installed primary engine is unusable.
 #[derive(Debug, thiserror::Error)]
 pub enum InstalledError {
-    /// The file cannot be read.
+    /// The file [`PRIMARY_FILE`] cannot be read.
     #[error("{}: {source}", path.display())]
     File {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
-    /// A worker's working directory is nobody's business.
+    /// The file does not name an absolute path. A relative one would depend on the worker's working
+    /// directory.
     #[error("{} names {directory:?}, which is not an absolute path", path.display())]
     Relative {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What it names.
+        /// The path in the file.
         directory: String,
     },
-    /// The program is not there.
+    /// The program of the primary worker does not exist.
     #[error("{} names {}: {source}", path.display(), program.display())]
     Missing {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// The program.
+        /// Path of the program.
         program: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
-    /// Workers would start workers without end.
-    #[error("{} names {}, where workers ask a primary engine themselves", path.display(), directory.display())]
+    /// The primary workers have a primary engine too: workers would start workers without end.
+    #[error("{} names {}, whose workers have a primary engine themselves", path.display(), directory.display())]
     Circle {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// The directory that it names.
+        /// The directory in the file.
         directory: PathBuf,
     },
 }
 
-/// The program of the primary worker for a command (`prepare-worker`, `execute-worker`), if one is installed.
+/// The program of the primary worker for a command (`prepare-worker`, `execute-worker`), if one is
+/// installed.
 ///
 /// # Errors
 /// [`InstalledError`].
@@ -87,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_file_names_a_directory_of_workers() {
+    fn the_file_must_name_the_absolute_path_of_other_workers() {
         let scratch = std::env::temp_dir().join(format!("pvf-primary-{}", std::process::id()));
         let (own, other) = (scratch.join("own"), scratch.join("other"));
         fs::create_dir_all(&own).unwrap();

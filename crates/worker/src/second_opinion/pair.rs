@@ -1,71 +1,198 @@
-//! Artifacts of two engines in one file.
+//! The artifacts of two engines in one file, which is written and read in small pieces.
+//!
+//! The process between the two engines has no limit of memory, so it never holds an artifact: both
+//! directions copy from file to file.
+//!
+//! | bytes | content |
+//! | --- | --- |
+//! | 8 | the magic number |
+//! | 1 | number of artifacts: 1 (the primary engine's) if our engine rejected the code, otherwise 2 |
+//! | 32 | for each artifact: its checksum, |
+//! | 8 | its length in bytes, little-endian, |
+//! | | and the artifact |
 
-use parity_scale_codec::{DecodeAll, Encode};
 use pvf_node_protocol::ArtifactChecksum;
+use std::io::{self, Read, Write};
 
-/// What begins such a file.
-const MAGIC: [u8; 8] = *b"\x7fPVFPAIR";
+/// The first bytes of the file.
+const MAGIC: [u8; 8] = *b"\x7fPVF-TWO";
 
-/// What two engines made of one code.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, parity_scale_codec::Decode)]
-pub struct Pair {
-    /// The primary engine.
-    pub primary: Part,
-    /// Ours, if it takes the code.
-    pub second: Option<Part>,
-}
-
-/// What one engine made.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, parity_scale_codec::Decode)]
-pub struct Part {
-    /// What its execute worker knows it by.
+/// The artifact of one engine.
+pub struct Part<F> {
+    /// The artifact's checksum, for the engine's execute worker.
     pub checksum: ArtifactChecksum,
-    /// Its file.
-    pub artifact: Vec<u8>,
+    /// Length of the artifact in bytes.
+    pub bytes: u64,
+    /// A stream from which the artifact is read.
+    pub artifact: F,
 }
 
-/// A file is no pair: it was made before a primary engine was installed, or after it was removed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("it does not hold the artifacts of two engines: {0}")]
-pub struct NoPair(String);
+/// One of the two engines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// The engine that is asked first.
+    Primary,
+    /// Our engine.
+    Second,
+}
 
-impl Pair {
-    /// As a file.
-    pub fn to_bytes(&self) -> Vec<u8> {
-        (MAGIC, self).encode()
-    }
+/// Why the file could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum PairError {
+    /// The file is not a pair: a worker without a primary engine wrote it, or it is damaged.
+    #[error("the file does not hold the artifacts of two engines: {0}")]
+    NoPair(&'static str),
+    /// A file cannot be read or written.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
 
-    /// From a file's bytes.
-    ///
-    /// # Errors
-    /// [`NoPair`].
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, NoPair> {
-        let rest = bytes.strip_prefix(&MAGIC);
-        let mut rest = rest.ok_or_else(|| NoPair("it begins otherwise".to_owned()))?;
-        Self::decode_all(&mut rest).map_err(|error| NoPair(error.to_string()))
+/// Writes both artifacts.
+///
+/// # Errors
+/// A stream failed, or an artifact is shorter or longer than its [`Part::bytes`].
+pub fn write(
+    mut to: impl Write,
+    primary: Part<impl Read>,
+    second: Option<Part<impl Read>>,
+) -> io::Result<()> {
+    to.write_all(&MAGIC)?;
+    to.write_all(&[1 + u8::from(second.is_some())])?;
+    write_part(&mut to, primary)?;
+    second.map_or(Ok(()), |second| write_part(&mut to, second))
+}
+
+fn write_part(to: &mut impl Write, mut part: Part<impl Read>) -> io::Result<()> {
+    to.write_all(&part.checksum.0)?;
+    to.write_all(&part.bytes.to_le_bytes())?;
+    match io::copy(&mut part.artifact, to)? == part.bytes {
+        true => Ok(()),
+        false => Err(io::Error::other("an artifact changed while it was read")),
     }
+}
+
+/// Reads a file and calls `keep` with each artifact, as a stream that ends with the artifact. Bytes
+/// that `keep` does not read are skipped.
+///
+/// # Errors
+/// [`PairError`], including errors of `keep`. `keep` may have been called before the error.
+pub fn read(
+    mut from: impl Read,
+    mut keep: impl FnMut(Which, Part<&mut dyn Read>) -> io::Result<()>,
+) -> Result<(), PairError> {
+    if array(&mut from)? != MAGIC {
+        return Err(PairError::NoPair("the magic number is missing"));
+    }
+    let [artifacts] = array(&mut from)?;
+    let engines = match artifacts {
+        1 => &[Which::Primary][..],
+        2 => &[Which::Primary, Which::Second],
+        _ => return Err(PairError::NoPair("the number of artifacts is not 1 or 2")),
+    };
+    for engine in engines {
+        read_part(&mut from, &mut |part| keep(*engine, part))?;
+    }
+    match from.read(&mut [0])? {
+        0 => Ok(()),
+        _ => Err(PairError::NoPair("extra bytes follow the artifacts")),
+    }
+}
+
+fn read_part(
+    from: &mut impl Read,
+    keep: &mut dyn FnMut(Part<&mut dyn Read>) -> io::Result<()>,
+) -> Result<(), PairError> {
+    let checksum = ArtifactChecksum(array(from)?);
+    let bytes = u64::from_le_bytes(array(from)?);
+    let mut artifact = from.take(bytes);
+    keep(Part {
+        checksum,
+        bytes,
+        artifact: &mut artifact,
+    })?;
+    io::copy(&mut artifact, &mut io::sink())?;
+    match artifact.limit() {
+        0 => Ok(()),
+        _ => Err(PairError::NoPair("the file ends within an artifact")),
+    }
+}
+
+fn array<const N: usize>(from: &mut impl Read) -> Result<[u8; N], PairError> {
+    let mut array = [0; N];
+    from.read_exact(&mut array)
+        .map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => PairError::NoPair("the file ends too early"),
+            _ => PairError::Io(error),
+        })?;
+    Ok(array)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    type Kept = Vec<(Which, ArtifactChecksum, Vec<u8>)>;
+
+    fn read_all(bytes: &[u8]) -> Result<Kept, PairError> {
+        let mut kept = Vec::new();
+        read(bytes, |which, part| {
+            let mut artifact = Vec::new();
+            part.artifact.read_to_end(&mut artifact)?;
+            kept.push((which, part.checksum, artifact));
+            Ok(())
+        })?;
+        Ok(kept)
+    }
+
+    fn part(artifact: &[u8]) -> Part<&[u8]> {
+        Part {
+            checksum: ArtifactChecksum([artifact[0]; 32]),
+            bytes: artifact.len() as u64,
+            artifact,
+        }
+    }
+
     #[test]
-    fn what_goes_in_comes_out_and_nothing_else_does() {
-        let part = |byte| Part {
-            checksum: ArtifactChecksum([byte; 32]),
-            artifact: vec![byte; 100],
-        };
-        for second in [None, Some(part(2))] {
-            let primary = part(1);
-            let pair = Pair { primary, second };
-            let mut bytes = pair.to_bytes();
-            assert_eq!(Pair::from_bytes(&bytes).as_ref(), Ok(&pair));
-            for end in 0..bytes.len() {
-                assert!(Pair::from_bytes(&bytes[..end]).is_err(), "{end}");
+    fn exactly_the_written_bytes_can_be_read() {
+        let (first, second) = ([1; 100], [2; 70_000]);
+        for second in [None, Some(&second[..])] {
+            let mut bytes = Vec::new();
+            write(&mut bytes, part(&first), second.map(part)).unwrap();
+            let mut expected = vec![(Which::Primary, ArtifactChecksum([1; 32]), first.to_vec())];
+            expected
+                .extend(second.map(|it| (Which::Second, ArtifactChecksum([2; 32]), it.to_vec())));
+            assert_eq!(read_all(&bytes).unwrap(), expected);
+            let ends =
+                (0..300.min(bytes.len())).chain(bytes.len().saturating_sub(300)..bytes.len());
+            for end in ends {
+                assert!(read_all(&bytes[..end]).is_err(), "{end}");
             }
             bytes.push(0);
-            assert!(Pair::from_bytes(&bytes).is_err());
+            assert!(read_all(&bytes).is_err());
+        }
+    }
+
+    #[test]
+    fn an_artifact_that_keep_does_not_read_is_skipped() {
+        let mut bytes = Vec::new();
+        write(&mut bytes, part(&[1; 100]), Some(part(&[2; 100]))).unwrap();
+        let mut seen = Vec::new();
+        read(&bytes[..], |which, part| {
+            seen.push((which, part.bytes));
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(seen, [(Which::Primary, 100), (Which::Second, 100)]);
+    }
+
+    #[test]
+    fn an_artifact_that_changed_is_an_error() {
+        for bytes in [99, 101] {
+            let changed = Part {
+                bytes,
+                ..part(&[1; 100])
+            };
+            assert!(write(Vec::new(), changed, None::<Part<&[u8]>>).is_err());
         }
     }
 }

@@ -1,9 +1,11 @@
-//! A place for the directories of two workers.
+//! A private file system for the directories of two workers.
 //!
-//! A host gives a worker one directory and clears it after each job, with all that is beneath. The workers behind this one need
-//! directories of their own that stay, and that are gone when the host kills this process, which then can do nothing any more. So this
-//! process, in a mount namespace of its own, mounts a file system in memory over the directory: processes that it
-//! starts see that one, and it vanishes with the last of them, which is at once ([`shepherd`]). What the host puts in the directory is reached through a descriptor.
+//! A host gives a worker one directory and clears it after each job. The two workers of this
+//! process need directories that are not cleared, and that vanish when the host kills this process.
+//! So this process, in a mount namespace of its own, mounts a tmpfs over the directory. The
+//! processes that it starts see the tmpfs, and it vanishes with the last of them (module
+//! `shepherd`). This process reaches the host's files in the original directory through a
+//! descriptor.
 
 use super::shepherd;
 use crate::security::{Machine, drop_capabilities};
@@ -18,29 +20,31 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-/// Most bytes of the file system: the artifacts that are kept, both engines' one in use, and room.
+/// Size limit of the file system in bytes: kept artifacts, both engines' current artifacts, and a
+/// reserve.
 const BYTES: u64 = 4 << 30;
 
-/// Why there is no place.
+/// Why the file system could not be set up.
 #[derive(Debug, thiserror::Error)]
-#[error("a place for the workers of two engines: {step}: {source}")]
+#[error("a file system for the workers of two engines: {step}: {source}")]
 pub struct PlaceError {
-    /// What was tried.
+    /// The step that failed.
     step: &'static str,
-    /// What the system says.
+    /// The system's error.
     source: io::Error,
 }
 
-/// The place.
+/// The private file system and the host's directory under it.
 pub struct Place {
-    /// The directory as the host sees it.
+    /// A descriptor of the directory that the host sees.
     outside: OwnedFd,
-    /// The same path, where a file system of our own is.
+    /// The path of that directory, at which this process sees the private file system.
     inside: PathBuf,
 }
 
 impl Place {
-    /// Moves this process into new user and mount namespaces, for good, and goes on in another in a new PID namespace.
+    /// Moves this process into new user and mount namespaces, then forks into a new PID namespace.
+    /// Only the forked process returns from this function.
     ///
     /// # Errors
     /// The system refused a step. The process must end.
@@ -56,7 +60,7 @@ impl Place {
         let (user, group) = (geteuid(), getegid());
         unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNS)
             .map_err(refused("new user and mount namespaces"))?;
-        // Processes without a user in their namespace could make no further ones, as the workers do.
+        // The workers create namespaces, which needs a user that is mapped in this one.
         let own = |id: u32| format!("{id} {id} 1");
         fs::write("/proc/self/uid_map", own(user.as_raw())).map_err(failed("mapping the user"))?;
         fs::write("/proc/self/setgroups", "deny").map_err(failed("mapping the group"))?;
@@ -76,7 +80,7 @@ impl Place {
         )
         .map_err(refused("mounting a file system in memory"))?;
         shepherd::go_on(machine.one).map_err(refused("a new PID namespace"))?;
-        // The workers are processes of the same user.
+        // The workers run as the same user and must not inspect this process.
         prctl::set_dumpable(false).map_err(refused("making the process private"))?;
         if machine.drops_capabilities {
             drop_capabilities().map_err(refused("dropping capabilities"))?;
@@ -84,24 +88,24 @@ impl Place {
         Ok(Self { outside, inside })
     }
 
-    /// A path in it.
+    /// A path in the private file system.
     pub fn path(&self, name: &str) -> PathBuf {
         self.inside.join(name)
     }
 
-    /// Opens a file that the host made, for reading.
+    /// Opens a file in the host's directory for reading.
     ///
     /// # Errors
-    /// The system's.
+    /// The file cannot be opened.
     pub fn read_from_host(&self, name: &str) -> io::Result<File> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         Ok(openat(&self.outside, name, flags, Mode::empty())?.into())
     }
 
-    /// Opens a file that the host made, for writing it anew.
+    /// Opens an existing file in the host's directory for writing, and truncates it.
     ///
     /// # Errors
-    /// The system's.
+    /// The file cannot be opened.
     pub fn write_for_host(&self, name: &str) -> io::Result<File> {
         let flags = OFlags::WRONLY | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         Ok(openat(&self.outside, name, flags, Mode::empty())?.into())

@@ -2,23 +2,23 @@
 
 use super::Engines;
 use super::engine::Engine;
-use super::pair::{Pair, Part};
+use super::pair::{self, Part};
 use crate::job;
 use crate::prepare::{self, ARTIFACT_FILE};
 use pvf_node_protocol::{
     ArtifactChecksum, PrepareError, PrepareRequest, PrepareResponse, PrepareWorkerSuccess, frame,
 };
 use pvf_worker_client::{PREPARE_ANSWER_BYTES, ProcessError};
-use std::fs;
-use std::io::{self, Write};
+use std::fs::{self, File};
+use std::io;
 use std::os::unix::net::UnixStream;
 use std::time::Instant;
 
 impl Engines {
-    /// Serves a host that wants code prepared, until it hangs up.
+    /// Answers a host's requests to prepare code until it hangs up.
     ///
     /// # Errors
-    /// The connection's.
+    /// The connection failed, or the host sent a message that does not decode.
     pub fn prepare(&mut self, host: &mut UnixStream) -> Result<(), frame::FrameError> {
         prepare::converse(host, |request| {
             let until = Instant::now() + job::patience_with_others(request.prep_timeout);
@@ -26,31 +26,32 @@ impl Engines {
             let second = match prepare_with(&mut self.second, &request, until) {
                 Ok((_, part)) => Some(part),
                 Err(error) => {
-                    log::warn!(
-                        "there will be no second opinion on candidates of this code: {error}"
-                    );
+                    log::warn!("no second opinion on candidates of this code: {error}");
                     None
                 }
             };
-            let artifact = Pair { primary, second }.to_bytes();
-            let written = self.place.write_for_host(ARTIFACT_FILE);
-            written
-                .and_then(|mut file| file.write_all(&artifact))
+            self.place
+                .write_for_host(ARTIFACT_FILE)
+                .and_then(|file| pair::write(file, primary, second))
                 .map_err(failed)?;
+            let written = self.place.read_from_host(ARTIFACT_FILE);
             Ok(PrepareWorkerSuccess {
-                checksum: ArtifactChecksum::of(&artifact),
+                checksum: written
+                    .and_then(ArtifactChecksum::of_reader)
+                    .map_err(failed)?,
                 ..success
             })
         })
     }
 }
 
-/// Has one engine prepare, until then. If its worker is lost, so is the job.
+/// Prepares with one engine, and waits for its answer up to `until`. If the engine's worker dies or
+/// is late, the preparation fails.
 fn prepare_with(
     engine: &mut Engine,
     request: &PrepareRequest,
     until: Instant,
-) -> Result<(PrepareWorkerSuccess, Part), PrepareError> {
+) -> Result<(PrepareWorkerSuccess, Part<File>), PrepareError> {
     engine.start().map_err(lost)?;
     let file = engine.file(ARTIFACT_FILE);
     fs::write(&file, []).map_err(failed)?;
@@ -62,9 +63,13 @@ fn prepare_with(
         )
         .map_err(lost)?;
     let success = response?;
-    let artifact = fs::read(&file).map_err(failed)?;
-    let checksum = success.checksum;
-    Ok((success, Part { checksum, artifact }))
+    let artifact = File::open(&file).map_err(failed)?;
+    let part = Part {
+        checksum: success.checksum,
+        bytes: artifact.metadata().map_err(failed)?.len(),
+        artifact,
+    };
+    Ok((success, part))
 }
 
 fn lost(error: ProcessError) -> PrepareError {

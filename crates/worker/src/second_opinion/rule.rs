@@ -1,8 +1,9 @@
-//! Whose answer it is.
+//! The rule that chooses between the answers of the two engines.
 
 use pvf_node_protocol::{ExecuteResponse, JobResponse, WorkerError};
 
-/// The answer to a request, by the table in [`super`], from that of the primary engine; `second` asks ours, and may get no answer.
+/// The answer to a request, by the table in [`super`]. `primary` is the primary engine's answer;
+/// `second` asks our engine, which may fail to answer.
 pub fn settle(
     primary: ExecuteResponse,
     second: impl FnOnce() -> Result<ExecuteResponse, String>,
@@ -14,17 +15,19 @@ pub fn settle(
     match second() {
         Ok(second) if is_valid(&second) => {
             log::error!(
-                "the engines disagree on a candidate. The primary one: {said}. The second one: valid, which is the answer"
+                "the engines disagree on a candidate: the primary engine says \"{said}\", the second engine says \"valid\"; the answer is valid"
             );
             second
         }
         Ok(second) => {
             let second = describe(&second);
-            log::info!("the primary engine says {said}, the second one {second}");
+            log::info!("the primary engine says \"{said}\", the second engine says \"{second}\"");
             primary
         }
         Err(why) => {
-            log::warn!("the primary engine says {said}, the second one could not be asked: {why}");
+            log::warn!(
+                "the primary engine says \"{said}\", the second engine gave no answer: {why}"
+            );
             primary
         }
     }
@@ -34,7 +37,7 @@ fn is_valid(response: &ExecuteResponse) -> bool {
     matches!(response, Ok(response) if matches!(response.job_response, JobResponse::Ok { .. }))
 }
 
-/// Whether the primary's answer needs no second opinion.
+/// Whether an answer of the primary engine needs no second opinion.
 fn stands(response: &ExecuteResponse) -> bool {
     is_valid(response) || matches!(response, Err(WorkerError::JobTimedOut))
 }
@@ -91,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_is_not_asked_again() {
+    fn the_second_engine_is_not_asked_after_valid_or_timed_out() {
         for answer in [valid(1), Err(WorkerError::JobTimedOut)] {
             let settled = settle(answer.clone(), || panic!("asked"));
             assert_eq!(settled, answer);
@@ -99,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn the_second_can_only_help_a_candidate() {
+    fn the_second_engine_can_only_help_a_candidate() {
         for primary in failures() {
             assert_eq!(settle(primary.clone(), || Ok(valid(2))), valid(2));
             for second in failures()

@@ -1,13 +1,14 @@
-//! A process that goes takes along whatever it started, directly or not.
+//! Ends all descendants of this worker when the node kills it.
 //!
-//! The workers behind this one are others' programs too, and their jobs outlive them: when a node kills the process in the middle, they would go on.
-//! So the middle is in a PID namespace, all of whose processes the kernel ends with the first:
+//! One of the two workers may be another project's program, whose jobs outlive it. They would
+//! continue when the node kills this worker. So this worker continues in a new PID namespace; the
+//! kernel kills all processes of a PID namespace when its first process ends:
 //!
 //! ```text
 //! the process that the node started: waits
-//!   └── first of the namespace, dies with it: collects what others leave
-//!         └── the process in the middle, which goes on
-//!               └── workers, jobs
+//!   └── first process of the namespace, killed with its parent: reaps orphans
+//!         └── the middle process, which continues as this worker
+//!               └── the two workers and their jobs
 //! ```
 
 use crate::process::{self, SingleThreaded};
@@ -21,7 +22,8 @@ use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{Pid, pipe2};
 use std::os::fd::AsFd;
 
-/// Goes on in a new process. Those above it wait for it, and end as it does: they never return.
+/// Continues in a new process, in a new PID namespace. The processes above it wait for it and exit
+/// with its exit status; they never return from this function.
 ///
 /// # Errors
 /// The system refused.
@@ -33,7 +35,7 @@ pub fn go_on(one: SingleThreaded) -> nix::Result<()> {
     }
     drop(shepherds);
     prctl::set_pdeathsig(Signal::SIGKILL)?;
-    // It may have died before this process asked to die with it.
+    // The parent may have died before `set_pdeathsig`: then the pipe has no other end.
     let mut pipe = [PollFd::new(ours.as_fd(), PollFlags::empty())];
     if poll(&mut pipe, PollTimeout::ZERO)? > 0 {
         return Err(Errno::ESRCH);
@@ -44,7 +46,7 @@ pub fn go_on(one: SingleThreaded) -> nix::Result<()> {
     }
 }
 
-/// Waits for all children until this one has ended: its exit status.
+/// Reaps children until `child` has ended, and returns its exit status.
 fn end_of(child: Pid) -> i32 {
     loop {
         match waitpid(None, None) {

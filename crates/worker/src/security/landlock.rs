@@ -1,7 +1,8 @@
-//! Landlock: no file access but what a worker exists for.
+//! Landlock: a worker may access only the files that it needs.
 //!
-//! The rights are those of ABI 1, so that every kernel with Landlock has them. Where a kernel can keep signals within the worker and its
-//! jobs (ABI 6), it does; seccomp does it everywhere, and all else that later ones could forbid.
+//! The rules use the rights of ABI 1, which every kernel with Landlock has. A kernel with ABI 6
+//! also confines signals to the worker and its jobs. Seccomp confines signals on every kernel, and
+//! forbids all other actions that later ABIs could forbid.
 
 use super::Role;
 use landlock::{
@@ -19,12 +20,13 @@ pub enum LandlockError {
     /// The directory cannot be opened.
     #[error(transparent)]
     Path(#[from] PathFdError),
-    /// The kernel took them, but not all.
-    #[error("only {0:?}")]
+    /// The kernel does not enforce all rules.
+    #[error("the rules are {0:?}")]
     Enforced(RulesetStatus),
 }
 
-/// Lets a worker write to files in its directory, or read them.
+/// Restricts a worker to its directory: a prepare worker may write to files there, an execute
+/// worker may read them.
 ///
 /// # Errors
 /// [`LandlockError`].
@@ -36,7 +38,7 @@ pub fn restrict_worker(role: Role, directory: &Path) -> Result<(), LandlockError
     restrict(Some((directory, access.into())))
 }
 
-/// Takes all access from a job.
+/// Takes all file access from a job.
 ///
 /// # Errors
 /// [`LandlockError`].
@@ -44,7 +46,7 @@ pub fn restrict_job() -> Result<(), LandlockError> {
     restrict(None)
 }
 
-/// Whether the kernel can keep signals within.
+/// Whether the kernel can confine signals.
 fn keeps_signals() -> bool {
     Ruleset::default()
         .set_compatibility(CompatLevel::HardRequirement)

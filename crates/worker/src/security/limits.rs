@@ -1,22 +1,24 @@
-//! What the kernel counts for a job, as a backstop: where the rules of the network have a limit, it is reached first.
+//! Resource limits of a job, enforced by the kernel as a backstop. Where the network's rules limit
+//! the same resource, a job reaches the network's limit first.
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::time::Duration;
 
-/// Seconds of CPU time beyond the job's own limit, which the worker looks after.
+/// Seconds by which the kernel's limit of CPU time exceeds the job's limit, which the worker
+/// enforces.
 const CPU_GRACE: u64 = 2;
 
-/// Descriptors that a job may have open; it has no use for new ones.
+/// Limit of a job's descriptor numbers. A job opens no new descriptors.
 const DESCRIPTORS: u64 = 16;
 
 /// Limits of a job.
 #[derive(Clone, Copy, Debug)]
 pub struct JobLimits {
-    /// CPU time after which the worker ends the job.
+    /// CPU time after which the worker kills the job.
     pub cpu_time: Duration,
-    /// Where memory ends.
+    /// Limit of memory.
     pub memory: MemoryLimit,
-    /// Largest file that may be written, in bytes.
+    /// Largest file that the job may write, in bytes.
     pub file_bytes: u64,
 }
 
@@ -25,7 +27,8 @@ pub struct JobLimits {
 pub enum MemoryLimit {
     /// Bytes of address space.
     AddressSpace(u64),
-    /// Bytes of memory that can be written: what is only reserved, as Wasm's memories are, does not count.
+    /// Bytes of private writable memory (`RLIMIT_DATA`). Inaccessible reservations, such as those
+    /// of Wasm memories, do not count.
     Data(u64),
 }
 
@@ -35,7 +38,7 @@ impl JobLimits {
     /// # Errors
     /// The system refused.
     pub fn apply(&self) -> nix::Result<()> {
-        // With both limits the same, the kernel kills at once and does not ask first.
+        // With equal soft and hard limits, the kernel sends SIGKILL at once, and no SIGXCPU before.
         let seconds = self.cpu_time.as_secs().saturating_add(1 + CPU_GRACE);
         limit(Resource::RLIMIT_CPU, seconds)?;
         match self.memory {
@@ -56,7 +59,7 @@ impl JobLimits {
     }
 }
 
-/// Sets both limits of a resource, never above what they are.
+/// Sets the soft and the hard limit of a resource, at most to the current hard limit.
 fn limit(resource: Resource, value: u64) -> nix::Result<()> {
     let (_, hard) = getrlimit(resource)?;
     let value = value.min(hard);

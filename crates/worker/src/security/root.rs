@@ -1,4 +1,4 @@
-//! A new root directory: the worker's own, seen from namespaces in which nothing else is mounted.
+//! Changes the root directory to the worker's own, in a mount namespace with no other mounts.
 
 use super::Role;
 use nix::errno::Errno;
@@ -14,22 +14,23 @@ pub enum RootError {
     /// The system refused a step.
     #[error("{step}: {errno}")]
     Step {
-        /// Which.
+        /// The step that failed.
         step: &'static str,
-        /// The system's answer.
+        /// The system's error.
         errno: Errno,
     },
-    /// The working directory cannot be found out or changed.
+    /// The working directory cannot be read or changed.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// It seemed to work, but there is a way out.
+    /// All steps succeeded, but the process can leave the new root.
     #[error("the working directory is not the root after all")]
     NotTheRoot,
 }
 
 const NOTHING: Option<&str> = None;
 
-/// Makes `directory` the root of this process, which must have one thread. For a worker that executes it cannot be written to.
+/// Makes `directory` the root of this process, which must have one thread. The new root is
+/// read-only for an execute worker.
 ///
 /// # Errors
 /// [`RootError`]. The process must end.
@@ -37,7 +38,7 @@ pub fn change(role: Role, directory: &Path) -> Result<(), RootError> {
     let step = |step| move |errno| RootError::Step { step, errno };
     unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNS)
         .map_err(step("new user and mount namespaces"))?;
-    // What is mounted here shall not be seen elsewhere, nor the other way round.
+    // Mounts must not propagate to or from the parent namespace.
     mount(
         NOTHING,
         "/",
@@ -57,8 +58,8 @@ pub fn change(role: Role, directory: &Path) -> Result<(), RootError> {
     check()
 }
 
-/// The kernel takes other flags of a bind mount only when it is mounted once more. Some file systems refuse; then Landlock and
-/// seccomp have to do without.
+/// Remounts the root with restrictive flags: the kernel ignores such flags on the first bind mount.
+/// Some file systems refuse them; then Landlock and seccomp protect the directory.
 fn restrict_mount(role: Role) {
     let mut flags = MsFlags::MS_REMOUNT
         | MsFlags::MS_BIND

@@ -1,11 +1,13 @@
-//! Seccomp: the system calls that there are. Any other ends the process, rather than with an error: nothing in a worker
-//! tries a call in vain, so that one from outside of the list comes from hijacked code, which shall not get a second try.
+//! Seccomp: lists of the allowed system calls. Any other call kills the process, instead of failing
+//! with an error: our code makes no other call, so one comes from hijacked code, which must not get
+//! a second attempt.
 //!
-//! Both lists name what is allowed. The worker's has what it takes to read an artifact or write one, to start a job and to put up
-//! the job's barriers; no sockets are made, nothing is executed, nobody is traced, and no signal reaches anybody but its jobs (see
-//! [`worker_list`]). The job's has what computing takes ([`job::CALLS`]):
-//! memory, signals that end a trap, clocks, one pipe and the exit. Memory cannot become executable in a job: an execute worker
-//! places machine code before it forks, a prepare job executes none. A job is subject to both lists.
+//! The worker's list has the calls to read or write an artifact, to start a job, and to set up the
+//! job's barriers. It has no calls that create sockets, execute programs or trace processes, and
+//! none that signals any process but the worker's jobs (see [`worker_list`]). The job's list
+//! ([`job::CALLS`]) has the calls for computing: memory, signals of traps, clocks, one pipe, and
+//! the exit. No memory becomes executable behind a job's list: an execute job maps its machine code
+//! before, and a prepare job executes none. A job is subject to both lists.
 
 pub mod job;
 
@@ -18,20 +20,20 @@ use seccompiler::{
 };
 use std::collections::BTreeMap;
 
-/// Why a list is not in force.
+/// Why a list could not be installed.
 #[derive(Debug, thiserror::Error)]
 pub enum SeccompError {
-    /// It cannot be translated.
+    /// The list cannot be compiled to a filter.
     #[error(transparent)]
     Backend(#[from] seccompiler::BackendError),
-    /// The kernel refused it.
+    /// The kernel refused the filter.
     #[error(transparent)]
     Refused(#[from] seccompiler::Error),
 }
 
 type Rules = BTreeMap<i64, Vec<Rule>>;
 
-/// What a worker does beyond what its jobs do, until the end of its life and to put up the barriers of a job.
+/// Calls of a worker beyond those of its jobs: for its own work and to set up a job's barriers.
 const WORKING: &[c_long] = &[
     libc::SYS_capset,
     libc::SYS_clock_getres,
@@ -62,16 +64,17 @@ const WORKING: &[c_long] = &[
     libc::SYS_wait4,
 ];
 
-/// `mseal`, which has the same number on all instruction sets.
+/// `mseal`, which has the same number on all architectures.
 const MSEAL: c_long = 462;
 
-/// Calls that only older instruction sets have.
+/// Calls that only older architectures have.
 #[cfg(target_arch = "x86_64")]
 const OLDER: &[c_long] = &[libc::SYS_getrlimit, libc::SYS_poll, libc::SYS_setrlimit];
 #[cfg(not(target_arch = "x86_64"))]
 const OLDER: &[c_long] = &[];
 
-/// What a worker asks of descriptors. Others of `fcntl` make the kernel send signals, to anybody that is named.
+/// The commands of `fcntl` that a worker uses. Others make the kernel send signals to a chosen
+/// process.
 const ASKED: &[c_int] = &[
     libc::F_DUPFD_CLOEXEC,
     libc::F_GETFD,
@@ -84,26 +87,29 @@ const ASKED: &[c_int] = &[
 
 /// The list of a worker.
 ///
-/// The node runs as the same user, in the same PID namespace, so that the kernel itself would let a worker signal it, limit it or
-/// have it signalled. So there is no `kill`: a job is ended by the descriptor that came with it, and there is no way to get
-/// one of another process. Nor are there limits of others, owners of descriptors, or children of others.
+/// The node runs as the same user in the same PID namespace, so without the list the kernel would
+/// let a worker signal the node or limit its resources. So the list has no `kill`: a worker kills a
+/// job through the pidfd from its creation, and no call returns a pidfd of another process.
+/// `prlimit64` applies to the worker itself only, `fcntl` cannot set the owner of a descriptor, and
+/// `clone` creates no siblings.
 ///
 /// # Errors
-/// It cannot be translated.
+/// The list cannot be compiled.
 pub fn worker_list() -> Result<Vec<BpfProgram>, SeccompError> {
-    // New processes, but none that shares memory with this one (no threads) or is the child of another.
+    // No threads, and no processes that share memory with the worker or are its siblings.
     list(libc::CLONE_VM | libc::CLONE_PARENT)
 }
 
-/// The list of a [launcher](crate::launcher): that of its worker, whose children the jobs are.
+/// The list of a launcher: that of a worker, plus `CLONE_PARENT`, because the
+/// jobs are children of the worker.
 ///
 /// # Errors
-/// It cannot be translated.
+/// The list cannot be compiled.
 pub fn launcher_list() -> Result<Vec<BpfProgram>, SeccompError> {
     list(libc::CLONE_VM)
 }
 
-/// A list with new processes, but not with these flags.
+/// A list that allows `clone` without these flags.
 fn list(not_cloned_with: c_int) -> Result<Vec<BpfProgram>, SeccompError> {
     let mut rules = job::numbers();
     rules.extend(always(WORKING.iter().chain(OLDER)));
@@ -120,7 +126,7 @@ fn list(not_cloned_with: c_int) -> Result<Vec<BpfProgram>, SeccompError> {
     let separate = Condition::new(0, Width::Qword, Compare::MaskedEq(others), 0)?;
     rules.insert(libc::SYS_clone, one(separate)?);
     Ok(vec![
-        // Whoever aborts tries this, and goes on without.
+        // `abort` calls `tgkill`, and continues if the call fails.
         refuse(libc::SYS_tgkill, Vec::new(), libc::EPERM)?,
         translate(rules, SeccompAction::KillProcess, SeccompAction::Allow)?,
     ])
@@ -130,13 +136,15 @@ fn always<'a>(calls: impl Iterator<Item = &'a c_long>) -> Rules {
     calls.map(|&call| (call, Vec::new())).collect()
 }
 
-/// A filter that answers a call with an error, under these rules (none: always).
+/// A filter that fails a call with `error` if one of these rules matches, or always if there are
+/// none.
 fn refuse(call: c_long, rules: Vec<Rule>, error: c_int) -> Result<BpfProgram, SeccompError> {
     let answer = SeccompAction::Errno(error as u32);
     translate([(call, rules)].into(), SeccompAction::Allow, answer)
 }
 
-/// A filter: what it does with calls that its rules name, and with others.
+/// A filter with the action `named` for calls that match the rules, and `others` for all other
+/// calls.
 fn translate(
     rules: Rules,
     others: SeccompAction,
@@ -146,20 +154,20 @@ fn translate(
     Ok(SeccompFilter::new(rules, others, named, architecture)?.try_into()?)
 }
 
-/// Puts filters in force, for the rest of this process's life and for its children.
+/// Installs filters in this process; its children inherit them.
 ///
 /// # Errors
-/// The kernel refused one.
+/// The kernel refused a filter.
 pub fn apply(filters: &[BpfProgram]) -> Result<(), SeccompError> {
     Ok(filters
         .iter()
         .try_for_each(|filter| seccompiler::apply_filter(filter))?)
 }
 
-/// Finds out whether all lists can be put in force, and does so.
+/// Checks whether the lists of workers and jobs can be installed, by installing them.
 ///
 /// # Errors
-/// One cannot.
+/// A list cannot be installed.
 pub fn check() -> Result<(), SeccompError> {
     let job = JobList {
         pipe: 0,

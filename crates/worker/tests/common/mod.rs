@@ -1,4 +1,5 @@
-//! A host of workers in miniature: starts a worker as a node does, says what a node says, reads the answers.
+//! A small PVF host: starts a worker as a node does, sends a node's messages, and reads the
+//! answers.
 #![allow(dead_code, reason = "each test file uses a part")]
 
 use pvf_node_protocol::{
@@ -15,10 +16,10 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-/// CPU time that no job of these tests should need.
+/// A limit of CPU time that no job of these tests should reach.
 pub const AMPLE: Duration = Duration::from_secs(60);
 
-/// A directory that is gone after the test.
+/// A directory that is removed after the test.
 pub struct Scratch(pub PathBuf);
 
 impl Scratch {
@@ -38,18 +39,18 @@ impl Drop for Scratch {
     }
 }
 
-/// A worker that was started, and the connection to it.
+/// A running worker and the connection to it.
 pub struct Host {
     pub worker: Child,
     pub stream: UnixStream,
     /// The worker's directory.
     pub directory: PathBuf,
-    /// Children of the worker that are no jobs.
+    /// Number of the worker's children that are not jobs.
     others: usize,
     scratch: Scratch,
 }
 
-/// Where a worker's program is.
+/// Path of a worker's program.
 pub fn program(kind: &str) -> PathBuf {
     match kind {
         "prepare-worker" => env!("CARGO_BIN_EXE_polkadot-prepare-worker").into(),
@@ -59,17 +60,17 @@ pub fn program(kind: &str) -> PathBuf {
 }
 
 impl Host {
-    /// Starts a worker of ours.
+    /// Starts one of our workers.
     pub fn start(kind: &str, security: SecurityStatus) -> Self {
         Self::start_program(Command::new(program(kind)), kind, security)
     }
 
-    /// Starts a program as a worker: the rest of its command line and the handshake are the same.
+    /// Starts a program as a worker, with a worker's command line and handshake.
     pub fn start_program(program: Command, kind: &str, security: SecurityStatus) -> Self {
         Self::start_logging(program, kind, security, "")
     }
 
-    /// The same, with directives for the log.
+    /// As [`start_program`](Self::start_program), with directives for the log.
     pub fn start_logging(
         program: Command,
         kind: &str,
@@ -79,7 +80,8 @@ impl Host {
         Self::start_owned(program, kind, security, directives, |_| {})
     }
 
-    /// The same, for a worker of another user: `give` makes a path one of that user's.
+    /// As [`start_logging`](Self::start_logging), for a worker of another user: `give` makes a path
+    /// accessible to that user.
     pub fn start_owned(
         mut program: Command,
         kind: &str,
@@ -116,7 +118,7 @@ impl Host {
             worker,
             stream,
             directory,
-            // The launcher.
+            // An execute worker has a launcher.
             others: usize::from(kind == "execute-worker"),
             scratch,
         }
@@ -133,7 +135,7 @@ impl Host {
             .collect()
     }
 
-    /// Has the execution of an artifact begun that takes a while. The job that executes: another one has loaded the artifact before.
+    /// Begins a long execution and returns its job. Another job has loaded the artifact before.
     pub fn begin(&mut self, artifact: &[u8], request: &ExecuteRequest) -> nix::unistd::Pid {
         fs::write(self.directory.join("artifact"), artifact).expect("the host links the artifact");
         let mut short = request.clone();
@@ -143,7 +145,7 @@ impl Host {
             .expect_err("it takes a while");
         frame::send(&mut self.stream, request).expect("the worker takes a request");
         let job = self.job();
-        // It has put up its barriers long before it has had so much of the processor.
+        // A job that has used this many nanoseconds of CPU time has set up its barriers.
         const AT_WORK: u64 = 20_000_000;
         let had = || {
             let text = fs::read_to_string(format!("/proc/{job}/schedstat")).unwrap_or_default();
@@ -156,7 +158,7 @@ impl Host {
         job
     }
 
-    /// The job of the worker, as soon as there is one.
+    /// Waits for the worker's first job.
     pub fn job(&self) -> nix::unistd::Pid {
         loop {
             match self.jobs().first() {
@@ -178,14 +180,14 @@ impl Host {
         host
     }
 
-    /// The second handshake of an execute worker.
+    /// Sends the second handshake of an execute worker.
     pub fn shake(&mut self, params: &ExecutorParams) {
         let executor_params = params.clone();
         let handshake = ExecuteHandshake { executor_params };
         frame::send(&mut self.stream, &handshake).expect("the worker takes the handshake");
     }
 
-    /// Has something prepared. The artifact of a success is returned as well.
+    /// Prepares code. Returns the artifact with a success.
     pub fn prepare(
         &mut self,
         request: &PrepareRequest,
@@ -199,7 +201,7 @@ impl Host {
         Ok((success, artifact))
     }
 
-    /// Sends a request and reads the answer, nothing else.
+    /// Sends a request and reads the answer, without touching the worker's directory.
     pub fn try_prepare(
         &mut self,
         request: &PrepareRequest,
@@ -208,7 +210,7 @@ impl Host {
         frame::receive(&mut self.stream, 1 << 20)
     }
 
-    /// Has something executed.
+    /// Executes an artifact.
     pub fn execute(&mut self, artifact: &[u8], request: &ExecuteRequest) -> ExecuteResponse {
         let path = self.directory.join("artifact");
         fs::write(&path, artifact).expect("the host links the artifact");
@@ -217,7 +219,7 @@ impl Host {
         response
     }
 
-    /// Sends a request and reads the answer, nothing else.
+    /// Sends a request and reads the answer, without touching the worker's directory.
     pub fn try_execute(
         &mut self,
         request: &ExecuteRequest,
@@ -226,12 +228,12 @@ impl Host {
         frame::receive(&mut self.stream, 1 << 30)
     }
 
-    /// Sends bytes that are no frame.
+    /// Sends bytes without a frame.
     pub fn stream_bytes(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).expect("the worker listens");
     }
 
-    /// Waits for a worker that is about to end.
+    /// Waits for a worker that is about to exit.
     pub fn ends(mut self) -> io::Result<std::process::ExitStatus> {
         self.worker.wait()
     }
@@ -244,7 +246,7 @@ impl Drop for Host {
     }
 }
 
-/// Every security status that a host can send.
+/// All security statuses that a host can send.
 pub fn all_statuses() -> impl Iterator<Item = SecurityStatus> + Clone {
     (0..32_u8).map(|bits| SecurityStatus {
         secure_validator_mode: bits & 1 != 0,
@@ -267,7 +269,7 @@ pub fn preparation(code: &[u8]) -> PrepareRequest {
     }
 }
 
-/// A request to execute an artifact without a candidate worth the name.
+/// A request to execute an artifact with an empty candidate.
 pub fn execution(artifact: &[u8]) -> ExecuteRequest {
     ExecuteRequest {
         pvd: PersistedValidationData::default(),
@@ -280,7 +282,8 @@ pub fn execution(artifact: &[u8]) -> ExecuteRequest {
     }
 }
 
-/// A request to execute an artifact with a candidate. `None` if these bytes are not what a host could ask for.
+/// A request to execute an artifact with the encoded parameters `candidate`. `None` if no request
+/// results in these parameters.
 pub fn execution_of(artifact: &[u8], candidate: &[u8]) -> Option<ExecuteRequest> {
     let params: ValidationParams = frame::decode(candidate).ok()?;
     Some(ExecuteRequest {
@@ -297,17 +300,18 @@ pub fn execution_of(artifact: &[u8], candidate: &[u8]) -> Option<ExecuteRequest>
     })
 }
 
-/// What a job said.
+/// The answer of a job.
 pub fn said(response: ExecuteResponse) -> JobResponse {
     response.expect("the job comes to an end").job_response
 }
 
-/// The folder of the fixtures.
+/// The directory of the fixtures.
 pub fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures")
 }
 
-/// A validation function from text: imports, instructions before it returns a result, other fields.
+/// A module with a `validate_block` that executes `body` and returns a valid result. `imports` and
+/// `fields` are further parts of the module.
 pub fn module(imports: &str, body: &str, fields: &str) -> Vec<u8> {
     let text = format!(
         r#"(module {imports}
@@ -321,7 +325,7 @@ pub fn module(imports: &str, body: &str, fields: &str) -> Vec<u8> {
     parse(&text)
 }
 
-/// A module from text.
+/// Converts the text format to a module.
 pub fn parse(text: &str) -> Vec<u8> {
     wat::parse_str(text).unwrap_or_else(|error| panic!("{error}\n{text}"))
 }

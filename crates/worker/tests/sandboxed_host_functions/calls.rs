@@ -1,4 +1,4 @@
-//! What every host function is called with, to succeed and to fail.
+//! Arguments for all host functions, with which calls succeed and fail.
 
 use ark_ec::pairing::Pairing;
 use ark_ec::{AffineRepr, CurveGroup};
@@ -7,7 +7,7 @@ use parity_scale_codec::Encode;
 use sp_core::{Blake2Hasher, Hasher, KeccakHasher, Pair, ecdsa, ed25519, sr25519};
 use sp_trie::{LayoutV0, LayoutV1, MemoryDB, TrieDBMutBuilder, TrieLayout, TrieMut};
 
-/// An argument.
+/// An argument of a call.
 #[derive(Clone, Debug)]
 pub enum Argument {
     Number(u64),
@@ -15,23 +15,23 @@ pub enum Argument {
     Pointer(Vec<u8>),
     /// A pointer to these bytes with their length.
     Bytes(Vec<u8>),
-    /// Where the candidate is.
+    /// A pointer to the candidate.
     Candidate,
 }
 
 use Argument::{Bytes, Number, Pointer};
 
-/// A call by name.
+/// A call of a host function.
 #[derive(Clone, Debug)]
 pub struct Call {
     pub name: String,
     pub arguments: Vec<Argument>,
 }
 
-/// Calls one after another, of which the last is meant.
+/// Calls in sequence. The last one is under test.
 pub type Sequence = Vec<Call>;
 
-/// A pointer to nothing.
+/// A pointer out of bounds.
 const NOWHERE: Argument = Number(u64::MAX);
 
 fn call(name: impl Into<String>, arguments: impl Into<Vec<Argument>>) -> Call {
@@ -41,7 +41,7 @@ fn call(name: impl Into<String>, arguments: impl Into<Vec<Argument>>) -> Call {
     }
 }
 
-/// All of them.
+/// All sequences of calls.
 pub fn sequences() -> Vec<Sequence> {
     let mut calls = Vec::new();
     hashing(&mut calls);
@@ -113,7 +113,7 @@ fn hashing(calls: &mut Vec<Call>) {
 
 const MESSAGE: &[u8] = b"the message";
 
-/// A signature, a message and a public key, all good, and variations that are not.
+/// Arguments of signature verification: valid ones, and variations with one part wrong.
 fn signed<P: Pair>() -> Vec<Vec<Argument>> {
     let pair = P::from_seed_slice(&[7; 32]).expect("a seed");
     let signature: Vec<u8> = AsRef::<[u8]>::as_ref(&pair.sign(MESSAGE)).to_vec();
@@ -217,7 +217,7 @@ fn batches(sequences: &mut Vec<Sequence>) {
     }
 }
 
-/// What there is no keystore for: nothing of this succeeds.
+/// Functions that need a keystore. There is none, so no call succeeds.
 fn keystore(calls: &mut Vec<Call>) {
     let id = || Pointer(b"test".to_vec());
     for kind in ["ed25519", "sr25519", "ecdsa"] {

@@ -1,5 +1,6 @@
-//! Every host function in a real job: behind all barriers, with each left out, as nobody and on any stack. The answer is that
-//! of an execution without a sandbox, byte for byte, and what `sp-io` itself does.
+//! All host functions in real jobs: behind all barriers, without each of them, as user `nobody`,
+//! and with different stack limits. The answers equal those of an execution without a sandbox, byte
+//! for byte, and the results of `sp-io`.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -23,16 +24,16 @@ use std::process::Command;
 /// `__heap_base` of the modules.
 const HEAP_BASE: u32 = 2048;
 
-/// Where the candidate is: allocated first, behind its header.
+/// Address of the candidate: the first allocation, after its header.
 const CANDIDATE: u32 = HEAP_BASE + 8;
 
-/// Where the block data are in it: behind an empty head and a length of 4 bytes.
+/// Address of the block data, after an empty head and a length of 4 bytes.
 const BLOCK: u32 = CANDIDATE + 5;
 
-/// Bytes of a call's arguments.
+/// Bytes for the arguments of a call.
 const SLOTS: usize = 5 * 8;
 
-/// Bytes of the memory that are part of the result, from the candidate on.
+/// Bytes of the memory, from the candidate on, that are part of the result.
 const SEEN: u32 = 90_000;
 
 const PAGES: u32 = 3;
@@ -46,7 +47,8 @@ fn functions() -> BTreeMap<&'static str, FuncType> {
     pvf_validation::function_types(true).into_iter().collect()
 }
 
-/// Makes these calls and returns the result of the last one and what is in memory then.
+/// A module that makes these calls, and returns the result of the last one and a part of the
+/// memory.
 fn module_of(sequence: &Sequence) -> Vec<u8> {
     let types = functions();
     let name = |ty: &ValType| match ty {
@@ -134,7 +136,7 @@ fn block_data(sequence: &Sequence) -> (Vec<u8>, Vec<Vec<u64>>) {
         data.extend(bytes);
     }
     data.extend(tail);
-    // So that its length takes 4 bytes.
+    // The compact encoding of this length takes 4 bytes, as `BLOCK` assumes.
     data.resize(data.len().max(1 << 14), 0);
     assert!(data.len() < SEEN as usize / 2, "{sequence:?}");
     (data, slots)
@@ -144,12 +146,12 @@ struct Case {
     sequence: Sequence,
     artifact: Vec<u8>,
     request: ExecuteRequest,
-    /// The answer without a sandbox.
+    /// The answer of an execution without a sandbox.
     expected: JobResponse,
 }
 
 impl Case {
-    /// The function that is meant.
+    /// Name of the function under test, the last of the sequence.
     fn name(&self) -> &str {
         let last: Option<&Call> = self.sequence.last();
         last.map_or("", |call| &call.name)
@@ -205,17 +207,17 @@ fn cases() -> Vec<Case> {
     cases.collect()
 }
 
-/// A module from an artifact, in this process.
+/// Loads an artifact in this process.
 fn load(artifact: &[u8]) -> pvf_validation::Module {
     let scratch = Scratch::new();
     let path = scratch.0.join("artifact");
     std::fs::write(&path, artifact).expect("writes");
     let file = std::fs::File::open(&path).expect("opens");
-    // SAFETY: the file holds what our prepare worker just made, and nobody changes it.
+    // SAFETY: our prepare worker made the artifact, and no process changes the file.
     unsafe { pvf_validation::Module::open(&file) }.expect("loads")
 }
 
-/// All answers of a worker.
+/// Compares a worker's answers to all cases.
 fn check_all(mut host: Host, cases: &[Case], context: &str) {
     host.shake(&params());
     for case in cases {
@@ -223,13 +225,14 @@ fn check_all(mut host: Host, cases: &[Case], context: &str) {
     }
 }
 
-/// Functions that need a keystore, or hold what they ask for: no call of them succeeds, in any node.
+/// Functions of which no call succeeds, in any node: those that need a keystore, and
+/// `ed25519_batch_verify`.
 fn never_succeeds(name: &str) -> bool {
     let keystore = ["_generate_", "_public_keys_", "_sign_"];
     keystore.iter().any(|part| name.contains(part)) || name.contains("ed25519_batch_verify")
 }
 
-/// Functions that take nothing that could be wrong.
+/// Functions without an argument that could be wrong.
 fn never_fails(name: &str) -> bool {
     name.contains("max_level") || name.contains("print_num")
 }
@@ -291,7 +294,8 @@ fn every_function_is_called_and_answers_as_without_a_sandbox() {
     }
 }
 
-/// As a user who may start no process: only one who is root can become that.
+/// Runs the cases as `nobody`: the limit of processes applies to `nobody`, and not to root. Only
+/// root can change the user.
 fn as_nobody(cases: &[Case]) {
     const NOBODY: u32 = 65_534;
     if !nix::unistd::geteuid().is_root() {
@@ -322,7 +326,7 @@ fn as_nobody(cases: &[Case]) {
     }
 }
 
-/// Functions that ask for what a node gives them in another way, or ours give them in another.
+/// Functions whose results depend on the environment, or which we implement in another way.
 fn is_another(name: &str) -> bool {
     ["batch", "max_level", "runtime_version"]
         .iter()
@@ -330,7 +334,7 @@ fn is_another(name: &str) -> bool {
 }
 
 #[test]
-fn answers_are_those_of_the_functions_themselves() {
+fn answers_equal_the_results_of_sp_io() {
     type Base = (
         sp_io::misc::HostFunctions,
         sp_io::crypto::HostFunctions,
@@ -371,9 +375,10 @@ fn answers_are_those_of_the_functions_themselves() {
     assert!(compared > 350, "{compared}");
 }
 
-/// Keys that are beginnings of one another: the trie is a path, which the host function walks by recursion.
+/// Each key is a prefix of the next, so the trie is one long path, along which the host function
+/// recurses.
 #[test]
-fn deep_recursion_in_a_host_function_needs_no_main_stack() {
+fn deep_recursion_in_a_host_function_does_not_depend_on_the_stack_limit() {
     let levels = 2000;
     let code = parse(&format!(
         r#"(module

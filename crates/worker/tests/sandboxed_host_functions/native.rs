@@ -1,10 +1,11 @@
-//! `sp-io`'s functions called without any of this project's code between: a memory, the network's allocator, nothing else.
+//! Calls `sp-io`'s functions without this project's code: with a memory and the network's
+//! allocator.
 
 use sc_allocator::{FreeingBumpHeapAllocator, Memory};
 use sp_wasm_interface::{Function, FunctionContext, Pointer, Result, Value, ValueType, WordSize};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// Memory, allocator.
+/// The environment of `sp-io`'s functions: a memory and an allocator.
 pub struct Native {
     memory: Pages,
     heap: FreeingBumpHeapAllocator,
@@ -33,7 +34,7 @@ impl Memory for Pages {
 }
 
 impl Native {
-    /// With so many pages and a candidate, allocated first.
+    /// A memory of this many pages, with the candidate as the first allocation.
     pub fn new(pages: usize, heap_base: u32, candidate: &[u8]) -> Self {
         let mut memory = Pages(vec![0; pages * 65_536]);
         let mut heap = FreeingBumpHeapAllocator::new(heap_base);
@@ -45,7 +46,7 @@ impl Native {
         Self { memory, heap }
     }
 
-    /// What a function returns, as a slot; `None` if it fails or panics.
+    /// Calls a function and returns its result as 64 bits; `None` if it fails or panics.
     pub fn call(&mut self, function: &dyn Function, slots: &[u64]) -> Option<u64> {
         let types = function.signature().args;
         let mut arguments = types.iter().zip(slots).map(|(ty, &slot)| match ty {
@@ -62,7 +63,7 @@ impl Native {
         }
     }
 
-    /// The memory from an address on.
+    /// Bytes of the memory from an address on.
     pub fn memory(&self, address: usize, bytes: usize) -> &[u8] {
         &self.memory.0[address..][..bytes]
     }

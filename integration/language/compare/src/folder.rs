@@ -1,4 +1,4 @@
-//! Modules from folders: binaries, text, scripts; compressed or not.
+//! Modules from folders: binaries, text and scripts, compressed or not.
 
 use crate::judge::Subject;
 use std::fs;
@@ -8,13 +8,13 @@ use wast::lexer::Lexer;
 use wast::parser::{self, ParseBuffer};
 use wast::{QuoteWat, Wast, WastDirective, Wat};
 
-/// Largest file that is looked at.
+/// Larger files are skipped.
 const MOST_BYTES: u64 = 50 << 20;
 
-/// Calls `with` for every module below a path, in the order of names.
+/// Calls `with` for every module below a path, in order of file names.
 ///
 /// # Errors
-/// Those of the file system, and what `with` returns.
+/// Errors of the file system, and errors of `with`.
 pub fn walk(
     path: &Path,
     with: &mut impl FnMut(Subject) -> Result<(), String>,
@@ -60,7 +60,7 @@ pub fn walk(
             None => Ok(()),
         },
         _ => {
-            // Corpora of fuzzers have names without an end.
+            // Files in fuzzing corpora have no extension.
             let bytes = fs::read(path).map_err(said)?;
             match bytes.starts_with(b"\0asm") {
                 true => with(subject(bytes)),
@@ -70,10 +70,10 @@ pub fn walk(
     }
 }
 
-/// Every module of WebAssembly's test suite, of all versions and proposals.
+/// Calls `with` for every module of WebAssembly's test suite, of all versions and proposals.
 ///
 /// # Errors
-/// What `with` returns.
+/// Errors of `with`.
 pub fn suite(with: &mut impl FnMut(Subject) -> Result<(), String>) -> Result<(), String> {
     let versions = [SpecVersion::V1, SpecVersion::V2, SpecVersion::V3];
     let files = versions.into_iter().flat_map(spec);
@@ -85,7 +85,7 @@ pub fn suite(with: &mut impl FnMut(Subject) -> Result<(), String>) -> Result<(),
     Ok(())
 }
 
-/// The module of a text.
+/// Encodes a module in the text format.
 pub fn encode(text: &str) -> Option<Vec<u8>> {
     let mut lexer = Lexer::new(text);
     lexer.allow_confusing_unicode(true);
@@ -93,7 +93,8 @@ pub fn encode(text: &str) -> Option<Vec<u8>> {
     parser::parse::<Wat<'_>>(&buffer).ok()?.encode().ok()
 }
 
-/// The modules of a script: also those that it says are malformed or invalid. A script that cannot be parsed is left out.
+/// Calls `with` for the modules of a script, including those that it declares malformed or invalid.
+/// A script that does not parse is skipped.
 fn script(
     name: &str,
     text: &str,

@@ -1,4 +1,4 @@
-//! Modules from seeds.
+//! Generates modules from seeds.
 
 use crate::folder;
 use crate::judge::Subject;
@@ -13,32 +13,32 @@ use std::path::Path;
 use wasm_mutate::WasmMutate;
 use wasm_smith::Config;
 
-/// Where modules come from.
+/// Sources of modules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum From {
-    /// One valid module with everything in it, changed once: what each kind of change comes to.
+    /// One valid module with all sections, changed once: tests each kind of change.
     Single,
-    /// Small modules in all constellations, changed a few times in ways that know what they change.
+    /// Small modules in many combinations, with up to a few structured changes.
     Sketch,
-    /// Modules of the repository, changed in the same ways.
+    /// Modules of the repository, with the same changes.
     Changed,
-    /// Element and data sections that parsers read differently.
+    /// Element and data sections that parsers interpret differently.
     Segments,
-    /// `wasm-smith` with every proposal or none.
+    /// `wasm-smith` with random proposals or none.
     Smith,
     /// `wasm-mutate` on modules of the repository.
     Mutate,
-    /// The repository's own generator: modules that compute.
+    /// The repository's generator of modules that compute.
     Program,
 }
 
-/// Largest module of the repository that is taken as a seed.
+/// Maximum size of a module of the repository that is a seed.
 const MOST_BYTES: usize = 6 << 10;
 
-/// How many changes one module gets at most.
+/// Maximum number of changes to one module.
 const MOST_CHANGES: u64 = 4;
 
-/// Makes modules.
+/// Generates modules.
 pub struct Sources {
     seeds: Vec<Vec<u8>>,
     large: Vec<Vec<u8>>,
@@ -47,10 +47,10 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// Reads what is changed.
+    /// Reads the modules that are changed.
     ///
     /// # Errors
-    /// Files of the repository that cannot be read.
+    /// A file of the repository cannot be read.
     pub fn new() -> Result<Self, String> {
         let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..");
         let mut seeds = Vec::new();
@@ -76,7 +76,7 @@ impl Sources {
         }
     }
 
-    /// The module of a seed, if there is one.
+    /// The module for a seed, or `None` if the generator fails for it.
     pub fn module(&self, from: From, seed: u64) -> Option<Subject> {
         let random = &mut Random::new(seed);
         let (kind, code) = match from {
@@ -95,7 +95,7 @@ impl Sources {
                 }
             }
             From::Changed => {
-                // Large ones take long to compile.
+                // Large modules take long to compile, so they are rare.
                 let from = match random.one_in(40) {
                     true => &self.large,
                     false => &self.seeds,
@@ -129,7 +129,7 @@ impl Sources {
     }
 }
 
-/// A valid module with every section but a data count.
+/// A valid module with every section except the data count.
 fn whole() -> Result<Vec<u8>, String> {
     let text = r#"(module
       (type (func (param i32 i32) (result i64)))
@@ -163,7 +163,7 @@ fn whole() -> Result<Vec<u8>, String> {
     folder::encode(text).ok_or_else(|| "the module with everything is wrong".to_owned())
 }
 
-/// What `wasm-mutate` makes of a module; it panics on some.
+/// The first mutant of `wasm-mutate`, which panics on some modules.
 fn mutant(seed: &[u8], number: u64) -> Option<Vec<u8>> {
     let hook = take_hook();
     set_hook(Box::new(|_| {}));

@@ -1,58 +1,58 @@
-//! One module, asked about on both sides.
+//! Sends one module to both sides and compares the answers.
 
 use crate::side::Side;
 use pvf_language_protocol::{Class, Executed, Outcome, Parameters, Prepared};
 use std::time::Duration;
 
-/// Far beyond what a module takes that is not made to take long, on a busy machine.
+/// A time limit far above the time of ordinary modules, on a busy machine.
 const PREPARE_TIME: Duration = Duration::from_secs(120);
 
-/// Executions that take longer are not compared.
+/// Executions that take longer on our side are not compared.
 const EXECUTE_TIME: Duration = Duration::from_secs(3);
 
-/// What the other side gets when ours has ended.
+/// Time limit of the stock side after our side has finished.
 const OTHER_EXECUTE_TIME: Duration = Duration::from_secs(60);
 
-/// SCALE-encoded `ValidationParams` of nothing: no parent head, no block data, number 0, an empty root.
+/// SCALE-encoded empty `ValidationParams`: no parent head, no block data, number 0, a zero root.
 const CANDIDATE: [u8; 38] = [0; 38];
 
-/// A module and where it is from.
+/// A module and its origin.
 #[derive(Clone, Debug)]
 pub struct Subject {
-    /// To find it again.
+    /// The name by which it can be found again.
     pub name: String,
-    /// What is special about it.
+    /// The property for which reports group it.
     pub kind: String,
     /// The code.
     pub code: Vec<u8>,
 }
 
-/// What both sides said.
+/// The answers of both sides.
 #[derive(Clone, Debug)]
 pub struct Answers {
-    /// The stock functions.
+    /// The answer of the stock functions.
     pub stock: Prepared,
-    /// Ours.
+    /// Our answer, unless only the stock functions were asked.
     pub ours: Option<Prepared>,
-    /// Of an execution, if both accepted the module.
+    /// Both executions, if both sides accepted the module.
     pub executed: Option<(Executed, Executed)>,
-    /// Whether the execution was given up for its time.
+    /// Whether the execution exceeded its time limit.
     pub endless: bool,
 }
 
 /// How answers differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Difference {
-    /// Accepted by one side alone.
+    /// Only one side accepted it.
     Acceptance,
-    /// Refused in another class.
+    /// The classes of the refusals differ.
     Class,
-    /// The same candidate, another outcome.
+    /// The outcomes of the execution differ.
     Execution,
 }
 
 impl Answers {
-    /// How they differ, if they do.
+    /// The difference between the answers, if any.
     pub fn difference(&self) -> Option<Difference> {
         let ours = self.ours.as_ref()?;
         let stock = &self.stock;
@@ -73,7 +73,7 @@ impl Answers {
             return None;
         }
         let same = stock.outcome == ours.outcome && stock.result == ours.result;
-        // A side that failed for reasons of its own agrees with nobody.
+        // A side that failed for reasons of its own always counts as a difference.
         let failed = matches!(stock.outcome, Outcome::Failed | Outcome::Died);
         (!same || failed).then_some(Difference::Execution)
     }
@@ -81,21 +81,21 @@ impl Answers {
 
 /// Both sides.
 pub struct Judge {
-    /// The stock functions.
+    /// The stock side.
     pub stock: Side,
-    /// Ours, unless it is only asked what the stock functions say.
+    /// Our side, unless only the stock functions are asked.
     pub ours: Option<Side>,
-    /// With which parameters.
+    /// The executor parameters.
     pub parameters: Parameters,
     /// Whether accepted modules are executed.
     pub execute: bool,
 }
 
 impl Judge {
-    /// Asks both.
+    /// Sends the module to both sides and waits for their answers.
     ///
     /// # Errors
-    /// A side cannot be started or does not keep to the protocol.
+    /// A side cannot be started or violates the protocol.
     pub fn ask(&mut self, code: &[u8]) -> Result<Answers, String> {
         self.stock.ask_to_prepare(self.parameters, code)?;
         if let Some(ours) = &mut self.ours {

@@ -1,4 +1,4 @@
-//! Modules at the counts where some parser stops: the largest that it takes, and one more.
+//! Modules at counts that some parser limits: the largest accepted, and one more.
 
 use crate::judge::Subject;
 use crate::module::leb::{signed, unsigned};
@@ -7,7 +7,7 @@ const EMPTY: [u8; 3] = [0x60, 0, 0];
 const ENTRY: [u8; 6] = [0x60, 2, 0x7f, 0x7f, 1, 0x7e];
 const RESULT: [u8; 15] = [12, 1, 2, 3, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0];
 
-/// What is put into a module that is valid and has a result.
+/// Items to add to a module that is valid and returns a result.
 #[derive(Default)]
 struct Parts {
     types: Vec<Vec<u8>>,
@@ -88,7 +88,8 @@ impl Parts {
     }
 }
 
-/// The modules. The largest take minutes on one side or the other, so that they are only there when `all` are wanted.
+/// The modules. The largest take minutes on one side or the other, so they are included only if
+/// `all` is set.
 pub fn modules(all: bool) -> Vec<Subject> {
     let mut subjects = Vec::new();
     let mut add = |kind: &str, count: u64, parts: Parts| {
@@ -311,13 +312,15 @@ pub fn modules(all: bool) -> Vec<Subject> {
             },
         );
     }
-    // What imports and exports weigh together: 1 each, and for a function 1 more, its parameters and its results.
+    // The total weight of imports and exports: 1 for each, and for a function additionally 1 plus
+    // its parameters and results.
     let mut ty = vec![0x60];
     ty.extend(unsigned(1_000));
     ty.extend(vec![0x7f; 1_000]);
     ty.push(0);
     for count in [7, 8, 9, 500] {
-        // 997 functions of 1,002, the exports of every module (8 with the 1 there always is), and more of 1.
+        // 997 functions of weight 1,002, the 3 exports of every module (weight 7), a constant 1,
+        // and further exports of weight 1.
         let imports = (0..997 + usize::from(count == 500)).map(|number| {
             let name = sized(format!("f{number}").as_bytes());
             [sized(b"env"), name, vec![0, 2]].concat()

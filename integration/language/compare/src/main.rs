@@ -1,4 +1,5 @@
-//! Asks the stock prepare worker's functions and this repository's about the same modules, and says where they differ.
+//! Sends the same modules to the stock prepare worker's functions and to this repository's, and
+//! reports the differences.
 
 #![forbid(unsafe_code)]
 
@@ -24,21 +25,21 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
-/// Asks the stock prepare worker's functions and ours about the same modules.
+/// Compares the answers of the stock prepare worker's functions and of ours for the same modules.
 #[derive(Parser)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
-    /// The program with the stock functions; by default beside this one.
+    /// The program with the stock functions [default: next to this program].
     #[arg(long, global = true)]
     stock: Option<PathBuf>,
-    /// Ours; by default beside this one.
+    /// The program with our functions [default: next to this program].
     #[arg(long, global = true)]
     ours: Option<PathBuf>,
-    /// Ask the stock functions alone.
+    /// Ask only the stock functions.
     #[arg(long, global = true)]
     stock_alone: bool,
-    /// Do not execute what both accept.
+    /// Do not execute modules that both accept.
     #[arg(long, global = true)]
     no_execution: bool,
     /// The parameter `StackLogicalMax`.
@@ -47,23 +48,24 @@ struct Arguments {
     /// The parameter `WasmExtBulkMemory`.
     #[arg(long, global = true)]
     bulk_memory: bool,
-    /// Leave the differences as large as they are.
+    /// Do not shrink the differing modules.
     #[arg(long, global = true)]
     no_shrinking: bool,
-    /// Say what was said about every module.
+    /// Print the answers for every module.
     #[arg(long, global = true)]
     list: bool,
-    /// Write the differences to a file as well.
+    /// Also write the differences to this file.
     #[arg(long, global = true)]
     report: Option<PathBuf>,
-    /// Write what the stock functions say to each kind of module.
+    /// Write the stock functions' answers by kind of module to this file.
     #[arg(long, global = true)]
     table: Option<PathBuf>,
 }
 
 #[derive(Subcommand)]
 enum Command {
-    /// Modules in folders: `.wasm`, `.wat`, the modules of `.wast`, `.wasm.zst`, files that begin as modules do.
+    /// Modules in folders: `.wasm`, `.wat`, the modules of `.wast`, `.wasm.zst`, and other files
+    /// that begin as modules do.
     Folder {
         /// Folders or files.
         #[arg(required = true)]
@@ -71,29 +73,30 @@ enum Command {
     },
     /// WebAssembly's test suite, of all versions and proposals.
     Suite,
-    /// Generated modules. A seed gives the same module every time.
+    /// Generated modules. A seed always gives the same module.
     Generate {
-        /// How many.
+        /// Number of modules.
         #[arg(long, default_value_t = 10_000)]
         count: u64,
         /// The first seed.
         #[arg(long, default_value_t = 0)]
         seed: u64,
-        /// Where from; by turns, if several.
+        /// Sources of modules; several alternate.
         #[arg(long, value_enum, value_delimiter = ',', default_values = ["sketch", "changed", "segments", "smith", "mutate", "program"])]
         from: Vec<From>,
     },
-    /// Modules at the counts where parsers stop.
+    /// Modules at the counts that parsers limit.
     Limits {
-        /// Also those that take minutes.
+        /// Include modules that take minutes.
         #[arg(long)]
         all: bool,
     },
-    /// A folder whose `expected.json` says what the workers of the node answered: precheck, preparation, execution.
+    /// A folder whose `expected.json` holds the recorded answers of the node's workers: precheck,
+    /// preparation, execution.
     Expected {
         /// The folder with the modules.
         folder: PathBuf,
-        /// The answers.
+        /// The file with the recorded answers.
         expected: PathBuf,
     },
 }
@@ -130,7 +133,7 @@ impl Run {
         Ok(())
     }
 
-    /// What differs from the recorded answers.
+    /// Counts the differences from the recorded answers.
     fn expected(&mut self, folder: &Path, expected: &Path) -> Result<u64, String> {
         let text = std::fs::read(expected).map_err(|error| error.to_string())?;
         let expected: serde_json::Value =

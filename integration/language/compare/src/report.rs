@@ -1,14 +1,15 @@
-//! What came out: differences grouped by what was said and done, and what the stock functions say to each kind of module.
+//! Reports: differences grouped by answers and changes, and the stock functions' answers by kind of
+//! module.
 
 use crate::judge::{Answers, Difference, Subject};
 use pvf_language_protocol::{Class, Outcome, Prepared};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-/// Largest module whose bytes a report shows.
+/// Maximum size of a module whose bytes a report shows completely.
 const MOST_SHOWN: usize = 2 << 10;
 
-/// A group of differences: how, both classes, both messages without their numbers.
+/// A group of differences: kind of difference, both classes, both messages without numbers.
 pub type Group = (Difference, String, String, String);
 
 /// The smallest module of a group.
@@ -23,25 +24,25 @@ struct Example {
 /// Counts and examples.
 #[derive(Default)]
 pub struct Report {
-    /// Modules compared.
+    /// Number of modules compared.
     pub compared: u64,
-    /// Of these, how many differ.
+    /// Number of modules whose answers differ.
     pub differ: u64,
-    /// Accepted by both.
+    /// Number of modules that both sides accepted.
     pub accepted: u64,
-    /// Executed on both sides.
+    /// Number of modules executed on both sides.
     pub executed: u64,
-    /// Executions given up.
+    /// Number of executions that exceeded their time limit.
     pub endless: u64,
-    /// Executions for which this machine has too little memory on the stock side.
+    /// Number of executions for which this machine has too little memory on the stock side.
     pub beyond_machine: u64,
     groups: BTreeMap<Group, Example>,
     kinds: BTreeMap<(String, Class, Class, String), (u64, String, Vec<u8>)>,
 }
 
-/// A message without what differs from module to module.
+/// A message without the parts that differ from module to module.
 pub fn shape(message: &str) -> String {
-    // What follows is the module's own name for something.
+    // After these words follows a name from the module.
     let named = ["non-env module: ", "non function imports: "];
     let end = named.iter().filter_map(|before| {
         let at = message.find(before)?;
@@ -76,7 +77,7 @@ fn classes(prepared: &Prepared) -> String {
     }
 }
 
-/// Answers in a line.
+/// The answers on one line.
 pub fn line(answers: &Answers) -> String {
     let said = |prepared: &Prepared| match prepared.message.is_empty() {
         true => classes(prepared),
@@ -112,7 +113,7 @@ pub fn group(answers: &Answers) -> Option<Group> {
 }
 
 impl Report {
-    /// Counts answers.
+    /// Adds the answers for a module.
     pub fn add(&mut self, subject: &Subject, answers: &Answers) {
         self.compared += 1;
         let accepted = answers.stock.class == Class::Ok
@@ -154,7 +155,7 @@ impl Report {
         }
     }
 
-    /// The groups with their examples.
+    /// The groups with the bytes of their examples.
     pub fn groups(&self) -> impl Iterator<Item = (&Group, &[u8])> {
         let all = self.groups.iter();
         all.map(|(group, example)| (group, &example.code[..]))
@@ -167,7 +168,7 @@ impl Report {
         }
     }
 
-    /// The differences, for people.
+    /// The differences as readable text.
     pub fn differences(&self) -> String {
         let mut text = String::new();
         let mut groups: Vec<_> = self.groups.iter().collect();
@@ -203,7 +204,7 @@ impl Report {
         text
     }
 
-    /// What the stock functions say to each kind, as a table.
+    /// The stock functions' answers by kind of module, as a table.
     pub fn table(&self) -> String {
         let mut text = String::from(
             "| kind | class | precheck | message | times | smallest |\n| --- | --- | --- | --- | --- | --- |\n",

@@ -1,13 +1,14 @@
-//! Element and data sections that one parser reads as one list of segments and another as another: a parser of WebAssembly 1.0
-//! takes the first number for an index, later ones for flags.
+//! Element and data sections that parsers interpret as different lists of segments: a parser of
+//! WebAssembly 1.0 takes the first number of a segment for an index, later parsers take it for
+//! flags.
 
 use crate::module::{Form, Module, Node};
 use pvf_generators::Random;
 
-/// Bytes that mean something at the places in question.
+/// Bytes that have a meaning in these sections.
 const BYTES: [u8; 14] = [0, 0, 0, 0, 1, 2, 3, 4, 6, 0x0b, 0x23, 0x41, 0x70, 0xd2];
 
-/// Replaces the element or the data section, or adds one. Says what was put in.
+/// Replaces the element or the data section, or adds one. Returns the name of the change.
 pub fn replace(module: &mut Module, random: &mut Random) -> String {
     let elements = !random.one_in(4);
     let id = if elements { 9 } else { 11 };
@@ -60,7 +61,7 @@ fn small(random: &mut Random) -> u8 {
 
 fn offset(random: &mut Random, to: &mut Vec<u8>) {
     if random.one_in(3) {
-        // What is an opcode here may be a number there.
+        // A byte that is an opcode for one parser may be a number for another.
         to.push(*random.pick(&[0, 0, 1]));
     }
     to.extend([0x41, *random.pick(&[0, 0, 1, 8]), 0x0b]);

@@ -1,4 +1,4 @@
-//! A smaller module that still makes the same difference.
+//! Shrinks a module while it still shows the same difference.
 
 use crate::judge::Judge;
 use crate::module::Node;
@@ -7,19 +7,19 @@ use crate::mutate::walk;
 use crate::report::{Group, group};
 use std::time::{Duration, Instant};
 
-/// How many modules are tried for one difference.
+/// Maximum number of modules to try for one difference.
 const MOST_TRIES: u32 = 600;
 
-/// How long.
+/// Maximum time for one difference.
 const MOST_TIME: Duration = Duration::from_secs(20);
 
-/// Larger modules stay as they are: they are about counts.
+/// Larger modules are not shrunk: they test counts.
 const MOST_BYTES: usize = 64 << 10;
 
-/// The smallest found.
+/// The smallest module found.
 ///
 /// # Errors
-/// Those of the judge.
+/// Errors of the judge.
 pub fn shrink(judge: &mut Judge, code: &[u8], wanted: &Group) -> Result<Vec<u8>, String> {
     let mut least = code.to_vec();
     let mut tries = 0;
@@ -35,7 +35,8 @@ pub fn shrink(judge: &mut Judge, code: &[u8], wanted: &Group) -> Result<Vec<u8>,
             };
             let mut kept = Vec::with_capacity(parts.len());
             for part in parts.drain(..) {
-                // Leaves of entries are not left out: then it is another module.
+                // Only whole units are removed: removing a leaf of an entry would change the
+                // meaning of the rest.
                 let can_go = matches!(part, Node::Group { .. }) || part.what() == "opcode beyond";
                 if can_go && number == place {
                     removed = true;

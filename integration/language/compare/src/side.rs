@@ -1,4 +1,4 @@
-//! A side: a process that is asked, and started anew when it ends or does not answer.
+//! A side of the comparison: a process that is started again when it ends or does not answer.
 
 use pvf_language_protocol::{
     Class, Executed, Message, Outcome, Parameters, Prepared, Request, send,
@@ -14,7 +14,7 @@ use std::time::Duration;
 pub struct Side {
     program: PathBuf,
     process: Option<Process>,
-    /// How often it was started anew.
+    /// Number of restarts.
     pub restarts: u64,
 }
 
@@ -24,14 +24,14 @@ struct Process {
     answers: Receiver<Vec<u8>>,
 }
 
-/// Why there is no answer.
+/// Why a side did not answer.
 enum NoAnswer {
     Died(String),
     TimedOut,
 }
 
 impl Side {
-    /// A side that a program is.
+    /// A side that runs this program.
     pub fn new(program: PathBuf) -> Self {
         Self {
             program,
@@ -43,7 +43,7 @@ impl Side {
     fn start(&mut self) -> Result<&mut Process, String> {
         if self.process.is_none() {
             let mut command = Command::new(&self.program);
-            // Panics are expected, and their traces are read by nobody.
+            // The empty environment also disables backtraces of panics, which are expected.
             command.env_clear().stdin(Stdio::piped());
             let child = command.stdout(Stdio::piped()).spawn();
             let shown = self.program.display();
@@ -62,7 +62,8 @@ impl Side {
             .ok_or_else(|| "not started".to_owned())
     }
 
-    /// Sends a request, to be answered later. That the process is gone is seen then.
+    /// Sends a request. An error of the pipe is ignored here: `answer` will notice that the process
+    /// has ended.
     fn ask(&mut self, request: &Request) -> Result<(), String> {
         let process = self.start()?;
         let _ = send(&mut process.input, request);
@@ -92,12 +93,12 @@ impl Side {
         }))
     }
 
-    /// Asks to prepare.
+    /// Sends a request to prepare.
     pub fn ask_to_prepare(&mut self, parameters: Parameters, code: &[u8]) -> Result<(), String> {
         self.ask(&Request::Prepare(parameters, code.to_vec()))
     }
 
-    /// How the preparation ended.
+    /// Waits for the result of the preparation.
     pub fn prepared(&mut self, timeout: Duration) -> Result<Prepared, String> {
         Ok(match self.answer(timeout)? {
             Ok(prepared) => prepared,
@@ -106,7 +107,7 @@ impl Side {
         })
     }
 
-    /// Executes with what was prepared last.
+    /// Executes a candidate with the last prepared code.
     pub fn execute(&mut self, candidate: &[u8], timeout: Duration) -> Result<Executed, String> {
         self.ask(&Request::Execute(candidate.to_vec()))?;
         let ended = |outcome, message| Executed {
@@ -126,13 +127,13 @@ impl Drop for Side {
     fn drop(&mut self) {
         if let Some(mut process) = self.process.take() {
             drop(process.input);
-            // It ends with its input.
+            // The process ends when its input ends.
             let _ = process.child.wait();
         }
     }
 }
 
-/// Reads frames in a thread, so that waiting for one can end.
+/// Reads frames in a thread, so that a receiver can wait with a timeout.
 fn frames(mut output: ChildStdout) -> Receiver<Vec<u8>> {
     let (sender, receiver) = channel();
     thread::spawn(move || {

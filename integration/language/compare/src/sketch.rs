@@ -1,5 +1,5 @@
-//! Small modules in every constellation of imports, own definitions, exports and segments. Most entries are valid; now and then an
-//! index, a type or a limit is one that a parser could let pass.
+//! Small modules in many combinations of imports, definitions, exports and segments. Most entries
+//! are valid; occasionally an index, type or limit is one that some parser may accept wrongly.
 
 use crate::module::leb::{signed, unsigned};
 use crate::module::parse::instructions;
@@ -9,10 +9,10 @@ use pvf_generators::Random;
 /// A `ValidationResult`: a head of three bytes, no code, no messages, watermark 7.
 const RESULT: [u8; 15] = [12, 1, 2, 3, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0];
 
-/// Where it lies.
+/// The address of [`RESULT`].
 const RESULT_AT: i64 = 1024;
 
-/// Names that imports and exports share.
+/// Names used for both imports and exports.
 const NAMES: [&str; 8] = [
     "memory",
     "__heap_base",
@@ -59,7 +59,7 @@ impl Sketch<'_> {
         self.random.below(most + 1)
     }
 
-    /// An index of a space, now and then one or two beyond.
+    /// An index of a space, occasionally up to two beyond its end.
     fn index(&mut self, size: u32) -> u32 {
         match size > 0 && !self.one_in(60) {
             true => self.random.below(u64::from(size)) as u32,
@@ -331,7 +331,7 @@ impl Sketch<'_> {
                 0 => self.functions.len() as u32,
                 1 => self.tables,
                 2 => self.memories,
-                // The counter is the one beyond.
+                // The counter has the index after the last global.
                 _ => self.globals + u32::from(self.one_in(2)),
             };
             let index = self.index(size);

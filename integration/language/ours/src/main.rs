@@ -1,5 +1,5 @@
-//! What this repository's workers do with a module, one module after another: the work of their jobs without the barriers around
-//! them.
+//! Prepares and executes modules as this repository's workers do, one after another: the work of
+//! their jobs without the sandbox.
 
 #![deny(unsafe_code)]
 
@@ -14,10 +14,10 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-/// As on the other side.
+/// The same limit as in `stock`.
 const BOMB_LIMIT: u32 = 50 << 20;
 
-/// What was prepared last.
+/// The artifact and parameters of the last preparation.
 #[derive(Default)]
 struct Ours {
     artifact: Vec<u8>,
@@ -30,7 +30,7 @@ fn executor_params(from: Parameters) -> ExecutorParams {
     ExecutorParams(maximum.into_iter().chain(bulk).collect())
 }
 
-/// What the prepare worker's job does, as a preparation or as a pre-check.
+/// The work of the prepare worker's job, as a preparation or as a precheck.
 fn prepare(
     code: &[u8],
     executor_params: &ExecutorParams,
@@ -68,7 +68,7 @@ fn execute(artifact: &[u8], executor_params: &ExecutorParams, candidate: &[u8]) 
         result: Vec::new(),
         message,
     };
-    // SAFETY: the artifact was prepared by this program.
+    // SAFETY: this program prepared the artifact.
     #[allow(unsafe_code, reason = "artifacts are read back on purpose")]
     let module = unsafe { Artifact::from_bytes(artifact) }.map_err(|error| error.to_string());
     let module =
@@ -78,7 +78,8 @@ fn execute(artifact: &[u8], executor_params: &ExecutorParams, candidate: &[u8]) 
         Err(why) => return not_valid(Outcome::Failed, why),
     };
     match Validation.execute(&pvf, candidate) {
-        // The bytes themselves, which the job leaves out, follow from what was decoded but for what comes after it.
+        // The job's response has only the decoded result, so the bytes come from a second
+        // validation. They follow from the decoded result except for any bytes after it.
         Ok(JobResponse::Ok { .. }) => match pvf.validate(candidate) {
             Ok(execution) => match execution.outcome {
                 pvf_validation::Outcome::Valid(result) => Executed {
@@ -136,7 +137,7 @@ impl Side for Ours {
 }
 
 fn main() -> io::Result<()> {
-    // Panics are answers here.
+    // Panics are reported as answers.
     std::panic::set_hook(Box::new(|_| {}));
     serve(&mut Ours::default())
 }

@@ -1,27 +1,30 @@
-//! The messages between the comparer and a side: a request on the side's standard input, a response on its standard output.
+//! The messages between the comparer and a side: requests on the side's standard input, responses
+//! on its standard output.
 //!
-//! A frame is its length in 4 bytes, little-endian, and the message. A side answers each request in order and ends when its
-//! standard input does. It need not survive a module: the comparer starts it anew.
+//! A frame is the length of the message in 4 bytes, little-endian, and the message. A side answers
+//! each request in order and ends when its standard input ends. It may die on a module: the
+//! comparer starts it again.
 
 #![forbid(unsafe_code)]
 
 use std::io::{self, Read, Write};
 
-/// What to prepare or execute with, out of the parameters that a network may set.
+/// The executor parameters of a preparation or execution: those that affect the accepted language.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Parameters {
-    /// `StackLogicalMax`, if it is set.
+    /// `StackLogicalMax`, if set.
     pub stack_logical_max: Option<u32>,
     /// `WasmExtBulkMemory`.
     pub bulk_memory: bool,
 }
 
-/// What a side is asked.
+/// A request to a side.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {
-    /// Prepares code, perhaps compressed, and builds a runtime of it as pre-checking does. Answered by [`Prepared`].
+    /// Prepare code, which may be compressed, and create a runtime from it as a precheck does.
+    /// Answered by [`Prepared`].
     Prepare(Parameters, Vec<u8>),
-    /// Executes a candidate with what was prepared last. Answered by [`Executed`].
+    /// Execute a candidate with the last prepared code. Answered by [`Executed`].
     Execute(Vec<u8>),
 }
 
@@ -33,17 +36,17 @@ pub enum Class {
     Ok,
     /// The blob could not be decompressed.
     Decompression,
-    /// Refused before it was changed.
+    /// Refused before it was rewritten.
     Prevalidation,
-    /// Refused when it was changed, validated, compiled.
+    /// Refused when it was rewritten, validated or compiled.
     Preparation,
-    /// Refused by pre-checking alone.
+    /// Refused only by the precheck.
     RuntimeConstruction,
     /// A panic.
     JobError,
-    /// The process ended; only the comparer says so.
+    /// The process ended; reported only by the comparer.
     Died,
-    /// The process did not answer; only the comparer says so.
+    /// The process did not answer; reported only by the comparer.
     TimedOut,
 }
 
@@ -63,16 +66,16 @@ impl Class {
 /// The answer to [`Request::Prepare`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prepared {
-    /// Of the preparation alone.
+    /// The class of the preparation alone.
     pub class: Class,
-    /// Of pre-checking.
+    /// The class of the precheck.
     pub precheck: Class,
-    /// Why it is not accepted, in the side's words.
+    /// The side's error message if it is not accepted.
     pub message: String,
 }
 
 impl Prepared {
-    /// Accepted by both.
+    /// Accepted by preparation and precheck.
     pub fn accepted() -> Self {
         Self {
             class: Class::Ok,
@@ -81,7 +84,7 @@ impl Prepared {
         }
     }
 
-    /// Refused by both.
+    /// Refused by preparation and precheck.
     pub fn refused(class: Class, message: String) -> Self {
         Self {
             class,
@@ -90,7 +93,7 @@ impl Prepared {
         }
     }
 
-    /// Refused by pre-checking alone.
+    /// Refused only by the precheck.
     pub fn not_constructed(message: String) -> Self {
         Self {
             class: Class::Ok,
@@ -104,19 +107,19 @@ impl Prepared {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Outcome {
-    /// There is a result, and it can be decoded.
+    /// The candidate is valid: the result could be decoded.
     Valid,
     /// The candidate is invalid.
     Invalid,
-    /// There is no instance.
+    /// The module could not be instantiated.
     RuntimeConstruction,
-    /// The machine has too little memory for the instance: on another one there would be an outcome.
+    /// This machine has too little memory for the instance; another machine would have an outcome.
     BeyondMachine,
-    /// The side could not execute for reasons of its own.
+    /// The side failed for reasons of its own.
     Failed,
-    /// The process ended; only the comparer says so.
+    /// The process ended; reported only by the comparer.
     Died,
-    /// The process did not answer; only the comparer says so.
+    /// The process did not answer; reported only by the comparer.
     TimedOut,
 }
 
@@ -137,17 +140,17 @@ impl Outcome {
 pub struct Executed {
     /// The class.
     pub outcome: Outcome,
-    /// What `validate_block` returned, if it is valid.
+    /// The bytes that `validate_block` returned if the candidate is valid.
     pub result: Vec<u8>,
-    /// Why it is not valid, in the side's words.
+    /// The side's error message if the candidate is not valid.
     pub message: String,
 }
 
 /// A message that can be written to a pipe and read from it.
 pub trait Message: Sized {
-    /// Appends the message.
+    /// Appends the encoded message.
     fn put(&self, to: &mut Vec<u8>);
-    /// Reads the message; `None` if it is not one.
+    /// Decodes the message; `None` if the bytes are not one.
     fn get(from: &[u8]) -> Option<Self>;
 }
 
@@ -157,7 +160,7 @@ impl Message for Request {
             Self::Prepare(parameters, code) => {
                 let bulk = u8::from(parameters.bulk_memory);
                 to.extend([0, bulk]);
-                // The smallest value that a network may set is far above 0.
+                // 0 stands for `None`; the smallest value that a network may set is far above 0.
                 to.extend(parameters.stack_logical_max.unwrap_or(0).to_le_bytes());
                 to.extend(code);
             }
@@ -223,7 +226,7 @@ impl Message for Executed {
 /// Writes a message.
 ///
 /// # Errors
-/// Those of the pipe; a message of 4 GiB.
+/// Errors of the pipe; a message of 4 GiB or more.
 pub fn send(to: &mut impl Write, message: &impl Message) -> io::Result<()> {
     let mut frame = vec![0; 4];
     message.put(&mut frame);
@@ -236,7 +239,7 @@ pub fn send(to: &mut impl Write, message: &impl Message) -> io::Result<()> {
 /// Reads a message.
 ///
 /// # Errors
-/// Those of the pipe; its end; bytes that are not such a message.
+/// Errors of the pipe, its end, or bytes that are not such a message.
 pub fn receive<M: Message>(from: &mut impl Read) -> io::Result<M> {
     let mut length = [0; 4];
     from.read_exact(&mut length)?;
@@ -245,18 +248,18 @@ pub fn receive<M: Message>(from: &mut impl Read) -> io::Result<M> {
     M::get(&bytes).ok_or_else(|| io::Error::other("not a message of this protocol"))
 }
 
-/// What makes a process a side.
+/// A process that answers requests.
 pub trait Side {
-    /// Prepares.
+    /// Prepares code.
     fn prepare(&mut self, parameters: Parameters, code: &[u8]) -> Prepared;
-    /// Executes with what was prepared last.
+    /// Executes a candidate with the last prepared code.
     fn execute(&mut self, candidate: &[u8]) -> Executed;
 }
 
-/// Serves a comparer until it hangs up.
+/// Answers requests until standard input ends.
 ///
 /// # Errors
-/// Those of the pipes, but for the end of the input.
+/// Errors of the pipes, except for the end of the input.
 pub fn serve(side: &mut impl Side) -> io::Result<()> {
     let mut input = io::stdin().lock();
     let mut output = io::stdout().lock();

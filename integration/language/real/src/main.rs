@@ -1,8 +1,9 @@
-//! Asks a prepare worker over its socket, as the node's host does, and passes its answers on: to see that calling the functions is
-//! what the worker does. Nothing is executed.
+//! Sends requests to a prepare worker over its socket, as the node's host does, and passes its
+//! answers on. This checks that calling the functions directly gives the worker's answers. Nothing
+//! is executed.
 //!
-//! The worker is the program that the environment variable `PVF_PREPARE_WORKER` names, by default the stock one beside this
-//! program.
+//! The environment variable `PVF_PREPARE_WORKER` names the worker's program; by default it is the
+//! stock worker next to this program.
 
 #![forbid(unsafe_code)]
 
@@ -16,16 +17,16 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-/// As on the other side.
+/// The same limit as in `stock`.
 const BOMB_LIMIT: u32 = 50 << 20;
 
-/// Far beyond what a small module takes.
+/// A time limit far above the time that a small module takes.
 const PREPARE_TIME: Duration = Duration::from_secs(100);
 
-/// Largest answer: statistics or a message.
+/// Maximum size of an answer: statistics or a message.
 const ANSWER_BYTES: usize = 16 << 20;
 
-/// A worker and its host's end of the socket.
+/// A worker and the host's end of its socket.
 struct Worker {
     child: Child,
     host: UnixStream,
@@ -33,7 +34,7 @@ struct Worker {
 }
 
 impl Worker {
-    /// Starts a worker without barriers: they change nothing of what is asked.
+    /// Starts a worker without a sandbox, which does not affect its answers.
     fn start(program: &Path, directory: PathBuf) -> io::Result<Self> {
         fs::create_dir_all(directory.join("work"))?;
         let socket = directory.join("socket");
@@ -63,7 +64,8 @@ impl Worker {
         executor_params: &ExecutorParams,
         prep_kind: PrepareJobKind,
     ) -> io::Result<PrepareResponse> {
-        // The host makes the file, and the worker clears its directory's after a job.
+        // The host creates the file for the artifact. The worker clears its directory after each
+        // job.
         fs::write(self.directory.join("work/tmp-artifact"), [])?;
         let request = PrepareRequest {
             maybe_compressed_code: code.to_vec(),
@@ -80,7 +82,7 @@ impl Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        // It is ours, and nothing of it is wanted any more.
+        // This program started the process and does not need it any more.
         let _ = self.child.kill();
         let _ = self.child.wait();
         let _ = fs::remove_dir_all(&self.directory);

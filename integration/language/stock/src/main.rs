@@ -1,9 +1,9 @@
-//! What the stock prepare worker does with a module, one module after another.
+//! Prepares and executes modules with the stock workers' functions, one after another.
 //!
-//! The functions are those of `polkadot-node-core-pvf-common`, called in the worker's order and with its mapping of failures to
-//! classes; each job has a thread of its own with the standard library's stack size, as in the worker. A panic is the worker's
-//! `JobError`. The worker forks for each job; here the process is the job's for all of them, which nothing of a preparation can
-//! see.
+//! The functions are those of `polkadot-node-core-pvf-common`, called in the worker's order and
+//! with its mapping of failures to classes. As in the worker, each job runs on a thread of its own
+//! with the standard library's stack size, and a panic is a `JobError`. The worker forks for each
+//! job; here all jobs share this process, which a preparation cannot observe.
 
 use parity_scale_codec::Decode;
 use polkadot_node_core_pvf_common::error::ExecuteError;
@@ -16,13 +16,14 @@ use std::any::Any;
 use std::io;
 use std::thread;
 
-/// A node's limit follows from the network's configuration: ten times the size of the largest code.
+/// Limit of decompressed code. A node derives it from the network's configuration: ten times the
+/// maximum size of code.
 const BOMB_LIMIT: usize = 50 << 20;
 
-/// The execute worker's addition to the native stack.
+/// Stack that the execute worker adds to the native stack limit.
 const DEFAULT_STACK: usize = 2 << 20;
 
-/// What was prepared last.
+/// The artifact and parameters of the last preparation.
 #[derive(Default)]
 struct Stock {
     artifact: Vec<u8>,
@@ -36,7 +37,7 @@ fn parameters(from: Parameters) -> ExecutorParams {
     ExecutorParams::from(&all[..])
 }
 
-/// What the prepare worker's `prepare_artifact` and `runtime_construction_check` do.
+/// The work of the prepare worker's `prepare_artifact` and `runtime_construction_check`.
 fn prepare(code: &[u8], parameters: &ExecutorParams) -> (Prepared, Vec<u8>) {
     let refused = |class, message| (Prepared::refused(class, message), Vec::new());
     let code = match sp_maybe_compressed_blob::decompress(code, BOMB_LIMIT) {
@@ -51,25 +52,26 @@ fn prepare(code: &[u8], parameters: &ExecutorParams) -> (Prepared, Vec<u8>) {
         Ok(artifact) => artifact,
         Err(error) => return refused(Class::Preparation, format!("{error:?}")),
     };
-    // SAFETY: `prepare` made the artifact just now.
+    // SAFETY: `stock::prepare` made the artifact just now.
     match unsafe { stock::create_runtime_from_artifact_bytes(&artifact, parameters) } {
         Ok(_) => (Prepared::accepted(), artifact),
         Err(error) => (Prepared::not_constructed(format!("{error:?}")), artifact),
     }
 }
 
-/// What the execute worker's job does.
+/// The work of the execute worker's job.
 fn execute(artifact: &[u8], parameters: &ExecutorParams, candidate: &[u8]) -> Executed {
     let not_valid = |outcome, message| Executed {
         outcome,
         result: Vec::new(),
         message,
     };
-    // SAFETY: `prepare` made the artifact in this process, which keeps it.
+    // SAFETY: `stock::prepare` made the artifact in this process, which has kept it.
     match unsafe { stock::execute_artifact(artifact, parameters, candidate) } {
         Err(ExecuteError::RuntimeConstruction(error)) => {
             let message = format!("{error:?}");
-            // Entries are zeroed memory, which the system promises as far as it sees fit.
+            // The table's entries are zeroed memory. Whether the system grants it depends on the
+            // machine.
             let outcome = match message.contains("failed to allocate memory for table") {
                 true => Outcome::BeyondMachine,
                 false => Outcome::RuntimeConstruction,
@@ -88,7 +90,7 @@ fn execute(artifact: &[u8], parameters: &ExecutorParams, candidate: &[u8]) -> Ex
     }
 }
 
-/// Runs a job on a thread of its own.
+/// Runs a job on a thread with this stack size.
 fn job<T: Send>(stack: usize, work: impl FnOnce() -> T + Send) -> Result<T, String> {
     thread::scope(|scope| {
         let builder = thread::Builder::new().stack_size(stack);
@@ -131,9 +133,10 @@ impl Side for Stock {
 }
 
 fn main() -> io::Result<()> {
-    // A PVF can ask for the level. It is this one for a node that is started without any options about its log.
+    // A PVF can query the log level. This is the level of a node that is started without log
+    // options.
     log::set_max_level(log::LevelFilter::Error);
-    // Panics are answers here.
+    // Panics are reported as answers.
     std::panic::set_hook(Box::new(|_| {}));
     serve(&mut Stock::default())
 }

@@ -1,4 +1,4 @@
-//! The execute worker as a node has it.
+//! The execute worker of a node, unchanged.
 
 polkadot_node_core_pvf_common::decl_worker_main!(
     "execute-worker",

@@ -1,4 +1,4 @@
-//! The prepare worker as a node has it.
+//! The prepare worker of a node, unchanged.
 
 polkadot_node_core_pvf_common::decl_worker_main!(
     "prepare-worker",

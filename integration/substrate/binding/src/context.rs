@@ -1,4 +1,4 @@
-//! What host functions see of the module that calls them: memory, and an allocator in it.
+//! The calling module, as host functions access it: memory, and an allocator in it.
 
 use pvf_executor::{Caller, HostFailure, Instance};
 use pvf_runtime::GuestMemory;
@@ -6,21 +6,22 @@ use sc_allocator::{FreeingBumpHeapAllocator, Memory};
 use sp_wasm_interface::{FunctionContext, Pointer, Result, WordSize};
 use std::ops::Range;
 
-/// What belongs to one run: the data behind an instance.
+/// The state of one run: the data of an instance.
 #[derive(Default)]
 pub(crate) struct State {
-    /// There is none while the start function runs, and therefore no access to memory either: so it is in the stock executor.
+    /// The allocator. `None` while the start function runs; host functions then have no access to
+    /// memory either, as in the stock executor.
     pub(crate) heap: Option<FreeingBumpHeapAllocator>,
-    /// A failure of the machine within a host function, whose own errors are texts.
+    /// A failure of the host in a host function, whose own error type is text.
     pub(crate) failure: Option<HostFailure>,
-    /// What the module said just before it trapped.
+    /// The panic message that the module registered before it trapped.
     pub(crate) panic_message: Option<String>,
 }
 
-/// The module that called a host function.
+/// The calling module, as the context of a host function.
 pub(crate) struct Context<'a, 'c>(pub(crate) &'a mut Caller<'c, State>);
 
-/// The part of a memory that an address and a length name.
+/// The range of memory at `address` with `bytes` bytes; `None` if it is out of bounds.
 pub(crate) fn range(memory_bytes: usize, address: u32, bytes: usize) -> Option<Range<usize>> {
     let start = address as usize;
     let end = start.checked_add(bytes)?;
@@ -44,7 +45,7 @@ impl Context<'_, '_> {
         }
     }
 
-    /// Lets the allocator work on the memory.
+    /// Calls `work` with the allocator and the memory.
     fn with_heap<R>(
         &mut self,
         work: impl FnOnce(
@@ -63,7 +64,7 @@ impl Context<'_, '_> {
 }
 
 impl FunctionContext for Context<'_, '_> {
-    /// Checks the bounds before anything is allocated, unlike the default.
+    /// Checks the bounds before it allocates the result, unlike the default implementation.
     fn read_memory(&mut self, address: Pointer<u8>, size: WordSize) -> Result<Vec<u8>> {
         self.bytes(address, size as usize).map(<[u8]>::to_vec)
     }
@@ -101,7 +102,7 @@ fn out_of_bounds(what: &str, address: Pointer<u8>, bytes: usize) -> String {
     format!("{what} of {bytes} bytes at {address:#x} is out of bounds")
 }
 
-/// Memory during a host call, as the allocator wants it.
+/// The allocator's view of memory during a host call.
 struct CallerMemory<'a, 's> {
     memory: GuestMemory<'a>,
     failure: &'s mut Option<HostFailure>,
@@ -129,7 +130,7 @@ impl Memory for CallerMemory<'_, '_> {
     }
 }
 
-/// Memory between calls, as the allocator wants it.
+/// The allocator's view of memory between calls.
 pub(crate) struct InstanceMemory<'a> {
     pub(crate) instance: &'a mut Instance<State>,
     pub(crate) failure: Option<HostFailure>,
@@ -157,7 +158,8 @@ impl Memory for InstanceMemory<'_> {
     }
 }
 
-/// What the allocator is told of a growth; it has no word for a failure of the machine.
+/// Converts the result of a growth for the allocator. The allocator's error type cannot express a
+/// failure of the host, so the failure is stored in `failure`.
 fn grown(
     result: std::result::Result<Option<u32>, HostFailure>,
     failure: &mut Option<HostFailure>,

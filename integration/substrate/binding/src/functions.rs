@@ -1,5 +1,5 @@
-//! Host functions, bound to the linker as Substrate declares them. Whatever goes wrong in one, panics included, is a trap of the
-//! module that called it.
+//! Host functions, defined in the linker as Substrate declares them. An error in a host function,
+//! or a panic, is a trap of the calling module.
 
 use crate::context::{Context, State};
 use pvf_executor::{FuncType, ValType};
@@ -8,10 +8,10 @@ use sp_wasm_interface::{Function, HostFunctions, Signature, Value, ValueType};
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// Where all host functions are.
+/// The module from which all host functions are imported.
 pub(crate) use pvf_executor::HOST_MODULE as MODULE;
 
-/// The types of all functions of `H` by name; of several with one name, the first.
+/// The types of all functions of `H` by name. Of several functions with one name, the first counts.
 pub(crate) fn types<H: HostFunctions>() -> HostFunctionTypes {
     let functions = H::host_functions().into_iter().rev();
     functions
@@ -19,9 +19,9 @@ pub(crate) fn types<H: HostFunctions>() -> HostFunctionTypes {
         .collect()
 }
 
-/// Binds all functions of `H`; of several with one name, the first.
+/// Defines all functions of `H`. Of several functions with one name, the first counts.
 pub(crate) fn define_all<H: HostFunctions>(linker: &mut Linker<State>) {
-    // The linker takes the last.
+    // Reversed, since a later definition replaces an earlier one in the linker.
     for function in H::host_functions().into_iter().rev() {
         let signature = function.signature();
         let ty = func_type(&signature);
@@ -31,7 +31,8 @@ pub(crate) fn define_all<H: HostFunctions>(linker: &mut Linker<State>) {
     }
 }
 
-/// Calls a host function; errors and panics become traps, unless the machine failed meanwhile.
+/// Calls a host function. Errors and panics become traps, or the failure of the host that caused
+/// them.
 fn guard(
     function: &'static dyn Function,
     types: &[ValueType],
@@ -71,7 +72,7 @@ fn panic_text(panic: &(dyn Any + Send)) -> &str {
     }
 }
 
-/// The value of a type in a slot, whose high half means nothing for 32-bit types.
+/// The value in a slot; for 32-bit types the high half of the slot is ignored.
 fn value(ty: ValueType, slot: u64) -> Value {
     match ty {
         ValueType::I32 => Value::I32(slot as i32),

@@ -1,4 +1,4 @@
-//! Calls. Each has an instance of its own, as fresh as the first.
+//! Calls. Each call runs in a fresh instance.
 
 use crate::context::{InstanceMemory, State, range};
 use crate::runtime::Shared;
@@ -10,16 +10,16 @@ use sc_executor_common::error::{Error, MessageWithBacktrace, WasmError};
 use sc_executor_common::wasm_runtime::{AllocationStats, HeapAllocStrategy, WasmInstance};
 use std::sync::Arc;
 
-/// A [`Runtime`](crate::Runtime) that takes calls.
+/// An instance of a [`Runtime`](crate::Runtime): it accepts calls.
 pub struct RuntimeInstance {
     shared: Arc<Shared>,
     strategy: HeapAllocStrategy,
 }
 
-/// What every call needs of a module, or why it does not have it.
+/// The exports that every call needs, or why they are unusable.
 pub(crate) struct Entry {
     memory: Result<(), &'static str>,
-    /// Index of the global.
+    /// Index of the global `__heap_base`.
     heap_base: Result<u32, &'static str>,
 }
 
@@ -115,7 +115,7 @@ impl WasmInstance for RuntimeInstance {
     }
 }
 
-/// Index of an exported function of the type `(i32, i32) -> i64`.
+/// Index of the exported function `method`, which has to have the type `(i32, i32) -> i64`.
 fn entry_point(module: &ModuleInfo, method: &str) -> Result<u32, Error> {
     let function = match module.export(method) {
         Some(ExportKind::Function(function)) => function,
@@ -132,7 +132,7 @@ fn entry_point(module: &ModuleInfo, method: &str) -> Result<u32, Error> {
     }
 }
 
-/// Allocates the parameters, the first allocation of a call, and copies them there.
+/// Allocates the parameters, as the first allocation of a call, and copies them into memory.
 fn place(
     heap: &mut FreeingBumpHeapAllocator,
     instance: &mut Instance<State>,
@@ -155,7 +155,8 @@ fn place(
     Ok(address)
 }
 
-/// Takes the result: address in the low half, length in the high half. The bounds are checked before anything is allocated.
+/// Copies the result: its address is in the low half, its length in the high half. The bounds are
+/// checked before the copy is allocated.
 fn take(memory: &[u8], result: u64) -> Result<Vec<u8>, Error> {
     let (address, bytes) = (result as u32, (result >> 32) as usize);
     let range = range(memory.len(), address, bytes).ok_or(Error::OutputExceedsBounds)?;
@@ -173,7 +174,7 @@ fn trapped(trap: &Trap, panic_message: Option<String>) -> Error {
     }
 }
 
-/// The machine failed. Of all errors, only this one is not taken for an outcome of the call.
+/// A failure of the host. Of all errors, only this one is not taken for an outcome of the call.
 fn failed(failure: HostFailure) -> Error {
     WasmError::Other(failure.to_string()).into()
 }

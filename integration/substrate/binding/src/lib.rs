@@ -1,30 +1,31 @@
 //! Substrate's executor traits on the deterministic executor: a [`Runtime`] is a [`WasmModule`].
 //!
-//! In: a [`RuntimeBlob`] or a prepared artifact, host functions as Substrate declares them
-//! ([`HostFunctions`](sp_wasm_interface::HostFunctions)), a [`Config`]. Out: runtimes, whose instances
-//! take calls and answer with bytes or with an error of `sc-executor-common`.
+//! The input is a [`RuntimeBlob`] or a prepared artifact, host functions as Substrate declares them
+//! ([`HostFunctions`](sp_wasm_interface::HostFunctions)), and a [`Config`]. The output is runtimes
+//! whose instances accept calls and return bytes or an error of `sc-executor-common`.
 //!
-//! | module | is about |
+//! | module | contents |
 //! | --- | --- |
-//! | `config` | what can be chosen |
+//! | `config` | the configuration |
 //! | `prepare` | from a blob to an artifact |
 //! | `runtime` | from an artifact to a module with its imports resolved |
-//! | `functions`, `context` | host functions, and what they see of their caller |
+//! | `functions`, `context` | host functions, and their access to the calling module |
 //! | `instance` | calls |
 //!
-//! Names and signatures are those of `sc-executor-wasmtime` 0.47, which the package of that name beside this one stands in for.
-//! What differs:
+//! Names and signatures are those of `sc-executor-wasmtime` 0.47; the package of that name next to
+//! this one replaces it. The differences:
 //!
-//! - The functions that take artifacts are safe to call: an artifact is checked before it is used. Like any file with machine code it
-//!   must still come from a source that is trusted.
-//! - NaNs are canonical whether or not [`Semantics::canonicalize_nans`] asks for it.
-//! - The logical stack limit is a parameter of the execution, not part of the artifact.
-//! - Without [`Semantics::deterministic_stack_limit`] the stack ends at [`STACK_NATIVE_MAX`] bytes, by the frame sizes of this
-//!   executor, which are the same everywhere.
-//! - [`Config::cache_path`] and [`Semantics::instantiation_strategy`] change nothing: compiling is fast, and so is making an instance.
-//! - Vectors and reference types are not offered; a module that uses them is refused.
-//! - When the machine fails (no memory, say), the error is `RuntimeConstruction`, which a PVF host does not take for a fault
-//!   of the candidate.
+//! - Artifacts are checked before they are used. As with any file of machine code, they must still
+//!   come from a trusted source.
+//! - NaNs are always canonical, whatever [`Semantics::canonicalize_nans`] says.
+//! - The logical stack limit is a parameter of the execution and not part of the artifact.
+//! - Without [`Semantics::deterministic_stack_limit`] the stack limit is [`STACK_NATIVE_MAX`]
+//!   bytes, counted by this executor's frame sizes, which are the same on every machine.
+//! - [`Config::cache_path`] and [`Semantics::instantiation_strategy`] have no effect: compilation
+//!   and instantiation are fast.
+//! - Vector instructions and reference types are not supported; a module that uses them is refused.
+//! - A failure of the host (for example, no memory) is the error `RuntimeConstruction`, which a PVF
+//!   host does not take for a fault of the candidate.
 
 mod config;
 mod context;

@@ -1,4 +1,4 @@
-//! From a blob to an artifact.
+//! Preparation: from a blob to an artifact.
 
 use crate::Semantics;
 use pvf_executor::{
@@ -10,10 +10,11 @@ use std::num::NonZeroUsize;
 use std::thread::available_parallelism;
 
 /// Compiles a module to an artifact for
-/// [`create_runtime_from_artifact`](crate::create_runtime_from_artifact) and its sibling.
+/// [`create_runtime_from_artifact`](crate::create_runtime_from_artifact) and
+/// [`create_runtime_from_artifact_bytes`](crate::create_runtime_from_artifact_bytes).
 ///
 /// # Errors
-/// The module is invalid, or beyond a limit of the compiler.
+/// The module is invalid, or exceeds a limit of the compiler.
 pub fn prepare_runtime_artifact(
     blob: RuntimeBlob,
     semantics: &Semantics,
@@ -21,12 +22,14 @@ pub fn prepare_runtime_artifact(
     compile(blob, semantics).map(|artifact| artifact.to_bytes())
 }
 
-/// Rewrites the module as nodes do, all but the stack limiter, whose work the compiler does, and prepares it.
+/// Rewrites the module as nodes do and prepares it. The stack limiter is left out, because the
+/// compiler counts the logical stack.
 pub(crate) fn compile(mut blob: RuntimeBlob, semantics: &Semantics) -> Result<Artifact, WasmError> {
     blob.convert_memory_import_into_export()?;
     blob.clear_memory_max_limit()?;
     let rules = Rules::new(options(semantics), Purpose::Execution);
-    // The trait has one type for both. A caller that votes has to tell them apart by the text.
+    // The trait has one error type for rejections and failures. A caller that votes has to
+    // distinguish them by the text.
     match prepare(&blob.serialize(), &rules) {
         Ok(prepared) => Ok(prepared.artifact),
         Err(NotPrepared::Rejected(rejection)) => Err(WasmError::Other(format!(
@@ -39,7 +42,8 @@ pub(crate) fn compile(mut blob: RuntimeBlob, semantics: &Semantics) -> Result<Ar
 }
 
 fn options(semantics: &Semantics) -> CompileOptions {
-    // The two that the stock executor cannot switch off; its parser does, before anything gets here.
+    // The stock executor cannot switch off the first two features, but its parser refuses such
+    // modules beforehand.
     let features = Features {
         sign_extension: true,
         saturating_float_to_int: true,

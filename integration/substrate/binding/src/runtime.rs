@@ -1,4 +1,4 @@
-//! From an artifact to a module with its imports resolved.
+//! Runtimes: from an artifact to a module with resolved imports.
 
 use crate::context::State;
 use crate::instance::Entry;
@@ -14,17 +14,17 @@ use sp_wasm_interface::HostFunctions;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Most pages of a memory by the WebAssembly specification.
+/// Maximum pages of a memory by the WebAssembly specification.
 const MOST_PAGES: u32 = 65_536;
 
-/// A module that instances can be made of.
+/// A module that can be instantiated.
 pub struct Runtime(Arc<Shared>);
 
-/// What a runtime and its instances share.
+/// The data that a runtime and its instances share.
 pub(crate) struct Shared {
     pub(crate) linked: Linked<State>,
     pub(crate) entry: Entry,
-    /// The module's own memory in the beginning, in pages.
+    /// Initial size of the exported memory, in pages.
     initial_pages: u32,
     stack_native_max: u64,
     stack_logical_max: Option<u32>,
@@ -33,7 +33,7 @@ pub(crate) struct Shared {
 /// Compiles a module and resolves its imports with the host functions `H`.
 ///
 /// # Errors
-/// The module is invalid or imports what there is not.
+/// The module is invalid, or an import cannot be satisfied.
 pub fn create_runtime<H: HostFunctions>(
     blob: RuntimeBlob,
     config: Config,
@@ -42,20 +42,22 @@ pub fn create_runtime<H: HostFunctions>(
     Runtime::new::<H>(place(artifact)?, &config)
 }
 
-/// As [`create_runtime`], from a file with what [`prepare_runtime_artifact`](crate::prepare_runtime_artifact) made. The file may be
-/// deleted or replaced while the runtime exists, but not changed.
+/// As [`create_runtime`], from a file that holds the result of
+/// [`prepare_runtime_artifact`](crate::prepare_runtime_artifact). The file may be deleted or
+/// replaced while the runtime exists, but not changed.
 ///
 /// # Errors
-/// The file cannot be read, is no intact artifact for this machine, was prepared for other
-/// [`Semantics`], or the module imports what there is not.
+/// The file cannot be read, is not an intact artifact for this machine, or was prepared for other
+/// [`Semantics`]; or an import cannot be satisfied.
 ///
 /// # Safety
-/// The file's code is executed: it was made by [`prepare_runtime_artifact`](crate::prepare_runtime_artifact).
+/// The file's code is executed: [`prepare_runtime_artifact`](crate::prepare_runtime_artifact) made
+/// it.
 pub unsafe fn create_runtime_from_artifact<H: HostFunctions>(
     compiled_artifact_path: &Path,
     config: Config,
 ) -> Result<Runtime, WasmError> {
-    // SAFETY: the caller vouches for the file.
+    // SAFETY: the caller promises that the file is trusted and does not change.
     let module = unsafe { open_module(compiled_artifact_path) }
         .map_err(|error| WasmError::Other(format!("cannot deserialize module: {error}")))?;
     Runtime::new::<H>(module, &config)
@@ -72,7 +74,7 @@ pub unsafe fn create_runtime_from_artifact_bytes<H: HostFunctions>(
     compiled_artifact_bytes: &[u8],
     config: Config,
 ) -> Result<Runtime, WasmError> {
-    // SAFETY: the caller vouches for the bytes.
+    // SAFETY: the caller promises that the bytes are trusted.
     let artifact = unsafe { Artifact::from_bytes(compiled_artifact_bytes) }
         .map_err(|error| WasmError::Other(format!("cannot deserialize module: {error}")))?;
     Runtime::new::<H>(place(artifact)?, &config)
@@ -114,7 +116,7 @@ impl WasmModule for Runtime {
 }
 
 impl Shared {
-    /// The parameters of an instance.
+    /// The execution parameters of an instance.
     pub(crate) fn parameters(&self, strategy: HeapAllocStrategy) -> ExecutionParameters {
         let pages = match strategy {
             HeapAllocStrategy::Static { extra_pages } => {
@@ -132,7 +134,7 @@ impl Shared {
     }
 }
 
-/// Code and configuration have to agree on whether the logical height is counted.
+/// Checks that the code counts the logical height exactly if the configuration limits it.
 fn check_meter(module: &Module, semantics: &Semantics) -> Result<(), WasmError> {
     let counted = module.info().meters.logical_stack;
     match (counted, &semantics.deterministic_stack_limit) {
@@ -146,7 +148,7 @@ fn check_meter(module: &Module, semantics: &Semantics) -> Result<(), WasmError> 
     }
 }
 
-/// Pages of the memory, if it is exported, by whatever name.
+/// Initial pages of the memory if it is exported, by any name; otherwise 0.
 fn exported_pages(module: &Module) -> u32 {
     let info = module.info();
     let exported = info

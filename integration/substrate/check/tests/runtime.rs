@@ -1,5 +1,5 @@
-//! The stand-in through the traits of `sc-executor-common`, as `sc-executor` and `pvf-common` use it: what works, and which error
-//! it is when something does not.
+//! The replacement for `sc-executor-wasmtime`, tested through the traits of `sc-executor-common` as
+//! `sc-executor` and `pvf-common` use them: results, and the class of each error.
 
 use sc_executor_common::error::{Error, WasmError};
 use sc_executor_wasmtime::{
@@ -12,7 +12,7 @@ use std::fs;
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
 
-/// The functions of a PVF, and the one by which a runtime says why it panics.
+/// The host functions of a PVF, and the one with which a runtime reports a panic message.
 type HostFunctions = (
     sp_io::misc::HostFunctions,
     sp_io::crypto::HostFunctions,
@@ -27,7 +27,7 @@ const DYNAMIC: HeapAllocStrategy = HeapAllocStrategy::Dynamic {
     maximum_pages: Some(2080),
 };
 
-/// As for a PVF; without a limit, as for a runtime.
+/// The configuration of a PVF, or without a limit that of a runtime.
 fn config(limit: Option<(u32, u32)>) -> Config {
     Config {
         allow_missing_func_imports: true,
@@ -55,7 +55,8 @@ fn pvf() -> Config {
     config(Some((65_536, 256 << 20)))
 }
 
-/// Imports, the body of `call`, other fields. The body leaves a result: length in the high half, address in the low one.
+/// A blob from imports, the body of `call`, and other fields. The body returns a result: length in
+/// the high half, address in the low half.
 fn blob(imports: &str, body: &str, fields: &str) -> RuntimeBlob {
     whole(&format!(
         r#"{imports} (memory (export "memory") 2)
@@ -77,7 +78,7 @@ fn call(runtime: &WasmtimeRuntime, method: &str, data: &[u8]) -> Result<Vec<u8>,
     call_as(runtime, DYNAMIC, method, data)
 }
 
-/// In surroundings, as a node calls.
+/// Calls with externalities, as a node does.
 fn call_as(
     runtime: &WasmtimeRuntime,
     strategy: HeapAllocStrategy,
@@ -89,7 +90,7 @@ fn call_as(
     sc_executor::with_externalities_safe(&mut surroundings, called).and_then(|result| result)
 }
 
-/// The result of this number at address 16.
+/// A body that returns the value of `instructions`, stored at address 16.
 fn number(instructions: &str) -> String {
     format!("(i32.store (i32.const 16) {instructions}) (i64.const 0x400000010)")
 }
@@ -121,7 +122,7 @@ fn fixtures() {
         let runtimes = [
             // SAFETY: the artifact was just prepared.
             unsafe { create_runtime_from_artifact_bytes::<HostFunctions>(&artifact, pvf()) },
-            // SAFETY: as above.
+            // SAFETY: the file was just written from the prepared artifact.
             unsafe { create_runtime_from_artifact::<HostFunctions>(&file, pvf()) },
         ];
         fs::remove_file(&file).expect("it is there");
@@ -167,7 +168,7 @@ fn every_call_is_the_first() {
     }
     let (result, stats) = instance.call_with_allocation_stats("call", &[1; 100]);
     assert!(result.is_ok());
-    // Rounded up, and with the header.
+    // Rounded up to a power of two, plus the header.
     assert_eq!(stats.unwrap().bytes_allocated_peak, 136);
 }
 
@@ -322,7 +323,7 @@ fn errors_by_class() {
     assert!(matches!(said, Err(Error::Allocator(_))), "{said:?}");
 }
 
-/// A recursion as deep as the parameters are long.
+/// A recursion whose depth is the length of the parameters.
 fn deep() -> RuntimeBlob {
     blob(
         "",
@@ -335,7 +336,7 @@ fn deep() -> RuntimeBlob {
 #[test]
 fn stack_limits() {
     let counted = runtime(deep());
-    // A call here takes 4: a frame, and two operands.
+    // Each call here takes 4 units: a frame and two operands.
     assert!(call(&counted, "call", &[0; 16_000]).is_ok());
     let said = call(&counted, "call", &[0; 17_000]);
     assert!(matches!(said, Err(Error::AbortedDueToTrap(_))), "{said:?}");
@@ -355,7 +356,8 @@ fn stack_limits() {
 fn artifacts_are_checked() {
     let artifact = prepare_runtime_artifact(deep(), &pvf().semantics).unwrap();
     let load =
-        // SAFETY: the bytes are those of artifacts that were just prepared, or damaged ones, which are refused.
+        // SAFETY: the bytes are those of artifacts that were just prepared, or damaged ones, which
+        // are refused.
         |bytes: &[u8], config| unsafe { create_runtime_from_artifact_bytes::<HostFunctions>(bytes, config) };
     assert!(load(&artifact, pvf()).is_ok());
     assert!(load(&artifact, config(None)).is_err());
@@ -374,7 +376,7 @@ fn artifacts_are_checked() {
 fn what_does_not_compile() {
     let untyped = whole("(func (result i32) (i64.const 0))");
     assert!(prepare_runtime_artifact(untyped, &pvf().semantics).is_err());
-    // Two exports of one name, since the imported memory becomes one.
+    // Two exports of one name, since the imported memory becomes an export.
     let twice = whole(r#"(import "env" "memory" (memory 1)) (func (export "memory"))"#);
     assert!(prepare_runtime_artifact(twice, &pvf().semantics).is_err());
 }

@@ -1,13 +1,13 @@
-//! Stands in for Substrate's crate of this name, so that a node runs on the deterministic executor without a change of its
-//! source. To be used through `[patch.crates-io]`:
+//! Replaces Substrate's crate of this name, so that a node runs on the deterministic executor
+//! without changes to its source. Used through `[patch.crates-io]`:
 //!
 //! ```toml
 //! [patch.crates-io]
 //! sc-executor-wasmtime = { path = "integration/substrate/sc-executor-wasmtime" }
 //! ```
 //!
-//! In and out: what the crate's public items of version 0.47 take and give. All of it is in [`pvf_substrate`]. What is different
-//! stands there.
+//! Inputs and outputs are those of the public items of version 0.47. All items are in
+//! [`pvf_substrate`], which also lists the differences.
 
 pub use pvf_substrate::{
     Config, DeterministicStackLimit, HeapAllocStrategy, InstantiationStrategy,

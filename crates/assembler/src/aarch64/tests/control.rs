@@ -1,7 +1,7 @@
-//! Indirect branches, traps, hints, system registers, data, and the life of an
+//! Indirect branches, traps, no-operations, system registers, data, and the life of an
 //! assembler.
 
-use super::super::{Barrier, BranchTarget, SystemRegister, with_branch_distance};
+use super::super::{SystemRegister, with_branch_distance};
 use super::*;
 
 #[test]
@@ -19,29 +19,12 @@ fn indirect_branches() {
 }
 
 #[test]
-fn traps_hints_and_barriers() {
+fn traps_and_hints() {
     for imm in [0, 1, 0x1234, 0xFFFF] {
         check(&format!("brk #{imm}"), |asm| asm.brk(imm));
         check(&format!("udf #{imm}"), |asm| asm.udf(imm));
     }
     check("nop", |asm| asm.nop());
-    // Hints 32 to 38 are what the manual calls bti, bti c, bti j, bti jc.
-    for (target, hint) in [
-        (BranchTarget::None, 32),
-        (BranchTarget::C, 34),
-        (BranchTarget::J, 36),
-        (BranchTarget::JC, 38),
-    ] {
-        check(&format!("hint #{hint}"), |asm| asm.bti(target));
-    }
-    for (barrier, name) in [
-        (Barrier::IshLd, "ishld"),
-        (Barrier::IshSt, "ishst"),
-        (Barrier::Ish, "ish"),
-        (Barrier::Sy, "sy"),
-    ] {
-        check(&format!("dmb {name}"), |asm| asm.dmb(barrier));
-    }
     check("isb", |asm| asm.isb());
 }
 

@@ -104,7 +104,6 @@ fn arithmetic_with_registers() {
             });
             check(&format!("neg {dn}, {an}"), |asm| asm.neg(size, d, a));
             check(&format!("cmp {an}, {bn}"), |asm| asm.cmp_rr(size, a, b));
-            check(&format!("cmn {an}, {bn}"), |asm| asm.cmn_rr(size, a, b));
         }
     }
 }
@@ -175,10 +174,6 @@ fn logic_with_registers() {
                     }
                 }
             }
-            check(&format!("tst {an}, {bn}"), |asm| {
-                asm.tst_rr(size, g(a), g(b))
-            });
-            check(&format!("mvn {dn}, {bn}"), |asm| asm.mvn(size, g(d), g(b)));
         }
     }
 }
@@ -310,9 +305,6 @@ fn bit_fields_by_their_names() {
                 check(&text("ubfx"), |asm| asm.ubfx(size, d, s, lsb, width));
                 check(&text("sbfx"), |asm| asm.sbfx(size, d, s, lsb, width));
                 check(&text("ubfiz"), |asm| asm.ubfiz(size, d, s, lsb, width));
-                check(&text("sbfiz"), |asm| asm.sbfiz(size, d, s, lsb, width));
-                check(&text("bfi"), |asm| asm.bfi(size, d, s, lsb, width));
-                check(&text("bfxil"), |asm| asm.bfxil(size, d, s, lsb, width));
             }
         }
     }
@@ -337,7 +329,6 @@ fn counts_and_reversals() {
             let (d, s) = (g(d), g(s));
             check(&format!("rbit {tail}"), |asm| asm.rbit(size, d, s));
             check(&format!("rev {tail}"), |asm| asm.rev(size, d, s));
-            check(&format!("rev16 {tail}"), |asm| asm.rev16(size, d, s));
             check(&format!("clz {tail}"), |asm| asm.clz(size, d, s));
         }
     }
@@ -356,7 +347,6 @@ fn multiplication_and_division() {
                 check(&format!("msub {four}"), |asm| asm.msub(size, d, a, b, g(c)));
             }
             check(&format!("mul {three}"), |asm| asm.mul(size, d, a, b));
-            check(&format!("mneg {three}"), |asm| asm.mneg(size, d, a, b));
             check(&format!("udiv {three}"), |asm| asm.udiv(size, d, a, b));
             check(&format!("sdiv {three}"), |asm| asm.sdiv(size, d, a, b));
         }
@@ -373,7 +363,6 @@ fn multiplication_and_division() {
             });
         }
         check(&format!("umull {long}"), |asm| asm.umull(d, a, b));
-        check(&format!("smull {long}"), |asm| asm.smull(d, a, b));
         check(&format!("umulh {wide}"), |asm| asm.umulh(d, a, b));
         check(&format!("smulh {wide}"), |asm| asm.smulh(d, a, b));
     }
@@ -397,30 +386,14 @@ fn conditionals() {
                     check(&format!("csinv {tail}"), |asm| {
                         asm.csinv(cond, size, d, a, b)
                     });
-                    check(&format!("csneg {tail}"), |asm| {
-                        asm.csneg(cond, size, d, a, b)
-                    });
                 }
                 if cond != Cond::AL {
                     check(&format!("cset {dn}, {name}"), |asm| asm.cset(cond, size, d));
-                    check(&format!("csetm {dn}, {name}"), |asm| {
-                        asm.csetm(cond, size, d)
-                    });
                 }
                 let (nzcv, imm) = (n as u32 % 16, n as u32 % 32);
-                let registers = format!("{an}, {bn}, #{nzcv}, {name}");
                 let immediate = format!("{an}, #{imm}, #{nzcv}, {name}");
-                check(&format!("ccmp {registers}"), |asm| {
-                    asm.ccmp_rr(cond, size, a, b, nzcv)
-                });
-                check(&format!("ccmn {registers}"), |asm| {
-                    asm.ccmn_rr(cond, size, a, b, nzcv)
-                });
                 check(&format!("ccmp {immediate}"), |asm| {
                     asm.ccmp_ri(cond, size, a, imm, nzcv)
-                });
-                check(&format!("ccmn {immediate}"), |asm| {
-                    asm.ccmn_ri(cond, size, a, imm, nzcv)
                 });
             }
         }

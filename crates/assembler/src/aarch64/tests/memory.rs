@@ -171,13 +171,10 @@ const PAIRS: &[Pair] = {
     ) -> Pair {
         Pair { name, access, register, emit }
     }
-    fn d(n: u8) -> String { f(FSize::S64, n) }
     fn q(n: u8) -> String { format!("q{n}") }
     &[
         pair("ldp", Access::B8, x, |asm, a, b, m| asm.ldp(g(a), g(b), m)),
         pair("stp", Access::B8, x, |asm, a, b, m| asm.stp(g(a), g(b), m)),
-        pair("ldp", Access::B8, d, |asm, a, b, m| asm.ldp_d(v(a), v(b), m)),
-        pair("stp", Access::B8, d, |asm, a, b, m| asm.stp_d(v(a), v(b), m)),
         pair("ldp", Access::B16, q, |asm, a, b, m| asm.ldp_q(v(a), v(b), m)),
         pair("stp", Access::B16, q, |asm, a, b, m| asm.stp_q(v(a), v(b), m)),
     ]

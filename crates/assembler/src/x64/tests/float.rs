@@ -93,7 +93,6 @@ fn arithmetic() {
         for size in FSize::ALL {
             let code = fcode(&format!("VEX_V{name}s{{s}}_xmm_xmm_xmmm{{}}"), size);
             c.xxx(code, |asm, dst, a, b| asm.fop_rrr(op, size, dst, a, b));
-            c.xxm(code, |asm, dst, a, m| asm.fop_rrm(op, size, dst, a, m));
         }
     }
 }
@@ -127,19 +126,6 @@ fn comparisons() {
     for size in FSize::ALL {
         let flags = fcode("VEX_Vucomis{s}_xmm_xmmm{}", size);
         c.xx(flags, |asm, a, b| asm.ucomis_rr(size, a, b));
-        c.xm(flags, |asm, a, m| asm.ucomis_rm(size, a, m));
-        let mask = fcode("VEX_Vcmps{s}_xmm_xmm_xmmm{}_imm8", size);
-        for a in Xmm::ALL {
-            for b in Xmm::ALL {
-                for (n, d) in Xmm::ALL.into_iter().enumerate() {
-                    let predicate = ((n + b as usize * 16) % 32) as u8;
-                    let operands = [x(d), x(a), x(b), i8(predicate)];
-                    c.check(mask, &operands, |asm| {
-                        asm.cmps_rrri(size, d, a, b, predicate)
-                    });
-                }
-            }
-        }
     }
 }
 
@@ -152,19 +138,6 @@ fn bits() {
             let code = fcode(&format!("VEX_V{name}p{{s}}_xmm_xmm_xmmm128"), size);
             c.xxx(code, |asm, dst, a, b| asm.fbit_rrr(op, size, dst, a, b));
             c.xxm(code, |asm, dst, a, m| asm.fbit_rrm(op, size, dst, a, m));
-        }
-    }
-}
-
-#[test]
-fn blend() {
-    let mut c = Checker::new();
-    for size in FSize::ALL {
-        let code = fcode("VEX_Vblendvp{s}_xmm_xmm_xmmm128_xmm", size);
-        for n in 0..1 << 16 {
-            let [d, a, b, m] = [0, 4, 8, 12].map(|shift| Xmm::ALL[n >> shift & 15]);
-            let operands = [x(d), x(a), x(b), x(m)];
-            c.check(code, &operands, |asm| asm.blendv_rrrr(size, d, a, b, m));
         }
     }
 }

@@ -94,12 +94,6 @@ fn test() {
                 });
             }
         }
-        for (n, case) in MEMS.iter().enumerate() {
-            let imm = IMMEDIATES[n % IMMEDIATES.len()];
-            c.check(long, &[case.expected, i(size, imm)], |asm| {
-                asm.test_mi(size, case.mem, imm)
-            });
-        }
     }
 }
 
@@ -121,9 +115,6 @@ fn one_operand() {
         for size in Size::ALL {
             c.r(code(name, size), size, |asm, r| emit(asm, size, r));
         }
-    }
-    for size in WIDE {
-        c.r(code("Bswap_r{}", size), size, |asm, r| asm.bswap_r(size, r));
     }
 }
 
@@ -181,12 +172,6 @@ fn imul_by_immediate() {
                 }
             }
         }
-        for (n, case) in MEMS.iter().enumerate() {
-            let (imm, r) = (IMMEDIATES[n % IMMEDIATES.len()], turn(n, 0));
-            let code = if is_byte(size, imm) { byte } else { long };
-            let operands = [g(size, r), case.expected, i(size, imm)];
-            c.check(code, &operands, |asm| asm.imul_rmi(size, r, case.mem, imm));
-        }
     }
 }
 
@@ -195,19 +180,6 @@ fn sign_into_rdx() {
     let mut c = Checker::new();
     c.check(Code::Cdq, &[], |asm| asm.cdq());
     c.check(Code::Cqo, &[], |asm| asm.cqo());
-}
-
-#[test]
-fn bit_test() {
-    let mut c = Checker::new();
-    for size in NOT_BYTE {
-        let code = code("Bt_rm{}_imm8", size);
-        for bit in [0, 1, 15, 31, 63] {
-            for r in Gpr::ALL {
-                c.check(code, &[g(size, r), i8(bit)], |asm| asm.bt_ri(size, r, bit));
-            }
-        }
-    }
 }
 
 #[test]
@@ -246,13 +218,6 @@ fn shifts_without_flags() {
             c.rrr(code, size, |asm, dst, src, count| {
                 asm.shiftx_rrr(shift, size, dst, src, count)
             });
-            for (n, case) in MEMS.iter().enumerate() {
-                let (dst, count) = (turn(n, 0), turn(n, 1));
-                let operands = [g(size, dst), case.expected, g(size, count)];
-                c.check(code, &operands, |asm| {
-                    asm.shiftx_rmr(shift, size, dst, case.mem, count)
-                });
-            }
         }
     }
 }
@@ -269,13 +234,6 @@ fn rotation_without_flags() {
                     c.check(code, &operands, |asm| asm.rorx_rri(size, a, b, count));
                 }
             }
-        }
-        for (n, case) in MEMS.iter().enumerate() {
-            let (r, count) = (turn(n, 0), (n % 64) as u8);
-            let operands = [g(size, r), case.expected, i8(count)];
-            c.check(code, &operands, |asm| {
-                asm.rorx_rmi(size, r, case.mem, count)
-            });
         }
     }
 }

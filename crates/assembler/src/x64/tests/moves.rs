@@ -180,17 +180,6 @@ fn conditional() {
         for size in NOT_BYTE {
             let mov = code(&format!("Cmov{suffix}_r{{}}_rm{{}}"), size);
             c.rr(mov, (size, size), |asm, a, b| asm.cmov_rr(cond, size, a, b));
-            for (n, case) in MEMS
-                .iter()
-                .enumerate()
-                .skip(cond.code() as usize)
-                .step_by(5)
-            {
-                let (r, m) = (turn(n, 0), case.mem);
-                c.check(mov, &[g(size, r), case.expected], |asm| {
-                    asm.cmov_rm(cond, size, r, m)
-                });
-            }
         }
     }
 }
@@ -202,24 +191,6 @@ fn stack() {
         asm.push_r(r)
     });
     c.r(code("Pop_r64", Size::S64), Size::S64, |asm, r| asm.pop_r(r));
-}
-
-#[test]
-fn strings() {
-    let mut c = Checker::new();
-    let expected = |built: Result<Instruction, _>| built.expect("64-bit addresses exist");
-    c.check_instruction(expected(Instruction::with_rep_movsb(64)), &[], |asm| {
-        asm.rep_movsb()
-    });
-    c.check_instruction(expected(Instruction::with_rep_movsq(64)), &[], |asm| {
-        asm.rep_movsq()
-    });
-    c.check_instruction(expected(Instruction::with_rep_stosb(64)), &[], |asm| {
-        asm.rep_stosb()
-    });
-    c.check_instruction(expected(Instruction::with_rep_stosq(64)), &[], |asm| {
-        asm.rep_stosq()
-    });
 }
 
 /// An operand that says what it was made from.

@@ -71,8 +71,8 @@ pub(super) struct Turn {
     pub conditions: Vec<Continue>,
     /// Locals written, with their values at the end.
     pub written: Vec<(u32, Value)>,
-    /// Index of the branch back.
-    pub latch: usize,
+    /// Gas it is charged.
+    pub gas: u64,
 }
 
 /// More accesses or conditions are too many.
@@ -111,18 +111,16 @@ pub(super) fn follow(
         time: 0,
         blocks: 0,
     };
-    for (at, placed) in body.iter().enumerate() {
+    for placed in body {
         let instruction = placed.instruction;
         match instruction {
             Instruction::Br(target) if target == label => {
-                walk.turn.latch = at + 1;
                 return Some(walk.turn);
             }
             Instruction::BrIf(target) => {
                 let condition = walk.pop()?;
                 walk.go_on(condition, target == label)?;
                 if target == label {
-                    walk.turn.latch = at + 1;
                     return Some(walk.turn);
                 }
             }
@@ -144,7 +142,10 @@ impl Walk<'_> {
 
     fn instruction(&mut self, instruction: Instruction) -> Option<()> {
         match instruction {
-            Instruction::Nop => Some(()),
+            Instruction::Charge(block) => {
+                self.turn.gas = self.turn.gas.saturating_add(self.code.cost(block));
+                Some(())
+            }
             Instruction::Drop => self.pop().map(|_| ()),
             Instruction::Block(ty) if ty == BlockSignature::EMPTY => {
                 self.blocks += 1;

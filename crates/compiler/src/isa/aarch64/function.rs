@@ -1,7 +1,8 @@
 //! One function, operation by operation.
 //!
-//! What emits code is the [`Emitter`], and [`Function`] lends it to an operation that has begun: what the one before
-//! left undone is then done, or handed to the operation to be done along.
+//! Only the [`Emitter`] emits code, and only [`Function::begin`] and [`Function::begin_with`] lend it, for one operation.
+//! Both first settle the instruction that the operation before has left pending: `begin` emits it, `begin_with` hands it
+//! to the operation. So no operation can emit before the pending instruction.
 
 use super::*;
 use pending::Pending;
@@ -13,7 +14,7 @@ pub(crate) struct Function<'m> {
     last_use: RegSet,
 }
 
-/// What an operation finds undone.
+/// What the operation before has left pending.
 pub(super) struct Undone {
     pub(super) pending: Option<Pending>,
     pub(super) last_use: RegSet,
@@ -27,7 +28,7 @@ impl<'m> Function<'m> {
         }
     }
 
-    /// Begins an operation: emits what waits, and lets an island in.
+    /// Begins an operation: emits the pending instruction, and an island if one is due.
     #[inline]
     pub(super) fn begin(&mut self) -> &mut Emitter<'m> {
         self.emitter.settle();
@@ -36,7 +37,7 @@ impl<'m> Function<'m> {
         &mut self.emitter
     }
 
-    /// Begins an operation that makes up for what waits itself.
+    /// Begins an operation that settles the pending instruction itself.
     #[inline]
     pub(super) fn begin_with(&mut self) -> (Undone, &mut Emitter<'m>) {
         let undone = Undone {
@@ -72,7 +73,7 @@ impl<'m> Function<'m> {
         self.emitter.asm.new_label()
     }
 
-    /// Ends the function with what was put off, and says where it ends.
+    /// Ends the function with its traps, slow paths and constants. Returns the end offset.
     pub(super) fn finish(mut self) -> u32 {
         self.emitter.settle();
         let mut all = std::mem::take(self.emitter.late);

@@ -1,12 +1,12 @@
-//! Instructions that wait for the next operation, which may do their work along.
+//! Pending instructions: an instruction that is not emitted yet, because the next operation may combine with it.
 //!
-//! At most one waits. [`Aarch64::begin`], with which every operation begins, emits it, so that the order of
-//! instructions never changes; an operation that can do its work takes it before.
+//! At most one is pending. [`Function::begin`], with which operations begin, emits it, so that the order of instructions
+//! never changes. An operation that can combine with it begins with [`Function::begin_with`] instead.
 
 use super::*;
 use pvf_assembler::aarch64::MemPair;
 
-/// What waits.
+/// A pending instruction.
 #[derive(Clone, Copy)]
 pub(super) enum Pending {
     /// A comparison of a register with zero: a branch may test it itself.
@@ -43,7 +43,7 @@ pub(super) struct Shifted {
 }
 
 impl Emitter<'_> {
-    /// Emits what waits.
+    /// Emits the pending instruction.
     #[inline]
     pub(super) fn settle(&mut self) {
         if let Some(pending) = self.pending.take() {

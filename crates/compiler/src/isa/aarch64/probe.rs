@@ -11,7 +11,7 @@ use super::*;
 /// A multiple of this is where memory ends.
 const PAGE_BYTES: u64 = 64 * 1024;
 
-/// How far from an index memory is known to be accessible, for the last few indices.
+/// How far above an index memory is known to be accessible, for the last few indices.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Reached {
     /// The index, and the offset from it at which the highest access ended.

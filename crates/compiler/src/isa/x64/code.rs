@@ -1,15 +1,15 @@
-//! Code, and what is known of the machine where it ends.
+//! The code of a function so far, and what is known of the zero flag at its end.
 //!
-//! The assembler is in here and nowhere else in the target: others are lent its instructions, and what binds a label or
-//! begins a place that is entered by its address is here, together with the knowledge that ends there.
+//! Only [`Code`] owns the assembler. The rest of the target reaches its instructions through `Deref`, which cannot bind a
+//! label. Whatever ends the knowledge (a label, an entry) is a method here, which forgets it.
 
 use pvf_assembler::Label;
 use pvf_assembler::x64::{Assembler, Gpr, Instructions, Size};
 use std::ops::{Deref, DerefMut};
 
-/// The code of one function, with what is known at its end. Nothing is known where it begins.
+/// The code of one function, with what is known at its end. At its start nothing is known.
 pub(super) struct Code<'m> {
-    /// Taken from its home, since it is used all the time.
+    /// Moved out of `home` while the function is made, to save an indirection.
     asm: Assembler,
     home: &'m mut Assembler,
     zero: Option<ZeroFlag>,

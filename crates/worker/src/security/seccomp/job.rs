@@ -1,4 +1,5 @@
-//! What a job may ask of the kernel, as a table: the filter is made from it, the manual repeats it, and the tests try every other number.
+//! The table of the system calls of jobs. The filter is made from it, `docs/sandbox.md` repeats it,
+//! and tests try all other call numbers.
 
 use super::{Rules, SeccompError, always, refuse, translate};
 use crate::security::Role;
@@ -13,40 +14,41 @@ use std::os::fd::RawFd;
 /// A system call of jobs.
 #[derive(Clone, Copy, Debug)]
 pub struct Call {
-    /// Its number on this machine.
+    /// The call's number on this machine.
     pub number: c_long,
-    /// Its name.
+    /// The call's name.
     pub name: &'static str,
-    /// With which arguments.
+    /// The allowed arguments.
     pub when: When,
-    /// The kind of job that has it; both, if none is named.
+    /// The only kind of job that may make the call; `None`: all kinds.
     pub role: Option<Role>,
-    /// What it is for.
+    /// Why jobs need the call.
     pub purpose: &'static str,
 }
 
-/// With which arguments a call is made.
+/// The arguments with which a call is allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum When {
-    /// With any.
+    /// All arguments.
     Always,
-    /// To the job's pipe.
+    /// Writes to the job's pipe.
     ToPipe,
-    /// Never by the kernel: the filter answers with this error, since the caller goes on without.
+    /// The filter fails the call with this error, and the caller continues without it.
     Refused(c_int),
-    /// As for [`Refused`](Self::Refused), for the standard error stream; with any other descriptor the job ends.
+    /// As [`Refused`](Self::Refused), for the standard error stream. For any other descriptor, the
+    /// call kills the job.
     RefusedToError,
-    /// For memory to be read and written.
+    /// Memory that is readable and writable at most.
     Data,
-    /// For private memory to be read and written, which limits count.
+    /// Private memory that is readable and writable at most. The limits of the process count it.
     PrivateData,
-    /// With these advices.
+    /// These advices of `madvise`.
     Advice(&'static [c_int]),
-    /// For these signals.
+    /// These signals.
     Signals(&'static [c_int]),
-    /// To wake, never to wait.
+    /// `FUTEX_WAKE`, which does not wait.
     ToWake,
-    /// To ask whether a descriptor is open.
+    /// `F_GETFD`, with which the standard library checks whether a descriptor is open.
     IsOpen,
 }
 
@@ -58,37 +60,37 @@ macro_rules! calls {
 
 use When::*;
 
-/// Every call of jobs.
+/// All system calls of jobs.
 pub const CALLS: &[Call] = calls! {
     SYS_brk "brk" Always, None, "memory";
-    SYS_mmap "mmap" PrivateData, None, "memory, tables, the image of a memory";
-    SYS_mprotect "mprotect" Data, None, "growing memories, guards of stacks";
+    SYS_mmap "mmap" PrivateData, None, "memory, tables, the image of a linear memory";
+    SYS_mprotect "mprotect" Data, None, "growing linear memories, guard pages of stacks";
     SYS_munmap "munmap" Always, None, "memory";
-    SYS_madvise "madvise" Advice(ADVICES), None, "pages of large allocations at once, giving pages back";
-    SYS_mremap "mremap" Refused(libc::ENOMEM), None, "the C library moves memory by hand then";
-    SYS_getrandom "getrandom" Always, None, "keys of hash tables, checks of signatures in batches";
-    SYS_clock_gettime "clock_gettime" Always, None, "time, where the kernel does not show it in memory";
-    SYS_getrusage "getrusage" Always, Some(Role::Prepare), "how much memory a preparation took";
-    SYS_write "write" ToPipe, None, "lines and the answer";
-    SYS_close "close" Always, None, "descriptors that are done with";
-    SYS_exit_group "exit_group" Always, None, "the end";
+    SYS_madvise "madvise" Advice(ADVICES), None, "populating large allocations, returning pages";
+    SYS_mremap "mremap" Refused(libc::ENOMEM), None, "the C library copies the memory instead";
+    SYS_getrandom "getrandom" Always, None, "keys of hash tables, batch verification of signatures";
+    SYS_clock_gettime "clock_gettime" Always, None, "time, where the vDSO does not provide it";
+    SYS_getrusage "getrusage" Always, Some(Role::Prepare), "memory of a preparation, for its statistics";
+    SYS_write "write" ToPipe, None, "log lines and the answer";
+    SYS_close "close" Always, None, "closing descriptors that are no longer needed";
+    SYS_exit_group "exit_group" Always, None, "exiting";
     SYS_sigaltstack "sigaltstack" Always, None, "traps";
     SYS_rt_sigreturn "rt_sigreturn" Always, None, "traps";
-    SYS_rt_sigaction "rt_sigaction" Signals(FATAL), None, "a fault that is no trap, aborting";
+    SYS_rt_sigaction "rt_sigaction" Signals(FATAL), None, "faults that are not traps, aborting";
     SYS_rt_sigprocmask "rt_sigprocmask" Always, None, "aborting";
     SYS_getpid "getpid" Always, None, "aborting";
     SYS_gettid "gettid" Always, None, "aborting";
-    SYS_tgkill "tgkill" Refused(libc::EPERM), None, "aborting, which goes on without the signal";
+    SYS_tgkill "tgkill" Refused(libc::EPERM), None, "aborting, which continues without the signal";
     SYS_pread64 "pread64" Always, Some(Role::Load), "the artifact";
     SYS_pwrite64 "pwrite64" Always, Some(Role::Load), "the module in memory";
     SYS_ftruncate "ftruncate" Always, Some(Role::Load), "the module in memory";
-    SYS_futex "futex" ToWake, None, "the C library, at the end of an initialisation; nobody waits";
-    SYS_write "write" RefusedToError, None, "last words of the C library; the stream is closed";
-    SYS_writev "writev" RefusedToError, None, "last words of the C library; the stream is closed";
-    SYS_fcntl "fcntl" IsOpen, None, "builds for development";
+    SYS_futex "futex" ToWake, None, "the C library, at the end of an initialisation; no thread waits";
+    SYS_write "write" RefusedToError, None, "messages of the C library; the stream is closed";
+    SYS_writev "writev" RefusedToError, None, "messages of the C library; the stream is closed";
+    SYS_fcntl "fcntl" IsOpen, None, "checks of the standard library in debug builds";
 };
 
-/// What the runtime and the C library advise.
+/// The advices that the runtime and the C library use.
 const ADVICES: &[c_int] = &[
     libc::MADV_DONTNEED,
     libc::MADV_HUGEPAGE,
@@ -96,7 +98,7 @@ const ADVICES: &[c_int] = &[
     libc::MADV_POPULATE_WRITE,
 ];
 
-/// Signals whose handling changes on the way to the end of the process.
+/// Signals whose handlers change while a process aborts or dies of a fault.
 const FATAL: &[c_int] = &[
     libc::SIGABRT,
     libc::SIGSEGV,
@@ -105,7 +107,8 @@ const FATAL: &[c_int] = &[
     libc::SIGILL,
 ];
 
-/// Flags of mappings that a job makes. Others make memory that no limit counts (shared, growing by itself), or pin it.
+/// Allowed flags of `mmap`. Others create memory that no limit counts (shared, growing), or lock
+/// it.
 const MAPPING: c_int = libc::MAP_PRIVATE
     | libc::MAP_ANONYMOUS
     | libc::MAP_FIXED
@@ -116,34 +119,37 @@ const MAPPING: c_int = libc::MAP_PRIVATE
 const READ_WRITE: c_int = libc::PROT_READ | libc::PROT_WRITE;
 
 impl Call {
-    /// Whether a job of this kind has it in this build.
+    /// Whether a job of this kind may make the call in this build.
     pub fn is_of(&self, role: Role) -> bool {
         let built = self.when != IsOpen || cfg!(debug_assertions);
         built && self.role.is_none_or(|only| only == role)
     }
 
-    /// Whether the kernel ever sees it.
+    /// Whether the call reaches the kernel.
     pub fn is_reached(&self) -> bool {
         !matches!(self.when, Refused(_) | RefusedToError)
     }
 
-    /// With which arguments, in words.
+    /// The allowed arguments, as text for the manual.
     pub fn condition(&self) -> String {
         match self.when {
             Always => "any".to_owned(),
-            ToPipe => "to the job's pipe".to_owned(),
+            ToPipe => "the job's pipe".to_owned(),
             Refused(error) => format!("never: {}", nix::errno::Errno::from_raw(error)),
-            RefusedToError => "to the standard error stream: EBADF".to_owned(),
-            Data => "to be read and written only".to_owned(),
-            PrivateData => "private, to be read and written only".to_owned(),
-            Advice(_) => "don't need, huge pages, no huge pages, populate to be written".to_owned(),
-            Signals(_) => "of faults and of aborting".to_owned(),
-            ToWake => "to wake".to_owned(),
-            IsOpen => "to ask whether a descriptor is open".to_owned(),
+            RefusedToError => "the standard error stream, never: EBADF".to_owned(),
+            Data => "at most readable and writable".to_owned(),
+            PrivateData => "private, at most readable and writable".to_owned(),
+            Advice(_) => {
+                "`MADV_DONTNEED`, `MADV_HUGEPAGE`, `MADV_NOHUGEPAGE`, `MADV_POPULATE_WRITE`"
+                    .to_owned()
+            }
+            Signals(_) => "`SIGABRT`, `SIGSEGV`, `SIGBUS`, `SIGFPE`, `SIGILL`".to_owned(),
+            ToWake => "`FUTEX_WAKE`".to_owned(),
+            IsOpen => "`F_GETFD`".to_owned(),
         }
     }
 
-    /// Under which conditions the filter lets it pass; none means all.
+    /// The rules under which the filter matches the call. An empty list matches all arguments.
     fn rules(&self, list: &JobList) -> Result<Vec<Rule>, SeccompError> {
         let equals =
             |argument, value: u64| Condition::new(argument, Width::Dword, Compare::Eq, value);
@@ -189,14 +195,15 @@ impl Call {
 /// The list of a job.
 #[derive(Clone, Copy, Debug)]
 pub struct JobList {
-    /// Where the job may write.
+    /// The only descriptor to which the job may write.
     pub pipe: RawFd,
-    /// What it does.
+    /// The kind of job.
     pub role: Role,
 }
 
 impl JobList {
-    /// For the job that calls it: filters that are all in force.
+    /// The filters of the job that calls this function. All of them must be installed, in this
+    /// order.
     pub(in crate::security) fn for_this_process(self) -> Result<Vec<BpfProgram>, SeccompError> {
         let calls = || CALLS.iter().filter(|call| call.is_of(self.role));
         let mut allowed = Rules::new();
@@ -206,11 +213,12 @@ impl JobList {
                 Entry::Vacant(entry) => {
                     entry.insert(rules);
                 }
-                // Of two lines about one call, each adds to the other.
+                // A call with two rows is allowed if it matches either.
                 Entry::Occupied(mut entry) => entry.get_mut().extend(rules),
             }
         }
-        // What is refused passes the list as well; of two filters' verdicts the kernel takes the stricter.
+        // Refused calls are on the list as well. Of the results of several filters, the kernel uses
+        // the strictest: the error here, instead of the list's permission.
         let mut filters = Vec::new();
         for call in calls() {
             let error = match call.when {
@@ -220,7 +228,7 @@ impl JobList {
             };
             filters.push(refuse(call.number, call.rules(&self)?, error)?);
         }
-        // The last one forbids to put up more.
+        // The list comes last, because it forbids to install further filters.
         filters.push(translate(
             allowed,
             SeccompAction::KillProcess,
@@ -230,7 +238,7 @@ impl JobList {
     }
 }
 
-/// The numbers of [`CALLS`], for the list of workers, to which their jobs are subject too.
+/// The numbers of all [`CALLS`]. A worker's list includes them, because jobs are subject to it too.
 pub(super) fn numbers() -> Rules {
     always(CALLS.iter().map(|call| &call.number))
 }

@@ -1,9 +1,9 @@
-//! From the tree to bytes.
+//! Encodes the tree as bytes.
 
 use super::{Module, Node, Prefix, leb};
 
 impl Module {
-    /// The bytes.
+    /// The module's bytes.
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         put(&self.root, &mut bytes);

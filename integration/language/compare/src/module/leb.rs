@@ -1,6 +1,6 @@
-//! LEB128, in the fewest bytes or in more.
+//! LEB128 numbers, in the minimal encoding or padded.
 
-/// An unsigned number in the fewest bytes.
+/// The minimal encoding of an unsigned number.
 pub fn unsigned(mut value: u64) -> Vec<u8> {
     let mut bytes = Vec::new();
     loop {
@@ -14,7 +14,7 @@ pub fn unsigned(mut value: u64) -> Vec<u8> {
     }
 }
 
-/// A signed number in the fewest bytes.
+/// The minimal encoding of a signed number.
 pub fn signed(mut value: i64) -> Vec<u8> {
     let mut bytes = Vec::new();
     loop {
@@ -50,7 +50,7 @@ pub fn padded(bytes: &[u8], length: usize, is_signed: bool) -> Vec<u8> {
     bytes
 }
 
-/// The number that bytes stand for, if they are one of at most 64 bits.
+/// Decodes an unsigned number of at most 64 bits; `None` if the bytes are not one.
 pub fn read_unsigned(bytes: &[u8]) -> Option<u64> {
     let mut value = 0;
     for (place, byte) in bytes.iter().enumerate() {
@@ -63,7 +63,7 @@ pub fn read_unsigned(bytes: &[u8]) -> Option<u64> {
     None
 }
 
-/// The signed number that bytes stand for, if they are one of at most 64 bits.
+/// Decodes a signed number of at most 64 bits; `None` if the bytes are not one.
 pub fn read_signed(bytes: &[u8]) -> Option<i64> {
     let mut value = 0_i64;
     for (place, byte) in bytes.iter().enumerate() {

@@ -1,39 +1,39 @@
-//! A module as a tree of its bytes: every length, count, index and opcode is a node of its own that can be changed without the
-//! others, or with the lengths and counts around it following.
+//! A module as a tree of its bytes. Every length, count, index and opcode is a node that can be
+//! changed alone, or so that the enclosing lengths and counts follow.
 
 pub mod encode;
 pub mod leb;
 pub mod parse;
 
-/// What a node stands for, for a report: "type count", "label", ...
+/// The meaning of a node, for reports: "type count", "label", ...
 pub type What = &'static str;
 
-/// How the number in front of a [`Node::Sized`] or [`Node::Counted`] is written.
+/// How the number before a [`Node::Sized`] or [`Node::Counted`] is encoded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Prefix {
-    /// As it is, in the fewest bytes.
+    /// The correct number in the minimal encoding.
     #[default]
     Right,
-    /// As it is, in so many bytes.
+    /// The correct number, padded to this many bytes.
     Padded(usize),
-    /// Off by so many.
+    /// The correct number plus this difference.
     Off(i64),
-    /// These bytes.
+    /// Arbitrary bytes.
     Bytes(Vec<u8>),
 }
 
-/// How a leaf's bytes are to be read.
+/// How the bytes of a leaf are interpreted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
-    /// An unsigned number of 32 bits, LEB128.
+    /// An unsigned 32-bit number in LEB128.
     Unsigned,
-    /// A signed number of 32 bits or fewer, LEB128.
+    /// A signed number of at most 32 bits in LEB128.
     Signed32,
-    /// A signed number of 64 bits, LEB128.
+    /// A signed 64-bit number in LEB128.
     Signed64,
     /// One byte.
     Byte,
-    /// Any bytes.
+    /// Arbitrary bytes.
     Raw,
 }
 
@@ -42,34 +42,34 @@ pub enum Form {
 pub enum Node {
     /// Bytes without parts.
     Leaf {
-        /// What they stand for.
+        /// The meaning of the bytes.
         what: What,
-        /// How they are read.
+        /// How the bytes are interpreted.
         form: Form,
         /// The bytes.
         bytes: Vec<u8>,
     },
-    /// Parts behind their length in bytes.
+    /// Parts preceded by their length in bytes.
     Sized {
-        /// What the length stands for.
+        /// The meaning of the length.
         what: What,
-        /// How it is written.
+        /// How the length is encoded.
         prefix: Prefix,
         /// The parts.
         inside: Vec<Node>,
     },
-    /// Parts behind their number.
+    /// Parts preceded by their number.
     Counted {
-        /// What the number stands for.
+        /// The meaning of the number.
         what: What,
-        /// How it is written.
+        /// How the number is encoded.
         prefix: Prefix,
         /// The parts.
         items: Vec<Node>,
     },
-    /// Parts that belong together: a section, an entry, an instruction.
+    /// Parts that form a unit: a section, an entry, an instruction.
     Group {
-        /// What they are.
+        /// The kind of unit.
         what: What,
         /// The parts.
         parts: Vec<Node>,
@@ -96,7 +96,7 @@ impl Node {
         Self::leaf(what, Form::Unsigned, leb::unsigned(u64::from(value)))
     }
 
-    /// Parts behind their length.
+    /// Parts preceded by their length.
     pub fn sized(what: What, inside: Vec<Node>) -> Self {
         let prefix = Prefix::Right;
         Self::Sized {
@@ -106,7 +106,7 @@ impl Node {
         }
     }
 
-    /// Parts behind their number.
+    /// Parts preceded by their number.
     pub fn counted(what: What, items: Vec<Node>) -> Self {
         let prefix = Prefix::Right;
         Self::Counted {
@@ -116,7 +116,7 @@ impl Node {
         }
     }
 
-    /// Parts that belong together.
+    /// Parts that form a unit.
     pub fn group(what: What, parts: Vec<Node>) -> Self {
         Self::Group { what, parts }
     }
@@ -132,7 +132,7 @@ impl Node {
         Self::sized(what, vec![Self::leaf(what, Form::Raw, bytes)])
     }
 
-    /// What it stands for.
+    /// The meaning of the node.
     pub fn what(&self) -> What {
         match self {
             Self::Leaf { what, .. }
@@ -142,7 +142,7 @@ impl Node {
         }
     }
 
-    /// Its parts.
+    /// The parts of the node.
     pub fn parts(&self) -> &[Node] {
         match self {
             Self::Leaf { .. } => &[],
@@ -152,7 +152,7 @@ impl Node {
         }
     }
 
-    /// Its parts, to be changed.
+    /// The parts of the node, mutable; `None` for a leaf.
     pub fn parts_mut(&mut self) -> Option<&mut Vec<Node>> {
         match self {
             Self::Leaf { .. } => None,
@@ -166,11 +166,11 @@ impl Node {
 /// A module.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Module {
-    /// Everything: magic number, version, sections.
+    /// Magic number, version and sections.
     pub root: Node,
 }
 
-/// How many of each there are, as far as can be seen.
+/// The sizes of the index spaces, as far as the tree shows them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Spaces {
     /// Types.
@@ -194,11 +194,11 @@ impl Module {
         all.filter(|node| node.what() == "section")
     }
 
-    /// The sections and what is between them, to be changed.
+    /// The top-level parts, mutable: magic number, version, sections and other bytes.
     pub fn parts_mut(&mut self) -> &mut Vec<Node> {
         match &mut self.root {
             Node::Group { parts, .. } => parts,
-            // There is no other root.
+            // `parse` and `sketch` make only groups as roots.
             other => unreachable!("{other:?} as a root"),
         }
     }

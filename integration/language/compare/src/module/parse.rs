@@ -1,9 +1,9 @@
-//! From bytes to the tree. What is not understood stays as it is, in a leaf: nothing is refused, and encoding gives the bytes
-//! back.
+//! Parses bytes to a tree. Bytes that are not understood stay unchanged in a leaf. No input is
+//! refused, and encoding the tree gives the same bytes.
 
 use super::{Form, Module, Node, Prefix, What, leb};
 
-/// The tree of a module.
+/// Parses a module.
 pub fn parse(bytes: &[u8]) -> Module {
     let mut reader = Reader { rest: bytes };
     let mut parts = Vec::new();
@@ -34,7 +34,7 @@ impl<'a> Reader<'a> {
         Some(taken)
     }
 
-    /// The bytes of a LEB128 number.
+    /// Reads the bytes of a LEB128 number.
     fn number(&mut self) -> Option<&'a [u8]> {
         let length = self
             .rest
@@ -52,7 +52,7 @@ impl<'a> Reader<'a> {
         Some(Node::leaf(what, form, bytes))
     }
 
-    /// A number in front of something, and how it is written.
+    /// Reads a length or count, and how it is encoded.
     fn prefix(&mut self) -> Option<(usize, Prefix)> {
         let bytes = self.number()?;
         let value = leb::read_unsigned(bytes)?;
@@ -300,7 +300,7 @@ fn section(bytes: &[u8]) -> Option<(Node, &[u8])> {
     Some((section, reader.rest))
 }
 
-/// The instructions that bytes stand for, for what is put into bodies.
+/// Parses instructions that are to be inserted into bodies.
 pub fn instructions(bytes: &[u8]) -> Vec<Node> {
     let mut reader = Reader { rest: bytes };
     let mut parts = Vec::new();

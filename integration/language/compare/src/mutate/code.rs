@@ -1,5 +1,6 @@
-//! Instructions put into bodies and constant expressions: indices around the ends of their spaces, encodings in more bytes,
-//! opcodes of every proposal in live and dead code, dead code that pops in every way.
+//! Inserts instructions into bodies and constant expressions: indices near the ends of their
+//! spaces, padded encodings, opcodes of every proposal in live and dead code, and dead code with
+//! all kinds of pops.
 
 use crate::module::leb::{padded, signed, unsigned};
 use crate::module::parse::instructions;
@@ -10,7 +11,7 @@ const I32_CONST_0: [u8; 2] = [0x41, 0];
 const DROP: u8 = 0x1a;
 const END: u8 = 0x0b;
 
-/// Puts something into one body, or into one constant expression.
+/// Inserts instructions into one body or one constant expression.
 pub fn change(module: &mut Module, random: &mut Random) -> Option<String> {
     let spaces = module.spaces();
     let constants = random.one_in(6);
@@ -47,7 +48,7 @@ pub fn change(module: &mut Module, random: &mut Random) -> Option<String> {
 fn body(parts: &mut Vec<Node>, spaces: Spaces, random: &mut Random) -> String {
     let is_instruction = |node: &Node| node.what() == "instruction";
     let first = parts.iter().position(is_instruction).unwrap_or(parts.len());
-    // At the start all is known: no operands, no blocks.
+    // The start of a body is preferred: there the operand stack is empty and no block is open.
     let at = match random.below(3) {
         0 => first + random.below((parts.len() - first) as u64 + 1) as usize,
         _ => first,
@@ -60,7 +61,7 @@ fn body(parts: &mut Vec<Node>, spaces: Spaces, random: &mut Random) -> String {
     let (kind, mut bytes) = fragment(spaces, random);
     let dead = random.one_in(3);
     if dead {
-        // block, unreachable, ..., end
+        // The sequence `block`, `unreachable`, ..., `end`.
         bytes.splice(0..0, [0x02, 0x40, 0x00]);
         bytes.push(END);
     }
@@ -68,7 +69,7 @@ fn body(parts: &mut Vec<Node>, spaces: Spaces, random: &mut Random) -> String {
     format!("code: {kind}{}", if dead { ", dead" } else { "" })
 }
 
-/// Mutates a constant expression.
+/// Changes a constant expression.
 fn constant(parts: &mut Vec<Node>, spaces: Spaces, random: &mut Random) -> String {
     let (kind, bytes): (&str, Vec<u8>) = match random.below(12) {
         0 => ("nop in front", vec![0x01]),
@@ -125,7 +126,7 @@ fn constant(parts: &mut Vec<Node>, spaces: Spaces, random: &mut Random) -> Strin
     format!("constant expression: {kind}")
 }
 
-/// An index at the end of a space or a little beyond.
+/// An index near the end of a space: the last one, or up to two beyond.
 fn around(random: &mut Random, size: u32) -> (u64, String) {
     let beyond = random.below(4) as i64 - 1;
     let index = u64::from(size).saturating_add_signed(beyond);
@@ -136,7 +137,7 @@ fn around(random: &mut Random, size: u32) -> (u64, String) {
     (index, name)
 }
 
-/// Instructions that leave the stack as it was, if they are valid at all.
+/// Instructions that leave the stack unchanged, if they are valid.
 fn fragment(spaces: Spaces, random: &mut Random) -> (String, Vec<u8>) {
     match random.below(17) {
         0 | 1 => global(spaces, random),
@@ -163,7 +164,7 @@ fn fragment(spaces: Spaces, random: &mut Random) -> (String, Vec<u8>) {
 }
 
 fn global(spaces: Spaces, random: &mut Random) -> (String, Vec<u8>) {
-    // The index of the counter: after the last global, imported ones not counted.
+    // A node's index of the counter: the number of globals without imported ones.
     let size = match random.one_in(2) {
         true => spaces.globals,
         false => spaces.globals - spaces.imported_globals,
@@ -179,7 +180,8 @@ fn global(spaces: Spaces, random: &mut Random) -> (String, Vec<u8>) {
             "global.get"
         }
         2 => {
-            // Traps unless the global is what it is with a small frame; the value is observed.
+            // Traps unless the global has the value of a counter with a small frame, so the value
+            // affects the outcome.
             bytes.push(0x23);
             bytes.extend(index);
             bytes.extend(signed_constant(random.below(8) as i64));
@@ -241,7 +243,7 @@ fn call(spaces: Spaces, random: &mut Random) -> (String, Vec<u8>) {
     )
 }
 
-/// What later versions of WebAssembly have.
+/// Instructions of later versions of WebAssembly.
 fn beyond(random: &mut Random) -> (String, Vec<u8>) {
     let all: &[(&str, &[u8])] = &[
         ("i32.extend8_s", &[0x41, 0, 0xc0, DROP]),
@@ -348,7 +350,7 @@ fn access(random: &mut Random) -> (String, Vec<u8>) {
     bytes.push(opcode);
     bytes.extend(alignment);
     bytes.extend(unsigned(offset));
-    // What a reader could take for an offset after an index of a memory.
+    // A byte that a parser could take for the offset after a memory index.
     if kind.ends_with("bit 6") {
         bytes.push(0x01);
     }
@@ -446,7 +448,7 @@ fn branch(random: &mut Random) -> (String, Vec<u8>) {
 }
 
 fn table_branch(random: &mut Random) -> (String, Vec<u8>) {
-    // Blocks around, with and without results, in live and dead code.
+    // Enclosing blocks, with and without results, in live and dead code.
     let types: Vec<u8> = (0..random.between(1, 3))
         .map(|_| *random.pick(&[0x40, 0x7f, 0x7e]))
         .collect();
@@ -474,7 +476,7 @@ fn table_branch(random: &mut Random) -> (String, Vec<u8>) {
             0x40 => {}
             _ => bytes.push(DROP),
         }
-        // The stack of the block around is as it was only if it ended with a value.
+        // The stack of the enclosing block is unchanged only if the inner block ended with a value.
         if random.one_in(2) {
             bytes.push(0x00);
         }
@@ -545,10 +547,11 @@ fn reserved(random: &mut Random) -> (String, Vec<u8>) {
     )
 }
 
-/// Valid with operands of type `i32` alone: pops of every number, more or fewer than were pushed.
+/// Dead code that is valid with operands of type `i32` only. Its instructions pop more or fewer
+/// values than were pushed.
 fn dead_code(random: &mut Random) -> Vec<u8> {
     let mut bytes = vec![0x00];
-    // What is known to be on the stack of the block.
+    // Number of values that are known to be on the block's stack.
     let mut height = 0_u32;
     for _ in 0..random.between(1, 8) {
         let (instruction, pops, pushes): (&[u8], u32, u32) = match random.below(10) {
@@ -568,7 +571,7 @@ fn dead_code(random: &mut Random) -> Vec<u8> {
     bytes
 }
 
-/// Then- and else-branches, one of which ends early.
+/// An `if` whose branches begin with dead code or not.
 fn stacked(random: &mut Random) -> (String, Vec<u8>) {
     let mut bytes = Vec::from(I32_CONST_0);
     bytes.extend([0x04, 0x40]);

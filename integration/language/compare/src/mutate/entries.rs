@@ -1,4 +1,4 @@
-//! Entries of a section that are missing, there twice, in another order.
+//! Removes, repeats and reorders entries of a list.
 
 use super::node::walk;
 use crate::module::{Module, Node};

@@ -1,4 +1,4 @@
-//! Changes to a module's bytes that know what the bytes are. Each has a name; names are what a report is grouped by.
+//! Structured changes to a module's bytes. Each has a name, by which reports are grouped.
 
 mod code;
 mod entries;
@@ -9,11 +9,11 @@ use crate::module::Module;
 pub use node::walk;
 use pvf_generators::Random;
 
-/// A module that was changed some times.
+/// A changed module.
 pub struct Mutant {
-    /// Its bytes.
+    /// The module's bytes.
     pub bytes: Vec<u8>,
-    /// The changes, joined.
+    /// The names of the changes, joined.
     pub kind: String,
 }
 
@@ -21,7 +21,7 @@ pub struct Mutant {
 pub fn mutate(module: &Module, random: &mut Random, most: u64) -> Mutant {
     let mut module = module.clone();
     let mut kinds: Vec<String> = Vec::new();
-    // Most modules are to differ in one thing only, so that the answer is about that thing.
+    // Most modules get only one change, so that the answer depends on it alone.
     let times = match random.one_in(3) {
         true => random.between(1, most.max(1)),
         false => 1,
@@ -49,7 +49,7 @@ pub fn mutate(module: &Module, random: &mut Random, most: u64) -> Mutant {
     }
 }
 
-/// A change that knows nothing.
+/// A change of the bytes without regard to their structure.
 fn raw(bytes: &mut Vec<u8>, random: &mut Random) -> String {
     let at = random.below(bytes.len().max(1) as u64) as usize;
     let what = match random.below(4) {

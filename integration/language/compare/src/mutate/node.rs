@@ -1,10 +1,10 @@
-//! One node written in another way, or replaced by a neighbouring value.
+//! Encodes one node differently, or replaces its value by a neighbouring one.
 
 use crate::module::{Form, Module, Node, Prefix, What, leb};
 use pvf_generators::Random;
 use std::collections::BTreeMap;
 
-/// Changes one node. All kinds of nodes are as likely, however many of each there are.
+/// Changes one node. All kinds of nodes are equally likely, however many of each there are.
 pub fn change(module: &mut Module, random: &mut Random) -> Option<String> {
     let mut places: BTreeMap<What, Vec<usize>> = BTreeMap::new();
     let mut number = 0;

@@ -1,9 +1,9 @@
-//! Sections that are missing, there twice, elsewhere, empty, unknown.
+//! Removes, repeats, moves, empties and adds sections.
 
 use crate::module::{Form, Module, Node};
 use pvf_generators::Random;
 
-/// Names of custom sections that some reader could take an interest in.
+/// Names of custom sections that some reader may interpret.
 const NAMES: [&str; 12] = [
     "",
     "name",
@@ -22,7 +22,7 @@ const NAMES: [&str; 12] = [
 /// Changes the list of sections.
 pub fn change(module: &mut Module, random: &mut Random) -> Option<String> {
     let parts = module.parts_mut();
-    // Magic number and version stay in front, mostly.
+    // Magic number and version stay at the start in most cases.
     let first = 2.min(parts.len());
     let count = parts.len() - first;
     let any = |random: &mut Random| first + random.below(count.max(1) as u64) as usize;
@@ -101,7 +101,7 @@ pub fn change(module: &mut Module, random: &mut Random) -> Option<String> {
     Some(kind)
 }
 
-/// The last section loses some bytes, or its end.
+/// Truncates the last section.
 fn cut(parts: &mut Vec<Node>, first: usize, random: &mut Random) -> String {
     let Some(last) = parts.get(first..).and_then(<[Node]>::last) else {
         return "nothing to cut".to_owned();
@@ -137,7 +137,7 @@ fn custom(parts: &mut Vec<Node>, at: usize, random: &mut Random) -> String {
     ];
     let mut kind = format!("custom section: {kind}");
     if random.one_in(6) {
-        // The name is longer than the section.
+        // The encoded name is longer than the section.
         inside = vec![Node::leaf("custom section content", Form::Raw, [5, b'a'])];
         kind = "custom section: name cut".to_owned();
     }
@@ -145,7 +145,7 @@ fn custom(parts: &mut Vec<Node>, at: usize, random: &mut Random) -> String {
     kind
 }
 
-/// Where a section belongs.
+/// The position at which a section belongs.
 fn sorted(parts: &[Node], first: usize, wanted: u8) -> usize {
     let later = |node: &Node| raw_id(node).is_some_and(|id| order(id) >= order(wanted));
     let place = parts.iter().skip(first).position(later);
@@ -154,7 +154,7 @@ fn sorted(parts: &[Node], first: usize, wanted: u8) -> usize {
 
 fn order(id: u8) -> u8 {
     match id {
-        // The data count stands before the code.
+        // The data count section precedes the code section.
         12 => 19,
         id => id * 2,
     }

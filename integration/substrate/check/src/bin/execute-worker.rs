@@ -1,4 +1,4 @@
-//! The execute worker with this engine in it: not a word of it knows.
+//! The stock execute worker, unchanged, on this engine.
 
 polkadot_node_core_pvf_common::decl_worker_main!(
     "execute-worker",

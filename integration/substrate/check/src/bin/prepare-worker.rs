@@ -1,4 +1,4 @@
-//! The prepare worker with this engine in it: not a word of it knows.
+//! The stock prepare worker, unchanged, on this engine.
 
 polkadot_node_core_pvf_common::decl_worker_main!(
     "prepare-worker",

@@ -1,4 +1,4 @@
-//! The README's measured tables, between marks like `<!-- compile -->` and `<!-- /compile -->`.
+//! The measured tables of `BENCHMARKS.md` and the README's two figures, between marks like `<!-- compile -->` and `<!-- /compile -->`.
 
 use crate::engines::EngineName::{
     self, Cranelift, CraneliftPolkadot, Ours, OursLogical, Singlepass, Winch,
@@ -9,21 +9,49 @@ use crate::run::Run;
 use crate::table::{Table, number};
 use std::collections::BTreeSet;
 
-/// The text with the figures of this run; what it has no figures for, or no marks, stays as it is.
-pub fn with_figures(text: &str, run: &Run) -> Result<String, String> {
+/// Makes the table of a measure; nothing if the run has no figures for it.
+type MakeTable = fn(&Run) -> Option<String>;
+
+/// The measures that have a table, by their marks.
+const TABLES: [(&str, MakeTable); 5] = [
+    ("compile", compilation),
+    ("programs", guests),
+    ("execute", candidates),
+    ("linear", shapes),
+    ("wasm-opt", optimised),
+];
+
+/// `BENCHMARKS.md` with the tables of these runs. A table is that of the first run with its figures, and says when and where that
+/// run measured. A table that no run has figures for stays as it is.
+pub fn with_tables(text: &str, runs: &[Run]) -> Result<String, String> {
     let mut text = text.to_owned();
-    for (mark, figures) in [
-        ("compile", compilation(run)),
-        ("programs", guests(run)),
-        ("execute", candidates(run)),
-        ("linear", shapes(run)),
-        ("wasm-opt", optimised(run)),
-    ] {
-        if let Some(figures) = figures {
-            text = between(&text, mark, &figures)?;
+    for (mark, table) in TABLES {
+        let found = runs.iter().find_map(|run| Some((run, table(run)?)));
+        if let Some((run, table)) = found {
+            let section = format!("{}\n\n{table}", run.provenance());
+            text = between(&text, mark, &section)?;
         }
     }
     Ok(text)
+}
+
+/// The README with the speeds of these runs: of compilation, guest programs and candidates. Without one of the three it stays as it is.
+pub fn with_headline(text: &str, runs: &[Run]) -> Result<String, String> {
+    let first = |figure: fn(&Run) -> Option<f64>| runs.iter().find_map(figure);
+    match (
+        first(speed_up),
+        first(guests_ratio),
+        first(candidates_ratio),
+    ) {
+        (Some(speed_up), Some(guests), Some(candidates)) => {
+            let line = format!(
+                "- **Fast.** It compiles {speed_up:.1} times as fast as Wasmtime's Cranelift. Its code takes {candidates:.2} of the time on \
+                 recorded candidates and {guests:.2} on guest programs.\n"
+            );
+            between(text, "speed", &line)
+        }
+        _ => Ok(text.to_owned()),
+    }
 }
 
 fn between(text: &str, mark: &str, figures: &str) -> Result<String, String> {
@@ -33,7 +61,7 @@ fn between(text: &str, mark: &str, figures: &str) -> Result<String, String> {
     };
     let (_, after) = rest
         .split_once(&end)
-        .ok_or_else(|| format!("no {end} in the README"))?;
+        .ok_or_else(|| format!("<!-- {mark} --> has no {end}"))?;
     Ok(format!("{before}{start}{figures}{end}{after}"))
 }
 
@@ -49,7 +77,7 @@ fn markdown(table: &Table) -> String {
     text
 }
 
-/// Those of the engines that are there.
+/// The engines that the run has figures of.
 fn present<const N: usize>(
     engines: [EngineName; N],
     has: impl Fn(EngineName) -> bool,
@@ -67,16 +95,19 @@ fn title(engine: EngineName) -> &'static str {
     }
 }
 
+/// Validation functions of real networks.
+fn compiled(run: &Run) -> Vec<&compile::Row> {
+    let rows = run.compile.iter();
+    rows.filter(|row| row.group == "PVFs").collect()
+}
+
+fn speed_up(run: &Run) -> Option<f64> {
+    geometric_mean(compiled(run).iter().filter_map(|row| row.speed_up(Ours)))
+}
+
 fn compilation(run: &Run) -> Option<String> {
-    let rows: Vec<&compile::Row> = run
-        .compile
-        .iter()
-        .filter(|row| row.group == "PVFs")
-        .collect();
-    let mean = |figure: &dyn Fn(&compile::Row) -> Option<f64>| {
-        geometric_mean(rows.iter().filter_map(|row| figure(row)))
-    };
-    let speed_up = mean(&|row| row.speed_up(Ours))?;
+    let rows = compiled(run);
+    let speed_up = speed_up(run)?;
     let peers = present([CraneliftPolkadot, Winch, Singlepass], |engine| {
         rows.iter().any(|row| row.engines.contains_key(&engine))
     });
@@ -114,9 +145,17 @@ fn compilation(run: &Run) -> Option<String> {
     ))
 }
 
+fn guest_rows(run: &Run) -> Vec<&programs::Row> {
+    run.programs.iter().filter(|row| !row.is_loop).collect()
+}
+
+fn guests_ratio(run: &Run) -> Option<f64> {
+    programs::mean(&guest_rows(run), Ours)
+}
+
 fn guests(run: &Run) -> Option<String> {
-    let rows: Vec<&programs::Row> = run.programs.iter().filter(|row| !row.is_loop).collect();
-    let mean = programs::mean(&rows, Ours)?;
+    let rows = guest_rows(run);
+    let mean = guests_ratio(run)?;
     let shown = present(
         [CraneliftPolkadot, Winch, Singlepass, OursLogical, Ours],
         |engine| rows.iter().any(|row| row.engines.contains_key(&engine)),
@@ -138,7 +177,7 @@ fn guests(run: &Run) -> Option<String> {
     cells.extend(shown.iter().map(|&it| number(programs::mean(&rows, it), 2)));
     table.row(cells);
     Some(format!(
-        "Execution of guest programs: {mean:.2} of Cranelift's time in the geometric mean. Times of Cranelift's:\n\n{}",
+        "Execution of guest programs: {mean:.2} of Cranelift's time in the geometric mean. All columns but Cranelift's milliseconds are ratios to Cranelift's time:\n\n{}",
         markdown(&table)
     ))
 }
@@ -148,7 +187,7 @@ fn shapes(run: &Run) -> Option<String> {
         run.linear.iter().partition(|row| row.entries.is_some());
     let within = |row: &&&linear::Row| row.fine() && row.exception.is_none();
     let mut text = format!(
-        "{} of {} shapes take at most {} times the time and {} times the memory per byte of a normal module of 1 MB, and {} bytes of code a byte (the greater of both instruction sets').\n\n",
+        "{} of {} shapes take at most {} times the time and {} times the memory per byte of a normal module of 1 MB, and at most {} bytes of machine code for a byte of Wasm (the greater of both instruction sets).\n\n",
         rows.iter().filter(within).count(),
         rows.len(),
         linear::MOST,
@@ -165,7 +204,7 @@ fn shapes(run: &Run) -> Option<String> {
     }
     text += &markdown(&table);
     if !by_entries.is_empty() {
-        text += "\nDeclarations count by the entry, since a few bytes are one: time in that of so many bytes of a normal module, memory and code in bytes.\n\n";
+        text += "\nDeclarations are measured per entry, because an entry is only a few bytes long. The unit of time is the time for one byte of a normal module; memory and code are in bytes.\n\n";
         let mut table = Table::new("", ["entries", "number", "time", "memory", "code"]);
         for row in by_entries {
             let count = row.entries?.to_string();
@@ -195,7 +234,7 @@ fn optimised(run: &Run) -> Option<String> {
     (!blobs.is_empty()).then_some(text)
 }
 
-/// The candidates that the README has a line for, in its order.
+/// The candidates that the table has a line for, in its order.
 const CASES: [&str; 13] = [
     "empty-1",
     "transfer-1",
@@ -212,18 +251,25 @@ const CASES: [&str; 13] = [
     "extrinsic-24m",
 ];
 
+/// Candidates of real networks.
+fn executed(run: &Run) -> Vec<&execute::Row> {
+    let rows = run.execute.iter();
+    rows.filter(|row| row.group == "PVFs").collect()
+}
+
+fn candidates_ratio(run: &Run) -> Option<f64> {
+    geometric_mean(
+        executed(run)
+            .iter()
+            .filter_map(|row| row.ratio(Ours, Cranelift)),
+    )
+}
+
 fn candidates(run: &Run) -> Option<String> {
-    let rows: Vec<&execute::Row> = run
-        .execute
-        .iter()
-        .filter(|row| row.group == "PVFs")
-        .collect();
-    let ratios: Vec<f64> = rows
-        .iter()
-        .filter_map(|row| row.ratio(Ours, Cranelift))
-        .collect();
-    let mean = geometric_mean(ratios.iter().copied())?;
-    let worst = ratios.iter().copied().max_by(f64::total_cmp)?;
+    let rows = executed(run);
+    let mean = candidates_ratio(run)?;
+    let ratios = rows.iter().filter_map(|row| row.ratio(Ours, Cranelift));
+    let worst = ratios.max_by(f64::total_cmp)?;
     let chains = rows
         .iter()
         .map(|row| &row.chain)

@@ -1,0 +1,469 @@
+//! Edges: the ways from the code to a label.
+//!
+//! An edge moves what is elsewhere to where the label has it. Nothing is flushed: a local in a register stays there, and
+//! a local that is not alive at the label is forgotten.
+
+use super::Generator;
+use super::labels::{Carried, LabelState};
+use super::moves::Origin;
+use super::state::{Bits, Location};
+use crate::analysis::contains;
+use crate::instruction::LabelId;
+use crate::isa::masm::{Condition, MacroAssembler, Reg, RegSet};
+use crate::types::ValType;
+use pvf_assembler::Label;
+
+/// A local is not in its home on every path to a label.
+fn soil(target: &mut LabelState, bound: bool, register: Reg) {
+    // Rare, and what follows from a mistake here would be wrong code.
+    assert!(
+        !bound,
+        "a local that is clean at a loop's label is not written in the loop"
+    );
+    target.clean.remove(register);
+}
+
+/// In which places two arrays have the same byte.
+#[inline]
+fn same_bytes(a: &[u8; Reg::COUNT], b: &[u8; Reg::COUNT]) -> u32 {
+    let mut same = 0;
+    let (a, b) = (a.as_chunks::<8>().0, b.as_chunks::<8>().0);
+    for (word, (a, b)) in a.iter().zip(b).enumerate() {
+        let differ = u64::from_le_bytes(*a) ^ u64::from_le_bytes(*b);
+        // The lowest bit of each byte: whether any bit of it is set.
+        let differ = differ | differ >> 4;
+        let differ = differ | differ >> 2;
+        let differ = (differ | differ >> 1) & LOWEST_BITS;
+        // All of them side by side in the topmost byte.
+        let bits = (differ ^ LOWEST_BITS).wrapping_mul(0x0102_0408_1020_4080) >> 56;
+        same |= (bits as u32) << (8 * word);
+    }
+    same
+}
+
+const LOWEST_BITS: u64 = 0x0101_0101_0101_0101;
+
+/// A store on the way to a label.
+#[derive(Clone, Copy)]
+pub(super) enum Store {
+    Local(u32, Reg),
+    /// From operand position to operand position.
+    Operand(u32, u32),
+    /// So many operands, all at home, from a position on to another one.
+    Operands(u32, u32, u32),
+}
+
+/// More values carried than these go home before the first branch with them, and are copied by a loop.
+const MANY_VALUES: u32 = 8;
+
+/// From so many on a loop takes less code than a copy of each.
+const LOOP_VALUES: u32 = 3;
+
+impl<M: MacroAssembler> Generator<'_, M> {
+    /// The label's place in the code.
+    pub(super) fn place(&mut self, label: LabelId) -> Label {
+        let masm = &mut self.masm;
+        *self
+            .labels
+            .get_mut(label)
+            .place
+            .get_or_insert_with(|| masm.new_label())
+    }
+
+    /// Branches, always or if the condition holds. What is carried stays on the stack.
+    pub(super) fn branch(&mut self, label: LabelId, condition: Option<Condition>) {
+        self.prepare_branch(label);
+        let place = self.plan_way(label);
+        match condition {
+            None => {
+                self.emit_edge();
+                self.masm.jump(place);
+            }
+            Some(condition) if self.edge_is_empty() => self.masm.jump_if(condition, place),
+            Some(condition) => {
+                let skip = self.masm.new_label();
+                self.masm.jump_if(condition.inverted(), skip);
+                self.emit_edge();
+                self.masm.jump(place);
+                self.masm.bind(skip);
+            }
+        }
+    }
+
+    /// Plans the short way to a fixed label, or the long one; where to jump.
+    fn plan_way(&mut self, label: LabelId) -> Label {
+        if self.affords(0) {
+            self.plan_edge(label);
+            if self.edge_is_empty() || self.affords_moves(self.edge_len()) {
+                return self.place(label);
+            }
+        }
+        self.send_live_home(label);
+        self.plan_edge(label);
+        match self.edge_is_empty() {
+            true => self.place(label),
+            false => self.plan_long_way(label),
+        }
+    }
+
+    /// How many moves and stores an edge takes.
+    pub(super) fn edge_len(&self) -> usize {
+        self.edge_moves.len() + self.edge_stores.len()
+    }
+
+    /// Makes what is carried fit, and fixes the label if this is the first branch to it.
+    pub(super) fn prepare_branch(&mut self, label: LabelId) {
+        let Carried { arity, .. } = self.labels.carried(label);
+        if !self.labels.get(label).fixed {
+            if arity == 1 && self.labels[label].value.is_none() {
+                let register = self.own_top();
+                self.labels[label].value = Some(register);
+            }
+            self.fix_or_send_home(label);
+        }
+        if arity > MANY_VALUES || (arity >= LOOP_VALUES && !self.affords_moves(arity as usize)) {
+            // Here rather than on the edge, so that it is done once.
+            self.send_values_home(self.state.height() - arity);
+        }
+    }
+
+    /// Sends all operands from a position on, which may be seen, to their homes.
+    pub(super) fn send_values_home(&mut self, from: u32) {
+        let height = self.state.operands.len();
+        for position in self.state.not_homed(from as usize..height) {
+            self.settle_operand(position as u32);
+            self.settle_constant_operand(position as u32);
+        }
+        self.state.set_homed(from as usize);
+    }
+
+    /// Brings the topmost operand into a register of its own.
+    pub(super) fn own_top(&mut self) -> Reg {
+        let at = self.state.operands.len() - 1;
+        let operand = self.state.operands[at];
+        if let Location::Reg(register) = operand.location {
+            return register;
+        }
+        let popped = self.state.pop();
+        let used = self.read(popped);
+        let register = if self.state.temporaries.contains(used) {
+            used
+        } else {
+            let own = self.allocate(popped.ty.class(), None);
+            self.masm.move_register(popped.ty, own, used);
+            own
+        };
+        self.state.push(popped.ty, Location::Reg(register));
+        register
+    }
+
+    /// Fixes the state at a label as it is now, or has everything alive there at home if that costs too much.
+    fn fix_or_send_home(&mut self, label: LabelId) {
+        if !self.affords_label(self.state.held) {
+            self.send_live_home(label);
+            self.labels.get_mut(label).fixed = true;
+            return;
+        }
+        self.fix(label);
+        self.reserve_entry(label);
+    }
+
+    /// Reserves what the label may cost.
+    pub(super) fn reserve_entry(&mut self, label: LabelId) {
+        let held = self.labels[label].held;
+        if !held.is_empty() {
+            self.labels[label].reserved = self.reserve(held);
+        }
+    }
+
+    /// Fixes the state at a label as it is now.
+    pub(super) fn fix(&mut self, label: LabelId) {
+        let live = self.analysis.live(label);
+        // Constants cannot be carried over a label.
+        let constants = self.state.constant.without(self.state.home);
+        for local in constants.members_in(live) {
+            self.settle_constant(local);
+        }
+        let mut state = self.labels[label];
+        for register in self.state.held.iter() {
+            let local = self.state.holder(register);
+            if contains(live, local) {
+                state.hold(register, local, self.state.home.contains(local));
+            }
+        }
+        if !state.held.is_empty() {
+            self.labels[label] = state;
+        }
+        self.labels.get_mut(label).fixed = true;
+    }
+
+    /// Puts a local that is a constant into a register if one is free, else into its home.
+    fn settle_constant(&mut self, local: u32) {
+        if self.state.home.contains(local) {
+            return;
+        }
+        let ty = self.analysis.locals.ty(local);
+        let bits = self.state.constants[local as usize];
+        let free = self.free_register(ty.class(), self.state.preferred[local as usize]);
+        match free {
+            Some(register) => {
+                self.masm.load_const(ty, register, bits);
+                self.state.bind_local(local, register);
+                self.state.constant.remove(local);
+            }
+            None => self.send_constant_home(local),
+        }
+    }
+
+    /// Writes a local that is a constant to its home, if it is not there already. The flags stay.
+    pub(super) fn send_constant_home(&mut self, local: u32) {
+        if self.state.home.contains(local) {
+            return;
+        }
+        let ty = self.analysis.locals.ty(local);
+        let bits = self.state.constants[local as usize];
+        self.masm.store_slot_const(ty, self.local_slot(local), bits);
+        self.state.home.insert(local);
+    }
+
+    /// Finds what has to move before a jump to a fixed label.
+    pub(super) fn plan_edge(&mut self, label: LabelId) {
+        self.edge_stores.clear();
+        self.edge_moves.clear();
+        let mut target = self.labels[label];
+        let bound = self.labels.get(label).bound;
+        let stay = self.staying(&target);
+        for register in target.held.without(stay).iter() {
+            self.plan_local(&mut target, bound, register);
+        }
+        // A local in its place at a label that thinks it is at home too, where it is not.
+        for register in stay.and(target.clean).iter() {
+            if !self.state.home.contains(target.local(register)) {
+                soil(&mut target, bound, register);
+            }
+        }
+        let live = self.analysis.live(label);
+        for register in self.state.held.without(stay).iter() {
+            let local = self.state.holder(register);
+            if contains(live, local) && !self.state.home.contains(local) && !target.holds(local) {
+                self.edge_stores.push(Store::Local(local, register));
+            }
+        }
+        let mut stale = self.state.constant.without(self.state.home);
+        if !stale.is_empty() {
+            for register in target.held.iter() {
+                stale.remove(target.local(register));
+            }
+            for local in stale.members_in(live) {
+                // Here rather than on the edge, so that it is done once.
+                self.send_constant_home(local);
+            }
+        }
+        self.plan_values(label, target.value);
+        self.labels.weaken(label, target);
+    }
+
+    /// A local that is to be in a register at the label.
+    fn plan_local(&mut self, target: &mut LabelState, bound: bool, register: Reg) {
+        let local = target.local(register);
+        let ty = self.analysis.locals.ty(local);
+        let at_home = self.state.home.contains(local);
+        let now = self.state.register[local as usize];
+        if target.clean.contains(register) && !at_home {
+            soil(target, bound, register);
+        }
+        let origin = match now {
+            Some(now) => Origin::Reg(now),
+            None if self.state.constant.contains(local) => {
+                Origin::Const(self.state.constants[local as usize])
+            }
+            None if !bound && target.clean.contains(register) => {
+                // It is in its home on every path: leave it there.
+                target.let_go(register);
+                return;
+            }
+            None => Origin::Slot(self.local_slot(local)),
+        };
+        self.edge_moves.add(register, origin, ty);
+    }
+
+    /// Registers that hold the same local now and at a label.
+    fn staying(&self, target: &LabelState) -> RegSet {
+        let same = same_bytes(&self.state.holders, &target.locals);
+        self.state.held.and(target.held).and(RegSet(same))
+    }
+
+    /// The values carried to the label.
+    pub(super) fn plan_values(&mut self, label: LabelId, value: Option<Reg>) {
+        let Carried { base, arity } = self.labels.carried(label);
+        let from = self.state.height() - arity;
+        if let (Some(register), 1) = (value, arity) {
+            let operand = self.state.operands[from as usize];
+            let origin = self.origin(operand.location);
+            self.edge_moves.add(register, origin, operand.ty);
+            return;
+        }
+        let (first, height) = (from as usize, self.state.operands.len());
+        let homed = self.state.homed();
+        if from == base && homed.start <= first && homed.end == height {
+            return;
+        }
+        if arity >= LOOP_VALUES && self.all_at_home(from, arity) {
+            if from != base {
+                self.edge_stores.push(Store::Operands(from, base, arity));
+            }
+            return;
+        }
+        for value in 0..arity {
+            let location = self.state.operands[(from + value) as usize].location;
+            let in_place = from == base && matches!(location, Location::Home(_));
+            if !in_place {
+                self.edge_stores
+                    .push(Store::Operand(from + value, base + value));
+            }
+        }
+    }
+
+    /// Where the operand at a location can be read.
+    pub(super) fn origin(&self, location: Location) -> Origin {
+        match location {
+            Location::Const(Bits(bits)) => Origin::Const(bits),
+            Location::Reg(register) => Origin::Reg(register),
+            Location::Home(home) => Origin::Slot(self.operand_slot(home)),
+            Location::Local(local) => match self.state.register[local as usize] {
+                Some(register) => Origin::Reg(register),
+                None if self.state.constant.contains(local) => {
+                    Origin::Const(self.state.constants[local as usize])
+                }
+                None => Origin::Slot(self.local_slot(local)),
+            },
+            Location::Flags(_) => unreachable!("flags are settled before anything is carried"),
+        }
+    }
+
+    pub(super) fn edge_is_empty(&self) -> bool {
+        self.edge_moves.is_empty() && self.edge_stores.is_empty()
+    }
+
+    /// Emits what [`Self::plan_edge`] found. The state stays, since the code may also go on.
+    pub(super) fn emit_edge(&mut self) {
+        for at in 0..self.edge_stores.len() {
+            match self.edge_stores[at] {
+                Store::Local(local, register) => {
+                    let ty = self.analysis.locals.ty(local);
+                    self.masm.store_slot(ty, self.local_slot(local), register);
+                }
+                Store::Operand(from, to) => {
+                    let operand = self.state.operands[from as usize];
+                    let origin = self.origin(operand.location);
+                    self.write_slot(operand.ty, self.operand_slot(to), origin);
+                }
+                Store::Operands(from, to, count) => self.copy_operands(from, to, count),
+            }
+        }
+        self.edge_moves.emit(self.masm);
+    }
+
+    /// Writes a value to a slot.
+    pub(super) fn write_slot(&mut self, ty: ValType, slot: u32, origin: Origin) {
+        match origin {
+            Origin::Reg(register) => self.masm.store_slot(ty, slot, register),
+            Origin::Const(bits) => self.masm.store_slot_const(ty, slot, bits),
+            Origin::Slot(from) if from == slot => {}
+            Origin::Slot(from) => self.masm.copy_slot(slot, from),
+        }
+    }
+
+    /// The end of a block: its label, if anything branches there, and what is carried.
+    pub(super) fn bind_label(&mut self, label: LabelId, results: &[ValType], reachable: bool) {
+        let Carried { base, .. } = self.labels.carried(label);
+        if !self.labels.get(label).fixed {
+            match reachable {
+                true => self.forget_dead(label),
+                false => self.state.truncate(base),
+            }
+            return;
+        }
+        if reachable {
+            let way = self.plan_way(label);
+            self.emit_edge();
+            if way != self.place(label) {
+                self.masm.jump(way);
+            }
+        }
+        self.adopt(label, results);
+        let place = self.place(label);
+        self.masm.bind(place);
+        self.labels.get_mut(label).bound = true;
+    }
+
+    /// Takes the state of a label for the present one.
+    fn adopt(&mut self, label: LabelId, carried: &[ValType]) {
+        let target = self.labels[label];
+        let Carried { base, .. } = self.labels.carried(label);
+        self.account_for_dirty(target.held.without(target.clean));
+        self.state.truncate(base);
+        let stay = self.staying(&target);
+        for register in self.state.held.without(stay).iter() {
+            self.state.unbind_local(self.state.holder(register));
+        }
+        self.state.end_operator();
+        self.state.constant = Default::default();
+        self.state.home = self.all_tracked;
+        for register in target.held.iter() {
+            let local = target.local(register);
+            if !stay.contains(register) {
+                self.state.bind_local(local, register);
+            }
+            if !target.clean.contains(register) {
+                self.state.home.remove(local);
+            }
+        }
+        match (target.value, carried) {
+            (Some(register), [ty]) => self.state.push(*ty, Location::Reg(register)),
+            _ => (base..)
+                .zip(carried)
+                .for_each(|(home, ty)| self.state.push(*ty, Location::Home(home))),
+        }
+    }
+
+    /// An `else`: the state is the one at the `if`.
+    pub(super) fn bind_else(&mut self, label: LabelId, params: &[ValType]) {
+        self.adopt(label, params);
+        let place = self.place(label);
+        self.masm.bind(place);
+    }
+
+    /// Locals that are not alive at a label the code falls into lose their registers.
+    pub(super) fn forget_dead(&mut self, label: LabelId) {
+        let live = self.analysis.live(label);
+        for register in self.state.held.iter() {
+            let local = self.state.holder(register);
+            if !contains(live, local) && self.state.references[local as usize] == 0 {
+                self.state.unbind_local(local);
+                self.state.home.insert(local);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_that_are_the_same_are_found() {
+        let a: [u8; Reg::COUNT] = std::array::from_fn(|at| (at * 37) as u8);
+        assert_eq!(same_bytes(&a, &a), u32::MAX);
+        for at in 0..Reg::COUNT {
+            for bit in 0..8 {
+                let mut b = a;
+                b[at] ^= 1 << bit;
+                assert_eq!(same_bytes(&a, &b), !(1 << at), "bit {bit} of byte {at}");
+                let mut c = a.map(|byte| !byte);
+                c[at] = a[at];
+                assert_eq!(same_bytes(&a, &c), 1 << at);
+            }
+        }
+    }
+}
