@@ -126,7 +126,11 @@ fn check_case(pvf: &Pvf, in_small_chunks: &Pvf, chain: &Path, case: &Value) -> V
 
     // Neither the trace nor a repetition changes the outcome.
     let again = pvf.validate(&candidate).expect("no failure of the host");
-    compare("digest", hex::encode(again.digest()), hex::encode(run.execution.digest()));
+    compare(
+        "digest",
+        hex::encode(again.digest()),
+        hex::encode(run.execution.digest()),
+    );
     // The size of chunks does not change it either.
     let other = in_small_chunks
         .validate(&candidate)
