@@ -35,11 +35,11 @@ pub struct Case {
     /// Name of its file.
     pub name: String,
     path: PathBuf,
-    /// What has to come out.
+    /// The expected outcome.
     pub expected: Expected,
 }
 
-/// What has to come out.
+/// The expected outcome of a candidate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Expected {
     /// These bytes.

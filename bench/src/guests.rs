@@ -8,7 +8,7 @@ use std::borrow::Cow;
 /// A program.
 #[derive(Clone, Copy)]
 pub struct Guest {
-    /// Its name.
+    /// Name of the guest.
     pub name: &'static str,
     /// The kind of work it stands for.
     pub work: &'static str,

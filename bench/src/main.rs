@@ -1,4 +1,4 @@
-//! `pvf-bench`: this repository's engine beside others, in one process and one run, by turns, so
+//! `pvf-bench`: this executor beside other engines, interleaved in one process and one run, so
 //! that whatever disturbs the machine disturbs all.
 #![deny(unsafe_code)]
 

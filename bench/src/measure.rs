@@ -35,7 +35,7 @@ impl Samples {
         self.0.push(sample);
     }
 
-    /// Zeros if there are none.
+    /// All zeros without values.
     pub fn times(&self) -> Times {
         let mut sorted = self.0.clone();
         sorted.sort();

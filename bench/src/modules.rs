@@ -9,7 +9,7 @@ use std::path::PathBuf;
 pub struct Input {
     /// `PVFs`, `fixtures` or `guests`.
     pub group: &'static str,
-    /// Its name in the group.
+    /// Name of the module in its group.
     pub name: String,
     /// Decompressed.
     pub wasm: Vec<u8>,

@@ -1,4 +1,4 @@
-//! What all measures are told.
+//! Arguments of every measure.
 
 use crate::engines::EngineName;
 use std::path::PathBuf;

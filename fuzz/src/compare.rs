@@ -1,4 +1,4 @@
-//! What two engines have seen, compared; differences in words.
+//! Compares the observations of two engines and describes the first difference.
 
 use crate::observe::{Ending, Limits, Observation, Plan, Step};
 use std::fmt::Write;

@@ -63,7 +63,7 @@ impl Counts {
 pub struct Difference {
     /// The module.
     pub subject: Subject,
-    /// What differs, in words.
+    /// The difference, as text.
     pub what: String,
 }
 
@@ -275,7 +275,7 @@ impl Oracle {
         let theirs = self
             .peer
             .run(&compiled.peer, plan, step, limits)
-            .map_err(|error| Stop::Skipped(format!("Wasmtime does not run it: {error:#}")))?;
+            .map_err(|error| Stop::Skipped(format!("Wasmtime does not run it: {error}")))?;
         compare(name(compiled.by, "Wasmtime"), &theirs)?;
         if let Some(module) = &compiled.interpreter {
             let theirs = self

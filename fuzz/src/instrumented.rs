@@ -1,7 +1,7 @@
 //! A module that meters itself, so that an engine without our meters is an oracle for them.
 //!
-//! In: a module, its language, the prices of gas. Out: the same module after `wasm-instrument`, or after this
-//! repository's own instrumenter where that cannot read it, and how to set its limits and read its meters. The
+//! [`Instrumented::new`] takes a module, its language and the prices of gas. It adds meters by `wasm-instrument`, or by this repository's
+//! instrumenter if `wasm-instrument` cannot read the module. The functions below set the limits and read the meters of an instance:
 //! limits are set from outside, so that a module is compiled once for all of them.
 
 use crate::observe::Limits;
@@ -18,7 +18,7 @@ pub use pvf_meter_oracle::{GAS, HostGas};
 /// Name under which the start function is exported: it has to run after the limits are set.
 pub const START: &str = "__start";
 
-/// Who put the meters in.
+/// The instrumenter of a module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum By {
     /// `wasm-instrument` 0.4, as Polkadot does it.
@@ -30,7 +30,7 @@ pub enum By {
 /// The meters of a module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Meters {
-    /// Who put them in.
+    /// The instrumenter that added them.
     pub by: By,
     /// Whether the logical stack is counted; gas always is.
     pub stack: bool,
@@ -40,11 +40,11 @@ pub struct Meters {
 pub struct Instrumented {
     /// The module; [`START`] has to be called first, if it is there.
     pub wasm: Vec<u8>,
-    /// What is in it.
+    /// The meters that it has.
     pub meters: Meters,
 }
 
-/// Why there is none.
+/// Why a module has no meters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NotInstrumented {
     /// The rules of the meters refuse the module.
@@ -146,9 +146,9 @@ fn detach_start(wasm: &[u8]) -> Result<Vec<u8>, String> {
 
 /// The globals of an instance, by the names of exports; numbers as their bits.
 pub trait Globals {
-    /// What it holds.
+    /// The bits that a global holds.
     fn get(&mut self, name: &str) -> Option<u64>;
-    /// Makes it hold something.
+    /// Sets the bits of a global.
     fn set(&mut self, name: &str, bits: u64) -> Result<(), String>;
 }
 
@@ -160,7 +160,7 @@ pub fn give_gas(meters: Meters, globals: &mut impl Globals, limits: Limits) -> R
     }
 }
 
-/// Clears what a call before has left.
+/// Resets the meters before a call.
 pub fn before_call(
     meters: Meters,
     globals: &mut impl Globals,
@@ -184,7 +184,7 @@ pub fn before_call(
     }
 }
 
-/// The kind of a trap: a meter's if it was one's, otherwise what the engine calls it (`None`: it was the host's).
+/// The kind of a trap: a meter's if a meter trapped, otherwise the engine's. `None` is a failed host function.
 pub fn trap_kind(
     meters: Meters,
     globals: &mut impl Globals,

@@ -1,16 +1,14 @@
 //! A plan in wasmi, on a module that meters itself.
 
-use crate::instrumented::{self, GAS, Globals, HostGas, Instrumented, Meters, START};
+use crate::guest::{self, Called, Guest, Host, MAX_MEMORY_BYTES};
+use crate::instrumented::{GAS, Globals, Instrumented, Meters};
 use crate::keep_apart::selects_kept_apart;
-use crate::observe::{
-    Bits, Call, Ending, HostFunctions, Limits, MAX_MEMORY_PAGES, Observation, Plan, Step,
-    global_value, hash_memory,
-};
+use crate::observe::{Bits, Ending, Limits, Observation, Plan, Step, global_value, hash_memory};
 use pvf_rules::TrapKind;
 use wasmi::errors::{ErrorKind, InstantiationError};
 use wasmi::{
-    Caller, CompilationMode, Config, Engine, Error, Extern, ExternType, Func, Global, Instance,
-    Memory, Module, Store, StoreLimits, StoreLimitsBuilder, Table, TrapCode, Val,
+    Caller, CompilationMode, Config, Engine, Error, Extern, ExternType, Func, Global, Memory,
+    Module, Store, StoreLimits, StoreLimitsBuilder, Table, TrapCode, Val,
 };
 use wasmparser::ValType;
 
@@ -28,9 +26,8 @@ pub struct Compiled {
 }
 
 struct State {
-    host: HostFunctions,
+    host: Host,
     memory: StoreLimits,
-    gas: HostGas,
 }
 
 impl Default for Interpreter {
@@ -38,7 +35,7 @@ impl Default for Interpreter {
     fn default() -> Self {
         let mut config = Config::default();
         config
-            // What it cannot translate is known before anything runs.
+            // So that code that wasmi cannot translate is reported before anything runs.
             .compilation_mode(CompilationMode::Eager)
             .set_max_recursion_depth(MOST_CALLS)
             .set_max_stack_height(STACK_BYTES);
@@ -56,28 +53,28 @@ impl Interpreter {
         })
     }
 
-    /// Runs one step of a plan in a fresh instance; one observation per call, or
-    /// one in all if it cannot be instantiated.
+    /// Runs one step of a plan in a fresh instance. There is one observation per call, or a single one if the module cannot be
+    /// instantiated.
     pub fn run(
         &self,
         compiled: &Compiled,
         plan: &Plan,
         step: &Step,
         limits: Limits,
-    ) -> Result<Vec<Observation>, Error> {
+    ) -> Result<Vec<Observation>, String> {
         let state = State {
-            host: HostFunctions::default(),
+            host: Host::new(limits),
             memory: StoreLimitsBuilder::new()
-                .memory_size(MAX_MEMORY_PAGES as usize * 65_536)
+                .memory_size(MAX_MEMORY_BYTES)
                 .build(),
-            gas: HostGas::new(limits.gas),
         };
         let mut store = Store::new(compiled.module.engine(), state);
         store.limiter(|state| &mut state.memory);
         let module = &compiled.module;
         let imports = imports(&mut store, module);
-        let instance = match imports.and_then(|imports| Instance::new(&mut store, module, &imports))
-        {
+        let instance =
+            imports.and_then(|imports| wasmi::Instance::new(&mut store, module, &imports));
+        let instance = match instance {
             Ok(instance) => instance,
             Err(error) => {
                 let ending = match (error.as_trap_code(), error.kind()) {
@@ -93,101 +90,56 @@ impl Interpreter {
                 return Ok(vec![Observation::without_instance(ending)]);
             }
         };
-        let mut run = Run {
-            store,
-            instance,
-            meters: compiled.meters,
-            limits,
-        };
-        run.step(plan, step)
+        let mut instance = Instance { store, instance };
+        guest::run(&mut instance, compiled.meters, plan, step, limits)
     }
 }
 
-/// An instance at work.
-struct Run {
+struct Instance {
     store: Store<State>,
-    instance: Instance,
-    meters: Meters,
-    limits: Limits,
+    instance: wasmi::Instance,
 }
 
-impl Run {
-    fn step(&mut self, plan: &Plan, step: &Step) -> Result<Vec<Observation>, Error> {
-        instrumented::give_gas(self.meters, self, self.limits).map_err(Error::new)?;
-        if let Some(start) = self.instance.get_func(&self.store, START) {
-            let ending = self.call(start, &[], 0)?;
-            if !matches!(ending, Ending::Returned(_)) {
-                return Ok(vec![Observation::without_instance(ending)]);
-            }
-        }
-        let mut observations = Vec::new();
-        for Call {
-            function,
-            arguments,
-        } in &step.calls
-        {
-            let function = &plan.functions[*function];
-            let arguments: Vec<Val> = arguments
-                .iter()
-                .zip(&function.parameters)
-                .map(|(&bits, &ty)| val(ty, bits))
-                .collect();
-            let callee = self
-                .instance
-                .get_func(&self.store, &function.name)
-                .ok_or_else(|| Error::new(format!("no export {:?}", function.name)))?;
-            let ending = self.call(callee, &arguments, function.results.len())?;
-            observations.push(self.observe(plan, ending)?);
-        }
-        Ok(observations)
+impl Guest for Instance {
+    type Function = Func;
+
+    fn function(&mut self, name: &str) -> Option<Func> {
+        self.instance.get_func(&self.store, name)
     }
 
-    fn call(&mut self, function: Func, arguments: &[Val], results: usize) -> Result<Ending, Error> {
-        let mut gas = self.store.data().gas;
-        instrumented::before_call(self.meters, self, &mut gas, self.limits).map_err(Error::new)?;
-        self.store.data_mut().gas = gas;
+    fn call(
+        &mut self,
+        function: Func,
+        arguments: &[(ValType, Bits)],
+        results: usize,
+    ) -> Result<Called, String> {
+        let arguments: Vec<Val> = arguments.iter().map(|&(ty, bits)| val(ty, bits)).collect();
         let mut results = vec![Val::I32(0); results];
-        let error = match function.call(&mut self.store, arguments, &mut results) {
-            Ok(()) => return Ok(Ending::Returned(results.iter().map(bits).collect())),
+        let error = match function.call(&mut self.store, &arguments, &mut results) {
+            Ok(()) => return Ok(Called::Returned(results.iter().map(bits).collect())),
             Err(error) => error,
         };
-        let engine = match (error.as_trap_code(), error.kind()) {
-            (Some(TrapCode::StackOverflow), _) => return Ok(Ending::NativeStack),
-            (Some(code), _) => Some(kind(code)?),
-            // What host functions fail with, see `imports`.
-            (None, ErrorKind::Message(_)) => None,
-            _ => return Err(error),
-        };
-        let gas = self.store.data().gas;
-        let kind = instrumented::trap_kind(self.meters, self, &gas, engine);
-        Ok(Ending::Trapped(kind))
+        Ok(match (error.as_trap_code(), error.kind()) {
+            (Some(TrapCode::StackOverflow), _) => Called::NativeStack,
+            (Some(code), _) => Called::Trapped(Some(kind(code)?)),
+            // The host functions of `imports` fail with messages.
+            (None, ErrorKind::Message(_)) => Called::Trapped(None),
+            _ => return Err(error.to_string()),
+        })
     }
 
-    fn observe(&mut self, plan: &Plan, ending: Ending) -> Result<Observation, Error> {
-        let memory = plan.memory.as_ref().and_then(|name| {
-            let memory = self.instance.get_memory(&self.store, name)?;
-            let pages = memory.size(&self.store) as u32;
-            Some((pages, hash_memory(memory.data(&self.store))))
-        });
-        let mut globals = Vec::new();
-        for name in &plan.globals {
-            globals.push(
-                self.get(name)
-                    .ok_or_else(|| Error::new(format!("no global {name:?}")))?,
-            );
-        }
-        let gas = self.store.data().gas;
-        Ok(Observation {
-            ending,
-            memory,
-            globals,
-            host_calls: self.store.data().host.trace(),
-            gas_used: instrumented::gas_used(self.meters, self, &gas, self.limits),
-        })
+    fn memory(&mut self, name: &str) -> Option<(u32, u64)> {
+        let memory = self.instance.get_memory(&self.store, name)?;
+        let pages = memory.size(&self.store) as u32;
+        Some((pages, hash_memory(memory.data(&self.store))))
+    }
+
+    fn host(&mut self) -> &mut Host {
+        &mut self.store.data_mut().host
     }
 }
 
-impl Globals for Run {
+impl Globals for Instance {
     fn get(&mut self, name: &str) -> Option<Bits> {
         let global = self.instance.get_global(&self.store, name)?;
         Some(bits(&global.get(&self.store)))
@@ -205,7 +157,7 @@ impl Globals for Run {
     }
 }
 
-fn kind(code: TrapCode) -> Result<TrapKind, Error> {
+fn kind(code: TrapCode) -> Result<TrapKind, String> {
     Ok(match code {
         TrapCode::UnreachableCodeReached => TrapKind::Unreachable,
         TrapCode::MemoryOutOfBounds => TrapKind::MemoryOutOfBounds,
@@ -215,15 +167,11 @@ fn kind(code: TrapCode) -> Result<TrapKind, Error> {
         TrapCode::IntegerOverflow => TrapKind::IntegerOverflow,
         TrapCode::BadConversionToInteger => TrapKind::InvalidConversionToInteger,
         TrapCode::BadSignature => TrapKind::IndirectCallTypeMismatch,
-        other => {
-            return Err(Error::new(format!(
-                "a trap outside the language: {other:?}"
-            )));
-        }
+        other => return Err(format!("a trap outside of the language: {other:?}")),
     })
 }
 
-/// Something for every import: the gas counter, functions as [`HostFunctions`] says, globals with
+/// Something for every import: the gas counter, functions as [`Host::functions`] says, globals with
 /// numbers that follow from their index, a memory and a table of the least size.
 fn imports(store: &mut Store<State>, module: &Module) -> Result<Vec<Extern>, Error> {
     let mut functions = 0;
@@ -233,7 +181,7 @@ fn imports(store: &mut Store<State>, module: &Module) -> Result<Vec<Extern>, Err
         externs.push(match import.ty() {
             ExternType::Func(_) if (import.module(), import.name()) == GAS => {
                 Func::wrap(&mut *store, |mut caller: Caller<'_, State>, amount: u64| {
-                    let charged = caller.data_mut().gas.charge(amount);
+                    let charged = caller.data_mut().host.gas.charge(amount);
                     charged.ok_or_else(|| Error::new("out of gas"))
                 })
                 .into()
@@ -247,7 +195,7 @@ fn imports(store: &mut Store<State>, module: &Module) -> Result<Vec<Extern>, Err
                     ty.clone(),
                     move |mut caller: Caller<'_, State>, arguments: &[Val], results: &mut [Val]| {
                         let arguments: Vec<Bits> = arguments.iter().map(bits).collect();
-                        let host = &mut caller.data_mut().host;
+                        let host = &mut caller.data_mut().host.functions;
                         let values = host
                             .call(index, &arguments, &types)
                             .ok_or_else(|| Error::new(format!("host function {index} failed")))?;

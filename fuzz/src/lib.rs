@@ -1,10 +1,9 @@
-//! Fuzzing of the executor: what goes in, and who says what has to come out.
+//! Fuzzing of the executor.
 //!
-//! - [`differential`]: random modules of the accepted language run here with both meters, and in
-//!   Wasmtime and wasmi after `wasm-instrument`; results, traps (those of the meters counted), gas, depth, memory,
-//!   globals and the calls of host functions have to be the same, bit for bit.
-//! - [`bad_input`]: damaged blobs, candidates and artifacts have to end in typed
-//!   errors.
+//! - [`differential`] runs random modules of the accepted language in this executor with both meters, and in Wasmtime and wasmi
+//!   after `wasm-instrument`. Results, traps (those of the meters too), gas, both peaks, memory, globals and the calls of host
+//!   functions must be the same, bit for bit.
+//! - [`bad_input`] damages blobs, candidates and artifacts, which must end in typed errors.
 //!
 //! Everything follows from a seed, so every finding can be repeated.
 #![deny(unsafe_code)]
@@ -13,6 +12,7 @@ pub mod bad_input;
 mod compare;
 pub mod corpus;
 pub mod differential;
+mod guest;
 mod instrumented;
 mod interpreter;
 mod keep_apart;

@@ -16,7 +16,7 @@ enum Command {
     Meters,
     /// Write the corpus's binaries from its texts.
     Corpus,
-    /// Search for modules that are dear to compile.
+    /// Search for modules that are expensive to compile.
     WorstCase(commands::worst_case::Options),
     /// Feed damaged blobs, candidates and artifacts.
     BadInput(commands::bad_input::Options),

@@ -1,13 +1,11 @@
 //! A plan in Wasmtime, on a module that meters itself.
 
-use crate::instrumented::{self, GAS, Globals, HostGas, Instrumented, Meters, START};
-use crate::observe::{
-    Bits, Call, Ending, HostFunctions, Limits, MAX_MEMORY_PAGES, Observation, Plan, Step,
-    global_value, hash_memory,
-};
+use crate::guest::{self, Called, Guest, Host, MAX_MEMORY_BYTES};
+use crate::instrumented::{GAS, Globals, Instrumented, Meters};
+use crate::observe::{Bits, Ending, Limits, Observation, Plan, Step, global_value, hash_memory};
 use wasmparser::ValType;
 use wasmtime::{
-    Caller, Engine, Extern, ExternType, Func, Global, Instance, Memory, Module, Store, StoreLimits,
+    Caller, Engine, Extern, ExternType, Func, Global, Memory, Module, Store, StoreLimits,
     StoreLimitsBuilder, Table, Trap, Val, format_err,
 };
 
@@ -21,9 +19,8 @@ pub struct Compiled {
 }
 
 struct State {
-    host: HostFunctions,
+    host: Host,
     memory: StoreLimits,
-    gas: HostGas,
 }
 
 impl Peer {
@@ -40,136 +37,89 @@ impl Peer {
         })
     }
 
-    /// Runs one step of a plan in a fresh instance; one observation per call, or
-    /// one in all if it cannot be instantiated.
+    /// Runs one step of a plan in a fresh instance. There is one observation per call, or a single one if the module cannot be
+    /// instantiated.
     pub fn run(
         &self,
         compiled: &Compiled,
         plan: &Plan,
         step: &Step,
         limits: Limits,
-    ) -> wasmtime::Result<Vec<Observation>> {
+    ) -> Result<Vec<Observation>, String> {
         let state = State {
-            host: HostFunctions::default(),
+            host: Host::new(limits),
             memory: StoreLimitsBuilder::new()
-                .memory_size(MAX_MEMORY_PAGES as usize * 65_536)
+                .memory_size(MAX_MEMORY_BYTES)
                 .build(),
-            gas: HostGas::new(limits.gas),
         };
         let mut store = Store::new(&self.0, state);
         store.limiter(|state| &mut state.memory);
         let module = &compiled.module;
         let imports = imports(&mut store, module);
-        let instance = match imports.and_then(|imports| Instance::new(&mut store, module, &imports))
-        {
+        let instance =
+            imports.and_then(|imports| wasmtime::Instance::new(&mut store, module, &imports));
+        let instance = match instance {
             Ok(instance) => instance,
             Err(error) => {
                 let ending = match error.downcast_ref::<Trap>() {
-                    Some(&trap) => Ending::Trapped(kind(trap)?),
+                    Some(&trap) => Ending::Trapped(kind(trap).map_err(text)?),
                     None => Ending::NotInstantiated,
                 };
                 return Ok(vec![Observation::without_instance(ending)]);
             }
         };
-        let mut run = Run {
-            store,
-            instance,
-            meters: compiled.meters,
-            limits,
-        };
-        run.step(plan, step)
+        let mut instance = Instance { store, instance };
+        guest::run(&mut instance, compiled.meters, plan, step, limits)
     }
 }
 
-/// An instance at work.
-struct Run {
-    store: Store<State>,
-    instance: Instance,
-    meters: Meters,
-    limits: Limits,
+fn text(error: wasmtime::Error) -> String {
+    format!("{error:#}")
 }
 
-impl Run {
-    fn step(&mut self, plan: &Plan, step: &Step) -> wasmtime::Result<Vec<Observation>> {
-        instrumented::give_gas(self.meters, self, self.limits).map_err(wasmtime::Error::msg)?;
-        if let Some(start) = self.instance.get_func(&mut self.store, START) {
-            let ending = self.call(start, &[], 0)?;
-            if !matches!(ending, Ending::Returned(_)) {
-                return Ok(vec![Observation::without_instance(ending)]);
-            }
-        }
-        let mut observations = Vec::new();
-        for Call {
-            function,
-            arguments,
-        } in &step.calls
-        {
-            let function = &plan.functions[*function];
-            let arguments: Vec<Val> = arguments
-                .iter()
-                .zip(&function.parameters)
-                .map(|(&bits, &ty)| val(ty, bits))
-                .collect();
-            let callee = self
-                .instance
-                .get_func(&mut self.store, &function.name)
-                .ok_or_else(|| format_err!("no export {:?}", function.name))?;
-            let ending = self.call(callee, &arguments, function.results.len())?;
-            observations.push(self.observe(plan, ending)?);
-        }
-        Ok(observations)
+struct Instance {
+    store: Store<State>,
+    instance: wasmtime::Instance,
+}
+
+impl Guest for Instance {
+    type Function = Func;
+
+    fn function(&mut self, name: &str) -> Option<Func> {
+        self.instance.get_func(&mut self.store, name)
     }
 
     fn call(
         &mut self,
         function: Func,
-        arguments: &[Val],
+        arguments: &[(ValType, Bits)],
         results: usize,
-    ) -> wasmtime::Result<Ending> {
-        let mut gas = self.store.data().gas;
-        instrumented::before_call(self.meters, self, &mut gas, self.limits)
-            .map_err(wasmtime::Error::msg)?;
-        self.store.data_mut().gas = gas;
+    ) -> Result<Called, String> {
+        let arguments: Vec<Val> = arguments.iter().map(|&(ty, bits)| val(ty, bits)).collect();
         let mut results = vec![Val::I32(0); results];
-        let error = match function.call(&mut self.store, arguments, &mut results) {
-            Ok(()) => return Ok(Ending::Returned(results.iter().map(bits).collect())),
+        let error = match function.call(&mut self.store, &arguments, &mut results) {
+            Ok(()) => return Ok(Called::Returned(results.iter().map(bits).collect())),
             Err(error) => error,
         };
-        let engine = match error.downcast_ref::<Trap>() {
-            Some(Trap::StackOverflow) => return Ok(Ending::NativeStack),
-            Some(&trap) => Some(kind(trap)?),
-            None => None,
-        };
-        let gas = self.store.data().gas;
-        let kind = instrumented::trap_kind(self.meters, self, &gas, engine);
-        Ok(Ending::Trapped(kind))
+        Ok(match error.downcast_ref::<Trap>() {
+            Some(Trap::StackOverflow) => Called::NativeStack,
+            Some(&trap) => Called::Trapped(Some(kind(trap).map_err(text)?)),
+            None => Called::Trapped(None),
+        })
     }
 
-    fn observe(&mut self, plan: &Plan, ending: Ending) -> wasmtime::Result<Observation> {
-        let memory = plan.memory.as_ref().and_then(|name| {
-            let memory = self.instance.get_memory(&mut self.store, name)?;
-            let pages = memory.size(&self.store) as u32;
-            Some((pages, hash_memory(memory.data(&self.store))))
-        });
-        let mut globals = Vec::new();
-        for name in &plan.globals {
-            globals.push(
-                self.get(name)
-                    .ok_or_else(|| format_err!("no global {name:?}"))?,
-            );
-        }
-        let gas = self.store.data().gas;
-        Ok(Observation {
-            ending,
-            memory,
-            globals,
-            host_calls: self.store.data().host.trace(),
-            gas_used: instrumented::gas_used(self.meters, self, &gas, self.limits),
-        })
+    fn memory(&mut self, name: &str) -> Option<(u32, u64)> {
+        let memory = self.instance.get_memory(&mut self.store, name)?;
+        let pages = memory.size(&self.store) as u32;
+        Some((pages, hash_memory(memory.data(&self.store))))
+    }
+
+    fn host(&mut self) -> &mut Host {
+        &mut self.store.data_mut().host
     }
 }
 
-impl Globals for Run {
+impl Globals for Instance {
     fn get(&mut self, name: &str) -> Option<Bits> {
         let global = self.instance.get_global(&mut self.store, name)?;
         Some(bits(&global.get(&mut self.store)))
@@ -191,7 +141,7 @@ fn kind(trap: Trap) -> wasmtime::Result<pvf_rules::TrapKind> {
     pvf_wasmtime::trap_kind(trap).ok_or_else(|| format_err!("a trap outside the language: {trap}"))
 }
 
-/// Something for every import: the gas counter, functions as [`HostFunctions`] says, globals with
+/// Something for every import: the gas counter, functions as [`Host::functions`] says, globals with
 /// numbers that follow from their index, a memory and a table of the least size.
 fn imports(store: &mut Store<State>, module: &Module) -> wasmtime::Result<Vec<Extern>> {
     let mut functions = 0;
@@ -201,7 +151,7 @@ fn imports(store: &mut Store<State>, module: &Module) -> wasmtime::Result<Vec<Ex
         externs.push(match import.ty() {
             ExternType::Func(_) if (import.module(), import.name()) == GAS => {
                 Func::wrap(&mut *store, |mut caller: Caller<'_, State>, amount: u64| {
-                    let charged = caller.data_mut().gas.charge(amount);
+                    let charged = caller.data_mut().host.gas.charge(amount);
                     charged.ok_or_else(|| format_err!("out of gas"))
                 })
                 .into()
@@ -212,7 +162,7 @@ fn imports(store: &mut Store<State>, module: &Module) -> wasmtime::Result<Vec<Ex
                 let types: Vec<ValType> = ty.results().map(|ty| number_type(&ty)).collect();
                 Func::new(&mut *store, ty, move |mut caller, arguments, results| {
                     let arguments: Vec<Bits> = arguments.iter().map(bits).collect();
-                    let host = &mut caller.data_mut().host;
+                    let host = &mut caller.data_mut().host.functions;
                     let values = host
                         .call(index, &arguments, &types)
                         .ok_or_else(|| format_err!("host function {index} failed"))?;

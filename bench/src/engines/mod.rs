@@ -10,6 +10,7 @@ mod wasmtime;
 
 use crate::engine::Engine;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Every engine that a report may speak of, built in here or not.
 #[derive(
@@ -60,6 +61,14 @@ impl EngineName {
         Self::Singlepass,
         Self::Wasmi,
     ];
+
+    /// The engines that are keys in any of the maps, in the order of tables.
+    pub fn keys_of<'a, V: 'a>(
+        maps: impl Iterator<Item = &'a BTreeMap<Self, V>> + Clone,
+    ) -> Vec<Self> {
+        let used = |it: &Self| maps.clone().any(|map| map.contains_key(it));
+        Self::ALL.into_iter().filter(used).collect()
+    }
 
     /// What is like with like: ours with the yardstick, and both as on a validator.
     pub const PAIRS: [(Self, Self); 2] = [
@@ -132,7 +141,7 @@ impl EngineName {
     }
 }
 
-/// Ours, without meters, for all of the language it can be told to accept.
+/// This executor, without meters, with every language switch on.
 pub fn every_feature() -> Box<dyn Engine> {
     Box::new(ours::Ours::every_feature())
 }

@@ -91,7 +91,7 @@ impl Files for Ours {
     }
 
     fn load(&self, file: &Path) -> Result<Box<dyn Loaded>, String> {
-        // SAFETY: the benchmark wrote the file, and nobody changes it.
+        // SAFETY: the benchmark wrote the file, and no other program changes it.
         #[allow(unsafe_code, reason = "loading an artifact is measured")]
         let module = unsafe { open_module(file) }.map_err(|error| error.to_string())?;
         Ok(Box::new(self.loaded(module)))

@@ -163,7 +163,7 @@ pub(super) const SHAPES: &[Shape] = &[
 /// As many as there are of most kinds.
 const ENTRIES: usize = 200_000;
 
-/// A module with a table of so many entries.
+/// A module with a table of this number of entries.
 fn with_table(minimum: u64) -> Parts {
     let mut module = Parts::default();
     module.function(&[], &[], nothing());

@@ -3,7 +3,7 @@
 use super::{MIB, Shape};
 use pvf_generators::worst_case::Genome;
 
-/// The module of about so many bytes that is made from a find.
+/// The module of about this size in bytes that is made from a find.
 fn module(find: &str, bytes: usize) -> Vec<u8> {
     let genome: Genome = find
         .parse()

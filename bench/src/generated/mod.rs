@@ -14,7 +14,7 @@ use wasm_encoder::{
 
 /// A shape of modules.
 pub struct Shape {
-    /// Its name.
+    /// Name of the shape.
     pub name: &'static str,
     /// What is to hurt.
     pub what: &'static str,

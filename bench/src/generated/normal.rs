@@ -68,7 +68,7 @@ pub(super) const SHAPES: &[Shape] = &[
     }),
 ];
 
-/// A module of about so many bytes.
+/// A module of about this size in bytes.
 pub(super) fn module(bytes: usize) -> Vec<u8> {
     let mut module = Parts::default();
     module.global();

@@ -153,7 +153,7 @@ fn host_calls(engines: &[EngineName], options: &Options) -> Result<Vec<Row>, Str
     Ok(rows)
 }
 
-/// A validation function that takes so many turns and returns an empty result.
+/// A validation function that runs this number of iterations and returns an empty result.
 fn loop_module(turn: &str) -> String {
     let hashes: String = ["twox_64", "twox_128", "blake2_128", "blake2_256"]
         .iter()
@@ -300,8 +300,7 @@ pub fn tables(rows: &[Row]) -> Vec<Table> {
 }
 
 fn engines(rows: &[&Row]) -> Vec<EngineName> {
-    let has = |it: &EngineName| rows.iter().any(|row| row.engines.contains_key(it));
-    EngineName::ALL.into_iter().filter(has).collect()
+    EngineName::keys_of(rows.iter().map(|row| &row.engines))
 }
 
 fn table(title: &str, rows: &[&Row], unit_ns: f64) -> Table {

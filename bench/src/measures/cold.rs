@@ -16,13 +16,13 @@ use std::collections::BTreeMap;
 pub struct Row {
     /// `PVFs`, `fixtures` or `guests`.
     pub group: String,
-    /// Its name there; of a validation function with the candidate's.
+    /// Name of the module in its group; that of a validation function includes the candidate's.
     pub name: String,
     /// All of it.
     pub engines: BTreeMap<EngineName, Times>,
 }
 
-/// Starts every module cold with every engine that can execute it, by turns.
+/// Starts every module cold with every engine that can execute it, interleaved.
 pub fn measure(options: &Options) -> Result<Vec<Row>, String> {
     let mut rows = validation_functions(options)?;
     let engines = options.engines(|_| true)?;
@@ -106,8 +106,7 @@ fn validation_functions(options: &Options) -> Result<Vec<Row>, String> {
 
 /// Milliseconds, and how many times slower than ours.
 pub fn tables(rows: &[Row]) -> Vec<Table> {
-    let has = |it: &EngineName| rows.iter().any(|row| row.engines.contains_key(it));
-    let engines: Vec<EngineName> = EngineName::ALL.into_iter().filter(has).collect();
+    let engines = EngineName::keys_of(rows.iter().map(|row| &row.engines));
     let headings = ["module".to_owned()].into_iter();
     let mut table = Table::new(
         "Cold total (compile, instantiate, execute once): least ms, and times ours",

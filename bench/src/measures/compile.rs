@@ -16,7 +16,7 @@ use std::time::Duration;
 pub struct Row {
     /// `PVFs`, `fixtures` or `guests`.
     pub group: String,
-    /// Its name there.
+    /// Name of the module in its group.
     pub name: String,
     /// Its size, decompressed.
     pub wasm_bytes: usize,
@@ -39,7 +39,7 @@ pub struct Compilation {
 const LEAST_TOTAL: Duration = Duration::from_millis(20);
 const MOST_RUNS: u32 = 100;
 
-/// Compiles every module with every engine, by turns.
+/// Compiles every module with every engine, interleaved.
 pub fn measure(options: &Options) -> Result<Vec<Row>, String> {
     let engines = options.engines(|_| true)?;
     let mut rows = Vec::new();
@@ -69,7 +69,7 @@ fn row(input: &Input, engines: &[EngineName], runs: u32) -> Result<Row, String> 
     })
 }
 
-/// Compiles a module with several engines, by turns: times and sizes of code.
+/// Compiles a module with several engines, interleaved: times and sizes of code.
 pub fn times(
     wasm: &[u8],
     engines: &[EngineName],

@@ -36,7 +36,7 @@ pub fn able(engine: EngineName) -> bool {
     !matches!(engine, EngineName::Singlepass | EngineName::Wasmi)
 }
 
-/// Executes every candidate with every engine that can, by turns.
+/// Executes every candidate with every engine that can, interleaved.
 pub fn measure(options: &Options) -> Result<Vec<Row>, String> {
     silence_host_panics();
     let engines = options.engines(able)?;
@@ -90,7 +90,7 @@ fn row(group: &str, blob: &Blob, case: &Case, pvfs: &Pvfs, runs: u32) -> Result<
 /// Times of one candidate, and what came out wrong.
 pub type Outcome = (BTreeMap<EngineName, Times>, BTreeMap<EngineName, String>);
 
-/// Executes one candidate with several engines, by turns.
+/// Executes one candidate with several engines, interleaved.
 pub fn times(case: &Case, pvfs: &Pvfs, runs: u32) -> Result<Outcome, String> {
     let parameters = case.parameters()?;
     let mut samples = vec![Samples::default(); pvfs.len()];
@@ -155,11 +155,10 @@ impl Row {
 
 /// One table of every candidate.
 pub fn tables(rows: &[Row]) -> Vec<Table> {
-    let has = |it: &EngineName| rows.iter().any(|row| row.engines.contains_key(it));
-    let engines: Vec<EngineName> = EngineName::ALL.into_iter().filter(has).collect();
+    let engines = EngineName::keys_of(rows.iter().map(|row| &row.engines));
     let pairs: Vec<_> = EngineName::PAIRS
         .into_iter()
-        .filter(|(a, b)| has(a) && has(b))
+        .filter(|(a, b)| engines.contains(a) && engines.contains(b))
         .collect();
     let headings = ["candidate", "expected"].map(str::to_owned).into_iter();
     let headings = headings.chain(engines.iter().map(|it| format!("{it} ms")));

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 pub struct Row {
     /// `PVFs`, `fixtures` or `guests`.
     pub group: String,
-    /// Its name there.
+    /// Name of the module in its group.
     pub name: String,
     /// One instance, made and dropped.
     pub engines: BTreeMap<EngineName, Times>,
@@ -23,7 +23,7 @@ pub struct Row {
 /// Instances in one sample: the clock of processor time has a price of its own.
 const BATCH: u32 = 10;
 
-/// Instantiates every module with every engine, by turns.
+/// Instantiates every module with every engine, interleaved.
 pub fn measure(options: &Options) -> Result<Vec<Row>, String> {
     let engines = options.engines(|_| true)?;
     let mut rows = Vec::new();
@@ -63,8 +63,7 @@ pub fn measure(options: &Options) -> Result<Vec<Row>, String> {
 
 /// Microseconds.
 pub fn tables(rows: &[Row]) -> Vec<Table> {
-    let has = |it: &EngineName| rows.iter().any(|row| row.engines.contains_key(it));
-    let engines: Vec<EngineName> = EngineName::ALL.into_iter().filter(has).collect();
+    let engines = EngineName::keys_of(rows.iter().map(|row| &row.engines));
     let headings = ["module".to_owned()].into_iter();
     let mut table = Table::new(
         "Instantiation, µs: least, median",

@@ -19,7 +19,7 @@ use std::io::Read;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-/// Time and memory per byte may be so many times those of a normal module.
+/// Bounds: time and memory per byte, as multiples of those of a normal module.
 pub const MOST: f64 = 3.0;
 pub const MOST_MEMORY: f64 = 4.0;
 
@@ -38,7 +38,7 @@ const FUNCTION_CODE_BYTES: f64 = 128.0;
 /// Name of the hidden command that measures one shape.
 pub const COMMAND: &str = "linear-one";
 
-/// What `pvf-bench linear` is told.
+/// Arguments of `pvf-bench linear`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Arguments {
     /// The engine.
@@ -47,14 +47,14 @@ pub struct Arguments {
     /// Only shapes whose name holds this text.
     #[arg(long, default_value = "", hide_default_value = true)]
     pub filter: String,
-    /// End a shape that takes longer than so many seconds of processor time.
+    /// End a shape that takes longer than this number of seconds of processor time.
     #[arg(long, default_value_t = 120)]
     pub limit: u64,
     /// Measure a shape that is beyond the bounds so many times in all before that counts: something else may have
     /// disturbed it.
     #[arg(long, default_value_t = 1)]
     pub tries: u32,
-    /// Bounds are so many times as wide, where only what grows faster than the module is to be found.
+    /// Widen the bounds by this factor, to find only what grows faster than the module.
     #[arg(long, default_value_t = 1.0)]
     pub tolerance: f64,
     /// Write all figures to this file; without a name, to the standard output, and nothing else there.
@@ -68,7 +68,7 @@ pub struct Arguments {
 /// A shape.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Row {
-    /// Its name.
+    /// Name of the shape.
     pub name: String,
     /// What is to hurt.
     pub what: String,

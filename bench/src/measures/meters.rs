@@ -1,4 +1,4 @@
-//! What the meters of this repository's engine cost: the same code with and without them, by turns. Beside them
+//! The cost of this executor's meters: the same code with and without them, interleaved. Beside them
 //! what the check of the native stack costs, which is always there, and what loop idioms bring.
 //!
 //! Programs run in one instance, candidates in a fresh one each. Gas is counted without a limit, the logical
@@ -78,7 +78,7 @@ const COMPARED: [(&str, Variant, Variant); 5] = [
 pub struct Row {
     /// `guests`, `loops`, `PVFs` or `fixtures`.
     pub group: String,
-    /// Its name there.
+    /// Name of the module in its group.
     pub name: String,
     /// Times of one run. What ends with a stack overflow has none without the check.
     pub times: BTreeMap<Variant, Times>,
@@ -209,7 +209,7 @@ fn candidate(case: &Case, pvfs: &[(Variant, Box<dyn Pvf>)], runs: u32) -> Result
     ))
 }
 
-/// Runs each by turns; besides what is wrong by itself, all have to end alike.
+/// Runs all of them interleaved. Each must end as expected, and all must end alike.
 fn by_turns<T, R: PartialEq + std::fmt::Debug>(
     turns: &mut [(Variant, T)],
     run: impl Fn(&mut T) -> Result<R, String>,

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 /// A program.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Row {
-    /// Its name.
+    /// Name of the program.
     pub name: String,
     /// The kind of work it stands for.
     pub work: String,
@@ -24,7 +24,7 @@ pub struct Row {
     pub wrong: BTreeMap<EngineName, String>,
 }
 
-/// Runs every program in every engine, by turns.
+/// Runs every program in every engine, interleaved.
 pub fn measure(options: &Options) -> Result<Vec<Row>, String> {
     let engines = options.engines(|_| true)?;
     let mut rows = Vec::new();

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// What `pvf-bench wasm-opt` is told.
+/// Arguments of `pvf-bench wasm-opt`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Arguments {
     #[command(flatten)]
@@ -30,7 +30,7 @@ pub struct Arguments {
     pub cases: Vec<String>,
 }
 
-/// The levels; the first is none.
+/// The optimisation levels; the first one leaves the module as it is.
 const LEVELS: [&str; 4] = ["as it is", "--inlining-optimizing", "-O2", "-O3"];
 
 /// Engines compared, unless others are asked for.
@@ -45,7 +45,7 @@ const ENGINES: [EngineName; 5] = [
 /// A blob at one level.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Row {
-    /// Its name.
+    /// Name of the module.
     pub name: String,
     /// What was done to it.
     pub level: String,
@@ -197,8 +197,7 @@ pub fn all_right(rows: &[Row]) -> bool {
 
 /// What the levels change, each blob and all together.
 pub fn tables(rows: &[Row]) -> Vec<Table> {
-    let has = |it: &EngineName| rows.iter().any(|row| row.compile.contains_key(it));
-    let engines: Vec<EngineName> = EngineName::ALL.into_iter().filter(has).collect();
+    let engines = EngineName::keys_of(rows.iter().map(|row| &row.compile));
     let executing: Vec<EngineName> = engines
         .iter()
         .copied()

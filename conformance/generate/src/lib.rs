@@ -2,7 +2,7 @@
 //!
 //! Out of tables come modules and cases: every case names the rules it is about, a module, what is
 //! done with it and how that must end. What is expected is stated by hand, computed by this crate's own
-//! arithmetic, or (for the two meters) asked of oracles that nobody here wrote. Nothing
+//! arithmetic, or (for the two meters) taken from oracles by other authors. Nothing
 //! of this repository's compiler is used, and nothing here runs it.
 //!
 //! [`suite`] makes all cases; [`write`](output::write) puts them into a folder, [`check`](output::check)
@@ -27,13 +27,12 @@ mod stack;
 mod suite;
 mod whole;
 
+pub use pvf_conformance::LEVELS;
+
 pub use oracle::{Run, fits, runs};
 pub use suite::{Case, Source, Suite};
 
 use std::path::Path;
-
-/// The levels, each a file.
-pub const LEVELS: [&str; 6] = ["core", "determinism", "pvf", "metering", "limits", "whole"];
 
 /// Every case, with `fixtures` the folder of the repository's fixtures.
 pub fn suite(fixtures: &Path) -> Suite {

@@ -104,7 +104,7 @@ fn export(name: &[u8]) -> Vec<u8> {
     [sized(name), vec![0, 0]].concat()
 }
 
-/// A function type of so many `i32` parameters, without results.
+/// A function type with this number of `i32` parameters and no results.
 fn params(count: u64) -> Vec<u8> {
     [vec![0x60], times(count, &[0x7f]), vec![0]].concat()
 }
@@ -242,7 +242,7 @@ const COUNTS: &[Row] = &[
     }),
 ];
 
-/// A body with so many operands, most of them results of calls, behind these operators.
+/// A body with this number of operands after these operators; most operands are results of calls.
 fn operands(n: u64, before: &[u8]) -> Vec<u8> {
     let (calls, constants) = ((n - 1) / 1_000, (n - 1) % 1_000 + 1);
     let content = [

@@ -114,7 +114,7 @@ fn byte(at: usize) -> u8 {
     (at * 7 + at / 37 + 3) as u8
 }
 
-/// Memory after so many turns, or as many as do not trap; whether all of them were done.
+/// Memory after this number of iterations, or after those before a trap; and whether all were done.
 fn after(kind: &Loop, (to, from, _): (u32, u32, u32), turns: u64) -> (Vec<u8>, bool) {
     let mut memory = vec![0; MEMORY];
     (0..BYTES).for_each(|at| memory[DATA + at] = byte(at));

@@ -176,7 +176,7 @@ pub fn add(suite: &mut Suite) {
     boundary(suite);
 }
 
-/// NaNs that come of operands that are none.
+/// NaNs produced from operands that are not NaN.
 fn made_from_numbers(
     case: &mut impl FnMut(&'static str, &str, String, u64, u64, u64),
     width: u32,

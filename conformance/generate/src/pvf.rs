@@ -758,7 +758,7 @@ fn addresses(suite: &mut Suite) {
         );
     }
     // Runtimes keep two bytes of their own in the header of a block, right before it. They stay there until the block is freed, are in no other
-    // block, and keep nobody from freeing it and using it again.
+    // block, which can still be freed and used again.
     let own_bytes = "(local.set 0 (call $malloc (i32.const 8))) (local.set 1 (call $malloc (i32.const 8)))
         (i64.store (local.get 0) (i64.const 0x0102030405060708)) (i64.store (local.get 1) (i64.const 0x1112131415161718))
         (i32.store16 (i32.sub (local.get 1) (i32.const 2)) (i32.const 0xffff))

@@ -169,7 +169,7 @@ impl Case {
         self
     }
 
-    /// The module is turned down.
+    /// The module is rejected.
     pub fn rejected(mut self, stage: &str) -> Self {
         self.expect.insert("outcome".into(), "rejected".into());
         self.expect.insert("stage".into(), stage.into());
@@ -278,13 +278,12 @@ impl Suite {
 
 /// SHA-256 in hexadecimal.
 pub fn digest(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))[2..].to_owned()
+    hex::encode(Sha256::digest(bytes))
 }
 
 /// Bytes as `0x…`.
 pub fn hex(bytes: &[u8]) -> String {
-    let digits = bytes.iter().map(|byte| format!("{byte:02x}"));
-    std::iter::once("0x".to_owned()).chain(digits).collect()
+    format!("0x{}", hex::encode(bytes))
 }
 
 /// An `i32` argument or result.

@@ -1,24 +1,25 @@
-//! The suite as it lies in its folder.
+//! Reads the cases and modules of the suite.
 
 use crate::LEVELS;
+use pvf_rules::{ExecutionParameters, FeatureSwitch};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// One case.
+/// One case of the suite.
 #[derive(Clone, Debug)]
 pub struct Case {
     /// `RULE/NAME`.
     pub id: String,
-    /// Ids of the rules it is about.
+    /// Ids of the rules that the case tests.
     pub rules: Vec<String>,
     /// One of [`LEVELS`](crate::LEVELS).
     pub level: String,
     /// Features an engine must declare.
     pub needs: Vec<String>,
-    /// What must come out.
+    /// The expected fields of the answer.
     pub expect: Map<String, Value>,
     /// The module as text, relative to the suite's folder, if it has one.
     pub wat: Option<String>,
@@ -33,17 +34,17 @@ pub enum ReadError {
     /// A file is missing or unreadable.
     #[error("{path}: {source}")]
     File {
-        /// Which.
+        /// Path of the file.
         path: PathBuf,
-        /// Why.
+        /// What the operating system says.
         source: io::Error,
     },
-    /// A line is no case.
+    /// A line is not a case.
     #[error("{path}, line {line}: {what}")]
     Line {
-        /// In which file.
+        /// Path of the file.
         path: PathBuf,
-        /// Counted from 1.
+        /// Number of the line, from 1.
         line: usize,
         /// What is wrong.
         what: String,
@@ -60,7 +61,7 @@ fn read(path: &Path) -> Result<Vec<u8>, ReadError> {
 /// The cases of some levels.
 ///
 /// # Errors
-/// A level's file cannot be read, or a line of it is no case.
+/// A level's file cannot be read, or a line is not a case.
 pub fn read_cases(suite: &Path, levels: &[&str]) -> Result<Vec<Case>, ReadError> {
     let mut cases = Vec::new();
     for level in levels {
@@ -78,8 +79,8 @@ pub fn read_cases(suite: &Path, levels: &[&str]) -> Result<Vec<Case>, ReadError>
     Ok(cases)
 }
 
-/// The modules of all cases that expect a rejection, each once, with the id of a case: blobs as they are on chain. Cases about damaged
-/// artifacts are left out.
+/// The module of every case that expects a rejection, each once, with the id of one such case. Cases about damaged artifacts are left
+/// out.
 ///
 /// # Errors
 /// The suite cannot be read.
@@ -114,13 +115,6 @@ pub fn read_rules(path: &Path) -> Vec<(String, String)> {
         .collect()
 }
 
-const SWITCHES: [&str; 4] = [
-    "sign-extension",
-    "saturating-float-to-int",
-    "multi-value",
-    "bulk-memory",
-];
-
 fn case(line: &str) -> Result<Case, String> {
     let value: Value = serde_json::from_str(line).map_err(|error| error.to_string())?;
     let text = |field: &str| {
@@ -138,8 +132,14 @@ fn case(line: &str) -> Result<Case, String> {
             .collect()
     };
     let profile = text("profile")?;
-    let polkadot = matches!(&*profile, "polkadot" | "strict");
-    let switches = if polkadot { vec![] } else { SWITCHES.to_vec() };
+    let parameters = match &*profile {
+        "polkadot" | "strict" => ExecutionParameters::POLKADOT,
+        _ => ExecutionParameters::WASM,
+    };
+    let switches = match &*profile {
+        "polkadot" | "strict" => vec![],
+        _ => FeatureSwitch::ALL.map(FeatureSwitch::name).to_vec(),
+    };
     let mut request = Map::new();
     request.insert("id".into(), value["id"].clone());
     request.insert(
@@ -154,10 +154,17 @@ fn case(line: &str) -> Result<Case, String> {
     }
     request.insert(
         "max_memory_pages".into(),
-        if polkadot { 2080 } else { 65_536 }.into(),
+        parameters.max_memory_pages.into(),
     );
-    request.insert("ignore_declared_maximum".into(), polkadot.into());
-    request.insert("stack_native_max".into(), 268_435_456_u64.into());
+    request.insert(
+        "ignore_declared_maximum".into(),
+        parameters.ignore_declared_maximum.into(),
+    );
+    // A case that is about the logical stack names its limit.
+    request.insert(
+        "stack_native_max".into(),
+        parameters.stack_native_max.into(),
+    );
     for (name, parameter) in value["parameters"].as_object().into_iter().flatten() {
         request.insert(name.clone(), parameter.clone());
     }
@@ -179,7 +186,7 @@ fn case(line: &str) -> Result<Case, String> {
 }
 
 impl Case {
-    /// What is asked, in JSON: parameters that the case gives, and steps.
+    /// The question as JSON, as reports show it: the language, the limits and the steps.
     pub fn question(&self) -> String {
         let shown = [
             "features",
@@ -197,7 +204,7 @@ impl Case {
         Value::Object(all.collect()).to_string()
     }
 
-    /// Which module it is about, for people: its file or its hash.
+    /// The file or hash of the case's module, as reports show it.
     pub fn module(&self) -> &str {
         self.wat
             .as_deref()
@@ -205,8 +212,8 @@ impl Case {
             .unwrap_or(&self.wasm)
     }
 
-    /// Where its module is, and whether it is packed.
-    fn place(&self, suite: &Path) -> (PathBuf, bool) {
+    /// Path of the case's module, and whether the file is compressed.
+    fn location(&self, suite: &Path) -> (PathBuf, bool) {
         let hash = self.wasm.trim_start_matches("sha256:");
         let plain = suite.join(format!("wasm/{hash}.wasm"));
         match &self.file {
@@ -216,12 +223,12 @@ impl Case {
         }
     }
 
-    /// Its module.
+    /// The bytes of the case's module.
     ///
     /// # Errors
-    /// It cannot be read.
+    /// The file cannot be read.
     pub fn blob(&self, suite: &Path) -> Result<Vec<u8>, ReadError> {
-        let (path, packed) = self.place(suite);
+        let (path, packed) = self.location(suite);
         let bytes = read(&path)?;
         match packed {
             true => zstd::stream::decode_all(&bytes[..])
@@ -230,12 +237,12 @@ impl Case {
         }
     }
 
-    /// What the adapter is asked: paths made absolute, a compressed module unpacked into `scratch`.
+    /// The question for the adapter, with absolute paths. A compressed module is unpacked into `scratch`.
     ///
     /// # Errors
-    /// Its module cannot be read.
+    /// The case's module cannot be read.
     pub fn request(&self, suite: &Path, scratch: &Path) -> Result<Value, ReadError> {
-        let path = match self.place(suite) {
+        let path = match self.location(suite) {
             (path, false) => path,
             (_, true) => {
                 let path = scratch.join("module.wasm");

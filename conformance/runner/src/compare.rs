@@ -1,9 +1,9 @@
-//! An answer beside what a case expects.
+//! Compares an answer with what a case expects.
 
 use serde_json::{Map, Value};
 use std::fmt;
 
-/// What is only compared if an engine measures it.
+/// Fields that are compared only if the engine measures them.
 const MEASURED: [&str; 4] = [
     "stack_native_peak",
     "stack_logical_peak",
@@ -14,13 +14,13 @@ const MEASURED: [&str; 4] = [
 /// How an answer differs from what a case expects: the first field that does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// The field, or `answer` where there is none.
+    /// The field, or `answer` if there is no answer.
     pub field: String,
-    /// What it should be, as JSON.
+    /// The expected value, as JSON.
     pub expected: String,
-    /// What it is, as JSON or in words.
+    /// The engine's value as JSON, or why there is no answer.
     pub got: String,
-    /// What the engine says of it.
+    /// The engine's reason for its outcome.
     pub reason: Option<String>,
 }
 
@@ -56,13 +56,7 @@ pub(crate) fn difference(expect: &Map<String, Value>, answer: &Value) -> Option<
     }
     expect.iter().find_map(|(field, expected)| {
         let got = &answer[field];
-        let same = match field.as_str() {
-            "trap" => same_trap(expected, got),
-            "steps" => same_steps(expected, got),
-            field if MEASURED.contains(&field) => got.is_null() || got == expected,
-            _ => got == expected,
-        };
-        (!same).then(|| Difference {
+        (!same(field, expected, got)).then(|| Difference {
             field: field.clone(),
             expected: expected.to_string(),
             got: got.to_string(),
@@ -71,7 +65,17 @@ pub(crate) fn difference(expect: &Map<String, Value>, answer: &Value) -> Option<
     })
 }
 
-/// An engine that cannot tell some kinds of traps apart answers with all that it can be.
+/// Whether an engine's value of a field is what is expected.
+pub fn same(field: &str, expected: &Value, got: &Value) -> bool {
+    match field {
+        "trap" => same_trap(expected, got),
+        "steps" => same_steps(expected, got),
+        field if MEASURED.contains(&field) => got.is_null() || got == expected,
+        _ => got == expected,
+    }
+}
+
+/// An engine that cannot tell some kinds of traps apart answers with a list of all kinds that it can be.
 fn same_trap(expected: &Value, got: &Value) -> bool {
     got == expected || got.as_array().is_some_and(|kinds| kinds.contains(expected))
 }

@@ -6,14 +6,17 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
-/// What an adapter says of itself.
+/// How long an adapter may take to introduce itself.
+const HELLO_LIMIT: Duration = Duration::from_secs(30);
+
+/// How an adapter introduces its engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hello {
-    /// The engine's name.
+    /// Name of the engine.
     pub engine: String,
-    /// Its version.
+    /// Version of the engine.
     pub version: String,
-    /// What it can be asked.
+    /// What the engine can be asked.
     pub features: Vec<String>,
 }
 
@@ -23,27 +26,27 @@ pub enum EngineError {
     /// The adapter cannot be started.
     #[error("cannot start {command:?}: {source}")]
     Start {
-        /// How it was to be started.
+        /// The program with its arguments.
         command: String,
-        /// Why not.
+        /// What the operating system says.
         source: std::io::Error,
     },
-    /// It ended, or its line is not JSON.
+    /// The adapter ended, or closed its standard output.
     #[error("the adapter died")]
     Died,
-    /// It took too long.
+    /// The adapter took too long.
     #[error("no answer in {0:?}")]
     Timeout(Duration),
-    /// Its line is not JSON, or not an answer.
+    /// The adapter's line is not JSON, or not an answer.
     #[error("not an answer: {0}")]
     Garbled(String),
 }
 
-/// A running adapter. It is stopped when this is dropped.
+/// A running adapter. Dropping it ends the process.
 pub struct Engine {
     command: Vec<String>,
     running: Option<Running>,
-    /// What it said of itself.
+    /// How the adapter introduced itself.
     pub hello: Hello,
 }
 
@@ -55,18 +58,26 @@ struct Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // Already gone is as good.
+        // An error means that the process is gone already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
 impl Engine {
-    /// Starts an adapter: a program with its arguments.
+    /// Starts an adapter, a program with its arguments, which has half a minute to introduce itself.
     ///
     /// # Errors
     /// It cannot be started or does not introduce itself.
     pub fn start(command: &[String]) -> Result<Self, EngineError> {
+        Self::start_within(command, HELLO_LIMIT)
+    }
+
+    /// The same with less time, if `limit` is less than half a minute.
+    ///
+    /// # Errors
+    /// It cannot be started or does not introduce itself.
+    pub fn start_within(command: &[String], limit: Duration) -> Result<Self, EngineError> {
         let nobody = Hello {
             engine: String::new(),
             version: String::new(),
@@ -77,7 +88,7 @@ impl Engine {
             running: None,
             hello: nobody,
         };
-        let hello = engine.ask(&serde_json::json!({"hello": 1}), Duration::from_secs(30))?;
+        let hello = engine.ask(&serde_json::json!({"hello": 1}), limit.min(HELLO_LIMIT))?;
         let text = |field: &str| {
             hello[field]
                 .as_str()

@@ -1,11 +1,11 @@
 //! The runner of the conformance suite.
 //!
-//! In come the cases of a folder ([`read_cases`]) and engines behind adapters ([`Engine`]: processes that answer
-//! lines of JSON); out comes a [`Report`]: for every case and engine whether it passed, differed
-//! or was skipped, as a table, JSON, JUnit XML or one HTML page with rules against engines.
+//! [`read_cases`] reads the cases of a folder. [`run`] asks an [`Engine`], an adapter process that answers lines of JSON, about each of
+//! them. A [`Report`] says of every case and engine whether it passed, differed or was skipped: as a table, JSON, JUnit XML, or one HTML
+//! page with rules against engines.
 //!
-//! A case that needs a feature which an engine does not declare is skipped, never passed. An
-//! adapter that dies or does not answer in time makes its case differ and is started again.
+//! A case that needs a feature that an engine does not declare is skipped, never passed. If an adapter dies or does not answer in
+//! time, its case differs and the adapter is started again.
 #![forbid(unsafe_code)]
 
 mod cases;
@@ -16,11 +16,11 @@ mod report;
 mod run;
 
 pub use cases::{Case, ReadError, read_cases, read_rules, rejected_blobs};
-pub use compare::Difference;
+pub use compare::{Difference, same};
 pub use engine::{Engine, EngineError, Hello};
 pub use html::html;
 pub use report::{EngineReport, Report, Verdict, json, junit, table};
 pub use run::{Options, run};
 
-/// The levels, in order.
+/// The levels, in order. `cases/LEVEL.jsonl` holds the cases of each.
 pub const LEVELS: [&str; 6] = ["core", "determinism", "pvf", "metering", "limits", "whole"];

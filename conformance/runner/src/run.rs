@@ -1,4 +1,4 @@
-//! Every case on an engine.
+//! Runs every case on an engine.
 
 use crate::compare::{Difference, difference};
 use crate::report::{EngineReport, Verdict};
@@ -6,7 +6,7 @@ use crate::{Case, Engine, ReadError};
 use std::path::Path;
 use std::time::Duration;
 
-/// How to run.
+/// How the cases are run.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// How long an adapter may take for a case.
@@ -25,8 +25,8 @@ impl Default for Options {
     }
 }
 
-/// Runs the cases; `scratch` is a folder of the runner's own for modules that are unpacked,
-/// `progress` is told after every case how many are done.
+/// Runs the cases. Compressed modules are unpacked into the folder `scratch`; `progress` is called after every case with the number of
+/// cases done.
 ///
 /// # Errors
 /// A module of the suite cannot be read.

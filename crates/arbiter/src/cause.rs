@@ -1,6 +1,6 @@
 //! What decided an outcome: a rule of the specification, and the limit behind it if there is one.
 
-use pvf_executor::{Execution, ExecutionParameters, Outcome, RuleId, TrapKind};
+use pvf_executor::{Execution, ExecutionParameters, MOST_MEMORY_PAGES, Outcome, RuleId, TrapKind};
 use serde::Serialize;
 use std::fmt;
 
@@ -48,7 +48,7 @@ impl Limit {
                 ..asked
             },
             Self::Memory => ExecutionParameters {
-                max_memory_pages: 65_536,
+                max_memory_pages: MOST_MEMORY_PAGES,
                 ignore_declared_maximum: true,
                 ..asked
             },

@@ -13,7 +13,7 @@
 //! 4. with code that counts every frame in software beside the stack pointer (rules STACK-1 to STACK-11).
 //!
 //! All that the rules cover has to be the same in all of them. If it is not, that is a fault of this executor or of this
-//! machine, and the ruling says so: nobody should vote on it.
+//! machine. The ruling says so: a validator must not vote on it.
 //!
 //! Then, to name the rule, the limit that seems to have decided is lifted and the candidate run once more. A gas limit becomes ten times as
 //! large, and 2,000,000,000 at least. A run that does not end in its time all the same is made again with so much gas as shows that it goes on.

@@ -13,23 +13,23 @@ use std::sync::Arc;
 pub enum Variant {
     /// With the parameters given.
     AsAsked,
-    /// The same once more.
+    /// With the parameters given, once more.
     Again,
-    /// With every loop done turn by turn.
+    /// With every loop done one iteration at a time.
     TurnByTurn,
     /// With frames counted in software.
     Audited,
     /// With one limit lifted.
     Without(Limit),
-    /// The same with so much gas at most.
+    /// With one limit lifted and this gas limit.
     Bounded(Limit, u64),
 }
 
 impl Variant {
-    /// Those that have to agree.
+    /// The variants that must have the same outcome.
     pub const SAME: [Self; 4] = [Self::AsAsked, Self::Again, Self::TurnByTurn, Self::Audited];
 
-    /// In words.
+    /// The name that reports use.
     pub fn name(self) -> String {
         match self {
             Self::AsAsked => "as asked".to_owned(),
@@ -46,9 +46,9 @@ impl Variant {
 /// One run.
 #[derive(Clone, Debug)]
 pub struct Rerun {
-    /// How it was made.
+    /// How the candidate was run.
     pub variant: Variant,
-    /// What it came to.
+    /// The outcome.
     pub execution: Execution,
     /// How long the call took on this machine, in nanoseconds.
     pub execute_ns: u64,
@@ -144,7 +144,7 @@ impl<'q, 'a> Runner<'q, 'a> {
 
 /// Why a variant has no module.
 enum NoModule {
-    /// It is turned down.
+    /// The module is rejected.
     Rejected(Rejection),
     /// This machine could not do its part.
     Failed(ArbiterError),

@@ -59,7 +59,7 @@ pub fn prepared(code: &[u8], parameters: &Parameters) -> Result<Artifact, NotPre
 /// Makes an artifact of bytes that pvf_artifact_to_bytes or pvf_artifact_write gave.
 ///
 /// WARNING: an artifact holds machine code, which pvf_new makes executable. What is checked (version, lengths, checksum) finds
-/// accidents and not forgeries: whoever can choose the bytes can run any code in this process. Take artifacts from
+/// accidents and not forgeries: bytes chosen by an attacker run any code in this process. Take artifacts from
 /// nowhere but a place that only you can write to, never from a network.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pvf_artifact_from_bytes(

@@ -94,7 +94,7 @@ pub unsafe fn get_some<'a, T: 'a, R>(
     }
 }
 
-/// Takes a handle back and ends it; NULL is none.
+/// Takes ownership of the handle and drops it. NULL is ignored.
 ///
 /// # Safety
 /// `handle` is NULL or came from [`make`] or [`run`] and is alive. It is not from here on.
@@ -151,7 +151,7 @@ pub fn c_string(text: &str) -> CString {
     CString::new(text.replace('\0', "\\0")).unwrap_or_default()
 }
 
-/// Runs a body, and says in words what it panicked with.
+/// Runs a body. The error is the message of its panic.
 fn caught<R>(body: impl FnOnce() -> R) -> Result<R, String> {
     // Nothing that a panic can have left half-done is used again but through locks that know of it.
     catch_unwind(AssertUnwindSafe(body)).map_err(|panic| message(panic.as_ref()).to_owned())

@@ -5,7 +5,7 @@
 pub struct pvf_byte_vec_t {
     /// How many.
     pub size: usize,
-    /// Where; NULL if there are none.
+    /// Address of the first byte; NULL if there are no bytes.
     pub data: *mut u8,
 }
 

@@ -19,7 +19,7 @@ pub enum pvf_status_t {
     PVF_STATUS_ARGUMENT = 1,
     /// The parameters are not possible, or not those that the artifact was prepared with.
     PVF_STATUS_PARAMETERS = 2,
-    /// The code was turned down by pvf_prepare, as it is on every machine. pvf_validate makes an outcome of this.
+    /// pvf_prepare rejected the code, as every machine does. pvf_validate makes an outcome of this.
     PVF_STATUS_REJECTED = 3,
     /// The bytes or the file are not an intact artifact of this version and this machine's instruction set.
     PVF_STATUS_ARTIFACT = 4,
@@ -50,7 +50,7 @@ impl pvf_error_t {
         }
     }
 
-    /// Code was turned down.
+    /// Code was rejected.
     pub fn rejected(rejection: &Rejection) -> Self {
         Self {
             rule: Some(border::c_string(rejection.rule.as_str())),

@@ -14,7 +14,7 @@ const _: () = {
     any_thread::<pvf_interrupt_t>();
 };
 
-/// Makes an interrupt that nobody has raised.
+/// Makes an interrupt that has not been raised.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pvf_interrupt_new(
     interrupt: *mut *mut pvf_interrupt_t,

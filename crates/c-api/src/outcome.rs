@@ -24,11 +24,11 @@ pub enum pvf_class_t {
     PVF_CLASS_VALID = 1,
     /// The candidate is invalid; there is a reason, and a trap if one ended the run.
     PVF_CLASS_INVALID = 2,
-    /// The code was turned down; there are a reason, a rule and a stage.
+    /// The code was rejected; there are a reason, a rule and a stage.
     PVF_CLASS_REJECTED = 3,
 }
 
-/// Where code was turned down.
+/// The stage at which code was rejected.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum pvf_stage_t {
@@ -96,7 +96,7 @@ impl pvf_outcome_t {
     }
 }
 
-/// Says whether the candidate is valid. NULL: NONE, so that an error nobody looked at is not taken for valid.
+/// Says whether the candidate is valid. The class of NULL is NONE, so that an unchecked error is not taken for a valid candidate.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pvf_outcome_class(outcome: *const pvf_outcome_t) -> pvf_class_t {
     let read = |it: &pvf_outcome_t| match it.execution.outcome {
@@ -108,7 +108,7 @@ pub unsafe extern "C" fn pvf_outcome_class(outcome: *const pvf_outcome_t) -> pvf
     unsafe { border::get(outcome, pvf_class_t::PVF_CLASS_NONE, read) }
 }
 
-/// Where the code was turned down, if it was.
+/// The stage at which the code was rejected, if it was.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pvf_outcome_stage(outcome: *const pvf_outcome_t) -> pvf_stage_t {
     let read = |it: &pvf_outcome_t| match &it.execution.outcome {
@@ -156,7 +156,7 @@ pub unsafe extern "C" fn pvf_outcome_trap_offset(
 }
 
 /// The result of a valid candidate, a SCALE-encoded ValidationResult, and its size to `size`. Lives as long as the
-/// outcome. NULL and 0 if there is none.
+/// outcome. NULL and 0 without a result.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pvf_outcome_result(
     outcome: *const pvf_outcome_t,
@@ -187,7 +187,7 @@ pub unsafe extern "C" fn pvf_outcome_reason(outcome: *const pvf_outcome_t) -> *c
     unsafe { border::get(outcome, none, read) }
 }
 
-/// The number of the rule of the specification by which the code was turned down, such as "LIMIT-2". Lives as long as the outcome.
+/// The rule of the specification that rejected the code, such as "LIMIT-2". The text lives as long as the outcome.
 /// NULL if it was not. It is not part of the digest; the stage is.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pvf_outcome_rule(outcome: *const pvf_outcome_t) -> *const c_char {

@@ -64,7 +64,7 @@ pub struct pvf_parameters_t {
     /// What instructions cost, as TOML or JSON, UTF-8 with NUL at the end; read only during the call. Only with
     /// a gas_meter that is not OFF. NULL (the default): 1 each.
     pub gas_schedule: *const c_char,
-    /// Takes what the PVF logs, as long as the pvf_t lives that was made with it. NULL (the default): nobody.
+    /// Receives the PVF's log lines, as long as the pvf_t made with it lives. With NULL, the default, log lines are dropped.
     pub log: pvf_log_callback_t,
     /// Passed to `log`. Not looked at.
     pub log_data: *mut c_void,

@@ -141,7 +141,7 @@ pub unsafe extern "C" fn pvf_execute_interruptible(
 }
 
 /// Prepares and executes in one: pvf_prepare, pvf_new, pvf_execute, and everything but the outcome deleted. Code that
-/// pvf_prepare turns down gives the outcome "rejected", too.
+/// pvf_prepare rejects gives the outcome "rejected", too.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pvf_validate(
     code: *const u8,

@@ -1,7 +1,7 @@
 //! `pvf arbitrate`: a second opinion on a disputed candidate.
 
 use crate::Verdict;
-use crate::against::{self, Comparison};
+use crate::against::{self, Asked, Comparison};
 use crate::args::ArbitrateArgs;
 use crate::engine::read_blob_file;
 use crate::failure::Failure;
@@ -13,13 +13,15 @@ use crate::progress::Progress;
 use crate::timeout::TimeUp;
 use crate::validate::host_parameters;
 use pvf_arbiter::{ArbiterError, Difference, Headroom, Question, Rerun, Ruling, arbitrate as rule};
-use pvf_executor::{Costs, DecompressError, Execution, Profile, RuleId, Target, decompress};
+use pvf_executor::{
+    CompileOptions, DecompressError, Execution, Profile, RuleId, Target, decompress,
+};
 use pvf_validation::{HostFailure, PvfExecKind};
 use serde::Serialize;
 use std::borrow::Cow;
 use std::io::{self, Write};
 
-/// What a network gives CPU time for.
+/// The jobs for which a network sets a time limit.
 const TIME_OUTS: [(&str, PvfExecKind); 2] = [
     ("backing", PvfExecKind::Backing),
     ("approval", PvfExecKind::Approval),
@@ -39,7 +41,7 @@ struct RulingJson<'a> {
     runs: Vec<RunJson>,
     differences: Vec<DifferenceJson<'a>>,
     without_limit: Option<SummaryJson<'a>>,
-    /// Runs without a limit that did not end in time.
+    /// Runs with a lifted limit that did not end in time.
     unfinished: Vec<String>,
     against: Option<&'a Comparison>,
     parameters: ParametersJson,
@@ -73,21 +75,20 @@ struct SummaryJson<'a> {
     memory_pages_peak: u32,
 }
 
-/// Rules on a candidate and prints the ruling.
+/// Runs a candidate in several ways and prints the ruling.
 pub fn arbitrate(args: &ArbitrateArgs, output: &Output) -> Result<Verdict, Failure> {
     let (options, parameters) = args.executor.resolve(Profile::Polkadot, Target::HOST)?;
     input::at_most_one_stdin(&[&args.code, &args.params])?;
     let candidate = input::read_candidate(&args.params, &args.candidate)?;
-    let costs = options.metering.gas.as_deref().cloned();
+    let costs = options.metering.gas.as_deref().cloned().unwrap_or_default();
     let blob = read_blob_file(&args.code)?;
     let asked = parameters.with_functions(&args.host.functions);
-    let parameters = host_parameters(&args.host, &asked);
     let question = Question {
         blob: &blob.bytes,
         candidate: &candidate,
         features: options.features,
-        costs: costs.clone().unwrap_or_default(),
-        parameters: parameters.clone(),
+        costs,
+        parameters: host_parameters(&args.host, &asked),
         threads: options.threads,
         time: args.timeout.time(),
     };
@@ -99,28 +100,9 @@ pub fn arbitrate(args: &ArbitrateArgs, output: &Output) -> Result<Verdict, Failu
         error => Failure::Host(error.to_string()),
     })?;
     drop(progress);
-    // Other engines take modules; of a blob that holds none there is nothing to ask.
-    let wasm = match decompress(&blob.bytes, options.limits.module_bytes as usize) {
-        Ok(wasm) => Some(wasm),
-        Err(error @ DecompressError::OutOfMemory) => return Err(Failure::Host(error.to_string())),
-        Err(_) => None,
-    };
-    let comparison = match (&args.against, &wasm) {
-        (Some(engine), Some(wasm)) => {
-            let _progress = Progress::start(engine);
-            Some(against::compare(
-                engine,
-                wasm,
-                &candidate,
-                &parameters.execution,
-                costs
-                    .as_ref()
-                    .is_none_or(|costs| *costs == Costs::default()),
-                args.timeout.time(),
-                &ruling.execution,
-            )?)
-        }
-        _ => None,
+    let comparison = match &args.against {
+        Some(engine) => compare(engine, &question, &options, &ruling)?,
+        None => None,
     };
     let comparison = comparison.as_ref();
     output.result(&json(&ruling, &asked, comparison), |out| {
@@ -133,7 +115,31 @@ pub fn arbitrate(args: &ArbitrateArgs, output: &Output) -> Result<Verdict, Failu
     }
 }
 
-/// The least time of the runs that are alike.
+/// Asks another engine. A blob that cannot be decompressed holds no module to ask about.
+fn compare(
+    engine: &str,
+    question: &Question<'_>,
+    options: &CompileOptions,
+    ruling: &Ruling,
+) -> Result<Option<Comparison>, Failure> {
+    let wasm = match decompress(question.blob, options.limits.module_bytes as usize) {
+        Ok(wasm) => wasm,
+        Err(error @ DecompressError::OutOfMemory) => return Err(Failure::Host(error.to_string())),
+        Err(_) => return Ok(None),
+    };
+    let asked = Asked {
+        wasm: &wasm,
+        candidate: question.candidate,
+        features: question.features,
+        parameters: question.parameters.execution,
+        costs: &question.costs,
+        time: question.time,
+    };
+    let _progress = Progress::start(engine);
+    against::compare(engine, &asked, &ruling.execution).map(Some)
+}
+
+/// The shortest time of the runs with the same code.
 fn execute_ns(ruling: &Ruling) -> u64 {
     let times = ruling.runs.iter().take(2).map(|run| run.execute_ns);
     times.min().unwrap_or(0)
@@ -277,7 +283,7 @@ fn sentence(ruling: &Ruling) -> String {
     match ruling.is_deterministic() {
         true => format!("{name}, and every machine that follows the rules says so"),
         false => format!(
-            "{name} here, but not every run agrees: a fault of this executor or of this machine. Nobody should vote on it"
+            "{name} here, but the runs disagree: a fault of this executor or of this machine. Do not vote on it"
         ),
     }
 }

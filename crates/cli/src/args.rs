@@ -18,7 +18,7 @@ use std::path::PathBuf;
 /// Prepare and execute parachain validation functions (PVFs) deterministically.
 ///
 /// CODE is a PVF: a raw or Substrate-compressed Wasm module, a module in text form, or a chain
-/// specification that holds one; which of them is told from the content. `-` is the
+/// specification that holds one; the kind is detected from the content. `-` is the
 /// standard input.
 #[derive(Debug, Parser)]
 #[command(name = "pvf", version, max_term_width = 100)]
@@ -45,29 +45,29 @@ pub struct Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Prepare a PVF and judge a candidate with it.
+    /// Prepare a PVF and validate a candidate with it.
     Validate(ValidateArgs),
-    /// Compile a PVF to an artifact that any number of candidates can be executed with.
+    /// Compile a PVF to an artifact, which can validate any number of candidates.
     Prepare(PrepareArgs),
-    /// Judge a candidate with a prepared artifact.
+    /// Validate a candidate with a prepared artifact.
     Execute(ExecuteArgs),
     /// Call an exported function of any module.
     Run(RunArgs),
-    /// Show who used the gas of a run, as folded stacks for flame graphs.
+    /// Show which functions used the gas of a run, as folded stacks for flame graphs.
     Profile(ProfileArgs),
     /// Time the steps of compiling and executing one module, in this process.
     Measure(MeasureArgs),
     /// Run WebAssembly spec-test scripts.
     Wast(WastArgs),
-    /// Show what a module is: functions, imports, sizes, frames, and whether it is accepted as a PVF.
+    /// Show the functions, imports, sizes and frames of a module, and whether it is accepted as a PVF.
     Inspect(InspectArgs),
-    /// Rewrite a module so that any engine enforces the rules of stack and gas.
+    /// Rewrite a module so that any engine enforces the stack and gas rules.
     Instrument(InstrumentArgs),
-    /// Re-run a disputed candidate and say whether its failure is deterministic, and which rule decided.
+    /// Re-run a disputed candidate: whether its failure is deterministic, and which rule decided.
     Arbitrate(ArbitrateArgs),
-    /// Say what this machine allows: for executing candidates, and for the workers of a node.
+    /// Check what this machine allows: executing candidates, and the workers of a node.
     Doctor(DoctorArgs),
-    /// Install the workers for a node, check them, remove them.
+    /// Install, check or remove the workers of a node.
     Workers {
         /// What to do with them.
         #[command(subcommand)]
@@ -75,7 +75,7 @@ pub enum Command {
     },
     /// Run the conformance suite, on this executor or on other engines.
     Conformance(ConformanceArgs),
-    /// Measure this executor beside other engines (by the executable `pvf-bench`).
+    /// Measure this executor beside other engines (starts the executable `pvf-bench`).
     Bench(BenchArgs),
     /// Print a completion script for a shell.
     #[command(
@@ -127,8 +127,8 @@ pub struct PrepareArgs {
     /// Where to write the artifact.
     #[arg(short, long, value_name = "ARTIFACT")]
     pub output: PathBuf,
-    /// Ask what a node that prechecks the code asks: also whether its imports can be resolved. With --ecc-rfc163 there are more
-    /// host functions to resolve them with; without --precheck that makes no difference.
+    /// Check what a node checks that prechecks the code: also whether the imports resolve. --ecc-rfc163 adds host functions to resolve
+    /// them with; without --precheck it makes no difference.
     #[arg(long)]
     pub precheck: bool,
     #[command(flatten)]
@@ -145,8 +145,8 @@ pub struct PrepareArgs {
 Example:
   pvf execute parachain.artifact candidate.params --json")]
 pub struct ExecuteArgs {
-    /// What `pvf prepare` wrote. It holds machine code that will be run: take it only from
-    /// where you would take a program from.
+    /// The artifact, as `pvf prepare` wrote it. It holds machine code that will be run: trust its source as you would trust
+    /// that of a program.
     pub artifact: PathBuf,
     /// The candidate: SCALE-encoded ValidationParams, zstd-compressed or not.
     pub params: PathBuf,
@@ -165,9 +165,12 @@ pub struct ExecuteArgs {
 /// Arguments of `arbitrate`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-It ends after at most eight times --timeout (and one for ENGINE), preparing the code not counted. Both stack limits and both meters count in every run; limits that are off are counted only. ENGINE is `wasmtime` (the program
-pvf-engine-wasmtime, looked for by the variable PVF_ENGINE_WASMTIME, beside pvf, and in the checkout's bench/) or a command that
-answers one line of JSON with another. The exit code is 1 also if runs or engines differ.
+Every run counts both stacks and gas, also where they have no limit. All runs together take at most eight times --timeout, ENGINE once
+more; preparing the code is not counted.
+
+ENGINE is a command that starts an adapter of the conformance suite (conformance/README.md), or `wasmtime`: the adapter
+pvf-adapter-wasmtime, which PVF_ADAPTER_WASMTIME names, or which is beside pvf or in the checkout's bench/. The exit code is 1 also if
+runs or engines differ.
 
 Examples:
   pvf arbitrate parachain.wasm candidate.params
@@ -177,7 +180,7 @@ pub struct ArbitrateArgs {
     pub code: PathBuf,
     /// The candidate: SCALE-encoded ValidationParams, zstd-compressed or not.
     pub params: PathBuf,
-    /// Show another engine's outcome as well.
+    /// Compare with another engine's outcome.
     #[arg(long, value_name = "ENGINE")]
     pub against: Option<String>,
     #[command(flatten)]
@@ -284,10 +287,10 @@ pub struct MeasureArgs {
     pub code: PathBuf,
     /// The candidate: SCALE-encoded ValidationParams, zstd-compressed or not.
     pub params: Option<PathBuf>,
-    /// How often to execute.
+    /// Number of executions.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub runs: u32,
-    /// How often to instantiate.
+    /// Number of instantiations.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub instantiations: u32,
     #[command(flatten)]
@@ -334,7 +337,7 @@ Examples:
   pvf bench all --json run.json --html report.html
   pvf bench help")]
 pub struct BenchArgs {
-    /// What to measure and how; passed on to pvf-bench.
+    /// Arguments for pvf-bench.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     pub args: Vec<OsString>,
 }
@@ -352,7 +355,7 @@ pub struct ConformanceArgs {
 pub enum ConformanceCommand {
     /// Run it and report, by rule, where an engine differs.
     Run(ConformanceRunArgs),
-    /// Answer a runner's questions on the standard input, as an engine's adapter does.
+    /// Serve as this executor's adapter: answer questions from the standard input.
     Adapter,
 }
 
@@ -406,13 +409,13 @@ pub struct InspectArgs {
     /// List every function, not only those with the deepest frames.
     #[arg(long)]
     pub functions: bool,
-    /// How many of the functions with the deepest frames to list.
+    /// Number of functions to list, those with the deepest frames.
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub top: usize,
     /// Write a page with the Wasm, the gas and the machine code of every function side by side.
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
-    /// Meters that the code drives; may be given several times.
+    /// Meters to compile into the code; may be given several times.
     #[arg(long, value_name = "METER", value_enum)]
     pub meter: Vec<Meter>,
     #[command(flatten)]
@@ -432,9 +435,9 @@ pub struct InspectArgs {
 /// Arguments of `instrument`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Where the module ends because of a limit, it executes `unreachable`; its exported global pvf_trap then is 1 for a
-stack overflow and 2 for lack of gas. What is left is in pvf_gas_left, pvf_stack_native_left and
-pvf_stack_logical_left.
+At a limit the module executes `unreachable`, and its exported global pvf_trap is 1 for a stack overflow and 2 for lack of gas. The
+globals pvf_gas_left, pvf_stack_native_left and pvf_stack_logical_left hold what is left. A module that the network's nodes read
+although it is not WebAssembly 1.0 (rules NET-1 to NET-9) is rejected, since no other engine reads it.
 
 Example:
   pvf instrument parachain.wasm -o metered.wasm --gas 1000000000")]
@@ -453,9 +456,9 @@ pub struct InstrumentArgs {
 /// Arguments of `profile`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The profile is exact and the same on every machine: what is counted is gas, not time, and its sum is the gas used. Each line is
-a stack of functions and what the innermost used itself; a function that is called while it is active counts where it was.
-Host functions use no gas and show with --by calls.
+The profile is exact and the same on every machine: it counts gas, not time, and its sum is the gas used. Each line is a stack of
+functions and the gas that the innermost one used itself. A recursive call counts for the active call of the same function. Host
+functions use no gas; --by calls shows them.
 
 Examples:
   pvf profile parachain.wasm candidate.params -o candidate.folded
@@ -467,10 +470,10 @@ pub struct ProfileArgs {
     /// The candidate: SCALE-encoded ValidationParams, zstd-compressed or not. With --invoke, the function's arguments.
     #[arg(value_name = "PARAMS|ARG", allow_negative_numbers = true)]
     pub args: Vec<String>,
-    /// Call this exported function instead of judging a candidate.
+    /// Call this exported function instead of validating a candidate.
     #[arg(long, value_name = "NAME")]
     pub invoke: Option<String>,
-    /// Where to write the profile; without it, it is printed.
+    /// File to write the profile to [default: the standard output].
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// What to count.
@@ -514,10 +517,10 @@ impl From<By> for pvf_instrument::profile::By {
     }
 }
 
-/// What other tools are told.
+/// Output for other tools.
 #[derive(Debug, Args)]
 pub struct PerfArgs {
-    /// Tell Linux's `perf` what functions are called: `map` writes /tmp/perf-PID.map (perf record, perf report),
+    /// Write the names of functions for Linux's `perf`: `map` writes /tmp/perf-PID.map (perf record, perf report),
     /// `jitdump` ./jit-PID.dump (perf record -k mono, perf inject --jit).
     #[arg(long, value_name = "KIND", value_enum)]
     pub perf: Option<PerfKind>,

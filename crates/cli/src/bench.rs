@@ -1,5 +1,5 @@
-//! `pvf bench`: hands over to `pvf-bench`, the executable that holds the benchmarks. It is of another workspace
-//! (`bench/`), so that nobody builds other engines who does not compare with them.
+//! `pvf bench`: starts `pvf-bench`, the executable that holds the benchmarks. It is built in another workspace (`bench/`), so that
+//! `pvf` builds without other engines.
 
 use crate::Verdict;
 use crate::args::BenchArgs;

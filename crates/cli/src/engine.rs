@@ -48,7 +48,7 @@ pub struct Loaded {
 
 /// Why there is nothing to go on with.
 pub enum Stop {
-    /// The module is turned down, which is an outcome. It took so long to find out.
+    /// The module is rejected, which is an outcome. Preparation took this long.
     Rejected(Rejection, Measured),
     /// The command cannot do its work.
     Failed(Failure),

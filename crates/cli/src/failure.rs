@@ -1,5 +1,4 @@
-//! What keeps a command from doing its work. An invalid candidate or a rejected module is
-//! none of it: that is an outcome.
+//! Why a command fails. An invalid candidate or a rejected module is not a failure but an outcome.
 
 use crate::timeout::TimeUp;
 use pvf_validation::HostFailure;
@@ -8,7 +7,7 @@ use std::io;
 /// Why a command could not do its work.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    /// Arguments that make no sense.
+    /// The arguments make no sense.
     #[error("{0}")]
     Usage(String),
     /// An input that cannot be read, or is not what it should be.
@@ -30,10 +29,10 @@ pub enum Failure {
     /// The executable with the benchmarks is not there, or cannot be started.
     #[error("{0}")]
     Benchmarks(String),
-    /// This machine could not do its part.
+    /// This machine failed: nothing is known of the outcome.
     #[error("host failure: {0}")]
     Host(String),
-    /// A run was ended from outside: nothing is known of how it would have ended.
+    /// A run was interrupted: its outcome is unknown.
     #[error("no verdict: {0}")]
     NoVerdict(TimeUp),
 }

@@ -1,4 +1,4 @@
-//! `pvf inspect`: what a module is.
+//! `pvf inspect`: functions, imports, sizes and frames of a module.
 
 use crate::Verdict;
 use crate::args::{InspectArgs, Meter};
@@ -25,11 +25,11 @@ use std::sync::Arc;
 
 #[derive(Serialize)]
 struct InspectJson {
-    /// Whether a node that prechecks it accepts it as a validation function: what `pvf prepare --precheck` with the same flags says.
+    /// Whether a node that prechecks the module accepts it as a validation function, as `pvf prepare --precheck` with the same flags.
     accepted: bool,
-    /// Why not.
+    /// Why the module is not accepted.
     rejection: Option<RejectionJson>,
-    /// Why every candidate is invalid all the same, if that can be told without one.
+    /// Why every candidate is invalid although the module is accepted, if the module alone shows it.
     all_candidates_fail: Option<String>,
     kind: &'static str,
     compressed_bytes: Option<usize>,
@@ -48,7 +48,7 @@ struct InspectJson {
     data_segments: usize,
     element_segments: usize,
     start: Option<u32>,
-    /// Over all defined functions: the frame of the deepest, the logical cost of the dearest, metered blocks and their gas.
+    /// Over all defined functions: the largest frame, the largest logical cost of a call, the number of metered blocks and their gas.
     totals: TotalsJson,
     /// Indices of the functions with the deepest frames, deepest first.
     deepest_frames: Vec<u32>,
@@ -116,7 +116,7 @@ struct TotalsJson {
     gas: u64,
 }
 
-/// Compiles the module and prints what it is.
+/// Compiles the module and describes it.
 pub fn inspect(args: &InspectArgs, output: &Output) -> Result<Verdict, Failure> {
     let costs = args.schedule.costs()?.unwrap_or_default();
     let options = CompileOptions {
@@ -208,12 +208,12 @@ fn metering(args: &InspectArgs, costs: &Costs) -> Metering {
     }
 }
 
-/// What is said of a module that cannot be shown.
+/// The answer for a module that cannot be compiled.
 #[derive(Serialize)]
 struct RefusedJson {
     accepted: bool,
     rejection: RejectionJson,
-    /// Once more, by the names of outcomes.
+    /// The rejection once more, under the names that outcomes have.
     #[serde(flatten)]
     outcome: RejectionJson,
     parameters: ParametersJson,

@@ -1,4 +1,4 @@
-//! `pvf instrument`: rewrites a module so that any engine enforces the rules of stack and gas.
+//! `pvf instrument`: rewrites a module so that any engine enforces the stack and gas rules.
 
 use crate::Verdict;
 use crate::args::InstrumentArgs;
@@ -6,7 +6,7 @@ use crate::engine::{For, Stop, prepare_blob, read_blob_file};
 use crate::failure::Failure;
 use crate::outcome::printable;
 use crate::output::{Output, size};
-use pvf_executor::{CompileOptions, Metering, Profile, RuleId};
+use pvf_executor::{CompileOptions, Dialect, Features, Metering, Profile, RuleId};
 use pvf_instrument::{GasLimit, InstrumentOptions, instrument as rewrite};
 use serde::Serialize;
 use std::sync::Arc;
@@ -21,11 +21,11 @@ struct InstrumentJson {
     gas_limit: Option<u64>,
     outcome: Option<&'static str>,
     reason: Option<String>,
-    /// Where the module itself is turned down; there is none for what cannot be instrumented for other reasons.
+    /// The rule that rejects the module; null if the module is accepted but cannot be instrumented.
     rule: Option<RuleId>,
 }
 
-/// Rewrites a module, writes it, prints what it enforces.
+/// Rewrites a module, writes it, and prints the limits that it enforces.
 pub fn instrument(args: &InstrumentArgs, output: &Output) -> Result<Verdict, Failure> {
     let options = options(args)?;
     let mut json = InstrumentJson {
@@ -43,7 +43,13 @@ pub fn instrument(args: &InstrumentArgs, output: &Output) -> Result<Verdict, Fai
     let instrumented = match prepare_blob(&blob.bytes, &compile_options(&options), For::Calls) {
         Ok(compiled) => {
             json.wasm_bytes = compiled.wasm.len() as u64;
-            rewrite(&compiled.wasm, &options).map_err(|error| (None, error.to_string()))
+            let rewritten = rewrite(&compiled.wasm, &options);
+            rewritten.map_err(
+                |error| match read_by_the_network_alone(&blob.bytes, &options) {
+                    Some((rule, reason)) => (Some(rule), reason),
+                    None => (None, error.to_string()),
+                },
+            )
         }
         Err(Stop::Rejected(rejection, _)) => Err((Some(rejection.rule), rejection.reason())),
         Err(Stop::Failed(failure)) => return Err(failure),
@@ -67,7 +73,30 @@ pub fn instrument(args: &InstrumentArgs, output: &Output) -> Result<Verdict, Fai
     }
 }
 
-/// How our engine would compile a module with the same meters: what it turns down is not instrumented.
+/// Why no other engine reads a module that the network's nodes read (rules NET-1 to NET-9), if that is so. Such a module cannot be
+/// instrumented for other engines.
+fn read_by_the_network_alone(blob: &[u8], options: &InstrumentOptions) -> Option<(RuleId, String)> {
+    if !options.features.reads_as_network() {
+        return None;
+    }
+    let features = Features {
+        dialect: Dialect::WebAssembly,
+        ..options.features
+    };
+    let strict = CompileOptions::new(features);
+    match prepare_blob(blob, &strict, For::Calls) {
+        Err(Stop::Rejected(rejection, _)) => Some((
+            rejection.rule,
+            format!(
+                "the network's nodes read this module, but it is not WebAssembly 1.0 and other engines reject it: {}",
+                rejection.reason()
+            ),
+        )),
+        _ => None,
+    }
+}
+
+/// How this executor would compile the module with the same meters. A module that it rejects is not instrumented.
 fn compile_options(options: &InstrumentOptions) -> CompileOptions {
     let gas = options.gas.as_ref();
     CompileOptions {

@@ -128,7 +128,7 @@ impl<'a> Lister<'a> {
                 .map_err(|error| error.to_string())?;
             let line = place(&wasm[1..], offset as u32).map(|line| line + 1);
             match operator {
-                // By index: names of functions are long, and whoever shows this has them.
+                // By index: names of functions are long, and the caller has them.
                 Operator::Call { function_index } => {
                     if let Some(line) = line {
                         wasm[line].text = format!("call {function_index}");

@@ -19,12 +19,12 @@ use std::path::Path;
 /// The network whose parameters hold.
 #[derive(Debug, Args)]
 pub struct NetworkArgs {
-    /// The network whose parameters hold, as they were last seen in force, or `protocol` for what holds where a network has set
+    /// Network whose parameters apply, as they were last seen in force, or `protocol` for the defaults of a network that has set
     /// nothing (2,080 pages of memory; 2 and 12 seconds) [default: polkadot; with the profile wasm, that profile's limits].
     #[arg(long, value_name = "NAME", value_parser = network(), conflicts_with = "executor_params")]
     pub network: Option<Network>,
     /// The parameters of a session (`ExecutorParams`): SCALE in hexadecimal (0x…), JSON, or a file with either or with the
-    /// bytes themselves. What they do not name has the protocol's default.
+    /// bytes themselves. Parameters that it does not name have the protocol's default.
     #[arg(long, value_name = "HEX|JSON|FILE")]
     pub executor_params: Option<String>,
 }
@@ -37,11 +37,11 @@ fn network() -> impl TypedValueParser<Value = Network> {
 /// A set of parameters by name. Flags for single limits change it further.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ParameterSet {
-    /// What a network has set.
+    /// The parameters of a network.
     Network(Network),
-    /// What was passed as parameters of a session.
+    /// Parameters of a session, from the command line.
     Session(ExecutorParams),
-    /// Those of plain WebAssembly, which is no network.
+    /// The limits of plain WebAssembly, without a network.
     Wasm,
 }
 
@@ -102,10 +102,10 @@ impl ParameterSet {
     }
 }
 
-/// What an outcome depends on beside code and candidate.
+/// The parameters that an outcome depends on beside code and candidate.
 #[derive(Clone, Debug)]
 pub struct Parameters {
-    /// Which set was begun with.
+    /// The set that flags change.
     pub set: ParameterSet,
     /// The limits, changed by flags.
     pub execution: ExecutionParameters,
@@ -113,7 +113,7 @@ pub struct Parameters {
     pub ecc_rfc163: bool,
 }
 
-/// What was used, in every output.
+/// The parameters used, as every output shows them.
 #[derive(Clone, Debug, Serialize)]
 pub struct ParametersJson {
     /// A network, `executor-params` or `wasm`.
@@ -155,7 +155,7 @@ impl Parameters {
         self
     }
 
-    /// What was used.
+    /// The parameters used, in JSON.
     pub fn json(&self) -> ParametersJson {
         let network = match self.set {
             ParameterSet::Network(network) => Some(network),
@@ -178,7 +178,7 @@ impl Parameters {
         }
     }
 
-    /// What was used, in a few words.
+    /// The parameters used, as a short text.
     pub fn words(&self) -> String {
         let set = match &self.set {
             ParameterSet::Network(Network::Protocol) => "the protocol's defaults".to_owned(),
@@ -222,7 +222,7 @@ fn read(given: &str) -> Result<ExecutorParams, Failure> {
     }
 }
 
-/// What a message shows of it.
+/// The argument as messages show it.
 fn shortened(given: &str) -> String {
     given.chars().take(60).collect()
 }

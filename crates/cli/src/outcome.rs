@@ -1,16 +1,16 @@
-//! An outcome as JSON and as text.
+//! Outcomes as JSON and as text.
 
 use crate::Verdict;
 use crate::failure::Failure;
 use crate::network::{Parameters, ParametersJson};
 use crate::output::{Output, duration, hex, size};
 use anstyle::{AnsiColor, Style};
-use pvf_executor::{Execution, Outcome, Rejection, RejectionClass, RuleId, Trap};
+use pvf_executor::{Execution, Outcome, Rejection, RejectionClass, RuleId, Trap, visible};
 use serde::Serialize;
 use std::borrow::Cow;
 use std::io::{self, Write};
 
-/// What was measured beside the outcome. Nothing of it is deterministic but the sizes.
+/// Times and sizes beside the outcome. Only the sizes are deterministic.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Measured {
     /// Compiling, or loading an artifact.
@@ -62,7 +62,7 @@ struct OutcomeJson<'a> {
     parameters: ParametersJson,
 }
 
-/// A rejection where there is no other outcome to print, or nothing. Its names are those of outcomes.
+/// A rejection, or nothing, under the names that outcomes have, where no other outcome is printed.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct RejectionJson {
     outcome: Option<&'static str>,
@@ -159,7 +159,7 @@ pub fn name(outcome: &Outcome) -> &'static str {
     }
 }
 
-/// What is wrong, in words.
+/// Why the outcome is not valid, as text.
 pub fn reason(outcome: &Outcome) -> Option<Cow<'_, str>> {
     match outcome {
         Outcome::Valid(_) => None,
@@ -168,7 +168,7 @@ pub fn reason(outcome: &Outcome) -> Option<Cow<'_, str>> {
     }
 }
 
-/// The rule by which a module is turned down.
+/// The rule that rejects a module.
 pub fn rule(outcome: &Outcome) -> Option<RuleId> {
     rejection(outcome).map(|rejection| rejection.rule)
 }
@@ -221,7 +221,9 @@ fn text(
     if let Some(gas) = execution.gas_used {
         writeln!(out, "  gas           {gas}")?;
     }
-    writeln!(out, "  memory        {} pages", execution.memory_pages_peak)?;
+    let pages = execution.memory_pages_peak;
+    let unit = if pages == 1 { "page" } else { "pages" };
+    writeln!(out, "  memory        {pages} {unit}")?;
     writeln!(
         out,
         "  time          prepare {}, instantiate {}, execute {}",
@@ -238,15 +240,7 @@ fn text(
     )
 }
 
-/// Text from a module in one line, without what would do something to a terminal.
+/// Text from a module or another program, in one line and without what a terminal would obey.
 pub fn printable(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            ' '..='~' => shown.push(c),
-            // What can be seen stays as it is.
-            _ => shown.extend(c.escape_debug()),
-        }
-    }
-    shown
+    visible(text, usize::MAX)
 }

@@ -114,12 +114,7 @@ fn written(result: io::Result<()>) -> Result<(), Failure> {
 
 /// Bytes as `0x…`.
 pub fn hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(2 + 2 * bytes.len());
-    text.push_str("0x");
-    for byte in bytes {
-        text.push_str(&format!("{byte:02x}"));
-    }
-    text
+    format!("0x{}", hex::encode(bytes))
 }
 
 /// A duration in nanoseconds, for people.

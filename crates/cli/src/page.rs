@@ -41,7 +41,7 @@ struct Index {
     imports: Vec<String>,
     /// What is exported.
     exports: Vec<String>,
-    /// Names of all functions by index, imported ones first; empty where there is none.
+    /// Names of all functions by index, imported functions first. A function without a name has an empty one.
     names: Vec<String>,
     /// -1 for the stubs.
     function: Vec<i64>,

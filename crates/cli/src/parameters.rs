@@ -20,12 +20,12 @@ pub struct FunctionsArgs {
     pub ecc_rfc163: bool,
 }
 
-/// What the environment of a PVF offers.
+/// The environment of a PVF.
 #[derive(Debug, Args)]
 pub struct HostArgs {
     #[command(flatten)]
     pub functions: FunctionsArgs,
-    /// Print what the module logs to the standard error.
+    /// Print the module's log lines to the standard error.
     #[arg(long)]
     pub log: bool,
 }
@@ -33,10 +33,9 @@ pub struct HostArgs {
 /// The accepted language.
 #[derive(Debug, Args)]
 pub struct LanguageArgs {
-    /// The accepted language and how declared limits are taken: `polkadot`, as the network's nodes
-    /// read a module; `strict`, WebAssembly 1.0 as its specification says; `wasm`, with the four
-    /// switches below on. A switch makes `polkadot` read as `strict` does. By default `polkadot`
-    /// where a candidate is judged or an artifact is made, `wasm` elsewhere.
+    /// The accepted language: `polkadot`, as the network's nodes read a module; `strict`, WebAssembly 1.0 as its
+    /// specification says; `wasm`, with the four switches below on, and with declared limits in force. A switch makes
+    /// `polkadot` read as `strict` does [default: `polkadot` for candidates and artifacts, else `wasm`].
     #[arg(long, value_parser = profile())]
     pub profile: Option<Profile>,
     /// Accept sign-extension instructions.
@@ -56,17 +55,17 @@ pub struct LanguageArgs {
 /// How to compile.
 #[derive(Debug, Args)]
 pub struct CompileArgs {
-    /// Threads that compile, up to 512; by default as many as there are processors. The result does
+    /// Number of threads that compile, up to 512 [default: the number of processors]. The result does
     /// not depend on it.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=512))]
     pub threads: Option<u16>,
 }
 
-/// What to compile for.
+/// The target.
 #[derive(Debug, Args)]
 pub struct TargetArgs {
-    /// The instruction set to compile for, x86_64 or aarch64 [default: this machine's]. The artifact is the one
-    /// that a machine of that kind makes.
+    /// The instruction set to compile for, x86_64 or aarch64 [default: this machine's]. The artifact has the
+    /// same bytes as one made on a machine of that kind.
     #[arg(long)]
     pub target: Option<String>,
 }
@@ -74,7 +73,7 @@ pub struct TargetArgs {
 /// What instructions cost.
 #[derive(Debug, Args)]
 pub struct ScheduleArgs {
-    /// What instructions cost, as TOML or JSON; gas is then counted [default: 1 each].
+    /// Prices of instructions, as TOML or JSON; gas is then counted [default: 1 each].
     #[arg(long, value_name = "FILE")]
     pub metering_schedule: Option<PathBuf>,
 }
@@ -90,7 +89,7 @@ pub struct MeterArgs {
     /// Polkadot's logical stack limit in units, or `off` [default: the network's, with the profile wasm off].
     #[arg(long, value_name = "UNITS", value_parser = logical_limit)]
     pub stack_logical_max: Option<LogicalLimit>,
-    /// Gas that may be used, or `unlimited` to count it only [default: not counted].
+    /// Gas limit, or `unlimited` to count gas only [default: not counted].
     #[arg(long, value_name = "LIMIT", value_parser = gas_limit)]
     pub gas: Option<GasLimit>,
     #[command(flatten)]

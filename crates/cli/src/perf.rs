@@ -8,7 +8,7 @@ use pvf_executor::perf::{JitDump, PerfMap};
 use std::io;
 use std::path::Path;
 
-/// How `perf` is told.
+/// The way in which `perf` learns the names of functions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum PerfKind {
     /// Names, in /tmp/perf-PID.map.

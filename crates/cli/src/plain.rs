@@ -14,7 +14,7 @@ pub struct Plain {
 
 /// Why there is no instance.
 pub enum NoInstance {
-    /// The module is turned down, which is an outcome.
+    /// The module is rejected, which is an outcome.
     Rejected(Rejection),
     /// The command cannot do its work.
     Failed(Failure),

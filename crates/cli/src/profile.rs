@@ -45,7 +45,7 @@ struct ProfileJson {
     calls: Option<u64>,
     by: &'static str,
     output: Option<String>,
-    /// All functions that took something or were called, dearest first.
+    /// All functions that used gas or were called, the most expensive first.
     functions: Vec<FunctionJson>,
     /// The stacks, if they are not written to a file.
     stacks: Option<Vec<StackJson>>,
@@ -320,11 +320,11 @@ fn report(
     Ok(outcome::verdict(execution))
 }
 
-/// The functions with what they took themselves, dearest first.
+/// The functions with the gas that they used themselves, the most expensive first.
 fn functions(tree: &CallTree, names: &Names) -> Vec<FunctionJson> {
     let mut all = std::collections::BTreeMap::new();
     for stack in tree.stacks() {
-        // Gas that no function used has no stack: there is none.
+        // Gas that no function used has no stack.
         let Some(&function) = stack.functions.last() else {
             continue;
         };

@@ -1,4 +1,4 @@
-//! How long runs may take: beyond that there is no verdict.
+//! The wall-clock limit of a run. A run that takes longer has no verdict.
 
 use crate::failure::Failure;
 use clap::Args;
@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 /// Bounds a run.
 #[derive(Clone, Copy, Debug, Args)]
 pub struct TimeoutArgs {
-    /// Seconds on the clock after which a run is ended and there is no verdict (exit code 3), or `off`. The default is four times what
-    /// Polkadot gives an approval, after which a node gives up as well.
+    /// Wall-clock limit of a run in seconds, or `off`. A run that takes longer ends without a verdict (exit code 3). The default is four
+    /// times Polkadot's limit for an approval, after which a node gives up as well.
     #[arg(long, value_name = "SECONDS", value_parser = timeout, default_value = "60")]
     timeout: Timeout,
 }
@@ -42,7 +42,7 @@ impl TimeoutArgs {
         self.timeout.0
     }
 
-    /// Does something that runs a module; if it does not end in time, there is no verdict.
+    /// Runs `work`, which executes a module. There is no verdict if it does not end in time.
     pub fn bound<R>(&self, work: impl FnOnce() -> Result<R, Failure>) -> Result<R, Failure> {
         let Some(time) = self.time() else {
             return work();
@@ -54,7 +54,7 @@ impl TimeoutArgs {
         }
     }
 
-    /// The same for work that goes on with whatever becomes of its runs: it has to be done in time.
+    /// Like [`bound`](Self::bound), for work that goes on after a run was interrupted: all of it must be done in time.
     pub fn bound_all<R>(&self, work: impl FnOnce() -> Result<R, Failure>) -> Result<R, Failure> {
         let began = Instant::now();
         let done = self.bound(work)?;
@@ -65,7 +65,7 @@ impl TimeoutArgs {
     }
 }
 
-/// The time that was up, if it is known.
+/// The limit that was exceeded, if it is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TimeUp(pub Option<Duration>);
 

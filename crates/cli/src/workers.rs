@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 /// What to do with workers.
 #[derive(Debug, Subcommand)]
 pub enum WorkersCommand {
-    /// Install the workers for a node, which is asked for its version.
+    /// Install the workers for a node; its program reports the version.
     #[command(after_help = "\
 The workers are made and checked in a directory of their own before they take their place; what this command installed there
 before is kept, and `pvf workers uninstall` puts it back.
@@ -27,7 +27,7 @@ Example:
     Install(InstallArgs),
     /// Check that installed workers are unchanged and, with --node, that they are for that node.
     Check(CheckArgs),
-    /// Remove what `pvf workers install` put there last.
+    /// Remove the files that the last `pvf workers install` installed.
     Uninstall(PlaceArgs),
 }
 
@@ -50,10 +50,10 @@ pub struct InstallArgs {
     /// Directory of the built workers. [default: that of this program]
     #[arg(long, value_name = "DIR")]
     from: Option<PathBuf>,
-    /// Directory of the node's own workers: they are asked first, ours before a vote against a candidate.
+    /// Directory of the node's own workers: they run first, this executor's only before a vote against a candidate.
     #[arg(long, value_name = "DIR")]
     primary: Option<PathBuf>,
-    /// Install for a release of the node whose protocol nobody has compared with ours.
+    /// Install for a release of the node whose protocol has not been compared with this executor's.
     #[arg(long)]
     untried: bool,
 }
@@ -71,7 +71,7 @@ pub struct CheckArgs {
 #[derive(Serialize)]
 struct WorkersJson {
     directory: PathBuf,
-    /// The node's version that the workers there say; nothing if there are none.
+    /// The node's version that the installed workers report; null without installed workers.
     version: Option<String>,
     files: Vec<String>,
     /// What the machine allows them, if they were asked.
@@ -86,7 +86,7 @@ struct Barriers {
     secure_clone: bool,
 }
 
-/// Does one of them.
+/// Runs the subcommand.
 pub fn workers(command: &WorkersCommand, output: &Output) -> Result<Verdict, Failure> {
     match command {
         WorkersCommand::Install(args) => install(args, output),

@@ -1,4 +1,4 @@
-//! An artifact is the same bytes whoever prepares it: other processes with other threads, locale, time zone,
+//! An artifact has the same bytes in every process: with other threads, locale, time zone,
 //! environment and working directory, one after the other and several at once.
 
 mod common;

@@ -1,4 +1,4 @@
-//! `pvf bench`: the executable it hands over to, and what it says if there is none.
+//! `pvf bench`: the executable that it starts, and its message without one.
 
 mod common;
 

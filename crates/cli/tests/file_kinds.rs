@@ -71,7 +71,7 @@ fn a_file_that_is_written_replaces_regular_ones_only() {
         assert!(content.len() > 10 && content != b"old", "{what}");
         assert_eq!(names(&folder), ["link", "target"], "{what}");
 
-        // Devices stay, whoever asks.
+        // Devices stay, also if root writes to them.
         assert_eq!(run(&writer, "/dev/null").code, 0, "{what}");
         let null = fs::metadata("/dev/null").expect("it is there");
         assert!(null.file_type().is_char_device(), "{what}");

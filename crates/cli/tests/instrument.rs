@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{fixture, pvf, scratch};
+use common::{fixture, pvf, scratch, write};
 use serde_json::Value;
 use std::path::PathBuf;
 
@@ -77,4 +77,27 @@ fn what_cannot_be_instrumented_is_rejected() {
     assert_eq!(twice.code, 1);
     assert_eq!(twice.json()["outcome"], "rejected");
     assert!(!output.exists());
+}
+
+/// A block type that the network's nodes read and no other engine does (rule NET-3).
+#[test]
+fn a_module_that_only_the_network_reads_is_rejected_with_the_reason() {
+    // (func (block ... end)), with the block type 0x40 written in two bytes.
+    let module =
+        b"\0asm\x01\0\0\0\x01\x04\x01\x60\0\0\x03\x02\x01\0\x0a\x08\x01\x06\0\x02\xc0\x7f\x0b\x0b";
+    let module = write("instrument", "network.wasm", module);
+    let output = scratch("instrument", "network-out.wasm");
+    let output = output.to_str().expect("a path in UTF-8");
+    let artifact = scratch("instrument", "network.artifact");
+    let artifact = artifact.to_str().expect("a path in UTF-8");
+    assert_eq!(pvf(["prepare", &module, "-o", artifact]).code, 0);
+    let ran = pvf(["instrument", &module, "-o", output, "--json"]);
+    assert_eq!(ran.code, 1, "{}", ran.stderr);
+    let json = ran.json();
+    let reason = json["reason"].as_str().expect("a reason");
+    assert!(
+        reason.contains("the network's nodes read this module"),
+        "{reason}"
+    );
+    assert!(json["rule"].is_string(), "{json}");
 }

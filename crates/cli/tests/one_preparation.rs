@@ -1,4 +1,4 @@
-//! One preparation: whoever prepares a blob says the same of it, with the same rule.
+//! One preparation: every command and library that prepares a blob gives the same verdict with the same rule.
 //!
 //! The corpus is every module of the conformance suite that some profile rejects, and modules on which users once disagreed. What
 //! `pvf_executor::prepare` says is compared with the commands, the worker's job, the arbiter and the conformance adapter; the C library

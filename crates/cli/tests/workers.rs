@@ -53,7 +53,7 @@ fn installed_for_the_node_checked_and_removed() {
     assert_eq!(pvf(install).code, 0);
     assert_eq!(pvf(check).code, 0);
 
-    // Of a release that nobody has tried.
+    // Of a release that has not been tried.
     script(scratch.path().join("polkadot"), "echo polkadot 1.26.0-0abc");
     let ran = pvf(install);
     assert_eq!(ran.code, 2);

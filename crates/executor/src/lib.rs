@@ -74,8 +74,8 @@ pub use pvf_compiler::{
 };
 pub use pvf_rules::{
     Dialect, Execution, ExecutionParameters, FeatureSwitch, Features, HashedOutcome, LimitExceeded,
-    Limits, Outcome, Place, Rejection, RejectionClass, RejectionStage, RuleId, StackPeaks, Trap,
-    TrapKind,
+    Limits, MOST_MEMORY_PAGES, Outcome, Place, Rejection, RejectionClass, RejectionStage, RuleId,
+    StackPeaks, Trap, TrapKind, visible,
 };
 pub use pvf_runtime::{
     CallError, Caller, HostError, HostFailure, Instance, InstantiateError, Interrupt, LinkError,

@@ -74,6 +74,16 @@ impl Features {
         bulk_memory: true,
     };
 
+    /// Whether a switch is on.
+    pub const fn has(self, switch: FeatureSwitch) -> bool {
+        match switch {
+            FeatureSwitch::SignExtension => self.sign_extension,
+            FeatureSwitch::SaturatingFloatToInt => self.saturating_float_to_int,
+            FeatureSwitch::MultiValue => self.multi_value,
+            FeatureSwitch::BulkMemory => self.bulk_memory,
+        }
+    }
+
     /// Whether a module is read as the nodes of the network read it. No network accepts a switch, so with a switch on a
     /// module is read as the WebAssembly specification says, in every dialect.
     pub const fn reads_as_network(self) -> bool {

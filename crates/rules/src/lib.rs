@@ -23,7 +23,7 @@ pub use limits::{LimitExceeded, Limits};
 pub use outcome::{Execution, HashedOutcome, Outcome, RejectionStage, StackPeaks};
 pub use parameters::{
     DEFAULT_MAX_MEMORY_PAGES, DEFAULT_STACK_LOGICAL_MAX, DEFAULT_STACK_NATIVE_MAX,
-    ExecutionParameters, PAGE_BYTES,
+    ExecutionParameters, MOST_MEMORY_PAGES, PAGE_BYTES,
 };
 pub use rejection::{Place, Rejection, RejectionClass};
 pub use rule::RuleId;

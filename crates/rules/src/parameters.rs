@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 /// Bytes of a page of linear memory.
 pub const PAGE_BYTES: u64 = 65_536;
 
+/// Most pages that a WebAssembly memory can have.
+pub const MOST_MEMORY_PAGES: u32 = 65_536;
+
 /// Polkadot's default: 2,048 pages of heap and 32 more.
 pub const DEFAULT_MAX_MEMORY_PAGES: u32 = 2_080;
 
@@ -46,7 +49,7 @@ impl ExecutionParameters {
 
     /// Plain WebAssembly: declared maxima hold, memory up to 4 GiB.
     pub const WASM: Self = Self {
-        max_memory_pages: 65_536,
+        max_memory_pages: MOST_MEMORY_PAGES,
         ignore_declared_maximum: false,
         stack_native_max: DEFAULT_STACK_NATIVE_MAX,
         stack_logical_max: None,

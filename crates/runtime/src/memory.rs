@@ -13,7 +13,7 @@
 use crate::HostFailure;
 use crate::image::MemoryImage;
 use crate::mapping::{Access, Mapping, page_bytes, round_up};
-use pvf_rules::PAGE_BYTES;
+use pvf_rules::{MOST_MEMORY_PAGES, PAGE_BYTES};
 use std::ops::Range;
 
 /// Bytes of inaccessible address space below the base.
@@ -55,7 +55,7 @@ impl LinearMemory {
         image: &MemoryImage,
     ) -> Result<Self, HostFailure> {
         debug_assert!(
-            initial_pages <= limit_pages && limit_pages <= 65_536,
+            initial_pages <= limit_pages && limit_pages <= MOST_MEMORY_PAGES,
             "initial size, limit and 65,536 pages are in ascending order"
         );
         let reservation = FRONT_GUARD + REACH + BACK_GUARD;
@@ -109,7 +109,7 @@ impl LinearMemory {
     /// Sets the maximum size, which is at least the current size and at most 65,536 pages.
     pub fn set_limit_pages(&mut self, limit_pages: u32) {
         debug_assert!(
-            self.pages() <= limit_pages && limit_pages <= 65_536,
+            self.pages() <= limit_pages && limit_pages <= MOST_MEMORY_PAGES,
             "current size, limit and 65,536 pages are in ascending order"
         );
         self.limit_pages = limit_pages;

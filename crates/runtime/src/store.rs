@@ -8,7 +8,7 @@ use crate::{HostError, HostFailure, InstantiateError, Module, arch, error::Segme
 use pvf_compiler::MemoryType;
 use pvf_compiler::abi::context;
 use pvf_compiler::artifact::{ConstExpr, ElementMode};
-use pvf_rules::{ExecutionParameters, PAGE_BYTES, Trap, TrapKind};
+use pvf_rules::{ExecutionParameters, MOST_MEMORY_PAGES, PAGE_BYTES, Trap, TrapKind};
 use std::mem::ManuallyDrop;
 
 /// An instance. Its address does not change while generated code runs.
@@ -295,7 +295,7 @@ fn memory_sizes(
     ty: MemoryType,
     parameters: &ExecutionParameters,
 ) -> Result<(u32, u32), InstantiateError> {
-    let mut limit = parameters.max_memory_pages.min(65_536);
+    let mut limit = parameters.max_memory_pages.min(MOST_MEMORY_PAGES);
     if let Some(maximum) = ty.maximum
         && !parameters.ignore_declared_maximum
     {

@@ -6,6 +6,7 @@ use crate::{LoadError, arch};
 use pvf_compiler::ValType;
 use pvf_compiler::abi::{ENTRY_AREA_BYTES, context};
 use pvf_compiler::artifact::{ConstExpr, ElementMode, ExportKind, ImportKind, ModuleInfo};
+use pvf_rules::MOST_MEMORY_PAGES;
 
 type Checked = Result<(), LoadError>;
 
@@ -113,7 +114,11 @@ fn imports(module: &ModuleInfo) -> Checked {
         counted,
     )?;
     let pages = module.memory.map_or(0, |memory| memory.minimum);
-    ensure(pages <= 65_536, "too many pages of memory:", pages as usize)
+    ensure(
+        pages <= MOST_MEMORY_PAGES,
+        "too many pages of memory:",
+        pages as usize,
+    )
 }
 
 fn globals(module: &ModuleInfo) -> Checked {

@@ -2,7 +2,7 @@
 //! lines.
 
 use pvf_primitives::{ExecutorHostFunction, ExecutorParams, Network};
-use pvf_rules::ExecutionParameters;
+use pvf_rules::{ExecutionParameters, MOST_MEMORY_PAGES};
 use std::fmt;
 use std::sync::Arc;
 
@@ -38,15 +38,12 @@ impl Default for HostParameters {
     }
 }
 
-/// Pages of memory that 32 bits can address.
-const ADDRESSABLE_PAGES: u32 = 65_536;
-
 /// The limits of execution by the executor parameters of a session. Parameters that `params` does
 /// not contain have the protocol's defaults.
 pub fn execution_parameters(params: &ExecutorParams) -> ExecutionParameters {
     let mut limits = ExecutionParameters::POLKADOT;
     if let Some(pages) = params.max_memory_pages() {
-        limits.max_memory_pages = pages.min(ADDRESSABLE_PAGES);
+        limits.max_memory_pages = pages.min(MOST_MEMORY_PAGES);
     }
     if let Some(units) = params.stack_logical_max() {
         limits.stack_logical_max = Some(units);

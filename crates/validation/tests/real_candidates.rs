@@ -115,26 +115,30 @@ fn check_case(pvf: &Pvf, in_small_chunks: &Pvf, chain: &Path, case: &Value) -> V
     }
     compare(
         "trace_calls",
-        hex(&trace.calls),
+        hex::encode(trace.calls),
         text(case, "trace_calls_blake2_256").to_owned(),
     );
     compare(
         "trace_data",
-        hex(&trace.data),
+        hex::encode(trace.data),
         text(case, "trace_data_blake2_256").to_owned(),
     );
 
     // Neither the trace nor a repetition changes the outcome.
     let again = pvf.validate(&candidate).expect("no failure of the host");
-    compare("digest", hex(&again.digest()), hex(&run.execution.digest()));
+    compare(
+        "digest",
+        hex::encode(again.digest()),
+        hex::encode(run.execution.digest()),
+    );
     // The size of chunks does not change it either.
     let other = in_small_chunks
         .validate(&candidate)
         .expect("no failure of the host");
     compare(
         "digest in small chunks",
-        hex(&other.digest()),
-        hex(&run.execution.digest()),
+        hex::encode(other.digest()),
+        hex::encode(run.execution.digest()),
     );
     differences
 }
@@ -153,7 +157,7 @@ fn measured(run: &Run, trace: &TraceSummary) -> [(&'static str, u64); 5] {
 /// The outcome in the notation of the cases: the hash of the result, or the kind of the trap.
 fn outcome(run: &Run) -> String {
     match &run.execution.outcome {
-        Outcome::Valid(result) => hex(&sp_io::hashing::blake2_256(result)),
+        Outcome::Valid(result) => hex::encode(sp_io::hashing::blake2_256(result)),
         Outcome::Invalid {
             trap: Some(trap), ..
         } => trap_kind(trap),
@@ -173,7 +177,7 @@ fn trap_kind(trap: &Trap) -> String {
 fn expected_outcome(chain: &Path, case: &Value) -> String {
     if text(case, "expect") == "result" {
         let result = fs::read(chain.join(text(case, "result_file"))).expect("can be read");
-        return hex(&sp_io::hashing::blake2_256(&result));
+        return hex::encode(sp_io::hashing::blake2_256(&result));
     }
     let kind = text(case, "trap_kind");
     // The text after the name of a host function is specific to the other executor.
@@ -192,8 +196,4 @@ fn number(value: &Value, field: &str) -> u64 {
     value[field]
         .as_u64()
         .unwrap_or_else(|| panic!("no number {field}"))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -21,7 +21,7 @@ use std::rc::Rc;
 pub enum LoadFailure {
     /// It needs this proposal, which is not accepted.
     Outside(Feature),
-    /// It was turned down for any other reason.
+    /// The module was rejected for any other reason.
     Rejected(String),
     /// The machine could not do its part.
     Host(String),

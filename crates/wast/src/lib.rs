@@ -7,7 +7,7 @@
 //! Two things are stricter than the scripts ask for. A NaN that arithmetic produced must
 //! be the positive canonical one, whatever of the wider classes the script allows. And a
 //! module is only skipped if a validator that is not ours says that it needs a proposal
-//! outside the accepted language; a module turned down for another reason fails.
+//! outside the accepted language; a module rejected for another reason fails.
 #![forbid(unsafe_code)]
 
 mod encode;

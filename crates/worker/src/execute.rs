@@ -21,6 +21,7 @@ use pvf_node_protocol::{
     WorkerError, WorkerResponse, frame,
 };
 use pvf_primitives::{ExecutorParams, POV_BOMB_LIMIT, ValidationParamsExtension, ValidationResult};
+use pvf_rules::PAGE_BYTES;
 use pvf_validation::placed::Placed;
 use pvf_validation::{HostFailure, HostParameters, Outcome, Pvf};
 use std::fmt::Display;
@@ -38,8 +39,6 @@ const HANDSHAKE_BYTES: usize = 1 << 20;
 
 /// Largest request in bytes: far above the largest proof of validity that a network accepts.
 const REQUEST_BYTES: usize = 256 << 20;
-
-const PAGE_BYTES: u64 = 65_536;
 
 /// Bytes of memory that a job may take beyond [`MEMORY_TIMES`] the PVF's memory: the request,
 /// artifacts, the Wasm stack, and the memory of the process that the job is a copy of.

@@ -29,13 +29,13 @@ pub struct Options {
     /// Where modules come from.
     #[arg(long, value_enum, default_value = "all")]
     mode: Mode,
-    /// Stop after so many seconds.
+    /// Stop after this number of seconds.
     #[arg(long, value_name = "SECONDS")]
     time_limit: Option<u64>,
     /// Modules tried at a time.
     #[arg(long, default_value_t = 2)]
     threads: u64,
-    /// Stop after so many differences.
+    /// Stop after this number of differences.
     #[arg(long, default_value_t = 20)]
     stop_after: usize,
     /// Folder for modules that differ, as .wasm and .wat.

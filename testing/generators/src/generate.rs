@@ -74,7 +74,7 @@ impl Generator {
         Ok(Self { seeds })
     }
 
-    /// The module of a seed. The error says why there is none: the generator failed, or
+    /// The module of a seed. The error is the reason for having no module: the generator failed, or
     /// made something outside the language it was to keep to.
     pub fn generate(&self, seed: u64, mode: Mode) -> Result<Subject, String> {
         let mut random = Random::new(seed);

@@ -1,10 +1,11 @@
-//! Random modules, what to do with them, and what this executor makes of it: what the fuzzers beside other engines and the
-//! comparison of machines have in common. No other engine is needed here.
+//! Random modules, plans of calls, and this executor's observations of both: what the fuzzers and the comparison of machines
+//! share. No other engine is needed here.
 //!
-//! - [`Generator`] makes a [`Subject`], a module of the accepted language, from a seed;
-//! - a [`Plan`] says what to call in it, [`limits`] within which limits;
-//! - [`worst_case`] searches for modules that are dear to compile;
-//! - [`Ours`] does it, and an [`Observation`] says what was to be seen.
+//! - [`Generator`] makes a [`Subject`], a module of the accepted language, from a seed.
+//! - A [`Plan`] lists the calls, and [`limits`] draws the limits they run within.
+//! - [`Ours`] executes a plan, and an [`Observation`] records what a call did.
+//! - [`worst_case`] searches for modules that are expensive to compile.
+//! - [`suite`] names the parts of WebAssembly's test suite that are about the accepted language.
 #![deny(unsafe_code)]
 
 pub mod damage;
@@ -18,6 +19,7 @@ mod program;
 pub mod random;
 pub mod sharing;
 mod sparse;
+pub mod suite;
 pub mod worst_case;
 
 pub use generate::{Generator, Mode, Subject, generate_from, mutant_of};

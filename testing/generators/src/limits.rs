@@ -7,7 +7,7 @@ use crate::observe::{Limits, Observation};
 use crate::random::Random;
 use pvf_metering::{Costs, Instruction, Schedule};
 
-/// Prices, and how much dearer than one gas for each instruction they are, about.
+/// Prices, and about how many times the price of one gas per instruction they are.
 pub struct Prices {
     /// The prices.
     pub costs: Costs,

@@ -84,7 +84,7 @@ pub fn mutate(wasm: &[u8], seed: u64, valid: impl Fn(&[u8]) -> bool) -> Option<V
         .find(|mutant| valid(mutant))
 }
 
-/// A smaller module that still `differs`, found by reducing mutations until so many in a row find none.
+/// A smaller module that still `differs`, found by reducing mutations until a number of them in a row fail.
 pub fn shrink(wasm: &[u8], differs: impl Fn(&[u8]) -> bool) -> Vec<u8> {
     const PATIENCE: u64 = 3_000;
     let mut least = wasm.to_vec();

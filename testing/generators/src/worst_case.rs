@@ -1,6 +1,6 @@
-//! The search for modules that are dear to compile: what it makes from choices, and how it climbs.
+//! The search for modules that are expensive to compile: how choices become modules, and how the search climbs.
 //!
-//! In: a seed, and a function that says what a module costs for each byte. Out: the dearest module found. A module is
+//! Input: a seed, and a function that measures the cost of a module per byte. Output: the most expensive module found. A module is
 //! made from a list of choices, each a small piece of code that fits wherever it stands, so that every list is a valid
 //! module: what comes before (locals that have changed, open blocks), a unit of code that is repeated, what comes after
 //! (all locals are read). The climb changes a few choices at a time and keeps what is not cheaper; when nothing has helped for long it
@@ -22,7 +22,7 @@ const TYPES: [ValType; 4] = [ValType::I32, ValType::I64, ValType::F32, ValType::
 /// Locals of each type.
 const LOCALS: u32 = 28;
 
-/// Constants that wait if any do. Beyond so many slots a displacement on aarch64 takes an instruction of its own.
+/// The number of constants that wait, if any do. With more slots, a displacement on aarch64 takes an instruction of its own.
 const HIGH: usize = 4_200;
 
 /// Most choices of a unit.
@@ -156,7 +156,7 @@ impl Genome {
         it
     }
 
-    /// The module, of about so many bytes.
+    /// The module, of about this size in bytes.
     pub fn module(&self, bytes: usize) -> Vec<u8> {
         let groups = TYPES.map(|ty| (LOCALS, ty));
         let groups: Vec<_> = groups.into_iter().chain([(40, ValType::I32)]).collect();
@@ -236,7 +236,7 @@ fn load(code: &mut InstructionSink<'_>, ty: ValType, offset: u64) {
     };
 }
 
-/// Gives so many locals of each type, from one on, values of their own.
+/// Gives distinct values to this number of locals of each type, starting with one.
 fn change(code: &mut InstructionSink<'_>, from: u32, count: u32) {
     for ty in TYPES {
         for number in from..from + count {
@@ -566,7 +566,7 @@ pub struct Found {
     pub cost: f64,
 }
 
-/// Climbs until there is no more time; tells of each module dearer than all before.
+/// Climbs until the time is over, and reports each module that is more expensive than all before.
 pub fn search(
     seed: u64,
     bytes: usize,

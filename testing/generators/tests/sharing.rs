@@ -53,7 +53,7 @@ fn outcomes(artifact: &Artifact, plan: &Plan) -> Vec<(Vec<Observation>, Option<u
     plan.steps.iter().map(run).collect()
 }
 
-/// Tries so many modules of a mode, and says how many were compared.
+/// Tries this number of modules of a mode, and returns how many were compared.
 fn compare(mode: Mode, seeds: u64) -> u64 {
     let generator = Generator::new().unwrap();
     let meters = [

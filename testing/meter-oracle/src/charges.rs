@@ -92,7 +92,7 @@ pub fn logical_costs(mut module: Module, limit: u32) -> Result<Vec<u32>, OracleE
     costs.collect::<Option<_>>().ok_or(OracleError::Shape)
 }
 
-/// Writes these costs (nothing for functions beyond them, save thunks, which nobody calls) and this global
+/// Writes these costs (nothing for functions beyond them, except for thunks, which are never called) and this global
 /// where the limiter charges: at every call of a defined function.
 pub(crate) fn rewrite(
     module: &mut Module,

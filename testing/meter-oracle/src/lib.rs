@@ -1,12 +1,12 @@
 //! `wasm-instrument` 0.4, which Polkadot's workers use, as the oracle of both meters.
 //!
-//! In: a module of WebAssembly 1.0 (with the feature `sign_ext` sign extension too) and the meters wanted. Out: a module that any
-//! engine can run and that enforces them itself, by code and numbers that nobody here wrote.
+//! [`instrument`] takes a module of WebAssembly 1.0 (with the feature `sign_ext` also sign extension) and the meters to add. The module
+//! that it returns runs on any engine and enforces the meters itself, by code and numbers of other authors.
 //!
 //! - *Logical stack*: the limiter's own counter, exported as [`HEIGHT`]. It traps `unreachable`, and then the
-//!   counter stands above the limit ([`overflown`]), which it never does otherwise. Who calls an instance again
-//!   after a trap sets it back, since nothing else does. An engine's user who wants another limit than the one
-//!   written into the module starts the counter higher instead ([`height_for`]).
+//!   counter stands above the limit ([`overflown`]), which it never does otherwise. A caller that calls an instance again
+//!   after a trap must reset the counter. To apply another limit than the one written into the module, the caller starts
+//!   the counter higher ([`height_for`]).
 //! - *Gas*: the host function [`GAS`] is called with each charge.
 //!
 //! # Both at once
@@ -43,10 +43,10 @@ pub const HEIGHT: &str = "__logical_stack_height";
 /// Module and name of the function that is called to charge gas.
 pub const GAS: (&str, &str) = ("__metering", "gas");
 
-/// A limit to write into modules whose limits are set from outside: beyond all that are.
+/// The limit written into modules whose limit is set from outside. It is larger than any such limit.
 pub const WRITTEN_LIMIT: u32 = 1 << 30;
 
-/// What to enforce.
+/// The meters to add.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Meters<'a> {
     /// Largest height of the logical stack, in units; `None`: not counted.

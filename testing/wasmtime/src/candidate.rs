@@ -1,4 +1,4 @@
-//! A validation function compiled by the peer, and candidates executed with it.
+//! A validation function compiled by Wasmtime, and candidates executed with it.
 
 use crate::externalities::NoStorage;
 use crate::host::{self, Memory};
@@ -10,7 +10,7 @@ use sc_allocator::FreeingBumpHeapAllocator;
 use sp_externalities::set_and_run_with_externalities;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
-use wasmtime::{Engine, InstancePre, Linker, Module, Store, Val, bail, format_err};
+use wasmtime::{Engine, InstancePre, Linker, Module, Store, Val, format_err};
 
 /// What an execution keeps beside the instance.
 pub struct State {
@@ -39,6 +39,20 @@ pub enum Ended {
     Trapped(TrapKind),
 }
 
+/// Why a candidate has no ending.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ExecuteError {
+    /// The module cannot be instantiated.
+    #[error("cannot be instantiated: {0}")]
+    Instantiate(String),
+    /// The module or its result does not follow the interface of validation functions.
+    #[error("does not follow the interface: {0}")]
+    Interface(String),
+    /// Wasmtime could not do its part.
+    #[error("{0}")]
+    Engine(String),
+}
+
 /// CPU time of the executing thread.
 #[derive(Clone, Copy, Debug)]
 pub struct Times {
@@ -55,7 +69,7 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    /// Compiles and links; the module is taken as it is, see [`with_own_memory`]. It may be an instrumented one.
+    /// Compiles and links a module, which may be an instrumented one, with a memory of its own ([`with_own_memory`]).
     pub fn new(engine: &Engine, wasm: &[u8]) -> wasmtime::Result<Self> {
         let own =
             with_own_memory(wasm, DEFAULT_MAX_MEMORY_PAGES).map_err(|e| format_err!("{e}"))?;
@@ -76,19 +90,18 @@ impl Prepared {
     }
 
     /// Executes a candidate in a fresh instance. `parameters` are SCALE-encoded
-    /// `ValidationParams`. An error is neither a result nor a trap: the
-    /// module does not follow the conventions.
-    pub fn execute(&self, parameters: &[u8]) -> wasmtime::Result<(Ended, Times)> {
+    /// `ValidationParams`.
+    pub fn execute(&self, parameters: &[u8]) -> Result<(Ended, Times), ExecuteError> {
         let (ended, times, _) = self.run(parameters, None)?;
         Ok((ended, times))
     }
 
-    /// The same with an instrumented module, within limits; also says how much gas was used.
+    /// Executes a candidate with an instrumented module within limits, and returns the gas used.
     pub fn execute_within(
         &self,
         parameters: &[u8],
         limits: Limits,
-    ) -> wasmtime::Result<(Ended, u64)> {
+    ) -> Result<(Ended, u64), ExecuteError> {
         let (ended, _, gas) = self.run(parameters, Some(limits))?;
         Ok((ended, gas.used))
     }
@@ -97,7 +110,7 @@ impl Prepared {
         &self,
         parameters: &[u8],
         limits: Option<Limits>,
-    ) -> wasmtime::Result<(Ended, Times, HostGas)> {
+    ) -> Result<(Ended, Times, HostGas), ExecuteError> {
         let start = ThreadTime::now();
         let state = State {
             memory: None,
@@ -107,20 +120,28 @@ impl Prepared {
         let mut store = Store::new(&self.engine, state);
         // An error says that this engine does not count it.
         let _ = store.set_fuel(u64::MAX);
-        let instance = self.instance.instantiate(&mut store)?;
+        let interface = |what: &str| ExecuteError::Interface(what.to_owned());
+        let instance = self
+            .instance
+            .instantiate(&mut store)
+            .map_err(|error| ExecuteError::Instantiate(format!("{error:#}")))?;
         let memory = instance
             .get_memory(&mut store, "memory")
-            .ok_or_else(|| format_err!("no memory"))?;
+            .ok_or_else(|| interface("no memory"))?;
         let heap_base = instance
             .get_global(&mut store, "__heap_base")
             .and_then(|global| global.get(&mut store).i32())
-            .ok_or_else(|| format_err!("no __heap_base"))?;
-        let function = instance.get_typed_func::<(u32, u32), u64>(&mut store, "validate_block")?;
+            .ok_or_else(|| interface("no __heap_base"))?;
+        let function = instance
+            .get_typed_func::<(u32, u32), u64>(&mut store, "validate_block")
+            .map_err(|error| interface(&format!("{error:#}")))?;
         let height = instance.get_global(&mut store, HEIGHT);
         if let Some(limits) = limits {
-            let height = height.ok_or_else(|| format_err!("not instrumented"))?;
             let start = pvf_meter_oracle::height_for(WRITTEN_LIMIT, limits.stack);
-            height.set(&mut store, Val::I32(start as i32))?;
+            height
+                .ok_or_else(|| format_err!("not instrumented"))
+                .and_then(|height| height.set(&mut store, Val::I32(start as i32)))
+                .map_err(engine)?;
         }
         let instantiate = start.elapsed();
 
@@ -135,7 +156,9 @@ impl Prepared {
             Err(_) => Ended::Trapped(TrapKind::HostError),
             Ok(pointer) => {
                 let pointer = u32::from(pointer);
-                memory.write(&mut store, pointer as usize, parameters)?;
+                memory
+                    .write(&mut store, pointer as usize, parameters)
+                    .map_err(|error| engine(error.into()))?;
                 let state = store.data_mut();
                 state.memory = Some(memory);
                 state.allocator = Some(allocator);
@@ -169,18 +192,26 @@ impl Prepared {
     }
 }
 
-fn ended(returned: wasmtime::Result<u64>, memory: &[u8]) -> wasmtime::Result<Ended> {
+fn engine(error: wasmtime::Error) -> ExecuteError {
+    ExecuteError::Engine(format!("{error:#}"))
+}
+
+fn ended(returned: wasmtime::Result<u64>, memory: &[u8]) -> Result<Ended, ExecuteError> {
     match returned {
         Ok(packed) => {
             let (start, bytes) = (packed as u32 as usize, (packed >> 32) as usize);
             match memory.get(start..start + bytes) {
                 Some(result) => Ok(Ended::Returned(result.to_vec())),
-                None => bail!("the result lies outside the memory"),
+                None => Err(ExecuteError::Interface(
+                    "the result lies outside the memory".to_owned(),
+                )),
             }
         }
         Err(error) => {
             let kind = match error.downcast_ref::<wasmtime::Trap>() {
-                Some(trap) => trap_kind(*trap).ok_or_else(|| format_err!("{trap}"))?,
+                Some(trap) => {
+                    trap_kind(*trap).ok_or_else(|| ExecuteError::Engine(trap.to_string()))?
+                }
                 None => TrapKind::HostError,
             };
             Ok(Ended::Trapped(kind))

@@ -1,4 +1,4 @@
-//! Externalities of a validation function: there are none. Whoever asks for storage
+//! Externalities of a validation function, which has no storage. A host function that asks for storage
 //! panics, which the host call boundary turns into a failed call. Only extensions
 //! can be registered, which batch verification does.
 

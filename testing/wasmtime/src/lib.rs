@@ -1,9 +1,7 @@
-//! Wasmtime as this repository measures itself against it.
+//! Wasmtime with Polkadot's host functions, for the benchmarks, the fuzzers and the conformance adapter.
 //!
-//! One place says how the peer is configured ([`engine`]), what its traps are called
-//! here ([`trap_kind`]) and how it executes a candidate ([`Prepared`]): with the same
-//! `sp-io` host functions and the same allocator as ours, so that whatever differs
-//! is the engine's.
+//! [`engine`] is its configuration, [`trap_kind`] names its traps by the rules, and [`Prepared`] executes candidates with the same
+//! `sp-io` host functions and the same allocator as this executor, so that every difference is the engine's.
 #![forbid(unsafe_code)]
 
 mod candidate;
@@ -11,15 +9,15 @@ mod externalities;
 mod host;
 mod own_memory;
 
-pub use candidate::{Ended, Limits, Prepared, Times};
+pub use candidate::{Ended, ExecuteError, Limits, Prepared, Times};
 pub use own_memory::with_own_memory;
 
 use pvf_rules::TrapKind;
 
-/// Bytes of stack that Wasm may use in the peer; the thread must have more.
+/// Bytes of stack for Wasm in Wasmtime. The thread must have more.
 pub const WASM_STACK_BYTES: usize = 64 << 20;
 
-/// Stack for a thread that executes modules in the peer.
+/// Bytes of stack for a thread that executes modules in Wasmtime.
 pub const THREAD_STACK_BYTES: usize = WASM_STACK_BYTES + (16 << 20);
 
 /// Cranelift at optimisation level speed, with canonical NaNs, compiling in the
@@ -40,8 +38,7 @@ pub fn config() -> wasmtime::Config {
     config
 }
 
-/// What this repository calls a trap of the peer; `None` for those that the accepted
-/// language cannot cause.
+/// The kind of a trap of Wasmtime by the rules; `None` for a trap that the accepted language cannot cause.
 pub fn trap_kind(trap: wasmtime::Trap) -> Option<TrapKind> {
     use wasmtime::Trap as Peer;
     Some(match trap {

@@ -1,6 +1,5 @@
-//! Gives a module that imports its memory one of its own, as Polkadot's workers do
-//! before they compile: access to an imported memory costs the peer an indirection
-//! and its data segments a copy at every instantiation.
+//! Gives a module a memory of its own of a size that the embedder chooses, as Polkadot's workers do before they compile. Access to an
+//! imported memory costs Wasmtime an indirection, and its data segments a copy at every instantiation.
 
 use wasm_encoder::reencode::{Error, Reencode};
 use wasm_encoder::{
@@ -8,8 +7,8 @@ use wasm_encoder::{
 };
 use wasmparser::TypeRef;
 
-/// The module with its imported memory made its own, of at most `max_pages` pages and
-/// exported as `memory`. A module without an imported memory stays as it is.
+/// The module with a memory of at most `max_pages` pages, whatever maximum it declares. An imported memory becomes the module's own
+/// and is exported as `memory`.
 pub fn with_own_memory(wasm: &[u8], max_pages: u32) -> Result<Vec<u8>, String> {
     let mut rewriter = Rewriter {
         max_pages,
@@ -20,9 +19,6 @@ pub fn with_own_memory(wasm: &[u8], max_pages: u32) -> Result<Vec<u8>, String> {
     rewriter
         .parse_core_module(&mut module, wasmparser::Parser::new(0), wasm)
         .map_err(|error| error.to_string())?;
-    if rewriter.memory.is_none() {
-        return Ok(wasm.to_vec());
-    }
     Ok(module.finish())
 }
 
@@ -30,6 +26,19 @@ struct Rewriter {
     max_pages: u32,
     memory: Option<MemoryType>,
     written: bool,
+}
+
+impl Rewriter {
+    /// The memory with the largest size that is allowed.
+    fn bounded(
+        &mut self,
+        memory: wasmparser::MemoryType,
+    ) -> Result<MemoryType, Error<std::convert::Infallible>> {
+        Ok(MemoryType {
+            maximum: Some(u64::from(self.max_pages)),
+            ..self.memory_type(memory)?
+        })
+    }
 }
 
 impl Reencode for Rewriter {
@@ -44,13 +53,21 @@ impl Reencode for Rewriter {
             let import = import?;
             match import.ty {
                 TypeRef::Memory(memory) => {
-                    self.memory = Some(MemoryType {
-                        maximum: Some(u64::from(self.max_pages)),
-                        ..self.memory_type(memory)?
-                    });
+                    self.memory = Some(self.bounded(memory)?);
                 }
                 _ => self.parse_import(imports, import)?,
             }
+        }
+        Ok(())
+    }
+
+    fn parse_memory_section(
+        &mut self,
+        memories: &mut MemorySection,
+        section: wasmparser::MemorySectionReader<'_>,
+    ) -> Result<(), Error<Self::Error>> {
+        for memory in section {
+            memories.memory(self.bounded(memory?)?);
         }
         Ok(())
     }
@@ -119,5 +136,15 @@ mod tests {
         assert!(text.contains(r#"(export "memory" (memory 0))"#), "{text}");
         assert!(!text.contains(r#"(import "env" "memory""#), "{text}");
         wasmparser::validate(&own).unwrap();
+    }
+
+    #[test]
+    fn a_declared_maximum_is_replaced() {
+        for declared in ["(memory 2)", "(memory 2 3)", "(memory 2 60000)"] {
+            let wasm = wat::parse_str(format!("(module {declared})")).unwrap();
+            let own = with_own_memory(&wasm, 100).unwrap();
+            let text = wasmprinter::print_bytes(&own).unwrap();
+            assert!(text.contains("(memory (;0;) 2 100)"), "{text}");
+        }
     }
 }

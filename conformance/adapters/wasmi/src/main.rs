@@ -1,14 +1,15 @@
 //! wasmi behind the protocol of the conformance suite (`conformance/README.md`).
 //!
-//! It counts no stack in the suite's units and knows no limits by count, so it declares neither; the
-//! language is what its switches can be set to.
+//! wasmi counts no stack in the suite's units, so this adapter declares no stack limit. The accepted language is what wasmi's
+//! switches can be set to.
 #![forbid(unsafe_code)]
 
-use serde_json::{Value, json};
-use std::io::{self, BufRead, Write};
+use pvf_adapter_protocol::{Answer, Hello, Number, Question, Step, serve};
+use pvf_rules::{Features, PAGE_BYTES, RejectionStage, TrapKind};
+use std::io;
 use wasmi::{
     Config, Engine, Error, ExternType, Func, Instance, Linker, Memory, Module, Store, StoreLimits,
-    StoreLimitsBuilder, TrapCode, Val, ValType,
+    StoreLimitsBuilder, TrapCode, Val,
 };
 
 const FEATURES: [&str; 9] = [
@@ -24,34 +25,22 @@ const FEATURES: [&str; 9] = [
 ];
 
 fn main() -> io::Result<()> {
-    let mut answers = io::stdout().lock();
-    for line in io::stdin().lock().lines() {
-        let answer = match serde_json::from_str::<Value>(&line?) {
-            Ok(question) if question.get("hello").is_some() => {
-                json!({"engine": "wasmi", "version": "2", "features": FEATURES})
-            }
-            Ok(question) => ask(&question).unwrap_or_else(|failure| json!({"failure": failure})),
-            Err(error) => json!({"failure": error.to_string()}),
-        };
-        writeln!(answers, "{answer}")?;
-        answers.flush()?;
-    }
-    Ok(())
+    let hello = Hello {
+        engine: "wasmi",
+        version: "2",
+        features: FEATURES.to_vec(),
+    };
+    serve(&hello, io::stdin().lock(), io::stdout().lock(), ask)
 }
 
-/// The accepted language, as far as it can be set.
-fn config(question: &Value) -> Config {
-    let on = |name: &str| {
-        question["features"]
-            .as_array()
-            .is_some_and(|list| list.iter().any(|it| it == name))
-    };
+/// The accepted language, as far as wasmi's switches go.
+fn config(features: Features) -> Config {
     let mut config = Config::default();
     config
-        .wasm_sign_extension(on("sign-extension"))
-        .wasm_saturating_float_to_int(on("saturating-float-to-int"))
-        .wasm_multi_value(on("multi-value"))
-        .wasm_bulk_memory(on("bulk-memory"))
+        .wasm_sign_extension(features.sign_extension)
+        .wasm_saturating_float_to_int(features.saturating_float_to_int)
+        .wasm_multi_value(features.multi_value)
+        .wasm_bulk_memory(features.bulk_memory)
         .wasm_reference_types(false)
         .wasm_tail_call(false)
         .wasm_extended_const(false)
@@ -62,41 +51,40 @@ fn config(question: &Value) -> Config {
     config
 }
 
-fn rejected(stage: &str, error: &Error) -> Value {
-    json!({"outcome": "rejected", "stage": stage, "reason": error.to_string()})
-}
-
-fn ask(question: &Value) -> Result<Value, String> {
-    let path = question["wasm"].as_str().ok_or("wasm is missing")?;
-    let wasm = std::fs::read(path).map_err(|error| error.to_string())?;
-    let engine = Engine::new(&config(question));
+fn ask(question: &Question) -> Result<Answer, String> {
+    let wasm = std::fs::read(&question.wasm).map_err(|error| error.to_string())?;
+    let engine = Engine::new(&config(question.features));
     let module = match Module::new(&engine, &wasm) {
         Ok(module) => module,
-        Err(error) => return Ok(rejected("prepare", &error)),
+        Err(error) => return Ok(Answer::rejected(RejectionStage::Prepare, error.to_string())),
     };
-    let pages = question["max_memory_pages"].as_u64().unwrap_or(65_536);
+    let bytes = u64::from(question.parameters.max_memory_pages) * PAGE_BYTES;
     let limits = StoreLimitsBuilder::new()
-        .memory_size(pages as usize * 65_536)
+        .memory_size(bytes as usize)
         .build();
     let mut store = Store::new(&engine, limits);
     store.limiter(|limits: &mut StoreLimits| limits);
-    let instance = match link(&mut store, &module)
-        .and_then(|linker| linker.instantiate_and_start(&mut store, &module))
-    {
+    let linked = link(&mut store, &module);
+    let instance = match linked.and_then(|it| it.instantiate_and_start(&mut store, &module)) {
         Ok(instance) => instance,
-        Err(error) => return Ok(rejected("construct", &error)),
+        Err(error) => {
+            return Ok(Answer::rejected(
+                RejectionStage::Construct,
+                error.to_string(),
+            ));
+        }
     };
-    let mut steps = Vec::new();
-    let mut last = json!({"outcome": "valid"});
-    for step in question["steps"].as_array().into_iter().flatten() {
-        last = call(&mut store, &instance, step)?;
-        steps.push(last["trap"].clone());
+    let mut answer = Answer::new();
+    for step in &question.steps {
+        let Step::Invoke { export, args } = step else {
+            return Err("wasmi's adapter only calls exports".to_owned());
+        };
+        call(&mut store, &instance, export, args, &mut answer)?;
     }
-    last["steps"] = steps.into();
-    Ok(last)
+    Ok(answer)
 }
 
-/// Functions that nobody defined trap; an imported memory is the instance's own.
+/// Imported functions trap when they are called; an imported memory is the instance's own.
 fn link(store: &mut Store<StoreLimits>, module: &Module) -> Result<Linker<StoreLimits>, Error> {
     let mut linker = Linker::new(store.engine());
     for import in module.imports() {
@@ -122,75 +110,65 @@ fn link(store: &mut Store<StoreLimits>, module: &Module) -> Result<Linker<StoreL
 fn call(
     store: &mut Store<StoreLimits>,
     instance: &Instance,
-    step: &Value,
-) -> Result<Value, String> {
-    let export = step["invoke"].as_str().ok_or("only calls are known here")?;
+    export: &str,
+    args: &[Number],
+    answer: &mut Answer,
+) -> Result<(), String> {
     let function = instance
         .get_func(&*store, export)
         .ok_or_else(|| format!("no function {export}"))?;
-    let texts = step["args"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str);
-    let arguments: Vec<Val> = texts.map(argument).collect::<Result<_, _>>()?;
+    let args: Vec<Val> = args.iter().map(|it| value(*it)).collect();
     let ty = function.ty(&*store);
-    let mut results: Vec<Val> = ty
-        .results()
-        .iter()
-        .map(|ty| Val::default_for_ty(*ty))
-        .collect();
-    debug_assert!(
-        ty.results().iter().all(|ty| !matches!(ty, ValType::V128)),
-        "outside the language"
-    );
-    match function.call(&mut *store, &arguments, &mut results) {
-        Ok(()) => Ok(
-            json!({"outcome": "valid", "result": results.iter().map(show).collect::<Vec<_>>(), "trap": null}),
-        ),
-        Err(error) => Ok(
-            json!({"outcome": "invalid", "result": null, "trap": kind(&error), "reason": error.to_string()}),
-        ),
+    let types = ty.results().iter();
+    let mut results: Vec<Val> = types.map(|ty| Val::default_for_ty(*ty)).collect();
+    match function.call(&mut *store, &args, &mut results) {
+        Ok(()) => {
+            let numbers = results.iter().map(number);
+            answer.returned(numbers.collect::<Result<Vec<_>, _>>()?);
+        }
+        Err(error) => answer.invalid(Some(kind(&error)?), error.to_string()),
     }
+    Ok(())
 }
 
-fn kind(error: &Error) -> &'static str {
-    match error.as_trap_code() {
-        Some(TrapCode::UnreachableCodeReached) => "unreachable",
-        Some(TrapCode::MemoryOutOfBounds) => "memory_out_of_bounds",
-        Some(TrapCode::TableOutOfBounds) => "table_out_of_bounds",
-        Some(TrapCode::IndirectCallToNull) => "undefined_element",
-        Some(TrapCode::IntegerDivisionByZero) => "integer_divide_by_zero",
-        Some(TrapCode::IntegerOverflow) => "integer_overflow",
-        Some(TrapCode::BadConversionToInteger) => "invalid_conversion_to_integer",
-        Some(TrapCode::StackOverflow) => "stack_overflow",
-        Some(TrapCode::BadSignature) => "indirect_call_type_mismatch",
-        Some(TrapCode::OutOfFuel) => "out_of_gas",
-        _ => "host_error",
-    }
-}
-
-/// `i32:-1`, `i64:5`, floats as bits.
-fn argument(text: &str) -> Result<Val, String> {
-    let (ty, value) = text.split_once(':').ok_or("an argument is TYPE:VALUE")?;
-    let bits = || {
-        u64::from_str_radix(value.trim_start_matches("0x"), 16).map_err(|error| error.to_string())
+fn kind(error: &Error) -> Result<TrapKind, String> {
+    let Some(code) = error.as_trap_code() else {
+        return Ok(TrapKind::HostError);
     };
-    Ok(match ty {
-        "i32" => Val::I32(value.parse().map_err(|_| text)?),
-        "i64" => Val::I64(value.parse().map_err(|_| text)?),
-        "f32" => Val::F32(wasmi::F32::from_bits(bits()? as u32)),
-        "f64" => Val::F64(wasmi::F64::from_bits(bits()?)),
-        _ => return Err(format!("no argument: {text}")),
+    Ok(match code {
+        TrapCode::UnreachableCodeReached => TrapKind::Unreachable,
+        TrapCode::MemoryOutOfBounds => TrapKind::MemoryOutOfBounds,
+        TrapCode::TableOutOfBounds => TrapKind::TableOutOfBounds,
+        TrapCode::IndirectCallToNull => TrapKind::UndefinedElement,
+        TrapCode::IntegerDivisionByZero => TrapKind::IntegerDivideByZero,
+        TrapCode::IntegerOverflow => TrapKind::IntegerOverflow,
+        TrapCode::BadConversionToInteger => TrapKind::InvalidConversionToInteger,
+        TrapCode::StackOverflow => TrapKind::StackOverflow,
+        TrapCode::BadSignature => TrapKind::IndirectCallTypeMismatch,
+        TrapCode::OutOfFuel => TrapKind::OutOfGas,
+        code => return Err(format!("a trap outside of the suite's language: {code}")),
     })
 }
 
-fn show(value: &Val) -> String {
-    match value {
-        Val::I32(value) => format!("i32:{value}"),
-        Val::I64(value) => format!("i64:{value}"),
-        Val::F32(value) => format!("f32:0x{:08x}", value.to_bits()),
-        Val::F64(value) => format!("f64:0x{:016x}", value.to_bits()),
-        other => format!("{other:?}"),
+fn value(number: Number) -> Val {
+    match number {
+        Number::I32(value) => Val::I32(value),
+        Number::I64(value) => Val::I64(value),
+        Number::F32(bits) => Val::F32(wasmi::F32::from_bits(bits)),
+        Number::F64(bits) => Val::F64(wasmi::F64::from_bits(bits)),
     }
+}
+
+fn number(value: &Val) -> Result<Number, String> {
+    Ok(match value {
+        Val::I32(value) => Number::I32(*value),
+        Val::I64(value) => Number::I64(*value),
+        Val::F32(value) => Number::F32(value.to_bits()),
+        Val::F64(value) => Number::F64(value.to_bits()),
+        other => {
+            return Err(format!(
+                "a result outside of the suite's language: {other:?}"
+            ));
+        }
+    })
 }

@@ -1,37 +1,54 @@
-//! Modules rewritten as Polkadot's workers do it: by `wasm-instrument` 0.4.
+//! Modules with meters, by either instrumenter.
 
 use crate::meters::Meters;
-use crate::ours::costs;
-use serde_json::Value;
+use pvf_adapter_protocol::Question;
+use pvf_instrument::{GasLimit, InstrumentOptions};
+use pvf_rules::DEFAULT_STACK_LOGICAL_MAX;
 
-/// Polkadot's limit where a question gives none.
-const DEFAULT_LIMIT: u32 = 65_536;
-
-/// Rewrites, or says why the module is turned down. A module of a wider language than WebAssembly 1.0
-/// cannot be read by the instrumentation and stays as it is.
-pub(crate) fn instrument(wasm: Vec<u8>, question: &Value) -> Result<(Vec<u8>, Meters), String> {
-    let wider = question["features"]
-        .as_array()
-        .is_some_and(|list| !list.is_empty());
-    let limit = question["stack_logical_max"]
-        .as_u64()
-        .and_then(|it| u32::try_from(it).ok());
-    let costs = match &question["gas_limit"] {
-        Value::Null => None,
-        _ => Some(costs(&question["gas_schedule"])?),
-    };
-    let limit = match (limit, wider || costs.is_some()) {
-        (None, true) => None,
-        (limit, _) => Some(limit.unwrap_or(DEFAULT_LIMIT)),
+/// The module with `wasm-instrument`'s meters, as Polkadot's workers add them, or why it is rejected. `wasm-instrument` cannot
+/// read a module of a wider language than WebAssembly 1.0, so such a module stays as it is unless a meter is asked for.
+pub(crate) fn wasm_instrument(
+    wasm: Vec<u8>,
+    question: &Question,
+) -> Result<(Vec<u8>, Meters), String> {
+    let wider = pvf_rules::FeatureSwitch::ALL
+        .iter()
+        .any(|it| question.features.has(*it));
+    let limit = match question.parameters.stack_logical_max {
+        None if wider || question.gas.is_some() => None,
+        limit => Some(limit.unwrap_or(DEFAULT_STACK_LOGICAL_MAX)),
     };
     let meters = Meters::Imported { limit };
-    if limit.is_none() && costs.is_none() {
+    if limit.is_none() && question.gas.is_none() {
         return Ok((wasm, meters));
     }
     let wanted = pvf_meter_oracle::Meters {
         stack_logical_max: limit,
-        gas: costs.as_ref(),
+        gas: question.gas.as_ref(),
     };
     let wasm = pvf_meter_oracle::instrument(&wasm, &wanted).map_err(|error| error.to_string())?;
+    Ok((wasm, meters))
+}
+
+/// The module with the meters of this repository's instrumenter, or why it is rejected. The native stack always has a limit, and so a
+/// meter.
+pub(crate) fn ours(wasm: &[u8], question: &Question) -> Result<(Vec<u8>, Meters), String> {
+    let parameters = &question.parameters;
+    let gas = question.gas.clone().map(|costs| GasLimit {
+        costs,
+        limit: parameters.gas_limit.unwrap_or(u64::MAX),
+    });
+    let meters = Meters::Exported {
+        native: parameters.stack_native_max,
+        logical: parameters.stack_logical_max,
+        gas: gas.as_ref().map(|gas| gas.limit),
+    };
+    let options = InstrumentOptions {
+        features: question.features,
+        stack_native_max: Some(parameters.stack_native_max),
+        stack_logical_max: parameters.stack_logical_max,
+        gas,
+    };
+    let wasm = pvf_instrument::instrument(wasm, &options).map_err(|error| error.to_string())?;
     Ok((wasm, meters))
 }

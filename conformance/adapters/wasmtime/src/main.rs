@@ -1,24 +1,27 @@
 //! Wasmtime behind the protocol of the conformance suite (`conformance/README.md`).
 //!
-//! With `--instrument` modules go through `wasm-instrument` first, as in Polkadot's workers, and its
-//! two meters can be asked for; with `--instrument=ours` they go through this repository's instrumenter, and all three
-//! can. Without, Wasmtime takes modules as they are.
+//! - Without an argument Wasmtime takes modules as they are.
+//! - With `--instrument` modules go through `wasm-instrument` first, as in Polkadot's workers. The engine then has the two meters of
+//!   `wasm-instrument`, and it validates candidates. `pvf arbitrate --against wasmtime` asks it.
+//! - With `--instrument=ours` modules go through this repository's instrumenter, which has all three meters.
 #![forbid(unsafe_code)]
 
+mod candidate;
 mod instrument;
 mod meters;
-mod ours;
 
 use meters::Meters;
+use pvf_adapter_protocol::{Answer, Hello, Number, Question, Step, serve};
 use pvf_meter_oracle::{GAS, HostGas};
-use serde_json::{Value, json};
-use std::io::{self, BufRead, Write};
+use pvf_rules::{Features, PAGE_BYTES, RejectionStage, TrapKind};
+use pvf_wasmtime::trap_kind;
+use std::io::{self, BufReader};
 use wasmtime::{
     Config, Engine, Error, ExternType, Func, Instance, Linker, Memory, Module, Store, StoreLimits,
     StoreLimitsBuilder, Trap, Val,
 };
 
-/// Not `large`: a million functions take it longer than a runner waits.
+/// What Wasmtime can be asked without meters. It is not `large`: a million functions take it longer than a runner waits.
 const FEATURES: [&str; 8] = [
     "sign-extension",
     "saturating-float-to-int",
@@ -40,7 +43,7 @@ struct State {
 }
 
 /// What happens to a module before Wasmtime sees it.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Before {
     Nothing,
     WasmInstrument,
@@ -48,7 +51,7 @@ enum Before {
 }
 
 impl Before {
-    fn name(self) -> &'static str {
+    fn engine(self) -> &'static str {
         match self {
             Self::Nothing => "Wasmtime",
             Self::WasmInstrument => "Wasmtime after wasm-instrument 0.4",
@@ -56,10 +59,17 @@ impl Before {
         }
     }
 
-    fn meters(self) -> &'static [&'static str] {
+    /// Features beyond [`FEATURES`].
+    fn features(self) -> &'static [&'static str] {
         match self {
             Self::Nothing => &[],
-            Self::WasmInstrument => &["stack-logical", "stack-logical-counter", "gas"],
+            Self::WasmInstrument => &[
+                "stack-logical",
+                "stack-logical-counter",
+                "gas",
+                "pvf",
+                "host-functions",
+            ],
             Self::Ours => &[
                 "stack-native",
                 "stack-logical",
@@ -69,12 +79,12 @@ impl Before {
         }
     }
 
-    /// The module to run and its meters, or why it is turned down.
-    fn rewrite(self, wasm: Vec<u8>, question: &Value) -> Result<(Vec<u8>, Meters), String> {
+    /// The module to run and its meters, or why it is rejected.
+    fn rewrite(self, wasm: Vec<u8>, question: &Question) -> Result<(Vec<u8>, Meters), String> {
         match self {
             Self::Nothing => Ok((wasm, Meters::None)),
-            Self::WasmInstrument => instrument::instrument(wasm, question),
-            Self::Ours => ours::instrument(&wasm, question),
+            Self::WasmInstrument => instrument::wasm_instrument(wasm, question),
+            Self::Ours => instrument::ours(&wasm, question),
         }
     }
 }
@@ -91,48 +101,36 @@ fn main() -> io::Result<()> {
             )));
         }
     };
-    let work = std::thread::Builder::new()
-        .stack_size(STACK_BYTES + (16 << 20))
-        .spawn(move || serve(before))?;
-    work.join()
-        .unwrap_or_else(|_| Err(io::Error::other("the adapter panicked")))
-}
-
-fn serve(before: Before) -> io::Result<()> {
-    let mut answers = io::stdout().lock();
-    for line in io::stdin().lock().lines() {
-        let answer = match serde_json::from_str::<Value>(&line?) {
-            Ok(question) if question.get("hello").is_some() => hello(before),
-            Ok(question) => {
-                ask(&question, before).unwrap_or_else(|failure| json!({"failure": failure}))
-            }
-            Err(error) => json!({"failure": error.to_string()}),
-        };
-        writeln!(answers, "{answer}")?;
-        answers.flush()?;
-    }
-    Ok(())
-}
-
-fn hello(before: Before) -> Value {
-    let features = [&FEATURES[..], before.meters()].concat();
-    json!({"engine": before.name(), "version": "48.0.8", "features": features})
+    // Host functions panic by design; the panic becomes a trap.
+    std::panic::set_hook(Box::new(|_| {}));
+    let hello = Hello {
+        engine: before.engine(),
+        version: "48.0.8",
+        features: [&FEATURES[..], before.features()].concat(),
+    };
+    let work: io::Result<_> = std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new()
+            .stack_size(STACK_BYTES + (16 << 20))
+            .spawn_scoped(scope, || {
+                let questions = BufReader::new(io::stdin());
+                serve(&hello, questions, io::stdout().lock(), |question| {
+                    ask(question, before)
+                })
+            })?;
+        Ok(thread.join())
+    });
+    work?.unwrap_or_else(|_| Err(io::Error::other("the adapter panicked")))
 }
 
 /// Polkadot's configuration, with the language of the question as far as it can be set.
-fn config(question: &Value) -> Config {
-    let on = |name: &str| {
-        question["features"]
-            .as_array()
-            .is_some_and(|list| list.iter().any(|it| it == name))
-    };
+fn config(features: Features) -> Config {
     let mut config = Config::new();
     config
         .cranelift_nan_canonicalization(true)
         .max_wasm_stack(STACK_BYTES)
         .async_stack_size(STACK_BYTES)
-        .wasm_multi_value(on("multi-value"))
-        .wasm_bulk_memory(on("bulk-memory"))
+        .wasm_multi_value(features.multi_value)
+        .wasm_bulk_memory(features.bulk_memory)
         .wasm_simd(false)
         .wasm_relaxed_simd(false)
         .wasm_tail_call(false)
@@ -142,50 +140,70 @@ fn config(question: &Value) -> Config {
     config
 }
 
-fn rejected(stage: &str, reason: &str) -> Value {
-    json!({"outcome": "rejected", "stage": stage, "reason": reason})
+fn ask(question: &Question, before: Before) -> Result<Answer, String> {
+    let wasm = std::fs::read(&question.wasm).map_err(|error| error.to_string())?;
+    match question.validates() {
+        true if before == Before::WasmInstrument => candidates(&wasm, question),
+        true => Err("only --instrument has Polkadot's host functions".to_owned()),
+        false => calls(wasm, question, before),
+    }
 }
 
-fn ask(question: &Value, before: Before) -> Result<Value, String> {
-    let path = question["wasm"].as_str().ok_or("wasm is missing")?;
-    let wasm = std::fs::read(path).map_err(|error| error.to_string())?;
+/// Validates the candidates of a question.
+fn candidates(wasm: &[u8], question: &Question) -> Result<Answer, String> {
+    let prepared = match candidate::prepare(wasm, question) {
+        Ok(prepared) => prepared,
+        Err(rejected) => return Ok(*rejected),
+    };
+    let mut answer = Answer::new();
+    for step in &question.steps {
+        let Step::Validate(candidate) = step else {
+            return Err("a question either validates candidates or calls exports".to_owned());
+        };
+        candidate::validate(&prepared, question, candidate, &mut answer)?;
+    }
+    Ok(answer)
+}
+
+/// Calls exports, all in one instance.
+fn calls(wasm: Vec<u8>, question: &Question, before: Before) -> Result<Answer, String> {
+    let rejected = |stage, reason: String| Ok(Answer::rejected(stage, reason));
     let (wasm, meters) = match before.rewrite(wasm, question) {
         Ok(rewritten) => rewritten,
-        Err(reason) => return Ok(rejected("prepare", &reason)),
+        Err(reason) => return rejected(RejectionStage::Prepare, reason),
     };
-    let engine = Engine::new(&config(question)).map_err(|error| error.to_string())?;
+    let engine = Engine::new(&config(question.features)).map_err(|error| error.to_string())?;
     let module = match Module::from_binary(&engine, &wasm) {
         Ok(module) => module,
-        Err(error) => return Ok(rejected("prepare", &format!("{error:#}"))),
+        Err(error) => return rejected(RejectionStage::Prepare, format!("{error:#}")),
     };
-    let pages = question["max_memory_pages"].as_u64().unwrap_or(65_536);
+    let bytes = u64::from(question.parameters.max_memory_pages) * PAGE_BYTES;
     let state = State {
         limits: StoreLimitsBuilder::new()
-            .memory_size(pages as usize * 65_536)
+            .memory_size(bytes as usize)
             .build(),
-        gas: HostGas::new(question["gas_limit"].as_u64().unwrap_or(u64::MAX)),
+        gas: HostGas::new(question.parameters.gas_limit.unwrap_or(u64::MAX)),
     };
     let mut store = Store::new(&engine, state);
     store.limiter(|state| &mut state.limits);
-    let instance = match link(&mut store, &module)
-        .and_then(|linker| linker.instantiate(&mut store, &module))
-    {
+    let linked = link(&mut store, &module);
+    let instance = match linked.and_then(|linker| linker.instantiate(&mut store, &module)) {
         Ok(instance) => instance,
-        Err(error) => return Ok(rejected("construct", &format!("{error:#}"))),
+        Err(error) => return rejected(RejectionStage::Construct, format!("{error:#}")),
     };
-    let mut steps = Vec::new();
-    let mut last = json!({"outcome": "valid"});
-    for step in question["steps"].as_array().into_iter().flatten() {
+    let mut answer = Answer::new();
+    for step in &question.steps {
+        let Step::Invoke { export, args } = step else {
+            return Err("Wasmtime's adapter makes no artifacts".to_owned());
+        };
         meters.begin_call(&mut store, &instance);
-        last = call(&mut store, &instance, step, &meters)?;
-        steps.push(last["trap"].clone());
+        call(&mut store, &instance, export, args, &meters, &mut answer)?;
     }
-    last["steps"] = steps.into();
-    last["gas_used"] = meters.gas_used(&mut store, &instance).into();
-    Ok(last)
+    answer.gas_used = meters.gas_used(&mut store, &instance);
+    Ok(answer)
 }
 
-/// Functions that nobody defined trap; an imported memory is the instance's own.
+/// Imported functions trap when they are called; an imported memory is the instance's own.
 fn link(store: &mut Store<State>, module: &Module) -> wasmtime::Result<Linker<State>> {
     let mut linker = Linker::new(module.engine());
     linker.allow_shadowing(true);
@@ -220,74 +238,57 @@ fn link(store: &mut Store<State>, module: &Module) -> wasmtime::Result<Linker<St
 fn call(
     store: &mut Store<State>,
     instance: &Instance,
-    step: &Value,
+    export: &str,
+    args: &[Number],
     meters: &Meters,
-) -> Result<Value, String> {
-    let export = step["invoke"].as_str().ok_or("only calls are known here")?;
+    answer: &mut Answer,
+) -> Result<(), String> {
     let function = instance
         .get_func(&mut *store, export)
         .ok_or_else(|| format!("no function {export}"))?;
-    let texts = step["args"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str);
-    let arguments: Vec<Val> = texts.map(argument).collect::<Result<_, _>>()?;
+    let args: Vec<Val> = args.iter().map(|it| value(*it)).collect();
     let count = function.ty(&*store).results().len();
     let mut results = vec![Val::I32(0); count];
-    let error = match function.call(&mut *store, &arguments, &mut results) {
+    let error = match function.call(&mut *store, &args, &mut results) {
         Ok(()) => {
-            let results: Vec<String> = results.iter().map(show).collect();
-            return Ok(json!({"outcome": "valid", "result": results, "trap": null}));
+            let numbers = results.iter().map(number);
+            answer.returned(numbers.collect::<Result<Vec<_>, _>>()?);
+            return Ok(());
         }
         Err(error) => error,
     };
-    let by_meter = meters.trap(store, instance);
     let kind = match error.downcast_ref::<Trap>() {
-        Some(Trap::UnreachableCodeReached) => by_meter.unwrap_or("unreachable"),
-        Some(trap) => kind(*trap),
-        None if store.data().gas.exhausted => "out_of_gas",
-        None => "host_error",
+        Some(Trap::UnreachableCodeReached) => meters
+            .trap(store, instance)
+            .unwrap_or(TrapKind::Unreachable),
+        Some(trap) => trap_kind(*trap)
+            .ok_or_else(|| format!("a trap outside of the suite's language: {trap}"))?,
+        None if store.data().gas.exhausted => TrapKind::OutOfGas,
+        None => TrapKind::HostError,
     };
-    Ok(json!({"outcome": "invalid", "result": null, "trap": kind, "reason": format!("{error:#}")}))
+    answer.invalid(Some(kind), format!("{error:#}"));
+    Ok(())
 }
 
-fn kind(trap: Trap) -> &'static str {
-    match trap {
-        Trap::UnreachableCodeReached => "unreachable",
-        Trap::StackOverflow => "stack_overflow",
-        Trap::MemoryOutOfBounds => "memory_out_of_bounds",
-        Trap::TableOutOfBounds => "table_out_of_bounds",
-        Trap::BadSignature => "indirect_call_type_mismatch",
-        Trap::IndirectCallToNull => "undefined_element",
-        Trap::IntegerDivisionByZero => "integer_divide_by_zero",
-        Trap::IntegerOverflow => "integer_overflow",
-        Trap::BadConversionToInteger => "invalid_conversion_to_integer",
-        _ => "another",
+fn value(number: Number) -> Val {
+    match number {
+        Number::I32(value) => Val::I32(value),
+        Number::I64(value) => Val::I64(value),
+        Number::F32(bits) => Val::F32(bits),
+        Number::F64(bits) => Val::F64(bits),
     }
 }
 
-/// `i32:-1`, `i64:5`, floats as bits.
-fn argument(text: &str) -> Result<Val, String> {
-    let (ty, value) = text.split_once(':').ok_or("an argument is TYPE:VALUE")?;
-    let bits = || {
-        u64::from_str_radix(value.trim_start_matches("0x"), 16).map_err(|error| error.to_string())
-    };
-    Ok(match ty {
-        "i32" => Val::I32(value.parse().map_err(|_| text)?),
-        "i64" => Val::I64(value.parse().map_err(|_| text)?),
-        "f32" => Val::F32(bits()? as u32),
-        "f64" => Val::F64(bits()?),
-        _ => return Err(format!("no argument: {text}")),
+fn number(value: &Val) -> Result<Number, String> {
+    Ok(match value {
+        Val::I32(value) => Number::I32(*value),
+        Val::I64(value) => Number::I64(*value),
+        Val::F32(bits) => Number::F32(*bits),
+        Val::F64(bits) => Number::F64(*bits),
+        other => {
+            return Err(format!(
+                "a result outside of the suite's language: {other:?}"
+            ));
+        }
     })
-}
-
-fn show(value: &Val) -> String {
-    match value {
-        Val::I32(value) => format!("i32:{value}"),
-        Val::I64(value) => format!("i64:{value}"),
-        Val::F32(bits) => format!("f32:0x{bits:08x}"),
-        Val::F64(bits) => format!("f64:0x{bits:016x}"),
-        other => format!("{other:?}"),
-    }
 }

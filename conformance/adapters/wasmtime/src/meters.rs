@@ -8,14 +8,14 @@ use wasmtime::{Instance, Store, Val};
 
 /// The meters that a module was given.
 pub(crate) enum Meters {
-    /// None.
+    /// The module has none.
     None,
-    /// `wasm-instrument`'s: a global with the height, an imported function that is called to charge gas.
+    /// `wasm-instrument`'s: a global holds the height of the logical stack, an imported function charges gas.
     Imported {
         /// The logical limit, if there is one.
         limit: Option<u32>,
     },
-    /// This repository's: globals with what is left.
+    /// This repository's: globals hold what is left of each limit.
     Exported {
         native: u64,
         logical: Option<u32>,
@@ -24,7 +24,7 @@ pub(crate) enum Meters {
 }
 
 impl Meters {
-    /// A trap leaves this repository's meters as they were deep inside: whoever calls again resets them.
+    /// Resets this repository's stack meters before a call: a trap in the call before left them as they were where it trapped.
     pub(crate) fn begin_call(&self, store: &mut Store<State>, instance: &Instance) {
         let Self::Exported {
             native, logical, ..
@@ -46,21 +46,17 @@ impl Meters {
         }
     }
 
-    /// The trap that an `unreachable` stands for, if a meter executed it.
-    pub(crate) fn trap(
-        &self,
-        store: &mut Store<State>,
-        instance: &Instance,
-    ) -> Option<&'static str> {
+    /// The trap that an `unreachable` stands for, if a meter's code executed it.
+    pub(crate) fn trap(&self, store: &mut Store<State>, instance: &Instance) -> Option<TrapKind> {
         match self {
             Self::None => None,
             Self::Imported { limit } => {
                 let height = bits(store, instance, HEIGHT)?;
-                overflown(height as u32, (*limit)?).then_some("stack_overflow")
+                overflown(height as u32, (*limit)?).then_some(TrapKind::StackOverflow)
             }
             Self::Exported { .. } => match bits(store, instance, TRAP)? {
                 0 => None,
-                code => Some(TrapKind::from_code(code as u8)?.name()),
+                code => TrapKind::from_code(code as u8),
             },
         }
     }

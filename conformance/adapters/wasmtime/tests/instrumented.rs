@@ -1,4 +1,4 @@
-//! The suite on Wasmtime after each of the two instrumenters: same outcomes, same gas, overflow at the same call.
+//! The suite on Wasmtime after each of the two instrumenters: the same outcomes, the same gas, and overflow at the same call.
 
 use pvf_conformance::{Case, Engine, Options, Verdict, read_cases, run};
 use std::path::Path;
@@ -12,19 +12,16 @@ fn differing(instrument: &str, levels: &[&str]) -> (Vec<String>, usize) {
     let cases = read_cases(&suite, levels).expect("the suite can be read");
     let command = [env!("CARGO_BIN_EXE_pvf-adapter-wasmtime"), instrument].map(str::to_owned);
     let mut engine = Engine::start(&command).expect("the adapter starts");
-    let scratch =
-        std::env::temp_dir().join(format!("pvf-wasmtime{instrument}-{}", std::process::id()));
-    std::fs::create_dir_all(&scratch).expect("a folder for modules");
+    let scratch = tempfile::tempdir().expect("a folder for modules");
     let report = run(
         &suite,
         &cases,
         &mut engine,
-        &scratch,
+        scratch.path(),
         &Options::default(),
         |_| (),
     )
     .expect("the modules can be read");
-    std::fs::remove_dir_all(&scratch).expect("it was ours");
     let mut differ = Vec::new();
     let mut asked = 0;
     for (Case { id, .. }, verdict) in cases.iter().zip(&report.verdicts) {
@@ -54,4 +51,23 @@ fn wasm_instrument_meters_alike() {
     let (differ, asked) = differing("--instrument", &["metering"]);
     assert_eq!(differ, [""; 0]);
     assert!(asked > 500, "{asked}");
+}
+
+/// The fixtures and their candidates, which `pvf arbitrate --against wasmtime` asks about as well.
+#[test]
+fn every_candidate_of_the_fixtures_has_its_outcome() {
+    let (differ, asked) = differing("--instrument", &["whole"]);
+    assert_eq!(differ, [""; 0]);
+    assert!(asked >= 80, "{asked}");
+}
+
+/// The interface of validation functions. What differs is what `pvf-wasmtime` leaves to others: which modules a node's reader takes
+/// (NET-8), imports that are no host functions (HOST-2, HOST-5), the stage of a rejection, and the size of a candidate (PVF-6).
+#[test]
+fn the_interface_differs_only_where_it_is_left_to_others() {
+    let (differ, asked) = differing("--instrument", &["pvf"]);
+    let left_out = ["HOST-2/", "HOST-5/", "MEM-4/", "NET-8/", "PVF-6/"];
+    let others = |id: &&String| !left_out.iter().any(|it| id.starts_with(it));
+    assert_eq!(differ.iter().find(others), None);
+    assert!(asked > 90 && differ.len() < 15, "{asked}, {}", differ.len());
 }

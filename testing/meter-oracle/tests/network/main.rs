@@ -58,12 +58,8 @@ fn modules(largest: usize) -> Vec<Vec<u8>> {
 
 fn compare(wasm: &[u8]) -> Class {
     let (stock, why) = stock::prepare(wasm);
-    let hex = || {
-        wasm.iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect::<String>()
-    };
-    assert_eq!(ours(wasm), stock, "the node: {why}\n{}", hex());
+    let shown = || hex::encode(wasm);
+    assert_eq!(ours(wasm), stock, "the node: {why}\n{}", shown());
     stock
 }
 

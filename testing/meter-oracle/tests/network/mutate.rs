@@ -180,7 +180,7 @@ fn number(bytes: &[u8], mut at: usize) -> Option<(usize, usize)> {
     None
 }
 
-/// A number in so many bytes more than it needs.
+/// A number in this many bytes more than it needs.
 fn leb(mut number: usize, padding: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
     loop {

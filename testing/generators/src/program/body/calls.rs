@@ -62,7 +62,7 @@ impl Body<'_> {
         }
         match self.random.below(40) {
             0 => self.value(ValType::I32, 0),
-            // The entry behind the last function is empty, and there is none behind it.
+            // The entry after the last function is empty; the table ends with it.
             1 => self.push(I32Const(self.shape.table.len() as i32)),
             2 => self.push(I32Const(self.shape.table.len() as i32 + 1)),
             _ => self.push(I32Const(entry as i32)),
