@@ -20,21 +20,21 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let ruling = arbitrate(&question)?;
 
-    println!("outcome       {:?}", ruling.execution.outcome);
-    println!("deterministic {}", ruling.is_deterministic());
+    println!("outcome              {:?}", ruling.execution.outcome);
+    println!("deterministic        {}", ruling.is_deterministic());
     for difference in &ruling.differences {
         println!("  {difference:?}");
     }
     if let Some(cause) = &ruling.cause {
         match cause.rule {
-            Some(rule) => println!("rule          {rule}: {}", cause.what),
-            None => println!("reason        {}", cause.what),
+            Some(rule) => println!("rule                 {rule}: {}", cause.what),
+            None => println!("reason               {}", cause.what),
         }
     }
     for headroom in &ruling.headroom {
         let share = headroom.share.unwrap_or(0.0);
         println!(
-            "{:<13} {} ({:.1} % of the limit)",
+            "{:<20} {} ({:.1} % of the limit)",
             headroom.quantity.label(),
             headroom.peak,
             100.0 * share

@@ -43,13 +43,16 @@ fn main() -> Result<(), Box<dyn Error>> {
         match sum.call(&mut store, number) {
             Ok(sum) => println!("sum({number}) = {sum}"),
             Err(error) => {
+                // 0: the trap is the module's own.
                 let code = global(&instance, &store, TRAP)?;
-                let kind = TrapKind::ALL.get(usize::try_from(code)?.wrapping_sub(1));
-                // 0 is a trap of the module's own.
-                println!(
-                    "sum({number}): {:?}",
-                    kind.map_or(error.to_string(), |kind| kind.name().to_owned())
-                );
+                let kind = match code {
+                    0 => None,
+                    code => TrapKind::from_code(u8::try_from(code)?),
+                };
+                match kind {
+                    Some(kind) => println!("sum({number}): {}", kind.name()),
+                    None => println!("sum({number}): {error}"),
+                }
             }
         }
         println!(

@@ -31,6 +31,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let candidate = Candidate::new(pvd, pov);
 
     let cache = tempfile::tempdir()?;
+    // Workers are started in directories of their own, where a relative path leads nowhere.
+    let workers = std::fs::canonicalize(workers)?;
     let mut options = Options::new(workers, cache.path().join("cache"));
     // An example runs in containers too. Who validates for others leaves this out.
     options.tolerate_missing_barriers = true;
