@@ -74,10 +74,7 @@ fn without_item_links(text: &str) -> String {
             break;
         };
         let (label, after) = (&rest[1..end], &rest[end + 1..]);
-        let target = after
-            .strip_prefix('(')
-            .and_then(|it| it.split_once(')'))
-            .map(|(target, behind)| (target, behind));
+        let target = after.strip_prefix('(').and_then(|it| it.split_once(')'));
         match target {
             Some((target, _)) if target.starts_with("http") => {
                 out += &rest[..=end];
