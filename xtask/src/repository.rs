@@ -1,4 +1,4 @@
-//! What cargo and git say of the repository: its workspaces, packages and dependencies.
+//! What there is in the repository: its files, and by cargo its workspaces, packages and dependencies.
 
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
@@ -127,26 +127,32 @@ struct Metadata {
     packages: Vec<Package>,
 }
 
-/// The files of the repository that match one of git's patterns.
+/// Folders that hold what was built or installed.
+const NOT_SOURCE: [&str; 3] = [".git", "node_modules", "target"];
+
+/// The paths of all source files, from the repository's root. Not by git, which a machine that only builds need not have.
 ///
 /// # Errors
 /// [`ReadError`].
-pub fn files(patterns: &[&str]) -> Result<Vec<String>, ReadError> {
-    let mut git = Command::new("git");
-    // New files too, before they are committed.
-    git.args([
-        "ls-files",
-        "--cached",
-        "--others",
-        "--exclude-standard",
-        "--",
-    ]);
-    let listed = output("git", git.args(patterns))?;
-    let mut files: Vec<_> = listed.lines().map(str::to_owned).collect();
-    // What is deleted and not yet committed.
-    files.retain(|file| root().join(file).exists());
+pub fn files() -> Result<Vec<String>, ReadError> {
+    let mut files = Vec::new();
+    let mut folders = vec![root().to_owned()];
+    while let Some(folder) = folders.pop() {
+        let unreadable = |source| ReadError::File {
+            path: folder.clone(),
+            source,
+        };
+        for entry in std::fs::read_dir(&folder).map_err(unreadable)? {
+            let entry = entry.map_err(unreadable)?;
+            let kind = entry.file_type().map_err(unreadable)?;
+            if kind.is_file() {
+                files.push(relative(&entry.path()));
+            } else if kind.is_dir() && !NOT_SOURCE.iter().any(|it| entry.file_name() == *it) {
+                folders.push(entry.path());
+            }
+        }
+    }
     files.sort();
-    files.dedup();
     Ok(files)
 }
 
@@ -155,7 +161,12 @@ pub fn files(patterns: &[&str]) -> Result<Vec<String>, ReadError> {
 /// # Errors
 /// [`ReadError`].
 pub fn workspaces() -> Result<Vec<String>, ReadError> {
-    let mut workspaces = files(&["Cargo.toml", "*/Cargo.toml"])?;
+    let mut workspaces = files()?;
+    workspaces.retain(|file| {
+        Path::new(file)
+            .file_name()
+            .is_some_and(|name| name == "Cargo.toml")
+    });
     let mut error = None;
     workspaces.retain(|manifest| {
         let path = root().join(manifest);
