@@ -370,7 +370,7 @@ Examples:
   pvf conformance run
   pvf conformance run --engine 'node conformance/adapters/node/adapter.mjs' --html report.html")]
 pub struct ConformanceRunArgs {
-    /// The suite's folder [default: `conformance` here, beside pvf, or in the checkout that pvf was built from].
+    /// The suite's folder [default: `conformance` here, beside pvf, or in the checkout whose folder `target` pvf lies in].
     #[arg(long, value_name = "DIR")]
     pub suite: Option<PathBuf>,
     /// The command that starts an engine's adapter; may be given several times. Without one, this

@@ -2,6 +2,7 @@
 
 use crate::Verdict;
 use crate::args::{ConformanceArgs, ConformanceCommand, ConformanceRunArgs};
+use crate::companion;
 use crate::failure::Failure;
 use crate::input;
 use crate::output::Output;
@@ -122,10 +123,8 @@ fn suite(args: &ConformanceRunArgs) -> Result<PathBuf, Failure> {
     }
     let here = PathBuf::from("conformance");
     let beside = std::env::current_exe().map(|it| it.with_file_name("conformance"));
-    let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../conformance");
-    let mut places = [Some(here), beside.ok(), Some(checkout)]
-        .into_iter()
-        .flatten();
+    let checkout = companion::checkout().map(|root| root.join("conformance"));
+    let mut places = [Some(here), beside.ok(), checkout].into_iter().flatten();
     let suite = places.find(|path| found(path));
     suite
         .and_then(|path| path.canonicalize().ok())
