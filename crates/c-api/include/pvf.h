@@ -60,7 +60,7 @@ typedef enum pvf_status_t {
     PVF_STATUS_ARGUMENT = 1,
     // The parameters are not possible, or not those that the artifact was prepared with.
     PVF_STATUS_PARAMETERS = 2,
-    // The code was turned down by pvf_prepare, as it is on every machine. pvf_validate makes an outcome of this.
+    // pvf_prepare rejected the code, as every machine does. pvf_validate makes an outcome of this.
     PVF_STATUS_REJECTED = 3,
     // The bytes or the file are not an intact artifact of this version and this machine's instruction set.
     PVF_STATUS_ARTIFACT = 4,
@@ -96,11 +96,11 @@ typedef enum pvf_class_t {
     PVF_CLASS_VALID = 1,
     // The candidate is invalid; there is a reason, and a trap if one ended the run.
     PVF_CLASS_INVALID = 2,
-    // The code was turned down; there are a reason, a rule and a stage.
+    // The code was rejected; there are a reason, a rule and a stage.
     PVF_CLASS_REJECTED = 3,
 } pvf_class_t;
 
-// Where code was turned down.
+// The stage at which code was rejected.
 typedef enum pvf_stage_t {
     // It was not.
     PVF_STAGE_NONE = 0,
@@ -222,7 +222,7 @@ typedef struct pvf_parameters_t {
     // What instructions cost, as TOML or JSON, UTF-8 with NUL at the end; read only during the call. Only with
     // a gas_meter that is not OFF. NULL (the default): 1 each.
     const char *gas_schedule;
-    // Takes what the PVF logs, as long as the pvf_t lives that was made with it. NULL (the default): nobody.
+    // Receives the PVF's log lines, as long as the pvf_t made with it lives. With NULL, the default, log lines are dropped.
     pvf_log_callback_t log;
     // Passed to `log`. Not looked at.
     void *log_data;
@@ -239,7 +239,7 @@ typedef struct pvf_parameters_t {
 typedef struct pvf_byte_vec_t {
     // How many.
     size_t size;
-    // Where; NULL if there are none.
+    // Address of the first byte; NULL if there are no bytes.
     uint8_t *data;
 } pvf_byte_vec_t;
 
@@ -315,7 +315,7 @@ enum pvf_status_t pvf_prepare(const uint8_t *code,
 // Makes an artifact of bytes that pvf_artifact_to_bytes or pvf_artifact_write gave.
 //
 // WARNING: an artifact holds machine code, which pvf_new makes executable. What is checked (version, lengths, checksum) finds
-// accidents and not forgeries: whoever can choose the bytes can run any code in this process. Take artifacts from
+// accidents and not forgeries: bytes chosen by an attacker run any code in this process. Take artifacts from
 // nowhere but a place that only you can write to, never from a network.
 enum pvf_status_t pvf_artifact_from_bytes(const uint8_t *bytes,
                                           size_t size,
@@ -341,7 +341,7 @@ enum pvf_status_t pvf_artifact_digest(const struct pvf_artifact_t *artifact, uin
 // Deletes an artifact. What was made of it lives on. NULL: nothing.
 void pvf_artifact_delete(struct pvf_artifact_t *artifact);
 
-// Makes an interrupt that nobody has raised.
+// Makes an interrupt that has not been raised.
 enum pvf_status_t pvf_interrupt_new(struct pvf_interrupt_t **interrupt, struct pvf_error_t **error);
 
 // Ends the executions under this interrupt (pvf_execute_interruptible), however many there are, on whatever threads, and every one that
@@ -394,7 +394,7 @@ enum pvf_status_t pvf_execute_interruptible(const struct pvf_t *pvf,
                                             struct pvf_error_t **error);
 
 // Prepares and executes in one: pvf_prepare, pvf_new, pvf_execute, and everything but the outcome deleted. Code that
-// pvf_prepare turns down gives the outcome "rejected", too.
+// pvf_prepare rejects gives the outcome "rejected", too.
 enum pvf_status_t pvf_validate(const uint8_t *code,
                                size_t code_size,
                                const uint8_t *candidate,
@@ -406,10 +406,10 @@ enum pvf_status_t pvf_validate(const uint8_t *code,
 // Deletes a PVF. No thread may be executing it. Its outcomes live on. NULL: nothing.
 void pvf_delete(struct pvf_t *pvf);
 
-// Says whether the candidate is valid. NULL: NONE, so that an error nobody looked at is not taken for valid.
+// Says whether the candidate is valid. The class of NULL is NONE, so that an unchecked error is not taken for a valid candidate.
 enum pvf_class_t pvf_outcome_class(const struct pvf_outcome_t *outcome);
 
-// Where the code was turned down, if it was.
+// The stage at which the code was rejected, if it was.
 enum pvf_stage_t pvf_outcome_stage(const struct pvf_outcome_t *outcome);
 
 // The kind of the trap that ended the run, if one did.
@@ -425,7 +425,7 @@ bool pvf_outcome_trap_function(const struct pvf_outcome_t *outcome,
 bool pvf_outcome_trap_offset(const struct pvf_outcome_t *outcome, uint32_t *offset);
 
 // The result of a valid candidate, a SCALE-encoded ValidationResult, and its size to `size`. Lives as long as the
-// outcome. NULL and 0 if there is none.
+// outcome. NULL and 0 without a result.
 const uint8_t *pvf_outcome_result(const struct pvf_outcome_t *outcome, size_t *size);
 
 // What is wrong, UTF-8. Lives as long as the outcome. NULL if it is valid.
@@ -433,7 +433,7 @@ const uint8_t *pvf_outcome_result(const struct pvf_outcome_t *outcome, size_t *s
 // It may quote what the PVF said: untrusted text. It is not part of the digest, and later versions may say it better.
 const char *pvf_outcome_reason(const struct pvf_outcome_t *outcome);
 
-// The number of the rule of the specification by which the code was turned down, such as "LIMIT-2". Lives as long as the outcome.
+// The rule of the specification that rejected the code, such as "LIMIT-2". The text lives as long as the outcome.
 // NULL if it was not. It is not part of the digest; the stage is.
 const char *pvf_outcome_rule(const struct pvf_outcome_t *outcome);
 
