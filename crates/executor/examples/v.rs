@@ -9,6 +9,19 @@ fn main() {
         println!("{}", a.code.len());
         return;
     }
+    if args[1] == "code" {
+        let bytes = std::fs::read(&args[2]).unwrap();
+        let blob = read_code(&bytes, 64 << 20).unwrap();
+        let setting: u32 = args[3].parse().unwrap();
+        let mut o = CompileOptions::new(if args.get(4).is_some() { Features::ALL } else { Features::POLKADOT });
+        o.target = Target::X86_64;
+        o.metering.logical_stack = setting & 1 != 0;
+        if setting & 2 != 0 { o.metering.gas = Some(Arc::new(Costs::default())); }
+        if setting & 4 != 0 { o.native_stack = NativeStack::Audited }
+        let a = compile(&blob.wasm, &o).unwrap();
+        std::fs::write("/tmp/vx64_code.bin", &a.code).unwrap();
+        return;
+    }
     let mut bad = 0;
     for path in &args[1..] {
         let bytes = std::fs::read(path).unwrap();
@@ -62,3 +75,5 @@ fn main() {
     }
     println!("bad {bad}");
 }
+#[allow(dead_code)]
+fn dump() {}

@@ -297,17 +297,20 @@ impl<'f, 'v> Flow<'f, 'v> {
         let mut at = 0;
         loop {
             let mut again = usize::MAX;
+            // The first step that nothing has come to: perhaps something comes from behind.
+            let mut skipped = usize::MAX;
             while let Some(&step) = self.buffers.steps.get(at) {
                 taken += 1;
                 self.offset = step.offset;
                 if step.label != 0 {
-                    self.arrive(step.label as usize - 1)?;
-                } else if !self.live {
-                    if step.role == Role::Late {
-                        at += 1;
-                        continue;
+                    self.arrive(step.label as usize - 1);
+                }
+                if !self.live {
+                    if step.role != Role::Late {
+                        skipped = skipped.min(at);
                     }
-                    return self.refuse(Invariant::Reached, "code that is not reached");
+                    at += 1;
+                    continue;
                 }
                 match step.role {
                     Role::Normal => match step.it.op {
@@ -374,11 +377,11 @@ impl<'f, 'v> Flow<'f, 'v> {
         }
     }
 
-    /// Control comes to a label.
-    fn arrive(&mut self, label: usize) -> Checked {
+    /// Control comes to a label, if it does.
+    fn arrive(&mut self, label: usize) {
         let shared = self.function.is_none();
         let Some(label) = self.buffers.labels.get_mut(label) else {
-            return Ok(());
+            return;
         };
         if self.live {
             match label.reached {
@@ -393,11 +396,9 @@ impl<'f, 'v> Flow<'f, 'v> {
             label.bounds[xmm(XMM14)] = NOTHING;
             label.bounds[xmm(XMM15)] = NOTHING;
         }
-        let reached = label.reached;
+        self.live = label.reached;
         self.bounds = label.bounds;
         self.facts = Facts::NONE;
-        self.live = true;
-        self.ensure(reached, Invariant::Reached, "code that is not reached")
     }
 
     /// Control may go from one step to another.
@@ -409,11 +410,11 @@ impl<'f, 'v> Flow<'f, 'v> {
             return self.refuse(Invariant::Targets, "a branch to no label");
         };
         if !label.reached {
-            if to <= from {
-                return self.refuse(Invariant::Reached, "a branch back to what is not reached");
-            }
             label.bounds = self.bounds;
             label.reached = true;
+            if to <= from {
+                *again = (*again).min(to);
+            }
         } else if to <= from {
             let fits = self.bounds.iter().zip(&label.bounds).all(|(a, b)| a <= b);
             if !fits {
