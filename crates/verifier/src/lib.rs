@@ -16,7 +16,7 @@ mod input;
 pub mod layout;
 mod refusal;
 pub mod wasm;
-mod x64;
+pub mod x64;
 
 pub use input::{
     FunctionCode, GasMeter, InstructionSet, MachineCode, NativeStack, Settings, TrapSite,
@@ -33,6 +33,21 @@ pub struct Verified {
     pub instructions: u64,
     /// Instructions that were looked at, those of loops that were walked again counted again.
     pub steps: u64,
+}
+
+/// Checks one function of the module's own, and all that it can call as far as calls need it: stubs and where functions begin.
+///
+/// # Errors
+/// The first invariant that does not hold.
+pub fn verify_function(
+    module: &Module<'_>,
+    code: &MachineCode<'_>,
+    function: u32,
+) -> Result<Verified, Refusal> {
+    match code.settings.instruction_set {
+        InstructionSet::X86_64 => x64::verify_function(module, code, function),
+        InstructionSet::Aarch64 => aarch64::verify_function(module, code, function),
+    }
 }
 
 /// Checks machine code against its module.

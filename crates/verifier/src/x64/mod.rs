@@ -19,6 +19,7 @@ use crate::wasm::{Bodies, FuncType};
 use crate::{Invariant, MachineCode, Module, Refusal, Verified};
 use flow::{Contract, Flow, Label};
 use scan::{Late, Scan, Step, Subject, Table};
+use std::ops::Range;
 
 pub use decode::{Instruction, Place, decode};
 pub use table::Op;
@@ -123,6 +124,24 @@ impl Buffers {
 
 /// Checks all code.
 pub(crate) fn verify(module: &Module<'_>, code: &MachineCode<'_>) -> Result<Verified, Refusal> {
+    let defined = module.imported_functions..module.functions.len() as u32;
+    verify_functions(module, code, defined)
+}
+
+/// Checks one function, and what it can call as far as calls need it.
+pub(crate) fn verify_function(
+    module: &Module<'_>,
+    code: &MachineCode<'_>,
+    function: u32,
+) -> Result<Verified, Refusal> {
+    verify_functions(module, code, function..function.saturating_add(1))
+}
+
+fn verify_functions(
+    module: &Module<'_>,
+    code: &MachineCode<'_>,
+    functions: Range<u32>,
+) -> Result<Verified, Refusal> {
     let mut program = Program::new(module, code)?;
     let mut buffers = Buffers::default();
     let functions_end = program.place_functions()?;
@@ -130,7 +149,7 @@ pub(crate) fn verify(module: &Module<'_>, code: &MachineCode<'_>) -> Result<Veri
     let settings = code.settings;
     let mut bodies = Bodies::new(settings.logical_stack, settings.gas);
     let mut verified = Verified::default();
-    for function in module.imported_functions..module.functions.len() as u32 {
+    for function in functions {
         let steps = program.function(&mut buffers, &mut bodies, function)?;
         verified.functions += 1;
         verified.instructions += buffers.steps.len() as u64;
