@@ -22,6 +22,31 @@ fn main() {
         std::fs::write("/tmp/vx64_code.bin", &a.code).unwrap();
         return;
     }
+    if args[1] == "cost" {
+        let bytes = std::fs::read(&args[2]).unwrap();
+        let blob = read_code(&bytes, 64 << 20).unwrap();
+        let mut o = CompileOptions::new(Features::POLKADOT);
+        o.metering.logical_stack = true;
+        o.target = Target::X86_64;
+        let times: usize = args.get(3).map_or(1, |n| n.parse().unwrap());
+        let (mut c, mut w, mut r) = (f64::MAX, f64::MAX, f64::MAX);
+        for _ in 0..times {
+            let t = std::time::Instant::now();
+            let a = compile(&blob.wasm, &o).unwrap();
+            c = c.min(t.elapsed().as_secs_f64());
+            let t = std::time::Instant::now();
+            let m = pvf_verifier::Module::read(&blob.wasm).unwrap();
+            let mut bodies = pvf_verifier::wasm::Bodies::new(true, pvf_verifier::GasMeter::Off);
+            for f in m.imported_functions..m.functions.len() as u32 { std::hint::black_box(bodies.read(&m, f).unwrap()); }
+            r = r.min(t.elapsed().as_secs_f64());
+            let t = std::time::Instant::now();
+            let v = verify(&blob.wasm, &a, &Verification::default()).unwrap();
+            w = w.min(t.elapsed().as_secs_f64());
+            std::hint::black_box(v);
+        }
+        println!("compile {:.2} ms, verify {:.2} ms ({:.1} %), of which bodies {:.2} ms ({:.1} %)", c * 1e3, w * 1e3, 100.0 * w / c, r * 1e3, 100.0 * r / c);
+        return;
+    }
     let mut bad = 0;
     for path in &args[1..] {
         let bytes = std::fs::read(path).unwrap();

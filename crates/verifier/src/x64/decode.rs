@@ -68,36 +68,67 @@ impl Instruction {
     }
 }
 
-/// Bytes with a place in them.
+/// The next bytes, of which there may be fewer than the instruction takes: that is seen at its end.
 #[derive(Clone, Copy)]
-struct Cursor<'a> {
-    bytes: &'a [u8],
-    at: usize,
+struct Cursor {
+    rest: u128,
+    taken: u8,
 }
 
-impl Cursor<'_> {
+impl Cursor {
     #[inline(always)]
-    fn byte(&mut self) -> Option<u8> {
-        let byte = *self.bytes.get(self.at)?;
-        self.at += 1;
-        Some(byte)
+    fn new(bytes: &[u8]) -> Self {
+        let rest = match bytes.first_chunk::<16>() {
+            Some(window) => u128::from_le_bytes(*window),
+            None => {
+                let mut window = [0; 16];
+                window[..bytes.len()].copy_from_slice(bytes);
+                u128::from_le_bytes(window)
+            }
+        };
+        Self { rest, taken: 0 }
     }
 
     #[inline(always)]
-    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (taken, _) = self.bytes.get(self.at..)?.split_first_chunk::<N>()?;
-        self.at += N;
-        Some(*taken)
+    fn byte(&mut self) -> u8 {
+        let byte = self.rest as u8;
+        self.rest >>= 8;
+        self.taken += 1;
+        byte
     }
 
     #[inline(always)]
-    fn i8(&mut self) -> Option<i64> {
-        Some(i64::from(self.byte()? as i8))
+    fn i8(&mut self) -> i64 {
+        i64::from(self.byte() as i8)
     }
 
     #[inline(always)]
-    fn i32(&mut self) -> Option<i32> {
-        self.take().map(i32::from_le_bytes)
+    fn i16(&mut self) -> i64 {
+        let value = self.rest as i16;
+        self.rest >>= 16;
+        self.taken += 2;
+        value.into()
+    }
+
+    #[inline(always)]
+    fn i32(&mut self) -> i32 {
+        let value = self.rest as i32;
+        self.rest >>= 32;
+        self.taken += 4;
+        value
+    }
+
+    #[inline(always)]
+    fn i64(&mut self) -> i64 {
+        let value = self.rest as i64;
+        self.taken += 8;
+        value
+    }
+
+    /// How many bytes were taken, if there are so many.
+    #[inline(always)]
+    fn end(&self, bytes: &[u8]) -> Option<u8> {
+        (usize::from(self.taken) <= bytes.len()).then_some(self.taken)
     }
 }
 
@@ -113,22 +144,49 @@ struct Extension {
 }
 
 /// Decodes the instruction at the beginning of the bytes; nothing if there is none of the list.
-#[inline]
 pub fn decode(bytes: &[u8]) -> Option<Instruction> {
-    let mut cursor = Cursor { bytes, at: 0 };
-    let mut byte = cursor.byte()?;
+    let mut instruction = EMPTY;
+    decode_into(&mut instruction, bytes)?;
+    Some(instruction)
+}
+
+/// An instruction before anything of it is known.
+pub(super) const EMPTY: Instruction = Instruction {
+    imm: 0,
+    disp: 0,
+    op: Op::None,
+    len: 0,
+    size: 0,
+    to: Place::None,
+    from: Place::None,
+    a: NONE,
+    b: NONE,
+    c: NONE,
+    base: NONE,
+    index: NONE,
+    scale: 0,
+    condition: 0,
+    float: 0,
+};
+
+/// Decodes the instruction at the beginning of the bytes into one that is [`EMPTY`]: where it is to stay, since to copy what has just been
+/// written field by field is slow.
+#[inline]
+pub(super) fn decode_into(instruction: &mut Instruction, bytes: &[u8]) -> Option<()> {
+    let mut cursor = Cursor::new(bytes);
+    let mut byte = cursor.byte();
     if byte & 0xfe == 0xc4 {
-        return decode_vex(cursor, byte);
+        return decode_vex(instruction, cursor, byte, bytes);
     }
     let (mut short, mut repeated) = (false, false);
     match byte {
         0x66 => {
             short = true;
-            byte = cursor.byte()?;
+            byte = cursor.byte();
         }
         0xf3 => {
             repeated = true;
-            byte = cursor.byte()?;
+            byte = cursor.byte();
         }
         _ => {}
     }
@@ -141,17 +199,17 @@ pub fn decode(bytes: &[u8]) -> Option<Instruction> {
             w: byte & 8 != 0,
             rex: true,
         };
-        byte = cursor.byte()?;
+        byte = cursor.byte();
     }
     let two = byte == 0x0f;
     let row = match (two, repeated) {
         (false, false) => &ONE[usize::from(byte)],
         (true, false) => {
-            byte = cursor.byte()?;
+            byte = cursor.byte();
             &TWO[usize::from(byte)]
         }
         (true, true) => {
-            byte = cursor.byte()?;
+            byte = cursor.byte();
             match byte {
                 0xb8 => &TWO_F3[0],
                 0xbc => &TWO_F3[1],
@@ -161,22 +219,14 @@ pub fn decode(bytes: &[u8]) -> Option<Instruction> {
         }
         (false, true) => return None,
     };
-    let mut instruction = Instruction {
-        op: row.op,
-        a: NONE,
-        b: NONE,
-        c: NONE,
-        base: NONE,
-        index: NONE,
-        ..Instruction::default()
-    };
+    instruction.op = row.op;
     let (mut accepts, mut imm) = (row.accepts, row.imm);
     match row.shape {
         Shape::Missing => return None,
         Shape::RmReg | Shape::RegRm => {
-            let modrm = cursor.byte()?;
+            let modrm = cursor.byte();
             let register = (modrm >> 3 & 7) | extension.r;
-            let place = rm(&mut cursor, modrm, extension, &mut instruction)?;
+            let place = rm(&mut cursor, modrm, extension, instruction)?;
             if row.shape == Shape::RmReg {
                 (instruction.to, instruction.from) = (place, Place::Register);
                 (instruction.a, instruction.b) = (instruction.b, register);
@@ -186,13 +236,13 @@ pub fn decode(bytes: &[u8]) -> Option<Instruction> {
             }
         }
         Shape::Group => {
-            let modrm = cursor.byte()?;
-            let Row {
+            let modrm = cursor.byte();
+            let &Row {
                 op,
                 accepts: of_operation,
                 imm: own,
                 ..
-            } = GROUPS[usize::from(row.accepts & 7)][usize::from(modrm >> 3 & 7)];
+            } = &GROUPS[usize::from(row.accepts & 7)][usize::from(modrm >> 3 & 7)];
             if op == Op::None {
                 return None;
             }
@@ -201,7 +251,7 @@ pub fn decode(bytes: &[u8]) -> Option<Instruction> {
             if own != Imm::None {
                 imm = own;
             }
-            instruction.to = rm(&mut cursor, modrm, extension, &mut instruction)?;
+            instruction.to = rm(&mut cursor, modrm, extension, instruction)?;
             instruction.a = instruction.b;
             instruction.b = NONE;
         }
@@ -213,8 +263,8 @@ pub fn decode(bytes: &[u8]) -> Option<Instruction> {
             instruction.to = Place::Register;
             instruction.a = 0;
         }
-        Shape::Short => instruction.imm = cursor.i8()?,
-        Shape::Near => instruction.imm = i64::from(cursor.i32()?),
+        Shape::Short => instruction.imm = cursor.i8(),
+        Shape::Near => instruction.imm = i64::from(cursor.i32()),
         Shape::Bare => {}
     }
     let memory = instruction.has_memory();
@@ -281,12 +331,12 @@ pub fn decode(bytes: &[u8]) -> Option<Instruction> {
         Imm::None => {}
         _ => {
             instruction.from_immediate(match imm {
-                Imm::Byte => cursor.i8()?,
+                Imm::Byte => cursor.i8(),
                 _ => match (instruction.size, imm) {
-                    (2, _) => i64::from(i16::from_le_bytes(cursor.take()?)),
-                    (8, Imm::Full) => i64::from_le_bytes(cursor.take()?),
-                    (_, Imm::Full) => i64::from(cursor.i32()? as u32),
-                    _ => i64::from(cursor.i32()?),
+                    (2, _) => cursor.i16(),
+                    (8, Imm::Full) => cursor.i64(),
+                    (_, Imm::Full) => i64::from(cursor.i32() as u32),
+                    _ => i64::from(cursor.i32()),
                 },
             });
         }
@@ -297,8 +347,8 @@ pub fn decode(bytes: &[u8]) -> Option<Instruction> {
             return None;
         }
     }
-    instruction.len = cursor.at as u8;
-    Some(instruction)
+    instruction.len = cursor.end(bytes)?;
+    Some(())
 }
 
 impl Instruction {
@@ -317,7 +367,7 @@ impl Instruction {
 /// The operand in `rm`: a register, into `b`, or memory.
 #[inline(always)]
 fn rm(
-    cursor: &mut Cursor<'_>,
+    cursor: &mut Cursor,
     modrm: u8,
     extension: Extension,
     instruction: &mut Instruction,
@@ -331,7 +381,7 @@ fn rm(
     instruction.base = low | extension.b;
     instruction.scale = 1;
     if low == 4 {
-        let sib = cursor.byte()?;
+        let sib = cursor.byte();
         let index = (sib >> 3 & 7) | extension.x;
         if index != 4 {
             instruction.index = index;
@@ -343,20 +393,25 @@ fn rm(
         }
     } else if low == 5 && mode == 0 {
         instruction.base = RIP;
-        instruction.disp = cursor.i32()?;
+        instruction.disp = cursor.i32();
         return Some(Place::Memory);
     }
     match mode {
-        1 => instruction.disp = i32::from(cursor.byte()? as i8),
-        2 => instruction.disp = cursor.i32()?,
+        1 => instruction.disp = i32::from(cursor.byte() as i8),
+        2 => instruction.disp = cursor.i32(),
         _ => {}
     }
     Some(Place::Memory)
 }
 
 #[inline]
-fn decode_vex(mut cursor: Cursor<'_>, first: u8) -> Option<Instruction> {
-    let second = cursor.byte()?;
+fn decode_vex(
+    instruction: &mut Instruction,
+    mut cursor: Cursor,
+    first: u8,
+    bytes: &[u8],
+) -> Option<()> {
+    let second = cursor.byte();
     let mut extension = Extension {
         r: !second >> 4 & 8,
         ..Extension::default()
@@ -366,7 +421,7 @@ fn decode_vex(mut cursor: Cursor<'_>, first: u8) -> Option<Instruction> {
     } else {
         extension.x = !second >> 3 & 8;
         extension.b = !second >> 2 & 8;
-        let last = cursor.byte()?;
+        let last = cursor.byte();
         extension.w = last & 0x80 != 0;
         (second & 31, last & 0x7f)
     };
@@ -375,22 +430,14 @@ fn decode_vex(mut cursor: Cursor<'_>, first: u8) -> Option<Instruction> {
     }
     let prefix = last & 3;
     let third = !(last >> 3) & 15;
-    let opcode = cursor.byte()?;
+    let opcode = cursor.byte();
     let row = vex_row(map, prefix, opcode);
     if row.op == Op::None {
         return None;
     }
-    let mut instruction = Instruction {
-        op: row.op,
-        a: NONE,
-        b: NONE,
-        c: NONE,
-        base: NONE,
-        index: NONE,
-        ..Instruction::default()
-    };
-    let modrm = cursor.byte()?;
-    let place = rm(&mut cursor, modrm, extension, &mut instruction)?;
+    instruction.op = row.op;
+    let modrm = cursor.byte();
+    let place = rm(&mut cursor, modrm, extension, instruction)?;
     let wanted = if place == Place::Memory {
         MEMORY
     } else {
@@ -433,7 +480,7 @@ fn decode_vex(mut cursor: Cursor<'_>, first: u8) -> Option<Instruction> {
         _ => {}
     }
     if row.imm {
-        instruction.imm = i64::from(cursor.byte()?);
+        instruction.imm = i64::from(cursor.byte());
         let known = match row.op {
             // To nearest, down, up, to zero; without the exception of precision.
             Op::FRound => (8..12).contains(&instruction.imm),
@@ -443,6 +490,6 @@ fn decode_vex(mut cursor: Cursor<'_>, first: u8) -> Option<Instruction> {
             return None;
         }
     }
-    instruction.len = cursor.at as u8;
-    Some(instruction)
+    instruction.len = cursor.end(bytes)?;
+    Some(())
 }
