@@ -13,11 +13,19 @@ fn main() {
         let bytes = std::fs::read(&args[2]).unwrap();
         let blob = read_code(&bytes, 64 << 20).unwrap();
         let setting: u32 = args[3].parse().unwrap();
-        let mut o = CompileOptions::new(if args.get(4).is_some() { Features::ALL } else { Features::POLKADOT });
+        let mut o = CompileOptions::new(if args.get(4).is_some() {
+            Features::ALL
+        } else {
+            Features::POLKADOT
+        });
         o.target = Target::X86_64;
         o.metering.logical_stack = setting & 1 != 0;
-        if setting & 2 != 0 { o.metering.gas = Some(Arc::new(Costs::default())); }
-        if setting & 4 != 0 { o.native_stack = NativeStack::Audited }
+        if setting & 2 != 0 {
+            o.metering.gas = Some(Arc::new(Costs::default()));
+        }
+        if setting & 4 != 0 {
+            o.native_stack = NativeStack::Audited
+        }
         let a = compile(&blob.wasm, &o).unwrap();
         std::fs::write("/tmp/vx64_code.bin", &a.code).unwrap();
         return;
@@ -37,14 +45,23 @@ fn main() {
             let t = std::time::Instant::now();
             let m = pvf_verifier::Module::read(&blob.wasm).unwrap();
             let mut bodies = pvf_verifier::wasm::Bodies::new(true, pvf_verifier::GasMeter::Off);
-            for f in m.imported_functions..m.functions.len() as u32 { std::hint::black_box(bodies.read(&m, f).unwrap()); }
+            for f in m.imported_functions..m.functions.len() as u32 {
+                std::hint::black_box(bodies.read(&m, f).unwrap());
+            }
             r = r.min(t.elapsed().as_secs_f64());
             let t = std::time::Instant::now();
             let v = verify(&blob.wasm, &a, &Verification::default()).unwrap();
             w = w.min(t.elapsed().as_secs_f64());
             std::hint::black_box(v);
         }
-        println!("compile {:.2} ms, verify {:.2} ms ({:.1} %), of which bodies {:.2} ms ({:.1} %)", c * 1e3, w * 1e3, 100.0 * w / c, r * 1e3, 100.0 * r / c);
+        println!(
+            "compile {:.2} ms, verify {:.2} ms ({:.1} %), of which bodies {:.2} ms ({:.1} %)",
+            c * 1e3,
+            w * 1e3,
+            100.0 * w / c,
+            r * 1e3,
+            100.0 * r / c
+        );
         return;
     }
     let mut bad = 0;

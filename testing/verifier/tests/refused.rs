@@ -48,11 +48,11 @@ fn count(modules: &[(String, Made)], most: usize) -> Vec<Count> {
 /// Classes of which some faults are harmless, with the most in a thousand that may be accepted.
 const HARMLESS: [(&str, u64); 3] = [
     // The register is not used as an index after all, or cannot have more than 32 bits.
-    ("an index computed in 64 bits", 10),
+    ("an index computed in 64 bits", 5),
     // The entry of the next function is a function's entry.
-    ("a call and 16 bytes", 20),
-    // The place one byte on is an operator's as well, with the same kind of trap.
-    ("a trap of another place", 60),
+    ("a call and 16 bytes", 50),
+    // A comparison with 8 may be the module's own.
+    ("a block operation unchecked", 5),
 ];
 
 fn check(counts: &[Count]) -> u64 {
@@ -60,13 +60,20 @@ fn check(counts: &[Count]) -> u64 {
     let mut wrong = Vec::new();
     for ((class, _), count) in CLASSES.iter().zip(counts) {
         let accepted = count.accepted.len() as u64;
-        println!("{class}: {} of {} refused", count.tried - accepted, count.tried);
+        println!(
+            "{class}: {} of {} refused",
+            count.tried - accepted,
+            count.tried
+        );
         total += count.tried;
         let harmless = HARMLESS.iter().find(|(name, _)| name == class);
         let most = harmless.map_or(0, |(_, thousandths)| count.tried * thousandths / 1000);
         if accepted > most || count.tried == 0 {
             let few = &count.accepted[..count.accepted.len().min(5)];
-            wrong.push(format!("{class}: {accepted} of {} accepted: {few:#?}", count.tried));
+            wrong.push(format!(
+                "{class}: {accepted} of {} accepted: {few:#?}",
+                count.tried
+            ));
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");

@@ -68,33 +68,31 @@ impl Instruction {
     }
 }
 
+/// Bytes that are looked at, of which an instruction takes at most 15.
+pub(super) const WINDOW: usize = 24;
+
 /// The next bytes, of which there may be fewer than the instruction takes: that is seen at its end.
 #[derive(Clone, Copy)]
-struct Cursor {
-    rest: u128,
-    taken: u8,
+struct Cursor<'a> {
+    window: &'a [u8; WINDOW],
+    at: usize,
 }
 
-impl Cursor {
+impl Cursor<'_> {
     #[inline(always)]
-    fn new(bytes: &[u8]) -> Self {
-        let rest = match bytes.first_chunk::<16>() {
-            Some(window) => u128::from_le_bytes(*window),
-            None => {
-                let mut window = [0; 16];
-                window[..bytes.len()].copy_from_slice(bytes);
-                u128::from_le_bytes(window)
-            }
-        };
-        Self { rest, taken: 0 }
+    fn byte(&mut self) -> u8 {
+        let byte = self.window[self.at & 15];
+        self.at += 1;
+        byte
     }
 
     #[inline(always)]
-    fn byte(&mut self) -> u8 {
-        let byte = self.rest as u8;
-        self.rest >>= 8;
-        self.taken += 1;
-        byte
+    fn take<const N: usize>(&mut self) -> [u8; N] {
+        let mut bytes = [0; N];
+        let at = self.at & 15;
+        bytes.copy_from_slice(&self.window[at..at + N]);
+        self.at += N;
+        bytes
     }
 
     #[inline(always)]
@@ -104,31 +102,17 @@ impl Cursor {
 
     #[inline(always)]
     fn i16(&mut self) -> i64 {
-        let value = self.rest as i16;
-        self.rest >>= 16;
-        self.taken += 2;
-        value.into()
+        i16::from_le_bytes(self.take()).into()
     }
 
     #[inline(always)]
     fn i32(&mut self) -> i32 {
-        let value = self.rest as i32;
-        self.rest >>= 32;
-        self.taken += 4;
-        value
+        i32::from_le_bytes(self.take())
     }
 
     #[inline(always)]
     fn i64(&mut self) -> i64 {
-        let value = self.rest as i64;
-        self.taken += 8;
-        value
-    }
-
-    /// How many bytes were taken, if there are so many.
-    #[inline(always)]
-    fn end(&self, bytes: &[u8]) -> Option<u8> {
-        (usize::from(self.taken) <= bytes.len()).then_some(self.taken)
+        i64::from_le_bytes(self.take())
     }
 }
 
@@ -146,8 +130,11 @@ struct Extension {
 /// Decodes the instruction at the beginning of the bytes; nothing if there is none of the list.
 pub fn decode(bytes: &[u8]) -> Option<Instruction> {
     let mut instruction = EMPTY;
-    decode_into(&mut instruction, bytes)?;
-    Some(instruction)
+    let mut window = [0; WINDOW];
+    let known = bytes.len().min(WINDOW);
+    window[..known].copy_from_slice(&bytes[..known]);
+    decode_into(&mut instruction, &window)?;
+    (usize::from(instruction.len) <= bytes.len()).then_some(instruction)
 }
 
 /// An instruction before anything of it is known.
@@ -170,13 +157,13 @@ pub(super) const EMPTY: Instruction = Instruction {
 };
 
 /// Decodes the instruction at the beginning of the bytes into one that is [`EMPTY`]: where it is to stay, since to copy what has just been
-/// written field by field is slow.
+/// written field by field is slow. Whether there are as many bytes as it takes is for the caller to see.
 #[inline]
-pub(super) fn decode_into(instruction: &mut Instruction, bytes: &[u8]) -> Option<()> {
-    let mut cursor = Cursor::new(bytes);
+pub(super) fn decode_into(instruction: &mut Instruction, window: &[u8; WINDOW]) -> Option<()> {
+    let mut cursor = Cursor { window, at: 0 };
     let mut byte = cursor.byte();
     if byte & 0xfe == 0xc4 {
-        return decode_vex(instruction, cursor, byte, bytes);
+        return decode_vex(instruction, cursor, byte);
     }
     let (mut short, mut repeated) = (false, false);
     match byte {
@@ -190,17 +177,18 @@ pub(super) fn decode_into(instruction: &mut Instruction, bytes: &[u8]) -> Option
         }
         _ => {}
     }
-    let mut extension = Extension::default();
-    if byte & 0xf0 == 0x40 {
-        extension = Extension {
-            r: (byte & 4) << 1,
-            x: (byte & 2) << 2,
-            b: (byte & 1) << 3,
-            w: byte & 8 != 0,
-            rex: true,
-        };
-        byte = cursor.byte();
-    }
+    let rex = byte & 0xf0 == 0x40;
+    let bits = if rex { byte } else { 0 };
+    let extension = Extension {
+        r: (bits & 4) << 1,
+        x: (bits & 2) << 2,
+        b: (bits & 1) << 3,
+        w: bits & 8 != 0,
+        rex,
+    };
+    // Without a branch: every other instruction has one.
+    cursor.at += usize::from(rex);
+    byte = cursor.window[(cursor.at - 1) & 15];
     let two = byte == 0x0f;
     let row = match (two, repeated) {
         (false, false) => &ONE[usize::from(byte)],
@@ -347,7 +335,7 @@ pub(super) fn decode_into(instruction: &mut Instruction, bytes: &[u8]) -> Option
             return None;
         }
     }
-    instruction.len = cursor.end(bytes)?;
+    instruction.len = cursor.at as u8;
     Some(())
 }
 
@@ -367,7 +355,7 @@ impl Instruction {
 /// The operand in `rm`: a register, into `b`, or memory.
 #[inline(always)]
 fn rm(
-    cursor: &mut Cursor,
+    cursor: &mut Cursor<'_>,
     modrm: u8,
     extension: Extension,
     instruction: &mut Instruction,
@@ -405,12 +393,7 @@ fn rm(
 }
 
 #[inline]
-fn decode_vex(
-    instruction: &mut Instruction,
-    mut cursor: Cursor,
-    first: u8,
-    bytes: &[u8],
-) -> Option<()> {
+fn decode_vex(instruction: &mut Instruction, mut cursor: Cursor<'_>, first: u8) -> Option<()> {
     let second = cursor.byte();
     let mut extension = Extension {
         r: !second >> 4 & 8,
@@ -490,6 +473,6 @@ fn decode_vex(
             return None;
         }
     }
-    instruction.len = cursor.end(bytes)?;
+    instruction.len = cursor.at as u8;
     Some(())
 }

@@ -345,7 +345,10 @@ impl<'f, 'v> Flow<'f, 'v> {
             }
         }
         let unreached = steps.iter().find(|step| {
-            let label = self.buffers.labels.get((step.label as usize).wrapping_sub(1));
+            let label = self
+                .buffers
+                .labels
+                .get((step.label as usize).wrapping_sub(1));
             label.is_some_and(|label| !label.reached)
         });
         match unreached {
@@ -442,7 +445,11 @@ impl<'f, 'v> Flow<'f, 'v> {
             }
             at += 1;
         }
-        self.ensure(!self.live, Invariant::Ends, "a function runs out at its end")?;
+        self.ensure(
+            !self.live,
+            Invariant::Ends,
+            "a function runs out at its end",
+        )?;
         Ok((at - start) as u64)
     }
 
@@ -463,7 +470,10 @@ impl<'f, 'v> Flow<'f, 'v> {
         match step.it.op {
             Op::Jmp | Op::Ret | Op::Ud2 | Op::JmpReg => *maybe = false,
             Op::Call if Called(step.value).kind() == Called::SHARED => {
-                let contract = self.program.shared.get(Called(step.value).number() as usize);
+                let contract = self
+                    .program
+                    .shared
+                    .get(Called(step.value).number() as usize);
                 return Ok(at + 1 + contract.map_or(0, |contract| contract.traps as usize));
             }
             _ => {}

@@ -4,7 +4,7 @@
 //! calls, loops over slots, trap sites. Such instructions get a [`Role`]; all others are left to [`flow`](super::flow), which knows
 //! what registers hold, and which lets no other instruction touch a fixed register.
 
-use super::decode::{EMPTY, Instruction, NONE, Place, RIP, decode_into};
+use super::decode::{EMPTY, Instruction, NONE, Place, RIP, WINDOW, decode_into};
 use super::table::Op;
 use super::{Buffers, Program, R11, R12, R13, R14, R15, RAX, RSP};
 use crate::layout::{
@@ -283,7 +283,20 @@ impl<'s, 'v> Scan<'s, 'v> {
     #[inline]
     fn next(&mut self, role: Role) -> Checked {
         let offset = self.at;
-        let bytes = self.program.code.code.get(offset as usize..self.end as usize);
+        let rest = self
+            .program
+            .code
+            .code
+            .get(offset as usize..)
+            .unwrap_or_default();
+        let mut padded = [0; WINDOW];
+        let window = match rest.first_chunk::<WINDOW>() {
+            Some(window) => window,
+            None => {
+                padded[..rest.len()].copy_from_slice(rest);
+                &padded
+            }
+        };
         let steps = &mut self.buffers.steps;
         let index = steps.len() as u32;
         steps.push(Step {
@@ -297,11 +310,12 @@ impl<'s, 'v> Scan<'s, 'v> {
         let Some(step) = steps.last_mut() else {
             return Ok(());
         };
-        if bytes.and_then(|bytes| decode_into(&mut step.it, bytes)).is_none() {
-            return self.refuse_at(offset, Invariant::Encodings, "no instruction of the list");
-        }
+        let decoded = decode_into(&mut step.it, window);
         let it = &step.it;
         let end = offset + u32::from(it.len);
+        if decoded.is_none() || end > self.end {
+            return self.refuse_at(offset, Invariant::Encodings, "no instruction of the list");
+        }
         let linear = it.base == R14 && it.has_memory() && it.op != Op::Lea;
         let wants = linear || matches!(it.op, Op::Div | Op::Idiv | Op::Ud2);
         if let Some(at) = self.buffers.starts.get_mut((offset - self.start) as usize) {
@@ -327,7 +341,11 @@ impl<'s, 'v> Scan<'s, 'v> {
             return Ok(());
         };
         self.sites = rest;
-        let op = self.buffers.steps.last().map_or(Op::None, |step| step.it.op);
+        let op = self
+            .buffers
+            .steps
+            .last()
+            .map_or(Op::None, |step| step.it.op);
         let kinds = match op {
             Op::Call => {
                 let last = site.code_offset == self.at - 1;

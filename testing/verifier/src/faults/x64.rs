@@ -62,12 +62,7 @@ pub struct Function<'f> {
 }
 
 /// All faults of a class in some function.
-pub fn faults(
-    described: &Described<'_>,
-    code: &[u8],
-    function: u32,
-    class: Class,
-) -> Vec<Fault> {
+pub fn faults(described: &Described<'_>, code: &[u8], function: u32, class: Class) -> Vec<Fault> {
     let place = described.functions[function as usize];
     let mut found = Vec::new();
     if place.bytes > 0 {
@@ -511,9 +506,8 @@ fn other_place(function: &Function<'_>, fault: &mut dyn FnMut(Edit)) {
 fn fixed_register(function: &Function<'_>, fault: &mut dyn FnMut(Edit)) {
     function.edit(fault, |_, it, bytes| {
         // From r8 or higher to r15, by the register in ModRM.
-        let move_between = it.op == Op::Mov
-            && (it.to, it.from) == (Place::Register, Place::Register)
-            && it.a >= 8;
+        let move_between =
+            it.op == Op::Mov && (it.to, it.from) == (Place::Register, Place::Register) && it.a >= 8;
         move_between && {
             let modrm = parts(bytes).modrm;
             bytes[modrm] |= 7;
@@ -537,7 +531,10 @@ fn unchecked_block(function: &Function<'_>, fault: &mut dyn FnMut(Edit)) {
             let fewest = (compare.to, compare.a) == (Place::Register, R10) && compare.imm == 8;
             compare.op == Op::Cmp && (memory || fewest)
         });
-        let block = function.steps.iter().any(|(_, it)| it.base == R14 && it.op == Op::Lea);
+        let block = function
+            .steps
+            .iter()
+            .any(|(_, it)| it.base == R14 && it.op == Op::Lea);
         it.op == Op::Jcc && block && bound && turn(bytes)
     });
 }
