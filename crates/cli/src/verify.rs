@@ -56,7 +56,8 @@ pub fn verify_file(args: &VerifyArgs, output: &Output) -> Result<Verdict, Failur
             (wasm, contents)
         }
         (None, true) => {
-            let message = "an artifact is verified against the module that it was made of: name that as CODE";
+            let message =
+                "an artifact is verified against the module that it was made of: name that as CODE";
             return Err(Failure::Usage(message.to_owned()));
         }
         (Some(_), false) => {

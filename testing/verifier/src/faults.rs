@@ -6,7 +6,7 @@
 pub mod x64;
 
 use pvf_executor::Described;
-use pvf_verifier::{Module, Refusal, TrapSite, Verified, verify_function};
+use pvf_verifier::{Functions, Module, Refusal, TrapSite, Verified};
 
 /// One fault: bytes of the code, or a trap site, changed.
 #[derive(Clone, Debug)]
@@ -33,6 +33,7 @@ pub enum Edit {
 /// # Errors
 /// The refusal: what is wanted.
 pub fn try_fault(
+    functions: &mut Functions,
     module: &Module<'_>,
     described: &mut Described<'_>,
     code: &mut [u8],
@@ -43,19 +44,19 @@ pub fn try_fault(
             let range = *at as usize..*at as usize + bytes.len();
             let before = code[range.clone()].to_vec();
             code[range.clone()].copy_from_slice(bytes);
-            let result = verify_function(module, &described.with(code), fault.function);
+            let result = functions.check(module, &described.with(code), fault.function);
             code[range].copy_from_slice(&before);
             result
         }
         Edit::Site(number, site) => {
             let before = std::mem::replace(&mut described.sites[*number], *site);
-            let result = verify_function(module, &described.with(code), fault.function);
+            let result = functions.check(module, &described.with(code), fault.function);
             described.sites[*number] = before;
             result
         }
         Edit::NoSite(number) => {
             let before = described.sites.remove(*number);
-            let result = verify_function(module, &described.with(code), fault.function);
+            let result = functions.check(module, &described.with(code), fault.function);
             described.sites.insert(*number, before);
             result
         }

@@ -78,7 +78,9 @@ fn damaged_modules_code_and_notes() {
             }
             accepted += u64::from(try_all(&wasm, &described, &code));
             code.truncate(random.below(code.len() as u64 + 1) as usize);
-            assert!(code.len() == made.artifact.code.len() || !try_all(&made.wasm, &described, &code));
+            assert!(
+                code.len() == made.artifact.code.len() || !try_all(&made.wasm, &described, &code)
+            );
         }
     }
     // Flipped bits often compute something else within the rules.

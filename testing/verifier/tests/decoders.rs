@@ -1,6 +1,8 @@
 //! The verifier's decoder for x86-64 beside iced-x86 and yaxpeax-x86: whatever it accepts has the same length and operands there.
 
-use iced_x86::{Code, ConditionCode, Decoder, DecoderOptions, Instruction as Theirs, OpKind, Register};
+use iced_x86::{
+    Code, ConditionCode, Decoder, DecoderOptions, Instruction as Theirs, OpKind, Register,
+};
 use pvf_compiler::Target;
 use pvf_generators::Random;
 use pvf_rules::Features;
@@ -46,11 +48,17 @@ fn difference(bytes: &[u8], ours: &Instruction) -> Option<String> {
             base => number(base),
         };
         let disp = match base {
-            RIP => theirs.memory_displacement64().wrapping_sub(theirs.len() as u64) as i32,
+            RIP => theirs
+                .memory_displacement64()
+                .wrapping_sub(theirs.len() as u64) as i32,
             _ => theirs.memory_displacement64() as i32,
         };
         let index = number(theirs.memory_index());
-        let scale = if index == NONE { 1 } else { theirs.memory_index_scale() as u8 };
+        let scale = if index == NONE {
+            1
+        } else {
+            theirs.memory_index_scale() as u8
+        };
         let ours_scale = if ours.index == NONE { 1 } else { ours.scale };
         if (base, index, scale, disp) != (ours.base, ours.index, ours_scale, ours.disp) {
             return text("address");
@@ -266,8 +274,22 @@ fn random_bytes_are_decoded_as_others_do() {
     let mut accepted = 0u64;
     // Random first bytes are rarely those of the list.
     let heads: [&[u8]; 16] = [
-        &[], &[], &[], &[0x48], &[0x49], &[0x4c], &[0x4d], &[0x41], &[0x44], &[0x66], &[0xc5],
-        &[0xc4], &[0x0f], &[0x48, 0x0f], &[0xf3, 0x0f], &[0xf3, 0x48, 0x0f],
+        &[],
+        &[],
+        &[],
+        &[0x48],
+        &[0x49],
+        &[0x4c],
+        &[0x4d],
+        &[0x41],
+        &[0x44],
+        &[0x66],
+        &[0xc5],
+        &[0xc4],
+        &[0x0f],
+        &[0x48, 0x0f],
+        &[0xf3, 0x0f],
+        &[0xf3, 0x48, 0x0f],
     ];
     for _ in 0..count {
         let mut bytes = random.pick(&heads).to_vec();

@@ -8,11 +8,3 @@ pub(crate) fn verify(_: &Module<'_>, _: &MachineCode<'_>) -> Result<Verified, Re
         "this version has no rules for aarch64",
     ))
 }
-
-pub(crate) fn verify_function(
-    module: &Module<'_>,
-    code: &MachineCode<'_>,
-    _: u32,
-) -> Result<Verified, Refusal> {
-    verify(module, code)
-}

@@ -318,7 +318,7 @@ pub(super) fn decode_into(instruction: &mut Instruction, window: &[u8; WINDOW]) 
     match imm {
         Imm::None => {}
         _ => {
-            instruction.from_immediate(match imm {
+            instruction.take_immediate(match imm {
                 Imm::Byte => cursor.i8(),
                 _ => match (instruction.size, imm) {
                     (2, _) => cursor.i16(),
@@ -341,7 +341,7 @@ pub(super) fn decode_into(instruction: &mut Instruction, window: &[u8; WINDOW]) 
 
 impl Instruction {
     #[inline(always)]
-    fn from_immediate(&mut self, imm: i64) {
+    fn take_immediate(&mut self, imm: i64) {
         self.imm = imm;
         // `imul` with three operands has its second one in `b`.
         if self.op == Op::Imul {

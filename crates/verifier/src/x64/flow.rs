@@ -36,7 +36,7 @@ const LOST: u8 = FIXED + 3;
 type Bounds = [u8; 32];
 
 /// Where branches go.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Label {
     bounds: Bounds,
     reached: bool,
@@ -65,17 +65,6 @@ impl Label {
         let before = self.bounds;
         join(&mut self.bounds, &bounds, shared);
         self.bounds != before
-    }
-}
-
-impl Default for Label {
-    fn default() -> Self {
-        Self {
-            bounds: [0; 32],
-            reached: false,
-            has_changed: false,
-            is_head: false,
-        }
     }
 }
 
