@@ -10,11 +10,13 @@ mod shape;
 
 use super::decode::{EMPTY, Instruction, Place, WINDOW, decode_into};
 use super::table::Op;
-use super::{Buffers, Program, R13, R14, RAX, RSP};
+use super::{Buffers, Program, R11, R13, R14, RAX, RSP};
 use crate::wasm::BodyFacts;
 use crate::{GasMeter, Invariant, Refusal, TrapSite};
 use pvf_rules::TrapKind;
-use shape::{BELOW, is_load, is_place, is_store, kind_bit};
+use shape::{
+    BELOW, EQUAL, NOT_EQUAL, is_branch, is_imm, is_load, is_place, is_registers, is_store, kind_bit,
+};
 
 /// What an instruction is part of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -271,13 +273,41 @@ impl<'s, 'v> Scan<'s, 'v> {
                         return Ok(end);
                     }
                 }
-                Op::Call | Op::CallMem | Op::JmpReg | Op::Ud2 => {
+                Op::Idiv => self.checked_division(step)?,
+                Op::Call | Op::CallMem | Op::JmpReg | Op::Ud2 | Op::Div => {
                     return self.refuse(Invariant::Stubs, "no instruction of shared code");
                 }
                 _ => {}
             }
         }
         self.refuse(Invariant::Ends, "shared code runs out at its end")
+    }
+
+    /// A division in shared code has no site: both values that fault are gone before it. The piece begins with
+    /// `cmp r11, -1; jne plain`, and at `plain` stands `test r11, r11; je zero; cdq; idiv r11`.
+    fn checked_division(&mut self, division: usize) -> Checked {
+        let steps = &self.buffers.steps;
+        let Some(plain) = division.checked_sub(3) else {
+            return self.refuse(Invariant::TrapSites, "a division that can fault");
+        };
+        let [test, zero, sign, divide] = [0, 1, 2, 3].map(|at| steps[plain + at].it);
+        let size = divide.size;
+        let tested = is_registers(&test, Op::Test, size, R11, R11)
+            && is_branch(&zero, EQUAL)
+            && sign.op == Op::SignToRdx
+            && (divide.to, divide.a) == (Place::Register, R11);
+        let (first, second) = (steps[0].it, steps[1]);
+        let passed = is_imm(&first, Op::Cmp, size, R11, -1)
+            && is_branch(&second.it, NOT_EQUAL)
+            && second.value == steps[plain].offset
+            && plain >= 3
+            && steps[plain - 1].it.op == Op::Ret;
+        let right = tested && passed;
+        self.ensure(right, Invariant::TrapSites, "a division that can fault")?;
+        for step in plain + 1..=division {
+            self.set_inner(step);
+        }
+        Ok(())
     }
 
     /// Decodes the next instruction.
@@ -318,7 +348,8 @@ impl<'s, 'v> Scan<'s, 'v> {
             return self.refuse_at(offset, Invariant::Encodings, "no instruction of the list");
         }
         let linear = it.base == R14 && it.has_memory() && it.op != Op::Lea;
-        let wants = linear || matches!(it.op, Op::Div | Op::Idiv | Op::Ud2);
+        let faults = matches!(it.op, Op::Div | Op::Idiv | Op::Ud2);
+        let wants = linear || (faults && matches!(self.subject, Subject::Function(..)));
         if let Some(at) = self.buffers.starts.get_mut((offset - self.start) as usize) {
             *at = index + 1;
         }

@@ -402,7 +402,9 @@ fn jump_table_entry(function: &Function<'_>, fault: &mut dyn FnMut(Edit)) {
         let table = at + u32::from(it.len);
         for entry in (0..count).map(|entry| table + 4 * entry) {
             let byte = function.code[entry as usize];
-            fault(Edit::Code(entry, vec![byte.wrapping_add(1)]));
+            if byte < 0xff {
+                fault(Edit::Code(entry, vec![byte + 1]));
+            }
         }
     }
 }
@@ -415,8 +417,8 @@ fn branch_and_1(function: &Function<'_>, fault: &mut dyn FnMut(Edit)) {
     function.edit(fault, |_, it, bytes| {
         let field = if it.len > 2 { 4 } else { 1 };
         let at = bytes.len() - field;
-        is_branch(it) && {
-            bytes[at] = bytes[at].wrapping_add(1);
+        is_branch(it) && bytes[at] < 0xff && {
+            bytes[at] += 1;
             true
         }
     });

@@ -7,6 +7,7 @@ use pvf_rules::TrapKind;
 
 pub(super) const BELOW: u8 = 2;
 pub(super) const NOT_BELOW: u8 = 3;
+pub(super) const EQUAL: u8 = 4;
 pub(super) const NOT_EQUAL: u8 = 5;
 pub(super) const NOT_ABOVE: u8 = 6;
 pub(super) const ABOVE: u8 = 7;
