@@ -12,7 +12,6 @@ use pvf_executor::{
     Profile, Target, Verification, compile, decompress, looks_like_artifact, schedule_hash, verify,
 };
 use serde::Serialize;
-use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
