@@ -189,8 +189,13 @@ impl Flow<'_, '_> {
         self.live = false;
         let Some((_, ty, _)) = self.function else {
             self.kept &= matches!(self.bounds[usize::from(RSP)], KEPT | UNTOUCHED);
-            join(&mut self.contract.bounds, &self.bounds, true);
-            self.contract.traps = self.contract.traps.max(step.value / TRAP_BYTES);
+            // What comes back to a trap leaves nothing to its caller.
+            let traps = step.value / TRAP_BYTES;
+            if traps > self.contract.traps {
+                (self.contract.traps, self.contract.bounds) = (traps, self.bounds);
+            } else if traps == self.contract.traps {
+                join(&mut self.contract.bounds, &self.bounds, true);
+            }
             return Ok(());
         };
         let fits = match ty.results.first() {
