@@ -18,7 +18,10 @@ pub const LAYERS: &[(&str, &[&str])] = &[
         "both meters; encoders of instructions",
         &["crates/metering", "crates/assembler"],
     ),
-    ("Wasm to machine code", &["crates/compiler"]),
+    (
+        "Wasm to machine code; the check of that code, which shares nothing with it",
+        &["crates/compiler", "crates/verifier"],
+    ),
     (
         "the meters that Polkadot uses, to compare with",
         &["testing/meter-oracle"],
@@ -56,8 +59,8 @@ pub const LAYERS: &[(&str, &[&str])] = &[
         &["testing/generators", "testing/wasmtime"],
     ),
     (
-        "digests of outcomes, to compare machines",
-        &["testing/cross-target"],
+        "digests of outcomes, to compare machines; what the verifier accepts and refuses",
+        &["testing/cross-target", "testing/verifier"],
     ),
     (
         "the conformance suite's cases; other engines behind its protocol",

@@ -1,0 +1,684 @@
+//! A pass over a body that counts: the frame's bytes, the logical cost, the charges of gas, and where its operators are.
+//!
+//! The rules are STACK-1 to STACK-4, LOGICAL-2 and LOGICAL-3, GAS-3, GAS-4 and GAS-7 of the specification.
+
+use super::instruction::{COUNT, Operator, PREFIXED};
+use super::module::{FuncType, Module};
+use super::reader::Reader;
+use crate::{GasMeter, Unreadable};
+use pvf_metering::Costs;
+
+/// A charge of gas before an operator that can be reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Charge {
+    /// Of the operator in the module.
+    pub offset: u32,
+    /// Gas.
+    pub cost: u64,
+}
+
+/// What is known of one body.
+#[derive(Clone, Debug, Default)]
+pub struct BodyFacts {
+    /// Where the body begins in the module.
+    pub offset: u32,
+    /// Locals beside the parameters.
+    pub declared_locals: u32,
+    /// Greatest operand height over code that can be reached.
+    pub max_height: u32,
+    /// Bytes of the frame.
+    pub frame_bytes: u64,
+    /// Units of the logical stack that a call takes.
+    pub logical_cost: u32,
+    /// Charges of operators that can be reached, in order.
+    pub charges: Vec<Charge>,
+    /// How many `memory.grow` can be reached.
+    pub grows: u32,
+    /// For each byte of the body 0, or 1 and more where an operator begins: its number plus 1.
+    operators: Vec<u16>,
+}
+
+impl BodyFacts {
+    /// The operator that begins at an offset of the module.
+    pub fn operator(&self, offset: u32) -> Option<Operator> {
+        let at = offset.checked_sub(self.offset)?;
+        let number = *self.operators.get(at as usize)?;
+        number.checked_sub(1).map(Operator)
+    }
+}
+
+/// Goes over bodies, with buffers that stay.
+#[derive(Debug)]
+pub struct Bodies {
+    facts: BodyFacts,
+    frames: Vec<Frame>,
+    charges: Vec<OpenCharge>,
+    logical: bool,
+    prices: Option<Box<Prices>>,
+}
+
+/// What each operator costs.
+#[derive(Debug)]
+struct Prices {
+    operators: [u32; COUNT],
+    local: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct OpenCharge {
+    offset: u32,
+    reached: bool,
+    cost: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Block,
+    Loop,
+    If,
+    Else,
+}
+
+/// An open block.
+#[derive(Clone, Copy, Debug)]
+struct Frame {
+    kind: Kind,
+    unreachable: bool,
+    /// It began where nothing can be reached.
+    skipped: bool,
+    /// A branch goes to its end.
+    targeted: bool,
+    /// Behind an operator that does not go on, as the logical meter sees it.
+    polymorphic: bool,
+    params: u32,
+    results: u32,
+    /// Operand height below its own operands.
+    base: u32,
+    /// The same as the logical meter counts it.
+    logical_base: u32,
+    /// The charge that pays for the next operator.
+    charge: Option<u32>,
+    /// The outermost frame to whose end a branch goes out of here.
+    lowest: u32,
+}
+
+/// The height at which the logical meter starts a body.
+const ACTIVATION: u32 = 2;
+
+impl Bodies {
+    /// For these meters.
+    pub fn new(logical: bool, gas: GasMeter<'_>) -> Self {
+        Self {
+            facts: BodyFacts::default(),
+            frames: Vec::new(),
+            charges: Vec::new(),
+            logical,
+            prices: match gas {
+                GasMeter::Priced(costs) => Some(Box::new(Prices::new(costs))),
+                GasMeter::Off | GasMeter::Unpriced => None,
+            },
+        }
+    }
+
+    /// Goes over the body of a function of the module's own.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub fn read(&mut self, module: &Module<'_>, function: u32) -> Result<&BodyFacts, Unreadable> {
+        let missing = Unreadable {
+            offset: 0,
+            what: "a body",
+        };
+        let range = module.body(function).ok_or(missing)?;
+        let ty = module.function_type(function).ok_or(missing)?;
+        self.facts.offset = range.start;
+        let mut walk = Walk {
+            module,
+            reader: Reader::new(module.wasm(), range.start as usize, range.end as usize),
+            facts: &mut self.facts,
+            frames: &mut self.frames,
+            charges: &mut self.charges,
+            prices: self.prices.as_deref(),
+            shorten: false,
+            height: 0,
+            logical: self.logical,
+            logical_height: ACTIVATION,
+            logical_max: 0,
+        };
+        if !walk.body(ty)? {
+            // Where a node shortens block types, offsets are those of the shortened body.
+            walk.shorten = true;
+            walk.reader = Reader::new(module.wasm(), range.start as usize, range.end as usize);
+            walk.body(ty)?;
+        }
+        Ok(&self.facts)
+    }
+}
+
+impl Prices {
+    fn new(costs: &Costs) -> Self {
+        let mut operators = [0; COUNT];
+        for (number, price) in (0..).zip(&mut operators) {
+            let priced = Operator(number).priced().filter(|it| it.is_charged());
+            *price = priced.map_or(0, |instruction| costs.instruction(instruction));
+        }
+        Self {
+            operators,
+            local: costs.per_local(),
+        }
+    }
+}
+
+struct Walk<'w, 'a> {
+    module: &'w Module<'a>,
+    reader: Reader<'a>,
+    facts: &'w mut BodyFacts,
+    frames: &'w mut Vec<Frame>,
+    charges: &'w mut Vec<OpenCharge>,
+    prices: Option<&'w Prices>,
+    /// Offsets are counted as if all numbers had their shortest encoding.
+    shorten: bool,
+    height: u32,
+    logical: bool,
+    logical_height: u32,
+    logical_max: u32,
+}
+
+/// What follows an operator of [`PLAIN`].
+const NUMBER: u8 = 8;
+const TWO_NUMBERS: u8 = 8 | 16;
+const SIGNED: u8 = 32;
+
+/// Of the most frequent operators the change of the height and 2, and what follows; 0 of all others.
+const PLAIN: [u8; 256] = {
+    let mut plain = [0; 256];
+    let mut number = 0;
+    while number < 256 {
+        let follows = match number {
+            0x20..=0x24 => Some(NUMBER),
+            0x28..=0x3e => Some(TWO_NUMBERS),
+            0x41 | 0x42 => Some(SIGNED),
+            0x1a | 0x45..=0xc4 => Some(64),
+            _ => None,
+        };
+        if let (Some(follows), Some((pops, pushes))) = (follows, EFFECTS[number]) {
+            plain[number] = (2 + pushes - pops) | follows;
+        }
+        number += 1;
+    }
+    plain
+};
+
+type Read<T> = Result<T, Unreadable>;
+
+const EFFECTS: [Option<(u8, u8)>; COUNT] = {
+    let mut effects = [None; COUNT];
+    let mut number = 0;
+    while number < COUNT {
+        effects[number] = Operator(number as u16).effect();
+        number += 1;
+    }
+    effects
+};
+
+impl Walk<'_, '_> {
+    /// Whether all block types are in their shortest encodings, or offsets are counted so.
+    fn body(&mut self, ty: &FuncType) -> Read<bool> {
+        let bytes = self.reader.remaining();
+        self.facts.operators.clear();
+        self.facts.operators.resize(bytes, 0);
+        self.facts.charges.clear();
+        self.facts.grows = 0;
+        self.facts.max_height = 0;
+        self.charges.clear();
+        self.frames.clear();
+        (self.height, self.logical_height, self.logical_max) = (0, ACTIVATION, 0);
+        let mut locals = 0u32;
+        for _ in 0..self.reader.u32()? {
+            let count = self.reader.u32()?;
+            super::module::value(&mut self.reader)?;
+            let more = locals.checked_add(count);
+            locals = more.ok_or_else(|| self.reader.error("fewer locals"))?;
+        }
+        self.frames.push(Frame {
+            results: ty.results.len() as u32,
+            logical_base: 0,
+            ..Frame::new(Kind::Block)
+        });
+        let mut first = true;
+        while !self.reader.at_end() {
+            if !first && self.prices.is_none() {
+                self.plain_operators()?;
+                if self.reader.at_end() {
+                    break;
+                }
+            }
+            let Some(()) = self.operator(first, locals)? else {
+                return Ok(false);
+            };
+            first = false;
+        }
+        if !self.frames.is_empty() {
+            return Err(self.reader.error("an end for each block"));
+        }
+        let facts = &mut *self.facts;
+        facts.declared_locals = locals;
+        facts.frame_bytes = pvf_rules::frame_bytes(locals, facts.max_height);
+        facts.logical_cost = locals.saturating_add(self.logical_max);
+        let paid = self
+            .charges
+            .iter()
+            .filter(|charge| charge.reached && charge.cost > 0);
+        facts.charges.extend(paid.map(|charge| Charge {
+            offset: charge.offset,
+            cost: charge.cost,
+        }));
+        Ok(true)
+    }
+
+    /// Passes over operators that do nothing but to take and give operands, as long as they come and can be reached.
+    fn plain_operators(&mut self) -> Read<()> {
+        let frame = self.top()?;
+        if frame.unreachable || frame.polymorphic {
+            return Ok(());
+        }
+        let body = self.facts.offset;
+        let (mut height, mut highest) = (self.height, self.facts.max_height);
+        // Where all can be reached both meters see the same changes.
+        let logical_above = self.logical_height.wrapping_sub(height);
+        let mut most = self.logical_max.wrapping_sub(logical_above);
+        let mut counted = self.logical && self.logical_max >= logical_above;
+        counted |= !self.logical;
+        if !counted {
+            return Ok(());
+        }
+        while let Some(number) = self.reader.peek() {
+            let kind = PLAIN[usize::from(number)];
+            if kind == 0 {
+                break;
+            }
+            most = most.max(height);
+            let at = self.offset().wrapping_sub(body) as usize;
+            if let Some(operator) = self.facts.operators.get_mut(at) {
+                *operator = u16::from(number) + 1;
+            }
+            self.reader.byte()?;
+            if kind & NUMBER != 0 {
+                self.reader.u32()?;
+                if kind & TWO_NUMBERS == TWO_NUMBERS {
+                    self.reader.u32()?;
+                }
+            } else if kind & SIGNED != 0 {
+                self.reader.signed()?;
+            }
+            height = height.wrapping_add_signed(i32::from(kind & 3) - 2);
+            highest = highest.max(height);
+        }
+        self.height = height;
+        self.facts.max_height = highest;
+        if self.logical {
+            self.logical_height = height.wrapping_add(logical_above);
+            self.logical_max = most.wrapping_add(logical_above);
+        }
+        Ok(())
+    }
+
+    fn offset(&self) -> u32 {
+        let shortened = if self.shorten { self.reader.excess } else { 0 };
+        self.reader.offset().saturating_sub(shortened)
+    }
+
+    #[inline(always)]
+    fn top(&mut self) -> Read<&mut Frame> {
+        let missing = Unreadable {
+            offset: self.reader.offset(),
+            what: "no operator behind the last end",
+        };
+        self.frames.last_mut().ok_or(missing)
+    }
+
+    /// The next operator. Nothing if a block type is longer than it needs to be and that matters.
+    #[inline]
+    fn operator(&mut self, first: bool, locals: u32) -> Read<Option<()>> {
+        let offset = self.offset();
+        let byte = self.reader.byte()?;
+        let number = match byte {
+            0xfc => PREFIXED.saturating_add(self.reader.u32()?.min(0x1000) as u16),
+            _ => u16::from(byte),
+        };
+        let effect = EFFECTS.get(usize::from(number)).copied().flatten();
+        let Some((pops, pushes)) = effect else {
+            return Err(self.reader.error("an operator of the accepted language"));
+        };
+        let at = offset.saturating_sub(self.facts.offset) as usize;
+        if let Some(operator) = self.facts.operators.get_mut(at) {
+            *operator = number + 1;
+        }
+        let unreachable = self.top()?.unreachable;
+        let polymorphic = self.top()?.polymorphic;
+        if self.logical && !polymorphic {
+            self.logical_max = self.logical_max.max(self.logical_height);
+        }
+        if let Some(prices) = self.prices {
+            let mut price = u64::from(prices.operators[usize::from(number)]);
+            let mut pays = !matches!(number, 0x05 | 0x0b);
+            if first {
+                price += u64::from(prices.local) * u64::from(locals);
+                pays = true;
+            }
+            if pays {
+                self.pay(offset, price, !unreachable)?;
+            }
+        }
+        match number {
+            0x02..=0x05 | 0x0b..=0x11 | 0x00 => {
+                return self.control(number);
+            }
+            0x20..=0x24 => {
+                self.reader.u32()?;
+            }
+            0x28..=0x3e => {
+                self.reader.u32()?;
+                self.reader.u32()?;
+            }
+            0x3f | 0x40 => {
+                self.reader.u32()?;
+                if number == 0x40 && !unreachable {
+                    self.facts.grows += 1;
+                }
+            }
+            0x41 | 0x42 => {
+                self.reader.signed()?;
+            }
+            0x43 => self.reader.skip(4)?,
+            0x44 => self.reader.skip(8)?,
+            0x108 | 0x10a | 0x10c | 0x10e => {
+                self.reader.u32()?;
+                self.reader.u32()?;
+            }
+            0x109 | 0x10b | 0x10d => {
+                self.reader.u32()?;
+            }
+            _ => {}
+        }
+        if !unreachable {
+            self.height = self
+                .height
+                .saturating_add(pushes.into())
+                .saturating_sub(pops.into());
+            self.facts.max_height = self.facts.max_height.max(self.height);
+        }
+        if self.logical {
+            match number {
+                0x1b => {
+                    self.logical_pop(2)?;
+                    self.logical_pop(1)?;
+                }
+                _ => self.logical_pop(pops.into())?,
+            }
+            self.logical_height = self.logical_height.saturating_add(pushes.into());
+        }
+        Ok(Some(()))
+    }
+
+    fn control(&mut self, number: u16) -> Read<Option<()>> {
+        match number {
+            0x00 => self.stop()?,
+            0x02..=0x04 => return self.enter(number),
+            0x05 => self.other_branch()?,
+            0x0b => self.leave()?,
+            0x0c | 0x0d => {
+                let depth = self.reader.u32()?;
+                let arity = self.branch(depth)?;
+                self.logical_pop(arity)?;
+                self.end_charge()?;
+                match number {
+                    0x0c => self.stop()?,
+                    _ => {
+                        if !self.top()?.unreachable {
+                            self.height = self.height.saturating_sub(1);
+                        }
+                        self.logical_pop(1)?;
+                        self.logical_height = self.logical_height.saturating_add(arity);
+                    }
+                }
+            }
+            0x0e => {
+                let mut arity = 0;
+                let targets = self.reader.u32()?;
+                for _ in 0..=targets {
+                    let depth = self.reader.u32()?;
+                    arity = self.branch(depth)?;
+                }
+                self.logical_pop(arity)?;
+                self.end_charge()?;
+                self.stop()?;
+            }
+            0x0f => {
+                let arity = self.frames.first().map_or(0, |frame| frame.results);
+                self.logical_pop(arity)?;
+                self.top()?.lowest = 0;
+                self.end_charge()?;
+                self.stop()?;
+            }
+            _ => self.call(number)?,
+        }
+        Ok(Some(()))
+    }
+
+    fn call(&mut self, number: u16) -> Read<()> {
+        let index = self.reader.u32()?;
+        let ty = match number {
+            0x10 => self.module.function_type(index),
+            _ => {
+                self.reader.u32()?;
+                self.module.type_entry(index)
+            }
+        };
+        let Some(ty) = ty else {
+            return Err(self.reader.error("something to call"));
+        };
+        let (params, results) = (ty.params.len() as u32, ty.results.len() as u32);
+        let index = u32::from(number == 0x11);
+        if !self.top()?.unreachable {
+            let taken = params.saturating_add(index);
+            self.height = self.height.saturating_sub(taken).saturating_add(results);
+            self.facts.max_height = self.facts.max_height.max(self.height);
+        }
+        self.logical_pop(index)?;
+        self.logical_pop(params)?;
+        self.logical_height = self.logical_height.saturating_add(results);
+        Ok(())
+    }
+
+    /// Parameters and results of a block. Nothing if its type is longer than it needs to be and that matters.
+    fn block_type(&mut self) -> Read<Option<(u32, u32)>> {
+        let excess = self.reader.excess;
+        let ty = self.reader.signed()?;
+        if ty < 0 && self.reader.excess != excess && !self.shorten {
+            return Ok(None);
+        }
+        let arity = match ty {
+            -64 => (0, 0),
+            -4..=-1 => (0, 1),
+            _ => {
+                let index = u32::try_from(ty).ok();
+                let ty = index.and_then(|index| self.module.type_entry(index));
+                let ty = ty.ok_or_else(|| self.reader.error("a block's type"))?;
+                (ty.params.len() as u32, ty.results.len() as u32)
+            }
+        };
+        Ok(Some(arity))
+    }
+
+    fn enter(&mut self, number: u16) -> Read<Option<()>> {
+        let Some((params, results)) = self.block_type()? else {
+            return Ok(None);
+        };
+        let kind = match number {
+            0x02 => Kind::Block,
+            0x03 => Kind::Loop,
+            _ => Kind::If,
+        };
+        let outer = *self.top()?;
+        if kind == Kind::If {
+            self.logical_pop(1)?;
+            if !outer.unreachable {
+                self.height = self.height.saturating_sub(1);
+            }
+        }
+        if !outer.unreachable {
+            self.facts.max_height = self.facts.max_height.max(self.height);
+        }
+        self.logical_pop(params)?;
+        let logical_base = self.logical_height;
+        self.logical_height = self.logical_height.saturating_add(params);
+        let index = self.frames.len() as u32;
+        self.frames.push(Frame {
+            unreachable: outer.unreachable,
+            skipped: outer.unreachable,
+            params,
+            results,
+            base: self.height.saturating_sub(params),
+            logical_base,
+            // A block's first operators are paid for with those before it.
+            charge: outer.charge.filter(|_| kind == Kind::Block),
+            lowest: index,
+            ..Frame::new(kind)
+        });
+        Ok(Some(()))
+    }
+
+    fn other_branch(&mut self) -> Read<()> {
+        let frame = self.top()?;
+        frame.charge = None;
+        let (base, params) = (frame.base, frame.params);
+        if !frame.skipped {
+            frame.targeted |= !frame.unreachable;
+            frame.unreachable = false;
+            frame.kind = Kind::Else;
+        }
+        let extended = frame.params > 0 || frame.results > 1;
+        let logical_base = frame.logical_base;
+        if extended {
+            frame.polymorphic = false;
+        }
+        let skipped = frame.skipped;
+        if extended {
+            self.logical_height = logical_base.saturating_add(params);
+        }
+        if !skipped {
+            self.height = base.saturating_add(params);
+            self.facts.max_height = self.facts.max_height.max(self.height);
+        }
+        Ok(())
+    }
+
+    fn leave(&mut self) -> Read<()> {
+        let frame = *self.top()?;
+        self.frames.pop();
+        self.logical_height = frame.logical_base.saturating_add(frame.results);
+        let index = self.frames.len() as u32;
+        let Some(outer) = self.frames.last_mut() else {
+            return Ok(());
+        };
+        outer.lowest = outer.lowest.min(frame.lowest);
+        if frame.lowest < index {
+            outer.charge = None;
+        }
+        if frame.skipped {
+            return Ok(());
+        }
+        outer.unreachable = match frame.kind {
+            Kind::Loop => frame.unreachable,
+            Kind::If => false,
+            Kind::Block | Kind::Else => frame.unreachable && !frame.targeted,
+        };
+        self.height = frame.base.saturating_add(frame.results);
+        if !outer.unreachable {
+            self.facts.max_height = self.facts.max_height.max(self.height);
+        }
+        Ok(())
+    }
+
+    /// Notes a branch; how many values the label takes.
+    fn branch(&mut self, depth: u32) -> Read<u32> {
+        let innermost = (self.frames.len() as u32).wrapping_sub(1);
+        let reachable = !self.top()?.unreachable;
+        let target = innermost.checked_sub(depth);
+        let Some(target) = target else {
+            return Err(self.reader.error("a label"));
+        };
+        let frame = &mut self.frames[target as usize];
+        frame.targeted |= reachable;
+        let (is_loop, arity) = match frame.kind {
+            Kind::Loop => (true, frame.params),
+            _ => (false, frame.results),
+        };
+        if !is_loop {
+            let top = self.top()?;
+            top.lowest = top.lowest.min(target);
+        }
+        Ok(arity)
+    }
+
+    fn stop(&mut self) -> Read<()> {
+        let frame = self.top()?;
+        frame.unreachable = true;
+        frame.polymorphic = true;
+        Ok(())
+    }
+
+    fn end_charge(&mut self) -> Read<()> {
+        self.top()?.charge = None;
+        Ok(())
+    }
+
+    fn pay(&mut self, offset: u32, price: u64, reached: bool) -> Read<()> {
+        let next = self.charges.len() as u32;
+        let charge = *self.top()?.charge.get_or_insert(next);
+        if charge == next {
+            self.charges.push(OpenCharge {
+                offset,
+                reached,
+                cost: 0,
+            });
+        }
+        if let Some(charge) = self.charges.get_mut(charge as usize) {
+            charge.cost = charge.cost.saturating_add(price);
+        }
+        Ok(())
+    }
+
+    /// At the base of a polymorphic block nothing is taken.
+    fn logical_pop(&mut self, count: u32) -> Read<()> {
+        if !self.logical || count == 0 {
+            return Ok(());
+        }
+        let height = self.logical_height;
+        let frame = self.top()?;
+        if height == frame.logical_base && frame.polymorphic {
+            return Ok(());
+        }
+        self.logical_height = height.saturating_sub(count);
+        Ok(())
+    }
+}
+
+impl Frame {
+    fn new(kind: Kind) -> Self {
+        Self {
+            kind,
+            unreachable: false,
+            skipped: false,
+            targeted: false,
+            polymorphic: false,
+            params: 0,
+            results: 0,
+            base: 0,
+            logical_base: 0,
+            charge: None,
+            lowest: 0,
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! The operators that bodies consist of, by their bytes: what they take and give, and how they can trap.
+
+use pvf_metering::Instruction;
+use pvf_rules::TrapKind;
+
+/// An operator: its byte, or 256 and more for those behind the prefix `0xfc`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Operator(pub u16);
+
+/// Where those behind the prefix begin.
+pub(super) const PREFIXED: u16 = 256;
+/// How many numbers of operators there are.
+pub(super) const COUNT: usize = PREFIXED as usize + 15;
+
+impl Operator {
+    /// `unreachable`
+    pub const UNREACHABLE: Self = Self(0x00);
+    /// `loop`
+    pub const LOOP: Self = Self(0x03);
+    /// `call`
+    pub const CALL: Self = Self(0x10);
+    /// `call_indirect`
+    pub const CALL_INDIRECT: Self = Self(0x11);
+    /// `memory.grow`
+    pub const MEMORY_GROW: Self = Self(0x40);
+
+    /// How executing it can trap, as a set of bits by the kinds' codes. Charges of gas and the stack check are not of an operator.
+    pub fn traps(self) -> u16 {
+        let kinds: &[TrapKind] = match self.0 {
+            0x00 => &[TrapKind::Unreachable],
+            // The first word of a shifted copy is read before the loop.
+            0x03 | 0x28..=0x3e => &[TrapKind::MemoryOutOfBounds],
+            0x10 | 0x40 => &[TrapKind::HostError],
+            0x11 => &[
+                TrapKind::TableOutOfBounds,
+                TrapKind::IndirectCallTypeMismatch,
+                TrapKind::UndefinedElement,
+            ],
+            0x6d | 0x7f => &[TrapKind::IntegerDivideByZero, TrapKind::IntegerOverflow],
+            0x6e..=0x70 | 0x80..=0x82 => &[TrapKind::IntegerDivideByZero],
+            0xa8..=0xab | 0xae..=0xb1 => &[
+                TrapKind::InvalidConversionToInteger,
+                TrapKind::IntegerOverflow,
+            ],
+            0x108..=0x10e => &[TrapKind::MemoryOutOfBounds, TrapKind::HostError],
+            _ => &[],
+        };
+        kinds.iter().fold(0, |set, kind| set | 1 << kind.code())
+    }
+
+    /// The instruction of the price list.
+    pub fn priced(self) -> Option<Instruction> {
+        // The list is in the order of the bytes.
+        let (first, distance) = match self.0 {
+            0x00..=0x05 => (Instruction::Unreachable, self.0),
+            0x0b..=0x11 => (Instruction::End, self.0 - 0x0b),
+            0x1a..=0x1b => (Instruction::Drop, self.0 - 0x1a),
+            0x20..=0x24 => (Instruction::LocalGet, self.0 - 0x20),
+            0x28..=0x44 => (Instruction::I32Load, self.0 - 0x28),
+            0x45..=0xc4 => (Instruction::I32Eqz, self.0 - 0x45),
+            0x100..=0x10e => (Instruction::I32TruncSatF32S, self.0 - 0x100),
+            _ => return None,
+        };
+        Instruction::ALL
+            .get(first as usize + usize::from(distance))
+            .copied()
+    }
+
+    /// Operands taken and given, where no label or type decides it; none if it is no operator.
+    pub(super) const fn effect(self) -> Option<(u8, u8)> {
+        Some(match self.0 {
+            0x00..=0x05 | 0x0b..=0x11 => (0, 0),
+            0x1a => (1, 0),
+            0x1b => (3, 1),
+            0x20 | 0x23 => (0, 1),
+            0x21 | 0x24 => (1, 0),
+            0x22 => (1, 1),
+            0x28..=0x35 => (1, 1),
+            0x36..=0x3e => (2, 0),
+            0x3f => (0, 1),
+            0x40 => (1, 1),
+            0x41..=0x44 => (0, 1),
+            0x45 | 0x50 => (1, 1),
+            0x46..=0x4f | 0x51..=0x66 => (2, 1),
+            0x67..=0x69 | 0x79..=0x7b => (1, 1),
+            0x6a..=0x78 | 0x7c..=0x8a => (2, 1),
+            0x8b..=0x91 | 0x99..=0x9f => (1, 1),
+            0x92..=0x98 | 0xa0..=0xa6 => (2, 1),
+            0xa7..=0xc4 => (1, 1),
+            0x100..=0x107 => (1, 1),
+            0x108 | 0x10a..=0x10c | 0x10e => (3, 0),
+            0x109 | 0x10d => (0, 0),
+            _ => return None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_operator_has_the_price_of_its_name() {
+        let named = [
+            (0x00, "unreachable"),
+            (0x11, "call_indirect"),
+            (0x1b, "select"),
+            (0x24, "global.set"),
+            (0x28, "i32.load"),
+            (0x3e, "i64.store32"),
+            (0x40, "memory.grow"),
+            (0x44, "f64.const"),
+            (0x45, "i32.eqz"),
+            (0x6d, "i32.div_s"),
+            (0x98, "f32.copysign"),
+            (0xbf, "f64.reinterpret_i64"),
+            (0xc4, "i64.extend32_s"),
+            (0x107, "i64.trunc_sat_f64_u"),
+            (0x10e, "table.copy"),
+        ];
+        for (byte, name) in named {
+            assert_eq!(Operator(byte).priced().map(Instruction::name), Some(name));
+        }
+        let priced = (0..COUNT as u16).filter_map(|byte| Operator(byte).priced());
+        assert_eq!(priced.count(), Instruction::COUNT);
+        for byte in 0..COUNT as u16 {
+            let operator = Operator(byte);
+            assert_eq!(operator.priced().is_some(), operator.effect().is_some());
+        }
+    }
+}
