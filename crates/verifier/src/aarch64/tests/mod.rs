@@ -1,0 +1,3 @@
+//! Tests of the aarch64 rules.
+
+mod decoder;

@@ -1,0 +1,749 @@
+//! The walk over a function: every word once, in order, with what registers hold on all ways there.
+//!
+//! Where a branch goes back to is found beforehand ([`Walk::find_loops`]): such a place is entered with what a hint says, or
+//! else with what holds on the way in. A branch back that does not imply it weakens it, and the function is walked again.
+
+use super::decode::{Form, Word, decode};
+use super::encode::BR;
+use super::module::Tables;
+use super::values::{FIRST, FOLLOWED, GENERAL, NOTHING, SECOND, State, ZERO};
+use super::why::{Check, Why, ensure, refuse};
+use crate::wasm::BodyFacts;
+use crate::{FunctionCode, Invariant, NativeStack, Refusal, TrapSite};
+use pvf_rules::TrapKind;
+
+/// How often a function is walked again before it is refused, and what it may cost: so many words in all for each of its own.
+const MOST_ROUNDS: u32 = 64;
+
+/// A word that nothing goes to.
+const NO_LABEL: u32 = 0;
+/// The first word of a literal.
+const LITERAL: u32 = u32::MAX;
+
+/// What is known of a place that branches go to.
+#[derive(Clone, Copy, Debug)]
+struct Label {
+    /// What holds on all ways so far.
+    state: State,
+    /// Whether there is a way.
+    reached: bool,
+    /// A branch goes back to it.
+    is_loop: bool,
+    /// What loops are assumed to keep; once it is known, it is only weakened.
+    assumed: Option<State>,
+    /// The walk has been there.
+    passed: bool,
+    /// A fixed sequence that ends what stood elsewhere.
+    late: Option<Late>,
+}
+
+impl Label {
+    const NEW: Self = Self {
+        state: State::EMPTY,
+        reached: false,
+        is_loop: false,
+        assumed: None,
+        passed: false,
+        late: None,
+    };
+}
+
+/// A sequence behind the function that belongs to one branch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Late {
+    /// The stack is deeper than ever; where to go on.
+    Stack { resume: usize },
+    /// The logical stack is higher than ever.
+    Logical { resume: usize, leaf_cost: u32 },
+    /// A named counter is.
+    Counter { resume: usize },
+    /// A charge did not fit: the word that takes it back, and where in the module it is.
+    Gas { undo: u32, at: GasAt },
+    /// A table entry has another signature.
+    Mismatch,
+}
+
+/// What is charged for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum GasAt {
+    /// The operator at this offset.
+    Block(u32),
+    /// Some operator: charges are not compared.
+    Anywhere,
+    /// A `memory.grow`.
+    Grow,
+}
+
+/// What the last instructions were, for rules about several in a row. Forgotten at labels.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Facts {
+    /// Behind a comparison of a table index: where, and the bound.
+    pub compared: Option<(usize, u64)>,
+    /// Behind the branch for indices beyond: where, and the bound.
+    pub below: Option<(usize, u64)>,
+    /// The first scratch register holds a product of a constant and a register that is charged for: where it was made, the constant and
+    /// the register.
+    pub product: Option<(u64, u8)>,
+}
+
+/// Buffers and tables of all functions.
+pub(super) struct Walk<'w, 'a> {
+    pub tables: &'w Tables<'a>,
+    /// The function's code.
+    pub words: &'a [[u8; 4]],
+    pub function: FunctionCode,
+    pub number: u32,
+    pub body: &'w BodyFacts,
+    /// The word that is looked at.
+    pub at: usize,
+    pub state: State,
+    /// The present word can be reached.
+    pub alive: bool,
+    /// Constants of registers, where the bit is set.
+    pub constants: [u64; 32],
+    pub known: u32,
+    pub facts: Facts,
+    /// For each word 0, a literal's mark, or the number of its label plus 1.
+    slots: &'w mut Vec<u32>,
+    labels: &'w mut Vec<Label>,
+    /// Labels that are reached and not passed.
+    open: usize,
+    /// A branch back was made from something weaker than was assumed.
+    weakened: bool,
+    /// The next trap site.
+    pub site: usize,
+    first_site: usize,
+    /// The next charge of gas, and how many pages were charged for.
+    pub charge: usize,
+    pub grows: u32,
+    /// The return address was saved.
+    pub saves_link: bool,
+    /// The logical cost is looked at and not taken.
+    pub logical_leaf: bool,
+    /// The function calls functions.
+    pub calls: bool,
+}
+
+/// Buffers that outlive a function.
+#[derive(Default)]
+pub(super) struct Buffers {
+    slots: Vec<u32>,
+    labels: Vec<Label>,
+}
+
+/// How many words were looked at, of those that are the function's.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Steps {
+    pub words: u64,
+    pub steps: u64,
+}
+
+/// Checks a function. `site` is the first trap site that may be in it; the first behind it comes back.
+pub(super) fn function<'a>(
+    tables: &Tables<'a>,
+    words: &'a [[u8; 4]],
+    (number, function): (u32, FunctionCode),
+    body: &BodyFacts,
+    buffers: &mut Buffers,
+    site: usize,
+) -> Result<(usize, Steps), Refusal> {
+    buffers.slots.clear();
+    buffers.slots.resize(words.len(), NO_LABEL);
+    buffers.labels.clear();
+    let mut walk = Walk {
+        tables,
+        words,
+        function,
+        number,
+        body,
+        at: 0,
+        state: State::EMPTY,
+        alive: true,
+        constants: [0; 32],
+        known: 0,
+        facts: Facts::default(),
+        slots: &mut buffers.slots,
+        labels: &mut buffers.labels,
+        open: 0,
+        weakened: false,
+        site,
+        first_site: site,
+        charge: 0,
+        grows: 0,
+        saves_link: false,
+        logical_leaf: false,
+        calls: false,
+    };
+    let rounds = walk.rounds().map_err(|why| {
+        let offset = function.offset.saturating_add(walk.at as u32 * 4);
+        Refusal::of_function(why.0, number, offset, why.1)
+    })?;
+    let words = words.len() as u64;
+    let steps = Steps {
+        words,
+        steps: words * u64::from(rounds),
+    };
+    Ok((walk.site, steps))
+}
+
+impl<'a> Walk<'_, 'a> {
+    fn rounds(&mut self) -> Check<u32> {
+        self.find_loops()?;
+        self.take_hints();
+        for round in 1..=MOST_ROUNDS {
+            self.walk()?;
+            if !self.weakened {
+                return Ok(round);
+            }
+            self.begin_again();
+        }
+        refuse!(Widths, "loops take too many rounds")
+    }
+
+    fn begin_again(&mut self) {
+        for slot in self.slots.iter_mut() {
+            if *slot == LITERAL {
+                *slot = NO_LABEL;
+            }
+        }
+        for label in self.labels.iter_mut() {
+            (label.reached, label.passed, label.late) = (false, false, None);
+        }
+        self.open = 0;
+        self.weakened = false;
+        self.site = self.first_site;
+        (self.charge, self.grows) = (0, 0);
+        (self.saves_link, self.logical_leaf, self.calls) = (false, false, false);
+    }
+
+    /// The word at a place; nothing behind the function.
+    #[inline(always)]
+    pub fn word(&self, at: usize) -> Option<u32> {
+        self.words.get(at).map(|word| u32::from_le_bytes(*word))
+    }
+
+    /// Offset in the code of a word.
+    #[inline(always)]
+    pub fn offset(&self, at: usize) -> u32 {
+        self.function.offset.wrapping_add(at as u32 * 4)
+    }
+
+    /// Marks all places that branches and tables go back to. Words of literals and tables are no branches.
+    fn find_loops(&mut self) -> Check {
+        let mut at = 0;
+        while let Some(word) = self.word(at) {
+            if self.slots.get(at) == Some(&LITERAL) {
+                at += 2;
+                continue;
+            }
+            let form = match word >> 24 {
+                0x14..=0x17 => Form::Branch,
+                0x54 => Form::BranchIf,
+                0x34 | 0x35 | 0xb4 | 0xb5 => Form::BranchZero,
+                0x36 | 0x37 | 0xb6 | 0xb7 => Form::BranchBit,
+                0x5c => {
+                    let to = self.target(at, Word(word).distance(Form::Literal))?;
+                    if to > at {
+                        self.mark_literal(to)?;
+                    }
+                    at += 1;
+                    continue;
+                }
+                0xd6 if word == BR => {
+                    at = self.find_in_table(at + 1)?;
+                    continue;
+                }
+                _ => {
+                    at += 1;
+                    continue;
+                }
+            };
+            let distance = Word(word).distance(form);
+            if distance <= 0 {
+                let to = self.target(at, distance)?;
+                self.label(to)?.is_loop = true;
+            }
+            at += 1;
+        }
+        // The walk finds literals again, with what loads them.
+        for slot in self.slots.iter_mut() {
+            if *slot == LITERAL {
+                *slot = NO_LABEL;
+            }
+        }
+        Ok(())
+    }
+
+    /// Where the table behind a jump ends; the entries that go back are marked.
+    fn find_in_table(&mut self, table: usize) -> Check<usize> {
+        // The bound is what is moved to the second scratch register before the comparison.
+        let Some(bound) = table.checked_sub(6).and_then(|compare| self.constant_before(compare)) else {
+            return Ok(table);
+        };
+        let end = table.saturating_add(bound as usize + 1);
+        for at in table..end.min(self.words.len()) {
+            let entry = self.word(at).unwrap_or(0) as i32;
+            let to = self.target(table, entry)?;
+            if to < table {
+                self.label(to)?.is_loop = true;
+            }
+        }
+        Ok(end)
+    }
+
+    /// The 32-bit constant that the words before a place put into the second scratch register.
+    fn constant_before(&self, end: usize) -> Option<u32> {
+        for words in 1..=2 {
+            let start = end.checked_sub(words)?;
+            if let Some((value, after)) = self.parse_constant(start, SECOND)
+                && after == end
+            {
+                return u32::try_from(value).ok();
+            }
+        }
+        None
+    }
+
+    /// The constant that the words from a place on put into a register, and the place behind.
+    pub fn parse_constant(&self, start: usize, register: u8) -> Option<(u64, usize)> {
+        let first = Word(self.word(start)?);
+        let form = decode(first.0)?;
+        let mut value = initial_constant(form, first)?;
+        if first.rd() != register {
+            return None;
+        }
+        let mut at = start + 1;
+        while let Some(word) = self.word(at).map(Word)
+            && word.rd() == register
+            && decode(word.0) == Some(Form::MoveKeep)
+        {
+            value = kept_constant(value, word);
+            at += 1;
+        }
+        Some((value, at))
+    }
+
+    fn take_hints(&mut self) {
+        let hints = self.tables.hints;
+        if hints.is_empty() || self.labels.is_empty() {
+            return;
+        }
+        let start = hints.partition_point(|hint| hint.code_offset < self.function.offset);
+        for hint in hints.iter().skip(start) {
+            let Some(at) = hint.code_offset.checked_sub(self.function.offset) else {
+                return;
+            };
+            let Some(&slot) = self.slots.get(at as usize / 4) else {
+                return;
+            };
+            if at % 4 == 0
+                && let Some(label) = slot.checked_sub(1).and_then(|slot| self.labels.get_mut(slot as usize))
+                && label.is_loop
+            {
+                label.assumed = Some(State::of_hint(hint.registers));
+            }
+        }
+    }
+
+    /// The word so many bytes from another, within the function.
+    #[inline]
+    pub fn target(&self, at: usize, distance: i32) -> Check<usize> {
+        let to = (at as i64) + i64::from(distance >> 2);
+        ensure!(
+            distance & 3 == 0 && to >= 0 && (to as usize) < self.words.len(),
+            Targets,
+            "a branch leaves the function, or goes to no instruction"
+        );
+        Ok(to as usize)
+    }
+
+    /// The label of a place, made if there is none.
+    #[inline]
+    fn label(&mut self, at: usize) -> Check<&mut Label> {
+        let Some(slot) = self.slots.get_mut(at) else {
+            refuse!(Targets, "a branch leaves the function");
+        };
+        if *slot == NO_LABEL {
+            self.labels.push(Label::NEW);
+            *slot = self.labels.len() as u32;
+        }
+        match self.labels.get_mut(*slot as usize - 1) {
+            Some(label) => Ok(label),
+            None => refuse!(CodeData, "a branch goes to a literal"),
+        }
+    }
+
+    /// Whether branches go to a place.
+    #[inline(always)]
+    pub fn is_label(&self, at: usize) -> bool {
+        self.slots.get(at).is_some_and(|&slot| slot != NO_LABEL)
+    }
+
+    /// A branch to a place with what registers hold now.
+    #[inline]
+    pub fn branch(&mut self, to: usize) -> Check {
+        let (at, state) = (self.at, self.state);
+        let label = self.label(to)?;
+        ensure!(
+            label.late.is_none(),
+            Phases,
+            "several branches go to a sequence that belongs to one"
+        );
+        if to > at {
+            if label.reached {
+                label.state.join(&state);
+            } else {
+                (label.state, label.reached) = (state, true);
+                self.open += 1;
+            }
+            return Ok(());
+        }
+        let Some(assumed) = label.assumed.as_mut().filter(|_| label.passed && label.is_loop) else {
+            refuse!(Targets, "a branch goes back to where none can go");
+        };
+        if !state.implies(assumed) {
+            assumed.join(&state);
+            self.weakened = true;
+        }
+        Ok(())
+    }
+
+    /// A branch to a sequence that belongs to it alone.
+    pub fn branch_late(&mut self, to: usize, late: Late) -> Check {
+        ensure!(
+            to > self.at,
+            Phases,
+            "a sequence behind the function stands before it"
+        );
+        let state = self.state;
+        let label = self.label(to)?;
+        ensure!(
+            !label.reached && !label.is_loop,
+            Phases,
+            "several branches go to a sequence that belongs to one"
+        );
+        (label.state, label.reached, label.late) = (state, true, Some(late));
+        self.open += 1;
+        Ok(())
+    }
+
+    /// Takes away that branches go back to a place, if no others go there.
+    pub fn take_loop(&mut self, at: usize) -> bool {
+        let Some(slot) = self.slots.get_mut(at) else {
+            return false;
+        };
+        let alone = match slot.checked_sub(1) {
+            None => true,
+            Some(number) => {
+                let label = self.labels.get(number as usize);
+                label.is_some_and(|label| label.is_loop && !label.reached)
+            }
+        };
+        if alone {
+            *slot = NO_LABEL;
+        }
+        alone
+    }
+
+    /// Takes a label away that has been dealt with.
+    pub fn take_slot(&mut self, at: usize) {
+        if let Some(slot) = self.slots.get_mut(at) {
+            *slot = NO_LABEL;
+        }
+    }
+
+    /// A literal's load names this place.
+    pub fn mark_literal(&mut self, at: usize) -> Check {
+        let next = self.slots.get(at + 1).copied();
+        let Some(slot) = self.slots.get_mut(at) else {
+            refuse!(CodeData, "a literal lies outside of the function");
+        };
+        ensure!(
+            matches!(*slot, NO_LABEL | LITERAL) && next == Some(NO_LABEL),
+            CodeData,
+            "a literal overlaps something else"
+        );
+        *slot = LITERAL;
+        Ok(())
+    }
+
+    fn walk(&mut self) -> Check {
+        self.at = 0;
+        self.alive = true;
+        self.state = self.tables.at_entry(self.function.signature)?;
+        self.forget();
+        self.prologue()?;
+        while let Some(word) = self.word(self.at) {
+            let slot = self.slots.get(self.at).copied().unwrap_or(NO_LABEL);
+            if slot != NO_LABEL {
+                if slot == LITERAL {
+                    self.literal()?;
+                    continue;
+                }
+                if self.arrive(slot)? {
+                    continue;
+                }
+            } else if !self.alive {
+                self.data(word)?;
+                continue;
+            }
+            let Some(form) = decode(word) else {
+                refuse!(Encodings, "no instruction of the list");
+            };
+            self.step(form, Word(word))?;
+            self.at += 1;
+        }
+        self.end()
+    }
+
+    fn end(&self) -> Check {
+        ensure!(!self.alive, Ends, "the function runs out at its end");
+        ensure!(self.open == 0, Targets, "a branch goes to no instruction");
+        let end = self.offset(self.words.len());
+        let next = self.tables.sites.get(self.site);
+        ensure!(
+            next.is_none_or(|next| next.code_offset >= end),
+            TrapSites,
+            "a trap site where nothing can trap"
+        );
+        let charges = self.body.charges.len();
+        ensure!(
+            !self.tables.priced || self.charge == charges,
+            Meters,
+            "a charge of gas is missing"
+        );
+        let grows = if self.tables.grow_price > 0 { self.body.grows } else { 0 };
+        ensure!(
+            !self.tables.priced || self.grows == grows,
+            Meters,
+            "a charge for pages is missing"
+        );
+        ensure!(
+            !(self.logical_leaf && self.calls),
+            Meters,
+            "a function that calls does not take its logical cost"
+        );
+        Ok(())
+    }
+
+    /// Nothing is known of constants and of the instructions before.
+    #[inline]
+    pub fn forget(&mut self) {
+        self.known = 0;
+        self.facts = Facts::default();
+    }
+
+    /// Comes to a label. Whether what stands there has been dealt with.
+    #[inline]
+    fn arrive(&mut self, slot: u32) -> Check<bool> {
+        self.forget();
+        let Some(label) = self.labels.get_mut(slot as usize - 1) else {
+            refuse!(CodeData, "a branch goes to a literal");
+        };
+        label.passed = true;
+        self.open -= usize::from(label.reached);
+        let late = label.late;
+        match (self.alive, label.reached) {
+            (true, true) => self.state.join(&label.state),
+            (false, true) => self.state = label.state,
+            (true, false) => {}
+            (false, false) => refuse!(Reached, "nothing before goes there"),
+        }
+        if label.is_loop {
+            let mut assumed = self.state.of_loop();
+            if let Some(weaker) = label.assumed {
+                if self.state.implies(&weaker) {
+                    assumed = weaker;
+                } else {
+                    assumed.join(&weaker);
+                }
+            }
+            label.assumed = Some(assumed);
+            self.state = assumed;
+        }
+        if let Some(late) = late {
+            ensure!(
+                !self.alive,
+                Phases,
+                "code runs into a sequence that belongs to a branch"
+            );
+            self.alive = true;
+            self.late(late)?;
+            return Ok(true);
+        }
+        self.alive = true;
+        Ok(false)
+    }
+
+    /// A literal, behind something that does not go on.
+    fn literal(&mut self) -> Check {
+        ensure!(!self.alive, CodeData, "code runs into a literal");
+        ensure!(
+            !self.is_label(self.at + 1),
+            CodeData,
+            "a branch goes into a literal"
+        );
+        self.at += 2;
+        Ok(())
+    }
+
+    /// What nothing goes to: a word before a literal, or the branch over an island.
+    fn data(&mut self, word: u32) -> Check {
+        let next = self.slots.get(self.at + 1).copied().unwrap_or(NO_LABEL);
+        let padding = word == 0 && next == LITERAL;
+        // It is there for those who come from before; here nobody does.
+        let over = word >> 26 == 5 && next != NO_LABEL && {
+            let distance = Word(word).distance(Form::Branch);
+            distance > 4 && self.target(self.at, distance).is_ok()
+        };
+        ensure!(padding || over, Reached, "nothing before goes there");
+        self.at += 1;
+        Ok(())
+    }
+
+    /// The site of the word at a place, which must have one of this kind.
+    pub fn trap_site(&mut self, at: usize, kind: TrapKind) -> Check<TrapSite> {
+        let site = self.next_site(self.offset(at))?;
+        ensure!(site.kind == kind, TrapSites, "a trap site of another kind");
+        Ok(site)
+    }
+
+    /// The site at exactly this offset.
+    #[inline]
+    pub fn next_site(&mut self, offset: u32) -> Check<TrapSite> {
+        match self.tables.sites.get(self.site) {
+            Some(site) if site.code_offset == offset => {
+                self.site += 1;
+                Ok(*site)
+            }
+            _ => refuse!(TrapSites, "something can trap and has no trap site"),
+        }
+    }
+
+    /// A site of an operator that traps this way.
+    #[inline]
+    pub fn operator_site(&mut self, at: usize, kind: TrapKind) -> Check {
+        let site = self.trap_site(at, kind)?;
+        self.comes_from_operator(site)
+    }
+
+    #[inline]
+    pub fn comes_from_operator(&self, site: TrapSite) -> Check {
+        let operator = self.body.operator(site.wasm_offset);
+        let traps = operator.map_or(0, |operator| operator.traps());
+        ensure!(
+            traps >> site.kind.code() & 1 != 0,
+            Meters,
+            "the operator of a trap site does not trap so"
+        );
+        Ok(())
+    }
+
+    /// What a register holds, which must be a value.
+    #[inline(always)]
+    pub fn read(&self, register: u8) -> Check<u8> {
+        let holds = self.holds(register);
+        ensure!(
+            holds <= super::values::DOUBLE,
+            Widths,
+            "a register is read that holds no value"
+        );
+        Ok(holds)
+    }
+
+    #[inline(always)]
+    pub fn holds(&self, register: u8) -> u8 {
+        self.state.values[usize::from(register & 31)]
+    }
+
+    /// Writes a register of those that instructions may write. What is written to the zero register is lost.
+    #[inline(always)]
+    pub fn write(&mut self, register: u8, holds: u8) -> Check {
+        if GENERAL >> register & 1 == 0 {
+            ensure!(
+                register == ZERO,
+                FixedRegisters,
+                "a register is written that is fixed"
+            );
+            return Ok(());
+        }
+        self.put(register, holds);
+        Ok(())
+    }
+
+    /// Writes a register.
+    #[inline(always)]
+    pub fn put(&mut self, register: u8, holds: u8) {
+        self.state.values[usize::from(register & 31)] = holds;
+        if FOLLOWED >> register & 1 != 0 {
+            self.known &= !(1 << register);
+            if register == FIRST {
+                self.facts.product = None;
+            }
+        }
+    }
+
+    /// The constant in a register.
+    #[inline]
+    pub fn constant(&self, register: u8) -> Option<u64> {
+        (self.known >> register & 1 != 0).then_some(self.constants[usize::from(register & 31)])
+    }
+
+    /// Reads a float.
+    #[inline(always)]
+    pub fn read_float(&self, register: u8) -> Check {
+        ensure!(
+            self.state.floats >> register & 1 != 0,
+            Widths,
+            "a float is read that holds no value"
+        );
+        Ok(())
+    }
+
+    #[inline(always)]
+    pub fn write_float(&mut self, register: u8) {
+        self.state.floats |= 1 << register;
+    }
+
+    /// Behind a call: no register holds anything.
+    pub fn clobber(&mut self) {
+        self.state = State::EMPTY;
+        self.forget();
+    }
+
+    /// The scratch registers hold nothing.
+    pub fn clobber_scratch(&mut self) {
+        self.put(FIRST, NOTHING);
+        self.put(SECOND, NOTHING);
+    }
+
+    /// Whether frames are counted in software.
+    pub fn is_audited(&self) -> bool {
+        self.tables.native_stack == NativeStack::Audited
+    }
+}
+
+/// What the first instruction of a constant gives.
+pub(super) fn initial_constant(form: Form, word: Word) -> Option<u64> {
+    let (half, shift) = word.halfword();
+    let mask = if word.wide() { u64::MAX } else { u64::from(u32::MAX) };
+    match form {
+        Form::MoveZero => Some(half << shift),
+        Form::MoveNot => Some(!(half << shift) & mask),
+        Form::LogicImmediate if word.operation() == 1 && word.rn() == ZERO => word.pattern(),
+        _ => None,
+    }
+}
+
+/// What a later one makes of it.
+pub(super) fn kept_constant(value: u64, word: Word) -> u64 {
+    let (half, shift) = word.halfword();
+    let mask = if word.wide() { u64::MAX } else { u64::from(u32::MAX) };
+    (value & !(0xffff << shift) | half << shift) & mask
+}
+
+impl From<&Why> for Invariant {
+    fn from(why: &Why) -> Self {
+        why.0
+    }
+}
