@@ -50,3 +50,11 @@ fn conformance_modules_are_accepted() {
     }
     assert!(accepted > 1000, "{accepted} modules");
 }
+
+#[test]
+#[ignore = "prints"]
+fn dump() {
+    let wasm = wat::parse_str("(module)").unwrap();
+    let made = Made::new(&wasm, &options(Features::ALL, all_meters().next().unwrap())).unwrap();
+    print!("{}", made.all());
+}

@@ -210,3 +210,15 @@ pub fn files(folder: &str, extension: &str) -> Vec<PathBuf> {
     all.sort();
     all
 }
+
+impl Made {
+    pub fn all(&self) -> String {
+        let (words, _) = self.code.as_chunks::<4>();
+        words.iter().map(|word| {
+            use yaxpeax_arch::{Decoder, U8Reader};
+            let decoder = yaxpeax_arm::armv8::a64::InstDecoder::default();
+            let text = decoder.decode(&mut U8Reader::new(word)).map_or("?".into(), |it| it.to_string());
+            format!("0x{:08X} // {text}\n", u32::from_le_bytes(*word))
+        }).collect()
+    }
+}
