@@ -32,6 +32,9 @@ impl Moved {
     }
 }
 
+/// Bits of the size of memory.
+const SIZE_BITS: u8 = 64 - layout::MOST_MEMORY.leading_zeros() as u8;
+
 /// Kinds of access that load with a sign.
 const SIGNED_WIDE: u8 = 2;
 const SIGNED_WORD: u8 = 3;
@@ -48,6 +51,9 @@ impl Walk<'_, '_> {
                     return self.audited_epilogue();
                 }
                 self.context_of(word, moved, offset.into())?;
+                if offset == context::MEMORY_BYTES {
+                    return self.write(word.rd(), SIZE_BITS);
+                }
             }
             base => self.linear(base)?,
         }

@@ -358,7 +358,7 @@ impl Walk<'_, '_> {
     fn multiply_add(&mut self, word: Word) -> Check {
         let (a, b) = self.both(word)?;
         let c = self.read(word.ra())?.min(word.bits());
-        let (rd, rn, rm) = (word.rd(), word.rn(), word.rm());
+        let (rd, rn) = (word.rd(), word.rn());
         let subtracts = word.0 >> 15 & 1 != 0;
         // `mul x16, x16, units` behind a constant may be a charge.
         let product = (rd == FIRST && rn == FIRST && word.ra() == ZERO && word.wide() && !subtracts)
@@ -370,11 +370,7 @@ impl Walk<'_, '_> {
             (false, _) => sum((a + b).min(DOUBLE), c),
         };
         self.write(rd, holds.min(word.bits()))?;
-        if let Some(constant) = product
-            && b <= WORD + 1
-        {
-            self.facts.product = Some((constant, rm));
-        }
+        self.facts.product = product.map(|constant| (constant, b));
         Ok(())
     }
 }

@@ -2,7 +2,7 @@
 
 use super::decode::Word;
 use super::encode::{self, ADD, Bits, SUB, SUBS};
-use super::values::{FIRST, GAS, NOTHING, ZERO};
+use super::values::{FIRST, GAS, NOTHING, WORD, ZERO};
 use super::walk::{GasAt, Late, Walk};
 use super::why::{Check, ensure, refuse};
 use crate::wasm::Operator;
@@ -55,9 +55,11 @@ impl Walk<'_, '_> {
         );
         let at = match (self.constant(FIRST), self.facts.product) {
             (Some(cost), _) => self.block_charge(cost)?,
-            (None, Some((price, _))) => {
+            (None, Some((price, units))) => {
                 ensure!(
-                    self.tables.gas && (!self.tables.priced || price == self.tables.grow_price),
+                    self.tables.gas
+                        && units <= WORD
+                        && (!self.tables.priced || price == self.tables.grow_price),
                     Meters,
                     "a page costs another amount"
                 );

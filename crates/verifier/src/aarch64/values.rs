@@ -75,6 +75,21 @@ impl State {
         Self { values, floats: 0 }
     };
 
+    /// What implies everything: the generator's registers have no bit, and all floats are written.
+    pub const ALL: Self = {
+        let mut values = [NOTHING; 32];
+        let mut number = 0;
+        while number < GENERATORS {
+            values[number] = 0;
+            number += 1;
+        }
+        values[ZERO as usize] = 0;
+        Self {
+            values,
+            floats: u32::MAX,
+        }
+    };
+
     /// What holds on this way and on another.
     #[inline]
     pub fn join(&mut self, other: &Self) {

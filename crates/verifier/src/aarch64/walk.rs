@@ -81,8 +81,7 @@ pub(super) struct Facts {
     pub compared: Option<(usize, u64)>,
     /// Behind the branch for indices beyond: where, and the bound.
     pub below: Option<(usize, u64)>,
-    /// The first scratch register holds a product of a constant and a register that is charged for: where it was made, the constant and
-    /// the register.
+    /// The first scratch register holds a product of this constant and a value of so many bits.
     pub product: Option<(u64, u8)>,
 }
 
@@ -92,7 +91,6 @@ pub(super) struct Walk<'w, 'a> {
     /// The function's code.
     pub words: &'a [[u8; 4]],
     pub function: FunctionCode,
-    pub number: u32,
     pub body: &'w BodyFacts,
     /// The word that is looked at.
     pub at: usize,
@@ -154,7 +152,6 @@ pub(super) fn function<'a>(
         tables,
         words,
         function,
-        number,
         body,
         at: 0,
         state: State::EMPTY,
@@ -547,7 +544,13 @@ impl<'a> Walk<'_, 'a> {
             (true, true) => self.state.join(&label.state),
             (false, true) => self.state = label.state,
             (true, false) => {}
-            (false, false) => refuse!(Reached, "nothing before goes there"),
+            (false, false) if label.is_loop => {
+                // Only what comes later goes there, which will say what holds: what it does not, is found then.
+                self.state = *label.assumed.get_or_insert(State::ALL);
+                self.alive = true;
+                return Ok(false);
+            }
+            (false, false) => refuse!(Reached, "nothing goes there"),
         }
         if label.is_loop {
             let mut assumed = self.state.of_loop();

@@ -58,3 +58,27 @@ fn dump() {
     let made = Made::new(&wasm, &options(Features::ALL, all_meters().next().unwrap())).unwrap();
     print!("{}", made.all());
 }
+
+#[test]
+#[ignore = "prints"]
+fn look() {
+    let (_, wasm) = runtimes().into_iter().find(|it| it.0 == "bridge-hub-polkadot").unwrap();
+    let made = Made::new(&wasm, &options(Features::POLKADOT, all_meters().next().unwrap())).unwrap();
+    let f = made.functions[1612];
+    println!("{f:x?}");
+    for at in (f.offset..f.offset+f.bytes).step_by(4) {
+        let w = u32::from_le_bytes(made.code[at as usize..][..4].try_into().unwrap());
+        let d = match w >> 24 { 0x14..=0x17 => (w<<6) as i32 >> 6 << 2, 0x54|0x34|0x35|0xb4|0xb5 => (w<<8) as i32>>13<<2, 0x36|0x37|0xb6|0xb7=>(w<<13) as i32>>18<<2, _=>0};
+        if d!=0 && at as i64 + d as i64 == 0x215698 { println!("from {at:x} {w:08x}"); }
+        if w == 0xd61f0200 { println!("table {:x}\n{}", at, made.around(at)); }
+    }
+}
+
+#[test]
+#[ignore = "prints"]
+fn rounds() {
+    for (name, wasm) in runtimes() {
+        let made = Made::new(&wasm, &options(Features::POLKADOT, all_meters().nth(1).unwrap())).unwrap();
+        println!("{name} {:?}", made.verify());
+    }
+}
