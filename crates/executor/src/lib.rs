@@ -50,6 +50,7 @@ mod artifact_file;
 mod code;
 mod preparation;
 mod profile;
+mod verification;
 mod whole_file;
 
 pub use artifact_file::{
@@ -64,6 +65,7 @@ pub use preparation::{
     HOST_MODULE, HostFunctionTypes, NotPrepared, Prepared, Purpose, Rules, check_linkable, prepare,
 };
 pub use profile::Profile;
+pub use verification::{NotVerified, Verification, verify};
 pub use whole_file::write_file;
 
 pub use pvf_compiler::{
@@ -81,3 +83,4 @@ pub use pvf_runtime::{
     CallError, Caller, HostError, HostFailure, Instance, InstantiateError, Interrupt, LinkError,
     Linked, Linker, LoadError, Module, Segment, Value, perf,
 };
+pub use pvf_verifier::{Invariant, Refusal as VerifierRefusal, Verified};

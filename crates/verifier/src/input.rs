@@ -16,8 +16,6 @@ pub struct MachineCode<'a> {
     pub entry_stubs: &'a [Option<u32>],
     /// Places that can trap, in ascending order of their offsets in the code.
     pub sites: &'a [TrapSite],
-    /// In ascending order of their offsets in the code. May be empty: then loops are walked until nothing changes.
-    pub hints: &'a [Hint],
 }
 
 /// What code is made for.
@@ -99,13 +97,4 @@ pub struct TrapSite {
     pub wasm_offset: u32,
     /// What a fault here means.
     pub kind: TrapKind,
-}
-
-/// What registers hold where a branch goes back to. A wrong hint can only make the check fail.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Hint {
-    /// Of the loop's first instruction in the code.
-    pub code_offset: u32,
-    /// Two bits a general register: 0 nothing, 1 an `i32`, 2 an `i64`.
-    pub registers: u64,
 }

@@ -19,7 +19,7 @@ pub mod wasm;
 mod x64;
 
 pub use input::{
-    FunctionCode, GasMeter, Hint, InstructionSet, MachineCode, NativeStack, Settings, TrapSite,
+    FunctionCode, GasMeter, InstructionSet, MachineCode, NativeStack, Settings, TrapSite,
 };
 pub use refusal::{Invariant, Refusal, Unreadable};
 pub use wasm::Module;

@@ -1,0 +1,448 @@
+//! From bytes to instructions, by [`table`](super::table).
+
+use super::table::{
+    GROUPS, Imm, MEMORY, ONE, Op, REGISTER, Row, S8, S16, S32, S64, Shape, TWO, TWO_F3, Third,
+    VexSize, vex_row,
+};
+
+/// No register.
+pub const NONE: u8 = 0xff;
+/// The base of an address that counts from the instruction's end.
+pub const RIP: u8 = 0x80;
+
+/// Where an operand is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[repr(u8)]
+pub enum Place {
+    /// There is none.
+    #[default]
+    None,
+    /// In the register of [`Instruction::a`] or [`Instruction::b`].
+    Register,
+    /// In memory.
+    Memory,
+    /// It is the immediate.
+    Immediate,
+}
+
+/// A decoded instruction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Instruction {
+    /// The immediate, sign-extended, or the distance of a branch.
+    pub imm: i64,
+    /// Displacement of the address.
+    pub disp: i32,
+    /// What it does.
+    pub op: Op,
+    /// Its bytes.
+    pub len: u8,
+    /// Bytes of its operands; see [`Op`] for those that have two sizes.
+    pub size: u8,
+    /// Where the first operand is, which is written.
+    pub to: Place,
+    /// Where the last operand is.
+    pub from: Place,
+    /// The register of the first operand.
+    pub a: u8,
+    /// The register of the last operand.
+    pub b: u8,
+    /// The register of the operand between them, or [`NONE`].
+    pub c: u8,
+    /// Base of the address.
+    pub base: u8,
+    /// Index of the address, or [`NONE`].
+    pub index: u8,
+    /// What the index is multiplied by.
+    pub scale: u8,
+    /// The condition's number.
+    pub condition: u8,
+    /// The other size of conversions: bytes of the float.
+    pub float: u8,
+}
+
+impl Instruction {
+    /// Whether an operand is in memory.
+    #[inline]
+    pub fn has_memory(&self) -> bool {
+        self.to == Place::Memory || self.from == Place::Memory
+    }
+}
+
+/// Bytes with a place in them.
+#[derive(Clone, Copy)]
+struct Cursor<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl Cursor<'_> {
+    #[inline(always)]
+    fn byte(&mut self) -> Option<u8> {
+        let byte = *self.bytes.get(self.at)?;
+        self.at += 1;
+        Some(byte)
+    }
+
+    #[inline(always)]
+    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (taken, _) = self.bytes.get(self.at..)?.split_first_chunk::<N>()?;
+        self.at += N;
+        Some(*taken)
+    }
+
+    #[inline(always)]
+    fn i8(&mut self) -> Option<i64> {
+        Some(i64::from(self.byte()? as i8))
+    }
+
+    #[inline(always)]
+    fn i32(&mut self) -> Option<i32> {
+        self.take().map(i32::from_le_bytes)
+    }
+}
+
+/// The high bits of register numbers, and the width.
+#[derive(Clone, Copy, Default)]
+struct Extension {
+    r: u8,
+    x: u8,
+    b: u8,
+    w: bool,
+    /// There was a REX prefix.
+    rex: bool,
+}
+
+/// Decodes the instruction at the beginning of the bytes; nothing if there is none of the list.
+#[inline]
+pub fn decode(bytes: &[u8]) -> Option<Instruction> {
+    let mut cursor = Cursor { bytes, at: 0 };
+    let mut byte = cursor.byte()?;
+    if byte & 0xfe == 0xc4 {
+        return decode_vex(cursor, byte);
+    }
+    let (mut short, mut repeated) = (false, false);
+    match byte {
+        0x66 => {
+            short = true;
+            byte = cursor.byte()?;
+        }
+        0xf3 => {
+            repeated = true;
+            byte = cursor.byte()?;
+        }
+        _ => {}
+    }
+    let mut extension = Extension::default();
+    if byte & 0xf0 == 0x40 {
+        extension = Extension {
+            r: (byte & 4) << 1,
+            x: (byte & 2) << 2,
+            b: (byte & 1) << 3,
+            w: byte & 8 != 0,
+            rex: true,
+        };
+        byte = cursor.byte()?;
+    }
+    let two = byte == 0x0f;
+    let row = match (two, repeated) {
+        (false, false) => &ONE[usize::from(byte)],
+        (true, false) => {
+            byte = cursor.byte()?;
+            &TWO[usize::from(byte)]
+        }
+        (true, true) => {
+            byte = cursor.byte()?;
+            match byte {
+                0xb8 => &TWO_F3[0],
+                0xbc => &TWO_F3[1],
+                0xbd => &TWO_F3[2],
+                _ => return None,
+            }
+        }
+        (false, true) => return None,
+    };
+    let mut instruction = Instruction {
+        op: row.op,
+        a: NONE,
+        b: NONE,
+        c: NONE,
+        base: NONE,
+        index: NONE,
+        ..Instruction::default()
+    };
+    let (mut accepts, mut imm) = (row.accepts, row.imm);
+    match row.shape {
+        Shape::Missing => return None,
+        Shape::RmReg | Shape::RegRm => {
+            let modrm = cursor.byte()?;
+            let register = (modrm >> 3 & 7) | extension.r;
+            let place = rm(&mut cursor, modrm, extension, &mut instruction)?;
+            if row.shape == Shape::RmReg {
+                (instruction.to, instruction.from) = (place, Place::Register);
+                (instruction.a, instruction.b) = (instruction.b, register);
+            } else {
+                (instruction.to, instruction.from) = (Place::Register, place);
+                instruction.a = register;
+            }
+        }
+        Shape::Group => {
+            let modrm = cursor.byte()?;
+            let Row {
+                op,
+                accepts: of_operation,
+                imm: own,
+                ..
+            } = GROUPS[usize::from(row.accepts & 7)][usize::from(modrm >> 3 & 7)];
+            if op == Op::None {
+                return None;
+            }
+            instruction.op = op;
+            accepts = of_operation;
+            if own != Imm::None {
+                imm = own;
+            }
+            instruction.to = rm(&mut cursor, modrm, extension, &mut instruction)?;
+            instruction.a = instruction.b;
+            instruction.b = NONE;
+        }
+        Shape::InOpcode => {
+            instruction.to = Place::Register;
+            instruction.a = (byte & 7) | extension.b;
+        }
+        Shape::RaxImm => {
+            instruction.to = Place::Register;
+            instruction.a = 0;
+        }
+        Shape::Short => instruction.imm = cursor.i8()?,
+        Shape::Near => instruction.imm = i64::from(cursor.i32()?),
+        Shape::Bare => {}
+    }
+    let memory = instruction.has_memory();
+    instruction.size = if accepts & S8 != 0 {
+        // The register numbers 4 to 7 mean others without REX.
+        let register = match instruction.op {
+            Op::Set => instruction.a,
+            _ if instruction.from == Place::Register => instruction.b,
+            _ => 0,
+        };
+        if short || extension.w || (!extension.rex && register & 0xfc == 4) {
+            return None;
+        }
+        1
+    } else if short {
+        // With memory alone: parts of registers are not written.
+        if accepts & S16 == 0 || !memory || extension.w {
+            return None;
+        }
+        2
+    } else if extension.w {
+        if accepts & S64 == 0 {
+            return None;
+        }
+        8
+    } else {
+        if accepts & S32 == 0 {
+            return None;
+        }
+        4
+    };
+    if accepts & (REGISTER | MEMORY) != 0 {
+        let place = if memory { MEMORY } else { REGISTER };
+        if accepts & place == 0 {
+            return None;
+        }
+    }
+    match instruction.op {
+        Op::Jcc | Op::Cmov => instruction.condition = byte & 15,
+        Op::Set => {
+            instruction.condition = byte & 15;
+            // The operand that is not there.
+            if instruction.b & 7 != 0 || extension.r != 0 {
+                return None;
+            }
+            (instruction.from, instruction.b) = (Place::None, NONE);
+        }
+        Op::MovZx8 | Op::MovSx8 if !memory && !extension.rex && instruction.b & 0xfc == 4 => {
+            return None;
+        }
+        // Only there is an address that counts from the instruction.
+        Op::Lea if instruction.base == RIP && instruction.size != 8 => return None,
+        Op::Shl | Op::Shr | Op::Sar if imm == Imm::None => {
+            (instruction.imm, instruction.from) = (1, Place::Immediate);
+        }
+        // A shorter encoding has the same meaning, and this one none of its own.
+        Op::Mov if row.shape == Shape::Group && !memory && instruction.size != 8 => return None,
+        _ => {}
+    }
+    if instruction.base == RIP && instruction.op != Op::Lea {
+        return None;
+    }
+    match imm {
+        Imm::None => {}
+        _ => {
+            instruction.from_immediate(match imm {
+                Imm::Byte => cursor.i8()?,
+                _ => match (instruction.size, imm) {
+                    (2, _) => i64::from(i16::from_le_bytes(cursor.take()?)),
+                    (8, Imm::Full) => i64::from_le_bytes(cursor.take()?),
+                    (_, Imm::Full) => i64::from(cursor.i32()? as u32),
+                    _ => i64::from(cursor.i32()?),
+                },
+            });
+        }
+    }
+    if matches!(instruction.op, Op::Shl | Op::Shr | Op::Sar) {
+        let bits = i64::from(instruction.size) * 8;
+        if !(0..bits).contains(&instruction.imm) {
+            return None;
+        }
+    }
+    instruction.len = cursor.at as u8;
+    Some(instruction)
+}
+
+impl Instruction {
+    #[inline(always)]
+    fn from_immediate(&mut self, imm: i64) {
+        self.imm = imm;
+        // `imul` with three operands has its second one in `b`.
+        if self.op == Op::Imul {
+            self.c = self.b;
+            self.b = NONE;
+        }
+        self.from = Place::Immediate;
+    }
+}
+
+/// The operand in `rm`: a register, into `b`, or memory.
+#[inline(always)]
+fn rm(
+    cursor: &mut Cursor<'_>,
+    modrm: u8,
+    extension: Extension,
+    instruction: &mut Instruction,
+) -> Option<Place> {
+    let low = modrm & 7;
+    let mode = modrm >> 6;
+    if mode == 3 {
+        instruction.b = low | extension.b;
+        return Some(Place::Register);
+    }
+    instruction.base = low | extension.b;
+    instruction.scale = 1;
+    if low == 4 {
+        let sib = cursor.byte()?;
+        let index = (sib >> 3 & 7) | extension.x;
+        if index != 4 {
+            instruction.index = index;
+            instruction.scale = 1 << (sib >> 6);
+        }
+        instruction.base = (sib & 7) | extension.b;
+        if sib & 7 == 5 && mode == 0 {
+            return None;
+        }
+    } else if low == 5 && mode == 0 {
+        instruction.base = RIP;
+        instruction.disp = cursor.i32()?;
+        return Some(Place::Memory);
+    }
+    match mode {
+        1 => instruction.disp = i32::from(cursor.byte()? as i8),
+        2 => instruction.disp = cursor.i32()?,
+        _ => {}
+    }
+    Some(Place::Memory)
+}
+
+#[inline]
+fn decode_vex(mut cursor: Cursor<'_>, first: u8) -> Option<Instruction> {
+    let second = cursor.byte()?;
+    let mut extension = Extension {
+        r: !second >> 4 & 8,
+        ..Extension::default()
+    };
+    let (map, last) = if first == 0xc5 {
+        (1, second)
+    } else {
+        extension.x = !second >> 3 & 8;
+        extension.b = !second >> 2 & 8;
+        let last = cursor.byte()?;
+        extension.w = last & 0x80 != 0;
+        (second & 31, last & 0x7f)
+    };
+    if last & 4 != 0 {
+        return None;
+    }
+    let prefix = last & 3;
+    let third = !(last >> 3) & 15;
+    let opcode = cursor.byte()?;
+    let row = vex_row(map, prefix, opcode);
+    if row.op == Op::None {
+        return None;
+    }
+    let mut instruction = Instruction {
+        op: row.op,
+        a: NONE,
+        b: NONE,
+        c: NONE,
+        base: NONE,
+        index: NONE,
+        ..Instruction::default()
+    };
+    let modrm = cursor.byte()?;
+    let place = rm(&mut cursor, modrm, extension, &mut instruction)?;
+    let wanted = if place == Place::Memory {
+        MEMORY
+    } else {
+        REGISTER
+    };
+    if row.place != wanted || instruction.base == RIP {
+        return None;
+    }
+    let register = (modrm >> 3 & 7) | extension.r;
+    (instruction.to, instruction.from) = (Place::Register, place);
+    instruction.a = register;
+    match row.third {
+        // The field's bits are stored inverted: 0 here is "none".
+        Third::Unused if third != 0 => return None,
+        Third::Unused => {}
+        Third::Source => instruction.c = third,
+        // The count is the last operand.
+        Third::Count => {
+            instruction.c = instruction.b;
+            instruction.b = third;
+        }
+    }
+    let by_prefix = if prefix == 3 || prefix == 1 { 8 } else { 4 };
+    instruction.size = match row.size {
+        VexSize::ByW if extension.w => 8,
+        VexSize::ByW => 4,
+        _ if extension.w => return None,
+        VexSize::ByPrefix => by_prefix,
+        VexSize::ByOpcode => 4 << (opcode & 1),
+        VexSize::Any => 8,
+    };
+    match row.op {
+        Op::FStore => {
+            (instruction.to, instruction.from) = (Place::Memory, Place::Register);
+            (instruction.a, instruction.b) = (NONE, register);
+        }
+        // These name the general register in `rm`, which is written.
+        Op::ToGeneral => (instruction.a, instruction.b) = (instruction.b, register),
+        Op::FromInteger | Op::ToInteger => instruction.float = by_prefix,
+        _ => {}
+    }
+    if row.imm {
+        instruction.imm = i64::from(cursor.byte()?);
+        let known = match row.op {
+            // To nearest, down, up, to zero; without the exception of precision.
+            Op::FRound => (8..12).contains(&instruction.imm),
+            _ => instruction.imm < i64::from(instruction.size) * 8,
+        };
+        if !known {
+            return None;
+        }
+    }
+    instruction.len = cursor.at as u8;
+    Some(instruction)
+}

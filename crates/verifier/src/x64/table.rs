@@ -1,0 +1,435 @@
+//! The encodings that exist, as tables. What has no row here is no instruction.
+
+/// What an instruction does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[repr(u8)]
+pub enum Op {
+    #[default]
+    None,
+    Add,
+    Or,
+    And,
+    Sub,
+    Xor,
+    Cmp,
+    Test,
+    Mov,
+    Lea,
+    MovZx8,
+    MovZx16,
+    MovSx8,
+    MovSx16,
+    MovSx32,
+    /// Two operands or, with an immediate, three.
+    Imul,
+    Neg,
+    /// `rdx:rax` = `rax` times the operand, without signs.
+    MulWide,
+    /// The same with signs.
+    ImulWide,
+    Div,
+    Idiv,
+    /// `cdq` or `cqo`.
+    SignToRdx,
+    Shl,
+    Shr,
+    Sar,
+    RolCl,
+    RorCl,
+    Rorx,
+    Shlx,
+    Shrx,
+    Sarx,
+    Popcnt,
+    Lzcnt,
+    Tzcnt,
+    Cmov,
+    Set,
+    Xchg,
+    Jcc,
+    Jmp,
+    Call,
+    CallMem,
+    JmpReg,
+    Ret,
+    Ud2,
+    /// Between float registers.
+    FMov,
+    FLoad,
+    FStore,
+    /// From a general to a float register.
+    FromGeneral,
+    /// From a float to a general register.
+    ToGeneral,
+    FAdd,
+    FSub,
+    FMul,
+    FDiv,
+    FMin,
+    FMax,
+    FAnd,
+    FAndn,
+    FOr,
+    FXor,
+    FSqrt,
+    FRound,
+    FCmp,
+    /// To the other width of floats; the size is the source's.
+    FConvert,
+    /// From an integer; the size is the float's.
+    FromInteger,
+    /// To an integer, cut off; the size is the integer's.
+    ToInteger,
+}
+
+/// Where operands are encoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Shape {
+    /// No row.
+    Missing,
+    /// ModRM: first operand in `rm`, second in `reg`.
+    RmReg,
+    /// ModRM: first operand in `reg`, second in `rm`.
+    RegRm,
+    /// ModRM: the operand in `rm`, the operation in `reg`, see [`GROUPS`].
+    Group,
+    /// The register in the opcode.
+    InOpcode,
+    /// `rax` and an immediate.
+    RaxImm,
+    /// A distance of one byte.
+    Short,
+    /// A distance of four bytes.
+    Near,
+    /// No operand.
+    Bare,
+}
+
+/// What `rm` may be.
+pub(super) const REGISTER: u8 = 1;
+pub(super) const MEMORY: u8 = 2;
+/// Sizes of operands.
+pub(super) const S8: u8 = 4;
+/// With memory alone.
+pub(super) const S16: u8 = 8;
+pub(super) const S32: u8 = 16;
+pub(super) const S64: u8 = 32;
+const BOTH: u8 = S32 | S64;
+
+/// Immediates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Imm {
+    None,
+    Byte,
+    /// Of the operand's size, at most four bytes, sign-extended.
+    Sized,
+    /// Of the operand's size.
+    Full,
+}
+
+/// One encoding.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Row {
+    pub op: Op,
+    pub shape: Shape,
+    /// What `rm` may be, and the sizes.
+    pub accepts: u8,
+    pub imm: Imm,
+}
+
+const MISSING: Row = row(Op::None, Shape::Missing, 0, Imm::None);
+
+const fn row(op: Op, shape: Shape, accepts: u8, imm: Imm) -> Row {
+    Row {
+        op,
+        shape,
+        accepts,
+        imm,
+    }
+}
+
+/// Operations in ModRM: 0x80, 0x81 and 0x83, 0xc1, 0xd1, 0xd3, 0xf7, 0xff, 0xc6, 0xc7. The row's `op` is the group's number.
+pub(super) const GROUPS: [[Row; 8]; 8] = {
+    let mut groups = [[MISSING; 8]; 8];
+    let any = REGISTER | BOTH;
+    groups[0][7] = row(Op::Cmp, Shape::Group, MEMORY | S8, Imm::Byte);
+    let (in_place, compare) = (REGISTER | MEMORY | BOTH, REGISTER | MEMORY | S16 | BOTH);
+    groups[1] = [
+        row(Op::Add, Shape::Group, in_place, Imm::None),
+        row(Op::Or, Shape::Group, any, Imm::None),
+        MISSING,
+        MISSING,
+        row(Op::And, Shape::Group, any, Imm::None),
+        row(Op::Sub, Shape::Group, in_place, Imm::None),
+        row(Op::Xor, Shape::Group, any, Imm::None),
+        row(Op::Cmp, Shape::Group, compare, Imm::None),
+    ];
+    groups[2][4] = row(Op::Shl, Shape::Group, any, Imm::None);
+    groups[2][5] = row(Op::Shr, Shape::Group, any, Imm::None);
+    groups[2][7] = row(Op::Sar, Shape::Group, any, Imm::None);
+    groups[3][0] = row(Op::RolCl, Shape::Group, any, Imm::None);
+    groups[3][1] = row(Op::RorCl, Shape::Group, any, Imm::None);
+    groups[4][0] = row(Op::Test, Shape::Group, any, Imm::Sized);
+    groups[4][3] = row(Op::Neg, Shape::Group, any, Imm::None);
+    groups[4][4] = row(Op::MulWide, Shape::Group, REGISTER | S64, Imm::None);
+    groups[4][5] = row(Op::ImulWide, Shape::Group, REGISTER | S64, Imm::None);
+    groups[4][6] = row(Op::Div, Shape::Group, any, Imm::None);
+    groups[4][7] = row(Op::Idiv, Shape::Group, any, Imm::None);
+    // Both have 64 bits without a prefix.
+    groups[5][2] = row(Op::CallMem, Shape::Group, MEMORY | S32, Imm::None);
+    groups[5][4] = row(Op::JmpReg, Shape::Group, REGISTER | S32, Imm::None);
+    groups[6][0] = row(Op::Mov, Shape::Group, MEMORY | S8, Imm::Byte);
+    // Into a register only with signs.
+    groups[7][0] = row(
+        Op::Mov,
+        Shape::Group,
+        REGISTER | MEMORY | S16 | BOTH,
+        Imm::Sized,
+    );
+    groups
+};
+
+const ALU: [(u8, Op); 6] = [
+    (0x00, Op::Add),
+    (0x08, Op::Or),
+    (0x20, Op::And),
+    (0x28, Op::Sub),
+    (0x30, Op::Xor),
+    (0x38, Op::Cmp),
+];
+
+/// Opcodes of one byte.
+pub(super) const ONE: [Row; 256] = {
+    let mut rows = [MISSING; 256];
+    let mut at = 0;
+    while at < ALU.len() {
+        let (opcode, op) = (ALU[at].0 as usize, ALU[at].1);
+        // Of these, the one into memory is that of the audit.
+        let place = match op {
+            Op::Or => REGISTER | MEMORY,
+            _ => REGISTER,
+        };
+        rows[opcode + 1] = row(op, Shape::RmReg, place | BOTH, Imm::None);
+        rows[opcode + 3] = row(op, Shape::RegRm, MEMORY | BOTH, Imm::None);
+        rows[opcode + 5] = row(op, Shape::RaxImm, BOTH, Imm::Sized);
+        at += 1;
+    }
+    let either = REGISTER | MEMORY | BOTH;
+    rows[0x63] = row(
+        Op::MovSx32,
+        Shape::RegRm,
+        REGISTER | MEMORY | S64,
+        Imm::None,
+    );
+    rows[0x69] = row(Op::Imul, Shape::RegRm, REGISTER | BOTH, Imm::Sized);
+    rows[0x6b] = row(Op::Imul, Shape::RegRm, REGISTER | BOTH, Imm::Byte);
+    let mut condition = 0;
+    while condition < 16 {
+        // No code asks whether something did not overflow.
+        if condition != 1 {
+            rows[0x70 + condition] = row(Op::Jcc, Shape::Short, S32, Imm::None);
+        }
+        condition += 1;
+    }
+    rows[0x80] = group(0, Imm::Byte);
+    rows[0x81] = group(1, Imm::Sized);
+    rows[0x83] = group(1, Imm::Byte);
+    rows[0x85] = row(Op::Test, Shape::RmReg, either, Imm::None);
+    rows[0x87] = row(Op::Xchg, Shape::RmReg, REGISTER | S64, Imm::None);
+    rows[0x88] = row(Op::Mov, Shape::RmReg, MEMORY | S8, Imm::None);
+    rows[0x89] = row(Op::Mov, Shape::RmReg, either | S16, Imm::None);
+    rows[0x8b] = row(Op::Mov, Shape::RegRm, MEMORY | BOTH, Imm::None);
+    rows[0x8d] = row(Op::Lea, Shape::RegRm, MEMORY | BOTH, Imm::None);
+    rows[0x99] = row(Op::SignToRdx, Shape::Bare, BOTH, Imm::None);
+    rows[0xa9] = row(Op::Test, Shape::RaxImm, BOTH, Imm::Sized);
+    let mut register = 0;
+    while register < 8 {
+        rows[0xb8 + register] = row(Op::Mov, Shape::InOpcode, BOTH, Imm::Full);
+        register += 1;
+    }
+    rows[0xc1] = group(2, Imm::Byte);
+    rows[0xc3] = row(Op::Ret, Shape::Bare, S32, Imm::None);
+    rows[0xc6] = group(6, Imm::Byte);
+    rows[0xc7] = group(7, Imm::Sized);
+    // The count is 1.
+    rows[0xd1] = group(2, Imm::None);
+    rows[0xd3] = group(3, Imm::None);
+    rows[0xe8] = row(Op::Call, Shape::Near, S32, Imm::None);
+    rows[0xe9] = row(Op::Jmp, Shape::Near, S32, Imm::None);
+    rows[0xeb] = row(Op::Jmp, Shape::Short, S32, Imm::None);
+    rows[0xf7] = group(4, Imm::None);
+    rows[0xff] = group(5, Imm::None);
+    rows
+};
+
+/// The immediate is that of the opcode unless the group's row has one of its own.
+const fn group(number: u8, imm: Imm) -> Row {
+    Row {
+        op: Op::None,
+        shape: Shape::Group,
+        accepts: number,
+        imm,
+    }
+}
+
+/// Opcodes behind 0x0f.
+pub(super) const TWO: [Row; 256] = {
+    let mut rows = [MISSING; 256];
+    let either = REGISTER | MEMORY | BOTH;
+    rows[0x0b] = row(Op::Ud2, Shape::Bare, S32, Imm::None);
+    let mut condition = 0;
+    while condition < 16 {
+        // Values are made of no overflow and no sign.
+        if !matches!(condition, 0 | 1 | 8 | 9) {
+            rows[0x40 + condition] = row(Op::Cmov, Shape::RegRm, REGISTER | BOTH, Imm::None);
+            rows[0x90 + condition] = row(Op::Set, Shape::RmReg, REGISTER | S8, Imm::None);
+        }
+        if condition != 1 {
+            rows[0x80 + condition] = row(Op::Jcc, Shape::Near, S32, Imm::None);
+        }
+        condition += 1;
+    }
+    rows[0xaf] = row(Op::Imul, Shape::RegRm, either, Imm::None);
+    let zero = REGISTER | MEMORY | S32;
+    rows[0xb6] = row(Op::MovZx8, Shape::RegRm, zero, Imm::None);
+    rows[0xb7] = row(Op::MovZx16, Shape::RegRm, zero, Imm::None);
+    rows[0xbe] = row(Op::MovSx8, Shape::RegRm, either, Imm::None);
+    rows[0xbf] = row(Op::MovSx16, Shape::RegRm, either, Imm::None);
+    rows
+};
+
+/// Opcodes behind 0xf3 (and REX) 0x0f.
+pub(super) const TWO_F3: [Row; 3] = {
+    let accepts = REGISTER | BOTH;
+    [
+        row(Op::Popcnt, Shape::RegRm, accepts, Imm::None),
+        row(Op::Tzcnt, Shape::RegRm, accepts, Imm::None),
+        row(Op::Lzcnt, Shape::RegRm, accepts, Imm::None),
+    ]
+};
+
+/// An encoding with VEX.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct VexRow {
+    pub op: Op,
+    /// What `rm` may be.
+    pub place: u8,
+    /// How VEX.vvvv is used.
+    pub third: Third,
+    /// What the size is by.
+    pub size: VexSize,
+    pub imm: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Third {
+    Unused,
+    /// The first source.
+    Source,
+    /// The second source; the first is in `rm`.
+    Count,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum VexSize {
+    /// No size matters.
+    Any,
+    /// The implied prefix: F3 or none is 32 bits, F2 or 66 is 64. W is 0.
+    ByPrefix,
+    /// W.
+    ByW,
+    /// The opcode's lowest bit. W is 0.
+    ByOpcode,
+}
+
+const NO_VEX: VexRow = vex(Op::None, 0, Third::Unused, VexSize::Any);
+
+const fn vex(op: Op, place: u8, third: Third, size: VexSize) -> VexRow {
+    VexRow {
+        op,
+        place,
+        third,
+        size,
+        imm: false,
+    }
+}
+
+/// The encodings with VEX by opcode map, implied prefix and opcode.
+pub(super) fn vex_row(map: u8, prefix: u8, opcode: u8) -> VexRow {
+    match map {
+        1 => VEX_1[usize::from(prefix & 3)][usize::from(opcode)],
+        2 if opcode == 0xf7 => match prefix {
+            1 => vex(Op::Shlx, REGISTER, Third::Count, VexSize::ByW),
+            2 => vex(Op::Sarx, REGISTER, Third::Count, VexSize::ByW),
+            3 => vex(Op::Shrx, REGISTER, Third::Count, VexSize::ByW),
+            _ => NO_VEX,
+        },
+        3 => match (prefix, opcode) {
+            (3, 0xf0) => VexRow {
+                imm: true,
+                ..vex(Op::Rorx, REGISTER, Third::Unused, VexSize::ByW)
+            },
+            (1, 0x0a | 0x0b) => VexRow {
+                imm: true,
+                ..vex(Op::FRound, REGISTER, Third::Source, VexSize::ByOpcode)
+            },
+            _ => NO_VEX,
+        },
+        _ => NO_VEX,
+    }
+}
+
+const VEX_1: [[VexRow; 256]; 4] = {
+    let mut rows = [[NO_VEX; 256]; 4];
+    let scalar = VexSize::ByPrefix;
+    let operations = [
+        (0x58, Op::FAdd),
+        (0x59, Op::FMul),
+        (0x5c, Op::FSub),
+        (0x5d, Op::FMin),
+        (0x5e, Op::FDiv),
+        (0x5f, Op::FMax),
+        (0x51, Op::FSqrt),
+        (0x5a, Op::FConvert),
+    ];
+    let mut prefix = 2;
+    while prefix < 4 {
+        rows[prefix][0x10] = vex(Op::FLoad, MEMORY, Third::Unused, scalar);
+        rows[prefix][0x11] = vex(Op::FStore, MEMORY, Third::Unused, scalar);
+        let mut at = 0;
+        while at < operations.len() {
+            let (opcode, op) = (operations[at].0 as usize, operations[at].1);
+            rows[prefix][opcode] = vex(op, REGISTER, Third::Source, scalar);
+            at += 1;
+        }
+        // The integer's width is W, the float's the prefix.
+        rows[prefix][0x2a] = vex(Op::FromInteger, REGISTER, Third::Source, VexSize::ByW);
+        rows[prefix][0x2c] = vex(Op::ToInteger, REGISTER, Third::Unused, VexSize::ByW);
+        prefix += 1;
+    }
+    let bits = [
+        (0x54, Op::FAnd),
+        (0x55, Op::FAndn),
+        (0x56, Op::FOr),
+        (0x57, Op::FXor),
+    ];
+    let mut prefix = 0;
+    while prefix < 2 {
+        let mut at = 0;
+        while at < bits.len() {
+            let (opcode, op) = (bits[at].0 as usize, bits[at].1);
+            rows[prefix][opcode] = vex(op, REGISTER, Third::Source, scalar);
+            at += 1;
+        }
+        rows[prefix][0x2e] = vex(Op::FCmp, REGISTER, Third::Unused, scalar);
+        prefix += 1;
+    }
+    rows[0][0x28] = vex(Op::FMov, REGISTER, Third::Unused, VexSize::Any);
+    rows[1][0x6e] = vex(Op::FromGeneral, REGISTER, Third::Unused, VexSize::ByW);
+    rows[1][0x7e] = vex(Op::ToGeneral, REGISTER, Third::Unused, VexSize::ByW);
+    rows
+};
