@@ -7,7 +7,7 @@ use super::walk::{self, Buffers, Steps};
 use super::why::{Check, refuse};
 use crate::wasm::{Bodies, BodyFacts, FuncType, Global, Module, ValType};
 use crate::{
-    FunctionCode, GasMeter, Hint, Invariant, MachineCode, NativeStack, Refusal, TrapSite, Verified,
+    FunctionCode, GasMeter, Invariant, MachineCode, NativeStack, Refusal, TrapSite, Verified,
     layout,
 };
 
@@ -71,7 +71,6 @@ pub(super) struct Tables<'a> {
     /// Offset of the table in the context.
     pub table: u64,
     pub sites: &'a [TrapSite],
-    pub hints: &'a [Hint],
     pub native_stack: NativeStack,
     pub logical: bool,
     pub counter: Option<u32>,
@@ -139,7 +138,6 @@ pub(crate) fn verify(module: &Module<'_>, code: &MachineCode<'_>) -> Result<Veri
         globals: &module.globals,
         table: layout::table_offset(module.globals.len() as u32),
         sites: code.sites,
-        hints: code.hints,
         native_stack: settings.native_stack,
         logical: settings.logical_stack,
         counter: settings.logical_counter,

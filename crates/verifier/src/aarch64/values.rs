@@ -125,22 +125,4 @@ impl State {
         }
         state
     }
-
-    /// What a hint says: two bits a register, floats above.
-    pub fn of_hint(bits: u64) -> Self {
-        let mut state = Self::EMPTY;
-        for (number, value) in state.values.iter_mut().take(GENERATORS).enumerate() {
-            *value = match bits >> (2 * number) & 3 {
-                1 => WORD,
-                2 => DOUBLE,
-                _ => NOTHING,
-            };
-        }
-        for number in 0..GENERATORS {
-            if bits >> (32 + 2 * number) & 3 != 0 {
-                state.floats |= 1 << number;
-            }
-        }
-        state
-    }
 }

@@ -1,7 +1,7 @@
 //! The walk over a function: every word once, in order, with what registers hold on all ways there.
 //!
-//! Where a branch goes back to is found beforehand ([`Walk::find_loops`]): such a place is entered with what a hint says, or
-//! else with what holds on the way in. A branch back that does not imply it weakens it, and the function is walked again.
+//! Where a branch goes back to is found beforehand ([`Walk::find_loops`]): such a place is entered with what holds on the
+//! way in. A branch back that does not imply it weakens it, and the function is walked again.
 
 use super::decode::{Form, Word, decode};
 use super::encode::BR;
@@ -11,9 +11,6 @@ use super::why::{Check, Why, ensure, refuse};
 use crate::wasm::BodyFacts;
 use crate::{FunctionCode, Invariant, NativeStack, Refusal, TrapSite};
 use pvf_rules::TrapKind;
-
-/// How often a function is walked again before it is refused, and what it may cost: so many words in all for each of its own.
-const MOST_ROUNDS: u32 = 64;
 
 /// A word that nothing goes to.
 const NO_LABEL: u32 = 0;
@@ -186,15 +183,16 @@ pub(super) fn function<'a>(
 impl<'a> Walk<'_, 'a> {
     fn rounds(&mut self) -> Check<u32> {
         self.find_loops()?;
-        self.take_hints();
-        for round in 1..=MOST_ROUNDS {
+        let mut rounds = 1;
+        loop {
             self.walk()?;
             if !self.weakened {
-                return Ok(round);
+                return Ok(rounds);
             }
+            // What loops are assumed to keep only becomes less: this ends.
             self.begin_again();
+            rounds += 1;
         }
-        refuse!(Widths, "loops take too many rounds")
     }
 
     fn begin_again(&mut self) {
@@ -318,28 +316,6 @@ impl<'a> Walk<'_, 'a> {
             at += 1;
         }
         Some((value, at))
-    }
-
-    fn take_hints(&mut self) {
-        let hints = self.tables.hints;
-        if hints.is_empty() || self.labels.is_empty() {
-            return;
-        }
-        let start = hints.partition_point(|hint| hint.code_offset < self.function.offset);
-        for hint in hints.iter().skip(start) {
-            let Some(at) = hint.code_offset.checked_sub(self.function.offset) else {
-                return;
-            };
-            let Some(&slot) = self.slots.get(at as usize / 4) else {
-                return;
-            };
-            if at % 4 == 0
-                && let Some(label) = slot.checked_sub(1).and_then(|slot| self.labels.get_mut(slot as usize))
-                && label.is_loop
-            {
-                label.assumed = Some(State::of_hint(hint.registers));
-            }
-        }
     }
 
     /// The word so many bytes from another, within the function.

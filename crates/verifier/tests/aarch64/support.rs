@@ -3,7 +3,7 @@
 use pvf_compiler::{Artifact, CompileOptions, Costs, Metering, NativeStack, Target, compile};
 use pvf_rules::Features;
 use pvf_verifier::{
-    FunctionCode, GasMeter, Hint, InstructionSet, MachineCode, Module, Refusal, Settings, TrapSite,
+    FunctionCode, GasMeter, InstructionSet, MachineCode, Module, Refusal, Settings, TrapSite,
     Verified, verify,
 };
 use std::path::{Path, PathBuf};
@@ -17,7 +17,6 @@ pub struct Made {
     pub functions: Vec<FunctionCode>,
     pub sites: Vec<TrapSite>,
     entry_stubs: Vec<Option<u32>>,
-    hints: Vec<Hint>,
     costs: Option<Arc<Costs>>,
     native_stack: pvf_verifier::NativeStack,
     logical_stack: bool,
@@ -104,7 +103,6 @@ impl Made {
             functions: functions.collect(),
             sites: sites.collect(),
             entry_stubs: info.entry_stubs.clone(),
-            hints: Vec::new(),
             costs: options.metering.gas.clone(),
             native_stack: match options.native_stack {
                 NativeStack::Enforced => pvf_verifier::NativeStack::Enforced,
@@ -138,7 +136,6 @@ impl Made {
             functions: &self.functions,
             entry_stubs: &self.entry_stubs,
             sites: &self.sites,
-            hints: &self.hints,
         };
         verify(module, &code)
     }

@@ -42,6 +42,8 @@ fn readings(form: Form, word: Word) -> Vec<String> {
     let logic = ["and", "orr", "eor", "ands"][usize::from(word.operation())];
     let shift = |amount: u8| match amount {
         0 if word.shift() == 0 => String::new(),
+        // yaxpeax-arm leaves a zero out.
+        0 => format!(", {}", ["lsl", "lsr", "asr", "ror"][usize::from(word.shift())]),
         _ => format!(", {} #{amount}", ["lsl", "lsr", "asr", "ror"][usize::from(word.shift())]),
     };
     let condition = |code: u8| CONDITIONS[usize::from(code)];
@@ -362,7 +364,11 @@ fn plain(text: &str) -> String {
         }
         rest = &rest[first.len_utf8()..];
     }
-    out.trim().replace("b. ", "b.")
+    let out = out.trim().replace("b. ", "b.").replace("b.cs", "b.hs").replace("b.cc", "b.lo");
+    match out.strip_suffix(", cs").map(|it| (it, ", hs")).or(out.strip_suffix(", cc").map(|it| (it, ", lo"))) {
+        Some((rest, condition)) => format!("{rest}{condition}"),
+        None => out.strip_suffix(" #0").filter(|it| it.ends_with("lsr") || it.ends_with("asr") || it.ends_with("ror")).map_or(out.clone(), Into::into),
+    }
 }
 
 /// Compares our reading of a word with those of the others. Whether we accept it.
