@@ -84,7 +84,40 @@ pub(super) struct Tables<'a> {
     callees: Vec<Callee>,
 }
 
-impl Tables<'_> {
+impl<'a> Tables<'a> {
+    /// Checks what concerns the module as a whole.
+    pub fn new(module: &'a Module<'a>, code: &MachineCode<'a>) -> Result<Self, Refusal> {
+        let settings = &code.settings;
+        let mut tables = Self {
+            module,
+            conventions: module.signatures.iter().map(Convention::of).collect(),
+            globals: &module.globals,
+            table: layout::table_offset(module.globals.len() as u32),
+            sites: code.sites,
+            native_stack: settings.native_stack,
+            logical: settings.logical_stack,
+            counter: settings.logical_counter,
+            gas: settings.gas.is_on(),
+            priced: !matches!(settings.gas, GasMeter::Unpriced),
+            grow_price: match settings.gas {
+                GasMeter::Priced(costs) => costs.memory_grow_per_page().into(),
+                GasMeter::Off | GasMeter::Unpriced => 0,
+            },
+            entries: vec![0; code.code.len() / layout::CODE_ALIGNMENT as usize + 1],
+            callees: Vec::with_capacity(code.functions.len() + 32),
+        };
+        claims(module, code)?;
+        let end = place_functions(&mut tables, code)?;
+        let stubs = Stubs::new(module, settings, code, end)?;
+        for (number, &offset) in (0..).zip(&stubs.imported) {
+            tables.add_callee(offset, Callee::Function(number));
+        }
+        for &(offset, callee) in &stubs.others {
+            tables.add_callee(offset, callee);
+        }
+        Ok(tables)
+    }
+
     /// What begins at an offset of the code.
     pub fn callee(&self, offset: u32) -> Option<Callee> {
         if offset % layout::CODE_ALIGNMENT != 0 {
@@ -131,34 +164,8 @@ impl Tables<'_> {
 
 /// Checks machine code against its module.
 pub(crate) fn verify(module: &Module<'_>, code: &MachineCode<'_>) -> Result<Verified, Refusal> {
+    let tables = Tables::new(module, code)?;
     let settings = &code.settings;
-    let mut tables = Tables {
-        module,
-        conventions: module.signatures.iter().map(Convention::of).collect(),
-        globals: &module.globals,
-        table: layout::table_offset(module.globals.len() as u32),
-        sites: code.sites,
-        native_stack: settings.native_stack,
-        logical: settings.logical_stack,
-        counter: settings.logical_counter,
-        gas: settings.gas.is_on(),
-        priced: !matches!(settings.gas, GasMeter::Unpriced),
-        grow_price: match settings.gas {
-            GasMeter::Priced(costs) => costs.memory_grow_per_page().into(),
-            GasMeter::Off | GasMeter::Unpriced => 0,
-        },
-        entries: vec![0; code.code.len() / layout::CODE_ALIGNMENT as usize + 1],
-        callees: Vec::with_capacity(code.functions.len() + 32),
-    };
-    claims(module, code)?;
-    let end = place_functions(&mut tables, code)?;
-    let stubs = Stubs::new(module, settings, code, end)?;
-    for (number, &offset) in (0..).zip(&stubs.imported) {
-        tables.add_callee(offset, Callee::Function(number));
-    }
-    for &(offset, callee) in &stubs.others {
-        tables.add_callee(offset, callee);
-    }
     let mut bodies = Bodies::new(settings.logical_stack, settings.gas);
     let mut buffers = Buffers::default();
     let mut verified = Verified::default();
@@ -166,17 +173,11 @@ pub(crate) fn verify(module: &Module<'_>, code: &MachineCode<'_>) -> Result<Veri
     let imported = module.imported_functions;
     for (number, &function) in (0..).zip(code.functions).skip(imported as usize) {
         let body = bodies.read(module, number).map_err(|unreadable| {
-            Refusal::of_function(
-                Invariant::Claims,
-                number,
-                function.offset,
-                unreadable.what,
-            )
+            let what = unreadable.what;
+            Refusal::of_function(Invariant::Claims, number, function.offset, what)
         })?;
         frame_claims(number, &function, body, settings.logical_stack)?;
-        let start = function.offset as usize;
-        let words = code.code.get(start..start + function.bytes as usize);
-        let (words, _) = words.unwrap_or_default().as_chunks::<4>();
+        let words = words_of(code.code, &function);
         let (next, steps) =
             walk::function(&tables, words, (number, function), body, &mut buffers, site)?;
         site = next;
@@ -192,6 +193,13 @@ pub(crate) fn verify(module: &Module<'_>, code: &MachineCode<'_>) -> Result<Veri
             ..Refusal::of_module(Invariant::TrapSites, "a trap site where nothing can trap")
         }),
     }
+}
+
+/// The words of a function.
+pub(super) fn words_of<'a>(code: &'a [u8], function: &FunctionCode) -> &'a [[u8; 4]] {
+    let start = function.offset as usize;
+    let bytes = code.get(start..start.saturating_add(function.bytes as usize));
+    bytes.unwrap_or_default().as_chunks::<4>().0
 }
 
 fn claims(module: &Module<'_>, code: &MachineCode<'_>) -> Result<(), Refusal> {

@@ -1,3 +1,5 @@
-//! Tests of the aarch64 rules.
+//! Tests of the aarch64 rules that need what is inside.
 
+mod corpus;
 mod decoder;
+mod faults;
