@@ -1,0 +1,86 @@
+//! Whatever the compiler makes is accepted: every module of the corpora under every setting of the meters.
+
+use pvf_compiler::Target;
+use pvf_generators::{Generator, Mode};
+use pvf_rules::Features;
+use pvf_verifier_tests::corpus::{self, Named};
+use pvf_verifier_tests::{Made, settings};
+use std::env;
+
+/// Targets that there are rules for.
+const TARGETS: [Target; 1] = [Target::X86_64];
+
+/// Verifies modules with all settings; how many functions there were.
+fn accept(modules: &[Named], languages: &[Features]) -> u64 {
+    let settings = settings();
+    let mut functions = 0;
+    let mut refused = Vec::new();
+    for (name, wasm) in modules {
+        for (language, &features) in languages.iter().enumerate() {
+            for setting in &settings {
+                for target in TARGETS {
+                    let Some(made) = Made::new(wasm, features, target, setting) else {
+                        continue;
+                    };
+                    match made.verify() {
+                        Ok(verified) => functions += u64::from(verified.functions),
+                        Err(error) => refused.push(format!(
+                            "{name}, language {language}, {target:?}, {setting:?}: {error}"
+                        )),
+                    }
+                }
+            }
+        }
+    }
+    let few = &refused[..refused.len().min(10)];
+    assert!(refused.is_empty(), "{} refused: {few:#?}", refused.len());
+    functions
+}
+
+#[test]
+fn modules_of_the_repository() {
+    let functions = accept(
+        &corpus::of_repository(),
+        &[Features::POLKADOT, Features::ALL],
+    );
+    assert!(functions > 10_000, "only {functions} functions");
+}
+
+#[test]
+fn modules_of_the_suites() {
+    let functions = accept(&corpus::of_suites(), &[Features::ALL]);
+    assert!(functions > 100_000, "only {functions} functions");
+}
+
+#[test]
+fn runtimes_if_there_are_any() {
+    accept(&corpus::of_chains(), &[Features::POLKADOT]);
+}
+
+/// `PVF_MODULES` says how many; the normal number is small.
+#[test]
+fn generated_modules() {
+    let count = env::var("PVF_MODULES").map_or(300, |count| count.parse().unwrap());
+    let first = env::var("PVF_SEED").map_or(1, |seed| seed.parse().unwrap());
+    let generator = Generator::new().unwrap();
+    let settings = settings();
+    let mut made_at_all = 0;
+    for seed in first..first + count {
+        let Ok(subject) = generator.generate(seed, Mode::All) else {
+            continue;
+        };
+        // One setting each: they take turns.
+        let setting = &settings[(seed % settings.len() as u64) as usize];
+        for target in TARGETS {
+            let made = Made::new(&subject.wasm, subject.features, target, setting);
+            let Some(made) = made else {
+                continue;
+            };
+            made_at_all += 1;
+            if let Err(error) = made.verify() {
+                panic!("seed {seed}, {target:?}, {setting:?}: {error}");
+            }
+        }
+    }
+    assert!(made_at_all * 10 > count * 5, "only {made_at_all} modules");
+}
