@@ -125,4 +125,16 @@ impl State {
         }
         state
     }
+
+    /// Registers of a set lose their values. Whether one had any.
+    pub fn lose(&mut self, registers: u32) -> bool {
+        let mut lost = false;
+        for (number, value) in self.values.iter_mut().take(GENERATORS).enumerate() {
+            if registers >> number & 1 != 0 && *value <= DOUBLE {
+                *value = NOTHING;
+                lost = true;
+            }
+        }
+        lost
+    }
 }

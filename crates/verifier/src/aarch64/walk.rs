@@ -1,7 +1,7 @@
 //! The walk over a function: every word once, in order, with what registers hold on all ways there.
 //!
 //! Where a branch goes back to is found beforehand ([`Walk::find_loops`]): such a place is entered with what holds on the
-//! way in. A branch back that does not imply it weakens it, and the function is walked again.
+//! way in. A branch back that does not imply it weakens it, and the loop is walked again.
 
 use super::decode::{Form, Word, decode};
 use super::encode::BR;
@@ -11,6 +11,10 @@ use super::why::{Check, Why, ensure, refuse};
 use crate::wasm::BodyFacts;
 use crate::{FunctionCode, Invariant, NativeStack, Refusal, TrapSite};
 use pvf_rules::TrapKind;
+
+/// How much of a function is walked again loop by loop, in lengths of all of it. Beyond it the function is walked again as a whole,
+/// which takes few rounds however loops lie in each other.
+const MOST_AGAIN: usize = 2;
 
 /// A word that nothing goes to.
 const NO_LABEL: u32 = 0;
@@ -24,14 +28,25 @@ struct Label {
     state: State,
     /// Whether there is a way.
     reached: bool,
-    /// A branch goes back to it.
+    /// A branch goes back to it; the last one from here.
     is_loop: bool,
+    last: usize,
     /// What loops are assumed to keep; once it is known, it is only weakened.
     assumed: Option<State>,
     /// The walk has been there.
     passed: bool,
-    /// A fixed sequence that ends what stood elsewhere.
-    late: Option<Late>,
+    /// A fixed sequence that ends what stood elsewhere, and where that is.
+    late: Option<(Late, usize)>,
+    /// Of a loop, what had been counted there.
+    counted: Counted,
+}
+
+/// What is counted on the way.
+#[derive(Clone, Copy, Debug, Default)]
+struct Counted {
+    site: usize,
+    charge: usize,
+    grows: u32,
 }
 
 impl Label {
@@ -39,9 +54,15 @@ impl Label {
         state: State::EMPTY,
         reached: false,
         is_loop: false,
+        last: 0,
         assumed: None,
         passed: false,
         late: None,
+        counted: Counted {
+            site: 0,
+            charge: 0,
+            grows: 0,
+        },
     };
 }
 
@@ -101,16 +122,21 @@ pub(super) struct Walk<'w, 'a> {
     /// For each word 0, a literal's mark, or the number of its label plus 1.
     slots: &'w mut Vec<u32>,
     labels: &'w mut Vec<Label>,
-    /// Labels that are reached and not passed.
-    open: usize,
-    /// A branch back was made from something weaker than was assumed.
+    /// A branch back was made from something weaker than was assumed, and the function is to be walked again.
     weakened: bool,
+    /// The same, and the walk goes back to this loop at once.
+    back: Option<usize>,
+    /// Words that were walked again so far.
+    again: usize,
     /// The next trap site.
     pub site: usize,
     first_site: usize,
     /// The next charge of gas, and how many pages were charged for.
     pub charge: usize,
     pub grows: u32,
+    /// Registers that loops with calls seem not to need are expected to be lost, and some were.
+    guesses: bool,
+    guessed: bool,
     /// The return address was saved.
     pub saves_link: bool,
     /// The logical cost is looked at and not taken.
@@ -158,12 +184,15 @@ pub(super) fn function<'a>(
         facts: Facts::default(),
         slots: &mut buffers.slots,
         labels: &mut buffers.labels,
-        open: 0,
         weakened: false,
+        back: None,
+        again: 0,
         site,
         first_site: site,
         charge: 0,
         grows: 0,
+        guesses: true,
+        guessed: false,
         saves_link: false,
         logical_leaf: false,
         calls: false,
@@ -175,7 +204,7 @@ pub(super) fn function<'a>(
     let words = words.len() as u64;
     let steps = Steps {
         words,
-        steps: words * u64::from(rounds),
+        steps: words * u64::from(rounds) + walk.again as u64,
     };
     Ok((walk.site, steps))
 }
@@ -185,11 +214,19 @@ impl<'a> Walk<'_, 'a> {
         self.find_loops()?;
         let mut rounds = 1;
         loop {
-            self.walk()?;
-            if !self.weakened {
-                return Ok(rounds);
+            match self.walk() {
+                Ok(()) if !self.weakened => return Ok(rounds),
+                // What loops are assumed to keep only becomes less: this ends.
+                Ok(()) => {}
+                // Perhaps it was too little that was expected.
+                Err(_) if self.guessed => {
+                    (self.guesses, self.guessed) = (false, false);
+                    for label in self.labels.iter_mut() {
+                        label.assumed = None;
+                    }
+                }
+                Err(why) => return Err(why),
             }
-            // What loops are assumed to keep only becomes less: this ends.
             self.begin_again();
             rounds += 1;
         }
@@ -204,8 +241,8 @@ impl<'a> Walk<'_, 'a> {
         for label in self.labels.iter_mut() {
             (label.reached, label.passed, label.late) = (false, false, None);
         }
-        self.open = 0;
         self.weakened = false;
+        self.back = None;
         self.site = self.first_site;
         (self.charge, self.grows) = (0, 0);
         (self.saves_link, self.logical_leaf, self.calls) = (false, false, false);
@@ -256,7 +293,7 @@ impl<'a> Walk<'_, 'a> {
             let distance = Word(word).distance(form);
             if distance <= 0 {
                 let to = self.target(at, distance)?;
-                self.label(to)?.is_loop = true;
+                self.mark_loop(to, at)?;
             }
             at += 1;
         }
@@ -280,10 +317,16 @@ impl<'a> Walk<'_, 'a> {
             let entry = self.word(at).unwrap_or(0) as i32;
             let to = self.target(table, entry)?;
             if to < table {
-                self.label(to)?.is_loop = true;
+                self.mark_loop(to, at)?;
             }
         }
         Ok(end)
+    }
+
+    fn mark_loop(&mut self, to: usize, from: usize) -> Check {
+        let label = self.label(to)?;
+        (label.is_loop, label.last) = (true, from);
+        Ok(())
     }
 
     /// The 32-bit constant that the words before a place put into the second scratch register.
@@ -367,7 +410,6 @@ impl<'a> Walk<'_, 'a> {
                 label.state.join(&state);
             } else {
                 (label.state, label.reached) = (state, true);
-                self.open += 1;
             }
             return Ok(());
         }
@@ -376,9 +418,30 @@ impl<'a> Walk<'_, 'a> {
         };
         if !state.implies(assumed) {
             assumed.join(&state);
-            self.weakened = true;
+            self.repeat(to);
         }
         Ok(())
+    }
+
+    /// A loop is to be walked again: at once, if not too much has been so already. What has been found out of places behind it
+    /// stays: it only becomes less.
+    #[cold]
+    fn repeat(&mut self, to: usize) {
+        match self.again + (self.at - to) <= MOST_AGAIN * self.words.len() {
+            true => self.back = Some(self.back.map_or(to, |back| back.min(to))),
+            false => self.weakened = true,
+        }
+    }
+
+    /// Goes back to a loop.
+    #[cold]
+    fn go_back(&mut self, to: usize) {
+        let label = self.slots.get(to).and_then(|slot| self.labels.get((*slot as usize).wrapping_sub(1)));
+        let counted = label.map_or(Counted::default(), |label| label.counted);
+        (self.site, self.charge, self.grows) = (counted.site, counted.charge, counted.grows);
+        self.again += self.at - to;
+        self.at = to;
+        self.alive = false;
     }
 
     /// A branch to a sequence that belongs to it alone.
@@ -388,15 +451,14 @@ impl<'a> Walk<'_, 'a> {
             Phases,
             "a sequence behind the function stands before it"
         );
-        let state = self.state;
+        let (state, late) = (self.state, Some((late, self.at)));
         let label = self.label(to)?;
         ensure!(
-            !label.reached && !label.is_loop,
+            (!label.reached || label.late == late) && !label.is_loop,
             Phases,
             "several branches go to a sequence that belongs to one"
         );
-        (label.state, label.reached, label.late) = (state, true, Some(late));
-        self.open += 1;
+        (label.state, label.reached, label.late) = (state, true, late);
         Ok(())
     }
 
@@ -464,6 +526,10 @@ impl<'a> Walk<'_, 'a> {
                 refuse!(Encodings, "no instruction of the list");
             };
             self.step(form, Word(word))?;
+            if let Some(to) = self.back.take() {
+                self.go_back(to);
+                continue;
+            }
             self.at += 1;
         }
         self.end()
@@ -471,7 +537,11 @@ impl<'a> Walk<'_, 'a> {
 
     fn end(&self) -> Check {
         ensure!(!self.alive, Ends, "the function runs out at its end");
-        ensure!(self.open == 0, Targets, "a branch goes to no instruction");
+        ensure!(
+            self.labels.iter().all(|label| label.passed || !label.reached),
+            Targets,
+            "a branch goes to no instruction"
+        );
         let end = self.offset(self.words.len());
         let next = self.tables.sites.get(self.site);
         ensure!(
@@ -514,7 +584,6 @@ impl<'a> Walk<'_, 'a> {
             refuse!(CodeData, "a branch goes to a literal");
         };
         label.passed = true;
-        self.open -= usize::from(label.reached);
         let late = label.late;
         match (self.alive, label.reached) {
             (true, true) => self.state.join(&label.state),
@@ -523,6 +592,11 @@ impl<'a> Walk<'_, 'a> {
             (false, false) if label.is_loop => {
                 // Only what comes later goes there, which will say what holds: what it does not, is found then.
                 self.state = *label.assumed.get_or_insert(State::ALL);
+                label.counted = Counted {
+                    site: self.site,
+                    charge: self.charge,
+                    grows: self.grows,
+                };
                 self.alive = true;
                 return Ok(false);
             }
@@ -530,6 +604,10 @@ impl<'a> Walk<'_, 'a> {
         }
         if label.is_loop {
             let mut assumed = self.state.of_loop();
+            if self.guesses && label.assumed.is_none() {
+                let kept = needed(self.words, self.at, label.last);
+                self.guessed |= assumed.lose(!kept);
+            }
             if let Some(weaker) = label.assumed {
                 if self.state.implies(&weaker) {
                     assumed = weaker;
@@ -538,9 +616,14 @@ impl<'a> Walk<'_, 'a> {
                 }
             }
             label.assumed = Some(assumed);
+            label.counted = Counted {
+                site: self.site,
+                charge: self.charge,
+                grows: self.grows,
+            };
             self.state = assumed;
         }
-        if let Some(late) = late {
+        if let Some((late, _)) = late {
             ensure!(
                 !self.alive,
                 Phases,
@@ -700,6 +783,53 @@ impl<'a> Walk<'_, 'a> {
     pub fn is_audited(&self) -> bool {
         self.tables.native_stack == NativeStack::Audited
     }
+}
+
+/// How many words are looked at to see what a loop needs.
+const LOOKED_AT: usize = 200;
+
+/// Which registers a loop with a call seems to read before it writes them or calls: a guess, by the words from its first
+/// one on as if there were no branches. All, where there is no call.
+fn needed(words: &[[u8; 4]], first: usize, last: usize) -> u32 {
+    let (mut read, mut written) = (0u32, 0u32);
+    let end = last.saturating_add(1).min(first.saturating_add(LOOKED_AT));
+    for word in words.get(first..end).unwrap_or_default() {
+        let word = Word(u32::from_le_bytes(*word));
+        let (rd, rn, rm) = (1u32 << word.rd(), 1u32 << word.rn(), 1u32 << word.rm());
+        let (reads, writes) = match word.0 >> 24 {
+            0x94..=0x97 => return read,
+            // `blr`.
+            0xd6 if word.0 >> 16 == 0xd63f => return read,
+            // What follows comes from elsewhere.
+            0xd6 | 0x14..=0x17 => {
+                written = 0;
+                continue;
+            }
+            0x54 => (0, 0),
+            0x34..=0x37 | 0xb4..=0xb7 => (rd, 0),
+            // Moves of constants.
+            0x12 | 0x52 | 0x72 | 0x92 | 0xd2 | 0xf2 if word.0 >> 23 & 1 != 0 => (0, rd),
+            // Loads and stores.
+            0x38 | 0x39 | 0x78 | 0x79 | 0xb8 | 0xb9 | 0xf8 | 0xf9 => {
+                let index = if word.0 >> 24 & 1 == 0 { rm } else { 0 };
+                match word.access() {
+                    0 => (rd | rn | index, 0),
+                    _ => (rn | index, rd),
+                }
+            }
+            0xa9 => (rd | 1 << word.ra(), 0),
+            // Sums of immediates and fields of bits.
+            0x11..=0x13 | 0x31 | 0x51 | 0x53 | 0x71 | 0x72 | 0x91..=0x93 | 0xb1 | 0xd1 | 0xd3 | 0xf1 | 0xf2 => (rn, rd),
+            // Floats.
+            0x0e | 0x2e | 0x3c..=0x3d | 0x5c | 0x6f | 0xbc..=0xbd | 0xfc..=0xfd => (rn, 0),
+            0x1e | 0x9e => (rn, rd),
+            0x1b | 0x9b => (rn | rm | 1 << word.ra(), rd),
+            _ => (rn | rm, rd),
+        };
+        read |= reads & !written;
+        written |= writes;
+    }
+    u32::MAX
 }
 
 /// What the first instruction of a constant gives.
