@@ -21,23 +21,39 @@ const NO_LABEL: u32 = 0;
 /// The first word of a literal.
 const LITERAL: u32 = u32::MAX;
 
-/// What is known of a place that branches go to.
+/// What is known of a place that branches go to. Small, since there are many.
 #[derive(Clone, Copy, Debug)]
 struct Label {
     /// What holds on all ways so far.
     state: State,
     /// Whether there is a way.
     reached: bool,
-    /// A branch goes back to it; the last one from here.
-    is_loop: bool,
-    last: usize,
-    /// What loops are assumed to keep; once it is known, it is only weakened.
-    assumed: Option<State>,
     /// The walk has been there.
     passed: bool,
-    /// A fixed sequence that ends what stood elsewhere, and where that is.
-    late: Option<(Late, usize)>,
-    /// Of a loop, what had been counted there.
+    /// If branches go back to it, its number among loops plus 1.
+    loop_number: u32,
+    /// If it is a sequence that ends what stood elsewhere, its number among those plus 1.
+    late_number: u32,
+}
+
+impl Label {
+    const NEW: Self = Self {
+        state: State::EMPTY,
+        reached: false,
+        passed: false,
+        loop_number: 0,
+        late_number: 0,
+    };
+}
+
+/// A place that branches go back to.
+#[derive(Clone, Copy, Debug)]
+struct Loop {
+    /// Where the last branch back is.
+    last: usize,
+    /// What is assumed to hold; once that is known, it is only weakened.
+    assumed: Option<State>,
+    /// What had been counted there.
     counted: Counted,
 }
 
@@ -47,23 +63,6 @@ struct Counted {
     site: usize,
     charge: usize,
     grows: u32,
-}
-
-impl Label {
-    const NEW: Self = Self {
-        state: State::EMPTY,
-        reached: false,
-        is_loop: false,
-        last: 0,
-        assumed: None,
-        passed: false,
-        late: None,
-        counted: Counted {
-            site: 0,
-            charge: 0,
-            grows: 0,
-        },
-    };
 }
 
 /// A sequence behind the function that belongs to one branch.
@@ -122,6 +121,11 @@ pub(super) struct Walk<'w, 'a> {
     /// For each word 0, a literal's mark, or the number of its label plus 1.
     slots: &'w mut Vec<u32>,
     labels: &'w mut Vec<Label>,
+    loops: &'w mut Vec<Loop>,
+    /// Sequences that belong to branches, each with where its branch is.
+    lates: &'w mut Vec<(Late, usize)>,
+    /// Some slot is a literal's.
+    has_literals: bool,
     /// A branch back was made from something weaker than was assumed, and the function is to be walked again.
     weakened: bool,
     /// The same, and the walk goes back to this loop at once.
@@ -150,6 +154,8 @@ pub(super) struct Walk<'w, 'a> {
 pub(super) struct Buffers {
     slots: Vec<u32>,
     labels: Vec<Label>,
+    loops: Vec<Loop>,
+    lates: Vec<(Late, usize)>,
 }
 
 /// How many words were looked at, of those that are the function's.
@@ -171,6 +177,8 @@ pub(super) fn function<'a>(
     buffers.slots.clear();
     buffers.slots.resize(words.len(), NO_LABEL);
     buffers.labels.clear();
+    buffers.loops.clear();
+    buffers.lates.clear();
     let mut walk = Walk {
         tables,
         words,
@@ -184,6 +192,9 @@ pub(super) fn function<'a>(
         facts: Facts::default(),
         slots: &mut buffers.slots,
         labels: &mut buffers.labels,
+        loops: &mut buffers.loops,
+        lates: &mut buffers.lates,
+        has_literals: false,
         weakened: false,
         back: None,
         again: 0,
@@ -221,8 +232,8 @@ impl<'a> Walk<'_, 'a> {
                 // Perhaps it was too little that was expected.
                 Err(_) if self.guessed => {
                     (self.guesses, self.guessed) = (false, false);
-                    for label in self.labels.iter_mut() {
-                        label.assumed = None;
+                    for it in self.loops.iter_mut() {
+                        it.assumed = None;
                     }
                 }
                 Err(why) => return Err(why),
@@ -233,14 +244,11 @@ impl<'a> Walk<'_, 'a> {
     }
 
     fn begin_again(&mut self) {
-        for slot in self.slots.iter_mut() {
-            if *slot == LITERAL {
-                *slot = NO_LABEL;
-            }
-        }
+        self.forget_literals();
         for label in self.labels.iter_mut() {
-            (label.reached, label.passed, label.late) = (false, false, None);
+            (label.reached, label.passed, label.late_number) = (false, false, 0);
         }
+        self.lates.clear();
         self.weakened = false;
         self.back = None;
         self.site = self.first_site;
@@ -264,8 +272,14 @@ impl<'a> Walk<'_, 'a> {
     fn find_loops(&mut self) -> Check {
         let mut at = 0;
         while let Some(word) = self.word(at) {
-            if self.slots.get(at) == Some(&LITERAL) {
-                at += 2;
+            // Few words are branches or load literals; all that are have these bits.
+            let looks_so = word >> 26 & 7 == 5 || word >> 24 == 0x5c;
+            if !looks_so {
+                at += 1;
+                continue;
+            }
+            if let Some(end) = self.literal_around(at) {
+                at = end;
                 continue;
             }
             let form = match word >> 24 {
@@ -298,12 +312,29 @@ impl<'a> Walk<'_, 'a> {
             at += 1;
         }
         // The walk finds literals again, with what loads them.
-        for slot in self.slots.iter_mut() {
-            if *slot == LITERAL {
+        self.forget_literals();
+        Ok(())
+    }
+
+    fn forget_literals(&mut self) {
+        if std::mem::take(&mut self.has_literals) {
+            for slot in self.slots.iter_mut().filter(|slot| **slot == LITERAL) {
                 *slot = NO_LABEL;
             }
         }
-        Ok(())
+    }
+
+    /// Where the literal ends that a word belongs to, if it does.
+    fn literal_around(&self, at: usize) -> Option<usize> {
+        if !self.has_literals {
+            return None;
+        }
+        let begins = |at: usize| self.slots.get(at) == Some(&LITERAL);
+        match (begins(at), begins(at.wrapping_sub(1))) {
+            (true, _) => Some(at + 2),
+            (_, true) => Some(at + 1),
+            (false, false) => None,
+        }
     }
 
     /// Where the table behind a jump ends; the entries that go back are marked.
@@ -324,8 +355,19 @@ impl<'a> Walk<'_, 'a> {
     }
 
     fn mark_loop(&mut self, to: usize, from: usize) -> Check {
+        let next = self.loops.len() as u32 + 1;
         let label = self.label(to)?;
-        (label.is_loop, label.last) = (true, from);
+        let number = label.loop_number;
+        if number == 0 {
+            label.loop_number = next;
+            self.loops.push(Loop {
+                last: from,
+                assumed: None,
+                counted: Counted::default(),
+            });
+        } else if let Some(it) = self.loops.get_mut(number as usize - 1) {
+            it.last = from;
+        }
         Ok(())
     }
 
@@ -401,7 +443,7 @@ impl<'a> Walk<'_, 'a> {
         let (at, state) = (self.at, self.state);
         let label = self.label(to)?;
         ensure!(
-            label.late.is_none(),
+            label.late_number == 0,
             Phases,
             "several branches go to a sequence that belongs to one"
         );
@@ -413,7 +455,9 @@ impl<'a> Walk<'_, 'a> {
             }
             return Ok(());
         }
-        let Some(assumed) = label.assumed.as_mut().filter(|_| label.passed && label.is_loop) else {
+        let (passed, number) = (label.passed, label.loop_number as usize);
+        let it = number.checked_sub(1).and_then(|number| self.loops.get_mut(number));
+        let Some(assumed) = it.filter(|_| passed).and_then(|it| it.assumed.as_mut()) else {
             refuse!(Targets, "a branch goes back to where none can go");
         };
         if !state.implies(assumed) {
@@ -437,7 +481,8 @@ impl<'a> Walk<'_, 'a> {
     #[cold]
     fn go_back(&mut self, to: usize) {
         let label = self.slots.get(to).and_then(|slot| self.labels.get((*slot as usize).wrapping_sub(1)));
-        let counted = label.map_or(Counted::default(), |label| label.counted);
+        let it = label.and_then(|label| self.loops.get((label.loop_number as usize).wrapping_sub(1)));
+        let counted = it.map_or(Counted::default(), |it| it.counted);
         (self.site, self.charge, self.grows) = (counted.site, counted.charge, counted.grows);
         self.again += self.at - to;
         self.at = to;
@@ -451,14 +496,24 @@ impl<'a> Walk<'_, 'a> {
             Phases,
             "a sequence behind the function stands before it"
         );
-        let (state, late) = (self.state, Some((late, self.at)));
+        let (state, late) = (self.state, (late, self.at));
+        let next = self.lates.len() as u32 + 1;
         let label = self.label(to)?;
+        let number = label.late_number;
+        let is_new = number == 0 && !label.reached && label.loop_number == 0;
+        (label.state, label.reached) = (state, true);
+        if is_new {
+            label.late_number = next;
+            self.lates.push(late);
+            return Ok(());
+        }
+        // The same branch, in a loop that is walked again.
+        let known = number.checked_sub(1).and_then(|number| self.lates.get(number as usize));
         ensure!(
-            (!label.reached || label.late == late) && !label.is_loop,
+            known == Some(&late),
             Phases,
             "several branches go to a sequence that belongs to one"
         );
-        (label.state, label.reached, label.late) = (state, true, late);
         Ok(())
     }
 
@@ -471,7 +526,7 @@ impl<'a> Walk<'_, 'a> {
             None => true,
             Some(number) => {
                 let label = self.labels.get(number as usize);
-                label.is_some_and(|label| label.is_loop && !label.reached)
+                label.is_some_and(|label| label.loop_number != 0 && !label.reached)
             }
         };
         if alone {
@@ -499,6 +554,7 @@ impl<'a> Walk<'_, 'a> {
             "a literal overlaps something else"
         );
         *slot = LITERAL;
+        self.has_literals = true;
         Ok(())
     }
 
@@ -584,57 +640,61 @@ impl<'a> Walk<'_, 'a> {
             refuse!(CodeData, "a branch goes to a literal");
         };
         label.passed = true;
-        let late = label.late;
-        match (self.alive, label.reached) {
+        let (reached, late) = (label.reached, label.late_number as usize);
+        let number = label.loop_number as usize;
+        match (self.alive, reached) {
             (true, true) => self.state.join(&label.state),
             (false, true) => self.state = label.state,
             (true, false) => {}
-            (false, false) if label.is_loop => {
-                // Only what comes later goes there, which will say what holds: what it does not, is found then.
-                self.state = *label.assumed.get_or_insert(State::ALL);
-                label.counted = Counted {
-                    site: self.site,
-                    charge: self.charge,
-                    grows: self.grows,
-                };
-                self.alive = true;
-                return Ok(false);
-            }
-            (false, false) => refuse!(Reached, "nothing goes there"),
+            (false, false) => ensure!(number != 0, Reached, "nothing goes there"),
         }
-        if label.is_loop {
-            let mut assumed = self.state.of_loop();
-            if self.guesses && label.assumed.is_none() {
-                let kept = needed(self.words, self.at, label.last);
-                self.guessed |= assumed.lose(!kept);
-            }
-            if let Some(weaker) = label.assumed {
-                if self.state.implies(&weaker) {
-                    assumed = weaker;
-                } else {
-                    assumed.join(&weaker);
-                }
-            }
-            label.assumed = Some(assumed);
-            label.counted = Counted {
-                site: self.site,
-                charge: self.charge,
-                grows: self.grows,
-            };
-            self.state = assumed;
+        if let Some(number) = number.checked_sub(1) {
+            self.arrive_at_loop(number, self.alive || reached);
         }
-        if let Some((late, _)) = late {
+        if let Some(late) = late.checked_sub(1) {
             ensure!(
                 !self.alive,
                 Phases,
                 "code runs into a sequence that belongs to a branch"
             );
             self.alive = true;
-            self.late(late)?;
+            if let Some(&(late, _)) = self.lates.get(late) {
+                self.late(late)?;
+            }
             return Ok(true);
         }
         self.alive = true;
         Ok(false)
+    }
+
+    /// Comes to a loop: what is assumed there holds from here on.
+    fn arrive_at_loop(&mut self, number: usize, reached: bool) {
+        let counted = Counted {
+            site: self.site,
+            charge: self.charge,
+            grows: self.grows,
+        };
+        let Some(it) = self.loops.get_mut(number) else {
+            return;
+        };
+        it.counted = counted;
+        self.state = match it.assumed {
+            // Only what comes later goes there, which will say what holds: what it does not, is found then.
+            None if !reached => State::ALL,
+            None => {
+                let mut state = self.state.of_loop();
+                if self.guesses {
+                    self.guessed |= state.lose(!needed(self.words, self.at, it.last));
+                }
+                state
+            }
+            Some(assumed) if !reached || self.state.implies(&assumed) => assumed,
+            Some(mut assumed) => {
+                assumed.join(&self.state.of_loop());
+                assumed
+            }
+        };
+        it.assumed = Some(self.state);
     }
 
     /// A literal, behind something that does not go on.
