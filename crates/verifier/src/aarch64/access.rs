@@ -1,9 +1,7 @@
 //! Loads and stores: of linear memory, of the frame, of the context.
 
 use super::decode::{Form, Word};
-use super::values::{
-    CONTEXT, FIRST, HIGH_SUM, LONG_INDEX, MEMORY, SECOND, SUM, WORD, ZERO,
-};
+use super::values::{CONTEXT, FIRST, HIGH_SUM, LONG_INDEX, MEMORY, SECOND, SUM, WORD, ZERO};
 use super::walk::Walk;
 use super::why::{Check, ensure, refuse};
 use crate::layout::{self, context};
@@ -192,12 +190,16 @@ impl Walk<'_, '_> {
     pub fn slot_at(&self, offset: u64, slots: u64) -> Check {
         let frame = u64::from(self.function.frame_bytes);
         let slot_bytes = u64::from(layout::SLOT_BYTES);
-        let Some(end) = slots.checked_mul(slot_bytes).and_then(|it| it.checked_add(offset)) else {
+        let Some(end) = slots
+            .checked_mul(slot_bytes)
+            .and_then(|it| it.checked_add(offset))
+        else {
             refuse!(Frame, "slots without end");
         };
         // Above its own slots lies the return address.
         let own = end <= frame.saturating_sub(2 * slot_bytes);
-        let callers = offset >= frame && end <= frame + self.tables.slot_bytes(self.function.signature);
+        let callers =
+            offset >= frame && end <= frame + self.tables.slot_bytes(self.function.signature);
         ensure!(
             offset % slot_bytes == 0 && (own || callers),
             Frame,

@@ -3,8 +3,8 @@
 use super::decode::{Form, Word};
 use super::encode::{self, ADD, Bits, SUBS};
 use super::values::{
-    CONTEXT, DOUBLE, FIRST, FOLLOWED, GAS, HIGH_SUM, HOLDERS, LONG_INDEX, MEMORY, NOTHING, SECOND, SUM,
-    SUMS, TABLE_INDEX, WORD, ZERO,
+    CONTEXT, DOUBLE, FIRST, FOLLOWED, GAS, HIGH_SUM, HOLDERS, LONG_INDEX, MEMORY, NOTHING, SECOND,
+    SUM, SUMS, TABLE_INDEX, WORD, ZERO,
 };
 use super::walk::{Walk, initial_constant, kept_constant};
 use super::why::{Check, ensure, refuse};
@@ -73,7 +73,11 @@ impl Walk<'_, '_> {
             Form::MultiplyHigh => {
                 let (a, b) = self.both(word)?;
                 let signed = word.0 >> 23 & 1 == 0;
-                let holds = if signed { DOUBLE } else { (a + b).saturating_sub(64) };
+                let holds = if signed {
+                    DOUBLE
+                } else {
+                    (a + b).saturating_sub(64)
+                };
                 self.write(word.rd(), holds)
             }
             Form::Select => {
@@ -105,10 +109,9 @@ impl Walk<'_, '_> {
             Form::Undefined => self.trap(),
             Form::AddExtended => self.add_extended(word),
             Form::Nop => refuse!(Encodings, "a nop between instructions"),
-            Form::AddSigned
-            | Form::JumpRegister
-            | Form::CallRegister
-            | Form::TableEntry => refuse!(Indirect, "not at the end of its sequence"),
+            Form::AddSigned | Form::JumpRegister | Form::CallRegister | Form::TableEntry => {
+                refuse!(Indirect, "not at the end of its sequence")
+            }
             Form::SlotStep => refuse!(Frame, "not in a loop over slots"),
             Form::Return => refuse!(Phases, "a return without the frame being dropped"),
             Form::FloatBinary => {
@@ -361,9 +364,10 @@ impl Walk<'_, '_> {
         let (rd, rn) = (word.rd(), word.rn());
         let subtracts = word.0 >> 15 & 1 != 0;
         // `mul x16, x16, units` behind a constant may be a charge.
-        let product = (rd == FIRST && rn == FIRST && word.ra() == ZERO && word.wide() && !subtracts)
-            .then(|| self.constant(FIRST))
-            .flatten();
+        let product =
+            (rd == FIRST && rn == FIRST && word.ra() == ZERO && word.wide() && !subtracts)
+                .then(|| self.constant(FIRST))
+                .flatten();
         let holds = match (subtracts, c) {
             (true, _) => DOUBLE,
             (false, 0) => (a + b).min(DOUBLE),

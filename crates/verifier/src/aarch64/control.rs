@@ -88,7 +88,10 @@ impl Walk<'_, '_> {
         for word in encode::jump(index) {
             self.expect(word)?;
         }
-        let Some(end) = table.checked_add(last as usize).filter(|end| *end < self.words.len()) else {
+        let Some(end) = table
+            .checked_add(last as usize)
+            .filter(|end| *end < self.words.len())
+        else {
             refuse!(Indirect, "a table leaves the function");
         };
         ensure!(
@@ -155,7 +158,8 @@ impl Walk<'_, '_> {
                 self.results(signature)
             }
             Callee::Builtin(code) => {
-                let Some(&(params, results, segment)) = layout::BUILTINS.get(usize::from(code)) else {
+                let Some(&(params, results, segment)) = layout::BUILTINS.get(usize::from(code))
+                else {
                     refuse!(Targets, "a call goes to no builtin");
                 };
                 self.host_site()?;
@@ -181,8 +185,7 @@ impl Walk<'_, '_> {
                 // A comparison gives at most the number of bytes.
                 self.put(BLOCK[2], bytes);
                 self.state.floats &= !BLOCK_FLOATS;
-                self.clobber_scratch();
-                self.forget();
+                self.clobber_own();
                 Ok(())
             }
             Callee::Shared(shared) => self.call_shared(shared),
@@ -268,10 +271,7 @@ impl Walk<'_, '_> {
                 self.read(DIVISION.0)?;
                 match remainder {
                     true => &[TrapKind::IntegerDivideByZero],
-                    false => &[
-                        TrapKind::IntegerDivideByZero,
-                        TrapKind::IntegerOverflow,
-                    ],
+                    false => &[TrapKind::IntegerDivideByZero, TrapKind::IntegerOverflow],
                 }
             }
         };
@@ -284,9 +284,8 @@ impl Walk<'_, '_> {
             );
             self.operator_site(self.at, kind)?;
         }
-        self.clobber_scratch();
+        self.clobber_own();
         self.state.floats &= !(1 << SCRATCH_FLOAT);
-        self.forget();
         match shared {
             Shared::Truncate { wide } => self.put(FIRST, if wide { DOUBLE } else { WORD }),
             Shared::Divide { wide, remainder } => {
@@ -374,7 +373,9 @@ impl Walk<'_, '_> {
         let immediate = encode::add_immediate(SUBS, Bits::W32, ZERO, SECOND, word.0 & 0x7f_fc00);
         let asked = match word.0 {
             it if it == immediate => word.immediate(),
-            it if it == encode::compare(Bits::W32, SECOND, word.rm()) && HOLDERS >> word.rm() & 1 != 0 => {
+            it if it == encode::compare(Bits::W32, SECOND, word.rm())
+                && HOLDERS >> word.rm() & 1 != 0 =>
+            {
                 self.constant(word.rm()).unwrap_or(0) & u64::from(u32::MAX)
             }
             _ => refuse!(Table, "the signature of a table entry is not compared"),
@@ -382,7 +383,9 @@ impl Walk<'_, '_> {
         self.expect(word.0)?;
         // 0 is no signature: an entry without a function.
         match asked.checked_sub(1).and_then(|it| u32::try_from(it).ok()) {
-            Some(signature) if (signature as usize) < self.tables.module.signatures.len() => Ok(signature),
+            Some(signature) if (signature as usize) < self.tables.module.signatures.len() => {
+                Ok(signature)
+            }
             _ => refuse!(Table, "a table entry is compared with no signature"),
         }
     }
@@ -400,4 +403,6 @@ impl Walk<'_, '_> {
     }
 }
 
-const _: () = assert!(TABLE_ENTRY == encode::add(ADD, Bits::W64, TABLE_INDEX, CONTEXT, TABLE_INDEX) | 4 << 10);
+const _: () = assert!(
+    TABLE_ENTRY == encode::add(ADD, Bits::W64, TABLE_INDEX, CONTEXT, TABLE_INDEX) | 4 << 10
+);

@@ -2,9 +2,7 @@
 
 use super::decode::Word;
 use super::encode::{self, ADD, Bits, SUB, SUBS};
-use super::values::{
-    CONTEXT, DOUBLE, FIRST, LOGICAL, NOTHING, SCRATCH_FLOAT, SECOND, WORD, ZERO,
-};
+use super::values::{CONTEXT, DOUBLE, FIRST, LOGICAL, NOTHING, SCRATCH_FLOAT, SECOND, WORD, ZERO};
 use super::walk::{Late, Walk};
 use super::why::{Check, ensure, refuse};
 use crate::NativeStack;
@@ -264,7 +262,9 @@ impl Walk<'_, '_> {
                 );
                 self.leave()
             }
-            (word, Some(offset)) if word == encode::slot_address_at(FIRST) => self.slots_loop(offset),
+            (word, Some(offset)) if word == encode::slot_address_at(FIRST) => {
+                self.slots_loop(offset)
+            }
             _ => refuse!(FixedRegisters, "the stack pointer is used otherwise"),
         }
     }

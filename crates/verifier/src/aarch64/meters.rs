@@ -11,7 +11,11 @@ use pvf_rules::TrapKind;
 impl Walk<'_, '_> {
     /// The charge of a block that costs so much.
     fn block_charge(&mut self, cost: u64) -> Check<GasAt> {
-        ensure!(self.tables.gas, Meters, "gas is charged that is not counted");
+        ensure!(
+            self.tables.gas,
+            Meters,
+            "gas is charged that is not counted"
+        );
         if !self.tables.priced {
             return Ok(GasAt::Anywhere);
         }

@@ -123,12 +123,17 @@ impl<'a> Tables<'a> {
         if offset % layout::CODE_ALIGNMENT != 0 {
             return None;
         }
-        let number = *self.entries.get((offset / layout::CODE_ALIGNMENT) as usize)?;
+        let number = *self
+            .entries
+            .get((offset / layout::CODE_ALIGNMENT) as usize)?;
         self.callees.get(number.checked_sub(1)? as usize).copied()
     }
 
     fn add_callee(&mut self, offset: u32, callee: Callee) {
-        if let Some(entry) = self.entries.get_mut((offset / layout::CODE_ALIGNMENT) as usize) {
+        if let Some(entry) = self
+            .entries
+            .get_mut((offset / layout::CODE_ALIGNMENT) as usize)
+        {
             self.callees.push(callee);
             *entry = self.callees.len() as u32;
         }
@@ -210,16 +215,26 @@ fn claims(module: &Module<'_>, code: &MachineCode<'_>) -> Result<(), Refusal> {
     if u32::try_from(code.code.len()).is_err() || code.code.len() % 4 != 0 {
         return refusal("the code has no such length");
     }
-    for (number, (function, &signature)) in (0..).zip(code.functions.iter().zip(&module.functions)) {
+    for (number, (function, &signature)) in (0..).zip(code.functions.iter().zip(&module.functions))
+    {
         if function.signature != signature {
             let what = "a function of another type";
-            return Err(Refusal::of_function(Invariant::Claims, number, function.offset, what));
+            return Err(Refusal::of_function(
+                Invariant::Claims,
+                number,
+                function.offset,
+                what,
+            ));
         }
     }
     match code.settings.logical_counter {
         None => Ok(()),
         Some(counter) => match module.globals.get(counter as usize) {
-            Some(global) if global.mutable && global.ty == ValType::I32 && code.settings.logical_stack => Ok(()),
+            Some(global)
+                if global.mutable && global.ty == ValType::I32 && code.settings.logical_stack =>
+            {
+                Ok(())
+            }
             _ => refusal("the counter of the logical stack is no counter"),
         },
     }
@@ -231,7 +246,14 @@ fn frame_claims(
     body: &BodyFacts,
     logical: bool,
 ) -> Result<(), Refusal> {
-    let refusal = |invariant, what| Err(Refusal::of_function(invariant, number, function.offset, what));
+    let refusal = |invariant, what| {
+        Err(Refusal::of_function(
+            invariant,
+            number,
+            function.offset,
+            what,
+        ))
+    };
     if u64::from(function.frame_bytes) != body.frame_bytes {
         return refusal(Invariant::FrameBytes, "a frame of another size");
     }
@@ -247,12 +269,16 @@ fn place_functions(tables: &mut Tables<'_>, code: &MachineCode<'_>) -> Result<u3
     let mut end = 0u32;
     let imported = tables.module.imported_functions;
     for (number, function) in (0..).zip(code.functions).skip(imported as usize) {
-        let refusal = |what| Refusal::of_function(Invariant::DecodedOnce, number, function.offset, what);
-        let start = align(code.code, end).ok_or(refusal("the space before a function is no padding"))?;
+        let refusal =
+            |what| Refusal::of_function(Invariant::DecodedOnce, number, function.offset, what);
+        let start =
+            align(code.code, end).ok_or(refusal("the space before a function is no padding"))?;
         let next = function.offset.checked_add(function.bytes);
         let next = next.filter(|next| *next as usize <= code.code.len());
         match next {
-            Some(next) if function.offset == start && function.bytes > 0 && function.bytes % 4 == 0 => {
+            Some(next)
+                if function.offset == start && function.bytes > 0 && function.bytes % 4 == 0 =>
+            {
                 tables.add_callee(start, Callee::Function(number));
                 end = next;
             }
@@ -262,7 +288,10 @@ fn place_functions(tables: &mut Tables<'_>, code: &MachineCode<'_>) -> Result<u3
     let stubs = align(code.code, end);
     stubs.ok_or(Refusal {
         offset: end,
-        ..Refusal::of_module(Invariant::DecodedOnce, "the space before the stubs is no padding")
+        ..Refusal::of_module(
+            Invariant::DecodedOnce,
+            "the space before the stubs is no padding",
+        )
     })
 }
 

@@ -79,7 +79,10 @@ impl Stubs {
         let stubs = stubs.map_err(|Another| refusal(&matcher, "a stub is another"))?;
         for (function, &stub) in code.functions.iter().zip(&stubs.imported) {
             if function.offset != stub || function.bytes != 0 {
-                return Err(refusal(&matcher, "the stub of an imported function is elsewhere"));
+                return Err(refusal(
+                    &matcher,
+                    "the stub of an imported function is elsewhere",
+                ));
             }
         }
         Ok(stubs)
@@ -91,10 +94,18 @@ fn places(types: &[ValType]) -> impl Iterator<Item = (ValType, Option<u8>, u64)>
     let (mut general, mut float) = (0u8, 0u8);
     let count = types.len() as u64;
     (0..count).zip(types).map(move |(index, &ty)| {
-        let next = if ty.is_integer() { &mut general } else { &mut float };
+        let next = if ty.is_integer() {
+            &mut general
+        } else {
+            &mut float
+        };
         let register = (usize::from(*next) < ARGUMENT_REGISTERS).then_some(*next);
         *next = next.saturating_add(1);
-        (ty, register, (count - 1 - index) * u64::from(layout::SLOT_BYTES))
+        (
+            ty,
+            register,
+            (count - 1 - index) * u64::from(layout::SLOT_BYTES),
+        )
     })
 }
 
@@ -106,7 +117,10 @@ impl Matcher<'_> {
         code: &MachineCode<'_>,
     ) -> Matched<Stubs> {
         let gas = settings.gas.is_on();
-        let imported = module.functions.get(..module.imported_functions as usize).unwrap_or_default();
+        let imported = module
+            .functions
+            .get(..module.imported_functions as usize)
+            .unwrap_or_default();
         let mut stubs = Stubs {
             imported: Vec::with_capacity(imported.len()),
             others: Vec::new(),
@@ -146,7 +160,10 @@ impl Matcher<'_> {
         for shared in SHARED {
             let before = self.at;
             let literals = self.literals.len();
-            match self.entry().and_then(|start| self.shared(shared).map(|()| start)) {
+            match self
+                .entry()
+                .and_then(|start| self.shared(shared).map(|()| start))
+            {
                 Ok(start) => stubs.others.push((start, Callee::Shared(shared.callee()))),
                 Err(Another) => {
                     self.at = before;
@@ -155,7 +172,12 @@ impl Matcher<'_> {
             }
         }
         ensure_same(code.entry_stubs.len(), module.signatures.len())?;
-        for ((ty, &entered), &claimed) in module.signatures.iter().zip(&module.entered).zip(code.entry_stubs) {
+        for ((ty, &entered), &claimed) in module
+            .signatures
+            .iter()
+            .zip(&module.entered)
+            .zip(code.entry_stubs)
+        {
             let start = match entered {
                 true => Some(self.entry()?),
                 false => None,
@@ -271,7 +293,10 @@ impl Matcher<'_> {
         ])?;
         self.constant(FIRST, FLOAT_STATE)?;
         // The result is where it belongs.
-        debug_assert!(ty.results.len() <= 1, "a plain signature has one result at most");
+        debug_assert!(
+            ty.results.len() <= 1,
+            "a plain signature has one result at most"
+        );
         self.expect_all(&[
             SET_FLOAT_STATE,
             encode::load_word(FIRST, context::WASM_SP),
@@ -295,7 +320,11 @@ impl Matcher<'_> {
         self.expect(PUSH_LINK)?;
         for (index, (ty, register, slot)) in (0u64..).zip(params) {
             let Some(register) = register else { continue };
-            let at = if on_stack { slot } else { index * u64::from(layout::SLOT_BYTES) };
+            let at = if on_stack {
+                slot
+            } else {
+                index * u64::from(layout::SLOT_BYTES)
+            };
             self.store(ty, register, ZERO, GATE_BYTES + at)?;
         }
         if on_stack {
@@ -381,10 +410,22 @@ const SHARED: [SharedCode; 12] = [
     truncation(5),
     truncation(6),
     truncation(7),
-    SharedCode::Divide { wide: false, remainder: false },
-    SharedCode::Divide { wide: true, remainder: false },
-    SharedCode::Divide { wide: false, remainder: true },
-    SharedCode::Divide { wide: true, remainder: true },
+    SharedCode::Divide {
+        wide: false,
+        remainder: false,
+    },
+    SharedCode::Divide {
+        wide: true,
+        remainder: false,
+    },
+    SharedCode::Divide {
+        wide: false,
+        remainder: true,
+    },
+    SharedCode::Divide {
+        wide: true,
+        remainder: true,
+    },
 ];
 
 const fn truncation(number: u8) -> SharedCode {
@@ -420,13 +461,20 @@ impl SharedCode {
 
 /// `x30 += bytes; ret`
 const fn come_back(bytes: u32) -> [u32; 2] {
-    [encode::add_immediate(ADD, Bits::W64, LINK, LINK, bytes << 10), encode::RET]
+    [
+        encode::add_immediate(ADD, Bits::W64, LINK, LINK, bytes << 10),
+        encode::RET,
+    ]
 }
 
 impl Matcher<'_> {
     fn shared(&mut self, shared: SharedCode) -> Matched {
         match shared {
-            SharedCode::Truncate { from_wide, wide, signed } => self.truncate(from_wide, wide, signed),
+            SharedCode::Truncate {
+                from_wide,
+                wide,
+                signed,
+            } => self.truncate(from_wide, wide, signed),
             SharedCode::Divide { wide, remainder } => {
                 let sf = u32::from(wide) << 31;
                 if remainder {
@@ -490,7 +538,9 @@ impl Matcher<'_> {
         self.expect(compare(SCRATCH_FLOAT))?;
         branches[2] = self.branch_if(GE)?;
         let unsigned = u32::from(!signed) << 16;
-        self.expect(0x1E38_0000 | u32::from(wide) << 31 | unsigned | ftype | source | u32::from(FIRST))?;
+        self.expect(
+            0x1E38_0000 | u32::from(wide) << 31 | unsigned | ftype | source | u32::from(FIRST),
+        )?;
         self.expect_all(&come_back(8))?;
         let overflow = self.at;
         self.expect_all(&come_back(4))?;

@@ -6,7 +6,7 @@
 use super::decode::{Form, Word, decode};
 use super::encode::BR;
 use super::module::Tables;
-use super::values::{FIRST, FOLLOWED, GENERAL, NOTHING, SECOND, State, ZERO};
+use super::values::{FIRST, FOLLOWED, GENERAL, GENERATORS, NOTHING, SECOND, State, ZERO};
 use super::why::{Check, Why, ensure, refuse};
 use crate::wasm::BodyFacts;
 use crate::{FunctionCode, Invariant, NativeStack, Refusal, TrapSite};
@@ -340,7 +340,10 @@ impl<'a> Walk<'_, 'a> {
     /// Where the table behind a jump ends; the entries that go back are marked.
     fn find_in_table(&mut self, table: usize) -> Check<usize> {
         // The bound is what is moved to the second scratch register before the comparison.
-        let Some(bound) = table.checked_sub(6).and_then(|compare| self.constant_before(compare)) else {
+        let Some(bound) = table
+            .checked_sub(6)
+            .and_then(|compare| self.constant_before(compare))
+        else {
             return Ok(table);
         };
         let end = table.saturating_add(bound as usize + 1);
@@ -456,7 +459,9 @@ impl<'a> Walk<'_, 'a> {
             return Ok(());
         }
         let (passed, number) = (label.passed, label.loop_number as usize);
-        let it = number.checked_sub(1).and_then(|number| self.loops.get_mut(number));
+        let it = number
+            .checked_sub(1)
+            .and_then(|number| self.loops.get_mut(number));
         let Some(assumed) = it.filter(|_| passed).and_then(|it| it.assumed.as_mut()) else {
             refuse!(Targets, "a branch goes back to where none can go");
         };
@@ -480,8 +485,12 @@ impl<'a> Walk<'_, 'a> {
     /// Goes back to a loop.
     #[cold]
     fn go_back(&mut self, to: usize) {
-        let label = self.slots.get(to).and_then(|slot| self.labels.get((*slot as usize).wrapping_sub(1)));
-        let it = label.and_then(|label| self.loops.get((label.loop_number as usize).wrapping_sub(1)));
+        let label = self
+            .slots
+            .get(to)
+            .and_then(|slot| self.labels.get((*slot as usize).wrapping_sub(1)));
+        let it =
+            label.and_then(|label| self.loops.get((label.loop_number as usize).wrapping_sub(1)));
         let counted = it.map_or(Counted::default(), |it| it.counted);
         (self.site, self.charge, self.grows) = (counted.site, counted.charge, counted.grows);
         self.again += self.at - to;
@@ -508,7 +517,9 @@ impl<'a> Walk<'_, 'a> {
             return Ok(());
         }
         // The same branch, in a loop that is walked again.
-        let known = number.checked_sub(1).and_then(|number| self.lates.get(number as usize));
+        let known = number
+            .checked_sub(1)
+            .and_then(|number| self.lates.get(number as usize));
         ensure!(
             known == Some(&late),
             Phases,
@@ -594,7 +605,9 @@ impl<'a> Walk<'_, 'a> {
     fn end(&self) -> Check {
         ensure!(!self.alive, Ends, "the function runs out at its end");
         ensure!(
-            self.labels.iter().all(|label| label.passed || !label.reached),
+            self.labels
+                .iter()
+                .all(|label| label.passed || !label.reached),
             Targets,
             "a branch goes to no instruction"
         );
@@ -611,7 +624,11 @@ impl<'a> Walk<'_, 'a> {
             Meters,
             "a charge of gas is missing"
         );
-        let grows = if self.tables.grow_price > 0 { self.body.grows } else { 0 };
+        let grows = if self.tables.grow_price > 0 {
+            self.body.grows
+        } else {
+            0
+        };
         ensure!(
             !self.tables.priced || self.grows == grows,
             Meters,
@@ -839,6 +856,14 @@ impl<'a> Walk<'_, 'a> {
         self.put(SECOND, NOTHING);
     }
 
+    /// Behind a call of shared code, which keeps the generator's registers alone.
+    pub fn clobber_own(&mut self) {
+        for value in self.state.values.iter_mut().take(ZERO as usize).skip(GENERATORS) {
+            *value = NOTHING;
+        }
+        self.forget();
+    }
+
     /// Whether frames are counted in software.
     pub fn is_audited(&self) -> bool {
         self.tables.native_stack == NativeStack::Audited
@@ -846,7 +871,7 @@ impl<'a> Walk<'_, 'a> {
 }
 
 /// How many words are looked at to see what a loop needs.
-const LOOKED_AT: usize = 200;
+const LOOKED_AT: usize = 128;
 
 /// Which registers a loop with a call seems to read before it writes them or calls: a guess, by the words from its first
 /// one on as if there were no branches. All, where there is no call.
@@ -879,7 +904,18 @@ fn needed(words: &[[u8; 4]], first: usize, last: usize) -> u32 {
             }
             0xa9 => (rd | 1 << word.ra(), 0),
             // Sums of immediates and fields of bits.
-            0x11..=0x13 | 0x31 | 0x51 | 0x53 | 0x71 | 0x72 | 0x91..=0x93 | 0xb1 | 0xd1 | 0xd3 | 0xf1 | 0xf2 => (rn, rd),
+            0x11..=0x13
+            | 0x31
+            | 0x51
+            | 0x53
+            | 0x71
+            | 0x72
+            | 0x91..=0x93
+            | 0xb1
+            | 0xd1
+            | 0xd3
+            | 0xf1
+            | 0xf2 => (rn, rd),
             // Floats.
             0x0e | 0x2e | 0x3c..=0x3d | 0x5c | 0x6f | 0xbc..=0xbd | 0xfc..=0xfd => (rn, 0),
             0x1e | 0x9e => (rn, rd),
@@ -895,7 +931,11 @@ fn needed(words: &[[u8; 4]], first: usize, last: usize) -> u32 {
 /// What the first instruction of a constant gives.
 pub(super) fn initial_constant(form: Form, word: Word) -> Option<u64> {
     let (half, shift) = word.halfword();
-    let mask = if word.wide() { u64::MAX } else { u64::from(u32::MAX) };
+    let mask = if word.wide() {
+        u64::MAX
+    } else {
+        u64::from(u32::MAX)
+    };
     match form {
         Form::MoveZero => Some(half << shift),
         Form::MoveNot => Some(!(half << shift) & mask),
@@ -907,7 +947,11 @@ pub(super) fn initial_constant(form: Form, word: Word) -> Option<u64> {
 /// What a later one makes of it.
 pub(super) fn kept_constant(value: u64, word: Word) -> u64 {
     let (half, shift) = word.halfword();
-    let mask = if word.wide() { u64::MAX } else { u64::from(u32::MAX) };
+    let mask = if word.wide() {
+        u64::MAX
+    } else {
+        u64::from(u32::MAX)
+    };
     (value & !(0xffff << shift) | half << shift) & mask
 }
 

@@ -12,7 +12,10 @@ pub(super) type Check<T = ()> = Result<T, &'static Why>;
 /// Says what is wrong.
 macro_rules! refuse {
     ($invariant:ident, $what:literal) => {
-        return Err(&crate::aarch64::why::Why(crate::Invariant::$invariant, $what))
+        return Err(&crate::aarch64::why::Why(
+            crate::Invariant::$invariant,
+            $what,
+        ))
     };
 }
 

@@ -4,7 +4,8 @@ use crate::aarch64::module::{Tables, words_of};
 use crate::aarch64::walk::{self, Buffers};
 use crate::wasm::Bodies;
 use crate::{
-    FunctionCode, GasMeter, InstructionSet, MachineCode, Module, NativeStack, Refusal, Settings, TrapSite,
+    FunctionCode, GasMeter, InstructionSet, MachineCode, Module, NativeStack, Refusal, Settings,
+    TrapSite,
 };
 use pvf_compiler::{CompileOptions, Costs, Metering, Target, compile};
 use pvf_rules::Features;
@@ -112,7 +113,10 @@ impl<'s> Checker<'s> {
     /// Whether a function is accepted with other code in its place.
     pub fn check(&mut self, number: u32, code: &[u8]) -> Result<(), Refusal> {
         let function = self.subject.functions[number as usize];
-        let body = self.bodies.read(self.module, number).expect("it can be read");
+        let body = self
+            .bodies
+            .read(self.module, number)
+            .expect("it can be read");
         let moved = FunctionCode { ..function };
         let words = code.as_chunks::<4>().0;
         let sites = self.tables.sites;

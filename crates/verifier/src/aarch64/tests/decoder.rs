@@ -43,8 +43,14 @@ fn readings(form: Form, word: Word) -> Vec<String> {
     let shift = |amount: u8| match amount {
         0 if word.shift() == 0 => String::new(),
         // yaxpeax-arm leaves a zero out.
-        0 => format!(", {}", ["lsl", "lsr", "asr", "ror"][usize::from(word.shift())]),
-        _ => format!(", {} #{amount}", ["lsl", "lsr", "asr", "ror"][usize::from(word.shift())]),
+        0 => format!(
+            ", {}",
+            ["lsl", "lsr", "asr", "ror"][usize::from(word.shift())]
+        ),
+        _ => format!(
+            ", {} #{amount}",
+            ["lsl", "lsr", "asr", "ror"][usize::from(word.shift())]
+        ),
     };
     let condition = |code: u8| CONDITIONS[usize::from(code)];
     let distance = word.distance(form);
@@ -75,7 +81,11 @@ fn readings(form: Form, word: Word) -> Vec<String> {
             format!("negs {d}, {m}{}", shift(word.amount())),
         ],
         Form::AddExtended => {
-            let to = if word.operation() & 1 == 0 { sp(wide, rd) } else { d };
+            let to = if word.operation() & 1 == 0 {
+                sp(wide, rd)
+            } else {
+                d
+            };
             let from = sp(wide, rn);
             let mut all = Vec::new();
             for suffix in ["", ", uxtx", ", lsl #0", ", uxtx #0"] {
@@ -93,7 +103,11 @@ fn readings(form: Form, word: Word) -> Vec<String> {
         )],
         Form::LogicImmediate => {
             let pattern = word.pattern().unwrap();
-            let to = if word.operation() == 3 { d } else { sp(wide, rd) };
+            let to = if word.operation() == 3 {
+                d
+            } else {
+                sp(wide, rd)
+            };
             vec![
                 format!("{logic} {to}, {n}, #{pattern}"),
                 format!("mov {to}, #{pattern}"),
@@ -171,7 +185,11 @@ fn readings(form: Form, word: Word) -> Vec<String> {
             ]
         }
         Form::Unary => {
-            let name = if word.amount() & 4 == 0 { "rbit" } else { "clz" };
+            let name = if word.amount() & 4 == 0 {
+                "rbit"
+            } else {
+                "clz"
+            };
             vec![format!("{name} {d}, {n}")]
         }
         Form::MultiplyAdd => {
@@ -190,10 +208,17 @@ fn readings(form: Form, word: Word) -> Vec<String> {
             format!("umull {d}, {}, {}", r(false, rn), r(false, rm)),
         ],
         Form::MultiplyHigh => {
-            let name = if word.0 >> 23 & 1 == 0 { "smulh" } else { "umulh" };
+            let name = if word.0 >> 23 & 1 == 0 {
+                "smulh"
+            } else {
+                "umulh"
+            };
             vec![format!("{name} {d}, {n}, {m}")]
         }
-        Form::Select => vec![format!("csel {d}, {n}, {m}, {}", condition(word.condition()))],
+        Form::Select => vec![format!(
+            "csel {d}, {n}, {m}, {}",
+            condition(word.condition())
+        )],
         Form::Set => vec![
             format!(
                 "csinc {d}, {0}, {0}, {1}",
@@ -209,7 +234,10 @@ fn readings(form: Form, word: Word) -> Vec<String> {
         )],
         Form::Branch => vec![format!("b {distance}")],
         Form::Call => vec![format!("bl {distance}")],
-        Form::BranchIf => vec![format!("b.{} {distance}", condition(word.branch_condition()))],
+        Form::BranchIf => vec![format!(
+            "b.{} {distance}",
+            condition(word.branch_condition())
+        )],
         Form::BranchZero => {
             let name = if word.0 >> 24 & 1 == 0 { "cbz" } else { "cbnz" };
             vec![format!("{name} {d}, {distance}")]
@@ -264,7 +292,11 @@ fn readings(form: Form, word: Word) -> Vec<String> {
         Form::SlotStep => {
             let loads = word.0 >> 22 & 1 != 0;
             let name = if loads { "ldr" } else { "str" };
-            let register = if word.0 >> 26 & 1 != 0 { f(true, rd) } else { d };
+            let register = if word.0 >> 26 & 1 != 0 {
+                f(true, rd)
+            } else {
+                d
+            };
             let step = word.unscaled_offset();
             vec![format!("{name} {register}, [{}], #{step}", sp(true, rn))]
         }
@@ -278,9 +310,14 @@ fn readings(form: Form, word: Word) -> Vec<String> {
         }
         Form::Literal => vec![format!("ldr d{rd}, {distance}")],
         Form::FloatBinary => {
-            let name = ["fmul", "fdiv", "fadd", "fsub", "fmax", "fmin"]
-                [usize::from(word.condition())];
-            vec![format!("{name} {}, {}, {}", f(fw, rd), f(fw, rn), f(fw, rm))]
+            let name =
+                ["fmul", "fdiv", "fadd", "fsub", "fmax", "fmin"][usize::from(word.condition())];
+            vec![format!(
+                "{name} {}, {}, {}",
+                f(fw, rd),
+                f(fw, rn),
+                f(fw, rm)
+            )]
         }
         Form::FloatUnary => {
             let op = word.0 >> 15 & 63;
@@ -310,11 +347,19 @@ fn readings(form: Form, word: Word) -> Vec<String> {
         Form::BitsToFloat => vec![format!("fmov {}, {n}", f(fw, rd))],
         Form::FloatImmediate => vec![format!("fmov {}, ", f(fw, rd))],
         Form::FloatToInteger => {
-            let name = if word.0 >> 16 & 1 == 0 { "fcvtzs" } else { "fcvtzu" };
+            let name = if word.0 >> 16 & 1 == 0 {
+                "fcvtzs"
+            } else {
+                "fcvtzu"
+            };
             vec![format!("{name} {d}, {}", f(fw, rn))]
         }
         Form::IntegerToFloat => {
-            let name = if word.0 >> 16 & 1 == 0 { "scvtf" } else { "ucvtf" };
+            let name = if word.0 >> 16 & 1 == 0 {
+                "scvtf"
+            } else {
+                "ucvtf"
+            };
             vec![format!("{name} {}, {n}", f(fw, rd))]
         }
         Form::FloatZero => vec![format!("movi v{rd}.2d, #0")],
@@ -329,7 +374,10 @@ fn readings(form: Form, word: Word) -> Vec<String> {
 fn memory(name: &str, register: &str, indexed: bool, scaled: bool, word: Word) -> Vec<String> {
     let base = sp(true, word.rn());
     if indexed {
-        return vec![format!("{name} {register}, [{base}, {}]", r(true, word.rm()))];
+        return vec![format!(
+            "{name} {register}, [{base}, {}]",
+            r(true, word.rm())
+        )];
     }
     let offset = match scaled {
         true => i64::from(word.scaled_offset()),
@@ -349,7 +397,9 @@ fn plain(text: &str) -> String {
     let mut rest = text.as_str();
     while let Some(first) = rest.chars().next() {
         if let Some(digits) = rest.strip_prefix("0x") {
-            let end = digits.find(|c: char| !c.is_ascii_hexdigit()).unwrap_or(digits.len());
+            let end = digits
+                .find(|c: char| !c.is_ascii_hexdigit())
+                .unwrap_or(digits.len());
             let value = u64::from_str_radix(&digits[..end], 16).unwrap_or(0);
             // A distance backwards is a number of 64 bits to one of them.
             match out.ends_with(' ') && value >> 63 == 1 {
@@ -364,10 +414,21 @@ fn plain(text: &str) -> String {
         }
         rest = &rest[first.len_utf8()..];
     }
-    let out = out.trim().replace("b. ", "b.").replace("b.cs", "b.hs").replace("b.cc", "b.lo");
-    match out.strip_suffix(", cs").map(|it| (it, ", hs")).or(out.strip_suffix(", cc").map(|it| (it, ", lo"))) {
+    let out = out
+        .trim()
+        .replace("b. ", "b.")
+        .replace("b.cs", "b.hs")
+        .replace("b.cc", "b.lo");
+    match out
+        .strip_suffix(", cs")
+        .map(|it| (it, ", hs"))
+        .or(out.strip_suffix(", cc").map(|it| (it, ", lo")))
+    {
         Some((rest, condition)) => format!("{rest}{condition}"),
-        None => out.strip_suffix(" #0").filter(|it| it.ends_with("lsr") || it.ends_with("asr") || it.ends_with("ror")).map_or(out.clone(), Into::into),
+        None => out
+            .strip_suffix(" #0")
+            .filter(|it| it.ends_with("lsr") || it.ends_with("asr") || it.ends_with("ror"))
+            .map_or(out.clone(), Into::into),
     }
 }
 
@@ -379,7 +440,11 @@ pub fn compare(value: u32) -> bool {
     let readings = readings(form, Word(value));
     let decoder = yaxpeax_arm::armv8::a64::InstDecoder::default();
     let yaxpeax = decoder.decode(&mut U8Reader::new(&value.to_le_bytes()));
-    let yaxpeax = plain(&yaxpeax.expect("an instruction that yaxpeax-arm knows").to_string());
+    let yaxpeax = plain(
+        &yaxpeax
+            .expect("an instruction that yaxpeax-arm knows")
+            .to_string(),
+    );
     let disarm = disarm64::decoder::decode(value).expect("an instruction that disarm64 knows");
     let disarm = plain(&disarm.to_string());
     let agrees = |text: &str| match form {
@@ -387,7 +452,10 @@ pub fn compare(value: u32) -> bool {
         Form::FloatImmediate => text.starts_with(&readings[0]),
         _ => readings.iter().any(|reading| reading == text),
     };
-    assert!(agrees(&yaxpeax), "{value:08x}: {readings:?}, yaxpeax-arm: {yaxpeax}");
+    assert!(
+        agrees(&yaxpeax),
+        "{value:08x}: {readings:?}, yaxpeax-arm: {yaxpeax}"
+    );
     let widths = matches!(form, Form::FloatUnary) && readings[0].starts_with("fcvt");
     assert!(
         agrees(&disarm) || widths && disarm.starts_with("fcvt"),
@@ -400,7 +468,9 @@ pub fn compare(value: u32) -> bool {
 pub fn random(seed: u64) -> impl Iterator<Item = u32> {
     let mut state = seed;
     std::iter::repeat_with(move || {
-        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        state = state
+            .wrapping_mul(6364136223846793005)
+            .wrapping_add(1442695040888963407);
         (state >> 32) as u32
     })
 }
@@ -415,7 +485,10 @@ fn words() -> u64 {
 fn other_decoders_read_random_words_the_same() {
     let words = words();
     let accepted = match words >> 32 {
-        0 => random(1).take(words as usize).filter(|&word| compare(word)).count() as u64,
+        0 => random(1)
+            .take(words as usize)
+            .filter(|&word| compare(word))
+            .count() as u64,
         _ => (0..=u32::MAX).filter(|&word| compare(word)).count() as u64,
     };
     println!("{accepted} of {words} words are instructions of the list");

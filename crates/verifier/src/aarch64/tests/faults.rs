@@ -54,7 +54,10 @@ impl Place<'_> {
                 return true;
             }
             // Only loads, stores and sums of other registers may come between.
-            let simple = matches!(word >> 24, 0x0b | 0x8b | 0x11 | 0x91 | 0xb9 | 0xf9 | 0xb8 | 0xf8);
+            let simple = matches!(
+                word >> 24,
+                0x0b | 0x8b | 0x11 | 0x91 | 0xb9 | 0xf9 | 0xb8 | 0xf8
+            );
             if !simple || word & 31 == register {
                 return false;
             }
@@ -203,7 +206,8 @@ const CLASSES: &[Class] = &[
         name: "slot above the caller's",
         fault: |p| {
             let above = p.frame + p.slots;
-            (is_slot(p.word()) && p.word() >> 30 >= 2 && above < 16000).then(|| with_offset(p.word(), above))
+            (is_slot(p.word()) && p.word() >> 30 >= 2 && above < 16000)
+                .then(|| with_offset(p.word(), above))
         },
     },
     Class {
@@ -227,7 +231,10 @@ const CLASSES: &[Class] = &[
     },
     Class {
         name: "stack check with another register",
-        fault: |p| p.is(!0, 0xEB37_63FF).then(|| p.word() & !(31 << 16) | 22 << 16),
+        fault: |p| {
+            p.is(!0, 0xEB37_63FF)
+                .then(|| p.word() & !(31 << 16) | 22 << 16)
+        },
     },
     Class {
         name: "limit check turned round",
@@ -243,7 +250,10 @@ const CLASSES: &[Class] = &[
     },
     Class {
         name: "return by another register",
-        fault: |p| p.is(!0, 0xD65F_03C0).then(|| p.word() & !(31 << 5) | 5 << 5),
+        fault: |p| {
+            p.is(!0, 0xD65F_03C0)
+                .then(|| p.word() & !(31 << 5) | 5 << 5)
+        },
     },
     Class {
         name: "table's bound plus one",
@@ -270,7 +280,10 @@ const CLASSES: &[Class] = &[
     },
     Class {
         name: "call of the signature instead of the code",
-        fault: |p| p.is(!0, 0xD63F_0220).then(|| p.word() & !(31 << 5) | 16 << 5),
+        fault: |p| {
+            p.is(!0, 0xD63F_0220)
+                .then(|| p.word() & !(31 << 5) | 16 << 5)
+        },
     },
     Class {
         name: "bound of jumps plus one",
@@ -288,7 +301,10 @@ const CLASSES: &[Class] = &[
     },
     Class {
         name: "table of jumps elsewhere",
-        fault: |p| (p.is(0x9F00_001F, 0x1000_0010) && p.behind(3) == 0xD61F_0200).then(|| p.word() + (1 << 5)),
+        fault: |p| {
+            (p.is(0x9F00_001F, 0x1000_0010) && p.behind(3) == 0xD61F_0200)
+                .then(|| p.word() + (1 << 5))
+        },
     },
     Class {
         name: "jump by another register",
@@ -316,7 +332,10 @@ const CLASSES: &[Class] = &[
     },
     Class {
         name: "global written into the header",
-        fault: |p| p.is(0xBFC0_03E0, 0xB900_0260).then(|| with_offset(p.word(), 40)),
+        fault: |p| {
+            p.is(0xBFC0_03E0, 0xB900_0260)
+                .then(|| with_offset(p.word(), 40))
+        },
     },
     Class {
         name: "global read from the header",
@@ -327,7 +346,10 @@ const CLASSES: &[Class] = &[
     },
     Class {
         name: "access of the table",
-        fault: |p| p.is(0xBFC0_03E0, 0xB900_0260).then(|| with_offset(p.word(), 16000)),
+        fault: |p| {
+            p.is(0xBFC0_03E0, 0xB900_0260)
+                .then(|| with_offset(p.word(), 16000))
+        },
     },
     Class {
         name: "trap left out",
@@ -394,7 +416,10 @@ const CLASSES: &[Class] = &[
     },
     Class {
         name: "logical cost plus one",
-        fault: |p| (p.metered && p.is_prologue() && p.is(0xFFC0_03E0, 0xF100_02C0)).then(|| p.word() + (1 << 10)),
+        fault: |p| {
+            (p.metered && p.is_prologue() && p.is(0xFFC0_03E0, 0xF100_02C0))
+                .then(|| p.word() + (1 << 10))
+        },
     },
     Class {
         name: "logical cost given back in part",
@@ -428,15 +453,28 @@ fn literals(words: &[u32]) -> HashSet<usize> {
 type Counts = BTreeMap<&'static str, (u64, u64)>;
 
 /// Puts faults into a subject's functions: of each class every `stride`th.
-fn seed(subject: &Subject, metered: bool, stride: u64, counts: &mut Counts, accepted: &mut Vec<String>) {
+fn seed(
+    subject: &Subject,
+    metered: bool,
+    stride: u64,
+    counts: &mut Counts,
+    accepted: &mut Vec<String>,
+) {
     let module = Module::read(&subject.wasm).expect("the compiler has read it");
     let mut checker = Checker::new(subject, &module, &subject.sites);
     let imported = module.imported_functions as usize;
     let mut turn: BTreeMap<&'static str, u64> = BTreeMap::new();
     for (number, function) in (0u32..).zip(&subject.functions).skip(imported) {
         let mut code = checker.code_of(number);
-        checker.check(number, &code).expect("it is accepted as it is");
-        let words: Vec<u32> = code.as_chunks::<4>().0.iter().map(|it| u32::from_le_bytes(*it)).collect();
+        checker
+            .check(number, &code)
+            .expect("it is accepted as it is");
+        let words: Vec<u32> = code
+            .as_chunks::<4>()
+            .0
+            .iter()
+            .map(|it| u32::from_le_bytes(*it))
+            .collect();
         let ty = module.function_type(number).expect("it has a type");
         let literals = literals(&words);
         for at in (0..words.len()).filter(|at| !literals.contains(at)) {
@@ -463,7 +501,10 @@ fn seed(subject: &Subject, metered: bool, stride: u64, counts: &mut Counts, acce
                 *all += 1;
                 *refused += u64::from(result.is_err());
                 if result.is_ok() && accepted.len() < 4000 {
-                    accepted.push(format!("{}: function {number}, word {at}, {:08x} -> {fault:08x}", class.name, words[at]));
+                    accepted.push(format!(
+                        "{}: function {number}, word {at}, {:08x} -> {fault:08x}",
+                        class.name, words[at]
+                    ));
                 }
             }
         }
@@ -480,7 +521,9 @@ fn report(counts: &Counts, accepted: &[String], fewest: u64) {
     for (name, (all, refused)) in counts {
         println!("{refused:>8} of {all:>8} refused: {name}");
     }
-    let (all, refused) = counts.values().fold((0, 0), |sum, it| (sum.0 + it.0, sum.1 + it.1));
+    let (all, refused) = counts
+        .values()
+        .fold((0, 0), |sum, it| (sum.0 + it.0, sum.1 + it.1));
     println!("{refused} of {all} in {} classes", counts.len());
     if std::env::var_os("PVF_SHOW_ACCEPTED").is_some() {
         accepted.iter().for_each(|it| println!("accepted: {it}"));
@@ -490,7 +533,12 @@ fn report(counts: &Counts, accepted: &[String], fewest: u64) {
         assert!(all > 0, "no fault of the class: {}", class.name);
         let excepted = SOME_ACCEPTED.iter().find(|it| it.0 == class.name);
         let most = excepted.map_or(0, |it| (all * it.1).div_ceil(1000));
-        assert!(all - refused <= most, "{}: {} accepted", class.name, all - refused);
+        assert!(
+            all - refused <= most,
+            "{}: {} accepted",
+            class.name,
+            all - refused
+        );
     }
     assert!(all >= fewest, "only {all} faults");
 }
@@ -584,14 +632,19 @@ fn flipped_bits_never_panic() {
             let bit = bit as usize % (code.len() * 8);
             code[bit / 8] ^= 1 << (bit % 8);
             all += 1;
-            refused += u32::from(crate::verify(&module, &subject.machine_code(&code, &subject.sites)).is_err());
+            refused += u32::from(
+                crate::verify(&module, &subject.machine_code(&code, &subject.sites)).is_err(),
+            );
             code[bit / 8] ^= 1 << (bit % 8);
         }
         // Noise, and code cut short.
         for length in numbers.by_ref().take(4) {
             let cut = &code[..length as usize % code.len()];
             let _ = crate::verify(&module, &subject.machine_code(cut, &subject.sites));
-            let noise: Vec<u8> = random(length.into()).take(code.len() / 4).flat_map(u32::to_le_bytes).collect();
+            let noise: Vec<u8> = random(length.into())
+                .take(code.len() / 4)
+                .flat_map(u32::to_le_bytes)
+                .collect();
             let _ = crate::verify(&module, &subject.machine_code(&noise, &subject.sites));
         }
     }
