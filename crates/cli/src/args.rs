@@ -61,6 +61,8 @@ pub enum Command {
     Wast(WastArgs),
     /// Show what a module is: functions, imports, sizes, frames, and whether it is accepted as a PVF.
     Inspect(InspectArgs),
+    /// Check the machine code of an artifact against the module it was made of, by code that shares nothing with the compiler.
+    Verify(VerifyArgs),
     /// Rewrite a module so that any engine enforces the rules of stack and gas.
     Instrument(InstrumentArgs),
     /// Re-run a disputed candidate and say whether its failure is deterministic, and which rule decided.
@@ -427,6 +429,28 @@ pub struct InspectArgs {
     pub language: LanguageArgs,
     #[command(flatten)]
     pub compile: CompileArgs,
+}
+
+/// Arguments of `verify`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Exits with 0 if the code keeps to every invariant and with 1 if it breaks one.
+
+Examples:
+  pvf verify parachain.artifact parachain.wasm
+  pvf verify --json parachain.wasm --meter gas")]
+pub struct VerifyArgs {
+    /// The artifact; or a module, which is then compiled.
+    pub artifact: PathBuf,
+    /// The module that the artifact was made of.
+    pub code: Option<PathBuf>,
+    /// Meters that the code of a module drives; may be given several times.
+    #[arg(long, value_name = "METER", value_enum)]
+    pub meter: Vec<Meter>,
+    #[command(flatten)]
+    pub schedule: ScheduleArgs,
+    #[command(flatten)]
+    pub target: TargetArgs,
 }
 
 /// Arguments of `instrument`.

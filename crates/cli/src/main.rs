@@ -40,6 +40,7 @@ mod run;
 mod scripts;
 mod timeout;
 mod validate;
+mod verify;
 mod workers;
 
 use args::{Cli, Command};
@@ -79,6 +80,7 @@ fn dispatch(command: Command, output: &Output) -> Result<Verdict, Failure> {
         Command::Measure(args) => measure::measure(&args, output),
         Command::Wast(args) => scripts::wast(&args, output),
         Command::Inspect(args) => inspect::inspect(&args, output),
+        Command::Verify(args) => verify::verify_file(&args, output),
         Command::Instrument(args) => instrument::instrument(&args, output),
         Command::Arbitrate(args) => arbitrate::arbitrate(&args, output),
         Command::Workers { command } => workers::workers(&command, output),

@@ -27,9 +27,58 @@ pub enum NotVerified {
     /// The module cannot be read.
     #[error(transparent)]
     Unreadable(#[from] Unreadable),
-    /// The verifier has no rules for the instruction set.
-    #[error("there are no rules for {0}")]
-    Target(&'static str),
+}
+
+/// What the verifier is told of an artifact: its tables in the verifier's terms.
+#[derive(Clone, Debug)]
+pub struct Described<'a> {
+    settings: Settings<'a>,
+    entry_stubs: &'a [Option<u32>],
+    /// The functions, as the artifact describes them.
+    pub functions: Vec<FunctionCode>,
+    /// The trap sites.
+    pub sites: Vec<TrapSite>,
+}
+
+impl<'a> Described<'a> {
+    /// The tables of an artifact.
+    pub fn new(artifact: &'a ArtifactContents, verification: &Verification<'a>) -> Self {
+        let info = &artifact.module;
+        Self {
+            settings: Settings {
+                instruction_set: match info.target {
+                    Target::X86_64 => InstructionSet::X86_64,
+                    Target::Aarch64 => InstructionSet::Aarch64,
+                },
+                native_stack: match verification.native_stack {
+                    NativeStack::Enforced => pvf_verifier::NativeStack::Enforced,
+                    NativeStack::Audited => pvf_verifier::NativeStack::Audited,
+                    NativeStack::Unchecked => pvf_verifier::NativeStack::Unchecked,
+                },
+                logical_stack: info.meters.logical_stack,
+                logical_counter: info.logical_counter,
+                gas: match (info.meters.gas, verification.costs) {
+                    (false, _) => GasMeter::Off,
+                    (true, None) => GasMeter::Unpriced,
+                    (true, Some(costs)) => GasMeter::Priced(costs),
+                },
+            },
+            entry_stubs: &info.entry_stubs,
+            functions: info.functions.iter().map(function_code).collect(),
+            sites: artifact.traps.sites().map(trap_site).collect(),
+        }
+    }
+
+    /// All of it, with the machine code.
+    pub fn with<'c>(&'c self, code: &'c [u8]) -> MachineCode<'c> {
+        MachineCode {
+            settings: self.settings,
+            code,
+            functions: &self.functions,
+            entry_stubs: self.entry_stubs,
+            sites: &self.sites,
+        }
+    }
 }
 
 /// Checks the machine code of an artifact against the module, decompressed, that it was made of.
@@ -42,33 +91,8 @@ pub fn verify(
     verification: &Verification<'_>,
 ) -> Result<Verified, NotVerified> {
     let module = Module::read(wasm)?;
-    let info = &artifact.module;
-    let functions: Vec<_> = info.functions.iter().map(function_code).collect();
-    let sites: Vec<_> = artifact.traps.sites().map(trap_site).collect();
-    let code = MachineCode {
-        settings: Settings {
-            instruction_set: match info.target {
-                Target::X86_64 => InstructionSet::X86_64,
-                Target::Aarch64 => InstructionSet::Aarch64,
-            },
-            native_stack: match verification.native_stack {
-                NativeStack::Enforced => pvf_verifier::NativeStack::Enforced,
-                NativeStack::Audited => pvf_verifier::NativeStack::Audited,
-                NativeStack::Unchecked => pvf_verifier::NativeStack::Unchecked,
-            },
-            logical_stack: info.meters.logical_stack,
-            logical_counter: info.logical_counter,
-            gas: match (info.meters.gas, verification.costs) {
-                (false, _) => GasMeter::Off,
-                (true, None) => GasMeter::Unpriced,
-                (true, Some(costs)) => GasMeter::Priced(costs),
-            },
-        },
-        code: &artifact.code,
-        functions: &functions,
-        entry_stubs: &info.entry_stubs,
-        sites: &sites,
-    };
+    let described = Described::new(artifact, verification);
+    let code = described.with(&artifact.code);
     pvf_verifier::verify(&module, &code).map_err(NotVerified::Refused)
 }
 

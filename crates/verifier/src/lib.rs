@@ -16,7 +16,7 @@ mod input;
 pub mod layout;
 mod refusal;
 pub mod wasm;
-mod x64;
+pub mod x64;
 
 pub use input::{
     FunctionCode, GasMeter, InstructionSet, MachineCode, NativeStack, Settings, TrapSite,
@@ -33,6 +33,43 @@ pub struct Verified {
     pub instructions: u64,
     /// Instructions that were looked at, those of loops that were walked again counted again.
     pub steps: u64,
+}
+
+/// Checks functions one by one, for those that change one and ask again.
+pub struct Functions(Target);
+
+enum Target {
+    X64(Box<x64::Functions>),
+    Aarch64,
+}
+
+impl Functions {
+    /// Checks all but the functions: stubs, and where everything begins.
+    ///
+    /// # Errors
+    /// The first invariant that does not hold.
+    pub fn new(module: &Module<'_>, code: &MachineCode<'_>) -> Result<Self, Refusal> {
+        Ok(Self(match code.settings.instruction_set {
+            InstructionSet::X86_64 => Target::X64(Box::new(x64::Functions::new(module, code)?)),
+            InstructionSet::Aarch64 => Target::Aarch64,
+        }))
+    }
+
+    /// Checks one function of the module's own. All else has to be as it was.
+    ///
+    /// # Errors
+    /// The first invariant that does not hold.
+    pub fn check(
+        &mut self,
+        module: &Module<'_>,
+        code: &MachineCode<'_>,
+        function: u32,
+    ) -> Result<Verified, Refusal> {
+        match &mut self.0 {
+            Target::X64(functions) => functions.check(module, code, function),
+            Target::Aarch64 => aarch64::verify(module, code),
+        }
+    }
 }
 
 /// Checks machine code against its module.

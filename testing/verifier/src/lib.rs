@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod corpus;
+pub mod faults;
 mod made;
 
 pub use made::{Made, Setting, settings};

@@ -58,12 +58,7 @@ pub struct Made {
 
 impl Made {
     /// Compiles a module; nothing if it is not of the language.
-    pub fn new(
-        wasm: &[u8],
-        features: Features,
-        target: Target,
-        setting: &Setting,
-    ) -> Option<Self> {
+    pub fn new(wasm: &[u8], features: Features, target: Target, setting: &Setting) -> Option<Self> {
         let mut options = CompileOptions {
             target,
             native_stack: setting.native_stack,

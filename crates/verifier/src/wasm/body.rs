@@ -184,6 +184,31 @@ struct Walk<'w, 'a> {
     logical_max: u32,
 }
 
+/// What follows an operator of [`PLAIN`].
+const NUMBER: u8 = 8;
+const TWO_NUMBERS: u8 = 8 | 16;
+const SIGNED: u8 = 32;
+
+/// Of the most frequent operators the change of the height and 2, and what follows; 0 of all others.
+const PLAIN: [u8; 256] = {
+    let mut plain = [0; 256];
+    let mut number = 0;
+    while number < 256 {
+        let follows = match number {
+            0x20..=0x24 => Some(NUMBER),
+            0x28..=0x3e => Some(TWO_NUMBERS),
+            0x41 | 0x42 => Some(SIGNED),
+            0x1a | 0x45..=0xc4 => Some(64),
+            _ => None,
+        };
+        if let (Some(follows), Some((pops, pushes))) = (follows, EFFECTS[number]) {
+            plain[number] = (2 + pushes - pops) | follows;
+        }
+        number += 1;
+    }
+    plain
+};
+
 type Read<T> = Result<T, Unreadable>;
 
 const EFFECTS: [Option<(u8, u8)>; COUNT] = {
@@ -222,6 +247,12 @@ impl Walk<'_, '_> {
         });
         let mut first = true;
         while !self.reader.at_end() {
+            if !first && self.prices.is_none() {
+                self.plain_operators()?;
+                if self.reader.at_end() {
+                    break;
+                }
+            }
             let Some(()) = self.operator(first, locals)? else {
                 return Ok(false);
             };
@@ -243,6 +274,53 @@ impl Walk<'_, '_> {
             cost: charge.cost,
         }));
         Ok(true)
+    }
+
+    /// Passes over operators that do nothing but to take and give operands, as long as they come and can be reached.
+    fn plain_operators(&mut self) -> Read<()> {
+        let frame = self.top()?;
+        if frame.unreachable || frame.polymorphic {
+            return Ok(());
+        }
+        let body = self.facts.offset;
+        let (mut height, mut highest) = (self.height, self.facts.max_height);
+        // Where all can be reached both meters see the same changes.
+        let logical_above = self.logical_height.wrapping_sub(height);
+        let mut most = self.logical_max.wrapping_sub(logical_above);
+        let mut counted = self.logical && self.logical_max >= logical_above;
+        counted |= !self.logical;
+        if !counted {
+            return Ok(());
+        }
+        while let Some(number) = self.reader.peek() {
+            let kind = PLAIN[usize::from(number)];
+            if kind == 0 {
+                break;
+            }
+            most = most.max(height);
+            let at = self.offset().wrapping_sub(body) as usize;
+            if let Some(operator) = self.facts.operators.get_mut(at) {
+                *operator = u16::from(number) + 1;
+            }
+            self.reader.byte()?;
+            if kind & NUMBER != 0 {
+                self.reader.u32()?;
+                if kind & TWO_NUMBERS == TWO_NUMBERS {
+                    self.reader.u32()?;
+                }
+            } else if kind & SIGNED != 0 {
+                self.reader.signed()?;
+            }
+            height = height.wrapping_add_signed(i32::from(kind & 3) - 2);
+            highest = highest.max(height);
+        }
+        self.height = height;
+        self.facts.max_height = highest;
+        if self.logical {
+            self.logical_height = height.wrapping_add(logical_above);
+            self.logical_max = most.wrapping_add(logical_above);
+        }
+        Ok(())
     }
 
     fn offset(&self) -> u32 {

@@ -55,6 +55,12 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// The next byte, which stays the next one.
+    #[inline]
+    pub fn peek(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
+
     pub fn skip(&mut self, bytes: usize) -> Result<(), Unreadable> {
         match self.at.checked_add(bytes) {
             Some(at) if at <= self.bytes.len() => {

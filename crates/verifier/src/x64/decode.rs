@@ -68,36 +68,51 @@ impl Instruction {
     }
 }
 
-/// Bytes with a place in them.
+/// Bytes that are looked at, of which an instruction takes at most 15.
+pub(super) const WINDOW: usize = 24;
+
+/// The next bytes, of which there may be fewer than the instruction takes: that is seen at its end.
 #[derive(Clone, Copy)]
 struct Cursor<'a> {
-    bytes: &'a [u8],
+    window: &'a [u8; WINDOW],
     at: usize,
 }
 
 impl Cursor<'_> {
     #[inline(always)]
-    fn byte(&mut self) -> Option<u8> {
-        let byte = *self.bytes.get(self.at)?;
+    fn byte(&mut self) -> u8 {
+        let byte = self.window[self.at & 15];
         self.at += 1;
-        Some(byte)
+        byte
     }
 
     #[inline(always)]
-    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (taken, _) = self.bytes.get(self.at..)?.split_first_chunk::<N>()?;
+    fn take<const N: usize>(&mut self) -> [u8; N] {
+        let mut bytes = [0; N];
+        let at = self.at & 15;
+        bytes.copy_from_slice(&self.window[at..at + N]);
         self.at += N;
-        Some(*taken)
+        bytes
     }
 
     #[inline(always)]
-    fn i8(&mut self) -> Option<i64> {
-        Some(i64::from(self.byte()? as i8))
+    fn i8(&mut self) -> i64 {
+        i64::from(self.byte() as i8)
     }
 
     #[inline(always)]
-    fn i32(&mut self) -> Option<i32> {
-        self.take().map(i32::from_le_bytes)
+    fn i16(&mut self) -> i64 {
+        i16::from_le_bytes(self.take()).into()
+    }
+
+    #[inline(always)]
+    fn i32(&mut self) -> i32 {
+        i32::from_le_bytes(self.take())
+    }
+
+    #[inline(always)]
+    fn i64(&mut self) -> i64 {
+        i64::from_le_bytes(self.take())
     }
 }
 
@@ -113,45 +128,76 @@ struct Extension {
 }
 
 /// Decodes the instruction at the beginning of the bytes; nothing if there is none of the list.
-#[inline]
 pub fn decode(bytes: &[u8]) -> Option<Instruction> {
-    let mut cursor = Cursor { bytes, at: 0 };
-    let mut byte = cursor.byte()?;
+    let mut instruction = EMPTY;
+    let mut window = [0; WINDOW];
+    let known = bytes.len().min(WINDOW);
+    window[..known].copy_from_slice(&bytes[..known]);
+    decode_into(&mut instruction, &window)?;
+    (usize::from(instruction.len) <= bytes.len()).then_some(instruction)
+}
+
+/// An instruction before anything of it is known.
+pub(super) const EMPTY: Instruction = Instruction {
+    imm: 0,
+    disp: 0,
+    op: Op::None,
+    len: 0,
+    size: 0,
+    to: Place::None,
+    from: Place::None,
+    a: NONE,
+    b: NONE,
+    c: NONE,
+    base: NONE,
+    index: NONE,
+    scale: 0,
+    condition: 0,
+    float: 0,
+};
+
+/// Decodes the instruction at the beginning of the bytes into one that is [`EMPTY`]: where it is to stay, since to copy what has just been
+/// written field by field is slow. Whether there are as many bytes as it takes is for the caller to see.
+#[inline]
+pub(super) fn decode_into(instruction: &mut Instruction, window: &[u8; WINDOW]) -> Option<()> {
+    let mut cursor = Cursor { window, at: 0 };
+    let mut byte = cursor.byte();
     if byte & 0xfe == 0xc4 {
-        return decode_vex(cursor, byte);
+        return decode_vex(instruction, cursor, byte);
     }
     let (mut short, mut repeated) = (false, false);
     match byte {
         0x66 => {
             short = true;
-            byte = cursor.byte()?;
+            byte = cursor.byte();
         }
         0xf3 => {
             repeated = true;
-            byte = cursor.byte()?;
+            byte = cursor.byte();
         }
         _ => {}
     }
-    let mut extension = Extension::default();
-    if byte & 0xf0 == 0x40 {
-        extension = Extension {
-            r: (byte & 4) << 1,
-            x: (byte & 2) << 2,
-            b: (byte & 1) << 3,
-            w: byte & 8 != 0,
-            rex: true,
-        };
-        byte = cursor.byte()?;
-    }
+    let rex = byte & 0xf0 == 0x40;
+    let bits = if rex { byte } else { 0 };
+    let extension = Extension {
+        r: (bits & 4) << 1,
+        x: (bits & 2) << 2,
+        b: (bits & 1) << 3,
+        w: bits & 8 != 0,
+        rex,
+    };
+    // Without a branch: every other instruction has one.
+    cursor.at += usize::from(rex);
+    byte = cursor.window[(cursor.at - 1) & 15];
     let two = byte == 0x0f;
     let row = match (two, repeated) {
         (false, false) => &ONE[usize::from(byte)],
         (true, false) => {
-            byte = cursor.byte()?;
+            byte = cursor.byte();
             &TWO[usize::from(byte)]
         }
         (true, true) => {
-            byte = cursor.byte()?;
+            byte = cursor.byte();
             match byte {
                 0xb8 => &TWO_F3[0],
                 0xbc => &TWO_F3[1],
@@ -161,22 +207,14 @@ pub fn decode(bytes: &[u8]) -> Option<Instruction> {
         }
         (false, true) => return None,
     };
-    let mut instruction = Instruction {
-        op: row.op,
-        a: NONE,
-        b: NONE,
-        c: NONE,
-        base: NONE,
-        index: NONE,
-        ..Instruction::default()
-    };
+    instruction.op = row.op;
     let (mut accepts, mut imm) = (row.accepts, row.imm);
     match row.shape {
         Shape::Missing => return None,
         Shape::RmReg | Shape::RegRm => {
-            let modrm = cursor.byte()?;
+            let modrm = cursor.byte();
             let register = (modrm >> 3 & 7) | extension.r;
-            let place = rm(&mut cursor, modrm, extension, &mut instruction)?;
+            let place = rm(&mut cursor, modrm, extension, instruction)?;
             if row.shape == Shape::RmReg {
                 (instruction.to, instruction.from) = (place, Place::Register);
                 (instruction.a, instruction.b) = (instruction.b, register);
@@ -186,13 +224,13 @@ pub fn decode(bytes: &[u8]) -> Option<Instruction> {
             }
         }
         Shape::Group => {
-            let modrm = cursor.byte()?;
-            let Row {
+            let modrm = cursor.byte();
+            let &Row {
                 op,
                 accepts: of_operation,
                 imm: own,
                 ..
-            } = GROUPS[usize::from(row.accepts & 7)][usize::from(modrm >> 3 & 7)];
+            } = &GROUPS[usize::from(row.accepts & 7)][usize::from(modrm >> 3 & 7)];
             if op == Op::None {
                 return None;
             }
@@ -201,7 +239,7 @@ pub fn decode(bytes: &[u8]) -> Option<Instruction> {
             if own != Imm::None {
                 imm = own;
             }
-            instruction.to = rm(&mut cursor, modrm, extension, &mut instruction)?;
+            instruction.to = rm(&mut cursor, modrm, extension, instruction)?;
             instruction.a = instruction.b;
             instruction.b = NONE;
         }
@@ -213,8 +251,8 @@ pub fn decode(bytes: &[u8]) -> Option<Instruction> {
             instruction.to = Place::Register;
             instruction.a = 0;
         }
-        Shape::Short => instruction.imm = cursor.i8()?,
-        Shape::Near => instruction.imm = i64::from(cursor.i32()?),
+        Shape::Short => instruction.imm = cursor.i8(),
+        Shape::Near => instruction.imm = i64::from(cursor.i32()),
         Shape::Bare => {}
     }
     let memory = instruction.has_memory();
@@ -280,13 +318,13 @@ pub fn decode(bytes: &[u8]) -> Option<Instruction> {
     match imm {
         Imm::None => {}
         _ => {
-            instruction.from_immediate(match imm {
-                Imm::Byte => cursor.i8()?,
+            instruction.take_immediate(match imm {
+                Imm::Byte => cursor.i8(),
                 _ => match (instruction.size, imm) {
-                    (2, _) => i64::from(i16::from_le_bytes(cursor.take()?)),
-                    (8, Imm::Full) => i64::from_le_bytes(cursor.take()?),
-                    (_, Imm::Full) => i64::from(cursor.i32()? as u32),
-                    _ => i64::from(cursor.i32()?),
+                    (2, _) => cursor.i16(),
+                    (8, Imm::Full) => cursor.i64(),
+                    (_, Imm::Full) => i64::from(cursor.i32() as u32),
+                    _ => i64::from(cursor.i32()),
                 },
             });
         }
@@ -298,12 +336,12 @@ pub fn decode(bytes: &[u8]) -> Option<Instruction> {
         }
     }
     instruction.len = cursor.at as u8;
-    Some(instruction)
+    Some(())
 }
 
 impl Instruction {
     #[inline(always)]
-    fn from_immediate(&mut self, imm: i64) {
+    fn take_immediate(&mut self, imm: i64) {
         self.imm = imm;
         // `imul` with three operands has its second one in `b`.
         if self.op == Op::Imul {
@@ -331,7 +369,7 @@ fn rm(
     instruction.base = low | extension.b;
     instruction.scale = 1;
     if low == 4 {
-        let sib = cursor.byte()?;
+        let sib = cursor.byte();
         let index = (sib >> 3 & 7) | extension.x;
         if index != 4 {
             instruction.index = index;
@@ -343,20 +381,20 @@ fn rm(
         }
     } else if low == 5 && mode == 0 {
         instruction.base = RIP;
-        instruction.disp = cursor.i32()?;
+        instruction.disp = cursor.i32();
         return Some(Place::Memory);
     }
     match mode {
-        1 => instruction.disp = i32::from(cursor.byte()? as i8),
-        2 => instruction.disp = cursor.i32()?,
+        1 => instruction.disp = i32::from(cursor.byte() as i8),
+        2 => instruction.disp = cursor.i32(),
         _ => {}
     }
     Some(Place::Memory)
 }
 
 #[inline]
-fn decode_vex(mut cursor: Cursor<'_>, first: u8) -> Option<Instruction> {
-    let second = cursor.byte()?;
+fn decode_vex(instruction: &mut Instruction, mut cursor: Cursor<'_>, first: u8) -> Option<()> {
+    let second = cursor.byte();
     let mut extension = Extension {
         r: !second >> 4 & 8,
         ..Extension::default()
@@ -366,7 +404,7 @@ fn decode_vex(mut cursor: Cursor<'_>, first: u8) -> Option<Instruction> {
     } else {
         extension.x = !second >> 3 & 8;
         extension.b = !second >> 2 & 8;
-        let last = cursor.byte()?;
+        let last = cursor.byte();
         extension.w = last & 0x80 != 0;
         (second & 31, last & 0x7f)
     };
@@ -375,22 +413,14 @@ fn decode_vex(mut cursor: Cursor<'_>, first: u8) -> Option<Instruction> {
     }
     let prefix = last & 3;
     let third = !(last >> 3) & 15;
-    let opcode = cursor.byte()?;
+    let opcode = cursor.byte();
     let row = vex_row(map, prefix, opcode);
     if row.op == Op::None {
         return None;
     }
-    let mut instruction = Instruction {
-        op: row.op,
-        a: NONE,
-        b: NONE,
-        c: NONE,
-        base: NONE,
-        index: NONE,
-        ..Instruction::default()
-    };
-    let modrm = cursor.byte()?;
-    let place = rm(&mut cursor, modrm, extension, &mut instruction)?;
+    instruction.op = row.op;
+    let modrm = cursor.byte();
+    let place = rm(&mut cursor, modrm, extension, instruction)?;
     let wanted = if place == Place::Memory {
         MEMORY
     } else {
@@ -433,7 +463,7 @@ fn decode_vex(mut cursor: Cursor<'_>, first: u8) -> Option<Instruction> {
         _ => {}
     }
     if row.imm {
-        instruction.imm = i64::from(cursor.byte()?);
+        instruction.imm = i64::from(cursor.byte());
         let known = match row.op {
             // To nearest, down, up, to zero; without the exception of precision.
             Op::FRound => (8..12).contains(&instruction.imm),
@@ -444,5 +474,5 @@ fn decode_vex(mut cursor: Cursor<'_>, first: u8) -> Option<Instruction> {
         }
     }
     instruction.len = cursor.at as u8;
-    Some(instruction)
+    Some(())
 }

@@ -36,21 +36,35 @@ const LOST: u8 = FIXED + 3;
 type Bounds = [u8; 32];
 
 /// Where branches go.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Label {
     bounds: Bounds,
     reached: bool,
+    /// More may be there than when it was last walked from.
+    has_changed: bool,
     /// A branch comes from behind.
     pub is_head: bool,
 }
 
-impl Default for Label {
-    fn default() -> Self {
-        Self {
-            bounds: [0; 32],
-            reached: false,
-            is_head: false,
+impl Label {
+    /// Something comes here; whether that is new.
+    #[inline]
+    fn add(&mut self, bounds: &Bounds, shared: bool) -> bool {
+        let mut bounds = *bounds;
+        if self.is_head {
+            // Scratch registers hold nothing from one turn to the next.
+            bounds[usize::from(R11)] = NOTHING;
+            bounds[xmm(XMM14)] = NOTHING;
+            bounds[xmm(XMM15)] = NOTHING;
         }
+        if !self.reached {
+            self.bounds = bounds;
+            self.reached = true;
+            return true;
+        }
+        let before = self.bounds;
+        join(&mut self.bounds, &bounds, shared);
+        self.bounds != before
     }
 }
 
@@ -181,6 +195,8 @@ pub(super) struct Flow<'f, 'v> {
     bounds: Bounds,
     facts: Facts,
     live: bool,
+    /// A label further up has changed.
+    changed: bool,
     offset: u32,
     contract: Contract,
     kept: bool,
@@ -209,6 +225,7 @@ impl<'f, 'v> Flow<'f, 'v> {
             bounds: [NOTHING; 32],
             facts: Facts::NONE,
             live: true,
+            changed: false,
             offset: 0,
             contract: Contract::default(),
             kept: true,
@@ -292,142 +309,199 @@ impl<'f, 'v> Flow<'f, 'v> {
         Ok(self.contract)
     }
 
+    /// Walks all steps, then again those behind labels where more became possible.
     fn walk(&mut self) -> Checked<u64> {
-        let mut taken = 0;
-        let mut at = 0;
-        loop {
-            let mut again = usize::MAX;
-            // The first step that nothing has come to: perhaps something comes from behind.
-            let mut skipped = usize::MAX;
-            while let Some(&step) = self.buffers.steps.get(at) {
-                taken += 1;
+        let steps = std::mem::take(&mut self.buffers.steps);
+        let result = self.walk_steps(&steps);
+        self.buffers.steps = steps;
+        result
+    }
+
+    fn walk_steps(&mut self, steps: &[Step]) -> Checked<u64> {
+        let mut taken = self.walk_from(steps, 0, true)?;
+        // From now on from one label to the next that has changed.
+        while std::mem::take(&mut self.changed) {
+            let mut at = 0;
+            while let Some(distance) = steps.get(at..).and_then(|rest| {
+                let mut rest = rest.iter();
+                rest.position(|step| step.label != 0 && self.has_changed(step.label))
+            }) {
+                at += distance;
+                self.live = false;
+                let walked = self.walk_from(steps, at, false)?;
+                taken += walked;
+                at += walked as usize;
+            }
+        }
+        let unreached = steps.iter().find(|step| {
+            let label = self
+                .buffers
+                .labels
+                .get((step.label as usize).wrapping_sub(1));
+            label.is_some_and(|label| !label.reached)
+        });
+        match unreached {
+            Some(step) => {
                 self.offset = step.offset;
-                if step.label != 0 {
-                    self.arrive(step.label as usize - 1);
-                }
-                if !self.live {
-                    if step.role != Role::Late {
-                        skipped = skipped.min(at);
-                    }
-                    at += 1;
-                    continue;
-                }
-                match step.role {
-                    Role::Normal => match step.it.op {
-                        Op::Jcc => {
-                            self.branch(at, step.value as usize, &mut again)?;
-                            self.learn(at, &step);
-                        }
-                        Op::Jmp => {
-                            self.branch(at, step.value as usize, &mut again)?;
-                            self.live = false;
-                        }
-                        Op::Call => {
-                            let traps = self.call(Called(step.value))?;
-                            self.pass_traps(at, traps)?;
-                            at += traps;
-                        }
-                        Op::Ret => self.leave(&step)?,
-                        Op::Ud2 => self.live = false,
-                        _ => self.step(&step.it)?,
-                    },
-                    Role::Checked => {
-                        // The audit uses the scratch register, in the prologue alone.
-                        if step.it.to == Place::Register && step.it.a == R11 {
-                            self.write(R11, NOTHING)?;
-                        }
-                    }
-                    Role::Late => {
-                        return self.refuse(Invariant::Reached, "a way into a slow path");
-                    }
-                    Role::Table => {
-                        at = self.table(at, step.value as usize, &mut again)?;
-                        continue;
-                    }
-                    Role::IndirectCall => self.call_indirect(&step)?,
-                    Role::SlotLoop => {
-                        self.write(R11, NOTHING)?;
-                        self.write_float(XMM15, NOTHING);
-                    }
-                    Role::Save => {
-                        let known = self.bounds[usize::from(RSP)];
-                        let kept = known == UNTOUCHED || known == KEPT;
-                        self.ensure(kept, Invariant::Stubs, "a borrowed register kept late")?;
-                        self.bounds[usize::from(RSP)] = KEPT;
-                    }
-                    Role::Restore => {
-                        let known = self.bounds[usize::from(RSP)];
-                        let kept = known == BORROWED || known == KEPT;
-                        self.ensure(kept, Invariant::Stubs, "nothing to put back")?;
-                        self.write(RAX, 64)?;
-                        self.bounds[usize::from(RSP)] = KEPT;
-                    }
-                }
-                at += 1;
+                self.refuse(Invariant::Reached, "code that is not reached")
             }
-            self.ensure(
-                !self.live,
-                Invariant::Ends,
-                "a function runs out at its end",
-            )?;
-            if again == usize::MAX {
-                return Ok(taken);
-            }
-            at = again;
+            None => Ok(taken),
         }
     }
 
-    /// Control comes to a label, if it does.
-    fn arrive(&mut self, label: usize) {
+    fn has_changed(&self, label: u32) -> bool {
+        let label = self.buffers.labels.get(label as usize - 1);
+        label.is_some_and(|label| label.has_changed)
+    }
+
+    /// Walks from a step to the end; if it is not the first time, only as long as something is new. How far it went.
+    fn walk_from(&mut self, steps: &[Step], start: usize, first: bool) -> Checked<u64> {
+        let mut at = start;
+        // Whether something may come from behind to what is not reached yet.
+        let mut maybe = false;
+        while let Some(step) = steps.get(at) {
+            self.offset = step.offset;
+            if step.label != 0 {
+                let new = self.arrive(step.label as usize - 1);
+                if !new && !first {
+                    return Ok((at - start).max(1) as u64);
+                }
+                maybe = true;
+            }
+            if !self.live {
+                if !first {
+                    return Ok((at - start).max(1) as u64);
+                }
+                at = self.pass(steps, at, &mut maybe)?;
+                continue;
+            }
+            match step.role {
+                Role::Normal => match step.it.op {
+                    Op::Jcc => {
+                        self.branch(steps, at, step.value as usize)?;
+                        self.learn(steps, at, step);
+                    }
+                    Op::Jmp => {
+                        self.branch(steps, at, step.value as usize)?;
+                        self.stop(&mut maybe);
+                    }
+                    Op::Call => {
+                        let traps = self.call(Called(step.value))?;
+                        if traps > 0 {
+                            self.pass_traps(steps, at, traps)?;
+                            at += traps;
+                        }
+                    }
+                    Op::Ret => {
+                        self.leave(step)?;
+                        self.stop(&mut maybe);
+                    }
+                    Op::Ud2 => self.stop(&mut maybe),
+                    _ => self.step(&step.it)?,
+                },
+                Role::Checked => {
+                    // The audit uses the scratch register, in the prologue alone.
+                    if step.it.to == Place::Register && step.it.a == R11 {
+                        self.write(R11, NOTHING)?;
+                    }
+                }
+                Role::Late => {
+                    return self.refuse(Invariant::Reached, "a way into a slow path");
+                }
+                Role::Table => {
+                    at = self.table(steps, at, step.value as usize)?;
+                    self.stop(&mut maybe);
+                    continue;
+                }
+                Role::IndirectCall => self.call_indirect(step)?,
+                Role::SlotLoop => {
+                    self.write(R11, NOTHING)?;
+                    self.write_float(XMM15, NOTHING);
+                }
+                Role::Save => {
+                    let known = self.bounds[usize::from(RSP)];
+                    let kept = known == UNTOUCHED || known == KEPT;
+                    self.ensure(kept, Invariant::Stubs, "a borrowed register kept late")?;
+                    self.bounds[usize::from(RSP)] = KEPT;
+                }
+                Role::Restore => {
+                    let known = self.bounds[usize::from(RSP)];
+                    let kept = known == BORROWED || known == KEPT;
+                    self.ensure(kept, Invariant::Stubs, "nothing to put back")?;
+                    self.write(RAX, 64)?;
+                    self.bounds[usize::from(RSP)] = KEPT;
+                }
+            }
+            at += 1;
+        }
+        self.ensure(
+            !self.live,
+            Invariant::Ends,
+            "a function runs out at its end",
+        )?;
+        Ok((at - start) as u64)
+    }
+
+    fn stop(&mut self, maybe: &mut bool) {
+        self.live = false;
+        *maybe = false;
+    }
+
+    /// Passes over a step that nothing has come to yet.
+    fn pass(&self, steps: &[Step], at: usize, maybe: &mut bool) -> Checked<usize> {
+        let Some(step) = steps.get(at) else {
+            return Ok(at + 1);
+        };
+        if step.role == Role::Late {
+            return Ok(at + 1);
+        }
+        self.ensure(*maybe, Invariant::Reached, "code that is not reached")?;
+        match step.it.op {
+            Op::Jmp | Op::Ret | Op::Ud2 | Op::JmpReg => *maybe = false,
+            Op::Call if Called(step.value).kind() == Called::SHARED => {
+                let contract = self
+                    .program
+                    .shared
+                    .get(Called(step.value).number() as usize);
+                return Ok(at + 1 + contract.map_or(0, |contract| contract.traps as usize));
+            }
+            _ => {}
+        }
+        Ok(at + 1)
+    }
+
+    /// Control comes to a label, if it does; whether it comes with something new.
+    fn arrive(&mut self, label: usize) -> bool {
         let shared = self.function.is_none();
         let Some(label) = self.buffers.labels.get_mut(label) else {
-            return;
+            return false;
         };
+        let mut new = std::mem::take(&mut label.has_changed);
         if self.live {
-            match label.reached {
-                true => join(&mut label.bounds, &self.bounds, shared),
-                false => label.bounds = self.bounds,
-            }
-            label.reached = true;
-        }
-        if label.is_head {
-            // Scratch registers hold nothing from one turn to the next.
-            label.bounds[usize::from(R11)] = NOTHING;
-            label.bounds[xmm(XMM14)] = NOTHING;
-            label.bounds[xmm(XMM15)] = NOTHING;
+            new |= label.add(&self.bounds, shared);
         }
         self.live = label.reached;
         self.bounds = label.bounds;
         self.facts = Facts::NONE;
+        new
     }
 
     /// Control may go from one step to another.
-    fn branch(&mut self, from: usize, to: usize, again: &mut usize) -> Checked {
+    fn branch(&mut self, steps: &[Step], from: usize, to: usize) -> Checked {
         let shared = self.function.is_none();
-        let target = self.buffers.steps.get(to).map(|step| step.label as usize);
-        let label = target.and_then(|label| self.buffers.labels.get_mut(label.wrapping_sub(1)));
-        let Some(label) = label else {
+        let target = steps.get(to).map_or(0, |step| step.label as usize);
+        let Some(label) = self.buffers.labels.get_mut(target.wrapping_sub(1)) else {
             return self.refuse(Invariant::Targets, "a branch to no label");
         };
-        if !label.reached {
-            label.bounds = self.bounds;
-            label.reached = true;
-            if to <= from {
-                *again = (*again).min(to);
-            }
-        } else if to <= from {
-            let fits = self.bounds.iter().zip(&label.bounds).all(|(a, b)| a <= b);
-            if !fits {
-                join(&mut label.bounds, &self.bounds, shared);
-                *again = (*again).min(to);
-            }
-        } else {
-            join(&mut label.bounds, &self.bounds, shared);
+        if label.add(&self.bounds, shared) {
+            label.has_changed = true;
+            // Others are met again on the way.
+            self.changed |= to <= from;
         }
         Ok(())
     }
 
-    fn table(&mut self, at: usize, table: usize, again: &mut usize) -> Checked<usize> {
+    fn table(&mut self, steps: &[Step], at: usize, table: usize) -> Checked<usize> {
         let Some(table) = self.buffers.tables.get(table).copied() else {
             return self.refuse(Invariant::Indirect, "no table");
         };
@@ -437,15 +511,14 @@ impl<'f, 'v> Flow<'f, 'v> {
         self.write(R11, NOTHING)?;
         for entry in table.first..table.first + table.count {
             let target = self.buffers.targets.get(entry as usize).copied();
-            self.branch(at, target.unwrap_or(0) as usize, again)?;
+            self.branch(steps, at, target.unwrap_or(0) as usize)?;
         }
-        self.live = false;
         Ok(table.next as usize)
     }
 
     /// Behind a branch that was not taken.
-    fn learn(&mut self, at: usize, branch: &Step) {
-        let before = at.checked_sub(1).and_then(|at| self.buffers.steps.get(at));
+    fn learn(&mut self, steps: &[Step], at: usize, branch: &Step) {
+        let before = at.checked_sub(1).and_then(|at| steps.get(at));
         let Some(before) = before.filter(|it| it.role == Role::Normal && branch.label == 0) else {
             return;
         };
@@ -1082,7 +1155,7 @@ impl<'f, 'v> Flow<'f, 'v> {
     }
 
     /// What is passed has the widths of its types, and the slots are there.
-    fn pass(&self, ty: &FuncType) -> Checked {
+    fn pass_arguments(&self, ty: &FuncType) -> Checked {
         let (mut general, mut float) = (GENERAL_ARGUMENTS.iter(), 0);
         for &ty in &ty.params {
             match ty.is_integer() {
@@ -1138,7 +1211,7 @@ impl<'f, 'v> Flow<'f, 'v> {
                 let Some(ty) = self.program.module.function_type(number) else {
                     return self.refuse(Invariant::Targets, "a call of no function");
                 };
-                self.pass(ty)?;
+                self.pass_arguments(ty)?;
                 self.come_back(ty.results.first().copied());
             }
             Called::BUILTIN => {
@@ -1171,8 +1244,8 @@ impl<'f, 'v> Flow<'f, 'v> {
     }
 
     /// Shared code comes back to one of these traps or behind them.
-    fn pass_traps(&self, call: usize, traps: usize) -> Checked {
-        let behind = self.buffers.steps.get(call + 1..=call + traps);
+    fn pass_traps(&self, steps: &[Step], call: usize, traps: usize) -> Checked {
+        let behind = steps.get(call + 1..=call + traps);
         let all = behind.is_some_and(|steps| {
             let mut steps = steps.iter();
             steps.all(|step| step.it.op == Op::Ud2 && step.role == Role::Normal && step.label == 0)
@@ -1227,7 +1300,7 @@ impl<'f, 'v> Flow<'f, 'v> {
         let Some(ty) = self.program.module.signatures.get(step.value as usize) else {
             return self.refuse(Invariant::Table, "a call of no signature");
         };
-        self.pass(ty)?;
+        self.pass_arguments(ty)?;
         self.come_back(ty.results.first().copied());
         Ok(())
     }

@@ -123,51 +123,63 @@ impl Buffers {
 
 /// Checks all code.
 pub(crate) fn verify(module: &Module<'_>, code: &MachineCode<'_>) -> Result<Verified, Refusal> {
-    let mut program = Program::new(module, code)?;
-    let mut buffers = Buffers::default();
-    let functions_end = program.place_functions()?;
-    program.stubs(&mut buffers, functions_end)?;
-    let settings = code.settings;
-    let mut bodies = Bodies::new(settings.logical_stack, settings.gas);
+    let mut functions = Functions::new(module, code)?;
     let mut verified = Verified::default();
     for function in module.imported_functions..module.functions.len() as u32 {
-        let steps = program.function(&mut buffers, &mut bodies, function)?;
-        verified.functions += 1;
-        verified.instructions += buffers.steps.len() as u64;
-        verified.steps += steps;
+        let one = functions.check(module, code, function)?;
+        verified.functions += one.functions;
+        verified.instructions += one.instructions;
+        verified.steps += one.steps;
     }
     Ok(verified)
 }
 
+/// Checks functions one by one; all else is checked before.
+pub(crate) struct Functions {
+    places: Vec<u32>,
+    shared: Vec<Contract>,
+    buffers: Buffers,
+    bodies: Bodies,
+}
+
+impl Functions {
+    pub fn new(module: &Module<'_>, code: &MachineCode<'_>) -> Result<Self, Refusal> {
+        let mut program = Program::new(module, code)?;
+        program.check_claims()?;
+        let mut buffers = Buffers::default();
+        let functions_end = program.place_functions()?;
+        program.stubs(&mut buffers, functions_end)?;
+        let settings = code.settings;
+        Ok(Self {
+            places: program.places,
+            shared: program.shared,
+            buffers,
+            bodies: Bodies::new(settings.logical_stack, settings.gas),
+        })
+    }
+
+    pub fn check(
+        &mut self,
+        module: &Module<'_>,
+        code: &MachineCode<'_>,
+        function: u32,
+    ) -> Result<Verified, Refusal> {
+        let mut program = Program::new(module, code)?;
+        program.places = std::mem::take(&mut self.places);
+        program.shared = std::mem::take(&mut self.shared);
+        let steps = program.function(&mut self.buffers, &mut self.bodies, function);
+        (self.places, self.shared) = (program.places, program.shared);
+        Ok(Verified {
+            steps: steps?,
+            functions: 1,
+            instructions: self.buffers.steps.len() as u64,
+        })
+    }
+}
+
 impl<'v> Program<'v> {
     fn new(module: &'v Module<'v>, code: &'v MachineCode<'v>) -> Result<Self, Refusal> {
-        let claims = |holds: bool, what| match holds {
-            true => Ok(()),
-            false => Err(Refusal::of_module(Invariant::Claims, what)),
-        };
         let settings = code.settings;
-        claims(
-            code.functions.len() == module.functions.len(),
-            "the number of functions",
-        )?;
-        claims(
-            module.functions.len() < Called::FUNCTION as usize,
-            "too many functions",
-        )?;
-        claims(
-            i32::try_from(code.code.len()).is_ok(),
-            "more code than calls reach",
-        )?;
-        for (claimed, &signature) in code.functions.iter().zip(&module.functions) {
-            claims(
-                claimed.signature == signature,
-                "the signature of a function",
-            )?;
-        }
-        let sorted = code
-            .sites
-            .is_sorted_by(|a, b| a.code_offset < b.code_offset);
-        claims(sorted, "the order of the trap sites")?;
         let mut globals = module.globals.len() as u32;
         if let Some(counter) = settings.logical_counter {
             // It may be one more than the module declares.
@@ -189,13 +201,41 @@ impl<'v> Program<'v> {
             code,
             gas: settings.gas.is_on(),
             table_offset,
-            places: vec![0; code.code.len() / CODE_ALIGNMENT as usize + 1],
+            places: Vec::new(),
             shared: Vec::new(),
         })
     }
 
+    /// What the maker says of the module as a whole.
+    fn check_claims(&self) -> Result<(), Refusal> {
+        let (module, code) = (self.module, self.code);
+        claims(
+            code.functions.len() == module.functions.len(),
+            "the number of functions",
+        )?;
+        claims(
+            module.functions.len() < Called::FUNCTION as usize,
+            "too many functions",
+        )?;
+        claims(
+            i32::try_from(code.code.len()).is_ok(),
+            "more code than calls reach",
+        )?;
+        for (claimed, &signature) in code.functions.iter().zip(&module.functions) {
+            claims(
+                claimed.signature == signature,
+                "the signature of a function",
+            )?;
+        }
+        let sorted = code
+            .sites
+            .is_sorted_by(|a, b| a.code_offset < b.code_offset);
+        claims(sorted, "the order of the trap sites")
+    }
+
     /// Functions lie one behind the other, in their order; where the last one ends.
     fn place_functions(&mut self) -> Result<u32, Refusal> {
+        self.places = vec![0; self.code.code.len() / CODE_ALIGNMENT as usize + 1];
         let mut end = 0u32;
         let imported = self.module.imported_functions as usize;
         for (function, claimed) in (0..).zip(self.code.functions).skip(imported) {
@@ -370,7 +410,10 @@ impl<'v> Program<'v> {
                 "another logical cost than the body's",
             ));
         }
-        let (start, end) = (claimed.offset, claimed.offset + claimed.bytes);
+        let (start, end) = (claimed.offset, claimed.offset.saturating_add(claimed.bytes));
+        if end as usize > self.code.code.len() {
+            return Err(refuse(Invariant::DecodedOnce, "a function out of the code"));
+        }
         let subject = Subject::Function(function, facts);
         Scan::new(self, buffers, subject, start, end).function()?;
         Flow::new(self, buffers, Some((function, ty, facts.frame_bytes))).function()
@@ -386,6 +429,13 @@ impl<'v> Program<'v> {
             }
             Subject::Shared => false,
         }
+    }
+}
+
+fn claims(holds: bool, what: &'static str) -> Result<(), Refusal> {
+    match holds {
+        true => Ok(()),
+        false => Err(Refusal::of_module(Invariant::Claims, what)),
     }
 }
 

@@ -4,7 +4,7 @@
 //! calls, loops over slots, trap sites. Such instructions get a [`Role`]; all others are left to [`flow`](super::flow), which knows
 //! what registers hold, and which lets no other instruction touch a fixed register.
 
-use super::decode::{Instruction, NONE, Place, RIP, decode};
+use super::decode::{EMPTY, Instruction, NONE, Place, RIP, WINDOW, decode_into};
 use super::table::Op;
 use super::{Buffers, Program, R11, R12, R13, R14, R15, RAX, RSP};
 use crate::layout::{
@@ -195,8 +195,8 @@ impl<'s, 'v> Scan<'s, 'v> {
                 self.late(late)?;
                 continue;
             }
-            let it = self.next(Role::Normal)?;
-            self.recognise(it)?;
+            self.next(Role::Normal)?;
+            self.recognise()?;
         }
         let complete = self.next_late == self.buffers.lates.len();
         self.ensure(
@@ -236,7 +236,8 @@ impl<'s, 'v> Scan<'s, 'v> {
     pub fn shared(mut self) -> Checked<u32> {
         let mut furthest = self.at;
         while self.at < self.end {
-            let it = self.next(Role::Normal)?;
+            self.next(Role::Normal)?;
+            let it = self.last();
             let step = self.buffers.steps.len() - 1;
             match it.op {
                 Op::Jcc | Op::Jmp => {
@@ -280,44 +281,72 @@ impl<'s, 'v> Scan<'s, 'v> {
 
     /// Decodes the next instruction.
     #[inline]
-    fn next(&mut self, role: Role) -> Checked<Instruction> {
-        let bytes = self.program.code.code;
-        let bytes = bytes.get(self.at as usize..self.end as usize);
-        let Some(it) = bytes.and_then(decode) else {
-            return self.refuse_at(self.at, Invariant::Encodings, "no instruction of the list");
-        };
+    fn next(&mut self, role: Role) -> Checked {
         let offset = self.at;
-        let index = self.buffers.steps.len() as u32;
-        self.buffers.steps.push(Step {
-            it,
+        let rest = self
+            .program
+            .code
+            .code
+            .get(offset as usize..)
+            .unwrap_or_default();
+        let mut padded = [0; WINDOW];
+        let window = match rest.first_chunk::<WINDOW>() {
+            Some(window) => window,
+            None => {
+                padded[..rest.len()].copy_from_slice(rest);
+                &padded
+            }
+        };
+        let steps = &mut self.buffers.steps;
+        let index = steps.len() as u32;
+        steps.push(Step {
+            it: EMPTY,
             offset,
             value: 0,
             label: 0,
             role,
             inner: role != Role::Normal,
         });
+        let Some(step) = steps.last_mut() else {
+            return Ok(());
+        };
+        let decoded = decode_into(&mut step.it, window);
+        let it = &step.it;
+        let end = offset + u32::from(it.len);
+        if decoded.is_none() || end > self.end {
+            return self.refuse_at(offset, Invariant::Encodings, "no instruction of the list");
+        }
+        let linear = it.base == R14 && it.has_memory() && it.op != Op::Lea;
+        let wants = linear || matches!(it.op, Op::Div | Op::Idiv | Op::Ud2);
         if let Some(at) = self.buffers.starts.get_mut((offset - self.start) as usize) {
             *at = index + 1;
         }
-        self.at += u32::from(it.len);
-        self.site(offset, &it)?;
-        Ok(it)
+        self.at = end;
+        match self.sites.first() {
+            Some(site) if site.code_offset < end => self.site(offset, wants),
+            _ if wants => self.refuse(Invariant::TrapSites, "no trap site"),
+            _ => Ok(()),
+        }
+    }
+
+    /// The instruction decoded last.
+    #[inline]
+    fn last(&self) -> Instruction {
+        self.buffers.steps.last().map_or(EMPTY, |step| step.it)
     }
 
     /// Exactly the instructions that can fault have a site, of a kind that they can have.
-    #[inline]
-    fn site(&mut self, offset: u32, it: &Instruction) -> Checked {
-        let linear = it.has_memory() && it.base == R14 && it.op != Op::Lea;
-        let wants = linear || matches!(it.op, Op::Div | Op::Idiv | Op::Ud2);
-        let Some((site, rest)) = self.sites.split_first() else {
-            return self.ensure(!wants, Invariant::TrapSites, "no trap site");
+    fn site(&mut self, offset: u32, wants: bool) -> Checked {
+        let Some((&site, rest)) = self.sites.split_first() else {
+            return Ok(());
         };
-        if site.code_offset >= self.at {
-            return self.ensure(!wants, Invariant::TrapSites, "no trap site");
-        }
-        let site = *site;
         self.sites = rest;
-        let kinds = match it.op {
+        let op = self
+            .buffers
+            .steps
+            .last()
+            .map_or(Op::None, |step| step.it.op);
+        let kinds = match op {
             Op::Call => {
                 let last = site.code_offset == self.at - 1;
                 self.ensure(last, Invariant::TrapSites, "a site within an instruction")?;
@@ -331,7 +360,7 @@ impl<'s, 'v> Scan<'s, 'v> {
                     Invariant::TrapSites,
                     "a site where nothing can fault",
                 )?;
-                match it.op {
+                match op {
                     Op::Div | Op::Idiv => kind_bit(TrapKind::IntegerDivideByZero),
                     Op::Ud2 => !kind_bit(TrapKind::HostError),
                     _ => kind_bit(TrapKind::MemoryOutOfBounds),
@@ -391,7 +420,8 @@ impl<'s, 'v> Scan<'s, 'v> {
         what: &'static str,
         is: impl FnOnce(&Instruction) -> bool,
     ) -> Checked<Instruction> {
-        let it = self.next(role)?;
+        self.next(role)?;
+        let it = self.last();
         self.ensure(is(&it), invariant, what)?;
         Ok(it)
     }
@@ -586,9 +616,13 @@ impl<'s, 'v> Scan<'s, 'v> {
 
     /// Sees whether the instruction just decoded ends a sequence.
     #[inline]
-    fn recognise(&mut self, it: Instruction) -> Checked {
-        match it.op {
+    fn recognise(&mut self) -> Checked {
+        let Some(step) = self.buffers.steps.last() else {
+            return Ok(());
+        };
+        match step.it.op {
             Op::Jcc => {
+                let it = step.it;
                 let target = self.distance_target(it)?;
                 if self.program.gas && it.condition == BELOW {
                     self.charge(target)?;
@@ -596,20 +630,26 @@ impl<'s, 'v> Scan<'s, 'v> {
                 if target < self.at {
                     self.slot_loop(target, it.condition)?;
                 }
+                Ok(())
             }
             Op::Jmp => {
-                self.distance_target(it)?;
+                let it = step.it;
+                self.distance_target(it).map(drop)
             }
-            Op::Sub if it.a == R13 && self.program.gas && it.from == Place::Register => {
-                self.charge_turns(it);
+            Op::Sub => {
+                let it = &step.it;
+                if it.a == R13 && self.program.gas && it.from == Place::Register {
+                    let it = *it;
+                    self.charge_turns(it);
+                }
+                Ok(())
             }
-            Op::JmpReg => self.jump_table(it)?,
-            Op::CallMem => self.indirect_call(it)?,
-            Op::Call => self.call(it)?,
-            Op::Ret => self.epilogue()?,
-            _ => {}
+            Op::JmpReg => self.jump_table(step.it),
+            Op::CallMem => self.indirect_call(step.it),
+            Op::Call => self.call(step.it),
+            Op::Ret => self.epilogue(),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     fn call(&mut self, it: Instruction) -> Checked {
@@ -969,20 +1009,21 @@ impl<'s, 'v> Scan<'s, 'v> {
     /// From offsets of targets to steps, with a label at each.
     fn resolve(&mut self) -> Checked {
         for index in 0..self.buffers.steps.len() {
-            let step = self.buffers.steps[index];
-            if matches!(step.it.op, Op::Jcc | Op::Jmp) && step.role == Role::Normal {
-                let target = self.label(step.offset, step.value, index as u32)?;
+            let step = &self.buffers.steps[index];
+            let (offset, value, role) = (step.offset, step.value, step.role);
+            if matches!(step.it.op, Op::Jcc | Op::Jmp) && role == Role::Normal {
+                let target = self.label(offset, value, index as u32)?;
                 self.buffers.steps[index].value = target;
             }
-            if step.role == Role::Table {
-                let Some(table) = self.buffers.tables.get(step.value as usize).copied() else {
+            if role == Role::Table {
+                let Some(table) = self.buffers.tables.get(value as usize).copied() else {
                     continue;
                 };
                 for entry in table.first..table.first + table.count {
                     let Some(target) = self.buffers.targets.get(entry as usize).copied() else {
                         continue;
                     };
-                    let target = self.label(step.offset, target, index as u32)?;
+                    let target = self.label(offset, target, index as u32)?;
                     self.buffers.targets[entry as usize] = target;
                 }
             }

@@ -4,75 +4,130 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[repr(u8)]
 pub enum Op {
+    /// No instruction.
     #[default]
     None,
+    /// `add`
     Add,
+    /// `or`
     Or,
+    /// `and`
     And,
+    /// `sub`
     Sub,
+    /// `xor`
     Xor,
+    /// `cmp`
     Cmp,
+    /// `test`
     Test,
+    /// `mov`
     Mov,
+    /// `lea`
     Lea,
+    /// `movzx` from a byte.
     MovZx8,
+    /// `movzx` from two bytes.
     MovZx16,
+    /// `movsx` from a byte.
     MovSx8,
+    /// `movsx` from two bytes.
     MovSx16,
+    /// `movsxd`
     MovSx32,
     /// Two operands or, with an immediate, three.
     Imul,
+    /// `neg`
     Neg,
     /// `rdx:rax` = `rax` times the operand, without signs.
     MulWide,
     /// The same with signs.
     ImulWide,
+    /// `div`
     Div,
+    /// `idiv`
     Idiv,
     /// `cdq` or `cqo`.
     SignToRdx,
+    /// `shl`
     Shl,
+    /// `shr`
     Shr,
+    /// `sar`
     Sar,
+    /// `rol` by `cl`.
     RolCl,
+    /// `ror` by `cl`.
     RorCl,
+    /// `rorx`
     Rorx,
+    /// `shlx`
     Shlx,
+    /// `shrx`
     Shrx,
+    /// `sarx`
     Sarx,
+    /// `popcnt`
     Popcnt,
+    /// `lzcnt`
     Lzcnt,
+    /// `tzcnt`
     Tzcnt,
+    /// `cmovcc`
     Cmov,
+    /// `setcc`
     Set,
+    /// `xchg`
     Xchg,
+    /// `jcc`
     Jcc,
+    /// `jmp` to a place in the function.
     Jmp,
+    /// `call` of a place in the code.
     Call,
+    /// `call` of an address in memory.
     CallMem,
+    /// `jmp` to the address in a register.
     JmpReg,
+    /// `ret`
     Ret,
+    /// `ud2`
     Ud2,
     /// Between float registers.
     FMov,
+    /// `vmovss` or `vmovsd` from memory.
     FLoad,
+    /// `vmovss` or `vmovsd` to memory.
     FStore,
     /// From a general to a float register.
     FromGeneral,
     /// From a float to a general register.
     ToGeneral,
+    /// `vaddss`, `vaddsd`
     FAdd,
+    /// `vsubss`, `vsubsd`
     FSub,
+    /// `vmulss`, `vmulsd`
     FMul,
+    /// `vdivss`, `vdivsd`
     FDiv,
+    /// `vminss`, `vminsd`
     FMin,
+    /// `vmaxss`, `vmaxsd`
     FMax,
+    /// `vandps`, `vandpd`
     FAnd,
+    /// `vandnps`, `vandnpd`
     FAndn,
+    /// `vorps`, `vorpd`
     FOr,
+    /// `vxorps`, `vxorpd`
     FXor,
+    /// `vsqrtss`, `vsqrtsd`
     FSqrt,
+    /// `vroundss`, `vroundsd`
     FRound,
+    /// `vucomiss`, `vucomisd`
     FCmp,
     /// To the other width of floats; the size is the source's.
     FConvert,

@@ -1,0 +1,127 @@
+//! Seeded faults are refused: by class, with counts that may not fall.
+
+use pvf_compiler::Target;
+use pvf_executor::Described;
+use pvf_generators::Random;
+use pvf_rules::Features;
+use pvf_verifier::{Functions, Module};
+use pvf_verifier_tests::faults::x64::{CLASSES, faults};
+use pvf_verifier_tests::faults::{Fault, try_fault};
+use pvf_verifier_tests::{Made, corpus, settings};
+use std::env;
+
+/// How many faults of a class were tried, and which of them were accepted.
+#[derive(Default)]
+struct Count {
+    tried: u64,
+    accepted: Vec<String>,
+}
+
+/// Tries up to so many faults of each class in each module.
+fn count(modules: &[(String, Made)], most: usize) -> Vec<Count> {
+    let mut counts: Vec<Count> = CLASSES.iter().map(|_| Count::default()).collect();
+    let mut random = Random::new(14);
+    for (name, made) in modules {
+        let module = Module::read(&made.wasm).unwrap();
+        let verification = made.verification();
+        let mut described = Described::new(&made.artifact, &verification);
+        let mut code = made.artifact.code.clone();
+        let mut functions = Functions::new(&module, &described.with(&code)).unwrap();
+        for ((class, find), count) in CLASSES.iter().zip(&mut counts) {
+            let mut found: Vec<Fault> = (0..described.functions.len() as u32)
+                .flat_map(|function| faults(&described, &code, function, *find))
+                .collect();
+            while found.len() > most {
+                let out = random.below(found.len() as u64) as usize;
+                found.swap_remove(out);
+            }
+            for fault in &found {
+                count.tried += 1;
+                if try_fault(&mut functions, &module, &mut described, &mut code, fault).is_ok() {
+                    count.accepted.push(format!("{class}: {name}, {fault:x?}"));
+                }
+            }
+        }
+    }
+    counts
+}
+
+/// Classes of which some faults are harmless, with the most in a thousand that may be accepted.
+const HARMLESS: [(&str, u64); 3] = [
+    // The register is not used as an index after all, or cannot have more than 32 bits.
+    ("an index computed in 64 bits", 5),
+    // The entry of the next function is a function's entry.
+    ("a call and 16 bytes", 50),
+    // A comparison with 8 may be the module's own.
+    ("a block operation unchecked", 5),
+];
+
+fn check(counts: &[Count]) -> u64 {
+    let mut total = 0;
+    let mut wrong = Vec::new();
+    for ((class, _), count) in CLASSES.iter().zip(counts) {
+        let accepted = count.accepted.len() as u64;
+        println!(
+            "{class}: {} of {} refused",
+            count.tried - accepted,
+            count.tried
+        );
+        total += count.tried;
+        let harmless = HARMLESS.iter().find(|(name, _)| name == class);
+        let most = harmless.map_or(0, |(_, thousandths)| count.tried * thousandths / 1000);
+        if accepted > most || count.tried == 0 {
+            let few = &count.accepted[..count.accepted.len().min(5)];
+            wrong.push(format!(
+                "{class}: {accepted} of {} accepted: {few:#?}",
+                count.tried
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    total
+}
+
+fn made(modules: Vec<corpus::Named>, features: Features) -> Vec<(String, Made)> {
+    let settings = settings();
+    let mut all = Vec::new();
+    for (number, (name, wasm)) in modules.iter().enumerate() {
+        for setting in [number % settings.len(), 3] {
+            let made = Made::new(wasm, features, Target::X86_64, &settings[setting]);
+            all.extend(made.map(|made| (name.clone(), made)));
+        }
+    }
+    all
+}
+
+/// A module whose indices are reloaded into high registers.
+fn spills() -> Vec<u8> {
+    let params = "i32 ".repeat(14);
+    let loads: String = (0..12)
+        .map(|local| format!("(i32.load offset={local} (local.get {local}))"))
+        .collect();
+    let sums = "i32.add ".repeat(11);
+    let text = format!(
+        "(module (memory 1) (func $call)
+            (func (export \"spills\") (param {params}) (result i32) call $call {loads} {sums}))"
+    );
+    wat::parse_str(text).unwrap()
+}
+
+#[test]
+fn faults_in_modules_of_the_repository() {
+    let mut modules = corpus::of_repository();
+    modules.retain(|(_, wasm)| wasm.len() < 100_000);
+    modules.extend(std::iter::repeat_n(("spills".to_owned(), spills()), 6));
+    let total = check(&count(&made(modules, Features::ALL), 12));
+    assert!(total > 20_000, "only {total} faults");
+}
+
+/// In the runtimes of `PVF_BLOBS`; `PVF_FAULTS` of each class in each of them.
+#[test]
+#[ignore = "takes minutes, and runtimes"]
+fn faults_in_runtimes() {
+    let most = env::var("PVF_FAULTS").map_or(1000, |most| most.parse().unwrap());
+    let modules = made(corpus::of_chains(), Features::POLKADOT);
+    assert!(!modules.is_empty(), "no runtimes in PVF_BLOBS");
+    println!("{} faults", check(&count(&modules, most)));
+}
