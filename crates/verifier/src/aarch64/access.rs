@@ -232,7 +232,7 @@ impl Walk<'_, '_> {
             .checked_sub(context::GLOBALS.into())
             .filter(|it| it % u64::from(layout::GLOBAL_BYTES) == 0)
             .map(|it| it / u64::from(layout::GLOBAL_BYTES));
-        let global = global.and_then(|it| self.tables.globals.get(it as usize));
+        let global = global.and_then(|it| self.tables.global(it));
         let Some(global) = global else {
             refuse!(Context, "not a field that functions may touch");
         };

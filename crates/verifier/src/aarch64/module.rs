@@ -11,6 +11,12 @@ use crate::{
     layout,
 };
 
+/// What the counter of the logical stack is.
+const COUNTER: Global = Global {
+    ty: ValType::I32,
+    mutable: true,
+};
+
 /// How many arguments of a class are in registers.
 pub(super) const ARGUMENT_REGISTERS: usize = 8;
 
@@ -67,7 +73,6 @@ impl Convention {
 pub(super) struct Tables<'a> {
     pub module: &'a Module<'a>,
     pub conventions: Vec<Convention>,
-    pub globals: &'a [Global],
     /// Offset of the table in the context.
     pub table: u64,
     pub sites: &'a [TrapSite],
@@ -88,11 +93,12 @@ impl<'a> Tables<'a> {
     /// Checks what concerns the module as a whole.
     pub fn new(module: &'a Module<'a>, code: &MachineCode<'a>) -> Result<Self, Refusal> {
         let settings = &code.settings;
+        claims(module, code)?;
+        let globals = module.globals.len() as u32;
         let mut tables = Self {
             module,
             conventions: module.signatures.iter().map(Convention::of).collect(),
-            globals: &module.globals,
-            table: layout::table_offset(module.globals.len() as u32),
+            table: layout::table_offset(globals.max(settings.logical_counter.map_or(0, |it| it + 1))),
             sites: code.sites,
             native_stack: settings.native_stack,
             logical: settings.logical_stack,
@@ -106,7 +112,6 @@ impl<'a> Tables<'a> {
             entries: vec![0; code.code.len() / layout::CODE_ALIGNMENT as usize + 1],
             callees: Vec::with_capacity(code.functions.len() + 32),
         };
-        claims(module, code)?;
         let end = place_functions(&mut tables, code)?;
         let stubs = Stubs::new(module, settings, code, end)?;
         for (number, &offset) in (0..).zip(&stubs.imported) {
@@ -141,6 +146,15 @@ impl<'a> Tables<'a> {
 
     fn convention(&self, signature: u32) -> Option<&Convention> {
         self.conventions.get(signature as usize)
+    }
+
+    /// A global.
+    pub fn global(&self, index: u64) -> Option<Global> {
+        let global = self.module.globals.get(usize::try_from(index).ok()?);
+        match global {
+            None if self.counter.map(u64::from) == Some(index) => Some(COUNTER),
+            _ => global.copied(),
+        }
     }
 
     /// The result of a signature that is in a register.
@@ -227,16 +241,16 @@ fn claims(module: &Module<'_>, code: &MachineCode<'_>) -> Result<(), Refusal> {
             ));
         }
     }
+    // It may be one more than the module declares: a node adds it.
+    let is_counter = |counter: u32| match module.globals.get(counter as usize) {
+        Some(global) => *global == COUNTER,
+        None => counter as usize == module.globals.len(),
+    };
     match code.settings.logical_counter {
-        None => Ok(()),
-        Some(counter) => match module.globals.get(counter as usize) {
-            Some(global)
-                if global.mutable && global.ty == ValType::I32 && code.settings.logical_stack =>
-            {
-                Ok(())
-            }
-            _ => refusal("the counter of the logical stack is no counter"),
-        },
+        Some(counter) if !is_counter(counter) || !code.settings.logical_stack => {
+            refusal("the counter of the logical stack is no counter")
+        }
+        _ => Ok(()),
     }
 }
 
