@@ -430,7 +430,8 @@ pub(crate) trait MacroAssembler: Sized {
     /// Charges gas for every 2^`shift` of so many bytes; jumps if there is not enough, and charges nothing. At
     /// most 2^33 bytes at less than 2^20 each.
     fn charge_turns(&mut self, bytes: Reg, shift: u8, cost: u32, label: Label);
-    /// From an index in linear memory to the address of the byte `offset` above it.
+    /// From an index in linear memory to what a block operation takes for the byte `offset` above it: its address on x86-64,
+    /// the index of that byte on aarch64, where the stub compares it with the size of memory again.
     fn linear_address(&mut self, index: Reg, offset: u64);
     /// Repeats the lowest 1, 2, 4 or 8 bytes of a register in all of it.
     fn repeat(&mut self, register: Reg, bytes: u8);
@@ -456,7 +457,7 @@ pub(crate) trait MacroAssembler: Sized {
     fn builtin_immediate(&mut self, value: u32);
 }
 
-/// Work on ranges of memory that are known to be accessible, at addresses in the first two of
+/// Work on ranges of memory that are known to be accessible, at places that [`MacroAssembler::linear_address`] made, in the first two of
 /// [`Registers::block`] and with the number of bytes, at least [`Self::MIN_BYTES`], in the third. The first two
 /// registers hold nothing afterwards, all others but scratch registers stay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -201,7 +201,7 @@ impl Walk<'_, '_> {
         let callers =
             offset >= frame && end <= frame + self.tables.slot_bytes(self.function.signature);
         ensure!(
-            offset % slot_bytes == 0 && (own || callers),
+            offset.is_multiple_of(slot_bytes) && (own || callers),
             Frame,
             "not a slot of the function"
         );
@@ -230,7 +230,7 @@ impl Walk<'_, '_> {
         }
         let global = offset
             .checked_sub(context::GLOBALS.into())
-            .filter(|it| it % u64::from(layout::GLOBAL_BYTES) == 0)
+            .filter(|it| it.is_multiple_of(layout::GLOBAL_BYTES.into()))
             .map(|it| it / u64::from(layout::GLOBAL_BYTES));
         let global = global.and_then(|it| self.tables.global(it));
         let Some(global) = global else {

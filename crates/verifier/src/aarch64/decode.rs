@@ -360,13 +360,13 @@ impl Word {
     }
 
     /// The condition of a selection or a comparison.
-    #[inline(always)]
+    #[cfg(test)]
     pub fn condition(self) -> u8 {
         (self.0 >> 12 & 15) as u8
     }
 
     /// The bit that a branch tests.
-    #[inline(always)]
+    #[cfg(test)]
     pub fn tested_bit(self) -> u8 {
         (self.0 >> 31 << 5 | self.0 >> 19 & 31) as u8
     }

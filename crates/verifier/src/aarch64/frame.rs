@@ -371,7 +371,7 @@ impl Walk<'_, '_> {
                 refuse!(Frame, "slots below the frame");
             };
             ensure!(
-                distance % slot_bytes == 0,
+                distance.is_multiple_of(slot_bytes),
                 Frame,
                 "a loop over parts of slots"
             );

@@ -98,7 +98,9 @@ impl<'a> Tables<'a> {
         let mut tables = Self {
             module,
             conventions: module.signatures.iter().map(Convention::of).collect(),
-            table: layout::table_offset(globals.max(settings.logical_counter.map_or(0, |it| it + 1))),
+            table: layout::table_offset(
+                globals.max(settings.logical_counter.map_or(0, |it| it + 1)),
+            ),
             sites: code.sites,
             native_stack: settings.native_stack,
             logical: settings.logical_stack,
@@ -125,7 +127,7 @@ impl<'a> Tables<'a> {
 
     /// What begins at an offset of the code.
     pub fn callee(&self, offset: u32) -> Option<Callee> {
-        if offset % layout::CODE_ALIGNMENT != 0 {
+        if !offset.is_multiple_of(layout::CODE_ALIGNMENT) {
             return None;
         }
         let number = *self
@@ -226,7 +228,7 @@ fn claims(module: &Module<'_>, code: &MachineCode<'_>) -> Result<(), Refusal> {
     if code.functions.len() != module.functions.len() {
         return refusal("not as many functions as the module has");
     }
-    if u32::try_from(code.code.len()).is_err() || code.code.len() % 4 != 0 {
+    if u32::try_from(code.code.len()).is_err() || !code.code.len().is_multiple_of(4) {
         return refusal("the code has no such length");
     }
     for (number, (function, &signature)) in (0..).zip(code.functions.iter().zip(&module.functions))
@@ -291,7 +293,9 @@ fn place_functions(tables: &mut Tables<'_>, code: &MachineCode<'_>) -> Result<u3
         let next = next.filter(|next| *next as usize <= code.code.len());
         match next {
             Some(next)
-                if function.offset == start && function.bytes > 0 && function.bytes % 4 == 0 =>
+                if function.offset == start
+                    && function.bytes > 0
+                    && function.bytes.is_multiple_of(4) =>
             {
                 tables.add_callee(start, Callee::Function(number));
                 end = next;

@@ -564,7 +564,7 @@ impl Matcher<'_> {
         if literals.is_empty() {
             return Ok(());
         }
-        if self.at % 8 != 0 {
+        if !self.at.is_multiple_of(8) {
             self.expect(0)?;
         }
         literals.sort_unstable_by_key(|&(to, bits)| (bits, to));

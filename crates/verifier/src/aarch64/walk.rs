@@ -858,7 +858,13 @@ impl<'a> Walk<'_, 'a> {
 
     /// Behind a call of shared code, which keeps the generator's registers alone.
     pub fn clobber_own(&mut self) {
-        for value in self.state.values.iter_mut().take(ZERO as usize).skip(GENERATORS) {
+        for value in self
+            .state
+            .values
+            .iter_mut()
+            .take(ZERO as usize)
+            .skip(GENERATORS)
+        {
             *value = NOTHING;
         }
         self.forget();
