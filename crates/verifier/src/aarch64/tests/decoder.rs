@@ -4,7 +4,10 @@
 //! yaxpeax-arm prefers, an alias, is derived from our operands too. Of disarm64 the operands of `fcvt` are not compared, which it
 //! gives the wrong widths.
 
+use super::corpus::{Subject, modules, runtimes};
 use crate::aarch64::decode::{Form, Word, decode};
+use crate::aarch64::module::words_of;
+use std::collections::HashSet;
 use yaxpeax_arch::{Decoder, U8Reader};
 
 const CONDITIONS: [&str; 14] = [
@@ -519,4 +522,23 @@ fn no_word_matches_two_rows() {
             assert_eq!(others.count(), 1, "{word:08x}");
         }
     }
+}
+
+/// The words of all functions that the compiler makes, those of real parachains if they are there.
+#[test]
+fn other_decoders_read_real_code_the_same() {
+    let mut words = HashSet::new();
+    for wasm in modules().into_iter().chain(runtimes()) {
+        let Some(subject) = Subject::new(wasm, true) else {
+            continue;
+        };
+        for function in &subject.functions {
+            let code = words_of(&subject.code, function);
+            words.extend(code.iter().map(|word| u32::from_le_bytes(*word)));
+        }
+    }
+    let accepted = words.iter().filter(|word| compare(**word)).count();
+    println!("{accepted} of {} words are instructions", words.len());
+    // The others are tables and literals.
+    assert!(accepted > 10_000 && accepted * 100 > words.len() * 80);
 }

@@ -2,4 +2,5 @@
 
 mod corpus;
 mod decoder;
+mod far;
 mod faults;
