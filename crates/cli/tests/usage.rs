@@ -17,6 +17,7 @@ fn help_has_examples() {
         "measure",
         "wast",
         "inspect",
+        "verify",
         "bench",
         "completions",
     ] {
@@ -57,6 +58,8 @@ fn wrong_usage() {
         &["wast"],
         &["inspect"],
         &["inspect", &adder, "--top", "x"],
+        &["verify"],
+        &["verify", &adder, &adder, &adder],
         &["completions", "cmd.exe"],
     ] {
         let ran = pvf(args);
@@ -94,6 +97,8 @@ fn unreadable_input() {
         &["wast", &adder],
         &["wast", &bad_text],
         &["inspect", &missing],
+        &["verify", &missing],
+        &["verify", &adder, &adder],
     ] {
         let ran = pvf(args);
         assert_eq!(ran.code, 2, "{args:?}: {}", ran.stderr);
