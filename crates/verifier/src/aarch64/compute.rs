@@ -19,7 +19,7 @@ fn bits_of(constant: u64) -> u8 {
 
 impl Walk<'_, '_> {
     /// Judges an instruction.
-    #[inline]
+    #[inline(always)]
     pub fn step(&mut self, form: Form, word: Word) -> Check {
         match form {
             Form::AddImmediate => self.add_immediate(word),

@@ -5,11 +5,14 @@ use super::stubs::Stubs;
 use super::values::{DOUBLE, State, WORD};
 use super::walk::{self, Buffers, Steps};
 use super::why::{Check, refuse};
-use crate::wasm::{Bodies, BodyFacts, FuncType, Global, Module, ValType};
+use crate::wasm::{Bodies, BodyFacts, FuncType, Global, Module, Operator, ValType};
 use crate::{
     FunctionCode, GasMeter, Invariant, MachineCode, NativeStack, Refusal, TrapSite, Verified,
     layout,
 };
+
+/// There are no operators with higher numbers.
+const OPERATORS: u16 = 512;
 
 /// What the counter of the logical stack is.
 const COUNTER: Global = Global {
@@ -84,6 +87,8 @@ pub(super) struct Tables<'a> {
     pub priced: bool,
     /// Gas for a page that a `memory.grow` asks for.
     pub grow_price: u64,
+    /// For each operator how it can trap, as a set of bits by the kinds' codes.
+    traps: Vec<u16>,
     /// For each place where code may begin, the number of what begins there plus 1.
     entries: Vec<u32>,
     callees: Vec<Callee>,
@@ -111,6 +116,7 @@ impl<'a> Tables<'a> {
                 GasMeter::Priced(costs) => costs.memory_grow_per_page().into(),
                 GasMeter::Off | GasMeter::Unpriced => 0,
             },
+            traps: (0..OPERATORS).map(|it| Operator(it).traps()).collect(),
             entries: vec![0; code.code.len() / layout::CODE_ALIGNMENT as usize + 1],
             callees: Vec::with_capacity(code.functions.len() + 32),
         };
@@ -148,6 +154,15 @@ impl<'a> Tables<'a> {
 
     fn convention(&self, signature: u32) -> Option<&Convention> {
         self.conventions.get(signature as usize)
+    }
+
+    /// How an operator can trap.
+    #[inline]
+    pub fn traps(&self, operator: Operator) -> u16 {
+        self.traps
+            .get(usize::from(operator.0))
+            .copied()
+            .unwrap_or(0)
     }
 
     /// A global.

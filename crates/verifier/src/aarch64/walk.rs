@@ -769,7 +769,7 @@ impl<'a> Walk<'_, 'a> {
     #[inline]
     pub fn comes_from_operator(&self, site: TrapSite) -> Check {
         let operator = self.body.operator(site.wasm_offset);
-        let traps = operator.map_or(0, |operator| operator.traps());
+        let traps = operator.map_or(0, |operator| self.tables.traps(operator));
         ensure!(
             traps >> site.kind.code() & 1 != 0,
             Meters,
