@@ -38,7 +38,7 @@ const SIGNED_WIDE: u8 = 2;
 const SIGNED_WORD: u8 = 3;
 
 impl Walk<'_, '_> {
-    #[inline]
+    #[inline(always)]
     pub fn access_scaled(&mut self, word: Word) -> Check {
         let moved = Moved::of(word, false);
         let offset = word.scaled_offset();
@@ -64,7 +64,7 @@ impl Walk<'_, '_> {
         self.move_general(word, Moved::of(word, false))
     }
 
-    #[inline]
+    #[inline(always)]
     pub fn access_indexed(&mut self, word: Word) -> Check {
         let moved = Moved::of(word, false);
         match word.rn() {

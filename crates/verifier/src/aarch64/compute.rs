@@ -163,6 +163,7 @@ impl Walk<'_, '_> {
         Ok((a.min(word.bits()), b.min(word.bits())))
     }
 
+    #[inline(always)]
     fn add_immediate(&mut self, word: Word) -> Check {
         let (op, rd, rn) = (word.operation(), word.rd(), word.rn());
         let immediate = word.immediate();
