@@ -530,7 +530,12 @@ fn report(counts: &Counts, accepted: &[String], fewest: u64) {
     }
     for class in CLASSES {
         let &(all, refused) = counts.get(class.name).unwrap_or(&(0, 0));
-        assert!(all > 0, "no fault of the class: {}", class.name);
+        // Of a rare one there may be none where most places are passed over.
+        assert!(
+            all > 0 || fewest == 0,
+            "no fault of the class: {}",
+            class.name
+        );
         let excepted = SOME_ACCEPTED.iter().find(|it| it.0 == class.name);
         let most = excepted.map_or(0, |it| (all * it.1).div_ceil(1000));
         assert!(
