@@ -8,7 +8,7 @@ use pvf_verifier_tests::{Made, settings};
 use std::env;
 
 /// Targets that there are rules for.
-const TARGETS: [Target; 1] = [Target::X86_64];
+const TARGETS: [Target; 2] = [Target::X86_64, Target::Aarch64];
 
 /// Bytes of a long module.
 const LONG: usize = 32 << 10;

@@ -202,7 +202,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
             let word = Source::Const(WORD);
             self.masm.compare(Width::W64, read, word);
             self.masm.jump_if(Condition::LessUnsigned, guard.plain);
-            self.binary(IntBinary::Sub, Width::W64, read, word);
+            self.binary(IntBinary::Sub, Width::W32, read, word);
         }
         self.binary(IntBinary::Add, Width::W64, bytes, Source::Const(WORD));
         self.masm
@@ -256,7 +256,8 @@ impl<M: MacroAssembler> Generator<'_, M> {
         let index = match behind {
             false => index,
             true => {
-                let (bytes, width) = (Source::Reg(guard.count), Width::W64);
+                // It lies in memory, below 2^32.
+                let (bytes, width) = (Source::Reg(guard.count), Width::W32);
                 self.masm
                     .int_binary(IntBinary::Add, width, dst, index, bytes);
                 dst
@@ -290,7 +291,8 @@ impl<M: MacroAssembler> Generator<'_, M> {
             self.binary(IntBinary::Add, Width::W64, index, iteration);
             self.masm.compare(Width::W64, index, bytes);
             self.masm.jump_if(Condition::LessUnsigned, guard.plain);
-            self.binary(IntBinary::Sub, Width::W64, index, bytes);
+            // At least 8 bytes below an index plus a turn: 32 bits again, which the verifier wants to see.
+            self.binary(IntBinary::Sub, Width::W32, index, bytes);
         }
     }
 

@@ -433,7 +433,8 @@ pub(crate) trait MacroAssembler: Sized {
     /// Charges `cost` gas for every 2^`shift` of `bytes` bytes. If the gas left is not enough, charges nothing and
     /// jumps. There are at most 2^33 bytes, and `cost` is below 2^20.
     fn charge_iterations(&mut self, bytes: Reg, shift: u8, cost: u32, label: Label);
-    /// From an index in linear memory to the address of the byte `offset` above it.
+    /// From an index in linear memory to what a block operation takes for the byte `offset` above it: the address of the
+    /// byte on x86-64, the index of the byte on aarch64, where the stub compares it with the size of the memory again.
     fn linear_address(&mut self, index: Reg, offset: u64);
     /// Repeats the lowest 1, 2, 4 or 8 bytes of a register in all of it.
     fn repeat(&mut self, register: Reg, bytes: u8);
@@ -459,7 +460,7 @@ pub(crate) trait MacroAssembler: Sized {
     fn builtin_immediate(&mut self, value: u32);
 }
 
-/// Work on ranges of memory that are known to be accessible, at addresses in the first two of
+/// Work on ranges of memory that are known to be accessible, at places that [`MacroAssembler::linear_address`] made, in the first two of
 /// [`Registers::block`] and with the number of bytes, at least [`Self::MIN_BYTES`], in the third. The first two
 /// registers hold nothing afterwards, all others but scratch registers stay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,10 @@
 //! Block operations: copies, fills and comparisons at the speed of memory.
 //!
 //! The checks before one are inline; the work is in stubs, one of each per artifact, so that a recognised
-//! loop costs little code.
+//! loop costs little code. A stub takes indices in linear memory and compares them with its size once more before it makes
+//! addresses of them: so no address is in a register that generated code works with, and what a stub touches is
+//! memory's, whatever it is given. If the comparison fails, which only wrong code can bring about, it ends in a trap that has no
+//! trap site: a failure of the host, never an outcome.
 
 use super::*;
 use pvf_assembler::aarch64::{Lane, MemPair, VBit, VSize};
@@ -92,9 +95,11 @@ impl Emitter<'_> {
         self.asm.sub_rr(Size::S64, GAS, GAS, SCRATCH);
     }
 
+    /// The stub adds the base.
     pub(super) fn emit_linear_address(&mut self, index: Gpr, offset: u64) {
-        self.add_const(index, index, offset);
-        self.asm.add_rr(Size::S64, index, index, MEMORY);
+        if offset != 0 {
+            self.add_const(index, index, offset);
+        }
     }
 
     pub(super) fn emit_repeat(&mut self, register: Gpr, bytes: u8) {
@@ -121,6 +126,7 @@ impl Emitter<'_> {
         // The stubs begin with eight bytes.
         const { assert!(BlockOperation::MIN_BYTES == 8) };
         let start = self.asm.entry();
+        self.enter_memory(operation != BlockOperation::Fill);
         match operation {
             BlockOperation::CopyForward => self.copy_stub(false),
             BlockOperation::CopyBackward => self.copy_stub(true),
@@ -128,6 +134,29 @@ impl Emitter<'_> {
             BlockOperation::Compare => self.compare_stub(),
         }
         start
+    }
+
+    /// From indices to addresses, of both ranges or of the first only; all of them must lie in memory.
+    fn enter_memory(&mut self, both: bool) {
+        let [outside, inside] = [(); 2].map(|()| self.asm.new_label());
+        let highest = SCRATCH;
+        self.load_context_word(highest, context::MEMORY_BYTES);
+        self.asm
+            .arith_rr(Arith::Subs, Size::S64, highest, highest, BYTES);
+        self.asm.b_cond(Cond::LO, outside);
+        if both {
+            self.asm.cmp_rr(Size::S64, SECOND, highest);
+            self.asm.b_cond(Cond::HI, outside);
+        }
+        self.asm.cmp_rr(Size::S64, FIRST, highest);
+        self.asm.b_cond(Cond::LS, inside);
+        self.asm.bind(outside);
+        self.asm.udf(0);
+        self.asm.bind(inside);
+        self.asm.add_rr(Size::S64, FIRST, FIRST, MEMORY);
+        if both {
+            self.asm.add_rr(Size::S64, SECOND, SECOND, MEMORY);
+        }
     }
 
     /// The ends of both ranges, or of the first only.

@@ -1,0 +1,266 @@
+//! Loads and stores: of linear memory, of the frame, of the context.
+
+use super::decode::{Form, Word};
+use super::values::{CONTEXT, FIRST, HIGH_SUM, LONG_INDEX, MEMORY, SECOND, SUM, WORD, ZERO};
+use super::walk::Walk;
+use super::why::{Check, ensure, refuse};
+use crate::layout::{self, context};
+use pvf_rules::TrapKind;
+
+/// What an access moves.
+#[derive(Clone, Copy)]
+struct Moved {
+    /// Two to this power bytes.
+    size: u8,
+    stores: bool,
+    float: bool,
+}
+
+impl Moved {
+    fn of(word: Word, float: bool) -> Self {
+        Self {
+            size: word.size(),
+            stores: word.access() == 0,
+            float,
+        }
+    }
+
+    fn bytes(self) -> u64 {
+        1 << self.size
+    }
+}
+
+/// Bits of the size of memory.
+const SIZE_BITS: u8 = 64 - layout::MOST_MEMORY.leading_zeros() as u8;
+
+/// Kinds of access that load with a sign.
+const SIGNED_WIDE: u8 = 2;
+const SIGNED_WORD: u8 = 3;
+
+impl Walk<'_, '_> {
+    #[inline(always)]
+    pub fn access_scaled(&mut self, word: Word) -> Check {
+        let moved = Moved::of(word, false);
+        let offset = word.scaled_offset();
+        match word.rn() {
+            ZERO => self.slot_of(word, moved, offset.into())?,
+            CONTEXT => {
+                if word.rd() == SECOND && self.is_audited() && self.begins_audit(word) {
+                    return self.audited_epilogue();
+                }
+                self.context_of(word, moved, offset.into())?;
+                if offset == context::MEMORY_BYTES {
+                    return self.write(word.rd(), SIZE_BITS);
+                }
+            }
+            base => self.linear(base)?,
+        }
+        self.move_general(word, moved)
+    }
+
+    #[inline]
+    pub fn access_unscaled(&mut self, word: Word) -> Check {
+        self.linear_unscaled(word)?;
+        self.move_general(word, Moved::of(word, false))
+    }
+
+    #[inline(always)]
+    pub fn access_indexed(&mut self, word: Word) -> Check {
+        let moved = Moved::of(word, false);
+        match word.rn() {
+            MEMORY => self.linear_index(word.rm())?,
+            ZERO => self.slot_of(word, moved, self.distance(word.rm())?)?,
+            CONTEXT => self.context_of(word, moved, self.distance(word.rm())?)?,
+            _ => refuse!(LinearMemory, "an index is added to what is no base"),
+        }
+        self.move_general(word, moved)
+    }
+
+    pub fn float_scaled(&mut self, word: Word) -> Check {
+        let moved = Moved::of(word, true);
+        let offset = word.scaled_offset();
+        match word.rn() {
+            ZERO => self.slot_of(word, moved, offset.into())?,
+            CONTEXT => self.context_of(word, moved, offset.into())?,
+            base => self.linear(base)?,
+        }
+        self.move_float(word, moved)
+    }
+
+    pub fn float_unscaled(&mut self, word: Word) -> Check {
+        self.linear_unscaled(word)?;
+        self.move_float(word, Moved::of(word, true))
+    }
+
+    pub fn float_indexed(&mut self, word: Word) -> Check {
+        let moved = Moved::of(word, true);
+        match word.rn() {
+            MEMORY => self.linear_index(word.rm())?,
+            ZERO => self.slot_of(word, moved, self.distance(word.rm())?)?,
+            CONTEXT => self.context_of(word, moved, self.distance(word.rm())?)?,
+            _ => refuse!(LinearMemory, "an index is added to what is no base"),
+        }
+        self.move_float(word, moved)
+    }
+
+    /// The register of an access whose place has been judged.
+    #[inline(always)]
+    fn move_general(&mut self, word: Word, moved: Moved) -> Check {
+        if moved.stores {
+            return self.read(word.rd()).map(|_| ());
+        }
+        let holds = match word.access() {
+            SIGNED_WIDE => 64,
+            SIGNED_WORD => 32,
+            _ => 8 << moved.size,
+        };
+        self.write(word.rd(), holds)
+    }
+
+    #[inline(always)]
+    fn move_float(&mut self, word: Word, moved: Moved) -> Check {
+        if moved.stores {
+            return self.read_float(word.rd());
+        }
+        self.write_float(word.rd());
+        Ok(())
+    }
+
+    /// A constant in a scratch register, as a distance.
+    fn distance(&self, register: u8) -> Check<u64> {
+        match self.constant(register) {
+            Some(distance) if matches!(register, FIRST | SECOND) => Ok(distance),
+            _ => refuse!(Frame, "a distance that is no constant"),
+        }
+    }
+
+    /// Linear memory at an address with a constant offset of less than 2^15.
+    #[inline(always)]
+    fn linear(&mut self, base: u8) -> Check {
+        let holds = self.holds(base);
+        ensure!(
+            base == MEMORY || holds == SUM || holds == HIGH_SUM,
+            LinearMemory,
+            "a base is no address of linear memory"
+        );
+        self.operator_site(self.at, TrapKind::MemoryOutOfBounds)
+    }
+
+    fn linear_unscaled(&mut self, word: Word) -> Check {
+        ensure!(
+            word.unscaled_offset() >= 0,
+            LinearMemory,
+            "an offset is negative"
+        );
+        self.linear(word.rn())
+    }
+
+    /// Linear memory at an index.
+    #[inline(always)]
+    fn linear_index(&mut self, index: u8) -> Check {
+        let holds = self.holds(index);
+        ensure!(
+            holds <= WORD || self.is_long_index(index),
+            LinearMemory,
+            "an index has more than 32 bits"
+        );
+        self.operator_site(self.at, TrapKind::MemoryOutOfBounds)
+    }
+
+    /// A scratch register with a constant plus an index, or a constant, below 2^33.
+    fn is_long_index(&self, index: u8) -> bool {
+        let constant = self.constant(index);
+        matches!(index, FIRST | SECOND)
+            && (self.holds(index) == LONG_INDEX || constant.is_some_and(|it| it < 1 << 33))
+    }
+
+    /// The frame.
+    #[inline(always)]
+    fn slot_of(&self, word: Word, moved: Moved, offset: u64) -> Check {
+        ensure!(
+            moved.size >= 2 && word.access() < 2,
+            Frame,
+            "a slot is accessed in part"
+        );
+        self.slot_at(offset, 1)
+    }
+
+    /// So many slots from a distance on: all of the function's own, or all of its parameters and results in the caller's frame.
+    #[inline]
+    pub fn slot_at(&self, offset: u64, slots: u64) -> Check {
+        let frame = u64::from(self.function.frame_bytes);
+        let slot_bytes = u64::from(layout::SLOT_BYTES);
+        let Some(end) = slots
+            .checked_mul(slot_bytes)
+            .and_then(|it| it.checked_add(offset))
+        else {
+            refuse!(Frame, "slots without end");
+        };
+        // Above its own slots lies the return address.
+        let own = end <= frame.saturating_sub(2 * slot_bytes);
+        let callers =
+            offset >= frame && end <= frame + self.tables.slot_bytes(self.function.signature);
+        ensure!(
+            offset.is_multiple_of(slot_bytes) && (own || callers),
+            Frame,
+            "not a slot of the function"
+        );
+        Ok(())
+    }
+
+    pub fn store_pair(&mut self, word: Word) -> Check {
+        ensure!(word.rn() == ZERO, Frame, "a pair is stored elsewhere");
+        let Ok(offset) = u64::try_from(word.pair_offset()) else {
+            refuse!(Frame, "a pair is stored below the frame");
+        };
+        self.slot_at(offset, 2)?;
+        self.read(word.rd())?;
+        self.read(word.ra()).map(|_| ())
+    }
+
+    /// The context: a global of its type, or the size of memory.
+    fn context_of(&mut self, word: Word, moved: Moved, offset: u64) -> Check {
+        if offset == u64::from(context::MEMORY_BYTES) {
+            ensure!(
+                !moved.stores && !moved.float && moved.bytes() == 8,
+                Context,
+                "the size of memory is not loaded"
+            );
+            return Ok(());
+        }
+        let global = offset
+            .checked_sub(context::GLOBALS.into())
+            .filter(|it| it.is_multiple_of(layout::GLOBAL_BYTES.into()))
+            .map(|it| it / u64::from(layout::GLOBAL_BYTES));
+        let global = global.and_then(|it| self.tables.global(it));
+        let Some(global) = global else {
+            refuse!(Context, "not a field that functions may touch");
+        };
+        let size = if global.ty.is_wide() { 3 } else { 2 };
+        // A constant may be stored from a general register.
+        let class = moved.float != global.ty.is_integer() || moved.stores && !moved.float;
+        ensure!(
+            moved.size == size && class && word.access() < 2,
+            Context,
+            "a global is accessed as another type"
+        );
+        ensure!(
+            !moved.stores || global.mutable,
+            Context,
+            "a constant global is written"
+        );
+        Ok(())
+    }
+
+    pub fn load_literal(&mut self, word: Word) -> Check {
+        let to = self.target(self.at, word.distance(Form::Literal))?;
+        ensure!(
+            to > self.at,
+            CodeData,
+            "a literal lies before what loads it"
+        );
+        self.mark_literal(to)?;
+        self.write_float(word.rd());
+        Ok(())
+    }
+}

@@ -1,0 +1,434 @@
+//! The fixed sequences around a body: how a frame is made and dropped, and loops over its slots.
+
+use super::decode::Word;
+use super::encode::{self, ADD, Bits, SUB, SUBS};
+use super::values::{CONTEXT, DOUBLE, FIRST, LOGICAL, NOTHING, SCRATCH_FLOAT, SECOND, WORD, ZERO};
+use super::walk::{Late, Walk};
+use super::why::{Check, ensure, refuse};
+use crate::NativeStack;
+use crate::layout::{self, context};
+use crate::wasm::ValType;
+use pvf_rules::TrapKind;
+
+/// Where constants are kept that loops over slots end at.
+const LAST: u8 = 25;
+
+/// `str xzr, [x16], #8`
+const ZERO_SLOT: u32 = 0xF800_861F;
+/// `ldr d31, [x16], #step; str d31, [x17], #step`
+const COPY_UP: [u32; 2] = [0xFC40_861F, 0xFC00_863F];
+const COPY_DOWN: [u32; 2] = [0xFC5F_861F, 0xFC1F_863F];
+
+impl Walk<'_, '_> {
+    /// The next word must be this one.
+    pub fn expect(&mut self, word: u32) -> Check {
+        ensure!(
+            self.word(self.at) == Some(word) && !self.is_label(self.at),
+            Phases,
+            "a fixed sequence is another"
+        );
+        self.at += 1;
+        Ok(())
+    }
+
+    /// The same if it is there.
+    fn accept(&mut self, word: u32) -> bool {
+        let accepted = self.word(self.at) == Some(word) && !self.is_label(self.at);
+        self.at += usize::from(accepted);
+        accepted
+    }
+
+    /// The next words put this constant into a register, and it is no immediate.
+    fn expect_constant(&mut self, register: u8, constant: u64) -> Check {
+        let Some((value, after)) = self.parse_constant(self.at, register) else {
+            refuse!(Phases, "a constant is missing in a fixed sequence");
+        };
+        ensure!(
+            value == constant && (self.at..after).all(|at| !self.is_label(at)),
+            Phases,
+            "a constant of a fixed sequence is another"
+        );
+        self.at = after;
+        Ok(())
+    }
+
+    /// `rd = rn op constant`, through the first scratch register if it is no immediate.
+    fn expect_add(&mut self, op: u8, bits: Bits, rd: u8, rn: u8, constant: u64) -> Check {
+        match encode::immediate(constant) {
+            Some(field) => self.expect(encode::add_immediate(op, bits, rd, rn, field)),
+            None => {
+                self.expect_constant(FIRST, constant)?;
+                self.expect(encode::add(op, bits, rd, rn, FIRST))
+            }
+        }
+    }
+
+    /// The next word is a branch under this condition to a sequence that is its own.
+    pub fn expect_late(&mut self, condition: u8, late: Late) -> Check {
+        let to = self.expect_branch(condition)?;
+        self.branch_late(to, late)?;
+        self.at += 1;
+        Ok(())
+    }
+
+    /// The next word is a branch under this condition; where to. The word is not passed.
+    pub fn expect_branch(&mut self, condition: u8) -> Check<usize> {
+        let word = Word(self.word(self.at).unwrap_or(0));
+        ensure!(
+            word.0 & 0xFF00_001F == encode::branch_if(condition, 0) && !self.is_label(self.at),
+            Phases,
+            "no branch in a fixed sequence"
+        );
+        self.target(self.at, word.distance(super::decode::Form::BranchIf))
+    }
+
+    /// The next word is the trap of a sequence that is no operator's, which belongs to the whole body.
+    fn expect_overflow(&mut self) -> Check {
+        let site = self.trap_site(self.at, TrapKind::StackOverflow)?;
+        ensure!(
+            site.wasm_offset == self.body.offset,
+            Meters,
+            "the stack overflows elsewhere than where the body begins"
+        );
+        self.expect(encode::TRAP)
+    }
+
+    /// The next word goes on where a branch came from.
+    fn expect_resume(&mut self, resume: usize) -> Check {
+        let distance = resume as i64 - self.at as i64;
+        self.expect(encode::branch(distance as i32))?;
+        self.alive = false;
+        Ok(())
+    }
+
+    /// From the entry to the body.
+    pub fn prologue(&mut self) -> Check {
+        let cost = self.function.logical_cost;
+        if self.tables.logical {
+            match self.tables.counter {
+                Some(counter) => self.charge_counter(counter, cost)?,
+                None => self.take_logical(cost)?,
+            }
+        }
+        self.saves_link = self.accept(encode::SAVE_LINK);
+        let frame = u64::from(self.function.frame_bytes);
+        match encode::immediate(frame) {
+            Some(field) => self.expect(encode::add_immediate(SUB, Bits::W64, ZERO, ZERO, field))?,
+            None => {
+                self.expect_constant(FIRST, frame)?;
+                self.expect(encode::SUB_STACK)?;
+            }
+        }
+        if self.tables.native_stack != NativeStack::Unchecked {
+            self.expect(encode::COMPARE_LOW)?;
+            let resume = self.at + 1;
+            self.expect_late(encode::LO, Late::Stack { resume })?;
+        }
+        if self.is_audited() {
+            self.inner_loop(self.at)?;
+            self.audited_prologue()?;
+        }
+        Ok(())
+    }
+
+    fn take_logical(&mut self, cost: u32) -> Check {
+        let at = self.at;
+        let before = |rd| match encode::immediate(cost.into()) {
+            Some(field) => encode::add_immediate(SUBS, Bits::W64, rd, LOGICAL, field),
+            None => encode::add(SUBS, Bits::W64, rd, LOGICAL, FIRST),
+        };
+        if encode::immediate(cost.into()).is_none() {
+            self.expect_constant(FIRST, cost.into())?;
+        }
+        self.logical_leaf = self.word(self.at) == Some(before(ZERO));
+        let (rd, condition, leaf_cost) = match self.logical_leaf {
+            true => (ZERO, encode::LT, cost),
+            false => (LOGICAL, encode::MI, 0),
+        };
+        ensure!(
+            self.word(self.at) == Some(before(rd)),
+            Meters,
+            "the logical cost is another"
+        );
+        self.expect(before(rd))?;
+        debug_assert!(self.at > at, "a comparison has been passed");
+        let resume = self.at + 1;
+        self.expect_late(condition, Late::Logical { resume, leaf_cost })?;
+        self.inner_loop(self.at)
+    }
+
+    /// Adds to the counter of the logical stack; the sum is in the second scratch register.
+    fn add_to_counter(&mut self, counter: u32, amount: i64) -> Check {
+        let offset = context::GLOBALS.saturating_add(counter.saturating_mul(layout::GLOBAL_BYTES));
+        let is_near = offset / 4 < 1 << 12;
+        match is_near {
+            true => self.expect(encode::load_half(SECOND, offset))?,
+            false => {
+                self.expect_constant(SECOND, offset.into())?;
+                self.expect(encode::load_half_at(SECOND, SECOND))?;
+            }
+        }
+        let op = if amount < 0 { SUB } else { ADD };
+        self.expect_add(op, Bits::W32, SECOND, SECOND, amount.unsigned_abs())?;
+        match is_near {
+            true => self.expect(encode::store_half(SECOND, offset)),
+            false => {
+                self.expect_constant(FIRST, offset.into())?;
+                self.expect(encode::store_half_at(SECOND, FIRST))
+            }
+        }
+    }
+
+    fn charge_counter(&mut self, counter: u32, cost: u32) -> Check {
+        self.add_to_counter(counter, cost.into())?;
+        self.expect(encode::load_half(FIRST, context::COUNTER_PEAK))?;
+        self.expect(encode::compare(Bits::W32, SECOND, FIRST))?;
+        let resume = self.at + 1;
+        self.expect_late(encode::HI, Late::Counter { resume })?;
+        self.inner_loop(self.at)
+    }
+
+    fn audited_prologue(&mut self) -> Check {
+        let frame = self.function.frame_bytes;
+        self.expect(encode::load_word(SECOND, context::AUDIT_DEPTH))?;
+        self.expect_add(ADD, Bits::W64, SECOND, SECOND, frame.into())?;
+        for word in [
+            encode::store_word(SECOND, context::AUDIT_DEPTH),
+            encode::load_word(FIRST, context::STACK_TOP),
+            encode::add(SUB, Bits::W64, FIRST, FIRST, SECOND),
+            encode::slot_address(SECOND, 0),
+            encode::add(SUB, Bits::W64, FIRST, FIRST, SECOND),
+            encode::load_word(SECOND, context::AUDIT_DIFFERENCE),
+            encode::or(SECOND, SECOND, FIRST),
+            encode::store_word(SECOND, context::AUDIT_DIFFERENCE),
+            encode::load_word(SECOND, context::AUDIT_CALLS),
+            encode::add_immediate(ADD, Bits::W64, SECOND, SECOND, 1 << 10),
+            encode::store_word(SECOND, context::AUDIT_CALLS),
+        ] {
+            self.expect(word)?;
+        }
+        Ok(())
+    }
+
+    /// Whether a load begins what counts a frame off.
+    pub fn begins_audit(&self, word: Word) -> bool {
+        word.0 == encode::load_word(SECOND, context::AUDIT_DEPTH)
+    }
+
+    /// From counting the frame off to the return.
+    pub fn audited_epilogue(&mut self) -> Check {
+        self.at += 1;
+        let frame = self.function.frame_bytes.into();
+        self.expect_add(SUB, Bits::W64, SECOND, SECOND, frame)?;
+        self.expect(encode::store_word(SECOND, context::AUDIT_DEPTH))?;
+        match encode::immediate(frame) {
+            Some(field) => self.expect(encode::slot_address(ZERO, field))?,
+            None => {
+                self.expect_constant(FIRST, frame)?;
+                self.expect(encode::ADD_STACK)?;
+            }
+        }
+        self.at -= 1;
+        self.leave()
+    }
+
+    /// An immediate is added to the stack pointer, which is the present word.
+    pub fn stack_immediate(&mut self, word: Word) -> Check {
+        let (rd, immediate) = (word.rd(), word.immediate());
+        let is_sum = word.operation() == ADD && word.wide() && word.rn() == ZERO;
+        match rd {
+            ZERO if is_sum => {
+                ensure!(
+                    immediate == u64::from(self.function.frame_bytes) && !self.is_audited(),
+                    Phases,
+                    "the frame is dropped in part"
+                );
+                self.leave()
+            }
+            FIRST if is_sum => self.slots_loop(immediate),
+            _ => refuse!(FixedRegisters, "the stack pointer is used otherwise"),
+        }
+    }
+
+    /// A register is added to the stack pointer, or compared with it.
+    pub fn add_extended(&mut self, word: Word) -> Check {
+        let constant = self.constant(FIRST);
+        match (word.0, constant) {
+            (encode::ADD_STACK, Some(frame)) => {
+                ensure!(
+                    frame == u64::from(self.function.frame_bytes) && !self.is_audited(),
+                    Phases,
+                    "the frame is dropped in part"
+                );
+                self.leave()
+            }
+            (word, Some(offset)) if word == encode::slot_address_at(FIRST) => {
+                self.slots_loop(offset)
+            }
+            _ => refuse!(FixedRegisters, "the stack pointer is used otherwise"),
+        }
+    }
+
+    /// Behind the word that drops the frame, which is the present one: back to the caller. The present word is the return then.
+    fn leave(&mut self) -> Check {
+        self.at += 1;
+        if self.saves_link {
+            self.expect(encode::LOAD_LINK)?;
+        }
+        let cost = self.function.logical_cost;
+        if self.tables.logical {
+            match self.tables.counter {
+                Some(counter) => self.add_to_counter(counter, -i64::from(cost))?,
+                None if self.logical_leaf => {}
+                None => self.expect_add(ADD, Bits::W64, LOGICAL, LOGICAL, cost.into())?,
+            }
+        }
+        match self.tables.result(self.function.signature) {
+            None => {}
+            Some(ValType::I32) => ensure!(
+                self.read(0)? <= WORD,
+                Calls,
+                "a result has more than 32 bits"
+            ),
+            Some(ValType::I64) => ensure!(self.read(0)? <= DOUBLE, Calls, "there is no result"),
+            Some(ValType::F32 | ValType::F64) => self.read_float(0)?,
+        }
+        self.expect(encode::RET)?;
+        self.at -= 1;
+        self.alive = false;
+        Ok(())
+    }
+
+    /// Forgets that a branch goes back to a place, if nothing else goes there: the sequence around it has been judged with it.
+    fn inner_loop(&mut self, at: usize) -> Check {
+        ensure!(
+            self.take_loop(at),
+            Phases,
+            "branches go into a fixed sequence"
+        );
+        Ok(())
+    }
+
+    /// The address of a slot in a register, by the words from the present one on.
+    fn expect_slot_address(&mut self, register: u8) -> Check<u64> {
+        let word = Word(self.word(self.at).unwrap_or(0));
+        if word.0 == encode::slot_address(register, word.0 & 0x7f_fc00) {
+            let offset = word.immediate();
+            self.expect(word.0)?;
+            return Ok(offset);
+        }
+        let Some((offset, after)) = self.parse_constant(self.at, register) else {
+            refuse!(Frame, "the stack pointer is used otherwise");
+        };
+        ensure!(
+            (self.at..after).all(|at| !self.is_label(at)),
+            Frame,
+            "branches go into a loop over slots"
+        );
+        self.at = after;
+        self.expect(encode::slot_address_at(register))?;
+        Ok(offset)
+    }
+
+    /// A loop over slots: the present word makes the first address, of the slot at this distance. The present word is the last
+    /// of the loop then.
+    fn slots_loop(&mut self, first: u64) -> Check {
+        self.at += 1;
+        let second = self.expect_slot_address(SECOND)?;
+        let slot_bytes = u64::from(layout::SLOT_BYTES);
+        if self.word(self.at) == Some(ZERO_SLOT) {
+            self.inner_loop(self.at)?;
+            self.expect(ZERO_SLOT)?;
+            self.expect(encode::compare(Bits::W64, FIRST, SECOND))?;
+            self.expect(encode::branch_if(encode::LO, -2))?;
+            ensure!(first < second, Frame, "a loop over no slots");
+            self.slot_at(first, (second - first).div_ceil(slot_bytes))?;
+        } else {
+            let last = self.expect_slot_address(LAST)?;
+            self.inner_loop(self.at)?;
+            let upwards = self.word(self.at) == Some(COPY_UP[0]);
+            let (step, condition) = match upwards {
+                true => (COPY_UP, encode::LS),
+                false => (COPY_DOWN, encode::HS),
+            };
+            self.expect(step[0])?;
+            self.expect(step[1])?;
+            self.expect(encode::compare(Bits::W64, FIRST, LAST))?;
+            self.expect(encode::branch_if(condition, -3))?;
+            let distance = match upwards {
+                true => last.checked_sub(first),
+                false => first.checked_sub(last),
+            };
+            let Some(distance) = distance else {
+                refuse!(Frame, "a loop over no slots");
+            };
+            let slots = distance / slot_bytes + 1;
+            let (from, to) = match upwards {
+                true => (Some(first), Some(second)),
+                false => (Some(last), second.checked_sub(distance)),
+            };
+            let (Some(from), Some(to)) = (from, to) else {
+                refuse!(Frame, "slots below the frame");
+            };
+            ensure!(
+                distance.is_multiple_of(slot_bytes),
+                Frame,
+                "a loop over parts of slots"
+            );
+            self.slot_at(from, slots)?;
+            self.slot_at(to, slots)?;
+            self.put(LAST, NOTHING);
+            self.write_float(SCRATCH_FLOAT);
+        }
+        self.clobber_scratch();
+        self.at -= 1;
+        Ok(())
+    }
+
+    /// A sequence that belongs to a branch, from its first word on. What stands in an island in its place goes there.
+    pub fn late(&mut self, late: Late) -> Check {
+        let first = Word(self.word(self.at).unwrap_or(0));
+        if first.0 >> 26 == 5 {
+            let to = self.target(self.at, first.distance(super::decode::Form::Branch))?;
+            self.branch_late(to, late)?;
+            self.at += 1;
+            self.alive = false;
+            return Ok(());
+        }
+        // A label leads here: the first word may be one.
+        self.take_slot(self.at);
+        match late {
+            Late::Stack { resume } => {
+                self.expect(encode::load_word(FIRST, context::STACK_LIMIT))?;
+                self.expect(encode::COMPARE_LIMIT)?;
+                self.expect(encode::branch_if(encode::HS, 2))?;
+                self.expect_overflow()?;
+                self.expect(encode::NOTE_LOW)?;
+                self.expect(encode::store_word(23, context::STACK_LOW))?;
+                self.expect_resume(resume)
+            }
+            Late::Logical { resume, leaf_cost } => {
+                self.expect(encode::load_word(SECOND, context::LOGICAL_BEYOND))?;
+                self.expect(encode::add(ADD, Bits::W64, SECOND, SECOND, LOGICAL))?;
+                self.expect_add(SUBS, Bits::W64, SECOND, SECOND, leaf_cost.into())?;
+                self.expect(encode::branch_if(encode::PL, 2))?;
+                self.expect_overflow()?;
+                self.expect(encode::store_word(SECOND, context::LOGICAL_BEYOND))?;
+                self.expect_constant(LOGICAL, leaf_cost.into())?;
+                self.expect_resume(resume)
+            }
+            Late::Counter { resume } => {
+                self.expect(encode::load_half(FIRST, context::COUNTER_LIMIT))?;
+                self.expect(encode::compare(Bits::W32, SECOND, FIRST))?;
+                self.expect(encode::branch_if(encode::LS, 2))?;
+                self.expect_overflow()?;
+                self.expect(encode::store_half(SECOND, context::COUNTER_PEAK))?;
+                self.expect_resume(resume)
+            }
+            Late::Gas { undo, at } => self.out_of_gas(undo, at),
+            Late::Mismatch => self.mismatch(),
+        }
+    }
+}
+
+const _: () = assert!(CONTEXT == 19);

@@ -1,0 +1,114 @@
+//! Charges of gas in a body.
+
+use super::decode::Word;
+use super::encode::{self, ADD, Bits, SUB, SUBS};
+use super::values::{FIRST, GAS, NOTHING, WORD, ZERO};
+use super::walk::{GasAt, Late, Walk};
+use super::why::{Check, ensure, refuse};
+use crate::wasm::Operator;
+use pvf_rules::TrapKind;
+
+impl Walk<'_, '_> {
+    /// The charge of a block that costs so much.
+    fn block_charge(&mut self, cost: u64) -> Check<GasAt> {
+        ensure!(
+            self.tables.gas,
+            Meters,
+            "gas is charged that is not counted"
+        );
+        if !self.tables.priced {
+            return Ok(GasAt::Anywhere);
+        }
+        let Some(charge) = self.body.charges.get(self.charge) else {
+            refuse!(Meters, "a charge of gas that no block has");
+        };
+        ensure!(charge.cost == cost, Meters, "a block costs another amount");
+        self.charge += 1;
+        Ok(GasAt::Block(charge.offset))
+    }
+
+    /// The present word takes a constant from the gas. The present word is the branch behind it then.
+    pub fn charge(&mut self, word: Word) -> Check {
+        let field = word.0 & 0x7f_fc00;
+        ensure!(
+            word.0 == encode::add_immediate(SUBS, Bits::W64, GAS, GAS, field),
+            FixedRegisters,
+            "the gas is used otherwise"
+        );
+        let undo = encode::add_immediate(ADD, Bits::W64, GAS, GAS, field);
+        let at = self.block_charge(word.immediate())?;
+        self.charged(undo, at)
+    }
+
+    fn charged(&mut self, undo: u32, at: GasAt) -> Check {
+        self.at += 1;
+        self.expect_late(encode::LO, Late::Gas { undo, at })?;
+        self.at -= 1;
+        Ok(())
+    }
+
+    /// The present word takes a register from the gas, or compares them.
+    pub fn charge_register(&mut self, word: Word) -> Check {
+        if word.0 == encode::compare(Bits::W64, GAS, FIRST) {
+            return self.charge_turns();
+        }
+        ensure!(
+            word.0 == encode::add(SUBS, Bits::W64, GAS, GAS, FIRST),
+            FixedRegisters,
+            "the gas is used otherwise"
+        );
+        let at = match (self.constant(FIRST), self.facts.product) {
+            (Some(cost), _) => self.block_charge(cost)?,
+            (None, Some((price, units))) => {
+                ensure!(
+                    self.tables.gas
+                        && units <= WORD
+                        && (!self.tables.priced || price == self.tables.grow_price),
+                    Meters,
+                    "a page costs another amount"
+                );
+                self.grows += 1;
+                GasAt::Grow
+            }
+            (None, None) => refuse!(Meters, "an unknown amount of gas is charged"),
+        };
+        self.charged(encode::add(ADD, Bits::W64, GAS, GAS, FIRST), at)
+    }
+
+    /// Turns of a loop at once: taken only if there is enough.
+    fn charge_turns(&mut self) -> Check {
+        ensure!(
+            self.tables.gas && self.facts.product.is_some(),
+            Meters,
+            "an unknown amount of gas is charged"
+        );
+        self.at += 1;
+        let to = self.expect_branch(encode::LO)?;
+        self.branch(to)?;
+        self.at += 1;
+        self.expect(encode::add(SUB, Bits::W64, GAS, GAS, FIRST))?;
+        self.at -= 1;
+        Ok(())
+    }
+
+    /// The charge is taken back, and the run ends.
+    pub fn out_of_gas(&mut self, undo: u32, at: GasAt) -> Check {
+        self.expect(undo)?;
+        let site = self.trap_site(self.at, TrapKind::OutOfGas)?;
+        let is_there = match at {
+            GasAt::Block(offset) => site.wasm_offset == offset,
+            GasAt::Grow => self.body.operator(site.wasm_offset) == Some(Operator::MEMORY_GROW),
+            GasAt::Anywhere => true,
+        };
+        ensure!(
+            is_there,
+            Meters,
+            "the gas ends elsewhere than at the block that is charged for"
+        );
+        self.expect(encode::TRAP)?;
+        self.alive = false;
+        Ok(())
+    }
+}
+
+const _: () = assert!(ZERO == 31 && NOTHING == 255);

@@ -1,0 +1,338 @@
+//! What all functions of a module have in common, and the code as a whole: where functions and stubs lie.
+
+use super::encode::NOP;
+use super::stubs::Stubs;
+use super::values::{DOUBLE, State, WORD};
+use super::walk::{self, Buffers, Steps};
+use super::why::{Check, refuse};
+use crate::wasm::{Bodies, BodyFacts, FuncType, Global, Module, Operator, ValType};
+use crate::{
+    FunctionCode, GasMeter, Invariant, MachineCode, NativeStack, Refusal, TrapSite, Verified,
+    layout,
+};
+
+/// There are no operators with higher numbers.
+const OPERATORS: u16 = 512;
+
+/// What the counter of the logical stack is.
+const COUNTER: Global = Global {
+    ty: ValType::I32,
+    mutable: true,
+};
+
+/// How many arguments of a class are in registers.
+pub(super) const ARGUMENT_REGISTERS: usize = 8;
+
+/// What a direct call can go to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Callee {
+    /// A function, imported ones counted.
+    Function(u32),
+    /// A builtin of the runtime, by code.
+    Builtin(u8),
+    /// A block operation.
+    Block,
+    /// Code that functions share.
+    Shared(Shared),
+}
+
+/// An operation that a module has once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shared {
+    /// A truncation of a float, to so many bits.
+    Truncate { wide: bool },
+    /// A division with signs.
+    Divide { wide: bool, remainder: bool },
+}
+
+/// Where arguments and results of a signature are.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Convention {
+    /// Arguments in general registers: how many bits each may have.
+    pub general: Vec<u8>,
+    /// Arguments in float registers.
+    pub floats: u32,
+    /// The result in a register.
+    pub result: Option<ValType>,
+    /// Bytes of slots in the caller's frame.
+    pub slot_bytes: u64,
+}
+
+impl Convention {
+    fn of(ty: &FuncType) -> Self {
+        let bits = |ty: &ValType| if ty.is_wide() { DOUBLE } else { WORD };
+        let general = ty.params.iter().filter(|ty| ty.is_integer());
+        let floats = ty.params.iter().filter(|ty| !ty.is_integer()).count();
+        Self {
+            general: general.take(ARGUMENT_REGISTERS).map(bits).collect(),
+            floats: (1 << floats.min(ARGUMENT_REGISTERS)) - 1,
+            result: ty.results.first().copied(),
+            slot_bytes: ty.slot_bytes(),
+        }
+    }
+}
+
+/// What is the same for all functions.
+pub(super) struct Tables<'a> {
+    pub module: &'a Module<'a>,
+    pub conventions: Vec<Convention>,
+    /// Offset of the table in the context.
+    pub table: u64,
+    pub sites: &'a [TrapSite],
+    pub native_stack: NativeStack,
+    pub logical: bool,
+    pub counter: Option<u32>,
+    /// Gas is counted, and at known prices.
+    pub gas: bool,
+    pub priced: bool,
+    /// Gas for a page that a `memory.grow` asks for.
+    pub grow_price: u64,
+    /// For each operator how it can trap, as a set of bits by the kinds' codes.
+    traps: Vec<u16>,
+    /// For each place where code may begin, the number of what begins there plus 1.
+    entries: Vec<u32>,
+    callees: Vec<Callee>,
+}
+
+impl<'a> Tables<'a> {
+    /// Checks what concerns the module as a whole.
+    pub fn new(module: &'a Module<'a>, code: &MachineCode<'a>) -> Result<Self, Refusal> {
+        let settings = &code.settings;
+        claims(module, code)?;
+        let globals = module.globals.len() as u32;
+        let mut tables = Self {
+            module,
+            conventions: module.signatures.iter().map(Convention::of).collect(),
+            table: layout::table_offset(
+                globals.max(settings.logical_counter.map_or(0, |it| it + 1)),
+            ),
+            sites: code.sites,
+            native_stack: settings.native_stack,
+            logical: settings.logical_stack,
+            counter: settings.logical_counter,
+            gas: settings.gas.is_on(),
+            priced: !matches!(settings.gas, GasMeter::Unpriced),
+            grow_price: match settings.gas {
+                GasMeter::Priced(costs) => costs.memory_grow_per_page().into(),
+                GasMeter::Off | GasMeter::Unpriced => 0,
+            },
+            traps: (0..OPERATORS).map(|it| Operator(it).traps()).collect(),
+            entries: vec![0; code.code.len() / layout::CODE_ALIGNMENT as usize + 1],
+            callees: Vec::with_capacity(code.functions.len() + 32),
+        };
+        let end = place_functions(&mut tables, code)?;
+        let stubs = Stubs::new(module, settings, code, end)?;
+        for (number, &offset) in (0..).zip(&stubs.imported) {
+            tables.add_callee(offset, Callee::Function(number));
+        }
+        for &(offset, callee) in &stubs.others {
+            tables.add_callee(offset, callee);
+        }
+        Ok(tables)
+    }
+
+    /// What begins at an offset of the code.
+    pub fn callee(&self, offset: u32) -> Option<Callee> {
+        if !offset.is_multiple_of(layout::CODE_ALIGNMENT) {
+            return None;
+        }
+        let number = *self
+            .entries
+            .get((offset / layout::CODE_ALIGNMENT) as usize)?;
+        self.callees.get(number.checked_sub(1)? as usize).copied()
+    }
+
+    fn add_callee(&mut self, offset: u32, callee: Callee) {
+        if let Some(entry) = self
+            .entries
+            .get_mut((offset / layout::CODE_ALIGNMENT) as usize)
+        {
+            self.callees.push(callee);
+            *entry = self.callees.len() as u32;
+        }
+    }
+
+    fn convention(&self, signature: u32) -> Option<&Convention> {
+        self.conventions.get(signature as usize)
+    }
+
+    /// How an operator can trap.
+    #[inline]
+    pub fn traps(&self, operator: Operator) -> u16 {
+        self.traps
+            .get(usize::from(operator.0))
+            .copied()
+            .unwrap_or(0)
+    }
+
+    /// A global.
+    pub fn global(&self, index: u64) -> Option<Global> {
+        let global = self.module.globals.get(usize::try_from(index).ok()?);
+        match global {
+            None if self.counter.map(u64::from) == Some(index) => Some(COUNTER),
+            _ => global.copied(),
+        }
+    }
+
+    /// The result of a signature that is in a register.
+    pub fn result(&self, signature: u32) -> Option<ValType> {
+        self.convention(signature)?.result
+    }
+
+    /// Bytes of a signature's slots in the caller's frame.
+    pub fn slot_bytes(&self, signature: u32) -> u64 {
+        self.convention(signature).map_or(0, |it| it.slot_bytes)
+    }
+
+    /// What registers hold where a function of a signature begins.
+    pub fn at_entry(&self, signature: u32) -> Check<State> {
+        let Some(convention) = self.convention(signature) else {
+            refuse!(Claims, "a function of an unknown type");
+        };
+        let mut state = State::EMPTY;
+        for (value, &holds) in state.values.iter_mut().zip(&convention.general) {
+            *value = holds;
+        }
+        state.floats = convention.floats;
+        Ok(state)
+    }
+}
+
+/// Checks machine code against its module.
+pub(crate) fn verify(module: &Module<'_>, code: &MachineCode<'_>) -> Result<Verified, Refusal> {
+    let tables = Tables::new(module, code)?;
+    let settings = &code.settings;
+    let mut bodies = Bodies::new(settings.logical_stack, settings.gas);
+    let mut buffers = Buffers::default();
+    let mut verified = Verified::default();
+    let mut site = 0;
+    let imported = module.imported_functions;
+    for (number, &function) in (0..).zip(code.functions).skip(imported as usize) {
+        let body = bodies.read(module, number).map_err(|unreadable| {
+            let what = unreadable.what;
+            Refusal::of_function(Invariant::Claims, number, function.offset, what)
+        })?;
+        frame_claims(number, &function, body, settings.logical_stack)?;
+        let words = words_of(code.code, &function);
+        let (next, steps) =
+            walk::function(&tables, words, (number, function), body, &mut buffers, site)?;
+        site = next;
+        let Steps { words, steps } = steps;
+        verified.functions += 1;
+        verified.instructions += words;
+        verified.steps += steps;
+    }
+    match code.sites.get(site) {
+        None => Ok(verified),
+        Some(site) => Err(Refusal {
+            offset: site.code_offset,
+            ..Refusal::of_module(Invariant::TrapSites, "a trap site where nothing can trap")
+        }),
+    }
+}
+
+/// The words of a function.
+pub(super) fn words_of<'a>(code: &'a [u8], function: &FunctionCode) -> &'a [[u8; 4]] {
+    let start = function.offset as usize;
+    let bytes = code.get(start..start.saturating_add(function.bytes as usize));
+    bytes.unwrap_or_default().as_chunks::<4>().0
+}
+
+fn claims(module: &Module<'_>, code: &MachineCode<'_>) -> Result<(), Refusal> {
+    let refusal = |what| Err(Refusal::of_module(Invariant::Claims, what));
+    if code.functions.len() != module.functions.len() {
+        return refusal("not as many functions as the module has");
+    }
+    if u32::try_from(code.code.len()).is_err() || !code.code.len().is_multiple_of(4) {
+        return refusal("the code has no such length");
+    }
+    for (number, (function, &signature)) in (0..).zip(code.functions.iter().zip(&module.functions))
+    {
+        if function.signature != signature {
+            let what = "a function of another type";
+            return Err(Refusal::of_function(
+                Invariant::Claims,
+                number,
+                function.offset,
+                what,
+            ));
+        }
+    }
+    // It may be one more than the module declares: a node adds it.
+    let is_counter = |counter: u32| match module.globals.get(counter as usize) {
+        Some(global) => *global == COUNTER,
+        None => counter as usize == module.globals.len(),
+    };
+    match code.settings.logical_counter {
+        Some(counter) if !is_counter(counter) || !code.settings.logical_stack => {
+            refusal("the counter of the logical stack is no counter")
+        }
+        _ => Ok(()),
+    }
+}
+
+fn frame_claims(
+    number: u32,
+    function: &FunctionCode,
+    body: &BodyFacts,
+    logical: bool,
+) -> Result<(), Refusal> {
+    let refusal = |invariant, what| {
+        Err(Refusal::of_function(
+            invariant,
+            number,
+            function.offset,
+            what,
+        ))
+    };
+    if u64::from(function.frame_bytes) != body.frame_bytes {
+        return refusal(Invariant::FrameBytes, "a frame of another size");
+    }
+    let cost = if logical { body.logical_cost } else { 0 };
+    if function.logical_cost != cost {
+        return refusal(Invariant::Meters, "another logical cost");
+    }
+    Ok(())
+}
+
+/// Functions lie one behind the other; where they end.
+fn place_functions(tables: &mut Tables<'_>, code: &MachineCode<'_>) -> Result<u32, Refusal> {
+    let mut end = 0u32;
+    let imported = tables.module.imported_functions;
+    for (number, function) in (0..).zip(code.functions).skip(imported as usize) {
+        let refusal =
+            |what| Refusal::of_function(Invariant::DecodedOnce, number, function.offset, what);
+        let start =
+            align(code.code, end).ok_or(refusal("the space before a function is no padding"))?;
+        let next = function.offset.checked_add(function.bytes);
+        let next = next.filter(|next| *next as usize <= code.code.len());
+        match next {
+            Some(next)
+                if function.offset == start
+                    && function.bytes > 0
+                    && function.bytes.is_multiple_of(4) =>
+            {
+                tables.add_callee(start, Callee::Function(number));
+                end = next;
+            }
+            _ => return Err(refusal("functions do not lie one behind the other")),
+        }
+    }
+    let stubs = align(code.code, end);
+    stubs.ok_or(Refusal {
+        offset: end,
+        ..Refusal::of_module(
+            Invariant::DecodedOnce,
+            "the space before the stubs is no padding",
+        )
+    })
+}
+
+/// The next place where code may begin, if there is only padding before it.
+pub(super) fn align(code: &[u8], end: u32) -> Option<u32> {
+    let start = end.checked_next_multiple_of(layout::CODE_ALIGNMENT)?;
+    let padding = code.get(end as usize..start as usize)?;
+    let (words, rest) = padding.as_chunks::<4>();
+    let is_padding = |word: &[u8; 4]| matches!(u32::from_le_bytes(*word), 0 | NOP);
+    (rest.is_empty() && words.iter().all(is_padding)).then_some(start)
+}
