@@ -18,9 +18,10 @@ pub const LAYERS: &[(&str, &[&str])] = &[
         "both meters; encoders of instructions",
         &["crates/metering", "crates/assembler"],
     ),
+    ("Wasm to machine code", &["crates/compiler"]),
     (
-        "Wasm to machine code; the check of that code, which shares nothing with it",
-        &["crates/compiler", "crates/verifier"],
+        "the check of machine code, whose tests alone use the compiler",
+        &["crates/verifier"],
     ),
     (
         "the meters that Polkadot uses, to compare with",

@@ -319,7 +319,7 @@ const CLASSES: &[Class] = &[
     },
     Class {
         name: "branch before the function",
-        fault: |p| p.is(0xFC00_0000, 0x1400_0000).then(|| 0x1600_0000),
+        fault: |p| p.is(0xFC00_0000, 0x1400_0000).then_some(0x1600_0000),
     },
     Class {
         name: "call plus a word",
@@ -353,7 +353,7 @@ const CLASSES: &[Class] = &[
     },
     Class {
         name: "trap left out",
-        fault: |p| (p.is(!0, 0) && !p.is_prologue()).then(|| 0x2A00_03E0),
+        fault: |p| (p.is(!0, 0) && !p.is_prologue()).then_some(0x2A00_03E0),
     },
     Class {
         name: "write of the context's register",
