@@ -22,6 +22,8 @@ fn lines_with(words: &[&str], paths: &[&str]) -> Vec<String> {
         sources(&root.join(path), &mut files).unwrap();
     }
     let mut lines = Vec::new();
+    // The generator's own tests may borrow an assembler for its labels.
+    files.retain(|file| !file.starts_with(root.join("generate/tests")));
     for file in files {
         let text = fs::read_to_string(&file).unwrap();
         let found = text.lines().enumerate();
