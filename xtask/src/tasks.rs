@@ -100,6 +100,12 @@ const TASKS: &[Task] = &[
         run: Run::Commands(&[&["scripts/aarch64-cargo"]]),
     },
     Task {
+        name: "aarch64-tests",
+        about: "the workspace's tests under an emulator; `--list` names the targets, in by default unless excluded there",
+        installs: Some(AARCH64),
+        run: Run::Commands(&[&["scripts/aarch64-tests"]]),
+    },
+    Task {
         name: "cross-target",
         about: "runs everything for x86-64 and for aarch64 and compares outcomes; `--quick` runs a part",
         installs: Some(AARCH64),
