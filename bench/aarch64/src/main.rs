@@ -14,7 +14,7 @@ mod inputs;
 #[path = "../../src/measure.rs"]
 #[expect(dead_code, reason = "of the other benchmark")]
 mod measure;
-#[path = "../../peer/src/own_memory.rs"]
+#[path = "../../../testing/wasmtime/src/own_memory.rs"]
 mod own_memory;
 mod report;
 mod size;

@@ -580,7 +580,7 @@ pub fn search(
     mut tell: impl FnMut(&Found),
 ) -> Result<(Option<Found>, u64), String> {
     let mut random = Random::new(seed);
-    let mut most_expensive: Option<Found> = None;
+    let mut best: Option<Found> = None;
     let mut here: Option<Found> = None;
     let (mut rounds, mut idle) = (0, 0);
     while more() {
@@ -601,12 +601,12 @@ pub fn search(
         if found.cost >= before {
             here = Some(found.clone());
         }
-        if most_expensive.as_ref().is_none_or(|it| found.cost > it.cost) {
+        if best.as_ref().is_none_or(|it| found.cost > it.cost) {
             tell(&found);
-            most_expensive = Some(found);
+            best = Some(found);
         }
     }
-    Ok((most_expensive, rounds))
+    Ok((best, rounds))
 }
 
 #[cfg(test)]

@@ -7,8 +7,8 @@
 #![deny(unsafe_code)]
 
 use pvf_compiler::artifact::ExportKind;
-use pvf_runtime::{Caller, Value};
 use pvf_rules::ExecutionParameters;
+use pvf_runtime::{Caller, Value};
 use std::path::Path;
 use std::process::ExitCode;
 
