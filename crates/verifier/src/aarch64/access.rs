@@ -30,7 +30,7 @@ impl Moved {
     }
 }
 
-/// The bits that encode the size of an access.
+/// The maximum number of bits of the size of linear memory.
 const SIZE_BITS: u8 = 64 - layout::MOST_MEMORY.leading_zeros() as u8;
 
 /// The encodings of the sign-extending loads.
