@@ -61,7 +61,8 @@ impl Host {
     }
 }
 
-/// Runs one step of a plan in a fresh instance. There is one observation per call, or a single one if the start function traps.
+/// Runs one step of a plan in a fresh instance. Returns one observation per call, or a single one if the start function
+/// traps.
 pub fn run(
     guest: &mut impl Guest,
     meters: Meters,

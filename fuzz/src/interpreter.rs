@@ -54,8 +54,8 @@ impl Interpreter {
         })
     }
 
-    /// Runs one step of a plan in a fresh instance. There is one observation per call, or a single one if the module cannot be
-    /// instantiated.
+    /// Runs one step of a plan in a fresh instance. Returns one observation per call, or a single one if the module
+    /// cannot be instantiated.
     pub fn run(
         &self,
         compiled: &Compiled,

@@ -137,7 +137,7 @@ impl Row {
         Some(figures.time_ns as f64 / units as f64 / normal)
     }
 
-    /// Memory per byte relative to the normal module, or bytes per entry; [`FREE_BYTES`] are subtracted.
+    /// Memory per byte relative to the normal module, or bytes per entry; `FREE_BYTES` are subtracted.
     pub fn memory_ratio(&self) -> Option<f64> {
         let figures = self.figures?;
         let growth = (figures.growth_bytes as f64 - FREE_BYTES).max(0.0);

@@ -195,7 +195,7 @@ fn in_process(mut command: Command, wasm: &[u8], options: &Options) -> Result<Ou
     output
 }
 
-/// Runs in the process of [`growth`]: compiles and prints the number of bytes by which the process grows.
+/// Runs in the process of `growth`: compiles and prints the number of bytes by which the process grows.
 fn grown(file: &Path, options: &Options) -> Result<(), String> {
     let wasm = std::fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?;
     let before = status("VmRSS:")?;

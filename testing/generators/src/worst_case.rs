@@ -5,7 +5,7 @@
 //! A module is made from a list of choices. Each choice is a small piece of code that is valid at any position, so
 //! every list gives a valid module. A module consists of a prologue (changed locals, open blocks), a unit of code that
 //! is repeated, and an epilogue (reads all locals). The climb changes a few choices at a time and keeps a change that
-//! does not lower the cost. After [`PATIENCE`] rounds without a better module it starts again.
+//! does not lower the cost. After `PATIENCE` rounds without a better module it starts again.
 
 use crate::random::Random;
 use std::fmt;
@@ -23,7 +23,7 @@ const TYPES: [ValType; 4] = [ValType::I32, ValType::I64, ValType::F32, ValType::
 /// Locals of each type.
 const LOCALS: u32 = 28;
 
-/// The number of constants on the operand stack if [`Genome::high`] is set. With more slots, a displacement on aarch64
+/// The number of constants on the operand stack if `Genome::high` is set. With more slots, a displacement on aarch64
 /// takes an instruction of its own.
 const HIGH: usize = 4_200;
 

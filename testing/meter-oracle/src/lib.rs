@@ -1,13 +1,14 @@
 //! `wasm-instrument` 0.4, which Polkadot's workers use, as the oracle of both meters.
 //!
-//! [`instrument`] takes a module of WebAssembly 1.0 (with the feature `sign_ext` also sign extension) and the meters to add. The module
-//! that it returns runs on any engine and enforces the meters itself, by code and numbers of other authors.
+//! [`instrument`] takes a module of WebAssembly 1.0 (with the feature `sign_ext` also sign extension) and the meters to
+//! add. The module that it returns runs on any engine and enforces the meters itself, with code and costs of other
+//! authors.
 //!
-//! - *Logical stack*: the limiter's own counter, exported as [`HEIGHT`]. It traps `unreachable`, and then the
-//!   counter stands above the limit ([`overflown`]), which it never does otherwise. A caller that calls an instance again
-//!   after a trap must reset the counter. To apply another limit than the one written into the module, the caller starts
-//!   the counter higher ([`height_for`]).
-//! - *Gas*: the host function [`GAS`] is called with each charge.
+//! - *Logical stack*: the limiter's own counter, exported as [`HEIGHT`]. The limiter traps with `unreachable`. The counter
+//!   is then above the limit ([`overflown`]), and never otherwise. A caller that calls an instance again after a trap must
+//!   reset the counter. To apply a limit other than the one written into the module, the caller starts the counter higher
+//!   ([`height_for`]).
+//! - *Gas*: each charge is a call of the host function [`GAS`].
 //!
 //! # Both at once
 //! Either meter looks at the module as it was given (`pvf_metering`), but `wasm-instrument` can only apply one to

@@ -2,7 +2,7 @@
 //!
 //! - Without an argument, modules run unchanged.
 //! - With `--instrument`, `wasm-instrument` adds its two meters first, as in Polkadot's workers, and the adapter
-//! validates candidates. `pvf arbitrate --against wasmtime` uses this mode.
+//!   validates candidates. `pvf arbitrate --against wasmtime` uses this mode.
 //! - With `--instrument=ours`, this repository's instrumenter adds all three meters.
 #![forbid(unsafe_code)]
 

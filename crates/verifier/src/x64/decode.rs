@@ -156,7 +156,7 @@ pub(super) const EMPTY: Instruction = Instruction {
     float: 0,
 };
 
-/// Decodes the instruction at the beginning of the bytes into an [`EMPTY`] one at its final location, because copying a
+/// Decodes the instruction at the beginning of the bytes into an `EMPTY` one at its final location, because copying a
 /// freshly written instruction is slow. The caller compares its length with the available bytes.
 #[inline]
 pub(super) fn decode_into(instruction: &mut Instruction, window: &[u8; WINDOW]) -> Option<()> {
