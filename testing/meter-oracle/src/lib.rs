@@ -11,10 +11,10 @@
 //! - *Gas*: each charge is a call of the host function [`GAS`].
 //!
 //! # Both at once
-//! Either meter looks at the module as it was given (`pvf_metering`), but `wasm-instrument` can only apply one to
-//! the other's output, where heights and blocks are no longer those of the module. So the gas metering goes first,
-//! the limiter second, and the costs that the limiter finds in the *original* are written where
-//! it charges. The function that the gas metering adds for `memory.grow` costs nothing.
+//! Both meters count the original module (`pvf_metering`). But `wasm-instrument` can only apply one meter to the output of
+//! the other, whose heights and blocks differ from those of the original. So the gas metering runs first and the limiter
+//! second. Then the costs that the limiter computes for the *original* replace the costs that it wrote. The function that
+//! the gas metering adds for `memory.grow` costs nothing.
 //!
 //! # Corrections
 //! In a module that imports globals, the limiter's code names the wrong global, because the limiter does not count

@@ -41,7 +41,7 @@ pub enum Op {
     Neg,
     /// `mul`: `rdx:rax` is `rax` times the operand, unsigned.
     MulWide,
-    /// `imul` with one operand: the same, signed.
+    /// `imul` with one operand: `rdx:rax` is `rax` times the operand, signed.
     ImulWide,
     /// `div`
     Div,
