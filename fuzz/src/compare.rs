@@ -146,7 +146,7 @@ mod tests {
 
     /// Every kind of difference must be found.
     #[test]
-    fn sees_every_difference() {
+    fn every_difference_is_found() {
         let same = Observation {
             ending: Ending::Returned(vec![1]),
             memory: Some((1, 2)),
@@ -202,7 +202,7 @@ mod tests {
 
     /// The overflow of an oracle's own stack says nothing about this executor and does not count as equality.
     #[test]
-    fn an_oracles_stack_is_told_apart() {
+    fn an_oracles_own_stack_overflow_is_not_compared() {
         let theirs = Observation::without_instance(Ending::NativeStack);
         let ours = Observation::without_instance(Ending::Returned(vec![]));
         let compared = Compared {

@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn borders_of_fields_matter() {
+    fn boundaries_of_fields_change_the_digest() {
         let digest = |fields: &[&str]| {
             let mut digest = Digest::default();
             fields

@@ -46,7 +46,7 @@ fn accept(modules: &[Named], languages: &[Features]) -> u64 {
 }
 
 #[test]
-fn modules_of_the_repository() {
+fn modules_of_the_repository_are_accepted() {
     let functions = accept(
         &corpus::of_repository(),
         &[Features::POLKADOT, Features::ALL],
@@ -55,13 +55,13 @@ fn modules_of_the_repository() {
 }
 
 #[test]
-fn modules_of_the_suites() {
+fn modules_of_the_suites_are_accepted() {
     let functions = accept(&corpus::of_suites(), &[Features::ALL]);
     assert!(functions > 100_000, "only {functions} functions");
 }
 
 #[test]
-fn runtimes_if_there_are_any() {
+fn runtimes_are_accepted_if_there_are_any() {
     accept(&corpus::of_chains(), &[Features::POLKADOT]);
 }
 
@@ -70,7 +70,7 @@ const FOUND: [u64; 2] = [101_313, 1_069_247];
 
 /// `PVF_MODULES` sets the number of modules; the default is small.
 #[test]
-fn generated_modules() {
+fn generated_modules_are_accepted() {
     let count = env::var("PVF_MODULES").map_or(300, |count| count.parse().unwrap());
     let first = env::var("PVF_SEED").map_or(1, |seed| seed.parse().unwrap());
     let generator = Generator::new().unwrap();

@@ -20,7 +20,7 @@ fn try_all(wasm: &[u8], described: &Described<'_>, code: &[u8]) -> bool {
 
 /// `PVF_DAMAGED` sets the number of inputs; the default is small.
 #[test]
-fn damaged_modules_code_and_notes() {
+fn damaged_modules_code_and_sites_never_panic() {
     let count: u64 = env::var("PVF_DAMAGED").map_or(20_000, |count| count.parse().unwrap());
     let mut modules = corpus::of_repository();
     modules.retain(|(_, wasm)| wasm.len() < 20_000);

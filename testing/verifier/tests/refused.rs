@@ -110,7 +110,7 @@ fn spills() -> Vec<u8> {
 }
 
 #[test]
-fn faults_in_modules_of_the_repository() {
+fn faults_in_modules_of_the_repository_are_refused() {
     let mut modules = corpus::of_repository();
     modules.retain(|(_, wasm)| wasm.len() < 100_000);
     modules.extend(std::iter::repeat_n(("spills".to_owned(), spills()), 6));
@@ -121,7 +121,7 @@ fn faults_in_modules_of_the_repository() {
 /// The same in the runtimes of `PVF_BLOBS`, with `PVF_FAULTS` faults of each class in each runtime.
 #[test]
 #[ignore = "takes minutes, and runtimes"]
-fn faults_in_runtimes() {
+fn faults_in_runtimes_are_refused() {
     let most = env::var("PVF_FAULTS").map_or(1000, |most| most.parse().unwrap());
     let modules = made(corpus::of_chains(), Features::POLKADOT);
     assert!(!modules.is_empty(), "no runtimes in PVF_BLOBS");
