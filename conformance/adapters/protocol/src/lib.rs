@@ -1,7 +1,7 @@
 //! The protocol between the conformance suite and an engine's adapter (`conformance/README.md`), for adapters in Rust.
 //!
-//! An adapter calls [`serve`] with its [`Hello`] and a function from a [`Question`] to an [`Answer`]. `pvf arbitrate
-//! --against` is the other side of the protocol: it writes a question with [`Question::to_json`].
+//! An adapter calls [`serve`] with its [`Hello`] and a function from a [`Question`] to an [`Answer`].
+//! `pvf arbitrate --against` is the other side of the protocol: it writes a question with [`Question::to_json`].
 #![forbid(unsafe_code)]
 
 mod answer;
