@@ -1,9 +1,9 @@
-//! Records what the benchmark is built with: the version of the Rust compiler, and of the engines in the lock file.
+//! Records the versions that the benchmark is built with: the Rust compiler, and the engines in the lock file.
 
 use std::path::Path;
 use std::process::Command;
 
-/// Packages of `Cargo.lock` whose versions stand beside the figures.
+/// Packages of `Cargo.lock` whose versions are recorded with the figures.
 const ENGINES: [&str; 3] = ["wasmtime", "wasmer", "wasmi"];
 
 fn main() {
@@ -26,7 +26,7 @@ fn variable(name: &str) -> String {
     std::env::var(name).expect("cargo sets it")
 }
 
-/// As `rustc --version` says it, without the commit.
+/// The version as `rustc --version` prints it, without the commit.
 fn rustc() -> String {
     let output = Command::new(variable("RUSTC")).arg("--version").output();
     let text = output.map_or_else(

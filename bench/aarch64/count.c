@@ -1,9 +1,10 @@
-/* A plugin of qemu-user: at every line that the program writes, how many instructions it has executed.
+/* A plugin of qemu-user that records the number of executed instructions at every line that the program writes.
  *
- * `-plugin file=count.so,out=FILE`; FILE gets a decimal number for each write to the standard output. Blocks are counted when they
- * are entered, each with all of its instructions; only an exception in the middle leaves one earlier, and guests raise none.
+ * `-plugin file=count.so,out=FILE`; FILE gets a decimal number for each write to the standard output. A block is
+ * counted with all of its instructions when it is entered. Only an exception leaves a block early, and guests raise
+ * none.
  *
- * Debian has no package with qemu-plugin.h; what is declared here is the interface's first version. */
+ * Debian has no package with qemu-plugin.h; the declarations here are the first version of the interface. */
 #include <inttypes.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -14,7 +15,7 @@
 
 typedef uint64_t plugin_id;
 struct qemu_plugin_tb;
-/* The third parameter says what a function does to registers: 0, nothing. */
+/* The third parameter says how a callback uses registers; 0 means not at all. */
 extern void qemu_plugin_register_vcpu_tb_trans_cb(plugin_id, void (*)(plugin_id, struct qemu_plugin_tb *));
 extern void qemu_plugin_register_vcpu_tb_exec_cb(struct qemu_plugin_tb *, void (*)(unsigned, void *), int, void *);
 extern size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *);
@@ -23,7 +24,7 @@ extern void qemu_plugin_register_vcpu_syscall_cb(plugin_id,
 
 PUBLIC int qemu_plugin_version = 1;
 
-/* Of aarch64 Linux. */
+/* The number of the system call on aarch64 Linux. */
 enum { WRITE = 64 };
 
 static uint64_t executed;

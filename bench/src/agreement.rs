@@ -1,4 +1,5 @@
-//! Candidates with both meters, beside Wasmtime after `wasm-instrument`: not how fast, but whether equal.
+//! Compares candidates with both meters with Wasmtime after `wasm-instrument`: not the speed, but the outcomes and
+//! meters.
 
 use crate::corpus;
 use crate::measures::execute::silence_host_panics;
@@ -10,20 +11,20 @@ use pvf_validation::{HostParameters, Module, Outcome, Pvf};
 use pvf_wasmtime::{Ended, Limits, Prepared};
 use std::sync::Arc;
 
-/// Limits that no candidate reaches before Polkadot's stack ends.
+/// The limits of the first run: Polkadot's limit of the logical stack, and unlimited gas.
 const FIRST: Limits = Limits {
     stack: DEFAULT_STACK_LOGICAL_MAX,
     gas: u64::MAX,
 };
 
-/// What a candidate does within limits.
+/// The observation of a candidate within limits.
 #[derive(Debug, PartialEq, Eq)]
 struct Seen {
     ended: Ended,
     gas_used: u64,
 }
 
-/// Both engines with one validation function.
+/// A validation function in both engines.
 struct Pair {
     peer: Prepared,
     ours: Module,
@@ -80,8 +81,8 @@ impl Pair {
         })
     }
 
-    /// Without a limit that matters, at the peak and one unit below, and with one gas too few. Gas used and
-    /// peak of the first run, and what differs.
+    /// Compares without a relevant limit, with the stack limit at the peak and one unit below it, and with one gas too
+    /// few. Returns the gas used and the peak of the first run, and the differences.
     fn compare(
         &self,
         parameters: &[u8],

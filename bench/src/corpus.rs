@@ -1,10 +1,8 @@
 //! Validation functions and candidates in folders.
 //!
-//! A folder holds one folder per validation function: `code.compressed.wasm` or
-//! `code.wasm` (8 bytes of magic and zstd data, or Wasm as it is), and for each candidate
-//! `NAME.params` or `NAME.params.zst` (plain zstd) with `NAME.result`
-//! (the bytes that `validate_block` has to return) or `NAME.trap` (its first line
-//! says what has to end the run).
+//! A folder contains one folder per validation function: `code.compressed.wasm` or `code.wasm` (8 bytes of magic and
+//! zstd data, or plain Wasm), and for each candidate `NAME.params` or `NAME.params.zst` (plain zstd) with `NAME.result`
+//! (the expected result bytes of `validate_block`) or `NAME.trap` (whose first line names the expected trap).
 
 use pvf_rules::TrapKind;
 use std::borrow::Cow;
@@ -12,7 +10,7 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-/// Largest size of anything decompressed.
+/// Size limit of decompressed files.
 const MAX_BYTES: u64 = 64 << 20;
 
 /// Magic of compressed code.
@@ -42,11 +40,11 @@ pub struct Case {
 /// The expected outcome of a candidate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Expected {
-    /// These bytes.
+    /// The function returns these bytes.
     Returned(Vec<u8>),
-    /// This trap.
+    /// The function traps with this kind.
     Trapped(TrapKind),
-    /// The folder does not say.
+    /// The folder states no expected outcome.
     Unknown,
 }
 
@@ -60,8 +58,8 @@ impl Case {
     }
 }
 
-/// All validation functions below a folder whose name holds `filter`, by name; where
-/// the filter has a slash, what follows it has to be in the candidates' names.
+/// All validation functions below a folder whose name contains `filter`, by name. If the filter contains a slash, the
+/// part after it selects candidates.
 pub fn blobs(folder: &Path, filter: &str) -> Result<Vec<Blob>, String> {
     let (filter, case_filter) = filter.split_once('/').unwrap_or((filter, ""));
     let mut blobs = Vec::new();

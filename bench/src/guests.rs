@@ -1,7 +1,7 @@
 //! Small programs: guests compiled from C and Rust, and single loops written by hand.
 //!
-//! Each exports `run: [] -> [i64]`, whose result is known, and may export `initialize`, to be called once
-//! before, and import `env.next: [i64] -> [i64]`. Of several runs in one instance all return the same.
+//! Each exports `run: [] -> [i64]`, whose result is known. It may export `initialize`, which is called once before, and
+//! import `env.next: [i64] -> [i64]`. All runs in one instance return the same result.
 
 use std::borrow::Cow;
 
@@ -12,7 +12,7 @@ pub struct Guest {
     pub name: &'static str,
     /// The kind of work it stands for.
     pub work: &'static str,
-    /// What `run` returns.
+    /// The known result of `run`.
     pub result: u64,
     source: Source,
 }
@@ -62,7 +62,7 @@ macro_rules! loops {
     };
 }
 
-/// Programs as compilers make them.
+/// Programs compiled by C and Rust compilers.
 pub const GUESTS: &[Guest] = guests![
     "blake2b", "hash rounds, 64 bits", 0xb1f3cabc1cd997fb;
     "sha256", "hash rounds, 32 bits", 0x943a887b62c246d6;
@@ -82,7 +82,7 @@ pub const GUESTS: &[Guest] = guests![
     "format", "text through tables of functions", 0x53ed42147f4a11ad;
 ];
 
-/// Single loops: what they show is one instruction pattern each.
+/// Single loops; each shows one instruction pattern.
 pub const LOOPS: &[Guest] = loops![
     "copy", "memory to memory", 0x350ae1898c6339da;
     "dispatch", "br_table", 0x0f6c3b27257df591;
@@ -94,7 +94,7 @@ pub const LOOPS: &[Guest] = loops![
     "sieve", "bytes in memory", 0x8444;
 ];
 
-/// All whose name holds `filter`.
+/// All programs whose name contains `filter`.
 pub fn matching(filter: &str) -> impl Iterator<Item = &'static Guest> {
     GUESTS
         .iter()

@@ -1,5 +1,5 @@
-//! `pvf-bench`: this executor beside other engines, interleaved in one process and one run, so
-//! that whatever disturbs the machine disturbs all.
+//! `pvf-bench`: measures this executor and other engines, interleaved in one process and one run, so that disturbances
+//! of the machine affect all engines alike.
 #![deny(unsafe_code)]
 
 #[cfg(feature = "wasmtime")]
@@ -26,7 +26,7 @@ use run::Run;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// Measure this repository's engine beside others.
+/// Measure this repository's engine and other engines.
 ///
 /// Tables go to stdout. Times are CPU time; ratios are of the least of all runs.
 #[derive(Parser)]
@@ -55,37 +55,37 @@ enum Command {
     Execute(Options),
     /// Compile, instantiate and execute once.
     Cold(Options),
-    /// Host calls, loading and linking compiled code, instances: what lies around the code.
+    /// Host calls, loading and linking of compiled code, instantiation: the costs around the code.
     Boundary(Options),
-    /// What the meters of this repository's engine cost, and what its loop idioms bring.
+    /// The cost of the meters of this repository's engine, and the benefit of its loop idioms.
     Meters(Options),
-    /// Execute every candidate with both meters, here and in Wasmtime after `wasm-instrument`: gas and the
-    /// limit at which the logical stack overflows have to be the same.
+    /// Execute every candidate with both meters, here and in Wasmtime after `wasm-instrument`: gas and the limit at
+    /// which the logical stack overflows must be equal.
     #[cfg(feature = "wasmtime")]
     Agree(Options),
     /// Compile generated modules: normal ones of all sizes, and adversarial ones.
     Linear(linear::Arguments),
     /// What Binaryen's wasm-opt changes.
     WasmOpt(wasm_opt::Arguments),
-    /// Put the figures of runs together into a page with charts.
+    /// Combine the figures of runs into a page with charts.
     Report {
-        /// JSON of runs; of what several have, the first's counts.
+        /// JSON of runs; if several runs have the same measure, the first one counts.
         #[arg(required = true)]
         runs: Vec<PathBuf>,
-        /// Where the page goes.
+        /// The file of the page.
         #[arg(long, value_name = "FILE")]
         html: PathBuf,
     },
     /// Write the tables of BENCHMARKS.md, the README's figures and docs/bench.svg from runs.
     Publish {
-        /// JSON of runs; of what several have, the first's counts.
+        /// JSON of runs; if several runs have the same measure, the first one counts.
         #[arg(required = true)]
         runs: Vec<PathBuf>,
-        /// The checkout.
+        /// The repository.
         #[arg(long, value_name = "DIR", default_value_os_t = options::repository())]
         repository: PathBuf,
     },
-    /// Prepare one file in this process and print what was resident.
+    /// Prepare one file in this process and print its resident memory.
     #[command(name = peak::COMMAND, hide = true)]
     PeakMemory { engine: EngineName, code: PathBuf },
     /// Measure one shape in this process and print its figures.
@@ -93,7 +93,7 @@ enum Command {
     LinearOne { engine: EngineName, shape: String },
 }
 
-/// Stack for the thread that executes modules in peers.
+/// Stack size of the thread in which peers execute modules.
 const STACK_BYTES: usize = 96 << 20;
 
 fn main() -> ExitCode {
@@ -188,7 +188,7 @@ fn read(files: &[PathBuf]) -> Result<Vec<Run>, String> {
     files.iter().map(|file| Run::read(file)).collect()
 }
 
-/// Writes what was asked for.
+/// Writes the requested files.
 fn output(run: &Run, json: Option<&Path>, html: Option<&Path>) -> Result<bool, String> {
     if run.tables().is_empty() {
         return Err("nothing was measured: no name holds the filter".to_owned());

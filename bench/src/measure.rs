@@ -1,4 +1,4 @@
-//! CPU times of repetitions and what is said about them.
+//! CPU times of repeated work, and statistics of them.
 
 use cpu_time::ProcessTime;
 use serde::{Deserialize, Serialize};
@@ -8,34 +8,34 @@ use std::time::Duration;
 #[derive(Clone, Debug, Default)]
 pub struct Samples(Vec<Duration>);
 
-/// What is reported of [`Samples`], in nanoseconds of CPU time: the least, which a busy machine
-/// disturbs least, and the median with the quartiles as its spread.
+/// Statistics of [`Samples`], in nanoseconds of CPU time: the least, which a busy machine disturbs least, and the
+/// median with the quartiles as its spread.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Times {
     /// The least.
     pub least_ns: u64,
-    /// A quarter took no longer.
+    /// The first quartile.
     pub quarter_ns: u64,
-    /// Half took no longer.
+    /// The median.
     pub median_ns: u64,
-    /// Three quarters took no longer.
+    /// The third quartile.
     pub three_quarters_ns: u64,
-    /// How many there are.
+    /// The number of samples.
     pub samples: u32,
 }
 
 impl Samples {
-    /// None yet.
+    /// No samples.
     pub const fn new() -> Self {
         Self(Vec::new())
     }
 
-    /// Adds one.
+    /// Adds a sample.
     pub fn push(&mut self, sample: Duration) {
         self.0.push(sample);
     }
 
-    /// All zeros without values.
+    /// The statistics; all zeros if there are no samples.
     pub fn times(&self) -> Times {
         let mut sorted = self.0.clone();
         sorted.sort();
@@ -51,18 +51,18 @@ impl Samples {
 }
 
 impl Times {
-    /// Milliseconds, least.
+    /// The least in milliseconds.
     pub fn least_ms(&self) -> f64 {
         self.least_ns as f64 / 1e6
     }
 
-    /// The median in milliseconds with half the distance of the quartiles.
+    /// The median in milliseconds, with half the interquartile range.
     pub fn spread_text(&self) -> String {
         let half = (self.three_quarters_ns - self.quarter_ns) as f64 / 2e6;
         format!("{:.3} ±{half:.3}", self.median_ns as f64 / 1e6)
     }
 
-    /// What is left when something that takes these times is taken off.
+    /// These times minus the times of another piece of work.
     pub fn without(&self, other: &Self) -> Self {
         Self {
             least_ns: self.least_ns.saturating_sub(other.least_ns),
@@ -75,26 +75,26 @@ impl Times {
         }
     }
 
-    /// Median by median.
+    /// The ratio of the medians.
     pub fn median_ratio(&self, other: &Self) -> f64 {
         self.median_ns as f64 / other.median_ns.max(1) as f64
     }
 
-    /// Least by least.
+    /// The ratio of the least times.
     pub fn ratio(&self, other: &Self) -> f64 {
         self.least_ns as f64 / other.least_ns.max(1) as f64
     }
 }
 
-/// The result of some work with its CPU time, all threads of this process counted: some
-/// peers compile in a thread of their own even if it is only one.
+/// The result of some work with its CPU time. The time includes all threads of this process, because some peers compile
+/// in a thread of their own.
 pub fn timed<R>(work: impl FnOnce() -> R) -> (R, Duration) {
     let start = ProcessTime::now();
     let result = work();
     (result, start.elapsed())
 }
 
-/// Geometric mean; nothing of nothing.
+/// Geometric mean; `None` without values.
 pub fn geometric_mean(ratios: impl IntoIterator<Item = f64>) -> Option<f64> {
     let (sum, count) = ratios.into_iter().fold((0.0, 0), |(sum, count), ratio| {
         (sum + ratio.ln(), count + 1)
@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn least_quartiles_and_median() {
+    fn statistics_are_the_least_the_quartiles_and_the_median() {
         let mut samples = Samples::default();
         for ns in [5, 1, 9, 7, 3] {
             samples.push(Duration::from_nanos(ns));

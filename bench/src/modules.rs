@@ -1,4 +1,4 @@
-//! The modules that are compiled: blobs of the corpora and guests.
+//! The modules to compile: blobs of the corpora and guests.
 
 use crate::corpus;
 use crate::guests::GUESTS;
@@ -11,13 +11,13 @@ pub struct Input {
     pub group: &'static str,
     /// Name of the module in its group.
     pub name: String,
-    /// Decompressed.
+    /// The module, decompressed.
     pub wasm: Vec<u8>,
-    /// Its file, if it lies in a corpus.
+    /// The module's file, if it belongs to a corpus.
     pub path: Option<PathBuf>,
 }
 
-/// All whose name holds the filter.
+/// All modules whose name contains the filter.
 pub fn inputs(options: &Options) -> Result<Vec<Input>, String> {
     let mut inputs = Vec::new();
     for (folder, group) in options.corpora() {

@@ -1,25 +1,25 @@
-//! Arguments of every measure.
+//! Arguments that all measures share.
 
 use crate::engines::EngineName;
 use std::path::PathBuf;
 
-/// Which engines, which inputs, how often.
+/// The engines, the inputs, and the number of repetitions.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Options {
-    /// Engines to measure, separated by commas [default: all that are built in and can]
+    /// Engines to measure, separated by commas [default: all that are built in and support the measure]
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     pub engines: Vec<EngineName>,
     /// Folder of folders with code and candidates [default: `../shared/pvf` beside the repository if it is
     /// there, and the fixtures]
     #[arg(long, value_name = "DIR")]
     pub corpus: Option<PathBuf>,
-    /// Only names that hold this text; behind a slash, text that candidates' names hold.
+    /// Only names that contain this text; after a slash, text that candidates' names contain.
     #[arg(long, default_value = "", hide_default_value = true)]
     pub filter: String,
     /// Repetitions of each measurement.
     #[arg(long, default_value_t = 5)]
     pub runs: u32,
-    /// Write all figures to this file; without a name, to the standard output, and nothing else there.
+    /// Write all figures to this file; without a name, to the standard output, which then contains nothing else.
     #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-")]
     pub json: Option<PathBuf>,
     /// Write a report with charts to this file, one self-contained page.
@@ -28,7 +28,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// The engines asked for, else all built in of which `able` holds.
+    /// The requested engines, or else all built-in engines for which `able` holds.
     pub fn engines(&self, able: impl Fn(EngineName) -> bool) -> Result<Vec<EngineName>, String> {
         let mut engines = match self.engines.is_empty() {
             true => EngineName::ALL
@@ -39,13 +39,13 @@ impl Options {
         };
         engines.sort();
         engines.dedup();
-        // Those that are not built in say how they can be.
+        // Opening an engine that is not built in fails with a message that says how to build it in.
         engines.iter().try_for_each(|it| it.open().map(drop))?;
         engines.retain(|&it| able(it));
         Ok(engines)
     }
 
-    /// Folders of folders with code, and what their blobs are called together.
+    /// Folders of folders with code, and a common name for their blobs.
     pub fn corpora(&self) -> Vec<(PathBuf, &'static str)> {
         if let Some(corpus) = &self.corpus {
             return vec![(corpus.clone(), "PVFs")];
@@ -60,7 +60,7 @@ impl Options {
     }
 }
 
-/// The checkout this was built from.
+/// The repository that this program was built from.
 pub fn repository() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
 }

@@ -1,4 +1,4 @@
-//! Peak memory of a compilation: the largest resident set of a fresh process that does nothing else.
+//! Peak memory of a compilation: the maximum resident set of a fresh process that does nothing else.
 
 use crate::corpus;
 use crate::engines::EngineName;
@@ -6,12 +6,12 @@ use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::process::Command;
 
-/// What a fresh process had resident.
+/// The resident memory of a fresh process.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Peak {
-    /// The most, all in all: the executable, the module, the compilation.
+    /// The total maximum: the executable, the module, the compilation.
     pub total_bytes: u64,
-    /// How much of it the compilation added to what was there before.
+    /// The growth by the compilation.
     pub growth_bytes: u64,
 }
 
@@ -28,7 +28,7 @@ pub fn of(engine: EngineName, code: &Path) -> Option<Peak> {
     serde_json::from_slice(&output.stdout).ok()
 }
 
-/// In that process: compiles and prints.
+/// Runs in the process of [`of`]: compiles and prints the figures.
 pub fn print(name: EngineName, code: &Path) -> Result<bool, String> {
     let wasm = corpus::wasm(code)?;
     let engine = name.open()?;
@@ -48,17 +48,17 @@ pub fn print(name: EngineName, code: &Path) -> Result<bool, String> {
     Ok(true)
 }
 
-/// Bytes that this process has resident.
+/// Resident bytes of this process.
 pub fn resident() -> Result<u64, String> {
     status("VmRSS:")
 }
 
-/// The most bytes that this process had resident.
+/// The maximum of resident bytes of this process.
 pub fn most_resident() -> Result<u64, String> {
     status("VmHWM:")
 }
 
-/// A field of what Linux says of this process, in bytes.
+/// A field of `/proc/self/status`, in bytes.
 fn status(field: &str) -> Result<u64, String> {
     let status = std::fs::read_to_string("/proc/self/status").map_err(|error| error.to_string())?;
     let kib = status.lines().find_map(|line| {

@@ -1,4 +1,4 @@
-//! One run's figures, as JSON keeps them.
+//! The figures of a run, as stored in JSON.
 
 use crate::measures::{
     boundary, cold, compile, execute, instantiate, linear, meters, programs, wasm_opt,
@@ -7,7 +7,7 @@ use crate::table::Table;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
-/// Everything that one run measured; what it did not measure is empty.
+/// The figures of a run; a measure that was not made is empty.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Run {
@@ -63,7 +63,7 @@ impl Run {
         }
     }
 
-    /// When, where and with what the figures were measured. Runs of older versions do not know all of it.
+    /// When, where and with which versions the figures were measured. Older runs lack some of these fields.
     pub fn provenance(&self) -> String {
         let mut text = "Measured".to_owned();
         if !self.date.is_empty() {
@@ -79,13 +79,13 @@ impl Run {
         format!("{text}: {}.", facts.join(", "))
     }
 
-    /// Reads one back.
+    /// Reads a run from a file.
     pub fn read(file: &Path) -> Result<Self, String> {
         let text = std::fs::read_to_string(file).map_err(|e| format!("{}: {e}", file.display()))?;
         serde_json::from_str(&text).map_err(|error| format!("{}: {error}", file.display()))
     }
 
-    /// Writes it; `-` is the standard output.
+    /// Writes the run; `-` is the standard output.
     pub fn write(&self, file: &Path) -> Result<(), String> {
         let text = serde_json::to_string_pretty(self).map_err(|error| error.to_string())? + "\n";
         if file.as_os_str() == "-" {
@@ -95,7 +95,7 @@ impl Run {
         std::fs::write(file, text).map_err(|error| format!("{}: {error}", file.display()))
     }
 
-    /// Several runs as one. Of what several measured, the first one's figures count.
+    /// Combines several runs. If several runs have a measure, the first one counts.
     pub fn merged(runs: impl IntoIterator<Item = Self>) -> Self {
         runs.into_iter().fold(Self::default(), |mut all, run| {
             all.merge(run);
@@ -103,7 +103,7 @@ impl Run {
         })
     }
 
-    /// Takes over what another one measured and this one did not.
+    /// Adds the measures that another run has and this one lacks.
     fn merge(&mut self, other: Self) {
         fn take<T>(mine: &mut Vec<T>, other: Vec<T>) {
             if mine.is_empty() {
@@ -127,7 +127,7 @@ impl Run {
         take(&mut self.wasm_opt, other.wasm_opt);
     }
 
-    /// All tables, those without rows left out.
+    /// All tables that have rows.
     pub fn tables(&self) -> Vec<Table> {
         let mut tables = compile::tables(&self.compile);
         tables.extend(instantiate::tables(&self.instantiate));
@@ -142,7 +142,7 @@ impl Run {
         tables
     }
 
-    /// Whether all that was executed came out as known, and all shapes are within bounds.
+    /// Whether all outcomes were the expected ones and all shapes are within bounds.
     pub fn all_right(&self) -> bool {
         programs::all_right(&self.programs)
             && execute::all_right(&self.execute)
@@ -157,7 +157,7 @@ fn kernel() -> Option<String> {
     Some(format!("Linux {}", release.trim()))
 }
 
-/// What `build.rs` recorded, engines only if they are built in.
+/// The versions that `build.rs` recorded; those of engines only if the engines are built in.
 fn versions() -> Vec<String> {
     let engines = [
         (

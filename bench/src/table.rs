@@ -1,13 +1,13 @@
 //! Tables for people.
 
-/// A table with a title and headings, first column to the left, the others to the right.
+/// A table with a title and headings. The first column is left-aligned, the others are right-aligned.
 #[derive(Clone, Debug)]
 pub struct Table {
-    /// What it shows.
+    /// The title.
     pub title: String,
     /// Headings and rows.
     pub rows: Vec<Vec<String>>,
-    /// What is to be said below it.
+    /// Notes below the table.
     pub notes: Vec<String>,
 }
 
@@ -26,12 +26,12 @@ impl Table {
         self.rows.push(cells);
     }
 
-    /// Whether there is nothing but headings.
+    /// Whether the table has no rows besides the headings.
     pub fn is_empty(&self) -> bool {
         self.rows.len() < 2
     }
 
-    /// The rows as Markdown, in columns that are aligned.
+    /// The rows as Markdown with aligned columns.
     pub fn markdown(&self) -> String {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
         let cell = |row: &Vec<String>, column: usize| row.get(column).cloned().unwrap_or_default();
@@ -67,7 +67,7 @@ impl Table {
         text
     }
 
-    /// Prints it with its title and notes, if there is something in it.
+    /// Prints the table with its title and notes, unless it is empty.
     pub fn print(&self) {
         if self.is_empty() {
             return;

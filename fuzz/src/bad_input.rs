@@ -1,6 +1,5 @@
-//! Damaged blobs, candidates and artifacts: each has to end in a typed error (or, if the
-//! damage does no harm, in an ordinary outcome), never in a panic. Outcomes of candidates
-//! have to be Wasmtime's.
+//! Damaged blobs, candidates and artifacts. Each must end in a typed error, or in an ordinary outcome if the damage
+//! does no harm, but never in a panic. Outcomes of candidates must equal Wasmtime's.
 
 use crate::damage::damage;
 use crate::random::Random;
@@ -11,53 +10,52 @@ use pvf_validation::{HostParameters, Module, Outcome, Pvf};
 use pvf_wasmtime::{Ended, Prepared};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// Largest decompressed size given to [`read_code`].
+/// Size limit of decompressed code for [`read_code`].
 const CODE_LIMIT: usize = 50 << 20;
 
-/// Bytes of the header of an artifact; code, data and metadata follow.
+/// Bytes of an artifact's header. Code, data and metadata follow it.
 const ARTIFACT_HEADER_BYTES: usize = 4096;
-/// And of the checksum at its end.
+/// Bytes of the checksum at an artifact's end.
 const ARTIFACT_SUM_BYTES: usize = 16;
 
-/// What is damaged.
+/// The kind of input that is damaged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
 pub enum Kind {
-    /// Code in all its forms, prepared.
+    /// Code in all its forms, which is prepared.
     Blob,
-    /// `ValidationParams`, executed.
+    /// `ValidationParams`, which a validation function is run on.
     Candidate,
-    /// Prepared modules, read back.
+    /// Artifacts, which are read back.
     Artifact,
 }
 
 /// A validation function with good candidates.
 pub struct Fixture {
-    /// The file of its code, as it is.
+    /// The bytes of the code file.
     pub code: Vec<u8>,
     /// Candidates.
     pub candidates: Vec<Vec<u8>>,
 }
 
-/// Good input, to be damaged.
+/// Valid inputs to damage.
 pub struct Inputs {
     blobs: Vec<Vec<u8>>,
     artifacts: Vec<Vec<u8>>,
     functions: Vec<ValidationFunction>,
 }
 
-/// A validation function in both engines, with good candidates.
+/// A validation function in both engines, with valid candidates.
 struct ValidationFunction {
     ours: Pvf,
     peer: Prepared,
     candidates: Vec<Vec<u8>>,
 }
 
-/// What became of a damaged input: the class of its error or outcome, for counting.
-/// The error is what must never happen.
+/// The class of a damaged input's error or outcome, for counting. An `Err` is a finding.
 pub type Became = Result<String, String>;
 
 impl Inputs {
-    /// Prepares the fixtures and adds modules of the generators.
+    /// Prepares the fixtures and adds modules from the generators.
     pub fn new(fixtures: Vec<Fixture>) -> Result<Self, String> {
         let mut inputs = Self {
             blobs: Vec::new(),
@@ -77,7 +75,7 @@ impl Inputs {
                     candidates: fixture.candidates,
                 });
             }
-            // Often, so that they are not drowned by the generators' modules.
+            // Adds the fixtures several times, because the generators contribute many more modules.
             for _ in 0..8 {
                 inputs
                     .blobs
@@ -100,7 +98,7 @@ impl Inputs {
         Ok(inputs)
     }
 
-    /// Damages an input and feeds it; all follows from the seed.
+    /// Damages an input and passes it to the executor. The seed determines both.
     pub fn try_seed(&self, kind: Kind, seed: u64) -> Became {
         let mut random = Random::new(seed ^ ((kind as u64) << 56));
         let tried = catch_unwind(AssertUnwindSafe(|| match kind {
@@ -141,7 +139,7 @@ impl Inputs {
             ) if trap.kind == peer || stack_overflow(trap.kind, peer) => {
                 Ok(format!("invalid: {}", trap.kind.name()))
             }
-            // The peer does not decode results.
+            // Wasmtime does not decode results.
             (Outcome::Invalid { trap: None, .. }, Ended::Returned(_)) => {
                 Ok("invalid: no trap".to_owned())
             }
@@ -161,14 +159,14 @@ impl Inputs {
         }
     }
 
-    /// Damaged metadata with a checksum that matches, as far as loading: what it says is
-    /// checked there. (Nothing is executed: forged code does what it likes.)
+    /// Damages the metadata, corrects the checksum, and loads the module, which checks the metadata. The module never
+    /// runs, because forged code could do anything.
     fn try_forged_metadata(&self, random: &mut Random) -> Became {
         let good = random.pick(&self.artifacts);
         let word = |at: usize| {
             u32::from_le_bytes([good[at], good[at + 1], good[at + 2], good[at + 3]]) as usize
         };
-        // In front of the metadata: code, data, functions, trap map; behind it: the checksum.
+        // Before the metadata come code, data, functions and the trap map; after it comes the checksum.
         let (summed, _) = good.split_at(good.len() - ARTIFACT_SUM_BYTES);
         let (head, tail) = summed.split_at(ARTIFACT_HEADER_BYTES + word(12) + word(16));
         let (tables, metadata) = tail.split_at(tail.len() - word(32));
@@ -185,7 +183,7 @@ impl Inputs {
         bytes[32..36].copy_from_slice(&(metadata.len() as u32).to_le_bytes());
         let sum = xxhash_rust::xxh3::xxh3_128(&bytes);
         bytes.extend(sum.to_le_bytes());
-        // SAFETY: the module is made, so that its metadata are checked, and never run.
+        // SAFETY: the module is only loaded, to check its metadata; its code never runs.
         #[allow(unsafe_code, reason = "artifacts are forged on purpose")]
         let artifact = unsafe { Artifact::from_bytes(&bytes) };
         match artifact.map(Module::new) {
@@ -196,7 +194,7 @@ impl Inputs {
     }
 }
 
-/// From a file's bytes to a module that could be instantiated.
+/// Takes a file's bytes to a module that can be instantiated.
 pub fn try_blob(bytes: &[u8]) -> Became {
     let wasm = match read_code(bytes, CODE_LIMIT) {
         Ok(code) => code.wasm,
@@ -213,7 +211,7 @@ pub fn try_blob(bytes: &[u8]) -> Became {
 }
 
 fn compile(wasm: &[u8]) -> Result<Artifact, CompileError> {
-    // As validation needs it: with the logical stack.
+    // Compiles as for validation: with the logical stack.
     let options = CompileOptions {
         metering: Metering {
             logical_stack: true,
@@ -237,7 +235,7 @@ fn variant(error: &impl std::fmt::Debug) -> String {
     text[..end].to_owned()
 }
 
-/// The stacks are of unlike sizes.
+/// Both are stack overflows. The stacks of the engines have different sizes.
 fn stack_overflow(ours: TrapKind, peer: TrapKind) -> bool {
     [ours, peer].contains(&TrapKind::StackOverflow)
 }

@@ -6,13 +6,13 @@ use std::fmt::Write;
 /// How far two engines were compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Compared {
-    /// Calls (or failed instantiations) in which they did the same.
+    /// The number of calls (or failed instantiations) with equal observations.
     pub calls: usize,
-    /// The oracle's own stack ended then; nothing behind it is compared.
+    /// The oracle's own stack overflowed, so later calls are not compared.
     pub native_stack: bool,
 }
 
-/// Compares call by call; the error says what differs.
+/// Compares call by call. The error describes the difference.
 pub fn compare_step(
     plan: &Plan,
     step: &Step,
@@ -144,9 +144,9 @@ mod tests {
         compare_step(&plan, &step, LIMITS, "the oracle", theirs, ours)
     }
 
-    /// Every kind of difference is one.
+    /// Every kind of difference must be found.
     #[test]
-    fn sees_every_difference() {
+    fn every_difference_is_found() {
         let same = Observation {
             ending: Ending::Returned(vec![1]),
             memory: Some((1, 2)),
@@ -193,16 +193,16 @@ mod tests {
         for other in others {
             let what = compare(&same, std::slice::from_ref(&other)).expect_err("differs");
             assert!(what.contains("the oracle"), "{what}");
-            // Whoever of the two did it.
+            // The order of the engines does not matter.
             assert!(compare(&other, std::slice::from_ref(&same)).is_err());
         }
         assert!(compare(&same, &[]).is_err());
         assert!(compare(&same, &[same.clone(), same.clone()]).is_err());
     }
 
-    /// The end of an oracle's own stack says nothing about ours, and is not taken for equality.
+    /// The overflow of an oracle's own stack says nothing about this executor and does not count as equality.
     #[test]
-    fn an_oracles_stack_is_told_apart() {
+    fn an_oracles_own_stack_overflow_is_not_compared() {
         let theirs = Observation::without_instance(Ending::NativeStack);
         let ours = Observation::without_instance(Ending::Returned(vec![]));
         let compared = Compared {

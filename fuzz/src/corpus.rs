@@ -1,5 +1,4 @@
-//! The corpus: small modules chosen by what they reach, written as text, kept as the binaries that
-//! fuzzers take.
+//! The corpus: small modules chosen by what they cover. The source is text; the fuzzers use the binaries.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,7 +8,7 @@ pub fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus")
 }
 
-/// The binaries that the texts stand for, by file name.
+/// The binaries made from the texts, by file name.
 pub fn translated() -> Result<BTreeMap<String, Vec<u8>>, String> {
     let texts = folder().join("wat");
     let describe = |error: std::io::Error| format!("{}: {error}", texts.display());
@@ -27,7 +26,7 @@ pub fn translated() -> Result<BTreeMap<String, Vec<u8>>, String> {
 mod tests {
     use super::*;
 
-    /// The binaries are those of the texts (`pvf-fuzz corpus` writes them).
+    /// `pvf-fuzz corpus` writes the binaries from the texts.
     #[test]
     fn binaries_are_current() {
         let translated = translated().expect("texts");

@@ -1,4 +1,4 @@
-//! The oracles: the same plan in every engine, within the same limits, has to give the same observations.
+//! The oracles: the same plan within the same limits must give the same observations in every engine.
 
 use crate::Sharing;
 use crate::compare::{class, compare_step};
@@ -15,31 +15,31 @@ use pvf_rules::{Features, TrapKind};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Runs of each step within limits near what it used: most of the time goes into compilation.
+/// How often each step runs with limits near the resources that it used. Most of the time goes into compilation.
 const NEAR_RUNS: u32 = 4;
 
-/// What trying one module said.
+/// The result of testing one module.
 #[derive(Debug)]
 pub enum Verdict {
-    /// All engines did the same.
+    /// All engines had equal observations.
     Same(Counts),
-    /// There was nothing to compare.
+    /// Nothing could be compared.
     Skipped(String),
-    /// They differ.
+    /// The observations differ.
     Different(Box<Difference>),
 }
 
-/// How many of what was compared.
+/// The counts of comparisons.
 #[derive(Clone, Debug, Default)]
 pub struct Counts {
-    /// Calls (and failed instantiations) of ours, each within given limits, that an oracle confirmed, by how
+    /// Calls (and failed instantiations) of this executor, each within given limits, that an oracle confirmed, by how
     /// they ended.
     pub endings: BTreeMap<&'static str, u64>,
-    /// The same by oracle, so that a call counts once for each.
+    /// The number of confirmations by each oracle. A call counts once for each oracle.
     pub oracles: BTreeMap<&'static str, u64>,
-    /// Calls in which an oracle's own stack ended, by oracle; not compared.
+    /// Calls in which an oracle's own stack overflowed, by oracle. They are not compared.
     pub native_stack: BTreeMap<&'static str, u64>,
-    /// Why an oracle did not take part in a module.
+    /// Reasons for which an oracle did not take part in a module, with counts.
     pub absent: BTreeMap<String, u64>,
 }
 
@@ -58,35 +58,35 @@ impl Counts {
     }
 }
 
-/// A finding.
+/// A difference that was found.
 #[derive(Debug)]
 pub struct Difference {
     /// The module.
     pub subject: Subject,
-    /// The difference, as text.
+    /// A description of the difference.
     pub what: String,
 }
 
-/// Why a comparison ended before its end.
+/// Why a comparison stopped early.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stop {
-    /// With a difference.
+    /// A difference was found.
     Different(String),
     /// Nothing more can be compared.
     Skipped(String),
 }
 
-/// All engines, ready to compare.
+/// All engines, set up to compare.
 pub struct Oracle {
     peer: peer::Peer,
     interpreter: Interpreter,
     ours: Ours,
 }
 
-/// One module in all engines.
+/// A module compiled in all engines.
 pub struct Compiled {
     ours: Prepared,
-    /// Ours again, with fewer meters or none.
+    /// The module in this executor again, with fewer meters or none.
     other: Option<Prepared>,
     by: By,
     peer: peer::Compiled,
@@ -149,7 +149,7 @@ impl Oracle {
             subject.features,
             &prices.costs,
             Sharing::of_seed(subject.seed),
-            // Functions lie elsewhere then.
+            // Another distribution among chunks places functions at other addresses.
             Some((other, Sharing::of_seed(!subject.seed))),
             &mut counts,
         )?;
@@ -163,8 +163,8 @@ impl Oracle {
         Ok(counts)
     }
 
-    /// Ours with the meters, and the module with the oracle's; the inner error says why the rules of the meters
-    /// refuse it, in both.
+    /// Compiles the module with this executor's meters and instruments it with the oracle's. The inner error is the
+    /// reason for which the rules of the meters refuse it, in both.
     fn meter(
         &self,
         wasm: &[u8],
@@ -196,7 +196,7 @@ impl Oracle {
         }
     }
 
-    /// A module in every engine; with `other` also in ours with those meters.
+    /// Compiles a module in every engine, and with `other` in this executor again with those meters.
     pub fn compile(
         &self,
         wasm: &[u8],
@@ -208,7 +208,7 @@ impl Oracle {
     ) -> Result<Compiled, Stop> {
         let (ours, instrumented) = match self.meter(wasm, features, costs, sharing, true)? {
             Ok(both) => both,
-            // Valid, but the logical stack has no cost for it.
+            // The module is valid, but the logical stack has no cost for it.
             Err(reason) => {
                 let reason = format!("only gas is compared: {reason}");
                 *counts.absent.entry(without_digits(&reason)).or_default() += 1;
@@ -247,7 +247,7 @@ impl Oracle {
         })
     }
 
-    /// Runs a step in every engine and compares; what ours did.
+    /// Runs a step in every engine and compares. Returns the run of this executor.
     pub fn run_step(
         &self,
         compiled: &Compiled,
@@ -294,7 +294,7 @@ impl Oracle {
         Ok(ours)
     }
 
-    /// Where no limit ended anything, ours with fewer meters has to do the same.
+    /// If no limit ended a call, this executor must behave the same with fewer meters.
     fn run_other(
         &self,
         compiled: &Compiled,
@@ -326,7 +326,7 @@ impl Oracle {
     }
 }
 
-/// Offsets and indices aside, so that like reasons are counted together.
+/// Removes offsets and indices, so that similar reasons are counted together.
 pub fn without_digits(reason: &str) -> String {
     let reason = reason.split(" (at offset").next().unwrap_or_default();
     reason
@@ -356,14 +356,14 @@ fn by_limit(observation: &Observation) -> bool {
 mod tests {
     use super::*;
 
-    /// The peer's stack does not fit the threads of tests.
+    /// Wasmtime's stack does not fit into a test's thread.
     fn with_stack(work: impl FnOnce() + Send + 'static) {
         let thread = std::thread::Builder::new().stack_size(pvf_wasmtime::THREAD_STACK_BYTES);
         let done = thread.spawn(work).expect("starts").join();
         assert!(done.is_ok());
     }
 
-    /// Some of everything, end to end.
+    /// Covers each mode of the generator end to end.
     #[test]
     fn engines_agree_on_some_seeds() {
         with_stack(|| {
@@ -389,8 +389,8 @@ mod tests {
         });
     }
 
-    /// A recursion of 7 calls of 3 units each, of 9 gas each but the last; the module's own `unreachable` stays
-    /// what it is.
+    /// A recursion of 7 calls of 3 units each, with 9 gas for each call except the last. The module's own `unreachable`
+    /// keeps its meaning.
     #[test]
     fn known_modules_end_alike_everywhere() {
         let text = r#"(module
@@ -477,7 +477,7 @@ mod tests {
 
         let (_, own) = run(&step(1, vec![]), 1_000, 1_000);
         assert_eq!(own.ending, Ending::Trapped(TrapKind::Unreachable));
-        // Six runs, each in two oracles.
+        // Six runs, each with two oracles.
         let seen: Vec<_> = counts.oracles.into_iter().collect();
         assert_eq!(seen, oracles.map(|oracle| (oracle, 6)));
         assert_eq!(counts.native_stack, BTreeMap::new());

@@ -1,4 +1,4 @@
-//! A plan in an engine without our meters, on a module that meters itself: what Wasmtime and wasmi do alike.
+//! Runs a plan in an engine without meters on a module that meters itself: the part that Wasmtime and wasmi share.
 
 use crate::instrumented::{self, Globals, HostGas, Meters, START};
 use crate::observe::{
@@ -10,7 +10,7 @@ use wasmparser::ValType;
 /// Largest size of a memory, in bytes.
 pub const MAX_MEMORY_BYTES: usize = MAX_MEMORY_PAGES as usize * PAGE_BYTES as usize;
 
-/// What the host functions of an instance keep.
+/// The state of an instance's host functions.
 pub struct Host {
     /// The functions that modules import.
     pub functions: HostFunctions,
@@ -18,17 +18,17 @@ pub struct Host {
     pub gas: HostGas,
 }
 
-/// How an engine says that a call ended.
+/// How a call ended, as the engine reports it.
 pub enum Called {
-    /// With the bits of its results.
+    /// The call returned results with these bits.
     Returned(Vec<Bits>),
-    /// The engine's own stack ended.
+    /// The engine's own stack overflowed.
     NativeStack,
-    /// With a trap of the engine, or with one of a host function (`None`).
+    /// The call ended with a trap of the engine, or because a host function failed (`None`).
     Trapped(Option<TrapKind>),
 }
 
-/// An instance of one engine. Errors are failures of the engine, not endings.
+/// An instance of one engine. Errors are failures of the engine, not outcomes of calls.
 pub trait Guest: Globals {
     /// A function of the instance.
     type Function;
@@ -44,10 +44,10 @@ pub trait Guest: Globals {
         results: usize,
     ) -> Result<Called, String>;
 
-    /// Pages of the memory that is exported under a name, and the hash of its bytes.
+    /// The number of pages of an exported memory, and the hash of its bytes.
     fn memory(&mut self, name: &str) -> Option<(u32, u64)>;
 
-    /// What the host functions keep.
+    /// The state of the host functions.
     fn host(&mut self) -> &mut Host;
 }
 
@@ -61,7 +61,8 @@ impl Host {
     }
 }
 
-/// Runs one step of a plan in a fresh instance. There is one observation per call, or a single one if the start function traps.
+/// Runs one step of a plan in a fresh instance. Returns one observation per call, or a single one if the start function
+/// traps.
 pub fn run(
     guest: &mut impl Guest,
     meters: Meters,

@@ -1,8 +1,9 @@
 //! A module that meters itself, so that an engine without our meters is an oracle for them.
 //!
-//! [`Instrumented::new`] takes a module, its language and the prices of gas. It adds meters by `wasm-instrument`, or by this repository's
-//! instrumenter if `wasm-instrument` cannot read the module. The functions below set the limits and read the meters of an instance:
-//! limits are set from outside, so that a module is compiled once for all of them.
+//! [`Instrumented::new`] takes a module, its language and the prices of gas. It adds meters with `wasm-instrument`, or
+//! with this repository's instrumenter if `wasm-instrument` cannot read the module. The functions below set the limits
+//! and read the meters of an instance: limits are set from outside, so that one compilation of a module serves all
+//! limits.
 
 use crate::observe::Limits;
 use pvf_instrument::{GAS_LEFT, GasLimit, InstrumentOptions, STACK_LOGICAL_LEFT, TRAP};
@@ -15,13 +16,13 @@ use wasmparser::{Parser, Payload};
 
 pub use pvf_meter_oracle::{GAS, HostGas};
 
-/// Name under which the start function is exported: it has to run after the limits are set.
+/// Name under which the start function is exported, because it must run after the limits are set.
 pub const START: &str = "__start";
 
 /// The instrumenter of a module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum By {
-    /// `wasm-instrument` 0.4, as Polkadot does it.
+    /// `wasm-instrument` 0.4, as Polkadot uses it.
     WasmInstrument,
     /// `pvf instrument`, for the languages that `wasm-instrument` cannot read.
     Ours,
@@ -49,12 +50,12 @@ pub struct Instrumented {
 pub enum NotInstrumented {
     /// The rules of the meters refuse the module.
     ByRule(String),
-    /// The instrumenters cannot take part.
+    /// The instrumenters cannot handle the module.
     Unable(String),
 }
 
 impl Instrumented {
-    /// Puts the meters in; the logical stack's only if it is asked for.
+    /// Adds the meters; that of the logical stack only if `stack` asks for it.
     pub fn new(
         wasm: &[u8],
         features: Features,
@@ -65,7 +66,7 @@ impl Instrumented {
             stack_logical_max: stack.then_some(WRITTEN_LIMIT),
             gas: Some(costs),
         };
-        // It reads some sections of wider languages, but does not know where they belong.
+        // It reads some sections of wider languages, but puts them in the wrong order.
         let instrumented = pvf_meter_oracle::instrument(wasm, &meters).and_then(|wasm| {
             let valid = wasmparser::validate(&wasm);
             valid.map_err(|error| OracleError::Unreadable(error.to_string()))?;
@@ -152,7 +153,7 @@ pub trait Globals {
     fn set(&mut self, name: &str, bits: u64) -> Result<(), String>;
 }
 
-/// Gives a fresh instance its gas.
+/// Sets the gas of a fresh instance.
 pub fn give_gas(meters: Meters, globals: &mut impl Globals, limits: Limits) -> Result<(), String> {
     match meters.by {
         By::WasmInstrument => Ok(()),
@@ -202,7 +203,7 @@ pub fn trap_kind(
             }
         }
         By::Ours if engine == TrapKind::Unreachable => {
-            // 0 says that the module itself did it.
+            // 0 means that the module itself trapped.
             match globals.get(TRAP).filter(|&code| code != 0) {
                 Some(code) => TrapKind::from_code(code as u8).unwrap_or(engine),
                 None => engine,

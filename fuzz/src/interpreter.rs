@@ -1,4 +1,4 @@
-//! A plan in wasmi, on a module that meters itself.
+//! Runs a plan in wasmi on a module that meters itself.
 
 use crate::guest::{self, Called, Guest, Host, MAX_MEMORY_BYTES};
 use crate::instrumented::{GAS, Globals, Instrumented, Meters};
@@ -12,7 +12,8 @@ use wasmi::{
 };
 use wasmparser::ValType;
 
-/// Bytes of wasmi's own stack, and calls on it: more than the limits of the rules let anything use.
+/// Bytes of wasmi's own stack, and the number of calls on it. Both exceed everything that the limits of the rules
+/// allow.
 const STACK_BYTES: usize = 64 << 20;
 const MOST_CALLS: usize = 1 << 20;
 
@@ -31,11 +32,11 @@ struct State {
 }
 
 impl Default for Interpreter {
-    /// Set up.
+    /// The configuration of the oracle.
     fn default() -> Self {
         let mut config = Config::default();
         config
-            // So that code that wasmi cannot translate is reported before anything runs.
+            // Eager mode reports functions that wasmi cannot translate before any function runs.
             .compilation_mode(CompilationMode::Eager)
             .set_max_recursion_depth(MOST_CALLS)
             .set_max_stack_height(STACK_BYTES);
@@ -44,7 +45,7 @@ impl Default for Interpreter {
 }
 
 impl Interpreter {
-    /// Compiles, in an engine of its own: an engine keeps the code of all its modules.
+    /// Compiles in an engine of its own, because an engine keeps the code of all its modules.
     pub fn compile(&self, module: &Instrumented) -> Result<Compiled, Error> {
         let wasm = selects_kept_apart(&module.wasm).map_err(Error::new)?;
         Ok(Compiled {
@@ -53,8 +54,8 @@ impl Interpreter {
         })
     }
 
-    /// Runs one step of a plan in a fresh instance. There is one observation per call, or a single one if the module cannot be
-    /// instantiated.
+    /// Runs one step of a plan in a fresh instance. Returns one observation per call, or a single one if the module
+    /// cannot be instantiated.
     pub fn run(
         &self,
         compiled: &Compiled,
@@ -122,7 +123,7 @@ impl Guest for Instance {
         Ok(match (error.as_trap_code(), error.kind()) {
             (Some(TrapCode::StackOverflow), _) => Called::NativeStack,
             (Some(code), _) => Called::Trapped(Some(kind(code)?)),
-            // The host functions of `imports` fail with messages.
+            // A host function of `imports` fails with a message.
             (None, ErrorKind::Message(_)) => Called::Trapped(None),
             _ => return Err(error.to_string()),
         })
@@ -171,8 +172,8 @@ fn kind(code: TrapCode) -> Result<TrapKind, String> {
     })
 }
 
-/// Something for every import: the gas counter, functions as [`Host::functions`] says, globals with
-/// numbers that follow from their index, a memory and a table of the least size.
+/// Defines every import: the gas counter, functions according to [`Host::functions`], globals with values that follow
+/// from their index, a memory and a table of the minimum size.
 fn imports(store: &mut Store<State>, module: &Module) -> Result<Vec<Extern>, Error> {
     let mut functions = 0;
     let mut globals = 0;

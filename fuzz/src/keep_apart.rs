@@ -1,15 +1,15 @@
-//! A way around a defect of wasmi 2.0.0, without which it is no oracle.
+//! A workaround for a defect of wasmi 2.0.0, without which it cannot be an oracle.
 //!
-//! Where a `select` follows `i32.eqz` (or `i32.eq`, `i32.ne` with 0), wasmi drops the comparison and
-//! has the select test the operand instead; but if that operand lies in a slot, the select still
-//! reads its condition from the register, which holds something else. An empty block in front of each
-//! select keeps the two apart and changes nothing else. It goes in behind the meters, so that it costs nothing.
+//! Where a `select` follows `i32.eqz` (or `i32.eq`, `i32.ne` with 0), wasmi drops the comparison and makes the `select`
+//! test the operand instead. If that operand is in a slot, the `select` still reads its condition from the register,
+//! which holds another value. An empty block before each `select` separates the two instructions and changes nothing
+//! else. It is added after the meters, so it costs nothing.
 
 use wasm_encoder::reencode::{Error, Reencode};
 use wasm_encoder::{BlockType, CodeSection, Instruction, Module};
 use wasmparser::{CustomSectionReader, FunctionBody, Operator, Parser};
 
-/// The module with an empty block in front of each `select`.
+/// The module with an empty block before each `select`.
 pub fn selects_kept_apart(wasm: &[u8]) -> Result<Vec<u8>, String> {
     let mut module = Module::new();
     KeepApart
@@ -23,7 +23,7 @@ struct KeepApart;
 impl Reencode for KeepApart {
     type Error = std::convert::Infallible;
 
-    /// They mean nothing to an engine, and need not be well-formed.
+    /// Custom sections have no meaning to an engine and need not be well-formed.
     fn parse_custom_section(
         &mut self,
         _: &mut Module,

@@ -1,11 +1,11 @@
 //! Fuzzing of the executor.
 //!
-//! - [`differential`] runs random modules of the accepted language in this executor with both meters, and in Wasmtime and wasmi
-//!   after `wasm-instrument`. Results, traps (those of the meters too), gas, both peaks, memory, globals and the calls of host
-//!   functions must be the same, bit for bit.
+//! - [`differential`] runs random modules of the accepted language in this executor with both meters, and in Wasmtime
+//!   and wasmi after `wasm-instrument`. Results, traps (including those of the meters), gas, both peaks, memory, globals
+//!   and the calls of host functions must be equal, bit for bit.
 //! - [`bad_input`] damages blobs, candidates and artifacts, which must end in typed errors.
 //!
-//! Everything follows from a seed, so every finding can be repeated.
+//! The seed determines everything, so every finding can be repeated.
 #![deny(unsafe_code)]
 
 pub mod bad_input;

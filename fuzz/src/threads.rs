@@ -1,6 +1,7 @@
-//! Threads with room for the peer's stack.
+//! Threads with a stack large enough for Wasmtime.
 
-/// Runs the work in this number of threads, with stacks large enough for Wasmtime. Fails if a thread cannot start or panics.
+/// Runs the work in this number of threads, with stacks large enough for Wasmtime. Fails if a thread cannot start or
+/// panics.
 pub fn in_threads(count: u64, work: &(impl Fn() + Sync)) -> Result<(), String> {
     std::thread::scope(|scope| {
         let threads: Result<Vec<_>, _> = (0..count)

@@ -1,9 +1,9 @@
-// Opens the pages that the programs write in a headless Chromium and checks what a reader would notice.
+// Opens the HTML pages that the programs write in a headless Chromium and checks what a reader would notice.
 //
 //     node check.mjs INSPECT.html CONFORMANCE.html BENCH.html
 //
-// Each page is looked at wide and narrow, light and dark; axe-core finds what keeps people with a screen reader or a keyboard out.
-// CHROMIUM names the browser, `chromium` by default. The exit code is 1 if a check fails.
+// Checks each page wide and narrow, light and dark. axe-core finds barriers for people who use a screen reader or a
+// keyboard. CHROMIUM names the browser, `chromium` by default. The exit code is 1 if a check fails.
 
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -23,7 +23,7 @@ function check(name, holds, more = "") {
   else failures.push(`${name}${more ? `: ${more}` : ""}`);
 }
 
-/** What axe-core finds critical or serious. */
+/** The violations that axe-core rates critical or serious. */
 async function findings(page) {
   await page.evaluate(axe);
   const { violations } = await page.evaluate(() => axe.run());
@@ -32,7 +32,7 @@ async function findings(page) {
     .map(({ id, nodes }) => `${id} (${nodes.length}, such as ${nodes[0].html.slice(0, 120)})`);
 }
 
-/** In all widths and colours: nothing that axe-core minds, nothing wider than the window. */
+/** Checks all widths and colours: no violations by axe-core, no content wider than the window. */
 async function everywhere(page, name, prepare = async () => {}) {
   for (const size of [WIDE, NARROW]) {
     for (const colours of ["light", "dark"]) {
@@ -69,7 +69,7 @@ async function inspect(browser, file) {
   const cut = list.filter((row) => row.cut).map((row) => row.name);
   check("inspect: a function's own name is shown", cut.length * 10 <= list.length, cut.join(", "));
 
-  // By keys alone.
+  // Keyboard only.
   await page.focus("#functions");
   await page.keyboard.press("ArrowDown");
   await page.keyboard.press("ArrowDown");
@@ -90,7 +90,7 @@ async function inspect(browser, file) {
   const code = await (await page.$("#code")).boundingBox();
   check("inspect: narrow windows show code", code.height > 150 && code.x >= 0 && code.width <= 390, JSON.stringify(code));
 
-  // Sorted anew, the list is at its beginning.
+  // After sorting, the list is scrolled to its beginning.
   await page.setViewport(WIDE);
   await page.focus("#functions");
   await page.keyboard.press("End");
@@ -117,9 +117,9 @@ async function bench(browser, file) {
   await page.goto(pathToFileURL(file).href);
   await everywhere(page, "bench");
   await page.setViewport(WIDE);
-  // Words in a chart that lie on each other, and charts without a table of their figures.
+  // Finds texts in a chart that overlap, and charts without a table of their figures.
   const charts = await page.$$eval("svg", (charts) => charts.map((chart) => {
-    // An axis may write the same number twice at one place.
+    // An axis may write the same number twice at one position.
     const texts = [...chart.querySelectorAll("text")].map((text) => ({ box: text.getBoundingClientRect(), text: text.textContent }));
     const lies = (a, b) => a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 1 && b.top < a.bottom - 1;
     const on = [];

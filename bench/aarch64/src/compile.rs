@@ -1,4 +1,4 @@
-//! How fast code is made: for aarch64 and for x86-64, by turns.
+//! The speed of compilation for aarch64 and for x86-64, interleaved.
 
 use crate::Options;
 use crate::engines::ours;
@@ -10,52 +10,52 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-/// Compiles a file in this process, for callgrind.
+/// The hidden command that compiles a file in a process of its own, for callgrind.
 pub const COMMAND: &str = "compile-file";
 
-/// A module.
+/// The measurements of a module.
 #[derive(Debug, Serialize)]
 pub struct Row {
     /// `guests`, `fixtures` or `PVFs`.
     pub group: String,
-    /// Its name there.
+    /// Name of the module in its group.
     pub name: String,
-    /// Bytes of Wasm.
+    /// Size of the Wasm in bytes.
     pub wasm_bytes: usize,
-    /// For aarch64.
+    /// Compilation for aarch64.
     pub aarch64: Compilation,
-    /// For x86-64.
+    /// Compilation for x86-64.
     pub x86_64: Compilation,
 }
 
-/// One compilation.
+/// The cost of one compilation.
 #[derive(Debug, Serialize)]
 pub struct Compilation {
     /// CPU time.
     pub time: Times,
-    /// Instructions, if callgrind is there to count them.
+    /// Number of instructions, if callgrind is installed.
     pub instructions: Option<u64>,
 }
 
 impl Row {
-    /// Time for aarch64 by that for x86-64, each the least.
+    /// The time for aarch64 relative to that for x86-64, each the least.
     pub fn time_ratio(&self) -> f64 {
         self.aarch64.time.ratio(&self.x86_64.time)
     }
 
-    /// The same of instructions.
+    /// As [`Self::time_ratio`], for instructions.
     pub fn instruction_ratio(&self) -> Option<f64> {
         Some(self.aarch64.instructions? as f64 / self.x86_64.instructions? as f64)
     }
 }
 
-/// Small modules are repeated until so much has been measured.
+/// Small modules are compiled repeatedly until the total time reaches this duration.
 const LEAST_TOTAL: Duration = Duration::from_millis(20);
 const MOST_RUNS: u32 = 200;
 
 const TARGETS: [Target; 2] = [Target::Aarch64, Target::X86_64];
 
-/// Compiles every module for both.
+/// Compiles every module for both targets.
 pub fn measure(options: &Options) -> Result<Vec<Row>, String> {
     let callgrind = Command::new("valgrind").arg("--version").output().is_ok();
     if !callgrind {
@@ -102,7 +102,7 @@ fn row(input: &Input, runs: u32, callgrind: bool) -> Result<Row, String> {
     })
 }
 
-/// What the second of two compilations in a process takes.
+/// The instructions of the second of two compilations in a process.
 fn instructions(wasm: &[u8], target: Target) -> Result<u64, String> {
     let file = tempfile::NamedTempFile::new().map_err(|error| error.to_string())?;
     std::fs::write(&file, wasm).map_err(|error| error.to_string())?;
@@ -110,7 +110,7 @@ fn instructions(wasm: &[u8], target: Target) -> Result<u64, String> {
     Ok(twice?.saturating_sub(once?))
 }
 
-/// All that a process takes that compiles so many times.
+/// The instructions of a process that compiles this number of times.
 fn collected(target: Target, file: &Path, times: u32) -> Result<u64, String> {
     let this = std::env::current_exe().map_err(|error| error.to_string())?;
     let output = Command::new("valgrind")
@@ -129,7 +129,7 @@ fn collected(target: Target, file: &Path, times: u32) -> Result<u64, String> {
     count.ok_or_else(|| format!("valgrind: {}: {said}", output.status))
 }
 
-/// Compiles a module so many times.
+/// Compiles a module this number of times.
 pub fn repeat(target: Target, file: &Path, times: u32) -> Result<(), String> {
     let wasm = std::fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?;
     for _ in 0..times {

@@ -1,4 +1,4 @@
-//! Instructions that programs execute.
+//! Counts the instructions that programs execute.
 
 use crate::Options;
 use crate::engines::{Wasmtime, ours};
@@ -8,25 +8,25 @@ use serde::Serialize;
 use std::path::Path;
 use std::process::Command;
 
-/// A program.
+/// The counts of a program.
 #[derive(Debug, Serialize)]
 pub struct Row {
-    /// Its name.
+    /// Name of the program.
     pub name: String,
     /// The kind of work it stands for.
     pub work: String,
     /// Whether it is a hand-written loop.
     pub is_loop: bool,
-    /// Executed by one run, in ours.
+    /// Instructions of one run in this executor.
     pub ours: u64,
-    /// The same in Wasmtime.
+    /// Instructions of one run in Wasmtime.
     pub wasmtime: u64,
-    /// What was returned instead of the known result.
+    /// Results that differ from the known result.
     pub wrong: Vec<String>,
 }
 
 impl Row {
-    /// Ours by Wasmtime's.
+    /// This executor's count relative to Wasmtime's.
     pub fn ratio(&self) -> f64 {
         self.ours as f64 / self.wasmtime as f64
     }
@@ -75,7 +75,7 @@ fn row(
     })
 }
 
-/// How many instructions the second run takes, and what the first returns, which is known.
+/// The instructions of the second run, and the result of the first run.
 fn run(
     options: &Options,
     folder: &Path,
@@ -106,7 +106,7 @@ fn run(
         .map(str::parse)
         .collect::<Result<Vec<u64>, _>>();
     match counts.map_err(|error| error.to_string())?[..] {
-        // Between the first two there is nothing but the line.
+        // Between the first two lines only a line is written.
         [warm, begin, end] if warm <= begin && begin <= end => {
             Ok(((end - begin).saturating_sub(begin - warm), result))
         }

@@ -1,4 +1,4 @@
-//! The two engines as compilers.
+//! The compilers of both engines.
 
 use crate::own_memory::with_own_memory;
 use object::{Object, ObjectSection};
@@ -6,7 +6,7 @@ use pvf_compiler::{Artifact, CompileOptions, Target};
 use pvf_rules::{DEFAULT_MAX_MEMORY_PAGES, Features};
 use std::path::Path;
 
-/// Ours, without meters, for the language that Polkadot accepts.
+/// This executor's artifact, without meters, for the language that Polkadot accepts.
 pub fn ours(wasm: &[u8], target: Target) -> Result<Artifact, String> {
     let options = CompileOptions {
         target,
@@ -31,7 +31,7 @@ impl Wasmtime {
         Ok(Self(engine.map_err(|error| format!("{error:#}"))?))
     }
 
-    /// What it makes of a module. An imported memory becomes its own, as Polkadot's workers do it: code is smaller then.
+    /// Compiles a module. An imported memory becomes its own, as in Polkadot's workers, which makes the code smaller.
     pub fn compile(&self, wasm: &[u8]) -> Result<Precompiled, String> {
         let wasm = with_own_memory(wasm, DEFAULT_MAX_MEMORY_PAGES)?;
         let compiled = self.0.precompile_module(&wasm);
@@ -41,7 +41,7 @@ impl Wasmtime {
     }
 }
 
-/// An ELF file.
+/// Wasmtime's compiled code, an ELF file.
 pub struct Precompiled(Vec<u8>);
 
 impl Precompiled {
@@ -54,7 +54,7 @@ impl Precompiled {
         Ok(last.map_or(0, |last| (last + 1).next_multiple_of(4)))
     }
 
-    /// Writes it for the runner.
+    /// Writes the file for the runner.
     pub fn write(&self, file: &Path) -> Result<(), String> {
         std::fs::write(file, &self.0).map_err(|error| format!("{}: {error}", file.display()))
     }

@@ -9,16 +9,16 @@ use std::path::{Path, PathBuf};
 pub struct Input {
     /// `guests`, `loops`, `fixtures` or `PVFs`.
     pub group: &'static str,
-    /// Its name in the group.
+    /// Name of the module in its group.
     pub name: String,
-    /// In the binary format.
+    /// The module in the binary format.
     pub wasm: Vec<u8>,
 }
 
-/// Largest size of a module.
+/// The size limit of a module.
 const MAX_BYTES: usize = 64 << 20;
 
-/// All whose name holds the filter, loops left out.
+/// All modules whose name contains the filter, except loops.
 pub fn all(options: &Options) -> Result<Vec<Input>, String> {
     let mut inputs = Vec::new();
     for guest in guests::matching(&options.filter).filter(|guest| !guest.is_loop()) {

@@ -1,8 +1,8 @@
-//! Code for aarch64 beside Wasmtime's, on an x86-64 machine: how large it is, how many instructions it executes, and how long
-//! it takes to make compared with code for x86-64.
+//! Compares code for aarch64 with Wasmtime's on an x86-64 machine: its size, the instructions that it executes, and the
+//! compile time compared with code for x86-64.
 //!
-//! In: the guests of `../guests` and `../programs`, and folders of validation functions. Out: tables and JSON. `run` beside this
-//! crate builds what is needed and starts it.
+//! Input: the guests of `../guests` and `../programs`, and folders of validation functions. Output: tables and JSON.
+//! The script `run` in this folder builds the required programs and starts this one.
 #![forbid(unsafe_code)]
 
 mod compile;
@@ -14,7 +14,7 @@ mod inputs;
 #[path = "../../src/measure.rs"]
 #[expect(dead_code, reason = "of the other benchmark")]
 mod measure;
-#[path = "../../peer/src/own_memory.rs"]
+#[path = "../../../testing/wasmtime/src/own_memory.rs"]
 mod own_memory;
 mod report;
 mod size;
@@ -26,7 +26,7 @@ use pvf_compiler::Target;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Code for aarch64 beside Wasmtime's: size, instructions executed; and how fast it is made beside code for x86-64.
+/// Compare code for aarch64 with Wasmtime's: size and executed instructions; and compile times with code for x86-64.
 #[derive(Parser)]
 #[command(max_term_width = 100, args_conflicts_with_subcommands = true)]
 #[command(after_help = "\
@@ -41,13 +41,13 @@ struct Arguments {
     options: Options,
 }
 
-/// What to measure with what.
+/// The selection of measurements and tools.
 #[derive(Clone, Debug, clap::Args)]
 struct Options {
-    /// qemu-user for aarch64 that takes plugins.
+    /// qemu-user for aarch64 that supports plugins.
     #[arg(long, value_name = "FILE", default_value = "qemu-aarch64")]
     emulator: PathBuf,
-    /// The plugin made of count.c.
+    /// The plugin built from count.c.
     #[arg(long, value_name = "FILE", default_value = "count.so")]
     counter: PathBuf,
     /// The runner, built for aarch64.
@@ -56,16 +56,16 @@ struct Options {
     /// Folder of folders with code [default: `../shared/pvf` beside the repository if it is there, and the fixtures]
     #[arg(long, value_name = "DIR")]
     corpus: Option<PathBuf>,
-    /// Only names that hold this text.
+    /// Only names that contain this text.
     #[arg(long, default_value = "", hide_default_value = true)]
     filter: String,
     /// What to measure, separated by commas.
     #[arg(long, value_delimiter = ',', default_value = "instructions,size,speed")]
     measures: Vec<Measure>,
-    /// Repetitions of compilations.
+    /// Repetitions of each compilation.
     #[arg(long, default_value_t = 9)]
     runs: u32,
-    /// Write all figures to this file; without a name, to the standard output, and nothing else there.
+    /// Write all figures to this file; without a name, to the standard output, which then contains nothing else.
     #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-")]
     json: Option<PathBuf>,
 }
@@ -76,13 +76,13 @@ enum Measure {
     Instructions,
     /// Bytes of code.
     Size,
-    /// CPU time of compilations, and instructions by callgrind if there is one.
+    /// CPU time of compilations, and instructions if callgrind is installed.
     Speed,
 }
 
 #[derive(Subcommand)]
 enum Command {
-    /// Compiles a file so many times.
+    /// Compiles a file this number of times.
     #[command(name = compile::COMMAND, hide = true)]
     Compile {
         target: String,

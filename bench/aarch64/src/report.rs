@@ -1,4 +1,4 @@
-//! What was measured, as tables and as JSON, and whether it is within bounds.
+//! The measurements as tables and as JSON, and whether they are within bounds.
 
 use crate::measure::geometric_mean;
 use crate::table::{Table, number};
@@ -6,14 +6,14 @@ use crate::{compile, count, size};
 use serde::Serialize;
 use std::path::Path;
 
-/// Instructions executed, ours by Wasmtime's: at most, in the mean of the guests.
+/// The bound of executed instructions relative to Wasmtime's, for the mean of the guests.
 const MOST_INSTRUCTIONS: f64 = 1.4;
-/// Bytes of code, ours by Wasmtime's: the same.
+/// The bound of code bytes relative to Wasmtime's, for the mean.
 const MOST_CODE: f64 = 1.5;
-/// Time of compiling, for aarch64 by that for x86-64: the same.
+/// The bound of the compile time for aarch64 relative to x86-64, for the mean.
 const MOST_TIME: f64 = 1.3;
 
-/// All figures; what was not measured is empty.
+/// All figures; a measurement that was not made is empty.
 #[derive(Debug, Default, Serialize)]
 pub struct Report {
     /// Instructions executed.
@@ -25,7 +25,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// Prints tables and writes JSON; `-` is the standard output, and then there are no tables.
+    /// Prints tables and writes JSON. With `-` the JSON goes to the standard output, and no tables are printed.
     pub fn write(&self, json: Option<&Path>) -> Result<(), String> {
         let text = serde_json::to_string_pretty(self).map_err(|error| error.to_string())? + "\n";
         match json {
@@ -41,7 +41,7 @@ impl Report {
         Ok(())
     }
 
-    /// Whether all results are the known ones, and the means within bounds.
+    /// Whether all results are the known ones and all means are within bounds.
     pub fn all_right(&self) -> bool {
         let within = |mean: Option<f64>, most| mean.is_none_or(|mean| mean <= most);
         self.instructions.iter().all(|row| row.wrong.is_empty())
@@ -159,7 +159,7 @@ fn ratio(value: Option<f64>) -> String {
     number(value, 2)
 }
 
-/// The last row: means behind so many empty cells.
+/// Adds the last row: the means, after this number of empty cells.
 fn mean(table: &mut Table, empty: usize, means: impl IntoIterator<Item = Option<f64>>) {
     if table.is_empty() {
         return;

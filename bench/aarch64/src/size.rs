@@ -1,4 +1,4 @@
-//! Bytes of code.
+//! The size of code in bytes.
 
 use crate::Options;
 use crate::engines::{Wasmtime, ours};
@@ -6,25 +6,25 @@ use crate::inputs::{self, Input};
 use pvf_compiler::Target;
 use serde::Serialize;
 
-/// A module.
+/// The sizes of a module.
 #[derive(Debug, Serialize)]
 pub struct Row {
     /// `guests`, `fixtures` or `PVFs`.
     pub group: String,
-    /// Its name there.
+    /// Name of the module in its group.
     pub name: String,
-    /// Bytes of Wasm.
+    /// Size of the Wasm in bytes.
     pub wasm_bytes: usize,
-    /// Bytes of our code for aarch64, stubs included.
+    /// Size of this executor's code for aarch64, including stubs.
     pub ours: usize,
-    /// Bytes of our code for x86-64.
+    /// Size of this executor's code for x86-64.
     pub ours_x86_64: usize,
-    /// Bytes of Wasmtime's code for aarch64, trampolines included.
+    /// Size of Wasmtime's code for aarch64, including trampolines.
     pub wasmtime: usize,
 }
 
 impl Row {
-    /// Ours by Wasmtime's.
+    /// The size of this executor's code relative to Wasmtime's.
     pub fn ratio(&self) -> f64 {
         self.ours as f64 / self.wasmtime as f64
     }

@@ -1,24 +1,24 @@
-//! The same block of ten instructions through each assembler.
+//! Emits the same block of ten instructions with each assembler.
 //!
-//! In: a [`Row`](crate::Row) of operands, turned into the assembler's own types
-//! beforehand. Out: code with its branches resolved.
+//! Input: a [`Row`](crate::Row) of operands, converted to the assembler's own types beforehand. Output: code with its
+//! branches resolved.
 
 use crate::Row;
 
 /// An assembler that emits the mix.
 pub trait Contender: Default {
-    /// Crate and, if of note, the way it is used.
+    /// Name of the crate, with the way it is used if there are several.
     const NAME: &'static str;
-    /// A row in the assembler's own types.
+    /// The operands of a row in the assembler's own types.
     type Operands;
 
     /// Converts a row.
     fn operands(row: &Row) -> Self::Operands;
-    /// Forgets the code and keeps the memory.
+    /// Discards the code and keeps the memory.
     fn clear(&mut self);
     /// Emits the ten instructions.
     fn block(&mut self, operands: &Self::Operands);
-    /// Resolves the branches and shows the code.
+    /// Resolves the branches and passes the code to `look`.
     fn finish<T>(&mut self, look: impl FnOnce(&[u8]) -> T) -> T;
 }
 
@@ -98,7 +98,7 @@ mod polkavm {
 
     const INDEXES: [RegIndex; 16] = {
         use RegIndex::*;
-        // rsp, the fifth, is no index and is never asked for.
+        // rsp, the fifth register, cannot be an index and is never used as one.
         [
             rax, rcx, rdx, rbx, rax, rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15,
         ]
@@ -247,7 +247,7 @@ mod dynasm_rs {
     use dynasm::dynasm;
     use dynasmrt::{DynasmApi, DynasmLabelApi, VecAssembler, x64::X64Relocation};
 
-    /// The only one that cannot keep its memory: `finalize` gives it away.
+    /// This assembler cannot reuse its memory, because `finalize` gives it away.
     pub struct Dynasm(VecAssembler<X64Relocation>);
 
     impl Default for Dynasm {
@@ -273,7 +273,7 @@ mod dynasm_rs {
             let asm = &mut self.0;
             let end = asm.new_dynamic_label();
             let near = row.near as i8;
-            // Widths of displacements and immediates are the macro writer's choice.
+            // The macro's author chooses the widths of displacements and immediates.
             dynasm!(asm
                 ; .arch x64
                 ; mov Rq(a), [BYTE rbp + near]

@@ -1,16 +1,12 @@
-//! Emits one mix of ten instructions through four assemblers and prints what an
-//! instruction costs.
+//! Emits a mix of ten instructions with four assemblers and prints the cost of an instruction.
 //!
-//! In: nothing. Out: one line per assembler: nanoseconds and bytes per
-//! instruction, the best of several passes over a thousand functions of three
-//! kilobytes, each resolved before the next.
-//! Before anything is timed, the four programs are decoded and must be the same
-//! instructions.
+//! Output: one line for each assembler with the nanoseconds and bytes per instruction. The time is the best of several
+//! passes over a thousand functions of three kilobytes each; the branches of a function are resolved before the next
+//! function. Before the measurement, the four programs are decoded and must contain the same instructions.
 //!
-//! The mix is what a single-pass compiler writes most: loads and stores of
-//! locals, an access to linear memory, arithmetic with registers and
-//! immediates, a comparison with a forward branch. Operands come from a table,
-//! so that no encoder can be evaluated at compile time.
+//! The mix consists of the most frequent instructions of a single-pass compiler: loads and stores of locals, an access
+//! to linear memory, arithmetic with registers and immediates, a comparison with a forward branch. Operands come from a
+//! table, so that no encoder can be evaluated at compile time.
 
 mod contenders;
 
@@ -25,7 +21,7 @@ const MIX: usize = 10;
 const ROWS: usize = 64;
 /// Functions in a pass; each goes through the table once.
 const FUNCTIONS: usize = 1_000;
-/// Passes, of which the best counts.
+/// Number of passes; the best one counts.
 const PASSES: usize = 20;
 
 /// The operands of one block. Registers are hardware numbers; `a` to `c` are
@@ -110,8 +106,7 @@ fn measure<C: Contender>(rows: &[Row]) {
     );
 }
 
-/// The program as text, one instruction a line, jumps as how many instructions
-/// they skip.
+/// The program as text, one instruction per line. A jump is shown with the number of instructions that it skips.
 fn listing<C: Contender>(rows: &[Row]) -> Vec<String> {
     let mut contender = C::default();
     for row in rows {

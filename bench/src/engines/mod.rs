@@ -12,7 +12,7 @@ use crate::engine::Engine;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Every engine that a report may speak of, built in here or not.
+/// Every engine that a report may contain, whether it is built in or not.
 #[derive(
     Clone,
     Copy,
@@ -28,28 +28,28 @@ use std::collections::BTreeMap;
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum EngineName {
-    /// This repository's, without meters.
+    /// This repository's engine without meters.
     Ours,
-    /// Ours, counting the logical stack against the limit of 65,536, as on a validator.
+    /// This repository's engine, counting the logical stack with the limit of 65,536, as on a validator.
     OursLogical,
-    /// Ours, counting gas.
+    /// This repository's engine, counting gas.
     OursGas,
     /// Wasmtime's Cranelift, optimisation level speed, canonical NaNs: the yardstick.
     Cranelift,
-    /// What a validator runs: Cranelift, speed and size, canonical NaNs, after `wasm-instrument`'s stack limiter.
+    /// A validator's configuration: Cranelift, speed and size, canonical NaNs, after `wasm-instrument`'s stack limiter.
     CraneliftPolkadot,
-    /// The yardstick with fuel.
+    /// The yardstick, with fuel.
     CraneliftFuel,
     /// Wasmtime's baseline compiler (it does not canonicalise NaNs).
     Winch,
     /// Wasmer's baseline compiler, canonical NaNs.
     Singlepass,
-    /// An interpreter; its compilation is translation to its own code.
+    /// An interpreter. Its compilation is the translation to its own code.
     Wasmi,
 }
 
 impl EngineName {
-    /// All, in the order of tables.
+    /// All engines, in the order of tables.
     pub const ALL: [Self; 9] = [
         Self::Ours,
         Self::OursLogical,
@@ -70,13 +70,13 @@ impl EngineName {
         Self::ALL.into_iter().filter(used).collect()
     }
 
-    /// What is like with like: ours with the yardstick, and both as on a validator.
+    /// Engines in comparable configurations: without meters, and as on a validator.
     pub const PAIRS: [(Self, Self); 2] = [
         (Self::Ours, Self::Cranelift),
         (Self::OursLogical, Self::CraneliftPolkadot),
     ];
 
-    /// As on the command line and in JSON.
+    /// The name on the command line and in JSON.
     pub fn text(self) -> &'static str {
         match self {
             Self::Ours => "ours",
@@ -96,7 +96,7 @@ impl EngineName {
         matches!(self, Self::Ours | Self::OursLogical | Self::OursGas)
     }
 
-    /// Whether this executable holds it.
+    /// Whether this executable contains the engine.
     pub fn built_in(self) -> bool {
         match self {
             Self::Ours | Self::OursLogical | Self::OursGas => true,
@@ -109,7 +109,7 @@ impl EngineName {
         }
     }
 
-    /// The engine itself.
+    /// Opens the engine.
     pub fn open(self) -> Result<Box<dyn Engine>, String> {
         match self {
             Self::Ours => Ok(Box::new(ours::Ours::plain())),
@@ -141,7 +141,7 @@ impl EngineName {
     }
 }
 
-/// This executor, without meters, with every language switch on.
+/// This executor without meters, with every language switch enabled.
 pub fn every_feature() -> Box<dyn Engine> {
     Box::new(ours::Ours::every_feature())
 }

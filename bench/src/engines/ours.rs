@@ -12,7 +12,7 @@ use pvf_validation::{HostParameters, Outcome};
 use std::path::Path;
 use std::sync::Arc;
 
-/// The engine with how it compiles.
+/// The engine with its compile options.
 pub struct Ours {
     options: CompileOptions,
 }
@@ -23,9 +23,9 @@ impl Ours {
         Self { options }
     }
 
-    /// With these meters.
+    /// The engine with these meters.
     pub fn metered(logical_stack: bool, gas: bool) -> Self {
-        // Gas by the default schedule, without a limit that is ever reached.
+        // Gas uses the default schedule, with a limit that no run reaches.
         let gas = gas.then(|| Arc::new(Costs::default()));
         Self::new(CompileOptions {
             metering: Metering { logical_stack, gas },
@@ -33,12 +33,12 @@ impl Ours {
         })
     }
 
-    /// Without meters.
+    /// The engine without meters.
     pub fn plain() -> Self {
         Self::metered(false, false)
     }
 
-    /// Without meters, for all of the language.
+    /// The engine without meters, for the whole language.
     pub fn every_feature() -> Self {
         Self::new(CompileOptions::new(Features::ALL))
     }
@@ -47,7 +47,7 @@ impl Ours {
         pvf_compiler::compile(wasm, &self.options).map_err(|error| error.to_string())
     }
 
-    /// The module with what it takes to run it.
+    /// The module with the values that a run needs.
     fn loaded(&self, module: Module) -> OursLoaded {
         OursLoaded {
             module,
@@ -143,7 +143,7 @@ impl Linked for OursLinked {
     }
 }
 
-/// Traps for functions, a memory where one is imported.
+/// Defines functions that trap, and a memory for an imported one.
 fn stubs() -> Linker<()> {
     let mut linker = Linker::new();
     linker.memory_any(None);

@@ -1,7 +1,7 @@
 //! Wasmer's baseline compiler, with its canonicalisation of NaNs, on one thread.
 //!
-//! It has no [`Pvf`](crate::engine::Pvf): the hosts' allocator works on the memory as one slice, which Wasmer
-//! hands out only to unsafe code.
+//! It has no [`Pvf`](crate::engine::Pvf): the hosts' allocator needs the memory as one slice, which Wasmer provides
+//! only to unsafe code.
 
 use crate::engine::{Compiled, Engine, Instance, next};
 use pvf_rules::DEFAULT_MAX_MEMORY_PAGES;
@@ -17,7 +17,7 @@ use wasmer::{
 pub struct Singlepass;
 
 impl Singlepass {
-    /// The engine. Code is kept in a store of its own each time it is compiled.
+    /// Opens the engine. Each compilation uses a store of its own.
     pub fn new() -> Self {
         Self
     }
@@ -57,7 +57,7 @@ struct SinglepassCompiled {
 }
 
 impl Compiled for SinglepassCompiled {
-    /// Compiles once more: the module that is to be instantiated does not tell.
+    /// Compiles again, because the module that is instantiated does not report its size.
     fn code_bytes(&self) -> Option<usize> {
         let artifact = self.engine.as_sys().compile(&self.wasm).ok()?;
         let extents = artifact.finished_function_extents()?;

@@ -1,4 +1,4 @@
-//! wasmi: an interpreter. Its compilation is translation to its own code, of all functions at once.
+//! wasmi, an interpreter. Its compilation is the translation of all functions to its own code.
 
 use crate::engine::{Compiled, Engine, Instance, next};
 use pvf_rules::DEFAULT_MAX_MEMORY_PAGES;
@@ -23,7 +23,7 @@ impl Engine for Wasmi {
     fn compile(&self, wasm: &[u8]) -> Result<Box<dyn Compiled>, String> {
         let mut config = Config::default();
         config.compilation_mode(CompilationMode::Eager);
-        // As deep as the others: their limits are in bytes.
+        // The stack is as deep as those of the other engines, whose limits are in bytes.
         config.set_max_recursion_depth(1 << 20);
         config.set_max_stack_height(1 << 26);
         let module = Module::new(&wasmi::Engine::new(&config), wasm);

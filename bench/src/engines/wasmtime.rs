@@ -1,4 +1,4 @@
-//! Wasmtime's two compilers, configured in one place (`pvf-wasmtime`).
+//! Wasmtime's two compilers, configured in one crate (`pvf-wasmtime`).
 
 use crate::engine::{Compiled, Ended, Engine, Files, Instance, Linked, Loaded, Pvf, next};
 use pvf_rules::{DEFAULT_MAX_MEMORY_PAGES, DEFAULT_STACK_LOGICAL_MAX};
@@ -9,7 +9,7 @@ use wasmtime::{Config, Extern, InstancePre, Linker, Module, OptLevel, Store, Val
 /// A configuration of Wasmtime.
 pub struct Peer {
     engine: wasmtime::Engine,
-    /// Whether `wasm-instrument`'s stack limiter comes before the compiler.
+    /// Whether `wasm-instrument`'s stack limiter runs before the compiler.
     limiter: bool,
     fuel: bool,
 }
@@ -22,14 +22,14 @@ impl Peer {
         Self::open(pvf_wasmtime::config(), false, false)
     }
 
-    /// What a validator runs today.
+    /// A validator's configuration.
     pub fn polkadot() -> Opened {
         let mut config = pvf_wasmtime::config();
         config.cranelift_opt_level(OptLevel::SpeedAndSize);
         Self::open(config, true, false)
     }
 
-    /// The yardstick with fuel.
+    /// The yardstick, with fuel.
     pub fn fuel() -> Opened {
         let mut config = pvf_wasmtime::config();
         config.consume_fuel(true);
@@ -106,7 +106,7 @@ impl Files for Peer {
 
     #[allow(unsafe_code, reason = "Wasmtime cannot check what it loads")]
     fn load(&self, file: &Path) -> Result<Box<dyn Loaded>, String> {
-        // SAFETY: `store` wrote the file, in this process and with an engine configured alike; nobody else
+        // SAFETY: `store` wrote the file in this process, with an engine of the same configuration; no other program
         // knows its name.
         let module = unsafe { Module::deserialize_file(&self.engine, file) };
         let module = module.map_err(|error| format!("{error:#}"))?;

@@ -160,7 +160,7 @@ pub(super) const SHAPES: &[Shape] = &[
     .entries(10_000_000, 1.0, 0.1),
 ];
 
-/// As many as there are of most kinds.
+/// The number of entries in most shapes.
 const ENTRIES: usize = 200_000;
 
 /// A module with a table of this number of entries.

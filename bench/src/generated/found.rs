@@ -1,9 +1,10 @@
-//! The most expensive modules that `pvf-fuzz worst-case` found, by measure. The compiler has been changed since so that they stay within bounds.
+//! The most expensive modules that `pvf-fuzz worst-case` found, by measure. The compiler was then changed so that they
+//! stay within bounds.
 
 use super::{MIB, Shape};
 use pvf_generators::worst_case::Genome;
 
-/// The module of about this size in bytes that is made from a find.
+/// The module of approximately this size in bytes that a find describes.
 fn module(find: &str, bytes: usize) -> Vec<u8> {
     let genome: Genome = find
         .parse()

@@ -3,7 +3,7 @@
 use super::{MIB, Shape, one};
 use wasm_encoder::{BlockType, Function};
 
-/// As deep as blocks may be nested, the body's own counted.
+/// The maximum depth of blocks, including the block of the body.
 const DEEPEST: u32 = 9_990;
 
 const DEEPEST_REASON: &str = "a block is three bytes of Wasm; while it is open, the validator (wasmparser) keeps 32 bytes for it and pass 1 keeps 40";

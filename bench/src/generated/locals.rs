@@ -3,7 +3,7 @@
 use super::{KIB, MIB, Parts, Shape, one};
 use wasm_encoder::{BlockType, Function, ValType};
 
-/// As many as a function may have.
+/// The maximum number of locals of a function.
 const MOST: u32 = 50_000;
 
 pub(super) const SHAPES: &[Shape] = &[

@@ -1,4 +1,4 @@
-//! Generated modules: a normal mix of any size, and adversarial ones.
+//! Generated modules: the mix of a normal program in any size, and adversarial modules.
 
 mod declarations;
 mod found;
@@ -12,19 +12,19 @@ use wasm_encoder::{
     ImportSection, MemorySection, MemoryType, Module, TableSection, TypeSection, ValType,
 };
 
-/// A shape of modules.
+/// A kind of generated module.
 pub struct Shape {
     /// Name of the shape.
     pub name: &'static str,
-    /// What is to hurt.
+    /// The property that is adversarial.
     pub what: &'static str,
-    /// About how many bytes to make of it.
+    /// The approximate size of the module in bytes.
     pub bytes: usize,
-    /// Whether it needs more than Polkadot's language: blocks and functions with several results.
+    /// Whether the shape needs more than Polkadot's language: blocks and functions with several results.
     pub multi_value: bool,
-    /// What it may take instead of what every shape may.
+    /// The shape's own bounds, if they differ from the common ones.
     pub exception: Option<Exception>,
-    /// Its entries, if it is measured by them rather than by its bytes.
+    /// The entries of the shape, if it is measured per entry and not per byte.
     pub entries: Option<Entries>,
     make: fn(usize) -> Vec<u8>,
 }
@@ -47,7 +47,7 @@ impl Shape {
         }
     }
 
-    /// It is measured by its entries: an entry of a few bytes is more than its bytes say.
+    /// Measures the shape per entry, because an entry of few bytes has a larger cost than its bytes suggest.
     const fn entries(self, count: usize, memory: f64, time: f64) -> Self {
         let entries = Some(Entries {
             count,
@@ -74,37 +74,37 @@ impl Shape {
         Self { exception, ..self }
     }
 
-    /// The module.
+    /// Makes the module.
     pub fn wasm(&self) -> Vec<u8> {
         (self.make)(self.bytes)
     }
 }
 
-/// Why a shape takes more than others may, and how much.
+/// The bounds of a shape that may exceed the common ones, and the reason.
 #[derive(Clone, Copy, Debug)]
 pub struct Exception {
-    /// Time per byte, times that of a normal module.
+    /// Time per byte, relative to a normal module.
     pub time: f64,
-    /// The same for memory.
+    /// Memory per byte, relative to a normal module.
     pub memory: f64,
     /// Bytes of code per byte.
     pub code: f64,
-    /// What is known to take it.
+    /// The known cause.
     pub reason: &'static str,
 }
 
-/// How many entries a shape has, and what each may take.
+/// The number of a shape's entries, and the bounds of an entry.
 #[derive(Clone, Copy, Debug)]
 pub struct Entries {
-    /// Their number.
+    /// The number of entries.
     pub count: usize,
-    /// Bytes of memory.
+    /// Bytes of memory per entry.
     pub memory: f64,
-    /// Time in that of bytes of a normal module.
+    /// Time per entry, as the number of bytes of a normal module that take the same time.
     pub time: f64,
 }
 
-/// What the others are compared with.
+/// The normal module, which the other shapes are compared with.
 pub const NORMAL: Shape = Shape::new(
     "normal",
     "the mix of a compiled program",
@@ -112,7 +112,7 @@ pub const NORMAL: Shape = Shape::new(
     normal::module,
 );
 
-/// What nothing is compared with but the price of any module: its own is taken off all others.
+/// The empty module, whose fixed cost is subtracted from all others.
 pub const EMPTY: Shape = Shape::new("empty", "one function without a body", 0, |_| {
     let mut module = Parts::default();
     module.function(&[], &[], declarations::nothing());
@@ -132,14 +132,14 @@ pub fn shapes() -> impl Iterator<Item = &'static Shape> {
     groups.into_iter().flatten()
 }
 
-/// Kibi, mebi.
+/// Kibibyte, mebibyte.
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
 
-/// The largest body that is accepted, with room for its end.
+/// The largest accepted body, without its `end`.
 const BODY: usize = 7_600_000;
 
-/// A module in the making. The sections that a program always has are there.
+/// The parts of a module that every program has; more can be added.
 #[derive(Default)]
 struct Parts {
     types: TypeSection,
@@ -149,14 +149,14 @@ struct Parts {
     globals: GlobalSection,
     exports: ExportSection,
     code: CodeSection,
-    /// Encoded after the code.
+    /// Data segments, encoded after the code.
     data: Option<wasm_encoder::DataSection>,
-    /// Encoded before the code.
+    /// Element segments, encoded before the code.
     elements: Option<wasm_encoder::ElementSection>,
 }
 
 impl Parts {
-    /// Adds a type; its index.
+    /// Adds a type and returns its index.
     fn ty(&mut self, params: &[ValType], results: &[ValType]) -> u32 {
         let index = self.types.len();
         self.types
@@ -165,14 +165,14 @@ impl Parts {
         index
     }
 
-    /// Adds a function with a type of its own.
+    /// Adds a function with a new type.
     fn function(&mut self, params: &[ValType], results: &[ValType], body: Function) {
         let ty = self.ty(params, results);
         self.functions.function(ty);
         self.code.function(&body);
     }
 
-    /// Adds a function of a type that is there.
+    /// Adds a function with an existing type.
     fn typed(&mut self, ty: u32, body: &Function) {
         self.functions.function(ty);
         self.code.function(body);
@@ -189,7 +189,7 @@ impl Parts {
             .global(ty, &wasm_encoder::ConstExpr::i32_const(0));
     }
 
-    /// The module, with a memory of one page, the first own function exported as `run`.
+    /// Encodes the module with a memory of one page. The first function of its own is exported as `run`.
     fn finish(mut self) -> Vec<u8> {
         let mut memories = MemorySection::new();
         memories.memory(MemoryType {
@@ -224,7 +224,7 @@ impl Parts {
     }
 }
 
-/// A module of one function without parameters and results, ended here.
+/// A module of one function without parameters and results. This function adds the `end`.
 fn one(locals: u32, body: impl FnOnce(&mut Function)) -> Vec<u8> {
     let mut function = Function::new([(locals, ValType::I32)]);
     body(&mut function);
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn a_normal_module_has_the_size_that_was_asked_for() {
+    fn a_normal_module_has_the_requested_size() {
         for bytes in [KIB, 10 * KIB, MIB] {
             let made = normal::module(bytes).len();
             assert!(made.abs_diff(bytes) < bytes / 4 + 100, "{bytes}: {made}");
@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn shapes_are_about_as_large_as_they_say() {
+    fn shapes_have_their_declared_size() {
         for shape in shapes().filter(|shape| shape.bytes <= MIB) {
             let made = shape.wasm().len();
             assert!(

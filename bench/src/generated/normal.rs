@@ -68,11 +68,11 @@ pub(super) const SHAPES: &[Shape] = &[
     }),
 ];
 
-/// A module of about this size in bytes.
+/// A module of approximately this size in bytes.
 pub(super) fn module(bytes: usize) -> Vec<u8> {
     let mut module = Parts::default();
     module.global();
-    // Most bodies are short, most code is in long ones.
+    // Most bodies are short, but most code is in long ones.
     program(&mut module, &mut Random(20), bytes, |random| {
         match random.below(100) {
             0..50 => 40 + random.below(300) as usize,
@@ -83,7 +83,7 @@ pub(super) fn module(bytes: usize) -> Vec<u8> {
     module.finish()
 }
 
-/// Adds functions of the sizes that `size` gives until there are enough bytes.
+/// Adds functions with sizes from `size` until the module has this number of bytes.
 fn program(
     module: &mut Parts,
     random: &mut Random,
@@ -114,13 +114,13 @@ struct Walk<'a> {
     random: &'a mut Random,
     functions: u32,
     locals: u32,
-    /// Of blocks.
+    /// The number of open blocks.
     depth: u32,
 }
 
 impl Walk<'_> {
     fn local(&mut self) -> u32 {
-        // Some are used far more than others.
+        // Some locals are used much more often than others.
         let bound = 1 + self.random.below(self.locals);
         self.random.below(bound)
     }

@@ -10,7 +10,7 @@ const PLACE: MemArg = MemArg {
     ordering: None,
 };
 
-/// Consumes all operands but one, and that one.
+/// Pops all operands except one, and then that one.
 fn sum(function: &mut Function, operands: usize) {
     let mut code = function.instructions();
     for _ in 1..operands {

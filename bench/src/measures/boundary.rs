@@ -1,4 +1,4 @@
-//! What lies around the code: host calls, loading, linking, instances, with every engine that has host functions.
+//! The costs around the code: host calls, loading, linking, instantiation, for every engine with host functions.
 
 use crate::corpus;
 use crate::engine::{Ended, Loaded};
@@ -11,16 +11,16 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// Calls in one execution of a loop.
+/// Number of calls in one execution of a loop.
 const CALLS: u32 = 200_000;
 
-/// Least executions of each measurement; `--runs` may ask for more.
+/// The minimum number of executions in each measurement; `--runs` may ask for more.
 const LEAST_RUNS: u32 = 20;
 
-/// The loop that is taken off the others.
+/// The body of the empty loop, whose time is subtracted from the others.
 const NOTHING: &str = "(local.set $x (i32.add (local.get $x) (i32.const 1)))";
 
-/// What one turn of a loop does: name, text. `$x` is a local.
+/// The body of each loop: name, text. `$x` is a local.
 const LOOPS: &[(&str, &str)] = &[
     ("trivial call (max_level)", "(local.set $x (call $level))"),
     (
@@ -51,16 +51,16 @@ const LOOPS: &[(&str, &str)] = &[
     ),
 ];
 
-/// Something at the boundary.
+/// A measurement of the boundary between host and code.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Row {
-    /// What of it.
+    /// The part of the boundary.
     pub part: Part,
-    /// Host calls, or the validation function.
+    /// Name of the host calls, or of the validation function.
     pub name: String,
-    /// How many of them the times are for; what the loop around host calls takes is taken off.
+    /// Number of operations that the times cover. The time of the empty loop is subtracted from those of host calls.
     pub count: u32,
-    /// All of `count`.
+    /// Times of all `count` operations.
     pub engines: BTreeMap<EngineName, Times>,
     /// Sizes of the files that are loaded.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -73,15 +73,15 @@ pub struct Row {
 pub enum Part {
     /// Calls of host functions.
     HostCalls,
-    /// From a file in the page cache to something that can be linked.
+    /// Loading a file from the page cache, until it can be linked.
     Load,
-    /// Polkadot's host functions bound.
+    /// Binding Polkadot's host functions.
     Bind,
-    /// An instance made and dropped, without running anything.
+    /// Making and dropping an instance without running anything.
     Instance,
 }
 
-/// A piece of work of each engine.
+/// The work of each engine.
 type Turns<'a> = Vec<(EngineName, Box<dyn FnMut() -> Result<(), String> + 'a>)>;
 
 /// Measures host calls, then loading, linking and instances of the corpora's validation functions.
@@ -108,7 +108,7 @@ fn by_turns(
         for ((name, turn), samples) in turns.iter_mut().zip(&mut samples) {
             let (done, time) = timed(turn);
             done.map_err(|error| format!("{what}, {name}: {error}"))?;
-            // The first one faults memory and code in.
+            // The first execution causes page faults for memory and code, so it does not count.
             if round > 0 {
                 samples.push(time);
             }
@@ -120,7 +120,7 @@ fn by_turns(
         .collect())
 }
 
-/// The same loop around different calls, less the loop without any.
+/// Measures the same loop with different calls, minus the loop without calls.
 fn host_calls(engines: &[EngineName], options: &Options) -> Result<Vec<Row>, String> {
     let times = |name: &str, turn: &str| {
         let wasm = wat::parse_str(loop_module(turn)).map_err(|error| error.to_string())?;
@@ -182,7 +182,7 @@ fn loop_module(turn: &str) -> String {
     )
 }
 
-/// A validation function from its file to an instance, step by step.
+/// Measures a validation function from its file to an instance, step by step.
 fn loading(name: &str, wasm: &[u8], engines: &[EngineName], runs: u32) -> Result<Vec<Row>, String> {
     let mut stored = Vec::new();
     let mut file_bytes = BTreeMap::new();
@@ -214,7 +214,7 @@ fn loading(name: &str, wasm: &[u8], engines: &[EngineName], runs: u32) -> Result
     Ok(vec![load, bind, instance])
 }
 
-/// The next step of each engine.
+/// Measures the next step of each engine.
 fn each<T, R>(
     of: &[(EngineName, T)],
     step: impl Fn(&T) -> Result<R, String>,
@@ -226,7 +226,7 @@ fn each<T, R>(
     steps.collect()
 }
 
-/// The same work for each engine.
+/// Measures the same work for each engine.
 fn turns<'a, T>(
     of: &'a [(EngineName, T)],
     work: impl Fn(&T) -> Result<(), String> + Copy + 'a,
@@ -275,12 +275,12 @@ impl Stored {
 
 impl Drop for Stored {
     fn drop(&mut self) {
-        // Whoever could not write it has none.
+        // The file does not exist if it could not be written.
         let _ = std::fs::remove_file(&self.file);
     }
 }
 
-/// A table for each part, and one of the files.
+/// A table for each part, and one for the file sizes.
 pub fn tables(rows: &[Row]) -> Vec<Table> {
     let part = |part, title, ns| {
         let rows: Vec<&Row> = rows.iter().filter(|row| row.part == part).collect();
@@ -370,7 +370,7 @@ mod tests {
     }
 
     #[test]
-    fn code_from_a_file_does_what_it_did_before() {
+    fn loaded_code_behaves_like_the_stored_code() {
         let (_, turn) = LOOPS[6];
         let wasm = wat::parse_str(loop_module(turn)).unwrap();
         for engine in engines() {
@@ -388,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn a_turn_is_what_the_loop_leaves_by_how_many_there_are() {
+    fn a_time_is_per_operation_without_the_empty_loop() {
         let times = |least_ns| Times {
             least_ns,
             ..Times::default()

@@ -1,5 +1,5 @@
-//! Everything once, from Wasm: compilation, an instance, one execution. Of guests their `run`, of validation
-//! functions the first candidate that has a result.
+//! The whole path once, starting from Wasm: compilation, an instance, one execution. Guests execute `run`; validation
+//! functions execute the first candidate that has a result.
 
 use crate::corpus::{self, Expected};
 use crate::engines::EngineName;
@@ -11,18 +11,18 @@ use crate::table::{Table, number};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// A module with what is executed of it.
+/// A module and its execution.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Row {
     /// `PVFs`, `fixtures` or `guests`.
     pub group: String,
-    /// Name of the module in its group; that of a validation function includes the candidate's.
+    /// Name of the module in its group; the name of a validation function includes the candidate's.
     pub name: String,
-    /// All of it.
+    /// Times of the whole path.
     pub engines: BTreeMap<EngineName, Times>,
 }
 
-/// Starts every module cold with every engine that can execute it, interleaved.
+/// Runs the whole path for every module with every engine that can execute it, interleaved.
 pub fn measure(options: &Options) -> Result<Vec<Row>, String> {
     let mut rows = validation_functions(options)?;
     let engines = options.engines(|_| true)?;
@@ -104,7 +104,7 @@ fn validation_functions(options: &Options) -> Result<Vec<Row>, String> {
     Ok(rows)
 }
 
-/// Milliseconds, and how many times slower than ours.
+/// Milliseconds, and the ratio to this executor's time.
 pub fn tables(rows: &[Row]) -> Vec<Table> {
     let engines = EngineName::keys_of(rows.iter().map(|row| &row.engines));
     let headings = ["module".to_owned()].into_iter();

@@ -1,4 +1,4 @@
-//! From Wasm to something that can be instantiated: time, size of the code, peak memory.
+//! Compilation, until a module can be instantiated: time, size of the code, peak memory.
 
 use crate::engine::Engine;
 use crate::engines::EngineName;
@@ -11,31 +11,31 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// A module.
+/// The measurements of a module.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Row {
     /// `PVFs`, `fixtures` or `guests`.
     pub group: String,
     /// Name of the module in its group.
     pub name: String,
-    /// Its size, decompressed.
+    /// Decompressed size.
     pub wasm_bytes: usize,
-    /// What each engine made of it.
+    /// The compilation in each engine.
     pub engines: BTreeMap<EngineName, Compilation>,
 }
 
-/// What an engine made of a module.
+/// The compilation of a module in an engine.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Compilation {
-    /// How long it took.
+    /// CPU time.
     pub time: Times,
-    /// Machine code, if the engine makes some and tells.
+    /// Size of the machine code, if the engine generates machine code and reports its size.
     pub code_bytes: Option<usize>,
-    /// Memory; of blobs alone, since a guest's disappears in a process's own.
+    /// Peak memory, for blobs only: guests use too little compared with the process itself.
     pub peak: Option<Peak>,
 }
 
-/// Small modules are repeated until so much has been measured.
+/// Small modules are compiled repeatedly until the total time reaches this duration.
 const LEAST_TOTAL: Duration = Duration::from_millis(20);
 const MOST_RUNS: u32 = 100;
 
@@ -119,13 +119,13 @@ pub fn times(
 }
 
 impl Row {
-    /// MB of Wasm per second, of the least time.
+    /// MB of Wasm per second, from the least time.
     pub fn mb_per_second(&self, engine: EngineName) -> Option<f64> {
         let time = self.engines.get(&engine)?.time;
         Some(self.wasm_bytes as f64 * 1e3 / time.least_ns as f64)
     }
 
-    /// How many times faster than the yardstick.
+    /// Speed relative to the yardstick.
     pub fn speed_up(&self, engine: EngineName) -> Option<f64> {
         let yardstick = self.engines.get(&EngineName::Cranelift)?;
         Some(yardstick.time.ratio(&self.engines.get(&engine)?.time))
@@ -143,14 +143,14 @@ impl Row {
         Some(peak.total_bytes as f64 / 1048576.0)
     }
 
-    /// Peak memory by what it may be: ten times the module and 64 MiB.
+    /// Peak memory relative to its bound, which is ten times the module plus 64 MiB.
     pub fn bound_share(&self, engine: EngineName) -> Option<f64> {
         let peak = self.engines.get(&engine)?.peak?;
         Some(peak.total_bytes as f64 / (10.0 * self.wasm_bytes as f64 + 67_108_864.0))
     }
 }
 
-/// Speed, size and memory.
+/// Tables of speed, size and memory.
 pub fn tables(rows: &[Row]) -> Vec<Table> {
     let mut tables = Vec::new();
     for group in ["PVFs", "fixtures", "guests"] {

@@ -1,4 +1,4 @@
-//! Candidates, each in a fresh instance, with Polkadot's host functions. What has to come out is known.
+//! Candidates, each in a fresh instance with Polkadot's host functions. Their outcomes are known.
 
 use crate::corpus::{self, Blob, Case, Expected};
 use crate::engine::{Ended, Pvf};
@@ -10,33 +10,33 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// A case is repeated for at least so long: short ones more often.
+/// A case is repeated until its total time reaches this duration, so short cases run more often.
 const LEAST_TOTAL: Duration = Duration::from_millis(20);
 const MOST_RUNS: u32 = 200;
 
-/// A candidate.
+/// The measurements of a candidate.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Row {
     /// `PVFs` or `fixtures`.
     pub group: String,
-    /// The validation function's name there.
+    /// Name of the validation function in its group.
     pub chain: String,
-    /// The candidate's name.
+    /// Name of the candidate.
     pub case: String,
-    /// What has to come out: `result`, a trap, or `unknown`.
+    /// The expected outcome: `result`, a trap, or `unknown`.
     pub expected: String,
-    /// A fresh instance, the call, the result.
+    /// Times of a fresh instance, the call and the result.
     pub engines: BTreeMap<EngineName, Times>,
-    /// Engines from which something else came out.
+    /// Engines with another outcome, and that outcome.
     pub wrong: BTreeMap<EngineName, String>,
 }
 
-/// Engines to which the host functions are bound.
+/// Whether host functions are bound to the engine.
 pub fn able(engine: EngineName) -> bool {
     !matches!(engine, EngineName::Singlepass | EngineName::Wasmi)
 }
 
-/// Executes every candidate with every engine that can, interleaved.
+/// Executes every candidate with every engine that supports it, interleaved.
 pub fn measure(options: &Options) -> Result<Vec<Row>, String> {
     silence_host_panics();
     let engines = options.engines(able)?;
@@ -60,7 +60,7 @@ pub fn measure(options: &Options) -> Result<Vec<Row>, String> {
 /// A validation function in several engines.
 pub type Pvfs = Vec<(EngineName, Box<dyn Pvf>)>;
 
-/// Prepares a validation function with several engines, all of which can.
+/// Prepares a validation function with several engines, all of which must support it.
 pub fn prepare(wasm: &[u8], engines: &[EngineName]) -> Result<Pvfs, String> {
     let mut pvfs = Vec::new();
     for &name in engines {
@@ -87,7 +87,7 @@ fn row(group: &str, blob: &Blob, case: &Case, pvfs: &Pvfs, runs: u32) -> Result<
     })
 }
 
-/// Times of one candidate, and what came out wrong.
+/// Times of one candidate, and the wrong outcomes.
 pub type Outcome = (BTreeMap<EngineName, Times>, BTreeMap<EngineName, String>);
 
 /// Executes one candidate with several engines, interleaved.
@@ -113,7 +113,7 @@ pub fn times(case: &Case, pvfs: &Pvfs, runs: u32) -> Result<Outcome, String> {
     Ok((times.collect(), wrong))
 }
 
-/// What is wrong with how an execution ended, if anything.
+/// How an execution differs from the expected outcome, if it does.
 pub fn difference(expected: &Expected, ended: &Result<Ended, String>) -> Option<String> {
     match (expected, ended) {
         (_, Err(error)) => Some(error.clone()),
@@ -126,8 +126,8 @@ pub fn difference(expected: &Expected, ended: &Result<Ended, String>) -> Option<
     }
 }
 
-/// Host functions panic by design; the caller makes a trap of it. Panics from
-/// anywhere else are still shown.
+/// Silences panics of host functions, which panic by design and whose callers turn the panic into a trap. Other panics
+/// are still shown.
 pub fn silence_host_panics() {
     let default = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
@@ -140,20 +140,20 @@ pub fn silence_host_panics() {
     }));
 }
 
-/// Whether everything came out as known.
+/// Whether all outcomes were the expected ones.
 pub fn all_right(rows: &[Row]) -> bool {
     rows.iter().all(|row| row.wrong.is_empty())
 }
 
 impl Row {
-    /// The time of an engine by that of another, least by least; a wrong result has no speed.
+    /// The time of an engine relative to another, from the least times; `None` for a wrong outcome.
     pub fn ratio(&self, engine: EngineName, other: EngineName) -> Option<f64> {
         let (engine, other) = (self.engines.get(&engine)?, self.engines.get(&other)?);
         self.wrong.is_empty().then(|| engine.ratio(other))
     }
 }
 
-/// One table of every candidate.
+/// A table of all candidates.
 pub fn tables(rows: &[Row]) -> Vec<Table> {
     let engines = EngineName::keys_of(rows.iter().map(|row| &row.engines));
     let pairs: Vec<_> = EngineName::PAIRS

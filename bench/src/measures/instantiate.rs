@@ -1,5 +1,5 @@
-//! From a compiled module to an instance, again and again: imports linked by stubs, memory and table made
-//! and initialised; the instance is dropped within the time.
+//! Instantiation of a compiled module, repeated: imports are linked to stubs, memory and table are allocated and
+//! initialised. The time includes dropping the instance.
 
 use crate::engines::EngineName;
 use crate::measure::{Samples, Times, timed};
@@ -9,18 +9,18 @@ use crate::table::{Table, number};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// A module.
+/// The measurements of a module.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Row {
     /// `PVFs`, `fixtures` or `guests`.
     pub group: String,
     /// Name of the module in its group.
     pub name: String,
-    /// One instance, made and dropped.
+    /// Times of making and dropping one instance.
     pub engines: BTreeMap<EngineName, Times>,
 }
 
-/// Instances in one sample: the clock of processor time has a price of its own.
+/// Number of instances in one sample, because reading the CPU clock takes time itself.
 const BATCH: u32 = 10;
 
 /// Instantiates every module with every engine, interleaved.
@@ -38,7 +38,7 @@ pub fn measure(options: &Options) -> Result<Vec<Row>, String> {
             let compiled = compiled.map_err(|error| format!("{}, {name}: {error}", input.name))?;
             turns.push((name, compiled, Samples::default()));
         }
-        // The first of each is not counted: it faults the code in.
+        // The first instance of each engine does not count, because it causes page faults for the code.
         for round in 0..=options.runs.max(1) * 4 {
             for (name, compiled, samples) in &mut turns {
                 let (made, time) =
@@ -61,7 +61,7 @@ pub fn measure(options: &Options) -> Result<Vec<Row>, String> {
     Ok(rows)
 }
 
-/// Microseconds.
+/// Table in microseconds.
 pub fn tables(rows: &[Row]) -> Vec<Table> {
     let engines = EngineName::keys_of(rows.iter().map(|row| &row.engines));
     let headings = ["module".to_owned()].into_iter();

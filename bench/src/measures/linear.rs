@@ -1,10 +1,11 @@
-//! Whether compilation stays linear: time and memory per byte of modules of all sizes and of shapes made to
-//! hurt, by those of a normal module.
+//! Whether compilation is linear: time and memory per byte of modules of all sizes and of adversarial shapes, relative
+//! to those of a normal module.
 //!
-//! Each shape is compiled in a process of its own, which can be ended if it takes too long. In it the shape, the
-//! normal module and an empty one take turns, so that all are disturbed alike; what the empty one
-//! takes is taken off the others. Memory is the growth of the process by the first compilation. Code is what is made for
-//! each instruction set. Shapes of many declarations are measured by their entries, since a few bytes are one.
+//! Each shape is compiled in a process of its own, which is ended if it takes too long. That process compiles the
+//! shape, the normal module and an empty module alternately, so that disturbances affect all of them alike. The time of
+//! the empty module is subtracted from the others. Memory is the growth of the process by the first compilation. Code
+//! is generated for each instruction set. Shapes of many declarations are measured per entry, because an entry has only
+//! a few bytes.
 
 use crate::engine::Engine;
 use crate::engines::{EngineName, every_feature};
@@ -19,20 +20,20 @@ use std::io::Read;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-/// Bounds: time and memory per byte, as multiples of those of a normal module.
+/// Bounds of time and memory per byte, relative to a normal module.
 pub const MOST: f64 = 3.0;
 pub const MOST_MEMORY: f64 = 4.0;
 
-/// Bytes of code there may be for a byte.
+/// Bound of code bytes per byte of Wasm.
 pub const MOST_CODE: f64 = 16.0;
 
-/// Memory that any module may take, small as it may be: allocators take it in pieces.
+/// Memory that a module of any size may use, because allocators request it in large pieces.
 const FREE_BYTES: f64 = 1048576.0;
 
-/// Code that any module has: stubs, and what the smallest function takes.
+/// Code that every module has: stubs and the code of the smallest function.
 const FREE_CODE_BYTES: usize = 4096;
 
-/// Code of a function, small as it may be.
+/// Code that a function of any size may have.
 const FUNCTION_CODE_BYTES: f64 = 128.0;
 
 /// Name of the hidden command that measures one shape.
@@ -47,17 +48,17 @@ pub struct Arguments {
     /// Only shapes whose name holds this text.
     #[arg(long, default_value = "", hide_default_value = true)]
     pub filter: String,
-    /// End a shape that takes longer than this number of seconds of processor time.
+    /// End a shape that takes more than this number of seconds of CPU time.
     #[arg(long, default_value_t = 120)]
     pub limit: u64,
-    /// Measure a shape that is beyond the bounds so many times in all before that counts: something else may have
-    /// disturbed it.
+    /// Measure a shape that exceeds its bounds up to this number of times, because another process may have disturbed
+    /// it.
     #[arg(long, default_value_t = 1)]
     pub tries: u32,
-    /// Widen the bounds by this factor, to find only what grows faster than the module.
+    /// Widen the bounds by this factor, to find only costs that grow faster than the module.
     #[arg(long, default_value_t = 1.0)]
     pub tolerance: f64,
-    /// Write all figures to this file; without a name, to the standard output, and nothing else there.
+    /// Write all figures to this file; without a name, to the standard output, which then contains nothing else.
     #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-")]
     pub json: Option<std::path::PathBuf>,
     /// Write the shapes to this folder instead, for other tools.
@@ -65,34 +66,34 @@ pub struct Arguments {
     pub write: Option<std::path::PathBuf>,
 }
 
-/// A shape.
+/// The measurements of a shape.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Row {
     /// Name of the shape.
     pub name: String,
-    /// What is to hurt.
+    /// The property that is adversarial.
     pub what: String,
     /// The engine.
     pub engine: EngineName,
-    /// Its figures, if it was compiled in time.
+    /// The figures, if the compilation ended in time.
     pub figures: Option<Figures>,
-    /// Why it was not.
+    /// Why there are no figures.
     pub failure: Option<String>,
-    /// Growth of a process by compiling the normal module, per byte of it.
+    /// Growth of the process by compiling the normal module, per byte of that module.
     pub normal_bytes_per_byte: f64,
-    /// What time and memory per byte may be, times those of a normal module.
+    /// Bounds of time and memory per byte, relative to a normal module.
     #[serde(default = "most")]
     pub most_time: f64,
     #[serde(default = "most_memory")]
     pub most_memory: f64,
-    /// Bytes of code that there may be for a byte.
+    /// Bound of code bytes per byte.
     #[serde(default = "most_code")]
     pub most_code: f64,
-    /// How many entries it has, if it is measured by them: [`Self::most_time`] is then what an entry may take in bytes of a normal
-    /// module, [`Self::most_memory`] in bytes of memory.
+    /// Number of entries, if the shape is measured per entry. [`Self::most_time`] is then the bound of an entry in
+    /// bytes of a normal module, and [`Self::most_memory`] is its bound in bytes of memory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entries: Option<usize>,
-    /// Why these are not [`MOST`].
+    /// Why the bounds differ from [`MOST`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exception: Option<String>,
 }
@@ -109,26 +110,26 @@ fn most_code() -> f64 {
     MOST_CODE
 }
 
-/// What the process of a shape measured.
+/// The figures that a shape's process measured.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Figures {
     /// Size of the module.
     pub wasm_bytes: usize,
-    /// CPU time, the least, without that of an empty module.
+    /// CPU time: the least, minus that of the empty module.
     pub time_ns: u64,
-    /// The same of the normal module.
+    /// CPU time of the normal module, likewise.
     pub normal_ns: u64,
     /// Size of the normal module.
     pub normal_wasm_bytes: usize,
     /// Growth of the process by the first compilation.
     pub growth_bytes: u64,
-    /// Bytes of code, where the engine tells: for each instruction set, the most.
+    /// Bytes of code, if the engine reports them: the maximum over the instruction sets.
     #[serde(default)]
     pub code_bytes: Option<usize>,
 }
 
 impl Row {
-    /// Time per byte by that of the normal module, or per entry by that of a byte of it.
+    /// Time per byte relative to the normal module, or time per entry relative to a byte of the normal module.
     pub fn time_ratio(&self) -> Option<f64> {
         let figures = self.figures?;
         let normal = figures.normal_ns as f64 / figures.normal_wasm_bytes as f64;
@@ -136,7 +137,7 @@ impl Row {
         Some(figures.time_ns as f64 / units as f64 / normal)
     }
 
-    /// Memory per byte by that of the normal module, or bytes per entry; what is free is taken off.
+    /// Memory per byte relative to the normal module, or bytes per entry; `FREE_BYTES` are subtracted.
     pub fn memory_ratio(&self) -> Option<f64> {
         let figures = self.figures?;
         let growth = (figures.growth_bytes as f64 - FREE_BYTES).max(0.0);
@@ -153,7 +154,7 @@ impl Row {
         Some(figures.code_bytes?.saturating_sub(FREE_CODE_BYTES) as f64 / units as f64)
     }
 
-    /// Whether it stays within the bounds.
+    /// Whether all figures are within the bounds.
     pub fn fine(&self) -> bool {
         let within = |ratio: Option<f64>, most| ratio.is_some_and(|ratio| ratio <= most);
         within(self.time_ratio(), self.most_time)
@@ -172,7 +173,7 @@ pub fn measure(arguments: &Arguments) -> Result<Vec<Row>, String> {
     let mut rows = Vec::new();
     for shape in generated::shapes().filter(|it| it.name.contains(&arguments.filter)) {
         eprintln!("linear: {} ...", shape.name);
-        // The bounds are those of this repository's engine.
+        // Exceptions apply only to this repository's engine.
         let exception = shape.exception.filter(|_| arguments.engine.is_ours());
         let (time, memory) = match (shape.entries, exception) {
             (Some(entries), _) => (entries.time, entries.memory),
@@ -210,8 +211,8 @@ pub fn measure(arguments: &Arguments) -> Result<Vec<Row>, String> {
     Ok(rows)
 }
 
-/// Growth of a process by compiling the normal module, per byte of it: the median of three, since the system counts
-/// pages in batches.
+/// Growth of a process by compiling the normal module, per byte of that module. The median of three, because the system
+/// counts pages in batches.
 fn normal_growth(engine: EngineName, limit: Duration) -> Result<f64, String> {
     let mut growths = [0.0; 3];
     for growth in &mut growths {
@@ -222,7 +223,7 @@ fn normal_growth(engine: EngineName, limit: Duration) -> Result<f64, String> {
     Ok(growths[1])
 }
 
-/// Starts the process of a shape.
+/// Runs the process of a shape.
 fn one(engine: EngineName, shape: &Shape, limit: Duration) -> Result<Figures, String> {
     let mut child = std::env::current_exe()
         .and_then(|program| {
@@ -237,7 +238,7 @@ fn one(engine: EngineName, shape: &Shape, limit: Duration) -> Result<Figures, St
         match child.try_wait().map_err(|error| error.to_string())? {
             Some(status) => break status,
             None if processor_time(child.id()) > limit => {
-                // It may end by itself meanwhile.
+                // An error means that the process has ended by itself.
                 let _ = child.kill();
                 let _ = child.wait();
                 return Err(format!("not done after {} s", limit.as_secs()));
@@ -259,11 +260,11 @@ fn one(engine: EngineName, shape: &Shape, limit: Duration) -> Result<Figures, St
     })
 }
 
-/// Processor time that a process has used; nothing if there is no such process any more.
+/// CPU time that a process has used; zero if the process does not exist any more.
 fn processor_time(process: u32) -> Duration {
     let ticks = || {
         let text = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-        // The name, in parentheses, may hold spaces.
+        // The name of the program is in parentheses and may contain spaces.
         let mut fields = text.rsplit_once(')')?.1.split_whitespace().skip(11);
         let (user, system) = (
             fields.next()?.parse::<u64>().ok()?,
@@ -271,11 +272,11 @@ fn processor_time(process: u32) -> Duration {
         );
         Some(user + system)
     };
-    // Linux tells it in hundredths of a second.
+    // Linux reports the time in hundredths of a second.
     Duration::from_millis(ticks().unwrap_or(0) * 10)
 }
 
-/// In that process: measures and prints.
+/// Runs in the process of a shape: measures and prints the figures.
 pub fn print(name: EngineName, shape: &str) -> Result<bool, String> {
     let shape = generated::shapes()
         .chain([&NORMAL, &EMPTY])
@@ -286,7 +287,7 @@ pub fn print(name: EngineName, shape: &str) -> Result<bool, String> {
         false => name.open()?,
     };
     let wasm = shape.wasm();
-    // A compilation before that takes what an engine takes but once.
+    // The first compilation includes one-time costs of the engine, so the empty module is compiled before.
     let empty = EMPTY.wasm();
     engine.compile(&empty)?;
     let before = peak::resident()?;
@@ -304,7 +305,7 @@ pub fn print(name: EngineName, shape: &str) -> Result<bool, String> {
     Ok(true)
 }
 
-/// Code for the instruction set for which there is most of it.
+/// The maximum size of the code over the instruction sets.
 fn most_code_bytes(wasm: &[u8], every_feature: bool) -> Result<usize, String> {
     let mut most = 0;
     for target in Target::ALL {
@@ -360,13 +361,13 @@ pub fn write(folder: &std::path::Path, filter: &str) -> Result<bool, String> {
     Ok(true)
 }
 
-/// All shapes, those out of bounds marked.
+/// A table of all shapes that marks those beyond their bounds.
 pub fn tables(rows: &[Row]) -> Vec<Table> {
     let mut table = Table::new(
         "Time and memory per byte, times those of a normal module; bytes of code per byte",
         [
             "shape",
-            "what hurts",
+            "property",
             "bytes",
             "ns/byte",
             "time",
@@ -427,7 +428,7 @@ pub fn tables(rows: &[Row]) -> Vec<Table> {
     tables
 }
 
-/// Shapes measured by their entries.
+/// The shapes that are measured per entry.
 fn entries(rows: &[Row]) -> Option<Table> {
     let mut table = Table::new(
         "Each entry: nanoseconds, time in bytes of a normal module, bytes of memory and of code",

@@ -1,8 +1,8 @@
-//! The cost of this executor's meters: the same code with and without them, interleaved. Beside them
-//! what the check of the native stack costs, which is always there, and what loop idioms bring.
+//! The cost of this executor's meters: the same code with and without them, interleaved. Also the cost of the native
+//! stack check, which is always enabled, and the benefit of loop idioms.
 //!
-//! Programs run in one instance, candidates in a fresh one each. Gas is counted without a limit, the logical
-//! stack with Polkadot's.
+//! Programs run in one instance, each candidate in a fresh one. Gas is counted without a limit, the logical stack with
+//! Polkadot's limit.
 
 use crate::corpus::{self, Blob, Case, Expected};
 use crate::engine::{Engine, Instance, Pvf};
@@ -18,15 +18,15 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Something short is repeated for at least so long.
+/// Short work is repeated until its total time reaches this duration.
 const LEAST_TOTAL: Duration = Duration::from_millis(200);
 const MOST_RUNS: u32 = 200;
 
-/// How the same module is compiled.
+/// How a module is compiled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Variant {
-    /// As ever, without meters.
+    /// The default options, without meters.
     Plain,
     /// Without the check of the native stack.
     Unchecked,
@@ -36,7 +36,7 @@ pub enum Variant {
     Gas,
     /// Counting both.
     Both,
-    /// Loops that copy, fill or compare run turn by turn.
+    /// Loops that copy, fill or compare run iteration by iteration.
     WithoutIdioms,
 }
 
@@ -64,7 +64,7 @@ impl Variant {
     }
 }
 
-/// What is compared: a heading, a variant, and the one it is a ratio to.
+/// The comparisons: a heading, a variant, and the variant that it is relative to.
 const COMPARED: [(&str, Variant, Variant); 5] = [
     ("native check", Plain, Unchecked),
     ("logical", LogicalStack, Plain),
@@ -73,28 +73,28 @@ const COMPARED: [(&str, Variant, Variant); 5] = [
     ("idioms off", WithoutIdioms, Plain),
 ];
 
-/// A program or candidate.
+/// The measurements of a program or candidate.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Row {
     /// `guests`, `loops`, `PVFs` or `fixtures`.
     pub group: String,
     /// Name of the module in its group.
     pub name: String,
-    /// Times of one run. What ends with a stack overflow has none without the check.
+    /// Times of one run. A run that ends with a stack overflow has no time without the check.
     pub times: BTreeMap<Variant, Times>,
     /// Sizes of the code.
     pub code_bytes: BTreeMap<Variant, usize>,
-    /// Variants from which something else came out than is known.
+    /// Variants with an unexpected outcome, and that outcome.
     pub wrong: BTreeMap<Variant, String>,
 }
 
 impl Row {
-    /// A variant's time by another's, least by least.
+    /// The time of a variant relative to another, from the least times.
     pub fn ratio(&self, variant: Variant, other: Variant) -> Option<f64> {
         Some(self.times.get(&variant)?.ratio(self.times.get(&other)?))
     }
 
-    /// The same of medians.
+    /// As [`Self::ratio`], from the medians.
     pub fn median_ratio(&self, variant: Variant, other: Variant) -> Option<f64> {
         let (variant, other) = (self.times.get(&variant)?, self.times.get(&other)?);
         Some(variant.median_ratio(other))
@@ -106,7 +106,7 @@ impl Row {
     }
 }
 
-/// Whether all came out as known.
+/// Whether all outcomes were the expected ones.
 pub fn all_right(rows: &[Row]) -> bool {
     rows.iter().all(|row| row.wrong.is_empty())
 }
@@ -148,7 +148,7 @@ fn program(guest: &Guest, runs: u32) -> Result<Row, String> {
         if instance.has("initialize") {
             instance.call("initialize")?;
         }
-        // Known is what the first run returns: some leave other memory to the next.
+        // Only the first run's result is known: some programs leave a changed memory to the next run.
         let first = instance.call("run");
         if first != Ok(Some(guest.result)) {
             wrong.insert(variant, format!("{first:x?}"));
@@ -195,7 +195,7 @@ type Outcome = (BTreeMap<Variant, Times>, BTreeMap<Variant, String>);
 
 fn candidate(case: &Case, pvfs: &[(Variant, Box<dyn Pvf>)], runs: u32) -> Result<Outcome, String> {
     let parameters = case.parameters()?;
-    // Without the check the machine's stack ends, which is no outcome.
+    // Without the check the thread's stack overflows, which ends the process.
     let overflows = case.expected == Expected::Trapped(TrapKind::StackOverflow);
     let able = pvfs
         .iter()
@@ -209,7 +209,7 @@ fn candidate(case: &Case, pvfs: &[(Variant, Box<dyn Pvf>)], runs: u32) -> Result
     ))
 }
 
-/// Runs all of them interleaved. Each must end as expected, and all must end alike.
+/// Runs all variants interleaved. Each must end as expected, and all must end alike.
 fn by_turns<T, R: PartialEq + std::fmt::Debug>(
     turns: &mut [(Variant, T)],
     run: impl Fn(&mut T) -> Result<R, String>,
@@ -220,14 +220,14 @@ fn by_turns<T, R: PartialEq + std::fmt::Debug>(
     let mut different = BTreeMap::new();
     let mut first: Option<Result<R, String>> = None;
     let (mut total, mut rounds) = (Duration::ZERO, 0);
-    // The first round faults memory and code in.
+    // The first round causes page faults for memory and code, so it does not count.
     while rounds <= runs.max(1) || (total < LEAST_TOTAL && rounds < MOST_RUNS) {
         for ((variant, turn), samples) in turns.iter_mut().zip(&mut samples) {
             let (ended, time) = timed(|| run(turn));
             if let Some(text) = wrong(&ended) {
                 different.insert(*variant, text);
             } else if first.as_ref().is_some_and(|first| *first != ended) {
-                different.insert(*variant, "not what came out first".to_owned());
+                different.insert(*variant, "differs from the first outcome".to_owned());
             }
             first.get_or_insert(ended);
             if rounds > 0 {
@@ -256,7 +256,7 @@ fn table(group: &str, rows: &[&Row]) -> Table {
     let headings = headings.chain(COMPARED.map(|(heading, ..)| heading.to_owned()));
     let headings = headings.chain(COMPARED.map(|(heading, ..)| format!("{heading} (median)")));
     let headings = headings.chain(["code: logical", "gas", "both"].map(str::to_owned));
-    let title = format!("Cost of meters, {group}: times of what it is without");
+    let title = format!("Cost of meters, {group}: time relative to the same code without");
     let mut table = Table::new(&title, headings);
     for row in rows {
         let plain = row.times.get(&Plain).map(Times::least_ms);
@@ -291,12 +291,12 @@ mod tests {
     use crate::guests::GUESTS;
 
     #[test]
-    fn every_variant_of_a_program_returns_what_is_known() {
+    fn every_variant_of_a_program_returns_the_known_result() {
         for guest in guests::matching("copy") {
             let row = program(guest, 1).unwrap();
             assert!(all_right(std::slice::from_ref(&row)), "{:?}", row.wrong);
             assert_eq!(row.times.len(), Variant::ALL.len());
-            // What is compared is not the same code.
+            // The compared variants must have different code.
             for (heading, variant, other) in COMPARED {
                 let code = |it| row.code_bytes[&it];
                 assert_ne!(code(variant), code(other), "{}: {heading}", row.name);
@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn ratios_are_to_what_each_is_compared_with() {
+    fn ratios_are_relative_to_the_compared_variant() {
         let times = |least_ns, median_ns| Times {
             least_ns,
             median_ns,

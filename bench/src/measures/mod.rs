@@ -1,4 +1,4 @@
-//! What is measured, one file each: `measure` makes rows, `tables` says what they show.
+//! The measures, one file each: `measure` makes rows, `tables` formats them.
 
 pub mod boundary;
 pub mod cold;

@@ -1,4 +1,4 @@
-//! Guests and loops: how long one run takes in an instance that is warm. What they return is known.
+//! The time of one run of guests and loops in a warm instance. Their results are known.
 
 use crate::engine::Instance;
 use crate::engines::EngineName;
@@ -9,7 +9,7 @@ use crate::table::{Table, number};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// A program.
+/// The measurements of a program.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Row {
     /// Name of the program.
@@ -18,9 +18,9 @@ pub struct Row {
     pub work: String,
     /// Whether it is a hand-written loop.
     pub is_loop: bool,
-    /// One run.
+    /// Times of one run.
     pub engines: BTreeMap<EngineName, Times>,
-    /// Engines whose results are not the known ones, with these.
+    /// Engines with a wrong result, and that result.
     pub wrong: BTreeMap<EngineName, String>,
 }
 
@@ -42,7 +42,7 @@ fn row(guest: &Guest, engines: &[EngineName], runs: u32) -> Result<Row, String> 
     let mut wrong = BTreeMap::new();
     for &name in engines {
         let mut instance = start(name, &wasm).map_err(|error| describe(name, error))?;
-        // The first run faults memory and code in, and is the one that is checked.
+        // The first run causes page faults for memory and code. Its result is checked.
         let result = instance
             .call("run")
             .map_err(|error| describe(name, error))?;
@@ -86,7 +86,7 @@ pub fn all_right(rows: &[Row]) -> bool {
     rows.iter().all(|row| row.wrong.is_empty())
 }
 
-/// Times of one run, and how the engines compare.
+/// Tables of the times of one run, and of the engines' ratios.
 pub fn tables(rows: &[Row]) -> Vec<Table> {
     let (loops, guests): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|row| row.is_loop);
     vec![
@@ -123,7 +123,7 @@ fn table(title: &str, rows: &[&Row]) -> Table {
     table
 }
 
-/// The time of an engine by that of the yardstick, least by least.
+/// The time of an engine relative to the yardstick, from the least times.
 pub fn ratio(row: &Row, engine: EngineName) -> Option<f64> {
     let yardstick = row.engines.get(&EngineName::Cranelift)?;
     Some(row.engines.get(&engine)?.ratio(yardstick))
@@ -163,7 +163,7 @@ mod tests {
     use crate::guests::{GUESTS, LOOPS};
 
     #[test]
-    fn every_engine_returns_what_is_known() {
+    fn every_engine_returns_the_known_result() {
         let engines: Vec<EngineName> = EngineName::ALL
             .into_iter()
             .filter(|it| it.built_in())
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn ratios_are_of_the_least() {
+    fn ratios_use_the_least_times() {
         let times = |least_ns| Times {
             least_ns,
             ..Times::default()

@@ -1,5 +1,5 @@
-//! What Binaryen's `wasm-opt` changes: real blobs as they are, after inlining of small functions alone, and after
-//! `-O2` and `-O3`, with only WebAssembly 1.0 allowed; sizes, compilation, execution of candidates.
+//! The effects of Binaryen's `wasm-opt`: real blobs unchanged, after inlining of small functions alone, and after `-O2`
+//! and `-O3`, with only WebAssembly 1.0 allowed. Measures sizes, compilation, and the execution of candidates.
 
 use crate::corpus::{self, Blob, Expected};
 use crate::engine::Ended;
@@ -18,7 +18,7 @@ use std::process::Command;
 pub struct Arguments {
     #[command(flatten)]
     pub options: Options,
-    /// Binaryen's program.
+    /// The path of Binaryen's program.
     #[arg(long, value_name = "PROGRAM", default_value = "wasm-opt")]
     pub wasm_opt: PathBuf,
     /// Candidates to execute, by their names, separated by commas.
@@ -30,10 +30,10 @@ pub struct Arguments {
     pub cases: Vec<String>,
 }
 
-/// The optimisation levels; the first one leaves the module as it is.
+/// The optimisation levels; the first one leaves the module unchanged.
 const LEVELS: [&str; 4] = ["as it is", "--inlining-optimizing", "-O2", "-O3"];
 
-/// Engines compared, unless others are asked for.
+/// The engines that are compared by default.
 const ENGINES: [EngineName; 5] = [
     EngineName::Ours,
     EngineName::OursLogical,
@@ -42,33 +42,33 @@ const ENGINES: [EngineName; 5] = [
     EngineName::Singlepass,
 ];
 
-/// A blob at one level.
+/// The measurements of a blob at one level.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Row {
     /// Name of the module.
     pub name: String,
-    /// What was done to it.
+    /// The optimisation level.
     pub level: String,
-    /// Its size after that.
+    /// The size of the optimised module.
     pub wasm_bytes: usize,
-    /// Compilation.
+    /// The compilation in each engine.
     pub compile: BTreeMap<EngineName, Compiled>,
-    /// Execution, by candidate.
+    /// The execution times, by candidate.
     pub execute: BTreeMap<String, BTreeMap<EngineName, Times>>,
-    /// Candidates from which something else came out, with the engine.
+    /// Candidates with another outcome, with the engine.
     pub wrong: Vec<String>,
 }
 
-/// A compilation.
+/// A compilation in an engine.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Compiled {
-    /// How long it took.
+    /// CPU time.
     pub time: Times,
-    /// Machine code.
+    /// Size of the machine code.
     pub code_bytes: Option<usize>,
 }
 
-/// Measures all blobs that hold the filter at all levels.
+/// Measures all blobs whose name contains the filter, at all levels.
 pub fn measure(arguments: &Arguments) -> Result<Vec<Row>, String> {
     execute::silence_host_panics();
     let options = &arguments.options;
@@ -190,12 +190,12 @@ fn optimise(program: &Path, level: &str, wasm: &[u8]) -> Result<Vec<u8>, String>
     Ok(optimised)
 }
 
-/// Whether all candidates came out as known.
+/// Whether all outcomes were the expected ones.
 pub fn all_right(rows: &[Row]) -> bool {
     rows.iter().all(|row| row.wrong.is_empty())
 }
 
-/// What the levels change, each blob and all together.
+/// Tables of the levels' effects, for each blob and for all together.
 pub fn tables(rows: &[Row]) -> Vec<Table> {
     let engines = EngineName::keys_of(rows.iter().map(|row| &row.compile));
     let executing: Vec<EngineName> = engines
@@ -250,7 +250,7 @@ pub fn tables(rows: &[Row]) -> Vec<Table> {
     vec![table]
 }
 
-/// Size, then compilation and code for each engine, then execution over all candidates.
+/// The ratios of a row: size, then compilation and code for each engine, then execution over all candidates.
 fn ratios(
     row: &Row,
     plain: &Row,

@@ -1,6 +1,7 @@
 //! Charts: a figure with its legend, an SVG and a table of its numbers.
 //!
-//! An SVG has no background and its words take the colour of the text around them, so that it can be read on light and dark pages.
+//! An SVG has no background, and its text takes the colour of the surrounding text, so that it is readable on light and
+//! dark pages.
 
 use crate::engines::EngineName;
 use crate::measure::geometric_mean;
@@ -11,17 +12,17 @@ use plotters::prelude::*;
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
 
-/// A row of bars for each category.
+/// A group of bars for each category.
 struct Bars<'a> {
     title: &'a str,
     unit: &'a str,
     categories: Vec<String>,
     series: Vec<(EngineName, Vec<Option<f64>>)>,
-    /// Where a line is drawn.
+    /// The height of a horizontal line.
     line: Option<f64>,
 }
 
-/// All charts that a run has figures for, as HTML.
+/// All charts for which a run has figures, as HTML.
 pub fn all(run: &Run) -> Result<Vec<String>, String> {
     let overview = overview(run)?.map(|svg| format!("<figure><div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"All engines\">{svg}</div></figure>\n"));
     let mut charts: Vec<String> = overview.into_iter().collect();
@@ -78,7 +79,7 @@ fn execution(rows: &[&programs::Row]) -> Result<Option<String>, String> {
             .map(|row| programs::ratio(row, engine))
             .collect()
     };
-    // An interpreter would leave no room for the others.
+    // An interpreter's bars would make the others too short to compare.
     let shown = |it: &EngineName| !matches!(it, EngineName::Cranelift | EngineName::Wasmi);
     let engines = EngineName::ALL.into_iter().filter(shown);
     bars(Bars {
@@ -102,7 +103,7 @@ fn shapes(rows: &[linear::Row]) -> Result<Option<String>, String> {
     })
 }
 
-/// How fast engines compile and how fast their code is, in one picture, which also stands alone.
+/// The speeds of compilation and of the compiled code in one picture, which is also published by itself.
 pub fn overview(run: &Run) -> Result<Option<String>, String> {
     let guests: Vec<&programs::Row> = run.programs.iter().filter(|row| !row.is_loop).collect();
     let pvfs = run.compile.iter().filter(|row| row.group == "PVFs");
@@ -166,8 +167,8 @@ fn draw_overview(
     Ok(())
 }
 
-/// How far below a point its label begins so that it lies on no other, in pixels; `taken` holds the left, upper and right ends of those
-/// that have been placed.
+/// The vertical offset, in pixels, at which a point's label overlaps no other label. `taken` contains the left, upper
+/// and right ends of the labels placed so far.
 fn free_height(taken: &mut Vec<(i32, i32, i32)>, (x, y): (i32, i32), letters: usize) -> i32 {
     const LINE: i32 = 17;
     let right = x + 9 + 9 * i32::try_from(letters).unwrap_or(0);
@@ -175,19 +176,19 @@ fn free_height(taken: &mut Vec<(i32, i32, i32)>, (x, y): (i32, i32), letters: us
         let mut others = taken.iter();
         others.all(|&(left, top, end)| left > right || end < x || (top - y - height).abs() >= LINE)
     };
-    // Beside the point, or else as near as possible above and below.
+    // Directly beside the point, or else as near as possible above and below.
     let heights = (0..20).flat_map(|step| [-7 - step * 4, -7 + step * 4]);
     let height = heights.into_iter().find(free).unwrap_or(-7);
     taken.push((x, y + height, right));
     height
 }
 
-/// An engine as readers know it.
+/// The name of an engine for readers.
 fn label(engine: EngineName) -> String {
     engine.text().replace("ours", "pvf-executor")
 }
 
-/// A picture whose words and lines are dark on light pages and light on dark ones, wherever it is shown.
+/// A picture whose text and lines are dark on light pages and light on dark pages.
 fn themed(svg: &str, title: &str) -> String {
     let style = "<style>.pvf-chart text, .pvf-chart .ink { fill: #222 } .pvf-chart [stroke=\"#000000\"] { stroke: #555 } \
         @media (prefers-color-scheme: dark) { .pvf-chart text { fill: #ddd } .pvf-chart [stroke=\"#000000\"] { stroke: #aaa } }</style>";
@@ -227,7 +228,7 @@ fn colour(engine: EngineName) -> RGBColor {
     }
 }
 
-/// Draws bars; nothing if there are no figures.
+/// Draws bars; `None` if there are no figures.
 fn bars(mut bars: Bars<'_>) -> Result<Option<String>, String> {
     bars.series
         .retain(|(_, values)| values.iter().any(Option::is_some));
@@ -255,7 +256,7 @@ fn bars(mut bars: Bars<'_>) -> Result<Option<String>, String> {
     )))
 }
 
-/// The numbers of a chart, to be opened below it.
+/// The figures of a chart as a table, which can be opened below the chart.
 fn numbers(bars: &Bars<'_>) -> String {
     let head = bars.series.iter().map(|(engine, _)| label(*engine));
     let head = head.map(|name| format!("<th>{}</th>", escaped(&name)));

@@ -1,4 +1,5 @@
-//! What people look at: one self-contained page, and the tables, figures and chart of the repository, both from the JSON of a run.
+//! The reports for people: one self-contained page, and the tables, figures and chart of the repository, all from the
+//! JSON of runs.
 
 mod charts;
 mod page;
@@ -59,7 +60,7 @@ mod tests {
             assert!(page.contains(&chart));
         }
         assert!(charts::all(&run).unwrap().len() >= 4);
-        // Nothing is fetched when it is opened.
+        // The page loads nothing when it is opened.
         assert!(!page.contains("src=") && !page.contains("<link") && !page.contains("@import"));
     }
 
@@ -79,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_says_when_and_where_the_run_measured_that_it_is_from() {
+    fn a_table_states_the_day_and_machine_of_its_run() {
         let first = Run {
             date: "2026-01-02".to_owned(),
             processor: "first".to_owned(),

@@ -1,4 +1,4 @@
-//! The page: charts with their numbers, then all tables; nothing in it is fetched from anywhere.
+//! The page: charts with their figures, then all tables. It loads no other files.
 
 use super::charts;
 use crate::run::Run;
@@ -50,7 +50,7 @@ fn section(table: &Table) -> String {
     html
 }
 
-/// Text that may hold anything, as HTML.
+/// Escapes text for HTML.
 pub fn escaped(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")

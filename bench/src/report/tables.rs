@@ -1,4 +1,5 @@
-//! The measured tables of `BENCHMARKS.md` and the README's two figures, between marks like `<!-- compile -->` and `<!-- /compile -->`.
+//! The measured tables of `BENCHMARKS.md` and the README's two figures, between markers such as `<!-- compile -->` and
+//! `<!-- /compile -->`.
 
 use crate::engines::EngineName::{
     self, Cranelift, CraneliftPolkadot, Ours, OursLogical, Singlepass, Winch,
@@ -9,10 +10,10 @@ use crate::run::Run;
 use crate::table::{Table, number};
 use std::collections::BTreeSet;
 
-/// Makes the table of a measure; nothing if the run has no figures for it.
+/// Makes the table of a measure; `None` if the run has no figures for it.
 type MakeTable = fn(&Run) -> Option<String>;
 
-/// The measures that have a table, by their marks.
+/// The measures that have a table, by their markers.
 const TABLES: [(&str, MakeTable); 5] = [
     ("compile", compilation),
     ("programs", guests),
@@ -21,8 +22,8 @@ const TABLES: [(&str, MakeTable); 5] = [
     ("wasm-opt", optimised),
 ];
 
-/// `BENCHMARKS.md` with the tables of these runs. A table is that of the first run with its figures, and says when and where that
-/// run measured. A table that no run has figures for stays as it is.
+/// `BENCHMARKS.md` with the tables of these runs. Each table comes from the first run that has its figures, and states
+/// when and where that run measured. A table without figures in any run is unchanged.
 pub fn with_tables(text: &str, runs: &[Run]) -> Result<String, String> {
     let mut text = text.to_owned();
     for (mark, table) in TABLES {
@@ -35,7 +36,8 @@ pub fn with_tables(text: &str, runs: &[Run]) -> Result<String, String> {
     Ok(text)
 }
 
-/// The README with the speeds of these runs: of compilation, guest programs and candidates. Without one of the three it stays as it is.
+/// The README with the speeds of these runs: of compilation, guest programs and candidates. Unless all three are
+/// present, the README is unchanged.
 pub fn with_headline(text: &str, runs: &[Run]) -> Result<String, String> {
     let first = |figure: fn(&Run) -> Option<f64>| runs.iter().find_map(figure);
     match (
@@ -65,7 +67,7 @@ fn between(text: &str, mark: &str, figures: &str) -> Result<String, String> {
     Ok(format!("{before}{start}{figures}{end}{after}"))
 }
 
-/// The table as Markdown without alignment: a change of one figure is a change of one line.
+/// The table as Markdown without alignment, so that a change of one figure changes one line.
 fn markdown(table: &Table) -> String {
     let mut text = String::new();
     for (index, row) in table.rows.iter().enumerate() {
@@ -77,7 +79,7 @@ fn markdown(table: &Table) -> String {
     text
 }
 
-/// The engines that the run has figures of.
+/// The engines for which the run has figures.
 fn present<const N: usize>(
     engines: [EngineName; N],
     has: impl Fn(EngineName) -> bool,
@@ -95,7 +97,7 @@ fn title(engine: EngineName) -> &'static str {
     }
 }
 
-/// Validation functions of real networks.
+/// Compilations of validation functions of real networks.
 fn compiled(run: &Run) -> Vec<&compile::Row> {
     let rows = run.compile.iter();
     rows.filter(|row| row.group == "PVFs").collect()
@@ -234,7 +236,7 @@ fn optimised(run: &Run) -> Option<String> {
     (!blobs.is_empty()).then_some(text)
 }
 
-/// The candidates that the table has a line for, in its order.
+/// The candidates in the table, in order.
 const CASES: [&str; 13] = [
     "empty-1",
     "transfer-1",
@@ -251,7 +253,7 @@ const CASES: [&str; 13] = [
     "extrinsic-24m",
 ];
 
-/// Candidates of real networks.
+/// Executions of candidates of real networks.
 fn executed(run: &Run) -> Vec<&execute::Row> {
     let rows = run.execute.iter();
     rows.filter(|row| row.group == "PVFs").collect()

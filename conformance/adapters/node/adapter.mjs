@@ -1,11 +1,11 @@
-// V8 (through Node) behind the protocol of the conformance suite; see conformance/README.md.
-// Reads lines of JSON from the standard input and writes one line for each.
+// V8 (through Node) as an adapter for the protocol of the conformance suite; see conformance/README.md.
+// Answers each line of JSON on the standard input with a line on the standard output.
 import { createInterface } from "node:readline";
 import { readFileSync } from "node:fs";
 
 const features = ["sign-extension", "saturating-float-to-int", "multi-value", "bulk-memory", "limits", "large"];
 
-// V8 does not tell some kinds apart; then all it can be are given.
+// V8 does not distinguish some kinds of traps; then the answer lists all possible kinds.
 const kinds = [
   [/unreachable/, "unreachable"],
   [/call stack/, "stack_overflow"],
@@ -32,7 +32,7 @@ function argument(text) {
   throw new Error(`V8's interface does not keep the bits of ${text}`);
 }
 
-// The types of results are not visible from JavaScript: an integer that fits is an i32, a BigInt an i64.
+// JavaScript does not show the types of results: an integer within range is an i32, a BigInt an i64.
 function show(value) {
   if (value === undefined) return [];
   if (Array.isArray(value)) return value.flatMap(show);

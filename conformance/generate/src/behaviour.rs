@@ -112,7 +112,7 @@ fn kinds(suite: &mut Suite) {
                 .trap(kind),
         );
     }
-    // Equal types are one type, wherever they stand.
+    // Equal types are the same type, wherever they are declared.
     suite.text(
         "trap-equal-types",
         "(module (type $a (func (result i32))) (type $b (func (result i32)))
@@ -128,7 +128,7 @@ fn kinds(suite: &mut Suite) {
     );
 }
 
-/// Which of several traps comes, and what happened before it.
+/// Which of several possible traps occurs, and which effects precede it.
 fn order(suite: &mut Suite) {
     let zero = "(i32.div_u (i32.const 1) (global.get $zero))";
     let far = "(i32.load (i32.const 65536))";
@@ -296,7 +296,7 @@ fn order(suite: &mut Suite) {
                 .expect("steps", json!([kind, null])),
         );
     }
-    // At a call: overflow before anything of the callee, the indirect checks before that.
+    // At a call: the stack overflows before any effect of the callee and after the checks of an indirect call.
     suite.text("order-call", "(module (table 3 funcref) (elem (i32.const 0) func $big $run)
         (func $big (local i64 i64 i64 i64 i64 i64 i64 i64) unreachable)
         (func $run (export \"direct\") (call $big))
@@ -341,7 +341,7 @@ fn order(suite: &mut Suite) {
     }
 }
 
-/// Growth at its edges: sequences of `memory.grow`, and what each gives.
+/// Growth at its limits: sequences of `memory.grow` and the result of each.
 fn growth(suite: &mut Suite) {
     let text = |memory: &str| {
         format!("(module (memory {memory})
@@ -761,7 +761,7 @@ fn start(suite: &mut Suite) {
             None => case.rejected("construct"),
         });
     }
-    // One frame of 32 bytes (a local), at its limit; and one of 40 units.
+    // One frame of 32 bytes (with a local), at its limit, and one of 40 units.
     suite.text("start-metered", &format!("(module (start $s) (func $s (local i32)) (func (export \"f\") (result i64) (i64.const 1)) (func $unused {}))", "nop ".repeat(3)));
     for (limit, fits) in [(32_u64, true), (31, false)] {
         let case = Case::new("determinism", "START-3", format!("start/native/{limit}"))
@@ -775,7 +775,7 @@ fn start(suite: &mut Suite) {
             case.rejected("construct")
         });
     }
-    // 1 local and 2: 3 units. The exported function takes 3 too.
+    // The start function has 1 local and costs 3 units. The exported function costs 3 as well.
     for (limit, fits) in [(3_u64, true), (2, false)] {
         let case = Case::new("metering", "START-3", format!("start/logical/{limit}"))
             .also(&["LOGICAL-5"])

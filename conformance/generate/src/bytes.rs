@@ -1,4 +1,4 @@
-//! Modules put together byte by byte, for what no text format can say.
+//! Modules assembled byte by byte, for encodings that no text format can express.
 
 /// An unsigned number in LEB128.
 pub fn leb(mut number: u64) -> Vec<u8> {
@@ -14,21 +14,21 @@ pub fn leb(mut number: u64) -> Vec<u8> {
     }
 }
 
-/// Bytes behind their number.
+/// Bytes after their length.
 pub fn sized(bytes: &[u8]) -> Vec<u8> {
     let mut all = leb(bytes.len() as u64);
     all.extend_from_slice(bytes);
     all
 }
 
-/// Items behind their number.
+/// Items after their count.
 pub fn list(items: &[Vec<u8>]) -> Vec<u8> {
     let mut all = leb(items.len() as u64);
     items.iter().for_each(|item| all.extend_from_slice(item));
     all
 }
 
-/// The same item a number of times, behind that number.
+/// The same item a number of times, after that number.
 pub fn times(count: u64, item: &[u8]) -> Vec<u8> {
     let mut all = leb(count);
     (0..count).for_each(|_| all.extend_from_slice(item));
@@ -42,16 +42,16 @@ pub fn section(id: u8, content: &[u8]) -> Vec<u8> {
     all
 }
 
-/// A module of sections.
+/// A module from its sections.
 pub fn module(sections: &[Vec<u8>]) -> Vec<u8> {
     let mut all = b"\0asm\x01\0\0\0".to_vec();
     sections.iter().for_each(|it| all.extend_from_slice(it));
     all
 }
 
-/// A custom section of a size in all, header included.
+/// A custom section with this total size, including its header.
 pub fn filler(bytes: usize) -> Vec<u8> {
-    // The size takes as many bytes as it needs; try until it fits.
+    // The encoding of the size has a variable length; tries each length until the total fits.
     (1..=5)
         .filter_map(|size_bytes| {
             let content = bytes.checked_sub(1 + size_bytes)?;

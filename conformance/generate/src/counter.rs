@@ -1,18 +1,18 @@
 //! The counter of the logical stack as a global: read, written, exported.
 //!
-//! Costs are stated by hand: a function that declares no locals costs 2 and its greatest operand height. What is expected
-//! is also what the instrumented module does on wasmi, by a test.
+//! Costs are stated by hand: a function without declared locals costs 2 plus its greatest operand height. A test
+//! compares the expectations with the instrumented module on wasmi.
 
 use crate::suite::{Case, Suite, i32};
 use serde_json::json;
 
-/// A module, and calls of its exports: arguments, and what each ends with.
+/// A module, and calls of its exports with their arguments and endings.
 struct Program {
     name: &'static str,
     text: &'static str,
     limit: u32,
     calls: &'static [(&'static str, &'static [i32], Ending)],
-    /// The greatest counter behind a call that was admitted.
+    /// The greatest counter after a call that was admitted.
     peak: u32,
 }
 
@@ -26,12 +26,12 @@ enum Ending {
 
 use Ending::{Nothing, Overflow, Unreachable, Value};
 
-/// `get` costs 3, `set` 3.
+/// `get` and `set` cost 3 each.
 const GET_AND_SET: &str = r#"(module
     (func (export "get") (result i32) (global.get 0))
     (func (export "set") (param i32) (global.set 0 (local.get 0))))"#;
 
-/// `inner` costs 3, `run` 3: one operand each.
+/// `inner` and `run` cost 3 each, with one operand each.
 const WRITES_AND_CALLS: &str = r#"(module
     (func $inner (result i32) (global.get 0))
     (func (export "run") (param i32) (result i32) (global.set 0 (local.get 0)) (call $inner))
@@ -92,7 +92,7 @@ const PROGRAMS: &[Program] = &[
         name: "kept-from-call-to-call",
         text: GET_AND_SET,
         limit: 1000,
-        // `set` gives back 3 of what it wrote.
+        // When `set` returns, it subtracts its cost of 3 from the value that it wrote.
         calls: &[("set", &[50], Nothing), ("get", &[], Value(50))],
         peak: 50,
     },
@@ -100,7 +100,7 @@ const PROGRAMS: &[Program] = &[
         name: "below-zero",
         text: GET_AND_SET,
         limit: 1000,
-        // 0 less the cost of `set`, and the same again for `get`.
+        // `set` leaves 0 - 3 in the counter. `get` adds its cost of 3, reads 0, and leaves 0 - 3 again.
         calls: &[
             ("set", &[0], Nothing),
             ("get", &[], Value(0)),
@@ -143,7 +143,7 @@ const PROGRAMS: &[Program] = &[
             (func (export "fail") (call $fails))
             (func (export "get") (result i32) (global.get 0)))"#,
         limit: 100,
-        // Two functions of cost 2 stay.
+        // The costs of two functions (2 each) remain after the trap.
         calls: &[("fail", &[], Unreachable), ("get", &[], Value(7))],
         peak: 7,
     },
@@ -216,7 +216,8 @@ pub fn add(suite: &mut Suite) {
     refused(suite);
 }
 
-/// The index means one mutable `i32`, and only where modules are read as the network reads them.
+/// The index names the counter only if it names a mutable `i32`, and only under the rules by which the network reads
+/// modules.
 fn refused(suite: &mut Suite) {
     for (name, text) in [
         (

@@ -1,5 +1,5 @@
-//! The accepted language: switches on and off, proposals that are not accepted, in code that runs,
-//! in dead code and in functions that nothing calls; custom sections; constant expressions.
+//! The accepted language: switches on and off, and proposals that are not accepted, in reachable code, in dead code and
+//! in functions that nothing calls; custom sections; constant expressions.
 
 use crate::bytes::{list, module, section, sized};
 use crate::suite::{Case, Suite, i32};
@@ -21,7 +21,8 @@ const SWITCHES: [&str; 4] = [
     "bulk-memory",
 ];
 
-/// Each instruction behind a switch: alone on, alone off; alive, dead, never called.
+/// Each instruction that a switch enables: with only that switch on and with only that switch off; in reachable code,
+/// in dead code, in an uncalled function.
 fn switches(suite: &mut Suite) {
     let rows = [
         (
@@ -217,7 +218,7 @@ fn switches(suite: &mut Suite) {
     }
 }
 
-/// What no switch turns on.
+/// Proposals that no switch enables.
 fn proposals(suite: &mut Suite) {
     let bodies = [
         ("simd", "v128.const", "(drop (v128.const i32x4 0 0 0 0))"),
@@ -366,7 +367,7 @@ fn proposals(suite: &mut Suite) {
     }
 }
 
-/// A module `f: () -> ()` with this body, and memory and table.
+/// A module with a function `f: () -> ()` of this body, a memory and a table.
 fn with_body(body: &[u8]) -> Vec<u8> {
     module(&[
         section(1, &list(&[vec![0x60, 0, 0]])),
@@ -378,7 +379,7 @@ fn with_body(body: &[u8]) -> Vec<u8> {
     ])
 }
 
-/// Every opcode that means nothing, alive and dead.
+/// Every opcode without a meaning, in reachable and in dead code.
 fn opcodes(suite: &mut Suite) {
     let single = (0x06..=0x0a)
         .chain(0x12..=0x19)
@@ -386,7 +387,7 @@ fn opcodes(suite: &mut Suite) {
         .chain(0x25..=0x27)
         .chain(0xc5..=0xff);
     for opcode in single {
-        // The prefixes come with instructions of their own below.
+        // The instructions with these prefixes follow below.
         if matches!(opcode, 0xfb..=0xfe) {
             continue;
         }
@@ -423,7 +424,7 @@ fn opcodes(suite: &mut Suite) {
             );
         }
     }
-    // Reserved bytes: of memory.size, memory.grow and call_indirect.
+    // The reserved bytes of memory.size, memory.grow and call_indirect.
     for (name, body) in [
         ("memory.size", vec![0x3f, 1, 0x1a]),
         ("memory.size-long", vec![0x3f, 0x80, 0, 0x1a]),
@@ -487,7 +488,7 @@ fn declarations(suite: &mut Suite) {
     }
 }
 
-/// What is accepted and might be thought not to be.
+/// Modules that are accepted although one might expect a rejection.
 fn harmless(suite: &mut Suite) {
     let plain = with_body(&[]);
     for (name, content) in [
@@ -569,7 +570,7 @@ fn harmless(suite: &mut Suite) {
     }
 }
 
-/// The labels of a `br_table` that cannot be reached may differ in type, but not in arity, and operands fit all of them.
+/// The labels of an unreachable `br_table` may differ in type but not in arity, and the operands match all of them.
 fn labels_of_a_table(suite: &mut Suite) {
     let around = |inner: &str| {
         format!(

@@ -1,12 +1,11 @@
 //! The cases of the conformance suite.
 //!
-//! Out of tables come modules and cases: every case names the rules it is about, a module, what is
-//! done with it and how that must end. What is expected is stated by hand, computed by this crate's own
-//! arithmetic, or (for the two meters) taken from oracles by other authors. Nothing
-//! of this repository's compiler is used, and nothing here runs it.
+//! Tables produce modules and cases. Every case names the rules that it tests, a module, the steps to execute and the
+//! expected ending. Expectations are stated by hand, computed by this crate's own arithmetic, or (for the two meters)
+//! taken from oracles by other authors. This crate uses nothing of this repository's compiler and does not run it.
 //!
-//! [`suite`] makes all cases; [`write`](output::write) puts them into a folder, [`check`](output::check)
-//! says what in a folder is not what would be written, [`uncovered`] which rules no case is about.
+//! [`suite`] makes all cases. [`write`](output::write) writes them into a folder. [`check`](output::check) lists the
+//! files of a folder that differ from them. [`uncovered`] lists the rules without a case.
 #![forbid(unsafe_code)]
 
 mod behaviour;
@@ -34,7 +33,7 @@ pub use suite::{Case, Source, Suite};
 
 use std::path::Path;
 
-/// Every case, with `fixtures` the folder of the repository's fixtures.
+/// Every case. `fixtures` is the folder of the repository's fixtures.
 pub fn suite(fixtures: &Path) -> Suite {
     let mut suite = Suite::default();
     stack::add(&mut suite);
@@ -54,8 +53,8 @@ pub fn suite(fixtures: &Path) -> Suite {
     suite
 }
 
-/// The rules in a list (as JSON: objects with an `id`) that no case is about, and the rules cases name
-/// that are not in it.
+/// The rules in a list (as JSON: objects with an `id`) that no case tests, and the rules that cases name but the list
+/// does not contain.
 pub fn uncovered(
     suite: &Suite,
     rules: &str,

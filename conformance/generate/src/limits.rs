@@ -1,9 +1,9 @@
-//! A module below, at and above each limit by count. The counts are the published ones, restated here.
+//! Modules below, at and above each limit by count. The published limits are restated here.
 
 use crate::bytes::{filler, leb, list, module, section, sized, times};
 use crate::suite::{Case, Suite, i32};
 
-/// Names of things, made of a number.
+/// A name made from a number.
 fn numbered(number: u64) -> Vec<u8> {
     sized(format!("{number:x}").as_bytes())
 }
@@ -18,22 +18,22 @@ struct Parts {
     globals: u64,
     exports: Vec<Vec<u8>>,
     elements: u64,
-    /// Entries of one element segment more.
+    /// The number of entries of an additional element segment.
     element_entries: u64,
     bodies: Vec<u8>,
     data: u64,
-    /// With a data-count section.
+    /// Whether there is a data-count section.
     data_count: bool,
-    /// Without a memory of its own.
+    /// Whether the module has no memory of its own.
     no_memory: bool,
 }
 
 impl Parts {
     fn build(self) -> Vec<u8> {
-        // Type 0 is that of `f`, type 1 that of all others.
+        // Type 0 is the type of `f`, type 1 the type of all other functions.
         let mut types = vec![vec![0x60, 0, 1, 0x7f], vec![0x60, 0, 0]];
         types.extend(self.types);
-        // A memory among the imports has no place among the functions.
+        // An imported memory takes no function index.
         let f = self.imports.len() as u64 - u64::from(self.no_memory);
         let mut functions = leb(1 + self.more_functions);
         functions.push(0);
@@ -64,7 +64,7 @@ impl Parts {
             sections.push(section(9, &times(self.elements, &[0, 0x41, 0, 0x0b, 0])));
         }
         if self.element_entries > 0 {
-            // Active in table 0 from 0 on, function 0 in every entry.
+            // An active segment of table 0 at offset 0, with function 0 in every entry.
             let entries = times(self.element_entries, &[0]);
             sections.push(section(9, &[&[1, 0, 0x41, 0, 0x0b][..], &entries].concat()));
         }
@@ -79,7 +79,7 @@ impl Parts {
     }
 }
 
-/// A body in bytes, behind its size.
+/// A body in bytes, after its size.
 fn body(content: &[u8]) -> Parts {
     Parts {
         more_functions: 1,
@@ -88,10 +88,10 @@ fn body(content: &[u8]) -> Parts {
     }
 }
 
-/// A module with a count of something.
+/// Makes a module with this count of something.
 type Make = fn(u64) -> Vec<u8>;
 
-/// Name, limit, what an engine must offer, module.
+/// Name, limit, features that an engine needs, module.
 type Row = (&'static str, u64, &'static [&'static str], Make);
 
 /// Function imports, named by number.
@@ -109,7 +109,7 @@ fn params(count: u64) -> Vec<u8> {
     [vec![0x60], times(count, &[0x7f]), vec![0]].concat()
 }
 
-/// Rows whose module is made of [`Parts`]: what differs from the default ones.
+/// Rows whose module is made of [`Parts`]; a row states the differences from the default.
 macro_rules! parts {
     (|$n:ident| $($field:ident: $value:expr),*) => {
         |$n| Parts { $($field: $value,)* ..Parts::default() }.build()
@@ -188,7 +188,7 @@ const COUNTS: &[Row] = &[
         body(&[vec![3], leb(n - 2), vec![0x7f, 1, 0x7e, 1, 0x7c, 0x0b]].concat()).build()
     }),
     ("locals-with-parameters", 50_000, &[], |n| {
-        // The second function takes ten parameters: its type is one of its own.
+        // The second function has ten parameters, so it has a type of its own.
         let content = sized(&[vec![1], leb(n - 10), vec![0x7f, 0x0b]].concat());
         module(&[
             section(1, &list(&[vec![0x60, 0, 1, 0x7f], params(10)])),
@@ -242,7 +242,7 @@ const COUNTS: &[Row] = &[
     }),
 ];
 
-/// A body with this number of operands after these operators; most operands are results of calls.
+/// A body with this number of operands after these operators. Most operands are results of calls.
 fn operands(n: u64, before: &[u8]) -> Vec<u8> {
     let (calls, constants) = ((n - 1) / 1_000, (n - 1) % 1_000 + 1);
     let content = [
@@ -272,14 +272,16 @@ fn operands(n: u64, before: &[u8]) -> Vec<u8> {
     ])
 }
 
-/// The common bound of the sizes of the types of imports and exports, and a type of size 1,002.
+/// The common bound of the type sizes of imports and exports, and the number of parameters of a type whose size is
+/// 1,002.
 const SIZES: u64 = 999_998;
 const WIDE: u64 = 1_000;
 
 /// Size of the export of `f: () -> i32`, which is always there.
 const F: u64 = 2 + 1;
 
-/// As many imports of the wide type as fit below `sizes`, and one of another type for the rest.
+/// The maximum number of imports of the wide type whose sizes fit into `sizes`, and one import of another type for the
+/// remainder.
 fn filled(sizes: u64, more: Parts) -> Parts {
     let count = (sizes - 2) / (2 + WIDE);
     let rest = sizes - count * (2 + WIDE);
@@ -299,7 +301,7 @@ const TYPE_SIZES: &[Row] = &[
         filled(n - F, Parts::default()).build()
     }),
     ("exports", SIZES, &[], |n| {
-        // Function 0 is the first import of the wide type, exported again and again.
+        // Function 0 is the first import of the wide type; it is exported many times.
         let exports = (0..500)
             .map(|it| export(format!("x{it}").as_bytes()))
             .collect();
@@ -329,7 +331,7 @@ const TYPE_SIZES: &[Row] = &[
         parts.build()
     }),
     ("others", SIZES, &[], |n| {
-        // A global, a table and a memory count 1 each, by whatever names they are exported.
+        // A global, a table and a memory have size 1 each, under any exported name.
         let of_kind = |kind: u8| {
             (0..1_000)
                 .map(move |it| [sized(format!("{kind}.{it}").as_bytes()), vec![kind, 0]].concat())
@@ -370,7 +372,7 @@ pub fn add(suite: &mut Suite) {
     }
 }
 
-/// Bodies of which a compiler may make much more code than there is Wasm.
+/// Bodies for which a compiler may generate much more code than there is Wasm.
 fn dense() -> [(&'static str, Vec<u8>); 3] {
     const LOCALS: u8 = 25;
     const LABELS: u8 = 100;
@@ -405,7 +407,7 @@ fn dense() -> [(&'static str, Vec<u8>); 3] {
         ]
         .concat()
     };
-    // `i64.trunc_f64_u` and `f64.convert_i64_u`, again and again.
+    // `i64.trunc_f64_u` and `f64.convert_i64_u`, repeated.
     let conversions = [
         vec![0, 0x44, 0, 0, 0, 0, 0, 0, 0, 0],
         [0xb1, 0xba].repeat(20_000),
@@ -445,7 +447,7 @@ fn at_the_boundary(
 
 const MAGIC: [u8; 8] = [0x52, 0xbc, 0x53, 0x76, 0x46, 0xdb, 0x8e, 0x05];
 
-/// Blobs compressed as chains store them.
+/// Blobs in the compressed form that chains store.
 fn decompression(suite: &mut Suite) {
     let plain = Parts::default().build();
     let frame = |bytes: &[u8]| zstd::bulk::compress(bytes, 3).expect("memory can be compressed");

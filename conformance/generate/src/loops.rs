@@ -1,23 +1,23 @@
-//! Loops that copy, fill and compare: an engine that does many of their turns at once must not be seen to.
+//! Loops that copy, fill and compare. An engine may execute many iterations at once, but no outcome may show it.
 //!
-//! What memory holds afterwards is computed here turn by turn; gas is what the oracle charges.
+//! The expected memory is computed here iteration by iteration. The oracle computes the gas.
 
 use crate::oracle::gas;
 use crate::suite::{Case, Suite, hex, i32};
 use serde_json::json;
 
-/// Where the data begins, and how much of it there is.
+/// The offset and the size of the data.
 const DATA: usize = 1024;
 const BYTES: usize = 256;
 const MEMORY: usize = 65_536;
-/// Gas of what follows a loop: one `local.get`.
+/// Gas of the code after a loop: one `local.get`.
 const TAIL: u64 = 1;
 
-/// A loop in a function of parameters 0 to, 1 from, 2 count of turns, with two more locals.
+/// A loop in a function with the parameters 0 `to`, 1 `from` and 2 the number of iterations, and two more locals.
 struct Loop {
     name: &'static str,
     body: &'static str,
-    /// Bytes of a turn, negative downwards.
+    /// Bytes of an iteration; negative for a loop that runs downwards.
     stride: i64,
     fill: bool,
 }
@@ -70,8 +70,8 @@ const LOOPS: [Loop; 5] = [
     },
 ];
 
-/// To, from, turns: apart, overlapping both ways by a little and by much, in place, up to the end of
-/// memory and beyond it, beyond both ends by wrapping around.
+/// `to`, `from`, and the number of iterations: apart; overlapping both ways by a little and by much; in place; up to
+/// the end of memory and beyond it; beyond both ends by wrapping around.
 const RUNS: [(u32, u32, u32); 14] = [
     (1100, 1024, 1),
     (1100, 1024, 40),
@@ -114,7 +114,7 @@ fn byte(at: usize) -> u8 {
     (at * 7 + at / 37 + 3) as u8
 }
 
-/// Memory after this number of iterations, or after those before a trap; and whether all were done.
+/// The memory after this number of iterations, or after those before a trap, and whether all iterations were done.
 fn after(kind: &Loop, (to, from, _): (u32, u32, u32), turns: u64) -> (Vec<u8>, bool) {
     let mut memory = vec![0; MEMORY];
     (0..BYTES).for_each(|at| memory[DATA + at] = byte(at));
@@ -145,7 +145,7 @@ fn after(kind: &Loop, (to, from, _): (u32, u32, u32), turns: u64) -> (Vec<u8>, b
     (memory, true)
 }
 
-/// The byte that a fill stores: its second parameter, in every turn.
+/// The byte that a fill stores: its second parameter, in every iteration.
 fn from_value(place: usize, turn: i64, kind: &Loop) -> u8 {
     (place as i64 - turn * kind.stride) as u8
 }
@@ -189,7 +189,7 @@ fn moves(suite: &mut Suite, kind: &Loop, module: &str, number: usize, run: (u32,
     if !all {
         return;
     }
-    // A turn is charged where it begins, and what is not charged is not done.
+    // An iteration is charged at its beginning, and an iteration that is not charged has no effect.
     let turn = used(1).max(used(2)) - used(1).min(used(2));
     let before = total - u64::from(turns) * turn - TAIL;
     for (what, limit) in [
@@ -212,7 +212,7 @@ fn moves(suite: &mut Suite, kind: &Loop, module: &str, number: usize, run: (u32,
     }
 }
 
-/// Comparisons: the difference near the start, in the middle, at the end, nowhere, behind the end of memory.
+/// Comparisons: the difference is near the start, in the middle, at the end, absent, or after the end of memory.
 fn comparisons(suite: &mut Suite) {
     let body = "(block (block (loop
         (br_if 1 (i32.ne (local.tee 3 (i32.load8_u (local.get 0))) (local.tee 4 (i32.load8_u (local.get 1)))))

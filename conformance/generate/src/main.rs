@@ -1,4 +1,4 @@
-//! Writes the conformance suite, or checks (`--check`) that what is written is current.
+//! Writes the conformance suite, or checks with `--check` that the written suite is current.
 
 use pvf_conformance_cases::{output, suite, uncovered};
 use std::path::Path;

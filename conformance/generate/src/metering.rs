@@ -1,10 +1,10 @@
-//! Gas: what the programs below use, by an oracle: `wasm-instrument`'s gas metering, run by wasmi.
+//! Gas: the use of the programs below, computed by an oracle: `wasm-instrument`'s gas metering, run by wasmi.
 
 use crate::oracle::{Run, gas};
 use crate::suite::{Case, Suite, i32};
 use serde_json::json;
 
-/// Costs of an instruction, of a page grown, of a local of a called function.
+/// The costs of an instruction, of a page grown, and of a local of a called function.
 const SCHEDULES: [(u32, u32, u32); 3] = [(1, 0, 1), (1, 1000, 1), (3, 7, 5)];
 
 /// Adds the cases.
@@ -148,7 +148,7 @@ pub fn add(suite: &mut Suite) {
     effects(suite);
 }
 
-/// Nothing of a block that does not fit is done, and gas spans all of an instance's life.
+/// A block whose charge exceeds the limit has no effects, and gas counts over the whole life of an instance.
 fn effects(suite: &mut Suite) {
     suite.text("gas-effects", "(module (memory 1) (func (export \"f\") (i32.store8 (i32.const 0) (i32.const 1))
         (if (i32.load8_u (i32.const 0)) (then (i32.store8 (i32.const 1) (i32.const 1)) nop nop nop nop nop nop nop nop))))");
@@ -174,7 +174,7 @@ fn effects(suite: &mut Suite) {
             case.trap("out_of_gas")
         });
     }
-    // The start function's gas comes out of the same limit.
+    // The start function uses gas of the same limit.
     suite.text(
         "gas-start",
         "(module (start $s) (func $s nop nop) (func (export \"f\") nop))",

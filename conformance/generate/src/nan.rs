@@ -1,7 +1,7 @@
-//! NaNs: every operator with every class of NaN on every side, as bit patterns.
+//! NaNs: every operator with every class of NaN in each operand, as bit patterns.
 //!
-//! Values go in and out as integers and are reinterpreted inside the module, so that no
-//! engine's way of passing floats can change them.
+//! Values pass as integers and are reinterpreted inside the module, so that an engine's way of passing floats cannot
+//! change them.
 
 use crate::suite::{Case, Suite, i32, i64};
 use std::fmt::Write;
@@ -24,7 +24,7 @@ const SIGN_64: u64 = 1 << 63;
 const ARITHMETIC_UNARY: [&str; 5] = ["ceil", "floor", "trunc", "nearest", "sqrt"];
 const ARITHMETIC_BINARY: [&str; 6] = ["add", "sub", "mul", "div", "min", "max"];
 
-/// A pattern of a width, as an argument.
+/// A bit pattern of a width, as an argument.
 fn bits(width: u32, value: u64) -> String {
     match width {
         32 => i32(value as u32 as i32),
@@ -245,7 +245,7 @@ fn conversions(suite: &mut Suite) {
     }
 }
 
-/// NaNs as arguments and results of exports: bits that pass through the host.
+/// NaNs as arguments and results of exports: bit patterns that pass through the host.
 fn boundary(suite: &mut Suite) {
     suite.text(
         "nan-boundary",

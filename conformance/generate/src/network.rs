@@ -1,5 +1,5 @@
-//! Modules at the edges of what the network's nodes read: accepted there and not by the WebAssembly specification, or the
-//! other way round. What a stock node answers to each is what `integration/language` compares.
+//! Modules at the edges of the language that the network's nodes read: accepted there but not by the WebAssembly
+//! specification, or the reverse. `integration/language` compares the answers of a stock node.
 
 use crate::bytes::{leb, list, module, section, sized, times};
 use crate::suite::{Case, Suite, i32};
@@ -8,7 +8,8 @@ use crate::suite::{Case, Suite, i32};
 const ANSWER: [u8; 4] = [0, 0x41, 42, 0x0b];
 const EXPORT_F: [u8; 4] = [1, b'f', 0, 0];
 
-/// The sections of a module around function `f: () -> i32`, which returns 42, by number; type 1 takes nothing and gives nothing.
+/// The sections, by number, of a module with a function `f: () -> i32`, which returns 42. Type 1 has no parameters and
+/// no results.
 fn sections() -> Vec<(u8, Vec<u8>)> {
     vec![
         (1, list(&[vec![0x60, 0, 1, 0x7f], vec![0x60, 0, 0]])),
@@ -19,17 +20,17 @@ fn sections() -> Vec<(u8, Vec<u8>)> {
     ]
 }
 
-/// Those sections with some replaced or added, in the order of their numbers.
+/// Those sections with some replaced or added, ordered by number.
 fn with(changed: &[(u8, Vec<u8>)]) -> Vec<u8> {
     let mut all = sections();
     all.retain(|(id, _)| changed.iter().all(|(other, _)| other != id));
     all.extend_from_slice(changed);
-    // The number of data segments comes before the code.
+    // The data-count section comes before the code section.
     all.sort_by_key(|(id, _)| if *id == 12 { 19 } else { 2 * id });
     plain(&all)
 }
 
-/// Sections as they stand.
+/// A module of the sections as given.
 fn plain(all: &[(u8, Vec<u8>)]) -> Vec<u8> {
     let all: Vec<_> = all.iter().map(|(id, bytes)| section(*id, bytes)).collect();
     module(&all)
@@ -59,7 +60,8 @@ fn export(name: &str, kind: u8, index: u8) -> Vec<u8> {
     [sized(name.as_bytes()), vec![kind, index]].concat()
 }
 
-/// With an imported memory instead of the module's own; what is exported besides `f`.
+/// Sections with an imported memory, and with the module's own memory if `own` is set. `exports` are the exports
+/// besides `f`.
 fn imported_memory(imports: &[Vec<u8>], exports: &[Vec<u8>], own: bool) -> Vec<u8> {
     let exports = [&[EXPORT_F.to_vec()], exports].concat();
     let memories = if own { vec![vec![0, 1]] } else { vec![] };
@@ -68,7 +70,7 @@ fn imported_memory(imports: &[Vec<u8>], exports: &[Vec<u8>], own: bool) -> Vec<u
     with(&all)
 }
 
-/// With globals: one's own, mutable, of type `i32`.
+/// The global section with one mutable `i32` global.
 fn own_global() -> (u8, Vec<u8>) {
     (6, list(&[vec![0x7f, 1, 0x41, 0, 0x0b]]))
 }
@@ -79,7 +81,7 @@ fn custom(name: &str) -> Vec<u8> {
     plain(&all)
 }
 
-/// A number below 64 in LEB128 of this many bytes.
+/// A number below 64, in LEB128 with this many bytes.
 fn long(number: u8, bytes: usize) -> Vec<u8> {
     let mut all = vec![0x80; bytes];
     all[0] |= number;
@@ -120,7 +122,7 @@ fn case(suite: &mut Suite, rules: &[&'static str], name: &str, wasm: Vec<u8>) ->
 /// Numbers, block types and operators.
 fn reading(suite: &mut Suite) {
     for bytes in 2..=5 {
-        // block of no result; block of an i32
+        // a block without results; a block with an i32 result
         let empty = [0xc0, 0xff, 0xff, 0xff, 0x7f];
         let number = [0xff; 5];
         for (name, start) in [("empty", empty), ("i32", number)] {
@@ -300,7 +302,7 @@ fn sections_and_segments(suite: &mut Suite) {
     refused(suite, &["NET-2"], "custom/not-utf8", plain(&not_utf8));
 }
 
-/// What the rewriting makes valid, and what it makes invalid.
+/// Modules that the rewriting makes valid, and modules that it makes invalid.
 fn rewriting(suite: &mut Suite) {
     let memory = |limits: &[u8]| with(&[(5, [&[1][..], limits].concat())]);
     accepted(
@@ -363,7 +365,8 @@ fn rewriting(suite: &mut Suite) {
         });
     }
 
-    // The limiter's code takes the global that has the index of its own among the module's own for its counter.
+    // The limiter does not count imported globals when it computes the index of its counter, so its code accesses
+    // another global.
     let imported = |ty: &[u8]| {
         let import = import("env", "g", &[&[3][..], ty].concat());
         with(&[(2, list(&[import]))])
@@ -389,7 +392,7 @@ fn rewriting(suite: &mut Suite) {
     suite.push(unused.invoke("f", &[]).rejected("construct"));
 }
 
-/// Counts whose limits are those of the network.
+/// Counts whose limits the network sets.
 fn limits(suite: &mut Suite) {
     let globals = |count: u64| with(&[(6, times(count, &[0x7f, 0, 0x41, 0, 0x0b]))]);
     let types = |count: u64| {
@@ -425,9 +428,9 @@ fn limits(suite: &mut Suite) {
     type Make<'a> = &'a dyn Fn(u64) -> Vec<u8>;
     let bounded: [(&str, u64, Make); 5] = [
         ("types", 1_000_000, &types),
-        // One more is the limiter's counter.
+        // The limiter adds one global for its counter.
         ("globals", 999_999, &globals),
-        // One more is the thunk of the function that is exported.
+        // The limiter adds a thunk for the exported function.
         ("functions", 999_999, &functions),
         ("br_table-targets", 131_072, &targets),
         ("locals", 50_000, &locals),
@@ -447,7 +450,7 @@ fn limits(suite: &mut Suite) {
             });
         }
     }
-    // Beyond the limits of other profiles, without one of its own.
+    // Above the limit of other profiles; the profile of the network has no limit.
     accepted(suite, &["NET-9"], "nesting/100000", nesting(100_000));
     accepted(
         suite,

@@ -1,5 +1,5 @@
-//! Integers and floats at their corners. What is expected is computed by this program's
-//! own arithmetic: IEEE 754 in Rust, two's complement integers.
+//! Edge cases of integers and floats. Expectations are computed by this program's own arithmetic: IEEE 754 in Rust,
+//! two's complement integers.
 
 use crate::suite::{Case, Suite, i32, i64};
 
@@ -31,7 +31,7 @@ fn float_module(width: u32) -> String {
             load(0)
         );
     }
-    // Two roundings, never one.
+    // The product and the sum are rounded separately.
     text += &format!(
         "  (func (export \"mul-add\") (param {i} {i} {i}) (result {i}) ({i}.reinterpret_{f} ({f}.add ({f}.mul {} {}) {}))))",
         load(0),
@@ -118,7 +118,7 @@ macro_rules! compute {
             "floor" => $a.floor(),
             "trunc" => $a.trunc(),
             "mul-add" => ($a * $b) + $c,
-            // Zeros: minus is smaller. No NaNs here.
+            // Zeros: -0 is less than +0. The operands are not NaN here.
             "min" if $a == $b => {
                 if $a.is_sign_negative() {
                     $a
@@ -182,7 +182,7 @@ fn floats(suite: &mut Suite) {
     subnormals(suite);
 }
 
-/// Subnormal numbers as operands and results, by their bits.
+/// Subnormal numbers as operands and results, as bit patterns.
 fn subnormals(suite: &mut Suite) {
     for (op, what, a, b) in [
         ("add", "sum", 1e-45_f32, 1e-45_f32),
@@ -322,7 +322,7 @@ fn conversions(suite: &mut Suite) {
     truncations(suite, &case);
 }
 
-/// Truncation at its edges: the last value that fits, the first that does not.
+/// Truncation at the limits: the last value that fits and the first that does not.
 fn truncations(suite: &mut Suite, case: &impl Fn(&'static str, &str, &str) -> Case) {
     let narrow = |value: f32| i32(value.to_bits() as i32);
     let wide = |value: f64| i64(value.to_bits() as i64);

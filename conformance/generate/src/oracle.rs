@@ -1,4 +1,4 @@
-//! The oracle of gas and of the logical limit: `wasm-instrument` 0.4 rewrites, wasmi runs.
+//! The oracle of gas and of the logical limit: `wasm-instrument` 0.4 rewrites modules, wasmi runs them.
 
 use pvf_meter_oracle::{GAS, Meters, OracleError, instrument};
 use pvf_metering::Schedule;
@@ -7,13 +7,13 @@ use wasmi::{Caller, Engine, Func, Instance, Linker, Module, Store, TrapCode, Val
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Run {
-    /// With these values.
+    /// The call returned these values.
     Returned(Vec<String>),
-    /// With a trap of this kind.
+    /// The call trapped with this kind.
     Trapped(String),
 }
 
-/// The gas that a call of `f` uses without a limit, and how it ends.
+/// The gas that a call of `f` uses without a limit, and its ending.
 pub fn gas(wasm: &[u8], instruction: u32, page: u32, local: u32, arguments: &[i32]) -> (u64, Run) {
     let schedule = Schedule {
         default: instruction,
@@ -56,7 +56,7 @@ pub fn fits(wasm: &[u8], limit: u32, depth: i32) -> bool {
     }
 }
 
-/// How calls of exports end one after the other in one instance of a module with this logical limit.
+/// The endings of consecutive calls of exports in one instance of a module with this logical limit.
 pub fn runs(wasm: &[u8], limit: u32, calls: &[(String, Vec<i32>)]) -> Vec<Run> {
     let meters = Meters {
         stack_logical_max: Some(limit),

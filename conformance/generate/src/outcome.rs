@@ -1,16 +1,16 @@
-//! The outcome's digest, hashed by the rule from outcomes known in advance, and artifacts.
+//! The digest of an outcome, computed by the rule from outcomes known in advance, and artifacts.
 
 use crate::pvf::EMPTY;
 use crate::suite::{Case, Suite, hex};
 use blake2::digest::{Digest, consts::U32};
 
-/// Adds the cases. They share modules with those of validation functions.
+/// Adds the cases, which share modules with the cases of validation functions.
 pub fn add(suite: &mut Suite) {
     outcomes(suite);
     artifacts(suite);
 }
 
-/// The digest, hashed here by the rule from outcomes known in advance.
+/// The digest, computed here by the rule from outcomes known in advance.
 fn outcomes(suite: &mut Suite) {
     let digest = |class: &[u8], native: u64, pages: u32| {
         let fields = [
@@ -28,7 +28,8 @@ fn outcomes(suite: &mut Suite) {
         hex(&hash)
     };
     let valid = [&[0][..], &12_u64.to_le_bytes(), &EMPTY].concat();
-    // `validate_block` has no locals and one or two operands: 32 bytes; behind `unreachable` none counts: 16.
+    // `validate_block` has no locals and one or two operands, so its frame has 32 bytes. Operands after `unreachable`
+    // do not count, which leaves 16 bytes.
     for (name, class, native, pages) in [
         ("plain", valid.clone(), 32, 17),
         ("unreachable", vec![1, 0], 16, 17),
@@ -62,7 +63,7 @@ fn outcomes(suite: &mut Suite) {
     }
 }
 
-/// Artifacts: the same bytes however they were made; nothing runs that was damaged.
+/// Artifacts: preparation always gives the same bytes, and a damaged artifact never runs.
 fn artifacts(suite: &mut Suite) {
     let case = |rule, name: &str| {
         Case::new("limits", rule, format!("artifact/{name}"))
@@ -101,7 +102,7 @@ fn artifacts(suite: &mut Suite) {
                 .rejected("prepare"),
         );
     }
-    // Two faults: the first in the order of the module is the one that counts, so the stage is the same.
+    // Two faults: the first one in the order of the module determines the stage.
     suite.text("pvf-two-faults", "(module (import \"other\" \"f\" (func)) (func (drop (i32.extend8_s (i32.const 1)))) (func (drop (v128.const i32x4 0 0 0 0))))");
     suite.push(
         Case::new("limits", "ART-5", "two-faults")

@@ -11,7 +11,8 @@ use std::path::Path;
 /// Modules above this size are stored compressed.
 const LARGE_BYTES: usize = 32 * 1024;
 
-/// A file and what is in it; large modules uncompressed, under the name of the compressed file.
+/// The path and the content of each file. A large module has the name of its compressed file but is not compressed
+/// here.
 type Files = BTreeMap<String, Vec<u8>>;
 
 fn files(suite: &Suite) -> Files {
@@ -43,7 +44,7 @@ fn files(suite: &Suite) -> Files {
     files
 }
 
-/// Writes the suite into a folder, and removes from `cases`, `wat` and `wasm` what is not of it.
+/// Writes the suite into a folder, and removes other files from `cases`, `wat` and `wasm`.
 pub fn write(suite: &Suite, folder: &Path) -> io::Result<usize> {
     let files = files(suite);
     for subfolder in ["cases", "wat", "wasm"] {
@@ -70,7 +71,7 @@ pub fn write(suite: &Suite, folder: &Path) -> io::Result<usize> {
     Ok(files.len())
 }
 
-/// The files of a folder that are not what [`write`] would write; empty if it is current.
+/// The files of a folder that differ from those that [`write`] would write; empty if the folder is current.
 pub fn check(suite: &Suite, folder: &Path) -> Vec<String> {
     let files = files(suite);
     let mut stale: Vec<String> = files

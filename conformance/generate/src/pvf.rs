@@ -1,5 +1,5 @@
-//! The interface of validation functions: what the stock workers of Polkadot were seen to do,
-//! as cases; host functions; the allocator's addresses.
+//! The interface of validation functions, as observed on Polkadot's stock workers; host functions; the addresses of the
+//! allocator.
 
 use crate::suite::{Case, Suite};
 use blake2::digest::{Digest, consts::U32};
@@ -14,7 +14,7 @@ fn head(bytes: &[u8]) -> Vec<u8> {
 
 const RETURN_EMPTY: &str = "(i64.const 0xc00000400)"; // 12 bytes at 1024
 
-/// A validation function: what it begins with, and a body before it returns the empty result.
+/// A validation function with these declarations, and a body that runs before it returns the empty result.
 fn function(declarations: &str, body: &str) -> String {
     format!(
         "(module {declarations} (memory (export \"memory\") 17) (global (export \"__heap_base\") i32 (i32.const 4096))
@@ -22,7 +22,7 @@ fn function(declarations: &str, body: &str) -> String {
     )
 }
 
-/// One that returns `bytes` of the memory at 2048 as its head; the body has put them there.
+/// A validation function that returns `bytes` of the memory at 2048 as its head; the body stores them there.
 fn function_with_head(declarations: &str, body: &str, bytes: usize) -> String {
     let length = (bytes * 4) as u8;
     let total = bytes + 12;
@@ -70,7 +70,7 @@ fn push(suite: &mut Suite, rule: &'static str, name: &str, text: &str, ends: End
     });
 }
 
-/// Modules with imported globals, while units are counted: whether the limiter of the nodes makes them invalid.
+/// Modules with imported globals while the logical stack is counted: the nodes' limiter makes some of them invalid.
 fn astray(suite: &mut Suite) {
     let import = |ty: &str| format!("(import \"env\" \"g\" (global {ty}))");
     let own = "(global $own (mut i32) (i32.const 0))";
@@ -82,20 +82,23 @@ fn astray(suite: &mut Suite) {
     };
     let (prepare, construct) = ("prepare", "construct");
     let rows = [
-        // One global of the module's own: the second of all is meant, `__heap_base`.
+        // The module has one global of its own, so the limiter's code accesses the second of all globals,
+        // `__heap_base`.
         ("immutable", function(&import("i64"), ""), prepare),
         (
             "mutable-i32-imported",
             function(&import("(mut i32)"), ""),
             prepare,
         ),
-        // Two of its own: the third of all is meant, after `own` again `__heap_base`.
+        // The module has two globals of its own, so the limiter's code accesses the third of all globals:
+        // `__heap_base`, after `own`.
         (
             "two-own",
             function(&format!("{} {own}", import("i64")), ""),
             prepare,
         ),
-        // Two imported, one own: the second imported one is meant.
+        // The module has two imported globals and one of its own, so the limiter's code accesses the second imported
+        // one.
         (
             "two-imported",
             function(&format!("{} {}", import("i64"), import("(mut i32)")), ""),
@@ -136,7 +139,7 @@ fn astray(suite: &mut Suite) {
     }
 }
 
-/// A module with one more import, the first.
+/// The module with one more import, which comes first.
 fn function_imports(import: &str, module: &str) -> String {
     module.replacen("(module", &format!("(module {import}"), 1)
 }
@@ -477,7 +480,7 @@ fn observed(suite: &mut Suite) {
         ),
     ];
     for (rule, name, text, ends) in rows {
-        // 2,080 pages leave no room to grow, but room there is.
+        // A memory of 2,080 pages cannot grow, but it has enough free space.
         let ends = match name {
             "memory-2080" => Ends::Valid,
             "growth-beyond-declared" => {
@@ -489,7 +492,7 @@ fn observed(suite: &mut Suite) {
         };
         push(suite, rule, name, &text, ends);
     }
-    // Bytes behind the result are part of what was returned and do not matter.
+    // Bytes after the result are part of the returned bytes and are ignored by decoding.
     suite.text("pvf-extra-bytes", &format!("(module {memory} {base} (func (export \"validate_block\") (param i32 i32) (result i64) (i64.const 0x1000000400)))"));
     suite.push(
         Case::new("pvf", "PVF-4", "extra-bytes")
@@ -661,7 +664,7 @@ fn host_functions(suite: &mut Suite) {
         ),
         Ends::Valid,
     );
-    // Hashes of "abc", by other implementations or published test vectors.
+    // Hashes of "abc" from other implementations or from published test vectors.
     let abc: &[u8] = b"abc";
     let blake: [u8; 32] = blake2::Blake2b::<U32>::digest(abc).into();
     let blake_16: [u8; 16] = blake2::Blake2b::<blake2::digest::consts::U16>::digest(abc).into();
@@ -695,8 +698,8 @@ fn host_functions(suite: &mut Suite) {
     }
 }
 
-/// Where the allocator puts things: the candidate first, 8 bytes of header before everything, sizes
-/// rounded up to powers of two, the last block freed is the first reused.
+/// The addresses of allocations: the candidate comes first, each block has a header of 8 bytes, sizes are rounded up to
+/// powers of two, and the block freed last is reused first.
 fn addresses(suite: &mut Suite) {
     let imports = "(import \"env\" \"ext_allocator_malloc_version_1\" (func $malloc (param i32) (result i32))) (import \"env\" \"ext_allocator_free_version_1\" (func $free (param i32)))";
     let show = "(i32.store (i32.const 2048) (local.get 0))";
@@ -757,8 +760,8 @@ fn addresses(suite: &mut Suite) {
                 .valid_bytes(&head(&address.to_le_bytes())),
         );
     }
-    // Runtimes keep two bytes of their own in the header of a block, right before it. They stay there until the block is freed, are in no other
-    // block, which can still be freed and used again.
+    // Runtimes store two bytes in the header of a block, directly before the block. The bytes stay until the block is
+    // freed and appear in no other block. The block can still be freed and reused.
     let own_bytes = "(local.set 0 (call $malloc (i32.const 8))) (local.set 1 (call $malloc (i32.const 8)))
         (i64.store (local.get 0) (i64.const 0x0102030405060708)) (i64.store (local.get 1) (i64.const 0x1112131415161718))
         (i32.store16 (i32.sub (local.get 1) (i32.const 2)) (i32.const 0xffff))
@@ -780,7 +783,7 @@ fn addresses(suite: &mut Suite) {
             .validate(&[])
             .valid_bytes(&head(&(first + class(0) + class(8)).to_le_bytes())),
     );
-    // A heap base that is no multiple of 8 is rounded up.
+    // A heap base that is not a multiple of 8 is rounded up.
     suite.text(
         "pvf-address-odd-base",
         &function_with_head(imports, show, 4).replace("(i32.const 4096)", "(i32.const 4097)"),
@@ -792,7 +795,7 @@ fn addresses(suite: &mut Suite) {
             .validate(&[])
             .valid_bytes(&head(&(4104_u32 + 8).to_le_bytes())),
     );
-    // Pointer and length are the candidate's.
+    // Pointer and length are those of the candidate.
     suite.text(
         "pvf-passed",
         &function_with_head("", "(call $copy (local.get 0) (local.get 1))", 5),
@@ -825,9 +828,9 @@ fn addresses(suite: &mut Suite) {
     );
 }
 
-/// Modules that cases above share.
+/// Modules that several cases above share.
 pub fn add_modules(suite: &mut Suite) {
-    // A third of the smallest normal number is subnormal, before and after a host function.
+    // A third of the smallest normal number is subnormal. It is computed before and after a host function.
     suite.text("pvf-float-host", &function(
         "(import \"env\" \"ext_logging_max_level_version_1\" (func $host (result i32))) (global $small (mut f64) (f64.const 0x1p-1022)) (global $before (mut f64) (f64.const 0))",
         "(global.set $before (f64.div (global.get $small) (f64.const 3))) (drop (call $host))

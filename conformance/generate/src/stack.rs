@@ -1,14 +1,14 @@
-//! Shapes at the stack boundary.
+//! Functions at the stack limits.
 //!
-//! Every shape states by hand how many locals its functions declare and how high their operands
-//! stand at most: by the native rule (reachable code) and by the logical one. What a run
-//! takes is the sum over its active functions, added up here; no compiler is asked.
+//! Every shape states by hand how many locals its functions declare and how high their operands are at most: by the
+//! native rule (reachable code) and by the logical one. The stack that a run uses is the sum over its active functions,
+//! which is computed here without a compiler.
 
 use crate::suite::{Case, Suite, i32};
 use pvf_rules::frame_bytes;
 
-/// A function's size: declared locals, greatest operand height over reachable code, greatest height
-/// as the logical rule sees it.
+/// A function's size: declared locals, greatest operand height over reachable code, greatest height under the logical
+/// rule.
 #[derive(Clone, Copy)]
 struct Size {
     locals: u32,
@@ -21,7 +21,7 @@ impl Size {
         frame_bytes(self.locals, self.height)
     }
 
-    /// The logical rule: declared locals, 2, and the height.
+    /// The logical cost: declared locals, plus 2, plus the height.
     fn cost(self) -> u64 {
         u64::from(self.locals + 2 + self.logical)
     }
@@ -35,18 +35,19 @@ const fn size(locals: u32, height: u32, logical: u32) -> Size {
     }
 }
 
-/// A recursive function `f` whose first parameter counts down, and how it is entered.
+/// A recursive function `f` whose first parameter counts down, and the function that calls it.
 struct Shape {
     name: &'static str,
     rule: &'static str,
     f: Size,
     run: Size,
     text: String,
-    /// Needs blocks with parameters or several results; the oracle of the logical rule knows none.
+    /// Whether it needs blocks with parameters or several results, which the oracle of the logical rule does not
+    /// support.
     multi_value: bool,
 }
 
-/// `n` operands pushed and dropped.
+/// Pushes and drops `n` operands.
 fn push(n: u32) -> String {
     format!(
         "{} {}",
@@ -55,7 +56,7 @@ fn push(n: u32) -> String {
     )
 }
 
-/// Three operands that an `if` takes and gives back, with this in its branches.
+/// Three operands that an `if` takes and returns, with this code in its branches.
 fn parameters_and_branches(then: &str, other: &str) -> String {
     format!(
         "(i32.const 1) (i32.const 2) (i32.const 3) (i32.const 0)
@@ -63,8 +64,7 @@ fn parameters_and_branches(then: &str, other: &str) -> String {
     )
 }
 
-/// A shape whose function does something between the end of the recursion (height 1) and the
-/// recursive call (height 2).
+/// A shape whose function runs `body` between the end of the recursion (height 1) and the recursive call (height 2).
 fn shape(name: &'static str, rule: &'static str, f: Size, locals: &str, body: &str) -> Shape {
     custom(
         name,
@@ -80,7 +80,7 @@ fn shape(name: &'static str, rule: &'static str, f: Size, locals: &str, body: &s
     )
 }
 
-/// A shape whose function is written out.
+/// A shape whose function is given as text.
 fn custom(name: &'static str, rule: &'static str, f: Size, around: &str, text: &str) -> Shape {
     Shape {
         name,
@@ -95,7 +95,7 @@ fn custom(name: &'static str, rule: &'static str, f: Size, around: &str, text: &
     }
 }
 
-/// A shape whose function has more parameters than the counter.
+/// A shape whose function has more parameters besides the counter.
 fn parameters(name: &'static str, types: &str, values: &str) -> Shape {
     let extra = types.split(' ').count() as u32;
     let f = size(0, (1 + extra).max(2), (1 + extra).max(2));
@@ -172,7 +172,7 @@ fn shapes() -> Vec<Shape> {
             &format!("(block (br 0) {})", push(7))),
         shape("dead-behind-unreachable", "STACK-4", size(0, 2, 2), "",
             &format!("(block (br_if 0 (i32.const 1)) unreachable {})", push(9))),
-        // A block in dead code is looked at again by the logical rule, never by the native one.
+        // The logical rule counts a block inside dead code; the native rule does not.
         shape("dead-nested-block", "STACK-4", size(0, 2, 7), "",
             &format!("(block (br 0) (block {}))", push(7))),
         shape("dead-nested-loop", "STACK-4", size(0, 2, 5), "",
@@ -224,7 +224,7 @@ fn shapes() -> Vec<Shape> {
               (if (i32.eqz (local.get $n)) (then (return)))
               (if (i32.const 0) (then (call $never (i32.const 1) (i32.const 1) (i32.const 1) (i32.const 1))))
               (call $f (i32.sub (local.get $n) (i32.const 1))))"),
-        // The leaf is no larger than `f`, so that the deepest point stays where `f` ends.
+        // The leaf is not larger than `f`, so the stack is deepest at the end of the recursion of `f`.
         custom("calls-leaf", "STACK-12", size(0, 3, 3), "",
             "(func $leaf (param i32 i32 i32))
              (func $f (param $n i32)
@@ -264,7 +264,7 @@ fn shapes() -> Vec<Shape> {
             "(i32.const 1) (if (result i32 i32 i32) (i32.const 0)
                (then (i32.const 1) (i32.const 1) (i32.const 1))
                (else (i32.const 1) (i32.const 1) (i32.const 1))) drop drop drop drop"),
-        // Either branch begins with the parameters, whatever became of the other one.
+        // Both branches begin with the parameters, whatever the other branch does.
         shape("multi-else-takes-parameters", "STACK-3", size(0, 4, 4), "",
             "(i32.const 1) (i32.const 2) (i32.const 3) (i32.const 0)
              (if (param i32 i32 i32) (then drop drop drop) (else drop drop drop))"),
@@ -279,7 +279,8 @@ fn shapes() -> Vec<Shape> {
         shape("multi-results-behind-return", "STACK-4", size(0, 6, 6), "",
             &format!("(if (result i32 i32) (i32.const 0) (then return)
                 (else {} (i32.const 1) (i32.const 1))) drop drop", push(6))),
-        // A type by index that has no parameters and one result is that of a block of WebAssembly 1.0.
+        // A type index that names a type without parameters and with one result is equivalent to a block type of
+        // WebAssembly 1.0.
         custom("multi-index-of-one-result", "STACK-4", size(0, 6, 2), "(type $one (func (result i32)))",
             &format!("(func $f (param $n i32)
               (if (i32.eqz (local.get $n)) (then (return)))
@@ -293,7 +294,7 @@ fn shapes() -> Vec<Shape> {
     shapes
 }
 
-/// Depths of recursion that native boundaries are taken at.
+/// The depths of recursion at which native limits are tested.
 const DEPTHS: [u64; 2] = [0, 10];
 
 /// Adds the cases.
@@ -319,7 +320,7 @@ fn with_needs(case: Case, shape: &Shape) -> Case {
 
 fn native(suite: &mut Suite, shape: &Shape, module: &str) {
     for depth in DEPTHS {
-        // `run`, then `f` for every number from `depth` down to 0.
+        // `run`, then `f` for every number from `depth` to 0.
         let peak = shape.run.frame() + (depth + 1) * shape.f.frame();
         if shape.name == "call-in-loop" && depth > 0 {
             continue;
@@ -352,7 +353,7 @@ fn logical(suite: &mut Suite, shape: &Shape, module: &str) {
         return;
     }
     for limit in [1024_u64, 65_536, 131_072] {
-        // The largest depth at which entry, and `depth + 1` calls of `f`, cost no more than the limit.
+        // The largest depth for which the entry and `depth + 1` calls of `f` cost no more than the limit.
         let depth = (limit - shape.run.cost()) / shape.f.cost() - 1;
         let peak = shape.run.cost() + (depth + 1) * shape.f.cost();
         let rule = if shape.f.logical == shape.f.height && !shape.multi_value {
@@ -384,7 +385,7 @@ fn logical(suite: &mut Suite, shape: &Shape, module: &str) {
     }
 }
 
-/// Functions that call nothing: the smallest frames, one by one.
+/// Functions without calls: the smallest frames, one by one.
 fn leaves(suite: &mut Suite) {
     for (locals, height) in [
         (0, 0),
@@ -482,7 +483,7 @@ fn mutual(suite: &mut Suite) {
 }
 
 fn special(suite: &mut Suite) {
-    // The default limit, in full: 8,388,608 frames of 32 bytes.
+    // The default limit, used completely: 8,388,608 frames of 32 bytes.
     for (name, depth, fits) in [
         ("last-pass", 8_388_606, true),
         ("first-fail", 8_388_607, false),
@@ -498,7 +499,7 @@ fn special(suite: &mut Suite) {
             case.trap("stack_overflow")
         });
     }
-    // The check comes before the function does anything, and after its caller did what it did.
+    // The check precedes all effects of the function and follows the caller's effects.
     suite.text(
         "stack-effects",
         "(module (memory 1)
@@ -522,7 +523,7 @@ fn special(suite: &mut Suite) {
             .expect("steps", serde_json::json!(["stack_overflow", null])),
         );
     }
-    // Recursion without end is an overflow under any rule that bounds the stack.
+    // Endless recursion overflows under every rule that bounds the stack.
     suite.text(
         "stack-endless",
         "(module (func $f (export \"run\") (call $f))
@@ -537,7 +538,7 @@ fn special(suite: &mut Suite) {
                 .trap("stack_overflow"),
         );
     }
-    // Dead code below which the logical height falls under zero: the instrumentation gives up.
+    // In this dead code the logical height would fall below zero, so the instrumentation refuses the module.
     suite.text("stack-no-logical-cost", "(module (func (export \"run\") (param i32) (block unreachable (i32.const 1) select drop drop)))");
     suite.push(
         Case::new("metering", "LOGICAL-8", "no-cost")
@@ -547,7 +548,8 @@ fn special(suite: &mut Suite) {
             .invoke("run", &["i32:0".to_owned()])
             .rejected("prepare"),
     );
-    // No operator is unreachable, so there is a cost: the second branch takes more than the first one gives.
+    // No operator is unreachable, so there is a cost: the second branch pops more operands than the first branch
+    // leaves.
     suite.text(
         "stack-parameters-at-else",
         "(module (func (export \"run\") (param i32) (result i32)
@@ -574,7 +576,7 @@ fn special(suite: &mut Suite) {
             .expect("stack_logical_peak", 5_u64),
         );
     }
-    // Depth begins at 0 with every call of the host.
+    // The depth starts at 0 with every call from the host.
     suite.push(
         Case::new("determinism", "STACK-9", "after-overflow")
             .module("stack-bare")

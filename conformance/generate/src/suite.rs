@@ -1,10 +1,10 @@
-//! What a case is, and the collection of them with their modules.
+//! A case, and the collection of all cases with their modules.
 
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
-/// A case on its way into a line of JSON.
+/// A case that is built step by step and then written as a line of JSON.
 #[derive(Clone, Debug)]
 pub struct Case {
     name: String,
@@ -24,9 +24,9 @@ pub struct Case {
 pub struct Source {
     /// Its text, if it has one.
     pub text: Option<String>,
-    /// The module, or what stands in for one.
+    /// The bytes of the module, or the bytes that take its place.
     pub wasm: Vec<u8>,
-    /// Where it lies, if it is not of the suite; relative to the suite's folder.
+    /// The path of a module outside of the suite, relative to the suite's folder.
     pub elsewhere: Option<String>,
 }
 
@@ -40,7 +40,7 @@ pub struct Suite {
 }
 
 impl Case {
-    /// A case of a rule, of the profile `wasm`.
+    /// A case that tests a rule, with the profile `wasm`.
     pub fn new(level: &'static str, rule: &'static str, name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -56,13 +56,13 @@ impl Case {
         }
     }
 
-    /// Which module it is about.
+    /// Sets the module.
     pub fn module(mut self, name: &str) -> Self {
         self.module = name.to_owned();
         self
     }
 
-    /// More rules it is about.
+    /// Adds rules that the case tests.
     pub fn also(mut self, rules: &[&'static str]) -> Self {
         for &rule in rules {
             if !self.rules.contains(&rule) {
@@ -72,31 +72,31 @@ impl Case {
         self
     }
 
-    /// Polkadot's profile.
+    /// Selects Polkadot's profile.
     pub fn polkadot(mut self) -> Self {
         self.profile = "polkadot";
         self
     }
 
-    /// Polkadot's parameters with WebAssembly 1.0 as its specification says.
+    /// Selects Polkadot's parameters with WebAssembly 1.0 as its specification defines it.
     pub fn strict(mut self) -> Self {
         self.profile = "strict";
         self
     }
 
-    /// Exactly these switches of the language.
+    /// Enables exactly these switches of the language.
     pub fn features(mut self, features: &[&'static str]) -> Self {
         self.features = Some(features.to_vec());
         self
     }
 
-    /// A parameter.
+    /// Sets a parameter.
     pub fn parameter(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.parameters.insert(name.to_owned(), value.into());
         self
     }
 
-    /// What an engine must offer.
+    /// Adds a feature that an engine needs.
     pub fn needs(mut self, feature: &str) -> Self {
         if !self.needs.iter().any(|it| it == feature) {
             self.needs.push(feature.to_owned());
@@ -104,95 +104,95 @@ impl Case {
         self
     }
 
-    /// Calls an export.
+    /// Adds a call of an export.
     pub fn invoke(mut self, export: &str, arguments: &[String]) -> Self {
         self.steps
             .push(json!({"invoke": export, "args": arguments}));
         self
     }
 
-    /// Does something else, as the protocol describes it.
+    /// Adds another step in the protocol's format.
     pub fn step(mut self, step: Value) -> Self {
         self.steps.push(step);
         self
     }
 
-    /// Judges a candidate.
+    /// Adds the validation of a candidate.
     pub fn validate(mut self, candidate: &[u8]) -> Self {
         self.steps.push(json!({"validate": hex(candidate)}));
         self.needs("pvf")
     }
 
-    /// Judges a candidate of this many zero bytes.
+    /// Adds the validation of a candidate of this many zero bytes.
     pub fn validate_zeros(mut self, bytes: u64) -> Self {
         self.steps.push(json!({"validate_zeros": bytes}));
         self.needs("pvf")
     }
 
-    /// Judges a candidate in a file, relative to the suite's folder.
+    /// Adds the validation of a candidate in a file, relative to the suite's folder.
     pub fn validate_file(mut self, path: &str) -> Self {
         self.steps.push(json!({"validate_file": path}));
         self.needs("pvf")
     }
 
-    /// The last step, or all of it, ends well with these values.
+    /// Expects the last step, or the whole case, to succeed with these values.
     pub fn valid(mut self, results: &[String]) -> Self {
         self.expect.insert("outcome".into(), "valid".into());
         self.expect.insert("result".into(), json!(results));
         self
     }
 
-    /// The candidate is valid with these bytes.
+    /// Expects the candidate to be valid with these bytes.
     pub fn valid_bytes(mut self, result: &[u8]) -> Self {
         self.expect.insert("outcome".into(), "valid".into());
         self.expect.insert("result".into(), hex(result).into());
         self
     }
 
-    /// It can be instantiated; nothing is said of results.
+    /// Expects that the module can be instantiated; results are not compared.
     pub fn accepted(mut self) -> Self {
         self.expect.insert("outcome".into(), "valid".into());
         self
     }
 
-    /// The last step traps.
+    /// Expects the last step to trap.
     pub fn trap(mut self, kind: &str) -> Self {
         self.expect.insert("outcome".into(), "invalid".into());
         self.expect.insert("trap".into(), kind.into());
         self
     }
 
-    /// The candidate is invalid without a trap.
+    /// Expects the candidate to be invalid without a trap.
     pub fn invalid(mut self) -> Self {
         self.expect.insert("outcome".into(), "invalid".into());
         self.expect.insert("trap".into(), Value::Null);
         self
     }
 
-    /// The module is rejected.
+    /// Expects the module to be rejected.
     pub fn rejected(mut self, stage: &str) -> Self {
         self.expect.insert("outcome".into(), "rejected".into());
         self.expect.insert("stage".into(), stage.into());
         self
     }
 
-    /// Anything else that must be.
+    /// Expects this value of another field.
     pub fn expect(mut self, field: &str, value: impl Into<Value>) -> Self {
         self.expect.insert(field.to_owned(), value.into());
         self
     }
 
-    /// The rules it is about, the first one first.
+    /// The rules that the case tests, the main one first.
     pub fn rules(&self) -> &[&'static str] {
         &self.rules
     }
 
-    /// Its level.
+    /// The level of the case.
     pub fn level(&self) -> &'static str {
         self.level
     }
 
-    /// The case as one JSON object.
+    /// The case as a JSON object.
     pub fn to_json(&self, suite: &Suite) -> Value {
         let rules = &self.rules;
         let mut line = Map::new();
@@ -227,7 +227,7 @@ impl Case {
 }
 
 impl Suite {
-    /// A module in text form. The name may come up again with the same text.
+    /// Adds a module in text form. A name may be repeated with the same text.
     pub fn text(&mut self, name: &str, text: &str) {
         let wasm = wat::parse_str(text).unwrap_or_else(|error| panic!("{name}: {error}"));
         let source = Source {
@@ -238,7 +238,7 @@ impl Suite {
         self.add(name, source);
     }
 
-    /// A module in bytes.
+    /// Adds a module in bytes.
     pub fn bytes(&mut self, name: &str, wasm: Vec<u8>) {
         let source = Source {
             text: None,
@@ -248,7 +248,7 @@ impl Suite {
         self.add(name, source);
     }
 
-    /// A file of the repository, `path` relative to the suite's folder.
+    /// Adds a file of the repository; `path` is relative to the suite's folder.
     pub fn file(&mut self, name: &str, path: &str, wasm: Vec<u8>) {
         let source = Source {
             text: None,

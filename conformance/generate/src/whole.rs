@@ -1,11 +1,11 @@
-//! Whole validation functions: the repository's fixtures with their candidates, whose outcomes
-//! are computed beside them without any WebAssembly.
+//! Complete validation functions: the repository's fixtures with their candidates. Their outcomes are computed without
+//! WebAssembly.
 
 use crate::suite::{Case, Suite};
 use serde_json::Value;
 use std::path::Path;
 
-/// Adds the cases; `fixtures` is the folder.
+/// Adds the cases. `fixtures` is the folder of the fixtures.
 pub fn add(suite: &mut Suite, fixtures: &Path) {
     let read = |path: &str| {
         std::fs::read(fixtures.join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
@@ -68,7 +68,7 @@ fn text<'a>(value: &'a Value, field: &str) -> &'a str {
         .unwrap_or_else(|| panic!("{field} is missing in the index"))
 }
 
-/// The fixtures' name of a trap in the suite's.
+/// Converts a trap's name in the fixtures to its name in the suite.
 fn kind(kind: &str) -> String {
     match kind.strip_prefix("trap ") {
         Some(trap) => trap.replace('-', "_"),

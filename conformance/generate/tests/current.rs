@@ -1,4 +1,4 @@
-//! The committed suite is what the generator makes, covers every rule, and agrees with the oracle.
+//! The committed suite equals the generator's output, covers every rule, and agrees with the oracle.
 
 use pvf_conformance_cases::{Run, fits, output, runs, suite, uncovered};
 use std::collections::HashSet;
@@ -29,14 +29,14 @@ fn committed_files_are_current_and_cover_every_rule() {
     assert!(ids.len() >= 500);
 }
 
-/// The logical boundaries stated by hand are those of the instrumentation.
+/// The logical limits stated by hand equal those of the instrumentation.
 #[test]
 fn logical_boundaries_are_the_oracles() {
     let suite = suite(&folder().join("../fixtures"));
     let mut shapes = 0;
     for case in &suite.cases {
         if case.rules().contains(&"LOGICAL-9") {
-            // They name the counter: `counters_are_the_oracles`.
+            // These cases name the counter; `counters_are_the_oracles` tests them.
             continue;
         }
         let line = case.to_json(&suite);
@@ -48,7 +48,7 @@ fn logical_boundaries_are_the_oracles() {
             .into_iter()
             .any(|feature| feature == "stack-logical-multi-value")
         {
-            // The oracle cannot read it.
+            // The oracle cannot read this module.
             continue;
         }
         let Some(argument) = line["steps"][0]["args"][0].as_str() else {
@@ -72,7 +72,7 @@ fn logical_boundaries_are_the_oracles() {
     assert!(shapes > 200);
 }
 
-/// What modules see that name the counter of the logical stack is what the instrumented ones see.
+/// Modules that name the counter of the logical stack observe the same values as the instrumented modules.
 #[test]
 fn counters_are_the_oracles() {
     let suite = suite(&folder().join("../fixtures"));

@@ -79,8 +79,8 @@ pub fn read_cases(suite: &Path, levels: &[&str]) -> Result<Vec<Case>, ReadError>
     Ok(cases)
 }
 
-/// The module of every case that expects a rejection, each once, with the id of one such case. Cases about damaged artifacts are left
-/// out.
+/// The module of every case that expects a rejection, once for each module, with the id of one such case. Cases about
+/// damaged artifacts are left out.
 ///
 /// # Errors
 /// The suite cannot be read.
@@ -160,7 +160,7 @@ fn case(line: &str) -> Result<Case, String> {
         "ignore_declared_maximum".into(),
         parameters.ignore_declared_maximum.into(),
     );
-    // A case that is about the logical stack names its limit.
+    // A case that tests the logical stack states its limit.
     request.insert(
         "stack_native_max".into(),
         parameters.stack_native_max.into(),

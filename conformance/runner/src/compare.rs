@@ -11,7 +11,7 @@ const MEASURED: [&str; 4] = [
     "memory",
 ];
 
-/// How an answer differs from what a case expects: the first field that does.
+/// How an answer differs from the case's expectation: the first field that differs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
     /// The field, or `answer` if there is no answer.
@@ -48,7 +48,7 @@ impl Difference {
     }
 }
 
-/// The first difference.
+/// The first difference, if there is one.
 pub(crate) fn difference(expect: &Map<String, Value>, answer: &Value) -> Option<Difference> {
     if let Some(failure) = answer["failure"].as_str() {
         let failure = format!("host failure: {failure}");
@@ -65,7 +65,7 @@ pub(crate) fn difference(expect: &Map<String, Value>, answer: &Value) -> Option<
     })
 }
 
-/// Whether an engine's value of a field is what is expected.
+/// Whether an engine's value of a field equals the expected one.
 pub fn same(field: &str, expected: &Value, got: &Value) -> bool {
     match field {
         "trap" => same_trap(expected, got),
@@ -75,7 +75,7 @@ pub fn same(field: &str, expected: &Value, got: &Value) -> bool {
     }
 }
 
-/// An engine that cannot tell some kinds of traps apart answers with a list of all kinds that it can be.
+/// An engine that cannot distinguish some kinds of traps answers with a list of the possible kinds.
 fn same_trap(expected: &Value, got: &Value) -> bool {
     got == expected || got.as_array().is_some_and(|kinds| kinds.contains(expected))
 }

@@ -1,4 +1,4 @@
-//! An engine behind an adapter: a process that answers one line of JSON per line of JSON.
+//! An engine with an adapter: a process that answers each line of JSON with a line of JSON.
 
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Write};
@@ -6,7 +6,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
-/// How long an adapter may take to introduce itself.
+/// The time limit for an adapter's introduction.
 const HELLO_LIMIT: Duration = Duration::from_secs(30);
 
 /// How an adapter introduces its engine.
@@ -16,7 +16,7 @@ pub struct Hello {
     pub engine: String,
     /// Version of the engine.
     pub version: String,
-    /// What the engine can be asked.
+    /// The features of the engine.
     pub features: Vec<String>,
 }
 
@@ -58,25 +58,25 @@ struct Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // An error means that the process is gone already.
+        // An error means that the process has already ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
 impl Engine {
-    /// Starts an adapter, a program with its arguments, which has half a minute to introduce itself.
+    /// Starts an adapter, which is a program with arguments. It has half a minute to introduce itself.
     ///
     /// # Errors
-    /// It cannot be started or does not introduce itself.
+    /// The adapter cannot be started or does not introduce itself.
     pub fn start(command: &[String]) -> Result<Self, EngineError> {
         Self::start_within(command, HELLO_LIMIT)
     }
 
-    /// The same with less time, if `limit` is less than half a minute.
+    /// As [`Self::start`], with the time limit `limit` if that is less than half a minute.
     ///
     /// # Errors
-    /// It cannot be started or does not introduce itself.
+    /// The adapter cannot be started or does not introduce itself.
     pub fn start_within(command: &[String], limit: Duration) -> Result<Self, EngineError> {
         let nobody = Hello {
             engine: String::new(),
@@ -106,10 +106,10 @@ impl Engine {
         Ok(engine)
     }
 
-    /// Sends a line and waits for the answer. After an error the next question starts a new process.
+    /// Sends a line and waits for the answer. After an error, the next question starts a new process.
     ///
     /// # Errors
-    /// There is no answer, or none in time.
+    /// There is no answer within the time limit.
     pub fn ask(&mut self, request: &Value, limit: Duration) -> Result<Value, EngineError> {
         let mut running = match self.running.take() {
             Some(running) => running,

@@ -1,4 +1,5 @@
-//! One self-contained page: engines, rules against engines, and every difference with its case and module.
+//! The report as one self-contained page: engines, a table of rules and engines, and every difference with its case and
+//! module.
 
 use crate::report::{Counts, escape};
 use crate::{Case, Difference, EngineReport, Report, Verdict};
@@ -9,7 +10,7 @@ use std::path::Path;
 const STYLE: &str = include_str!("page/style.css");
 const SCRIPT: &str = include_str!("page/filter.js");
 
-/// The page; texts of modules are read from the suite's folder.
+/// The page. The texts of modules are read from the suite's folder.
 pub fn html(report: &Report<'_>, suite: &Path) -> String {
     let mut page = format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
@@ -27,7 +28,7 @@ pub fn html(report: &Report<'_>, suite: &Path) -> String {
     page
 }
 
-/// Numbers of each engine, the rules it differs by, and why cases were skipped.
+/// The counts of each engine, the rules in which it differs, and why cases were skipped.
 fn engines(page: &mut String, report: &Report<'_>) {
     page.push_str(
         "<h2>Engines</h2>\n<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"Engines\"><table><thead><tr><th>engine</th>\
@@ -59,7 +60,7 @@ fn engines(page: &mut String, report: &Report<'_>) {
     page.push_str("</tbody></table></div>\n");
 }
 
-/// How many cases differ, by the rule a case is first about, in the order of the rules.
+/// The number of cases that differ, by the first rule of a case, in the order of the rules.
 fn by_first_rule<'a>(report: &'a Report<'_>, engine: &'a EngineReport) -> Vec<(&'a str, usize)> {
     let mut counts = BTreeMap::new();
     for (case, _) in engine.differing(report.cases) {
@@ -86,7 +87,7 @@ fn skips(engine: &EngineReport) -> BTreeMap<&str, usize> {
     counts
 }
 
-/// A row a rule, a column an engine.
+/// A table with a row for each rule and a column for each engine.
 fn matrix(page: &mut String, report: &Report<'_>) {
     page.push_str(
         "<h2>Rules</h2>\n<p class=\"filter\"><input id=\"text\" type=\"search\" placeholder=\"rule or words of its title\" \
@@ -126,7 +127,8 @@ fn matrix(page: &mut String, report: &Report<'_>) {
     page.push_str("</tbody></table></div>\n");
 }
 
-/// How many passed of those that were run; where some differ, a link to them.
+/// A cell with the number of passed cases. If some differ, it also has the number of cases that ran and a link to the
+/// differences.
 fn cell(cells: &mut String, counts: Counts, differences: Option<&str>) {
     let run = counts.passed + counts.differs;
     let (class, shown) = match (run, counts.differs) {
@@ -145,7 +147,7 @@ fn cell(cells: &mut String, counts: Counts, differences: Option<&str>) {
     let _ = write!(cells, "<td class=\"n {class}\">{shown}{skipped}</td>");
 }
 
-/// Every difference, by engine and by the rule its case is first about.
+/// Every difference, by engine and by the first rule of its case.
 fn differences(page: &mut String, report: &Report<'_>) {
     page.push_str("<h2>Differences</h2>\n");
     for (number, engine) in report.engines.iter().enumerate() {
@@ -199,7 +201,7 @@ fn difference(page: &mut String, case: &Case, how: &Difference) {
     );
 }
 
-/// A value as a page shows it: a large number also as its bits, by which one sees what NaN it is.
+/// A value as the page shows it. A large number is followed by its bits in hexadecimal, which identify a NaN.
 fn with_bits(value: &str) -> String {
     let bits = match value.split_once(':') {
         Some(("i32", number)) => number.parse::<i32>().ok().map(|it| (it as u32).into()),
@@ -212,7 +214,7 @@ fn with_bits(value: &str) -> String {
     }
 }
 
-/// The texts of the modules that differences are about, each once.
+/// The texts of the modules in differences, each once.
 fn modules(page: &mut String, report: &Report<'_>, suite: &Path) {
     let differing = report
         .engines
@@ -226,7 +228,7 @@ fn modules(page: &mut String, report: &Report<'_>, suite: &Path) {
     }
     page.push_str("<h2>Modules of the differences</h2>\n");
     for wat in texts {
-        // A suite without its texts is still a suite.
+        // A suite may come without the texts.
         let text = std::fs::read_to_string(suite.join(wat)).unwrap_or_default();
         let lines: Vec<_> = text.lines().map(escape).collect();
         let _ = writeln!(

@@ -1,11 +1,11 @@
 //! The runner of the conformance suite.
 //!
-//! [`read_cases`] reads the cases of a folder. [`run`] asks an [`Engine`], an adapter process that answers lines of JSON, about each of
-//! them. A [`Report`] says of every case and engine whether it passed, differed or was skipped: as a table, JSON, JUnit XML, or one HTML
-//! page with rules against engines.
+//! [`read_cases`] reads the cases of a folder. [`run`] asks an [`Engine`] about each of them; an engine is an adapter
+//! process that answers lines of JSON. A [`Report`] says for every case and engine whether it passed, differed or was
+//! skipped: as a table, JSON, JUnit XML, or one HTML page with a table of rules and engines.
 //!
-//! A case that needs a feature that an engine does not declare is skipped, never passed. If an adapter dies or does not answer in
-//! time, its case differs and the adapter is started again.
+//! A case that needs a feature that the engine does not declare is skipped and never passes. If an adapter dies or
+//! exceeds the time limit, the case differs and the adapter is started again.
 #![forbid(unsafe_code)]
 
 mod cases;

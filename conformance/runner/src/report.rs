@@ -1,30 +1,30 @@
-//! What came out, as a table, JSON and JUnit XML.
+//! The results as a table, JSON and JUnit XML.
 
 use crate::compare::Difference;
 use crate::{Case, Hello, LEVELS};
 use serde_json::{Value, json};
 use std::fmt::Write;
 
-/// How a case ended on an engine.
+/// The result of a case on an engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// As the case says.
+    /// The answer equals the expectation.
     Passed,
-    /// Otherwise; how.
+    /// The answer differs in this way.
     Differs(Difference),
-    /// It was not asked; why.
+    /// The case was skipped for this reason.
     Skipped(String),
 }
 
 /// An engine's verdicts, one for each case.
 pub struct EngineReport {
-    /// Which engine.
+    /// The adapter's introduction of its engine.
     pub hello: Hello,
-    /// In the order of the cases.
+    /// The verdicts, in the order of the cases.
     pub verdicts: Vec<Verdict>,
 }
 
-/// All engines on all cases.
+/// The verdicts of all engines on all cases.
 pub struct Report<'a> {
     /// The cases.
     pub cases: &'a [Case],
@@ -34,7 +34,7 @@ pub struct Report<'a> {
     pub engines: Vec<EngineReport>,
 }
 
-/// Numbers of verdicts.
+/// Counts of verdicts.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Counts {
     pub(crate) passed: usize,
@@ -43,7 +43,7 @@ pub(crate) struct Counts {
 }
 
 impl EngineReport {
-    /// Numbers over the cases that a test holds for.
+    /// The counts over the cases for which `of` holds.
     pub(crate) fn counts(&self, cases: &[Case], of: impl Fn(&Case) -> bool) -> Counts {
         let mut counts = Counts::default();
         for (_, verdict) in cases
@@ -60,7 +60,7 @@ impl EngineReport {
         counts
     }
 
-    /// How many cases differ.
+    /// The number of cases that differ.
     pub fn differences(&self) -> usize {
         self.verdicts
             .iter()
@@ -68,7 +68,7 @@ impl EngineReport {
             .count()
     }
 
-    /// Cases that differ, with how.
+    /// The cases that differ, with their differences.
     pub(crate) fn differing<'a>(
         &'a self,
         cases: &'a [Case],
@@ -83,7 +83,7 @@ impl EngineReport {
     }
 }
 
-/// For people: numbers by level, then every difference with its rule.
+/// The report for people: counts by level, then every difference with its rule.
 pub fn table(report: &Report<'_>) -> String {
     let mut text = String::new();
     for engine in &report.engines {
@@ -129,7 +129,7 @@ pub fn table(report: &Report<'_>) -> String {
     text
 }
 
-/// For programs: one object.
+/// The report for programs: one object.
 pub fn json(report: &Report<'_>) -> Value {
     let engines: Vec<Value> = report.engines.iter().map(|engine| {
         let counts = engine.counts(report.cases, |_| true);
@@ -146,7 +146,7 @@ pub fn json(report: &Report<'_>) -> Value {
     json!({"cases": report.cases.len(), "engines": engines})
 }
 
-/// For continuous integration: JUnit XML, a suite for each engine and level.
+/// The report for continuous integration: JUnit XML with a test suite for each engine and level.
 pub fn junit(report: &Report<'_>) -> String {
     let mut xml = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n");
     for engine in &report.engines {
@@ -195,7 +195,7 @@ pub fn junit(report: &Report<'_>) -> String {
     xml + "</testsuites>\n"
 }
 
-/// Text inside XML or HTML.
+/// Escapes text for XML and HTML.
 pub(crate) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {

@@ -9,14 +9,14 @@ use std::time::Duration;
 /// How the cases are run.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// How long an adapter may take for a case.
+    /// The time limit of an adapter for a case.
     pub limit: Duration,
     /// Run only cases whose id contains this.
     pub filter: Option<String>,
 }
 
 impl Default for Options {
-    /// Everything, a minute each.
+    /// All cases, with a time limit of one minute each.
     fn default() -> Self {
         Self {
             limit: Duration::from_secs(60),
@@ -25,8 +25,8 @@ impl Default for Options {
     }
 }
 
-/// Runs the cases. Compressed modules are unpacked into the folder `scratch`; `progress` is called after every case with the number of
-/// cases done.
+/// Runs the cases. Compressed modules are unpacked into the folder `scratch`. `progress` is called after every case
+/// with the number of finished cases.
 ///
 /// # Errors
 /// A module of the suite cannot be read.

@@ -1,4 +1,4 @@
-//! The runner against adapters that misbehave, written as shell scripts.
+//! Tests the runner with adapters that misbehave, written as shell scripts.
 
 use pvf_conformance::{
     Engine, EngineError, Options, Report, Verdict, html, json, junit, read_cases, read_rules, run,
@@ -83,7 +83,7 @@ fn undeclared_features_are_skipped() {
 }
 
 #[test]
-fn what_cannot_be_started_is_an_error() {
+fn a_program_that_cannot_be_started_is_an_error() {
     let error = Engine::start(&["/nowhere/at/all".to_owned()])
         .map(|_| ())
         .unwrap_err();

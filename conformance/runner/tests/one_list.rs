@@ -1,4 +1,5 @@
-//! What stands in files that no compiler reads is what the rules and the runner say: levels, kinds of traps, features, limits.
+//! Compares lists in files that no compiler reads with the rules and the runner: levels, kinds of traps, features,
+//! limits.
 
 use pvf_conformance::LEVELS;
 use pvf_rules::{ExecutionParameters, TrapKind};
@@ -14,7 +15,7 @@ fn read(file: &str) -> String {
     fs::read_to_string(suite().join(file)).expect(file)
 }
 
-/// The parts of a text between pairs of a character.
+/// The parts of a text between pairs of a quote character.
 fn between(text: &str, quote: char) -> BTreeSet<&str> {
     text.split(quote).skip(1).step_by(2).collect()
 }
@@ -66,7 +67,7 @@ fn the_readme_says_the_limits_of_the_rules() {
     }
 }
 
-/// The adapter for V8 is no Rust and cannot use the names of the rules.
+/// The adapter for V8 is not written in Rust and cannot use the constants of the rules.
 #[test]
 fn the_adapter_for_v8_uses_names_that_exist() {
     let (adapter, readme) = (read("adapters/node/adapter.mjs"), read("README.md"));
@@ -80,7 +81,7 @@ fn the_adapter_for_v8_uses_names_that_exist() {
     assert!(used.len() > 8 && used.is_subset(&kinds), "{used:?}");
 }
 
-/// What a case needs is a feature that the README explains.
+/// The README must explain every feature that a case needs.
 #[test]
 fn every_need_is_explained() {
     let readme = read("README.md");

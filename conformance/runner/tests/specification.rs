@@ -1,10 +1,10 @@
-//! `spec/check` notices when a rule loses its vectors, and when a document names what does not exist.
+//! `spec/check` must fail if a rule loses its vectors, or if a document names something that does not exist.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::{fs, io};
 
-/// The repository, copied so that it can be made wrong.
+/// A copy of the repository that a test may change.
 fn copied(name: &str) -> PathBuf {
     let to = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
     let _ = fs::remove_dir_all(&to);
@@ -12,7 +12,7 @@ fn copied(name: &str) -> PathBuf {
     to
 }
 
-/// Copies a folder without what was built there, which cargo marks, without what was fetched, and without git's own files.
+/// Copies a folder without build output (which cargo marks), without fetched packages, and without git's own files.
 fn copy(from: &Path, to: &Path) -> io::Result<()> {
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(from)? {
@@ -34,7 +34,7 @@ fn copy(from: &Path, to: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether python3 is here, which not everybody has. With `PVF_REQUIRE_TOOLS` set, as in CI, it has to be.
+/// Whether python3 is installed. With `PVF_REQUIRE_TOOLS` set, as in CI, it must be.
 fn has_python() -> bool {
     let found = Command::new("python3").arg("--version").output();
     let found = found.is_ok_and(|output| output.status.success());
@@ -67,7 +67,7 @@ fn a_rule_without_a_vector_fails_the_check() {
         String::from_utf8_lossy(&sound.stderr)
     );
 
-    // No case names LIMIT-4 any more, and no test of our own stands in for one.
+    // No case names LIMIT-4 any more, and no test of the repository replaces one.
     let path = root.join("conformance/cases/limits.jsonl");
     let cases = fs::read_to_string(&path).expect("the cases");
     let kept: Vec<&str> = cases
@@ -127,7 +127,7 @@ fn a_document_that_names_what_does_not_exist_fails_the_check() {
     }
     fs::remove_file(&page).expect("it was ours");
 
-    // A package that builds on one more.
+    // A package with one more dependency.
     let manifest = root.join("crates/rules/Cargo.toml");
     let text = fs::read_to_string(&manifest).expect("the manifest");
     let text = text.replacen(

@@ -226,7 +226,7 @@ pub enum Probe {
     Landlock,
     /// Seccomp.
     Seccomp,
-    /// A user namespace with another root.
+    /// A user namespace with its own root directory.
     Root,
     /// A process in new namespaces.
     Namespaces,

@@ -1,7 +1,7 @@
-//! `pvf doctor`: what this machine allows, and what is missing.
+//! `pvf doctor`: checks what this machine allows and reports what is missing.
 //!
-//! Barriers change the process that tries them, for good. So each is tried in a process of its own: this program, started
-//! with the name of what to try.
+//! A sandbox barrier changes the process that enables it permanently. So each check runs in a process of its own: this
+//! program, started with the name of the check.
 
 use crate::Verdict;
 use crate::args::{DoctorArgs, Probe};
@@ -20,68 +20,68 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::process::Command;
 
-/// Something that is tried.
+/// One check.
 struct Trial {
     probe: Probe,
     name: &'static str,
-    /// What fails without it, or what to look at.
+    /// What fails without it, and which settings to look at.
     needed_for: &'static str,
-    /// What is missing without it, where everything works all the same.
+    /// If the check is optional: the consequence of its failure.
     optional: Option<&'static str>,
 }
 
-/// In this order.
+/// All checks, in the order of the report.
 const TRIALS: [Trial; 8] = [
     Trial {
         probe: Probe::Execute,
-        name: "running what was compiled",
-        needed_for: "anything at all: a processor as in `missing`, memory that may become executable",
+        name: "execution of generated code",
+        needed_for: "everything; requires a supported processor and memory that may become executable",
         optional: None,
     },
     Trial {
         probe: Probe::Traps,
-        name: "traps by signals",
-        needed_for: "anything at all: signal handlers on stacks of their own",
+        name: "traps through signal handlers",
+        needed_for: "everything; requires signal handlers on an alternate stack",
         optional: None,
     },
     Trial {
         probe: Probe::AddressSpace,
         name: "160 GiB of address space",
-        needed_for: "16 candidates at a time, 10 GiB each; no `ulimit -v`, no strict overcommit",
+        needed_for: "16 candidates at a time with 10 GiB each; requires no `ulimit -v` and no strict overcommit",
         optional: None,
     },
     Trial {
         probe: Probe::Stack,
         name: "2 MiB of stack for host functions",
-        needed_for: "deep tries in a proof: `ulimit -s` of 2048 at least",
+        needed_for: "proofs with deep tries; requires `ulimit -s` of at least 2048",
         optional: None,
     },
     Trial {
         probe: Probe::Landlock,
         name: "Landlock",
-        needed_for: "the workers of a validator (Secure Validator Mode): the kernel's option and `lsm=`",
+        needed_for: "the workers of a validator (Secure Validator Mode); requires Landlock in the kernel and in `lsm=`",
         optional: None,
     },
     Trial {
         probe: Probe::Seccomp,
         name: "seccomp",
-        needed_for: "the workers of a validator (Secure Validator Mode): the kernel's option",
+        needed_for: "the workers of a validator (Secure Validator Mode); requires seccomp in the kernel",
         optional: None,
     },
     Trial {
         probe: Probe::Root,
-        name: "a user namespace with another root",
-        needed_for: "one barrier more: `kernel.unprivileged_userns_clone`, AppArmor, the container's profile",
+        name: "a user namespace with its own root directory",
+        needed_for: "an additional barrier; depends on `kernel.unprivileged_userns_clone`, AppArmor and the container's profile",
         optional: Some(
-            "workers keep the file system's root, and Landlock alone keeps them from files",
+            "workers keep the root directory, and Landlock alone restricts their access to files",
         ),
     },
     Trial {
         probe: Probe::Namespaces,
         name: "processes in new namespaces",
-        needed_for: "one barrier more: the same",
+        needed_for: "an additional barrier; depends on the same settings as the user namespace",
         optional: Some(
-            "jobs share process numbers, network and mounts with their worker, and seccomp alone keeps them from these",
+            "jobs share process ids, network and mounts with their worker, and seccomp alone restricts their use",
         ),
     },
 ];
@@ -91,29 +91,29 @@ struct Check {
     name: &'static str,
     passed: bool,
     needed_for: &'static str,
-    /// Whether all works without it.
+    /// Whether everything works without it.
     optional: bool,
-    /// What is missing without it then.
+    /// The consequence if an optional check fails.
     without: Option<&'static str>,
-    /// What the system said.
+    /// The error message if the check failed.
     missing: Option<String>,
 }
 
 #[derive(Serialize)]
 struct Report {
-    /// Whether everything is there that is not optional.
+    /// Whether all checks passed that are not optional.
     fit: bool,
     target: &'static str,
     kernel: Option<String>,
     page_bytes: Option<u64>,
-    /// The node that workers beside this program are for.
+    /// The node version that the workers beside this program are for.
     workers_for_node: Option<String>,
-    /// Why that is not known.
+    /// Why that version is not known.
     workers_unknown: Option<String>,
     checks: Vec<Check>,
 }
 
-/// Tries all and says what is missing; or tries one thing, in a process for that.
+/// Runs all checks and reports what is missing; with `--probe`, runs one check in this process.
 pub fn doctor(args: &DoctorArgs, output: &Output) -> Result<Verdict, Failure> {
     if let Some(probe) = args.probe {
         return try_one(probe, args.place.as_deref())
@@ -158,7 +158,7 @@ pub fn doctor(args: &DoctorArgs, output: &Output) -> Result<Verdict, Failure> {
 
 fn in_a_process(probe: Probe) -> Result<(), String> {
     let program = std::env::current_exe().map_err(|error| error.to_string())?;
-    // The process may change its root and cannot remove its folder then: we do.
+    // The process may change its root directory and then cannot remove its folder, so the parent does.
     let place = tempfile::tempdir().map_err(|error| error.to_string())?;
     let ran = Command::new(program)
         .args(["doctor", "--probe", probe.name(), "--place"])
@@ -181,11 +181,11 @@ fn try_one(probe: Probe, place: Option<&Path>) -> Result<(), String> {
     match probe {
         Probe::Execute => match call("run")? {
             Ok(values) if values == [Value::I32(7)] => Ok(()),
-            other => Err(format!("7 was expected, not {other:?}")),
+            other => Err(format!("expected 7, got {other:?}")),
         },
         Probe::Traps => match call("trap")? {
             Err(CallError::Trap(trap)) if trap.kind == TrapKind::MemoryOutOfBounds => Ok(()),
-            other => Err(format!("a trap was expected, not {other:?}")),
+            other => Err(format!("expected a trap, got {other:?}")),
         },
         Probe::AddressSpace => {
             let instances = (0..16).map(|_| instance()).collect::<Result<Vec<_>, _>>();
@@ -199,17 +199,17 @@ fn try_one(probe: Probe, place: Option<&Path>) -> Result<(), String> {
         Probe::Landlock => security::landlock::restrict_job().map_err(|e| e.to_string()),
         Probe::Seccomp => security::seccomp::check().map_err(|e| e.to_string()),
         Probe::Root => {
-            let folder = place.ok_or("no folder to try it in")?;
+            let folder = place.ok_or("the check needs a folder (`--place`)")?;
             security::root::change(Role::Execute, folder).map_err(|error| error.to_string())
         }
         Probe::Namespaces => security::check_clone().map_err(|e| e.to_string()),
     }
 }
 
-/// Bytes of stack that the deepest host functions take, and twice as much.
+/// Twice the stack that the deepest host functions use, in bytes.
 const HOST_STACK: u64 = 2 << 20;
 
-/// `run` returns 7, `trap` reads behind the end of memory.
+/// `run` returns 7, `trap` reads after the end of memory.
 ///
 /// `(module (memory 1) (func (export "run") (result i32) i32.const 7)
 ///   (func (export "trap") (result i32) i32.const -1 i32.load))`
@@ -228,7 +228,7 @@ fn call(export: &str) -> Result<Result<Vec<Value>, CallError>, String> {
     let mut instance = instance()?;
     match instance.module().info().export(export) {
         Some(ExportKind::Function(function)) => Ok(instance.call(function, &[])),
-        _ => Err("the export is gone".to_owned()),
+        _ => Err("the test module has no such export".to_owned()),
     }
 }
 

@@ -1,4 +1,4 @@
-//! What is verified: machine code with what its maker says about it. None of it is trusted.
+//! The input of the verifier: machine code with the claims of its maker. None of it is trusted.
 
 use pvf_metering::Costs;
 use pvf_rules::TrapKind;
@@ -6,30 +6,30 @@ use pvf_rules::TrapKind;
 /// The machine code of a module.
 #[derive(Clone, Copy, Debug)]
 pub struct MachineCode<'a> {
-    /// What the code is made for.
+    /// The settings that the code was compiled for.
     pub settings: Settings<'a>,
-    /// Functions, then stubs.
+    /// The functions' code, then the stubs.
     pub code: &'a [u8],
     /// All functions, imported ones first.
     pub functions: &'a [FunctionCode],
-    /// For each signature, where the stub begins by which the host enters functions of it.
+    /// For each signature, the offset of the stub by which the host enters functions of that signature.
     pub entry_stubs: &'a [Option<u32>],
-    /// Places that can trap, in ascending order of their offsets in the code.
+    /// Instructions that can trap, in ascending order of their offsets in the code.
     pub sites: &'a [TrapSite],
 }
 
-/// What code is made for.
+/// The settings that code was compiled for.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings<'a> {
-    /// The machine.
+    /// The instruction set.
     pub instruction_set: InstructionSet,
-    /// The native stack limit.
+    /// How the code handles the native stack limit.
     pub native_stack: NativeStack,
     /// Whether the logical stack is counted.
     pub logical_stack: bool,
     /// The global that the logical stack is counted in, if the module names its counter (rule LOGICAL-9).
     pub logical_counter: Option<u32>,
-    /// Gas.
+    /// How the code counts gas.
     pub gas: GasMeter<'a>,
 }
 
@@ -42,27 +42,27 @@ pub enum InstructionSet {
     Aarch64,
 }
 
-/// What code does about the native stack limit.
+/// How code handles the native stack limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum NativeStack {
-    /// Compares at each entry.
+    /// Compares the stack pointer with the limit at each entry.
     #[default]
     Enforced,
-    /// Compares, and counts frames in software.
+    /// As `Enforced`, and also counts frames in software.
     Audited,
-    /// Does not look at it.
+    /// Does not check the limit.
     Unchecked,
 }
 
-/// Whether gas is counted, and at which prices.
+/// Whether gas is counted, and with which prices.
 #[derive(Clone, Copy, Debug, Default)]
 pub enum GasMeter<'a> {
-    /// Not counted.
+    /// Gas is not counted.
     #[default]
     Off,
-    /// Counted at prices that the verifier is not told: charges are well formed, their amounts are not compared.
+    /// Gas is counted at unknown prices: charges must be well formed, but their amounts are not compared.
     Unpriced,
-    /// Counted at these prices.
+    /// Gas is counted at these prices.
     Priced(&'a Costs),
 }
 
@@ -73,28 +73,28 @@ impl GasMeter<'_> {
     }
 }
 
-/// One function, imported or of the module's own, as its maker describes it. Each claim is compared with the module.
+/// A function, imported or defined, as its maker describes it. Each claim is compared with the module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FunctionCode {
-    /// Where its code begins; of an imported function, its stub.
+    /// Offset of its code, or of its stub for an imported function.
     pub offset: u32,
     /// Bytes of its code; 0 for an imported function.
     pub bytes: u32,
-    /// Its signature: the place of its type among the module's types without repetitions.
+    /// Its signature: the index of its type among the module's distinct types.
     pub signature: u32,
     /// Bytes of its frame; 0 for an imported function.
     pub frame_bytes: u32,
-    /// Units of the logical stack that a call takes; 0 if they are not counted.
+    /// Units of the logical stack for a call; 0 if the logical stack is not counted.
     pub logical_cost: u32,
 }
 
-/// A place in the code that can trap.
+/// An instruction that can trap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TrapSite {
-    /// Of the instruction that faults, or of the last byte of a call to the host.
+    /// Offset of the instruction that faults, or of the last byte of a call to the host.
     pub code_offset: u32,
-    /// Of the Wasm instruction in the module.
+    /// Offset of the Wasm instruction in the module.
     pub wasm_offset: u32,
-    /// What a fault here means.
+    /// The kind of trap that a fault at this instruction means.
     pub kind: TrapKind,
 }

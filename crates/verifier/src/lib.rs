@@ -1,14 +1,14 @@
-//! An independent check of machine code against the Wasm it was made of.
+//! An independent check of machine code against the Wasm module that it was compiled from.
 //!
-//! In: a module's bytes and [`MachineCode`]. Out: [`Verified`], or a [`Refusal`] that names the [`Invariant`] that does not
-//! hold, the function and the offset. Nothing of the compiler is used: the crate reads the module itself ([`Module`]), counts
-//! operand heights itself ([`wasm::Bodies`]), states the layout of the context again ([`layout`]) and decodes machine code with
-//! tables of its own.
+//! Input: a module's bytes and [`MachineCode`]. Output: [`Verified`], or a [`Refusal`] that names the [`Invariant`]
+//! that does not hold, the function and the offset. The crate uses nothing of the compiler: it reads the module itself
+//! ([`Module`]), computes operand heights itself ([`wasm::Bodies`]), states the layout of the context independently
+//! ([`layout`]) and decodes machine code with its own tables.
 //!
-//! What is checked is that code stays within its sandbox whatever values it computes: control flow, accesses, the stack rule, and
-//! the constants of the meters. Whether a value is right is not checked.
+//! The verifier checks that code stays within its sandbox whatever values it computes: control flow, memory accesses,
+//! the stack rule, and the constants of the meters. It does not check that the computed values are correct.
 //!
-//! The crate never panics, whatever bytes it is given, and allocates nothing per instruction.
+//! The crate never panics on any input, and it does not allocate memory for each instruction.
 #![forbid(unsafe_code)]
 
 mod aarch64;
@@ -24,18 +24,18 @@ pub use input::{
 pub use refusal::{Invariant, Refusal, Unreadable};
 pub use wasm::Module;
 
-/// Machine code that keeps to all invariants.
+/// The result for machine code that satisfies all invariants.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Verified {
-    /// Functions of the module's own.
+    /// Number of the module's own functions.
     pub functions: u32,
     /// Machine instructions in them.
     pub instructions: u64,
-    /// Instructions that were looked at, those of loops that were walked again counted again.
+    /// Number of visited instructions. Instructions in loops that were walked again count again.
     pub steps: u64,
 }
 
-/// Checks functions one by one, for those that change one and ask again.
+/// Checks functions one by one, for callers that change one function and check it again.
 pub struct Functions(Target);
 
 enum Target {
@@ -44,7 +44,7 @@ enum Target {
 }
 
 impl Functions {
-    /// Checks all but the functions: stubs, and where everything begins.
+    /// Checks everything except the functions: the stubs, and the layout of the code.
     ///
     /// # Errors
     /// The first invariant that does not hold.
@@ -55,7 +55,7 @@ impl Functions {
         }))
     }
 
-    /// Checks one function of the module's own. All else has to be as it was.
+    /// Checks one of the module's own functions. Everything else must be unchanged since [`Self::new`].
     ///
     /// # Errors
     /// The first invariant that does not hold.

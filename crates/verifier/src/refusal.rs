@@ -2,56 +2,56 @@
 
 use std::fmt;
 
-/// What has to hold. The numbers are those of the crate's documentation.
+/// A condition that must hold. The numbers are those of the crate's documentation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Invariant {
-    /// What the maker says of a function is what the module says.
+    /// The claims about a function agree with the module.
     Claims = 0,
     /// All bytes of a function are decoded exactly once, in order.
     DecodedOnce = 1,
-    /// Only encodings of the list.
+    /// The code contains only accepted encodings.
     Encodings = 2,
-    /// Each instruction is reached from before it.
+    /// Each instruction is reachable from an earlier one.
     Reached = 3,
-    /// Branches and calls go to starts.
+    /// The targets of branches and calls are starts of instructions or functions.
     Targets = 4,
-    /// Indirect jumps and calls stand at the end of their sequence.
+    /// Indirect jumps and calls are at the end of their sequence.
     Indirect = 5,
-    /// A function does not run out at its end.
+    /// Execution never continues after a function's last instruction.
     Ends = 6,
-    /// Fixed registers keep what they hold.
+    /// Fixed registers keep their values.
     FixedRegisters = 7,
-    /// Registers are read only where they hold something of the width that is read.
+    /// Registers are read only if they hold a value of the width that is read.
     Widths = 8,
-    /// What crosses a call has the width of its type.
+    /// Arguments and results have the widths of their types.
     Calls = 9,
-    /// Accesses stay within the reservation of linear memory.
+    /// Accesses stay within the reserved region of linear memory.
     LinearMemory = 10,
-    /// What can fault has a trap site.
+    /// Every instruction that can fault has a trap site.
     TrapSites = 11,
-    /// Accesses of the stack stay within the frame's slots.
+    /// Accesses to the stack stay within the frame's slots.
     Frame = 12,
-    /// A callee's slots lie within the caller's frame.
+    /// A callee's slots are within the caller's frame.
     CalleeSlots = 13,
-    /// Accesses of the context are to fields that are code's to touch.
+    /// Accesses to the context are to fields that functions may access.
     Context = 14,
-    /// Table entries are read below the table's size, and called after their signature was compared.
+    /// A table entry is read only below the table's size, and called only after the comparison of its signature.
     Table = 15,
-    /// Code is read by jump tables alone.
+    /// Only jump tables read code as data.
     CodeData = 16,
-    /// Prologue and epilogue.
+    /// Prologue and epilogue are the expected sequences.
     Phases = 17,
-    /// The frame is what the formula gives for the body.
+    /// The frame has the size that the formula gives for the body.
     FrameBytes = 18,
-    /// Charges, costs, and kinds and places of traps are what the body says.
+    /// Charges, costs, and the kinds and positions of traps agree with the body.
     Meters = 19,
-    /// Stubs are those that the signatures give.
+    /// The stubs are those that the signatures determine.
     Stubs = 21,
 }
 
 impl Invariant {
-    /// All of them.
+    /// All invariants.
     pub const ALL: [Self; 21] = [
         Self::Claims,
         Self::DecodedOnce,
@@ -76,12 +76,12 @@ impl Invariant {
         Self::Stubs,
     ];
 
-    /// Its number.
+    /// The number of the invariant.
     pub const fn number(self) -> u8 {
         self as u8
     }
 
-    /// Its name.
+    /// The name of the invariant.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Claims => "claims",
@@ -109,21 +109,21 @@ impl Invariant {
     }
 }
 
-/// Machine code that does not keep to an invariant.
+/// Why machine code is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// What does not hold.
+    /// The invariant that does not hold.
     pub invariant: Invariant,
-    /// The function, imported ones counted; none for stubs and for the module as a whole.
+    /// The function; indices include imported functions. `None` for stubs and for the module as a whole.
     pub function: Option<u32>,
-    /// Where in the code.
+    /// The offset in the code.
     pub offset: u32,
-    /// What is wrong there.
+    /// The reason.
     pub what: &'static str,
 }
 
 impl Refusal {
-    /// Something about the module as a whole.
+    /// A refusal of the module as a whole.
     pub const fn of_module(invariant: Invariant, what: &'static str) -> Self {
         Self {
             invariant,
@@ -133,7 +133,7 @@ impl Refusal {
         }
     }
 
-    /// Something in a function.
+    /// A refusal of a function.
     pub const fn of_function(
         invariant: Invariant,
         function: u32,
@@ -166,8 +166,8 @@ impl std::error::Error for Refusal {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the module cannot be read: {what}, at offset {offset:#x}")]
 pub struct Unreadable {
-    /// Where in the module.
+    /// The offset in the module.
     pub offset: u32,
-    /// What was expected there.
+    /// The expected content at that offset.
     pub what: &'static str,
 }

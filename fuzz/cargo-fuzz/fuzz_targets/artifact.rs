@@ -1,4 +1,4 @@
-//! The input as an artifact.
+//! Reads the input as an artifact.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

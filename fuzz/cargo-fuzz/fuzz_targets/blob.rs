@@ -1,4 +1,4 @@
-//! The input as code in any form, prepared and loaded.
+//! Reads the input as code in any form, prepares it and loads it.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,5 @@
-//! A `wasm-smith` module of the input, here with both meters and in Wasmtime and wasmi after `wasm-instrument`.
+//! Runs the `wasm-smith` module that the input encodes: in this executor with both meters, and in Wasmtime and wasmi
+//! after `wasm-instrument`.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

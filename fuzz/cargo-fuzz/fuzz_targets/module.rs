@@ -1,5 +1,5 @@
-//! Modules of the accepted language, kept valid by `wasm-mutate`, here with both meters and in Wasmtime and wasmi
-//! after `wasm-instrument`. Start it on the corpus in `fuzz/corpus`.
+//! Runs modules of the accepted language, which `wasm-mutate` keeps valid: in this executor with both meters, and in
+//! Wasmtime and wasmi after `wasm-instrument`. Start it on the corpus in `fuzz/corpus`.
 #![no_main]
 
 use libfuzzer_sys::{fuzz_mutator, fuzz_target, fuzzer_mutate};

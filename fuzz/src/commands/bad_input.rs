@@ -31,12 +31,12 @@ fn default_fixtures() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../fixtures")
 }
 
-/// What is being tried, since when.
+/// The input that is being tested, and when its test started.
 type Watched = Arc<Mutex<Option<(Kind, u64, Instant)>>>;
 
-/// Says whether nothing was found.
+/// Returns whether nothing was found.
 pub fn run(options: &Options) -> Result<bool, String> {
-    // Executing in the peer takes a large stack.
+    // Wasmtime needs a thread with a large stack.
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new()
             .stack_size(pvf_wasmtime::THREAD_STACK_BYTES)
@@ -48,7 +48,7 @@ pub fn run(options: &Options) -> Result<bool, String> {
 
 fn feed(options: &Options) -> Result<bool, String> {
     let inputs = Inputs::new(fixtures(&options.fixtures)?)?;
-    // Panics are findings or, in host functions, by design: counted, not shown.
+    // Panics are findings, or expected in host functions. They are counted and not printed.
     std::panic::set_hook(Box::new(|_| {}));
     let watched = watch(Duration::from_secs(options.hang_after));
     let mut clean = true;
@@ -87,7 +87,7 @@ fn set(watched: &Watched, value: Option<(Kind, u64, Instant)>) {
     *watched.lock().unwrap_or_else(PoisonError::into_inner) = value;
 }
 
-/// Ends the process when one input takes too long.
+/// Ends the process if one input takes longer than the limit.
 fn watch(limit: Duration) -> Watched {
     let watched = Watched::default();
     let seen = watched.clone();

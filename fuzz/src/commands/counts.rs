@@ -1,4 +1,4 @@
-//! What was compared, in a table.
+//! The counts of comparisons, as a table.
 
 use pvf_fuzz::differential::Counts;
 use std::collections::BTreeMap;

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 #[derive(clap::Args)]
 pub struct Options {
-    /// How many modules to compare; those that cannot be are not counted.
+    /// How many modules to compare; modules that cannot be compared are not counted.
     #[arg(long, default_value_t = 10_000)]
     modules: u64,
     /// Seed of the first module; the others follow it.
@@ -41,10 +41,10 @@ pub struct Options {
     /// Folder for modules that differ, as .wasm and .wat.
     #[arg(long, value_name = "DIR")]
     artifacts: Option<PathBuf>,
-    /// Write the module of `--only` to `--artifacts`, whatever it shows.
+    /// Write the module of `--only` to `--artifacts` whether it differs or not.
     #[arg(long, requires = "only", requires = "artifacts")]
     keep: bool,
-    /// Print each seed before it is tried: to find one that crashes the process.
+    /// Print each seed before its module runs: to find one that crashes the process.
     #[arg(long)]
     verbose: bool,
 }
@@ -57,7 +57,7 @@ struct Summary {
     differences: Vec<Difference>,
 }
 
-/// Says whether no difference was found.
+/// Returns whether no difference was found.
 pub fn run(options: &Options) -> Result<bool, String> {
     let oracle = Oracle::new()?;
     let generator = Generator::new()?;
@@ -76,7 +76,7 @@ pub fn run(options: &Options) -> Result<bool, String> {
     let deadline = options
         .time_limit
         .map(|seconds| start + Duration::from_secs(seconds));
-    // With --only there is but one try.
+    // With `--only` there is a single try.
     let most_tries = match options.only {
         Some(_) => 1,
         None => u64::MAX,

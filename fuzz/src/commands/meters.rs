@@ -10,7 +10,7 @@ use pvf_rules::TrapKind;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
-/// Scripts recurse for ever at times, and loop for long; the stack is Polkadot's.
+/// Some scripts recurse without end or loop for long. The stack limit is Polkadot's.
 const FIRST: Limits = Limits {
     stack: DEFAULT_STACK_LOGICAL_MAX,
     gas: 100_000_000_000,
@@ -25,7 +25,7 @@ struct Summary {
     skipped: BTreeMap<String, u64>,
 }
 
-/// Says whether no difference was found.
+/// Returns whether no difference was found.
 pub fn run() -> Result<bool, String> {
     let oracle = Oracle::new()?;
     let costs = telling_costs().map_err(|error| error.to_string())?;
@@ -82,8 +82,8 @@ impl Summary {
     }
 }
 
-/// Compares at generous limits, at the peak, one unit below it, and with one gas too few; whether it overflowed
-/// below its peak.
+/// Compares with generous limits, with the stack limit at the peak and one unit below it, and with one gas too few.
+/// Returns whether the stack overflowed one unit below the peak.
 fn compare(
     oracle: &Oracle,
     costs: &Costs,

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 #[derive(Clone, clap::Args)]
 pub struct Options {
-    /// What is to become large, for each byte of Wasm.
+    /// What to maximise, per byte of Wasm.
     #[arg(long, value_enum, default_value = "code")]
     measure: Measure,
     /// The instruction set: `x86_64` or `aarch64`.
@@ -21,31 +21,31 @@ pub struct Options {
     /// How long to search.
     #[arg(long, default_value_t = 1.0)]
     minutes: f64,
-    /// Seed of the search. With the same seed it makes the same modules as long as what they cost is the same.
+    /// Seed of the search. Equal seeds give equal modules as long as the modules' costs are equal.
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Bytes of the modules it tries.
+    /// Size in bytes of the modules to try.
     #[arg(long, default_value_t = 8_000)]
     bytes: usize,
     /// Count gas too.
     #[arg(long)]
     gas: bool,
-    /// What is accepted with every switch on, rather than the polkadot profile.
+    /// Accept every language switch instead of the profile polkadot.
     #[arg(long)]
     wide: bool,
-    /// Say what this file costs and do nothing else.
+    /// Print the cost of this file and do nothing else.
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
-    /// Write the module that a find is made from, as it was printed, to the output and do nothing else.
+    /// Write the module of a find, in the form that the search prints, to the output and do nothing else.
     #[arg(long, value_name = "FIND", requires = "output")]
     find: Option<Genome>,
-    /// Something found that costs more than this is a failure.
+    /// Fail if a module is found that costs more than this.
     #[arg(long)]
     most: Option<f64>,
     /// Write the most expensive module, made ten times as large, to this file.
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Compile this file and do nothing else: how memory is measured.
+    /// Compile this file and do nothing else: used to measure memory.
     #[arg(long, hide = true)]
     one: Option<PathBuf>,
 }
@@ -54,11 +54,11 @@ pub struct Options {
 enum Measure {
     /// Bytes of code.
     Code,
-    /// Nanoseconds of processor time of the least of three compilations.
+    /// Nanoseconds of CPU time, the least of three compilations.
     Time,
     /// Instructions, counted by valgrind's callgrind: slow, to confirm what was found.
     Instructions,
-    /// Bytes by which a process grows.
+    /// Bytes by which the process grows.
     Memory,
 }
 
@@ -95,7 +95,7 @@ pub fn run(options: &Options) -> Result<bool, String> {
     )?;
     let found = found.ok_or("there was no time for a module")?;
     println!(
-        "{rounds} modules, the dearest costs {:.2} a byte",
+        "{rounds} modules, the most expensive costs {:.2} a byte",
         found.cost
     );
     println!("{}", found.genome);
@@ -143,11 +143,11 @@ fn cost(wasm: &[u8], options: &Options) -> Result<f64, String> {
         }
         Measure::Memory => (growth(wasm, options)? - FREE_BYTES).max(0.0),
     };
-    // A module that is far smaller than asked for has little to spread what any module costs over.
+    // Every module has a fixed cost. Without a lower bound of the size it would dominate in very small modules.
     Ok(whole / wasm.len().max(options.bytes / 2) as f64)
 }
 
-/// The instructions of a process that compiles.
+/// The number of instructions of a process that compiles.
 fn instructions(wasm: &[u8], options: &Options) -> Result<f64, String> {
     let mut valgrind = Command::new("valgrind");
     valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
@@ -161,10 +161,10 @@ fn instructions(wasm: &[u8], options: &Options) -> Result<f64, String> {
     counted.ok_or_else(|| format!("valgrind says {text:?}"))
 }
 
-/// Memory that any module may take, small as it may be: allocators take it in pieces.
+/// Memory that a module of any size may take, because allocators request it in large pieces.
 const FREE_BYTES: f64 = 1_048_576.0;
 
-/// Compiles in a process of its own; by how many bytes that has grown.
+/// Compiles in a process of its own and returns the number of bytes by which that process grew.
 fn growth(wasm: &[u8], options: &Options) -> Result<f64, String> {
     let output = in_process(Command::new(this_program()?), wasm, options)?;
     let text = String::from_utf8_lossy(&output.stdout);
@@ -177,7 +177,7 @@ fn this_program() -> Result<PathBuf, String> {
     std::env::current_exe().map_err(|error| error.to_string())
 }
 
-/// Compiles in the process that a command starts.
+/// Compiles in the process that the command starts.
 fn in_process(mut command: Command, wasm: &[u8], options: &Options) -> Result<Output, String> {
     let file = std::env::temp_dir().join(format!("pvf-worst-case-{}.wasm", std::process::id()));
     write(&file, wasm)?;
@@ -190,12 +190,12 @@ fn in_process(mut command: Command, wasm: &[u8], options: &Options) -> Result<Ou
         command.arg("--wide");
     }
     let output = command.output().map_err(|error| error.to_string());
-    // It is not needed any more.
+    // An error leaves a temporary file behind, which does no harm.
     let _ = std::fs::remove_file(&file);
     output
 }
 
-/// In that process: prints by how many bytes it grows.
+/// Runs in the process of `growth`: compiles and prints the number of bytes by which the process grows.
 fn grown(file: &Path, options: &Options) -> Result<(), String> {
     let wasm = std::fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?;
     let before = status("VmRSS:")?;
@@ -204,7 +204,7 @@ fn grown(file: &Path, options: &Options) -> Result<(), String> {
     Ok(())
 }
 
-/// A line of the kernel's about this process, in KiB.
+/// A field of `/proc/self/status`, in KiB.
 fn status(name: &str) -> Result<u64, String> {
     let text = std::fs::read_to_string("/proc/self/status").map_err(|error| error.to_string())?;
     let line = text.lines().find_map(|line| line.strip_prefix(name));

@@ -1,12 +1,13 @@
-//! Artifacts for both targets: what a machine prepares for another one is what that one prepares itself.
+//! Compares artifacts for both targets: cross-preparation on one machine must give the bytes that the target machine
+//! prepares itself.
 
 use crate::line::Digest;
 use pvf_compiler::{Artifact, CompileError, CompileOptions, Refusal, Target, compile};
 use pvf_executor::{NotPrepared, Rejection, Rules, prepare};
 use std::fmt::Display;
 
-/// The bytes of a plain module's artifact for this machine, or why it is turned down. All targets' artifacts go into the digest,
-/// refusals as well.
+/// The bytes of a plain module's artifact for this machine, or the reason why the compiler refuses the module. The
+/// artifacts or refusals of all targets go into the digest.
 ///
 /// # Errors
 /// The compiler failed.
@@ -28,7 +29,7 @@ pub fn compile_module(
     })
 }
 
-/// The same for a blob, by the rules for validation functions.
+/// As [`compile_module`], for a blob, by the rules for validation functions.
 ///
 /// # Errors
 /// This machine or the compiler failed.

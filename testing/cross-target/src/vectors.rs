@@ -1,4 +1,4 @@
-//! The conformance suite, case by case: what this executor answers.
+//! The conformance suite: this executor's answer to each case.
 
 use crate::line::{Digest, Line};
 use clap::Args;
@@ -6,7 +6,7 @@ use pvf_conformance::{LEVELS, read_cases};
 use std::io::Write;
 use std::path::PathBuf;
 
-/// Which cases.
+/// Selects the cases.
 #[derive(Args)]
 pub struct Options {
     /// The suite's folder.
@@ -15,12 +15,12 @@ pub struct Options {
     /// Only cases of these levels.
     #[arg(long)]
     level: Vec<String>,
-    /// A folder for modules that are unpacked.
+    /// A folder for unpacked modules.
     #[arg(long)]
     scratch: PathBuf,
 }
 
-/// Asks this executor all questions. What comes back is compared as it is, texts included.
+/// Answers all questions with this executor. The digest covers the whole answer, including texts.
 pub fn run(options: &Options, out: &mut impl Write) -> Result<(), String> {
     let suite = options
         .suite

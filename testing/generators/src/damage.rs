@@ -2,8 +2,8 @@
 
 use crate::random::Random;
 
-/// One of the given inputs, damaged in one of many ways; now and then bytes that
-/// were never good. `good` must not be empty.
+/// One of the given inputs, damaged in one of many ways, or occasionally bytes that are not derived from an input.
+/// `good` must not be empty.
 pub fn damage(random: &mut Random, good: &[Vec<u8>]) -> Vec<u8> {
     if random.one_in(16) {
         let count = random.below(600) as usize;
@@ -31,7 +31,7 @@ pub fn damage(random: &mut Random, good: &[Vec<u8>]) -> Vec<u8> {
             bytes.drain(at..end);
         }
         4 => {
-            // Numbers as LEB128 or little-endian that are as large as they get.
+            // Inserts a maximum number, as LEB128 or little-endian.
             let at = random.below(bytes.len() as u64 + 1) as usize;
             let end = (at + random.between(1, 6) as usize).min(bytes.len());
             bytes[at..end].fill(*random.pick(&[0xff, 0x7f, 0x80, 0x00]));
@@ -45,7 +45,7 @@ pub fn damage(random: &mut Random, good: &[Vec<u8>]) -> Vec<u8> {
     bytes
 }
 
-/// Flips a bit or replaces a byte; the front half of the bytes more often.
+/// Flips a bit or replaces a byte, more often in the first half of the bytes.
 pub fn flip(random: &mut Random, bytes: &mut [u8]) {
     if bytes.is_empty() {
         return;

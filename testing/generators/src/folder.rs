@@ -1,8 +1,8 @@
-//! Folders of files to begin with, in an order that depends on their names alone.
+//! Folders of input files, read in an order that depends only on the file names.
 
 use std::path::{Path, PathBuf};
 
-/// What is in a folder, sorted.
+/// The paths in a folder, sorted.
 ///
 /// # Errors
 /// A message with the folder's path if it cannot be read.

@@ -11,10 +11,10 @@ use std::collections::HashSet;
 use wasm_smith::{Config, InstructionKind, InstructionKinds, MemoryOffsetChoices};
 use wasmparser::{BinaryReader, Parser, Payload, Validator, WasmFeatures};
 
-/// How many times a generated function may enter a loop or a function.
+/// The maximum number of loops and functions that a generated function may enter.
 const FUEL: u32 = 4_000;
 
-/// How often to try to flip bits of a module so that it stays valid.
+/// The maximum number of tries to flip bits of a module so that it stays valid.
 const MUTATION_TRIES: u32 = 40;
 
 /// Where modules come from.
@@ -22,35 +22,35 @@ const MUTATION_TRIES: u32 = 40;
 pub enum Mode {
     /// `wasm-smith`: every shape of module, bodies without much sense.
     Smith,
-    /// Our own generator: few shapes of modules, bodies that compute: expressions over
-    /// many locals, loops, calls, all results observed.
+    /// This repository's generator: few shapes of modules, whose bodies compute. They contain expressions over many
+    /// locals, loops and calls, and all results are observed.
     Program,
-    /// Many short functions with little code in long bodies, for chunks and threads.
+    /// Many short functions and long bodies with little code, to test chunks and threads.
     Sparse,
     /// `wasm-mutate` on modules of the repository: corpus, conformance suite, fixtures.
     Mutate,
-    /// A module of the first two with a few bits flipped so that it is still valid:
-    /// what no generator thinks of.
+    /// A module of `Smith` or `Program` with a few flipped bits, if it is still valid. Such modules contain patterns
+    /// that no generator makes.
     Flip,
-    /// All of these; the first two more often.
+    /// All of these; `Smith` and `Program` more often.
     All,
 }
 
-/// A module to be tried.
+/// A module to be tested.
 #[derive(Clone, Debug)]
 pub struct Subject {
-    /// From which it all follows.
+    /// The seed that determines the module.
     pub seed: u64,
-    /// The accepted language it keeps to.
+    /// The accepted language that the module belongs to.
     pub features: Features,
     /// The module.
     pub wasm: Vec<u8>,
-    /// Whether every run of it ends by itself; gas ends the others.
+    /// Whether every run of the module ends by itself. Otherwise gas ends it.
     pub terminates: bool,
 }
 
 impl Subject {
-    /// A module from elsewhere, if it belongs to the accepted language.
+    /// A module from another source, if it belongs to the accepted language.
     pub fn given(wasm: Vec<u8>, seed: u64) -> Result<Self, String> {
         checked(&wasm, Features::ALL)?;
         Ok(Self {
@@ -68,14 +68,14 @@ pub struct Generator {
 }
 
 impl Generator {
-    /// Reads the modules that mutants are made of.
+    /// Reads the modules that `Mutate` starts from.
     pub fn new() -> Result<Self, String> {
         let seeds = Seeds::load(|wasm| checked(wasm, Features::ALL).is_ok())?;
         Ok(Self { seeds })
     }
 
-    /// The module of a seed. The error is the reason for having no module: the generator failed, or
-    /// made something outside the language it was to keep to.
+    /// The module of a seed. An error says why there is none: the generator failed, or its module does not belong to
+    /// the accepted language.
     pub fn generate(&self, seed: u64, mode: Mode) -> Result<Subject, String> {
         let mut random = Random::new(seed);
         let features = if random.one_in(2) {
@@ -142,8 +142,7 @@ fn flipped(random: &mut Random, wasm: &[u8], features: Features) -> Result<Vec<u
     Err("no mutant is valid".to_owned())
 }
 
-/// The `wasm-smith` module that bytes stand for: for fuzzers that change bytes
-/// instead of seeds.
+/// The `wasm-smith` module that the bytes encode, for fuzzers that mutate bytes instead of seeds.
 pub fn generate_from(bytes: &[u8]) -> Result<Subject, String> {
     let (head, rest) = bytes.split_at(bytes.len().min(8));
     let mut seed = [0; 8];
@@ -164,14 +163,15 @@ pub fn generate_from(bytes: &[u8]) -> Result<Subject, String> {
     })
 }
 
-/// A mutant of a module of the accepted language, at most `most` bytes long: for fuzzers that keep their inputs valid.
+/// A mutant of a module of the accepted language, with a size of at most `most` bytes, for fuzzers that keep their
+/// inputs valid.
 pub fn mutant_of(wasm: &[u8], seed: u64, most: usize) -> Option<Vec<u8>> {
     mutate(wasm, seed, |wasm| {
         wasm.len() <= most && checked(wasm, Features::ALL).is_ok()
     })
 }
 
-/// Whether the module belongs to the accepted language and can be linked by name.
+/// Whether the module belongs to the accepted language and its imports can be linked by name.
 fn checked(wasm: &[u8], features: Features) -> Result<(), String> {
     Validator::new_with_features(wasm_features(features))
         .validate_all(wasm)
@@ -186,8 +186,8 @@ fn checked(wasm: &[u8], features: Features) -> Result<(), String> {
     Ok(())
 }
 
-/// Whether a segment begins with something else than 0, which the validator accepts without bulk memory and rule
-/// LANG-7 does not.
+/// Whether a segment begins with a value other than 0. The validator accepts this without bulk memory; rule LANG-7 does
+/// not.
 fn names_an_index(wasm: &[u8]) -> wasmparser::Result<bool> {
     let begins_with_zero = |start: u64| {
         let rest = wasm.get(start as usize..).unwrap_or(&[]);
@@ -229,7 +229,7 @@ fn imports_twice(wasm: &[u8]) -> wasmparser::Result<bool> {
     Ok(false)
 }
 
-/// The accepted language in the parser's terms.
+/// The accepted language as flags of the parser.
 pub fn wasm_features(features: Features) -> WasmFeatures {
     let mut enabled = WasmFeatures::WASM1;
     enabled.set(WasmFeatures::SIGN_EXTENSION, features.sign_extension);
@@ -252,8 +252,8 @@ fn smith_module(random: &mut Random, features: Features, bytes: &[u8]) -> Result
     Ok(module.to_bytes())
 }
 
-/// A configuration within the accepted language, different each time: swarms of
-/// unlike modules find more than many alike.
+/// A configuration within the accepted language, different for each seed: many unlike configurations find more faults
+/// than similar ones (swarm testing).
 fn config(random: &mut Random, features: Features) -> Config {
     use InstructionKind as Kind;
     let instructions: &[Kind] = match random.below(6) {
@@ -276,7 +276,7 @@ fn config(random: &mut Random, features: Features) -> Config {
         ],
     };
     let most_instructions = *random.pick(&[50, 100, 300, 1000, 3000]);
-    // Most are small: their contents are compared after every call.
+    // Most memories are small, because their contents are compared after every call.
     let memory = *random.pick(&[1 << 16, 2 << 16, 2 << 16, 24 << 16]);
     let offsets = *random.pick(&[(90, 9, 1), (75, 15, 10), (100, 0, 0)]);
     Config {

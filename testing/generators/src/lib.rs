@@ -1,11 +1,11 @@
-//! Random modules, plans of calls, and this executor's observations of both: what the fuzzers and the comparison of machines
-//! share. No other engine is needed here.
+//! Random modules, plans of calls, and this executor's observations of both. The fuzzers and the comparison of machines
+//! share them. This crate uses no other engine.
 //!
 //! - [`Generator`] makes a [`Subject`], a module of the accepted language, from a seed.
 //! - A [`Plan`] lists the calls, and [`limits`] draws the limits they run within.
 //! - [`Ours`] executes a plan, and an [`Observation`] records what a call did.
 //! - [`worst_case`] searches for modules that are expensive to compile.
-//! - [`suite`] names the parts of WebAssembly's test suite that are about the accepted language.
+//! - [`suite`] selects the parts of WebAssembly's test suite that test the accepted language.
 #![deny(unsafe_code)]
 
 pub mod damage;

@@ -1,22 +1,22 @@
 //! Prices and limits that follow from a seed.
 //!
-//! First every step runs with limits that most runs keep within. What it used then gives limits
-//! that are just enough, one more, or one too few: there any difference in counting shows.
+//! The first run of each step has limits that most runs do not reach. The resources that it used then determine limits
+//! that are exactly enough, one more, or one too few. There any difference in counting shows.
 
 use crate::observe::{Limits, Observation};
 use crate::random::Random;
 use pvf_metering::{Costs, Instruction, Schedule};
 
-/// Prices, and about how many times the price of one gas per instruction they are.
+/// Prices, with their approximate scale relative to one gas per instruction.
 pub struct Prices {
     /// The prices.
     pub costs: Costs,
     scale: u64,
 }
 
-/// One of four schedules: Polkadot's default, one with priced pages, one that tells every instruction from every
-/// other, and one where most instructions are free. The last is only for modules that end by themselves: a loop may be
-/// free in it.
+/// One of four schedules: Polkadot's default; one with a price for pages; one with a different price for every
+/// instruction; and one where most instructions are free. The last one is only for modules that end by themselves,
+/// since a loop may be free in it.
 pub fn prices(random: &mut Random, terminates: bool) -> Prices {
     let (schedule, scale) = match random.below(if terminates { 6 } else { 5 }) {
         0 | 1 => (Schedule::default(), 1),
@@ -49,7 +49,7 @@ pub fn prices(random: &mut Random, terminates: bool) -> Prices {
         }
     };
     Prices {
-        // The names come from the list of instructions itself.
+        // `schedule.costs()` cannot fail, because the names come from `Instruction::ALL`.
         costs: schedule.costs().unwrap_or_default(),
         scale,
     }
@@ -63,11 +63,11 @@ fn by_instruction(price: impl Fn(u32) -> u32) -> std::collections::BTreeMap<Stri
         .collect()
 }
 
-/// Limits for the first run of each step. Stacks are such that the engines' own do not end before.
+/// Limits for the first run of each step. The stack limits end a run before the stacks of the other engines do.
 pub fn first(random: &mut Random, prices: &Prices, terminates: bool) -> Limits {
     let gas = match terminates {
         true => *random.pick(&[1_000, 30_000, 300_000, 3_000_000]),
-        // It may take all of it.
+        // A module that does not end by itself may use all of its gas.
         false => *random.pick(&[1_000, 10_000, 10_000, 100_000]),
     };
     Limits {
@@ -76,7 +76,7 @@ pub fn first(random: &mut Random, prices: &Prices, terminates: bool) -> Limits {
     }
 }
 
-/// Limits around what a step used, given what was seen of it.
+/// Limits near the resources that a step used, according to its observations.
 pub fn near(
     random: &mut Random,
     first: Limits,
@@ -98,7 +98,7 @@ pub fn near(
                 0 => used.saturating_sub(1),
                 1 => used,
                 2 => used + 1,
-                // A block somewhere on the way.
+                // A gas limit that ends the run at some block before its end.
                 _ => random.below(used + 1),
             };
         }

@@ -1,4 +1,4 @@
-//! Modules made from others by `wasm-mutate`: the corpus, the conformance suite's small modules, the fixtures.
+//! Modules that `wasm-mutate` derives from others: the corpus, the conformance suite's small modules, the fixtures.
 
 use crate::folder::{entries, read};
 use crate::random::Random;
@@ -8,20 +8,20 @@ use wasm_mutate::WasmMutate;
 /// Largest module of the conformance suite that is taken as a seed.
 const MOST_BYTES: usize = 4 << 10;
 
-/// Work `wasm-mutate` may do for one mutation.
+/// The work (fuel) that `wasm-mutate` may do for one mutation.
 const FUEL: u64 = 300;
 
-/// Mutations of one module, at most.
+/// The maximum number of mutations of one module.
 const MOST_MUTATIONS: u64 = 6;
 
-/// Modules to start from, in an order that only the files give.
+/// The modules to start from, in an order that depends only on the files.
 pub struct Seeds {
     small: Vec<Vec<u8>>,
     fixtures: Vec<Vec<u8>>,
 }
 
 impl Seeds {
-    /// Reads them from the repository. `valid` says which can be used.
+    /// Reads the modules from the repository and keeps those for which `valid` holds.
     pub fn load(valid: impl Fn(&[u8]) -> bool) -> Result<Self, String> {
         let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let mut small = modules(&repository.join("fuzz/corpus"))?;
@@ -41,13 +41,13 @@ impl Seeds {
         }
     }
 
-    /// One of them, mutated some times; `valid` as for [`Self::load`].
+    /// One of the modules after a number of mutations; `valid` as for [`Self::load`].
     pub fn mutant(
         &self,
         random: &mut Random,
         valid: impl Fn(&[u8]) -> bool,
     ) -> Result<Vec<u8>, String> {
-        // Fixtures take long to compile.
+        // Fixtures are picked rarely, because they take long to compile.
         let seeds = match random.one_in(60) {
             true => &self.fixtures,
             false => &self.small,
@@ -68,12 +68,12 @@ impl Seeds {
     }
 }
 
-/// Mutations add data now and then that nothing reads.
+/// Bounds the size: some mutations add data that nothing reads.
 fn valid_and_small(valid: &impl Fn(&[u8]) -> bool, before: usize) -> impl Fn(&[u8]) -> bool {
     move |wasm| wasm.len() <= before + MOST_BYTES && valid(wasm)
 }
 
-/// The first mutant that can be used.
+/// The first mutant that is valid.
 pub fn mutate(wasm: &[u8], seed: u64, valid: impl Fn(&[u8]) -> bool) -> Option<Vec<u8>> {
     let mut mutate = WasmMutate::default();
     mutate.seed(seed).fuel(FUEL).preserve_semantics(false);
@@ -84,7 +84,7 @@ pub fn mutate(wasm: &[u8], seed: u64, valid: impl Fn(&[u8]) -> bool) -> Option<V
         .find(|mutant| valid(mutant))
 }
 
-/// A smaller module that still `differs`, found by reducing mutations until a number of them in a row fail.
+/// A smaller module for which `differs` still holds. Stops after a number of reducing mutations that fail in a row.
 pub fn shrink(wasm: &[u8], differs: impl Fn(&[u8]) -> bool) -> Vec<u8> {
     const PATIENCE: u64 = 3_000;
     let mut least = wasm.to_vec();

@@ -1,27 +1,27 @@
-//! What is run and what is looked at, without an engine.
+//! The calls of a plan and the observations of them, independent of any engine.
 
 use crate::random::{Random, mix};
 use pvf_rules::TrapKind;
 use wasmparser::{ExternalKind, Parser, Payload, TypeRef, ValType};
 
-/// Calls of a plan on one instance.
+/// The number of calls on one instance.
 pub const CALLS_PER_INSTANCE: usize = 3;
 
-/// Largest number of exported functions that are called.
+/// The maximum number of exported functions that are called.
 const MOST_FUNCTIONS: usize = 16;
 
-/// Pages a memory may grow to, whatever it declares.
+/// The maximum number of pages of a memory, whatever maximum it declares.
 pub const MAX_MEMORY_PAGES: u32 = 40;
 
-/// Bits of a number: 32-bit types zero-extended.
+/// The bits of a number; 32-bit types are zero-extended.
 pub type Bits = u64;
 
-/// What to call, in order; each step in a fresh instance.
+/// The calls to make, in order. Each step uses a fresh instance.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
     /// The exported functions.
     pub functions: Vec<Function>,
-    /// What is called in one instance each.
+    /// The steps.
     pub steps: Vec<Step>,
     /// Names of the exported globals.
     pub globals: Vec<String>,
@@ -43,7 +43,7 @@ pub struct Function {
 /// Calls in one instance.
 #[derive(Clone, Debug, Default)]
 pub struct Step {
-    /// In this order.
+    /// The calls, in order.
     pub calls: Vec<Call>,
 }
 
@@ -52,33 +52,34 @@ pub struct Step {
 pub struct Call {
     /// Position in [`Plan::functions`].
     pub function: usize,
-    /// As many as the function has parameters.
+    /// The arguments, one for each parameter.
     pub arguments: Vec<Bits>,
 }
 
-/// What an instance may use; both meters always count.
+/// The resources that an instance may use; both meters always count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Largest height of the logical stack, in units, in each call.
+    /// Largest height of the logical stack in each call, in units.
     pub stack: u32,
     /// Gas of all calls together.
     pub gas: u64,
 }
 
-/// How something ended.
+/// How a call ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// With these results.
+    /// The call returned these results.
     Returned(Vec<Bits>),
-    /// With a trap.
+    /// The call trapped.
     Trapped(TrapKind),
-    /// The module could not be instantiated, for another reason than a trap.
+    /// The module could not be instantiated for a reason other than a trap.
     NotInstantiated,
-    /// An oracle's own stack ended before the limit of the rules. Ours has no such end.
+    /// An oracle's own stack overflowed before a limit of the rules was reached. This executor never ends a call in
+    /// this way.
     NativeStack,
 }
 
-/// What was seen after one call (or after a failed instantiation).
+/// The observation after one call, or after a failed instantiation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Observation {
     /// How the call ended.
@@ -87,14 +88,14 @@ pub struct Observation {
     pub memory: Option<(u32, u64)>,
     /// Exported globals.
     pub globals: Vec<Bits>,
-    /// Hash over all calls of host functions so far, with arguments.
+    /// Hash over all calls of host functions so far, including arguments.
     pub host_calls: u64,
-    /// Gas used so far, if it was counted and there is an instance.
+    /// Gas used so far, if gas is counted and there is an instance.
     pub gas_used: Option<u64>,
 }
 
 impl Observation {
-    /// Of an instantiation that failed: the instance is gone, with all that it did.
+    /// The observation of a failed instantiation: the instance and its state are gone.
     pub fn without_instance(ending: Ending) -> Self {
         Self {
             ending,
@@ -130,7 +131,7 @@ impl Plan {
         Ok(plan)
     }
 
-    /// What a valid module exports.
+    /// A plan without calls: the exports of a valid module.
     pub fn without_calls(wasm: &[u8]) -> Result<Self, wasmparser::BinaryReaderError> {
         let mut types = Vec::new();
         let mut functions = Vec::new();
@@ -180,7 +181,7 @@ impl Plan {
     }
 }
 
-/// A number of a type, with a liking for the edges.
+/// A number of a type, often an edge case.
 pub fn number(random: &mut Random, ty: ValType) -> Bits {
     const I64: [u64; 14] = [
         0,
@@ -251,26 +252,24 @@ pub fn number(random: &mut Random, ty: ValType) -> Bits {
     }
 }
 
-/// What the imported global with this index holds.
+/// The value of the imported global with this index.
 pub fn global_value(index: u64, ty: ValType) -> Bits {
     number(&mut Random::new(index), ty)
 }
 
-/// Bits of a memory, to be compared.
+/// A hash of a memory's bytes, for comparison.
 pub fn hash_memory(bytes: &[u8]) -> u64 {
     xxhash_rust::xxh3::xxh3_64(bytes)
 }
 
-/// What every imported function does: its results are a hash of its index and
-/// arguments, and now and then it fails.
+/// The host functions: the results of each are a hash of its index and arguments, and some calls fail.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct HostFunctions {
     trace: u64,
 }
 
 impl HostFunctions {
-    /// A call of imported function `index` with results of these types; `None` if it
-    /// fails.
+    /// Calls the imported function `index`, whose results have these types. Returns `None` if the call fails.
     pub fn call(
         &mut self,
         index: u32,

@@ -1,4 +1,4 @@
-//! A plan in this repository's engine.
+//! Executes a plan in this repository's executor.
 
 use crate::observe::{
     Bits, Ending, HostFunctions, Limits, MAX_MEMORY_PAGES, Observation, Plan, Step, global_value,
@@ -14,46 +14,46 @@ use pvf_runtime::{
 };
 use wasmparser::ValType;
 
-/// This repository's engine.
+/// This repository's executor.
 pub struct Ours;
 
-/// A module, prepared and linked.
+/// A prepared and linked module.
 pub struct Prepared {
     linked: Linked<HostFunctions>,
     module: Module,
 }
 
 impl Prepared {
-    /// Whether its code counts the logical stack.
+    /// Whether the code counts the logical stack.
     pub fn counts_logical_stack(&self) -> bool {
         self.module.info().meters.logical_stack
     }
 }
 
-/// Why a module is not prepared.
+/// Why a module cannot be prepared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NotPrepared {
-    /// The rules of the meters refuse it, valid as it is.
+    /// The module is valid, but the rules of the meters refuse it.
     ByMeter(String),
-    /// It is beyond a limit by count, which the oracles do not have.
+    /// The module exceeds a limit by count. The oracles have no such limits.
     BeyondLimit(String),
-    /// Anything else.
+    /// Any other reason.
     Otherwise(String),
 }
 
-/// A step, done.
+/// The result of a step.
 pub struct Run {
-    /// One per call, or one in all if there is no instance.
+    /// One observation for each call, or a single one if there is no instance.
     pub observations: Vec<Observation>,
-    /// Greatest height of the logical stack, if it was counted and there is an instance.
+    /// Greatest height of the logical stack, if it is counted and there is an instance.
     pub peak: Option<u64>,
     /// Greatest sum of frames, in bytes.
     pub native_peak: u64,
 }
 
 impl Ours {
-    /// Compiles, takes the artifact through its bytes, links. With another number of threads the artifact must be the
-    /// same, for every target.
+    /// Compiles the module, serializes and reads the artifact, and links it. Preparing with other numbers of threads
+    /// must give the same artifact for every target.
     pub fn compile(
         &self,
         wasm: &[u8],
@@ -81,7 +81,7 @@ impl Ours {
 
     /// Loads an artifact from its bytes and links it.
     pub fn load(artifact: &[u8]) -> Result<Prepared, String> {
-        // SAFETY: the subjects load what they compiled themselves.
+        // SAFETY: the callers load only artifacts that they compiled themselves.
         #[allow(unsafe_code, reason = "artifacts are read back on purpose")]
         let artifact = unsafe { pvf_compiler::Artifact::from_bytes(artifact) };
         let artifact = artifact.map_err(|error| error.to_string())?;
@@ -92,7 +92,7 @@ impl Ours {
         Ok(Prepared { linked, module })
     }
 
-    /// Runs one step of a plan in a fresh instance. Limits that the code does not count are not kept.
+    /// Runs one step of a plan in a fresh instance. Limits that the code does not count have no effect.
     pub fn run(
         &self,
         prepared: &Prepared,
@@ -110,7 +110,7 @@ impl Ours {
         self.run_within(prepared, plan, step, &parameters)
     }
 
-    /// The same with any parameters.
+    /// As [`Self::run`], with any execution parameters.
     pub fn run_within(
         &self,
         prepared: &Prepared,
@@ -185,8 +185,8 @@ fn observe(
     })
 }
 
-/// An instantiation that ended in a trap counts as that trap, as it does in the peer.
-/// What host functions it called is not known: the state is gone.
+/// A trap during instantiation becomes an observation of that trap, as in the oracles. Its calls of host functions are
+/// unknown, because the state of the instance is gone.
 fn not_instantiated(error: InstantiateError) -> Result<Observation, String> {
     let ending = match error {
         InstantiateError::SegmentOutOfBounds { trap, .. } | InstantiateError::Start(trap) => {
@@ -198,7 +198,7 @@ fn not_instantiated(error: InstantiateError) -> Result<Observation, String> {
     Ok(Observation::without_instance(ending))
 }
 
-/// Defines whatever the module imports, as the peer does.
+/// Defines every import of the module as the oracles define it.
 fn linker(module: &Module) -> Linker<HostFunctions> {
     let info = module.info();
     let mut linker = Linker::<HostFunctions>::new();

@@ -1,8 +1,8 @@
-//! Modules whose bodies compute: many locals and operands alive at once, across
-//! branches, loops and calls, with every value observed at the end.
+//! Modules whose bodies compute: many locals and operands are live at once, across branches, loops and calls, and every
+//! value is observed at the end.
 //!
-//! Where `wasm-smith` covers the shapes of modules, this covers what a compiler has
-//! to keep track of within a body.
+//! `wasm-smith` covers the shapes of modules. This generator covers the state that a compiler has to track within a
+//! body.
 
 mod body;
 mod operators;
@@ -17,18 +17,18 @@ use wasm_encoder::{
     MemorySection, MemoryType, Module, RefType, TableSection, TableType, TypeSection, ValType,
 };
 
-/// Loops and calls a module may enter in one instance.
+/// The number of loops and calls that a module may enter in one instance.
 const FUEL: i32 = 5_000;
-/// Global that counts them.
+/// The global that counts loops and calls.
 const FUEL_GLOBAL: u32 = 0;
-/// Global that takes in the values of locals at the end of functions.
+/// The global that accumulates the values of locals at the end of functions.
 const DIGEST_GLOBAL: u32 = 1;
 /// Bytes of each data segment.
 const DATA_BYTES: u64 = 200;
 
 const NUMBERS: [ValType; 4] = [ValType::I32, ValType::I64, ValType::F32, ValType::F64];
 
-/// What bodies need to know of their module.
+/// The declarations of the module that bodies depend on.
 struct Shape {
     features: Features,
     types: Vec<(Vec<ValType>, Vec<ValType>)>,
@@ -36,7 +36,7 @@ struct Shape {
     functions: Vec<u32>,
     imported: u32,
     globals: Vec<ValType>,
-    /// Functions of the table's entries; behind them lies an empty one.
+    /// The function of each table entry. The table has one more entry, which is empty.
     table: Vec<u32>,
     memory_pages: u64,
 }

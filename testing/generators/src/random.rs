@@ -1,6 +1,6 @@
-//! Pseudo-random numbers that are the same everywhere and for ever: SplitMix64.
+//! Pseudo-random numbers that are equal on every machine: SplitMix64.
 
-/// A sequence of numbers that follows from its seed.
+/// A sequence of numbers that its seed determines.
 #[derive(Clone, Debug)]
 pub struct Random(u64);
 
@@ -21,12 +21,12 @@ impl Random {
         ((u128::from(self.bits()) * u128::from(bound)) >> 64) as u64
     }
 
-    /// A number of a range, both ends included.
+    /// A number in a range, both ends included.
     pub fn between(&mut self, low: u64, high: u64) -> u64 {
         low + self.below(high - low + 1)
     }
 
-    /// True once in `n` times.
+    /// True with a probability of one in `n`.
     pub fn one_in(&mut self, n: u64) -> bool {
         self.below(n) == 0
     }
@@ -36,7 +36,7 @@ impl Random {
         &from[self.below(from.len() as u64) as usize]
     }
 
-    /// So many random bytes.
+    /// This number of random bytes.
     pub fn bytes(&mut self, count: usize) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(count + 7);
         while bytes.len() < count {
@@ -47,7 +47,7 @@ impl Random {
     }
 }
 
-/// A permutation of 64-bit numbers without visible order.
+/// A bijection on 64-bit numbers that hides their order.
 pub fn mix(mut z: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn known_sequence() {
+    fn the_sequence_is_the_reference_sequence_of_splitmix64() {
         // The reference values of SplitMix64 for seed 1234567.
         let mut random = Random::new(1_234_567);
         assert_eq!(random.bits(), 6_457_827_717_110_365_317);
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn below_stays_below() {
+    fn numbers_stay_below_their_bound() {
         let mut random = Random::new(7);
         assert!((0..1000).all(|bound| random.below(bound) < bound.max(1)));
     }

@@ -1,26 +1,27 @@
-//! How functions are shared out among chunks and threads.
+//! How functions are distributed among chunks and threads.
 
 use crate::random::{Random, mix};
 use pvf_compiler::{Artifact, CompileError, CompileOptions, Target, compile};
 use std::num::NonZeroUsize;
 
-/// A size of chunks and a number of threads. No outcome depends on either, and no artifact on the second.
+/// A size of chunks and a number of threads. No outcome depends on either, and no artifact depends on the number of
+/// threads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sharing {
-    /// Bytes of bodies that make a chunk.
+    /// The number of bytes of bodies in a chunk.
     pub chunk_bytes: u32,
-    /// Threads that compile.
+    /// The number of threads that compile.
     pub threads: NonZeroUsize,
 }
 
 /// Many threads.
 const MANY: NonZeroUsize = NonZeroUsize::new(8).unwrap();
 
-/// The usual size of a chunk, and smaller ones.
+/// The default size of a chunk, and smaller ones.
 const CHUNK_BYTES: [u32; 6] = [1, 1, 40, 400, 4_000, 65_536];
 
 impl Sharing {
-    /// The one that a module's seed stands for.
+    /// The sharing that a module's seed determines.
     pub fn of_seed(seed: u64) -> Self {
         let mut random = Random::new(mix(seed ^ 0x5348_4152_494e_4721));
         let threads = random.between(1, MANY.get() as u64) as usize;
@@ -30,7 +31,7 @@ impl Sharing {
         }
     }
 
-    /// The options with this sharing.
+    /// These options with this sharing.
     pub fn apply(self, options: &CompileOptions) -> CompileOptions {
         CompileOptions {
             chunk_bytes: self.chunk_bytes,
@@ -39,8 +40,8 @@ impl Sharing {
         }
     }
 
-    /// Prepares by one thread and by many, for all targets, and by the threads of this sharing for the target of the options:
-    /// that artifact. The error says for which target the threads make a difference.
+    /// Compiles with one thread and with many for all targets, and with [`Self::threads`] for the target of the
+    /// options. Returns the artifact of the last one. The error names the target whose artifacts differ.
     pub fn compile(
         self,
         wasm: &[u8],

@@ -1,6 +1,6 @@
-//! Modules of many short functions with little code in long bodies: what a compiler that shares functions out among chunks has
-//! to keep apart. Nearly all is straight code, and behind it and between come empty blocks, no-operations and code that
-//! is never reached.
+//! Modules of many short functions and of long bodies with little code: these show whether a compiler that distributes
+//! functions among chunks mixes them up. Nearly all code has no branches. Between it and after it stand empty blocks,
+//! no-operations and unreachable code.
 
 use crate::random::Random;
 use wasm_encoder::Instruction::{self, *};
@@ -10,13 +10,14 @@ use wasm_encoder::{
     TypeSection, ValType,
 };
 
-/// Globals, an `i32` and an `i64`.
+/// The types of the globals.
 const GLOBALS: [ValType; 2] = [ValType::I32, ValType::I64];
 
-/// Longest stretch of nothing.
+/// The longest stretch of code without effect.
 const LONGEST: u64 = 70_000;
 
-/// A valid module. Every run of it ends: it has no loop that turns, and only calls functions that call nothing.
+/// A valid module. Every run of it ends: no loop has a second iteration, and functions call only functions without
+/// calls.
 pub fn sparse(random: &mut Random) -> Vec<u8> {
     let count = random.between(2, 40) as usize;
     let functions: Vec<Shape> = (0..count).map(|_| Shape::draw(random)).collect();
@@ -68,7 +69,7 @@ pub fn sparse(random: &mut Random) -> Vec<u8> {
     module.finish()
 }
 
-/// What is decided of a function before its body.
+/// The properties of a function that are chosen before its body.
 struct Shape {
     parameters: Vec<ValType>,
     result: Option<ValType>,
@@ -278,7 +279,7 @@ impl Body<'_> {
         }
     }
 
-    /// Calls a function that calls nothing itself.
+    /// Calls a function that contains no call.
     fn call(&mut self) {
         let functions = self.functions;
         let leaves: Vec<u32> = (0..)
@@ -300,7 +301,7 @@ impl Body<'_> {
         }
     }
 
-    /// The end of the body: a result, and perhaps more behind it that is never reached.
+    /// Ends the body with a result, sometimes followed by unreachable code.
     fn leave(&mut self) {
         if let Some(ty) = self.shape.result {
             self.value(ty);
@@ -321,7 +322,7 @@ impl Body<'_> {
         self.emit([End]);
     }
 
-    /// A stretch without effect, now and then a very long one.
+    /// Emits a stretch without effect, sometimes a very long one.
     fn nothing(&mut self) {
         let longest = *self.random.pick(&[3, 30, 300, 300, 3_000]);
         let longest = if self.random.one_in(40) {

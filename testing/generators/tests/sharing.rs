@@ -1,5 +1,5 @@
-//! Random modules in chunks of every size by any number of threads: the artifacts of one size are the same, the outcomes
-//! of all sizes are.
+//! Random modules in chunks of several sizes compiled by several numbers of threads. Artifacts of the same chunk size
+//! must be equal. Outcomes must be equal for all chunk sizes.
 
 use pvf_compiler::{Artifact, CompileOptions, Metering, Target, compile};
 use pvf_generators::{Generator, Limits, Mode, Observation, Ours, Plan, Sharing, Subject};
@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 const THREADS: [usize; 3] = [1, 2, 8];
 
-/// One function each, some functions each, the usual size.
+/// One function in each chunk, some functions in each chunk, the default size.
 const CHUNK_BYTES: [u32; 3] = [1, 150, 65_536];
 
 const LIMITS: Limits = Limits {
@@ -16,8 +16,8 @@ const LIMITS: Limits = Limits {
     gas: 1_000_000,
 };
 
-/// The artifact for this machine, the same by any number of threads; nothing if the compiler refuses the module. That
-/// of the other target is compared as well.
+/// The artifact for this machine, equal for any number of threads, or `None` if the compiler refuses the module. The
+/// artifact of the other target is compared as well.
 fn artifact(subject: &Subject, metering: &Metering, chunk_bytes: u32) -> Option<Artifact> {
     let options = CompileOptions {
         metering: metering.clone(),
@@ -43,7 +43,7 @@ fn artifact(subject: &Subject, metering: &Metering, chunk_bytes: u32) -> Option<
     prepare(1, Target::HOST).ok()
 }
 
-/// All that is seen of the plan's calls.
+/// All observations of the plan's calls.
 fn outcomes(artifact: &Artifact, plan: &Plan) -> Vec<(Vec<Observation>, Option<u64>, u64)> {
     let prepared = Ours::load(&artifact.to_bytes()).unwrap();
     let run = |step| {
@@ -53,7 +53,7 @@ fn outcomes(artifact: &Artifact, plan: &Plan) -> Vec<(Vec<Observation>, Option<u
     plan.steps.iter().map(run).collect()
 }
 
-/// Tries this number of modules of a mode, and returns how many were compared.
+/// Tries this number of modules of a mode and returns how many were compared.
 fn compare(mode: Mode, seeds: u64) -> u64 {
     let generator = Generator::new().unwrap();
     let meters = [
@@ -69,7 +69,7 @@ fn compare(mode: Mode, seeds: u64) -> u64 {
             continue;
         };
         let plan = Plan::new(&subject.wasm, seed).unwrap();
-        // Without gas nothing ends a run that does not end by itself.
+        // Without gas, a run that does not end by itself would never end.
         let meters = match subject.terminates {
             true => &meters[..],
             false => &meters[1..],
@@ -91,21 +91,21 @@ fn compare(mode: Mode, seeds: u64) -> u64 {
 }
 
 #[test]
-fn sparse_modules() {
+fn sparse_modules_are_equal_for_any_sharing() {
     assert!(compare(Mode::Sparse, 150) > 200);
 }
 
 #[test]
-fn programs() {
+fn programs_are_equal_for_any_sharing() {
     assert!(compare(Mode::Program, 40) > 50);
 }
 
 #[test]
-fn shapes() {
+fn wasm_smith_modules_are_equal_for_any_sharing() {
     assert!(compare(Mode::Smith, 60) > 60);
 }
 
 #[test]
-fn mutants() {
+fn mutants_are_equal_for_any_sharing() {
     assert!(compare(Mode::Mutate, 60) > 20);
 }

@@ -1,4 +1,4 @@
-//! Where and how much the stack limiter charges: read from what it wrote, and corrected there.
+//! Finds where the stack limiter charges and how much, by reading its output, and corrects the charges there.
 
 use crate::parity_wasm::elements::{
     BlockType, ExportEntry, ExportSection, Instruction, Internal, Module, Section,
@@ -6,13 +6,13 @@ use crate::parity_wasm::elements::{
 use crate::{OracleError, imported_functions};
 use wasm_instrument::inject_stack_limiter;
 
-/// Instructions of a charged call, the call counted.
+/// Number of instructions of a charged call, including the call.
 pub const CHARGED_CALL_LEN: usize = 15;
 
-/// Where in it the call stands.
+/// Index of the call among them.
 const CALL_AT: usize = 10;
 
-/// What the limiter makes of a call.
+/// The instructions by which the limiter replaces a call.
 fn sequence(global: u32, cost: u32, limit: u32, callee: u32) -> [Instruction; CHARGED_CALL_LEN] {
     use Instruction::*;
     [
@@ -50,9 +50,10 @@ pub fn charged_call(code: &[Instruction], limit: u32) -> Option<(u32, u32)> {
     }
 }
 
-/// The logical cost of each defined function as the limiter has it.
+/// The logical cost of each defined function according to the limiter.
 ///
-/// Every function gets an export of its own, hence a thunk, which holds its cost.
+/// Every function gets an export of its own. The limiter makes a thunk for each export, and the thunk contains the
+/// function's cost.
 ///
 /// # Errors
 /// [`OracleError::Stack`] if the limiter refuses the module.
@@ -92,8 +93,8 @@ pub fn logical_costs(mut module: Module, limit: u32) -> Result<Vec<u32>, OracleE
     costs.collect::<Option<_>>().ok_or(OracleError::Shape)
 }
 
-/// Writes these costs (nothing for functions beyond them, except for thunks, which are never called) and this global
-/// where the limiter charges: at every call of a defined function.
+/// Writes these costs and this global wherever the limiter charges, that is, at every call of a defined function.
+/// Functions beyond `costs` cost nothing, except thunks, which are never called.
 pub(crate) fn rewrite(
     module: &mut Module,
     costs: &[u32],

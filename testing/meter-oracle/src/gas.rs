@@ -1,18 +1,18 @@
 //! The host's side of the gas metering.
 
-/// What the host counts where a module calls [`GAS`](crate::GAS).
+/// The counter of a host that provides [`GAS`](crate::GAS).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct HostGas {
-    /// Used so far. A charge that does not fit is not made.
+    /// Gas used so far. A charge that exceeds the limit is not added.
     pub used: u64,
-    /// What may be used.
+    /// The limit.
     pub limit: u64,
-    /// Whether a charge did not fit since this was last cleared.
+    /// Whether a charge exceeded the limit since this field was last cleared.
     pub exhausted: bool,
 }
 
 impl HostGas {
-    /// None used.
+    /// A counter without any gas used.
     pub fn new(limit: u64) -> Self {
         Self {
             limit,
@@ -20,7 +20,7 @@ impl HostGas {
         }
     }
 
-    /// Takes a charge in; `None` if it does not fit.
+    /// Adds a charge. Returns `None` if the charge exceeds the limit.
     pub fn charge(&mut self, amount: u64) -> Option<()> {
         let used = self.used.checked_add(amount);
         match used.filter(|&used| used <= self.limit) {
@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_does_not_fit_is_not_charged() {
+    fn a_charge_above_the_limit_is_not_added() {
         let mut gas = HostGas::new(10);
         assert_eq!(gas.charge(10), Some(()));
         assert_eq!(gas.charge(1), None);

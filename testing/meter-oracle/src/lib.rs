@@ -1,23 +1,24 @@
 //! `wasm-instrument` 0.4, which Polkadot's workers use, as the oracle of both meters.
 //!
-//! [`instrument`] takes a module of WebAssembly 1.0 (with the feature `sign_ext` also sign extension) and the meters to add. The module
-//! that it returns runs on any engine and enforces the meters itself, by code and numbers of other authors.
+//! [`instrument`] takes a module of WebAssembly 1.0 (with the feature `sign_ext` also sign extension) and the meters to
+//! add. The module that it returns runs on any engine and enforces the meters itself, with code and costs of other
+//! authors.
 //!
-//! - *Logical stack*: the limiter's own counter, exported as [`HEIGHT`]. It traps `unreachable`, and then the
-//!   counter stands above the limit ([`overflown`]), which it never does otherwise. A caller that calls an instance again
-//!   after a trap must reset the counter. To apply another limit than the one written into the module, the caller starts
-//!   the counter higher ([`height_for`]).
-//! - *Gas*: the host function [`GAS`] is called with each charge.
+//! - *Logical stack*: the limiter's own counter, exported as [`HEIGHT`]. The limiter traps with `unreachable`. The counter
+//!   is then above the limit ([`overflown`]), and never otherwise. A caller that calls an instance again after a trap must
+//!   reset the counter. To apply a limit other than the one written into the module, the caller starts the counter higher
+//!   ([`height_for`]).
+//! - *Gas*: each charge is a call of the host function [`GAS`].
 //!
 //! # Both at once
-//! Either meter looks at the module as it was given (`pvf_metering`), but `wasm-instrument` can only apply one to
-//! the other's output, where heights and blocks are no longer those of the module. So the gas metering goes first,
-//! the limiter second, and the costs that the limiter finds in the *original* are written where
-//! it charges. The function that the gas metering adds for `memory.grow` costs nothing.
+//! Both meters count the original module (`pvf_metering`). But `wasm-instrument` can only apply one meter to the output of
+//! the other, whose heights and blocks differ from those of the original. So the gas metering runs first and the limiter
+//! second. Then the costs that the limiter computes for the *original* replace the costs that it wrote. The function that
+//! the gas metering adds for `memory.grow` costs nothing.
 //!
-//! # What is repaired
-//! In a module that imports globals the limiter's code names the wrong global, since it does not count
-//! imported ones; it is pointed to the limiter's.
+//! # Corrections
+//! In a module that imports globals, the limiter's code names the wrong global, because the limiter does not count
+//! imported globals. This crate changes the index to that of the limiter's global.
 #![forbid(unsafe_code)]
 
 mod charges;
@@ -43,7 +44,7 @@ pub const HEIGHT: &str = "__logical_stack_height";
 /// Module and name of the function that is called to charge gas.
 pub const GAS: (&str, &str) = ("__metering", "gas");
 
-/// The limit written into modules whose limit is set from outside. It is larger than any such limit.
+/// The limit written into modules whose limit is set from outside. It is larger than every such limit.
 pub const WRITTEN_LIMIT: u32 = 1 << 30;
 
 /// The meters to add.
@@ -58,7 +59,7 @@ pub struct Meters<'a> {
 /// Why there is no instrumented module.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OracleError {
-    /// The module is of a wider language than the oracle's parser knows.
+    /// The module belongs to a wider language than the oracle's parser can read.
     #[error("wasm-instrument cannot read it: {0}")]
     Unreadable(String),
     /// The stack limiter refuses the module.
@@ -72,7 +73,7 @@ pub enum OracleError {
     Shape,
 }
 
-/// What the oracle reads from a module.
+/// Reads a module with the oracle's parser.
 ///
 /// # Errors
 /// [`OracleError::Unreadable`]
@@ -81,7 +82,7 @@ pub fn read(wasm: &[u8]) -> Result<Module, OracleError> {
         .map_err(|error: elements::Error| OracleError::Unreadable(error.to_string()))
 }
 
-/// The module with the meters in it.
+/// Adds the meters to a module.
 ///
 /// # Errors
 /// [`OracleError`]: the oracle cannot take part.
@@ -105,17 +106,17 @@ pub fn instrument(wasm: &[u8], meters: &Meters<'_>) -> Result<Vec<u8>, OracleErr
     elements::serialize(module).map_err(|error| OracleError::Unreadable(error.to_string()))
 }
 
-/// Whether the limiter trapped: its counter stands above the limit in the module.
+/// Whether the limiter trapped: its counter is above the limit in the module.
 pub fn overflown(height: u32, limit: u32) -> bool {
     height > limit
 }
 
-/// Where the counter of a module with `limit` in it has to stand before a call for `wanted` to be its limit.
+/// The counter's value before a call that makes `wanted` the limit, in a module that contains `limit`.
 pub fn height_for(limit: u32, wanted: u32) -> u32 {
     limit.saturating_sub(wanted)
 }
 
-/// Index of the limiter's counter, the last global of all.
+/// Index of the limiter's counter, which is the last global.
 fn height_global(module: &Module) -> u32 {
     let imports = module
         .import_section()
@@ -131,7 +132,7 @@ fn height_global(module: &Module) -> u32 {
 
 fn export(module: &mut Module, height: u32) {
     if module.export_section().is_none() {
-        // Right behind the globals, where exports belong.
+        // The export section follows the global section.
         let sections = module.sections_mut();
         let behind = sections
             .iter()
@@ -181,7 +182,7 @@ mod tests {
         calls
     }
 
-    /// Gas charges raise operand heights, so that the limiter behind the gas metering would charge 5.
+    /// The code that charges gas raises operand heights. A limiter that counted them would charge 5.
     #[test]
     fn gas_does_not_change_the_stack() {
         let text = r#"(module (func $f (export "f") (local i32)

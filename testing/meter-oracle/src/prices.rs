@@ -1,4 +1,4 @@
-//! A schedule of ours as rules of the gas metering.
+//! Converts a schedule of this repository to rules of the gas metering.
 
 use crate::parity_wasm::elements::{Instruction as Parity, Serialize};
 use pvf_metering::{Costs, Instruction, Schedule, ScheduleError};
@@ -7,13 +7,13 @@ use std::num::NonZeroU32;
 use wasm_instrument::gas_metering::{MemoryGrowCost, Rules};
 use wasmparser::{BinaryReader, OperatorsReader};
 
-/// Price of `else` and `end`, which must not matter to any metered block.
+/// Price of `else` and `end`. No metered block may depend on it.
 pub const DELIMITER_PRICE: u32 = 1_000_003;
 
-/// Prices that tell pages, locals and kinds of instructions apart.
+/// Prices that differ for pages, locals and kinds of instructions.
 ///
 /// # Errors
-/// None but for a class that was renamed.
+/// Only if an instruction class was renamed.
 pub fn telling_costs() -> Result<Costs, ScheduleError> {
     let class = [("division", 20), ("memory", 7)];
     Schedule {
@@ -28,7 +28,7 @@ pub fn telling_costs() -> Result<Costs, ScheduleError> {
 /// Prices by the instructions of the oracle's parser.
 pub struct Prices {
     costs: Costs,
-    /// By opcode, as far as asked for; the inner `None` is an instruction without a price.
+    /// By opcode, filled on demand. The inner `None` means an instruction without a price.
     known: RefCell<[Option<Option<u32>>; 256]>,
 }
 
@@ -41,9 +41,9 @@ impl Prices {
         }
     }
 
-    /// From one parser's instruction to the other's, by way of the encoding.
+    /// Converts an instruction from one parser to the other through its encoding.
     fn price(&self, instruction: &Parity, bytes: &[u8]) -> Option<u32> {
-        // Delimiters cannot be read outside a body.
+        // The parser cannot read delimiters outside of a body.
         if matches!(instruction, Parity::Else | Parity::End) {
             return Some(DELIMITER_PRICE);
         }

@@ -1,4 +1,4 @@
-//! Where the stack limiter charges: the rules in the crate's documentation, read off its output.
+//! Where the stack limiter charges: checks the rules in the crate's documentation against the limiter's output.
 
 mod oracle;
 
@@ -10,7 +10,7 @@ use pvf_meter_oracle::parity_wasm::elements::{
 use pvf_meter_oracle::wasm_instrument::inject_stack_limiter;
 use pvf_metering::logical_costs;
 
-/// The functions that exports, element segments and start name, in this order.
+/// The functions that exports, element segments and the start section name, in this order.
 fn entries(module: &Module) -> Vec<u32> {
     let exports = module.export_section().map_or(&[][..], |all| all.entries());
     let segments = module
@@ -29,7 +29,7 @@ fn entries(module: &Module) -> Vec<u32> {
         .collect()
 }
 
-/// Checks a module; how many calls and entries are charged. `None`: the limiter refuses it.
+/// Checks a module. Returns how many calls and entries are charged, or `None` if the limiter refuses the module.
 fn check(wasm: &[u8]) -> Option<(usize, usize)> {
     let original = oracle::read(wasm);
     let module = inject_stack_limiter(original.clone(), LIMIT).ok()?;
@@ -41,7 +41,7 @@ fn check(wasm: &[u8]) -> Option<(usize, usize)> {
         .code_section()
         .map_or(&[][..], |code| code.bodies());
 
-    // Every call of a defined function is charged the callee's cost; nothing else is.
+    // Every call of a defined function is charged the callee's cost; no other instruction changes.
     let mut calls = 0;
     for (before, after) in originals.iter().zip(bodies) {
         let mut after = after.code().elements();
@@ -61,7 +61,8 @@ fn check(wasm: &[u8]) -> Option<(usize, usize)> {
         assert_eq!(after, []);
     }
 
-    // Exports, elements and start go through a thunk if they are defined, as they are if not.
+    // Exports, elements and the start section refer to a thunk for a defined function, and to the function itself for
+    // an imported one.
     let mut charged = 0;
     for (before, after) in entries(&original).into_iter().zip(entries(&module)) {
         if (before as usize) < imported {

@@ -1,4 +1,4 @@
-//! Both meters equal `wasm-instrument` 0.4 on whatever it accepts, and refuse what it refuses.
+//! Both meters equal `wasm-instrument` 0.4 on every module that it accepts, and refuse every module that it refuses.
 
 mod oracle;
 
@@ -74,7 +74,7 @@ fn equal_on_unreachable_code() {
         refused += u64::from(!assert_equal(&wasm, &schedules[schedule..=schedule]));
     }
     println!("{UNREACHABLE_MODULES} modules, {refused} refused by both");
-    // Both answers must have been compared, often.
+    // Both accepted and refused modules must have been compared, each often enough.
     assert!(refused > UNREACHABLE_MODULES / 200);
     assert!(refused < UNREACHABLE_MODULES / 2);
 }
@@ -82,14 +82,14 @@ fn equal_on_unreachable_code() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1024, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// As above; here a difference is shrunk.
+    /// As `equal_on_unreachable_code`; proptest shrinks a module that differs.
     #[test]
     fn equal_on_tapes(tape in proptest::collection::vec(any::<u8>(), 0..80)) {
         assert_equal(&compile(&bodies::module(&tape)), &schedules());
     }
 }
 
-/// Logical cost of the last function of a module, equal to the oracle's.
+/// The logical cost of the last function of a module, after comparing it with the oracle.
 fn cost(text: &str) -> u32 {
     let wasm = compile(text);
     assert!(assert_equal(&wasm, &[Costs::default()]), "{text}");
@@ -97,7 +97,7 @@ fn cost(text: &str) -> u32 {
     *costs.last().expect("a function")
 }
 
-/// The charges of the last function of a module under a schedule, equal to the oracle's.
+/// The charges of the last function of a module under a schedule, after comparing them with the oracle.
 fn charges(schedule: &str, text: &str) -> Vec<(u32, u64)> {
     let wasm = compile(text);
     let costs = Schedule::parse(schedule).expect("a schedule");
@@ -114,25 +114,25 @@ fn logical_quirks() {
     assert_eq!(cost("(module (func))"), 2);
     assert_eq!(cost("(module (func (param i32 i64 f32)))"), 2);
     assert_eq!(cost("(module (func (local i32 i64 f32)))"), 5);
-    // What stands before the last end counts, unless it is unreachable.
+    // A value before the last `end` counts, unless it is unreachable.
     assert_eq!(cost("(module (func (result i32) i32.const 0))"), 3);
     assert_eq!(
         cost("(module (func (result i32) unreachable i32.const 0))"),
         2
     );
-    // br_table keeps its index, but what follows is unreachable.
+    // `br_table` pops its index, but the code after it is unreachable.
     let index = "(module (func (param i32) (block (br_table 0 0 (local.get 0)))))";
     assert_eq!(cost(index), 3);
-    // The height after a block is its base and its result, whatever went on inside.
+    // The height after a block is its base plus its results, regardless of its body.
     let after = "(module (func (param i32) (result i32)
         (block (result i32) i32.const 1 (br_table 0 0 (local.get 0)))))";
     assert_eq!(cost(after), 4);
-    // An else after a branch that does not go on does not count at all.
+    // After a branch that ends in unreachable code, the `else` does not count at all.
     let dead_then = "(module (func (param i32) (result i32) (if (result i32) (local.get 0)
         (then unreachable) (else (i32.add (i32.const 1) (i32.const 2))))))";
     assert_eq!(cost(dead_then), 3);
     let live_then = dead_then.replace("unreachable", "i32.const 9");
-    // One more: the then's result still lies below the else's operands.
+    // One more: the result of `then` is still below the operands of `else`.
     assert_eq!(cost(&live_then), 5);
     let no_result = "(module (func (param i32) (if (local.get 0)
         (then nop) (else i32.const 1 i32.const 2 drop drop))))";
@@ -141,14 +141,14 @@ fn logical_quirks() {
     // Blocks inside unreachable code count like any other.
     let inner = "(module (func unreachable (block i32.const 1 i32.const 2 drop drop)))";
     assert_eq!(cost(inner), 4);
-    // br_if takes its operands and gives them back.
+    // `br_if` pops its operands and pushes them again.
     let br_if = "(module (func (param i32) (result i32)
         (block (result i32) i32.const 1 (br_if 0 (local.get 0)))))";
     assert_eq!(cost(br_if), 4);
-    // A branch to a loop takes nothing.
+    // A branch to a loop pops nothing.
     let loops = "(module (func (result i32) (loop (result i32) i32.const 1 br 0)))";
     assert_eq!(cost(loops), 3);
-    // Calls take their parameters before they give their results; the table's index counts.
+    // Calls pop their parameters before they push their results; the table index counts.
     let call = "(module (type $t (func (param i32) (result i32))) (table 1 funcref)
         (func (result i32) (call_indirect (type $t) (i32.const 1) (i32.const 0))))";
     assert_eq!(cost(call), 4);
@@ -179,36 +179,36 @@ fn modules_the_limiter_refuses() {
 #[test]
 fn gas_quirks() {
     let plain = "per_local = 0";
-    // Delimiters are free, locals are paid for at the entry even where nothing else is.
+    // Delimiters are free. Locals are charged at the entry even if nothing else is.
     assert_eq!(charges(plain, "(module (func))"), []);
     assert_eq!(
         charges("", "(module (func (param i32) (local i32 i32)))"),
         [(0, 2)]
     );
-    // A block joins what stands before and behind it, unless a branch leaves it.
+    // A block belongs to the metered block around it, unless a branch leaves it.
     let block = "(module (func nop (block nop) nop))";
     assert_eq!(charges(plain, block), [(0, 4)]);
     let branch = "(module (func (param i32) nop (block (br_if 0 (local.get 0)) nop) nop))";
-    // What follows the block runs in any case: it joins the first charge.
+    // The code after the block runs in any case, so it belongs to the first charge.
     assert_eq!(charges(plain, branch), [(0, 5), (4, 1)]);
     let out = "(module (func (param i32) nop (block (block (br_if 1 (local.get 0)) nop) nop) nop))";
     assert_eq!(charges(plain, out), [(0, 6), (5, 1), (7, 1)]);
-    // A loop's charge is inside, so that each turn pays.
+    // A loop's charge is inside the loop, so that each iteration pays.
     let turn = "(module (func (param i32) nop (loop nop (br_if 0 (local.get 0)) nop) nop))";
     assert_eq!(charges(plain, turn), [(0, 3), (2, 3), (5, 1)]);
-    // Both arms have charges; what follows joins the code before.
+    // Both arms have charges. The code after them belongs to the charge before them.
     let arms = "(module (func (param i32) (if (local.get 0) (then nop) (else nop nop)) nop))";
     assert_eq!(charges(plain, arms), [(0, 3), (2, 1), (4, 2)]);
     let leaving = arms.replace("then nop", "then return");
     assert_eq!(charges(plain, &leaving), [(0, 2), (2, 1), (4, 2), (7, 1)]);
-    // Calls and unreachable end no block; unreachable code is charged with it, or by itself.
+    // Calls and `unreachable` end no metered block. Unreachable code is charged with the block, or by itself.
     let call = "(module (func $f) (func nop call $f nop unreachable nop))";
     assert_eq!(charges(plain, call), [(0, 5)]);
     assert_eq!(
         charges(plain, "(module (func nop return nop nop))"),
         [(0, 2), (2, 2)]
     );
-    // A block without a price has no charge.
+    // A metered block whose price is 0 has no charge.
     let free = "default = 0\nper_local = 0\n[instruction]\nnop = 5";
     assert_eq!(charges(free, turn), [(0, 10), (2, 5), (5, 5)]);
     assert_eq!(charges(free, "(module (func (loop (br 0))))"), []);
@@ -232,10 +232,10 @@ fn the_price_of_locals_fits_32_bits() {
     }
 }
 
-/// The other back end charges at the same places, each time for its counting function as well.
+/// The mutable-global back end charges at the same positions. Each charge includes the cost of its counting function.
 #[test]
 fn the_global_back_end_adds_its_own_cost() {
-    // Eight instructions at 1 each, one else, two ends.
+    // Eight instructions at a price of 1, one `else`, two `end`.
     let own = 8 + 3 * u64::from(pvf_meter_oracle::DELIMITER_PRICE);
     for (_, wasm) in corpus::fixtures() {
         let ours = oracle::ours(&wasm, &Costs::default()).expect("well-formed");

@@ -1,4 +1,4 @@
-//! Modules: those of the repository, of the WebAssembly suites, and of runtimes if there are any.
+//! The modules: those of the repository, of the WebAssembly suites, and of runtimes if their folder exists.
 
 use pvf_executor::{decompress, encode_module, read_code};
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use wast::{QuoteWat, QuoteWatTest, Wast, WastDirective, Wat};
 /// A module with its name.
 pub type Named = (String, Vec<u8>);
 
-/// The most bytes of a module.
+/// The size limit of a module in bytes.
 const MOST: usize = 64 << 20;
 
 /// The modules of the golden files, the conformance suite, the fixtures and the fuzzers' corpus.
@@ -30,7 +30,7 @@ pub fn of_repository() -> Vec<Named> {
     found
 }
 
-/// Validation functions of public chains, in the folder that the variable `PVF_BLOBS` names; none without it.
+/// Validation functions of public chains in the folder that the variable `PVF_BLOBS` names; empty without it.
 pub fn of_chains() -> Vec<Named> {
     let mut found = Vec::new();
     if let Some(folder) = env::var_os("PVF_BLOBS") {
@@ -72,7 +72,7 @@ fn read(path: &Path) -> Option<Vec<u8>> {
     }
 }
 
-/// The modules of the WebAssembly suites: versions 1.0 and 2.0, and the proposals that are switches of the language.
+/// The modules of the WebAssembly suites: versions 1.0 and 2.0, and the proposals that a language switch enables.
 pub fn of_suites() -> Vec<Named> {
     let proposals = [
         Proposal::MutableGlobal,

@@ -1,37 +1,38 @@
-//! Faults for machine code: edits of single instructions or notes that leave all lengths as they are, by class.
+//! Classes of faults in machine code: edits of single instructions or trap sites that keep all lengths.
 //!
-//! Each class is a mistake that a compiler can make and that somebody's compiler has made, or one that breaks an invariant
-//! directly. What an edit gives is wrong nearly always; where it happens to be harmless it may pass, so tests count.
+//! Each class is a mistake that some compiler has made, or an edit that breaks an invariant directly. An edit nearly
+//! always makes the code wrong. The verifier may accept an edit that is harmless, so the tests count how many are
+//! accepted.
 
 pub mod x64;
 
 use pvf_executor::Described;
 use pvf_verifier::{Functions, Module, Refusal, TrapSite, Verified};
 
-/// One fault: bytes of the code, or a trap site, changed.
+/// One fault: a change of some bytes of the code, or of a trap site.
 #[derive(Clone, Debug)]
 pub struct Fault {
-    /// The function it is in.
+    /// The function that contains the change.
     pub function: u32,
-    /// What is changed.
+    /// The change.
     pub edit: Edit,
 }
 
-/// What is changed.
+/// A change.
 #[derive(Clone, Debug)]
 pub enum Edit {
-    /// These bytes of the code, from an offset on.
+    /// Writes these bytes into the code at an offset.
     Code(u32, Vec<u8>),
-    /// The trap site with this number.
+    /// Replaces the trap site with this index.
     Site(usize, TrapSite),
-    /// The trap site with this number is not there.
+    /// Removes the trap site with this index.
     NoSite(usize),
 }
 
-/// Makes the fault, verifies the function it is in, and takes it back.
+/// Applies the fault, verifies the function that contains it, and undoes the fault.
 ///
 /// # Errors
-/// The refusal: what is wanted.
+/// The verifier refuses the function, as it should.
 pub fn try_fault(
     functions: &mut Functions,
     module: &Module<'_>,

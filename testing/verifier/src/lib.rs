@@ -1,7 +1,7 @@
 //! Machine code to verify, and faults to seed in it.
 //!
-//! [`corpus`] has the modules of the repository and of the WebAssembly suites, [`Made`] is one of them compiled with
-//! [every setting](settings) of the meters, [`faults`] are edits of machine code of which a verifier must refuse every one.
+//! [`corpus`] has the modules of the repository and of the WebAssembly suites. [`Made`] is a module compiled with one
+//! of [all settings](settings) of the meters. [`faults`] are edits of machine code that a verifier must refuse.
 #![forbid(unsafe_code)]
 
 pub mod corpus;

@@ -8,17 +8,17 @@ use std::sync::Arc;
 /// One setting of the meters.
 #[derive(Clone, Debug)]
 pub struct Setting {
-    /// The logical stack is counted.
+    /// Whether the logical stack is counted.
     pub logical_stack: bool,
-    /// Gas is counted, at these prices.
+    /// The prices of gas, if it is counted.
     pub gas: Option<Arc<Costs>>,
-    /// What becomes of the native stack limit.
+    /// How the code handles the native stack limit.
     pub native_stack: NativeStack,
-    /// Loops that are block operations are done as such.
+    /// Whether loops that copy, fill or compare become block operations.
     pub loop_idioms: bool,
 }
 
-/// Every setting: both meters, each of the ways of the native stack, and once without idioms.
+/// Every setting: all combinations of the meters and of the native stack limit, and one without loop idioms.
 pub fn settings() -> Vec<Setting> {
     let costs = Arc::new(Costs::default());
     let mut settings = Vec::new();
@@ -50,14 +50,14 @@ pub fn settings() -> Vec<Setting> {
 pub struct Made {
     /// The module.
     pub wasm: Vec<u8>,
-    /// What was compiled of it.
+    /// The artifact compiled from it.
     pub artifact: Artifact,
-    /// How.
+    /// The setting of the meters.
     pub setting: Setting,
 }
 
 impl Made {
-    /// Compiles a module; nothing if it is not of the language.
+    /// Compiles a module. Returns `None` if it does not belong to the language.
     pub fn new(wasm: &[u8], features: Features, target: Target, setting: &Setting) -> Option<Self> {
         let mut options = CompileOptions {
             target,
@@ -74,15 +74,15 @@ impl Made {
         })
     }
 
-    /// Verifies it.
+    /// Verifies the artifact.
     ///
     /// # Errors
-    /// What the verifier says.
+    /// The verifier's error.
     pub fn verify(&self) -> Result<Verified, NotVerified> {
         verify(&self.wasm, &self.artifact, &self.verification())
     }
 
-    /// What the artifact does not say about itself.
+    /// The inputs of verification that the artifact itself does not contain.
     pub fn verification(&self) -> Verification<'_> {
         Verification {
             native_stack: self.setting.native_stack,

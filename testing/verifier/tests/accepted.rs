@@ -1,4 +1,4 @@
-//! Whatever the compiler makes is accepted: every module of the corpora under every setting of the meters.
+//! The verifier accepts all compiler output: every module of the corpora under every setting of the meters.
 
 use pvf_compiler::Target;
 use pvf_generators::{Generator, Mode};
@@ -7,20 +7,20 @@ use pvf_verifier_tests::corpus::{self, Named};
 use pvf_verifier_tests::{Made, settings};
 use std::env;
 
-/// Targets that there are rules for.
+/// The targets that have rules.
 const TARGETS: [Target; 2] = [Target::X86_64, Target::Aarch64];
 
-/// Bytes of a long module.
+/// The size in bytes from which a module counts as long.
 const LONG: usize = 32 << 10;
 
-/// Verifies modules with all settings; how many functions there were.
+/// Verifies modules with all settings. Returns the number of functions.
 fn accept(modules: &[Named], languages: &[Features]) -> u64 {
     let settings = settings();
     let mut functions = 0;
     let mut refused = Vec::new();
     for (name, wasm) in modules {
         for (language, &features) in languages.iter().enumerate() {
-            // Of what is long two settings are enough: they take turns.
+            // A long module gets only two of the settings, chosen by its length.
             let few = wasm.len() > LONG;
             for (number, setting) in settings.iter().enumerate() {
                 if few && !(number + wasm.len()).is_multiple_of(settings.len() / 2) {
@@ -46,7 +46,7 @@ fn accept(modules: &[Named], languages: &[Features]) -> u64 {
 }
 
 #[test]
-fn modules_of_the_repository() {
+fn modules_of_the_repository_are_accepted() {
     let functions = accept(
         &corpus::of_repository(),
         &[Features::POLKADOT, Features::ALL],
@@ -55,22 +55,22 @@ fn modules_of_the_repository() {
 }
 
 #[test]
-fn modules_of_the_suites() {
+fn modules_of_the_suites_are_accepted() {
     let functions = accept(&corpus::of_suites(), &[Features::ALL]);
     assert!(functions > 100_000, "only {functions} functions");
 }
 
 #[test]
-fn runtimes_if_there_are_any() {
+fn runtimes_are_accepted_if_there_are_any() {
     accept(&corpus::of_chains(), &[Features::POLKADOT]);
 }
 
-/// Seeds of modules that were refused once: a division that functions share.
+/// Seeds of modules that were refused once, because of a division in code that functions share.
 const FOUND: [u64; 2] = [101_313, 1_069_247];
 
-/// `PVF_MODULES` says how many; the normal number is small.
+/// `PVF_MODULES` sets the number of modules; the default is small.
 #[test]
-fn generated_modules() {
+fn generated_modules_are_accepted() {
     let count = env::var("PVF_MODULES").map_or(300, |count| count.parse().unwrap());
     let first = env::var("PVF_SEED").map_or(1, |seed| seed.parse().unwrap());
     let generator = Generator::new().unwrap();
@@ -80,7 +80,7 @@ fn generated_modules() {
         let Ok(subject) = generator.generate(seed, Mode::All) else {
             continue;
         };
-        // One setting each: they take turns.
+        // Each module gets one setting; the seeds cycle through the settings.
         let setting = &settings[(seed % settings.len() as u64) as usize];
         for target in TARGETS {
             let made = Made::new(&subject.wasm, subject.features, target, setting);

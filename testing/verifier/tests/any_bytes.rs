@@ -1,4 +1,5 @@
-//! The verifier never panics: on any bytes as a module, as code, as notes, and on good ones with a few changed.
+//! The verifier never panics: on random bytes as a module, as code, or as trap sites, and on valid input with a few
+//! changes.
 
 use pvf_compiler::Target;
 use pvf_executor::Described;
@@ -9,7 +10,7 @@ use pvf_verifier::{Module, TrapSite, verify};
 use pvf_verifier_tests::{Made, corpus, settings};
 use std::env;
 
-/// Verifies with whatever module can be read of the bytes.
+/// Verifies the code against the module, if the bytes can be read as one.
 fn try_all(wasm: &[u8], described: &Described<'_>, code: &[u8]) -> bool {
     match Module::read(wasm) {
         Ok(module) => verify(&module, &described.with(code)).is_ok(),
@@ -17,9 +18,9 @@ fn try_all(wasm: &[u8], described: &Described<'_>, code: &[u8]) -> bool {
     }
 }
 
-/// `PVF_DAMAGED` says how many; the normal number is small.
+/// `PVF_DAMAGED` sets the number of inputs; the default is small.
 #[test]
-fn damaged_modules_code_and_notes() {
+fn damaged_modules_code_and_sites_never_panic() {
     let count: u64 = env::var("PVF_DAMAGED").map_or(20_000, |count| count.parse().unwrap());
     let mut modules = corpus::of_repository();
     modules.retain(|(_, wasm)| wasm.len() < 20_000);
@@ -83,7 +84,7 @@ fn damaged_modules_code_and_notes() {
             );
         }
     }
-    // Flipped bits often compute something else within the rules.
+    // Flipped bits often change a computation without breaking a rule.
     assert!(accepted * 2 < tried, "{accepted} of {tried} accepted");
 }
 

@@ -1,4 +1,5 @@
-//! The verifier's decoder for x86-64 beside iced-x86 and yaxpeax-x86: whatever it accepts has the same length and operands there.
+//! Compares the verifier's decoder for x86-64 with iced-x86 and yaxpeax-x86: they must decode every accepted
+//! instruction with the same length and operands.
 
 use iced_x86::{
     Code, ConditionCode, Decoder, DecoderOptions, Instruction as Theirs, OpKind, Register,
@@ -14,7 +15,7 @@ use yaxpeax_arch::{AddressBase, Decoder as _, LengthedInstruction, U8Reader};
 const RIP: u8 = 0x80;
 const NONE: u8 = 0xff;
 
-/// What differs between our decoding and theirs.
+/// The difference between this repository's decoding and that of iced-x86.
 fn difference(bytes: &[u8], ours: &Instruction) -> Option<String> {
     let mut decoder = Decoder::with_ip(64, bytes, 0, DecoderOptions::NONE);
     let theirs = decoder.decode();
@@ -68,7 +69,7 @@ fn difference(bytes: &[u8], ours: &Instruction) -> Option<String> {
             Op::MovZx8 | Op::MovSx8 => 1,
             Op::MovZx16 | Op::MovSx16 => 2,
             Op::MovSx32 => 4,
-            // Always of 64 bits.
+            // The operand always has 64 bits.
             Op::CallMem => 8,
             Op::Lea => 0,
             _ => usize::from(ours.size),
@@ -77,7 +78,7 @@ fn difference(bytes: &[u8], ours: &Instruction) -> Option<String> {
             return text("size of memory");
         }
     }
-    // The registers of the operands, in order, and memory and immediates among them.
+    // Collects the registers of the operands in order, and the immediate.
     let mut registers = Vec::new();
     let mut immediate = None;
     for operand in 0..theirs.op_count() {
@@ -87,7 +88,7 @@ fn difference(bytes: &[u8], ours: &Instruction) -> Option<String> {
             _ => immediate = Some(theirs.immediate(operand)),
         }
     }
-    // The shift by `cl` names it.
+    // iced-x86 lists the register `cl` of a shift as an operand.
     if matches!(ours.op, Op::RolCl | Op::RorCl) {
         registers.pop();
     }
@@ -105,12 +106,12 @@ fn difference(bytes: &[u8], ours: &Instruction) -> Option<String> {
     if registers.iter().map(|it| number(*it)).collect::<Vec<_>>() != mine {
         return text("registers");
     }
-    // Byte registers with a number of 4 to 7 would be the second bytes of others.
+    // Without a REX prefix, the numbers 4 to 7 would name the high bytes `ah`, `ch`, `dh` and `bh`.
     let high = [Register::AH, Register::BH, Register::CH, Register::DH];
     if registers.iter().any(|register| high.contains(register)) {
         return text("high byte");
     }
-    // The width of what is written.
+    // The width of the register that is written.
     if ours.to == Place::Register
         && let Some(first) = registers.first().filter(|it| it.is_gpr())
     {
@@ -228,7 +229,7 @@ fn name(op: Op) -> String {
     format!("{op:?}").to_lowercase()
 }
 
-/// All code of modules, instruction by instruction.
+/// Compares all code of the modules, instruction by instruction.
 fn compare(modules: &[corpus::Named], features: Features) -> u64 {
     let mut compared = 0;
     let settings = settings();
@@ -240,7 +241,7 @@ fn compare(modules: &[corpus::Named], features: Features) -> u64 {
         for function in &made.artifact.module.functions {
             let start = function.code_offset as usize;
             let mut rest = &made.artifact.code[start..start + function.code_bytes as usize];
-            // Up to the first jump table: there are enough functions.
+            // Stops at the first jump table of a function; there are enough functions.
             while let Some(ours) = decode(rest) {
                 if let Some(difference) = difference(rest, &ours) {
                     panic!("{difference}");
@@ -257,7 +258,7 @@ fn compare(modules: &[corpus::Named], features: Features) -> u64 {
 }
 
 #[test]
-fn real_code_is_decoded_as_others_do() {
+fn other_decoders_read_real_code_the_same() {
     let mut modules = corpus::of_repository();
     modules.retain(|(_, wasm)| wasm.len() < 300_000);
     modules.extend(corpus::of_suites());
@@ -266,13 +267,13 @@ fn real_code_is_decoded_as_others_do() {
     compare(&corpus::of_chains(), Features::POLKADOT);
 }
 
-/// `PVF_DECODED` says how many byte strings; the normal number is small.
+/// `PVF_DECODED` sets the number of byte strings; the default is small.
 #[test]
-fn random_bytes_are_decoded_as_others_do() {
+fn other_decoders_read_random_bytes_the_same() {
     let count: u64 = env::var("PVF_DECODED").map_or(1_000_000, |count| count.parse().unwrap());
     let mut random = Random::new(15);
     let mut accepted = 0u64;
-    // Random first bytes are rarely those of the list.
+    // Random first bytes rarely begin an instruction of the table, so most strings begin with one of these bytes.
     let heads: [&[u8]; 16] = [
         &[],
         &[],
@@ -301,7 +302,7 @@ fn random_bytes_are_decoded_as_others_do() {
                 panic!("{difference}");
             }
         }
-        // Cut short there is no instruction.
+        // Decoding a prefix of an instruction must fail.
         if let Some(ours) = decode(&bytes) {
             assert_eq!(decode(&bytes[..usize::from(ours.len) - 1]), None);
         }

@@ -1,4 +1,4 @@
-//! What the verifier states of the contract between code and runtime is what the compiler states.
+//! The verifier and the compiler state the same contract between code and runtime.
 
 use pvf_compiler::abi::{self, Builtin, ContextLayout};
 use pvf_verifier::layout;

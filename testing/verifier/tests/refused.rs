@@ -1,4 +1,4 @@
-//! Seeded faults are refused: by class, with counts that may not fall.
+//! The verifier refuses seeded faults. The tests count them by class, and the counts may not fall.
 
 use pvf_compiler::Target;
 use pvf_executor::Described;
@@ -10,14 +10,14 @@ use pvf_verifier_tests::faults::{Fault, try_fault};
 use pvf_verifier_tests::{Made, corpus, settings};
 use std::env;
 
-/// How many faults of a class were tried, and which of them were accepted.
+/// The number of faults of a class, and descriptions of the accepted ones.
 #[derive(Default)]
 struct Count {
     tried: u64,
     accepted: Vec<String>,
 }
 
-/// Tries up to so many faults of each class in each module.
+/// Tries at most `most` faults of each class in each module.
 fn count(modules: &[(String, Made)], most: usize) -> Vec<Count> {
     let mut counts: Vec<Count> = CLASSES.iter().map(|_| Count::default()).collect();
     let mut random = Random::new(14);
@@ -46,15 +46,15 @@ fn count(modules: &[(String, Made)], most: usize) -> Vec<Count> {
     counts
 }
 
-/// Classes of which some faults are harmless, with the most in a thousand that may be accepted.
+/// Classes with some harmless faults, and how many in a thousand may be accepted.
 const HARMLESS: [(&str, u64); 4] = [
-    // The register is not used as an index after all, or cannot have more than 32 bits.
+    // The register is not used as an index later, or cannot have more than 32 bits.
     ("an index computed in 64 bits", 5),
-    // The entry of the next function is a function's entry.
+    // The changed target is the entry of the next function.
     ("a call and 16 bytes", 60),
-    // One `unreachable` stands behind another one.
+    // Two `unreachable` follow each other.
     ("a trap of another place", 1),
-    // A comparison with 8 may be the module's own.
+    // The comparison with 8 may belong to the module itself.
     ("a block operation unchecked", 5),
 ];
 
@@ -110,7 +110,7 @@ fn spills() -> Vec<u8> {
 }
 
 #[test]
-fn faults_in_modules_of_the_repository() {
+fn faults_in_modules_of_the_repository_are_refused() {
     let mut modules = corpus::of_repository();
     modules.retain(|(_, wasm)| wasm.len() < 100_000);
     modules.extend(std::iter::repeat_n(("spills".to_owned(), spills()), 6));
@@ -118,10 +118,10 @@ fn faults_in_modules_of_the_repository() {
     assert!(total > 20_000, "only {total} faults");
 }
 
-/// In the runtimes of `PVF_BLOBS`; `PVF_FAULTS` of each class in each of them.
+/// The same in the runtimes of `PVF_BLOBS`, with `PVF_FAULTS` faults of each class in each runtime.
 #[test]
 #[ignore = "takes minutes, and runtimes"]
-fn faults_in_runtimes() {
+fn faults_in_runtimes_are_refused() {
     let most = env::var("PVF_FAULTS").map_or(1000, |most| most.parse().unwrap());
     let modules = made(corpus::of_chains(), Features::POLKADOT);
     assert!(!modules.is_empty(), "no runtimes in PVF_BLOBS");

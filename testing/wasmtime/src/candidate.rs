@@ -1,4 +1,4 @@
-//! A validation function compiled by Wasmtime, and candidates executed with it.
+//! A validation function compiled by Wasmtime, and the execution of candidates with it.
 
 use crate::externalities::NoStorage;
 use crate::host::{self, Memory};
@@ -12,16 +12,16 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 use wasmtime::{Engine, InstancePre, Linker, Module, Store, Val, format_err};
 
-/// What an execution keeps beside the instance.
+/// The state of an execution besides the instance.
 pub struct State {
     pub memory: Option<wasmtime::Memory>,
-    /// Boxed, since it is taken out for the time it works.
+    /// Boxed, because a call of the allocator takes it out of the state.
     pub allocator: Option<Box<FreeingBumpHeapAllocator>>,
     /// Gas, if the module was instrumented.
     pub gas: HostGas,
 }
 
-/// What a module may use that `pvf_meter_oracle` has instrumented for [`WRITTEN_LIMIT`].
+/// The limits of a module that `pvf_meter_oracle` has instrumented for [`WRITTEN_LIMIT`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Largest height of the logical stack, in units.
@@ -33,13 +33,13 @@ pub struct Limits {
 /// How an execution ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ended {
-    /// With the bytes that `validate_block` returned.
+    /// The function returned these bytes from `validate_block`.
     Returned(Vec<u8>),
-    /// With a trap.
+    /// The function trapped.
     Trapped(TrapKind),
 }
 
-/// Why a candidate has no ending.
+/// Why an execution has no outcome.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ExecuteError {
     /// The module cannot be instantiated.
@@ -48,7 +48,7 @@ pub enum ExecuteError {
     /// The module or its result does not follow the interface of validation functions.
     #[error("does not follow the interface: {0}")]
     Interface(String),
-    /// Wasmtime could not do its part.
+    /// Wasmtime failed.
     #[error("{0}")]
     Engine(String),
 }
@@ -56,20 +56,21 @@ pub enum ExecuteError {
 /// CPU time of the executing thread.
 #[derive(Clone, Copy, Debug)]
 pub struct Times {
-    /// For a fresh instance.
+    /// For the fresh instance.
     pub instantiate: Duration,
-    /// From the parameters to the result.
+    /// From writing the parameters to reading the result.
     pub call: Duration,
 }
 
-/// A validation function, compiled and linked.
+/// A compiled and linked validation function.
 pub struct Prepared {
     engine: Engine,
     instance: InstancePre<State>,
 }
 
 impl Prepared {
-    /// Compiles and links a module, which may be an instrumented one, with a memory of its own ([`with_own_memory`]).
+    /// Compiles and links a module, which may be instrumented. The module gets a memory of its own
+    /// ([`with_own_memory`]).
     pub fn new(engine: &Engine, wasm: &[u8]) -> wasmtime::Result<Self> {
         let own =
             with_own_memory(wasm, DEFAULT_MAX_MEMORY_PAGES).map_err(|e| format_err!("{e}"))?;
@@ -78,7 +79,7 @@ impl Prepared {
 
     /// Links a module that has its own memory.
     pub fn link(module: &Module) -> wasmtime::Result<Self> {
-        // What ext_logging_max_level returns; ours always returns it.
+        // Sets the value that ext_logging_max_level returns. This executor always returns the same one.
         log::set_max_level(log::LevelFilter::Error);
         let engine = module.engine();
         let mut linker = Linker::new(engine);
@@ -118,7 +119,7 @@ impl Prepared {
             gas: HostGas::new(limits.map_or(u64::MAX, |limits| limits.gas)),
         };
         let mut store = Store::new(&self.engine, state);
-        // An error says that this engine does not count it.
+        // The call fails if this engine does not count fuel.
         let _ = store.set_fuel(u64::MAX);
         let interface = |what: &str| ExecuteError::Interface(what.to_owned());
         let instance = self

@@ -1,6 +1,6 @@
-//! Externalities of a validation function, which has no storage. A host function that asks for storage
-//! panics, which the host call boundary turns into a failed call. Only extensions
-//! can be registered, which batch verification does.
+//! The externalities of a validation function, which has no storage. A host function that accesses storage panics, and
+//! the host call boundary turns the panic into a failed call. Only extensions can be registered, which batch
+//! verification needs.
 
 use sp_externalities::MultiRemovalResults;
 use sp_externalities::{Error, Extension, ExtensionStore, Extensions, Externalities};

@@ -1,5 +1,5 @@
-//! Polkadot's host functions in a Wasmtime linker, bound from
-//! [`sp_wasm_interface::HostFunctions`]. Calls are typed, the fastest way in.
+//! Polkadot's host functions in a Wasmtime linker, bound from [`sp_wasm_interface::HostFunctions`]. They are bound as
+//! typed functions, which are the fastest.
 
 use crate::candidate::State;
 use pvf_meter_oracle::GAS;
@@ -23,7 +23,7 @@ pub fn link(linker: &mut Linker<State>, module: &Module) -> wasmtime::Result<()>
     for function in Set::host_functions() {
         bind(linker, function)?;
     }
-    // By far the most frequent calls, bound without a detour, as ours binds them.
+    // The most frequent calls are bound directly, as this executor binds them.
     linker.allow_shadowing(true);
     linker.func_wrap(
         "env",
@@ -54,7 +54,7 @@ pub fn link(linker: &mut Linker<State>, module: &Module) -> wasmtime::Result<()>
     linker.define_unknown_imports_as_traps(module)
 }
 
-/// Binds with the types of the signature: one closure per combination in use.
+/// Binds a function with the types of its signature, with one closure for each combination in use.
 fn bind(linker: &mut Linker<State>, function: &'static dyn Function) -> wasmtime::Result<()> {
     let name = function.name();
     let signature = function.signature();
@@ -104,8 +104,8 @@ fn bind(linker: &mut Linker<State>, function: &'static dyn Function) -> wasmtime
     Ok(())
 }
 
-/// Calls a host function. If it panics, Wasmtime carries the panic to the caller of the
-/// module, which makes a trap of it.
+/// Calls a host function. If it panics, Wasmtime carries the panic to the caller of the module, who turns it into a
+/// trap.
 fn call(
     function: &'static dyn Function,
     caller: Caller<'_, State>,
@@ -116,7 +116,7 @@ fn call(
         .map_err(|message| format_err!("{}: {message}", function.name()))
 }
 
-/// The instance's memory and allocator, as host functions see them.
+/// The instance's memory and allocator, as host functions access them.
 struct Context<'a>(Caller<'a, State>);
 
 impl Context<'_> {
@@ -178,7 +178,7 @@ impl FunctionContext for Context<'_> {
 pub struct Memory<S> {
     /// The memory.
     pub memory: wasmtime::Memory,
-    /// What holds it.
+    /// The store that holds the memory.
     pub store: S,
 }
 

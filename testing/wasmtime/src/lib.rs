@@ -1,7 +1,8 @@
 //! Wasmtime with Polkadot's host functions, for the benchmarks, the fuzzers and the conformance adapter.
 //!
-//! [`engine`] is its configuration, [`trap_kind`] names its traps by the rules, and [`Prepared`] executes candidates with the same
-//! `sp-io` host functions and the same allocator as this executor, so that every difference is the engine's.
+//! [`engine`] is its configuration, [`trap_kind`] maps its traps to those of the rules, and [`Prepared`] executes
+//! candidates with the same `sp-io` host functions and the same allocator as this executor, so that every difference
+//! comes from the engine.
 #![forbid(unsafe_code)]
 
 mod candidate;
@@ -14,14 +15,14 @@ pub use own_memory::with_own_memory;
 
 use pvf_rules::TrapKind;
 
-/// Bytes of stack for Wasm in Wasmtime. The thread must have more.
+/// Bytes of stack for Wasm in Wasmtime. The thread's stack must be larger.
 pub const WASM_STACK_BYTES: usize = 64 << 20;
 
 /// Bytes of stack for a thread that executes modules in Wasmtime.
 pub const THREAD_STACK_BYTES: usize = WASM_STACK_BYTES + (16 << 20);
 
-/// Cranelift at optimisation level speed, with canonical NaNs, compiling in the
-/// calling thread (the crate is built without parallel compilation).
+/// Cranelift at optimisation level speed, with canonical NaNs. It compiles in the calling thread, because the crate is
+/// built without parallel compilation.
 pub fn engine() -> wasmtime::Result<wasmtime::Engine> {
     wasmtime::Engine::new(&config())
 }
@@ -33,12 +34,12 @@ pub fn config() -> wasmtime::Config {
         .cranelift_opt_level(wasmtime::OptLevel::Speed)
         .cranelift_nan_canonicalization(true)
         .max_wasm_stack(WASM_STACK_BYTES)
-        // Not used, but it may not be smaller.
+        // Not used, but Wasmtime requires it to be at least as large as the stack.
         .async_stack_size(WASM_STACK_BYTES);
     config
 }
 
-/// The kind of a trap of Wasmtime by the rules; `None` for a trap that the accepted language cannot cause.
+/// The rules' kind of a Wasmtime trap; `None` for a trap that the accepted language cannot cause.
 pub fn trap_kind(trap: wasmtime::Trap) -> Option<TrapKind> {
     use wasmtime::Trap as Peer;
     Some(match trap {

@@ -1,5 +1,6 @@
-//! Gives a module a memory of its own of a size that the embedder chooses, as Polkadot's workers do before they compile. Access to an
-//! imported memory costs Wasmtime an indirection, and its data segments a copy at every instantiation.
+//! Gives a module a memory of its own with a size that the embedder chooses, as Polkadot's workers do before they
+//! compile. An imported memory costs Wasmtime an indirection at each access, and a copy of its data segments at every
+//! instantiation.
 
 use wasm_encoder::reencode::{Error, Reencode};
 use wasm_encoder::{
@@ -7,8 +8,8 @@ use wasm_encoder::{
 };
 use wasmparser::TypeRef;
 
-/// The module with a memory of at most `max_pages` pages, whatever maximum it declares. An imported memory becomes the module's own
-/// and is exported as `memory`.
+/// The module with a memory of at most `max_pages` pages, whatever maximum it declares. An imported memory becomes the
+/// module's own and is exported as `memory`.
 pub fn with_own_memory(wasm: &[u8], max_pages: u32) -> Result<Vec<u8>, String> {
     let mut rewriter = Rewriter {
         max_pages,
@@ -29,7 +30,7 @@ struct Rewriter {
 }
 
 impl Rewriter {
-    /// The memory with the largest size that is allowed.
+    /// The memory type with the largest allowed size.
     fn bounded(
         &mut self,
         memory: wasmparser::MemoryType,

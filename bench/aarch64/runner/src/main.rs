@@ -1,13 +1,14 @@
 //! Runs a guest that was compiled elsewhere, under an emulator that counts instructions.
 //!
-//! In: an engine's name and a file that it loads (`ours FILE`, `wasmtime FILE`). Out: a line each after the first run, with what it
-//! returned, again at once, and after the second run. The emulator's plugin (`count.c`) notes the instructions executed at each
-//! line, so that the second run's are known, and what a line takes.
+//! Input: an engine's name and a file for that engine (`ours FILE`, `wasmtime FILE`). Output: a line after the first
+//! run with its result, a line directly after that, and a line after the second run. At each line, the emulator's
+//! plugin (`count.c`) records the number of executed instructions. The counts give the instructions of the second run,
+//! and those of writing a line.
 #![deny(unsafe_code)]
 
 use pvf_compiler::artifact::ExportKind;
-use pvf_runtime::{Caller, Value};
 use pvf_rules::ExecutionParameters;
+use pvf_runtime::{Caller, Value};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -29,12 +30,12 @@ fn main() -> ExitCode {
     }
 }
 
-/// A module with an instance.
+/// An instance of a module.
 trait Engine {
-    /// Calls an export without parameters; its result, if it has one.
+    /// Calls an export without parameters. Returns its result, if it has one.
     fn call(&mut self, export: &str) -> Result<Option<u64>, Failure>;
 
-    /// Whether there is such a function.
+    /// Whether the module exports this function.
     fn has(&mut self, export: &str) -> bool;
 }
 
@@ -50,7 +51,7 @@ fn run(mut engine: impl Engine) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What the host function `env.next` of programs makes of its argument.
+/// The host function `env.next` of programs.
 fn next(x: u64) -> u64 {
     x.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1)
 }
@@ -59,7 +60,7 @@ struct Ours(pvf_runtime::Instance<()>);
 
 impl Ours {
     fn load(file: &Path) -> Result<Self, Failure> {
-        // SAFETY: the benchmark made the file, and nobody changes it.
+        // SAFETY: the benchmark wrote the file, and no other program changes it.
         let module = unsafe { pvf_executor::open_module(file) }?;
         let mut linker = pvf_runtime::Linker::new();
         linker.typed("env", "next", |_: &mut Caller<'_, ()>, x: u64| Ok(next(x)));

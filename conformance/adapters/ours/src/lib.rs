@@ -1,7 +1,7 @@
-//! This repository's executor behind the protocol of the conformance suite (`conformance/README.md`).
+//! This repository's executor as an adapter for the protocol of the conformance suite (`conformance/README.md`).
 //!
-//! A module is prepared with the question's language and limits. All calls of exports use one instance, each candidate is
-//! validated in a fresh one.
+//! A module is prepared with the question's language and limits. All calls of exports use one instance; each candidate
+//! is validated in a fresh instance.
 #![forbid(unsafe_code)]
 
 use pvf_adapter_protocol::{Answer, Candidate, Hello, Number, Question, Step};
@@ -14,7 +14,7 @@ use std::io::{self, BufRead, Write};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-/// What this engine can be asked: everything.
+/// The features of this engine: all of the protocol's.
 const FEATURES: [&str; 21] = [
     "network",
     "sign-extension",
@@ -39,7 +39,7 @@ const FEATURES: [&str; 21] = [
     "gas",
 ];
 
-/// Answers until the questions end.
+/// Answers questions until the input ends.
 ///
 /// # Errors
 /// A question cannot be read, or an answer cannot be written.
@@ -52,7 +52,7 @@ pub fn serve(questions: impl BufRead, answers: impl Write) -> io::Result<()> {
     pvf_adapter_protocol::serve(&hello, questions, answers, ask)
 }
 
-/// Answers one question. An error is a failure of this machine or of the suite, no outcome.
+/// Answers one question. An error is a failure of this machine or of the suite, never an outcome.
 fn ask(question: &Question) -> Result<Answer, String> {
     let bytes = std::fs::read(&question.wasm)
         .map_err(|error| format!("{}: {error}", question.wasm.display()))?;
@@ -108,7 +108,7 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// Does a step; false if no step can follow.
+    /// Executes a step. Returns false if no step can follow.
     fn step(&mut self, step: &Step) -> Result<bool, String> {
         match step {
             Step::Invoke { export, args } => self.invoke(export, args),
@@ -176,7 +176,7 @@ impl Run<'_> {
         Ok(true)
     }
 
-    /// Prepares with each number of threads. The result says whether all artifacts have the same bytes.
+    /// Prepares with each number of threads. The answer says whether all artifacts have the same bytes.
     fn prepare(&mut self, threads: &[NonZeroUsize]) -> Result<bool, String> {
         let mut artifacts = Vec::new();
         for threads in threads {
@@ -189,8 +189,8 @@ impl Run<'_> {
         Ok(true)
     }
 
-    /// Flips a bit of the artifact; reading it must fail. That is no outcome, but the protocol has no other word for it than
-    /// `rejected`.
+    /// Flips a bit of the artifact; reading the artifact must then fail. Such a failure is not an outcome, but the
+    /// protocol reports it as `rejected`, for lack of another word.
     fn damage(&mut self, byte: usize) -> Result<bool, String> {
         let mut bytes = again(self.blob, &self.rules)?.artifact.to_bytes();
         let at = byte.min(bytes.len().saturating_sub(1));
@@ -205,7 +205,7 @@ impl Run<'_> {
     }
 }
 
-/// Prepares a blob that could be prepared before.
+/// Prepares a blob that was prepared successfully before.
 fn again<'b>(blob: &'b [u8], rules: &Rules<'_>) -> Result<Prepared<'b>, String> {
     prepare(blob, rules).map_err(|error| match error {
         NotPrepared::Rejected(rejection) => format!("rejected the second time: {rejection}"),

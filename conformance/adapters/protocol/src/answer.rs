@@ -1,10 +1,11 @@
-//! What an engine answers.
+//! The answer of an engine.
 
 use crate::{Number, hex};
 use pvf_rules::{HashedOutcome, RejectionStage, RuleId, TrapKind};
 use serde_json::{Value, json};
 
-/// The outcome of a question's last step, with what was measured. An engine leaves out what it does not measure.
+/// The outcome of a question's last step, with measured values. An engine leaves out the values that it does not
+/// measure.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Answer {
     outcome: &'static str,
@@ -13,7 +14,7 @@ pub struct Answer {
     trap: Option<TrapKind>,
     reason: Option<String>,
     steps: Vec<Option<TrapKind>>,
-    /// The rule that a rejection follows, for people.
+    /// The rule of a rejection, for people.
     pub rule: Option<RuleId>,
     /// Largest sum of frames, in bytes.
     pub stack_native_peak: Option<u64>,
@@ -30,7 +31,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// The answer to a question without steps: the module can be instantiated.
+    /// The answer to a question without steps whose module can be instantiated.
     pub fn new() -> Self {
         Self {
             outcome: "valid",
@@ -54,12 +55,12 @@ impl Answer {
         self.ended("valid", json!(values), None, None);
     }
 
-    /// A step that is no call ended with this word.
+    /// A step other than a call ended with this word.
     pub fn said(&mut self, word: &str) {
         self.ended("valid", json!([word]), None, None);
     }
 
-    /// The candidate is valid: the bytes that `validate_block` returned.
+    /// The candidate is valid; `validate_block` returned these bytes.
     pub fn validated(&mut self, bytes: &[u8]) {
         self.ended("valid", hex(bytes).into(), None, None);
     }

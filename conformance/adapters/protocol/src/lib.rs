@@ -1,7 +1,7 @@
 //! The protocol between the conformance suite and an engine's adapter (`conformance/README.md`), for adapters in Rust.
 //!
-//! An adapter calls [`serve`] with its [`Hello`] and a function from a [`Question`] to an [`Answer`]. `pvf arbitrate --against`
-//! is the other side: it writes a question with [`Question::to_json`].
+//! An adapter calls [`serve`] with its [`Hello`] and a function from a [`Question`] to an [`Answer`].
+//! `pvf arbitrate --against` is the other side of the protocol: it writes a question with [`Question::to_json`].
 #![forbid(unsafe_code)]
 
 mod answer;
@@ -22,12 +22,12 @@ pub struct Hello<'a> {
     pub engine: &'a str,
     /// Version of the engine.
     pub version: &'a str,
-    /// What the engine can be asked: names from the table in `conformance/README.md`.
+    /// The features of the engine: names from the table in `conformance/README.md`.
     pub features: Vec<&'a str>,
 }
 
-/// Answers one line of JSON after the other until the input ends. An error of `ask` is a failure of the machine or of the
-/// adapter, never an outcome.
+/// Answers each line of JSON until the input ends. An error of `ask` is a failure of the machine or of the adapter,
+/// never an outcome.
 ///
 /// # Errors
 /// A line cannot be read, or an answer cannot be written.
@@ -54,7 +54,7 @@ pub fn serve(
     Ok(())
 }
 
-/// Bytes as the protocol writes them: `0x` and pairs of digits.
+/// Bytes in the protocol's format: `0x` and two digits for each byte.
 pub fn hex(bytes: &[u8]) -> String {
     format!("0x{}", hex::encode(bytes))
 }

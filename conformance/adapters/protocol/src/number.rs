@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// An argument or a result. The text of an integer is decimal (`i32:-1`), that of a float is its bits (`f32:0x7fc00000`).
+/// An argument or a result. An integer is written in decimal (`i32:-1`), a float as its bits (`f32:0x7fc00000`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Number {
     /// An `i32`.

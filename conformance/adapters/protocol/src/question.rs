@@ -1,4 +1,4 @@
-//! What an engine is asked.
+//! A question to an engine.
 
 use crate::Number;
 use pvf_metering::{Costs, Instruction, Schedule};
@@ -9,7 +9,7 @@ use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-/// A module, how to read and run it, and what to do with it.
+/// A module, its language and limits, and the steps to execute.
 #[derive(Clone, Debug)]
 pub struct Question {
     /// Path of the module or blob.
@@ -20,9 +20,9 @@ pub struct Question {
     pub parameters: ExecutionParameters,
     /// Prices of gas, if it is counted. The limit is in [`ExecutionParameters::gas_limit`].
     pub gas: Option<Costs>,
-    /// The bytes of memory to show after the last step.
+    /// The range of memory to show after the last step.
     pub peek: Option<Range<usize>>,
-    /// What to do, in order.
+    /// The steps, in order.
     pub steps: Vec<Step>,
 }
 
@@ -50,10 +50,10 @@ pub enum Step {
     },
 }
 
-/// Where the bytes of a candidate come from.
+/// The source of a candidate's bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Candidate {
-    /// They are in the question.
+    /// The bytes are in the question.
     Bytes(Vec<u8>),
     /// This number of zeros.
     Zeros(usize),
@@ -61,7 +61,7 @@ pub enum Candidate {
     File(PathBuf),
 }
 
-/// Why a line is not a question.
+/// Why a line is not a valid question.
 #[derive(Debug, thiserror::Error)]
 pub enum QuestionError {
     /// A field is missing or has the wrong type.
@@ -69,7 +69,7 @@ pub enum QuestionError {
     Field {
         /// Name of the field.
         field: &'static str,
-        /// What it should be.
+        /// The expected type.
         expected: &'static str,
     },
     /// The protocol has no such step.
@@ -136,7 +136,7 @@ impl Question {
                 ignore_declared_maximum: line["ignore_declared_maximum"].as_bool().unwrap_or(false),
                 stack_native_max: number("stack_native_max")?,
                 stack_logical_max,
-                // "unlimited" counts without a limit.
+                // `"unlimited"` means that gas is counted without a limit.
                 gas_limit: line["gas_limit"].as_u64(),
             },
             gas,
@@ -151,7 +151,8 @@ impl Question {
         })
     }
 
-    /// Writes a line of the protocol; `None` if three prices cannot say what [`Question::gas`] costs (see [`plain_schedule`]).
+    /// Writes a line of the protocol, or returns `None` if three prices cannot express [`Question::gas`] (see
+    /// [`plain_schedule`]).
     pub fn to_json(&self) -> Option<Value> {
         let switches = FeatureSwitch::ALL
             .iter()
@@ -186,7 +187,7 @@ impl Question {
         Some(line)
     }
 
-    /// Whether candidates are validated: then the module is a validation function.
+    /// Whether the question validates candidates, so that the module is a validation function.
     pub fn validates(&self) -> bool {
         self.steps
             .iter()
@@ -211,7 +212,7 @@ fn features(line: &Value) -> Features {
     }
 }
 
-/// The schedule with a single price for all instructions that gives these costs, if three prices are enough.
+/// The schedule with a single price for all instructions that has these costs, if there is one.
 pub fn plain_schedule(costs: &Costs) -> Option<Schedule> {
     let schedule = Schedule {
         default: costs.instruction(Instruction::Unreachable),

@@ -1,7 +1,7 @@
-//! wasmi behind the protocol of the conformance suite (`conformance/README.md`).
+//! wasmi as an adapter for the protocol of the conformance suite (`conformance/README.md`).
 //!
-//! wasmi counts no stack in the suite's units, so this adapter declares no stack limit. The accepted language is what wasmi's
-//! switches can be set to.
+//! wasmi does not count the stack in the suite's units, so this adapter declares no stack limit. The accepted language
+//! is limited to what wasmi's configuration supports.
 #![forbid(unsafe_code)]
 
 use pvf_adapter_protocol::{Answer, Hello, Number, Question, Step, serve};
@@ -33,7 +33,7 @@ fn main() -> io::Result<()> {
     serve(&hello, io::stdin().lock(), io::stdout().lock(), ask)
 }
 
-/// The accepted language, as far as wasmi's switches go.
+/// The configuration of wasmi that is closest to the accepted language.
 fn config(features: Features) -> Config {
     let mut config = Config::default();
     config
@@ -84,7 +84,7 @@ fn ask(question: &Question) -> Result<Answer, String> {
     Ok(answer)
 }
 
-/// Imported functions trap when they are called; an imported memory is the instance's own.
+/// Defines imported functions that trap, and a memory for an imported one.
 fn link(store: &mut Store<StoreLimits>, module: &Module) -> Result<Linker<StoreLimits>, Error> {
     let mut linker = Linker::new(store.engine());
     for import in module.imports() {
@@ -101,7 +101,7 @@ fn link(store: &mut Store<StoreLimits>, module: &Module) -> Result<Linker<StoreL
             }
             _ => continue,
         };
-        // The same name may be imported twice.
+        // A name that is imported twice is already defined, which is no error.
         let _ = defined;
     }
     Ok(linker)

@@ -1,4 +1,5 @@
-//! Candidates validated as Polkadot's workers do it: both meters by `wasm-instrument`, then Wasmtime with Polkadot's host functions.
+//! Validates candidates as Polkadot's workers do: `wasm-instrument` adds both meters, then Wasmtime runs the module
+//! with Polkadot's host functions.
 
 use pvf_adapter_protocol::{Answer, Candidate, Question};
 use pvf_meter_oracle::{Meters, WRITTEN_LIMIT};
@@ -44,7 +45,7 @@ pub(crate) fn validate(
     Ok(())
 }
 
-/// The validation function with its meters, compiled and linked, or the answer that rejects it.
+/// The compiled and linked validation function with its meters, or the answer that rejects it.
 pub(crate) fn prepare(wasm: &[u8], question: &Question) -> Result<Prepared, Box<Answer>> {
     let rejected = |reason: String| Box::new(Answer::rejected(RejectionStage::Prepare, reason));
     let meters = Meters {

@@ -1,12 +1,13 @@
-//! Modules with meters, by either instrumenter.
+//! Adds meters to a module, with either instrumenter.
 
 use crate::meters::Meters;
 use pvf_adapter_protocol::Question;
 use pvf_instrument::{GasLimit, InstrumentOptions};
 use pvf_rules::DEFAULT_STACK_LOGICAL_MAX;
 
-/// The module with `wasm-instrument`'s meters, as Polkadot's workers add them, or why it is rejected. `wasm-instrument` cannot
-/// read a module of a wider language than WebAssembly 1.0, so such a module stays as it is unless a meter is asked for.
+/// The module with `wasm-instrument`'s meters, as Polkadot's workers add them, or the reason for its rejection.
+/// `wasm-instrument` cannot read a module of a wider language than WebAssembly 1.0. Such a module stays unchanged
+/// unless the question requires a meter.
 pub(crate) fn wasm_instrument(
     wasm: Vec<u8>,
     question: &Question,
@@ -30,8 +31,8 @@ pub(crate) fn wasm_instrument(
     Ok((wasm, meters))
 }
 
-/// The module with the meters of this repository's instrumenter, or why it is rejected. The native stack always has a limit, and so a
-/// meter.
+/// The module with the meters of this repository's instrumenter, or the reason for its rejection. The native stack
+/// always has a limit and therefore a meter.
 pub(crate) fn ours(wasm: &[u8], question: &Question) -> Result<(Vec<u8>, Meters), String> {
     let parameters = &question.parameters;
     let gas = question.gas.clone().map(|costs| GasLimit {

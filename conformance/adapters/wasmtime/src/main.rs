@@ -1,9 +1,9 @@
-//! Wasmtime behind the protocol of the conformance suite (`conformance/README.md`).
+//! Wasmtime as an adapter for the protocol of the conformance suite (`conformance/README.md`).
 //!
-//! - Without an argument Wasmtime takes modules as they are.
-//! - With `--instrument` modules go through `wasm-instrument` first, as in Polkadot's workers. The engine then has the two meters of
-//!   `wasm-instrument`, and it validates candidates. `pvf arbitrate --against wasmtime` asks it.
-//! - With `--instrument=ours` modules go through this repository's instrumenter, which has all three meters.
+//! - Without an argument, modules run unchanged.
+//! - With `--instrument`, `wasm-instrument` adds its two meters first, as in Polkadot's workers, and the adapter
+//!   validates candidates. `pvf arbitrate --against wasmtime` uses this mode.
+//! - With `--instrument=ours`, this repository's instrumenter adds all three meters.
 #![forbid(unsafe_code)]
 
 mod candidate;
@@ -21,7 +21,8 @@ use wasmtime::{
     StoreLimitsBuilder, Trap, Val,
 };
 
-/// What Wasmtime can be asked without meters. It is not `large`: a million functions take it longer than a runner waits.
+/// The features of Wasmtime without meters. `large` is missing: compiling a million functions exceeds the runner's time
+/// limit.
 const FEATURES: [&str; 8] = [
     "sign-extension",
     "saturating-float-to-int",
@@ -33,16 +34,16 @@ const FEATURES: [&str; 8] = [
     "nan-bits-at-boundary",
 ];
 
-/// Bytes of stack for Wasm; the thread has more. Pages of it that nothing touches take no memory.
+/// Bytes of stack for Wasm. The thread's stack is larger. Untouched pages use no memory.
 const STACK_BYTES: usize = 512 << 20;
 
-/// What an instance keeps beside its memory.
+/// The state of an instance besides its memory.
 struct State {
     limits: StoreLimits,
     gas: HostGas,
 }
 
-/// What happens to a module before Wasmtime sees it.
+/// How a module is rewritten before Wasmtime compiles it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Before {
     Nothing,
@@ -59,7 +60,7 @@ impl Before {
         }
     }
 
-    /// Features beyond [`FEATURES`].
+    /// The features beyond [`FEATURES`].
     fn features(self) -> &'static [&'static str] {
         match self {
             Self::Nothing => &[],
@@ -79,7 +80,7 @@ impl Before {
         }
     }
 
-    /// The module to run and its meters, or why it is rejected.
+    /// The module to run and its meters, or the answer that rejects it.
     fn rewrite(self, wasm: Vec<u8>, question: &Question) -> Result<(Vec<u8>, Meters), String> {
         match self {
             Self::Nothing => Ok((wasm, Meters::None)),
@@ -122,7 +123,7 @@ fn main() -> io::Result<()> {
     work?.unwrap_or_else(|_| Err(io::Error::other("the adapter panicked")))
 }
 
-/// Polkadot's configuration, with the language of the question as far as it can be set.
+/// Polkadot's configuration with the question's language, where Wasmtime has a switch for it.
 fn config(features: Features) -> Config {
     let mut config = Config::new();
     config
@@ -203,7 +204,7 @@ fn calls(wasm: Vec<u8>, question: &Question, before: Before) -> Result<Answer, S
     Ok(answer)
 }
 
-/// Imported functions trap when they are called; an imported memory is the instance's own.
+/// Defines imported functions that trap, and a memory for an imported one.
 fn link(store: &mut Store<State>, module: &Module) -> wasmtime::Result<Linker<State>> {
     let mut linker = Linker::new(module.engine());
     linker.allow_shadowing(true);

@@ -1,4 +1,4 @@
-//! What the meters inside a rewritten module show after a call.
+//! Reads the meters of a rewritten module after a call.
 
 use crate::State;
 use pvf_instrument::{GAS_LEFT, STACK_LOGICAL_LEFT, STACK_NATIVE_LEFT, TRAP};
@@ -6,16 +6,17 @@ use pvf_meter_oracle::{HEIGHT, overflown};
 use pvf_rules::TrapKind;
 use wasmtime::{Instance, Store, Val};
 
-/// The meters that a module was given.
+/// The meters that were added to a module.
 pub(crate) enum Meters {
     /// The module has none.
     None,
-    /// `wasm-instrument`'s: a global holds the height of the logical stack, an imported function charges gas.
+    /// The meters of `wasm-instrument`: a global holds the height of the logical stack, and an imported function
+    /// charges gas.
     Imported {
         /// The logical limit, if there is one.
         limit: Option<u32>,
     },
-    /// This repository's: globals hold what is left of each limit.
+    /// The meters of this repository: globals hold the remainder of each limit.
     Exported {
         native: u64,
         logical: Option<u32>,
@@ -24,7 +25,7 @@ pub(crate) enum Meters {
 }
 
 impl Meters {
-    /// Resets this repository's stack meters before a call: a trap in the call before left them as they were where it trapped.
+    /// Resets this repository's stack meters before a call, because a trap leaves them at their values.
     pub(crate) fn begin_call(&self, store: &mut Store<State>, instance: &Instance) {
         let Self::Exported {
             native, logical, ..
@@ -34,7 +35,7 @@ impl Meters {
         };
         let mut reset = |name, value| {
             if let Some(global) = instance.get_global(&mut *store, name) {
-                // The globals are mutable and of these types, since the instrumenter made them.
+                // The instrumenter made the globals mutable and of these types.
                 let set = global.set(&mut *store, value);
                 debug_assert!(set.is_ok(), "{name}");
             }
@@ -46,7 +47,7 @@ impl Meters {
         }
     }
 
-    /// The trap that an `unreachable` stands for, if a meter's code executed it.
+    /// The meter's trap that an `unreachable` stands for, if a meter's code executed it.
     pub(crate) fn trap(&self, store: &mut Store<State>, instance: &Instance) -> Option<TrapKind> {
         match self {
             Self::None => None,

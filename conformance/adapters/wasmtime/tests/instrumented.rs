@@ -1,9 +1,10 @@
-//! The suite on Wasmtime after each of the two instrumenters: the same outcomes, the same gas, and overflow at the same call.
+//! Runs the suite on Wasmtime after each of the two instrumenters: outcomes and gas must be equal, and the stack must
+//! overflow at the same call.
 
 use pvf_conformance::{Case, Engine, Options, Verdict, read_cases, run};
 use std::path::Path;
 
-/// Ids of the cases of some levels that differ, and how many were run.
+/// The ids of the cases that differ in some levels, and the number of cases that ran.
 fn differing(instrument: &str, levels: &[&str]) -> (Vec<String>, usize) {
     let suite = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../..")
@@ -41,7 +42,7 @@ fn differing(instrument: &str, levels: &[&str]) -> (Vec<String>, usize) {
 #[test]
 fn ours_enforces_every_meter() {
     let (differ, asked) = differing("--instrument=ours", &["core", "determinism", "metering"]);
-    // The instrumenter leaves this to a front end, and in Wasmtime there may be several tables.
+    // The instrumenter leaves validation to the front end, and Wasmtime allows several tables.
     assert_eq!(differ, ["LANG-6/two-tables"]);
     assert!(asked > 2_000, "{asked}");
 }
@@ -53,7 +54,7 @@ fn wasm_instrument_meters_alike() {
     assert!(asked > 500, "{asked}");
 }
 
-/// The fixtures and their candidates, which `pvf arbitrate --against wasmtime` asks about as well.
+/// The fixtures and their candidates. `pvf arbitrate --against wasmtime` asks the same questions.
 #[test]
 fn every_candidate_of_the_fixtures_has_its_outcome() {
     let (differ, asked) = differing("--instrument", &["whole"]);
@@ -61,8 +62,9 @@ fn every_candidate_of_the_fixtures_has_its_outcome() {
     assert!(asked >= 80, "{asked}");
 }
 
-/// The interface of validation functions. What differs is what `pvf-wasmtime` leaves to others: which modules a node's reader takes
-/// (NET-8), imports that are no host functions (HOST-2, HOST-5), the stage of a rejection, and the size of a candidate (PVF-6).
+/// The interface of validation functions. `pvf-wasmtime` does not implement some rules: the modules that a node's
+/// reader accepts (NET-8), imports that are not host functions (HOST-2, HOST-5), the stage of a rejection, and the size
+/// of a candidate (PVF-6).
 #[test]
 fn the_interface_differs_only_where_it_is_left_to_others() {
     let (differ, asked) = differing("--instrument", &["pvf"]);

@@ -1,4 +1,4 @@
-//! Loads and stores: of linear memory, of the frame, of the context.
+//! Loads and stores of linear memory, the frame and the context.
 
 use super::decode::{Form, Word};
 use super::values::{CONTEXT, FIRST, HIGH_SUM, LONG_INDEX, MEMORY, SECOND, SUM, WORD, ZERO};
@@ -7,10 +7,10 @@ use super::why::{Check, ensure, refuse};
 use crate::layout::{self, context};
 use pvf_rules::TrapKind;
 
-/// What an access moves.
+/// The size and the kind of register of an access.
 #[derive(Clone, Copy)]
 struct Moved {
-    /// Two to this power bytes.
+    /// The base-2 logarithm of the size in bytes.
     size: u8,
     stores: bool,
     float: bool,
@@ -30,10 +30,10 @@ impl Moved {
     }
 }
 
-/// Bits of the size of memory.
+/// The maximum number of bits of the size of linear memory.
 const SIZE_BITS: u8 = 64 - layout::MOST_MEMORY.leading_zeros() as u8;
 
-/// Kinds of access that load with a sign.
+/// The encodings of the sign-extending loads.
 const SIGNED_WIDE: u8 = 2;
 const SIGNED_WORD: u8 = 3;
 
@@ -103,7 +103,7 @@ impl Walk<'_, '_> {
         self.move_float(word, moved)
     }
 
-    /// The register of an access whose place has been judged.
+    /// Checks the register of an access whose address has been checked.
     #[inline(always)]
     fn move_general(&mut self, word: Word, moved: Moved) -> Check {
         if moved.stores {
@@ -126,7 +126,7 @@ impl Walk<'_, '_> {
         Ok(())
     }
 
-    /// A constant in a scratch register, as a distance.
+    /// The constant in a scratch register, as an offset.
     fn distance(&self, register: u8) -> Check<u64> {
         match self.constant(register) {
             Some(distance) if matches!(register, FIRST | SECOND) => Ok(distance),
@@ -134,7 +134,7 @@ impl Walk<'_, '_> {
         }
     }
 
-    /// Linear memory at an address with a constant offset of less than 2^15.
+    /// An access to linear memory at an address plus a constant offset of less than 2^15.
     #[inline(always)]
     fn linear(&mut self, base: u8) -> Check {
         let holds = self.holds(base);
@@ -155,7 +155,7 @@ impl Walk<'_, '_> {
         self.linear(word.rn())
     }
 
-    /// Linear memory at an index.
+    /// An access to linear memory at an index.
     #[inline(always)]
     fn linear_index(&mut self, index: u8) -> Check {
         let holds = self.holds(index);
@@ -167,14 +167,14 @@ impl Walk<'_, '_> {
         self.operator_site(self.at, TrapKind::MemoryOutOfBounds)
     }
 
-    /// A scratch register with a constant plus an index, or a constant, below 2^33.
+    /// Whether a scratch register contains a constant plus an index, or a constant, below 2^33.
     fn is_long_index(&self, index: u8) -> bool {
         let constant = self.constant(index);
         matches!(index, FIRST | SECOND)
             && (self.holds(index) == LONG_INDEX || constant.is_some_and(|it| it < 1 << 33))
     }
 
-    /// The frame.
+    /// An access to the frame.
     #[inline(always)]
     fn slot_of(&self, word: Word, moved: Moved, offset: u64) -> Check {
         ensure!(
@@ -185,7 +185,8 @@ impl Walk<'_, '_> {
         self.slot_at(offset, 1)
     }
 
-    /// So many slots from a distance on: all of the function's own, or all of its parameters and results in the caller's frame.
+    /// Checks that this number of slots, from an offset on, are all slots of the function's own, or all parameters and
+    /// results in the caller's frame.
     #[inline]
     pub fn slot_at(&self, offset: u64, slots: u64) -> Check {
         let frame = u64::from(self.function.frame_bytes);
@@ -196,7 +197,7 @@ impl Walk<'_, '_> {
         else {
             refuse!(Frame, "slots without end");
         };
-        // Above its own slots lies the return address.
+        // The return address is above the function's own slots.
         let own = end <= frame.saturating_sub(2 * slot_bytes);
         let callers =
             offset >= frame && end <= frame + self.tables.slot_bytes(self.function.signature);
@@ -218,7 +219,7 @@ impl Walk<'_, '_> {
         self.read(word.ra()).map(|_| ())
     }
 
-    /// The context: a global of its type, or the size of memory.
+    /// An access to the context: a global with its type, or the size of memory.
     fn context_of(&mut self, word: Word, moved: Moved, offset: u64) -> Check {
         if offset == u64::from(context::MEMORY_BYTES) {
             ensure!(
@@ -237,7 +238,7 @@ impl Walk<'_, '_> {
             refuse!(Context, "not a field that functions may touch");
         };
         let size = if global.ty.is_wide() { 3 } else { 2 };
-        // A constant may be stored from a general register.
+        // A general register may hold a float constant that is stored.
         let class = moved.float != global.ty.is_integer() || moved.stores && !moved.float;
         ensure!(
             moved.size == size && class && word.access() < 2,

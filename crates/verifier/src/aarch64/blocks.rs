@@ -1,10 +1,10 @@
-//! The stubs of block operations, word by word. Each begins with a comparison of the range with the size of memory, so whatever
-//! it is given it stays within linear memory and its guards.
+//! The stubs of block operations, word by word. Each stub begins with a comparison of the range with the size of
+//! memory, so it stays within linear memory and its guards for any arguments.
 
-/// All of them, in the order in which they lie.
+/// All stubs, in the order of their addresses.
 pub(super) static BLOCKS: [&[u32]; 4] = [&COPY_FORWARD, &COPY_BACKWARD, &FILL, &COMPARE];
 
-/// A copy upwards.
+/// Copies upwards.
 #[rustfmt::skip]
 static COPY_FORWARD: [u32; 34] = [
     0xF940_0670, // ldr x16, [x19, #0x8]
@@ -43,7 +43,7 @@ static COPY_FORWARD: [u32; 34] = [
     0xD65F_03C0, // ret
 ];
 
-/// A copy downwards.
+/// Copies downwards.
 #[rustfmt::skip]
 static COPY_BACKWARD: [u32; 34] = [
     0xF940_0670, // ldr x16, [x19, #0x8]
@@ -82,7 +82,7 @@ static COPY_BACKWARD: [u32; 34] = [
     0xD65F_03C0, // ret
 ];
 
-/// A fill with eight bytes over and over.
+/// Fills with repetitions of eight bytes.
 #[rustfmt::skip]
 static FILL: [u32; 25] = [
     0xF940_0670, // ldr x16, [x19, #0x8]
@@ -112,7 +112,7 @@ static FILL: [u32; 25] = [
     0xD65F_03C0, // ret
 ];
 
-/// A comparison.
+/// Compares.
 #[rustfmt::skip]
 static COMPARE: [u32; 50] = [
     0xF940_0670, // ldr x16, [x19, #0x8]

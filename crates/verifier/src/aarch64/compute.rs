@@ -1,4 +1,4 @@
-//! Operations on registers: which are read, which is written, and how many bits the result can have.
+//! Operations on registers: the registers that they read and write, and the number of bits that the result can have.
 
 use super::decode::{Form, Word};
 use super::encode::{self, ADD, Bits, SUBS};
@@ -9,16 +9,16 @@ use super::values::{
 use super::walk::{Walk, initial_constant, kept_constant};
 use super::why::{Check, ensure, refuse};
 
-/// Constants added to a sum of base and index are below this.
+/// The bound of constants that are added to a sum of base and index.
 const HIGH: u64 = 1 << 24;
 
-/// Bits of a constant.
+/// The number of significant bits of a constant.
 fn bits_of(constant: u64) -> u8 {
     64 - constant.leading_zeros() as u8
 }
 
 impl Walk<'_, '_> {
-    /// Judges an instruction.
+    /// Checks one instruction.
     #[inline(always)]
     pub fn step(&mut self, form: Form, word: Word) -> Check {
         match form {
@@ -31,7 +31,7 @@ impl Walk<'_, '_> {
             Form::FieldUnsigned | Form::FieldSigned => {
                 let source = self.read(word.rn())?.min(word.bits());
                 let signed = form == Form::FieldSigned;
-                // A charge for many bytes is divided by those of a turn.
+                // A charge for several bytes is divided by the bytes of an iteration; the product stays known.
                 let product = self.facts.product;
                 self.write(word.rd(), field(word, source, signed))?;
                 if word.rd() == FIRST && word.rn() == FIRST {
@@ -60,7 +60,7 @@ impl Walk<'_, '_> {
             }
             Form::Unary => {
                 self.read(word.rn())?;
-                // The count of leading zeros is at most the width.
+                // The number of leading zeros is at most the width.
                 let counts = word.amount() & 4 != 0;
                 let holds = if counts { 7 } else { word.bits() };
                 self.write(word.rd(), holds)
@@ -156,7 +156,7 @@ impl Walk<'_, '_> {
         }
     }
 
-    /// What both operands hold, of the bits that are looked at.
+    /// The bounds of both operands, limited to the width of the instruction.
     #[inline(always)]
     fn both(&self, word: Word) -> Check<(u8, u8)> {
         let (a, b) = (self.read(word.rn())?, self.read(word.rm())?);
@@ -197,7 +197,7 @@ impl Walk<'_, '_> {
         self.write(rd, holds.min(word.bits()))
     }
 
-    /// `add x16, base, #high`, where the base is of linear memory.
+    /// `add x16, base, #high`, where the base is an address of linear memory.
     fn add_high(&mut self, word: Word) -> Check {
         let (rd, rn) = (word.rd(), word.rn());
         ensure!(
@@ -328,13 +328,13 @@ impl Walk<'_, '_> {
         self.write(word.rd(), holds)
     }
 
-    /// The first instruction of a constant.
+    /// The first instruction that loads a constant.
     fn begin_constant(&mut self, form: Form, word: Word) -> Check {
         let constant = initial_constant(form, word).unwrap_or(u64::MAX);
         self.set_constant(word.rd(), constant)
     }
 
-    /// A later one.
+    /// A following instruction, which replaces 16 bits of the constant.
     fn keep_constant(&mut self, word: Word) -> Check {
         let rd = word.rd();
         if FOLLOWED >> rd & 1 != 0 {
@@ -364,7 +364,7 @@ impl Walk<'_, '_> {
         let c = self.read(word.ra())?.min(word.bits());
         let (rd, rn) = (word.rd(), word.rn());
         let subtracts = word.0 >> 15 & 1 != 0;
-        // `mul x16, x16, units` behind a constant may be a charge.
+        // `mul x16, x16, units` after a constant may compute a charge.
         let product =
             (rd == FIRST && rn == FIRST && word.ra() == ZERO && word.wide() && !subtracts)
                 .then(|| self.constant(FIRST))
@@ -380,7 +380,7 @@ impl Walk<'_, '_> {
     }
 }
 
-/// Bits of a sum.
+/// The bound of a sum, in bits.
 #[inline(always)]
 fn sum(a: u8, b: u8) -> u8 {
     match (a, b) {
@@ -389,7 +389,7 @@ fn sum(a: u8, b: u8) -> u8 {
     }
 }
 
-/// Bits of a second operand that is shifted.
+/// The bound of a shifted second operand, in bits.
 #[inline(always)]
 fn shifted(word: Word, holds: u8) -> u8 {
     let amount = word.amount();
@@ -404,7 +404,7 @@ fn shifted(word: Word, holds: u8) -> u8 {
     }
 }
 
-/// Bits of a field of bits.
+/// The bound of a bit field, in bits.
 fn field(word: Word, source: u8, signed: bool) -> u8 {
     let (last, rotation) = (word.amount(), word.rotation());
     if signed && source > last {

@@ -1,4 +1,4 @@
-//! Branches, tables of jumps, calls and traps.
+//! Branches, jump tables, calls and traps.
 
 use super::decode::{Form, Word};
 use super::encode::{self, ADD, Bits, SUBS};
@@ -16,13 +16,13 @@ use pvf_rules::TrapKind;
 /// `add x8, x19, x8, lsl #4`
 const TABLE_ENTRY: u32 = 0x8B08_1268;
 
-/// `adr x16, .`, and the words of a far call behind it but the constant's halves.
+/// `adr x16, .`, and the other words of a far call, with zeros for the halves of the constant.
 const HERE: u32 = 0x1000_0010;
 const FAR_LOW: u32 = 0xD280_0011;
 const FAR_HIGH: u32 = 0xF2A0_0011;
 const FAR_SUM: u32 = 0x8B31_C210;
 
-/// Vectors that block operations overwrite.
+/// Vector registers that block operations overwrite.
 const BLOCK_FLOATS: u32 = 0xf000_0000;
 
 impl Walk<'_, '_> {
@@ -43,7 +43,7 @@ impl Walk<'_, '_> {
         self.branch(self.target(self.at, word.distance(Form::BranchIf))?)
     }
 
-    /// A trap of an operator.
+    /// The trap of an operator.
     pub fn trap(&mut self) -> Check {
         let site = self.next_site(self.offset(self.at))?;
         ensure!(
@@ -63,7 +63,7 @@ impl Walk<'_, '_> {
         Ok(())
     }
 
-    /// `adr`: a table of jumps or a far call.
+    /// `adr`: a jump table or a far call.
     pub fn address(&mut self, word: Word) -> Check {
         match word.0 {
             HERE => self.far_call(),
@@ -71,7 +71,8 @@ impl Walk<'_, '_> {
         }
     }
 
-    /// The index has been compared with the last entry's, and is at most that. The present word is the table's last then.
+    /// Checks a jump table. The index was limited to that of the last entry. Afterwards `at` is the last word of the
+    /// table.
     fn jump_table(&mut self, word: Word) -> Check {
         let (Some(last), Some(clamp)) = (self.constant(SECOND), self.at.checked_sub(2)) else {
             refuse!(Indirect, "a table without a bound");
@@ -139,7 +140,7 @@ impl Walk<'_, '_> {
         self.call_to(from + i64::from(distance))
     }
 
-    /// A call of what lies at an offset of the code; the present word calls.
+    /// Checks a call to an offset of the code. The current word is the call.
     fn call_to(&mut self, to: i64) -> Check {
         self.may_call()?;
         let Some(callee) = u32::try_from(to).ok().and_then(|to| self.tables.callee(to)) else {
@@ -182,7 +183,7 @@ impl Walk<'_, '_> {
                 self.read(BLOCK[1])?;
                 self.put(BLOCK[0], NOTHING);
                 self.put(BLOCK[1], NOTHING);
-                // A comparison gives at most the number of bytes.
+                // A comparison returns at most the number of bytes.
                 self.put(BLOCK[2], bytes);
                 self.state.floats &= !BLOCK_FLOATS;
                 self.clobber_own();
@@ -192,7 +193,7 @@ impl Walk<'_, '_> {
         }
     }
 
-    /// A call overwrites the return address.
+    /// A call overwrites the return address, so the function must have saved it.
     fn may_call(&self) -> Check {
         ensure!(
             self.saves_link,
@@ -202,7 +203,7 @@ impl Walk<'_, '_> {
         Ok(())
     }
 
-    /// The last byte of the present word is where a failure of the host is reported.
+    /// The trap site of a failing host function is the last byte of the current word.
     fn host_site(&mut self) -> Check {
         let site = self.next_site(self.offset(self.at).wrapping_add(3))?;
         ensure!(
@@ -213,7 +214,7 @@ impl Walk<'_, '_> {
         self.comes_from_operator(site)
     }
 
-    /// A callee's parameters and results lie within the frame, below the return address.
+    /// A callee's parameters and results must be within the frame, below the return address.
     fn callee_slots(&self, bytes: u64) -> Check {
         let above = u64::from(layout::SLOT_BYTES) * 2;
         ensure!(
@@ -244,7 +245,7 @@ impl Walk<'_, '_> {
         Ok(())
     }
 
-    /// Behind a call of a function.
+    /// Sets the state after a call of a function.
     fn results(&mut self, signature: u32) -> Check {
         self.clobber();
         match self.tables.result(signature) {
@@ -256,7 +257,8 @@ impl Walk<'_, '_> {
         Ok(())
     }
 
-    /// Shared code comes back to one of the traps behind its call or behind them. The present word is the last trap then.
+    /// Checks a call of shared code, which returns either to one of the traps after the call or to the word after them.
+    /// Afterwards `at` is the last trap.
     fn call_shared(&mut self, shared: Shared) -> Check {
         let traps: &[TrapKind] = match shared {
             Shared::Truncate { .. } => {
@@ -297,7 +299,7 @@ impl Walk<'_, '_> {
         Ok(())
     }
 
-    /// A call through the table, from the word that makes an entry's address on. The present word calls then.
+    /// Checks a call through the table. The current word computes the address of an entry. Afterwards `at` is the call.
     pub fn call_indirect(&mut self, word: Word) -> Check {
         ensure!(
             word.0 == TABLE_ENTRY,
@@ -329,7 +331,7 @@ impl Walk<'_, '_> {
         self.results(signature)
     }
 
-    /// A load of a field of a table entry, whose address is made, into the second scratch register.
+    /// Expects a load of a field of a table entry, whose address is known, into the second scratch register.
     fn expect_entry(&mut self, offset: u64, wide: bool) -> Check {
         let size = if wide { 3 } else { 2 };
         let base = u32::from(TABLE_INDEX) << 5 | u32::from(SECOND);
@@ -349,10 +351,10 @@ impl Walk<'_, '_> {
         self.expect(0x3860_6800 | size << 30 | u32::from(SECOND) << 16 | base)
     }
 
-    /// The comparison of an entry's signature; which signature is asked for.
+    /// Expects the comparison of an entry's signature, and returns the signature.
     fn expect_signature(&mut self) -> Check<u32> {
         let mut word = Word(self.word(self.at).unwrap_or(0));
-        // A constant may come first.
+        // The signature may be a constant that is loaded first.
         for holder in 25..28 {
             if let Some((_, after)) = self.parse_constant(self.at, holder) {
                 while self.at < after {
@@ -381,7 +383,7 @@ impl Walk<'_, '_> {
             _ => refuse!(Table, "the signature of a table entry is not compared"),
         };
         self.expect(word.0)?;
-        // 0 is no signature: an entry without a function.
+        // 0 is the value of an entry without a function.
         match asked.checked_sub(1).and_then(|it| u32::try_from(it).ok()) {
             Some(signature) if (signature as usize) < self.tables.module.signatures.len() => {
                 Ok(signature)
@@ -390,7 +392,7 @@ impl Walk<'_, '_> {
         }
     }
 
-    /// The signature of a table entry, in the second scratch register, is another.
+    /// The sequence for a table entry with another signature, which is in the second scratch register.
     pub fn mismatch(&mut self) -> Check {
         // `cbnz w17, defined`
         self.expect(0x3500_0000 | 2 << 5 | u32::from(SECOND))?;

@@ -1,23 +1,22 @@
-//! The instructions that there are: a table of bits that are fixed, and of what the other bits say.
+//! The accepted instructions: a table of fixed bits, and of the meaning of the other bits.
 //!
-//! A word that no row matches does not exist. What rows of one form have in common are the places of their operands;
-//! [`Word`] reads them.
+//! A word that matches no row is refused. All rows of a form have their operands at the same bits; [`Word`] reads them.
 
-/// Instructions whose operands are in the same places and that one rule judges.
+/// A group of instructions that have their operands at the same bits and are checked by one rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub(super) enum Form {
     /// `add`, `adds`, `sub`, `subs` of an immediate.
     AddImmediate,
-    /// The same of a shifted register.
+    /// `add`, `adds`, `sub`, `subs` of a shifted register.
     AddShifted,
-    /// The same of all 64 bits of a register, where 31 is the stack pointer.
+    /// `add`, `adds`, `sub`, `subs` of a 64-bit extended register, where register 31 is the stack pointer.
     AddExtended,
-    /// `add` of a 32-bit register with its sign.
+    /// `add` of a sign-extended 32-bit register.
     AddSigned,
     /// `and`, `orr`, `eor`, `ands` of a pattern.
     LogicImmediate,
-    /// The same of a shifted register.
+    /// `and`, `orr`, `eor`, `ands` of a shifted register.
     LogicShifted,
     /// `movn`.
     MoveNot,
@@ -73,19 +72,19 @@ pub(super) enum Form {
     Nop,
     /// A load or store of a general register, with a scaled offset.
     Scaled,
-    /// The same with an offset in bytes.
+    /// A load or store of a general register, with an offset in bytes.
     Unscaled,
-    /// The same with a register.
+    /// A load or store of a general register, with a register offset.
     Indexed,
     /// A load or store of a float, with a scaled offset.
     FloatScaled,
-    /// The same with an offset in bytes.
+    /// A load or store of a float, with an offset in bytes.
     FloatUnscaled,
-    /// The same with a register.
+    /// A load or store of a float, with a register offset.
     FloatIndexed,
-    /// `ldrsw` of an entry of a table of jumps.
+    /// `ldrsw` of an entry of a jump table.
     TableEntry,
-    /// A load or store of a slot in a loop over slots, which steps on.
+    /// A load or store of a slot in a loop over slots, which also advances the address.
     SlotStep,
     /// `stp` of two 64-bit registers.
     StorePair,
@@ -117,17 +116,17 @@ pub(super) enum Form {
     CountOnes,
 }
 
-/// A row: the bits that are fixed, what they are, and what the rest says.
+/// A row: the mask of the fixed bits, their values, and the form.
 #[derive(Debug)]
 pub(super) struct Row(pub u32, pub u32, Form);
 
 use Form::*;
 
-/// All of them. No word matches two rows. A word is compared with the rows from the first on that its top bits allow.
+/// All rows. No word matches two rows. The index over a word's top bits gives the first row to compare with.
 #[rustfmt::skip]
 pub(super) const ROWS: &[Row] = &[
     Row(0x1F80_0000, 0x1100_0000, AddImmediate),
-    // Shifts of three kinds; by less than the width.
+    // Shifts of three kinds, by less than the width.
     Row(0x9FA0_0000, 0x8B00_0000, AddShifted),
     Row(0x9FE0_0000, 0x8B80_0000, AddShifted),
     Row(0x9FA0_8000, 0x0B00_0000, AddShifted),
@@ -171,7 +170,8 @@ pub(super) const ROWS: &[Row] = &[
     Row(0x9F00_001F, 0x1000_0010, Address),
     Row(0xFFFF_FFFF, 0x0000_0000, Undefined),
     Row(0xFFFF_FFFF, 0xD503_201F, Nop),
-    // Stores and loads without sign of all sizes; with sign to 64 bits of 1, 2 and 4 bytes; to 32 bits of 1 and 2.
+    // Stores and zero-extending loads of all sizes; sign-extending loads to 64 bits of 1, 2 and 4 bytes, and to 32 bits
+    // of 1 and 2 bytes.
     Row(0x3F80_0000, 0x3900_0000, Scaled),
     Row(0xBFC0_0000, 0x3980_0000, Scaled),
     Row(0xFFC0_0000, 0xB980_0000, Scaled),
@@ -199,7 +199,7 @@ pub(super) const ROWS: &[Row] = &[
     // `fmul`, `fdiv`, `fadd`, `fsub`; `fmax`, `fmin`.
     Row(0xFFA0_CC00, 0x1E20_0800, FloatBinary),
     Row(0xFFA0_EC00, 0x1E20_4800, FloatBinary),
-    // `fmov`, `fabs`, `fneg`, `fsqrt`; `frintn`, `frintp`, `frintm`, `frintz`; `fcvt` both ways.
+    // `fmov`, `fabs`, `fneg`, `fsqrt`; `frintn`, `frintp`, `frintm`, `frintz`; `fcvt` in both directions.
     Row(0xFFBE_7C00, 0x1E20_4000, FloatUnary),
     Row(0xFFBE_7C00, 0x1E24_4000, FloatUnary),
     Row(0xFFFF_FC00, 0x1E22_C000, FloatUnary),
@@ -219,14 +219,14 @@ pub(super) const ROWS: &[Row] = &[
     Row(0xFFFF_FC00, 0x0E31_B800, CountOnes),
 ];
 
-/// Bits of a word that the table is ordered by.
+/// The number of top bits by which the table is indexed.
 const KEY_BITS: u32 = 11;
 const KEYS: usize = 1 << KEY_BITS;
 
-/// No row.
+/// Means that there is no row.
 const NONE: u8 = u8::MAX;
 
-/// For each value of a word's top bits the first row that such a word can match.
+/// For each value of a word's top bits, the first row that can match.
 static FIRST: [u8; KEYS] = first_rows();
 
 const fn first_rows() -> [u8; KEYS] {
@@ -250,7 +250,7 @@ const fn matches_key(row: &Row, key: usize) -> bool {
     (key as u32 ^ row.1 >> shift) & row.0 >> shift == 0
 }
 
-/// What a word is, if there is such an instruction.
+/// The form of a word, if it is an accepted instruction.
 #[inline]
 pub(super) fn decode(word: u32) -> Option<Form> {
     let mut row = usize::from(FIRST[(word >> (32 - KEY_BITS)) as usize]);
@@ -263,11 +263,11 @@ pub(super) fn decode(word: u32) -> Option<Form> {
     }
 }
 
-/// What the fixed bits of a row do not say.
+/// Conditions on a word that the fixed bits of its row do not express.
 #[inline]
 fn exists(word: u32, form: Form) -> bool {
     match form {
-        // Neither "always" nor "never".
+        // The condition is neither "always" nor "never".
         Form::BranchIf => word & 15 < 14,
         Form::Select | Form::Set | Form::CompareIf | Form::FloatSelect => word >> 12 & 15 < 14,
         Form::LogicImmediate => Word(word).pattern().is_some(),
@@ -275,12 +275,12 @@ fn exists(word: u32, form: Form) -> bool {
     }
 }
 
-/// The operands of an instruction.
+/// A word, with methods that read its operands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Word(pub u32);
 
 impl Word {
-    /// The register in the lowest bits, mostly the destination.
+    /// The register in the lowest bits, usually the destination.
     #[inline(always)]
     pub fn rd(self) -> u8 {
         (self.0 & 31) as u8
@@ -292,7 +292,7 @@ impl Word {
         (self.0 >> 5 & 31) as u8
     }
 
-    /// The second operand, or an index.
+    /// The second operand, or the index of an address.
     #[inline(always)]
     pub fn rm(self) -> u8 {
         (self.0 >> 16 & 31) as u8
@@ -304,20 +304,20 @@ impl Word {
         (self.0 >> 10 & 31) as u8
     }
 
-    /// Whether it works on 64 bits.
+    /// Whether the instruction works on 64 bits.
     #[inline(always)]
     pub fn wide(self) -> bool {
         self.0 >> 31 != 0
     }
 
-    /// Bits it works on.
+    /// The width of the instruction in bits.
     #[inline(always)]
     pub fn bits(self) -> u8 {
         32 << (self.0 >> 31)
     }
 
-    /// The operation of an addition or a logical operation: for additions 0 `add`, 1 `adds`, 2 `sub`, 3 `subs`; for logic 0
-    /// `and`, 1 `orr`, 2 `eor`, 3 `ands`.
+    /// The operation. For additions 0 is `add`, 1 `adds`, 2 `sub`, 3 `subs`; for logical operations 0 is `and`, 1
+    /// `orr`, 2 `eor`, 3 `ands`.
     #[inline(always)]
     pub fn operation(self) -> u8 {
         (self.0 >> 29 & 3) as u8
@@ -329,13 +329,13 @@ impl Word {
         u64::from(self.0 >> 10 & 0xfff) << (12 * (self.0 >> 22 & 1))
     }
 
-    /// Kind of the shift of a second operand: 0 left, 1 right, 2 right with signs, 3 rotation.
+    /// The kind of shift of the second operand: 0 left, 1 right, 2 arithmetic right, 3 rotation.
     #[inline(always)]
     pub fn shift(self) -> u8 {
         (self.0 >> 22 & 3) as u8
     }
 
-    /// By how much it is shifted; the lowest bit taken of a pair of registers; `imms` of a bit field.
+    /// The amount of a shift; the lowest extracted bit of a register pair; `imms` of a bit field.
     #[inline(always)]
     pub fn amount(self) -> u8 {
         (self.0 >> 10 & 63) as u8
@@ -347,7 +347,7 @@ impl Word {
         (self.0 >> 16 & 63) as u8
     }
 
-    /// The halfword that a move sets, and how far it is shifted.
+    /// The 16-bit value of a move, and the amount by which it is shifted.
     #[inline(always)]
     pub fn halfword(self) -> (u64, u32) {
         (u64::from(self.0 >> 5 & 0xffff), (self.0 >> 21 & 3) * 16)
@@ -371,7 +371,7 @@ impl Word {
         (self.0 >> 31 << 5 | self.0 >> 19 & 31) as u8
     }
 
-    /// Bytes from the instruction to what a branch, or a literal's load, names.
+    /// The distance in bytes from the instruction to the target of a branch or to a literal.
     #[inline(always)]
     pub fn distance(self, form: Form) -> i32 {
         match form {
@@ -382,13 +382,13 @@ impl Word {
         }
     }
 
-    /// Bytes of an access: two to this power.
+    /// The base-2 logarithm of an access's size in bytes.
     #[inline(always)]
     pub fn size(self) -> u8 {
         (self.0 >> 30) as u8
     }
 
-    /// Kind of an access: 0 a store, 1 a load, 2 a load with its sign to 64 bits, 3 to 32 bits.
+    /// The kind of access: 0 a store, 1 a load, 2 a sign-extending load to 64 bits, 3 a sign-extending load to 32 bits.
     #[inline(always)]
     pub fn access(self) -> u8 {
         (self.0 >> 22 & 3) as u8

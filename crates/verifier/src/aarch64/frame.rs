@@ -1,4 +1,4 @@
-//! The fixed sequences around a body: how a frame is made and dropped, and loops over its slots.
+//! The fixed sequences around a body: allocation and release of the frame, and loops over its slots.
 
 use super::decode::Word;
 use super::encode::{self, ADD, Bits, SUB, SUBS};
@@ -10,7 +10,7 @@ use crate::layout::{self, context};
 use crate::wasm::ValType;
 use pvf_rules::TrapKind;
 
-/// Where constants are kept that loops over slots end at.
+/// The register that contains the last address of a loop that copies slots.
 const LAST: u8 = 25;
 
 /// `str xzr, [x16], #8`
@@ -20,7 +20,7 @@ const COPY_UP: [u32; 2] = [0xFC40_861F, 0xFC00_863F];
 const COPY_DOWN: [u32; 2] = [0xFC5F_861F, 0xFC1F_863F];
 
 impl Walk<'_, '_> {
-    /// The next word must be this one.
+    /// Expects this word, and moves to the next one.
     pub fn expect(&mut self, word: u32) -> Check {
         ensure!(
             self.word(self.at) == Some(word) && !self.is_label(self.at),
@@ -31,14 +31,14 @@ impl Walk<'_, '_> {
         Ok(())
     }
 
-    /// The same if it is there.
+    /// If the current word is this one, moves to the next one and returns true.
     fn accept(&mut self, word: u32) -> bool {
         let accepted = self.word(self.at) == Some(word) && !self.is_label(self.at);
         self.at += usize::from(accepted);
         accepted
     }
 
-    /// The next words put this constant into a register, and it is no immediate.
+    /// Expects words that load this constant into a register. The constant cannot be an immediate.
     fn expect_constant(&mut self, register: u8, constant: u64) -> Check {
         let Some((value, after)) = self.parse_constant(self.at, register) else {
             refuse!(Phases, "a constant is missing in a fixed sequence");
@@ -52,7 +52,7 @@ impl Walk<'_, '_> {
         Ok(())
     }
 
-    /// `rd = rn op constant`, through the first scratch register if it is no immediate.
+    /// Expects `rd = rn op constant`, where a constant that cannot be an immediate is in the first scratch register.
     fn expect_add(&mut self, op: u8, bits: Bits, rd: u8, rn: u8, constant: u64) -> Check {
         match encode::immediate(constant) {
             Some(field) => self.expect(encode::add_immediate(op, bits, rd, rn, field)),
@@ -63,7 +63,7 @@ impl Walk<'_, '_> {
         }
     }
 
-    /// The next word is a branch under this condition to a sequence that is its own.
+    /// Expects a branch with this condition to a sequence that belongs to this branch alone.
     pub fn expect_late(&mut self, condition: u8, late: Late) -> Check {
         let to = self.expect_branch(condition)?;
         self.branch_late(to, late)?;
@@ -71,7 +71,7 @@ impl Walk<'_, '_> {
         Ok(())
     }
 
-    /// The next word is a branch under this condition; where to. The word is not passed.
+    /// Expects a branch with this condition and returns its target. Does not move to the next word.
     pub fn expect_branch(&mut self, condition: u8) -> Check<usize> {
         let word = Word(self.word(self.at).unwrap_or(0));
         ensure!(
@@ -82,7 +82,7 @@ impl Walk<'_, '_> {
         self.target(self.at, word.distance(super::decode::Form::BranchIf))
     }
 
-    /// The next word is the trap of a sequence that is no operator's, which belongs to the whole body.
+    /// Expects the trap of a stack overflow, whose site names the body and not an operator.
     fn expect_overflow(&mut self) -> Check {
         let site = self.trap_site(self.at, TrapKind::StackOverflow)?;
         ensure!(
@@ -93,7 +93,7 @@ impl Walk<'_, '_> {
         self.expect(encode::TRAP)
     }
 
-    /// The next word goes on where a branch came from.
+    /// Expects a branch back to the code after the branch to this sequence.
     fn expect_resume(&mut self, resume: usize) -> Check {
         let distance = resume as i64 - self.at as i64;
         self.expect(encode::branch(distance as i32))?;
@@ -101,7 +101,7 @@ impl Walk<'_, '_> {
         Ok(())
     }
 
-    /// From the entry to the body.
+    /// Checks the words from the entry to the body.
     pub fn prologue(&mut self) -> Check {
         let cost = self.function.logical_cost;
         if self.tables.logical {
@@ -157,7 +157,7 @@ impl Walk<'_, '_> {
         self.inner_loop(self.at)
     }
 
-    /// Adds to the counter of the logical stack; the sum is in the second scratch register.
+    /// Expects an addition to the counter of the logical stack. The sum is in the second scratch register.
     fn add_to_counter(&mut self, counter: u32, amount: i64) -> Check {
         let offset = context::GLOBALS.saturating_add(counter.saturating_mul(layout::GLOBAL_BYTES));
         let is_near = offset / 4 < 1 << 12;
@@ -210,12 +210,12 @@ impl Walk<'_, '_> {
         Ok(())
     }
 
-    /// Whether a load begins what counts a frame off.
+    /// Whether a load begins the sequence that subtracts a frame from the audited depth.
     pub fn begins_audit(&self, word: Word) -> bool {
         word.0 == encode::load_word(SECOND, context::AUDIT_DEPTH)
     }
 
-    /// From counting the frame off to the return.
+    /// Checks the words from that sequence to the return.
     pub fn audited_epilogue(&mut self) -> Check {
         self.at += 1;
         let frame = self.function.frame_bytes.into();
@@ -232,7 +232,7 @@ impl Walk<'_, '_> {
         self.leave()
     }
 
-    /// An immediate is added to the stack pointer, which is the present word.
+    /// The current word adds an immediate to the stack pointer.
     pub fn stack_immediate(&mut self, word: Word) -> Check {
         let (rd, immediate) = (word.rd(), word.immediate());
         let is_sum = word.operation() == ADD && word.wide() && word.rn() == ZERO;
@@ -250,7 +250,7 @@ impl Walk<'_, '_> {
         }
     }
 
-    /// A register is added to the stack pointer, or compared with it.
+    /// The current word adds a register to the stack pointer, or compares them.
     pub fn add_extended(&mut self, word: Word) -> Check {
         let constant = self.constant(FIRST);
         match (word.0, constant) {
@@ -269,7 +269,7 @@ impl Walk<'_, '_> {
         }
     }
 
-    /// Behind the word that drops the frame, which is the present one: back to the caller. The present word is the return then.
+    /// Checks the words after the one that releases the frame, which is the current one. Afterwards `at` is the return.
     fn leave(&mut self) -> Check {
         self.at += 1;
         if self.saves_link {
@@ -299,7 +299,8 @@ impl Walk<'_, '_> {
         Ok(())
     }
 
-    /// Forgets that a branch goes back to a place, if nothing else goes there: the sequence around it has been judged with it.
+    /// Removes the loop label of an address that only a fixed sequence branches back to. The sequence was checked as a
+    /// whole.
     fn inner_loop(&mut self, at: usize) -> Check {
         ensure!(
             self.take_loop(at),
@@ -309,7 +310,7 @@ impl Walk<'_, '_> {
         Ok(())
     }
 
-    /// The address of a slot in a register, by the words from the present one on.
+    /// Expects words that compute the address of a slot, and returns the slot's offset.
     fn expect_slot_address(&mut self, register: u8) -> Check<u64> {
         let word = Word(self.word(self.at).unwrap_or(0));
         if word.0 == encode::slot_address(register, word.0 & 0x7f_fc00) {
@@ -330,8 +331,8 @@ impl Walk<'_, '_> {
         Ok(offset)
     }
 
-    /// A loop over slots: the present word makes the first address, of the slot at this distance. The present word is the last
-    /// of the loop then.
+    /// A loop over slots. The current word computes the first address, of the slot at offset `first`. Afterwards `at`
+    /// is the last word of the loop.
     fn slots_loop(&mut self, first: u64) -> Check {
         self.at += 1;
         let second = self.expect_slot_address(SECOND)?;
@@ -385,7 +386,8 @@ impl Walk<'_, '_> {
         Ok(())
     }
 
-    /// A sequence that belongs to a branch, from its first word on. What stands in an island in its place goes there.
+    /// Checks a sequence that belongs to a branch. Its first word may be a branch in an island, which leads to the
+    /// sequence.
     pub fn late(&mut self, late: Late) -> Check {
         let first = Word(self.word(self.at).unwrap_or(0));
         if first.0 >> 26 == 5 {
@@ -395,7 +397,7 @@ impl Walk<'_, '_> {
             self.alive = false;
             return Ok(());
         }
-        // A label leads here: the first word may be one.
+        // The label of the branch is at this word; the checks of the sequence expect no label.
         self.take_slot(self.at);
         match late {
             Late::Stack { resume } => {

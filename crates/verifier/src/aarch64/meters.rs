@@ -1,4 +1,4 @@
-//! Charges of gas in a body.
+//! Checks the charges of gas in a body.
 
 use super::decode::Word;
 use super::encode::{self, ADD, Bits, SUB, SUBS};
@@ -9,7 +9,7 @@ use crate::wasm::Operator;
 use pvf_rules::TrapKind;
 
 impl Walk<'_, '_> {
-    /// The charge of a block that costs so much.
+    /// Checks the charge of a block against its cost in the body.
     fn block_charge(&mut self, cost: u64) -> Check<GasAt> {
         ensure!(
             self.tables.gas,
@@ -27,7 +27,7 @@ impl Walk<'_, '_> {
         Ok(GasAt::Block(charge.offset))
     }
 
-    /// The present word takes a constant from the gas. The present word is the branch behind it then.
+    /// The current word subtracts a constant from the gas. Afterwards `at` is the branch after it.
     pub fn charge(&mut self, word: Word) -> Check {
         let field = word.0 & 0x7f_fc00;
         ensure!(
@@ -47,7 +47,7 @@ impl Walk<'_, '_> {
         Ok(())
     }
 
-    /// The present word takes a register from the gas, or compares them.
+    /// The current word subtracts a register from the gas, or compares them.
     pub fn charge_register(&mut self, word: Word) -> Check {
         if word.0 == encode::compare(Bits::W64, GAS, FIRST) {
             return self.charge_turns();
@@ -75,7 +75,7 @@ impl Walk<'_, '_> {
         self.charged(encode::add(ADD, Bits::W64, GAS, GAS, FIRST), at)
     }
 
-    /// Turns of a loop at once: taken only if there is enough.
+    /// Checks a charge for several iterations of a loop, which is subtracted only if there is enough gas.
     fn charge_turns(&mut self) -> Check {
         ensure!(
             self.tables.gas && self.facts.product.is_some(),
@@ -91,7 +91,7 @@ impl Walk<'_, '_> {
         Ok(())
     }
 
-    /// The charge is taken back, and the run ends.
+    /// Checks the sequence that restores the gas after a charge above the limit, and traps.
     pub fn out_of_gas(&mut self, undo: u32, at: GasAt) -> Check {
         self.expect(undo)?;
         let site = self.trap_site(self.at, TrapKind::OutOfGas)?;

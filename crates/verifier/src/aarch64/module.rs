@@ -1,4 +1,4 @@
-//! What all functions of a module have in common, and the code as a whole: where functions and stubs lie.
+//! Data that all functions of a module share, and the layout of the code: the addresses of functions and stubs.
 
 use super::encode::NOP;
 use super::stubs::Stubs;
@@ -11,24 +11,24 @@ use crate::{
     layout,
 };
 
-/// There are no operators with higher numbers.
+/// The bound of operator numbers.
 const OPERATORS: u16 = 512;
 
-/// What the counter of the logical stack is.
+/// The type of the counter of the logical stack.
 const COUNTER: Global = Global {
     ty: ValType::I32,
     mutable: true,
 };
 
-/// How many arguments of a class are in registers.
+/// The number of arguments in registers, for each class of registers.
 pub(super) const ARGUMENT_REGISTERS: usize = 8;
 
-/// What a direct call can go to.
+/// The target of a direct call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Callee {
-    /// A function, imported ones counted.
+    /// A function; indices include imported functions.
     Function(u32),
-    /// A builtin of the runtime, by code.
+    /// A builtin of the runtime, by its code.
     Builtin(u8),
     /// A block operation.
     Block,
@@ -36,25 +36,25 @@ pub(super) enum Callee {
     Shared(Shared),
 }
 
-/// An operation that a module has once.
+/// Shared code, which a module contains once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shared {
-    /// A truncation of a float, to so many bits.
+    /// A truncation of a float, to 64 bits if `wide` is set, otherwise to 32.
     Truncate { wide: bool },
-    /// A division with signs.
+    /// A signed division.
     Divide { wide: bool, remainder: bool },
 }
 
-/// Where arguments and results of a signature are.
+/// The locations of a signature's arguments and results.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Convention {
-    /// Arguments in general registers: how many bits each may have.
+    /// The maximum number of bits of each argument in a general register.
     pub general: Vec<u8>,
-    /// Arguments in float registers.
+    /// The set of float registers that contain arguments.
     pub floats: u32,
-    /// The result in a register.
+    /// The type of the result in a register.
     pub result: Option<ValType>,
-    /// Bytes of slots in the caller's frame.
+    /// Bytes of the signature's slots in the caller's frame.
     pub slot_bytes: u64,
 }
 
@@ -72,7 +72,7 @@ impl Convention {
     }
 }
 
-/// What is the same for all functions.
+/// The data that all functions share.
 pub(super) struct Tables<'a> {
     pub module: &'a Module<'a>,
     pub conventions: Vec<Convention>,
@@ -82,20 +82,20 @@ pub(super) struct Tables<'a> {
     pub native_stack: NativeStack,
     pub logical: bool,
     pub counter: Option<u32>,
-    /// Gas is counted, and at known prices.
+    /// Whether gas is counted; `priced` is false if the prices are not known, so that charges cannot be compared.
     pub gas: bool,
     pub priced: bool,
-    /// Gas for a page that a `memory.grow` asks for.
+    /// The gas for each page that a `memory.grow` requests.
     pub grow_price: u64,
-    /// For each operator how it can trap, as a set of bits by the kinds' codes.
+    /// For each operator the kinds of its traps, as a set of bits by the kinds' codes.
     traps: Vec<u16>,
-    /// For each place where code may begin, the number of what begins there plus 1.
+    /// For each address at which code may begin, an index into `callees` plus 1, or 0.
     entries: Vec<u32>,
     callees: Vec<Callee>,
 }
 
 impl<'a> Tables<'a> {
-    /// Checks what concerns the module as a whole.
+    /// Checks the claims about the module as a whole, and the layout of the code.
     pub fn new(module: &'a Module<'a>, code: &MachineCode<'a>) -> Result<Self, Refusal> {
         let settings = &code.settings;
         claims(module, code)?;
@@ -131,7 +131,7 @@ impl<'a> Tables<'a> {
         Ok(tables)
     }
 
-    /// What begins at an offset of the code.
+    /// The code that begins at an offset.
     pub fn callee(&self, offset: u32) -> Option<Callee> {
         if !offset.is_multiple_of(layout::CODE_ALIGNMENT) {
             return None;
@@ -156,7 +156,7 @@ impl<'a> Tables<'a> {
         self.conventions.get(signature as usize)
     }
 
-    /// How an operator can trap.
+    /// The kinds of an operator's traps.
     #[inline]
     pub fn traps(&self, operator: Operator) -> u16 {
         self.traps
@@ -165,7 +165,7 @@ impl<'a> Tables<'a> {
             .unwrap_or(0)
     }
 
-    /// A global.
+    /// The type of a global.
     pub fn global(&self, index: u64) -> Option<Global> {
         let global = self.module.globals.get(usize::try_from(index).ok()?);
         match global {
@@ -184,7 +184,7 @@ impl<'a> Tables<'a> {
         self.convention(signature).map_or(0, |it| it.slot_bytes)
     }
 
-    /// What registers hold where a function of a signature begins.
+    /// The state of the registers at the entry of a function.
     pub fn at_entry(&self, signature: u32) -> Check<State> {
         let Some(convention) = self.convention(signature) else {
             refuse!(Claims, "a function of an unknown type");
@@ -231,7 +231,7 @@ pub(crate) fn verify(module: &Module<'_>, code: &MachineCode<'_>) -> Result<Veri
     }
 }
 
-/// The words of a function.
+/// The words of a function's code.
 pub(super) fn words_of<'a>(code: &'a [u8], function: &FunctionCode) -> &'a [[u8; 4]] {
     let start = function.offset as usize;
     let bytes = code.get(start..start.saturating_add(function.bytes as usize));
@@ -258,7 +258,7 @@ fn claims(module: &Module<'_>, code: &MachineCode<'_>) -> Result<(), Refusal> {
             ));
         }
     }
-    // It may be one more than the module declares: a node adds it.
+    // The counter may have the index after the module's last global: a node adds that global.
     let is_counter = |counter: u32| match module.globals.get(counter as usize) {
         Some(global) => *global == COUNTER,
         None => counter as usize == module.globals.len(),
@@ -295,7 +295,7 @@ fn frame_claims(
     Ok(())
 }
 
-/// Functions lie one behind the other; where they end.
+/// Checks that functions follow each other, and returns the end of the last one.
 fn place_functions(tables: &mut Tables<'_>, code: &MachineCode<'_>) -> Result<u32, Refusal> {
     let mut end = 0u32;
     let imported = tables.module.imported_functions;
@@ -328,7 +328,7 @@ fn place_functions(tables: &mut Tables<'_>, code: &MachineCode<'_>) -> Result<u3
     })
 }
 
-/// The next place where code may begin, if there is only padding before it.
+/// The next address at which code may begin, if there is only padding before it.
 pub(super) fn align(code: &[u8], end: u32) -> Option<u32> {
     let start = end.checked_next_multiple_of(layout::CODE_ALIGNMENT)?;
     let padding = code.get(end as usize..start as usize)?;

@@ -1,7 +1,7 @@
-//! The stubs between functions and the runtime: they must be, word for word, what the signatures give.
+//! The stubs between functions and the runtime, which must equal, word for word, those that the signatures determine.
 //!
-//! Stubs do what functions must not: they load the host's stack pointer, call through the context, make addresses. So nothing of them is
-//! judged; they are compared.
+//! Stubs do what functions must not do: they load the host's stack pointer, call through the context, and compute
+//! addresses. So no rules are applied to stubs; they are compared.
 
 use super::blocks::BLOCKS;
 use super::encode::{self, ADD, Bits};
@@ -21,38 +21,38 @@ const GET_STACK: u32 = 0x9100_03F0;
 /// `ldr x16, [sp]`, `msr fpcr, x16`
 const LOAD_FLOAT_STATE: u32 = 0xF940_03F0;
 const SET_FLOAT_STATE: u32 = 0xD51B_4410;
-/// Default NaNs, round to nearest.
+/// The floating-point control: default NaNs, round to nearest.
 const FLOAT_STATE: u64 = 1 << 25;
 /// `mov w4, w9`, `ldr x16, [x16, x9, lsl #3]`
 const MOVE_INDEX: u32 = 0x2A09_03E4;
 const LOAD_IMPORT: u32 = 0xF869_7A10;
-/// `cbnz x1`, without its distance.
+/// `cbnz x1`, with a distance of zero.
 const IF_ENDED: u32 = 0xB500_0001;
 const INDEX: u8 = 9;
 const SLOTS: u8 = 1;
 const STORE: u8 = 5;
 const STACK_LOW: u8 = 23;
-/// The float that is overwritten besides the scratch one.
+/// The float register that shared code overwrites besides the scratch register.
 const OTHER_FLOAT: u8 = 30;
 
 const _: () = assert!(layout::host_stack::HOST_FLOAT == 0);
 
-/// Where stubs are.
+/// The offsets of stubs.
 pub(super) struct Stubs {
-    /// Of imported functions.
+    /// The stubs of imported functions.
     pub imported: Vec<u32>,
-    /// Of all else that functions call.
+    /// The other stubs that functions call.
     pub others: Vec<(u32, Callee)>,
 }
 
-/// Reads words that must be these.
+/// Expects these words.
 struct Matcher<'c> {
     code: &'c [u8],
     at: u32,
     literals: Vec<(u32, u64)>,
 }
 
-/// Says that a word is another.
+/// The refusal of a word that differs.
 #[derive(Clone, Copy, Debug)]
 struct Another;
 
@@ -212,7 +212,7 @@ impl Matcher<'_> {
         Ok(self.at)
     }
 
-    /// A constant, in whatever way it is made.
+    /// Expects moves that load a constant into a register.
     fn constant(&mut self, register: u8, constant: u64) -> Matched {
         use super::decode::{Form, Word, decode};
         use super::walk::{initial_constant, kept_constant};
@@ -233,7 +233,7 @@ impl Matcher<'_> {
         Ok(())
     }
 
-    /// A load or store of a value at a distance from a register.
+    /// Expects a load or store of a value at an offset from a register.
     fn access(&mut self, loads: bool, ty: ValType, register: u8, base: u8, offset: u64) -> Matched {
         let size = if ty.is_wide() { 3 } else { 2 };
         let float = u32::from(!ty.is_integer());
@@ -255,7 +255,7 @@ impl Matcher<'_> {
         self.access(false, ty, register, base, offset)
     }
 
-    /// Where its gate is.
+    /// Expects the stub of an imported function and returns the offset of its gate.
     fn host_stub(&mut self, index: u32) -> Matched<u32> {
         self.constant(INDEX, index.into())?;
         let word = self.word(self.at).ok_or(Another)?;
@@ -292,7 +292,7 @@ impl Matcher<'_> {
             encode::BLR_FIRST,
         ])?;
         self.constant(FIRST, FLOAT_STATE)?;
-        // The result is where it belongs.
+        // The result is already in its register.
         debug_assert!(
             ty.results.len() <= 1,
             "a plain signature has one result at most"
@@ -309,7 +309,7 @@ impl Matcher<'_> {
         ])
     }
 
-    /// The parameters go to their slots, in the host's order.
+    /// Expects stores of the parameters to their slots, in the host's order.
     fn gate_start(
         &mut self,
         params: impl Iterator<Item = (ValType, Option<u8>, u64)>,
@@ -400,7 +400,7 @@ impl Matcher<'_> {
     }
 }
 
-/// Operations that a module may have once, in the order in which they lie.
+/// The shared operations in the order of their addresses.
 const SHARED: [SharedCode; 12] = [
     truncation(0),
     truncation(1),
@@ -436,7 +436,7 @@ const fn truncation(number: u8) -> SharedCode {
     }
 }
 
-/// An operation that a module has once.
+/// A shared operation.
 #[derive(Clone, Copy)]
 enum SharedCode {
     Truncate {
@@ -459,7 +459,7 @@ impl SharedCode {
     }
 }
 
-/// `x30 += bytes; ret`
+/// `x30 += bytes; ret`, which returns past the traps.
 const fn come_back(bytes: u32) -> [u32; 2] {
     [
         encode::add_immediate(ADD, Bits::W64, LINK, LINK, bytes << 10),
@@ -478,7 +478,7 @@ impl Matcher<'_> {
             SharedCode::Divide { wide, remainder } => {
                 let sf = u32::from(wide) << 31;
                 if remainder {
-                    // Traps for zero; `sdiv x17, x12, x16; msub x13, x17, x16, x12`.
+                    // Traps for a zero divisor; `sdiv x17, x12, x16; msub x13, x17, x16, x12`.
                     self.expect(0x3400_0000 | sf | 5 << 5 | u32::from(FIRST))?;
                     self.expect(0x1AD0_0D91 | sf)?;
                     self.expect(0x1B10_B22D | sf)?;
@@ -498,7 +498,7 @@ impl Matcher<'_> {
         }
     }
 
-    /// A float's constant in `v31`, by whichever way its bits allow.
+    /// Expects a float constant in `v31`, loaded in the way that its bits require.
     fn float(&mut self, wide: bool, bits: u64, holder: &mut u8) -> Matched {
         let ftype = u32::from(wide) << 22;
         if let Some(immediate) = float_immediate(wide, bits) {
@@ -549,7 +549,7 @@ impl Matcher<'_> {
         ensure_same(branches, [invalid, overflow, overflow])
     }
 
-    /// Where the branch goes that is the next word.
+    /// Expects a branch with this condition and returns its target.
     fn branch_if(&mut self, condition: u8) -> Matched<u32> {
         let word = self.word(self.at).ok_or(Another)?;
         ensure_same(word & 0xFF00_001F, encode::branch_if(condition, 0))?;
@@ -558,7 +558,7 @@ impl Matcher<'_> {
         Ok(to)
     }
 
-    /// The constants that stubs load, each once, in order.
+    /// Expects the constants that stubs load, each once, in ascending order.
     fn literal_pool(&mut self) -> Matched {
         let mut literals = std::mem::take(&mut self.literals);
         if literals.is_empty() {
@@ -586,7 +586,7 @@ const VS: u8 = 6;
 const GE: u8 = 10;
 const LE: u8 = 13;
 
-/// Which floats can be truncated: the lower bound, whether it can be, and the upper bound, which cannot.
+/// The floats that can be truncated: the lower bound (whether it is included), and the upper bound (excluded).
 fn bounds(from_wide: bool, wide: bool, signed: bool) -> (f64, bool, f64) {
     let bits = if wide { 64 } else { 32 };
     let two = |exponent| f64::powi(2.0, exponent);
@@ -597,12 +597,12 @@ fn bounds(from_wide: bool, wide: bool, signed: bool) -> (f64, bool, f64) {
     }
 }
 
-/// The immediate of a float, if it has one.
+/// The immediate of a float constant, if it has one.
 fn float_immediate(wide: bool, bits: u64) -> Option<u32> {
     (0..256u32).find(|&immediate| {
         let (sign, exponent, fraction) = (immediate >> 7, immediate >> 4 & 7, immediate & 15);
         let magnitude = f64::from(16 + fraction) / 16.0;
-        // The exponent's top bit is inverted.
+        // The exponent's top bit is encoded inverted.
         let exponent = (exponent as i32 ^ 4) - 3;
         let value = magnitude * f64::powi(2.0, exponent) * if sign == 1 { -1.0 } else { 1.0 };
         match wide {

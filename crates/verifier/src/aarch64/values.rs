@@ -1,6 +1,7 @@
-//! What registers hold.
+//! The contents of registers, as far as they are known.
 
-/// What a general register holds: up to 64 a value of so many bits at most, above that something that is no value.
+/// The content of a general register: 0 to 64 is a value of at most that number of bits; a larger number is one of the
+/// constants below.
 pub(super) type Holds = u8;
 
 /// A value of 32 bits.
@@ -9,14 +10,14 @@ pub(super) const WORD: Holds = 32;
 pub(super) const DOUBLE: Holds = 64;
 /// The base of linear memory plus an index of 32 bits.
 pub(super) const SUM: Holds = 65;
-/// The same plus less than 2^24.
+/// The base of linear memory, plus an index of 32 bits, plus a constant of less than 2^24.
 pub(super) const HIGH_SUM: Holds = 66;
-/// A constant plus an index, below 2^33 together.
+/// A constant plus an index, together below 2^33.
 pub(super) const LONG_INDEX: Holds = 67;
-/// Nothing that code may look at.
+/// A content that code may not read.
 pub(super) const NOTHING: Holds = 255;
 
-/// The zero register, and where it is named so the stack pointer.
+/// The zero register, or the stack pointer in instructions where 31 names it.
 pub(super) const ZERO: u8 = 31;
 /// The return address.
 pub(super) const LINK: u8 = 30;
@@ -29,11 +30,11 @@ pub(super) const FIRST: u8 = 16;
 pub(super) const SECOND: u8 = 17;
 /// The registers of block operations.
 pub(super) const BLOCK: [u8; 3] = [9, 10, 11];
-/// Where the index of a table's entry is.
+/// The register of a table index.
 pub(super) const TABLE_INDEX: u8 = 8;
-/// Dividend and quotient, and remainder, of shared code.
+/// The register of the dividend and quotient, and that of the remainder, in shared code.
 pub(super) const DIVISION: (u8, u8) = (12, 13);
-/// The float that shared code takes, and the one that it overwrites.
+/// The float operand of shared code, and the float register that it overwrites.
 pub(super) const SHARED_FLOAT: u8 = 30;
 pub(super) const SCRATCH_FLOAT: u8 = 31;
 
@@ -49,33 +50,34 @@ const fn set(registers: &[u8]) -> u32 {
 
 /// Registers that any instruction may write.
 pub(super) const GENERAL: u32 = 0x3_ffff;
-/// Registers that sums of base and index are kept in.
+/// Registers that contain sums of base and index.
 pub(super) const SUMS: u32 = set(&[24, 28]);
-/// Registers that constants are kept in.
+/// Registers that contain constants.
 pub(super) const HOLDERS: u32 = set(&[25, 26, 27]);
-/// Registers whose constants are followed.
+/// Registers whose constants are tracked.
 pub(super) const FOLLOWED: u32 = HOLDERS | set(&[FIRST, SECOND]);
-/// Registers that belong to the generator.
+/// The number of registers that belong to the generator.
 pub(super) const GENERATORS: usize = 16;
 
-/// What all registers hold at a place.
+/// The contents of all registers at a point of the code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct State {
-    /// By number. Registers that are fixed hold nothing, the zero register no bit.
+    /// By register number. Fixed registers contain [`NOTHING`]; the zero register has no bits.
     pub values: [Holds; 32],
-    /// Floats that were written, by number.
+    /// The set of float registers that contain a value.
     pub floats: u32,
 }
 
 impl State {
-    /// Nothing is known.
+    /// The state in which nothing is known.
     pub const EMPTY: Self = {
         let mut values = [NOTHING; 32];
         values[ZERO as usize] = 0;
         Self { values, floats: 0 }
     };
 
-    /// What implies everything: the generator's registers have no bit, and all floats are written.
+    /// The strongest state, which implies all others: the generator's registers have no bits, and all floats contain a
+    /// value.
     pub const ALL: Self = {
         let mut values = [NOTHING; 32];
         let mut number = 0;
@@ -90,7 +92,7 @@ impl State {
         }
     };
 
-    /// What holds on this way and on another.
+    /// Joins the states of two paths.
     #[inline]
     pub fn join(&mut self, other: &Self) {
         for (own, &other) in self.values.iter_mut().zip(&other.values) {
@@ -101,7 +103,7 @@ impl State {
         self.floats &= other.floats;
     }
 
-    /// Whether everything that the other says holds here.
+    /// Whether this state implies another one.
     #[inline]
     pub fn implies(&self, other: &Self) -> bool {
         let mut weaker = *self;
@@ -109,7 +111,7 @@ impl State {
         weaker == *other
     }
 
-    /// What a branch back can be expected to keep: the generator's registers, as integers of their type.
+    /// The state that a loop is expected to keep: the generator's registers as integers of 32 or 64 bits.
     pub fn of_loop(&self) -> Self {
         let mut state = Self {
             floats: self.floats,
@@ -126,7 +128,7 @@ impl State {
         state
     }
 
-    /// Registers of a set lose their values. Whether one had any.
+    /// Removes the values of a set of registers. Returns whether one of them had a value.
     pub fn lose(&mut self, registers: u32) -> bool {
         let mut lost = false;
         for (number, value) in self.values.iter_mut().take(GENERATORS).enumerate() {

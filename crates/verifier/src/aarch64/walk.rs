@@ -1,7 +1,9 @@
-//! The walk over a function: every word once, in order, with what registers hold on all ways there.
+//! The walk over a function: visits every word once, in order, with the contents of registers that hold on all paths to
+//! it.
 //!
-//! Where a branch goes back to is found beforehand ([`Walk::find_loops`]): such a place is entered with what holds on the
-//! way in. A branch back that does not imply it weakens it, and the loop is walked again.
+//! The targets of backward branches are found beforehand ([`Walk::find_loops`]). The walk enters such a loop with the
+//! state from before it. A backward branch whose state does not imply the assumed one weakens it, and the loop is
+//! walked again.
 
 use super::decode::{Form, Word, decode};
 use super::encode::BR;
@@ -12,27 +14,27 @@ use crate::wasm::BodyFacts;
 use crate::{FunctionCode, Invariant, NativeStack, Refusal, TrapSite};
 use pvf_rules::TrapKind;
 
-/// How much of a function is walked again loop by loop, in lengths of all of it. Beyond it the function is walked again as a whole,
-/// which takes few rounds however loops lie in each other.
+/// Limits how much code is walked again loop by loop, as a multiple of the function's length. Beyond this limit the
+/// whole function is walked again, which takes few rounds for any nesting of loops.
 const MOST_AGAIN: usize = 2;
 
-/// A word that nothing goes to.
+/// A word without a label.
 const NO_LABEL: u32 = 0;
 /// The first word of a literal.
 const LITERAL: u32 = u32::MAX;
 
-/// What is known of a place that branches go to. Small, since there are many.
+/// The facts about a branch target. Small, because there are many.
 #[derive(Clone, Copy, Debug)]
 struct Label {
-    /// What holds on all ways so far.
+    /// The join of the states of all paths found so far.
     state: State,
-    /// Whether there is a way.
+    /// Whether there is a path.
     reached: bool,
-    /// The walk has been there.
+    /// Whether the walk has visited the target.
     passed: bool,
-    /// If branches go back to it, its number among loops plus 1.
+    /// For the target of backward branches: an index into `loops` plus 1.
     loop_number: u32,
-    /// If it is a sequence that ends what stood elsewhere, its number among those plus 1.
+    /// For a late sequence: an index into `lates` plus 1.
     late_number: u32,
 }
 
@@ -46,18 +48,18 @@ impl Label {
     };
 }
 
-/// A place that branches go back to.
+/// A loop: a target of backward branches.
 #[derive(Clone, Copy, Debug)]
 struct Loop {
-    /// Where the last branch back is.
+    /// The position of its last backward branch.
     last: usize,
-    /// What is assumed to hold; once that is known, it is only weakened.
+    /// The assumed state. Once it is set, it is only weakened.
     assumed: Option<State>,
-    /// What had been counted there.
+    /// The counts at the loop's start.
     counted: Counted,
 }
 
-/// What is counted on the way.
+/// The counts at a point of the walk.
 #[derive(Clone, Copy, Debug, Default)]
 struct Counted {
     site: usize,
@@ -65,91 +67,92 @@ struct Counted {
     grows: u32,
 }
 
-/// A sequence behind the function that belongs to one branch.
+/// A late sequence: it follows the main code and belongs to a single branch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Late {
-    /// The stack is deeper than ever; where to go on.
+    /// The stack is deeper than ever before; continues at `resume`.
     Stack { resume: usize },
-    /// The logical stack is higher than ever.
+    /// The logical stack is higher than ever before.
     Logical { resume: usize, leaf_cost: u32 },
-    /// A named counter is.
+    /// A named counter is higher than ever before.
     Counter { resume: usize },
-    /// A charge did not fit: the word that takes it back, and where in the module it is.
+    /// A charge exceeds the limit: the word that restores the gas, and the position in the module.
     Gas { undo: u32, at: GasAt },
     /// A table entry has another signature.
     Mismatch,
 }
 
-/// What is charged for.
+/// The subject of a charge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum GasAt {
     /// The operator at this offset.
     Block(u32),
-    /// Some operator: charges are not compared.
+    /// An unknown operator: without prices, charges are not compared.
     Anywhere,
     /// A `memory.grow`.
     Grow,
 }
 
-/// What the last instructions were, for rules about several in a row. Forgotten at labels.
+/// Facts about the previous instructions, for rules about several consecutive ones. Forgotten at labels.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Facts {
-    /// Behind a comparison of a table index: where, and the bound.
+    /// After a comparison of a table index: its position, and the bound.
     pub compared: Option<(usize, u64)>,
-    /// Behind the branch for indices beyond: where, and the bound.
+    /// After the branch for indices out of bounds: its position, and the bound.
     pub below: Option<(usize, u64)>,
-    /// The first scratch register holds a product of this constant and a value of so many bits.
+    /// The first scratch register contains the product of this constant and a value of at most this number of bits.
     pub product: Option<(u64, u8)>,
 }
 
-/// Buffers and tables of all functions.
+/// The walk of one function.
 pub(super) struct Walk<'w, 'a> {
     pub tables: &'w Tables<'a>,
     /// The function's code.
     pub words: &'a [[u8; 4]],
     pub function: FunctionCode,
     pub body: &'w BodyFacts,
-    /// The word that is looked at.
+    /// The position of the current word.
     pub at: usize,
     pub state: State,
-    /// The present word can be reached.
+    /// Whether the current word is reachable.
     pub alive: bool,
-    /// Constants of registers, where the bit is set.
+    /// The constants in registers, valid where the bit in `known` is set.
     pub constants: [u64; 32],
     pub known: u32,
     pub facts: Facts,
-    /// For each word 0, a literal's mark, or the number of its label plus 1.
+    /// For each word 0, the mark of a literal, or an index into `labels` plus 1.
     slots: &'w mut Vec<u32>,
     labels: &'w mut Vec<Label>,
     loops: &'w mut Vec<Loop>,
-    /// Sequences that belong to branches, each with where its branch is.
+    /// Late sequences, each with the position of its branch.
     lates: &'w mut Vec<(Late, usize)>,
-    /// Some slot is a literal's.
+    /// Whether a slot contains the mark of a literal.
     has_literals: bool,
-    /// A branch back was made from something weaker than was assumed, and the function is to be walked again.
+    /// A backward branch had a weaker state than assumed, so the function must be walked again.
     weakened: bool,
-    /// The same, and the walk goes back to this loop at once.
+    /// As `weakened`, but the walk goes back to this loop at once.
     back: Option<usize>,
-    /// Words that were walked again so far.
+    /// The number of words that were walked again.
     again: usize,
     /// The next trap site.
     pub site: usize,
     first_site: usize,
-    /// The next charge of gas, and how many pages were charged for.
+    /// The next charge of gas, and the number of charges for pages so far.
     pub charge: usize,
     pub grows: u32,
-    /// Registers that loops with calls seem not to need are expected to be lost, and some were.
+    /// Whether a loop with calls is assumed to lose the registers that it does not seem to need, and whether some were
+    /// lost.
     guesses: bool,
     guessed: bool,
-    /// The return address was saved.
+    /// Whether the return address was saved.
     pub saves_link: bool,
-    /// The logical cost is looked at and not taken.
+    /// Whether the logical cost is only compared and not subtracted.
     pub logical_leaf: bool,
-    /// The function calls functions.
+    /// Whether the function calls functions.
     pub calls: bool,
 }
 
-/// Buffers that outlive a function.
+/// Buffers that are reused for every function.
 #[derive(Default)]
 pub(super) struct Buffers {
     slots: Vec<u32>,
@@ -158,14 +161,15 @@ pub(super) struct Buffers {
     lates: Vec<(Late, usize)>,
 }
 
-/// How many words were looked at, of those that are the function's.
+/// The number of words of functions, and the number of visits to words.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Steps {
     pub words: u64,
     pub steps: u64,
 }
 
-/// Checks a function. `site` is the first trap site that may be in it; the first behind it comes back.
+/// Checks a function. `site` is the index of the first trap site that may belong to it. Returns the index of the first
+/// site after it.
 pub(super) fn function<'a>(
     tables: &Tables<'a>,
     words: &'a [[u8; 4]],
@@ -227,9 +231,9 @@ impl<'a> Walk<'_, 'a> {
         loop {
             match self.walk() {
                 Ok(()) if !self.weakened => return Ok(rounds),
-                // What loops are assumed to keep only becomes less: this ends.
+                // The assumed states of loops only become weaker, so this ends.
                 Ok(()) => {}
-                // Perhaps it was too little that was expected.
+                // The guess about a loop's registers may be wrong, so the walk is repeated without guesses.
                 Err(_) if self.guessed => {
                     (self.guesses, self.guessed) = (false, false);
                     for it in self.loops.iter_mut() {
@@ -256,23 +260,23 @@ impl<'a> Walk<'_, 'a> {
         (self.saves_link, self.logical_leaf, self.calls) = (false, false, false);
     }
 
-    /// The word at a place; nothing behind the function.
+    /// The word at a position, or `None` after the function's end.
     #[inline(always)]
     pub fn word(&self, at: usize) -> Option<u32> {
         self.words.get(at).map(|word| u32::from_le_bytes(*word))
     }
 
-    /// Offset in the code of a word.
+    /// The offset of a word in the code.
     #[inline(always)]
     pub fn offset(&self, at: usize) -> u32 {
         self.function.offset.wrapping_add(at as u32 * 4)
     }
 
-    /// Marks all places that branches and tables go back to. Words of literals and tables are no branches.
+    /// Marks all targets of backward branches and of table entries. Skips the words of literals and tables.
     fn find_loops(&mut self) -> Check {
         let mut at = 0;
         while let Some(word) = self.word(at) {
-            // Few words are branches or load literals; all that are have these bits.
+            // Filters by bits that all branches and loads of literals have.
             let looks_so = word >> 26 & 7 == 5 || word >> 24 == 0x5c;
             if !looks_so {
                 at += 1;
@@ -311,7 +315,7 @@ impl<'a> Walk<'_, 'a> {
             }
             at += 1;
         }
-        // The walk finds literals again, with what loads them.
+        // The walk marks literals again when it visits the loads.
         self.forget_literals();
         Ok(())
     }
@@ -324,7 +328,7 @@ impl<'a> Walk<'_, 'a> {
         }
     }
 
-    /// Where the literal ends that a word belongs to, if it does.
+    /// If a word belongs to a literal, the position after that literal.
     fn literal_around(&self, at: usize) -> Option<usize> {
         if !self.has_literals {
             return None;
@@ -337,9 +341,9 @@ impl<'a> Walk<'_, 'a> {
         }
     }
 
-    /// Where the table behind a jump ends; the entries that go back are marked.
+    /// The position after the table of a jump. Marks the targets of entries that go backwards.
     fn find_in_table(&mut self, table: usize) -> Check<usize> {
-        // The bound is what is moved to the second scratch register before the comparison.
+        // The bound was moved to the second scratch register before the comparison.
         let Some(bound) = table
             .checked_sub(6)
             .and_then(|compare| self.constant_before(compare))
@@ -374,7 +378,7 @@ impl<'a> Walk<'_, 'a> {
         Ok(())
     }
 
-    /// The 32-bit constant that the words before a place put into the second scratch register.
+    /// The 32-bit constant that the words before a position load into the second scratch register.
     fn constant_before(&self, end: usize) -> Option<u32> {
         for words in 1..=2 {
             let start = end.checked_sub(words)?;
@@ -387,7 +391,7 @@ impl<'a> Walk<'_, 'a> {
         None
     }
 
-    /// The constant that the words from a place on put into a register, and the place behind.
+    /// The constant that the words from a position on load into a register, and the position after them.
     pub fn parse_constant(&self, start: usize, register: u8) -> Option<(u64, usize)> {
         let first = Word(self.word(start)?);
         let form = decode(first.0)?;
@@ -406,7 +410,7 @@ impl<'a> Walk<'_, 'a> {
         Some((value, at))
     }
 
-    /// The word so many bytes from another, within the function.
+    /// The position at this distance in bytes, if it is within the function.
     #[inline]
     pub fn target(&self, at: usize, distance: i32) -> Check<usize> {
         let to = (at as i64) + i64::from(distance >> 2);
@@ -418,7 +422,7 @@ impl<'a> Walk<'_, 'a> {
         Ok(to as usize)
     }
 
-    /// The label of a place, made if there is none.
+    /// The label of a position; adds one if there is none.
     #[inline]
     fn label(&mut self, at: usize) -> Check<&mut Label> {
         let Some(slot) = self.slots.get_mut(at) else {
@@ -434,13 +438,13 @@ impl<'a> Walk<'_, 'a> {
         }
     }
 
-    /// Whether branches go to a place.
+    /// Whether a position has a label.
     #[inline(always)]
     pub fn is_label(&self, at: usize) -> bool {
         self.slots.get(at).is_some_and(|&slot| slot != NO_LABEL)
     }
 
-    /// A branch to a place with what registers hold now.
+    /// Checks a branch to a position with the current contents of registers.
     #[inline]
     pub fn branch(&mut self, to: usize) -> Check {
         let (at, state) = (self.at, self.state);
@@ -472,8 +476,8 @@ impl<'a> Walk<'_, 'a> {
         Ok(())
     }
 
-    /// A loop is to be walked again: at once, if not too much has been so already. What has been found out of places behind it
-    /// stays: it only becomes less.
+    /// Has a loop walked again: at once, unless too much was walked again already. Facts about later positions are
+    /// kept, because they only become weaker.
     #[cold]
     fn repeat(&mut self, to: usize) {
         match self.again + (self.at - to) <= MOST_AGAIN * self.words.len() {
@@ -482,7 +486,7 @@ impl<'a> Walk<'_, 'a> {
         }
     }
 
-    /// Goes back to a loop.
+    /// Moves the walk back to a loop.
     #[cold]
     fn go_back(&mut self, to: usize) {
         let label = self
@@ -498,7 +502,7 @@ impl<'a> Walk<'_, 'a> {
         self.alive = false;
     }
 
-    /// A branch to a sequence that belongs to it alone.
+    /// Checks a branch to a late sequence.
     pub fn branch_late(&mut self, to: usize, late: Late) -> Check {
         ensure!(
             to > self.at,
@@ -528,7 +532,7 @@ impl<'a> Walk<'_, 'a> {
         Ok(())
     }
 
-    /// Takes away that branches go back to a place, if no others go there.
+    /// Removes the label of a loop if no forward branch goes there.
     pub fn take_loop(&mut self, at: usize) -> bool {
         let Some(slot) = self.slots.get_mut(at) else {
             return false;
@@ -546,14 +550,14 @@ impl<'a> Walk<'_, 'a> {
         alone
     }
 
-    /// Takes a label away that has been dealt with.
+    /// Removes a label that has been handled.
     pub fn take_slot(&mut self, at: usize) {
         if let Some(slot) = self.slots.get_mut(at) {
             *slot = NO_LABEL;
         }
     }
 
-    /// A literal's load names this place.
+    /// Marks a literal, which a load names.
     pub fn mark_literal(&mut self, at: usize) -> Check {
         let next = self.slots.get(at + 1).copied();
         let Some(slot) = self.slots.get_mut(at) else {
@@ -642,14 +646,14 @@ impl<'a> Walk<'_, 'a> {
         Ok(())
     }
 
-    /// Nothing is known of constants and of the instructions before.
+    /// Forgets constants and the facts about previous instructions.
     #[inline]
     pub fn forget(&mut self) {
         self.known = 0;
         self.facts = Facts::default();
     }
 
-    /// Comes to a label. Whether what stands there has been dealt with.
+    /// Handles the label of the current word. Returns true if the sequence at the label was checked completely.
     #[inline]
     fn arrive(&mut self, slot: u32) -> Check<bool> {
         self.forget();
@@ -684,7 +688,7 @@ impl<'a> Walk<'_, 'a> {
         Ok(false)
     }
 
-    /// Comes to a loop: what is assumed there holds from here on.
+    /// Handles the label of a loop: the assumed state holds from here on.
     fn arrive_at_loop(&mut self, number: usize, reached: bool) {
         let counted = Counted {
             site: self.site,
@@ -696,7 +700,7 @@ impl<'a> Walk<'_, 'a> {
         };
         it.counted = counted;
         self.state = match it.assumed {
-            // Only what comes later goes there, which will say what holds: what it does not, is found then.
+            // Only later code branches to this loop. Its branches weaken the strongest state where necessary.
             None if !reached => State::ALL,
             None => {
                 let mut state = self.state.of_loop();
@@ -714,7 +718,7 @@ impl<'a> Walk<'_, 'a> {
         it.assumed = Some(self.state);
     }
 
-    /// A literal, behind something that does not go on.
+    /// Skips a literal, which must follow unreachable code.
     fn literal(&mut self) -> Check {
         ensure!(!self.alive, CodeData, "code runs into a literal");
         ensure!(
@@ -726,11 +730,11 @@ impl<'a> Walk<'_, 'a> {
         Ok(())
     }
 
-    /// What nothing goes to: a word before a literal, or the branch over an island.
+    /// Skips an unreachable word: padding before a literal, or the branch over an island.
     fn data(&mut self, word: u32) -> Check {
         let next = self.slots.get(self.at + 1).copied().unwrap_or(NO_LABEL);
         let padding = word == 0 && next == LITERAL;
-        // It is there for those who come from before; here nobody does.
+        // This branch leads the preceding code over an island; here that code does not reach it.
         let over = word >> 26 == 5 && next != NO_LABEL && {
             let distance = Word(word).distance(Form::Branch);
             distance > 4 && self.target(self.at, distance).is_ok()
@@ -740,7 +744,7 @@ impl<'a> Walk<'_, 'a> {
         Ok(())
     }
 
-    /// The site of the word at a place, which must have one of this kind.
+    /// Takes the trap site of the word at a position, which must be of this kind.
     pub fn trap_site(&mut self, at: usize, kind: TrapKind) -> Check<TrapSite> {
         let site = self.next_site(self.offset(at))?;
         ensure!(site.kind == kind, TrapSites, "a trap site of another kind");
@@ -759,7 +763,7 @@ impl<'a> Walk<'_, 'a> {
         }
     }
 
-    /// A site of an operator that traps this way.
+    /// Takes the trap site of a word, which must name an operator with this trap.
     #[inline]
     pub fn operator_site(&mut self, at: usize, kind: TrapKind) -> Check {
         let site = self.trap_site(at, kind)?;
@@ -778,7 +782,7 @@ impl<'a> Walk<'_, 'a> {
         Ok(())
     }
 
-    /// What a register holds, which must be a value.
+    /// The number of bits in a register, which must contain a value.
     #[inline(always)]
     pub fn read(&self, register: u8) -> Check<u8> {
         let holds = self.holds(register);
@@ -795,7 +799,7 @@ impl<'a> Walk<'_, 'a> {
         self.state.values[usize::from(register & 31)]
     }
 
-    /// Writes a register of those that instructions may write. What is written to the zero register is lost.
+    /// Writes a register that any instruction may write. A write to the zero register has no effect.
     #[inline(always)]
     pub fn write(&mut self, register: u8, holds: u8) -> Check {
         if GENERAL >> register & 1 == 0 {
@@ -810,7 +814,7 @@ impl<'a> Walk<'_, 'a> {
         Ok(())
     }
 
-    /// Writes a register.
+    /// Writes a register without checks.
     #[inline(always)]
     pub fn put(&mut self, register: u8, holds: u8) {
         self.state.values[usize::from(register & 31)] = holds;
@@ -828,7 +832,7 @@ impl<'a> Walk<'_, 'a> {
         (self.known >> register & 1 != 0).then_some(self.constants[usize::from(register & 31)])
     }
 
-    /// Reads a float.
+    /// Checks that a float register contains a value.
     #[inline(always)]
     pub fn read_float(&self, register: u8) -> Check {
         ensure!(
@@ -844,19 +848,19 @@ impl<'a> Walk<'_, 'a> {
         self.state.floats |= 1 << register;
     }
 
-    /// Behind a call: no register holds anything.
+    /// Sets the state after a call: no register contains a value.
     pub fn clobber(&mut self) {
         self.state = State::EMPTY;
         self.forget();
     }
 
-    /// The scratch registers hold nothing.
+    /// Removes the values of the scratch registers.
     pub fn clobber_scratch(&mut self) {
         self.put(FIRST, NOTHING);
         self.put(SECOND, NOTHING);
     }
 
-    /// Behind a call of shared code, which keeps the generator's registers alone.
+    /// Sets the state after a call of shared code, which keeps only the generator's registers.
     pub fn clobber_own(&mut self) {
         for value in self
             .state
@@ -870,17 +874,17 @@ impl<'a> Walk<'_, 'a> {
         self.forget();
     }
 
-    /// Whether frames are counted in software.
+    /// Whether the code audits frames.
     pub fn is_audited(&self) -> bool {
         self.tables.native_stack == NativeStack::Audited
     }
 }
 
-/// How many words are looked at to see what a loop needs.
+/// The number of words that are inspected to guess which registers a loop needs.
 const LOOKED_AT: usize = 128;
 
-/// Which registers a loop with a call seems to read before it writes them or calls: a guess, by the words from its first
-/// one on as if there were no branches. All, where there is no call.
+/// Guesses the registers that a loop with a call reads before it writes them or calls. Inspects the words in order, as
+/// if there were no branches. Returns all registers if there is no call.
 fn needed(words: &[[u8; 4]], first: usize, last: usize) -> u32 {
     let (mut read, mut written) = (0u32, 0u32);
     let end = last.saturating_add(1).min(first.saturating_add(LOOKED_AT));
@@ -891,14 +895,14 @@ fn needed(words: &[[u8; 4]], first: usize, last: usize) -> u32 {
             0x94..=0x97 => return read,
             // `blr`.
             0xd6 if word.0 >> 16 == 0xd63f => return read,
-            // What follows comes from elsewhere.
+            // The next word is reached from elsewhere.
             0xd6 | 0x14..=0x17 => {
                 written = 0;
                 continue;
             }
             0x54 => (0, 0),
             0x34..=0x37 | 0xb4..=0xb7 => (rd, 0),
-            // Moves of constants.
+            // Loads of constants.
             0x12 | 0x52 | 0x72 | 0x92 | 0xd2 | 0xf2 if word.0 >> 23 & 1 != 0 => (0, rd),
             // Loads and stores.
             0x38 | 0x39 | 0x78 | 0x79 | 0xb8 | 0xb9 | 0xf8 | 0xf9 => {
@@ -909,7 +913,7 @@ fn needed(words: &[[u8; 4]], first: usize, last: usize) -> u32 {
                 }
             }
             0xa9 => (rd | 1 << word.ra(), 0),
-            // Sums of immediates and fields of bits.
+            // Additions of immediates, and bit fields.
             0x11..=0x13
             | 0x31
             | 0x51
@@ -934,7 +938,7 @@ fn needed(words: &[[u8; 4]], first: usize, last: usize) -> u32 {
     u32::MAX
 }
 
-/// What the first instruction of a constant gives.
+/// The value that the first instruction of a constant loads.
 pub(super) fn initial_constant(form: Form, word: Word) -> Option<u64> {
     let (half, shift) = word.halfword();
     let mask = if word.wide() {
@@ -950,7 +954,7 @@ pub(super) fn initial_constant(form: Form, word: Word) -> Option<u64> {
     }
 }
 
-/// What a later one makes of it.
+/// The value after a following instruction.
 pub(super) fn kept_constant(value: u64, word: Word) -> u64 {
     let (half, shift) = word.halfword();
     let mask = if word.wide() {

@@ -1,15 +1,16 @@
-//! What is found wrong inside of a function.
+//! The reason why a function is refused.
 
 use crate::Invariant;
 
-/// An invariant and what breaks it. Only its address is passed on, since nearly every step can find one.
+/// An invariant and the reason why it does not hold. Results contain only a reference to it, because nearly every step
+/// can fail.
 #[derive(Debug)]
 pub(super) struct Why(pub Invariant, pub &'static str);
 
-/// Whether something holds.
+/// The result of a check.
 pub(super) type Check<T = ()> = Result<T, &'static Why>;
 
-/// Says what is wrong.
+/// Returns a reason.
 macro_rules! refuse {
     ($invariant:ident, $what:literal) => {
         return Err(&crate::aarch64::why::Why(
@@ -19,7 +20,7 @@ macro_rules! refuse {
     };
 }
 
-/// Says what is wrong unless a condition holds.
+/// Returns a reason unless a condition holds.
 macro_rules! ensure {
     ($condition:expr, $invariant:ident, $what:literal) => {
         if !$condition {

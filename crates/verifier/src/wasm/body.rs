@@ -1,4 +1,5 @@
-//! A pass over a body that counts: the frame's bytes, the logical cost, the charges of gas, and where its operators are.
+//! A pass over a body that computes the frame's bytes, the logical cost, the charges of gas, and the positions of
+//! operators.
 //!
 //! The rules are STACK-1 to STACK-4, LOGICAL-2 and LOGICAL-3, GAS-3, GAS-4 and GAS-7 of the specification.
 
@@ -8,33 +9,33 @@ use super::reader::Reader;
 use crate::{GasMeter, Unreadable};
 use pvf_metering::Costs;
 
-/// A charge of gas before an operator that can be reached.
+/// A charge of gas before a reachable operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Charge {
-    /// Of the operator in the module.
+    /// Offset of the operator in the module.
     pub offset: u32,
-    /// Gas.
+    /// The amount of gas.
     pub cost: u64,
 }
 
-/// What is known of one body.
+/// The facts about a body.
 #[derive(Clone, Debug, Default)]
 pub struct BodyFacts {
-    /// Where the body begins in the module.
+    /// Offset of the body in the module.
     pub offset: u32,
-    /// Locals beside the parameters.
+    /// Number of locals besides the parameters.
     pub declared_locals: u32,
-    /// Greatest operand height over code that can be reached.
+    /// Greatest operand height over reachable code.
     pub max_height: u32,
     /// Bytes of the frame.
     pub frame_bytes: u64,
-    /// Units of the logical stack that a call takes.
+    /// Units of the logical stack for a call.
     pub logical_cost: u32,
-    /// Charges of operators that can be reached, in order.
+    /// Charges of reachable operators, in order.
     pub charges: Vec<Charge>,
-    /// How many `memory.grow` can be reached.
+    /// Number of reachable `memory.grow` operators.
     pub grows: u32,
-    /// For each byte of the body 0, or 1 and more where an operator begins: its number plus 1.
+    /// For each byte of the body 0, or the number of the operator that begins there plus 1.
     operators: Vec<u16>,
 }
 
@@ -47,7 +48,7 @@ impl BodyFacts {
     }
 }
 
-/// Goes over bodies, with buffers that stay.
+/// Computes the facts of bodies, one at a time, with reused buffers.
 #[derive(Debug)]
 pub struct Bodies {
     facts: BodyFacts,
@@ -57,7 +58,7 @@ pub struct Bodies {
     prices: Option<Box<Prices>>,
 }
 
-/// What each operator costs.
+/// The cost of each operator.
 #[derive(Debug)]
 struct Prices {
     operators: [u32; COUNT],
@@ -84,21 +85,21 @@ enum Kind {
 struct Frame {
     kind: Kind,
     unreachable: bool,
-    /// It began where nothing can be reached.
+    /// The block began in unreachable code.
     skipped: bool,
-    /// A branch goes to its end.
+    /// A branch goes to the end of the block.
     targeted: bool,
-    /// Behind an operator that does not go on, as the logical meter sees it.
+    /// The code is after an operator that ends the path, as the logical meter sees it.
     polymorphic: bool,
     params: u32,
     results: u32,
-    /// Operand height below its own operands.
+    /// Operand height below the block's own operands.
     base: u32,
-    /// The same as the logical meter counts it.
+    /// Operand height below the block's own operands, as the logical meter counts it.
     logical_base: u32,
-    /// The charge that pays for the next operator.
+    /// Index of the charge that pays for the next operator.
     charge: Option<u32>,
-    /// The outermost frame to whose end a branch goes out of here.
+    /// The outermost frame whose end is the target of a branch inside this one.
     lowest: u32,
 }
 
@@ -106,7 +107,7 @@ struct Frame {
 const ACTIVATION: u32 = 2;
 
 impl Bodies {
-    /// For these meters.
+    /// A pass for these meters.
     pub fn new(logical: bool, gas: GasMeter<'_>) -> Self {
         Self {
             facts: BodyFacts::default(),
@@ -120,10 +121,10 @@ impl Bodies {
         }
     }
 
-    /// Goes over the body of a function of the module's own.
+    /// Computes the facts of a function's body.
     ///
     /// # Errors
-    /// Where it cannot be read.
+    /// The offset at which the body cannot be read.
     pub fn read(&mut self, module: &Module<'_>, function: u32) -> Result<&BodyFacts, Unreadable> {
         let missing = Unreadable {
             offset: 0,
@@ -146,7 +147,7 @@ impl Bodies {
             logical_max: 0,
         };
         if !walk.body(ty)? {
-            // Where a node shortens block types, offsets are those of the shortened body.
+            // Where a node shortens block types, offsets refer to the shortened body.
             walk.shorten = true;
             walk.reader = Reader::new(module.wasm(), range.start as usize, range.end as usize);
             walk.body(ty)?;
@@ -176,7 +177,7 @@ struct Walk<'w, 'a> {
     frames: &'w mut Vec<Frame>,
     charges: &'w mut Vec<OpenCharge>,
     prices: Option<&'w Prices>,
-    /// Offsets are counted as if all numbers had their shortest encoding.
+    /// Computes offsets as if all numbers had their shortest encoding.
     shorten: bool,
     height: u32,
     logical: bool,
@@ -184,12 +185,12 @@ struct Walk<'w, 'a> {
     logical_max: u32,
 }
 
-/// What follows an operator of [`PLAIN`].
+/// The immediates of an operator in [`PLAIN`].
 const NUMBER: u8 = 8;
 const TWO_NUMBERS: u8 = 8 | 16;
 const SIGNED: u8 = 32;
 
-/// Of the most frequent operators the change of the height and 2, and what follows; 0 of all others.
+/// For the most frequent operators: the change of the height plus 2, and the immediates; 0 for all others.
 const PLAIN: [u8; 256] = {
     let mut plain = [0; 256];
     let mut number = 0;
@@ -222,7 +223,8 @@ const EFFECTS: [Option<(u8, u8)>; COUNT] = {
 };
 
 impl Walk<'_, '_> {
-    /// Whether all block types are in their shortest encodings, or offsets are counted so.
+    /// Computes the facts of the body. Returns whether all block types have their shortest encoding, or offsets are
+    /// counted as if they had.
     fn body(&mut self, ty: &FuncType) -> Read<bool> {
         let bytes = self.reader.remaining();
         self.facts.operators.clear();
@@ -276,7 +278,7 @@ impl Walk<'_, '_> {
         Ok(true)
     }
 
-    /// Passes over operators that do nothing but to take and give operands, as long as they come and can be reached.
+    /// Skips consecutive reachable operators that only pop and push operands.
     fn plain_operators(&mut self) -> Read<()> {
         let frame = self.top()?;
         if frame.unreachable || frame.polymorphic {
@@ -284,7 +286,7 @@ impl Walk<'_, '_> {
         }
         let body = self.facts.offset;
         let (mut height, mut highest) = (self.height, self.facts.max_height);
-        // Where all can be reached both meters see the same changes.
+        // In fully reachable code both meters see the same changes.
         let logical_above = self.logical_height.wrapping_sub(height);
         let mut most = self.logical_max.wrapping_sub(logical_above);
         let mut counted = self.logical && self.logical_max >= logical_above;
@@ -337,7 +339,7 @@ impl Walk<'_, '_> {
         self.frames.last_mut().ok_or(missing)
     }
 
-    /// The next operator. Nothing if a block type is longer than it needs to be and that matters.
+    /// Handles the next operator. Returns `None` if a block type is longer than necessary and this matters.
     #[inline]
     fn operator(&mut self, first: bool, locals: u32) -> Read<Option<()>> {
         let offset = self.offset();
@@ -491,7 +493,7 @@ impl Walk<'_, '_> {
         Ok(())
     }
 
-    /// Parameters and results of a block. Nothing if its type is longer than it needs to be and that matters.
+    /// Parameters and results of a block. Returns `None` if its type is longer than necessary and this matters.
     fn block_type(&mut self) -> Read<Option<(u32, u32)>> {
         let excess = self.reader.excess;
         let ty = self.reader.signed()?;
@@ -541,7 +543,7 @@ impl Walk<'_, '_> {
             results,
             base: self.height.saturating_sub(params),
             logical_base,
-            // A block's first operators are paid for with those before it.
+            // A block's first operators are paid for by the charge before it.
             charge: outer.charge.filter(|_| kind == Kind::Block),
             lowest: index,
             ..Frame::new(kind)
@@ -601,7 +603,7 @@ impl Walk<'_, '_> {
         Ok(())
     }
 
-    /// Notes a branch; how many values the label takes.
+    /// Records a branch and returns the number of values that its label takes.
     fn branch(&mut self, depth: u32) -> Read<u32> {
         let innermost = (self.frames.len() as u32).wrapping_sub(1);
         let reachable = !self.top()?.unreachable;
@@ -650,7 +652,7 @@ impl Walk<'_, '_> {
         Ok(())
     }
 
-    /// At the base of a polymorphic block nothing is taken.
+    /// Pops nothing at the base of a polymorphic block.
     fn logical_pop(&mut self, count: u32) -> Read<()> {
         if !self.logical || count == 0 {
             return Ok(());

@@ -1,15 +1,15 @@
-//! The operators that bodies consist of, by their bytes: what they take and give, and how they can trap.
+//! The operators by their encoding: the operands that they pop and push, and the traps that they can cause.
 
 use pvf_metering::Instruction;
 use pvf_rules::TrapKind;
 
-/// An operator: its byte, or 256 and more for those behind the prefix `0xfc`.
+/// An operator: its opcode, or 256 plus the number after the prefix `0xfc`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Operator(pub u16);
 
-/// Where those behind the prefix begin.
+/// The number of the first operator after the prefix.
 pub(super) const PREFIXED: u16 = 256;
-/// How many numbers of operators there are.
+/// The bound of operator numbers.
 pub(super) const COUNT: usize = PREFIXED as usize + 15;
 
 impl Operator {
@@ -24,7 +24,8 @@ impl Operator {
     /// `memory.grow`
     pub const MEMORY_GROW: Self = Self(0x40);
 
-    /// How executing it can trap, as a set of bits by the kinds' codes. Charges of gas and the stack check are not of an operator.
+    /// The traps that the operator can cause, as a set of bits by the kinds' codes. Gas charges and the stack check
+    /// belong to no operator.
     pub fn traps(self) -> u16 {
         let kinds: &[TrapKind] = match self.0 {
             0x00 => &[TrapKind::Unreachable],
@@ -48,9 +49,9 @@ impl Operator {
         kinds.iter().fold(0, |set, kind| set | 1 << kind.code())
     }
 
-    /// The instruction of the price list.
+    /// The instruction in the price list.
     pub fn priced(self) -> Option<Instruction> {
-        // The list is in the order of the bytes.
+        // The price list is in the order of the opcodes.
         let (first, distance) = match self.0 {
             0x00..=0x05 => (Instruction::Unreachable, self.0),
             0x0b..=0x11 => (Instruction::End, self.0 - 0x0b),
@@ -66,7 +67,8 @@ impl Operator {
             .copied()
     }
 
-    /// Operands taken and given, where no label or type decides it; none if it is no operator.
+    /// The number of popped and pushed operands, if no label or type determines it. `None` if there is no such
+    /// operator.
     pub(super) const fn effect(self) -> Option<(u8, u8)> {
         Some(match self.0 {
             0x00..=0x05 | 0x0b..=0x11 => (0, 0),

@@ -1,7 +1,7 @@
-//! The module, read once more.
+//! Reads the module, independently of the compiler.
 //!
-//! [`Module`] has the declarations, [`Bodies`] goes over the bodies one by one and counts what the meters are about. The reader takes
-//! every module that the compiler takes, and more: it decides nothing about validity.
+//! [`Module`] has the declarations. [`Bodies`] computes the facts of each body that the meters depend on. The reader
+//! accepts every module that the compiler accepts, and others: it does not validate.
 
 mod body;
 mod instruction;

@@ -30,7 +30,7 @@ impl ValType {
     }
 }
 
-/// Parameters and results.
+/// The parameters and results of a function.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct FuncType {
     /// Types of the parameters.
@@ -40,12 +40,12 @@ pub struct FuncType {
 }
 
 impl FuncType {
-    /// Bytes of slots in the caller's frame that a callee of this type may touch.
+    /// Bytes of slots in the caller's frame that a callee of this type may access.
     pub fn slot_bytes(&self) -> u64 {
         self.params.len().max(self.results.len()) as u64 * u64::from(layout::SLOT_BYTES)
     }
 
-    /// Whether an imported function of this type is called as a C function.
+    /// Whether imported functions of this type are called as C functions.
     pub fn is_plain(&self) -> bool {
         let mut values = self.params.iter().chain(&self.results);
         self.params.len() <= layout::PLAIN_PARAMS
@@ -59,7 +59,7 @@ impl FuncType {
 pub struct Global {
     /// Its type.
     pub ty: ValType,
-    /// Code may write it.
+    /// Whether code may write it.
     pub mutable: bool,
 }
 
@@ -67,23 +67,23 @@ pub struct Global {
 #[derive(Clone, Debug)]
 pub struct Module<'a> {
     wasm: &'a [u8],
-    /// The types, without repetitions.
+    /// The distinct types.
     pub signatures: Vec<FuncType>,
-    /// For each entry of the type section its place among the signatures.
+    /// For each entry of the type section, the index of its type in `signatures`.
     pub type_signatures: Vec<u32>,
-    /// For each function its signature, imported ones first.
+    /// The signature of each function, imported functions first.
     pub functions: Vec<u32>,
-    /// How many functions are imported.
+    /// Number of imported functions.
     pub imported_functions: u32,
     /// The globals, imported ones first.
     pub globals: Vec<Global>,
-    /// Entries of the table; none without one.
+    /// Number of table entries; `None` without a table.
     pub table: Option<u32>,
     /// Whether there is a memory.
     pub memory: bool,
-    /// For each signature whether the host enters functions of it.
+    /// For each signature, whether the host enters functions of it.
     pub entered: Vec<bool>,
-    /// Where the bodies are in the module.
+    /// The position of each body in the module.
     bodies: Vec<Range<u32>>,
 }
 
@@ -93,7 +93,7 @@ impl<'a> Module<'a> {
     /// Reads the declarations.
     ///
     /// # Errors
-    /// Where the bytes are no module. That a module is valid is not checked.
+    /// The position at which the bytes are not a module. The module is not validated.
     pub fn read(wasm: &'a [u8]) -> Result<Self, Unreadable> {
         let mut module = Self {
             wasm,
@@ -147,12 +147,12 @@ impl<'a> Module<'a> {
         }
     }
 
-    /// The bytes it was read from.
+    /// The bytes that the module was read from.
     pub fn wasm(&self) -> &'a [u8] {
         self.wasm
     }
 
-    /// The type of a function, imported ones counted.
+    /// The type of a function; indices include imported functions.
     pub fn function_type(&self, function: u32) -> Option<&FuncType> {
         let signature = *self.functions.get(function as usize)?;
         self.signatures.get(signature as usize)
@@ -164,7 +164,7 @@ impl<'a> Module<'a> {
         self.signatures.get(signature as usize)
     }
 
-    /// Where the body of a function is in the module.
+    /// The position of a function's body in the module.
     pub fn body(&self, function: u32) -> Option<Range<u32>> {
         let defined = function.checked_sub(self.imported_functions)?;
         self.bodies.get(defined as usize).cloned()
@@ -301,7 +301,7 @@ fn values(section: &mut Reader<'_>) -> Result<Vec<ValType>, Unreadable> {
     (0..section.u32()?).map(|_| value(section)).collect()
 }
 
-/// Their minimum.
+/// The minimum of the limits.
 fn limits(section: &mut Reader<'_>) -> Result<u32, Unreadable> {
     let flags = section.byte()?;
     let minimum = section.u32()?;

@@ -2,17 +2,17 @@
 
 use crate::Unreadable;
 
-/// A place in a module's bytes.
+/// A position in a module's bytes.
 #[derive(Clone, Debug)]
 pub(super) struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
-    /// Bytes that the numbers read so far have beyond their shortest encodings.
+    /// Number of bytes by which the numbers read so far exceed their shortest encodings.
     pub excess: u32,
 }
 
 impl<'a> Reader<'a> {
-    /// Reads a range of the bytes; empty where there are none.
+    /// Reads a range of the bytes, or an empty range if it is out of bounds.
     pub fn new(bytes: &'a [u8], start: usize, end: usize) -> Self {
         let end = end.min(bytes.len());
         Self {
@@ -32,7 +32,7 @@ impl<'a> Reader<'a> {
         self.at >= self.bytes.len()
     }
 
-    /// Bytes that are left.
+    /// The remaining bytes.
     pub fn remaining(&self) -> usize {
         self.bytes.len() - self.at
     }
@@ -55,7 +55,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The next byte, which stays the next one.
+    /// Returns the next byte without consuming it.
     #[inline]
     pub fn peek(&self) -> Option<u8> {
         self.bytes.get(self.at).copied()
@@ -71,7 +71,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// An unsigned number; its low 32 bits.
+    /// Reads an unsigned number and returns its low 32 bits.
     #[inline]
     pub fn u32(&mut self) -> Result<u32, Unreadable> {
         let first = self.byte()?;
@@ -84,7 +84,7 @@ impl<'a> Reader<'a> {
         Ok(value as u32)
     }
 
-    /// A signed number.
+    /// Reads a signed number.
     #[inline]
     pub fn signed(&mut self) -> Result<i64, Unreadable> {
         let first = self.byte()?;
@@ -102,7 +102,7 @@ impl<'a> Reader<'a> {
         Ok(value)
     }
 
-    /// The bits of a number whose first byte has been read, and its bytes.
+    /// Reads the rest of a number after its first byte. Returns its bits and the number of bytes.
     fn leb(&mut self, first: u8) -> Result<(u64, u32), Unreadable> {
         let (mut value, mut bytes, mut byte) = (u64::from(first & 0x7f), 1u32, first);
         while byte >= 0x80 {
@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_read_with_their_excess() {
+    fn the_reader_counts_bytes_beyond_the_shortest_encoding() {
         let cases: [(&[u8], i64, u32); 6] = [
             (&[0x7f], -1, 0),
             (&[0xff, 0x7f], -1, 1),

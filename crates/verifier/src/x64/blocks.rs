@@ -1,10 +1,12 @@
-//! The four block operations, byte for byte.
+//! The code of the four block operations, byte for byte.
 //!
-//! `r8` has an address, `r9` another one (of a fill, eight bytes), `r10` the number of bytes, at least eight. Each accesses those bytes
-//! and no others, changes `r8` to `r11`, `xmm14` and `xmm15` alone, and returns. They were read by hand; that they stay as they are is what makes
-//! the rules for their calls right.
+//! `r8` and `r9` contain addresses (`r9` contains eight bytes for a fill), and `r10` contains the number of bytes, at
+//! least eight. Each operation accesses exactly those bytes, changes only `r8` to `r11`, `xmm14` and `xmm15`, and
+//! returns. These properties were checked by reading the code. The rules for calls of block operations rely on them, so
+//! the code must stay as it is.
 
-/// Copies upwards: up to 32 bytes are all loaded before any is stored; of more, the last 32 are loaded first and stored last.
+/// Copies upwards. Up to 32 bytes are all loaded before any is stored. For more bytes, the last 32 are loaded first and
+/// stored last.
 #[rustfmt::skip]
 pub(super) const COPY_FORWARD: &[u8] = &[
     /*  0 */ 0x49, 0x83, 0xfa, 0x20, // cmp r10,0x20
@@ -62,7 +64,7 @@ pub(super) const COPY_BACKWARD: &[u8] = &[
     /* 61 */ 0xc3, // ret
 ];
 
-/// Fills with the eight bytes in `r9`. The last store overlaps the one before.
+/// Fills with the eight bytes in `r9`. The last store overlaps the previous one.
 #[rustfmt::skip]
 pub(super) const FILL: &[u8] = &[
     /*  0 */ 0xc4, 0x41, 0xf9, 0x6e, 0xf9, // vmovq xmm15,r9
@@ -88,7 +90,7 @@ pub(super) const FILL: &[u8] = &[
     /* 4d */ 0xc3, // ret
 ];
 
-/// Compares; `r10` becomes the number of bytes before the first difference, at most what it was.
+/// Compares. Sets `r10` to the number of bytes before the first difference, which is at most its old value.
 #[rustfmt::skip]
 pub(super) const COMPARE: &[u8] = &[
     /*  0 */ 0x41, 0x52, // push r10

@@ -1,4 +1,4 @@
-//! From bytes to instructions, by [`table`](super::table).
+//! Decodes instructions by the rows of [`table`](super::table).
 
 use super::table::{
     GROUPS, Imm, MEMORY, ONE, Op, REGISTER, Row, S8, S16, S32, S64, Shape, TWO, TWO_F3, Third,
@@ -7,21 +7,21 @@ use super::table::{
 
 /// No register.
 pub const NONE: u8 = 0xff;
-/// The base of an address that counts from the instruction's end.
+/// The base of an address relative to the instruction's end.
 pub const RIP: u8 = 0x80;
 
-/// Where an operand is.
+/// The kind of an operand's location.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[repr(u8)]
 pub enum Place {
-    /// There is none.
+    /// There is no operand.
     #[default]
     None,
-    /// In the register of [`Instruction::a`] or [`Instruction::b`].
+    /// The operand is in the register [`Instruction::a`] or [`Instruction::b`].
     Register,
-    /// In memory.
+    /// The operand is in memory.
     Memory,
-    /// It is the immediate.
+    /// The operand is the immediate.
     Immediate,
 }
 
@@ -32,15 +32,15 @@ pub struct Instruction {
     pub imm: i64,
     /// Displacement of the address.
     pub disp: i32,
-    /// What it does.
+    /// The operation.
     pub op: Op,
-    /// Its bytes.
+    /// The length in bytes.
     pub len: u8,
-    /// Bytes of its operands; see [`Op`] for those that have two sizes.
+    /// The size of the operands in bytes; see [`Op`] for operations with two sizes.
     pub size: u8,
-    /// Where the first operand is, which is written.
+    /// The location of the first operand, which is written.
     pub to: Place,
-    /// Where the last operand is.
+    /// The location of the last operand.
     pub from: Place,
     /// The register of the first operand.
     pub a: u8,
@@ -52,11 +52,11 @@ pub struct Instruction {
     pub base: u8,
     /// Index of the address, or [`NONE`].
     pub index: u8,
-    /// What the index is multiplied by.
+    /// The factor of the index.
     pub scale: u8,
-    /// The condition's number.
+    /// The number of the condition.
     pub condition: u8,
-    /// The other size of conversions: bytes of the float.
+    /// The second size of a conversion: that of the float in bytes.
     pub float: u8,
 }
 
@@ -68,10 +68,10 @@ impl Instruction {
     }
 }
 
-/// Bytes that are looked at, of which an instruction takes at most 15.
+/// The number of bytes that decoding may read. An instruction has at most 15.
 pub(super) const WINDOW: usize = 24;
 
-/// The next bytes, of which there may be fewer than the instruction takes: that is seen at its end.
+/// Reads the next bytes. The instruction may end after the available bytes; the caller compares its length.
 #[derive(Clone, Copy)]
 struct Cursor<'a> {
     window: &'a [u8; WINDOW],
@@ -116,18 +116,18 @@ impl Cursor<'_> {
     }
 }
 
-/// The high bits of register numbers, and the width.
+/// The high bits of register numbers, and the operand width.
 #[derive(Clone, Copy, Default)]
 struct Extension {
     r: u8,
     x: u8,
     b: u8,
     w: bool,
-    /// There was a REX prefix.
+    /// Whether there is a REX prefix.
     rex: bool,
 }
 
-/// Decodes the instruction at the beginning of the bytes; nothing if there is none of the list.
+/// Decodes the instruction at the beginning of the bytes. Returns `None` if it is not in the table.
 pub fn decode(bytes: &[u8]) -> Option<Instruction> {
     let mut instruction = EMPTY;
     let mut window = [0; WINDOW];
@@ -137,7 +137,7 @@ pub fn decode(bytes: &[u8]) -> Option<Instruction> {
     (usize::from(instruction.len) <= bytes.len()).then_some(instruction)
 }
 
-/// An instruction before anything of it is known.
+/// An instruction without any content.
 pub(super) const EMPTY: Instruction = Instruction {
     imm: 0,
     disp: 0,
@@ -156,8 +156,8 @@ pub(super) const EMPTY: Instruction = Instruction {
     float: 0,
 };
 
-/// Decodes the instruction at the beginning of the bytes into one that is [`EMPTY`]: where it is to stay, since to copy what has just been
-/// written field by field is slow. Whether there are as many bytes as it takes is for the caller to see.
+/// Decodes the instruction at the beginning of the bytes into an `EMPTY` one at its final location, because copying a
+/// freshly written instruction is slow. The caller compares its length with the available bytes.
 #[inline]
 pub(super) fn decode_into(instruction: &mut Instruction, window: &[u8; WINDOW]) -> Option<()> {
     let mut cursor = Cursor { window, at: 0 };
@@ -186,7 +186,7 @@ pub(super) fn decode_into(instruction: &mut Instruction, window: &[u8; WINDOW]) 
         w: bits & 8 != 0,
         rex,
     };
-    // Without a branch: every other instruction has one.
+    // Without a branch, because every second instruction has this prefix.
     cursor.at += usize::from(rex);
     byte = cursor.window[(cursor.at - 1) & 15];
     let two = byte == 0x0f;
@@ -257,7 +257,7 @@ pub(super) fn decode_into(instruction: &mut Instruction, window: &[u8; WINDOW]) 
     }
     let memory = instruction.has_memory();
     instruction.size = if accepts & S8 != 0 {
-        // The register numbers 4 to 7 mean others without REX.
+        // Without REX the register numbers 4 to 7 name the high bytes.
         let register = match instruction.op {
             Op::Set => instruction.a,
             _ if instruction.from == Place::Register => instruction.b,
@@ -268,7 +268,7 @@ pub(super) fn decode_into(instruction: &mut Instruction, window: &[u8; WINDOW]) 
         }
         1
     } else if short {
-        // With memory alone: parts of registers are not written.
+        // Only with memory: between registers the instruction would write a part of a register.
         if accepts & S16 == 0 || !memory || extension.w {
             return None;
         }
@@ -294,7 +294,7 @@ pub(super) fn decode_into(instruction: &mut Instruction, window: &[u8; WINDOW]) 
         Op::Jcc | Op::Cmov => instruction.condition = byte & 15,
         Op::Set => {
             instruction.condition = byte & 15;
-            // The operand that is not there.
+            // The operand that does not exist.
             if instruction.b & 7 != 0 || extension.r != 0 {
                 return None;
             }
@@ -303,12 +303,12 @@ pub(super) fn decode_into(instruction: &mut Instruction, window: &[u8; WINDOW]) 
         Op::MovZx8 | Op::MovSx8 if !memory && !extension.rex && instruction.b & 0xfc == 4 => {
             return None;
         }
-        // Only there is an address that counts from the instruction.
+        // An address relative to the instruction's end exists only in `lea` with 64 bits.
         Op::Lea if instruction.base == RIP && instruction.size != 8 => return None,
         Op::Shl | Op::Shr | Op::Sar if imm == Imm::None => {
             (instruction.imm, instruction.from) = (1, Place::Immediate);
         }
-        // A shorter encoding has the same meaning, and this one none of its own.
+        // A shorter encoding has the same meaning, and this one is not accepted.
         Op::Mov if row.shape == Shape::Group && !memory && instruction.size != 8 => return None,
         _ => {}
     }
@@ -343,7 +343,7 @@ impl Instruction {
     #[inline(always)]
     fn take_immediate(&mut self, imm: i64) {
         self.imm = imm;
-        // `imul` with three operands has its second one in `b`.
+        // The second operand of `imul` with three operands is in `b`.
         if self.op == Op::Imul {
             self.c = self.b;
             self.b = NONE;
@@ -352,7 +352,7 @@ impl Instruction {
     }
 }
 
-/// The operand in `rm`: a register, into `b`, or memory.
+/// The operand in `rm`: a register, which is stored in `b`, or memory.
 #[inline(always)]
 fn rm(
     cursor: &mut Cursor<'_>,
@@ -433,7 +433,7 @@ fn decode_vex(instruction: &mut Instruction, mut cursor: Cursor<'_>, first: u8) 
     (instruction.to, instruction.from) = (Place::Register, place);
     instruction.a = register;
     match row.third {
-        // The field's bits are stored inverted: 0 here is "none".
+        // The bits of the field are inverted, so zero here means "none".
         Third::Unused if third != 0 => return None,
         Third::Unused => {}
         Third::Source => instruction.c = third,
@@ -457,7 +457,7 @@ fn decode_vex(instruction: &mut Instruction, mut cursor: Cursor<'_>, first: u8) 
             (instruction.to, instruction.from) = (Place::Memory, Place::Register);
             (instruction.a, instruction.b) = (NONE, register);
         }
-        // These name the general register in `rm`, which is written.
+        // These instructions write the general register in `rm`.
         Op::ToGeneral => (instruction.a, instruction.b) = (instruction.b, register),
         Op::FromInteger | Op::ToInteger => instruction.float = by_prefix,
         _ => {}
@@ -465,7 +465,7 @@ fn decode_vex(instruction: &mut Instruction, mut cursor: Cursor<'_>, first: u8) 
     if row.imm {
         instruction.imm = i64::from(cursor.byte());
         let known = match row.op {
-            // To nearest, down, up, to zero; without the exception of precision.
+            // To nearest, down, up, to zero, without the precision exception.
             Op::FRound => (8..12).contains(&instruction.imm),
             _ => instruction.imm < i64::from(instruction.size) * 8,
         };

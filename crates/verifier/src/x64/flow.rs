@@ -1,8 +1,9 @@
-//! The second pass over a function: what registers hold.
+//! The second pass over a function, which tracks the contents of registers.
 //!
-//! For each register a bound on its significant bits is kept, or that it holds nothing that may be read. Bounds are joined at labels;
-//! what is known beyond them ([`Facts`]) ends there. A branch back must find at its target what was assumed there: if it does not, the
-//! assumption is weakened, and the code is walked again from the first such place. Bounds only grow, so that ends.
+//! For each register the pass keeps a bound of its significant bits, or that the register holds nothing that may be
+//! read. Bounds are joined at labels. Other knowledge ([`Facts`]) ends at labels. The bounds at a backward branch must
+//! satisfy the bounds at its target. If they do not, the bounds at the target are weakened, and the code is walked
+//! again from the first such label. Bounds only grow, so this ends.
 
 mod calls;
 mod facts;
@@ -19,16 +20,16 @@ use crate::{Invariant, Refusal};
 use facts::*;
 pub(super) use facts::{Contract, Label};
 
-/// The walk.
+/// The state of the pass.
 pub(super) struct Flow<'f, 'v> {
     program: &'f Program<'v>,
     buffers: &'f mut Buffers,
-    /// Index, type and bytes of the frame; none of shared code.
+    /// Index, type and frame bytes of the function; `None` for shared code.
     function: Option<(u32, &'f FuncType, u64)>,
     bounds: Bounds,
     facts: Facts,
     live: bool,
-    /// A label further up has changed.
+    /// Whether the label of a backward branch has changed.
     changed: bool,
     offset: u32,
     contract: Contract,
@@ -57,7 +58,7 @@ impl<'f, 'v> Flow<'f, 'v> {
         };
         match function {
             Some((_, ty, _)) => flow.arguments(ty),
-            // What shared code finds in registers is its caller's.
+            // In shared code, the initial contents of registers belong to the caller.
             None => flow.bounds = [64; 32],
         }
         flow.fix();
@@ -100,12 +101,12 @@ impl<'f, 'v> Flow<'f, 'v> {
         }
     }
 
-    /// Walks a function; how many steps that took.
+    /// Walks a function and returns the number of visited steps.
     pub fn function(mut self) -> Checked<u64> {
         self.walk()
     }
 
-    /// Walks shared code, and says what it does.
+    /// Walks shared code and returns its effects.
     pub fn shared(mut self, start: u32) -> Checked<Contract> {
         self.offset = start;
         self.walk()?;
@@ -115,7 +116,7 @@ impl<'f, 'v> Flow<'f, 'v> {
         Ok(self.contract)
     }
 
-    /// Walks all steps, then again those behind labels where more became possible.
+    /// Walks all steps, and again those after labels whose bounds were weakened.
     fn walk(&mut self) -> Checked<u64> {
         let steps = std::mem::take(&mut self.buffers.steps);
         let result = self.walk_steps(&steps);
@@ -125,7 +126,7 @@ impl<'f, 'v> Flow<'f, 'v> {
 
     fn walk_steps(&mut self, steps: &[Step]) -> Checked<u64> {
         let mut taken = self.walk_from(steps, 0, true)?;
-        // From now on from one label to the next that has changed.
+        // Walks from each changed label to the next one.
         while std::mem::take(&mut self.changed) {
             let mut at = 0;
             while let Some(distance) = steps.get(at..).and_then(|rest| {
@@ -160,10 +161,10 @@ impl<'f, 'v> Flow<'f, 'v> {
         label.is_some_and(|label| label.has_changed)
     }
 
-    /// Walks from a step to the end; if it is not the first time, only as long as something is new. How far it went.
+    /// Walks from a step to the end. A repeated walk stops where nothing changes. Returns the number of steps.
     fn walk_from(&mut self, steps: &[Step], start: usize, first: bool) -> Checked<u64> {
         let mut at = start;
-        // Whether something may come from behind to what is not reached yet.
+        // Whether a later branch may still reach the current, unreached code.
         let mut maybe = false;
         while let Some(step) = steps.get(at) {
             self.offset = step.offset;
@@ -206,7 +207,7 @@ impl<'f, 'v> Flow<'f, 'v> {
                     _ => self.step(&step.it)?,
                 },
                 Role::Checked => {
-                    // The audit uses the scratch register, in the prologue alone.
+                    // Only the audit in the prologue uses the scratch register in such a sequence.
                     if step.it.to == Place::Register && step.it.a == R11 {
                         self.write(R11, NOTHING)?;
                     }
@@ -253,7 +254,7 @@ impl<'f, 'v> Flow<'f, 'v> {
         *maybe = false;
     }
 
-    /// Passes over a step that nothing has come to yet.
+    /// Skips a step that no path has reached yet.
     fn pass(&self, steps: &[Step], at: usize, maybe: &mut bool) -> Checked<usize> {
         let Some(step) = steps.get(at) else {
             return Ok(at + 1);
@@ -276,7 +277,7 @@ impl<'f, 'v> Flow<'f, 'v> {
         Ok(at + 1)
     }
 
-    /// Control comes to a label, if it does; whether it comes with something new.
+    /// Handles a label. Returns whether its bounds have changed.
     fn arrive(&mut self, label: usize) -> bool {
         let shared = self.function.is_none();
         let Some(label) = self.buffers.labels.get_mut(label) else {
@@ -292,7 +293,7 @@ impl<'f, 'v> Flow<'f, 'v> {
         new
     }
 
-    /// Control may go from one step to another.
+    /// Joins the current bounds into the label of a step to which control may go.
     fn branch(&mut self, steps: &[Step], from: usize, to: usize) -> Checked {
         let shared = self.function.is_none();
         let target = steps.get(to).map_or(0, |step| step.label as usize);
@@ -301,7 +302,7 @@ impl<'f, 'v> Flow<'f, 'v> {
         };
         if label.add(&self.bounds, shared) {
             label.has_changed = true;
-            // Others are met again on the way.
+            // A label further ahead is visited later in the same walk.
             self.changed |= to <= from;
         }
         Ok(())
@@ -322,7 +323,7 @@ impl<'f, 'v> Flow<'f, 'v> {
         Ok(table.next as usize)
     }
 
-    /// Behind a branch that was not taken.
+    /// Learns facts from a branch that was not taken.
     fn learn(&mut self, steps: &[Step], at: usize, branch: &Step) {
         let before = at.checked_sub(1).and_then(|at| steps.get(at));
         let Some(before) = before.filter(|it| it.role == Role::Normal && branch.label == 0) else {

@@ -1,11 +1,11 @@
 //! The x86-64 target.
 //!
-//! Two passes over a function: [`scan`] decodes it and recognises what is fixed by settings and body, [`flow`] follows what
-//! registers hold. Stubs between code and host have to equal those that [`stubs`] makes of the signatures; code that functions
-//! share is followed like a function, by the rules of such pieces.
+//! Two passes check a function: [`scan`] decodes it and recognises the sequences that settings and body determine;
+//! [`flow`] tracks the contents of registers. Stubs between code and host must equal those that [`stubs`] generates
+//! from the signatures. Shared code is checked like a function, with rules of its own.
 //!
-//! Fixed registers: `rsp` the stack, `r15` the context, `r14` the base of linear memory; `r13` gas and `r12` the logical stack, if
-//! they are counted; `r11`, `xmm14` and `xmm15` are scratch.
+//! Fixed registers: `rsp` is the stack, `r15` the context, `r14` the base of linear memory; `r13` is the gas and `r12`
+//! the logical stack, if they are counted. `r11`, `xmm14` and `xmm15` are scratch registers.
 
 mod blocks;
 mod decode;
@@ -42,12 +42,12 @@ const R15: u8 = 15;
 const XMM14: u8 = 14;
 const XMM15: u8 = 15;
 
-/// Where integers are passed, in order.
+/// The registers of integer arguments, in order.
 const GENERAL_ARGUMENTS: [u8; 8] = [RDI, RSI, RDX, RCX, RBX, RBP, R8, R9];
-/// How many floats are passed in registers, from `xmm0` on.
+/// The number of float arguments in registers, from `xmm0` on.
 const FLOAT_ARGUMENTS: u8 = 8;
 
-/// What a direct call can go to: a kind and a number.
+/// The target of a direct call: a kind and a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Called(u32);
 
@@ -67,42 +67,42 @@ impl Called {
         self.0 & !Self::KINDS
     }
 
-    /// The host can fail there.
+    /// Whether the host can fail in this call.
     fn is_of_host(self) -> bool {
         matches!(self.kind(), Self::IMPORT | Self::BUILTIN)
     }
 
-    /// It is a call as a Wasm function makes them.
+    /// Whether this is a call of a function, defined or imported.
     fn counts(self) -> bool {
         matches!(self.kind(), Self::FUNCTION | Self::IMPORT)
     }
 }
 
-/// What is verified, and what is known of it as a whole.
+/// The program to verify, with facts about it as a whole.
 struct Program<'v> {
     module: &'v Module<'v>,
     code: &'v MachineCode<'v>,
     gas: bool,
     table_offset: u64,
-    /// For each multiple of the alignment what begins there, or 0.
+    /// For each multiple of the alignment, the target that begins there, or 0.
     places: Vec<u32>,
-    /// Code that functions share.
+    /// The contracts of shared code.
     shared: Vec<Contract>,
 }
 
-/// What passes over a function need, with allocations that stay.
+/// The data of the passes over a function, in reused allocations.
 #[derive(Default)]
 struct Buffers {
     steps: Vec<Step>,
-    /// For each byte the step that begins there, plus 1.
+    /// For each byte of the function, the index of the step that begins there plus 1.
     starts: Vec<u32>,
     lates: Vec<Late>,
     tables: Vec<Table>,
     targets: Vec<u32>,
     labels: Vec<Label>,
-    /// Where the call is whose host site was met last.
+    /// Offset of the call whose host site was found last.
     host_site: u32,
-    /// What the last trap site names, and its kind.
+    /// The Wasm offset of the last trap site, and its kind.
     last_site: u32,
     last_kind: Option<pvf_rules::TrapKind>,
 }
@@ -134,7 +134,7 @@ pub(crate) fn verify(module: &Module<'_>, code: &MachineCode<'_>) -> Result<Veri
     Ok(verified)
 }
 
-/// Checks functions one by one; all else is checked before.
+/// Checks functions one by one. Everything else was checked before.
 pub(crate) struct Functions {
     places: Vec<u32>,
     shared: Vec<Contract>,
@@ -182,7 +182,7 @@ impl<'v> Program<'v> {
         let settings = code.settings;
         let mut globals = module.globals.len() as u32;
         if let Some(counter) = settings.logical_counter {
-            // It may be one more than the module declares.
+            // The counter may have the index after the module's last global.
             claims(
                 settings.logical_stack && counter <= globals,
                 "the counter of the logical stack",
@@ -206,7 +206,7 @@ impl<'v> Program<'v> {
         })
     }
 
-    /// What the maker says of the module as a whole.
+    /// Checks the claims about the module as a whole.
     fn check_claims(&self) -> Result<(), Refusal> {
         let (module, code) = (self.module, self.code);
         claims(
@@ -233,7 +233,7 @@ impl<'v> Program<'v> {
         claims(sorted, "the order of the trap sites")
     }
 
-    /// Functions lie one behind the other, in their order; where the last one ends.
+    /// Checks that functions follow each other in order. Returns the end of the last one.
     fn place_functions(&mut self) -> Result<u32, Refusal> {
         self.places = vec![0; self.code.code.len() / CODE_ALIGNMENT as usize + 1];
         let mut end = 0u32;
@@ -269,7 +269,7 @@ impl<'v> Program<'v> {
         }
     }
 
-    /// What begins at an offset.
+    /// The target of a call to an offset.
     fn called(&self, offset: i64) -> Option<Called> {
         let offset = u32::try_from(offset).ok()?;
         if !offset.is_multiple_of(CODE_ALIGNMENT) {
@@ -279,7 +279,7 @@ impl<'v> Program<'v> {
         (place != 0).then_some(Called(place))
     }
 
-    /// Everything behind the functions.
+    /// Checks everything after the functions.
     fn stubs(&mut self, buffers: &mut Buffers, functions_end: u32) -> Result<(), Refusal> {
         let refuse = |offset, what| Refusal {
             invariant: Invariant::Stubs,
@@ -313,7 +313,7 @@ impl<'v> Program<'v> {
         self.shared_code(buffers, shared, entries)
     }
 
-    /// The stubs by which the host enters, which are last; where the first begins.
+    /// Checks the stubs by which the host enters, which are the last ones. Returns the offset of the first.
     fn entries(&self, least: u32) -> Result<u32, Refusal> {
         let refuse = |offset, what| Refusal {
             invariant: Invariant::Stubs,
@@ -378,7 +378,7 @@ impl<'v> Program<'v> {
         }
     }
 
-    /// One function; how many instructions were looked at.
+    /// Checks one function. Returns the number of visited instructions.
     fn function(
         &self,
         buffers: &mut Buffers,
@@ -419,8 +419,8 @@ impl<'v> Program<'v> {
         Flow::new(self, buffers, Some((function, ty, facts.frame_bytes))).function()
     }
 
-    /// Whether bytes of the stack, counted from the stack pointer, are slots of a function: its own, or those that it shares with its
-    /// caller.
+    /// Whether a range of stack bytes, at an offset from the stack pointer, consists of slots of the function: its own,
+    /// or those that it shares with its caller.
     fn within_frame(&self, subject: Subject<'_>, low: i64, bytes: i64) -> bool {
         match subject {
             Subject::Function(function, facts) => {
@@ -439,7 +439,7 @@ fn claims(holds: bool, what: &'static str) -> Result<(), Refusal> {
     }
 }
 
-/// The frame's two topmost words are no slots: the return address, and one that nothing uses.
+/// The two topmost words of the frame are not slots: the return address, and a word that is not used.
 fn in_slots(ty: &FuncType, frame_bytes: u64, low: i64, bytes: i64) -> bool {
     let frame = frame_bytes as i64;
     let high = low.saturating_add(bytes);
@@ -447,7 +447,7 @@ fn in_slots(ty: &FuncType, frame_bytes: u64, low: i64, bytes: i64) -> bool {
     (low >= 0 && high <= frame - 16) || (low >= frame && high <= callers)
 }
 
-/// Where given bytes first differ from those that were made.
+/// The offset at which the given bytes first differ from the expected ones.
 fn differs(made: &[u8], given: &[u8]) -> Option<u32> {
     if given.len() >= made.len() && &given[..made.len()] == made {
         return None;

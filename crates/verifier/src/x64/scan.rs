@@ -1,8 +1,9 @@
-//! The first pass over a function: all bytes are decoded, once and in order, and the sequences that belong together are recognised.
+//! The first pass over a function: decodes all bytes once and in order, and recognises sequences.
 //!
-//! What is fixed by the settings and the body alone is decided here: prologue, epilogue, charges, slow paths, jump tables, indirect
-//! calls, loops over slots, trap sites. Such instructions get a [`Role`]; all others are left to [`flow`](super::flow), which knows
-//! what registers hold, and which lets no other instruction touch a fixed register.
+//! This pass checks everything that the settings and the body determine: prologue, epilogue, charges, slow paths, jump
+//! tables, indirect calls, loops over slots, trap sites. It marks such instructions with a [`Role`]. All others are
+//! left to [`flow`](super::flow), which knows the contents of registers and does not let other instructions write a
+//! fixed register.
 
 mod phases;
 mod sequences;
@@ -18,58 +19,58 @@ use shape::{
     BELOW, EQUAL, NOT_EQUAL, is_branch, is_imm, is_load, is_place, is_registers, is_store, kind_bit,
 };
 
-/// What an instruction is part of.
+/// The sequence that an instruction belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[repr(u8)]
 pub(super) enum Role {
-    /// It stands for itself.
+    /// The instruction is not part of a sequence.
     #[default]
     Normal,
-    /// Part of a sequence that is checked as a whole and changes no register.
+    /// Part of a sequence that was checked as a whole and changes no register.
     Checked,
-    /// Part of a piece off the main path, which goes back to where it came from or traps.
+    /// Part of a slow path, which goes back to the main path or traps.
     Late,
-    /// The jump through a table, at its `lea`: [`Step::value`] is the table's number.
+    /// The `lea` of a jump through a table; [`Step::value`] is the number of the table.
     Table,
-    /// A call through the table, at its `call`: [`Step::value`] is the signature.
+    /// The `call` of a call through the table; [`Step::value`] is the signature.
     IndirectCall,
-    /// A loop over slots, at the first instruction of the loop: registers stay, but the scratch ones.
+    /// The first instruction of a loop over slots, which changes only scratch registers.
     SlotLoop,
-    /// In shared code: the borrowed register goes below the stack pointer.
+    /// In shared code: saves the borrowed register below the stack pointer.
     Save,
-    /// In shared code: it comes back.
+    /// In shared code: restores the borrowed register.
     Restore,
 }
 
-/// An instruction with its place.
+/// An instruction with its position.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Step {
     pub it: Instruction,
-    /// Where it begins in the code.
+    /// Its offset in the code.
     pub offset: u32,
-    /// Of a branch, the step it goes to. See [`Role`] for others.
+    /// The step to which a branch goes. See [`Role`] for other instructions.
     pub value: u32,
-    /// The label here, plus 1.
+    /// The index of its label plus 1, or 0.
     pub label: u32,
     pub role: Role,
-    /// No branch may come here.
+    /// Whether branches to it are refused.
     pub inner: bool,
 }
 
-/// A jump table: its entries are steps in [`Buffers::targets`].
+/// A jump table. Its entries are steps in [`Buffers::targets`].
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Table {
     pub index: u8,
     pub first: u32,
     pub count: u32,
-    /// The step behind the jump.
+    /// The step after the jump.
     pub next: u32,
 }
 
-/// A piece off the main path that a branch has announced.
+/// A slow path to which a branch goes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Late {
-    /// Where it begins.
+    /// The offset of the slow path.
     at: u32,
     piece: Piece,
 }
@@ -86,7 +87,7 @@ enum Piece {
     CounterGrowth {
         resume: u32,
     },
-    /// The charge, if it is constant, and what the site has to name.
+    /// The amount of the charge if it is constant, and the position that the trap site must name.
     OutOfGas {
         constant: Option<i64>,
         site: Site,
@@ -99,17 +100,17 @@ enum Piece {
 
 #[derive(Clone, Copy, Debug)]
 enum Site {
-    /// This offset in the module.
+    /// The operator at this offset in the module.
     At(u32),
     /// A `memory.grow`.
     Grow,
     Any,
 }
 
-/// What a scan is of.
+/// The subject of a scan.
 #[derive(Clone, Copy)]
 pub(super) enum Subject<'s> {
-    /// A function of the module's own, by its index.
+    /// One of the module's own functions, by its index.
     Function(u32, &'s BodyFacts),
     /// Code that functions share.
     Shared,
@@ -122,14 +123,14 @@ pub(super) struct Scan<'s, 'v> {
     start: u32,
     at: u32,
     end: u32,
-    /// The sites not met yet.
+    /// The remaining trap sites.
     sites: &'v [TrapSite],
     next_late: usize,
     next_charge: usize,
     grows: u32,
-    /// A call of a function, an imported one or through the table is there.
+    /// Whether there is a call of a defined or imported function, or a call through the table.
     calls: bool,
-    /// The prologue is that of a function without such calls.
+    /// Whether the prologue is that of a function without such calls.
     leaf: bool,
 }
 
@@ -187,7 +188,7 @@ impl<'s, 'v> Scan<'s, 'v> {
         }
     }
 
-    /// A function, to its end.
+    /// Scans a function to its end.
     pub fn function(mut self) -> Checked {
         self.prologue()?;
         while self.at < self.end {
@@ -235,7 +236,7 @@ impl<'s, 'v> Scan<'s, 'v> {
         self.resolve()
     }
 
-    /// A piece of shared code; where it ends.
+    /// Scans a piece of shared code. Returns its end.
     pub fn shared(mut self) -> Checked<u32> {
         let mut furthest = self.at;
         while self.at < self.end {
@@ -283,8 +284,8 @@ impl<'s, 'v> Scan<'s, 'v> {
         self.refuse(Invariant::Ends, "shared code runs out at its end")
     }
 
-    /// A division in shared code has no site: both values that fault are gone before it. The piece begins with
-    /// `cmp r11, -1; jne plain`, and at `plain` stands `test r11, r11; je zero; cdq; idiv r11`.
+    /// A division in shared code has no trap site, because both divisors that fault are excluded before it. The piece
+    /// begins with `cmp r11, -1; jne plain`, and the code at `plain` is `test r11, r11; je zero; cdq; idiv r11`.
     fn checked_division(&mut self, division: usize) -> Checked {
         let steps = &self.buffers.steps;
         let Some(plain) = division.checked_sub(3) else {
@@ -361,13 +362,14 @@ impl<'s, 'v> Scan<'s, 'v> {
         }
     }
 
-    /// The instruction decoded last.
+    /// The last decoded instruction.
     #[inline]
     fn last(&self) -> Instruction {
         self.buffers.steps.last().map_or(EMPTY, |step| step.it)
     }
 
-    /// Exactly the instructions that can fault have a site, of a kind that they can have.
+    /// Checks that an instruction has a trap site if and only if it can fault, and that the kind of the site is
+    /// possible.
     fn site(&mut self, offset: u32, wants: bool) -> Checked {
         let Some((&site, rest)) = self.sites.split_first() else {
             return Ok(());
@@ -410,7 +412,7 @@ impl<'s, 'v> Scan<'s, 'v> {
         };
         let named = match site.kind {
             TrapKind::StackOverflow => site.wasm_offset == facts.offset,
-            // Compared with the charge.
+            // Compared with the charge later.
             TrapKind::OutOfGas => true,
             _ => {
                 let operator = facts.operator(site.wasm_offset);
@@ -426,7 +428,7 @@ impl<'s, 'v> Scan<'s, 'v> {
         )
     }
 
-    /// The step so many before the last one.
+    /// The step at this distance before the last one.
     fn step_back(&self, steps: usize) -> Option<&Step> {
         let at = self.buffers.steps.len().checked_sub(1 + steps)?;
         self.buffers.steps.get(at)
@@ -444,7 +446,7 @@ impl<'s, 'v> Scan<'s, 'v> {
         }
     }
 
-    /// Decodes an instruction of a sequence.
+    /// Decodes an instruction of a sequence and checks it.
     fn expect(
         &mut self,
         role: Role,
@@ -465,7 +467,7 @@ impl<'s, 'v> Scan<'s, 'v> {
         }
     }
 
-    /// Where a branch that was just decoded goes.
+    /// The target of a branch that was just decoded.
     fn distance_target(&mut self, it: Instruction) -> Checked<u32> {
         let target = i64::from(self.at) + it.imm;
         let within = (i64::from(self.start)..i64::from(self.end)).contains(&target);
@@ -476,7 +478,7 @@ impl<'s, 'v> Scan<'s, 'v> {
         Ok(target as u32)
     }
 
-    /// Sees whether the instruction just decoded ends a sequence.
+    /// Checks whether the last decoded instruction ends a sequence.
     #[inline]
     fn recognise(&mut self) -> Checked {
         let Some(step) = self.buffers.steps.last() else {
@@ -514,7 +516,7 @@ impl<'s, 'v> Scan<'s, 'v> {
         }
     }
 
-    /// From offsets of targets to steps, with a label at each.
+    /// Replaces target offsets by steps, and adds a label to each target.
     fn resolve(&mut self) -> Checked {
         for index in 0..self.buffers.steps.len() {
             let step = &self.buffers.steps[index];

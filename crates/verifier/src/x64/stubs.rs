@@ -1,7 +1,9 @@
-//! Makes the stubs between code and host: they do what code must not, so they have to be these bytes and no others.
+//! Generates the stubs between code and host. Stubs do what functions must not do, so their bytes must equal the
+//! generated ones.
 //!
-//! Why not by rules: they switch stacks, pass host addresses and leave Wasm, so rules for them would be a list of what each one does.
-//! That list is here, as code that writes it. It depends on signatures and settings alone.
+//! No rules are applied to stubs: they switch stacks, pass host addresses and leave Wasm, so rules for them would be a
+//! list of all their instructions. This module is that list, in the form of code that writes it. It depends only on
+//! signatures and settings.
 
 use super::blocks;
 use super::{
@@ -12,10 +14,10 @@ use crate::layout::{BUILTIN_FLAG, BUILTINS, CODE_ALIGNMENT, SLOT_BYTES, context,
 use crate::wasm::{FuncType, Module, ValType};
 use crate::{GasMeter, Settings};
 
-/// The stubs in front of shared code.
+/// The stubs before shared code.
 pub(super) struct HostStubs {
     pub code: Vec<u8>,
-    /// Where the stub of each imported function begins.
+    /// The offset of each imported function's stub.
     pub imports: Vec<u32>,
     pub builtins: [u32; BUILTINS.len()],
     /// Copy forward, copy backward, fill, compare.
@@ -35,7 +37,7 @@ const NOPS: [&[u8]; 10] = [
     &[0x66, 0x0f, 0x1f, 0x84, 0x00, 0x00, 0x00, 0x00, 0x00],
 ];
 
-/// Whether bytes in front of an aligned place are what stands there: no-operations, or breakpoints between pieces of code.
+/// Whether the bytes before an aligned offset are valid padding: no-operations, or breakpoints between pieces of code.
 pub(super) fn is_padding(bytes: &[u8]) -> bool {
     if bytes.len() >= CODE_ALIGNMENT as usize {
         return false;
@@ -46,12 +48,12 @@ pub(super) fn is_padding(bytes: &[u8]) -> bool {
     nops || bytes.iter().all(|&byte| byte == 0xcc)
 }
 
-/// Where a value is at a call.
+/// The location of a value in a call.
 #[derive(Clone, Copy)]
 struct Home {
     ty: ValType,
     register: Option<u8>,
-    /// From the stack pointer at the call.
+    /// Offset from the stack pointer at the call.
     slot: u32,
 }
 
@@ -80,7 +82,7 @@ fn result_homes(ty: &FuncType) -> Vec<Home> {
     homes(&ty.results, |_| std::mem::take(&mut first).then_some(0))
 }
 
-/// Stubs of imported functions with a gate for each of their signatures, those of builtins, and block operations.
+/// The stubs of imported functions with a gate for each signature, the stubs of builtins, and the block operations.
 pub(super) fn host_stubs(module: &Module<'_>, settings: &Settings<'_>) -> HostStubs {
     let mut writer = Writer::default();
     let imported = module.imported_functions as usize;
@@ -142,7 +144,7 @@ pub(super) fn host_stubs(module: &Module<'_>, settings: &Settings<'_>) -> HostSt
     }
 }
 
-/// The stub by which the host enters functions of a type.
+/// The stub by which the host enters functions of this type.
 pub(super) fn entry_stub(ty: &FuncType, settings: &Settings<'_>) -> Vec<u8> {
     let mut writer = Writer::default();
     writer.load(8, R14, R15, context::MEMORY_BASE);
@@ -180,7 +182,7 @@ pub(super) fn entry_stub(ty: &FuncType, settings: &Settings<'_>) -> Vec<u8> {
     writer.code
 }
 
-/// The slots of a stub's caller: above the stub's return address.
+/// Offset of the slots of a stub's caller, which are above the stub's return address.
 const SLOTS: u32 = 8;
 
 #[derive(Default)]
@@ -202,7 +204,7 @@ impl Writer {
         }
     }
 
-    /// `mov eax, index; jmp`; the place of the distance.
+    /// `mov eax, index; jmp`. Returns the position of the jump's distance.
     fn go_through(&mut self, index: u32) -> usize {
         self.constant(RAX, index);
         self.code.push(0xe9);
@@ -210,7 +212,7 @@ impl Writer {
         self.code.len() - 4
     }
 
-    /// What jumps from that field comes here.
+    /// Makes the jump with this distance field go to the current position.
     fn arrive(&mut self, field: usize) {
         let distance = self.code.len().wrapping_sub(field + 4) as u32;
         if let Some(field) = self.code.get_mut(field..field + 4) {
@@ -263,7 +265,7 @@ impl Writer {
         let branch = self.code.len() + 1;
         self.code.extend([0x75, 0]);
         for home in result_homes(ty) {
-            // The first result is where C has it.
+            // The first result is already in the C result register.
             if home.register.is_none() {
                 self.store(8, RSP, SLOTS + home.slot, RAX);
             }
@@ -353,7 +355,7 @@ impl Writer {
         self.address(register, base, offset);
     }
 
-    /// `call` (2) or `jmp` (4) to the address at a place.
+    /// `call` (2) or `jmp` (4) to the address in memory.
     fn through_memory(&mut self, digit: u8, base: u8, offset: u32) {
         if base > 7 {
             self.code.push(0x41);

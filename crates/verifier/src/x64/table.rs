@@ -1,10 +1,10 @@
-//! The encodings that exist, as tables. What has no row here is no instruction.
+//! The accepted encodings, as tables. An encoding without a row is refused.
 
-/// What an instruction does.
+/// The operation of an instruction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[repr(u8)]
 pub enum Op {
-    /// No instruction.
+    /// There is no instruction.
     #[default]
     None,
     /// `add`
@@ -35,13 +35,13 @@ pub enum Op {
     MovSx16,
     /// `movsxd`
     MovSx32,
-    /// Two operands or, with an immediate, three.
+    /// `imul` with two operands or, with an immediate, three.
     Imul,
     /// `neg`
     Neg,
-    /// `rdx:rax` = `rax` times the operand, without signs.
+    /// `mul`: `rdx:rax` is `rax` times the operand, unsigned.
     MulWide,
-    /// The same with signs.
+    /// `imul` with one operand: `rdx:rax` is `rax` times the operand, signed.
     ImulWide,
     /// `div`
     Div,
@@ -81,11 +81,11 @@ pub enum Op {
     Xchg,
     /// `jcc`
     Jcc,
-    /// `jmp` to a place in the function.
+    /// `jmp` to an offset in the function.
     Jmp,
-    /// `call` of a place in the code.
+    /// `call` to an offset in the code.
     Call,
-    /// `call` of an address in memory.
+    /// `call` to an address in memory.
     CallMem,
     /// `jmp` to the address in a register.
     JmpReg,
@@ -93,15 +93,15 @@ pub enum Op {
     Ret,
     /// `ud2`
     Ud2,
-    /// Between float registers.
+    /// A move between float registers.
     FMov,
     /// `vmovss` or `vmovsd` from memory.
     FLoad,
     /// `vmovss` or `vmovsd` to memory.
     FStore,
-    /// From a general to a float register.
+    /// A move from a general to a float register.
     FromGeneral,
-    /// From a float to a general register.
+    /// A move from a float to a general register.
     ToGeneral,
     /// `vaddss`, `vaddsd`
     FAdd,
@@ -129,25 +129,25 @@ pub enum Op {
     FRound,
     /// `vucomiss`, `vucomisd`
     FCmp,
-    /// To the other width of floats; the size is the source's.
+    /// A conversion to the other float width; the size is that of the source.
     FConvert,
-    /// From an integer; the size is the float's.
+    /// A conversion from an integer; the size is that of the float.
     FromInteger,
-    /// To an integer, cut off; the size is the integer's.
+    /// A truncating conversion to an integer; the size is that of the integer.
     ToInteger,
 }
 
-/// Where operands are encoded.
+/// The encoding of the operands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Shape {
-    /// No row.
+    /// There is no row.
     Missing,
     /// ModRM: first operand in `rm`, second in `reg`.
     RmReg,
     /// ModRM: first operand in `reg`, second in `rm`.
     RegRm,
-    /// ModRM: the operand in `rm`, the operation in `reg`, see [`GROUPS`].
+    /// ModRM: the operand in `rm`, the operation in `reg`; see [`GROUPS`].
     Group,
     /// The register in the opcode.
     InOpcode,
@@ -161,26 +161,26 @@ pub(super) enum Shape {
     Bare,
 }
 
-/// What `rm` may be.
+/// The allowed kinds of `rm`.
 pub(super) const REGISTER: u8 = 1;
 pub(super) const MEMORY: u8 = 2;
-/// Sizes of operands.
+/// The allowed sizes of operands.
 pub(super) const S8: u8 = 4;
-/// With memory alone.
+/// Only with memory.
 pub(super) const S16: u8 = 8;
 pub(super) const S32: u8 = 16;
 pub(super) const S64: u8 = 32;
 const BOTH: u8 = S32 | S64;
 
-/// Immediates.
+/// The kinds of immediates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Imm {
     None,
     Byte,
-    /// Of the operand's size, at most four bytes, sign-extended.
+    /// An immediate of the operand's size, at most four bytes, sign-extended.
     Sized,
-    /// Of the operand's size.
+    /// An immediate of the operand's full size.
     Full,
 }
 
@@ -189,7 +189,7 @@ pub(super) enum Imm {
 pub(super) struct Row {
     pub op: Op,
     pub shape: Shape,
-    /// What `rm` may be, and the sizes.
+    /// The allowed kinds of `rm`, and the allowed sizes.
     pub accepts: u8,
     pub imm: Imm,
 }
@@ -205,7 +205,8 @@ const fn row(op: Op, shape: Shape, accepts: u8, imm: Imm) -> Row {
     }
 }
 
-/// Operations in ModRM: 0x80, 0x81 and 0x83, 0xc1, 0xd1, 0xd3, 0xf7, 0xff, 0xc6, 0xc7. The row's `op` is the group's number.
+/// The operations in ModRM of the opcodes 0x80, 0x81 and 0x83, 0xc1, 0xd1, 0xd3, 0xf7, 0xff, 0xc6, 0xc7. The row's `op`
+/// is the number of the group.
 pub(super) const GROUPS: [[Row; 8]; 8] = {
     let mut groups = [[MISSING; 8]; 8];
     let any = REGISTER | BOTH;
@@ -236,7 +237,7 @@ pub(super) const GROUPS: [[Row; 8]; 8] = {
     groups[5][2] = row(Op::CallMem, Shape::Group, MEMORY | S32, Imm::None);
     groups[5][4] = row(Op::JmpReg, Shape::Group, REGISTER | S32, Imm::None);
     groups[6][0] = row(Op::Mov, Shape::Group, MEMORY | S8, Imm::Byte);
-    // Into a register only with signs.
+    // Into a register only sign-extended.
     groups[7][0] = row(
         Op::Mov,
         Shape::Group,
@@ -261,7 +262,7 @@ pub(super) const ONE: [Row; 256] = {
     let mut at = 0;
     while at < ALU.len() {
         let (opcode, op) = (ALU[at].0 as usize, ALU[at].1);
-        // Of these, the one into memory is that of the audit.
+        // Among these, only the audit uses the form that writes to memory.
         let place = match op {
             Op::Or => REGISTER | MEMORY,
             _ => REGISTER,
@@ -282,7 +283,7 @@ pub(super) const ONE: [Row; 256] = {
     rows[0x6b] = row(Op::Imul, Shape::RegRm, REGISTER | BOTH, Imm::Byte);
     let mut condition = 0;
     while condition < 16 {
-        // No code asks whether something did not overflow.
+        // Generated code never tests for "no overflow".
         if condition != 1 {
             rows[0x70 + condition] = row(Op::Jcc, Shape::Short, S32, Imm::None);
         }
@@ -319,7 +320,7 @@ pub(super) const ONE: [Row; 256] = {
     rows
 };
 
-/// The immediate is that of the opcode unless the group's row has one of its own.
+/// The immediate is that of the opcode, unless the group's row has one.
 const fn group(number: u8, imm: Imm) -> Row {
     Row {
         op: Op::None,
@@ -329,14 +330,14 @@ const fn group(number: u8, imm: Imm) -> Row {
     }
 }
 
-/// Opcodes behind 0x0f.
+/// Opcodes after 0x0f.
 pub(super) const TWO: [Row; 256] = {
     let mut rows = [MISSING; 256];
     let either = REGISTER | MEMORY | BOTH;
     rows[0x0b] = row(Op::Ud2, Shape::Bare, S32, Imm::None);
     let mut condition = 0;
     while condition < 16 {
-        // Values are made of no overflow and no sign.
+        // Generated code makes no values from the conditions "overflow" and "sign".
         if !matches!(condition, 0 | 1 | 8 | 9) {
             rows[0x40 + condition] = row(Op::Cmov, Shape::RegRm, REGISTER | BOTH, Imm::None);
             rows[0x90 + condition] = row(Op::Set, Shape::RmReg, REGISTER | S8, Imm::None);
@@ -355,7 +356,7 @@ pub(super) const TWO: [Row; 256] = {
     rows
 };
 
-/// Opcodes behind 0xf3 (and REX) 0x0f.
+/// Opcodes after 0xf3 (and REX) 0x0f.
 pub(super) const TWO_F3: [Row; 3] = {
     let accepts = REGISTER | BOTH;
     [
@@ -369,11 +370,11 @@ pub(super) const TWO_F3: [Row; 3] = {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct VexRow {
     pub op: Op,
-    /// What `rm` may be.
+    /// The allowed kinds of `rm`.
     pub place: u8,
-    /// How VEX.vvvv is used.
+    /// The use of VEX.vvvv.
     pub third: Third,
-    /// What the size is by.
+    /// What determines the size.
     pub size: VexSize,
     pub imm: bool,
 }
@@ -391,13 +392,13 @@ pub(super) enum Third {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum VexSize {
-    /// No size matters.
+    /// There is no size.
     Any,
-    /// The implied prefix: F3 or none is 32 bits, F2 or 66 is 64. W is 0.
+    /// The implied prefix: F3 or none means 32 bits, F2 or 66 means 64. W is 0.
     ByPrefix,
-    /// W.
+    /// W determines the size.
     ByW,
-    /// The opcode's lowest bit. W is 0.
+    /// The opcode's lowest bit determines the size. W is 0.
     ByOpcode,
 }
 
@@ -461,7 +462,7 @@ const VEX_1: [[VexRow; 256]; 4] = {
             rows[prefix][opcode] = vex(op, REGISTER, Third::Source, scalar);
             at += 1;
         }
-        // The integer's width is W, the float's the prefix.
+        // W is the width of the integer, the prefix that of the float.
         rows[prefix][0x2a] = vex(Op::FromInteger, REGISTER, Third::Source, VexSize::ByW);
         rows[prefix][0x2c] = vex(Op::ToInteger, REGISTER, Third::Unused, VexSize::ByW);
         prefix += 1;

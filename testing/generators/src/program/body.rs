@@ -1,5 +1,4 @@
-//! Bodies: statements that leave the operand stack as it was, and values that push
-//! one operand of a given type.
+//! Bodies: statements, which leave the operand stack as it was, and values, which push one operand of a given type.
 
 mod calls;
 mod control;
@@ -18,10 +17,10 @@ pub struct Body<'a> {
     index: u32,
     /// Types of parameters and locals.
     locals: Vec<ValType>,
-    /// For each open block, innermost last: types of its branch operands.
+    /// The types of the branch operands of each open block, innermost last.
     labels: Vec<Vec<ValType>>,
     code: Vec<Instruction<'static>>,
-    /// Instructions that may still be added, about.
+    /// Approximate number of instructions that may still be added.
     budget: i64,
 }
 
@@ -63,7 +62,7 @@ impl<'a> Body<'a> {
         self.code.push(instruction);
     }
 
-    /// Ends the run when too many loops and calls were entered.
+    /// Traps once too many loops and calls were entered.
     fn burn_fuel(&mut self) {
         self.code.extend([
             GlobalGet(FUEL_GLOBAL),
@@ -78,7 +77,7 @@ impl<'a> Body<'a> {
         ]);
     }
 
-    /// Gives some of the locals a value; others keep their zero.
+    /// Assigns a value to some of the locals; the others keep zero.
     fn initialise(&mut self, parameters: usize) {
         for index in parameters..self.locals.len() {
             if self.random.one_in(2) {
@@ -88,7 +87,7 @@ impl<'a> Body<'a> {
         }
     }
 
-    /// Takes the locals into the digest.
+    /// Adds the locals to the digest.
     fn digest(&mut self) {
         if self.random.one_in(4) {
             return;

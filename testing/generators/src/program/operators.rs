@@ -1,4 +1,4 @@
-//! The operators of the accepted language by what they take and give.
+//! The operators of the accepted language by their operands and results.
 
 use pvf_rules::Features;
 use wasm_encoder::Instruction::{self, *};
@@ -58,7 +58,7 @@ pub fn comparison(ty: ValType) -> Operators {
     }
 }
 
-/// Operators `[source] -> [ty]` that never trap, with their sources.
+/// Operators `[source] -> [ty]` that never trap, with their source types.
 pub fn conversions(ty: ValType) -> &'static [(ValType, Instruction<'static>)] {
     use ValType as T;
     match ty {
@@ -91,7 +91,7 @@ pub fn conversions(ty: ValType) -> &'static [(ValType, Instruction<'static>)] {
     }
 }
 
-/// Operators from floats to integers that may trap, with their sources.
+/// Operators from floats to integers that may trap, with their source types.
 pub fn truncations(ty: ValType) -> &'static [(ValType, Instruction<'static>)] {
     use ValType as T;
     match ty {
@@ -110,7 +110,7 @@ pub fn truncations(ty: ValType) -> &'static [(ValType, Instruction<'static>)] {
     }
 }
 
-/// Operators behind a switch, with their sources.
+/// Operators that a language switch enables, with their source types.
 pub fn switched(ty: ValType, features: Features) -> Vec<(ValType, Instruction<'static>)> {
     use ValType as T;
     let mut operators = Vec::new();

@@ -1,4 +1,4 @@
-//! The operators of one and two operands of the polkadot profile, by the type of the operands.
+//! The operators of the profile polkadot with one and two operands, by the type of the operands.
 
 use wasm_encoder::InstructionSink;
 use wasm_encoder::ValType::{self, *};

@@ -1,9 +1,10 @@
-//! The network's language (rules NET-1 to NET-9) beside the crates that a node reads, rewrites and validates with.
+//! Compares the network's language (rules NET-1 to NET-9) with the crates that a node reads, rewrites and validates
+//! modules with.
 //!
-//! What a node does is put together here from those crates: `parity-wasm`, `wasm-instrument`, and the version of `wasmparser`
-//! that its Wasmtime has. The compiler has to accept the same modules and refuse the others in the same class. Modules come from
-//! the conformance suite, and from changes to their bytes: in place, in whole sections, and with the sizes of sections mended.
-//! `integration/language` asks the node's own functions.
+//! The test assembles the steps of a node from those crates: `parity-wasm`, `wasm-instrument`, and the version of
+//! `wasmparser` that the node's Wasmtime uses. The compiler must accept the same modules and refuse the others in the
+//! same class. Modules come from the conformance suite, and from changes to their bytes: in place, in whole sections,
+//! and with corrected section sizes. `integration/language` runs the node's own functions.
 
 mod mutate;
 mod stock;
@@ -14,12 +15,12 @@ use pvf_rules::Features;
 use std::path::Path;
 use stock::Class;
 
-/// Changed modules to compare.
+/// The number of changed modules to compare.
 const CHANGED: u64 = 500_000;
-/// Larger modules take too long to be changed so often.
+/// The size limit of modules that are changed. Larger modules take too long.
 const LARGEST: usize = 2_000;
 
-/// How our preparation ends.
+/// The class in which this repository's preparation ends.
 fn ours(wasm: &[u8]) -> Class {
     let options = CompileOptions {
         metering: Metering {
@@ -81,7 +82,7 @@ fn equal_on_changed_modules() {
         let wasm = mutator.changed(&modules);
         classes[compare(&wasm) as usize] += 1;
     }
-    // A comparison of nothing but refusals would say little.
+    // A comparison of only refused modules would prove little.
     assert!(
         classes.iter().all(|&count| count > CHANGED / 50),
         "{classes:?}"

@@ -1,23 +1,23 @@
 //! Changes to the bytes of modules.
 
-/// Bytes with a meaning in many places.
+/// Bytes that have a meaning at many positions.
 const TELLING: [u8; 24] = [
     0, 1, 2, 3, 4, 5, 7, 0x0b, 0x0f, 0x10, 0x11, 0x1a, 0x23, 0x40, 0x41, 0x60, 0x70, 0x7b, 0x7c,
     0x7f, 0x80, 0xc0, 0xfc, 0xff,
 ];
 
-/// A source of changed modules: the same numbers give the same modules.
+/// A source of changed modules. Equal seeds give equal modules.
 pub struct Mutator {
     state: u64,
 }
 
 impl Mutator {
-    /// From a seed.
+    /// A source with this seed.
     pub fn new(seed: u64) -> Self {
         Self { state: seed }
     }
 
-    /// Below a bound, which is not 0 (Sebastiano Vigna's splitmix64).
+    /// A number below a bound, which is not 0 (Sebastiano Vigna's splitmix64).
     fn below(&mut self, bound: usize) -> usize {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.state;
@@ -42,7 +42,7 @@ impl Mutator {
         wasm
     }
 
-    /// One change somewhere.
+    /// Makes one change at a random position.
     fn change_bytes(&mut self, bytes: &mut Vec<u8>) {
         if bytes.is_empty() {
             return bytes.push(TELLING[self.below(TELLING.len())]);
@@ -55,7 +55,7 @@ impl Mutator {
             3 => bytes[at] = bytes[at].wrapping_sub(1),
             4 => bytes.insert(at, TELLING[self.below(TELLING.len())]),
             5 => drop(bytes.remove(at)),
-            // A longer encoding, if a number ends here.
+            // A longer encoding, if an LEB128 number ends at this byte.
             _ if bytes[at] < 0x80 => {
                 let rest = if bytes[at] & 0x40 != 0 && self.below(2) == 0 {
                     0x7f
@@ -69,7 +69,7 @@ impl Mutator {
         }
     }
 
-    /// A change to the sections, whose sizes are right afterwards.
+    /// Changes the sections and corrects their sizes.
     fn change_sections(&mut self, wasm: &[u8], other: &[u8]) -> Vec<u8> {
         let Some(mut sections) = sections(wasm).filter(|sections| !sections.is_empty()) else {
             let mut wasm = wasm.to_vec();
@@ -95,7 +95,7 @@ impl Mutator {
                 sections.sort_by_key(|(id, _)| order(*id));
             }
             5 | 6 => {
-                // A section of another module, in its place or in that of the one of its kind.
+                // Inserts a section of another module, or replaces the section of the same kind.
                 let others = self::sections(other).unwrap_or_default();
                 if !others.is_empty() {
                     let new = others[self.below(others.len())].clone();
@@ -111,7 +111,7 @@ impl Mutator {
         module(&sections, padding)
     }
 
-    /// A change within the first body, whose size is right afterwards.
+    /// Changes the first body and corrects its size.
     fn change_body(&mut self, sections: &mut [(u8, Vec<u8>)]) {
         let Some((_, code)) = sections.iter_mut().find(|(id, _)| *id == 10) else {
             return;
@@ -135,7 +135,7 @@ impl Mutator {
     }
 }
 
-/// Where a section stands among the others.
+/// The position of a section in the order of sections.
 fn order(id: u8) -> u8 {
     match id {
         12 => 19,
@@ -143,7 +143,7 @@ fn order(id: u8) -> u8 {
     }
 }
 
-/// The sections of a module, if it is cut into sections.
+/// The sections of a module, if the bytes divide into sections.
 fn sections(wasm: &[u8]) -> Option<Vec<(u8, Vec<u8>)>> {
     let mut at = 8;
     let mut sections = Vec::new();
@@ -180,7 +180,7 @@ fn number(bytes: &[u8], mut at: usize) -> Option<(usize, usize)> {
     None
 }
 
-/// A number in this many bytes more than it needs.
+/// A number in LEB128, with this many bytes more than necessary.
 fn leb(mut number: usize, padding: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
     loop {

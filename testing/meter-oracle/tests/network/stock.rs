@@ -1,4 +1,4 @@
-//! What a node's preparation does, from the crates that it does it with.
+//! The steps of a node's preparation, with the crates that the node uses.
 
 use pvf_meter_oracle::parity_wasm::elements::{
     self, ExportEntry, External, Instruction, Internal, MemorySection, MemoryType, Module, Section,
@@ -6,7 +6,7 @@ use pvf_meter_oracle::parity_wasm::elements::{
 use pvf_meter_oracle::wasm_instrument::inject_stack_limiter;
 use wasmparser_node::{Parser, Payload, Validator, WasmFeatures};
 
-/// How a preparation ends.
+/// The class in which a preparation ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
     Accepted,
@@ -14,7 +14,7 @@ pub enum Class {
     Preparation,
 }
 
-/// How a node's preparation of a module ends, and what the crate says.
+/// The class in which a node's preparation of a module ends, with the message of the crate.
 pub fn prepare(wasm: &[u8]) -> (Class, String) {
     let module: Module = match elements::deserialize_buffer(wasm) {
         Ok(module) => module,
@@ -29,7 +29,8 @@ pub fn prepare(wasm: &[u8]) -> (Class, String) {
     }
 }
 
-/// A node's `parity-wasm` knows no sign extension; built along with other tests it does here.
+/// A node's `parity-wasm` does not support sign extension. Here the feature is on, because other tests of this build
+/// need it.
 fn extends_signs(module: &Module) -> bool {
     let of_proposal = |instruction: &Instruction| format!("{instruction:?}").starts_with("SignExt");
     let bodies = module.code_section().map_or(&[][..], |code| code.bodies());
@@ -60,7 +61,7 @@ fn extends_signs(module: &Module) -> bool {
             .any(of_proposal)
 }
 
-/// What a node makes of a module before it compiles it.
+/// The module that a node passes to the compiler.
 fn rewrite(module: Module) -> Result<Vec<u8>, String> {
     let mut module = inject_stack_limiter(module, 65_536).map_err(str::to_owned)?;
     let mut memory = None;
@@ -96,7 +97,7 @@ fn rewrite(module: Module) -> Result<Vec<u8>, String> {
     elements::serialize(module).map_err(|error| error.to_string())
 }
 
-/// What Wasmtime checks before it makes code, with the features that a node leaves on.
+/// Validates a module as Wasmtime does, with the features that a node leaves enabled.
 fn validate(wasm: &[u8]) -> Result<(), String> {
     let features =
         WasmFeatures::WASM1 | WasmFeatures::SIGN_EXTENSION | WasmFeatures::SATURATING_FLOAT_TO_INT;

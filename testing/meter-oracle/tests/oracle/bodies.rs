@@ -1,9 +1,9 @@
-//! Random valid bodies with much unreachable code, which wasm-smith hardly makes.
+//! Random valid bodies with much unreachable code, which wasm-smith rarely generates.
 //!
-//! A tape of bytes decides; any tape gives a valid module of `i32` functions, so that proptest can
-//! shrink it.
+//! A tape of bytes determines the body. Any tape gives a valid module of `i32` functions, so that proptest can shrink
+//! it.
 
-/// Functions of the module besides the one under test: parameters and results.
+/// Parameters and results of the module's other functions, besides the one under test.
 const CALLEES: [(u32, u32); 4] = [(0, 0), (0, 1), (2, 1), (5, 0)];
 
 /// A block kind.
@@ -41,7 +41,7 @@ struct Writer<'a> {
     height: u32,
 }
 
-/// The module that a tape gives, as text.
+/// The module that a tape determines, as text.
 pub fn module(tape: &[u8]) -> String {
     let mut writer = Writer {
         tape: tape.iter(),
@@ -95,14 +95,14 @@ impl Writer<'_> {
         top.unreachable || self.height >= top.base + count
     }
 
-    /// Takes and gives operands; from an empty unreachable frame anything can be taken.
+    /// Pops and pushes operands. An unreachable frame provides any missing operand.
     fn effect(&mut self, pops: u32, pushes: u32) {
         let top = self.top();
         let floor = top.base;
         self.height = self.height.saturating_sub(pops).max(floor) + pushes;
     }
 
-    /// Operands that an instruction needs and that are not there are made.
+    /// Pushes constants until an instruction has the operands that it needs.
     fn need(&mut self, count: u32) {
         while !self.has(count) {
             self.emit("i32.const 7");
@@ -132,7 +132,7 @@ impl Writer<'_> {
         });
     }
 
-    /// Brings the operands to the frame's results.
+    /// Drops or pushes operands until their number is that of the frame's results.
     fn settle(&mut self) {
         let top = self.top();
         while self.height > top.base + top.results {

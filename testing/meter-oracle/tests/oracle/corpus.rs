@@ -10,8 +10,8 @@ pub fn fixtures() -> Vec<(PathBuf, Vec<u8>)> {
     files(&folder, "code.wasm")
 }
 
-/// Real blobs, decompressed: those in the folder that `PVF_CASES` names, or beside the repository;
-/// none if there is no such folder.
+/// Real blobs, decompressed, from the folder that `PVF_CASES` names or from the one beside the repository. Empty if
+/// there is no such folder.
 pub fn real_blobs() -> Vec<(PathBuf, Vec<u8>)> {
     let folder = std::env::var_os("PVF_CASES").map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/pvf"),
@@ -19,7 +19,7 @@ pub fn real_blobs() -> Vec<(PathBuf, Vec<u8>)> {
     );
     let mut blobs = files(&folder, "code.compressed.wasm");
     for (path, blob) in &mut blobs {
-        // Eight bytes mark a compressed blob.
+        // A compressed blob starts with a magic of eight bytes, a plain module with `\0asm`.
         if !blob.starts_with(b"\0asm") {
             *blob = zstd::decode_all(&blob[8..])
                 .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
@@ -44,7 +44,7 @@ fn files(folder: &Path, name: &str) -> Vec<(PathBuf, Vec<u8>)> {
     files
 }
 
-/// What the oracle's parser can read: WebAssembly 1.0 and sign extension.
+/// The language of the oracle's parser: WebAssembly 1.0 and sign extension.
 fn config(export_everything: bool) -> Config {
     Config {
         acquire_release_atomics_enabled: false,
@@ -75,7 +75,7 @@ fn config(export_everything: bool) -> Config {
     }
 }
 
-/// The random module of a number.
+/// The random module with this number.
 pub fn random_module(number: u64) -> Vec<u8> {
     let mut state = number;
     let bytes: Vec<u8> = (0..640)

@@ -1,5 +1,5 @@
-//! `wasm-instrument` 0.4 as the oracle: it instruments a module, and its constants and positions
-//! are read back from what it wrote.
+//! `wasm-instrument` 0.4 as the oracle. It instruments a module; the tests read the costs and their positions from the
+//! output.
 
 #![allow(dead_code, reason = "each test uses a part")]
 
@@ -15,7 +15,7 @@ use pvf_metering::{
 };
 use wasmparser::{Parser, Payload};
 
-/// What the oracle reads from a module.
+/// Reads a module with the oracle's parser.
 pub fn read(wasm: &[u8]) -> Module {
     pvf_meter_oracle::read(wasm).expect("the oracle's parser reads WebAssembly 1.0")
 }
@@ -23,7 +23,7 @@ pub fn read(wasm: &[u8]) -> Module {
 /// The stack limit written into instrumented modules.
 pub const LIMIT: u32 = 0x1234_5678;
 
-/// The logical cost of each defined function as the stack limiter has it.
+/// The logical cost of each defined function according to the stack limiter.
 pub fn logical_costs(wasm: &[u8]) -> Result<Vec<u32>, &'static str> {
     pvf_meter_oracle::logical_costs(read(wasm), LIMIT).map_err(|error| match error {
         OracleError::Stack(message) => message,
@@ -31,7 +31,7 @@ pub fn logical_costs(wasm: &[u8]) -> Result<Vec<u32>, &'static str> {
     })
 }
 
-/// Cost and callee of the charged call that the code starts with; its shape is checked.
+/// Cost and callee of the charged call that the code starts with. Asserts that it has the expected shape.
 pub fn limiter_sequence(code: &[Parity]) -> (u32, u32) {
     charged_call(code, LIMIT).unwrap_or_else(|| panic!("no charge at {code:?}"))
 }
@@ -39,10 +39,10 @@ pub fn limiter_sequence(code: &[Parity]) -> (u32, u32) {
 /// A charge: index of the operator it precedes, and its cost.
 pub type At = (u32, u64);
 
-/// Where the gas metering makes which charge, for each defined function.
+/// The positions and amounts of the gas metering's charges, for each defined function.
 ///
-/// Also checked: a `memory.grow` goes through the oracle's function if and only if pages have
-/// a price, and that function charges it for each page.
+/// Also asserts that `memory.grow` calls the oracle's function if and only if pages have a price, and that this
+/// function charges the price for each page.
 pub fn gas_charges(wasm: &[u8], costs: &Costs) -> Result<Vec<Vec<At>>, ()> {
     let module = read(wasm);
     let gas = module.import_count(ImportCountType::Function) as u32;
@@ -96,7 +96,7 @@ pub fn gas_charges(wasm: &[u8], costs: &Costs) -> Result<Vec<Vec<At>>, ()> {
         .collect())
 }
 
-/// The charges of the mutable-global back end for each defined function: constants, in order.
+/// The charges of the mutable-global back end for each defined function: the constants, in order.
 pub fn global_charges(wasm: &[u8], costs: &Costs) -> Vec<Vec<u64>> {
     let module = read(wasm);
     let gas = module.functions_space() as u32;
@@ -119,14 +119,14 @@ pub fn global_charges(wasm: &[u8], costs: &Costs) -> Vec<Vec<u64>> {
     charges.collect()
 }
 
-/// What one walk of ours finds in a module, functions in order: logical costs (up to the first
-/// function that has none) and charges.
+/// The result of one pass of this repository's meters over a module, in the order of the functions: logical costs (up
+/// to the first function that has none) and charges.
 pub struct Ours {
     pub logical: Result<Vec<u32>, MeterError>,
     pub gas: Result<Vec<Vec<At>>, MeterError>,
 }
 
-/// Both meters driven operator by operator, side by side, with reused buffers, as a compiler does.
+/// Runs both meters operator by operator in one pass, with reused buffers, as a compiler does.
 pub fn ours(wasm: &[u8], costs: &Costs) -> Result<Ours, BodyError> {
     let module = ModuleSignatures::parse(wasm)?;
     let mut height = LogicalHeight::new();
@@ -185,7 +185,7 @@ pub fn ours(wasm: &[u8], costs: &Costs) -> Result<Ours, BodyError> {
     Ok(Ours { logical, gas })
 }
 
-/// What the oracle says where we have a [`MeterError`].
+/// The oracle's message for a [`MeterError`].
 pub fn oracle_message(error: MeterError) -> &'static str {
     match error {
         MeterError::Underflow => "stack underflow",
@@ -195,12 +195,13 @@ pub fn oracle_message(error: MeterError) -> &'static str {
     }
 }
 
-/// Ours and the oracle's are equal for a valid module; whether the stack limiter takes it.
+/// Asserts that the costs and charges of both are equal for a valid module. Returns whether the stack limiter accepts
+/// it.
 pub fn assert_equal(wasm: &[u8], schedules: &[Costs]) -> bool {
     let mut accepted = false;
     for (index, costs) in schedules.iter().enumerate() {
         let ours = ours(wasm, costs).expect("a well-formed module");
-        // The logical costs do not depend on the schedule.
+        // The logical costs do not depend on the schedule, so they are compared once.
         if index == 0 {
             let expected = logical_costs(wasm);
             accepted = expected.is_ok();
@@ -212,8 +213,8 @@ pub fn assert_equal(wasm: &[u8], schedules: &[Costs]) -> bool {
     accepted
 }
 
-/// Schedules that tell every instruction from every other, have free ones, price pages and locals,
-/// or do not.
+/// Schedules with a different price for every instruction, with free instructions, with and without prices for pages
+/// and locals, and with the largest prices.
 pub fn schedules() -> Vec<Costs> {
     let distinct = Schedule {
         per_local: 7919,
@@ -227,7 +228,7 @@ pub fn schedules() -> Vec<Costs> {
         instruction: prices(|index| u32::from(index % 3 == 0) * (index + 1)),
         ..Schedule::default()
     };
-    // Largest prices; no locals, whose cost would be beyond 32 bits.
+    // The largest prices. Locals are free, because their cost would exceed 32 bits.
     let dear = Schedule {
         default: u32::MAX,
         per_local: 0,

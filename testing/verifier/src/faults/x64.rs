@@ -50,10 +50,10 @@ pub const CLASSES: [(&str, Class); 32] = [
     ("a block operation unchecked", unchecked_block),
 ];
 
-/// Finds the faults of a class in a function.
+/// Finds all faults of a class in a function.
 pub type Class = fn(&Function<'_>, &mut dyn FnMut(Edit));
 
-/// A function's code, decoded.
+/// A function's code and its decoded instructions.
 pub struct Function<'f> {
     code: &'f [u8],
     described: &'f Described<'f>,
@@ -61,7 +61,7 @@ pub struct Function<'f> {
     steps: Vec<(u32, Instruction)>,
 }
 
-/// All faults of a class in some function.
+/// All faults of a class in a function.
 pub fn faults(described: &Described<'_>, code: &[u8], function: u32, class: Class) -> Vec<Fault> {
     let place = described.functions[function as usize];
     let mut found = Vec::new();
@@ -100,7 +100,7 @@ impl<'f> Function<'f> {
         self.code[at as usize..at as usize + usize::from(it.len)].to_vec()
     }
 
-    /// Edits instructions.
+    /// Calls `with` on the bytes of each instruction, and reports each change as a fault.
     fn edit(
         &self,
         fault: &mut dyn FnMut(Edit),
@@ -120,7 +120,8 @@ impl<'f> Function<'f> {
         Some(it)
     }
 
-    /// Whether a register is the index of an access soon, before anything else writes it.
+    /// Whether one of the next eight instructions uses a register as the index of an access, with no branch and no
+    /// write to the register before it.
     fn is_index_soon(&self, step: usize, register: u8) -> bool {
         for (_, it) in self.steps.iter().skip(step + 1).take(8) {
             if it.has_memory() && it.base == R14 && it.index == register {
@@ -137,7 +138,7 @@ impl<'f> Function<'f> {
         false
     }
 
-    /// Whether an instruction is the bound of the sequence for a jump table or an indirect call.
+    /// Whether an instruction is the bounds check of a jump table or an indirect call.
     fn is_bound(&self, step: usize, of_table: bool) -> bool {
         let end = self.step(step, 5).map(|it| it.op);
         match of_table {
@@ -147,7 +148,7 @@ impl<'f> Function<'f> {
     }
 }
 
-/// Where the parts of an instruction are among its bytes.
+/// Positions of an instruction's parts within its bytes.
 struct Parts {
     rex: Option<usize>,
     opcode: usize,
@@ -184,7 +185,7 @@ fn parts(bytes: &[u8]) -> Parts {
     }
 }
 
-/// Overwrites the displacement, if it has room for the value.
+/// Overwrites the displacement if its encoding can hold the value.
 fn set_disp(bytes: &mut [u8], disp: i32) -> bool {
     let modrm = parts(bytes).modrm;
     let at = modrm + 1 + usize::from(bytes[modrm] & 7 == 4);
@@ -196,7 +197,7 @@ fn set_disp(bytes: &mut [u8], disp: i32) -> bool {
     true
 }
 
-/// Overwrites the immediate at the end, of the length that it has.
+/// Overwrites the immediate at the end, which keeps its length.
 fn set_imm(bytes: &mut [u8], before: i64, imm: i64) -> bool {
     let end = bytes.len();
     if i32::try_from(before).is_ok_and(|before| bytes.ends_with(&before.to_le_bytes())) && end > 5 {
@@ -222,7 +223,7 @@ fn set_wide(bytes: &mut [u8]) -> bool {
     }
 }
 
-/// The condition's opposite.
+/// Inverts the condition.
 fn turn(bytes: &mut [u8]) -> bool {
     let at = usize::from(bytes[0] == 0x0f);
     bytes[at] ^= 1;
@@ -470,7 +471,7 @@ fn no_trap(function: &Function<'_>, fault: &mut dyn FnMut(Edit)) {
     });
 }
 
-/// The sites in the function, by number.
+/// The indices of the function's trap sites.
 fn sites(function: &Function<'_>) -> std::ops::Range<usize> {
     let sites = &function.described.sites;
     let (start, bytes) = (function.place.offset, function.place.bytes);
@@ -507,7 +508,7 @@ fn other_place(function: &Function<'_>, fault: &mut dyn FnMut(Edit)) {
 
 fn fixed_register(function: &Function<'_>, fault: &mut dyn FnMut(Edit)) {
     function.edit(fault, |_, it, bytes| {
-        // From r8 or higher to r15, by the register in ModRM.
+        // Changes a move to r8 or higher into a move to r15, in ModRM.
         let move_between =
             it.op == Op::Mov && (it.to, it.from) == (Place::Register, Place::Register) && it.a >= 8;
         move_between && {

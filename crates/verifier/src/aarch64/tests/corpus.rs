@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::{env, fs};
 
-/// A module's code.
+/// A module with its code.
 pub struct Subject {
     pub wasm: Vec<u8>,
     pub code: Vec<u8>,
@@ -26,7 +26,7 @@ pub struct Subject {
 }
 
 impl Subject {
-    /// Compiled with both meters or with none, if it belongs to the accepted language.
+    /// Compiles a module with both meters or with none. Returns `None` if it does not belong to the accepted language.
     pub fn new(wasm: Vec<u8>, metered: bool) -> Option<Self> {
         let costs = metered.then(|| Arc::new(Costs::default()));
         let options = CompileOptions {
@@ -132,14 +132,14 @@ impl<'s> Checker<'s> {
         .map(|_| ())
     }
 
-    /// A function's own code.
+    /// A function's original code.
     pub fn code_of(&self, number: u32) -> Vec<u8> {
         let words = words_of(&self.subject.code, &self.subject.functions[number as usize]);
         words.as_flattened().to_vec()
     }
 }
 
-/// Indices that are not in a register before they are used.
+/// A module whose indices are not in registers before they are used.
 const SPILLED: &str = r#"(module
     (memory 1) (func $f)
     (func (export "load") (param i32 i32) (result i32)
@@ -150,7 +150,7 @@ const SPILLED: &str = r#"(module
         call $f  local.get 0 local.get 1 i64.store offset=16
         call $f  local.get 0 i32.load8_u drop))"#;
 
-/// Modules of this repository: golden ones, and those of the conformance suite; and one of our own.
+/// Modules of this repository: those of the golden files and the conformance suite, and one written for these tests.
 pub fn modules() -> Vec<Vec<u8>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut all = vec![wat::parse_str(SPILLED).expect("is a module")];
@@ -163,7 +163,7 @@ pub fn modules() -> Vec<Vec<u8>> {
     all
 }
 
-/// Real ones: `PVF_CASES` names the folder.
+/// Runtimes from the folder that `PVF_CASES` names.
 pub fn runtimes() -> Vec<Vec<u8>> {
     let folder = env::var_os("PVF_CASES").map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/pvf"),

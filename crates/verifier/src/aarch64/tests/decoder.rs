@@ -1,8 +1,9 @@
-//! The decoder against two others: what ours accepts has the same operation and the same operands there.
+//! Compares the decoder with two others: they must read every accepted word with the same operation and the same
+//! operands.
 //!
-//! Our reading of a word is written down as the manual writes the instruction without its aliases, which is how disarm64 does; what
-//! yaxpeax-arm prefers, an alias, is derived from our operands too. Of disarm64 the operands of `fcvt` are not compared, which it
-//! gives the wrong widths.
+//! Each word is formatted as the manual writes the instruction without aliases, as disarm64 does. yaxpeax-arm prefers
+//! aliases, which the test derives from the operands as well. The operands of `fcvt` are not compared with disarm64,
+//! which gives them wrong widths.
 
 use super::corpus::{Subject, modules, runtimes};
 use crate::aarch64::decode::{Form, Word, decode};
@@ -35,17 +36,17 @@ fn f(wide: bool, number: u8) -> String {
     format!("{}{number}", if wide { "d" } else { "s" })
 }
 
-/// How we read a word: first without aliases, then as one may prefer it.
+/// The text of a word: first without aliases, then with the preferred alias.
 fn readings(form: Form, word: Word) -> Vec<String> {
     let (wide, rd, rn, rm, ra) = (word.wide(), word.rd(), word.rn(), word.rm(), word.ra());
     let (d, n, m, a) = (r(wide, rd), r(wide, rn), r(wide, rm), r(wide, ra));
-    // The widths of floats.
+    // The widths of the float operands.
     let fw = word.0 >> 22 & 1 != 0;
     let add = ["add", "adds", "sub", "subs"][usize::from(word.operation())];
     let logic = ["and", "orr", "eor", "ands"][usize::from(word.operation())];
     let shift = |amount: u8| match amount {
         0 if word.shift() == 0 => String::new(),
-        // yaxpeax-arm leaves a zero out.
+        // yaxpeax-arm omits an offset of zero.
         0 => format!(
             ", {}",
             ["lsl", "lsr", "asr", "ror"][usize::from(word.shift())]
@@ -393,7 +394,7 @@ fn memory(name: &str, register: &str, indexed: bool, scaled: bool, word: Word) -
     all
 }
 
-/// A disassembler's text with decimal numbers, single spaces and distances as numbers.
+/// A disassembler's text with decimal numbers, single spaces and numeric distances.
 fn plain(text: &str) -> String {
     let text = text.replace(['\t', '$'], " ").to_lowercase();
     let mut out = String::new();
@@ -404,7 +405,7 @@ fn plain(text: &str) -> String {
                 .find(|c: char| !c.is_ascii_hexdigit())
                 .unwrap_or(digits.len());
             let value = u64::from_str_radix(&digits[..end], 16).unwrap_or(0);
-            // A distance backwards is a number of 64 bits to one of them.
+            // One disassembler writes a negative distance as an unsigned 64-bit number.
             match out.ends_with(' ') && value >> 63 == 1 {
                 true => out.push_str(&(value as i64).to_string()),
                 false => out.push_str(&value.to_string()),
@@ -435,7 +436,7 @@ fn plain(text: &str) -> String {
     }
 }
 
-/// Compares our reading of a word with those of the others. Whether we accept it.
+/// Compares the decoding of a word with those of the other decoders. Returns whether the word is accepted.
 pub fn compare(value: u32) -> bool {
     let Some(form) = decode(value) else {
         return false;
@@ -451,7 +452,7 @@ pub fn compare(value: u32) -> bool {
     let disarm = disarm64::decoder::decode(value).expect("an instruction that disarm64 knows");
     let disarm = plain(&disarm.to_string());
     let agrees = |text: &str| match form {
-        // How the immediate is written down differs: what is left is the register and the form.
+        // The decoders format this immediate differently, so only the register and the form are compared.
         Form::FloatImmediate => text.starts_with(&readings[0]),
         _ => readings.iter().any(|reading| reading == text),
     };
@@ -467,7 +468,7 @@ pub fn compare(value: u32) -> bool {
     true
 }
 
-/// Numbers that look random.
+/// Pseudo-random numbers.
 pub fn random(seed: u64) -> impl Iterator<Item = u32> {
     let mut state = seed;
     std::iter::repeat_with(move || {
@@ -478,7 +479,7 @@ pub fn random(seed: u64) -> impl Iterator<Item = u32> {
     })
 }
 
-/// How many random words are compared: `PVF_DECODER_WORDS` says more, with 4294967296 all there are.
+/// The number of random words to compare: `PVF_DECODER_WORDS` sets it, and 4294967296 compares all words.
 fn words() -> u64 {
     let named = std::env::var("PVF_DECODER_WORDS").ok();
     named.map_or(10_000_000, |words| words.parse().expect("a number"))
@@ -498,7 +499,7 @@ fn other_decoders_read_random_words_the_same() {
     assert!(accepted > words / 10, "{accepted} of {words}");
 }
 
-/// Random words are mostly branches and additions: of each row so many.
+/// Random words are mostly branches and additions, so this test takes the same number of words for each row.
 #[test]
 fn other_decoders_read_every_row_the_same() {
     let mut numbers = random(2);
@@ -524,7 +525,7 @@ fn no_word_matches_two_rows() {
     }
 }
 
-/// The words of all functions that the compiler makes, those of real parachains if they are there.
+/// The words of all functions that the compiler generates, including those of runtimes if their folder exists.
 #[test]
 fn other_decoders_read_real_code_the_same() {
     let mut words = HashSet::new();
@@ -539,6 +540,6 @@ fn other_decoders_read_real_code_the_same() {
     }
     let accepted = words.iter().filter(|word| compare(**word)).count();
     println!("{accepted} of {} words are instructions", words.len());
-    // The others are tables and literals.
+    // The remaining words are tables and literals.
     assert!(accepted > 10_000 && accepted * 100 > words.len() * 80);
 }

@@ -1,12 +1,12 @@
-//! Calls farther than `bl` reaches. The compiler makes them where a module has more than 128 MB of code; here one is put in the place of
-//! a near one by hand.
+//! Calls farther than `bl` reaches. The compiler emits them if a module has more than 128 MB of code. These tests
+//! replace a near call by a far call.
 
 use super::corpus::Subject;
 use crate::{Module, TrapSite, verify};
 
 const WASM: &str = r#"(module (func $f) (func (export "g") call $f))"#;
 
-/// Words of a far call: `adr x16, .; movz x17, #low; movk x17, #high, lsl #16; add x16, x16, w17, sxtw; blr x16`.
+/// The words of a far call: `adr x16, .; movz x17, #low; movk x17, #high, lsl #16; add x16, x16, w17, sxtw; blr x16`.
 fn far_call(distance: i32) -> [u32; 5] {
     let half = |shift: u32| (distance as u32 >> shift & 0xffff) << 5;
     [
@@ -18,7 +18,7 @@ fn far_call(distance: i32) -> [u32; 5] {
     ]
 }
 
-/// The module with a far call, changed by a fault, and whether it is accepted.
+/// Replaces a call in the module by a far call, applies a fault to it, and returns whether it is accepted.
 fn check(fault: impl Fn(&mut [u32; 5])) -> bool {
     let mut subject = Subject::new(wat::parse_str(WASM).unwrap(), false).unwrap();
     let [callee, caller] = subject.functions[..] else {
@@ -35,7 +35,7 @@ fn check(fault: impl Fn(&mut [u32; 5])) -> bool {
     for (at, &word) in words.iter().enumerate() {
         match word {
             _ if at == near => made.extend(far),
-            // Both branches go over the call: to the slow path, and back.
+            // Both branches cross the call: to the slow path, and back.
             _ if word >> 24 == 0x54 && at < near => made.push(word + (4 << 5)),
             _ if word >> 26 == 5 => made.push(word - 4),
             _ => made.push(word),
@@ -73,7 +73,7 @@ fn a_far_call_is_accepted_as_a_whole() {
         |words| words[1] += 4 << 5,
         |words| words[1] ^= 16 << 5,
         |words| words[2] ^= 1 << 5,
-        // Another base, another register, without the sign, a jump, by the other register.
+        // Another base, another register, no sign extension, a jump, a call by the other register.
         |words| words[0] += 1 << 5,
         |words| words[2] ^= 1,
         |words| words[3] = 0x8B31_6210,

@@ -1,7 +1,8 @@
-//! Faults, put into machine code on purpose, class by class: those that made vulnerabilities elsewhere, and what else a rule is for.
+//! Seeded faults in machine code, by class: faults that caused vulnerabilities in other compilers, and faults that
+//! break the other rules.
 //!
-//! Of each class it is counted how many there are in the corpus and how many are refused. Neither may fall. What is accepted of a class is
-//! explained where the class is.
+//! For each class the tests count the faults in the corpus and the refused ones. Neither number may fall. The accepted
+//! faults of a class are explained beside the class.
 
 use super::corpus::{Checker, Subject, modules, runtimes};
 use super::decoder::random;
@@ -9,13 +10,13 @@ use crate::{Module, TrapSite};
 use pvf_rules::TrapKind;
 use std::collections::{BTreeMap, HashSet};
 
-/// A class: its name, and what becomes of the word at a place, with a look at those around.
+/// A class: its name, and a function that gives the changed word at a position, with access to the words around it.
 struct Class {
     name: &'static str,
     fault: fn(&Place<'_>) -> Option<u32>,
 }
 
-/// A word with those around, and what is known of its function.
+/// A word with the words around it, and the facts about its function.
 struct Place<'p> {
     words: &'p [u32],
     at: usize,
@@ -45,7 +46,7 @@ impl Place<'_> {
         self.word() & 31
     }
 
-    /// Whether one of the next words uses the destination as an index, and none writes it before or branches.
+    /// Whether one of the next words uses the destination as an index, with no write to it and no branch in between.
     fn makes_index(&self) -> bool {
         let register = self.rd();
         for distance in 1..4 {
@@ -53,7 +54,7 @@ impl Place<'_> {
             if is_index(word, register) {
                 return true;
             }
-            // Only loads, stores and sums of other registers may come between.
+            // Only loads, stores and sums of other registers may be in between.
             let simple = matches!(
                 word >> 24,
                 0x0b | 0x8b | 0x11 | 0x91 | 0xb9 | 0xf9 | 0xb8 | 0xf8
@@ -86,12 +87,12 @@ fn is_sum(word: u32) -> bool {
     word & 0xFFE0_FFE0 == 0x8B00_0280
 }
 
-/// An access by a sum that is kept.
+/// An access through a register that contains a sum.
 fn is_by_sum(word: u32) -> bool {
     word & 0x3B00_0000 == 0x3900_0000 && matches!(word >> 5 & 31, 24 | 28)
 }
 
-/// An access of a slot, scaled.
+/// An access to a slot, with a scaled offset.
 fn is_slot(word: u32) -> bool {
     word & 0x3B00_03E0 == 0x3900_03E0
 }
@@ -101,7 +102,7 @@ const fn with_offset(word: u32, offset: u32) -> u32 {
     word & !(0xfff << 10) | (offset >> size & 0xfff) << 10
 }
 
-/// Instructions that no code of ours has.
+/// Instructions that generated code never contains.
 const FOREIGN: [u32; 18] = [
     0xD400_0001, // svc #0
     0xD420_0000, // brk #0
@@ -124,7 +125,7 @@ const FOREIGN: [u32; 18] = [
 ];
 
 const CLASSES: &[Class] = &[
-    // Harmless where the operands are so small that nothing is carried.
+    // Harmless if the operands are so small that no bit is carried.
     Class {
         name: "index arithmetic in 64 bits",
         fault: |p| {
@@ -325,7 +326,8 @@ const CLASSES: &[Class] = &[
         name: "call plus a word",
         fault: |p| p.is(0xFC00_0000, 0x9400_0000).then(|| p.word() + 1),
     },
-    // Where the next place that begins is another function whose type fits: the wrong callee, and no matter of safety.
+    // If the next entry is that of another function with an equal type, the fault calls the wrong function, which is
+    // not a safety problem.
     Class {
         name: "call plus sixteen bytes",
         fault: |p| p.is(0xFC00_0000, 0x9400_0000).then(|| p.word() + 4),
@@ -431,13 +433,13 @@ const CLASSES: &[Class] = &[
     },
 ];
 
-/// An addition or a logical operation that writes a register of the generator's.
+/// Whether the word is an addition or logical operation that writes a register of the generator.
 fn writes_value(word: u32) -> bool {
     let adds = word & 0x3F20_0000 == 0x0B00_0000 || word & 0x7F20_0000 == 0x2A00_0000;
     adds && word & 31 < 16 && word >> 5 & 31 < 16
 }
 
-/// The words of literals, which may be anything.
+/// The words of literals, which may have any value.
 fn literals(words: &[u32]) -> HashSet<usize> {
     let mut literals = HashSet::new();
     for (at, word) in words.iter().enumerate() {
@@ -449,10 +451,10 @@ fn literals(words: &[u32]) -> HashSet<usize> {
     literals
 }
 
-/// How many there are of a class, and how many were refused.
+/// The number of faults of a class, and the number of refused ones.
 type Counts = BTreeMap<&'static str, (u64, u64)>;
 
-/// Puts faults into a subject's functions: of each class every `stride`th.
+/// Seeds faults in a subject's functions: every `stride`th fault of each class.
 fn seed(
     subject: &Subject,
     metered: bool,
@@ -511,7 +513,7 @@ fn seed(
     }
 }
 
-/// Classes of which not all can be refused, with the most that may be accepted of a thousand, and why.
+/// Classes with some harmless faults, how many in a thousand may be accepted, and why.
 const SOME_ACCEPTED: &[(&str, u64)] = &[
     ("index arithmetic in 64 bits", 40),
     ("call plus sixteen bytes", 400),
@@ -530,7 +532,7 @@ fn report(counts: &Counts, accepted: &[String], fewest: u64) {
     }
     for class in CLASSES {
         let &(all, refused) = counts.get(class.name).unwrap_or(&(0, 0));
-        // Of a rare one there may be none where most places are passed over.
+        // With a large stride a rare class may have no fault at all.
         assert!(
             all > 0 || fewest == 0,
             "no fault of the class: {}",
@@ -556,7 +558,7 @@ fn seeded_faults_are_refused() {
             let Some(subject) = Subject::new(wasm.clone(), metered) else {
                 continue;
             };
-            // Where code is long it is all alike.
+            // Long code is uniform, so a stride is used.
             let stride = (subject.code.len() as u64 / 20_000).max(1);
             seed(&subject, metered, stride, &mut counts, &mut accepted);
         }
@@ -564,7 +566,7 @@ fn seeded_faults_are_refused() {
     report(&counts, &accepted, 100_000);
 }
 
-/// The same over real parachains, if they are there; `PVF_FAULTS` says how many of each class are passed over for one that is seeded.
+/// The same over runtimes, if their folder exists; `PVF_FAULTS` sets the stride.
 #[test]
 #[ignore = "takes an hour"]
 fn seeded_faults_in_runtimes_are_refused() {
@@ -580,7 +582,7 @@ fn seeded_faults_in_runtimes_are_refused() {
     report(&counts, &accepted, 0);
 }
 
-/// What is said about traps is compared as well.
+/// The claims about traps are compared as well.
 #[test]
 fn trap_sites_of_another_kind_or_place_are_refused() {
     let mut counts = [(0u32, 0u32); 3];
@@ -616,12 +618,13 @@ fn trap_sites_of_another_kind_or_place_are_refused() {
     println!("kinds {kinds:?}, places {places:?}, operators {operators:?}");
     assert!(kinds.0 > 1000);
     assert_eq!(places.0, places.1, "moved in the code");
-    // Where a signed division can trap in two ways the other is as good; the next byte may be an operator that traps too.
+    // Where a signed division can trap in two ways, the other kind is also accepted. The next byte may belong to
+    // another operator that traps.
     assert!(kinds.1 * 100 >= kinds.0 * 97, "{kinds:?}");
     assert!(operators.1 * 100 >= operators.0 * 97, "{operators:?}");
 }
 
-/// Any single bit: most are refused, and none makes the verifier panic.
+/// Flips single bits: most are refused, and none makes the verifier panic.
 #[test]
 fn flipped_bits_never_panic() {
     let mut numbers = random(4);
@@ -642,7 +645,7 @@ fn flipped_bits_never_panic() {
             );
             code[bit / 8] ^= 1 << (bit % 8);
         }
-        // Noise, and code cut short.
+        // Random words, and code cut short.
         for length in numbers.by_ref().take(4) {
             let cut = &code[..length as usize % code.len()];
             let _ = crate::verify(&module, &subject.machine_code(cut, &subject.sites));

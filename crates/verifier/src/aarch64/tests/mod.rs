@@ -1,4 +1,4 @@
-//! Tests of the aarch64 rules that need what is inside.
+//! Tests of the aarch64 rules that use internal items.
 
 mod corpus;
 mod decoder;

@@ -34,7 +34,7 @@ impl Flow<'_, '_> {
         }
     }
 
-    /// What is passed has the widths of its types, and the slots are there.
+    /// Checks that arguments have the widths of their types and that the slots are within the frame.
     pub(super) fn pass_arguments(&self, ty: &FuncType) -> Checked {
         let (mut general, mut float) = (GENERAL_ARGUMENTS.iter(), 0);
         for &ty in &ty.params {
@@ -68,7 +68,7 @@ impl Flow<'_, '_> {
         )
     }
 
-    /// Behind a call nothing is in registers but the first result.
+    /// Sets the state after a call: only the first result is in a register.
     pub(super) fn come_back(&mut self, result: Option<ValType>) {
         self.bounds = [NOTHING; 32];
         self.fix();
@@ -80,7 +80,7 @@ impl Flow<'_, '_> {
         self.facts = Facts::NONE;
     }
 
-    /// A direct call; how many traps stand behind it.
+    /// Checks a direct call. Returns the number of traps after it.
     pub(super) fn call(&mut self, called: Called) -> Checked<usize> {
         let number = called.number();
         if self.function.is_none() {
@@ -123,7 +123,7 @@ impl Flow<'_, '_> {
         Ok(0)
     }
 
-    /// Shared code comes back to one of these traps or behind them.
+    /// Shared code returns either to one of these traps or to the code after them.
     pub(super) fn pass_traps(&self, steps: &[Step], call: usize, traps: usize) -> Checked {
         let behind = steps.get(call + 1..=call + traps);
         let all = behind.is_some_and(|steps| {
@@ -174,7 +174,7 @@ impl Flow<'_, '_> {
     }
 
     pub(super) fn call_indirect(&mut self, step: &Step) -> Checked {
-        // It has been multiplied by 16.
+        // The index was multiplied by 16.
         let index = self.read(step.it.index)?;
         self.ensure(index <= 36, Invariant::Table, "a wide index of the table")?;
         let Some(ty) = self.program.module.signatures.get(step.value as usize) else {
@@ -189,7 +189,7 @@ impl Flow<'_, '_> {
         self.live = false;
         let Some((_, ty, _)) = self.function else {
             self.kept &= matches!(self.bounds[usize::from(RSP)], KEPT | UNTOUCHED);
-            // What comes back to a trap leaves nothing to its caller.
+            // A return to a trap leaves no register contents for the caller.
             let traps = step.value / TRAP_BYTES;
             if traps > self.contract.traps {
                 (self.contract.traps, self.contract.bounds) = (traps, self.bounds);

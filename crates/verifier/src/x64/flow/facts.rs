@@ -1,47 +1,47 @@
-//! What is known of registers: bounds, joined at labels, and facts, which end there.
+//! Knowledge about registers: bounds, which are joined at labels, and facts, which end at labels.
 
 use super::super::decode::NONE;
 use super::super::{R11, RSP, XMM14, XMM15};
 use crate::wasm::ValType;
 
-/// The low byte holds something, the others do not.
+/// The low byte contains a value, the other bytes do not.
 pub(super) const LOW_BYTE: u8 = 65;
-/// Nothing that may be read.
+/// The register contains nothing that may be read.
 pub(super) const NOTHING: u8 = 66;
 /// A fixed register.
 pub(super) const FIXED: u8 = 67;
 
-/// In shared code the stack pointer's place says what is known of the register that is borrowed. From the most that is known:
-/// it is kept below the stack pointer and has its value;
+/// In shared code, the bound of the stack pointer describes the borrowed register instead. From the strongest to the
+/// weakest: the register is saved below the stack pointer and has its original value;
 pub(super) const KEPT: u8 = FIXED;
-/// it has its value;
+/// it has its original value;
 pub(super) const UNTOUCHED: u8 = FIXED + 1;
-/// it is kept and has another value;
+/// it is saved and has another value;
 pub(super) const BORROWED: u8 = FIXED + 2;
-/// it may be lost.
+/// its original value may be lost.
 pub(super) const LOST: u8 = FIXED + 3;
 
-/// Bounds of 16 general registers, then of 16 float registers.
+/// The bounds of 16 general registers, then of 16 float registers.
 pub(super) type Bounds = [u8; 32];
 
-/// Where branches go.
+/// The target of branches.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Label {
     pub(super) bounds: Bounds,
     pub(super) reached: bool,
-    /// More may be there than when it was last walked from.
+    /// Whether the bounds were weakened since the last walk from this label.
     pub(super) has_changed: bool,
-    /// A branch comes from behind.
+    /// Whether a later branch goes back to this label.
     pub is_head: bool,
 }
 
 impl Label {
-    /// Something comes here; whether that is new.
+    /// Joins the bounds of a path to this label. Returns whether they changed.
     #[inline]
     pub(super) fn add(&mut self, bounds: &Bounds, shared: bool) -> bool {
         let mut bounds = *bounds;
         if self.is_head {
-            // Scratch registers hold nothing from one turn to the next.
+            // Scratch registers contain nothing from one iteration to the next.
             bounds[usize::from(R11)] = NOTHING;
             bounds[xmm(XMM14)] = NOTHING;
             bounds[xmm(XMM15)] = NOTHING;
@@ -57,47 +57,47 @@ impl Label {
     }
 }
 
-/// What shared code does to its caller.
+/// The effects of shared code on its caller.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Contract {
-    /// Bit for bit the registers that it may change.
+    /// The set of registers that it may change, as bits.
     pub(super) written: u32,
-    /// What they hold afterwards.
+    /// The bounds of those registers afterwards.
     pub(super) bounds: Bounds,
-    /// Traps that stand behind a call of it.
+    /// The number of traps after a call of it.
     pub traps: u32,
 }
 
-/// `index + length + offset` is at most the memory's bytes and `slack`.
+/// States that `index + length + offset` is at most the memory's bytes plus `slack`.
 #[derive(Clone, Copy)]
 pub(super) struct Range {
     pub(super) index: u8,
     pub(super) length: u8,
     pub(super) offset: u64,
     pub(super) slack: u64,
-    /// The index has become the address of the range's first byte.
+    /// Whether the index was replaced by the address of the range's first byte.
     pub(super) is_address: bool,
 }
 
-/// What is known beyond bounds between two labels.
+/// Knowledge besides bounds, between two labels.
 #[derive(Clone, Copy)]
 pub(super) struct Facts {
-    /// The scratch register holds this constant.
+    /// The constant in the scratch register.
     pub(super) constant: Option<u64>,
-    /// A float register holds a constant of so many bytes.
+    /// A float register with a constant, and the constant's size in bytes.
     pub(super) float_constant: Option<(u8, u64, u8)>,
-    /// A float of so many bytes is above -1, and if so, whether it is below 2^32.
+    /// A float register whose value, of this size in bytes, is above -1, and whether the value is below 2^32.
     pub(super) float: Option<(u8, u8, bool)>,
-    /// The register holds at most this.
+    /// The upper bound of a register.
     pub(super) most: Option<(u8, u64)>,
-    /// The registers hold at least this.
+    /// Lower bounds of registers.
     pub(super) least: [(u8, u64); 4],
-    /// The first holds at least what the second does.
+    /// The first register is greater than or equal to the second.
     pub(super) not_below: Option<(u8, u8)>,
-    /// The register is the sum of index, length and offset.
+    /// The first register is the sum of index, length and offset.
     pub(super) sum: Option<(u8, u8, u8, u64)>,
     pub(super) ranges: [Option<Range>; 2],
-    /// General registers that anything above is about.
+    /// The set of general registers that appear in any fact.
     pub(super) about: u16,
 }
 

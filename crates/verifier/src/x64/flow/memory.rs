@@ -1,4 +1,4 @@
-//! Accesses of memory: linear memory, the frame, the context.
+//! Accesses to memory: linear memory, the frame, the context.
 
 use super::super::decode::{Instruction, NONE, Place};
 use super::super::{R11, R14, R15, RSP, in_slots};
@@ -8,7 +8,7 @@ use crate::Invariant;
 use crate::layout::{self, GLOBAL_BYTES, MOST_MEMORY, REACH};
 
 impl Flow<'_, '_> {
-    /// An access of memory of so many bytes; how many bits are read at most.
+    /// Checks an access of this number of bytes. Returns the maximum number of bits that are read.
     #[inline]
     pub(super) fn access(&self, it: &Instruction, bytes: u8, writes: bool) -> Checked<u8> {
         let most = 8 * bytes;
@@ -87,7 +87,7 @@ impl Flow<'_, '_> {
         let declared = self.program.module.globals.get(global as usize);
         let (exists, mutable) = match declared {
             Some(global) => (true, global.mutable),
-            // The counter may be one more than the module declares.
+            // The counter may have the index after the module's last global.
             None => (counter == Some(global), true),
         };
         if !exists || bytes > 8 {
@@ -99,7 +99,7 @@ impl Flow<'_, '_> {
         Ok(8 * bytes)
     }
 
-    /// The last operand of an operation of the instruction's size: its bound, and its value if it is the immediate.
+    /// The bound of an operation's last operand.
     #[inline]
     pub(super) fn source(&self, it: &Instruction) -> Checked<u8> {
         match it.from {

@@ -1,4 +1,4 @@
-//! What each instruction does to bounds and facts.
+//! The effect of each instruction on bounds and facts.
 
 use super::super::decode::{Instruction, NONE, Place, RIP};
 use super::super::table::Op;
@@ -9,7 +9,7 @@ use crate::Invariant;
 use crate::layout::{MOST_MEMORY, REACH};
 
 impl Flow<'_, '_> {
-    /// An instruction that stands for itself and goes on to the next one.
+    /// Handles an instruction that is not part of a sequence and does not branch.
     #[inline]
     pub(super) fn step(&mut self, it: &Instruction) -> Checked {
         match it.op {
@@ -146,7 +146,7 @@ impl Flow<'_, '_> {
     pub(super) fn arithmetic_32(&mut self, it: &Instruction) -> Checked {
         let bitwise = matches!(it.op, Op::And | Op::Or) && it.from == Place::Register;
         if bitwise && (self.bound(it.a) == LOW_BYTE || self.bound(it.b) == LOW_BYTE) {
-            // Two conditions become one.
+            // Two conditions are combined into one.
             let known = self.bound(it.a).max(self.bound(it.b)) == LOW_BYTE;
             self.ensure(
                 known,
@@ -165,7 +165,7 @@ impl Flow<'_, '_> {
         self.write(it.a, bound)
     }
 
-    /// 64 bits are added. Ranges whose index or length it is stay known.
+    /// A 64-bit addition. A range with this register as index or length stays known.
     pub(super) fn add(&mut self, it: &Instruction, first: u8, second: u8) -> Checked {
         let sum = (first.max(second) + 1).min(64);
         if !self.facts.is_about(it.a) && self.facts.constant.is_none() {
@@ -227,7 +227,7 @@ impl Flow<'_, '_> {
         let scaled = index + it.scale.trailing_zeros() as u8;
         let disp = u64::try_from(it.disp);
         let sum = match disp {
-            // Each sum of two has at most one bit more than the longer one.
+            // A sum of two values has at most one bit more than the larger one.
             Ok(disp) if it.index == NONE => base.max(bits(disp)) + 1,
             Ok(0) => base.max(scaled) + 1,
             Ok(disp) => (base.max(scaled) + 1).max(bits(disp)) + 1,
@@ -304,7 +304,7 @@ impl Flow<'_, '_> {
         let least = self.facts.least(it.a);
         let bound = match it.op {
             Op::Shl => (first + count).min(64),
-            // What is not negative has no signs.
+            // An arithmetic shift of a non-negative number shifts in zeros.
             Op::Sar if first == 64 => 64,
             _ => first.saturating_sub(count),
         };
@@ -334,7 +334,7 @@ impl Flow<'_, '_> {
                 if bound >= FIXED || it.size == 4 {
                     self.read(it.b)?;
                 }
-                // Whole registers are put aside in float registers, whatever they hold.
+                // Registers are saved in float registers as a whole, whatever they contain.
                 let bound = match it.size {
                     4 => bound.min(32),
                     _ if bound <= 64 => bound,
@@ -379,7 +379,7 @@ impl Flow<'_, '_> {
                 self.read_float(it.b)?;
             }
             Op::FromInteger => {
-                // The upper part of the result is that of the register before.
+                // The upper part of the result comes from the second operand.
                 if it.c != it.a {
                     self.read_float(it.c)?;
                 }

@@ -1,4 +1,4 @@
-//! Prologue, epilogue, and the slow paths that they and others announce.
+//! Prologue, epilogue, and the slow paths that branches lead to.
 
 use super::super::decode::{Instruction, NONE, Place};
 use super::super::table::Op;
@@ -10,7 +10,7 @@ use crate::wasm::Operator;
 use crate::{Invariant, NativeStack};
 use pvf_rules::TrapKind;
 
-// The slow paths' own calls of nothing stay within the margin below the limit.
+// A return address that a slow path pushes stays within the margin below the limit.
 const _: () = assert!(STACK_MARGIN_BYTES >= 64);
 
 impl Scan<'_, '_> {
@@ -19,7 +19,7 @@ impl Scan<'_, '_> {
         self.expect(role, Invariant::Phases, "another prologue", is)
     }
 
-    /// Meters and frame, before anything of the body.
+    /// Checks the meters and the frame, which come before the body.
     pub(super) fn prologue(&mut self) -> Checked {
         let settings = self.program.code.settings;
         let Subject::Function(_, facts) = self.subject else {
@@ -165,7 +165,7 @@ impl Scan<'_, '_> {
         self.ensure(kinds, Invariant::Meters, "another kind of trap")
     }
 
-    /// A short branch over a trap.
+    /// Expects a short branch over a trap.
     pub(super) fn trap_unless(&mut self, condition: u8, kind: TrapKind) -> Checked {
         let branch = self.piece(|it| is_branch(it, condition))?;
         let target = self.distance_target(branch)?;
@@ -184,7 +184,7 @@ impl Scan<'_, '_> {
         )
     }
 
-    /// Drops the frame and returns.
+    /// Checks the instructions before a return, which release the frame, in reverse order.
     pub(super) fn epilogue(&mut self) -> Checked {
         let settings = self.program.code.settings;
         let Subject::Function(_, facts) = self.subject else {
@@ -205,7 +205,7 @@ impl Scan<'_, '_> {
                 .is_some_and(|step| step.role == Role::Normal && is(&step.it));
             scan.ensure(right, Invariant::Phases, wrong)?;
             scan.set_role(step, Role::Checked);
-            // What comes before it is the only way to here.
+            // The preceding instruction must be the only way to this one.
             scan.set_inner(at);
             at = step;
             Ok(())

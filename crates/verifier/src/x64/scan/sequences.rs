@@ -1,4 +1,4 @@
-//! Sequences that belong together: charges, jump tables, indirect calls, loops over slots; and direct calls.
+//! Sequences: charges, jump tables, indirect calls, loops over slots; and direct calls.
 
 use super::super::decode::{Instruction, Place, RIP};
 use super::super::table::Op;
@@ -234,7 +234,7 @@ impl Scan<'_, '_> {
         Ok(())
     }
 
-    /// A loop that writes zeros to slots or copies some, counted by the scratch register.
+    /// Checks a loop that writes zeros to slots or copies slots, and counts in the scratch register.
     pub(super) fn slot_loop(&mut self, target: u32, condition: u8) -> Checked {
         let start = self.buffers.starts.get((target - self.start) as usize);
         let Some(first) = start.and_then(|at| at.checked_sub(1)) else {
@@ -259,7 +259,7 @@ impl Scan<'_, '_> {
         }
         let wrong = "another loop over slots";
         let scratch = store.b == XMM15 && load.is_none_or(|load| load.a == XMM15);
-        // Zeros are made between the counter's first value and the loop.
+        // The zero is made between the initialisation of the counter and the loop.
         let (zeroed, counter) = match load {
             Some(_) => (true, first.checked_sub(1)),
             None => (
@@ -279,7 +279,7 @@ impl Scan<'_, '_> {
         let from = self.buffers.steps[counter].it;
         let counted = is_constant(&from, R11) && from.size == 4;
         self.ensure(counted, Invariant::Frame, wrong)?;
-        // The first offset and the one behind the last, by which the counter goes.
+        // The first offset, and the offset after the last one.
         let range = match steps {
             [add, compare]
                 if is_imm(&add.it, Op::Add, 8, R11, 8)
@@ -289,7 +289,7 @@ impl Scan<'_, '_> {
             {
                 Some((from.imm, i64::from(compare.it.imm as u32)))
             }
-            // The counter is taken off before it is 0, so that offsets are counted from 8 on.
+            // The counter is decremented before the comparison with 0, so offsets start at 8.
             [sub] if is_imm(&sub.it, Op::Sub, 8, R11, 8) && condition == NOT_EQUAL => {
                 Some((8, from.imm + 8))
             }

@@ -1,4 +1,4 @@
-//! What instructions of a sequence look like.
+//! Predicates for the instructions of a sequence.
 
 use super::super::R15;
 use super::super::decode::{Instruction, NONE, Place};
@@ -27,7 +27,7 @@ pub(super) fn is_alu(it: &Instruction) -> bool {
     it.to == Place::Register && it.from == Place::Immediate
 }
 
-/// An operation on a register.
+/// An operation on this register.
 pub(super) fn is_on(it: &Instruction, op: Op, size: u8, a: u8) -> bool {
     it.op == op && it.size == size && it.to == Place::Register && it.a == a
 }
@@ -40,7 +40,7 @@ pub(super) fn is_registers(it: &Instruction, op: Op, size: u8, a: u8, b: u8) -> 
     is_on(it, op, size, a) && it.from == Place::Register && it.b == b
 }
 
-/// `mov` of a constant.
+/// A `mov` of a constant into this register.
 pub(super) fn is_constant(it: &Instruction, a: u8) -> bool {
     it.op == Op::Mov && it.to == Place::Register && it.from == Place::Immediate && it.a == a
 }
@@ -50,7 +50,7 @@ pub(super) fn is_place(it: &Instruction, size: u8, base: u8, disp: i32) -> bool 
     it.has_memory() && it.size == size && (it.base, it.index, it.disp) == (base, NONE, disp)
 }
 
-/// A table entry's field.
+/// A field of a table entry.
 pub(super) fn is_entry(it: &Instruction, index: u8, disp: i32) -> bool {
     it.to == Place::Memory
         && index != NONE
@@ -69,7 +69,7 @@ pub(super) fn is_store(it: &Instruction, size: u8, base: u8, disp: i32, b: u8) -
         && is_place(it, size, base, disp)
 }
 
-/// A field of the context changed by a constant.
+/// A change of a field of the context by a constant.
 pub(super) fn is_change(it: &Instruction, op: Op, size: u8, disp: i32, imm: i64) -> bool {
     it.op == op
         && it.to == Place::Memory

@@ -12,7 +12,7 @@ impl Body<'_> {
         }
     }
 
-    /// Arguments and a call, direct or not; the results stay on the stack.
+    /// Pushes arguments and calls a function, directly or through the table. The results stay on the stack.
     pub(super) fn call(&mut self, depth: u32) -> Vec<ValType> {
         let depth = depth.min(2);
         let entry = self.callee(&self.shape.table);
@@ -33,8 +33,8 @@ impl Body<'_> {
         results
     }
 
-    /// Position of a function to call. Mostly an imported one or one behind this one, so
-    /// that not all runs end in endless recursion.
+    /// Position of a function to call. Mostly an imported one or one with a higher index than this function, so that
+    /// not all runs end in endless recursion.
     pub(super) fn callee(&mut self, functions: &[u32]) -> Option<usize> {
         let recursive = self.random.one_in(8);
         let forward = |function: u32| function < self.shape.imported || function > self.index;
@@ -47,7 +47,7 @@ impl Body<'_> {
         }
     }
 
-    /// A call through the table, now and then of the wrong type or outside of it.
+    /// Calls an entry of the table. Some calls have the wrong type or an index out of bounds.
     pub(super) fn call_entry(&mut self, entry: u32, depth: u32) -> Vec<ValType> {
         let mut type_index = self.shape.functions[self.shape.table[entry as usize] as usize];
         if self.random.one_in(2) {
@@ -62,7 +62,7 @@ impl Body<'_> {
         }
         match self.random.below(40) {
             0 => self.value(ValType::I32, 0),
-            // The entry after the last function is empty; the table ends with it.
+            // The last entry of the table is empty. The index after it is out of bounds.
             1 => self.push(I32Const(self.shape.table.len() as i32)),
             2 => self.push(I32Const(self.shape.table.len() as i32 + 1)),
             _ => self.push(I32Const(entry as i32)),
@@ -74,7 +74,7 @@ impl Body<'_> {
         results
     }
 
-    /// Another index of an equal type, if there is one.
+    /// The index of another type that is equal, if there is one.
     pub(super) fn same_type(&mut self, ty: u32) -> u32 {
         let types = &self.shape.types;
         let equal = |&index: &usize| types[index] == types[ty as usize];

@@ -1,4 +1,4 @@
-//! Control: blocks, loops, branches, ways out, and the dead code behind them.
+//! Control: blocks, loops, branches, exits, and the dead code after them.
 
 use super::Body;
 use crate::program::FUEL_GLOBAL;
@@ -30,14 +30,14 @@ impl Body<'_> {
         self.push(End);
     }
 
-    /// A loop that a condition at its end continues.
+    /// A loop with a condition at its end.
     pub(super) fn loops(&mut self, depth: u32) {
         self.push(Loop(BlockType::Empty));
         self.labels.push(Vec::new());
         self.burn_fuel();
         let statements = self.random.between(1, 5);
         self.statements(statements, depth);
-        // The fuel ends every loop after some turns.
+        // The fuel ends every loop after some iterations.
         let mask = *self.random.pick(&[1, 3, 7, 15, 31]);
         let conditional = self.random.one_in(2);
         self.push(GlobalGet(FUEL_GLOBAL));
@@ -53,7 +53,7 @@ impl Body<'_> {
         self.push(End);
     }
 
-    /// Nested blocks, left through a `br_table`.
+    /// Nested blocks that a `br_table` leaves.
     pub(super) fn switch(&mut self, depth: u32) {
         let arms = self.random.between(1, 6) as u32;
         for _ in 0..arms {
@@ -79,7 +79,7 @@ impl Body<'_> {
         }
     }
 
-    /// A conditional branch to any label, operands and all.
+    /// A conditional branch to any label, with its operands.
     pub(super) fn branch_if(&mut self, depth: u32) {
         let label = self.random.below(self.labels.len() as u64) as u32;
         let operands = self.operands_of(label);
@@ -97,7 +97,7 @@ impl Body<'_> {
         self.labels[self.labels.len() - 1 - label as usize].clone()
     }
 
-    /// Takes the topmost operand into a local of its type or drops it.
+    /// Stores the topmost operand in a local of its type or drops it.
     pub(super) fn take(&mut self, ty: ValType) {
         let fitting: Vec<usize> = (0..self.locals.len())
             .filter(|&index| self.locals[index] == ty)
@@ -166,7 +166,7 @@ impl Body<'_> {
         }
     }
 
-    /// A rare way out: branch, return or trap, under a condition or not.
+    /// A rare exit: branch, return or trap, conditional or not.
     pub(super) fn leave(&mut self, depth: u32) {
         let guarded = !self.random.one_in(6);
         if guarded {
@@ -197,7 +197,7 @@ impl Body<'_> {
         }
     }
 
-    /// Code that is never reached, on a stack of any types.
+    /// Unreachable code on a stack of any types.
     pub(super) fn dead(&mut self) {
         match self.random.below(8) {
             0 => self.push(Drop),

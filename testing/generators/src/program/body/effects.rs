@@ -1,4 +1,4 @@
-//! Statements without control: locals, globals, memory, tables.
+//! Statements without control flow: locals, globals, memory, tables.
 
 use super::Body;
 use crate::program::{DATA_BYTES, NUMBERS, operators as op};
@@ -48,7 +48,7 @@ impl Body<'_> {
         }
     }
 
-    /// An address that mostly lies in the memory.
+    /// Pushes an address, mostly within the memory.
     pub(super) fn address(&mut self, depth: u32) {
         match self.random.below(64) {
             0..=15 => {

@@ -7,7 +7,7 @@ use wasm_encoder::Instruction::*;
 use wasm_encoder::{BlockType, ValType};
 
 impl Body<'_> {
-    /// An operand for `if`, `br_if` or `select`.
+    /// Pushes an operand for `if`, `br_if` or `select`.
     pub(super) fn condition(&mut self, depth: u32) {
         match self.random.below(5) {
             0 => self.value(ValType::I32, depth.min(2)),
@@ -107,7 +107,7 @@ impl Body<'_> {
         self.push(operator);
     }
 
-    /// Operators that may trap; most of the time their operands see to it that not.
+    /// Operators that may trap. Their operands mostly prevent the trap.
     pub(super) fn risky(&mut self, ty: ValType, depth: u32) {
         if matches!(ty, ValType::F32 | ValType::F64) {
             return self.leaf(ty);
@@ -123,7 +123,7 @@ impl Body<'_> {
                 } else {
                     F64ConvertI32U
                 });
-                // Half a negative number is enough to trap the unsigned ones.
+                // Negative numbers trap the unsigned truncations, so they are rare here.
                 if self.random.one_in(12) {
                     self.push(if source == ValType::F32 {
                         F32Neg
@@ -181,7 +181,7 @@ impl Body<'_> {
         }
     }
 
-    /// A block with a result, which a branch may give early.
+    /// A block with a result, which a branch may provide early.
     pub(super) fn block_value(&mut self, ty: ValType, depth: u32) {
         self.push(Block(BlockType::Result(ty)));
         self.labels.push(vec![ty]);
@@ -211,7 +211,7 @@ impl Body<'_> {
         self.push(End);
     }
 
-    /// A call whose last result has the type, if a try finds one; other results go.
+    /// A call whose last result has the type, if one is found; other results are dropped.
     pub(super) fn call_value(&mut self, ty: ValType, depth: u32) {
         if ty == ValType::I32 && self.random.one_in(30) {
             let pages = *self.random.pick(&[0, 1, 1, 2, 100, -1]);
@@ -221,7 +221,7 @@ impl Body<'_> {
         let mut results = self.call(depth);
         while let Some(result) = results.pop() {
             if result == ty {
-                // What lies below the result has to go: through a local, if there is one.
+                // The results below the last one have to be removed, through a local if there is one.
                 return self.keep_only_top(ty, &results);
             }
             self.push(Drop);
