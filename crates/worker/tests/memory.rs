@@ -4,8 +4,11 @@
 mod common;
 
 use common::*;
+use parity_scale_codec::Encode;
 use pvf_executor::{Profile, Purpose, Rules};
-use pvf_node_protocol::{ExecuteResponse, JobResponse, SecurityStatus, WorkerError};
+use pvf_node_protocol::{
+    ExecuteRequest, ExecuteResponse, JobResponse, SecurityStatus, WorkerError,
+};
 use pvf_primitives::ExecutorParams;
 use std::fs::{self, File};
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -91,19 +94,72 @@ fn idle(host: &Host) -> (u64, u64) {
     (in_memory(worker), own.max().unwrap_or(0))
 }
 
-/// The number of rounds: `short`, or 1,000 with `PVF_LONG=1`.
-fn rounds(short: u32) -> u32 {
+/// The number of rounds: `short`, or `long` with `PVF_LONG=1`.
+fn rounds(short: u32, long: u32) -> u32 {
     match std::env::var_os("PVF_LONG") {
-        Some(_) => 1000,
+        Some(_) => long,
         None => short,
     }
+}
+
+/// The valid candidates of the fixtures: artifact, request, expected result.
+fn honest_candidates() -> Vec<(Vec<u8>, ExecuteRequest, Vec<u8>)> {
+    let index = fs::read(fixtures().join("cases.json")).expect("there is an index");
+    let index: serde_json::Value = serde_json::from_slice(&index).expect("the index is JSON");
+    let mut candidates = Vec::new();
+    for chain in index["chains"].as_array().expect("a list of chains") {
+        let folder = fixtures().join(chain["chain"].as_str().expect("a name"));
+        let Ok(code) = fs::read(folder.join("code.wasm")) else {
+            continue;
+        };
+        let artifact = artifact(&code);
+        for case in chain["cases"].as_array().expect("a list of cases") {
+            let file = |key: &str| fs::read(folder.join(case[key].as_str()?)).ok();
+            let Some(result) = file("result_file") else {
+                continue;
+            };
+            let params = file("params_file").expect("there is a candidate");
+            if let Some(request) = execution_of(&artifact, &params) {
+                candidates.push((artifact.clone(), request, result));
+            }
+        }
+    }
+    candidates
+}
+
+#[test]
+fn honest_candidates_leave_a_bounded_amount_of_memory() {
+    let candidates = honest_candidates();
+    assert!(candidates.len() > 20, "{}", candidates.len());
+    let mut host = Host::executing(&ExecutorParams::default());
+    let (mut executed, mut most) = (0, (0, 0));
+    for (artifact, request, result) in candidates.iter().cycle() {
+        match said(host.execute(artifact, request)) {
+            JobResponse::Ok { result_descriptor } => {
+                assert_eq!(&result_descriptor.encode(), result, "{executed}");
+            }
+            other => panic!("{executed}: {other:?}"),
+        }
+        let (files, own) = idle(&host);
+        most = (most.0.max(files), most.1.max(own));
+        executed += 1;
+        if executed == rounds(100, 10_000) {
+            break;
+        }
+    }
+    let peak = status(host.worker.id(), "VmHWM");
+    println!("{executed} candidates; most while idle: {most:?}; peak of the worker {peak}");
+    assert!(
+        most.0 <= KEPT && most.1 <= OWN && peak <= KEPT,
+        "{most:?}, {peak}"
+    );
 }
 
 #[test]
 fn hostile_artifacts_leave_a_bounded_amount_of_memory() {
     let mut host = Host::executing(&ExecutorParams::default());
     let mut most = (0, 0);
-    for number in 0..rounds(24) {
+    for number in 0..rounds(24, 1000) {
         let (wasm, fits) = match number % 4 {
             // Memories above the limit, memories below it, and large data segments.
             0 | 1 => (strewn(number, 16_000, 65_536), false),
