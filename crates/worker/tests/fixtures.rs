@@ -6,43 +6,32 @@ use common::*;
 use parity_scale_codec::Encode;
 use pvf_node_protocol::JobResponse;
 use pvf_primitives::ExecutorParams;
-use serde_json::Value;
 use std::fs;
 
 #[test]
 fn all_candidates_of_the_fixtures_have_their_expected_outcome() {
     let mut preparing = Host::preparing();
     let mut executing = Host::executing(&ExecutorParams::default());
-    let index = fs::read(fixtures().join("cases.json")).expect("there is an index");
-    let index: Value = serde_json::from_slice(&index).expect("the index is JSON");
     let (mut valid, mut invalid, mut not_askable) = (0, 0, 0);
-    for chain in index["chains"].as_array().expect("a list of chains") {
-        let name = chain["chain"].as_str().expect("a name");
-        let folder = fixtures().join(name);
-        let code = fs::read(folder.join("code.wasm"))
-            .or_else(|_| fs::read_to_string(folder.join("code.wat")).map(|text| parse(&text)))
-            .expect("there is code");
-        let (success, artifact) = preparing.prepare(&preparation(&code)).expect(name);
+    for FixtureChain { name, code, cases } in fixture_chains() {
+        let (success, artifact) = preparing.prepare(&preparation(&code)).expect(&name);
         assert_eq!(success.stats.observed_wasm_code_len as usize, code.len());
         assert!(success.stats.memory_stats.peak_tracked_alloc > 0);
         assert!(success.stats.memory_stats.max_rss > Some(0));
-        for case in chain["cases"].as_array().expect("a list of cases") {
-            let file = |key: &str| fs::read(folder.join(case[key].as_str().expect("a file")));
-            let candidate = file("params_file").expect("there is a candidate");
-            let Some(request) = execution_of(&artifact, &candidate) else {
+        for case in cases {
+            let Some(request) = execution_of(&artifact, &case.candidate) else {
                 not_askable += 1;
                 continue;
             };
             let response = executing.execute(&artifact, &request).expect("a response");
-            let case_name = &case["case"];
+            let case_name = &case.name;
             assert_eq!(response.pov_size as usize, request.pov.block_data.len());
-            match (case["expect"].as_str(), response.job_response) {
-                (Some("result"), JobResponse::Ok { result_descriptor }) => {
-                    let result = file("result_file").expect("there is a result");
+            match (case.result, response.job_response) {
+                (Some(result), JobResponse::Ok { result_descriptor }) => {
                     assert_eq!(result_descriptor.encode(), result, "{name}/{case_name}");
                     valid += 1;
                 }
-                (Some("trap"), JobResponse::InvalidCandidate(_)) => invalid += 1,
+                (None, JobResponse::InvalidCandidate(_)) => invalid += 1,
                 (expected, response) => {
                     panic!("{name}/{case_name}: expected {expected:?}, got {response:?}");
                 }

@@ -104,22 +104,12 @@ fn rounds(short: u32, long: u32) -> u32 {
 
 /// The valid candidates of the fixtures: artifact, request, expected result.
 fn honest_candidates() -> Vec<(Vec<u8>, ExecuteRequest, Vec<u8>)> {
-    let index = fs::read(fixtures().join("cases.json")).expect("there is an index");
-    let index: serde_json::Value = serde_json::from_slice(&index).expect("the index is JSON");
     let mut candidates = Vec::new();
-    for chain in index["chains"].as_array().expect("a list of chains") {
-        let folder = fixtures().join(chain["chain"].as_str().expect("a name"));
-        let Ok(code) = fs::read(folder.join("code.wasm")) else {
-            continue;
-        };
+    for FixtureChain { code, cases, .. } in fixture_chains() {
         let artifact = artifact(&code);
-        for case in chain["cases"].as_array().expect("a list of cases") {
-            let file = |key: &str| fs::read(folder.join(case[key].as_str()?)).ok();
-            let Some(result) = file("result_file") else {
-                continue;
-            };
-            let params = file("params_file").expect("there is a candidate");
-            if let Some(request) = execution_of(&artifact, &params) {
+        for case in cases {
+            let request = execution_of(&artifact, &case.candidate);
+            if let (Some(request), Some(result)) = (request, case.result) {
                 candidates.push((artifact.clone(), request, result));
             }
         }
