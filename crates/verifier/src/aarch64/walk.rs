@@ -5,10 +5,12 @@
 //! state from before it. A backward branch whose state does not imply the assumed one weakens it, and the loop is
 //! walked again.
 
+mod loops;
+mod registers;
+
 use super::decode::{Form, Word, decode};
-use super::encode::BR;
 use super::module::Tables;
-use super::values::{FIRST, FOLLOWED, GENERAL, GENERATORS, NOTHING, SECOND, State, ZERO};
+use super::values::{SECOND, State, ZERO};
 use super::why::{Check, Why, ensure, refuse};
 use crate::wasm::BodyFacts;
 use crate::{FunctionCode, Invariant, NativeStack, Refusal, TrapSite};
@@ -270,112 +272,6 @@ impl<'a> Walk<'_, 'a> {
     #[inline(always)]
     pub fn offset(&self, at: usize) -> u32 {
         self.function.offset.wrapping_add(at as u32 * 4)
-    }
-
-    /// Marks all targets of backward branches and of table entries. Skips the words of literals and tables.
-    fn find_loops(&mut self) -> Check {
-        let mut at = 0;
-        while let Some(word) = self.word(at) {
-            // Filters by bits that all branches and loads of literals have.
-            let looks_so = word >> 26 & 7 == 5 || word >> 24 == 0x5c;
-            if !looks_so {
-                at += 1;
-                continue;
-            }
-            if let Some(end) = self.literal_around(at) {
-                at = end;
-                continue;
-            }
-            let form = match word >> 24 {
-                0x14..=0x17 => Form::Branch,
-                0x54 => Form::BranchIf,
-                0x34 | 0x35 | 0xb4 | 0xb5 => Form::BranchZero,
-                0x36 | 0x37 | 0xb6 | 0xb7 => Form::BranchBit,
-                0x5c => {
-                    let to = self.target(at, Word(word).distance(Form::Literal))?;
-                    if to > at {
-                        self.mark_literal(to)?;
-                    }
-                    at += 1;
-                    continue;
-                }
-                0xd6 if word == BR => {
-                    at = self.find_in_table(at + 1)?;
-                    continue;
-                }
-                _ => {
-                    at += 1;
-                    continue;
-                }
-            };
-            let distance = Word(word).distance(form);
-            if distance <= 0 {
-                let to = self.target(at, distance)?;
-                self.mark_loop(to, at)?;
-            }
-            at += 1;
-        }
-        // The walk marks literals again when it visits the loads.
-        self.forget_literals();
-        Ok(())
-    }
-
-    fn forget_literals(&mut self) {
-        if std::mem::take(&mut self.has_literals) {
-            for slot in self.slots.iter_mut().filter(|slot| **slot == LITERAL) {
-                *slot = NO_LABEL;
-            }
-        }
-    }
-
-    /// If a word belongs to a literal, the position after that literal.
-    fn literal_around(&self, at: usize) -> Option<usize> {
-        if !self.has_literals {
-            return None;
-        }
-        let begins = |at: usize| self.slots.get(at) == Some(&LITERAL);
-        match (begins(at), begins(at.wrapping_sub(1))) {
-            (true, _) => Some(at + 2),
-            (_, true) => Some(at + 1),
-            (false, false) => None,
-        }
-    }
-
-    /// The position after the table of a jump. Marks the targets of entries that go backwards.
-    fn find_in_table(&mut self, table: usize) -> Check<usize> {
-        // The bound was moved to the second scratch register before the comparison.
-        let Some(bound) = table
-            .checked_sub(6)
-            .and_then(|compare| self.constant_before(compare))
-        else {
-            return Ok(table);
-        };
-        let end = table.saturating_add(bound as usize + 1);
-        for at in table..end.min(self.words.len()) {
-            let entry = self.word(at).unwrap_or(0) as i32;
-            let to = self.target(table, entry)?;
-            if to < table {
-                self.mark_loop(to, at)?;
-            }
-        }
-        Ok(end)
-    }
-
-    fn mark_loop(&mut self, to: usize, from: usize) -> Check {
-        let next = self.loops.len() as u32 + 1;
-        let label = self.label(to)?;
-        let number = label.loop_number;
-        if number == 0 {
-            label.loop_number = next;
-            self.loops.push(Loop {
-                last: from,
-                assumed: None,
-                counted: Counted::default(),
-            });
-        } else if let Some(it) = self.loops.get_mut(number as usize - 1) {
-            it.last = from;
-        }
-        Ok(())
     }
 
     /// The 32-bit constant that the words before a position load into the second scratch register.
@@ -705,7 +601,7 @@ impl<'a> Walk<'_, 'a> {
             None => {
                 let mut state = self.state.of_loop();
                 if self.guesses {
-                    self.guessed |= state.lose(!needed(self.words, self.at, it.last));
+                    self.guessed |= state.lose(!loops::needed(self.words, self.at, it.last));
                 }
                 state
             }
@@ -782,160 +678,10 @@ impl<'a> Walk<'_, 'a> {
         Ok(())
     }
 
-    /// The number of bits in a register, which must contain a value.
-    #[inline(always)]
-    pub fn read(&self, register: u8) -> Check<u8> {
-        let holds = self.holds(register);
-        ensure!(
-            holds <= super::values::DOUBLE,
-            Widths,
-            "a register is read that holds no value"
-        );
-        Ok(holds)
-    }
-
-    #[inline(always)]
-    pub fn holds(&self, register: u8) -> u8 {
-        self.state.values[usize::from(register & 31)]
-    }
-
-    /// Writes a register that any instruction may write. A write to the zero register has no effect.
-    #[inline(always)]
-    pub fn write(&mut self, register: u8, holds: u8) -> Check {
-        if GENERAL >> register & 1 == 0 {
-            ensure!(
-                register == ZERO,
-                FixedRegisters,
-                "a register is written that is fixed"
-            );
-            return Ok(());
-        }
-        self.put(register, holds);
-        Ok(())
-    }
-
-    /// Writes a register without checks.
-    #[inline(always)]
-    pub fn put(&mut self, register: u8, holds: u8) {
-        self.state.values[usize::from(register & 31)] = holds;
-        if FOLLOWED >> register & 1 != 0 {
-            self.known &= !(1 << register);
-            if register == FIRST {
-                self.facts.product = None;
-            }
-        }
-    }
-
-    /// The constant in a register.
-    #[inline]
-    pub fn constant(&self, register: u8) -> Option<u64> {
-        (self.known >> register & 1 != 0).then_some(self.constants[usize::from(register & 31)])
-    }
-
-    /// Checks that a float register contains a value.
-    #[inline(always)]
-    pub fn read_float(&self, register: u8) -> Check {
-        ensure!(
-            self.state.floats >> register & 1 != 0,
-            Widths,
-            "a float is read that holds no value"
-        );
-        Ok(())
-    }
-
-    #[inline(always)]
-    pub fn write_float(&mut self, register: u8) {
-        self.state.floats |= 1 << register;
-    }
-
-    /// Sets the state after a call: no register contains a value.
-    pub fn clobber(&mut self) {
-        self.state = State::EMPTY;
-        self.forget();
-    }
-
-    /// Removes the values of the scratch registers.
-    pub fn clobber_scratch(&mut self) {
-        self.put(FIRST, NOTHING);
-        self.put(SECOND, NOTHING);
-    }
-
-    /// Sets the state after a call of shared code, which keeps only the generator's registers.
-    pub fn clobber_own(&mut self) {
-        for value in self
-            .state
-            .values
-            .iter_mut()
-            .take(ZERO as usize)
-            .skip(GENERATORS)
-        {
-            *value = NOTHING;
-        }
-        self.forget();
-    }
-
     /// Whether the code audits frames.
     pub fn is_audited(&self) -> bool {
         self.tables.native_stack == NativeStack::Audited
     }
-}
-
-/// The number of words that are inspected to guess which registers a loop needs.
-const LOOKED_AT: usize = 128;
-
-/// Guesses the registers that a loop with a call reads before it writes them or calls. Inspects the words in order, as
-/// if there were no branches. Returns all registers if there is no call.
-fn needed(words: &[[u8; 4]], first: usize, last: usize) -> u32 {
-    let (mut read, mut written) = (0u32, 0u32);
-    let end = last.saturating_add(1).min(first.saturating_add(LOOKED_AT));
-    for word in words.get(first..end).unwrap_or_default() {
-        let word = Word(u32::from_le_bytes(*word));
-        let (rd, rn, rm) = (1u32 << word.rd(), 1u32 << word.rn(), 1u32 << word.rm());
-        let (reads, writes) = match word.0 >> 24 {
-            0x94..=0x97 => return read,
-            // `blr`.
-            0xd6 if word.0 >> 16 == 0xd63f => return read,
-            // The next word is reached from elsewhere.
-            0xd6 | 0x14..=0x17 => {
-                written = 0;
-                continue;
-            }
-            0x54 => (0, 0),
-            0x34..=0x37 | 0xb4..=0xb7 => (rd, 0),
-            // Loads of constants.
-            0x12 | 0x52 | 0x72 | 0x92 | 0xd2 | 0xf2 if word.0 >> 23 & 1 != 0 => (0, rd),
-            // Loads and stores.
-            0x38 | 0x39 | 0x78 | 0x79 | 0xb8 | 0xb9 | 0xf8 | 0xf9 => {
-                let index = if word.0 >> 24 & 1 == 0 { rm } else { 0 };
-                match word.access() {
-                    0 => (rd | rn | index, 0),
-                    _ => (rn | index, rd),
-                }
-            }
-            0xa9 => (rd | 1 << word.ra(), 0),
-            // Additions of immediates, and bit fields.
-            0x11..=0x13
-            | 0x31
-            | 0x51
-            | 0x53
-            | 0x71
-            | 0x72
-            | 0x91..=0x93
-            | 0xb1
-            | 0xd1
-            | 0xd3
-            | 0xf1
-            | 0xf2 => (rn, rd),
-            // Floats.
-            0x0e | 0x2e | 0x3c..=0x3d | 0x5c | 0x6f | 0xbc..=0xbd | 0xfc..=0xfd => (rn, 0),
-            0x1e | 0x9e => (rn, rd),
-            0x1b | 0x9b => (rn | rm | 1 << word.ra(), rd),
-            _ => (rn | rm, rd),
-        };
-        read |= reads & !written;
-        written |= writes;
-    }
-    u32::MAX
 }
 
 /// The value that the first instruction of a constant loads.
