@@ -28,6 +28,15 @@ pub enum For {
     },
 }
 
+/// Whether machine code is verified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verification {
+    /// It is, and code that the verifier refuses is a failure of the host.
+    On,
+    /// It is not.
+    Off,
+}
+
 /// A blob that was prepared.
 pub struct Compiled {
     /// The artifact.
@@ -90,6 +99,7 @@ pub fn prepare_blob(
     blob: &[u8],
     options: &CompileOptions,
     what_for: For,
+    verification: Verification,
 ) -> Result<Compiled, Stop> {
     let functions;
     let purpose = match what_for {
@@ -100,7 +110,10 @@ pub fn prepare_blob(
             Purpose::Precheck(&functions)
         }
     };
-    let rules = Rules::new(options.clone(), purpose);
+    let rules = Rules {
+        verification: verification == Verification::On,
+        ..Rules::new(options.clone(), purpose)
+    };
     let (prepared, took) = timed(|| prepare(blob, &rules))?;
     let measured = Measured {
         prepare_ns: took.wall_ns,
@@ -127,9 +140,15 @@ pub fn prepare_file(
     path: &Path,
     options: &CompileOptions,
     what_for: For,
+    verification: Verification,
 ) -> Result<Compiled, Stop> {
     let _progress = Progress::start(&format!("compiling {}", input::name(path)));
-    prepare_blob(&read_blob_file(path)?.bytes, options, what_for)
+    prepare_blob(
+        &read_blob_file(path)?.bytes,
+        options,
+        what_for,
+        verification,
+    )
 }
 
 /// Reads, prepares and makes executable, for this machine.
@@ -137,13 +156,14 @@ pub fn load_file(
     path: &Path,
     options: &CompileOptions,
     what_for: For,
+    verification: Verification,
     perf: Option<PerfKind>,
 ) -> Result<Loaded, Stop> {
     let Compiled {
         artifact,
         mut measured,
         wasm,
-    } = prepare_file(path, options, what_for)?;
+    } = prepare_file(path, options, what_for, verification)?;
     let (module, took) = timed(|| Module::new(artifact))?;
     measured.prepare_ns += took.wall_ns;
     let module = module.map_err(|error| Failure::Host(error.to_string()))?;

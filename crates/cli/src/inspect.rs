@@ -132,16 +132,20 @@ pub fn inspect(args: &InspectArgs, output: &Output) -> Result<Verdict, Failure> 
         .network
         .parameters(Profile::Polkadot)?
         .with_functions(&args.host.functions);
+    let verification = args.compile.verification();
     let precheck = For::Precheck {
         ecc_rfc163: parameters.ecc_rfc163,
     };
-    let (accepted, rejection) = match prepare_blob(&blob.bytes, &as_pvf, precheck) {
+    let (accepted, rejection) = match prepare_blob(&blob.bytes, &as_pvf, precheck, verification) {
         Ok(compiled) => (Some(compiled), None),
         Err(Stop::Rejected(rejection, _)) => (None, Some(rejection)),
         Err(Stop::Failed(failure)) => return Err(failure),
     };
     // The wider language shows more, but the network accepts some modules that it does not.
-    let (compiled, options) = match (prepare_blob(&blob.bytes, &options, For::Calls), accepted) {
+    let (compiled, options) = match (
+        prepare_blob(&blob.bytes, &options, For::Calls, verification),
+        accepted,
+    ) {
         (Ok(compiled), _) => (compiled, options),
         (Err(Stop::Failed(failure)), _) => return Err(failure),
         (Err(Stop::Rejected(..)), Some(compiled)) => (compiled, as_pvf),

@@ -2,7 +2,7 @@
 
 use crate::Verdict;
 use crate::args::InstrumentArgs;
-use crate::engine::{For, Stop, prepare_blob, read_blob_file};
+use crate::engine::{For, Stop, Verification, prepare_blob, read_blob_file};
 use crate::failure::Failure;
 use crate::outcome::printable;
 use crate::output::{Output, size};
@@ -40,7 +40,12 @@ pub fn instrument(args: &InstrumentArgs, output: &Output) -> Result<Verdict, Fai
         rule: None,
     };
     let blob = read_blob_file(&args.code)?;
-    let instrumented = match prepare_blob(&blob.bytes, &compile_options(&options), For::Calls) {
+    let instrumented = match prepare_blob(
+        &blob.bytes,
+        &compile_options(&options),
+        For::Calls,
+        Verification::On,
+    ) {
         Ok(compiled) => {
             json.wasm_bytes = compiled.wasm.len() as u64;
             let rewritten = rewrite(&compiled.wasm, &options);
@@ -84,7 +89,7 @@ fn read_by_the_network_alone(blob: &[u8], options: &InstrumentOptions) -> Option
         ..options.features
     };
     let strict = CompileOptions::new(features);
-    match prepare_blob(blob, &strict, For::Calls) {
+    match prepare_blob(blob, &strict, For::Calls, Verification::On) {
         Err(Stop::Rejected(rejection, _)) => Some((
             rejection.rule,
             format!(

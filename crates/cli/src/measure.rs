@@ -95,7 +95,14 @@ fn compile(
         Some(_) => For::Candidates,
         None => For::Calls,
     };
-    let (compiled, took) = timed(|| prepare_blob(&blob.bytes, options, what_for))?;
+    let (compiled, took) = timed(|| {
+        prepare_blob(
+            &blob.bytes,
+            options,
+            what_for,
+            args.executor.compile.verification(),
+        )
+    })?;
     json.compile_ns = took.wall_ns;
     json.compile_cpu_ns = took.cpu_ns;
     let Compiled { artifact, wasm, .. } = compiled?;

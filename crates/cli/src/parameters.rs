@@ -1,5 +1,6 @@
 //! The executor's parameters as flags: groups that commands flatten, and what they mean.
 
+use crate::engine::Verification;
 use crate::failure::Failure;
 use crate::input;
 use crate::network::{NetworkArgs, Parameters};
@@ -59,6 +60,10 @@ pub struct CompileArgs {
     /// not depend on it.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=512))]
     pub threads: Option<u16>,
+    /// Do not verify the machine code before it is used. The verifier compares it with the module; without it a fault of
+    /// the compiler could reach beyond the module's memory.
+    #[arg(long)]
+    pub no_verify: bool,
 }
 
 /// The target.
@@ -104,6 +109,16 @@ pub struct LimitArgs {
     /// Largest size of the memory, in pages of 64 KiB [default: the network's, on polkadot 8224; with the profile wasm 65536].
     #[arg(long, value_name = "N")]
     pub max_memory_pages: Option<u32>,
+}
+
+impl CompileArgs {
+    /// Whether the machine code is verified.
+    pub fn verification(&self) -> Verification {
+        match self.no_verify {
+            true => Verification::Off,
+            false => Verification::On,
+        }
+    }
 }
 
 /// The parameters of the executor, for commands that compile and run.

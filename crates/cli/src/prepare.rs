@@ -55,7 +55,12 @@ pub fn prepare(args: &PrepareArgs, output: &Output) -> Result<Verdict, Failure> 
             rejection: RejectionJson::default(),
         })
     };
-    match prepare_file(&args.code, &options, what_for) {
+    match prepare_file(
+        &args.code,
+        &options,
+        what_for,
+        args.executor.compile.verification(),
+    ) {
         Ok(Compiled {
             artifact, measured, ..
         }) => {

@@ -106,7 +106,12 @@ pub fn profile(args: &ProfileArgs, output: &Output) -> Result<Verdict, Failure> 
         Job::Candidate(_) => For::Candidates,
         Job::Call(..) => For::Calls,
     };
-    let (wasm, module) = match prepare_blob(&blob.bytes, &profiler.options, what_for) {
+    let (wasm, module) = match prepare_blob(
+        &blob.bytes,
+        &profiler.options,
+        what_for,
+        args.executor.compile.verification(),
+    ) {
         Ok(Compiled { artifact, wasm, .. }) => (wasm, Module::new(artifact).map_err(not_placed)?),
         Err(Stop::Rejected(rejection, _)) => {
             return rejected(
@@ -164,7 +169,12 @@ impl Profiler<'_> {
             metering: Metering::default(),
             ..self.options.clone()
         };
-        match prepare_blob(hooked, &options, For::Calls) {
+        match prepare_blob(
+            hooked,
+            &options,
+            For::Calls,
+            self.args.executor.compile.verification(),
+        ) {
             Ok(compiled) => Module::new(compiled.artifact).map_err(not_placed),
             Err(Stop::Rejected(rejection, _)) => Err(Failure::Host(format!(
                 "the profile: with hooks {rejection}"

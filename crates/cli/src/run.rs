@@ -16,7 +16,13 @@ use pvf_wast::{parse_value, show_value, type_name};
 /// Calls the function and prints the outcome.
 pub fn run(args: &RunArgs, output: &Output) -> Result<Verdict, Failure> {
     let (options, parameters) = args.executor.resolve(Profile::Wasm, Target::HOST)?;
-    let loaded = load_file(&args.code, &options, For::Calls, args.perf.perf);
+    let loaded = load_file(
+        &args.code,
+        &options,
+        For::Calls,
+        args.executor.compile.verification(),
+        args.perf.perf,
+    );
     let Loaded {
         module,
         mut measured,

@@ -22,7 +22,13 @@ pub fn validate(args: &ValidateArgs, output: &Output) -> Result<Verdict, Failure
     let parameters = parameters.with_functions(&args.host.functions);
     input::at_most_one_stdin(&[&args.code, &args.params])?;
     let candidate = input::read_candidate(&args.params, &args.candidate)?;
-    match load_file(&args.code, &options, For::Candidates, args.perf.perf) {
+    match load_file(
+        &args.code,
+        &options,
+        For::Candidates,
+        args.executor.compile.verification(),
+        args.perf.perf,
+    ) {
         Ok(loaded) => {
             let host = host_parameters(&args.host, &parameters);
             let judged = Judged {

@@ -10,9 +10,11 @@
 //! | read, validate, compile | `Prevalidation`, `Preparation` | `pvf-compiler` |
 //! | check what a node's rewriting makes invalid | `Preparation` | `rewriting` |
 //! | resolve imports | `RuntimeConstruction` | `imports` |
+//! | verify the machine code | none: a failure of the host | `verification` |
 //!
 //! The [`Purpose`] selects the steps: a plain module takes the first two, code compiled for
-//! execution the first three, and code that is prechecked all four.
+//! execution the first three, and code that is prechecked the first four. All take the last,
+//! unless [`Rules::verification`] is off.
 //!
 //! Preparation is in this crate, which knows no host functions, so that Substrate's binding and
 //! plain modules can use it without `sp-io`. The caller passes the types of the host's functions
@@ -20,10 +22,17 @@
 
 mod imports;
 mod rewriting;
+#[cfg(test)]
+mod tests;
 
 use crate::code::decompress;
+use crate::verification::{Verification, verify};
+use blake2::Blake2b;
+use blake2::digest::{Digest, consts::U32};
 use pvf_compiler::FuncType;
-use pvf_compiler::{Artifact, CompileError, CompileOptions, ModuleInfo, compile};
+use pvf_compiler::{
+    Artifact, ArtifactContents, CompileError, CompileOptions, ModuleInfo, compile, schedule_hash,
+};
 use pvf_rules::Rejection;
 use pvf_runtime::HostFailure;
 use std::borrow::Cow;
@@ -57,15 +66,19 @@ pub struct Rules<'a> {
     pub bomb_limit: usize,
     /// The use for which the blob is prepared.
     pub purpose: Purpose<'a>,
+    /// Whether the machine code is verified ([`verify`]) before it is returned. Code that the
+    /// verifier refuses is a failure of the host, never an outcome.
+    pub verification: bool,
 }
 
 impl<'a> Rules<'a> {
-    /// Rules whose `bomb_limit` is the maximum size of a module.
+    /// Rules whose `bomb_limit` is the maximum size of a module, with verification.
     pub fn new(compile: CompileOptions, purpose: Purpose<'a>) -> Self {
         Self {
             bomb_limit: compile.limits.module_bytes as usize,
             compile,
             purpose,
+            verification: true,
         }
     }
 }
@@ -148,7 +161,45 @@ pub fn prepare<'b>(blob: &'b [u8], rules: &Rules<'_>) -> Result<Prepared<'b>, No
             imports::check(&artifact.module, functions)?;
         }
     }
+    if rules.verification {
+        verified(blob, &wasm, &artifact, &rules.compile).map_err(NotPrepared::Failed)?;
+    }
     Ok(Prepared { artifact, wasm })
+}
+
+/// Verifies the machine code. The failure has all that a report of the fault needs: the same blob
+/// and options give the same machine code again.
+fn verified(
+    blob: &[u8],
+    wasm: &[u8],
+    artifact: &ArtifactContents,
+    options: &CompileOptions,
+) -> Result<(), HostFailure> {
+    let verification = Verification {
+        native_stack: options.native_stack,
+        costs: options.metering.gas.as_deref(),
+    };
+    let Err(error) = verify(wasm, artifact, &verification) else {
+        return Ok(());
+    };
+    let hash = hex::encode(Blake2b::<U32>::digest(blob));
+    let gas = options.metering.gas.as_ref();
+    Err(HostFailure::Internal(format!(
+        "the compiler's machine code does not pass the verifier, so it is not used. This is a \
+         fault of this program; please report it. {error}; code hash 0x{hash}; version {}, \
+         target {}, logical stack {}, gas {}, native stack {:?}",
+        env!("CARGO_PKG_VERSION"),
+        options.target.name(),
+        match artifact.module.meters.logical_stack {
+            true => "counted",
+            false => "not counted",
+        },
+        gas.map_or("not counted".to_owned(), |costs| format!(
+            "counted by schedule {:032x}",
+            schedule_hash(costs)
+        )),
+        options.native_stack,
+    )))
 }
 
 /// Checks by an artifact's module whether it can be linked as a validation function. These are the
