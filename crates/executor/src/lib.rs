@@ -65,7 +65,10 @@ pub use preparation::{
     HOST_MODULE, HostFunctionTypes, NotPrepared, Prepared, Purpose, Rules, check_linkable, prepare,
 };
 pub use profile::Profile;
-pub use verification::{Described, NotVerified, Verification, verify};
+pub use verification::{
+    Described, NotVerified, UnverifiedArtifact, Verification, declared_module, verified_artifact,
+    verify, verify_artifact,
+};
 pub use whole_file::write_file;
 
 pub use pvf_compiler::{

@@ -3,11 +3,17 @@
 //! In: a module and the artifact that was made of it. Out: that the machine code keeps to every invariant of
 //! [`pvf_verifier`], or the first that it breaks. The verifier knows nothing of artifacts: what it asks is taken from one here.
 
-use pvf_compiler::{ArtifactContents, Costs, NativeStack, Target, artifact};
+use pvf_compiler::artifact::{ModuleInfo, TrapMap};
+use pvf_compiler::{
+    Artifact, ArtifactContents, ArtifactError, Costs, FuncType, NativeStack, Target, ValType,
+    artifact,
+};
+use pvf_verifier::wasm::{self, Declarations};
 use pvf_verifier::{
     FunctionCode, GasMeter, InstructionSet, MachineCode, Module, Refusal, Settings, TrapSite,
     Unreadable, Verified,
 };
+use std::sync::Arc;
 
 /// What an artifact does not say about itself.
 #[derive(Clone, Copy, Debug, Default)]
@@ -43,7 +49,10 @@ pub struct Described<'a> {
 impl<'a> Described<'a> {
     /// The tables of an artifact.
     pub fn new(artifact: &'a ArtifactContents, verification: &Verification<'a>) -> Self {
-        let info = &artifact.module;
+        Self::of(&artifact.module, &artifact.traps, verification)
+    }
+
+    fn of(info: &'a ModuleInfo, traps: &TrapMap, verification: &Verification<'a>) -> Self {
         Self {
             settings: Settings {
                 instruction_set: match info.target {
@@ -65,7 +74,7 @@ impl<'a> Described<'a> {
             },
             entry_stubs: &info.entry_stubs,
             functions: info.functions.iter().map(function_code).collect(),
-            sites: artifact.traps.sites().map(trap_site).collect(),
+            sites: traps.sites().map(trap_site).collect(),
         }
     }
 
@@ -94,6 +103,94 @@ pub fn verify(
     let described = Described::new(artifact, verification);
     let code = described.with(&artifact.code);
     pvf_verifier::verify(&module, &code).map_err(NotVerified::Refused)
+}
+
+/// Why bytes are not used as an artifact.
+#[derive(Debug, thiserror::Error)]
+pub enum UnverifiedArtifact {
+    /// The bytes are not an intact artifact of this version.
+    #[error(transparent)]
+    Artifact(#[from] ArtifactError),
+    /// The machine code is not verified.
+    #[error(transparent)]
+    NotVerified(#[from] NotVerified),
+}
+
+/// Checks the machine code in an artifact's bytes against the declarations in the same bytes. What is accepted stays
+/// within its memory, its stack and its control flow, whoever made it. Frames, costs, charges and traps are not compared
+/// with a module, so an accepted artifact may be that of another module than the one it is used for.
+///
+/// ```
+/// use pvf_executor::{CompileOptions, Features, compile, verify_artifact};
+///
+/// let options = CompileOptions::new(Features::POLKADOT);
+/// let mut artifact = compile(b"\0asm\x01\0\0\0", &options).unwrap().to_bytes();
+/// assert_eq!(verify_artifact(&artifact).unwrap().functions, 0);
+/// artifact.pop();
+/// assert!(verify_artifact(&artifact).is_err());
+/// ```
+///
+/// # Errors
+/// [`UnverifiedArtifact`].
+pub fn verify_artifact(bytes: &[u8]) -> Result<Verified, UnverifiedArtifact> {
+    let parts = Artifact::parse(bytes)?;
+    let traps = parts.trap_map(Arc::new(bytes.to_vec()))?;
+    let module = declared_module(&parts.module).map_err(NotVerified::Unreadable)?;
+    let described = Described::of(&parts.module, &traps, &Verification::default());
+    let code = described.with(&bytes[parts.code]);
+    let verified = pvf_verifier::verify(&module, &code).map_err(NotVerified::Refused)?;
+    Ok(verified)
+}
+
+/// Makes an artifact of bytes that are not trusted, after [`verify_artifact`]. It can do no harm; but whether it decides
+/// as the module would is only known of an artifact from a trusted place.
+///
+/// # Errors
+/// [`UnverifiedArtifact`].
+#[allow(unsafe_code, reason = "what the caller would promise is verified")]
+pub fn verified_artifact(bytes: &[u8]) -> Result<Artifact, UnverifiedArtifact> {
+    verify_artifact(bytes)?;
+    // SAFETY: the code keeps to the contract with the runtime for the declarations in the same bytes, which is what the
+    // verifier checks. A module checks the declarations themselves before it is used.
+    Ok(unsafe { Artifact::from_bytes(bytes) }?)
+}
+
+/// The verifier's module with an artifact's declarations, and without bodies.
+///
+/// # Errors
+/// The declarations do not agree with each other.
+pub fn declared_module(info: &ModuleInfo) -> Result<Module<'static>, Unreadable> {
+    let functions = info.functions.iter().map(|function| function.signature);
+    let globals = info.globals.iter().map(|global| wasm::Global {
+        ty: val_type(global.ty.value),
+        mutable: global.ty.mutable,
+    });
+    Module::declared(Declarations {
+        signatures: info.signatures.iter().map(func_type).collect(),
+        functions: functions.collect(),
+        imported_functions: info.imported_functions,
+        globals: globals.collect(),
+        table: info.table.map(|table| table.minimum),
+        memory: info.memory.is_some(),
+        entered: info.entry_stubs.iter().map(Option::is_some).collect(),
+    })
+}
+
+fn func_type(ty: &FuncType) -> wasm::FuncType {
+    let converted = |types: &[ValType]| types.iter().map(|&ty| val_type(ty)).collect();
+    wasm::FuncType {
+        params: converted(&ty.params),
+        results: converted(&ty.results),
+    }
+}
+
+fn val_type(ty: ValType) -> wasm::ValType {
+    match ty {
+        ValType::I32 => wasm::ValType::I32,
+        ValType::I64 => wasm::ValType::I64,
+        ValType::F32 => wasm::ValType::F32,
+        ValType::F64 => wasm::ValType::F64,
+    }
 }
 
 fn function_code(function: &artifact::Function) -> FunctionCode {

@@ -49,6 +49,7 @@ impl Functions {
     /// # Errors
     /// The first invariant that does not hold.
     pub fn new(module: &Module<'_>, code: &MachineCode<'_>) -> Result<Self, Refusal> {
+        let code = &comparable(module, code);
         Ok(Self(match code.settings.instruction_set {
             InstructionSet::X86_64 => Target::X64(Box::new(x64::Functions::new(module, code)?)),
             InstructionSet::Aarch64 => Target::Aarch64,
@@ -65,6 +66,7 @@ impl Functions {
         code: &MachineCode<'_>,
         function: u32,
     ) -> Result<Verified, Refusal> {
+        let code = &comparable(module, code);
         match &mut self.0 {
             Target::X64(functions) => functions.check(module, code, function),
             Target::Aarch64 => aarch64::verify(module, code),
@@ -77,8 +79,18 @@ impl Functions {
 /// # Errors
 /// The first invariant that does not hold.
 pub fn verify(module: &Module<'_>, code: &MachineCode<'_>) -> Result<Verified, Refusal> {
+    let code = &comparable(module, code);
     match code.settings.instruction_set {
         InstructionSet::X86_64 => x64::verify(module, code),
         InstructionSet::Aarch64 => aarch64::verify(module, code),
     }
+}
+
+/// The code with its settings, but without prices if there are no bodies whose charges could be compared.
+fn comparable<'a>(module: &Module<'_>, code: &MachineCode<'a>) -> MachineCode<'a> {
+    let mut code = *code;
+    if code.settings.gas.is_on() && !module.has_bodies() {
+        code.settings.gas = GasMeter::Unpriced;
+    }
+    code
 }

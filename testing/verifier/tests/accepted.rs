@@ -1,6 +1,7 @@
 //! The verifier accepts all compiler output: every module of the corpora under every setting of the meters.
 
-use pvf_compiler::Target;
+use pvf_compiler::{NativeStack, Target};
+use pvf_executor::verify_artifact;
 use pvf_generators::{Generator, Mode};
 use pvf_rules::Features;
 use pvf_verifier_tests::corpus::{self, Named};
@@ -30,11 +31,16 @@ fn accept(modules: &[Named], languages: &[Features]) -> u64 {
                     let Some(made) = Made::new(wasm, features, target, setting) else {
                         continue;
                     };
+                    let context = format!("{name}, language {language}, {target:?}, {setting:?}");
                     match made.verify() {
                         Ok(verified) => functions += u64::from(verified.functions),
-                        Err(error) => refused.push(format!(
-                            "{name}, language {language}, {target:?}, {setting:?}: {error}"
-                        )),
+                        Err(error) => refused.push(format!("{context}: {error}")),
+                    }
+                    if setting.native_stack != NativeStack::Enforced {
+                        continue;
+                    }
+                    if let Err(error) = verify_artifact(&made.artifact.to_bytes()) {
+                        refused.push(format!("{context}, without the module: {error}"));
                     }
                 }
             }

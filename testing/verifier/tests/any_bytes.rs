@@ -2,7 +2,7 @@
 //! changes.
 
 use pvf_compiler::Target;
-use pvf_executor::Described;
+use pvf_executor::{Described, declared_module};
 use pvf_generators::Random;
 use pvf_generators::damage::flip;
 use pvf_rules::{Features, TrapKind};
@@ -78,6 +78,10 @@ fn damaged_modules_code_and_sites_never_panic() {
                 }
             }
             accepted += u64::from(try_all(&wasm, &described, &code));
+            // Without the module the verifier must not panic either. It may accept more.
+            if let Ok(module) = declared_module(&made.artifact.module) {
+                let _ = verify(&module, &described.with(&code));
+            }
             code.truncate(random.below(code.len() as u64 + 1) as usize);
             assert!(
                 code.len() == made.artifact.code.len() || !try_all(&made.wasm, &described, &code)

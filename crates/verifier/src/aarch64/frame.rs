@@ -86,7 +86,7 @@ impl Walk<'_, '_> {
     fn expect_overflow(&mut self) -> Check {
         let site = self.trap_site(self.at, TrapKind::StackOverflow)?;
         ensure!(
-            site.wasm_offset == self.body.offset,
+            self.body.begins_at(site.wasm_offset),
             Meters,
             "the stack overflows elsewhere than where the body begins"
         );

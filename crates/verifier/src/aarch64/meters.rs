@@ -97,7 +97,9 @@ impl Walk<'_, '_> {
         let site = self.trap_site(self.at, TrapKind::OutOfGas)?;
         let is_there = match at {
             GasAt::Block(offset) => site.wasm_offset == offset,
-            GasAt::Grow => self.body.operator(site.wasm_offset) == Some(Operator::MEMORY_GROW),
+            GasAt::Grow => self
+                .body
+                .has_operator(site.wasm_offset, |it| it == Operator::MEMORY_GROW),
             GasAt::Anywhere => true,
         };
         ensure!(

@@ -208,10 +208,12 @@ pub(crate) fn verify(module: &Module<'_>, code: &MachineCode<'_>) -> Result<Veri
     let mut site = 0;
     let imported = module.imported_functions;
     for (number, &function) in (0..).zip(code.functions).skip(imported as usize) {
-        let body = bodies.read(module, number).map_err(|unreadable| {
-            let what = unreadable.what;
-            Refusal::of_function(Invariant::Claims, number, function.offset, what)
-        })?;
+        let body = bodies
+            .facts(module, number, &function)
+            .map_err(|unreadable| {
+                let what = unreadable.what;
+                Refusal::of_function(Invariant::Claims, number, function.offset, what)
+            })?;
         frame_claims(number, &function, body, settings.logical_stack)?;
         let words = words_of(code.code, &function);
         let (next, steps) =

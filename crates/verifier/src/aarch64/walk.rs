@@ -668,10 +668,9 @@ impl<'a> Walk<'_, 'a> {
 
     #[inline]
     pub fn comes_from_operator(&self, site: TrapSite) -> Check {
-        let operator = self.body.operator(site.wasm_offset);
-        let traps = operator.map_or(0, |operator| self.tables.traps(operator));
+        let traps = |operator| self.tables.traps(operator) >> site.kind.code() & 1 != 0;
         ensure!(
-            traps >> site.kind.code() & 1 != 0,
+            self.body.has_operator(site.wasm_offset, traps),
             Meters,
             "the operator of a trap site does not trap so"
         );

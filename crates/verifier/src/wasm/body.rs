@@ -6,7 +6,7 @@
 use super::instruction::{COUNT, Operator, PREFIXED};
 use super::module::{FuncType, Module};
 use super::reader::Reader;
-use crate::{GasMeter, Unreadable};
+use crate::{FunctionCode, GasMeter, Unreadable};
 use pvf_metering::Costs;
 
 /// A charge of gas before a reachable operator.
@@ -35,11 +35,24 @@ pub struct BodyFacts {
     pub charges: Vec<Charge>,
     /// Number of reachable `memory.grow` operators.
     pub grows: u32,
+    /// Whether the body was read. Otherwise the facts are the claims about the function.
+    read: bool,
     /// For each byte of the body 0, or the number of the operator that begins there plus 1.
     operators: Vec<u16>,
 }
 
 impl BodyFacts {
+    /// Whether the body begins at an offset of the module; `true` if the body is unknown.
+    pub fn begins_at(&self, offset: u32) -> bool {
+        !self.read || offset == self.offset
+    }
+
+    /// Whether an operator that satisfies the condition begins at an offset of the module; `true` if the body is
+    /// unknown.
+    pub fn has_operator(&self, offset: u32, is: impl FnOnce(Operator) -> bool) -> bool {
+        !self.read || self.operator(offset).is_some_and(is)
+    }
+
     /// The operator that begins at an offset of the module.
     pub fn operator(&self, offset: u32) -> Option<Operator> {
         let at = offset.checked_sub(self.offset)?;
@@ -121,6 +134,27 @@ impl Bodies {
         }
     }
 
+    /// The facts of a function's body, or if the module's bodies are unknown, the claims about the function.
+    ///
+    /// # Errors
+    /// The offset at which the body cannot be read.
+    pub fn facts(
+        &mut self,
+        module: &Module<'_>,
+        function: u32,
+        claimed: &FunctionCode,
+    ) -> Result<&BodyFacts, Unreadable> {
+        if module.has_bodies() {
+            return self.read(module, function);
+        }
+        self.facts = BodyFacts {
+            frame_bytes: claimed.frame_bytes.into(),
+            logical_cost: claimed.logical_cost,
+            ..BodyFacts::default()
+        };
+        Ok(&self.facts)
+    }
+
     /// Computes the facts of a function's body.
     ///
     /// # Errors
@@ -133,6 +167,7 @@ impl Bodies {
         let range = module.body(function).ok_or(missing)?;
         let ty = module.function_type(function).ok_or(missing)?;
         self.facts.offset = range.start;
+        self.facts.read = true;
         let mut walk = Walk {
             module,
             reader: Reader::new(module.wasm(), range.start as usize, range.end as usize),

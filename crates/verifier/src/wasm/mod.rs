@@ -10,4 +10,4 @@ mod reader;
 
 pub use body::{Bodies, BodyFacts, Charge};
 pub use instruction::Operator;
-pub use module::{FuncType, Global, Module, ValType};
+pub use module::{Declarations, FuncType, Global, Module, ValType};

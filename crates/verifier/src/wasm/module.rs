@@ -63,10 +63,31 @@ pub struct Global {
     pub mutable: bool,
 }
 
+/// The declarations of a module, from another source than the module itself.
+#[derive(Clone, Debug, Default)]
+pub struct Declarations {
+    /// The distinct types.
+    pub signatures: Vec<FuncType>,
+    /// The signature of each function, imported functions first.
+    pub functions: Vec<u32>,
+    /// Number of imported functions.
+    pub imported_functions: u32,
+    /// The globals, imported ones first.
+    pub globals: Vec<Global>,
+    /// Number of table entries; `None` without a table.
+    pub table: Option<u32>,
+    /// Whether there is a memory.
+    pub memory: bool,
+    /// For each signature, whether the host enters functions of it.
+    pub entered: Vec<bool>,
+}
+
 /// A module without its bodies.
 #[derive(Clone, Debug)]
 pub struct Module<'a> {
     wasm: &'a [u8],
+    /// Whether the module's bodies are known.
+    has_bodies: bool,
     /// The distinct types.
     pub signatures: Vec<FuncType>,
     /// For each entry of the type section, the index of its type in `signatures`.
@@ -97,6 +118,7 @@ impl<'a> Module<'a> {
     pub fn read(wasm: &'a [u8]) -> Result<Self, Unreadable> {
         let mut module = Self {
             wasm,
+            has_bodies: true,
             signatures: Vec::new(),
             type_signatures: Vec::new(),
             functions: Vec::new(),
@@ -145,6 +167,42 @@ impl<'a> Module<'a> {
             true => Ok(module),
             false => Err(reader.error("a body for each function")),
         }
+    }
+
+    /// A module whose bodies are unknown. Machine code that is checked against it keeps to its declarations; whether
+    /// frames, costs, charges and traps are those of the bodies is not checked.
+    ///
+    /// # Errors
+    /// The declarations refer to a signature that does not exist.
+    pub fn declared(declarations: Declarations) -> Result<Self, Unreadable> {
+        let known = |&signature: &u32| (signature as usize) < declarations.signatures.len();
+        if !declarations.functions.iter().all(known)
+            || declarations.entered.len() != declarations.signatures.len()
+            || declarations.imported_functions as usize > declarations.functions.len()
+        {
+            return Err(Unreadable {
+                offset: 0,
+                what: "declarations that agree with each other",
+            });
+        }
+        Ok(Self {
+            wasm: &[],
+            has_bodies: false,
+            signatures: declarations.signatures,
+            type_signatures: Vec::new(),
+            functions: declarations.functions,
+            imported_functions: declarations.imported_functions,
+            globals: declarations.globals,
+            table: declarations.table,
+            memory: declarations.memory,
+            entered: declarations.entered,
+            bodies: Vec::new(),
+        })
+    }
+
+    /// Whether the module's bodies are known.
+    pub const fn has_bodies(&self) -> bool {
+        self.has_bodies
     }
 
     /// The bytes that the module was read from.

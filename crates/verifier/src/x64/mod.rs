@@ -392,7 +392,7 @@ impl<'v> Program<'v> {
             return Err(refuse(Invariant::Claims, "the number of functions"));
         };
         let facts = bodies
-            .read(self.module, function)
+            .facts(self.module, function, claimed)
             .map_err(|unreadable| refuse(Invariant::Claims, unreadable.what))?;
         if u64::from(claimed.frame_bytes) != facts.frame_bytes {
             return Err(refuse(

@@ -411,13 +411,10 @@ impl<'s, 'v> Scan<'s, 'v> {
             return self.refuse(Invariant::TrapSites, "a site in shared code");
         };
         let named = match site.kind {
-            TrapKind::StackOverflow => site.wasm_offset == facts.offset,
+            TrapKind::StackOverflow => facts.begins_at(site.wasm_offset),
             // Compared with the charge later.
             TrapKind::OutOfGas => true,
-            _ => {
-                let operator = facts.operator(site.wasm_offset);
-                operator.is_some_and(|operator| operator.traps() & kind != 0)
-            }
+            _ => facts.has_operator(site.wasm_offset, |it| it.traps() & kind != 0),
         };
         self.buffers.last_site = site.wasm_offset;
         self.buffers.last_kind = Some(site.kind);

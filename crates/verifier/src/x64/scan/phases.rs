@@ -135,7 +135,7 @@ impl Scan<'_, '_> {
                 let right = match (site, self.subject) {
                     (Site::At(offset), _) => named == offset,
                     (Site::Grow, Subject::Function(_, facts)) => {
-                        facts.operator(named) == Some(Operator::MEMORY_GROW)
+                        facts.has_operator(named, |it| it == Operator::MEMORY_GROW)
                     }
                     _ => true,
                 };
