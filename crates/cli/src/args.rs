@@ -437,9 +437,11 @@ pub struct InspectArgs {
 /// Arguments of `verify`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exits with 0 if the code keeps to every invariant and with 1 if it breaks one.
+Exits with 0 if the code keeps to every invariant and with 1 if it breaks one. Without CODE the declarations in the artifact
+stand for the module: memory, stack and control flow are checked, but not whether frames, meters and traps are the module's.
 
 Examples:
+  pvf verify parachain.artifact
   pvf verify parachain.artifact parachain.wasm
   pvf verify --json parachain.wasm --meter gas")]
 pub struct VerifyArgs {

@@ -10,6 +10,7 @@ use pvf_executor::artifact::{ModuleInfo, TrapMap};
 use pvf_executor::{
     Artifact, ArtifactContents, CompileError, CompileOptions, Costs, Metering, NotVerified,
     Profile, Target, Verification, compile, decompress, looks_like_artifact, schedule_hash, verify,
+    verify_contents,
 };
 use serde::Serialize;
 use std::path::Path;
@@ -34,7 +35,9 @@ struct VerifyJson {
     functions: u32,
     /// Their machine instructions.
     instructions: u64,
-    /// Whether the amounts of gas were compared: not without the schedule of the artifact.
+    /// Whether the artifact was compared with a module, and not with its own declarations alone.
+    module_compared: bool,
+    /// Whether the amounts of gas were compared: not without a module, and not without the schedule of the artifact.
     gas_compared: bool,
     target: &'static str,
     verify_ns: u64,
@@ -47,18 +50,14 @@ pub fn verify_file(args: &VerifyArgs, output: &Output) -> Result<Verdict, Failur
     let (wasm, contents) = match (&args.code, looks_like_artifact(&first)) {
         (Some(code), true) => {
             let wasm = module(code)?;
-            (wasm, contents(&args.artifact, first)?)
+            (Some(wasm), contents(&args.artifact, first)?)
         }
         (None, false) => {
             let wasm = module(&args.artifact)?;
             let contents = compiled(args, &costs, &wasm)?;
-            (wasm, contents)
+            (Some(wasm), contents)
         }
-        (None, true) => {
-            let message =
-                "an artifact is verified against the module that it was made of: name that as CODE";
-            return Err(Failure::Usage(message.to_owned()));
-        }
+        (None, true) => (None, contents(&args.artifact, first)?),
         (Some(_), false) => {
             return Err(Failure::Input {
                 name: input::name(&args.artifact),
@@ -73,7 +72,10 @@ pub fn verify_file(args: &VerifyArgs, output: &Output) -> Result<Verdict, Failur
         ..Verification::default()
     };
     let start = Instant::now();
-    let result = verify(&wasm, &contents, &verification);
+    let result = match &wasm {
+        Some(wasm) => verify(wasm, &contents, &verification),
+        None => verify_contents(&contents, &verification),
+    };
     let mut json = VerifyJson {
         verified: result.is_ok(),
         invariant: None,
@@ -83,7 +85,8 @@ pub fn verify_file(args: &VerifyArgs, output: &Output) -> Result<Verdict, Failur
         reason: None,
         functions: 0,
         instructions: 0,
-        gas_compared: info.meters.gas && prices.is_some(),
+        module_compared: wasm.is_some(),
+        gas_compared: wasm.is_some() && info.meters.gas && prices.is_some(),
         target: info.target.name(),
         verify_ns: u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX),
     };
@@ -105,7 +108,12 @@ pub fn verify_file(args: &VerifyArgs, output: &Output) -> Result<Verdict, Failur
     output.result(&json, |out| match &json.reason {
         None => writeln!(
             out,
-            "verified: {} functions of {} instructions in {}",
+            "verified{}: {} functions of {} instructions in {}",
+            if json.module_compared {
+                ""
+            } else {
+                " without the module"
+            },
             json.functions,
             json.instructions,
             duration(json.verify_ns)

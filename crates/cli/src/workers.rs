@@ -4,7 +4,7 @@ use crate::Verdict;
 use crate::failure::Failure;
 use crate::output::Output;
 use clap::{Args, Subcommand};
-use pvf_node_protocol::{NODE_RELEASES, SecurityStatus};
+use pvf_node_protocol::{NODE_RELEASES, SecurityStatus, Verification};
 use pvf_worker_client::install::{
     self, InstallError, Installation, PROGRAMS, Receipt, is_known, node_version,
 };
@@ -56,6 +56,12 @@ pub struct InstallArgs {
     /// Install for a release of the node whose protocol has not been compared with this executor's.
     #[arg(long)]
     untried: bool,
+    /// Make the workers verify the machine code of an artifact also when they first load it.
+    #[arg(long)]
+    verify_at_load: bool,
+    /// Make the workers use machine code that was not verified. Only until a verifier that refuses right code is mended.
+    #[arg(long)]
+    no_verify: bool,
 }
 
 /// Arguments of `workers check`.
@@ -115,6 +121,10 @@ fn install(args: &InstallArgs, output: &Output) -> Result<Verdict, Failure> {
         into: into.clone(),
         version,
         primary: args.primary.clone(),
+        verification: Verification {
+            when_preparing: !args.no_verify,
+            at_load: args.verify_at_load,
+        },
     })
     .map_err(failed)?;
     report(into, Some(&receipt), true, output)?;

@@ -12,7 +12,7 @@ use pvf_executor::{
     COMPRESSED_MAGIC, NotPrepared, Outcome, Profile, Purpose, Rejection, RejectionClass, Rules,
     prepare,
 };
-use pvf_node_protocol::{PrepareError, PrepareJobKind, PrepareRequest};
+use pvf_node_protocol::{PrepareError, PrepareJobKind, PrepareRequest, Verification};
 use pvf_primitives::ExecutorParams;
 use pvf_worker::{Compilation, PrepareJob};
 use serde_json::{Value, json};
@@ -129,7 +129,9 @@ fn by_worker(blob: &[u8], prep_kind: PrepareJobKind) -> Result<(), PrepareError>
         prep_timeout: Duration::from_secs(60),
         prep_kind,
     };
-    Compilation.prepare(&request).map(|_| ())
+    Compilation
+        .prepare(&request, Verification::default())
+        .map(|_| ())
 }
 
 /// Outcome, stage, class, rule and reason in the names of JSON output; the class and others may be missing.

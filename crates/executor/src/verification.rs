@@ -135,11 +135,26 @@ pub enum UnverifiedArtifact {
 pub fn verify_artifact(bytes: &[u8]) -> Result<Verified, UnverifiedArtifact> {
     let parts = Artifact::parse(bytes)?;
     let traps = parts.trap_map(Arc::new(bytes.to_vec()))?;
-    let module = declared_module(&parts.module).map_err(NotVerified::Unreadable)?;
     let described = Described::of(&parts.module, &traps, &Verification::default());
     let code = described.with(&bytes[parts.code]);
-    let verified = pvf_verifier::verify(&module, &code).map_err(NotVerified::Refused)?;
-    Ok(verified)
+    Ok(verify_declared(&parts.module, &code)?)
+}
+
+/// As [`verify_artifact`], for an artifact that was taken apart.
+///
+/// # Errors
+/// [`NotVerified`].
+pub fn verify_contents(
+    artifact: &ArtifactContents,
+    verification: &Verification<'_>,
+) -> Result<Verified, NotVerified> {
+    let described = Described::new(artifact, verification);
+    verify_declared(&artifact.module, &described.with(&artifact.code))
+}
+
+fn verify_declared(info: &ModuleInfo, code: &MachineCode<'_>) -> Result<Verified, NotVerified> {
+    let module = declared_module(info)?;
+    pvf_verifier::verify(&module, code).map_err(NotVerified::Refused)
 }
 
 /// Makes an artifact of bytes that are not trusted, after [`verify_artifact`]. It can do no harm; but whether it decides

@@ -32,6 +32,7 @@ mod execute;
 pub mod frame;
 mod handshake;
 mod prepare;
+mod verification;
 
 pub use checksum::ArtifactChecksum;
 pub use execute::{
@@ -43,6 +44,7 @@ pub use prepare::{
     MemoryAllocationStats, MemoryStats, PrepareError, PrepareJobKind, PrepareRequest,
     PrepareResponse, PrepareStats, PrepareWorkerSuccess,
 };
+pub use verification::{UnknownWord, Verification};
 
 /// The newest release of the node with this protocol.
 pub const NODE_VERSION: &str = "1.25.1";
@@ -57,3 +59,6 @@ pub const VERSION_FILE: &str = "polkadot-worker.version";
 
 /// Name of the file in a worker's directory that holds the path of the primary engine's workers.
 pub const PRIMARY_FILE: &str = "polkadot-worker.primary";
+
+/// Name of the file in a worker's directory that says when machine code is verified ([`Verification`]).
+pub const VERIFY_FILE: &str = "polkadot-worker.verify";

@@ -6,7 +6,7 @@
 //! The files of the previous installation are kept until the next one.
 
 use blake2::digest::{Digest, consts::U32};
-use pvf_node_protocol::{NODE_RELEASES, PRIMARY_FILE, VERSION_FILE};
+use pvf_node_protocol::{NODE_RELEASES, PRIMARY_FILE, VERIFY_FILE, VERSION_FILE, Verification};
 use semver::Version;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, Permissions};
@@ -35,6 +35,8 @@ pub struct Installation {
     pub version: String,
     /// Directory of the node's own workers, if these are to be the primary engine.
     pub primary: Option<PathBuf>,
+    /// When the workers verify machine code.
+    pub verification: Verification,
 }
 
 /// The content of the file [`RECEIPT_FILE`]: what is installed in its directory.
@@ -216,7 +218,9 @@ pub fn installed(directory: &Path) -> Result<Option<Receipt>, InstallError> {
 
 /// Names of all files of an installation except the receipt.
 fn names() -> impl Iterator<Item = &'static str> {
-    PROGRAMS.into_iter().chain([VERSION_FILE, PRIMARY_FILE])
+    PROGRAMS
+        .into_iter()
+        .chain([VERSION_FILE, PRIMARY_FILE, VERIFY_FILE])
 }
 
 /// Checks that all files of the receipt are unchanged and that both programs print its version.
@@ -259,6 +263,7 @@ pub fn install(installation: &Installation) -> Result<Receipt, InstallError> {
         into,
         version,
         primary,
+        verification,
     } = installation;
     let before = installed(into)?;
     if let Some(before) = &before {
@@ -288,6 +293,9 @@ pub fn install(installation: &Installation) -> Result<Receipt, InstallError> {
         let primary = primary.canonicalize().map_err(io_at(primary))?;
         check_versions(&primary, version)?;
         write(&new.join(PRIMARY_FILE), &primary.to_string_lossy())?;
+    }
+    if *verification != Verification::default() {
+        write(&new.join(VERIFY_FILE), &verification.to_string())?;
     }
     let mut receipt = Receipt {
         version: version.clone(),

@@ -3,6 +3,7 @@
 //! The options of the command that serves a host may come in any order. An argument that a host
 //! never uses is an error.
 
+use pvf_node_protocol::Verification;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -47,6 +48,9 @@ pub struct Options {
     pub worker_dir_path: PathBuf,
     /// Answer without a primary engine, even if one is installed. No node uses this option.
     pub alone: bool,
+    /// What the options say about verification; the file beside the program may add to it. No node
+    /// uses these options.
+    pub verification: Verification,
 }
 
 /// Why a command line is invalid.
@@ -113,6 +117,7 @@ fn options(mut arguments: impl Iterator<Item = OsString>) -> Result<Options, Usa
     const SOCKET: &str = "--socket-path";
     const DIRECTORY: &str = "--worker-dir-path";
     let (mut node_version, mut socket, mut directory, mut alone) = (None, None, None, false);
+    let mut verification = Verification::default();
     while let Some(argument) = arguments.next() {
         let mut value = |name| arguments.next().ok_or(UsageError::Value(name));
         match argument.to_str() {
@@ -122,6 +127,7 @@ fn options(mut arguments: impl Iterator<Item = OsString>) -> Result<Options, Usa
             Some(SOCKET) => socket = Some(value(SOCKET)?.into()),
             Some(DIRECTORY) => directory = Some(value(DIRECTORY)?.into()),
             Some(ALONE) => alone = true,
+            Some(option) if verification.take_option(option) => {}
             _ => return Err(UsageError::Argument(argument)),
         }
     }
@@ -130,6 +136,7 @@ fn options(mut arguments: impl Iterator<Item = OsString>) -> Result<Options, Usa
         socket_path: socket.ok_or(UsageError::Missing(SOCKET))?,
         worker_dir_path: directory.ok_or(UsageError::Missing(DIRECTORY))?,
         alone,
+        verification,
     })
 }
 
@@ -162,20 +169,37 @@ mod tests {
 
     #[test]
     fn options_come_in_any_order() {
-        let options = |node_version: Option<&str>, alone| {
+        let verified = |node_version: Option<&str>, alone, verification| {
             Ok(Command::Run(Options {
                 node_version: node_version.map(str::to_owned),
                 socket_path: "/s".into(),
                 worker_dir_path: "/d".into(),
                 alone,
+                verification,
             }))
         };
+        let options = |version, alone| verified(version, alone, Verification::default());
         let line = "execute-worker --node-impl-version 1.2.3 --socket-path /s --worker-dir-path /d";
         assert_eq!(parsed(line), options(Some("1.2.3"), false));
         let line = "execute-worker --worker-dir-path /d --socket-path /s";
         assert_eq!(parsed(line), options(None, false));
         let line = "execute-worker --socket-path /s --alone --worker-dir-path /d";
         assert_eq!(parsed(line), options(None, true));
+        for when_preparing in [false, true] {
+            for at_load in [false, true] {
+                let verification = Verification {
+                    when_preparing,
+                    at_load,
+                };
+                let words: Vec<_> = verification.options().collect();
+                let line = format!(
+                    "execute-worker {} --socket-path /s --worker-dir-path /d",
+                    words.join(" ")
+                );
+                assert_eq!(parsed(&line), verified(None, false, verification));
+                assert_eq!(verification.to_string().parse(), Ok(verification));
+            }
+        }
     }
 
     #[test]

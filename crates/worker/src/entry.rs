@@ -8,10 +8,11 @@ use crate::prepare::{self, PrepareJob};
 use crate::process::{self, SingleThreaded};
 use crate::second_opinion::{self, Engines, SecondOpinionError};
 use crate::security::{self, Machine, Role, SecurityError};
+use crate::verification::{self, VerificationError};
 use crate::version;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::getppid;
-use pvf_node_protocol::{SecurityStatus, WorkerHandshake, frame};
+use pvf_node_protocol::{SecurityStatus, Verification, WorkerHandshake, frame};
 use std::io::{self, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
@@ -43,6 +44,8 @@ pub(crate) struct Session {
     pub stack: JobStack,
     /// The launcher of an execute worker's jobs.
     pub launcher: Option<JobLauncher>,
+    /// When machine code is verified.
+    pub verification: Verification,
 }
 
 impl Worker<'_> {
@@ -148,6 +151,9 @@ enum Ending {
         what: &'static str,
         error: io::Error,
     },
+    /// The file that says when to verify cannot be read.
+    #[error(transparent)]
+    Verification(#[from] VerificationError),
     /// The primary engine is missing or cannot be used.
     #[error(transparent)]
     SecondOpinion(#[from] SecondOpinionError),
@@ -196,6 +202,7 @@ fn start(worker: Worker<'_>, options: &Options) -> Result<Started, Ending> {
     let directory = &options.worker_dir_path;
     std::fs::read_dir(directory).map_err(io("the worker's directory"))?;
     let one = SingleThreaded::check().map_err(io("counting threads"))?;
+    let verification = verification::combined(options.verification)?;
     let primary = match options.alone {
         true => None,
         false => second_opinion::primary(worker.command()).map_err(SecondOpinionError::from)?,
@@ -214,7 +221,14 @@ fn start(worker: Worker<'_>, options: &Options) -> Result<Started, Ending> {
     let machine = Machine::examine(security, one)?;
     if let Some(primary) = primary {
         let version = options.node_version.clone();
-        let engines = Engines::new(primary, worker.command(), directory, version, &machine)?;
+        let engines = Engines::new(
+            primary,
+            worker.command(),
+            directory,
+            version,
+            verification,
+            &machine,
+        )?;
         return Ok(Started::WithPrimary(host, Box::new(engines)));
     }
     let stack = JobStack::new().map_err(io("the stack of jobs"))?;
@@ -230,6 +244,7 @@ fn start(worker: Worker<'_>, options: &Options) -> Result<Started, Ending> {
         machine,
         stack,
         launcher,
+        verification,
     }))
 }
 

@@ -115,6 +115,8 @@ enum Work {
         bytes: u64,
         /// The artifact's checksum according to the host.
         checksum: ArtifactChecksum,
+        /// Whether the machine code is verified.
+        verify: bool,
     },
     /// Validates the candidate of a request.
     Execute {
@@ -187,9 +189,13 @@ impl<'a> Jobs<'a> {
         let [pipe, input, code, rest] = descriptors;
         let [input, code, rest] = [input, code, rest].map(File::from);
         match *work {
-            Work::Load { bytes, checksum } => job::child(&options, pipe, |_| {
+            Work::Load {
+                bytes,
+                checksum,
+                verify,
+            } => job::child(&options, pipe, |_| {
                 let limit_pages = self.parameters.execution.max_memory_pages;
-                loading::load(&input, bytes, checksum, limit_pages, [&code, &rest])
+                loading::load(&input, bytes, checksum, limit_pages, verify, [&code, &rest])
             }),
             Work::Execute { .. } => {
                 // The files are mapped before the barriers, which forbid new executable mappings.
@@ -258,6 +264,7 @@ pub(crate) fn serve(session: &mut Session) -> Result<(), frame::FrameError> {
         jobs: Jobs::new(session.machine, &session.stack, host, &executor_params),
         params: executor_params,
         launcher,
+        verify_at_load: session.verification.at_load,
     };
     let path = session.directory.join(ARTIFACT_FILE);
     let mut artifacts = Artifacts::new();
@@ -285,6 +292,7 @@ struct Execution<'a> {
     jobs: Jobs<'a>,
     params: ExecutorParams,
     launcher: &'a JobLauncher,
+    verify_at_load: bool,
 }
 
 impl Execution<'_> {
@@ -340,7 +348,11 @@ impl Execution<'_> {
     ) -> Result<InMemory, NotLoaded> {
         let module = InMemory::new().map_err(NotLoaded::Machine)?;
         let checksum = request.artifact_checksum;
-        let work = Work::Load { bytes, checksum };
+        let work = Work::Load {
+            bytes,
+            checksum,
+            verify: self.verify_at_load,
+        };
         let ended = self.run(work, request, asked, [file, &module.code, &module.rest]);
         let ended = ended.map_err(|error| NotLoaded::Machine(io::Error::other(error)))?;
         let job_pid = ended.pid;

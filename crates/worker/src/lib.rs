@@ -46,6 +46,7 @@ mod request;
 pub mod second_opinion;
 pub mod security;
 mod texts;
+mod verification;
 pub mod version;
 
 pub use entry::{Worker, main};

@@ -124,7 +124,7 @@ pub fn limits(artifact_bytes: u64) -> JobLimits {
 }
 
 /// In a load job: reads an artifact of `bytes` bytes and writes the module in memory to `code` and
-/// `rest`.
+/// `rest`. With `verify`, machine code that the verifier refuses is a corrupted artifact.
 ///
 /// # Errors
 /// [`LoadFailure`].
@@ -133,6 +133,7 @@ pub fn load(
     bytes: u64,
     checksum: ArtifactChecksum,
     limit_pages: u32,
+    verify: bool,
     [code, rest]: [&File; 2],
 ) -> Result<(), LoadFailure> {
     let unreadable = |error: io::Error| LoadFailure::Machine(format!("the artifact: {error}"));
@@ -154,6 +155,9 @@ pub fn load(
     if ArtifactChecksum::of(&artifact) != checksum {
         let text = "the checksum differs".to_owned();
         return Err(LoadFailure::Corrupted(text));
+    }
+    if verify && let Err(error) = pvf_executor::verify_artifact(&artifact) {
+        return Err(LoadFailure::Corrupted(error.to_string()));
     }
     Ok(placed::place(&artifact, limit_pages, code, rest)?)
 }

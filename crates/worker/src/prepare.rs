@@ -13,7 +13,7 @@ use parity_scale_codec::{Decode, Encode};
 use pvf_executor::{NotPrepared, Profile, Purpose, RejectionClass, Rules};
 use pvf_node_protocol::{
     ArtifactChecksum, MemoryStats, PrepareError, PrepareJobKind, PrepareRequest, PrepareResponse,
-    PrepareStats, PrepareWorkerSuccess, frame,
+    PrepareStats, PrepareWorkerSuccess, Verification, frame,
 };
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
@@ -49,16 +49,21 @@ pub struct Prepared {
 /// The work of a prepare job.
 pub trait PrepareJob {
     /// Prepares the code of a request. Runs in a process of its own, behind all barriers.
+    /// `verification` says whether the result is to be verified.
     ///
     /// # Errors
     /// The code is rejected, or the preparation failed.
-    fn prepare(&self, request: &PrepareRequest) -> Result<Prepared, PrepareError>;
+    fn prepare(
+        &self,
+        request: &PrepareRequest,
+        verification: Verification,
+    ) -> Result<Prepared, PrepareError>;
 }
 
 /// The work of our prepare jobs: [`pvf_executor::prepare`].
 ///
 /// ```
-/// use pvf_node_protocol::{PrepareError, PrepareJobKind, PrepareRequest};
+/// use pvf_node_protocol::{PrepareError, PrepareJobKind, PrepareRequest, Verification};
 /// use pvf_primitives::ExecutorParams;
 /// use pvf_worker::{Compilation, PrepareJob};
 ///
@@ -70,19 +75,26 @@ pub trait PrepareJob {
 ///     prep_timeout: std::time::Duration::from_secs(60),
 ///     prep_kind: PrepareJobKind::Compilation,
 /// };
-/// assert_eq!(Compilation.prepare(&request).unwrap().observed_wasm_code_len, 8);
+/// let prepared = Compilation.prepare(&request, Verification::default()).unwrap();
+/// assert_eq!(prepared.observed_wasm_code_len, 8);
 /// request.maybe_compressed_code.truncate(7);
-/// assert!(matches!(Compilation.prepare(&request), Err(PrepareError::Prevalidation(_))));
+/// let error = Compilation.prepare(&request, Verification::default()).unwrap_err();
+/// assert!(matches!(error, PrepareError::Prevalidation(_)));
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Compilation;
 
 impl PrepareJob for Compilation {
-    fn prepare(&self, request: &PrepareRequest) -> Result<Prepared, PrepareError> {
+    fn prepare(
+        &self,
+        request: &PrepareRequest,
+        verification: Verification,
+    ) -> Result<Prepared, PrepareError> {
         let functions =
             pvf_validation::function_types(parameters::ecc_rfc163(&request.executor_params));
         let rules = Rules {
             bomb_limit: request.validation_code_bomb_limit as usize,
+            verification: verification.when_preparing,
             ..Rules::new(
                 Profile::Polkadot.compile_options(),
                 match request.prep_kind {
@@ -138,7 +150,7 @@ impl From<Panicked> for PrepareError {
 pub(crate) fn serve(session: &mut Session, job: &dyn PrepareJob) -> Result<(), frame::FrameError> {
     let destination = session.directory.join(ARTIFACT_FILE);
     let (machine, stack) = (session.machine, &session.stack);
-    let host = session.host.as_raw_fd();
+    let (host, verification) = (session.host.as_raw_fd(), session.verification);
     converse(&mut session.host, |request| {
         let cpu_time = request.prep_timeout;
         let allowed = request.executor_params.prechecking_max_memory();
@@ -159,7 +171,7 @@ pub(crate) fn serve(session: &mut Session, job: &dyn PrepareJob) -> Result<(), f
             asked: Instant::now(),
             patience: job::patience(cpu_time),
         };
-        answer(&options, job, &request, &destination)
+        answer(&options, job, &request, verification, &destination)
     })
 }
 
@@ -182,10 +194,13 @@ fn answer(
     options: &JobOptions<'_>,
     job: &dyn PrepareJob,
     request: &PrepareRequest,
+    verification: Verification,
     destination: &Path,
 ) -> PrepareResponse {
     let allowed = request.executor_params.prechecking_max_memory();
-    let ended = job::run(options, |pipe| work(job, request, allowed, pipe));
+    let ended = job::run(options, |pipe| {
+        work(job, request, verification, allowed, pipe)
+    });
     let ended = ended.map_err(|error| match error {
         StartError::Pipe(_) => PrepareError::IoErr(error.to_string()),
         StartError::System { .. } => PrepareError::Kernel(error.to_string()),
@@ -222,11 +237,12 @@ fn answer(
 fn work(
     job: &dyn PrepareJob,
     request: &PrepareRequest,
+    verification: Verification,
     allowed: Option<u64>,
     pipe: i32,
 ) -> Result<Answer, PrepareError> {
     allocator::start(allowed, pipe);
-    let prepared = job.prepare(request);
+    let prepared = job.prepare(request, verification);
     let peak_tracked_alloc = allocator::stop();
     let prepared = prepared?;
     let usage = getrusage(UsageWho::RUSAGE_SELF).ok();

@@ -44,7 +44,9 @@ use crate::command_line::ALONE;
 use crate::security::Machine;
 use engine::Engine;
 use place::{Place, PlaceError};
+use pvf_node_protocol::Verification;
 use pvf_worker_client::{Launch, ProcessError};
+use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -85,6 +87,7 @@ impl Engines {
         command: &'static str,
         directory: &Path,
         node_version: Option<String>,
+        verification: Verification,
         machine: &Machine,
     ) -> Result<Self, SecondOpinionError> {
         let place = Place::new(directory, machine)?;
@@ -96,7 +99,10 @@ impl Engines {
         let own = std::env::current_exe().map_err(SecondOpinionError::Own)?;
         let alone = Launch {
             program: own,
-            arguments: vec![ALONE.into()],
+            arguments: std::iter::once(ALONE)
+                .chain(verification.options())
+                .map(OsString::from)
+                .collect(),
             ..launch.clone()
         };
         let mut primary = Engine::new(launch, place.path("primary"));

@@ -20,7 +20,7 @@ use nix::sys::stat::{SFlag, fstat};
 use nix::unistd::{Pid, chroot, geteuid, sethostname};
 use pvf_node_protocol::{
     ExecuteResponse, JobError, JobResponse, PrepareError, PrepareRequest, SecurityStatus,
-    WorkerError, frame,
+    Verification, WorkerError, frame,
 };
 use pvf_primitives::{ExecutorParams, ValidationParams};
 use pvf_validation::Pvf;
@@ -134,7 +134,7 @@ impl ExecuteJob for Attack {
 }
 
 impl PrepareJob for Attack {
-    fn prepare(&self, request: &PrepareRequest) -> Result<Prepared, PrepareError> {
+    fn prepare(&self, request: &PrepareRequest, _: Verification) -> Result<Prepared, PrepareError> {
         let text = String::from_utf8_lossy(&request.maybe_compressed_code).into_owned();
         Err(PrepareError::Prevalidation(account(&text)))
     }

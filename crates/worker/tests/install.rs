@@ -3,6 +3,7 @@
 mod common;
 
 use common::program;
+use pvf_node_protocol::{VERIFY_FILE, Verification};
 use pvf_worker_client::install::{
     InstallError, Installation, PROGRAMS, RECEIPT_FILE, check, install, installed, is_known,
     node_version, uninstall,
@@ -32,6 +33,7 @@ fn from() -> PathBuf {
 
 fn installation(into: &Path, version: &str) -> Installation {
     Installation {
+        verification: Verification::default(),
         from: from(),
         into: into.to_owned(),
         version: version.to_owned(),
@@ -62,6 +64,34 @@ fn says(directory: &Path, name: &str) -> String {
         .output()
         .unwrap();
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+#[test]
+fn an_installation_says_when_to_verify() {
+    let scratch = scratch();
+    let file = scratch.path().join(VERIFY_FILE);
+    let plain = installation(scratch.path(), "1.25.1");
+    let verification = Verification {
+        at_load: true,
+        ..Verification::default()
+    };
+    let verifying = Installation {
+        verification,
+        ..plain.clone()
+    };
+    install(&verifying).unwrap();
+    let text = fs::read_to_string(&file).unwrap();
+    assert_eq!(text.parse(), Ok(verification));
+    check(scratch.path()).unwrap();
+    // The next installation does not keep it, and the previous one comes back whole.
+    install(&plain).unwrap();
+    assert!(!file.exists());
+    uninstall(scratch.path()).unwrap();
+    assert_eq!(fs::read_to_string(&file).unwrap(), text);
+    // A changed file is noticed.
+    fs::write(&file, "").unwrap();
+    let error = check(scratch.path()).unwrap_err();
+    assert!(matches!(error, InstallError::Foreign { .. }), "{error}");
 }
 
 #[test]

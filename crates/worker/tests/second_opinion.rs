@@ -7,7 +7,7 @@ mod common;
 use common::*;
 use pvf_node_protocol::{
     ExecuteResponse, JobError, JobResponse, PrepareError, PrepareRequest, SecurityStatus,
-    WorkerError, frame,
+    Verification, WorkerError, frame,
 };
 use pvf_primitives::{ExecutorParams, ValidationParams, ValidationResult};
 use pvf_validation::Pvf;
@@ -32,12 +32,16 @@ const SECOND: &[u8] = &[1, 2, 3];
 struct Script;
 
 impl PrepareJob for Script {
-    fn prepare(&self, request: &PrepareRequest) -> Result<Prepared, PrepareError> {
+    fn prepare(
+        &self,
+        request: &PrepareRequest,
+        verification: Verification,
+    ) -> Result<Prepared, PrepareError> {
         let mut request = request.clone();
         if request.maybe_compressed_code == STRANGE {
             request.maybe_compressed_code = module("", "", "");
         }
-        Compilation.prepare(&request)
+        Compilation.prepare(&request, verification)
     }
 }
 

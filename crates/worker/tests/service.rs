@@ -4,7 +4,7 @@ mod common;
 
 use common::*;
 use parity_scale_codec::Encode;
-use pvf_node_protocol::PrepareError;
+use pvf_node_protocol::{PrepareError, Verification};
 use pvf_primitives::{PersistedValidationData, PoV};
 use pvf_worker_client::service::{Candidate, Judgement, Options, Rules, Service, ServiceError};
 use std::fs::{self, File, Permissions};
@@ -18,6 +18,10 @@ fn options(cache: &Path) -> Options {
     let workers = workers.parent().expect("programs lie in a directory");
     Options {
         execute_workers: NonZeroUsize::new(2).unwrap(),
+        verification: Verification {
+            at_load: true,
+            ..Verification::default()
+        },
         ..Options::new(workers, cache)
     }
 }

@@ -11,13 +11,14 @@ use blake2::digest::{Digest, consts::U32};
 use pvf_node_protocol::{
     ArtifactChecksum, CandidateDescriptorVersion, ExecuteHandshake, ExecuteRequest,
     ExecuteResponse, InternalValidationError, JobResponse, PrepareError, PrepareJobKind,
-    PrepareRequest, PrepareResponse, SecurityStatus, WorkerError,
+    PrepareRequest, PrepareResponse, SecurityStatus, Verification, WorkerError,
 };
 use pvf_primitives::{
     ExecutorParams, Hash, Network, PersistedValidationData, PoV, PvfExecKind, PvfPrepKind,
     ValidationResult,
 };
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::num::NonZeroUsize;
@@ -38,6 +39,8 @@ pub struct Options {
     pub execute_workers: NonZeroUsize,
     /// Whether to start on a machine that does not allow all barriers around the workers.
     pub tolerate_missing_barriers: bool,
+    /// When the workers verify machine code.
+    pub verification: Verification,
 }
 
 impl Options {
@@ -50,6 +53,7 @@ impl Options {
             prepare_workers: processors,
             execute_workers: processors,
             tolerate_missing_barriers: false,
+            verification: Verification::default(),
         }
     }
 }
@@ -168,6 +172,7 @@ pub struct Service {
     cache: Cache,
     instance: Instance,
     security: SecurityStatus,
+    verification: Verification,
     prepare_program: PathBuf,
     execute_program: PathBuf,
     /// Hash of the prepare worker's program: another program makes other artifacts.
@@ -212,6 +217,7 @@ impl Service {
             cache,
             instance,
             security,
+            verification: options.verification,
             execute_program: options.workers.join("polkadot-execute-worker"),
             prepare_program,
             preparer: blake2::Blake2b::<U32>::digest(&program).into(),
@@ -313,7 +319,11 @@ impl Service {
         command: &'static str,
     ) -> Result<Process, ServiceError> {
         let directory = self.instance.fresh_path();
-        let launch = Launch::new(program, command, self.security);
+        let arguments = self.verification.options().map(OsString::from);
+        let launch = Launch {
+            arguments: arguments.collect(),
+            ..Launch::new(program, command, self.security)
+        };
         Ok(Process::start(&launch, directory)?)
     }
 
