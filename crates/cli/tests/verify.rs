@@ -57,7 +57,11 @@ fn a_module_with_every_meter() {
 #[test]
 fn an_artifact_alone_and_a_damaged_one() {
     let artifact = prepared("alone");
-    assert_eq!(pvf(["verify", &artifact]).code, 2);
+    let ran = pvf(["verify", "--json", &artifact]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let json = ran.json();
+    assert_eq!(json["verified"], true);
+    assert_eq!(json["module_compared"], false);
     let mut bytes = fs::read(&artifact).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;

@@ -161,10 +161,22 @@ pub fn prepare<'b>(blob: &'b [u8], rules: &Rules<'_>) -> Result<Prepared<'b>, No
             imports::check(&artifact.module, functions)?;
         }
     }
+    let prepared = Prepared { artifact, wasm };
     if rules.verification {
-        verified(blob, &wasm, &artifact, &rules.compile).map_err(NotPrepared::Failed)?;
+        prepared.verify(blob, rules).map_err(NotPrepared::Failed)?;
     }
-    Ok(Prepared { artifact, wasm })
+    Ok(prepared)
+}
+
+impl Prepared<'_> {
+    /// Verifies the machine code ([`verify`]), for callers that turned [`Rules::verification`] off to do
+    /// it apart from the preparation. Takes what [`prepare`] took.
+    ///
+    /// # Errors
+    /// [`HostFailure::Internal`]: the verifier refuses the code, which must not be used.
+    pub fn verify(&self, blob: &[u8], rules: &Rules<'_>) -> Result<(), HostFailure> {
+        verified(blob, &self.wasm, &self.artifact, &rules.compile)
+    }
 }
 
 /// Verifies the machine code. The failure has all that a report of the fault needs: the same blob

@@ -94,7 +94,8 @@ impl PrepareJob for Compilation {
             pvf_validation::function_types(parameters::ecc_rfc163(&request.executor_params));
         let rules = Rules {
             bomb_limit: request.validation_code_bomb_limit as usize,
-            verification: verification.when_preparing,
+            // Below, because the network's limit of memory is for the preparation alone.
+            verification: false,
             ..Rules::new(
                 Profile::Polkadot.compile_options(),
                 match request.prep_kind {
@@ -103,8 +104,13 @@ impl PrepareJob for Compilation {
                 },
             )
         };
-        let prepared = pvf_executor::prepare(&request.maybe_compressed_code, &rules);
-        let artifact = prepared.map_err(not_prepared)?.artifact;
+        let code = &request.maybe_compressed_code;
+        let prepared = pvf_executor::prepare(code, &rules).map_err(not_prepared)?;
+        if verification.when_preparing {
+            allocator::uncounted(|| prepared.verify(code, &rules))
+                .map_err(|failure| not_prepared(NotPrepared::Failed(failure)))?;
+        }
+        let artifact = prepared.artifact;
         Ok(Prepared {
             observed_wasm_code_len: artifact.module.wasm_bytes,
             artifact: artifact.to_bytes(),

@@ -109,6 +109,25 @@ fn workers_prepare_the_same_with_and_without_verification() {
     assert!(with == without);
 }
 
+/// The peak of allocations decides whether prechecking accepts a code, so it must not depend on the verifier.
+#[test]
+fn the_peak_of_a_preparation_does_not_depend_on_verification() {
+    let peaks = ["", "not-when-preparing"].map(|words| {
+        let installed = Installed::new(words);
+        let program = Command::new(installed.program("prepare-worker"));
+        let mut host = Host::start_program(program, "prepare-worker", SecurityStatus::ALL);
+        let mut peak = |code: &[u8]| {
+            let (success, _) = host.prepare(&preparation(code)).expect("prepared");
+            success.stats.memory_stats.peak_tracked_alloc
+        };
+        let mut peaks = vec![peak(&module("", "", ""))];
+        peaks.extend(fixture_chains().iter().map(|chain| peak(&chain.code)));
+        peaks
+    });
+    println!("bytes with and without: {peaks:?}");
+    assert_eq!(peaks[0], peaks[1]);
+}
+
 #[test]
 fn a_worker_does_not_start_with_words_that_it_does_not_know() {
     let installed = Installed::new("at-lode");
