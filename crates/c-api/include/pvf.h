@@ -303,7 +303,8 @@ void pvf_byte_vec_delete(struct pvf_byte_vec_t *vec);
 // REJECTED if the code is not acceptable to a validator that compiles it, which is the same on every machine: it cannot be
 // decompressed, is not the accepted language, or is beyond a limit. The message says what and where, pvf_error_rule by which rule.
 // Imports are resolved when candidates are judged: if they cannot be, every outcome is "rejected", at the stage "construct".
-// HOST or INTERNAL if this machine or the library could not do its part, which says nothing about the code.
+// HOST or INTERNAL if this machine or the library could not do its part, which says nothing about the code. INTERNAL is also
+// what code is that the verifier refuses: the machine code is checked against the module before the artifact is returned.
 // Takes from the parameters the meters, the gas schedule and the number of threads. The artifact's bytes depend on the code, the
 // meters, the schedule, the version of the library and the instruction set alone.
 enum pvf_status_t pvf_prepare(const uint8_t *code,
