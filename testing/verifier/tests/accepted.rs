@@ -1,11 +1,11 @@
 //! The verifier accepts all compiler output: every module of the corpora under every setting of the meters.
 
-use pvf_compiler::{NativeStack, Target};
+use pvf_compiler::{CompileOptions, NativeStack, Target, compile};
 use pvf_executor::verify_artifact;
 use pvf_generators::{Generator, Mode};
 use pvf_rules::Features;
 use pvf_verifier_tests::corpus::{self, Named};
-use pvf_verifier_tests::{Made, settings};
+use pvf_verifier_tests::{Made, in_parallel, settings};
 use std::env;
 
 /// The targets that have rules.
@@ -14,41 +14,53 @@ const TARGETS: [Target; 2] = [Target::X86_64, Target::Aarch64];
 /// The size in bytes from which a module counts as long.
 const LONG: usize = 32 << 10;
 
-/// Verifies modules with all settings. Returns the number of functions.
+/// Verifies modules with all settings, each in the first language that accepts it. Returns the number of functions.
 fn accept(modules: &[Named], languages: &[Features]) -> u64 {
+    let parts = in_parallel(modules, |part| accept_part(part, languages));
+    let refused: Vec<&String> = parts.iter().flat_map(|(_, refused)| refused).collect();
+    let few = &refused[..refused.len().min(10)];
+    assert!(refused.is_empty(), "{} refused: {few:#?}", refused.len());
+    parts.iter().map(|(functions, _)| functions).sum()
+}
+
+fn accept_part(modules: &[&Named], languages: &[Features]) -> (u64, Vec<String>) {
     let settings = settings();
     let mut functions = 0;
     let mut refused = Vec::new();
     for (name, wasm) in modules {
-        for (language, &features) in languages.iter().enumerate() {
-            // A long module gets only two of the settings, chosen by its length.
-            let few = wasm.len() > LONG;
-            for (number, setting) in settings.iter().enumerate() {
-                if few && !(number + wasm.len()).is_multiple_of(settings.len() / 2) {
+        let is_accepted = |features: &Features| {
+            let options = CompileOptions::new(*features);
+            compile(wasm, &options).is_ok()
+        };
+        let Some(language) = languages.iter().position(is_accepted) else {
+            continue;
+        };
+        let features = languages[language];
+        // A long module gets only two of the settings, chosen by its length.
+        let few = wasm.len() > LONG;
+        for (number, setting) in settings.iter().enumerate() {
+            if few && !(number + wasm.len()).is_multiple_of(settings.len() / 2) {
+                continue;
+            }
+            for target in TARGETS {
+                let Some(made) = Made::new(wasm, features, target, setting) else {
+                    continue;
+                };
+                let context = format!("{name}, language {language}, {target:?}, {setting:?}");
+                match made.verify() {
+                    Ok(verified) => functions += u64::from(verified.functions),
+                    Err(error) => refused.push(format!("{context}: {error}")),
+                }
+                if setting.native_stack != NativeStack::Enforced {
                     continue;
                 }
-                for target in TARGETS {
-                    let Some(made) = Made::new(wasm, features, target, setting) else {
-                        continue;
-                    };
-                    let context = format!("{name}, language {language}, {target:?}, {setting:?}");
-                    match made.verify() {
-                        Ok(verified) => functions += u64::from(verified.functions),
-                        Err(error) => refused.push(format!("{context}: {error}")),
-                    }
-                    if setting.native_stack != NativeStack::Enforced {
-                        continue;
-                    }
-                    if let Err(error) = verify_artifact(&made.artifact.to_bytes()) {
-                        refused.push(format!("{context}, without the module: {error}"));
-                    }
+                if let Err(error) = verify_artifact(&made.artifact.to_bytes()) {
+                    refused.push(format!("{context}, without the module: {error}"));
                 }
             }
         }
     }
-    let few = &refused[..refused.len().min(10)];
-    assert!(refused.is_empty(), "{} refused: {few:#?}", refused.len());
-    functions
+    (functions, refused)
 }
 
 #[test]

@@ -7,7 +7,7 @@ use pvf_rules::Features;
 use pvf_verifier::{Functions, Module};
 use pvf_verifier_tests::faults::x64::{CLASSES, faults};
 use pvf_verifier_tests::faults::{Fault, try_fault};
-use pvf_verifier_tests::{Made, corpus, settings};
+use pvf_verifier_tests::{Made, corpus, in_parallel, settings};
 use std::env;
 
 /// The number of faults of a class, and descriptions of the accepted ones.
@@ -34,6 +34,18 @@ const NEED_BODIES: [&str; 3] = [
 
 /// Tries at most `most` faults of each class in each module.
 fn count(modules: &[(String, Made)], most: usize, known: Known) -> Vec<Count> {
+    let parts = in_parallel(modules, |part| count_part(part, most, known));
+    let all = parts.into_iter().reduce(|mut all, part| {
+        for (count, more) in all.iter_mut().zip(part) {
+            count.tried += more.tried;
+            count.accepted.extend(more.accepted);
+        }
+        all
+    });
+    all.expect("at least one part")
+}
+
+fn count_part(modules: &[&(String, Made)], most: usize, known: Known) -> Vec<Count> {
     let mut counts: Vec<Count> = CLASSES.iter().map(|_| Count::default()).collect();
     let mut random = Random::new(14);
     for (name, made) in modules {
