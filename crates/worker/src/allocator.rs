@@ -15,9 +15,10 @@ pub(crate) const OUT_OF_MEMORY: [u8; 8] = *b"\xff\xffoom\xff\xff\xff";
 /// Exit status of a job that wrote [`OUT_OF_MEMORY`].
 pub(crate) const OUT_OF_MEMORY_STATUS: i32 = 12;
 
-/// The system's allocator with a count of live allocations. For `#[global_allocator]`.
+/// An allocator, by default the system's, with a count of live allocations. For
+/// `#[global_allocator]`.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct CountingAllocator;
+pub struct CountingAllocator<A = System>(pub A);
 
 static LIVE: AtomicU64 = AtomicU64::new(0);
 static PEAK: AtomicU64 = AtomicU64::new(0);
@@ -80,24 +81,24 @@ fn out_of_memory() {
 }
 
 #[allow(unsafe_code, reason = "an allocator is unsafe by its interface")]
-// SAFETY: all calls are passed on to the system's allocator, unchanged.
-unsafe impl GlobalAlloc for CountingAllocator {
+// SAFETY: all calls are passed on to the allocator, unchanged.
+unsafe impl<A: GlobalAlloc> GlobalAlloc for CountingAllocator<A> {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         add(layout.size());
         // SAFETY: the caller keeps the contract.
-        checked(unsafe { System.alloc(layout) })
+        checked(unsafe { self.0.alloc(layout) })
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         add(layout.size());
         // SAFETY: the caller keeps the contract.
-        checked(unsafe { System.alloc_zeroed(layout) })
+        checked(unsafe { self.0.alloc_zeroed(layout) })
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         subtract(layout.size());
         // SAFETY: the caller keeps the contract.
-        unsafe { System.dealloc(pointer, layout) }
+        unsafe { self.0.dealloc(pointer, layout) }
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
@@ -106,7 +107,7 @@ unsafe impl GlobalAlloc for CountingAllocator {
             None => subtract(layout.size() - new_size),
         }
         // SAFETY: the caller keeps the contract.
-        checked(unsafe { System.realloc(pointer, layout, new_size) })
+        checked(unsafe { self.0.realloc(pointer, layout, new_size) })
     }
 }
 
