@@ -4,6 +4,9 @@
 //! compared with the sum of live allocations, which depends on the code alone, and not with
 //! resident pages. A job at its limit cannot allocate memory for an answer, so it writes the
 //! constant `OUT_OF_MEMORY` to its pipe.
+//!
+//! If the system refuses memory below that limit, the machine is at fault, and the code must not be
+//! turned down: the allocation fails, and the job with it.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::os::fd::RawFd;
@@ -86,13 +89,13 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for CountingAllocator<A> {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         add(layout.size());
         // SAFETY: the caller keeps the contract.
-        checked(unsafe { self.0.alloc(layout) })
+        unsafe { self.0.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         add(layout.size());
         // SAFETY: the caller keeps the contract.
-        checked(unsafe { self.0.alloc_zeroed(layout) })
+        unsafe { self.0.alloc_zeroed(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
@@ -107,15 +110,6 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for CountingAllocator<A> {
             None => subtract(layout.size() - new_size),
         }
         // SAFETY: the caller keeps the contract.
-        checked(unsafe { self.0.realloc(pointer, layout, new_size) })
+        unsafe { self.0.realloc(pointer, layout, new_size) }
     }
-}
-
-/// Ends the job if the system refused memory: the machine has none left, or the process has reached
-/// its limit of address space.
-fn checked(pointer: *mut u8) -> *mut u8 {
-    if pointer.is_null() {
-        out_of_memory();
-    }
-    pointer
 }

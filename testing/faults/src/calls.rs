@@ -25,12 +25,13 @@ const CALLS: &[(i64, &str, &[i32])] = calls! {
     SYS_capset: EPERM;
     SYS_chdir: EACCES;
     SYS_chmod: EIO;
+    SYS_clock_getres: EINVAL;
     SYS_clock_gettime:;
     SYS_clock_nanosleep: EINTR;
     SYS_clone: EAGAIN ENOMEM;
     SYS_clone3: EAGAIN ENOMEM;
     SYS_close: EINTR EIO;
-    SYS_close_range: ENOSYS;
+    SYS_close_range:;
     SYS_connect: EINTR EAGAIN;
     SYS_copy_file_range: EIO ENOSPC;
     SYS_dup2: EMFILE;

@@ -259,6 +259,10 @@ impl Tracer {
                     self.stopped.push(pid);
                     return;
                 }
+                if is_fatal(pid, signal) {
+                    // It may have ended meanwhile.
+                    let _ = kill(pid, Signal::SIGKILL);
+                }
                 let first_stop = signal == Signal::SIGSTOP;
                 resume(pid, (!first_stop).then_some(signal));
             }
@@ -362,6 +366,21 @@ fn wait() -> nix::Result<WaitStatus> {
             status => return status,
         }
     }
+}
+
+/// Whether an instruction raised this signal and no handler takes it, which ends a process. The
+/// kernel does not end the first process of a PID namespace by it while the process is traced, so
+/// the instruction would be repeated without end.
+fn is_fatal(pid: Pid, signal: Signal) -> bool {
+    let by_instruction = ptrace::getsiginfo(pid).is_ok_and(|info| info.si_code > 0);
+    let status = || std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let is_handled = |status: &str| {
+        let handled = status.lines().find_map(|it| it.strip_prefix("SigCgt:"));
+        let handled = handled.and_then(|it| u64::from_str_radix(it.trim(), 16).ok());
+        handled.is_none_or(|handled| handled & 1 << (signal as u32 - 1) != 0)
+    };
+    let faults = [Signal::SIGSEGV, Signal::SIGBUS, Signal::SIGFPE, Signal::SIGILL];
+    faults.contains(&signal) && by_instruction && !is_handled(&status())
 }
 
 /// Lets a stopped process continue up to its next call.

@@ -120,6 +120,9 @@ pub fn try_all(
             scope.spawn(|| {
                 while let Some(fault) = faults.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let ran = catch_unwind(AssertUnwindSafe(|| run(Some(fault.clone()))));
+                    if std::env::var_os("PVF_EACH").is_some() {
+                        println!("  {fault}: {:?}", ran.as_ref().map(|it| &it.answers).ok());
+                    }
                     let lock = results.lock();
                     lock.expect("no thread panics").push((fault.clone(), ran));
                 }
@@ -134,9 +137,6 @@ pub fn try_all(
             Err(_) => ("PANIC", vec!["the test panicked, see above".to_owned()]),
         };
         *counts.entry((fault.process.clone(), word)).or_default() += 1;
-        if std::env::var_os("PVF_EACH").is_some() {
-            println!("  {fault}: {word} {:?}", ran.map(|it| it.answers).ok());
-        }
         problems.extend(found.into_iter().map(|what| format!("{fault}: {what}")));
     }
     println!("  {} faults", faults.len());

@@ -8,7 +8,7 @@ use parity_scale_codec::Encode;
 use pvf_faults::{ALLOCATION, Fault};
 use pvf_worker_client::service::{Candidate, Judgement, Options, Rules, Service};
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{PipeReader, Read, Write};
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
@@ -74,30 +74,27 @@ pub fn program(arguments: &[String]) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn run(expected: &[u8], mark: bool, fault: Option<Fault>) -> Ran {
-    let scratch = Scratch::new();
-    let (own, to_own) = std::io::pipe().expect("a pipe");
+/// This program as the one that uses the service, with its output.
+fn using(cache: &Path, mark: bool) -> (Command, PipeReader) {
+    let (lines, to_us) = std::io::pipe().expect("a pipe");
     let mut command = Command::new(std::env::current_exe().expect("this program"));
     command
         .arg("service")
-        .arg(&scratch.0)
+        .arg(cache)
         .arg(if mark { "mark" } else { "plain" })
         .stdin(Stdio::null())
-        .stdout(to_own)
+        .stdout(to_us)
         .stderr(Stdio::null());
-    let traced = pvf_faults::start(command, fault).expect("the program starts");
-    let mut wrong = Vec::new();
-    let trace = match traced.finish(PATIENCE * 2) {
-        Ok(trace) => trace,
-        Err(left) => {
-            wrong.push(format!("these processes did not end: {:?}", left.processes));
-            left.trace
-        }
-    };
-    let mut text = String::new();
-    let mut own = own;
-    own.read_to_string(&mut text).expect("lines are text");
-    let mut answers: Vec<Said> = text
+    (command, lines)
+}
+
+/// The answers that the program wrote.
+fn answers(mut lines: PipeReader) -> Vec<Said> {
+    let mut text = Vec::new();
+    lines.read_to_end(&mut text).expect("a pipe");
+    let text = String::from_utf8_lossy(&text);
+    let (whole, _) = text.rsplit_once('\n').unwrap_or_default();
+    let mut answers: Vec<Said> = whole
         .lines()
         .map(|line| match line.split_once(' ') {
             None if line == "right" => Said::Right,
@@ -108,9 +105,24 @@ fn run(expected: &[u8], mark: bool, fault: Option<Fault>) -> Ran {
     if answers.len() < CASES.len() {
         answers.push(Said::Ended);
     }
+    answers
+}
+
+fn run(expected: &[u8], mark: bool, fault: Option<Fault>) -> Ran {
+    let scratch = Scratch::new();
+    let (command, lines) = using(&scratch.0, mark);
+    let traced = pvf_faults::start(command, fault).expect("the program starts");
+    let mut wrong = Vec::new();
+    let trace = match traced.finish(PATIENCE * 2) {
+        Ok(trace) => trace,
+        Err(left) => {
+            wrong.push(format!("these processes did not end: {:?}", left.processes));
+            left.trace
+        }
+    };
     wrong.extend(cache_problems(&scratch.0, expected));
     Ran {
-        answers,
+        answers: answers(lines),
         wrong,
         trace,
     }
@@ -120,19 +132,18 @@ fn run(expected: &[u8], mark: bool, fault: Option<Fault>) -> Ran {
 /// rightly, and removes what the earlier one may have left.
 fn cache_problems(cache: &Path, expected: &[u8]) -> Vec<String> {
     let mut problems = Vec::new();
-    let service = start(cache);
     for entry in fs::read_dir(cache.join("artifacts")).into_iter().flatten() {
         let path = entry.expect("an entry").path();
         if fs::read(&path).ok().as_deref() != Some(expected) {
             problems.push(format!("{} is not the artifact", path.display()));
         }
     }
-    match service {
-        Ok(service) => {
-            let answers = judge_all(&service).filter(|it| it != "right");
-            problems.extend(answers.map(|answer| format!("the next service: {answer}")));
-        }
-        Err(error) => problems.push(format!("the next service: {error}")),
+    let (mut command, lines) = using(cache, false);
+    let status = command.status().expect("the program starts");
+    drop(command);
+    let next = answers(lines);
+    if !status.success() || next.iter().any(|it| *it != Said::Right) {
+        problems.push(format!("the next service: {status}, {next:?}"));
     }
     let left = fs::read_dir(cache.join("instances")).into_iter().flatten();
     problems.extend(left.map(|it| format!("{:?} is left", it.expect("an entry").path())));

@@ -14,10 +14,10 @@ use std::time::{Duration, Instant};
 
 /// After this time, a process that gives no answer or does not end hangs. A worker gives a job
 /// whose limit is [`JOB`] less than that.
-pub const PATIENCE: Duration = Duration::from_secs(100);
+pub const PATIENCE: Duration = Duration::from_secs(50);
 
 /// Limit of CPU time of a job.
-pub const JOB: Duration = Duration::from_secs(20);
+pub const JOB: Duration = Duration::from_secs(10);
 
 /// A worker under the tracer, connected.
 pub struct Session {
@@ -124,10 +124,23 @@ impl Session {
         }
     }
 
+    /// [`held`](Self::held), once a job that was killed has ended.
+    fn held_at_last(&self, most: (usize, usize)) -> Option<(usize, usize)> {
+        let begun = Instant::now();
+        loop {
+            let held = self.held()?;
+            if held.0 <= most.0 && held.1 <= most.1 || begun.elapsed() > PATIENCE {
+                return Some(held);
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
     /// Hangs up, and waits for the end of all processes. `most` is [`held`](Self::held) of a good
     /// run.
     pub fn end(mut self, most: Option<(usize, usize)>) -> Ran {
-        if let (Some(held), Some(most)) = (self.held(), most)
+        if let Some(most) = most
+            && let Some(held) = self.held_at_last(most)
             && (held.0 > most.0 || held.1 > most.1)
         {
             self.wrong.push(format!(
