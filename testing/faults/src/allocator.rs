@@ -19,7 +19,10 @@ pub fn mark() {
     MARKING.store(true, Relaxed);
 }
 
-#[allow(unsafe_code, reason = "a call of the C library is sure to allocate nothing")]
+#[allow(
+    unsafe_code,
+    reason = "a call of the C library is sure to allocate nothing"
+)]
 fn is_granted() -> bool {
     // SAFETY: the advice is for no bytes, so the call has no effect; it allocates nothing. Every
     // filter of this repository allows it.

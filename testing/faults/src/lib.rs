@@ -3,7 +3,7 @@
 //! A test first traces a good run ([`start`] without a fault): it learns which processes there are
 //! and how often each makes which call ([`Trace`]). [`plan`] makes [`Fault`]s of it, each an errno
 //! or a short count for the n-th call of one kind in one process. The test runs the program again
-//! for each, and checks what comes out.
+//! for each, and checks what comes out ([`try_all`]).
 //!
 //! ```text
 //! test ── thread ── ptrace ── program ── its forks and threads, traced from their first call
@@ -24,12 +24,14 @@ mod calls;
 mod plan;
 mod registers;
 mod trace;
+mod trial;
 
 pub use allocator::{Marked, mark};
 pub use calls::{ALLOCATION, errors, name};
 pub use plan::{Amount, plan};
 pub use registers::SKIPPED;
 pub use trace::{Left, Trace, Traced, start};
+pub use trial::{PATIENCE, Ran, Said, can_trace, try_all};
 
 /// A call that is to fail.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -191,14 +191,20 @@ impl Task {
     }
 }
 
-#[allow(unsafe_code, reason = "what runs after a fork is unsafe by its interface")]
+#[allow(
+    unsafe_code,
+    reason = "what runs after a fork is unsafe by its interface"
+)]
 fn spawn(mut command: Command) -> io::Result<Pid> {
     // SAFETY: a request to be traced allocates no memory and takes no lock.
     unsafe {
         command.pre_exec(|| Ok(ptrace::traceme()?));
     }
     // The tracer waits for it.
-    #[allow(clippy::zombie_processes, reason = "the loop of the tracer waits for all processes")]
+    #[allow(
+        clippy::zombie_processes,
+        reason = "the loop of the tracer waits for all processes"
+    )]
     let child = command.spawn()?;
     Ok(Pid::from_raw(child.id() as i32))
 }
@@ -379,7 +385,12 @@ fn is_fatal(pid: Pid, signal: Signal) -> bool {
         let handled = handled.and_then(|it| u64::from_str_radix(it.trim(), 16).ok());
         handled.is_none_or(|handled| handled & 1 << (signal as u32 - 1) != 0)
     };
-    let faults = [Signal::SIGSEGV, Signal::SIGBUS, Signal::SIGFPE, Signal::SIGILL];
+    let faults = [
+        Signal::SIGSEGV,
+        Signal::SIGBUS,
+        Signal::SIGFPE,
+        Signal::SIGILL,
+    ];
     faults.contains(&signal) && by_instruction && !is_handled(&status())
 }
 

@@ -1,11 +1,12 @@
 //! The execute worker, its launcher and its jobs.
 
 use crate::common::{execution_of, fixtures, program};
-use crate::report::{Ran, Said, can_trace, try_all};
 use crate::session::{JOB, Session};
 use pvf_executor::{Profile, Purpose, Rules};
-use pvf_faults::{ALLOCATION, Fault};
-use pvf_node_protocol::{ExecuteHandshake, ExecuteRequest, ExecuteResponse, JobResponse, WorkerError};
+use pvf_faults::{ALLOCATION, Fault, Ran, Said, can_trace, try_all};
+use pvf_node_protocol::{
+    ExecuteHandshake, ExecuteRequest, ExecuteResponse, JobResponse, WorkerError,
+};
 use pvf_primitives::{ExecutorParams, ValidationResult};
 use std::fs;
 use std::process::Command;
@@ -89,7 +90,11 @@ pub fn calls() {
     }
     let (artifact, most) = (artifact(), OnceLock::new());
     let worker = || Command::new(program("execute-worker"));
-    try_all(150, |_, _| true, |fault| run(worker(), &artifact, &most, fault));
+    try_all(
+        150,
+        |_, _| true,
+        |fault| run(worker(), &artifact, &most, fault),
+    );
 }
 
 pub fn allocations() {
@@ -99,5 +104,7 @@ pub fn allocations() {
     let (artifact, most) = (artifact(), OnceLock::new());
     let own = std::env::current_exe().expect("this program lies somewhere");
     let wanted = |_: &str, call| call == ALLOCATION;
-    try_all(60, wanted, |fault| run(Command::new(&own), &artifact, &most, fault));
+    try_all(60, wanted, |fault| {
+        run(Command::new(&own), &artifact, &most, fault)
+    });
 }

@@ -17,7 +17,6 @@ mod common;
 
 mod execute;
 mod prepare;
-mod report;
 mod second;
 mod service;
 mod session;

@@ -2,9 +2,8 @@
 
 use crate::common::{preparation, program};
 use crate::execute::code;
-use crate::report::{Ran, Said, can_trace, try_all};
 use crate::session::{JOB, Session};
-use pvf_faults::{ALLOCATION, Fault};
+use pvf_faults::{ALLOCATION, Fault, Ran, Said, can_trace, try_all};
 use pvf_node_protocol::{ArtifactChecksum, PrepareError, PrepareJobKind, PrepareResponse};
 use std::fs;
 use std::process::Command;
@@ -67,5 +66,7 @@ pub fn allocations() {
     let own = std::env::current_exe().expect("this program lies somewhere");
     let right = |artifact: &[u8]| artifact == expected;
     let wanted = |_: &str, call| call == ALLOCATION;
-    try_all(60, wanted, |fault| run(Command::new(&own), right, &most, fault));
+    try_all(60, wanted, |fault| {
+        run(Command::new(&own), right, &most, fault)
+    });
 }

@@ -1,8 +1,8 @@
 //! Workers behind workers: both engines are ours, so that every answer is known.
 
 use crate::common::{Scratch, program};
-use crate::report::{can_trace, try_all};
 use crate::{execute, prepare};
+use pvf_faults::{can_trace, try_all};
 use pvf_worker::second_opinion::PRIMARY_FILE;
 use pvf_worker::second_opinion::pair::{self, Which};
 use std::fs;
@@ -59,7 +59,7 @@ pub fn prepares() {
     let (installed, artifact, most) = (Installed::new(), execute::artifact(), OnceLock::new());
     let right = |file: &[u8]| is_pair_of(file, &artifact);
     let run = |fault| prepare::run(installed.worker("prepare-worker"), right, &most, fault);
-    try_all(60, |_, _| true, run);
+    try_all(50, |_, _| true, run);
 }
 
 pub fn executes() {
@@ -75,5 +75,5 @@ pub fn executes() {
     let mut file = Vec::new();
     pair::write(&mut file, part(), Some(part())).expect("memory is written");
     let run = |fault| execute::run(installed.worker("execute-worker"), &file, &most, fault);
-    try_all(60, |_, _| true, run);
+    try_all(50, |_, _| true, run);
 }

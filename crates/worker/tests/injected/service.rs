@@ -2,10 +2,9 @@
 
 use crate::common::{Scratch, program as worker};
 use crate::execute::{CASES, artifact, case, code};
-use crate::report::{Ran, Said, can_trace, try_all};
-use crate::session::{JOB, PATIENCE};
+use crate::session::JOB;
 use parity_scale_codec::Encode;
-use pvf_faults::{ALLOCATION, Fault};
+use pvf_faults::{ALLOCATION, Fault, PATIENCE, Ran, Said, can_trace, try_all};
 use pvf_worker_client::service::{Candidate, Judgement, Options, Rules, Service};
 use std::fs;
 use std::io::{PipeReader, Read, Write};
@@ -155,7 +154,7 @@ pub fn calls() {
         return;
     }
     let expected = artifact();
-    try_all(80, |_, _| true, |fault| run(&expected, false, fault));
+    try_all(40, |_, _| true, |fault| run(&expected, false, fault));
 }
 
 pub fn allocations() {
@@ -164,5 +163,5 @@ pub fn allocations() {
     }
     let expected = artifact();
     let wanted = |_: &str, call| call == ALLOCATION;
-    try_all(30, wanted, |fault| run(&expected, true, fault));
+    try_all(12, wanted, |fault| run(&expected, true, fault));
 }

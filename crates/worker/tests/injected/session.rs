@@ -1,9 +1,8 @@
 //! A worker under the tracer, and what remains of it.
 
 use crate::common::Scratch;
-use crate::report::{Ran, Said};
 use parity_scale_codec::{Decode, Encode};
-use pvf_faults::{Fault, Traced};
+use pvf_faults::{Fault, PATIENCE, Ran, Said, Traced};
 use pvf_node_protocol::{SecurityStatus, WorkerHandshake, frame};
 use std::fs;
 use std::io;
@@ -12,11 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// After this time, a process that gives no answer or does not end hangs. A worker gives a job
-/// whose limit is [`JOB`] less than that.
-pub const PATIENCE: Duration = Duration::from_secs(50);
-
-/// Limit of CPU time of a job.
+/// Limit of CPU time of a job. A worker waits for one less than [`PATIENCE`].
 pub const JOB: Duration = Duration::from_secs(10);
 
 /// A worker under the tracer, connected.

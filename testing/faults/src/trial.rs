@@ -1,12 +1,17 @@
-//! What came of the runs, by process, call and answer.
+//! Runs with one fault each: what the answers must be, and how many there were of each kind.
 
-use pvf_faults::{Amount, Fault, Trace, plan};
+use crate::{Amount, Fault, Trace, plan, start};
 use std::collections::BTreeMap;
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::available_parallelism;
+use std::time::Duration;
+
+/// After this time, a process that gives no answer or does not end hangs.
+pub const PATIENCE: Duration = Duration::from_secs(50);
 
 /// The answer to a task.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -59,7 +64,10 @@ impl Ran {
         // A worker that told of a failure may exit afterwards, as its host expects.
         let told = failed.filter(|it| **it != Said::Ended).count();
         if told > 1 {
-            problems.push(format!("one fault and several failures: {:?}", self.answers));
+            problems.push(format!(
+                "one fault and several failures: {:?}",
+                self.answers
+            ));
         }
         problems
     }
@@ -78,9 +86,8 @@ impl Ran {
 /// Whether this machine lets a process trace its children. Says why not, or panics with
 /// `PVF_REQUIRE_TOOLS`.
 pub fn can_trace() -> bool {
-    let traced = pvf_faults::start(std::process::Command::new("true"), None);
-    let why = match traced {
-        Ok(traced) => match traced.finish(super::session::PATIENCE) {
+    let why = match start(Command::new("true"), None) {
+        Ok(traced) => match traced.finish(PATIENCE) {
             Ok(trace) if !trace.counts.is_empty() => return true,
             other => format!("{other:?}"),
         },
