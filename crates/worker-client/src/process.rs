@@ -275,13 +275,12 @@ fn accept(listener: &UnixListener, program: &mut Child) -> io::Result<Accepted> 
         let ended = program.try_wait()?;
         let mut waiting_for = [PollFd::new(listener.as_fd(), PollFlags::POLLIN)];
         match poll(&mut waiting_for, PollTimeout::from(LOOK_EVERY)) {
-            Ok(0) => {}
+            Ok(0) | Err(Errno::EINTR) => {}
             Ok(_) => {
                 return listener
                     .accept()
                     .map(|(stream, _)| Accepted::Stream(stream));
             }
-            Err(Errno::EINTR) => continue,
             Err(errno) => return Err(errno.into()),
         }
         if let Some(status) = ended {

@@ -9,6 +9,7 @@ pub const ALLOCATION: i64 = -1;
 /// Calls that take effect even if they report an error, as the kernel's `close` does.
 pub(crate) const TAKE_EFFECT: &[i64] = &[SYS_close];
 
+#[cfg(target_arch = "x86_64")]
 macro_rules! calls {
     ($($call:ident: $($error:ident)*;)*) => {
         &[$(($call, stringify!($call), &[$($error),*]),)*]
@@ -17,6 +18,7 @@ macro_rules! calls {
 
 /// Number, name and errors. Calls without errors cannot fail when they are used rightly, or do not
 /// return. Errors that only wrong use of a call has are left out.
+#[cfg(target_arch = "x86_64")]
 const CALLS: &[(i64, &str, &[i32])] = calls! {
     SYS_accept4: EINTR EMFILE;
     SYS_arch_prctl:;
@@ -130,6 +132,10 @@ const CALLS: &[(i64, &str, &[i32])] = calls! {
     SYS_write: EINTR EIO ENOSPC;
     SYS_writev: EINTR EIO ENOSPC;
 };
+
+/// No process is traced there.
+#[cfg(not(target_arch = "x86_64"))]
+const CALLS: &[(i64, &str, &[i32])] = &[];
 
 /// `mseal`, which kernels before 6.10 do not have.
 const MSEAL: i64 = 462;

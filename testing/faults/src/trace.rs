@@ -74,8 +74,11 @@ impl Shared {
 /// Starts a program under a tracer, with a fault or without.
 ///
 /// # Errors
-/// The program cannot be started, or the system refuses to trace it.
+/// The program cannot be started, or the system refuses to trace it, or this is not x86-64.
 pub fn start(command: Command, fault: Option<Fault>) -> io::Result<Traced> {
+    if cfg!(not(target_arch = "x86_64")) {
+        return Err(io::ErrorKind::Unsupported.into());
+    }
     let shared = Arc::<Shared>::default();
     let tracer = Tracer {
         shared: shared.clone(),
