@@ -350,7 +350,12 @@ fn watch(job: &Child, pipe: OwnedFd, options: &JobOptions<'_>) -> Result<Watched
         let left = left.min(patience.saturating_sub(waited));
         let (readable, ended) = wait(&pipe, &job.descriptor, &received, left)?;
         if ended {
-            return Ok(match received.read_all(&mut pipe, &mut take) {
+            let read = received.read_all(&mut pipe, &mut take);
+            if let Some(error) = received.failure() {
+                let errno = error.raw_os_error().map_or(Errno::EIO, Errno::from_raw);
+                return Err(system("reading from a job")(errno));
+            }
+            return Ok(match read {
                 Ok(()) => Watched::Ended(received.said()),
                 Err(TooLong) => Watched::TooLong,
             });
