@@ -36,6 +36,7 @@ fn run(
     let mut text = Vec::new();
     lines.read_to_end(&mut text).expect("a pipe");
     let text = String::from_utf8_lossy(&text);
+    let is_first_mapping = fault.is_some_and(|it| it.call == libc::SYS_mmap && it.occurrence == 1);
     /// The exit code of the dynamic loader if a program cannot be loaded.
     const NOT_LOADED: i32 = 127;
     let answer = match trace.status {
@@ -48,6 +49,10 @@ fn run(
         }
         2 | 3 => Said::Internal(text.into_owned()),
         NOT_LOADED => Said::Ended,
+        // The standard library aborts if it has no stack for the signals of a thread.
+        status if status == -libc::SIGABRT && text.is_empty() => Said::Ended,
+        // The dynamic loader does not survive the failure of its first mapping.
+        status if status == -libc::SIGKILL && is_first_mapping => Said::Ended,
         status => Said::Wrong(format!("exit code or signal {status}: {text}")),
     };
     Ran {
