@@ -15,7 +15,7 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What a program did.
 #[derive(Clone, Debug, Default)]
@@ -160,6 +160,9 @@ impl Drop for Traced {
     }
 }
 
+/// After this time, a child that has stopped is taken to have lost its parent.
+const ORPHANED: Duration = Duration::from_secs(1);
+
 /// A traced process or thread.
 struct Task {
     name: String,
@@ -232,8 +235,12 @@ impl Tracer {
         }
         self.shared.lock().started = Some(started);
         self.shared.changed.notify_all();
-        while let Ok(status) = wait() {
-            self.take(status, first);
+        loop {
+            match self.next() {
+                Ok(WaitStatus::StillAlive) => self.adopt_orphans(),
+                Ok(status) => self.take(status, first),
+                Err(_) => break,
+            }
         }
         self.shared.lock().ended = true;
         self.shared.changed.notify_all();
@@ -242,6 +249,36 @@ impl Tracer {
     fn adopt(&mut self, pid: Pid, task: Task) {
         self.shared.lock().alive.insert(pid, task.name.clone());
         self.tasks.insert(pid, task);
+    }
+
+    /// Waits for a change of a process that this thread traces. `StillAlive` if a child has stopped
+    /// and no parent reports it.
+    fn next(&self) -> nix::Result<WaitStatus> {
+        let all = WaitPidFlag::__WALL | WaitPidFlag::__WNOTHREAD;
+        let begun = Instant::now();
+        loop {
+            let flags = match self.stopped.is_empty() {
+                true => all,
+                false => all | WaitPidFlag::WNOHANG,
+            };
+            match waitpid(None, Some(flags)) {
+                Err(Errno::EINTR) => {}
+                // A signal that nix does not know, such as one for real time.
+                Err(Errno::EINVAL) => {}
+                Ok(WaitStatus::StillAlive) if begun.elapsed() < ORPHANED => {
+                    std::thread::sleep(Duration::from_micros(100));
+                }
+                status => return status,
+            }
+        }
+    }
+
+    /// Lets children continue whose parents were killed in the call that made them.
+    fn adopt_orphans(&mut self) {
+        for pid in std::mem::take(&mut self.stopped) {
+            self.adopt(pid, Task::new("orphan".to_owned()));
+            resume(pid, None);
+        }
     }
 
     fn take(&mut self, status: WaitStatus, first: Option<Pid>) {
@@ -361,19 +398,6 @@ impl Tracer {
         state.trace.counts.insert(entry, *count);
         task.inside = Some(Inside { changed });
         Ok(())
-    }
-}
-
-/// Waits for a change of a process that this thread traces.
-fn wait() -> nix::Result<WaitStatus> {
-    loop {
-        let flags = WaitPidFlag::__WALL | WaitPidFlag::__WNOTHREAD;
-        match waitpid(None, Some(flags)) {
-            Err(Errno::EINTR) => {}
-            // A signal that nix does not know, such as one for real time.
-            Err(Errno::EINVAL) => {}
-            status => return status,
-        }
     }
 }
 
