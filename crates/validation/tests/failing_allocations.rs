@@ -37,7 +37,7 @@ fn judge() -> &'static str {
         Err(NotPrepared::Failed(_)) => return FAILED,
         Err(NotPrepared::Rejected(_)) => return WRONG,
     };
-    let Ok(module) = Module::new(&artifact) else {
+    let Ok(module) = Module::new(artifact) else {
         return FAILED;
     };
     let pvf = Pvf::new(module, HostParameters::default());
@@ -97,7 +97,7 @@ fn main() {
         }
         _ => {
             if can_trace() {
-                try_all(120, |_, call| call == ALLOCATION, run);
+                try_all(20, |_, call| call == ALLOCATION, run);
             }
         }
     }

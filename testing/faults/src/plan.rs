@@ -22,7 +22,7 @@ impl Amount {
                 faults: usize::MAX,
             },
             None => Self {
-                places: 12,
+                places: short as u32,
                 faults: short,
             },
         }
