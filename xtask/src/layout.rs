@@ -11,6 +11,10 @@ pub const LAYERS: &[(&str, &[&str])] = &[
         &["fixtures", "bench/guests"],
     ),
     (
+        "failing system calls, for the tests of programs of any layer",
+        &["testing/faults"],
+    ),
+    (
         "rules of outcomes; the network's types",
         &["crates/rules", "crates/primitives"],
     ),

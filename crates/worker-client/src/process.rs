@@ -10,8 +10,8 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
 
 /// Why a worker did not start or did not answer.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +31,14 @@ pub enum ProcessError {
         program: PathBuf,
         /// How long the host waited.
         seconds: u64,
+    },
+    /// The program started and ended without connecting.
+    #[error("{} ended before it connected: {status}", program.display())]
+    Ended {
+        /// The program.
+        program: PathBuf,
+        /// How it ended.
+        status: ExitStatus,
     },
     /// The worker's directory or socket cannot be created.
     #[error("{}: {source}", path.display())]
@@ -152,11 +160,14 @@ impl Process {
         let listener = listen(place, name).map_err(failed(&socket))?;
         let made = fs::create_dir(&directory).map_err(failed(&directory));
         let started = made.and_then(|()| {
-            let running = Running::start(launch, place, name, directory.clone())?;
-            match accept(&listener).map_err(failed(&socket))? {
-                Some(stream) => Ok(Self { running, stream }),
-                None => Err(ProcessError::Silent {
-                    program: launch.program.clone(),
+            let mut running = Running::start(launch, place, name, directory.clone())?;
+            let accepted = accept(&listener, &mut running.child).map_err(failed(&socket))?;
+            let program = launch.program.clone();
+            match accepted {
+                Accepted::Stream(stream) => Ok(Self { running, stream }),
+                Accepted::Ended(status) => Err(ProcessError::Ended { program, status }),
+                Accepted::Nothing => Err(ProcessError::Silent {
+                    program,
                     seconds: REPORT_SECONDS,
                 }),
             }
@@ -245,16 +256,38 @@ fn listen(place: &Path, name: &OsStr) -> io::Result<UnixListener> {
     UnixListener::bind(short.join(name))
 }
 
-/// Waits at most [`REPORT_SECONDS`] for a connection.
-fn accept(listener: &UnixListener) -> io::Result<Option<UnixStream>> {
-    let mut waiting_for = [PollFd::new(listener.as_fd(), PollFlags::POLLIN)];
-    let patience = PollTimeout::from(REPORT_SECONDS as u16 * 1000);
+/// What came of waiting for a connection.
+enum Accepted {
+    Stream(UnixStream),
+    /// The program has ended.
+    Ended(ExitStatus),
+    /// Time is up.
+    Nothing,
+}
+
+/// Waits at most [`REPORT_SECONDS`] for a connection of this program.
+fn accept(listener: &UnixListener, program: &mut Child) -> io::Result<Accepted> {
+    /// How often to look whether the program lives, in milliseconds.
+    const LOOK_EVERY: u16 = 20;
+    let started = Instant::now();
     loop {
-        return match poll(&mut waiting_for, patience) {
-            Ok(0) => Ok(None),
-            Ok(_) => listener.accept().map(|(stream, _)| Some(stream)),
-            Err(Errno::EINTR) => continue,
-            Err(errno) => Err(errno.into()),
-        };
+        // A program that connects and ends has connected: so the end is looked for first.
+        let ended = program.try_wait()?;
+        let mut waiting_for = [PollFd::new(listener.as_fd(), PollFlags::POLLIN)];
+        match poll(&mut waiting_for, PollTimeout::from(LOOK_EVERY)) {
+            Ok(0) | Err(Errno::EINTR) => {}
+            Ok(_) => {
+                return listener
+                    .accept()
+                    .map(|(stream, _)| Accepted::Stream(stream));
+            }
+            Err(errno) => return Err(errno.into()),
+        }
+        if let Some(status) = ended {
+            return Ok(Accepted::Ended(status));
+        }
+        if started.elapsed() >= Duration::from_secs(REPORT_SECONDS) {
+            return Ok(Accepted::Nothing);
+        }
     }
 }

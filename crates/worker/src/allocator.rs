@@ -4,6 +4,9 @@
 //! compared with the sum of live allocations, which depends on the code alone, and not with
 //! resident pages. A job at its limit cannot allocate memory for an answer, so it writes the
 //! constant `OUT_OF_MEMORY` to its pipe.
+//!
+//! If the system refuses memory below that limit, the machine is at fault, and the code must not be
+//! turned down: the allocation fails, and the job with it.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::os::fd::RawFd;
@@ -15,9 +18,10 @@ pub(crate) const OUT_OF_MEMORY: [u8; 8] = *b"\xff\xffoom\xff\xff\xff";
 /// Exit status of a job that wrote [`OUT_OF_MEMORY`].
 pub(crate) const OUT_OF_MEMORY_STATUS: i32 = 12;
 
-/// The system's allocator with a count of live allocations. For `#[global_allocator]`.
+/// An allocator, by default the system's, with a count of live allocations. For
+/// `#[global_allocator]`.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct CountingAllocator;
+pub struct CountingAllocator<A = System>(pub A);
 
 static LIVE: AtomicU64 = AtomicU64::new(0);
 static PEAK: AtomicU64 = AtomicU64::new(0);
@@ -94,24 +98,24 @@ fn out_of_memory() {
 }
 
 #[allow(unsafe_code, reason = "an allocator is unsafe by its interface")]
-// SAFETY: all calls are passed on to the system's allocator, unchanged.
-unsafe impl GlobalAlloc for CountingAllocator {
+// SAFETY: all calls are passed on to the allocator, unchanged.
+unsafe impl<A: GlobalAlloc> GlobalAlloc for CountingAllocator<A> {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         add(layout.size());
         // SAFETY: the caller keeps the contract.
-        checked(unsafe { System.alloc(layout) })
+        unsafe { self.0.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         add(layout.size());
         // SAFETY: the caller keeps the contract.
-        checked(unsafe { System.alloc_zeroed(layout) })
+        unsafe { self.0.alloc_zeroed(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         subtract(layout.size());
         // SAFETY: the caller keeps the contract.
-        unsafe { System.dealloc(pointer, layout) }
+        unsafe { self.0.dealloc(pointer, layout) }
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
@@ -120,15 +124,6 @@ unsafe impl GlobalAlloc for CountingAllocator {
             None => subtract(layout.size() - new_size),
         }
         // SAFETY: the caller keeps the contract.
-        checked(unsafe { System.realloc(pointer, layout, new_size) })
+        unsafe { self.0.realloc(pointer, layout, new_size) }
     }
-}
-
-/// Ends the job if the system refused memory: the machine has none left, or the process has reached
-/// its limit of address space.
-fn checked(pointer: *mut u8) -> *mut u8 {
-    if pointer.is_null() {
-        out_of_memory();
-    }
-    pointer
 }

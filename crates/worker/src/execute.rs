@@ -269,7 +269,11 @@ pub(crate) fn serve(session: &mut Session) -> Result<(), frame::FrameError> {
     let path = session.directory.join(ARTIFACT_FILE);
     let mut artifacts = Artifacts::new();
     let receive = |host: &mut UnixStream| request::receive(host, REQUEST_BYTES);
-    converse(&mut session.host, receive, |request: Request| {
+    let last = || match launcher.is_lost() {
+        true => Some(io::Error::other("the launcher of jobs is gone")),
+        false => None,
+    };
+    let answer = |request: Request| {
         let asked = Instant::now();
         let file = artifacts::open(&path).map_err(ArtifactFailure::Io);
         let module = file.and_then(|file| {
@@ -284,7 +288,8 @@ pub(crate) fn serve(session: &mut Session) -> Result<(), frame::FrameError> {
         };
         artifacts.trim();
         response
-    })
+    };
+    converse(&mut session.host, receive, answer, last)
 }
 
 /// The parts with which an execute worker runs its jobs.
@@ -414,11 +419,13 @@ pub(crate) fn handshake(host: &mut UnixStream) -> Result<ExecuteHandshake, frame
     frame::receive(host, HANDSHAKE_BYTES).inspect_err(|error| no_understanding(host, error))
 }
 
-/// Answers a host's requests until it hangs up.
+/// Answers a host's requests until it hangs up. `last` says after an answer why it was the last
+/// one, if it was.
 pub(crate) fn converse<R>(
     host: &mut UnixStream,
     mut receive: impl FnMut(&mut UnixStream) -> Result<R, ReceiveError>,
     mut answer: impl FnMut(R) -> ExecuteResponse,
+    last: impl Fn() -> Option<io::Error>,
 ) -> Result<(), frame::FrameError> {
     loop {
         let request = receive(host);
@@ -442,6 +449,9 @@ pub(crate) fn converse<R>(
         {
             // A host drops a worker that cannot read its artifact.
             return Err(io::Error::other(what).into());
+        }
+        if let Some(error) = last() {
+            return Err(error.into());
         }
     }
 }

@@ -83,7 +83,7 @@ const WALL_CLOCK_TIMES: u32 = 4;
 /// a job.
 const LEAST_PATIENCE: Duration = Duration::from_secs(7);
 
-/// How long a worker waits for the end of a stalled job that it has killed, in milliseconds.
+/// How long a worker waits for the end of a job that it has killed, in milliseconds.
 const BRIEFLY: u16 = 100;
 
 /// How long a worker waits for a job with this limit of CPU time, from the arrival of the request.
@@ -215,16 +215,17 @@ where
     let started = Instant::now();
     let job = start(to_worker, from_job.as_raw_fd())?;
     let pid = job.pid.as_raw();
-    let watched = watch(&job, from_job, options).inspect_err(|_| {
-        // A job that the worker cannot watch must not run. It may have ended already.
-        let _ = job.kill();
-    })?;
-    if let Watched::Stalled { cpu_time, waited } = watched {
-        // A job that gets no processor may not be able to die either. The worker waits briefly for
-        // its end, and otherwise reaps it later.
-        if job.has_ended_within(BRIEFLY) {
-            let _ = job.wait();
+    let watched = match watch(&job, from_job, options) {
+        Ok(watched) => watched,
+        Err(error) => {
+            // A job that the worker cannot watch must not run. It may have ended already.
+            let _ = job.kill();
+            bury(job);
+            return Err(error);
         }
+    };
+    if let Watched::Stalled { cpu_time, waited } = watched {
+        bury(job);
         return Ok(Ended {
             pid,
             cpu_time,
@@ -248,6 +249,14 @@ where
             Watched::Ended(said) => judge(status, said),
         },
     })
+}
+
+/// Reaps a job that was killed. A job that gets no processor may not be able to die: the worker
+/// waits briefly for its end, and otherwise reaps it later.
+fn bury(job: Child) {
+    if job.has_ended_within(BRIEFLY) {
+        let _ = job.wait();
+    }
 }
 
 /// In the job: sets up the barriers, works, sends the answer, and exits.
@@ -341,7 +350,12 @@ fn watch(job: &Child, pipe: OwnedFd, options: &JobOptions<'_>) -> Result<Watched
         let left = left.min(patience.saturating_sub(waited));
         let (readable, ended) = wait(&pipe, &job.descriptor, &received, left)?;
         if ended {
-            return Ok(match received.read_all(&mut pipe, &mut take) {
+            let read = received.read_all(&mut pipe, &mut take);
+            if let Some(error) = received.failure() {
+                let errno = error.raw_os_error().map_or(Errno::EIO, Errno::from_raw);
+                return Err(system("reading from a job")(errno));
+            }
+            return Ok(match read {
                 Ok(()) => Watched::Ended(received.said()),
                 Err(TooLong) => Watched::TooLong,
             });

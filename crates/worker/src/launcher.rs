@@ -24,6 +24,7 @@ use rustix::net::{
     SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg,
     sendmsg, socketpair,
 };
+use std::cell::Cell;
 use std::ffi::CStr;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::marker::PhantomData;
@@ -42,6 +43,8 @@ const ORDER_BYTES: usize = 16 * 1024;
 /// The worker's handle of a running launcher that takes orders of this type.
 pub struct Launcher<Order> {
     socket: OwnedFd,
+    /// Whether the launcher has exited, or its answers can no longer be told apart.
+    lost: Cell<bool>,
     orders: PhantomData<fn(Order)>,
 }
 
@@ -77,14 +80,20 @@ impl<Order: Encode + Decode> Launcher<Order> {
         }
         Ok(Self {
             socket: own,
+            lost: Cell::new(false),
             orders: PhantomData,
         })
+    }
+
+    /// Whether no further job can be ordered: the worker should exit, and its host start another.
+    pub fn is_lost(&self) -> bool {
+        self.lost.get()
     }
 
     /// Orders a job from the launcher.
     ///
     /// # Errors
-    /// The system refuses, or the launcher has exited.
+    /// The system refuses, or the launcher [is lost](Self::is_lost).
     pub fn order(
         &self,
         order: &Order,
@@ -96,16 +105,17 @@ impl<Order: Encode + Decode> Launcher<Order> {
                 errno: Errno::from_raw(errno.raw_os_error()),
             }
         };
+        // After a failure to send or to receive, an answer to this order could be taken for one to
+        // the next order.
+        self.lost.set(true);
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
         let mut ancillary = SendAncillaryBuffer::new(&mut space);
         ancillary.push(SendAncillaryMessage::ScmRights(&descriptors));
         let message = order.encode();
-        sendmsg(
-            &self.socket,
-            &[IoSlice::new(&message)],
-            &mut ancillary,
-            SendFlags::NOSIGNAL,
-        )
+        rustix::io::retry_on_intr(|| {
+            let message = &[IoSlice::new(&message)];
+            sendmsg(&self.socket, message, &mut ancillary, SendFlags::NOSIGNAL)
+        })
         .map_err(failed("asking the launcher for a job"))?;
         let mut answer = [0; 16];
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
@@ -122,6 +132,7 @@ impl<Order: Encode + Decode> Launcher<Order> {
         .map_err(failed("receiving the launcher's answer"))?
         .bytes;
         let launched = Launched::decode_all(&mut &answer[..read]);
+        self.lost.set(launched.is_err());
         // An empty answer means that the launcher has exited.
         let pid = launched
             .unwrap_or(Err(libc::ECHILD))
@@ -198,7 +209,8 @@ fn answer(socket: &OwnedFd, launched: &Result<Child, i32>) -> rustix::io::Result
     };
     let message = said.encode();
     let message = [IoSlice::new(&message)];
-    sendmsg(socket, &message, &mut ancillary, SendFlags::NOSIGNAL).map(|_| ())
+    rustix::io::retry_on_intr(|| sendmsg(socket, &message, &mut ancillary, SendFlags::NOSIGNAL))
+        .map(|_| ())
 }
 
 fn fork(one: SingleThreaded, machine: &Machine) -> nix::Result<Option<Child>> {

@@ -211,21 +211,18 @@ fn answer(
         StartError::Pipe(_) => PrepareError::IoErr(error.to_string()),
         StartError::System { .. } => PrepareError::Kernel(error.to_string()),
     })?;
+    let job_pid = ended.pid;
+    let died = |err| PrepareError::JobDied { err, job_pid };
     let answer: Answer = match ended.end {
         End::Answered(answer) => answer?,
         End::TimedOut => return Err(PrepareError::TimedOut),
         End::Stalled(how) | End::NotBegun(how) => return Err(PrepareError::Kernel(how)),
         End::OutOfMemory => return Err(PrepareError::OutOfMemory),
-        End::Died(err) => {
-            let job_pid = ended.pid;
-            return Err(PrepareError::JobDied { err, job_pid });
-        }
-        End::Unintelligible(what) => return Err(PrepareError::JobError(what)),
-        End::UnexpectedStatus(status) => {
-            return Err(PrepareError::JobError(format!(
-                "unexpected exit status {status}"
-            )));
-        }
+        End::Died(err) => return Err(died(err)),
+        // The code cannot choose this ending, but a failing pipe can: as when the job dies, the
+        // error must not be deterministic.
+        End::Unintelligible(what) => return Err(died(format!("unintelligible answer: {what}"))),
+        End::UnexpectedStatus(status) => return Err(died(format!("exit status {status}"))),
     };
     std::fs::write(destination, &answer.artifact)
         .map_err(|error| PrepareError::IoErr(error.to_string()))?;

@@ -67,10 +67,19 @@ impl Instance {
 
 impl Drop for Instance {
     fn drop(&mut self) {
-        // The next service removes what remains.
-        let _ = fs::remove_dir_all(&self.directory);
-        let _ = fs::remove_file(&self.lock_path);
+        bury(&self.directory, &self.lock_path);
     }
+}
+
+/// Removes the directory of a service, then its lock file. A directory that cannot be removed keeps
+/// the file, by which the next service finds it.
+fn bury(directory: &Path, lock: &Path) {
+    let removed = match fs::remove_dir_all(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    };
+    // The next service removes what remains.
+    let _ = removed.and_then(|()| fs::remove_file(lock));
 }
 
 fn bury_dead(parent: &Path) -> io::Result<()> {
@@ -85,8 +94,7 @@ fn bury_dead(parent: &Path) -> io::Result<()> {
         };
         match lock.try_lock() {
             Ok(()) => {
-                let _ = fs::remove_dir_all(path.with_extension(""));
-                let _ = fs::remove_file(&path);
+                bury(&path.with_extension(""), &path);
             }
             Err(TryLockError::WouldBlock) => {}
             Err(TryLockError::Error(error)) => return Err(error),

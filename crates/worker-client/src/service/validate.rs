@@ -11,7 +11,7 @@ use blake2::digest::{Digest, consts::U32};
 use pvf_node_protocol::{
     ArtifactChecksum, CandidateDescriptorVersion, ExecuteHandshake, ExecuteRequest,
     ExecuteResponse, InternalValidationError, JobResponse, PrepareError, PrepareJobKind,
-    PrepareRequest, PrepareResponse, SecurityStatus, Verification, WorkerError,
+    PrepareRequest, PrepareResponse, SecurityStatus, Verification, WorkerError, frame::FrameError,
 };
 use pvf_primitives::{
     ExecutorParams, Hash, Network, PersistedValidationData, PoV, PvfExecKind, PvfPrepKind,
@@ -187,6 +187,8 @@ enum Doubt {
     Artifact(String),
     /// The machine may be the cause.
     Machine(InternalValidationError),
+    /// This process could not speak with the worker, which has not ended.
+    Unheard(ProcessError),
 }
 
 impl Service {
@@ -263,6 +265,7 @@ impl Service {
             Ok(judgement) => Ok(judgement),
             Err(Doubt::Died(what) | Doubt::Artifact(what)) => Ok(Judgement::Invalid(what)),
             Err(Doubt::Machine(error)) => Err(error.into()),
+            Err(Doubt::Unheard(error)) => Err(error.into()),
         }
     }
 
@@ -427,17 +430,27 @@ impl Service {
     }
 }
 
+/// Whether an error of a connection means that the other end is gone. All others are failures of
+/// this machine.
+fn is_end(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+    matches!(error.kind(), BrokenPipe | ConnectionReset | UnexpectedEof)
+}
+
 /// The verdict for a worker's response, by the rules of a node.
 fn judge(response: Result<ExecuteResponse, ProcessError>) -> Result<Judgement, Doubt> {
     let response = match response {
         // The worker is late: a node votes against the candidate then.
-        Err(ProcessError::Failed(pvf_node_protocol::frame::FrameError::Io(error)))
+        Err(ProcessError::Failed(FrameError::Io(error)))
             if matches!(
                 error.kind(),
                 io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
             ) =>
         {
             return Ok(Judgement::Invalid("time is up".to_owned()));
+        }
+        Err(ProcessError::Failed(FrameError::Io(error))) if !is_end(&error) => {
+            return Err(Doubt::Unheard(ProcessError::Failed(error.into())));
         }
         Err(error) => return Err(Doubt::Died(error.to_string())),
         Ok(response) => response,
@@ -459,6 +472,26 @@ fn judge(response: Result<ExecuteResponse, ProcessError>) -> Result<Judgement, D
         Err(WorkerError::InternalError(error)) => Err(Doubt::Machine(error)),
         Err(error @ (WorkerError::JobDied { .. } | WorkerError::JobError(_))) => {
             Err(Doubt::Died(error.to_string()))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_worker_that_is_gone_speaks_against_a_candidate() {
+        let failed = |error: io::Error| judge(Err(ProcessError::Failed(error.into())));
+        for gone in [nix::libc::EPIPE, nix::libc::ECONNRESET] {
+            let judged = failed(io::Error::from_raw_os_error(gone));
+            assert!(matches!(judged, Err(Doubt::Died(_))), "{gone}");
+        }
+        let end = io::Error::from(io::ErrorKind::UnexpectedEof);
+        assert!(matches!(failed(end), Err(Doubt::Died(_))));
+        for ours in [nix::libc::ENOMEM, nix::libc::EIO, nix::libc::ENOBUFS] {
+            let judged = failed(io::Error::from_raw_os_error(ours));
+            assert!(matches!(judged, Err(Doubt::Unheard(_))), "{ours}");
         }
     }
 }

@@ -112,8 +112,10 @@ pub struct Received {
     lines_left: usize,
     answer_limit: usize,
     begun: bool,
-    /// The pipe is at its end.
+    /// The pipe is at its end, or failed.
     complete: bool,
+    /// The error of the pipe.
+    failure: Option<io::Error>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -151,6 +153,7 @@ impl Received {
             answer_limit,
             begun: false,
             complete: false,
+            failure: None,
         }
     }
 
@@ -176,8 +179,12 @@ impl Received {
         let read = loop {
             match pipe.read(&mut self.bytes[start..]) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // An error other than an interruption counts as the end of the pipe.
-                read => break read.unwrap_or(0),
+                // No further attempt: the worker learns of the failure at the end of the job.
+                Err(error) => {
+                    self.failure = Some(error);
+                    break 0;
+                }
+                Ok(read) => break read,
             }
         };
         self.bytes.truncate(start + read);
@@ -198,6 +205,11 @@ impl Received {
             self.read_some(pipe, take)?;
         }
         Ok(())
+    }
+
+    /// Why the output of the job was not read to its end. No job can cause this.
+    pub fn failure(&mut self) -> Option<io::Error> {
+        self.failure.take()
     }
 
     /// The output of the job apart from its lines.
@@ -375,6 +387,20 @@ mod tests {
         assert_eq!(said(&line), Said::NotBegun(String::new()));
         let endless = [&[MISSING][..], &[b'x'; 1 << 20]].concat();
         assert_eq!(received(&endless, 4096), Err(TooLong));
+    }
+
+    #[test]
+    fn a_pipe_that_fails_is_no_end_of_the_output() {
+        struct Fails;
+        impl Read for Fails {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                Err(io::Error::from_raw_os_error(libc::EIO))
+            }
+        }
+        let mut received = Received::new(1000);
+        assert_eq!(received.read_all(&mut Fails, &mut |_| {}), Ok(()));
+        let failure = received.failure().expect("the pipe failed");
+        assert_eq!(failure.raw_os_error(), Some(libc::EIO));
     }
 
     #[test]

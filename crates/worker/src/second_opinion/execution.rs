@@ -66,7 +66,7 @@ impl Engines {
         fs::create_dir(&store)?;
         let mut artifacts = Artifacts::new();
         let mut number = 0_u64;
-        execute::converse(host, execute::receive_request, |mut request| {
+        let answer = |mut request: ExecuteRequest| {
             let until = Instant::now() + job::patience_with_others(request.execution_timeout);
             let file = self.place.read_from_host(ARTIFACT_FILE);
             let file = file.and_then(artifacts::regular);
@@ -91,7 +91,8 @@ impl Engines {
             };
             artifacts.trim();
             response
-        })
+        };
+        execute::converse(host, execute::receive_request, answer, || None)
     }
 }
 
