@@ -45,14 +45,11 @@ pub(crate) fn stop() -> u64 {
 }
 
 /// Runs an action whose allocations belong to no preparation: they have no limit and no share in the
-/// peak. If the system refuses memory, the process dies, which is no answer. Only for a process
-/// with one thread.
+/// peak. Only for a process with one thread.
 pub(crate) fn uncounted<T>(action: impl FnOnce() -> T) -> T {
     let peak = PEAK.load(Relaxed);
     let limit = LIMIT.swap(u64::MAX, Relaxed);
-    let pipe = ANSWER_TO.swap(-1, Relaxed);
     let result = action();
-    ANSWER_TO.store(pipe, Relaxed);
     LIMIT.store(limit, Relaxed);
     PEAK.store(peak, Relaxed);
     result
