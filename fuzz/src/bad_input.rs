@@ -129,22 +129,7 @@ impl Inputs {
             .peer
             .execute(&candidate)
             .map_err(|error| format!("the peer: {error:#}"))?;
-        match (execution.outcome, peer) {
-            (Outcome::Valid(ours), Ended::Returned(peer)) if ours == peer => Ok("valid".to_owned()),
-            (
-                Outcome::Invalid {
-                    trap: Some(trap), ..
-                },
-                Ended::Trapped(peer),
-            ) if trap.kind == peer || stack_overflow(trap.kind, peer) => {
-                Ok(format!("invalid: {}", trap.kind.name()))
-            }
-            // Wasmtime does not decode results.
-            (Outcome::Invalid { trap: None, .. }, Ended::Returned(_)) => {
-                Ok("invalid: no trap".to_owned())
-            }
-            (ours, peer) => Err(format!("{ours:?}, in Wasmtime {peer:?}")),
-        }
+        same_outcome(&execution.outcome, &peer)
     }
 
     fn try_artifact(&self, random: &mut Random) -> Became {
@@ -191,6 +176,26 @@ impl Inputs {
             Ok(Err(error)) => Ok(format!("forged: not loaded, {}", variant(&error))),
             Err(error) => Ok(format!("forged: {}", variant(&error))),
         }
+    }
+}
+
+/// Whether an outcome is that of Wasmtime with the same candidate.
+pub(crate) fn same_outcome(ours: &Outcome, peer: &Ended) -> Became {
+    match (ours, peer) {
+        (Outcome::Valid(ours), Ended::Returned(peer)) if ours == peer => Ok("valid".to_owned()),
+        (
+            Outcome::Invalid {
+                trap: Some(trap), ..
+            },
+            Ended::Trapped(peer),
+        ) if trap.kind == *peer || stack_overflow(trap.kind, *peer) => {
+            Ok(format!("invalid: {}", trap.kind.name()))
+        }
+        // Wasmtime does not decode results.
+        (Outcome::Invalid { trap: None, .. }, Ended::Returned(_)) => {
+            Ok("invalid: no trap".to_owned())
+        }
+        (ours, peer) => Err(format!("{ours:?}, in Wasmtime {peer:?}")),
     }
 }
 

@@ -84,7 +84,11 @@ impl Ours {
         // SAFETY: the callers load only artifacts that they compiled themselves.
         #[allow(unsafe_code, reason = "artifacts are read back on purpose")]
         let artifact = unsafe { pvf_compiler::Artifact::from_bytes(artifact) };
-        let artifact = artifact.map_err(|error| error.to_string())?;
+        Self::link(artifact.map_err(|error| error.to_string())?)
+    }
+
+    /// Loads an artifact and links it.
+    pub fn link(artifact: pvf_compiler::Artifact) -> Result<Prepared, String> {
         let module = Module::new(artifact).map_err(|error| error.to_string())?;
         let linked = linker(&module)
             .link(&module)

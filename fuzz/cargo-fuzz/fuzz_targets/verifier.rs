@@ -1,0 +1,2 @@
+#![no_main]
+pvf_cargo_fuzz::target!("verifier");
