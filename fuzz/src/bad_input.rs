@@ -3,8 +3,9 @@
 
 use crate::damage::damage;
 use crate::random::Random;
+use pvf_fuzz_targets::try_blob;
 use pvf_compiler::{Artifact, CompileError, CompileOptions, Metering};
-use pvf_executor::{CodeError, read_code};
+use pvf_executor::read_code;
 use pvf_rules::{Features, TrapKind};
 use pvf_validation::{HostParameters, Module, Outcome, Pvf};
 use pvf_wasmtime::{Ended, Prepared};
@@ -199,22 +200,6 @@ pub(crate) fn same_outcome(ours: &Outcome, peer: &Ended) -> Became {
     }
 }
 
-/// Takes a file's bytes to a module that can be instantiated.
-pub fn try_blob(bytes: &[u8]) -> Became {
-    let wasm = match read_code(bytes, CODE_LIMIT) {
-        Ok(code) => code.wasm,
-        Err(error) => return Ok(code_error(&error)),
-    };
-    match compile(&wasm) {
-        Ok(artifact) => match Module::new(artifact) {
-            Ok(_) => Ok("prepared".to_owned()),
-            Err(error) => Err(format!("prepared but not loaded: {error}")),
-        },
-        Err(CompileError::Refused(refusal)) => Ok(variant(&refusal)),
-        Err(CompileError::Failed(failure)) => Err(failure.to_string()),
-    }
-}
-
 fn compile(wasm: &[u8]) -> Result<Artifact, CompileError> {
     // Compiles as for validation: with the logical stack.
     let options = CompileOptions {
@@ -225,10 +210,6 @@ fn compile(wasm: &[u8]) -> Result<Artifact, CompileError> {
         ..CompileOptions::new(Features::ALL)
     };
     pvf_compiler::compile(wasm, &options)
-}
-
-fn code_error(error: &CodeError) -> String {
-    format!("not read: {}", variant(error))
 }
 
 /// The name of an error's variant.

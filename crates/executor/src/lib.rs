@@ -65,7 +65,7 @@ pub use preparation::{
     HOST_MODULE, HostFunctionTypes, NotPrepared, Prepared, Purpose, Rules, check_linkable, prepare,
 };
 pub use profile::Profile;
-pub use verification::{Described, NotVerified, Verification, verify};
+pub use verification::{Described, NotVerified, Undeclared, Verification, verify};
 pub use whole_file::write_file;
 
 pub use pvf_compiler::{

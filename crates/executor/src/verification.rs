@@ -3,6 +3,10 @@
 //! In: a module and the artifact that was made of it. Out: that the machine code keeps to every invariant of
 //! [`pvf_verifier`], or the first that it breaks. The verifier knows nothing of artifacts: what it asks is taken from one here.
 
+mod declared;
+
+pub use declared::Undeclared;
+
 use pvf_compiler::{ArtifactContents, Costs, NativeStack, Target, artifact};
 use pvf_verifier::{
     FunctionCode, GasMeter, InstructionSet, MachineCode, Module, Refusal, Settings, TrapSite,
@@ -24,6 +28,10 @@ pub enum NotVerified {
     /// The machine code does not keep to an invariant.
     #[error("the machine code is refused: {0}")]
     Refused(Refusal),
+    /// The artifact declares something else than its module, so that its code would run with other data than it was
+    /// made for.
+    #[error("the artifact declares {0} otherwise than the module")]
+    Declared(Undeclared),
     /// The module cannot be read.
     #[error(transparent)]
     Unreadable(#[from] Unreadable),
@@ -91,6 +99,7 @@ pub fn verify(
     verification: &Verification<'_>,
 ) -> Result<Verified, NotVerified> {
     let module = Module::read(wasm)?;
+    declared::compare(&module, &artifact.module).map_err(NotVerified::Declared)?;
     let described = Described::new(artifact, verification);
     let code = described.with(&artifact.code);
     pvf_verifier::verify(&module, &code).map_err(NotVerified::Refused)

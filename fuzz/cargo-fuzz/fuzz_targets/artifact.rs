@@ -1,2 +1,3 @@
+//! The target `artifact`.
 #![no_main]
 pvf_cargo_fuzz::target!("artifact");

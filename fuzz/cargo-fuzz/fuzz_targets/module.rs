@@ -1,2 +1,3 @@
+//! The target `module`.
 #![no_main]
 pvf_cargo_fuzz::target!("module");

@@ -1,6 +1,6 @@
 //! Modules in this executor with both meters, beside Wasmtime and wasmi after `wasm-instrument`.
 
-use super::{Target, choices, on_large_stack};
+use super::{Target, choices, corpus_modules, on_large_stack};
 use crate::differential::{Oracle, Verdict};
 use crate::{Subject, generate_from, mutant_of, program_from};
 use std::sync::LazyLock;
@@ -33,7 +33,7 @@ pub(super) const MUTANT: Target = Target {
             compare(subject);
         }
     },
-    seeds: super::module::seeds,
+    seeds: corpus_modules,
     mutate: Some(mutant_of),
     most_bytes: 16 << 10,
 };

@@ -93,7 +93,10 @@ fn mutate(input: &[u8], seed: u64, most: usize) -> Option<Vec<u8>> {
     if random.one_in(2) {
         return None;
     }
-    let mut calls: Vec<Vec<u8>> = input.chunks(guest::CALL_BYTES).map(<[u8]>::to_vec).collect();
+    let mut calls: Vec<Vec<u8>> = input
+        .chunks(guest::CALL_BYTES)
+        .map(<[u8]>::to_vec)
+        .collect();
     let at = random.below(calls.len() as u64 + 1) as usize;
     match random.below(4) {
         0 | 1 => calls.insert(at, call(random)),

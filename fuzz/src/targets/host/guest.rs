@@ -45,13 +45,18 @@ pub fn module(from: &str, functions: &[(&str, FuncType)]) -> Vec<u8> {
     let mut types = TypeSection::new();
     let mut imports = ImportSection::new();
     for (index, (name, ty)) in (0..).zip(functions) {
-        assert!(ty.params.len() <= MOST_PARAMETERS, "{name} has more parameters");
+        assert!(
+            ty.params.len() <= MOST_PARAMETERS,
+            "{name} has more parameters"
+        );
         let of = |types: &[Type]| types.iter().map(|&ty| value_type(ty)).collect::<Vec<_>>();
         types.ty().function(of(&ty.params), of(&ty.results));
         imports.import(from, name, EntityType::Function(index));
     }
     let own = functions.len() as u32;
-    types.ty().function([ValType::I32, ValType::I32], [ValType::I64]);
+    types
+        .ty()
+        .function([ValType::I32, ValType::I32], [ValType::I64]);
     let mut defined = FunctionSection::new();
     defined.function(own);
     let mut memories = MemorySection::new();
@@ -128,7 +133,12 @@ fn body(functions: &[(&str, FuncType)]) -> Function {
     for _ in 0..=count {
         emit(&[Block(BlockType::Empty)]);
     }
-    emit(&[LocalGet(CANDIDATE), LocalGet(CURSOR), I32Add, I32Load8U(at(0))]);
+    emit(&[
+        LocalGet(CANDIDATE),
+        LocalGet(CURSOR),
+        I32Add,
+        I32Load8U(at(0)),
+    ]);
     let targets: Vec<u32> = (0..count).collect();
     emit(&[BrTable(targets.into(), count), End]);
     for (index, (function, (_, ty))) in (0..).zip(functions).enumerate() {
@@ -171,7 +181,12 @@ fn body(functions: &[(&str, FuncType)]) -> Function {
 /// Pushes the argument at this offset of the current call.
 fn argument(ty: Type, offset: usize) -> Vec<Instruction<'static>> {
     let number = |code: &mut Vec<Instruction<'static>>| {
-        code.extend([LocalGet(CANDIDATE), LocalGet(CURSOR), I32Add, I32Load(at(offset))]);
+        code.extend([
+            LocalGet(CANDIDATE),
+            LocalGet(CURSOR),
+            I32Add,
+            I32Load(at(offset)),
+        ]);
     };
     let kind = |code: &mut Vec<Instruction<'static>>, kind: i32| {
         number(code);
@@ -182,7 +197,11 @@ fn argument(ty: Type, offset: usize) -> Vec<Instruction<'static>> {
     let mut code = Vec::new();
     if matches!(ty, Type::F32 | Type::F64) {
         number(&mut code);
-        code.push(if ty == Type::F32 { F32ReinterpretI32 } else { F64ConvertI32U });
+        code.push(if ty == Type::F32 {
+            F32ReinterpretI32
+        } else {
+            F64ConvertI32U
+        });
         return code;
     }
     kind(&mut code, 0);
@@ -238,9 +257,17 @@ mod tests {
     /// The last call of the candidate is made with the arguments that it names.
     #[test]
     fn calls_are_made_with_the_arguments_of_the_candidate() {
-        let functions: Vec<_> = ["ext_hashing_twox_64_version_1", "ext_misc_print_num_version_1"]
-            .map(|name| (name, pvf_validation::host_function_type(name, false).unwrap()))
-            .to_vec();
+        let functions: Vec<_> = [
+            "ext_hashing_twox_64_version_1",
+            "ext_misc_print_num_version_1",
+        ]
+        .map(|name| {
+            (
+                name,
+                pvf_validation::host_function_type(name, false).unwrap(),
+            )
+        })
+        .to_vec();
         let wasm = module(pvf_executor::HOST_MODULE, &functions);
         wasmparser::validate(&wasm).unwrap();
         let options = pvf_executor::Profile::Polkadot.compile_options();
@@ -253,7 +280,8 @@ mod tests {
         };
         // The hash of the first four bytes of the candidate; its address is the result.
         let mut call = vec![0; CALL_BYTES];
-        call[HEAD_BYTES..HEAD_BYTES + ARGUMENT_BYTES].copy_from_slice(&(4u32 << 10 | 1).to_le_bytes());
+        call[HEAD_BYTES..HEAD_BYTES + ARGUMENT_BYTES]
+            .copy_from_slice(&(4u32 << 10 | 1).to_le_bytes());
         let bytes = outcome(&call);
         assert_eq!(bytes.len() as i64, RESULT_BYTES);
         assert!(bytes[..8] != [0; 8]);

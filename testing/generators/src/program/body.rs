@@ -6,9 +6,9 @@ mod control;
 mod effects;
 mod values;
 
-use aimed::Pointers;
 use super::{DIGEST_GLOBAL, FUEL_GLOBAL, NUMBERS, Shape};
 use crate::random::Random;
+use aimed::Pointers;
 use wasm_encoder::Instruction::{self, *};
 use wasm_encoder::{BlockType, Function, ValType};
 

@@ -38,7 +38,12 @@ impl Pointers {
 }
 
 /// A width of an access: bytes, load, store, comparison.
-type Width = (i32, fn(MemArg) -> Instruction<'static>, fn(MemArg) -> Instruction<'static>, bool);
+type Width = (
+    i32,
+    fn(MemArg) -> Instruction<'static>,
+    fn(MemArg) -> Instruction<'static>,
+    bool,
+);
 
 const WIDTHS: [Width; 8] = [
     (1, I32Load8U, I32Store8, false),
@@ -83,7 +88,13 @@ impl Body<'_> {
         match self.random.below(8) {
             0 | 1 => {
                 let before = self.random.below(400) as i32;
-                self.extend([MemorySize(0), I32Const(16), I32Shl, I32Const(before), I32Sub]);
+                self.extend([
+                    MemorySize(0),
+                    I32Const(16),
+                    I32Shl,
+                    I32Const(before),
+                    I32Sub,
+                ]);
             }
             2 => {
                 let first = self.random.below(64) as i32;
@@ -101,7 +112,12 @@ impl Body<'_> {
         let Some(pointers) = self.pointers else {
             return;
         };
-        let Pointers { to, from, count, carried } = pointers;
+        let Pointers {
+            to,
+            from,
+            count,
+            carried,
+        } = pointers;
         self.pointer();
         self.push(LocalSet(to));
         match self.random.below(4) {
@@ -113,8 +129,11 @@ impl Body<'_> {
             _ => self.pointer(),
         }
         self.push(LocalSet(from));
+        let kind = self.random.below(8);
         let &(bytes, load, store, wide) = self.random.pick(&WIDTHS);
         let unrolled = *self.random.pick(&[1, 1, 1, 2, 4]);
+        // The last kind has words only, one in an iteration.
+        let (bytes, unrolled) = if kind == 7 { (4, 1) } else { (bytes, unrolled) };
         let turns = *self.random.pick(&[0, 1, 2, 5, 7, 17, 64, 250, 700]);
         let by_bytes = self.random.one_in(2);
         let turn = bytes * unrolled;
@@ -122,7 +141,6 @@ impl Body<'_> {
         self.extend([I32Const(turns * step), LocalSet(count)]);
         let backward = self.random.one_in(3);
         let wrong = self.random.one_in(4);
-        let kind = self.random.below(7);
         let stride = match (wrong, self.random.below(4)) {
             (true, 0) => turn + 1,
             _ if backward => -turn,
@@ -219,7 +237,9 @@ impl Body<'_> {
             4 => self.random.between(1, 130),
             5 => self.random.between(1, 130).wrapping_neg(),
             6 => self.random.bits() >> self.random.below(bits),
-            _ => *self.random.pick(&[3, 5, 7, 10, 25, 100, 625, 641, 1_000, 1_000_000_007]),
+            _ => *self
+                .random
+                .pick(&[3, 5, 7, 10, 25, 100, 625, 641, 1_000, 1_000_000_007]),
         };
         match self.random.below(4) {
             // Near a multiple of the divisor, where a wrong rounding shows.
@@ -240,12 +260,17 @@ impl Body<'_> {
             }
             _ => self.value(ty, depth.min(2)),
         }
-        match (ty, divisor) {
-            (ValType::I32, divisor) => self.push(I32Const(match divisor as i32 {
-                0 if !self.random.one_in(20) => 9,
-                divisor => divisor,
-            })),
-            (_, divisor) => self.push(I64Const(divisor as i64)),
+        let zero = match ty {
+            ValType::I32 => divisor as i32 == 0,
+            _ => divisor == 0,
+        };
+        let divisor = match zero && !self.random.one_in(20) {
+            true => 9,
+            false => divisor,
+        };
+        match ty {
+            ValType::I32 => self.push(I32Const(divisor as i32)),
+            _ => self.push(I64Const(divisor as i64)),
         }
         let operator = self.random.pick(op::division(ty)).clone();
         self.push(operator);
@@ -266,7 +291,9 @@ impl Body<'_> {
             3 | 4 => self.random.below(70),
             5 => self.random.below(0x1_0000),
             6 => 0xffff,
-            _ => *self.random.pick(&[0x1_0000, 0x7fff_fff8, 0x8000_0000, 0xffff_fff0]),
+            _ => *self
+                .random
+                .pick(&[0x1_0000, 0x7fff_fff8, 0x8000_0000, 0xffff_fff0]),
         };
         let write = self.random.one_in(2);
         self.extend([MemorySize(0), I32Const(16), I32Shl]);

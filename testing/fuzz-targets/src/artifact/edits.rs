@@ -1,6 +1,6 @@
 //! Edits of an artifact's bytes that a fuzzer chooses, with a checksum that matches.
 
-use crate::Random;
+use pvf_generators::Random;
 use std::ops::Range;
 
 /// Bytes of the checksum at the end.
@@ -105,7 +105,7 @@ fn copy(random: &mut Random, bytes: &mut [u8], within: Range<usize>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::targets::artifact::BASES;
+    use crate::artifact::BASES;
     use pvf_compiler::artifact::Parts;
 
     /// Edits reach everything: otherwise the target would test the checksum only.
@@ -118,7 +118,11 @@ mod tests {
             let good = &random.pick(&BASES).artifacts[0];
             let edited = apply(&mut random, good.to_bytes());
             match Artifact::parse(&edited) {
-                Ok(Parts { code: range, module, .. }) => {
+                Ok(Parts {
+                    code: range,
+                    module,
+                    ..
+                }) => {
                     code += u32::from(edited[range] != good.code[..]);
                     metadata += u32::from(module != good.module);
                 }
@@ -126,6 +130,9 @@ mod tests {
                 Err(_) => refused += 1,
             }
         }
-        assert!(code > 500 && metadata > 300 && refused > 100, "{code} {metadata} {refused}");
+        assert!(
+            code > 500 && metadata > 300 && refused > 100,
+            "{code} {metadata} {refused}"
+        );
     }
 }

@@ -1,9 +1,9 @@
 //! The verifier on changed machine code, tables and modules: it never panics, it ends, and what it accepts once it
 //! accepts again.
 
-use super::artifact::{BASES, Base, COSTS};
-use super::{Target, choices};
-use crate::Random;
+use crate::artifact::{BASES, Base, COSTS};
+use crate::{Target, choices};
+use pvf_generators::Random;
 use pvf_executor::{Described, Verification};
 use pvf_rules::TrapKind;
 use pvf_verifier::{Module, TrapSite, verify};
@@ -27,7 +27,7 @@ fn check(input: &[u8]) {
     let verification = Verification {
         costs: match random.below(4) {
             0 => None,
-            _ => Some(&COSTS),
+            _ => Some(&**COSTS),
         },
         ..Verification::default()
     };

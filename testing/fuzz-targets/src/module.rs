@@ -4,11 +4,12 @@
 //! - The compiler decides the same for both targets, with the same text.
 //! - The verifier's own reader reads every module that compiles, and the verifier accepts the machine code for both.
 
-use super::Target;
+use crate::Target;
 use pvf_compiler::{Artifact, CompileError, CompileOptions, Costs, Metering, Refusal, compile};
 use pvf_executor::{Verification, verify};
 use pvf_generators::generate::wasm_features;
 use pvf_rules::Features;
+use std::num::NonZeroUsize;
 use std::sync::{Arc, LazyLock};
 use wasmparser::Validator;
 
@@ -16,7 +17,7 @@ pub(super) const TARGET: Target = Target {
     name: "module",
     about: "a module: compiler (both targets), validator and verifier decide the same",
     check,
-    seeds,
+    seeds: corpus_modules,
     mutate: Some(mutate),
     most_bytes: 16 << 10,
 };
@@ -24,14 +25,15 @@ pub(super) const TARGET: Target = Target {
 /// Prices of gas that are all different from zero.
 static COSTS: LazyLock<Arc<Costs>> = LazyLock::new(|| Arc::new(Costs::default()));
 
-pub(super) fn seeds() -> Vec<Vec<u8>> {
-    super::files(&crate::corpus::folder())
+/// The modules of the corpus.
+pub fn corpus_modules() -> Vec<Vec<u8>> {
+    crate::files(&crate::corpus_folder())
 }
 
 /// Half of the mutants are valid modules; the others are changed bytes.
-pub(super) fn mutate(input: &[u8], seed: u64, most: usize) -> Option<Vec<u8>> {
+fn mutate(input: &[u8], seed: u64, most: usize) -> Option<Vec<u8>> {
     match seed % 2 {
-        0 => crate::mutant_of(input, seed, most),
+        0 => pvf_generators::mutant_of(input, seed, most),
         _ => None,
     }
 }
@@ -50,6 +52,10 @@ fn settings(wasm: &[u8]) -> CompileOptions {
         },
         chunk_bytes: [1, 40, 4_000, 65_536][(choice >> 3 & 3) as usize],
         loop_idioms: choice & 32 == 0,
+        threads: match choice >> 6 & 7 {
+            0 => NonZeroUsize::MIN.saturating_add(2),
+            _ => NonZeroUsize::MIN,
+        },
         ..CompileOptions::new(features)
     }
 }
@@ -84,7 +90,10 @@ fn check(wasm: &[u8]) {
         }
     }
     if refusals == [None, None] {
-        assert!(readable.is_ok(), "the verifier cannot read it: {readable:?}");
+        assert!(
+            readable.is_ok(),
+            "the verifier cannot read it: {readable:?}"
+        );
     }
 }
 
@@ -106,6 +115,9 @@ fn accepted(wasm: &[u8], artifact: &Artifact, options: &CompileOptions) {
     if let Err(refused) = verify(wasm, artifact, &verification) {
         panic!("code for {} is refused: {refused}", artifact.module.target);
     }
-    let again = Artifact::parse(&artifact.to_bytes());
-    assert_eq!(again.as_ref().ok(), Some(&**artifact), "not read back");
+    let bytes = artifact.to_bytes();
+    let parts = Artifact::parse(&bytes).expect("an artifact is read back");
+    assert_eq!(parts.module, artifact.module);
+    assert_eq!(bytes[parts.code], artifact.code[..]);
+    assert_eq!(bytes[parts.data], artifact.data[..]);
 }

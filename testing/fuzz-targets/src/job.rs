@@ -2,7 +2,7 @@
 //! and the response is bounded. It must not be one that only the machine or the host can cause: all validators would
 //! abstain, and a parachain could stall the relay chain.
 
-use super::Target;
+use crate::Target;
 use parity_scale_codec::Encode;
 use pvf_node_protocol::{
     InternalValidationError, JobError, JobResponse, PrepareError, WorkerError, frame,
@@ -44,8 +44,16 @@ fn check(input: &[u8]) {
     let output = [&[BEGUN], output].concat();
     let pieces = &mut Pieces(&output, usize::from(*piece) * 16 + 1);
     match kind % 2 {
-        0 => execute(execute::understood(pieces, status, ANSWER_BYTES), &output, status),
-        _ => prepare(prepare::understood(pieces, status, ANSWER_BYTES), &output, status),
+        0 => execute(
+            execute::understood(pieces, status, ANSWER_BYTES),
+            &output,
+            status,
+        ),
+        _ => prepare(
+            prepare::understood(pieces, status, ANSWER_BYTES),
+            &output,
+            status,
+        ),
     }
 }
 
@@ -59,18 +67,22 @@ impl Read for Pieces<'_> {
     }
 }
 
-fn execute(
-    response: Option<pvf_node_protocol::ExecuteResponse>,
-    output: &[u8],
-    status: i32,
-) {
+fn execute(response: Option<pvf_node_protocol::ExecuteResponse>, output: &[u8], status: i32) {
     let Some(response) = response else {
         return;
     };
     let again = execute::understood(&mut &output[..], status, ANSWER_BYTES);
-    assert_eq!(again.as_ref(), Some(&response), "the size of pieces decides");
+    assert_eq!(
+        again.as_ref(),
+        Some(&response),
+        "the size of pieces decides"
+    );
     let bytes = response.encode();
-    assert!(bytes.len() <= 2 * ANSWER_BYTES + 4096, "{} bytes", bytes.len());
+    assert!(
+        bytes.len() <= 2 * ANSWER_BYTES + 4096,
+        "{} bytes",
+        bytes.len()
+    );
     assert_eq!(frame::decode(&bytes).ok(), Some(response.clone()));
     match response {
         // A job that answers so was not killed, and says that it succeeded.
@@ -87,7 +99,11 @@ fn prepare(response: Option<Result<Vec<u8>, PrepareError>>, output: &[u8], statu
         return;
     };
     let again = prepare::understood(&mut &output[..], status, ANSWER_BYTES);
-    assert_eq!(again.as_ref(), Some(&response), "the size of pieces decides");
+    assert_eq!(
+        again.as_ref(),
+        Some(&response),
+        "the size of pieces decides"
+    );
     if let Ok(artifact) = response {
         assert_eq!(status, 0, "a killed job");
         assert!(artifact.len() <= ANSWER_BYTES);
@@ -116,7 +132,11 @@ fn seeds() -> Vec<Vec<u8>> {
         (0, 0, [&[MISSING][..], b"no filter"].concat()),
         (0, 9, line.clone()),
         (1, 1, answer(refused.encode())),
-        (1, 0, [&[ANSWER, 0, 16][..], b"artifact's", &[0; 8]].concat()),
+        (
+            1,
+            0,
+            [&[ANSWER, 0, 16][..], b"artifact's", &[0; 8]].concat(),
+        ),
     ] {
         seeds.push([&[kind, 2, end][..], &output].concat());
     }
