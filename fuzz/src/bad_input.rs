@@ -3,9 +3,9 @@
 
 use crate::damage::damage;
 use crate::random::Random;
-use pvf_fuzz_targets::try_blob;
 use pvf_compiler::{Artifact, CompileError, CompileOptions, Metering};
 use pvf_executor::read_code;
+use pvf_fuzz_targets::try_blob;
 use pvf_rules::{Features, TrapKind};
 use pvf_validation::{HostParameters, Module, Outcome, Pvf};
 use pvf_wasmtime::{Ended, Prepared};

@@ -8,9 +8,10 @@
 mod edits;
 
 use crate::{Target, choices};
-use pvf_generators::Random;
 use pvf_compiler::{Artifact, CompileOptions, Costs, Metering, compile};
 use pvf_executor::{Verification, verify};
+use pvf_generators::Random;
+use pvf_generators::ours::Prepared;
 use pvf_generators::{Limits, Ours, Plan};
 use pvf_rules::Features;
 use pvf_runtime::Interrupt;
@@ -65,35 +66,50 @@ fn base(wasm: Vec<u8>) -> Option<Base> {
     Some(Base { wasm, artifacts })
 }
 
+/// What became of an edited artifact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Became {
+    /// It does not parse, or has other meters than the good one.
+    NotRead,
+    NotVerified,
+    /// It was made for another machine, or its metadata is inconsistent.
+    NotLoaded,
+    Ran,
+}
+
 fn check(input: &[u8]) {
-    let random = &mut Random::of_bytes(input);
+    try_edits(&mut Random::of_bytes(input));
+}
+
+fn try_edits(random: &mut Random) -> Became {
     let base = random.pick(&BASES);
     let artifact = random.pick(&base.artifacts);
     let bytes = edits::apply(random, artifact.to_bytes());
     #[allow(unsafe_code, reason = "artifacts are edited on purpose")]
     // SAFETY: nothing of it runs before the verifier has accepted its code.
     let Ok(edited) = (unsafe { Artifact::from_bytes(&bytes) }) else {
-        return;
+        return Became::NotRead;
     };
     // The settings are known to whoever verifies; an artifact cannot choose them.
     if edited.module.meters != artifact.module.meters {
-        return;
+        return Became::NotRead;
     }
     let verification = Verification {
         costs: Some(&**COSTS),
         ..Verification::default()
     };
     if verify(&base.wasm, &edited, &verification).is_err() {
-        return;
+        return Became::NotVerified;
     }
-    run(&base.wasm, edited, random);
+    let Ok(prepared) = Ours::link(edited) else {
+        return Became::NotLoaded;
+    };
+    run(&base.wasm, &prepared, random);
+    Became::Ran
 }
 
-/// Loads an artifact whose code the verifier has accepted, and calls its exports.
-fn run(wasm: &[u8], artifact: Artifact, random: &mut Random) {
-    let Ok(prepared) = Ours::link(artifact) else {
-        return;
-    };
+/// Calls the exports of an artifact whose code the verifier has accepted.
+fn run(wasm: &[u8], prepared: &Prepared, random: &mut Random) {
     let plan = Plan::new(wasm, 1).expect("a module of the corpus");
     for step in &plan.steps {
         let limits = Limits {
@@ -102,11 +118,38 @@ fn run(wasm: &[u8], artifact: Artifact, random: &mut Random) {
         };
         let ended = Interrupt::new().during(Some(LONG), || {
             // Errors that are no outcomes (an export is gone, a type is another) are the metadata's.
-            Ours.run(&prepared, &plan, step, limits).map(drop)
+            Ours.run(prepared, &plan, step, limits).map(drop)
         });
         let interrupted = pvf_runtime::HostFailure::Interrupted.to_string();
         if let Err(error) = ended.expect("a timer") {
-            assert!(!error.contains(&interrupted), "verified code runs without end");
+            assert!(
+                !error.contains(&interrupted),
+                "verified code runs without end"
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    /// All of them: otherwise the target would test the checksum, or the verifier alone.
+    #[test]
+    fn edited_artifacts_are_refused_at_every_stage_and_some_run() {
+        let mut counts = BTreeMap::<Became, u32>::new();
+        for seed in 0..1_500 {
+            *counts.entry(try_edits(&mut Random::new(seed))).or_default() += 1;
+        }
+        for became in [
+            Became::NotRead,
+            Became::NotVerified,
+            Became::NotLoaded,
+            Became::Ran,
+        ] {
+            let count = counts.get(&became).copied().unwrap_or_default();
+            assert!(count > 30, "{counts:?}");
         }
     }
 }

@@ -79,4 +79,3 @@ fn variant(error: &impl std::fmt::Debug) -> String {
         .unwrap_or(text.len());
     text[..end].to_owned()
 }
-

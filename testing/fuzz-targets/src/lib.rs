@@ -82,8 +82,7 @@ impl Target {
     /// What was found.
     pub fn try_input(&self, input: &[u8]) -> Result<(), String> {
         note_panics();
-        catch_unwind(AssertUnwindSafe(|| (self.check)(input)))
-            .map_err(|_| last_panic())
+        catch_unwind(AssertUnwindSafe(|| (self.check)(input))).map_err(|_| last_panic())
     }
 
     /// Checks one input, and ends the process if something is found: for fuzzers that watch the process.

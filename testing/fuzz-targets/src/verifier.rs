@@ -3,8 +3,8 @@
 
 use crate::artifact::{BASES, Base, COSTS};
 use crate::{Target, choices};
-use pvf_generators::Random;
 use pvf_executor::{Described, Verification};
+use pvf_generators::Random;
 use pvf_rules::TrapKind;
 use pvf_verifier::{Module, TrapSite, verify};
 
