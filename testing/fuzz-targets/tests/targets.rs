@@ -4,7 +4,7 @@
 use pvf_fuzz_targets::TARGETS;
 
 /// How many changes each target gets; the environment variable `PVF_CHANGES` sets another number.
-const CHANGES: u64 = 400;
+const CHANGES: u64 = 2_000;
 
 fn nothing_is_found(name: &str) {
     let changes = std::env::var("PVF_CHANGES");
