@@ -4,7 +4,8 @@
 use crate::damage::damage;
 use crate::random::Random;
 use pvf_compiler::{Artifact, CompileError, CompileOptions, Metering};
-use pvf_executor::{CodeError, read_code};
+use pvf_executor::read_code;
+use pvf_fuzz_targets::try_blob;
 use pvf_rules::{Features, TrapKind};
 use pvf_validation::{HostParameters, Module, Outcome, Pvf};
 use pvf_wasmtime::{Ended, Prepared};
@@ -129,22 +130,7 @@ impl Inputs {
             .peer
             .execute(&candidate)
             .map_err(|error| format!("the peer: {error:#}"))?;
-        match (execution.outcome, peer) {
-            (Outcome::Valid(ours), Ended::Returned(peer)) if ours == peer => Ok("valid".to_owned()),
-            (
-                Outcome::Invalid {
-                    trap: Some(trap), ..
-                },
-                Ended::Trapped(peer),
-            ) if trap.kind == peer || stack_overflow(trap.kind, peer) => {
-                Ok(format!("invalid: {}", trap.kind.name()))
-            }
-            // Wasmtime does not decode results.
-            (Outcome::Invalid { trap: None, .. }, Ended::Returned(_)) => {
-                Ok("invalid: no trap".to_owned())
-            }
-            (ours, peer) => Err(format!("{ours:?}, in Wasmtime {peer:?}")),
-        }
+        same_outcome(&execution.outcome, &peer)
     }
 
     fn try_artifact(&self, random: &mut Random) -> Became {
@@ -194,19 +180,23 @@ impl Inputs {
     }
 }
 
-/// Takes a file's bytes to a module that can be instantiated.
-pub fn try_blob(bytes: &[u8]) -> Became {
-    let wasm = match read_code(bytes, CODE_LIMIT) {
-        Ok(code) => code.wasm,
-        Err(error) => return Ok(code_error(&error)),
-    };
-    match compile(&wasm) {
-        Ok(artifact) => match Module::new(artifact) {
-            Ok(_) => Ok("prepared".to_owned()),
-            Err(error) => Err(format!("prepared but not loaded: {error}")),
-        },
-        Err(CompileError::Refused(refusal)) => Ok(variant(&refusal)),
-        Err(CompileError::Failed(failure)) => Err(failure.to_string()),
+/// Whether an outcome is that of Wasmtime with the same candidate.
+pub(crate) fn same_outcome(ours: &Outcome, peer: &Ended) -> Became {
+    match (ours, peer) {
+        (Outcome::Valid(ours), Ended::Returned(peer)) if ours == peer => Ok("valid".to_owned()),
+        (
+            Outcome::Invalid {
+                trap: Some(trap), ..
+            },
+            Ended::Trapped(peer),
+        ) if trap.kind == *peer || stack_overflow(trap.kind, *peer) => {
+            Ok(format!("invalid: {}", trap.kind.name()))
+        }
+        // Wasmtime does not decode results.
+        (Outcome::Invalid { trap: None, .. }, Ended::Returned(_)) => {
+            Ok("invalid: no trap".to_owned())
+        }
+        (ours, peer) => Err(format!("{ours:?}, in Wasmtime {peer:?}")),
     }
 }
 
@@ -220,10 +210,6 @@ fn compile(wasm: &[u8]) -> Result<Artifact, CompileError> {
         ..CompileOptions::new(Features::ALL)
     };
     pvf_compiler::compile(wasm, &options)
-}
-
-fn code_error(error: &CodeError) -> String {
-    format!("not read: {}", variant(error))
 }
 
 /// The name of an error's variant.

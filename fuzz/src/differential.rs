@@ -29,6 +29,16 @@ pub enum Verdict {
     Different(Box<Difference>),
 }
 
+impl Verdict {
+    fn of(subject: Subject, compared: Result<Counts, Stop>) -> Self {
+        match compared {
+            Ok(counts) => Self::Same(counts),
+            Err(Stop::Different(what)) => Self::Different(Box::new(Difference { subject, what })),
+            Err(Stop::Skipped(reason)) => Self::Skipped(reason),
+        }
+    }
+}
+
 /// The counts of comparisons.
 #[derive(Clone, Debug, Default)]
 pub struct Counts {
@@ -121,13 +131,44 @@ impl Oracle {
 
     /// Compares on a generated module.
     pub fn try_subject(&self, subject: Subject) -> Verdict {
-        match self.compare(&subject) {
-            Ok(counts) => Verdict::Same(counts),
-            Err(Stop::Different(what)) => {
-                Verdict::Different(Box::new(Difference { subject, what }))
-            }
-            Err(Stop::Skipped(reason)) => Verdict::Skipped(reason),
+        let compared = self.compare(&subject);
+        Verdict::of(subject, compared)
+    }
+
+    /// Makes many calls of one module, see [`Plan::many`], and compares. Without the runs near the limits, and without
+    /// the module compiled with fewer meters.
+    pub fn try_many(&self, subject: Subject, instances: usize, calls: usize) -> Verdict {
+        let compared = self.compare_many(&subject, instances, calls);
+        Verdict::of(subject, compared)
+    }
+
+    fn compare_many(
+        &self,
+        subject: &Subject,
+        instances: usize,
+        calls: usize,
+    ) -> Result<Counts, Stop> {
+        let plan = Plan::many(&subject.wasm, subject.seed, instances, calls)
+            .map_err(|error| Stop::Skipped(error.to_string()))?;
+        if plan.steps.is_empty() {
+            return Err(Stop::Skipped("no function is exported".to_owned()));
         }
+        let mut random = Random::new(mix(!subject.seed));
+        let prices = limits::prices(&mut random, subject.terminates);
+        let mut counts = Counts::default();
+        let compiled = self.compile(
+            &subject.wasm,
+            subject.features,
+            &prices.costs,
+            Sharing::of_seed(subject.seed),
+            None,
+            &mut counts,
+        )?;
+        for step in &plan.steps {
+            let limits = limits::many(&mut random, &prices, calls as u64);
+            self.run_step(&compiled, &plan, step, limits, &mut counts)?;
+        }
+        Ok(counts)
     }
 
     fn compare(&self, subject: &Subject) -> Result<Counts, Stop> {

@@ -78,10 +78,14 @@ pub fn run(
         }
     }
     let mut observations = Vec::new();
-    for Call {
-        function,
-        arguments,
-    } in &step.calls
+    let calls = step.calls.iter().enumerate();
+    for (
+        number,
+        Call {
+            function,
+            arguments,
+        },
+    ) in calls
     {
         let function = &plan.functions[*function];
         let types = function.parameters.iter().copied();
@@ -91,7 +95,8 @@ pub fn run(
             .ok_or_else(|| format!("no export {:?}", function.name))?;
         let results = function.results.len();
         let ending = call(guest, meters, limits, callee, &arguments, results)?;
-        observations.push(observe(guest, meters, limits, plan, ending)?);
+        let memory = plan.observes_memory(step, number);
+        observations.push(observe(guest, meters, limits, plan, memory, ending)?);
     }
     Ok(observations)
 }
@@ -122,9 +127,11 @@ fn observe(
     meters: Meters,
     limits: Limits,
     plan: &Plan,
+    memory: bool,
     ending: Ending,
 ) -> Result<Observation, String> {
-    let memory = plan.memory.as_ref().and_then(|name| guest.memory(name));
+    let memory = plan.memory.as_ref().filter(|_| memory);
+    let memory = memory.and_then(|name| guest.memory(name));
     let globals = plan
         .globals
         .iter()

@@ -12,6 +12,10 @@ use std::process::ExitCode;
 enum Command {
     /// Run random modules here and in Wasmtime and compare.
     Differential(commands::differential::Options),
+    /// Make very many calls of random modules here and in Wasmtime and wasmi, and keep the count in a folder.
+    Executions(commands::executions::Options),
+    /// List the targets of coverage-guided fuzzing, or run them without one.
+    Targets(commands::targets::Options),
     /// Compare the meters on every module of WebAssembly's spec-test suite.
     Meters,
     /// Write the corpus's binaries from its texts.
@@ -25,6 +29,8 @@ enum Command {
 fn main() -> ExitCode {
     let clean = match Command::parse() {
         Command::Differential(options) => commands::differential::run(&options),
+        Command::Executions(options) => commands::executions::run(&options),
+        Command::Targets(options) => commands::targets::run(&options),
         Command::Meters => commands::meters::run(),
         Command::Corpus => commands::corpus::run(),
         Command::WorstCase(options) => commands::worst_case::run(&options),

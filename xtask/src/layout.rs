@@ -68,6 +68,10 @@ pub const LAYERS: &[(&str, &[&str])] = &[
         &["testing/cross-target", "testing/verifier"],
     ),
     (
+        "what coverage-guided fuzzers call, without other engines",
+        &["testing/fuzz-targets"],
+    ),
+    (
         "the conformance suite's cases; other engines behind its protocol",
         &["conformance/generate", "conformance/adapters"],
     ),

@@ -112,6 +112,18 @@ const TASKS: &[Task] = &[
         run: Run::Commands(&[&["scripts/cross-target"]]),
     },
     Task {
+        name: "fuzz-all",
+        about: "coverage-guided fuzzing of all targets for `--hours N`, on all cores, with one report; goes on where it ended",
+        installs: None,
+        run: Run::Commands(&[&["scripts/fuzz-all"]]),
+    },
+    Task {
+        name: "executions",
+        about: "a hundred million differential executions over all engines and both targets, for `--hours N` at a time",
+        installs: Some(AARCH64),
+        run: Run::Commands(&[&["scripts/executions"]]),
+    },
+    Task {
         name: "conformance",
         about: "the conformance suite on every engine with an adapter, as one page in target/conformance",
         installs: None,
@@ -331,6 +343,7 @@ mod tests {
         // What other scripts call, and what one folder's README describes.
         let parts = [
             "scripts/aarch64-run",
+            "scripts/fuzz-rustc",
             "scripts/aarch64-toolchain",
             "integration/language/suites",
         ];

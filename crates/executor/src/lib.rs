@@ -66,8 +66,8 @@ pub use preparation::{
 };
 pub use profile::Profile;
 pub use verification::{
-    Described, NotVerified, UnverifiedArtifact, Verification, declared_module, verified_artifact,
-    verify, verify_artifact, verify_contents,
+    Described, NotVerified, Undeclared, UnverifiedArtifact, Verification, declared_module,
+    verified_artifact, verify, verify_artifact, verify_contents,
 };
 pub use whole_file::write_file;
 

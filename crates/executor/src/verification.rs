@@ -3,12 +3,14 @@
 //! In: a module and the artifact that was made of it. Out: that the machine code keeps to every invariant of
 //! [`pvf_verifier`], or the first that it breaks. The verifier knows nothing of artifacts: what it asks is taken from one here.
 
+mod declared;
+
+pub use declared::{Undeclared, declared_module};
+
 use pvf_compiler::artifact::{ModuleInfo, TrapMap};
 use pvf_compiler::{
-    Artifact, ArtifactContents, ArtifactError, Costs, FuncType, NativeStack, Target, ValType,
-    artifact,
+    Artifact, ArtifactContents, ArtifactError, Costs, NativeStack, Target, artifact,
 };
-use pvf_verifier::wasm::{self, Declarations};
 use pvf_verifier::{
     FunctionCode, GasMeter, InstructionSet, MachineCode, Module, Refusal, Settings, TrapSite,
     Unreadable, Verified,
@@ -30,6 +32,10 @@ pub enum NotVerified {
     /// The machine code does not keep to an invariant.
     #[error("the machine code is refused: {0}")]
     Refused(Refusal),
+    /// The artifact declares something else than its module, so that its code would run with other data than it was
+    /// made for.
+    #[error("the artifact declares {0} otherwise than the module")]
+    Declared(Undeclared),
     /// The module cannot be read.
     #[error(transparent)]
     Unreadable(#[from] Unreadable),
@@ -100,6 +106,7 @@ pub fn verify(
     verification: &Verification<'_>,
 ) -> Result<Verified, NotVerified> {
     let module = Module::read(wasm)?;
+    declared::compare(&module, &artifact.module).map_err(NotVerified::Declared)?;
     let described = Described::new(artifact, verification);
     let code = described.with(&artifact.code);
     pvf_verifier::verify(&module, &code).map_err(NotVerified::Refused)
@@ -168,44 +175,6 @@ pub fn verified_artifact(bytes: &[u8]) -> Result<Artifact, UnverifiedArtifact> {
     // SAFETY: the code keeps to the contract with the runtime for the declarations in the same bytes, which is what the
     // verifier checks. A module checks the declarations themselves before it is used.
     Ok(unsafe { Artifact::from_bytes(bytes) }?)
-}
-
-/// The verifier's module with an artifact's declarations, and without bodies.
-///
-/// # Errors
-/// The declarations do not agree with each other.
-pub fn declared_module(info: &ModuleInfo) -> Result<Module<'static>, Unreadable> {
-    let functions = info.functions.iter().map(|function| function.signature);
-    let globals = info.globals.iter().map(|global| wasm::Global {
-        ty: val_type(global.ty.value),
-        mutable: global.ty.mutable,
-    });
-    Module::declared(Declarations {
-        signatures: info.signatures.iter().map(func_type).collect(),
-        functions: functions.collect(),
-        imported_functions: info.imported_functions,
-        globals: globals.collect(),
-        table: info.table.map(|table| table.minimum),
-        memory: info.memory.is_some(),
-        entered: info.entry_stubs.iter().map(Option::is_some).collect(),
-    })
-}
-
-fn func_type(ty: &FuncType) -> wasm::FuncType {
-    let converted = |types: &[ValType]| types.iter().map(|&ty| val_type(ty)).collect();
-    wasm::FuncType {
-        params: converted(&ty.params),
-        results: converted(&ty.results),
-    }
-}
-
-fn val_type(ty: ValType) -> wasm::ValType {
-    match ty {
-        ValType::I32 => wasm::ValType::I32,
-        ValType::I64 => wasm::ValType::I64,
-        ValType::F32 => wasm::ValType::F32,
-        ValType::F64 => wasm::ValType::F64,
-    }
 }
 
 fn function_code(function: &artifact::Function) -> FunctionCode {

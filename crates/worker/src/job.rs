@@ -20,13 +20,13 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::wait::WaitStatus;
 use nix::time::{ClockId, clock_getcpuclockid, clock_gettime};
-use nix::unistd::pipe2;
+use nix::unistd::{Pid, pipe2};
 use parity_scale_codec::{Decode, DecodeAll, Encode};
-use pipe::{PIPE_BYTES, Received, Said, TooLong};
+use pipe::{Line, PIPE_BYTES, Received, Said, TooLong};
 use std::any::Any;
 use std::cell::RefCell;
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
@@ -245,7 +245,7 @@ where
         end: match watched {
             Watched::CpuTimeUsedUp | Watched::Stalled { .. } => End::TimedOut,
             _ if cpu_time >= options.limits.cpu_time => End::TimedOut,
-            Watched::TooLong => End::Unintelligible("the answer is too long".to_owned()),
+            Watched::TooLong => too_long(),
             Watched::Ended(said) => judge(status, said),
         },
     })
@@ -400,6 +400,26 @@ fn wait(
     }
     let happened = |index: usize| index < count && waiting_for[index].any().unwrap_or(true);
     Ok((happened(1), happened(0)))
+}
+
+/// The end of a job that wrote this output and ended with this status, as `wait4` reports it. Lines for the log go to
+/// `take`. Fuzzers call it with what a hostile job can write.
+pub(crate) fn end_of<T: Decode, E: Decode>(
+    output: &mut impl Read,
+    status: i32,
+    answer_bytes: usize,
+    take: &mut dyn FnMut(Line),
+) -> Option<End<T, E>> {
+    let status = WaitStatus::from_raw(Pid::this(), status).ok()?;
+    let mut received = Received::new(answer_bytes);
+    Some(match received.read_all(output, take) {
+        Ok(()) => judge(status, received.said()),
+        Err(TooLong) => too_long(),
+    })
+}
+
+fn too_long<T, E>() -> End<T, E> {
+    End::Unintelligible("the answer is too long".to_owned())
 }
 
 /// The end of a job, from its exit status and its output.

@@ -15,10 +15,11 @@ use pvf_node_protocol::{
     ArtifactChecksum, MemoryStats, PrepareError, PrepareJobKind, PrepareRequest, PrepareResponse,
     PrepareStats, PrepareWorkerSuccess, Verification, frame,
 };
+use std::io::Read;
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Name of the file for the artifact in the worker's directory. The host creates it before a job
 /// and renames it afterwards.
@@ -211,29 +212,53 @@ fn answer(
         StartError::Pipe(_) => PrepareError::IoErr(error.to_string()),
         StartError::System { .. } => PrepareError::Kernel(error.to_string()),
     })?;
-    let job_pid = ended.pid;
-    let died = |err| PrepareError::JobDied { err, job_pid };
-    let answer: Answer = match ended.end {
-        End::Answered(answer) => answer?,
-        End::TimedOut => return Err(PrepareError::TimedOut),
-        End::Stalled(how) | End::NotBegun(how) => return Err(PrepareError::Kernel(how)),
-        End::OutOfMemory => return Err(PrepareError::OutOfMemory),
-        End::Died(err) => return Err(died(err)),
-        // The code cannot choose this ending, but a failing pipe can: as when the job dies, the
-        // error must not be deterministic.
-        End::Unintelligible(what) => return Err(died(format!("unintelligible answer: {what}"))),
-        End::UnexpectedStatus(status) => return Err(died(format!("exit status {status}"))),
-    };
+    let cpu_time = ended.cpu_time;
+    let answer = answer_of(ended)?;
     std::fs::write(destination, &answer.artifact)
         .map_err(|error| PrepareError::IoErr(error.to_string()))?;
     Ok(PrepareWorkerSuccess {
         checksum: ArtifactChecksum::of(&answer.artifact),
         stats: PrepareStats {
-            cpu_time_elapsed: ended.cpu_time,
+            cpu_time_elapsed: cpu_time,
             memory_stats: answer.memory,
             observed_wasm_code_len: answer.observed_wasm_code_len,
         },
     })
+}
+
+/// The answer of a job that ended, or the response to the host.
+fn answer_of(ended: job::Ended<Answer, PrepareError>) -> Result<Answer, PrepareError> {
+    let job_pid = ended.pid;
+    let died = |err| Err(PrepareError::JobDied { err, job_pid });
+    match ended.end {
+        End::Answered(answer) => answer,
+        End::TimedOut => Err(PrepareError::TimedOut),
+        End::Stalled(how) | End::NotBegun(how) => Err(PrepareError::Kernel(how)),
+        End::OutOfMemory => Err(PrepareError::OutOfMemory),
+        End::Died(err) => died(err),
+        // The code cannot choose this ending, but a failing pipe can: as when the job dies, the
+        // error must not be deterministic.
+        End::Unintelligible(what) => died(format!("unintelligible answer: {what}")),
+        End::UnexpectedStatus(status) => died(format!("exit status {status}")),
+    }
+}
+
+/// What a worker makes of a prepare job that wrote this output and ended with this status, as `wait4` reports it: the
+/// artifact, or the response to the host. `None` if a process cannot end so. Lines for the log are dropped.
+///
+/// A fuzzer calls it with what a hostile job can write.
+pub fn understood(
+    output: &mut impl Read,
+    status: i32,
+    answer_bytes: usize,
+) -> Option<Result<Vec<u8>, PrepareError>> {
+    let ended = job::Ended {
+        pid: 1,
+        cpu_time: Duration::ZERO,
+        wall_time: Duration::ZERO,
+        end: job::end_of(output, status, answer_bytes, &mut |_| ())?,
+    };
+    Some(answer_of(ended).map(|answer| answer.artifact))
 }
 
 /// In the job: prepares the code with a limit of allocations.

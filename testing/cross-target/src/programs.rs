@@ -8,7 +8,7 @@ use crate::artifacts::compile_module;
 use crate::line::{Digest, Line};
 use clap::Args;
 use pvf_compiler::{CompileOptions, Metering, Refusal};
-use pvf_generators::limits::{first, near, prices};
+use pvf_generators::limits::{self, Prices, first, near, prices};
 use pvf_generators::observe::MAX_MEMORY_PAGES;
 use pvf_generators::ours::{Prepared, Run};
 use pvf_generators::random::mix;
@@ -48,7 +48,14 @@ pub struct Options {
     /// Print every execution, as a comment before its program's line.
     #[arg(long)]
     verbose: bool,
+    /// Make this number of calls in each of several instances for each function, instead of a few within limits near
+    /// what they used.
+    #[arg(long)]
+    calls: Option<usize>,
 }
+
+/// Instances for each function, of many calls.
+const MANY_INSTANCES: usize = 8;
 
 /// If a seed gives no valid program, this number is added until a seed does.
 const NEXT_TRY: u64 = 1 << 40;
@@ -118,7 +125,7 @@ pub fn execute(
     while let Some(subject) = read_one(&mut input)? {
         let mut program = Program::new(&subject);
         program
-            .execute()
+            .execute(options.calls)
             .map_err(|error| format!("program {}: {error}", subject.seed))?;
         if options.verbose {
             for line in &program.log {
@@ -202,7 +209,7 @@ impl<'a> Program<'a> {
         }
     }
 
-    fn execute(&mut self) -> Result<(), String> {
+    fn execute(&mut self, many: Option<usize>) -> Result<(), String> {
         let prices = prices(&mut self.random, self.subject.terminates);
         let mut options = CompileOptions {
             metering: Metering {
@@ -223,6 +230,9 @@ impl<'a> Program<'a> {
             Err(error) => return Err(error.to_string()),
         };
         let prepared = Ours::load(&artifact)?;
+        if let Some(calls) = many {
+            return self.many(&prepared, &prices, calls);
+        }
         let plan =
             Plan::new(&self.subject.wasm, self.subject.seed).map_err(|error| error.to_string())?;
         for step in plan.steps.iter().take(MOST_STEPS) {
@@ -240,6 +250,26 @@ impl<'a> Program<'a> {
         Ok(())
     }
 
+    /// As [`Self::execute`], with many calls in each instance.
+    fn many(&mut self, prepared: &Prepared, prices: &Prices, calls: usize) -> Result<(), String> {
+        let plan = Plan::many(&self.subject.wasm, self.subject.seed, MANY_INSTANCES, calls)
+            .map_err(|error| error.to_string())?;
+        for step in &plan.steps {
+            let limits = limits::many(&mut self.random, prices, calls as u64);
+            let native = *self.random.pick(&[1_024, 16_384, 1 << 20]);
+            let run =
+                self.run_within(prepared, &plan, step, &parameters(prepared, limits, native))?;
+            // Without text: under an emulator, making it takes longer than the calls.
+            for observation in &run.observations {
+                self.endings.count(&observation.ending);
+                for word in observation.words() {
+                    self.outcomes.add_bytes(&word.to_le_bytes());
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn refuse(&mut self, why: &'static str) -> Result<(), String> {
         self.refused = Some(why);
         Ok(())
@@ -253,20 +283,25 @@ impl<'a> Program<'a> {
         limits: Limits,
         native: u64,
     ) -> Result<Run, String> {
-        let parameters = ExecutionParameters {
-            max_memory_pages: MAX_MEMORY_PAGES,
-            stack_native_max: native,
-            stack_logical_max: prepared.counts_logical_stack().then_some(limits.stack),
-            gas_limit: Some(limits.gas),
-            ..ExecutionParameters::WASM
-        };
-        let run = Ours.run_within(prepared, plan, step, &parameters)?;
-        let peaks = (run.native_peak, run.peak);
+        let parameters = parameters(prepared, limits, native);
+        let run = self.run_within(prepared, plan, step, &parameters)?;
         for observation in &run.observations {
             self.endings.count(&observation.ending);
             self.note(&parameters, observation);
         }
-        self.outcomes.add(&peaks);
+        Ok(run)
+    }
+
+    /// Runs a step and adds both peaks of the stack to the digest.
+    fn run_within(
+        &mut self,
+        prepared: &Prepared,
+        plan: &Plan,
+        step: &Step,
+        parameters: &ExecutionParameters,
+    ) -> Result<Run, String> {
+        let run = Ours.run_within(prepared, plan, step, parameters)?;
+        self.outcomes.add(&(run.native_peak, run.peak));
         Ok(run)
     }
 
@@ -277,6 +312,16 @@ impl<'a> Program<'a> {
         );
         self.outcomes.add_bytes(text.as_bytes());
         self.log.push(text);
+    }
+}
+
+fn parameters(prepared: &Prepared, limits: Limits, native: u64) -> ExecutionParameters {
+    ExecutionParameters {
+        max_memory_pages: MAX_MEMORY_PAGES,
+        stack_native_max: native,
+        stack_logical_max: prepared.counts_logical_stack().then_some(limits.stack),
+        gas_limit: Some(limits.gas),
+        ..ExecutionParameters::WASM
     }
 }
 
@@ -316,7 +361,7 @@ mod tests {
                 continue;
             };
             let mut program = Program::new(&subject);
-            program.execute().unwrap();
+            program.execute(None).unwrap();
             sum.returned += program.endings.returned;
             sum.stack_overflow += program.endings.stack_overflow;
             sum.out_of_gas += program.endings.out_of_gas;

@@ -2,7 +2,7 @@
 
 use crate::damage::flip;
 use crate::mutate::{Seeds, mutate};
-use crate::program::program;
+use crate::program::{Aim, program};
 use crate::random::Random;
 use crate::sparse::sparse;
 use arbitrary::Unstructured;
@@ -25,6 +25,10 @@ pub enum Mode {
     /// This repository's generator: few shapes of modules, whose bodies compute. They contain expressions over many
     /// locals, loops and calls, and all results are observed.
     Program,
+    /// As `Program`, with more of the code in which faults of compilers have been found: loops that copy, fill and
+    /// compare memory, division by constants, the end of memory, many locals at labels, long stretches without effect,
+    /// many functions.
+    Aimed,
     /// Many short functions and long bodies with little code, to test chunks and threads.
     Sparse,
     /// `wasm-mutate` on modules of the repository: corpus, conformance suite, fixtures.
@@ -32,7 +36,7 @@ pub enum Mode {
     /// A module of `Smith` or `Program` with a few flipped bits, if it is still valid. Such modules contain patterns
     /// that no generator makes.
     Flip,
-    /// All of these; `Smith` and `Program` more often.
+    /// All of these; `Smith`, `Program` and `Aimed` more often.
     All,
 }
 
@@ -89,6 +93,8 @@ impl Generator {
                 Mode::Smith,
                 Mode::Program,
                 Mode::Program,
+                Mode::Aimed,
+                Mode::Aimed,
                 Mode::Sparse,
                 Mode::Mutate,
                 Mode::Flip,
@@ -98,7 +104,8 @@ impl Generator {
         let random = &mut random;
         let wasm = match mode {
             Mode::Smith => smith(random, features)?,
-            Mode::Program => program(random, features),
+            Mode::Program => program(random, features, Aim::nothing()),
+            Mode::Aimed => aimed(random, features),
             Mode::Sparse => sparse(random),
             Mode::Mutate => {
                 let valid = |wasm: &[u8]| checked(wasm, features).is_ok();
@@ -107,7 +114,7 @@ impl Generator {
             Mode::Flip | Mode::All => {
                 let wasm = match random.one_in(2) {
                     true => smith(random, features)?,
-                    false => program(random, features),
+                    false => program(random, features, Aim::nothing()),
                 };
                 flipped(random, &wasm, features)?
             }
@@ -117,7 +124,10 @@ impl Generator {
             seed,
             features,
             wasm,
-            terminates: matches!(mode, Mode::Smith | Mode::Program | Mode::Sparse),
+            terminates: matches!(
+                mode,
+                Mode::Smith | Mode::Program | Mode::Aimed | Mode::Sparse
+            ),
         })
     }
 }
@@ -126,6 +136,11 @@ fn smith(random: &mut Random, features: Features) -> Result<Vec<u8>, String> {
     let bytes = random.between(1_000, 24_000) as usize;
     let bytes = random.bytes(bytes);
     smith_module(random, features, &bytes)
+}
+
+fn aimed(random: &mut Random, features: Features) -> Vec<u8> {
+    let aim = Aim::draw(random);
+    program(random, features, aim)
 }
 
 /// The module with some bits flipped, still valid.
@@ -157,6 +172,28 @@ pub fn generate_from(bytes: &[u8]) -> Result<Subject, String> {
     checked(&wasm, features)?;
     Ok(Subject {
         seed,
+        features,
+        wasm,
+        terminates: true,
+    })
+}
+
+/// The module of this repository's generators that the bytes choose, for fuzzers that mutate bytes instead of seeds. A
+/// change of a byte changes one choice.
+pub fn program_from(bytes: &[u8]) -> Result<Subject, String> {
+    let random = &mut Random::of_bytes(bytes);
+    let features = match random.below(2) {
+        0 => Features::ALL,
+        _ => Features::MVP,
+    };
+    let wasm = match random.below(4) {
+        0 => program(random, features, Aim::nothing()),
+        1 => sparse(random),
+        _ => aimed(random, features),
+    };
+    checked(&wasm, features)?;
+    Ok(Subject {
+        seed: xxhash_rust::xxh3::xxh3_64(bytes),
         features,
         wasm,
         terminates: true,

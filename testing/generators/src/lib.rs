@@ -22,7 +22,7 @@ mod sparse;
 pub mod suite;
 pub mod worst_case;
 
-pub use generate::{Generator, Mode, Subject, generate_from, mutant_of};
+pub use generate::{Generator, Mode, Subject, generate_from, mutant_of, program_from};
 pub use mutate::shrink;
 pub use observe::{Call, Ending, Function, HostFunctions, Limits, Observation, Plan, Step};
 pub use ours::{Ours, Run};

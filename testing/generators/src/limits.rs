@@ -76,6 +76,14 @@ pub fn first(random: &mut Random, prices: &Prices, terminates: bool) -> Limits {
     }
 }
 
+/// Limits for an instance of this many calls: most calls are short, and end by themselves or by the limit of the stack.
+pub fn many(random: &mut Random, prices: &Prices, calls: u64) -> Limits {
+    Limits {
+        stack: *random.pick(&[100, 1_024, 16_384]),
+        gas: calls * *random.pick(&[300, 3_000, 3_000]) * prices.scale,
+    }
+}
+
 /// Limits near the resources that a step used, according to its observations.
 pub fn near(
     random: &mut Random,

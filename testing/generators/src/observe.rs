@@ -27,6 +27,8 @@ pub struct Plan {
     pub globals: Vec<String>,
     /// Name of the exported memory.
     pub memory: Option<String>,
+    /// Whether the memory is observed after the last call of each step only.
+    pub memory_at_the_end: bool,
 }
 
 /// An exported function.
@@ -95,6 +97,27 @@ pub struct Observation {
 }
 
 impl Observation {
+    /// All of it as numbers, in a fixed order, for digests. Two observations of one plan are equal if their numbers are.
+    pub fn words(&self) -> Vec<u64> {
+        let (ending, results): (u64, &[Bits]) = match &self.ending {
+            Ending::Returned(results) => (0, results),
+            Ending::Trapped(kind) => (1 + u64::from(kind.code()), &[]),
+            Ending::NotInstantiated => (1 << 32, &[]),
+            Ending::NativeStack => (2 << 32, &[]),
+        };
+        let (pages, hash) = self.memory.unwrap_or((u32::MAX, 0));
+        let mut words = vec![
+            ending,
+            u64::from(pages),
+            hash,
+            self.host_calls,
+            self.gas_used.unwrap_or(u64::MAX),
+        ];
+        words.extend(results);
+        words.extend(&self.globals);
+        words
+    }
+
     /// The observation of a failed instantiation: the instance and its state are gone.
     pub fn without_instance(ending: Ending) -> Self {
         Self {
@@ -129,6 +152,42 @@ impl Plan {
             plan.steps.push(step);
         }
         Ok(plan)
+    }
+
+    /// A plan of many calls, whose memory is observed at the end of each step: `instances` steps for each function, of
+    /// `calls` calls each. It is for volume: compilation and comparison cost more than short calls.
+    pub fn many(
+        wasm: &[u8],
+        seed: u64,
+        instances: usize,
+        calls: usize,
+    ) -> Result<Self, wasmparser::BinaryReaderError> {
+        let mut random = Random::new(mix(seed));
+        let mut plan = Self::without_calls(wasm)?;
+        plan.memory_at_the_end = true;
+        let functions = plan.functions.len();
+        for first in 0..instances * functions.min(MOST_FUNCTIONS) {
+            let mut step = Step::default();
+            for call in 0..calls {
+                // Half of the calls in an instance are those of one function, with other arguments.
+                let function = match call % 2 {
+                    0 => first % functions,
+                    _ => random.below(functions as u64) as usize,
+                };
+                let parameters = plan.functions[function].parameters.iter();
+                step.calls.push(Call {
+                    function,
+                    arguments: parameters.map(|&ty| number(&mut random, ty)).collect(),
+                });
+            }
+            plan.steps.push(step);
+        }
+        Ok(plan)
+    }
+
+    /// Whether the memory is observed after this call of a step.
+    pub fn observes_memory(&self, step: &Step, call: usize) -> bool {
+        !self.memory_at_the_end || call + 1 == step.calls.len()
     }
 
     /// A plan without calls: the exports of a valid module.

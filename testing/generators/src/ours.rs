@@ -84,7 +84,11 @@ impl Ours {
         // SAFETY: the callers load only artifacts that they compiled themselves.
         #[allow(unsafe_code, reason = "artifacts are read back on purpose")]
         let artifact = unsafe { pvf_compiler::Artifact::from_bytes(artifact) };
-        let artifact = artifact.map_err(|error| error.to_string())?;
+        Self::link(artifact.map_err(|error| error.to_string())?)
+    }
+
+    /// Loads an artifact and links it.
+    pub fn link(artifact: pvf_compiler::Artifact) -> Result<Prepared, String> {
         let module = Module::new(artifact).map_err(|error| error.to_string())?;
         let linked = linker(&module)
             .link(&module)
@@ -130,7 +134,7 @@ impl Ours {
             }
         };
         let mut observations = Vec::new();
-        for call in &step.calls {
+        for (number, call) in step.calls.iter().enumerate() {
             let function = &plan.functions[call.function];
             let info = prepared.module.info();
             let Some(ExportKind::Function(index)) = info.export(&function.name) else {
@@ -149,7 +153,8 @@ impl Ours {
                 Err(CallError::Trap(trap)) => Ending::Trapped(trap.kind),
                 Err(error) => return Err(error.to_string()),
             };
-            observations.push(observe(&instance, plan, ending)?);
+            let memory = plan.observes_memory(step, number);
+            observations.push(observe(&instance, plan, memory, ending)?);
         }
         Ok(Run {
             observations,
@@ -162,10 +167,11 @@ impl Ours {
 fn observe(
     instance: &Instance<HostFunctions>,
     plan: &Plan,
+    memory: bool,
     ending: Ending,
 ) -> Result<Observation, String> {
     let info = instance.module().info();
-    let memory = plan.memory.as_ref().map(|_| {
+    let memory = plan.memory.as_ref().filter(|_| memory).map(|_| {
         let bytes = instance.memory();
         (instance.memory_pages(), hash_memory(bytes))
     });

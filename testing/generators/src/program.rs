@@ -4,10 +4,12 @@
 //! `wasm-smith` covers the shapes of modules. This generator covers the state that a compiler has to track within a
 //! body.
 
+mod aim;
 mod body;
 mod operators;
 
 use crate::random::Random;
+pub use aim::Aim;
 use body::Body;
 use pvf_rules::Features;
 use std::borrow::Cow;
@@ -39,6 +41,8 @@ struct Shape {
     /// The function of each table entry. The table has one more entry, which is empty.
     table: Vec<u32>,
     memory_pages: u64,
+    /// What bodies have more of.
+    aim: Aim,
 }
 
 impl Shape {
@@ -48,9 +52,9 @@ impl Shape {
 }
 
 /// A valid module of the accepted language.
-pub fn program(random: &mut Random, features: Features) -> Vec<u8> {
+pub fn program(random: &mut Random, features: Features, aim: Aim) -> Vec<u8> {
     let imported = random.below(4) as u32;
-    let shape = shape(random, features, imported);
+    let shape = shape(random, features, imported, aim);
     let mut module = Module::new();
 
     let mut types = TypeSection::new();
@@ -118,7 +122,7 @@ pub fn program(random: &mut Random, features: Features) -> Vec<u8> {
     module.finish()
 }
 
-fn shape(random: &mut Random, features: Features, imported: u32) -> Shape {
+fn shape(random: &mut Random, features: Features, imported: u32, aim: Aim) -> Shape {
     let mut types = vec![(Vec::new(), Vec::new())];
     for _ in 0..random.between(3, 9) {
         let most = *random.pick(&[2, 5, 9, 20]);
@@ -131,7 +135,7 @@ fn shape(random: &mut Random, features: Features, imported: u32) -> Shape {
         };
         types.push((parameters, results));
     }
-    let defined = random.between(2, 9) as u32;
+    let defined = random.between(2, aim.functions) as u32;
     let functions: Vec<u32> = (0..imported + defined)
         .map(|_| random.below(types.len() as u64) as u32)
         .collect();
@@ -148,6 +152,7 @@ fn shape(random: &mut Random, features: Features, imported: u32) -> Shape {
         globals,
         table,
         memory_pages: random.between(1, 3),
+        aim,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Bodies: statements, which leave the operand stack as it was, and values, which push one operand of a given type.
 
+mod aimed;
 mod calls;
 mod control;
 mod effects;
@@ -7,6 +8,7 @@ mod values;
 
 use super::{DIGEST_GLOBAL, FUEL_GLOBAL, NUMBERS, Shape};
 use crate::random::Random;
+use aimed::Pointers;
 use wasm_encoder::Instruction::{self, *};
 use wasm_encoder::{BlockType, Function, ValType};
 
@@ -17,6 +19,8 @@ pub struct Body<'a> {
     index: u32,
     /// Types of parameters and locals.
     locals: Vec<ValType>,
+    /// The locals of loops over memory, in programs that aim at something.
+    pointers: Option<Pointers>,
     /// The types of the branch operands of each open block, innermost last.
     labels: Vec<Vec<ValType>>,
     code: Vec<Instruction<'static>>,
@@ -28,14 +32,20 @@ impl<'a> Body<'a> {
     /// The body of a defined function.
     pub fn generate(random: &'a mut Random, shape: &'a Shape, index: u32) -> Function {
         let (parameters, results) = shape.function(index).clone();
-        let most_locals = *random.pick(&[0, 3, 8, 25, 60]);
-        let own = super::numbers(random, 0, most_locals);
+        let most_locals = *random.pick(shape.aim.locals);
+        let mut own = super::numbers(random, 0, most_locals);
+        let aims = !shape.aim.kinds.is_empty();
+        let pointers = aims.then(|| Pointers::at((parameters.len() + own.len()) as u32));
+        if aims {
+            own.extend(Pointers::TYPES);
+        }
         let budget = *random.pick(&[30, 100, 300, 1200]);
         let mut body = Body {
             random,
             shape,
             index,
             locals: parameters.iter().chain(&own).copied().collect(),
+            pointers,
             labels: vec![results.clone()],
             code: Vec::new(),
             budget,
@@ -121,6 +131,9 @@ impl<'a> Body<'a> {
     }
 
     fn statement(&mut self, depth: u32) {
+        if self.pointers.is_some() && self.random.one_in(2) {
+            return self.aimed(depth);
+        }
         let nested = depth > 0;
         match self.random.below(if nested { 20 } else { 9 }) {
             0..=2 => self.set_local(depth),

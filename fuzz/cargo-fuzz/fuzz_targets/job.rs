@@ -1,0 +1,3 @@
+//! The target `job`.
+#![no_main]
+pvf_cargo_fuzz::target!("job");

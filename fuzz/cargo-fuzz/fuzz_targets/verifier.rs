@@ -1,0 +1,3 @@
+//! The target `verifier`.
+#![no_main]
+pvf_cargo_fuzz::target!("verifier");
