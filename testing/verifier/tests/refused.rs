@@ -4,7 +4,7 @@ use pvf_compiler::Target;
 use pvf_executor::Described;
 use pvf_generators::Random;
 use pvf_rules::Features;
-use pvf_verifier::{Functions, Module};
+use pvf_verifier::{Checker, Functions, Module};
 use pvf_verifier_tests::faults::x64::{CLASSES, faults};
 use pvf_verifier_tests::faults::{Fault, try_fault};
 use pvf_verifier_tests::{Made, corpus, settings};
@@ -26,7 +26,8 @@ fn count(modules: &[(String, Made)], most: usize) -> Vec<Count> {
         let verification = made.verification();
         let mut described = Described::new(&made.artifact, &verification);
         let mut code = made.artifact.code.clone();
-        let mut functions = Functions::new(&module, &described.with(&code)).unwrap();
+        let functions = Functions::new(&module, &described.with(&code)).unwrap();
+        let mut checker = Checker::new(&described.with(&code));
         for ((class, find), count) in CLASSES.iter().zip(&mut counts) {
             let mut found: Vec<Fault> = (0..described.functions.len() as u32)
                 .flat_map(|function| faults(&described, &code, function, *find))
@@ -37,7 +38,8 @@ fn count(modules: &[(String, Made)], most: usize) -> Vec<Count> {
             }
             for fault in &found {
                 count.tried += 1;
-                if try_fault(&mut functions, &module, &mut described, &mut code, fault).is_ok() {
+                let checkers = (&functions, &mut checker);
+                if try_fault(checkers, &module, &mut described, &mut code, fault).is_ok() {
                     count.accepted.push(format!("{class}: {name}, {fault:x?}"));
                 }
             }
