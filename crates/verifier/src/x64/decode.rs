@@ -209,12 +209,12 @@ impl Packed {
     }
 
     #[inline(always)]
-    pub fn from_register(&self) -> bool {
+    pub fn is_from_register(&self) -> bool {
         self.word & FROM_REGISTER != 0
     }
 
     #[inline(always)]
-    pub fn from_memory(&self) -> bool {
+    pub fn is_from_memory(&self) -> bool {
         self.word & FROM_MEMORY != 0
     }
 
@@ -242,7 +242,7 @@ impl Packed {
     }
 
     #[inline(always)]
-    pub fn from_immediate(&self) -> bool {
+    pub fn is_from_immediate(&self) -> bool {
         self.word & FROM_IMMEDIATE != 0
     }
 
@@ -438,7 +438,7 @@ pub(super) fn decode_window<V: Visitor>(window: &[u8; WINDOW], visitor: &mut V) 
 pub(super) struct Build;
 
 impl Build {
-    fn new(at: usize, form: Form) -> Instruction {
+    fn plain(at: usize, form: Form) -> Instruction {
         Instruction {
             op: form.op,
             len: at as u8,
@@ -476,7 +476,7 @@ impl Visitor for Build {
             from: Place::Register,
             a: to,
             b: from,
-            ..Self::new(at, form)
+            ..Self::plain(at, form)
         })
     }
 
@@ -485,7 +485,7 @@ impl Visitor for Build {
             to: Place::Register,
             from: Place::Memory,
             a: to,
-            ..Self::new(at, form)
+            ..Self::plain(at, form)
         };
         Some(Self::with(it, from))
     }
@@ -495,7 +495,7 @@ impl Visitor for Build {
             to: Place::Memory,
             from: Place::Register,
             b: from,
-            ..Self::new(at, form)
+            ..Self::plain(at, form)
         };
         Some(Self::with(it, to))
     }
@@ -506,7 +506,7 @@ impl Visitor for Build {
             from: Place::Immediate,
             a: to,
             imm,
-            ..Self::new(at, form)
+            ..Self::plain(at, form)
         })
     }
 
@@ -521,7 +521,7 @@ impl Visitor for Build {
             to: Place::Memory,
             from: Place::Immediate,
             imm,
-            ..Self::new(at, form)
+            ..Self::plain(at, form)
         };
         Some(Self::with(it, to))
     }
@@ -529,7 +529,7 @@ impl Visitor for Build {
     fn branch(&mut self, at: usize, form: Form, distance: i64) -> Option<Instruction> {
         Some(Instruction {
             imm: distance,
-            ..Self::new(at, form)
+            ..Self::plain(at, form)
         })
     }
 

@@ -252,7 +252,7 @@ impl Walk<'_, '_> {
     pub(super) fn judge_other(&mut self, it: Packed) -> Check {
         let form = it.form();
         match it.op {
-            Op::Imul if it.from_immediate() => {
+            Op::Imul if it.is_from_immediate() => {
                 let product = self.read(it.c())? + bits(constant(form.size, it.imm));
                 self.write(it.a(), if form.size == 4 { 32 } else { product.min(64) })
             }
@@ -298,12 +298,16 @@ impl Walk<'_, '_> {
                 refuse!(Indirect, "an indirect branch is not in its sequence")
             }
             op if op.is_float() => self.float(it),
-            _ => match (it.writes_memory(), it.from_immediate()) {
+            _ => match (it.writes_memory(), it.is_from_immediate()) {
                 (true, true) => self.judge_store_immediate(form, it.address(), it.imm),
                 (true, false) => self.judge_store(form, it.address(), it.b()),
                 (false, true) => self.judge_immediate(form, it.a(), it.imm),
-                (false, false) if it.from_memory() => self.judge_load(form, it.a(), it.address()),
-                (false, false) if it.from_register() => self.judge_registers(form, it.a(), it.b()),
+                (false, false) if it.is_from_memory() => {
+                    self.judge_load(form, it.a(), it.address())
+                }
+                (false, false) if it.is_from_register() => {
+                    self.judge_registers(form, it.a(), it.b())
+                }
                 _ => refuse!(Encodings, "the instruction is not in its sequence"),
             },
         }
