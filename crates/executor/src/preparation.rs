@@ -190,6 +190,7 @@ fn verified(
     let verification = Verification {
         native_stack: options.native_stack,
         costs: options.metering.gas.as_deref(),
+        threads: options.threads,
     };
     let Err(error) = verify(wasm, artifact, &verification) else {
         return Ok(());

@@ -15,15 +15,28 @@ use pvf_verifier::{
     FunctionCode, GasMeter, InstructionSet, MachineCode, Module, Refusal, Settings, TrapSite,
     Unreadable, Verified,
 };
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 /// What an artifact does not say about itself.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct Verification<'a> {
     /// What its code does about the native stack limit.
     pub native_stack: NativeStack,
     /// The prices of its gas. Without them the amounts of charges are not compared.
     pub costs: Option<&'a Costs>,
+    /// Threads to use; the result does not depend on it.
+    pub threads: NonZeroUsize,
+}
+
+impl Default for Verification<'_> {
+    fn default() -> Self {
+        Self {
+            native_stack: NativeStack::default(),
+            costs: None,
+            threads: NonZeroUsize::MIN,
+        }
+    }
 }
 
 /// Why an artifact is not verified. It is no outcome: the machine code is wrong, or it is not that of the module.
@@ -109,7 +122,8 @@ pub fn verify(
     declared::compare(&module, &artifact.module).map_err(NotVerified::Declared)?;
     let described = Described::new(artifact, verification);
     let code = described.with(&artifact.code);
-    pvf_verifier::verify(&module, &code).map_err(NotVerified::Refused)
+    let threads = verification.threads;
+    pvf_verifier::verify_with_threads(&module, &code, threads).map_err(NotVerified::Refused)
 }
 
 /// Why bytes are not used as an artifact.

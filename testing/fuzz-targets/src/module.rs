@@ -111,6 +111,7 @@ fn accepted(wasm: &[u8], artifact: &Artifact, options: &CompileOptions) {
     let verification = Verification {
         native_stack: options.native_stack,
         costs: options.metering.gas.as_deref(),
+        ..Verification::default()
     };
     if let Err(refused) = verify(wasm, artifact, &verification) {
         panic!("code for {} is refused: {refused}", artifact.module.target);

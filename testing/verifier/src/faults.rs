@@ -7,7 +7,7 @@
 pub mod x64;
 
 use pvf_executor::Described;
-use pvf_verifier::{Functions, Module, Refusal, TrapSite, Verified};
+use pvf_verifier::{Checker, Functions, Module, Refusal, TrapSite, Verified};
 
 /// One fault: a change of some bytes of the code, or of a trap site.
 #[derive(Clone, Debug)]
@@ -34,7 +34,7 @@ pub enum Edit {
 /// # Errors
 /// The verifier refuses the function, as it should.
 pub fn try_fault(
-    functions: &mut Functions,
+    (functions, checker): (&Functions, &mut Checker),
     module: &Module<'_>,
     described: &mut Described<'_>,
     code: &mut [u8],
@@ -45,19 +45,19 @@ pub fn try_fault(
             let range = *at as usize..*at as usize + bytes.len();
             let before = code[range.clone()].to_vec();
             code[range.clone()].copy_from_slice(bytes);
-            let result = functions.check(module, &described.with(code), fault.function);
+            let result = functions.check(checker, module, &described.with(code), fault.function);
             code[range].copy_from_slice(&before);
             result
         }
         Edit::Site(number, site) => {
             let before = std::mem::replace(&mut described.sites[*number], *site);
-            let result = functions.check(module, &described.with(code), fault.function);
+            let result = functions.check(checker, module, &described.with(code), fault.function);
             described.sites[*number] = before;
             result
         }
         Edit::NoSite(number) => {
             let before = described.sites.remove(*number);
-            let result = functions.check(module, &described.with(code), fault.function);
+            let result = functions.check(checker, module, &described.with(code), fault.function);
             described.sites.insert(*number, before);
             result
         }

@@ -87,6 +87,7 @@ impl Made {
         Verification {
             native_stack: self.setting.native_stack,
             costs: self.setting.gas.as_deref(),
+            ..Verification::default()
         }
     }
 }

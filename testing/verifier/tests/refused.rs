@@ -4,7 +4,7 @@ use pvf_compiler::Target;
 use pvf_executor::{Described, declared_module};
 use pvf_generators::Random;
 use pvf_rules::Features;
-use pvf_verifier::{Functions, Module};
+use pvf_verifier::{Checker, Functions, Module};
 use pvf_verifier_tests::faults::x64::{CLASSES, faults};
 use pvf_verifier_tests::faults::{Fault, try_fault};
 use pvf_verifier_tests::{Made, corpus, in_parallel, settings};
@@ -56,7 +56,8 @@ fn count_part(modules: &[&(String, Made)], most: usize, known: Known) -> Vec<Cou
         let verification = made.verification();
         let mut described = Described::new(&made.artifact, &verification);
         let mut code = made.artifact.code.clone();
-        let mut functions = Functions::new(&module, &described.with(&code)).unwrap();
+        let functions = Functions::new(&module, &described.with(&code)).unwrap();
+        let mut checker = Checker::new(&described.with(&code));
         for ((class, find), count) in CLASSES.iter().zip(&mut counts) {
             if known == Known::Artifact && NEED_BODIES.contains(class) {
                 continue;
@@ -70,7 +71,8 @@ fn count_part(modules: &[&(String, Made)], most: usize, known: Known) -> Vec<Cou
             }
             for fault in &found {
                 count.tried += 1;
-                if try_fault(&mut functions, &module, &mut described, &mut code, fault).is_ok() {
+                let checkers = (&functions, &mut checker);
+                if try_fault(checkers, &module, &mut described, &mut code, fault).is_ok() {
                     count.accepted.push(format!("{class}: {name}, {fault:x?}"));
                 }
             }

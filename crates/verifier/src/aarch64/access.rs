@@ -3,8 +3,8 @@
 use super::decode::{Form, Word};
 use super::values::{CONTEXT, FIRST, HIGH_SUM, LONG_INDEX, MEMORY, SECOND, SUM, WORD, ZERO};
 use super::walk::Walk;
-use super::why::{Check, ensure, refuse};
 use crate::layout::{self, context};
+use crate::why::{Check, ensure, refuse};
 use pvf_rules::TrapKind;
 
 /// The size and the kind of register of an access.

@@ -7,7 +7,7 @@ use super::values::{
     SUM, SUMS, TABLE_INDEX, WORD, ZERO,
 };
 use super::walk::{Walk, initial_constant, kept_constant};
-use super::why::{Check, ensure, refuse};
+use crate::why::{Check, ensure, refuse};
 
 /// The bound of constants that are added to a sum of base and index.
 const HIGH: u64 = 1 << 24;

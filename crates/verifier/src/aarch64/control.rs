@@ -8,9 +8,9 @@ use super::values::{
     TABLE_INDEX, WORD, ZERO,
 };
 use super::walk::{Late, Walk};
-use super::why::{Check, ensure, refuse};
 use crate::layout;
 use crate::wasm::ValType;
+use crate::why::{Check, ensure, refuse};
 use pvf_rules::TrapKind;
 
 /// `add x8, x19, x8, lsl #4`

@@ -4,10 +4,10 @@ use super::decode::Word;
 use super::encode::{self, ADD, Bits, SUB, SUBS};
 use super::values::{CONTEXT, DOUBLE, FIRST, LOGICAL, NOTHING, SCRATCH_FLOAT, SECOND, WORD, ZERO};
 use super::walk::{Late, Walk};
-use super::why::{Check, ensure, refuse};
 use crate::NativeStack;
 use crate::layout::{self, context};
 use crate::wasm::ValType;
+use crate::why::{Check, ensure, refuse};
 use pvf_rules::TrapKind;
 
 /// The register that contains the last address of a loop that copies slots.

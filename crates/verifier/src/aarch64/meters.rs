@@ -4,8 +4,8 @@ use super::decode::Word;
 use super::encode::{self, ADD, Bits, SUB, SUBS};
 use super::values::{FIRST, GAS, NOTHING, WORD, ZERO};
 use super::walk::{GasAt, Late, Walk};
-use super::why::{Check, ensure, refuse};
 use crate::wasm::Operator;
+use crate::why::{Check, ensure, refuse};
 use pvf_rules::TrapKind;
 
 impl Walk<'_, '_> {

@@ -19,6 +19,6 @@ mod stubs;
 mod tests;
 mod values;
 mod walk;
-mod why;
 
-pub(crate) use module::verify;
+pub(crate) use module::{Layout, check};
+pub(crate) use walk::Buffers;

@@ -3,16 +3,15 @@
 use super::encode::NOP;
 use super::stubs::Stubs;
 use super::values::{DOUBLE, State, WORD};
-use super::walk::{self, Buffers, Steps};
-use super::why::{Check, refuse};
-use crate::wasm::{Bodies, BodyFacts, FuncType, Global, Module, Operator, ValType};
+use super::walk::{self, Buffers};
+use crate::wasm::{Bodies, BodyFacts, FuncType, Global, Module, ValType};
+use crate::why::{Check, refuse};
 use crate::{
     FunctionCode, GasMeter, Invariant, MachineCode, NativeStack, Refusal, TrapSite, Verified,
     layout,
 };
-
-/// The bound of operator numbers.
-const OPERATORS: u16 = 512;
+use std::ops::Deref;
+use std::sync::Arc;
 
 /// The type of the counter of the logical stack.
 const COUNTER: Global = Global {
@@ -72,13 +71,27 @@ impl Convention {
     }
 }
 
-/// The data that all functions share.
+/// The data that all functions share, with the module and the trap sites.
 pub(super) struct Tables<'a> {
     pub module: &'a Module<'a>,
-    pub conventions: Vec<Convention>,
+    pub sites: &'a [TrapSite],
+    layout: Arc<Layout>,
+}
+
+impl Deref for Tables<'_> {
+    type Target = Layout;
+
+    fn deref(&self) -> &Layout {
+        &self.layout
+    }
+}
+
+/// What was checked of a module as a whole.
+#[derive(Debug)]
+pub(crate) struct Layout {
+    pub(super) conventions: Vec<Convention>,
     /// Offset of the table in the context.
     pub table: u64,
-    pub sites: &'a [TrapSite],
     pub native_stack: NativeStack,
     pub logical: bool,
     pub counter: Option<u32>,
@@ -87,8 +100,6 @@ pub(super) struct Tables<'a> {
     pub priced: bool,
     /// The gas for each page that a `memory.grow` requests.
     pub grow_price: u64,
-    /// For each operator the kinds of its traps, as a set of bits by the kinds' codes.
-    traps: Vec<u16>,
     /// For each address at which code may begin, an index into `callees` plus 1, or 0.
     entries: Vec<u32>,
     callees: Vec<Callee>,
@@ -96,17 +107,42 @@ pub(super) struct Tables<'a> {
 
 impl<'a> Tables<'a> {
     /// Checks the claims about the module as a whole, and the layout of the code.
+    #[cfg(test)]
     pub fn new(module: &'a Module<'a>, code: &MachineCode<'a>) -> Result<Self, Refusal> {
+        let layout = Arc::new(Layout::new(module, code)?);
+        Ok(Self::of(&layout, module, code))
+    }
+
+    /// The tables for a layout that was checked.
+    pub fn of(layout: &Arc<Layout>, module: &'a Module<'a>, code: &MachineCode<'a>) -> Self {
+        Self {
+            module,
+            sites: code.sites,
+            layout: layout.clone(),
+        }
+    }
+
+    /// The type of a global.
+    pub fn global(&self, index: u64) -> Option<Global> {
+        let global = self.module.globals.get(usize::try_from(index).ok()?);
+        match global {
+            None if self.counter.map(u64::from) == Some(index) => Some(COUNTER),
+            _ => global.copied(),
+        }
+    }
+}
+
+impl Layout {
+    /// Checks the claims about the module as a whole, and the layout of the code.
+    pub fn new(module: &Module<'_>, code: &MachineCode<'_>) -> Result<Self, Refusal> {
         let settings = &code.settings;
         claims(module, code)?;
         let globals = module.globals.len() as u32;
-        let mut tables = Self {
-            module,
+        let mut layout = Self {
             conventions: module.signatures.iter().map(Convention::of).collect(),
             table: layout::table_offset(
                 globals.max(settings.logical_counter.map_or(0, |it| it + 1)),
             ),
-            sites: code.sites,
             native_stack: settings.native_stack,
             logical: settings.logical_stack,
             counter: settings.logical_counter,
@@ -116,23 +152,22 @@ impl<'a> Tables<'a> {
                 GasMeter::Priced(costs) => costs.memory_grow_per_page().into(),
                 GasMeter::Off | GasMeter::Unpriced => 0,
             },
-            traps: (0..OPERATORS).map(|it| Operator(it).traps()).collect(),
             entries: vec![0; code.code.len() / layout::CODE_ALIGNMENT as usize + 1],
             callees: Vec::with_capacity(code.functions.len() + 32),
         };
-        let end = place_functions(&mut tables, code)?;
+        let end = place_functions(&mut layout, module, code)?;
         let stubs = Stubs::new(module, settings, code, end)?;
         for (number, &offset) in (0..).zip(&stubs.imported) {
-            tables.add_callee(offset, Callee::Function(number));
+            layout.add_callee(offset, Callee::Function(number));
         }
         for &(offset, callee) in &stubs.others {
-            tables.add_callee(offset, callee);
+            layout.add_callee(offset, callee);
         }
-        Ok(tables)
+        Ok(layout)
     }
 
     /// The code that begins at an offset.
-    pub fn callee(&self, offset: u32) -> Option<Callee> {
+    pub(super) fn callee(&self, offset: u32) -> Option<Callee> {
         if !offset.is_multiple_of(layout::CODE_ALIGNMENT) {
             return None;
         }
@@ -156,24 +191,6 @@ impl<'a> Tables<'a> {
         self.conventions.get(signature as usize)
     }
 
-    /// The kinds of an operator's traps.
-    #[inline]
-    pub fn traps(&self, operator: Operator) -> u16 {
-        self.traps
-            .get(usize::from(operator.0))
-            .copied()
-            .unwrap_or(0)
-    }
-
-    /// The type of a global.
-    pub fn global(&self, index: u64) -> Option<Global> {
-        let global = self.module.globals.get(usize::try_from(index).ok()?);
-        match global {
-            None if self.counter.map(u64::from) == Some(index) => Some(COUNTER),
-            _ => global.copied(),
-        }
-    }
-
     /// The result of a signature that is in a register.
     pub fn result(&self, signature: u32) -> Option<ValType> {
         self.convention(signature)?.result
@@ -185,7 +202,7 @@ impl<'a> Tables<'a> {
     }
 
     /// The state of the registers at the entry of a function.
-    pub fn at_entry(&self, signature: u32) -> Check<State> {
+    pub(super) fn at_entry(&self, signature: u32) -> Check<State> {
         let Some(convention) = self.convention(signature) else {
             refuse!(Claims, "a function of an unknown type");
         };
@@ -198,39 +215,35 @@ impl<'a> Tables<'a> {
     }
 }
 
-/// Checks machine code against its module.
-pub(crate) fn verify(module: &Module<'_>, code: &MachineCode<'_>) -> Result<Verified, Refusal> {
-    let tables = Tables::new(module, code)?;
-    let settings = &code.settings;
-    let mut bodies = Bodies::new(settings.logical_stack, settings.gas);
-    let mut buffers = Buffers::default();
-    let mut verified = Verified::default();
-    let mut site = 0;
-    let imported = module.imported_functions;
-    for (number, &function) in (0..).zip(code.functions).skip(imported as usize) {
-        let body = bodies
-            .facts(module, number, &function)
-            .map_err(|unreadable| {
-                let what = unreadable.what;
-                Refusal::of_function(Invariant::Claims, number, function.offset, what)
-            })?;
-        frame_claims(number, &function, body, settings.logical_stack)?;
-        let words = words_of(code.code, &function);
-        let (next, steps) =
-            walk::function(&tables, words, (number, function), body, &mut buffers, site)?;
-        site = next;
-        let Steps { words, steps } = steps;
-        verified.functions += 1;
-        verified.instructions += words;
-        verified.steps += steps;
-    }
-    match code.sites.get(site) {
-        None => Ok(verified),
-        Some(site) => Err(Refusal {
-            offset: site.code_offset,
-            ..Refusal::of_module(Invariant::TrapSites, "a trap site where nothing can trap")
-        }),
-    }
+/// Checks a function. `site`: the index of the first trap site that may be the function's. Returns the index of the
+/// first site after it.
+pub(crate) fn check(
+    layout: &Arc<Layout>,
+    (bodies, buffers): (&mut Bodies, &mut Buffers),
+    (module, code): (&Module<'_>, &MachineCode<'_>),
+    number: u32,
+    site: usize,
+) -> Result<(usize, Verified), Refusal> {
+    let Some(&function) = code.functions.get(number as usize) else {
+        let what = "there is no such function in the code";
+        return Err(Refusal::of_function(Invariant::Claims, number, 0, what));
+    };
+    let body = bodies
+        .facts(module, number, &function)
+        .map_err(|unreadable| {
+            let what = unreadable.what;
+            Refusal::of_function(Invariant::Claims, number, function.offset, what)
+        })?;
+    frame_claims(number, &function, body, code.settings.logical_stack)?;
+    let tables = Tables::of(layout, module, code);
+    let words = words_of(code.code, &function);
+    let (site, steps) = walk::function(&tables, words, (number, function), body, buffers, site)?;
+    let verified = Verified {
+        functions: 1,
+        instructions: steps.words,
+        steps: steps.steps,
+    };
+    Ok((site, verified))
 }
 
 /// The words of a function's code.
@@ -298,9 +311,13 @@ fn frame_claims(
 }
 
 /// Checks that functions follow each other, and returns the end of the last one.
-fn place_functions(tables: &mut Tables<'_>, code: &MachineCode<'_>) -> Result<u32, Refusal> {
+fn place_functions(
+    layout: &mut Layout,
+    module: &Module<'_>,
+    code: &MachineCode<'_>,
+) -> Result<u32, Refusal> {
     let mut end = 0u32;
-    let imported = tables.module.imported_functions;
+    let imported = module.imported_functions;
     for (number, function) in (0..).zip(code.functions).skip(imported as usize) {
         let refusal =
             |what| Refusal::of_function(Invariant::DecodedOnce, number, function.offset, what);
@@ -314,7 +331,7 @@ fn place_functions(tables: &mut Tables<'_>, code: &MachineCode<'_>) -> Result<u3
                     && function.bytes > 0
                     && function.bytes.is_multiple_of(4) =>
             {
-                tables.add_callee(start, Callee::Function(number));
+                layout.add_callee(start, Callee::Function(number));
                 end = next;
             }
             _ => return Err(refusal("functions do not lie one behind the other")),

@@ -11,8 +11,8 @@ mod registers;
 use super::decode::{Form, Word, decode};
 use super::module::Tables;
 use super::values::{SECOND, State, ZERO};
-use super::why::{Check, Why, ensure, refuse};
 use crate::wasm::BodyFacts;
+use crate::why::{Check, Why, ensure, refuse};
 use crate::{FunctionCode, Invariant, NativeStack, Refusal, TrapSite};
 use pvf_rules::TrapKind;
 
@@ -156,7 +156,7 @@ pub(super) struct Walk<'w, 'a> {
 
 /// Buffers that are reused for every function.
 #[derive(Default)]
-pub(super) struct Buffers {
+pub(crate) struct Buffers {
     slots: Vec<u32>,
     labels: Vec<Label>,
     loops: Vec<Loop>,
@@ -668,7 +668,7 @@ impl<'a> Walk<'_, 'a> {
 
     #[inline]
     pub fn comes_from_operator(&self, site: TrapSite) -> Check {
-        let traps = |operator| self.tables.traps(operator) >> site.kind.code() & 1 != 0;
+        let traps = |operator: crate::wasm::Operator| operator.traps() >> site.kind.code() & 1 != 0;
         ensure!(
             self.body.has_operator(site.wasm_offset, traps),
             Meters,

@@ -37,6 +37,8 @@ pub struct BodyFacts {
     pub grows: u32,
     /// Whether the body was read. Otherwise the facts are the claims about the function.
     read: bool,
+    /// Whether the body has a loop, or may have one.
+    pub loops: bool,
     /// For each byte of the body 0, or the number of the operator that begins there plus 1.
     operators: Vec<u16>,
 }
@@ -150,6 +152,7 @@ impl Bodies {
         self.facts = BodyFacts {
             frame_bytes: claimed.frame_bytes.into(),
             logical_cost: claimed.logical_cost,
+            loops: true,
             ..BodyFacts::default()
         };
         Ok(&self.facts)
@@ -247,6 +250,32 @@ const PLAIN: [u8; 256] = {
 
 type Read<T> = Result<T, Unreadable>;
 
+/// The position after the immediates of an operator in [`PLAIN`]. `None` if one of them is cut off or longer than any
+/// number: the operator is then read byte by byte, which gives the reason.
+#[inline(always)]
+fn skip_numbers(bytes: &[u8], mut at: usize, kind: u8) -> Option<usize> {
+    if kind & (NUMBER | SIGNED) != 0 {
+        at = skip_number(bytes, at)?;
+        if kind & TWO_NUMBERS == TWO_NUMBERS {
+            at = skip_number(bytes, at)?;
+        }
+    }
+    Some(at)
+}
+
+#[inline(always)]
+fn skip_number(bytes: &[u8], at: usize) -> Option<usize> {
+    match bytes.get(at)? {
+        0..0x80 => Some(at + 1),
+        _ => skip_long_number(bytes, at),
+    }
+}
+
+fn skip_long_number(bytes: &[u8], at: usize) -> Option<usize> {
+    let mut number = bytes.get(at..)?.iter().take(10);
+    Some(at + 1 + number.position(|byte| *byte < 0x80)?)
+}
+
 const EFFECTS: [Option<(u8, u8)>; COUNT] = {
     let mut effects = [None; COUNT];
     let mut number = 0;
@@ -266,6 +295,7 @@ impl Walk<'_, '_> {
         self.facts.operators.resize(bytes, 0);
         self.facts.charges.clear();
         self.facts.grows = 0;
+        self.facts.loops = false;
         self.facts.max_height = 0;
         self.charges.clear();
         self.frames.clear();
@@ -315,8 +345,9 @@ impl Walk<'_, '_> {
 
     /// Skips consecutive reachable operators that only pop and push operands.
     fn plain_operators(&mut self) -> Read<()> {
+        let shorten = self.shorten;
         let frame = self.top()?;
-        if frame.unreachable || frame.polymorphic {
+        if frame.unreachable || frame.polymorphic || shorten {
             return Ok(());
         }
         let body = self.facts.offset;
@@ -329,28 +360,22 @@ impl Walk<'_, '_> {
         if !counted {
             return Ok(());
         }
-        while let Some(number) = self.reader.peek() {
+        let bytes = self.reader.from(body as usize);
+        let operators = self.facts.operators.get_mut(..bytes.len());
+        let operators = operators.unwrap_or_default();
+        let mut at = (self.reader.offset().wrapping_sub(body) as usize).min(operators.len());
+        while let (Some(&number), Some(operator)) = (bytes.get(at), operators.get_mut(at)) {
             let kind = PLAIN[usize::from(number)];
-            if kind == 0 {
+            let Some(next) = skip_numbers(bytes, at + 1, kind).filter(|_| kind != 0) else {
                 break;
-            }
+            };
             most = most.max(height);
-            let at = self.offset().wrapping_sub(body) as usize;
-            if let Some(operator) = self.facts.operators.get_mut(at) {
-                *operator = u16::from(number) + 1;
-            }
-            self.reader.byte()?;
-            if kind & NUMBER != 0 {
-                self.reader.u32()?;
-                if kind & TWO_NUMBERS == TWO_NUMBERS {
-                    self.reader.u32()?;
-                }
-            } else if kind & SIGNED != 0 {
-                self.reader.signed()?;
-            }
+            *operator = u16::from(number) + 1;
+            at = next;
             height = height.wrapping_add_signed(i32::from(kind & 3) - 2);
             highest = highest.max(height);
         }
+        self.reader.go_to(body as usize + at);
         self.height = height;
         self.facts.max_height = highest;
         if self.logical {
@@ -557,6 +582,7 @@ impl Walk<'_, '_> {
             0x03 => Kind::Loop,
             _ => Kind::If,
         };
+        self.facts.loops |= kind == Kind::Loop;
         let outer = *self.top()?;
         if kind == Kind::If {
             self.logical_pop(1)?;

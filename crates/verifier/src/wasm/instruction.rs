@@ -12,6 +12,22 @@ pub(super) const PREFIXED: u16 = 256;
 /// The bound of operator numbers.
 pub(super) const COUNT: usize = PREFIXED as usize + 15;
 
+/// The traps of each operator, as in [`Operator::traps`].
+static TRAPS: [u16; COUNT] = {
+    let mut traps = [0; COUNT];
+    let mut number = 0;
+    while number < COUNT {
+        let kinds = Operator(number as u16).trap_kinds();
+        let mut at = 0;
+        while at < kinds.len() {
+            traps[number] |= 1 << kinds[at].code();
+            at += 1;
+        }
+        number += 1;
+    }
+    traps
+};
+
 impl Operator {
     /// `unreachable`
     pub const UNREACHABLE: Self = Self(0x00);
@@ -26,8 +42,13 @@ impl Operator {
 
     /// The traps that the operator can cause, as a set of bits by the kinds' codes. Gas charges and the stack check
     /// belong to no operator.
+    #[inline]
     pub fn traps(self) -> u16 {
-        let kinds: &[TrapKind] = match self.0 {
+        TRAPS.get(usize::from(self.0)).copied().unwrap_or(0)
+    }
+
+    const fn trap_kinds(self) -> &'static [TrapKind] {
+        match self.0 {
             0x00 => &[TrapKind::Unreachable],
             // The first word of a shifted copy is read before the loop.
             0x03 | 0x28..=0x3e => &[TrapKind::MemoryOutOfBounds],
@@ -45,8 +66,7 @@ impl Operator {
             ],
             0x108..=0x10e => &[TrapKind::MemoryOutOfBounds, TrapKind::HostError],
             _ => &[],
-        };
-        kinds.iter().fold(0, |set, kind| set | 1 << kind.code())
+        }
     }
 
     /// The instruction in the price list.

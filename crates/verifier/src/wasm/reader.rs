@@ -32,6 +32,16 @@ impl<'a> Reader<'a> {
         self.at >= self.bytes.len()
     }
 
+    /// The bytes from a position on.
+    pub fn from(&self, at: usize) -> &'a [u8] {
+        self.bytes.get(at..).unwrap_or_default()
+    }
+
+    /// Goes to a position.
+    pub fn go_to(&mut self, at: usize) {
+        self.at = at.min(self.bytes.len());
+    }
+
     /// The remaining bytes.
     pub fn remaining(&self) -> usize {
         self.bytes.len() - self.at
@@ -53,12 +63,6 @@ impl<'a> Reader<'a> {
             }
             None => Err(self.error("a byte")),
         }
-    }
-
-    /// Returns the next byte without consuming it.
-    #[inline]
-    pub fn peek(&self) -> Option<u8> {
-        self.bytes.get(self.at).copied()
     }
 
     pub fn skip(&mut self, bytes: usize) -> Result<(), Unreadable> {

@@ -1,8 +1,8 @@
 //! Decodes instructions by the rows of [`table`](super::table).
 
 use super::table::{
-    GROUPS, Imm, MEMORY, ONE, Op, REGISTER, Row, S8, S16, S32, S64, Shape, TWO, TWO_F3, Third,
-    VexSize, vex_row,
+    GROUPS, Imm, MEMORY, ONE, Op, REGISTER, Row, S8, S16, S32, Shape, TWO, TWO_F3, Third, VexSize,
+    vex_row,
 };
 
 /// No register.
@@ -116,29 +116,430 @@ impl Cursor<'_> {
     }
 }
 
-/// The high bits of register numbers, and the operand width.
-#[derive(Clone, Copy, Default)]
-struct Extension {
-    r: u8,
-    x: u8,
-    b: u8,
-    w: bool,
-    /// Whether there is a REX prefix.
-    rex: bool,
-}
-
 /// Decodes the instruction at the beginning of the bytes. Returns `None` if it is not in the table.
 pub fn decode(bytes: &[u8]) -> Option<Instruction> {
-    let mut instruction = EMPTY;
     let mut window = [0; WINDOW];
     let known = bytes.len().min(WINDOW);
     window[..known].copy_from_slice(&bytes[..known]);
-    decode_into(&mut instruction, &window)?;
+    let instruction = decode_window(&window, &mut Build)?;
     (usize::from(instruction.len) <= bytes.len()).then_some(instruction)
 }
 
+/// A decoded instruction in few words: most of it is looked at piece by piece, and only where an operation needs it.
+#[derive(Clone, Copy)]
+pub(super) struct Packed {
+    pub op: Op,
+    pub len: u8,
+    pub disp: i32,
+    pub imm: i64,
+    /// From the lowest byte: `a`, `b`, base, index, size, kinds of operands, `c`, and the rest.
+    word: u64,
+}
+
+/// No registers.
+const NO_REGISTERS: u64 = 0x00ff_0000_ffff_ffff;
+
+/// Kinds of operands, in their byte of the word.
+const TO_REGISTER: u64 = 1 << 40;
+const TO_MEMORY: u64 = 1 << 41;
+const FROM_REGISTER: u64 = 1 << 42;
+const FROM_MEMORY: u64 = 1 << 43;
+const FROM_IMMEDIATE: u64 = 1 << 44;
+/// In the rest: the logarithm of the factor, and the condition. Above: the second size.
+const SCALE: u32 = 56;
+const CONDITION: u32 = 58;
+const FLOAT: u32 = 36;
+
+impl Packed {
+    #[inline(always)]
+    fn byte(&self, number: u32) -> u8 {
+        (self.word >> (8 * number)) as u8
+    }
+
+    /// The fields have the meaning that [`Instruction`] gives them.
+    #[inline(always)]
+    pub fn a(&self) -> u8 {
+        self.byte(0)
+    }
+
+    #[inline(always)]
+    pub fn b(&self) -> u8 {
+        self.byte(1)
+    }
+
+    #[inline(always)]
+    pub fn c(&self) -> u8 {
+        self.byte(6)
+    }
+
+    #[inline(always)]
+    pub fn base(&self) -> u8 {
+        self.byte(2)
+    }
+
+    #[inline(always)]
+    pub fn index(&self) -> u8 {
+        self.byte(3)
+    }
+
+    /// The logarithm of the factor of the index.
+    #[inline(always)]
+    pub fn scale(&self) -> u8 {
+        (self.word >> SCALE) as u8 & 3
+    }
+
+    #[inline(always)]
+    pub fn size(&self) -> u8 {
+        self.byte(4) & 15
+    }
+
+    #[inline(always)]
+    pub fn condition(&self) -> u8 {
+        (self.word >> CONDITION) as u8 & 15
+    }
+
+    #[inline(always)]
+    pub fn float(&self) -> u8 {
+        (self.word >> FLOAT) as u8 & 15
+    }
+
+    #[inline(always)]
+    pub fn writes_memory(&self) -> bool {
+        self.word & TO_MEMORY != 0
+    }
+
+    #[inline(always)]
+    pub fn is_from_register(&self) -> bool {
+        self.word & FROM_REGISTER != 0
+    }
+
+    #[inline(always)]
+    pub fn is_from_memory(&self) -> bool {
+        self.word & FROM_MEMORY != 0
+    }
+
+    /// The operand in memory.
+    #[inline(always)]
+    pub fn address(&self) -> Address {
+        Address {
+            base: self.base(),
+            index: match self.index() {
+                NONE => NO_INDEX,
+                index => index,
+            },
+            scale: self.scale(),
+            disp: self.disp,
+        }
+    }
+
+    #[inline(always)]
+    pub fn form(&self) -> Form {
+        Form {
+            op: self.op,
+            size: self.size(),
+            condition: self.condition(),
+        }
+    }
+
+    #[inline(always)]
+    pub fn is_from_immediate(&self) -> bool {
+        self.word & FROM_IMMEDIATE != 0
+    }
+
+    /// All fields.
+    pub fn unpack(&self) -> Instruction {
+        let memory = self.word & (TO_MEMORY | FROM_MEMORY) != 0;
+        Instruction {
+            imm: self.imm,
+            disp: self.disp,
+            op: self.op,
+            len: self.len,
+            size: self.size(),
+            to: match self.word & (TO_REGISTER | TO_MEMORY) {
+                TO_REGISTER => Place::Register,
+                TO_MEMORY => Place::Memory,
+                _ => Place::None,
+            },
+            from: match self.word & (FROM_REGISTER | FROM_MEMORY | FROM_IMMEDIATE) {
+                FROM_REGISTER => Place::Register,
+                FROM_MEMORY => Place::Memory,
+                FROM_IMMEDIATE => Place::Immediate,
+                _ => Place::None,
+            },
+            a: self.a(),
+            b: self.b(),
+            c: self.c(),
+            base: self.base(),
+            index: self.index(),
+            scale: if memory { 1 << self.scale() } else { 0 },
+            condition: self.condition(),
+            float: self.float(),
+        }
+    }
+}
+
+/// An operand in memory.
+#[derive(Clone, Copy)]
+pub(super) struct Address {
+    pub base: u8,
+    /// The index, or [`NO_INDEX`].
+    pub index: u8,
+    /// The logarithm of the factor of the index, if there is one.
+    pub scale: u8,
+    pub disp: i32,
+}
+
+/// The number that encodes "no index".
+pub(super) const NO_INDEX: u8 = 4;
+
+/// Takes a decoded instruction in pieces, by its form, so that what a form does not have need not be looked at.
+/// `at`: the length of the instruction.
+pub(super) trait Visitor {
+    type Output;
+    /// The encoding is not in the table.
+    fn unknown(&mut self) -> Self::Output;
+    fn registers(&mut self, at: usize, form: Form, to: u8, from: u8) -> Self::Output;
+    fn load(&mut self, at: usize, form: Form, to: u8, from: Address) -> Self::Output;
+    fn store(&mut self, at: usize, form: Form, to: Address, from: u8) -> Self::Output;
+    fn immediate(&mut self, at: usize, form: Form, to: u8, imm: i64) -> Self::Output;
+    fn store_immediate(&mut self, at: usize, form: Form, to: Address, imm: i64) -> Self::Output;
+    fn branch(&mut self, at: usize, form: Form, distance: i64) -> Self::Output;
+    /// What has none of these forms, or a prefix.
+    fn other(&mut self, it: Packed) -> Self::Output;
+}
+
+/// What an instruction does, without its operands.
+#[derive(Clone, Copy)]
+pub(super) struct Form {
+    pub op: Op,
+    pub size: u8,
+    pub condition: u8,
+}
+
+/// Decodes the instruction at the beginning of a window. The visitor compares its length with the available bytes.
+#[inline(always)]
+pub(super) fn decode_window<V: Visitor>(window: &[u8; WINDOW], visitor: &mut V) -> V::Output {
+    let first = window[0];
+    let rex = if first & 0xf0 == 0x40 { first } else { 0 };
+    let mut cursor = Cursor {
+        window,
+        at: usize::from(rex != 0),
+    };
+    let mut opcode = cursor.byte();
+    let mut row = ONE[usize::from(opcode)];
+    if opcode == 0x0f {
+        opcode = cursor.byte();
+        row = TWO[usize::from(opcode)];
+    }
+    let wide = rex >> 3 & 1;
+    let needed = S32 << wide;
+    let mut form = Form {
+        op: row.op,
+        size: 4 << wide,
+        condition: opcode & 15,
+    };
+    let other = |visitor: &mut V| match decode_other(window) {
+        Some(it) => visitor.other(it),
+        None => visitor.unknown(),
+    };
+    match row.shape {
+        Shape::RmReg | Shape::RegRm | Shape::RegByte => {
+            let modrm = cursor.byte();
+            let register = (modrm >> 3 & 7) | (rex & 4) << 1;
+            let place = if modrm >= 0xc0 { REGISTER } else { MEMORY };
+            if row.accepts & (needed | place) != needed | place {
+                return other(visitor);
+            }
+            if modrm >= 0xc0 {
+                let rm = (modrm & 7) | (rex & 1) << 3;
+                // Without REX the register numbers 4 to 7 name the high bytes.
+                if row.shape == Shape::RegByte && rex == 0 && rm & 0xfc == 4 {
+                    return visitor.unknown();
+                }
+                let (to, from) = match row.shape {
+                    Shape::RmReg => (rm, register),
+                    _ => (register, rm),
+                };
+                return visitor.registers(cursor.at, form, to, from);
+            }
+            let Some(address) = plain_memory(&mut cursor, modrm, rex) else {
+                return other(visitor);
+            };
+            match row.shape {
+                Shape::RmReg => visitor.store(cursor.at, form, address, register),
+                _ => visitor.load(cursor.at, form, register, address),
+            }
+        }
+        Shape::Group => {
+            let modrm = cursor.byte();
+            let group = GROUPS[usize::from(row.accepts & 7)][usize::from(modrm >> 3 & 7)];
+            let place = if modrm >= 0xc0 { REGISTER } else { MEMORY };
+            let imm = match group.imm {
+                Imm::None => row.imm,
+                imm => imm,
+            };
+            let direct = group.accepts & (needed | place) == needed | place
+                && imm != Imm::None
+                && !(group.op == Op::Mov && place == REGISTER);
+            if !direct {
+                return other(visitor);
+            }
+            form.op = group.op;
+            if modrm >= 0xc0 {
+                let rm = (modrm & 7) | (rex & 1) << 3;
+                let imm = match imm {
+                    Imm::Sized => i64::from(cursor.i32()),
+                    Imm::One => 1,
+                    Imm::Count => {
+                        let count = cursor.i8();
+                        if !(0..i64::from(form.size) * 8).contains(&count) {
+                            return visitor.unknown();
+                        }
+                        count
+                    }
+                    _ => cursor.i8(),
+                };
+                return visitor.immediate(cursor.at, form, rm, imm);
+            }
+            let Some(address) = plain_memory(&mut cursor, modrm, rex) else {
+                return other(visitor);
+            };
+            let imm = match imm {
+                Imm::Sized => i64::from(cursor.i32()),
+                _ => cursor.i8(),
+            };
+            visitor.store_immediate(cursor.at, form, address, imm)
+        }
+        Shape::InOpcode => {
+            let register = (opcode & 7) | (rex & 1) << 3;
+            let imm = match wide {
+                0 => i64::from(cursor.i32() as u32),
+                _ => cursor.i64(),
+            };
+            visitor.immediate(cursor.at, form, register, imm)
+        }
+        Shape::RaxImm => {
+            let imm = i64::from(cursor.i32());
+            visitor.immediate(cursor.at, form, 0, imm)
+        }
+        Shape::Short if wide == 0 => {
+            let distance = cursor.i8();
+            visitor.branch(cursor.at, form, distance)
+        }
+        Shape::Near if wide == 0 => {
+            let distance = i64::from(cursor.i32());
+            visitor.branch(cursor.at, form, distance)
+        }
+        _ => other(visitor),
+    }
+}
+
+/// Takes all fields of an instruction.
+pub(super) struct Build;
+
+impl Build {
+    fn plain(at: usize, form: Form) -> Instruction {
+        Instruction {
+            op: form.op,
+            len: at as u8,
+            size: form.size,
+            condition: form.condition,
+            ..EMPTY
+        }
+    }
+
+    fn with(it: Instruction, address: Address) -> Instruction {
+        let (index, scale) = match address.index {
+            NO_INDEX => (NONE, 0),
+            index => (index, address.scale),
+        };
+        Instruction {
+            base: address.base,
+            index,
+            scale: 1 << scale,
+            disp: address.disp,
+            ..it
+        }
+    }
+}
+
+impl Visitor for Build {
+    type Output = Option<Instruction>;
+
+    fn unknown(&mut self) -> Option<Instruction> {
+        None
+    }
+
+    fn registers(&mut self, at: usize, form: Form, to: u8, from: u8) -> Option<Instruction> {
+        Some(Instruction {
+            to: Place::Register,
+            from: Place::Register,
+            a: to,
+            b: from,
+            ..Self::plain(at, form)
+        })
+    }
+
+    fn load(&mut self, at: usize, form: Form, to: u8, from: Address) -> Option<Instruction> {
+        let it = Instruction {
+            to: Place::Register,
+            from: Place::Memory,
+            a: to,
+            ..Self::plain(at, form)
+        };
+        Some(Self::with(it, from))
+    }
+
+    fn store(&mut self, at: usize, form: Form, to: Address, from: u8) -> Option<Instruction> {
+        let it = Instruction {
+            to: Place::Memory,
+            from: Place::Register,
+            b: from,
+            ..Self::plain(at, form)
+        };
+        Some(Self::with(it, to))
+    }
+
+    fn immediate(&mut self, at: usize, form: Form, to: u8, imm: i64) -> Option<Instruction> {
+        Some(Instruction {
+            to: Place::Register,
+            from: Place::Immediate,
+            a: to,
+            imm,
+            ..Self::plain(at, form)
+        })
+    }
+
+    fn store_immediate(
+        &mut self,
+        at: usize,
+        form: Form,
+        to: Address,
+        imm: i64,
+    ) -> Option<Instruction> {
+        let it = Instruction {
+            to: Place::Memory,
+            from: Place::Immediate,
+            imm,
+            ..Self::plain(at, form)
+        };
+        Some(Self::with(it, to))
+    }
+
+    fn branch(&mut self, at: usize, form: Form, distance: i64) -> Option<Instruction> {
+        Some(Instruction {
+            imm: distance,
+            ..Self::plain(at, form)
+        })
+    }
+
+    fn other(&mut self, it: Packed) -> Option<Instruction> {
+        Some(it.unpack())
+    }
+}
+
 /// An instruction without any content.
-pub(super) const EMPTY: Instruction = Instruction {
+const EMPTY: Instruction = Instruction {
     imm: 0,
     disp: 0,
     op: Op::None,
@@ -156,261 +557,317 @@ pub(super) const EMPTY: Instruction = Instruction {
     float: 0,
 };
 
-/// Decodes the instruction at the beginning of the bytes into an `EMPTY` one at its final location, because copying a
-/// freshly written instruction is slow. The caller compares its length with the available bytes.
-#[inline]
-pub(super) fn decode_into(instruction: &mut Instruction, window: &[u8; WINDOW]) -> Option<()> {
+/// Decodes an instruction of a form that [`decode_window`] does not look at itself.
+#[inline(never)]
+fn decode_other(window: &[u8; WINDOW]) -> Option<Packed> {
+    let first = window[0];
+    let rex = if first & 0xf0 == 0x40 { first } else { 0 };
+    let mut cursor = Cursor {
+        window,
+        at: usize::from(rex != 0),
+    };
+    let mut opcode = cursor.byte();
+    let mut row = ONE[usize::from(opcode)];
+    if row.shape == Shape::Prefix {
+        if opcode != 0x0f {
+            // REX comes after such a prefix, not before it.
+            return if rex == 0 { decode_rare(window) } else { None };
+        }
+        opcode = cursor.byte();
+        row = TWO[usize::from(opcode)];
+    }
+    decode_row::<false>(cursor, rex, opcode, row)
+}
+
+/// Decodes an instruction that begins with a prefix.
+fn decode_rare(window: &[u8; WINDOW]) -> Option<Packed> {
     let mut cursor = Cursor { window, at: 0 };
-    let mut byte = cursor.byte();
-    if byte & 0xfe == 0xc4 {
-        return decode_vex(instruction, cursor, byte);
+    let prefix = cursor.byte();
+    if prefix & 0xfe == 0xc4 {
+        return decode_vex(cursor, prefix);
     }
-    let (mut short, mut repeated) = (false, false);
-    match byte {
-        0x66 => {
-            short = true;
-            byte = cursor.byte();
-        }
-        0xf3 => {
-            repeated = true;
-            byte = cursor.byte();
-        }
-        _ => {}
+    let mut opcode = cursor.byte();
+    let mut rex = 0;
+    if opcode & 0xf0 == 0x40 {
+        rex = opcode;
+        opcode = cursor.byte();
     }
-    let rex = byte & 0xf0 == 0x40;
-    let bits = if rex { byte } else { 0 };
-    let extension = Extension {
-        r: (bits & 4) << 1,
-        x: (bits & 2) << 2,
-        b: (bits & 1) << 3,
-        w: bits & 8 != 0,
-        rex,
-    };
-    // Without a branch, because every second instruction has this prefix.
-    cursor.at += usize::from(rex);
-    byte = cursor.window[(cursor.at - 1) & 15];
-    let two = byte == 0x0f;
-    let row = match (two, repeated) {
-        (false, false) => &ONE[usize::from(byte)],
-        (true, false) => {
-            byte = cursor.byte();
-            &TWO[usize::from(byte)]
+    let two = opcode == 0x0f;
+    if two {
+        opcode = cursor.byte();
+    }
+    match (prefix, two) {
+        (0x66, false) => {
+            let row = ONE[usize::from(opcode)];
+            decode_row::<true>(cursor, rex, opcode, row)
         }
-        (true, true) => {
-            byte = cursor.byte();
-            match byte {
-                0xb8 => &TWO_F3[0],
-                0xbc => &TWO_F3[1],
-                0xbd => &TWO_F3[2],
+        (0x66, true) => {
+            let row = TWO[usize::from(opcode)];
+            decode_row::<true>(cursor, rex, opcode, row)
+        }
+        (0xf3, true) => {
+            let row = match opcode {
+                0xb8 => TWO_F3[0],
+                0xbc => TWO_F3[1],
+                0xbd => TWO_F3[2],
                 _ => return None,
-            }
+            };
+            decode_row::<false>(cursor, rex, opcode, row)
         }
-        (false, true) => return None,
-    };
-    instruction.op = row.op;
+        _ => None,
+    }
+}
+
+/// Decodes what comes after the opcode. `SHORT`: the operands have two bytes.
+fn decode_row<const SHORT: bool>(
+    mut cursor: Cursor<'_>,
+    rex: u8,
+    opcode: u8,
+    row: Row,
+) -> Option<Packed> {
+    let wide = rex >> 3 & 1;
+    let mut op = row.op;
     let (mut accepts, mut imm) = (row.accepts, row.imm);
+    // With the operands of two bytes only memory is accepted: between registers the instruction would write a part of a
+    // register.
+    let mut needed = match SHORT {
+        true => S16 | MEMORY,
+        false => S32 << wide,
+    };
+    if SHORT && wide != 0 {
+        return None;
+    }
+    let mut size = if SHORT { 2 } else { 4u64 << wide };
+    let mut disp = 0;
+    let mut value = 0i64;
+    let mut word;
     match row.shape {
-        Shape::Missing => return None,
-        Shape::RmReg | Shape::RegRm => {
+        Shape::Missing | Shape::Prefix => return None,
+        Shape::RmReg
+        | Shape::RegRm
+        | Shape::RegRmImm
+        | Shape::RegByte
+        | Shape::ByteReg
+        | Shape::ByteRm => {
             let modrm = cursor.byte();
-            let register = (modrm >> 3 & 7) | extension.r;
-            let place = rm(&mut cursor, modrm, extension, instruction)?;
-            if row.shape == Shape::RmReg {
-                (instruction.to, instruction.from) = (place, Place::Register);
-                (instruction.a, instruction.b) = (instruction.b, register);
+            let reg = u64::from((modrm >> 3 & 7) | (rex & 4) << 1);
+            if modrm >= 0xc0 {
+                needed |= REGISTER;
+                let rm = u64::from((modrm & 7) | (rex & 1) << 3);
+                // Without REX the register numbers 4 to 7 name the high bytes.
+                match row.shape {
+                    Shape::RegByte | Shape::ByteRm if rex == 0 && rm & 0xfc == 4 => return None,
+                    Shape::RmReg => word = rm | reg << 8,
+                    _ => word = reg | rm << 8,
+                }
+                word |= NO_REGISTERS & !0xffff | TO_REGISTER | FROM_REGISTER;
             } else {
-                (instruction.to, instruction.from) = (Place::Register, place);
-                instruction.a = register;
+                needed |= MEMORY;
+                word = memory_word(&mut cursor, modrm, rex, op, &mut disp)?;
+                word |= match row.shape {
+                    Shape::RmReg => 0xff | reg << 8 | TO_MEMORY | FROM_REGISTER,
+                    Shape::ByteReg if rex == 0 && reg & 0xfc == 4 => return None,
+                    Shape::ByteReg => 0xff | reg << 8 | TO_MEMORY | FROM_REGISTER,
+                    _ => reg | 0xff00 | TO_REGISTER | FROM_MEMORY,
+                };
+            }
+            match row.shape {
+                Shape::ByteReg => {
+                    size = 1;
+                    needed = needed & (REGISTER | MEMORY) | S8;
+                }
+                Shape::ByteRm => {
+                    // The operand is in `rm`, and `reg` is 0.
+                    if reg != 0 {
+                        return None;
+                    }
+                    word = word >> 8 & 0xff | NO_REGISTERS & !0xff | TO_REGISTER;
+                    size = 1;
+                    needed = needed & (REGISTER | MEMORY) | S8;
+                }
+                _ => {}
+            }
+            if (SHORT || wide != 0) && needed & S8 != 0 {
+                return None;
             }
         }
         Shape::Group => {
             let modrm = cursor.byte();
-            let &Row {
-                op,
-                accepts: of_operation,
-                imm: own,
-                ..
-            } = &GROUPS[usize::from(row.accepts & 7)][usize::from(modrm >> 3 & 7)];
-            if op == Op::None {
+            let group = GROUPS[usize::from(row.accepts & 7)][usize::from(modrm >> 3 & 7)];
+            if group.op == Op::None {
                 return None;
             }
-            instruction.op = op;
-            accepts = of_operation;
-            if own != Imm::None {
-                imm = own;
+            op = group.op;
+            accepts = group.accepts;
+            if group.imm != Imm::None {
+                imm = group.imm;
             }
-            instruction.to = rm(&mut cursor, modrm, extension, instruction)?;
-            instruction.a = instruction.b;
-            instruction.b = NONE;
+            if modrm >= 0xc0 {
+                needed |= REGISTER;
+                // There is a shorter encoding of `mov` with 32 bits; this one is not accepted.
+                if op == Op::Mov && wide == 0 {
+                    return None;
+                }
+                let rm = u64::from((modrm & 7) | (rex & 1) << 3);
+                word = rm | NO_REGISTERS & !0xff | TO_REGISTER;
+            } else {
+                needed |= MEMORY;
+                word = memory_word(&mut cursor, modrm, rex, op, &mut disp)? | 0xffff | TO_MEMORY;
+            }
+            if accepts & S8 != 0 {
+                if SHORT || wide != 0 {
+                    return None;
+                }
+                size = 1;
+                needed = needed & (REGISTER | MEMORY) | S8;
+            }
         }
         Shape::InOpcode => {
-            instruction.to = Place::Register;
-            instruction.a = (byte & 7) | extension.b;
+            let register = u64::from((opcode & 7) | (rex & 1) << 3);
+            word = register | NO_REGISTERS & !0xff | TO_REGISTER;
         }
-        Shape::RaxImm => {
-            instruction.to = Place::Register;
-            instruction.a = 0;
+        Shape::RaxImm => word = NO_REGISTERS & !0xff | TO_REGISTER,
+        Shape::Short => {
+            value = cursor.i8();
+            word = NO_REGISTERS;
         }
-        Shape::Short => instruction.imm = cursor.i8(),
-        Shape::Near => instruction.imm = i64::from(cursor.i32()),
-        Shape::Bare => {}
+        Shape::Near => {
+            value = i64::from(cursor.i32());
+            word = NO_REGISTERS;
+        }
+        Shape::Bare => word = NO_REGISTERS,
     }
-    let memory = instruction.has_memory();
-    instruction.size = if accepts & S8 != 0 {
-        // Without REX the register numbers 4 to 7 name the high bytes.
-        let register = match instruction.op {
-            Op::Set => instruction.a,
-            _ if instruction.from == Place::Register => instruction.b,
-            _ => 0,
-        };
-        if short || extension.w || (!extension.rex && register & 0xfc == 4) {
-            return None;
-        }
-        1
-    } else if short {
-        // Only with memory: between registers the instruction would write a part of a register.
-        if accepts & S16 == 0 || !memory || extension.w {
-            return None;
-        }
-        2
-    } else if extension.w {
-        if accepts & S64 == 0 {
-            return None;
-        }
-        8
-    } else {
-        if accepts & S32 == 0 {
-            return None;
-        }
-        4
-    };
-    if accepts & (REGISTER | MEMORY) != 0 {
-        let place = if memory { MEMORY } else { REGISTER };
-        if accepts & place == 0 {
-            return None;
-        }
-    }
-    match instruction.op {
-        Op::Jcc | Op::Cmov => instruction.condition = byte & 15,
-        Op::Set => {
-            instruction.condition = byte & 15;
-            // The operand that does not exist.
-            if instruction.b & 7 != 0 || extension.r != 0 {
-                return None;
-            }
-            (instruction.from, instruction.b) = (Place::None, NONE);
-        }
-        Op::MovZx8 | Op::MovSx8 if !memory && !extension.rex && instruction.b & 0xfc == 4 => {
-            return None;
-        }
-        // An address relative to the instruction's end exists only in `lea` with 64 bits.
-        Op::Lea if instruction.base == RIP && instruction.size != 8 => return None,
-        Op::Shl | Op::Shr | Op::Sar if imm == Imm::None => {
-            (instruction.imm, instruction.from) = (1, Place::Immediate);
-        }
-        // A shorter encoding has the same meaning, and this one is not accepted.
-        Op::Mov if row.shape == Shape::Group && !memory && instruction.size != 8 => return None,
-        _ => {}
-    }
-    if instruction.base == RIP && instruction.op != Op::Lea {
+    if accepts & needed != needed {
         return None;
     }
+    word |= size << 32 | u64::from(opcode & 15) << CONDITION;
     match imm {
         Imm::None => {}
-        _ => {
-            instruction.take_immediate(match imm {
-                Imm::Byte => cursor.i8(),
-                _ => match (instruction.size, imm) {
-                    (2, _) => cursor.i16(),
-                    (8, Imm::Full) => cursor.i64(),
-                    (_, Imm::Full) => i64::from(cursor.i32() as u32),
-                    _ => i64::from(cursor.i32()),
-                },
-            });
+        Imm::Count => {
+            value = cursor.i8();
+            word |= FROM_IMMEDIATE;
+            if !(0..size as i64 * 8).contains(&value) {
+                return None;
+            }
+        }
+        Imm::One => {
+            value = 1;
+            word |= FROM_IMMEDIATE;
+        }
+        Imm::Byte | Imm::Sized | Imm::Full => {
+            value = match (imm, size) {
+                (Imm::Byte, _) => cursor.i8(),
+                (_, 2) => cursor.i16(),
+                (Imm::Full, 8) => cursor.i64(),
+                (Imm::Full, _) => i64::from(cursor.i32() as u32),
+                _ => i64::from(cursor.i32()),
+            };
+            if op == Op::Imul {
+                // The second operand of `imul` with three operands is in `b`; it belongs into `c`.
+                word = word & !(0xff << 48 | FROM_REGISTER) | (word & 0xff00) << 40 | 0xff00;
+            }
+            word |= FROM_IMMEDIATE;
         }
     }
-    if matches!(instruction.op, Op::Shl | Op::Shr | Op::Sar) {
-        let bits = i64::from(instruction.size) * 8;
-        if !(0..bits).contains(&instruction.imm) {
-            return None;
-        }
-    }
-    instruction.len = cursor.at as u8;
-    Some(())
+    Some(Packed {
+        op,
+        len: cursor.at as u8,
+        disp,
+        imm: value,
+        word,
+    })
 }
 
-impl Instruction {
-    #[inline(always)]
-    fn take_immediate(&mut self, imm: i64) {
-        self.imm = imm;
-        // The second operand of `imul` with three operands is in `b`.
-        if self.op == Op::Imul {
-            self.c = self.b;
-            self.b = NONE;
-        }
-        self.from = Place::Immediate;
-    }
-}
-
-/// The operand in `rm`: a register, which is stored in `b`, or memory.
+/// The operand in memory, unless its encoding is one of those without a base.
 #[inline(always)]
-fn rm(
-    cursor: &mut Cursor<'_>,
-    modrm: u8,
-    extension: Extension,
-    instruction: &mut Instruction,
-) -> Option<Place> {
+fn plain_memory(cursor: &mut Cursor<'_>, modrm: u8, rex: u8) -> Option<Address> {
     let low = modrm & 7;
-    let mode = modrm >> 6;
-    if mode == 3 {
-        instruction.b = low | extension.b;
-        return Some(Place::Register);
-    }
-    instruction.base = low | extension.b;
-    instruction.scale = 1;
+    let mut base = low;
+    let mut index = NO_INDEX;
+    let mut scale = 0;
     if low == 4 {
         let sib = cursor.byte();
-        let index = (sib >> 3 & 7) | extension.x;
-        if index != 4 {
-            instruction.index = index;
-            instruction.scale = 1 << (sib >> 6);
-        }
-        instruction.base = (sib & 7) | extension.b;
-        if sib & 7 == 5 && mode == 0 {
-            return None;
-        }
-    } else if low == 5 && mode == 0 {
-        instruction.base = RIP;
-        instruction.disp = cursor.i32();
-        return Some(Place::Memory);
+        base = sib & 7;
+        index = (sib >> 3 & 7) | (rex & 2) << 2;
+        scale = sib >> 6;
     }
-    match mode {
-        1 => instruction.disp = i32::from(cursor.byte() as i8),
-        2 => instruction.disp = cursor.i32(),
-        _ => {}
+    let mut disp = 0;
+    if modrm >= 0x80 {
+        disp = cursor.i32();
+    } else if modrm >= 0x40 {
+        disp = i32::from(cursor.byte() as i8);
+    } else if base == 5 {
+        return None;
     }
-    Some(Place::Memory)
+    Some(Address {
+        base: base | (rex & 1) << 3,
+        index,
+        scale,
+        disp,
+    })
 }
 
-#[inline]
-fn decode_vex(instruction: &mut Instruction, mut cursor: Cursor<'_>, first: u8) -> Option<()> {
-    let second = cursor.byte();
-    let mut extension = Extension {
-        r: !second >> 4 & 8,
-        ..Extension::default()
+/// The operand in memory.
+fn memory(cursor: &mut Cursor<'_>, modrm: u8, rex: u8, op: Op) -> Option<Address> {
+    let low = modrm & 7;
+    let mut address = Address {
+        base: low | (rex & 1) << 3,
+        index: NO_INDEX,
+        scale: 0,
+        disp: 0,
     };
+    if low == 4 {
+        let sib = cursor.byte();
+        address.base = (sib & 7) | (rex & 1) << 3;
+        address.index = (sib >> 3 & 7) | (rex & 2) << 2;
+        address.scale = sib >> 6;
+        if sib & 7 == 5 && modrm < 0x40 {
+            return None;
+        }
+    }
+    if modrm >= 0x80 {
+        address.disp = cursor.i32();
+    } else if modrm >= 0x40 {
+        address.disp = i32::from(cursor.byte() as i8);
+    } else if low == 5 {
+        // An address relative to the instruction's end exists only in `lea` with 64 bits.
+        if op != Op::Lea || rex & 8 == 0 {
+            return None;
+        }
+        address.base = RIP;
+        address.disp = cursor.i32();
+    }
+    Some(address)
+}
+
+/// As [`memory`], in the bytes of the word, and no `c`.
+fn memory_word(cursor: &mut Cursor<'_>, modrm: u8, rex: u8, op: Op, disp: &mut i32) -> Option<u64> {
+    let address = memory(cursor, modrm, rex, op)?;
+    *disp = address.disp;
+    let (base, index) = (u64::from(address.base), u64::from(address.index));
+    let of_index = match address.index {
+        NO_INDEX => u64::from(NONE) << 24,
+        _ => index << 24 | u64::from(address.scale) << SCALE,
+    };
+    Some(base << 16 | of_index | 0xff << 48)
+}
+
+fn decode_vex(mut cursor: Cursor<'_>, first: u8) -> Option<Packed> {
+    let second = cursor.byte();
+    // The bits of REX, in its order.
+    let mut rex = !second >> 5 & 4;
     let (map, last) = if first == 0xc5 {
         (1, second)
     } else {
-        extension.x = !second >> 3 & 8;
-        extension.b = !second >> 2 & 8;
+        rex |= !second >> 5 & 2 | !second >> 5 & 1;
         let last = cursor.byte();
-        extension.w = last & 0x80 != 0;
+        rex |= last >> 4 & 8;
         (second & 31, last & 0x7f)
     };
     if last & 4 != 0 {
         return None;
     }
+    let wide = rex & 8 != 0;
     let prefix = last & 3;
     let third = !(last >> 3) & 15;
     let opcode = cursor.byte();
@@ -418,61 +875,73 @@ fn decode_vex(instruction: &mut Instruction, mut cursor: Cursor<'_>, first: u8) 
     if row.op == Op::None {
         return None;
     }
-    instruction.op = row.op;
     let modrm = cursor.byte();
-    let place = rm(&mut cursor, modrm, extension, instruction)?;
-    let wanted = if place == Place::Memory {
-        MEMORY
+    let register = u64::from((modrm >> 3 & 7) | (rex & 4) << 1);
+    let mut disp = 0;
+    let mut word;
+    let place;
+    if modrm >= 0xc0 {
+        place = REGISTER;
+        let rm = u64::from((modrm & 7) | (rex & 1) << 3);
+        word = match row.op {
+            // These instructions write the general register in `rm`.
+            Op::ToGeneral => rm | register << 8,
+            _ => register | rm << 8,
+        };
+        word |= NO_REGISTERS & !0xffff | TO_REGISTER | FROM_REGISTER;
     } else {
-        REGISTER
-    };
-    if row.place != wanted || instruction.base == RIP {
+        place = MEMORY;
+        word = memory_word(&mut cursor, modrm, rex, row.op, &mut disp)?;
+        word |= match row.op {
+            Op::FStore => 0xff | register << 8 | TO_MEMORY | FROM_REGISTER,
+            _ => register | 0xff00 | TO_REGISTER | FROM_MEMORY,
+        };
+    }
+    if row.place != place {
         return None;
     }
-    let register = (modrm >> 3 & 7) | extension.r;
-    (instruction.to, instruction.from) = (Place::Register, place);
-    instruction.a = register;
+    const THIRD: u64 = 0xff << 48;
     match row.third {
         // The bits of the field are inverted, so zero here means "none".
         Third::Unused if third != 0 => return None,
         Third::Unused => {}
-        Third::Source => instruction.c = third,
+        Third::Source => word = word & !THIRD | u64::from(third) << 48,
         // The count is the last operand.
         Third::Count => {
-            instruction.c = instruction.b;
-            instruction.b = third;
+            let first = word >> 8 & 0xff;
+            word = word & !(THIRD | 0xff00) | first << 48 | u64::from(third) << 8;
         }
     }
-    let by_prefix = if prefix == 3 || prefix == 1 { 8 } else { 4 };
-    instruction.size = match row.size {
-        VexSize::ByW if extension.w => 8,
+    let by_prefix = if prefix == 3 || prefix == 1 { 8 } else { 4u64 };
+    let size = match row.size {
+        VexSize::ByW if wide => 8,
         VexSize::ByW => 4,
-        _ if extension.w => return None,
+        _ if wide => return None,
         VexSize::ByPrefix => by_prefix,
         VexSize::ByOpcode => 4 << (opcode & 1),
         VexSize::Any => 8,
     };
-    match row.op {
-        Op::FStore => {
-            (instruction.to, instruction.from) = (Place::Memory, Place::Register);
-            (instruction.a, instruction.b) = (NONE, register);
-        }
-        // These instructions write the general register in `rm`.
-        Op::ToGeneral => (instruction.a, instruction.b) = (instruction.b, register),
-        Op::FromInteger | Op::ToInteger => instruction.float = by_prefix,
-        _ => {}
+    word |= size << 32;
+    if matches!(row.op, Op::FromInteger | Op::ToInteger) {
+        word |= by_prefix << FLOAT;
     }
+    let mut imm = 0;
     if row.imm {
-        instruction.imm = i64::from(cursor.byte());
+        imm = i64::from(cursor.byte());
         let known = match row.op {
             // To nearest, down, up, to zero, without the precision exception.
-            Op::FRound => (8..12).contains(&instruction.imm),
-            _ => instruction.imm < i64::from(instruction.size) * 8,
+            Op::FRound => (8..12).contains(&imm),
+            _ => imm < size as i64 * 8,
         };
         if !known {
             return None;
         }
     }
-    instruction.len = cursor.at as u8;
-    Some(())
+    Some(Packed {
+        op: row.op,
+        len: cursor.at as u8,
+        disp,
+        imm,
+        word,
+    })
 }

@@ -137,6 +137,13 @@ pub enum Op {
     ToInteger,
 }
 
+impl Op {
+    /// Whether it has a float register.
+    pub(super) const fn is_float(self) -> bool {
+        self as u8 >= Self::FMov as u8
+    }
+}
+
 /// The encoding of the operands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -147,6 +154,14 @@ pub(super) enum Shape {
     RmReg,
     /// ModRM: first operand in `reg`, second in `rm`.
     RegRm,
+    /// As `RegRm`, with an immediate.
+    RegRmImm,
+    /// As `RegRm`; the second operand is a byte.
+    RegByte,
+    /// As `RmReg`; both operands are bytes.
+    ByteReg,
+    /// ModRM: the operand is a byte in `rm`, and `reg` is 0.
+    ByteRm,
     /// ModRM: the operand in `rm`, the operation in `reg`; see [`GROUPS`].
     Group,
     /// The register in the opcode.
@@ -159,6 +174,8 @@ pub(super) enum Shape {
     Near,
     /// No operand.
     Bare,
+    /// A byte before another opcode, besides REX.
+    Prefix,
 }
 
 /// The allowed kinds of `rm`.
@@ -178,6 +195,10 @@ const BOTH: u8 = S32 | S64;
 pub(super) enum Imm {
     None,
     Byte,
+    /// The count of a shift, which is less than the operand's bits.
+    Count,
+    /// The count of a shift, without a byte in the encoding.
+    One,
     /// An immediate of the operand's size, at most four bytes, sign-extended.
     Sized,
     /// An immediate of the operand's full size.
@@ -207,7 +228,7 @@ const fn row(op: Op, shape: Shape, accepts: u8, imm: Imm) -> Row {
 
 /// The operations in ModRM of the opcodes 0x80, 0x81 and 0x83, 0xc1, 0xd1, 0xd3, 0xf7, 0xff, 0xc6, 0xc7. The row's `op`
 /// is the number of the group.
-pub(super) const GROUPS: [[Row; 8]; 8] = {
+pub(super) static GROUPS: [[Row; 8]; 8] = {
     let mut groups = [[MISSING; 8]; 8];
     let any = REGISTER | BOTH;
     groups[0][7] = row(Op::Cmp, Shape::Group, MEMORY | S8, Imm::Byte);
@@ -256,8 +277,11 @@ const ALU: [(u8, Op); 6] = [
     (0x38, Op::Cmp),
 ];
 
+/// The byte before opcodes of two bytes, the operand size of two bytes, REP, and VEX.
+const PREFIXES: [u8; 5] = [0x0f, 0x66, 0xf3, 0xc4, 0xc5];
+
 /// Opcodes of one byte.
-pub(super) const ONE: [Row; 256] = {
+const ONE_ROWS: [Row; 256] = {
     let mut rows = [MISSING; 256];
     let mut at = 0;
     while at < ALU.len() {
@@ -273,14 +297,19 @@ pub(super) const ONE: [Row; 256] = {
         at += 1;
     }
     let either = REGISTER | MEMORY | BOTH;
+    let mut at = 0;
+    while at < PREFIXES.len() {
+        rows[PREFIXES[at] as usize] = row(Op::None, Shape::Prefix, 0, Imm::None);
+        at += 1;
+    }
     rows[0x63] = row(
         Op::MovSx32,
         Shape::RegRm,
         REGISTER | MEMORY | S64,
         Imm::None,
     );
-    rows[0x69] = row(Op::Imul, Shape::RegRm, REGISTER | BOTH, Imm::Sized);
-    rows[0x6b] = row(Op::Imul, Shape::RegRm, REGISTER | BOTH, Imm::Byte);
+    rows[0x69] = row(Op::Imul, Shape::RegRmImm, REGISTER | BOTH, Imm::Sized);
+    rows[0x6b] = row(Op::Imul, Shape::RegRmImm, REGISTER | BOTH, Imm::Byte);
     let mut condition = 0;
     while condition < 16 {
         // Generated code never tests for "no overflow".
@@ -294,7 +323,7 @@ pub(super) const ONE: [Row; 256] = {
     rows[0x83] = group(1, Imm::Byte);
     rows[0x85] = row(Op::Test, Shape::RmReg, either, Imm::None);
     rows[0x87] = row(Op::Xchg, Shape::RmReg, REGISTER | S64, Imm::None);
-    rows[0x88] = row(Op::Mov, Shape::RmReg, MEMORY | S8, Imm::None);
+    rows[0x88] = row(Op::Mov, Shape::ByteReg, MEMORY | S8, Imm::None);
     rows[0x89] = row(Op::Mov, Shape::RmReg, either | S16, Imm::None);
     rows[0x8b] = row(Op::Mov, Shape::RegRm, MEMORY | BOTH, Imm::None);
     rows[0x8d] = row(Op::Lea, Shape::RegRm, MEMORY | BOTH, Imm::None);
@@ -305,12 +334,11 @@ pub(super) const ONE: [Row; 256] = {
         rows[0xb8 + register] = row(Op::Mov, Shape::InOpcode, BOTH, Imm::Full);
         register += 1;
     }
-    rows[0xc1] = group(2, Imm::Byte);
+    rows[0xc1] = group(2, Imm::Count);
     rows[0xc3] = row(Op::Ret, Shape::Bare, S32, Imm::None);
     rows[0xc6] = group(6, Imm::Byte);
     rows[0xc7] = group(7, Imm::Sized);
-    // The count is 1.
-    rows[0xd1] = group(2, Imm::None);
+    rows[0xd1] = group(2, Imm::One);
     rows[0xd3] = group(3, Imm::None);
     rows[0xe8] = row(Op::Call, Shape::Near, S32, Imm::None);
     rows[0xe9] = row(Op::Jmp, Shape::Near, S32, Imm::None);
@@ -331,7 +359,7 @@ const fn group(number: u8, imm: Imm) -> Row {
 }
 
 /// Opcodes after 0x0f.
-pub(super) const TWO: [Row; 256] = {
+const TWO_ROWS: [Row; 256] = {
     let mut rows = [MISSING; 256];
     let either = REGISTER | MEMORY | BOTH;
     rows[0x0b] = row(Op::Ud2, Shape::Bare, S32, Imm::None);
@@ -340,7 +368,7 @@ pub(super) const TWO: [Row; 256] = {
         // Generated code makes no values from the conditions "overflow" and "sign".
         if !matches!(condition, 0 | 1 | 8 | 9) {
             rows[0x40 + condition] = row(Op::Cmov, Shape::RegRm, REGISTER | BOTH, Imm::None);
-            rows[0x90 + condition] = row(Op::Set, Shape::RmReg, REGISTER | S8, Imm::None);
+            rows[0x90 + condition] = row(Op::Set, Shape::ByteRm, REGISTER | S8, Imm::None);
         }
         if condition != 1 {
             rows[0x80 + condition] = row(Op::Jcc, Shape::Near, S32, Imm::None);
@@ -349,15 +377,15 @@ pub(super) const TWO: [Row; 256] = {
     }
     rows[0xaf] = row(Op::Imul, Shape::RegRm, either, Imm::None);
     let zero = REGISTER | MEMORY | S32;
-    rows[0xb6] = row(Op::MovZx8, Shape::RegRm, zero, Imm::None);
+    rows[0xb6] = row(Op::MovZx8, Shape::RegByte, zero, Imm::None);
     rows[0xb7] = row(Op::MovZx16, Shape::RegRm, zero, Imm::None);
-    rows[0xbe] = row(Op::MovSx8, Shape::RegRm, either, Imm::None);
+    rows[0xbe] = row(Op::MovSx8, Shape::RegByte, either, Imm::None);
     rows[0xbf] = row(Op::MovSx16, Shape::RegRm, either, Imm::None);
     rows
 };
 
 /// Opcodes after 0xf3 (and REX) 0x0f.
-pub(super) const TWO_F3: [Row; 3] = {
+pub(super) static TWO_F3: [Row; 3] = {
     let accepts = REGISTER | BOTH;
     [
         row(Op::Popcnt, Shape::RegRm, accepts, Imm::None),
@@ -439,7 +467,7 @@ pub(super) fn vex_row(map: u8, prefix: u8, opcode: u8) -> VexRow {
     }
 }
 
-const VEX_1: [[VexRow; 256]; 4] = {
+static VEX_1: [[VexRow; 256]; 4] = {
     let mut rows = [[NO_VEX; 256]; 4];
     let scalar = VexSize::ByPrefix;
     let operations = [
@@ -489,3 +517,74 @@ const VEX_1: [[VexRow; 256]; 4] = {
     rows[1][0x7e] = vex(Op::ToGeneral, REGISTER, Third::Unused, VexSize::ByW);
     rows
 };
+
+/// The length of an instruction after its opcode, for those who need nothing else of it.
+pub(super) struct Length;
+
+impl Length {
+    /// The number of bytes besides ModRM and what it brings; without ModRM, the opcode counts.
+    pub const BYTES: u8 = 15;
+    /// ModRM follows.
+    pub const MODRM: u8 = 16;
+    /// A branch; or the length depends on more than the opcode.
+    pub const SPECIAL: u8 = 32;
+}
+
+/// The lengths of instructions with an opcode of one byte; 0 for what is not in the table.
+pub(super) static ONE_LENGTHS: [u8; 256] = lengths(&ONE_ROWS);
+/// The lengths of instructions with an opcode after 0x0f.
+pub(super) static TWO_LENGTHS: [u8; 256] = lengths(&TWO_ROWS);
+
+const fn lengths(rows: &[Row; 256]) -> [u8; 256] {
+    let mut lengths = [0; 256];
+    let mut opcode = 0;
+    while opcode < 256 {
+        let row = rows[opcode];
+        let imm = match row.imm {
+            Imm::None | Imm::One => 0,
+            Imm::Byte | Imm::Count => 1,
+            Imm::Sized => 4,
+            // With 64 bits it has eight bytes.
+            Imm::Full => Length::SPECIAL,
+        };
+        lengths[opcode] = match row.shape {
+            Shape::Missing => 0,
+            // The immediate depends on the operation.
+            Shape::Group if row.accepts == 4 || row.accepts == 5 => Length::SPECIAL,
+            Shape::RmReg
+            | Shape::RegRm
+            | Shape::RegRmImm
+            | Shape::RegByte
+            | Shape::ByteReg
+            | Shape::ByteRm
+            | Shape::Group => Length::MODRM | imm,
+            Shape::InOpcode | Shape::RaxImm | Shape::Bare => 1 + imm,
+            Shape::Short => Length::SPECIAL | 2,
+            Shape::Near => Length::SPECIAL | 5,
+            Shape::Prefix => Length::SPECIAL,
+        };
+        opcode += 1;
+    }
+    lengths
+}
+
+/// The number of bytes of ModRM with what it brings: SIB and displacement.
+pub(super) static MODRM_BYTES: [u8; 256] = {
+    let mut bytes = [0; 256];
+    let mut modrm = 0;
+    while modrm < 256 {
+        let (mode, low) = (modrm >> 6, modrm & 7);
+        let sib = (mode != 3 && low == 4) as u8;
+        let disp = match (mode, low) {
+            (0, 5) | (2, _) => 4,
+            (1, _) => 1,
+            _ => 0,
+        };
+        bytes[modrm] = 1 + sib + disp;
+        modrm += 1;
+    }
+    bytes
+};
+
+pub(super) static ONE: [Row; 256] = ONE_ROWS;
+pub(super) static TWO: [Row; 256] = TWO_ROWS;

@@ -3,7 +3,7 @@
 use super::{Counted, LITERAL, Loop, NO_LABEL, Walk};
 use crate::aarch64::decode::{Form, Word};
 use crate::aarch64::encode::BR;
-use crate::aarch64::why::Check;
+use crate::why::Check;
 
 impl Walk<'_, '_> {
     /// Marks all targets of backward branches and of table entries. Skips the words of literals and tables.

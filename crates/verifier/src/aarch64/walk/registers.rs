@@ -2,7 +2,7 @@
 
 use super::Walk;
 use crate::aarch64::values::{FIRST, FOLLOWED, GENERAL, GENERATORS, NOTHING, SECOND, State, ZERO};
-use crate::aarch64::why::{Check, ensure};
+use crate::why::{Check, ensure};
 
 impl Walk<'_, '_> {
     /// The number of bits in a register, which must contain a value.

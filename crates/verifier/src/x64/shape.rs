@@ -1,8 +1,8 @@
 //! Predicates for the instructions of a sequence.
 
-use super::super::R15;
-use super::super::decode::{Instruction, NONE, Place};
-use super::super::table::Op;
+use super::R15;
+use super::decode::{Instruction, NONE, Place};
+use super::table::Op;
 use pvf_rules::TrapKind;
 
 pub(super) const BELOW: u8 = 2;

@@ -5,18 +5,15 @@ use crate::Invariant;
 /// An invariant and the reason why it does not hold. Results contain only a reference to it, because nearly every step
 /// can fail.
 #[derive(Debug)]
-pub(super) struct Why(pub Invariant, pub &'static str);
+pub(crate) struct Why(pub Invariant, pub &'static str);
 
 /// The result of a check.
-pub(super) type Check<T = ()> = Result<T, &'static Why>;
+pub(crate) type Check<T = ()> = Result<T, &'static Why>;
 
 /// Returns a reason.
 macro_rules! refuse {
     ($invariant:ident, $what:literal) => {
-        return Err(&crate::aarch64::why::Why(
-            crate::Invariant::$invariant,
-            $what,
-        ))
+        return Err(&crate::why::Why(crate::Invariant::$invariant, $what))
     };
 }
 
@@ -24,9 +21,9 @@ macro_rules! refuse {
 macro_rules! ensure {
     ($condition:expr, $invariant:ident, $what:literal) => {
         if !$condition {
-            $crate::aarch64::why::refuse!($invariant, $what);
+            $crate::why::refuse!($invariant, $what);
         }
     };
 }
 
-pub(super) use {ensure, refuse};
+pub(crate) use {ensure, refuse};

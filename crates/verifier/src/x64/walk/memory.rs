@@ -1,0 +1,117 @@
+//! Accesses to memory: linear memory, the frame, the context.
+
+use super::{Check, Walk, ensure, refuse};
+use crate::layout::{self, GLOBAL_BYTES, MOST_MEMORY, REACH};
+use crate::x64::decode::{Address, NO_INDEX};
+use crate::x64::facts::*;
+use crate::x64::{R11, R14, R15, RSP};
+use pvf_rules::TrapKind;
+
+impl Walk<'_, '_> {
+    /// Checks an access of this number of bytes. Returns the maximum number of bits that are read.
+    #[inline(always)]
+    pub(super) fn access(&mut self, it: Address, bytes: u8, writes: bool) -> Check<u8> {
+        match it.base {
+            RSP => {
+                let low = i64::from(it.disp);
+                ensure!(
+                    it.index == NO_INDEX && self.is_slot(low, low + i64::from(bytes)),
+                    Frame,
+                    "an access to the stack is not to a slot"
+                );
+                Ok(8 * bytes)
+            }
+            R14 => {
+                self.linear(it, bytes)?;
+                Ok(8 * bytes)
+            }
+            R15 => self.context(it.disp, it.index, bytes, writes),
+            _ => refuse!(LinearMemory, "an access has another base than the memory"),
+        }
+    }
+
+    /// Whether a range, as distances from the stack pointer, consists of slots of the function: its own, or those that
+    /// it shares with its caller.
+    #[inline(always)]
+    pub(super) fn is_slot(&self, low: i64, high: i64) -> bool {
+        (low >= 0 && high <= self.own_slots) || (low >= self.frame && high <= self.callers_slots)
+    }
+
+    #[inline(always)]
+    fn linear(&mut self, it: Address, bytes: u8) -> Check {
+        ensure!(
+            self.program.module.memory,
+            LinearMemory,
+            "there is no memory to access"
+        );
+        ensure!(
+            it.disp >= 0,
+            LinearMemory,
+            "the offset of an access is below 0"
+        );
+        self.faults(TrapKind::MemoryOutOfBounds)?;
+        if it.index == NO_INDEX {
+            return Ok(());
+        }
+        ensure!(
+            it.scale == 0,
+            LinearMemory,
+            "the index of an access is multiplied"
+        );
+        if self.bound(it.index) <= 32 {
+            return Ok(());
+        }
+        let end = self.most_of_index(it.index)?;
+        let behind = end.checked_add(u64::from(it.disp.unsigned_abs()) + u64::from(bytes));
+        ensure!(
+            behind.is_some_and(|behind| behind <= REACH),
+            LinearMemory,
+            "the index of an access may have more than 32 bits"
+        );
+        Ok(())
+    }
+
+    #[cold]
+    fn most_of_index(&self, index: u8) -> Check<u64> {
+        self.read(index)?;
+        Ok(match self.facts.most.filter(|most| most.0 == index) {
+            Some((_, most)) => most,
+            None if index == R11 => self.facts.constant.unwrap_or(u64::MAX),
+            None => u64::MAX,
+        })
+    }
+
+    fn context(&self, disp: i32, index: u8, bytes: u8, writes: bool) -> Check<u8> {
+        ensure!(
+            index == NO_INDEX,
+            Table,
+            "the code reads an entry of the table"
+        );
+        let Ok(offset) = u32::try_from(disp) else {
+            refuse!(Context, "the offset in the context is below 0");
+        };
+        if offset == layout::context::MEMORY_BYTES && bytes == 8 && !writes {
+            return Ok(bits(MOST_MEMORY));
+        }
+        let global = offset
+            .checked_sub(layout::context::GLOBALS)
+            .filter(|distance| distance.is_multiple_of(GLOBAL_BYTES));
+        let Some(global) = global else {
+            refuse!(
+                Context,
+                "functions may not access this field of the context"
+            );
+        };
+        let global = global / GLOBAL_BYTES;
+        let counter = self.program.code.settings.logical_counter;
+        let declared = self.program.module.globals.get(global as usize);
+        let (exists, mutable) = match declared {
+            Some(global) => (true, global.mutable),
+            // The counter may have the index after the module's last global.
+            None => (counter == Some(global), true),
+        };
+        ensure!(exists && bytes <= 8, Context, "there is no such global");
+        ensure!(mutable || !writes, Context, "a constant global is written");
+        Ok(8 * bytes)
+    }
+}
