@@ -198,8 +198,8 @@ fn answer(
         End::Stalled(how) | End::NotBegun(how) => return Err(PrepareError::Kernel(how)),
         End::OutOfMemory => return Err(PrepareError::OutOfMemory),
         End::Died(err) => return Err(died(err)),
-        // The code cannot choose this ending, but a failing pipe can: as when the job dies, the
-        // error must not be deterministic.
+        // A pipe that fails ends a job like this, so the error must not be deterministic. Code that
+        // took over the job could choose this ending, as it could choose to die.
         End::Unintelligible(what) => return Err(died(format!("unintelligible answer: {what}"))),
         End::UnexpectedStatus(status) => return Err(died(format!("exit status {status}"))),
     };
