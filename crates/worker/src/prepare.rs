@@ -236,8 +236,8 @@ fn answer_of(ended: job::Ended<Answer, PrepareError>) -> Result<Answer, PrepareE
         End::Stalled(how) | End::NotBegun(how) => Err(PrepareError::Kernel(how)),
         End::OutOfMemory => Err(PrepareError::OutOfMemory),
         End::Died(err) => died(err),
-        // The code cannot choose this ending, but a failing pipe can: as when the job dies, the
-        // error must not be deterministic.
+        // A pipe that fails ends a job like this, so the error must not be deterministic. Code that
+        // took over the job could choose this ending, as it could choose to die.
         End::Unintelligible(what) => died(format!("unintelligible answer: {what}")),
         End::UnexpectedStatus(status) => died(format!("exit status {status}")),
     }

@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 /// Why it is unknown when to verify. The worker must not start, because it might verify less than its operator asked for.
 #[derive(Debug, thiserror::Error)]
 pub enum VerificationError {
+    /// The path of this program is unknown, and so is the file beside it.
+    #[error("the path of this program: {0}")]
+    Own(io::Error),
     /// The file cannot be read.
     #[error("{}: {source}", path.display())]
     Unreadable {
@@ -31,8 +34,8 @@ pub enum VerificationError {
 /// # Errors
 /// [`VerificationError`].
 pub fn combined(options: Verification) -> Result<Verification, VerificationError> {
-    let own = std::env::current_exe().ok();
-    let installed = match own.as_deref().and_then(Path::parent) {
+    let own = std::env::current_exe().map_err(VerificationError::Own)?;
+    let installed = match own.parent() {
         Some(directory) => installed_in(directory)?,
         None => Verification::default(),
     };

@@ -32,6 +32,9 @@ pub const fn commit() -> &'static str {
 /// Why the version of a worker's node is unknown.
 #[derive(Debug, thiserror::Error)]
 pub enum VersionError {
+    /// The path of this program is unknown, and so is the file beside it.
+    #[error("the path of this program: {0}")]
+    Own(io::Error),
     /// The file beside the binary cannot be read.
     #[error("{}: {source}", path.display())]
     Unreadable {
@@ -53,11 +56,11 @@ pub enum VersionError {
 /// The version of this worker's node: that of the file beside the binary, or else [`built_for`].
 ///
 /// # Errors
-/// [`VersionError`]: the file exists but has no readable version. The worker must not continue,
-/// because it may belong to another node.
+/// [`VersionError`]: the file exists but has no readable version, or cannot be looked for. The
+/// worker must not continue, because it may belong to another node.
 pub fn node_version() -> Result<String, VersionError> {
-    let own = std::env::current_exe().ok();
-    let installed = match own.as_deref().and_then(Path::parent) {
+    let own = std::env::current_exe().map_err(VersionError::Own)?;
+    let installed = match own.parent() {
         Some(directory) => installed_in(directory)?,
         None => None,
     };

@@ -331,12 +331,12 @@ fn attacks_of_prepare_jobs_fail(around: &Surroundings) {
             PrepareError::JobDied { err, .. } => match expected {
                 Killed => err.contains("SIGSYS"),
                 Dies => err.contains("SIGABRT") || err.contains("SIGSEGV"),
+                Babbles => err.contains("unintelligible"),
                 _ => false,
             },
             PrepareError::TimedOut => expected == TimedOut,
             PrepareError::JobError(what) => match expected {
                 Panics => what == "on purpose",
-                Babbles => true,
                 _ => false,
             },
             PrepareError::Prevalidation(_) => expected == Harmless,

@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 /// Why the installed primary engine is unusable.
 #[derive(Debug, thiserror::Error)]
 pub enum InstalledError {
+    /// The path of this program is unknown, and so is the file beside it.
+    #[error("the path of this program: {0}")]
+    Own(io::Error),
     /// The file [`PRIMARY_FILE`] cannot be read.
     #[error("{}: {source}", path.display())]
     File {
@@ -51,8 +54,9 @@ pub enum InstalledError {
 /// # Errors
 /// [`InstalledError`].
 pub fn primary(command: &str) -> Result<Option<PathBuf>, InstalledError> {
-    let own = std::env::current_exe().ok();
-    match own.as_deref().and_then(Path::parent) {
+    // A worker that took this for "none" would execute alone, without the primary engine.
+    let own = std::env::current_exe().map_err(InstalledError::Own)?;
+    match own.parent() {
         Some(directory) => installed_in(directory, command),
         None => Ok(None),
     }
