@@ -4,7 +4,7 @@ use crate::Unreadable;
 
 /// A position in a module's bytes.
 #[derive(Clone, Debug)]
-pub(super) struct Reader<'a> {
+pub struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
     /// Number of bytes by which the numbers read so far exceed their shortest encodings.
@@ -22,11 +22,13 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// The position.
     #[inline]
     pub fn offset(&self) -> u32 {
         self.at as u32
     }
 
+    /// Whether nothing is left.
     #[inline]
     pub fn at_end(&self) -> bool {
         self.at >= self.bytes.len()
@@ -37,6 +39,7 @@ impl<'a> Reader<'a> {
         self.bytes.len() - self.at
     }
 
+    /// The error that something else was expected here.
     pub fn error(&self, what: &'static str) -> Unreadable {
         Unreadable {
             offset: self.offset(),
@@ -44,6 +47,10 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Reads a byte.
+    ///
+    /// # Errors
+    /// Nothing is left.
     #[inline]
     pub fn byte(&mut self) -> Result<u8, Unreadable> {
         match self.bytes.get(self.at) {
@@ -61,6 +68,10 @@ impl<'a> Reader<'a> {
         self.bytes.get(self.at).copied()
     }
 
+    /// Passes over bytes.
+    ///
+    /// # Errors
+    /// Fewer are left.
     pub fn skip(&mut self, bytes: usize) -> Result<(), Unreadable> {
         match self.at.checked_add(bytes) {
             Some(at) if at <= self.bytes.len() => {
@@ -72,6 +83,9 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads an unsigned number and returns its low 32 bits.
+    ///
+    /// # Errors
+    /// There is no number.
     #[inline]
     pub fn u32(&mut self) -> Result<u32, Unreadable> {
         let first = self.byte()?;
@@ -85,6 +99,9 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads a signed number.
+    ///
+    /// # Errors
+    /// There is no number.
     #[inline]
     pub fn signed(&mut self) -> Result<i64, Unreadable> {
         let first = self.byte()?;
