@@ -164,8 +164,8 @@ pub enum Space {
     Entry(Term, u64),
     /// Linear memory at an address of Wasm.
     Memory(Term),
-    /// A jump table: where it is, and the index.
-    Code(u64, Term),
+    /// A jump table: where it is, and the index; or an entry.
+    Code(u64, Option<Term>),
     /// None of them.
     Unknown,
 }
@@ -205,7 +205,8 @@ impl Fixed {
             return Space::Memory(terms.sum(64, constant, &rest));
         }
         match of(self.code).as_deref() {
-            Some(&[(index, 4)]) => Space::Code(constant, index),
+            Some(&[(index, 4)]) => Space::Code(constant, Some(index)),
+            Some(&[]) => Space::Code(constant, None),
             _ => Space::Unknown,
         }
     }

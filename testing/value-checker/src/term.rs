@@ -256,7 +256,7 @@ impl Terms {
         let bits = 64 - m.leading_zeros() as u8;
         match self.node(x).clone() {
             Node::Const(value) => return self.constant(value & m),
-            _ if m == 0 => return self.constant(0),
+            _ if m & mask(self.bits(x)) == 0 => return self.constant(0),
             Node::Binary(Binary::And, a, b) if self.constant_of(b).is_some() => {
                 let more = self.constant_of(b).unwrap_or_default();
                 return self.and_constant(a, more & m);

@@ -275,6 +275,7 @@ impl<'a> Walk<'a> {
             }
             Space::Code(table, index) => {
                 let table = self.terms().constant(table);
+                let index = index.unwrap_or_else(|| self.terms().constant(0));
                 let term = self.terms().binary(crate::term::Binary::JumpTable, table, index);
                 Ok(Value::whole(term))
             }
@@ -567,19 +568,23 @@ impl<'a> Walk<'a> {
             op: op as u32,
             step: 0,
         };
-        if wasm.advance_to(&mut self.scene, &state.common, to).is_ok()
-            && wasm.step_once(&mut self.scene, &state.common).is_ok()
+        if wasm.at.op != to.op
+            && wasm.advance_to(&mut self.scene, &state.common, to).is_err()
         {
+            return;
+        }
+        // A jump table has two decisions.
+        for _ in 0..2 {
+            if wasm.at.op != to.op || wasm.step_once(&mut self.scene, &state.common).is_err() {
+                break;
+            }
+        }
+        if wasm.at.op != to.op {
             state.wasm = wasm;
         }
     }
 
     fn table(&mut self, address: Term, targets: &[u32]) -> Result<Ways, Stop> {
-        let event = self.event()?;
-        let Event::Table(expected) = event else {
-            let event = self.show(&event);
-            return Err(self.alarm(format!("a jump table for: {event}")));
-        };
         // The sum of the table's address and the distance in it.
         let Node::Sum(64, base, parts) = self.scene.terms.node(address).clone() else {
             return Err(self.alarm("a jump to an unknown address"));
@@ -599,7 +604,25 @@ impl<'a> Walk<'a> {
         else {
             return Err(self.alarm("a jump by something else than a table"));
         };
-        if index != expected || self.scene.terms.constant_of(table) != Some(base) {
+        let table = self.scene.terms.constant_of(table).unwrap_or_default();
+        if let Some(0) = self.scene.terms.constant_of(index) {
+            // The index is a number, so the Wasm side knows where it goes.
+            let entry = table.wrapping_sub(base);
+            let target = targets.get((entry / 4) as usize).filter(|_| entry % 4 == 0);
+            let Some(&to) = target else {
+                return Err(self.alarm("a jump beyond its table"));
+            };
+            let mut state = self.state.clone();
+            let here = self.mapped(self.at);
+            self.resolve(&mut state, here);
+            return Ok(vec![(to, state)]);
+        }
+        let event = self.event()?;
+        let Event::Table(expected) = event else {
+            let event = self.show(&event);
+            return Err(self.alarm(format!("a jump table for: {event}")));
+        };
+        if index != expected || table != base {
             return Err(self.alarm("a jump table by another index"));
         }
         let op = self.scene.body.ops[self.state.wasm.at.op as usize];
