@@ -59,6 +59,11 @@ impl<'w> Compiled<'w> {
 
     /// Checks all functions.
     pub fn check(&self, checker: &mut Checker) -> Report {
+        self.check_some(checker, |_| true)
+    }
+
+    /// Checks the functions that are wanted.
+    pub fn check_some(&self, checker: &mut Checker, wanted: impl Fn(u32) -> bool) -> Report {
         let mut report = Report::default();
         let Ok(module) = Module::read(self.wasm) else {
             return report;
@@ -71,6 +76,9 @@ impl<'w> Compiled<'w> {
             pieces: &self.pieces,
         };
         for function in module.imported_functions..module.functions.len() as u32 {
+            if !wanted(function) {
+                continue;
+            }
             let bytes = code.functions[function as usize].bytes;
             report.add(checker.check(&input, function), bytes);
         }

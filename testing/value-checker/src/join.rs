@@ -132,13 +132,10 @@ pub fn join(
     if states.len() > 1 || entry.is_loop {
         joined.machine.flags = crate::machine::Flags::None;
     }
-    joined
-        .common
-        .facts
-        .retain(|fact| states.iter().all(|state| state.common.facts.contains(fact)));
+    joined.common.facts = common_facts(terms, entry, &states);
     let gate = match entry.is_loop {
         true => Gate::Leaf((0..states.len()).collect()),
-        false => Gate::of(&states, (0..states.len()).collect()),
+        false => Gate::of(terms, &states, (0..states.len()).collect()),
     };
     let mut all = Vec::new();
     places(first, |place, value| all.push((place, value)));
@@ -192,6 +189,26 @@ pub fn join(
         entry.held.insert(place, value);
     }
     Ok(joined)
+}
+
+/// What is known on all paths, be it because of other facts.
+fn common_facts(terms: &mut Terms, entry: &Entry, states: &[State]) -> Vec<(Term, bool)> {
+    let mut common: Vec<(Term, bool)> = Vec::new();
+    if entry.is_loop {
+        return common;
+    }
+    for state in states {
+        for &(fact, holds) in &state.common.facts {
+            let everywhere = states.iter().all(|other| {
+                let there = other.common.simplify(terms, fact);
+                terms.constant_of(there) == Some(holds.into())
+            });
+            if everywhere && !common.contains(&(fact, holds)) {
+                common.push((fact, holds));
+            }
+        }
+    }
+    common
 }
 
 /// Compares a state that branches back with what the loop was walked with. Returns whether it has to be walked again.
@@ -261,13 +278,13 @@ enum Gate {
 }
 
 impl Gate {
-    fn of(states: &[State], group: Vec<usize>) -> Self {
+    fn of(terms: &mut Terms, states: &[State], group: Vec<usize>) -> Self {
         if group.len() < 2 || group.len() > 8 {
             return Self::Leaf(group);
         }
-        let decided = |state: usize, fact: Term| {
-            let facts = &states[state].common.facts;
-            facts.iter().find(|it| it.0 == fact).map(|it| it.1)
+        let mut decided = |state: usize, fact: Term| {
+            let simple = states[state].common.simplify(terms, fact);
+            terms.constant_of(simple).map(|value| value != 0)
         };
         for &(fact, _) in &states[group[0]].common.facts {
             let Some(values) = group
@@ -280,11 +297,11 @@ impl Gate {
             if values.iter().all(|&it| it) || values.iter().all(|&it| !it) {
                 continue;
             }
-            let part = |wanted: bool| {
+            let mut part = |wanted: bool| {
                 let of = group.iter().zip(&values).filter(|it| *it.1 == wanted);
-                Self::of(states, of.map(|it| *it.0).collect())
+                Box::new(Self::of(terms, states, of.map(|it| *it.0).collect()))
             };
-            return Self::Fork(fact, Box::new(part(true)), Box::new(part(false)));
+            return Self::Fork(fact, part(true), part(false));
         }
         Self::Leaf(group)
     }

@@ -222,19 +222,28 @@ impl Machine {
         }
     }
 
-    /// All 64 bits of a register.
-    pub fn get(&self, terms: &mut Terms, register: u8) -> Term {
-        match self.registers[usize::from(register)] {
+    /// All 64 bits of a register. What is not known gets a symbol.
+    pub fn get(&mut self, terms: &mut Terms, register: u8) -> Term {
+        let known = &mut self.registers[usize::from(register)];
+        match *known {
             Some(Value { term, bits: 64 }) => term,
-            _ => terms.symbol(64),
+            Some(_) => terms.symbol(64),
+            None => {
+                let term = terms.symbol(64);
+                *known = Some(Value::whole(term));
+                term
+            }
         }
     }
 
     /// The low 32 bits of a register, or all.
-    pub fn get_width(&self, terms: &mut Terms, register: u8, width: u8) -> Term {
+    pub fn get_width(&mut self, terms: &mut Terms, register: u8, width: u8) -> Term {
         match self.registers[usize::from(register)] {
             Some(value) if value.bits >= width => terms.low(width, value.term),
-            _ => terms.symbol(width),
+            _ => {
+                let term = self.get(terms, register);
+                terms.low(width, term)
+            }
         }
     }
 

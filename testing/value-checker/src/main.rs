@@ -27,6 +27,9 @@ struct Options {
     /// Count gas
     #[arg(long)]
     gas: bool,
+    /// Check this function alone
+    #[arg(long)]
+    function: Option<u32>,
     /// Write the machine code of the module to a file, and the code map beside it
     #[arg(long)]
     dump: Option<PathBuf>,
@@ -84,7 +87,7 @@ fn main() -> ExitCode {
                 return ExitCode::FAILURE;
             }
         }
-        let report = compiled.check(&mut checker);
+        let report = compiled.check_some(&mut checker, |it| options.function.is_none_or(|only| only == it));
         let checking = begun.elapsed() - compiling;
         println!(
             "{}: compiled in {compiling:.1?}, checked in {checking:.1?}",

@@ -497,12 +497,18 @@ impl<'a> Walk<'a> {
     /// A branch: that of the Wasm, or one of the machine's own.
     fn fork(&mut self, condition: Term, taken: u32, next: u32) -> Result<Ways, Stop> {
         let condition = self.state.common.simplify(self.scene.terms, condition);
+        let here = self.mapped(self.at);
         if let Some(value) = self.scene.terms.constant_of(condition) {
             let to = if value != 0 { taken } else { next };
-            return Ok(vec![(to, self.state.clone())]);
+            let mut state = self.state.clone();
+            self.resolve(&mut state, here);
+            return Ok(vec![(to, state)]);
         }
         let opposite = self.scene.terms.not(condition);
-        let here = self.mapped(self.at);
+        if std::env::var_os("PVF_TRACE").is_some() {
+            let shown = self.scene.terms.show(condition, 4);
+            eprintln!("{:x} ({here:x}) fork on {shown}", self.at);
+        }
         // What the Wasm would do next, tried on a copy.
         let mut ahead = self.state.wasm.clone();
         let event = match ahead.trapped {
@@ -913,10 +919,14 @@ impl<'a> Walk<'a> {
         if block.is_loop {
             block.position = Some(to);
         }
+        let before: Vec<_> = states.iter().map(|state| (state.wasm.at, self.scene.body.ops[state.wasm.at.op as usize].offset)).collect();
         for state in states.iter_mut() {
             let advanced = state.wasm.advance_to(&mut self.scene, &state.common, to);
             if let Err(halt) = advanced {
                 self.state = state.clone();
+                if std::env::var_os("PVF_TRACE").is_some() {
+                    eprintln!("{at:x} loop {} to {to:?} {:?}", block.is_loop, before);
+                }
                 return Err(self.halted(halt));
             }
         }
