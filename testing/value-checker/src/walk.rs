@@ -131,6 +131,7 @@ impl<'a> Walk<'a> {
                     locals,
                     open: Vec::new(),
                     trapped: None,
+                    branched: None,
                 },
                 common,
             },
@@ -501,13 +502,17 @@ impl<'a> Walk<'a> {
         if let Some(value) = self.scene.terms.constant_of(condition) {
             let to = if value != 0 { taken } else { next };
             let mut state = self.state.clone();
+            let before = state.wasm.at;
             self.resolve(&mut state, here);
+            if std::env::var_os("PVF_TRACE").is_some() {
+                eprintln!("{:x} ({here:x}) certain: {value} {before:?} {:?}", self.at, state.wasm.at);
+            }
             return Ok(vec![(to, state)]);
         }
         let opposite = self.scene.terms.not(condition);
         if std::env::var_os("PVF_TRACE").is_some() {
             let shown = self.scene.terms.show(condition, 4);
-            eprintln!("{:x} ({here:x}) fork on {shown}", self.at);
+            eprintln!("{:x} ({here:x}) fork on {shown}, {} facts, wasm {:?}", self.at, self.state.common.facts.len(), self.state.wasm.at);
         }
         // What the Wasm would do next, tried on a copy.
         let mut ahead = self.state.wasm.clone();
@@ -563,6 +568,10 @@ impl<'a> Walk<'a> {
         let Ok(op) = ops.binary_search_by_key(&here, |op| op.offset) else {
             return;
         };
+        if state.wasm.branched == Some(op as u32) {
+            // An edge's own jump.
+            return;
+        }
         if !matches!(ops[op].code, 0x04 | 0x05 | 0x0c..=0x0f) || state.wasm.trapped.is_some() {
             return;
         }
@@ -870,6 +879,9 @@ impl<'a> Walk<'a> {
         let mut states = states.to_vec();
         self.meet(block, &mut states, at)?;
         self.state = join::join(self.scene.terms, block, states).map_err(|what| self.alarm(what))?;
+        if block.is_loop {
+            self.state.wasm.branched = None;
+        }
         Ok(())
     }
 

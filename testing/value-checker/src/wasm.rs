@@ -39,6 +39,8 @@ pub struct Wasm {
     pub open: Vec<Open>,
     /// The trap that it ended with, and the trap's operator.
     pub trapped: Option<(TrapKind, u32)>,
+    /// The operator that has just branched, if nothing has happened since.
+    pub branched: Option<u32>,
 }
 
 /// What the machine has to do as well.
@@ -182,6 +184,7 @@ impl Wasm {
 
     /// Goes on at a label.
     pub fn branch(&mut self, scene: &Scene<'_>, depth: u32) -> Gone<()> {
+        self.branched = Some(self.at.op);
         let Some(at) = self.open.len().checked_sub(depth as usize + 1) else {
             // The body itself.
             if depth as usize != self.open.len() {
@@ -296,6 +299,7 @@ impl Wasm {
         let Some(&op) = scene.body.ops.get(self.at.op as usize) else {
             return invalid();
         };
+        self.branched = None;
         let event = |event| Err(Halt::Event(event));
         match op.code {
             0x00 => return event(Event::Trap(TrapKind::Unreachable)),
