@@ -19,6 +19,7 @@
 mod body;
 mod check;
 mod compiled;
+pub mod faults;
 mod join;
 mod machine;
 mod magic;

@@ -24,6 +24,8 @@ pub enum Shape {
 pub enum Flow {
     /// Nothing.
     Next,
+    /// Always faults, as the Wasm does.
+    Fault,
     /// Jumps.
     Jump,
     /// Branches if the term is 1.

@@ -677,9 +677,24 @@ impl Terms {
                 return self.select(c, a, b);
             }
             _ if self.bits(x) == 1 => return self.not(x),
+            Node::Unary(Unary::Extend8, inner) => return self.low_is_zero(8, inner),
+            Node::Unary(Unary::Extend16, inner) => return self.low_is_zero(16, inner),
+            Node::Unary(Unary::Extend32, inner) => return self.low_is_zero(32, inner),
+            Node::Binary(Binary::And, inner, low) if self.constant_of(low) == Some(mask(32)) => {
+                match *self.node(inner) {
+                    Node::Unary(Unary::Extend8, inner) => return self.low_is_zero(8, inner),
+                    Node::Unary(Unary::Extend16, inner) => return self.low_is_zero(16, inner),
+                    _ => {}
+                }
+            }
             _ => {}
         }
         self.intern(Node::Unary(Unary::IsZero, x), 1)
+    }
+
+    fn low_is_zero(&mut self, bits: u8, x: Term) -> Term {
+        let low = self.low(bits, x);
+        self.is_zero(low)
     }
 
     /// Whether a term is not 0.
@@ -771,7 +786,16 @@ impl Terms {
                 }
             }
             Add | Mul | Unordered | Equal if b < a => std::mem::swap(&mut a, &mut b),
-            LessEqual | Less if self.constant_of(a).is_some() && a == b => {}
+            OfUnsigned64 => match self.constant_of(a) {
+                Some(value) if value >> 63 == 0 => return self.float(OfSigned64, width, a, a),
+                Some(value) => {
+                    // Half of it, with a sticky bit, doubled: rounds the same.
+                    let half = self.constant(value >> 1 | value & 1);
+                    let half = self.float(OfSigned64, width, half, half);
+                    return self.float(Add, width, half, half);
+                }
+                None => {}
+            },
             _ => {}
         }
         let bits = match op {
@@ -800,6 +824,12 @@ impl Terms {
                 if x == y && self.any_nan(b) == x && self.constant_of(a) == Some(canonical_nan(width))
                 {
                     return Some(self.float(Float::Canonical, width, x, x));
+                }
+                if let Node::Select(inner, d, e) = *self.node(b)
+                    && a == e
+                    && inner == self.float(Float::Equal, width, x, y)
+                {
+                    return Some(self.select(inner, d, e));
                 }
                 // Equal if ordered, else unequal.
                 if let Node::Select(inner, d, e) = *self.node(b)
@@ -868,24 +898,30 @@ impl Terms {
         if equal != is && equal != or_unordered {
             return None;
         }
-        let Node::Binary(op, p, q) = *self.node(of_equal) else {
-            return None;
-        };
-        let (p, q) = (self.any_nan(p), self.any_nan(q));
-        if (p, q) != (x, y) && (q, p) != (x, y) {
-            return None;
-        }
         let Node::Float(machine, _, first, second) = *self.node(of_others) else {
             return None;
         };
         if (first, second) != (x, y) && (second, first) != (x, y) {
             return None;
         }
-        let result = match (op, machine) {
-            (Binary::Or, Float::MachineMin) => Float::Min,
-            (Binary::And, Float::MachineMax) => Float::Max,
+        let (op, result) = match machine {
+            Float::MachineMin => (Binary::Or, Float::Min),
+            Float::MachineMax => (Binary::And, Float::Max),
             _ => return None,
         };
+        // Of equal numbers both; they may have been made canonical, which numbers do not notice.
+        let both = self.binary(op, x, y);
+        let same = self.any_nan(of_equal) == both
+            || match *self.node(of_equal) {
+                Node::Binary(found, p, q) if found == op => {
+                    let (p, q) = (self.any_nan(p), self.any_nan(q));
+                    (p, q) == (x, y) || (q, p) == (x, y)
+                }
+                _ => false,
+            };
+        if !same {
+            return None;
+        }
         Some(self.extremum(result, width, x, y))
     }
 

@@ -407,11 +407,11 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// The instruction faults if the term is 1, for a division by zero.
-    pub fn fault_if(&mut self, condition: Term) -> Result<(), Stop> {
+    /// The instruction faults if the term is 1, for a division by zero. Returns whether it always does.
+    pub fn fault_if(&mut self, condition: Term) -> Result<bool, Stop> {
         let condition = self.state.common.simplify(self.scene.terms, condition);
         match self.scene.terms.constant_of(condition) {
-            Some(0) => return Ok(()),
+            Some(0) => return Ok(false),
             Some(_) => {
                 // It always faults here.
                 let kind = TrapKind::IntegerDivideByZero;
@@ -419,7 +419,7 @@ impl<'a> Walk<'a> {
                     Event::Trap(it) if it == kind => {}
                     _ => return Err(self.alarm("a division by zero")),
                 }
-                return self.expect_site(self.at, kind);
+                return self.expect_site(self.at, kind).map(|()| true);
             }
             None => {}
         }
@@ -430,7 +430,7 @@ impl<'a> Walk<'a> {
             {
                 self.expect_site(self.at, kind)?;
                 let decided = self.state.wasm.decide(&mut self.scene, false);
-                decided.map_err(|halt| self.halted(halt))
+                decided.map_err(|halt| self.halted(halt)).map(|()| false)
             }
             event => {
                 let condition = self.scene.terms.show(condition, 4);
@@ -482,6 +482,7 @@ impl<'a> Walk<'a> {
                 (Shape::Table(targets), Flow::Table(address)) => {
                     return self.table(address, &targets);
                 }
+                (_, Flow::Fault) => return Ok(Vec::new()),
                 (Shape::End, Flow::Return) => {
                     self.returns()?;
                     return Ok(Vec::new());

@@ -474,7 +474,7 @@ impl Lift<'_, '_> {
                 self.flags(Flags::Negated(width, x));
             }
             M::Imul | M::Mul => self.multiply()?,
-            M::Div | M::Idiv => self.divide()?,
+            M::Div | M::Idiv => return self.divide(),
             M::Cdq | M::Cqo => {
                 let width = if it.mnemonic() == M::Cdq { 32 } else { 64 };
                 let low = self.walk.get_width(RAX, width);
@@ -626,7 +626,7 @@ impl Lift<'_, '_> {
         terms.binary(Binary::ShrSigned(width), x, count)
     }
 
-    fn divide(&mut self) -> Lifted<()> {
+    fn divide(&mut self) -> Lifted<Flow> {
         let width = self.width(0);
         let divisor = self.read(0, width)?;
         let dividend = self.walk.get_width(RAX, width);
@@ -637,7 +637,9 @@ impl Lift<'_, '_> {
             false => self.walk.terms().constant(0),
         };
         let by_zero = self.walk.terms().is_zero(divisor);
-        self.walk.fault_if(by_zero)?;
+        if self.walk.fault_if(by_zero)? {
+            return Ok(Flow::Fault);
+        }
         let (quotient, rest) = match (high == expected, signed) {
             (false, _) => {
                 let terms = self.walk.terms();
@@ -661,7 +663,7 @@ impl Lift<'_, '_> {
         self.walk.machine().set(RAX, Value::whole(quotient));
         self.walk.machine().set(RDX, Value::whole(rest));
         self.flags(Flags::None);
-        Ok(())
+        Ok(Flow::Next)
     }
 
     fn shifted(&mut self, op: Binary, width: u8, x: Term, count: Term) -> Term {
