@@ -8,7 +8,7 @@
 //! loop is walked again. Classes only get smaller, so that ends.
 
 use crate::machine::Value;
-use crate::term::{Term, Terms};
+use crate::term::{Float, Node, Term, Terms};
 use crate::walk::State;
 use crate::wasm::Position;
 use std::collections::HashMap;
@@ -169,8 +169,10 @@ pub fn join(
                 match classes.get(&(held_in.clone(), class)) {
                     Some(&term) => term,
                     None => {
-                        let selected = match class {
-                            0 => gate.term(terms, &held_in),
+                        let selected = match (class, entry.is_loop) {
+                            (0, false) => gate
+                                .term(terms, &held_in)
+                                .or_else(|| canonical(terms, &mut classes, &held_in)),
                             _ => None,
                         };
                         let term = selected.unwrap_or_else(|| {
@@ -189,6 +191,46 @@ pub fn join(
         entry.held.insert(place, value);
     }
     Ok(joined)
+}
+
+/// Where all paths bring results of float operations, canonical or not, they may be made canonical behind the join as
+/// well. No value of Wasm is a result that is not canonical, so a symbol may stand for all such results that differ in
+/// nothing but that.
+fn canonical(
+    terms: &mut Terms,
+    classes: &mut HashMap<(Vec<Term>, u32), Term>,
+    held_in: &[Term],
+) -> Option<Term> {
+    let mut width = 0;
+    let mut all_canonical = true;
+    let mut raw = Vec::with_capacity(held_in.len());
+    for &term in held_in {
+        let (of, inner) = match *terms.node(term) {
+            Node::Float(Float::Canonical, of, inner, _) => (of, inner),
+            _ => {
+                all_canonical = false;
+                (terms.raw_width(term)?, term)
+            }
+        };
+        if width != 0 && width != of {
+            return None;
+        }
+        width = of;
+        raw.push(inner);
+    }
+    let key = (raw, u32::MAX);
+    let raw = match classes.get(&key) {
+        Some(&raw) => raw,
+        None => {
+            let raw = terms.raw_symbol(width);
+            classes.insert(key, raw);
+            raw
+        }
+    };
+    Some(match all_canonical {
+        true => terms.float(Float::Canonical, width, raw, raw),
+        false => raw,
+    })
 }
 
 /// What is known on all paths, be it because of other facts.

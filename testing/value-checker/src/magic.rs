@@ -9,11 +9,13 @@ use crate::term::{Binary, Node, Term, Terms, Unary};
 
 /// The divisor of an unsigned division by multiplication, if it is one.
 fn unsigned(n_bits: u32, multiplier: u128, k: u32) -> Option<u64> {
-    if multiplier == 0 || k < n_bits || k >= 128 {
+    if multiplier < 2 || k < n_bits || k > 128 {
         return None;
     }
-    let divisor = (1u128 << k).div_ceil(multiplier);
-    let excess = multiplier.checked_mul(divisor)? - (1u128 << k);
+    // 2^128 is 0 here, and differences from it are right all the same.
+    let power = 1u128.checked_shl(k).unwrap_or(0);
+    let divisor = power.wrapping_sub(1) / multiplier + 1;
+    let excess = multiplier.wrapping_mul(divisor).wrapping_sub(power);
     (divisor > 1 && excess <= 1u128 << (k - n_bits)).then_some(())?;
     u64::try_from(divisor).ok()
 }
@@ -63,24 +65,23 @@ pub fn of_shift(terms: &mut Terms, a: Term, count: u8) -> Option<Term> {
             let divisor = unsigned(64, times.into(), 64 + count)?;
             Some(quotient(terms, n, divisor))
         }
-        Node::Sum(64, 0, parts) => {
-            let [(p, 1), (q, 1)] = parts[..] else {
-                return None;
-            };
-            of_long_multiplier(terms, p, q, count).or_else(|| of_long_multiplier(terms, q, p, count))
-        }
+        Node::Sum(64, _, parts) => parts
+            .iter()
+            .filter(|it| it.1 == 1)
+            .find_map(|&(part, _)| of_long_multiplier(terms, a, part, count)),
         _ => None,
     }
 }
 
-/// A multiplier that has one bit more than the number.
-fn of_long_multiplier(terms: &mut Terms, high: Term, other: Term, count: u32) -> Option<Term> {
-    match terms.node(high).clone() {
+/// A multiplier that has one bit more than the number: the sum has the high half of the product as a part.
+fn of_long_multiplier(terms: &mut Terms, sum: Term, high: Term, count: u32) -> Option<Term> {
+    match *terms.node(high) {
         // (n * m >> 32) + n, in 33 bits.
         Node::Binary(Binary::ShrUnsigned, inner, by) => {
             let (n, times) = product(terms, inner)?;
             let fits = terms.bits(n) <= 32 && times <= u64::from(u32::MAX);
-            if n != other || terms.constant_of(by) != Some(32) || !fits {
+            let whole = terms.constant_of(by) == Some(32) && terms.add(64, high, n) == sum;
+            if !whole || !fits {
                 return None;
             }
             let divisor = unsigned(32, u128::from(times) + (1 << 32), 32 + count)?;
@@ -90,7 +91,8 @@ fn of_long_multiplier(terms: &mut Terms, high: Term, other: Term, count: u32) ->
         Node::Binary(Binary::HighUnsigned, n, times) => {
             let times = terms.constant_of(times)?;
             let rest = terms.sub(64, n, high);
-            if terms.shift_right(rest, 1) != other {
+            let half = terms.shift_right(rest, 1);
+            if terms.add(64, high, half) != sum {
                 return None;
             }
             let divisor = unsigned(64, u128::from(times) + (1 << 64), 64 + 1 + count)?;
@@ -109,20 +111,17 @@ pub fn of_high(terms: &mut Terms, n: Term, times: Term) -> Option<Term> {
 
 /// A right shift with signs by a constant: a division by a power of two if the bias was added.
 pub fn of_signed_shift(terms: &mut Terms, width: u8, a: Term, count: u64) -> Option<Term> {
-    let Node::Sum(sum_width, 0, parts) = terms.node(a).clone() else {
-        return None;
-    };
-    let [(p, 1), (q, 1)] = parts[..] else {
+    let Node::Sum(sum_width, _, parts) = terms.node(a).clone() else {
         return None;
     };
     if sum_width != width {
         return None;
     }
-    for (n, bias) in [(p, q), (q, p)] {
+    for (bias, _) in parts.iter().filter(|it| it.1 == 1) {
+        let n = terms.sub(width, a, *bias);
         let shift = terms.constant(u64::from(width) - 1);
         let sign = terms.binary(Binary::ShrSigned(width), n, shift);
-        let expected = terms.shift_right(sign, width - count as u8);
-        if expected == bias {
+        if terms.shift_right(sign, width - count as u8) == *bias {
             return Some(terms.found_signed_quotient(width, n, 1 << count));
         }
     }
@@ -136,17 +135,17 @@ pub fn of_sum(
     constant: u64,
     parts: &[(Term, u64)],
 ) -> Option<Term> {
-    if constant != 0 || !(2..=3).contains(&parts.len()) || parts.iter().any(|it| it.1 != 1) {
-        return None;
-    }
     match width {
-        32 => {
-            let [(p, _), (q, _)] = *parts else {
-                return None;
-            };
-            signed_32(terms, p, q).or_else(|| signed_32(terms, q, p))
-        }
-        _ => signed_64(terms, parts),
+        32 => match *parts {
+            [(p, 1), (q, 1)] if constant == 0 => {
+                signed_32(terms, p, q).or_else(|| signed_32(terms, q, p))
+            }
+            _ => None,
+        },
+        _ => parts
+            .iter()
+            .filter(|it| it.1 == 1)
+            .find_map(|&(part, _)| signed_64(terms, constant, parts, part)),
     }
 }
 
@@ -173,56 +172,54 @@ fn signed_32(terms: &mut Terms, shifted: Term, sign: Term) -> Option<Term> {
     Some(terms.found_signed_quotient(32, n, magnitude))
 }
 
-fn signed_64(terms: &mut Terms, parts: &[(Term, u64)]) -> Option<Term> {
-    // The high half lacks 2^64 times the number, which was added.
-    let of_high = |terms: &Terms, x: Term| match *terms.node(x) {
+/// The high half of a product with a multiplier whose top bit was taken for a sign: what was multiplied, and by what.
+fn high_signed(terms: &Terms, x: Term) -> Option<(Term, u64)> {
+    match *terms.node(x) {
         Node::Binary(Binary::HighSigned, n, times) => {
             let times = terms.constant_of(times)?;
             (times >> 63 == 1).then_some((n, times))
         }
         _ => None,
-    };
-    match *parts {
-        [(p, _), (q, _)] => {
-            for (shifted, sign) in [(p, q), (q, p)] {
-                let Node::Binary(Binary::ShrSigned(64), of, by) = *terms.node(shifted) else {
-                    continue;
-                };
-                let Node::Sum(64, 0, inner) = terms.node(of).clone() else {
-                    continue;
-                };
-                let [(a, 1), (b, 1)] = inner[..] else {
-                    continue;
-                };
-                for (high, number) in [(a, b), (b, a)] {
-                    let Some((n, times)) = of_high(terms, high) else {
-                        continue;
-                    };
-                    if n != number || terms.shift_right(n, 63) != sign {
-                        continue;
-                    }
-                    let k = 64 + terms.constant_of(by)? as u32;
-                    let magnitude = signed(64, times.into(), k)?;
-                    return Some(terms.found_signed_quotient(64, n, magnitude));
-                }
-            }
-            None
-        }
-        [(a, _), (b, _), (c, _)] => {
-            for high in [a, b, c] {
-                let Some((n, times)) = of_high(terms, high) else {
-                    continue;
-                };
-                let sign = terms.shift_right(n, 63);
-                let mut expected = [high, n, sign];
-                expected.sort_unstable();
-                if expected == [a, b, c] {
-                    let magnitude = signed(64, times.into(), 64)?;
-                    return Some(terms.found_signed_quotient(64, n, magnitude));
-                }
-            }
-            None
-        }
-        _ => None,
     }
+}
+
+/// `part` is the product, shifted or not.
+fn signed_64(
+    terms: &mut Terms,
+    constant: u64,
+    parts: &[(Term, u64)],
+    part: Term,
+) -> Option<Term> {
+    let is_whole = |terms: &mut Terms, expected: &[(Term, u64)]| {
+        let (whole, flat) = terms.flatten(64, 0, expected);
+        whole == constant && flat == parts
+    };
+    if let Some((n, times)) = high_signed(terms, part) {
+        let sign = terms.shift_right(n, 63);
+        // The high half lacks 2^64 times the number, which was added.
+        if !is_whole(terms, &[(part, 1), (n, 1), (sign, 1)]) {
+            return None;
+        }
+        let magnitude = signed(64, times.into(), 64)?;
+        return Some(terms.found_signed_quotient(64, n, magnitude));
+    }
+    let Node::Binary(Binary::ShrSigned(64), of, by) = *terms.node(part) else {
+        return None;
+    };
+    let Node::Sum(64, inner_constant, inner) = terms.node(of).clone() else {
+        return None;
+    };
+    for &(high, _) in inner.iter().filter(|it| it.1 == 1) {
+        let Some((n, times)) = high_signed(terms, high) else {
+            continue;
+        };
+        let sign = terms.shift_right(n, 63);
+        let added = terms.flatten(64, 0, &[(high, 1), (n, 1)]);
+        if added == (inner_constant, inner.to_vec()) && is_whole(terms, &[(part, 1), (sign, 1)]) {
+            let k = 64 + terms.constant_of(by)? as u32;
+            let magnitude = signed(64, times.into(), k)?;
+            return Some(terms.found_signed_quotient(64, n, magnitude));
+        }
+    }
+    None
 }

@@ -10,7 +10,7 @@
 //! - a product that is shifted right is the quotient it stands for ([`super::magic`]).
 
 use crate::magic;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// The number of a term.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -184,6 +184,8 @@ pub struct Terms {
     bits: Vec<u8>,
     known: HashMap<Node, Term>,
     symbols: u32,
+    /// Symbols of floats whose NaNs may not be canonical.
+    raw: HashSet<Term>,
 }
 
 impl Terms {
@@ -193,6 +195,7 @@ impl Terms {
         self.bits.clear();
         self.known.clear();
         self.symbols = 0;
+        self.raw.clear();
     }
 
     /// How many there are.
@@ -204,6 +207,26 @@ impl Terms {
     pub fn symbol(&mut self, bits: u8) -> Term {
         self.symbols += 1;
         self.intern(Node::Symbol(self.symbols), bits)
+    }
+
+    /// A new symbol of a float whose NaN may be any.
+    pub fn raw_symbol(&mut self, width: u8) -> Term {
+        let symbol = self.symbol(width);
+        self.raw.insert(symbol);
+        symbol
+    }
+
+    /// The width of a float whose NaN may be any: a result that is not made canonical yet. No Wasm value is one.
+    pub fn raw_width(&self, x: Term) -> Option<u8> {
+        use Float::*;
+        match *self.node(x) {
+            Node::Symbol(_) if self.raw.contains(&x) => Some(self.bits(x)),
+            Node::Float(Promote, ..) => Some(64),
+            Node::Float(Demote, ..) => Some(32),
+            Node::Float(Add | Sub | Mul | Div | Min | Max | MachineMin | MachineMax, width, ..)
+            | Node::Float(Sqrt | Ceil | Floor | Trunc | Nearest, width, ..) => Some(width),
+            _ => None,
+        }
     }
 
     /// The term's node.
@@ -287,8 +310,13 @@ impl Terms {
         self.intern(Node::Binary(Binary::And, x, m), bits)
     }
 
-    /// A sum of multiples and a constant, modulo 2^32 or 2^64.
-    pub fn sum(&mut self, width: u8, constant: u64, parts: &[(Term, u64)]) -> Term {
+    /// The parts of a sum, each once, and its constant.
+    pub(crate) fn flatten(
+        &mut self,
+        width: u8,
+        constant: u64,
+        parts: &[(Term, u64)],
+    ) -> (u64, Vec<(Term, u64)>) {
         let mut constant = constant;
         let mut flat: Vec<(Term, u64)> = Vec::with_capacity(parts.len());
         for &(part, times) in parts {
@@ -316,7 +344,12 @@ impl Terms {
             *times &= mask(width);
         }
         merged.retain(|&(_, times)| times != 0);
-        constant &= mask(width);
+        (constant & mask(width), merged)
+    }
+
+    /// A sum of multiples and a constant, modulo 2^32 or 2^64.
+    pub fn sum(&mut self, width: u8, constant: u64, parts: &[(Term, u64)]) -> Term {
+        let (constant, merged) = self.flatten(width, constant, parts);
         match merged[..] {
             [] => return self.constant(constant),
             [(part, 1)] if constant == 0 => return part,
@@ -416,6 +449,10 @@ impl Terms {
                 return self.intern(Node::Binary(op, a, b), 64);
             }
             HighSigned => {
+                if let (Some(a), Some(b)) = constants {
+                    let product = i128::from(a as i64) * i128::from(b as i64);
+                    return self.constant((product >> 64) as u64);
+                }
                 let (a, b) = match constants.0 {
                     Some(_) => (b, a),
                     None => (a, b),
@@ -432,7 +469,7 @@ impl Terms {
         }
         let bits = match op {
             DivUnsigned | RemUnsigned | ShrUnsigned => self.bits(a),
-            RemSigned(width) => width,
+            DivSigned(width) | RemSigned(width) => width,
             JumpTable => 32,
             _ => 64,
         };
@@ -472,6 +509,13 @@ impl Terms {
             {
                 let both = self.constant(apply(more, right));
                 return self.bitwise(op, c, both);
+            }
+        }
+        if op == Binary::And && (self.bits(a) == 1) != (self.bits(b) == 1) {
+            // Of what meets a truth value, the lowest bit counts.
+            let (low_a, low_b) = (self.low(1, a), self.low(1, b));
+            if (low_a, low_b) != (a, b) && (low_a, low_b) != (b, a) {
+                return self.bitwise(op, low_a, low_b);
             }
         }
         if let Some(truth) = self.float_truth(op, a, b).or_else(|| self.float_truth(op, b, a)) {
@@ -780,11 +824,22 @@ impl Terms {
             }
         }
         match op {
-            Canonical => {
-                if let Node::Float(Canonical, ..) = self.node(a) {
-                    return a;
+            Canonical => match *self.node(a) {
+                Node::Float(Canonical, ..) => return a,
+                Node::Select(c, x, y) => {
+                    let x = self.float(Canonical, width, x, x);
+                    let y = self.float(Canonical, width, y, y);
+                    return self.select(c, x, y);
                 }
-            }
+                Node::Const(value) => {
+                    let nan = match width {
+                        32 => f32::from_bits(value as u32).is_nan(),
+                        _ => f64::from_bits(value).is_nan(),
+                    };
+                    return if nan { self.constant(canonical_nan(width)) } else { a };
+                }
+                _ => {}
+            },
             Add | Mul | Unordered | Equal if b < a => std::mem::swap(&mut a, &mut b),
             OfUnsigned64 => match self.constant_of(a) {
                 Some(value) if value >> 63 == 0 => return self.float(OfSigned64, width, a, a),
@@ -809,9 +864,20 @@ impl Terms {
     }
 
     /// The term without a canonicalisation.
-    pub fn any_nan(&self, x: Term) -> Term {
+    pub fn any_nan(&mut self, x: Term) -> Term {
+        self.any_nan_within(x, 6)
+    }
+
+    fn any_nan_within(&mut self, x: Term, depth: u32) -> Term {
         match *self.node(x) {
             Node::Float(Float::Canonical, _, inner, _) => inner,
+            Node::Select(c, a, b) if depth > 0 => {
+                let (d, e) = (self.any_nan_within(a, depth - 1), self.any_nan_within(b, depth - 1));
+                match (d, e) == (a, b) {
+                    true => x,
+                    false => self.select(c, d, e),
+                }
+            }
             _ => x,
         }
     }

@@ -6,7 +6,7 @@ use crate::join;
 use crate::machine::{FLOATS, Fixed, Machine, Space, Value};
 use crate::report::{Alarm, Stop, Unchecked};
 use crate::target::{Convention, Flow, Shape, Target};
-use crate::term::{Node, Term, Terms, Unary};
+use crate::term::{Float, Node, Term, Terms, Unary};
 use crate::wasm::{Common, Event, Halt, Position, Scene, Wasm};
 use crate::{Input, Piece};
 use pvf_rules::TrapKind;
@@ -543,6 +543,10 @@ impl<'a> Walk<'a> {
                         _ => {
                             let decided = state.wasm.decide(&mut self.scene, yes);
                             decided.map_err(|halt| self.halted(halt))?;
+                            if trap.is_some() {
+                                let fact = self.fact(condition, holds);
+                                state.common.facts.push(fact);
+                            }
                         }
                     }
                     ways.push((to, state));
@@ -550,17 +554,34 @@ impl<'a> Walk<'a> {
                 return Ok(ways);
             }
         }
-        let (fact, positive) = match *self.scene.terms.node(condition) {
-            Node::Unary(Unary::Not, inner) => (inner, false),
-            _ => (condition, true),
-        };
         for (to, holds) in [(taken, true), (next, false)] {
             let mut state = self.state.clone();
-            state.common.facts.push((fact, holds == positive));
+            state.common.facts.push(self.fact(condition, holds));
             self.resolve(&mut state, here);
             ways.push((to, state));
         }
         Ok(ways)
+    }
+
+    fn fact(&self, condition: Term, holds: bool) -> (Term, bool) {
+        match *self.scene.terms.node(condition) {
+            Node::Unary(Unary::Not, inner) => (inner, !holds),
+            _ => (condition, holds),
+        }
+    }
+
+    /// Whether it is known of a float that it can be truncated to 32 bits without sign.
+    pub fn is_in_u32(&mut self, width: u8, x: Term) -> bool {
+        let (low, high) = match width {
+            32 => ((-1.0f32).to_bits().into(), 4_294_967_296.0f32.to_bits().into()),
+            _ => ((-1.0f64).to_bits(), 4_294_967_296.0f64.to_bits()),
+        };
+        let terms = &mut *self.scene.terms;
+        let (low, high) = (terms.constant(low), terms.constant(high));
+        let above = terms.float(Float::Less, width, low, x);
+        let beyond = terms.float(Float::LessEqual, width, high, x);
+        let facts = &self.state.common.facts;
+        facts.contains(&(above, true)) && facts.contains(&(beyond, false))
     }
 
     /// Lets the Wasm side take the branch of the operator at an offset, if it is certain where that goes.

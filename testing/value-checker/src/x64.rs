@@ -842,7 +842,10 @@ impl Lift<'_, '_> {
                 let to = self.width(0);
                 let x = self.read(1, from)?;
                 let op = if to == 32 { Float::ToSigned32 } else { Float::ToSigned64 };
-                let value = self.walk.terms().float(op, from, x, x);
+                let mut value = self.walk.terms().float(op, from, x, x);
+                if to == 64 && self.walk.is_in_u32(from, x) {
+                    value = self.walk.terms().low(32, value);
+                }
                 self.write(0, to, value)?;
             }
             _ => return Err(self.unknown()),
