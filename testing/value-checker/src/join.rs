@@ -113,6 +113,43 @@ fn put(state: &mut State, place: Place, value: Option<Value>) {
     }
 }
 
+/// Joins states that differ by what the machine alone branched on, so that other paths do not stand in the way of
+/// selections.
+pub fn join_own(terms: &mut Terms, entry: &Entry, mut states: Vec<State>) -> Vec<State> {
+    if states.len() > 64 || (states.len() < 3 && !entry.is_loop) {
+        return states;
+    }
+    let mut first = 0;
+    while first < states.len() {
+        let opposite = |state: &State| {
+            let mine = &states[first];
+            mine.wasm.at == state.wasm.at
+                && mine.wasm.trapped == state.wasm.trapped
+                && mine.wasm.locals == state.wasm.locals
+                && mine.wasm.operands == state.wasm.operands
+                && mine.common.globals == state.common.globals
+                && mine.common.memory_bytes == state.common.memory_bytes
+                && state.common.facts.iter().any(|&(fact, holds)| {
+                    mine.common.facts.contains(&(fact, !holds))
+                })
+        };
+        let Some(second) = (first + 1..states.len()).find(|&it| opposite(&states[it])) else {
+            first += 1;
+            continue;
+        };
+        let pair = vec![states[first].clone(), states[second].clone()];
+        match join(terms, &mut Entry::default(), pair) {
+            Ok(joined) => {
+                states.remove(second);
+                states[first] = joined;
+                first = 0;
+            }
+            Err(_) => first += 1,
+        }
+    }
+    states
+}
+
 /// The state behind a join.
 ///
 /// # Errors

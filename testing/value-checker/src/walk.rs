@@ -898,7 +898,7 @@ impl<'a> Walk<'a> {
         at: u32,
     ) -> Result<(), Stop> {
         self.at = at;
-        let mut states = states.to_vec();
+        let mut states = join::join_own(self.scene.terms, block, states.to_vec());
         self.meet(block, &mut states, at)?;
         self.state = join::join(self.scene.terms, block, states).map_err(|what| self.alarm(what))?;
         if block.is_loop {
