@@ -80,7 +80,10 @@ pub fn of(code: &[u8], start: u32, end: u32, other: impl Fn(u32) -> Option<u32>)
                 faults.push(Fault { class, at, bytes });
             }
         };
-        one(it, &mut add, &other);
+        // Whether the stack is deep enough is the verifier's to check.
+        let before = number.checked_sub(1).and_then(|before| all.get(before));
+        let of_stack = before.is_some_and(|it| it.op0_register() == Register::RSP);
+        one(it, of_stack, &mut add, &other);
         let Some(next) = all.get(number + 1) else {
             continue;
         };
@@ -127,6 +130,7 @@ fn displacement(it: &Instruction) -> Option<usize> {
 
 fn one(
     it: &Instruction,
+    of_stack: bool,
     add: &mut dyn FnMut(Class, &dyn Fn(&mut [u8])),
     other: &impl Fn(u32) -> Option<u32>,
 ) {
@@ -185,7 +189,7 @@ fn one(
         }
         _ => {}
     }
-    if it.flow_control() == FlowControl::ConditionalBranch {
+    if it.flow_control() == FlowControl::ConditionalBranch && !of_stack {
         let at = if it.len() == 2 { 0 } else { 1 };
         add(Class::Condition, &|bytes| bytes[at] ^= 1);
     }

@@ -736,6 +736,30 @@ impl Terms {
         self.intern(Node::Unary(Unary::IsZero, x), 1)
     }
 
+    /// Of a sum that is 0 with one sign-extended part: the part's low bits, and what they are.
+    pub fn extended_equal(&mut self, sum: Term) -> Option<(Term, u64)> {
+        let Node::Sum(width, constant, parts) = self.node(sum).clone() else {
+            return None;
+        };
+        let [(part, 1)] = parts[..] else {
+            return None;
+        };
+        let mut part = part;
+        if let Node::Binary(Binary::And, inner, low) = *self.node(part)
+            && self.constant_of(low) == Some(mask(width))
+        {
+            part = inner;
+        }
+        let (bits, inner) = match *self.node(part) {
+            Node::Unary(Unary::Extend8, inner) => (8, inner),
+            Node::Unary(Unary::Extend16, inner) => (16, inner),
+            Node::Unary(Unary::Extend32, inner) => (32, inner),
+            _ => return None,
+        };
+        let low = self.low(bits, inner);
+        Some((low, constant.wrapping_neg() & mask(bits)))
+    }
+
     fn low_is_zero(&mut self, bits: u8, x: Term) -> Term {
         let low = self.low(bits, x);
         self.is_zero(low)
@@ -849,6 +873,7 @@ impl Terms {
                     let half = self.float(OfSigned64, width, half, half);
                     return self.float(Add, width, half, half);
                 }
+                None if self.bits(a) < 64 => return self.float(OfSigned64, width, a, a),
                 None => {}
             },
             _ => {}

@@ -362,7 +362,7 @@ impl<'a> Walk<'a> {
                     }
                     event => {
                         let address = self.scene.terms.show(address, 4);
-                        let term = self.scene.terms.show(term, 4);
+                        let term = self.scene.terms.show(term, 7);
                         let event = self.show(&event);
                         return Err(self.alarm(format!(
                             "a store of {width} bits at {address} of {term} for: {event}"

@@ -677,6 +677,11 @@ impl Common {
                     let crate::term::Node::Unary(Unary::IsZero, sum) = *terms.node(fact) else {
                         continue;
                     };
+                    if let Some((extended, value)) = terms.extended_equal(sum)
+                        && extended == inner
+                    {
+                        return terms.constant(u64::from(value == 0));
+                    }
                     // Both sums are of the same term: their difference is a number.
                     let width = if terms.bits(inner).max(terms.bits(sum)) <= 32 { 32 } else { 64 };
                     let difference = terms.sub(width, inner, sum);

@@ -443,6 +443,7 @@ impl Lift<'_, '_> {
             }
             M::Ret => return Ok(Flow::Return),
             M::Ud2 => return Ok(Flow::Trap),
+            M::Nop => {}
             _ if it.flow_control() == FlowControl::ConditionalBranch => {
                 return Ok(Flow::Branch(self.condition()?));
             }

@@ -61,6 +61,9 @@ fn seed(compiled: &Compiled<'_>, step: usize, counts: &mut Counts) {
             *tried += 1;
             let outcome = check(&code, function);
             *found += u64::from(matches!(outcome, Outcome::Alarm(_)));
+            if !matches!(outcome, Outcome::Alarm(_)) && std::env::var_os("PVF_SHOW").is_some() {
+                println!("{:?} at {:#x} of function {function}: {outcome:?}", fault.class, fault.at);
+            }
             code[range].copy_from_slice(&before);
         }
     }
