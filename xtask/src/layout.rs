@@ -64,6 +64,10 @@ pub const LAYERS: &[(&str, &[&str])] = &[
         &["testing/cross-target", "testing/verifier"],
     ),
     (
+        "whether machine code computes what its Wasm says",
+        &["testing/value-checker"],
+    ),
+    (
         "the conformance suite's cases; other engines behind its protocol",
         &["conformance/generate", "conformance/adapters"],
     ),

@@ -43,7 +43,9 @@ impl Body {
     /// Reads the body of a function; says what it cannot read.
     pub fn read(module: &Module<'_>, function: u32) -> Result<Self, &'static str> {
         let range = module.body(function).ok_or("a function without a body")?;
-        let ty = module.function_type(function).ok_or("a function without a type")?;
+        let ty = module
+            .function_type(function)
+            .ok_or("a function without a type")?;
         let mut reader = Reader::new(module.wasm(), range.start as usize, range.end as usize);
         let mut body = Self {
             locals: ty.params.clone(),

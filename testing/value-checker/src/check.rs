@@ -108,11 +108,17 @@ fn check<T: Target>(
         }
         let block = &mut blocks[number];
         // Branches back are compared when they come.
-        block.states.retain(|(from, _)| *from == usize::MAX || *from < number);
+        block
+            .states
+            .retain(|(from, _)| *from == usize::MAX || *from < number);
         if block.states.is_empty() {
             continue;
         }
-        let states: Vec<State> = block.states.iter().map(|(_, state)| state.clone()).collect();
+        let states: Vec<State> = block
+            .states
+            .iter()
+            .map(|(_, state)| state.clone())
+            .collect();
         walk.enter(&mut block.entry, &states, block.start)?;
         let (from, to) = (block.start, block.end);
         let ways = walk.block(target, from, to)?;
@@ -203,7 +209,10 @@ fn blocks<T: Target>(target: &T, code: &[u8], start: u32) -> (Vec<Block>, HashMa
     let mut visited = BTreeSet::from([start]);
     let mut stack = vec![(start, 0usize)];
     while let Some((block, next)) = stack.pop() {
-        let leads = found.get(&block).map(|it| it.1.as_slice()).unwrap_or_default();
+        let leads = found
+            .get(&block)
+            .map(|it| it.1.as_slice())
+            .unwrap_or_default();
         match leads.get(next) {
             Some(&to) => {
                 stack.push((block, next + 1));
@@ -215,8 +224,11 @@ fn blocks<T: Target>(target: &T, code: &[u8], start: u32) -> (Vec<Block>, HashMa
         }
     }
     order.reverse();
-    let indices: HashMap<u32, usize> =
-        order.iter().enumerate().map(|(number, &at)| (at, number)).collect();
+    let indices: HashMap<u32, usize> = order
+        .iter()
+        .enumerate()
+        .map(|(number, &at)| (at, number))
+        .collect();
     let mut blocks: Vec<Block> = order
         .iter()
         .map(|&at| Block {

@@ -82,12 +82,23 @@ pub fn of(code: &[u8], start: u32, end: u32, other: impl Fn(u32) -> Option<u32>)
         };
         // Whether the stack is deep enough is the verifier's to check.
         let before = number.checked_sub(1).and_then(|before| all.get(before));
+        let next = all.get(number + 1);
+        // Equality is the same both ways round.
+        let ordered = next.is_some_and(|it| {
+            !matches!(
+                it.condition_code(),
+                iced_x86::ConditionCode::e
+                    | iced_x86::ConditionCode::ne
+                    | iced_x86::ConditionCode::None
+            )
+        });
         let of_stack = before.is_some_and(|it| it.op0_register() == Register::RSP);
-        one(it, of_stack, &mut add, &other);
+        one(it, (of_stack, ordered), &mut add, &other);
         let Some(next) = all.get(number + 1) else {
             continue;
         };
-        if it.mnemonic() == Mnemonic::Test && next.flow_control() == FlowControl::ConditionalBranch {
+        if it.mnemonic() == Mnemonic::Test && next.flow_control() == FlowControl::ConditionalBranch
+        {
             add(Class::StaleFlags, &|bytes| bytes.fill(NOP));
         }
         let multiplies = next.mnemonic() == Mnemonic::Imul || next.mnemonic() == Mnemonic::Mul;
@@ -95,7 +106,12 @@ pub fn of(code: &[u8], start: u32, end: u32, other: impl Fn(u32) -> Option<u32>)
             && it.op0_kind() == OpKind::Register
             && matches!(it.op1_kind(), OpKind::Immediate32 | OpKind::Immediate64);
         if multiplies && constant && it.immediate(1) > 0xffff {
-            let last = it.len() - if it.op1_kind() == OpKind::Immediate64 { 8 } else { 4 };
+            let last = it.len()
+                - if it.op1_kind() == OpKind::Immediate64 {
+                    8
+                } else {
+                    4
+                };
             add(Class::Multiplier, &|bytes| bytes[last] ^= 3);
         }
         if is_store(it) && is_store(next) {
@@ -130,7 +146,7 @@ fn displacement(it: &Instruction) -> Option<usize> {
 
 fn one(
     it: &Instruction,
-    of_stack: bool,
+    (of_stack, ordered): (bool, bool),
     add: &mut dyn FnMut(Class, &dyn Fn(&mut [u8])),
     other: &impl Fn(u32) -> Option<u32>,
 ) {
@@ -144,7 +160,7 @@ fn one(
         )
     };
     match it.mnemonic() {
-        M::Cmp if registers && it.op0_register() != it.op1_register() => {
+        M::Cmp if registers && ordered && it.op0_register() != it.op1_register() => {
             // Only where both are registers of the same eight.
             add(Class::SwappedOperands, &|bytes| {
                 let rm = bytes[last] & 7;
@@ -160,10 +176,15 @@ fn one(
         }
         M::Mov if in_slot(it) && it.op1_kind() != OpKind::Immediate32 => {
             let store = it.op0_kind() == OpKind::Memory;
-            if let Some(at) = displacement(it).filter(|_| it.op_kind(1) != OpKind::Immediate32to64) {
+            if let Some(at) = displacement(it).filter(|_| it.op_kind(1) != OpKind::Immediate32to64)
+            {
                 add(Class::WrongSlot, &|bytes| bytes[at] ^= 8);
             }
-            let class = if store { Class::NoSpill } else { Class::NoReload };
+            let class = if store {
+                Class::NoSpill
+            } else {
+                Class::NoReload
+            };
             add(class, &|bytes| bytes.fill(NOP));
         }
         M::Mov if is_store(it) => {
@@ -198,7 +219,9 @@ fn one(
         M::Add | M::Sub | M::And | M::Or | M::Xor | M::Cmp | M::Shl | M::Shr | M::Sar
     );
     if arithmetic && it.op0_kind() == OpKind::Register && !fixed(it.op0_register()) {
-        if it.op1_kind() != OpKind::Register && it.op1_kind() != OpKind::Memory && it.op_count() == 2
+        if it.op1_kind() != OpKind::Register
+            && it.op1_kind() != OpKind::Memory
+            && it.op_count() == 2
         {
             let long = matches!(it.op1_kind(), OpKind::Immediate32 | OpKind::Immediate32to64);
             let at = if long { it.len() - 4 } else { last };
@@ -211,7 +234,8 @@ fn one(
             // 01 add, 29 sub, 21 and, 09 or.
             add(Class::Operation, &|bytes| bytes[opcode] ^= 0x28);
         }
-        if it.op0_register().is_gpr64() && it.op_count() == 2 {
+        let widens = matches!(it.mnemonic(), M::Add | M::Sub | M::Shl | M::Sar);
+        if widens && it.op0_register().is_gpr64() && it.op_count() == 2 {
             add(Class::Narrow, &|bytes| {
                 if bytes[0] & 0xf8 == 0x48 {
                     bytes[0] ^= 8;

@@ -79,13 +79,24 @@ fn held(state: &State, place: Place) -> Option<Value> {
     match place {
         Place::Register(number) => state.machine.registers[usize::from(number)],
         Place::Slot(at) => state.machine.slots.get(&at).copied(),
-        Place::Local(number) => state.wasm.locals.get(number as usize).copied().map(Value::whole),
-        Place::Operand(number) => {
-            state.wasm.operands.get(number as usize).copied().map(Value::whole)
-        }
-        Place::Global(number) => {
-            state.common.globals.get(number as usize).copied().map(Value::whole)
-        }
+        Place::Local(number) => state
+            .wasm
+            .locals
+            .get(number as usize)
+            .copied()
+            .map(Value::whole),
+        Place::Operand(number) => state
+            .wasm
+            .operands
+            .get(number as usize)
+            .copied()
+            .map(Value::whole),
+        Place::Global(number) => state
+            .common
+            .globals
+            .get(number as usize)
+            .copied()
+            .map(Value::whole),
         Place::MemoryBytes => Some(Value::whole(state.common.memory_bytes)),
     }
 }
@@ -129,9 +140,11 @@ pub fn join_own(terms: &mut Terms, entry: &Entry, mut states: Vec<State>) -> Vec
                 && mine.wasm.operands == state.wasm.operands
                 && mine.common.globals == state.common.globals
                 && mine.common.memory_bytes == state.common.memory_bytes
-                && state.common.facts.iter().any(|&(fact, holds)| {
-                    mine.common.facts.contains(&(fact, !holds))
-                })
+                && state
+                    .common
+                    .facts
+                    .iter()
+                    .any(|&(fact, holds)| mine.common.facts.contains(&(fact, !holds)))
         };
         let Some(second) = (first + 1..states.len()).find(|&it| opposite(&states[it])) else {
             first += 1;
@@ -163,7 +176,10 @@ pub fn join(
         return Err("a block that is not reached");
     };
     if states.len() == 1 && !entry.is_loop {
-        return states.into_iter().next().ok_or("a block that is not reached");
+        return states
+            .into_iter()
+            .next()
+            .ok_or("a block that is not reached");
     }
     let mut joined = first.clone();
     if states.len() > 1 || entry.is_loop {
@@ -312,8 +328,11 @@ pub fn compare(terms: &Terms, entry: &mut Entry, state: &State) -> bool {
         return false;
     }
     let mut numbers: HashMap<(Term, Term), (u32, u8)> = HashMap::new();
-    let mut ordered: Vec<(Place, Value)> =
-        entry.held.iter().map(|(&place, &value)| (place, value)).collect();
+    let mut ordered: Vec<(Place, Value)> = entry
+        .held
+        .iter()
+        .map(|(&place, &value)| (place, value))
+        .collect();
     ordered.sort_unstable_by_key(|it| it.0);
     for &(place, value) in &ordered {
         if let Some(now) = held(state, place)
@@ -322,7 +341,9 @@ pub fn compare(terms: &Terms, entry: &mut Entry, state: &State) -> bool {
             let before = entry.fresh.get(&value.term).copied().unwrap_or(0);
             let most = before.max(terms.bits(now.term)).max(terms.bits(value.term));
             let next = entry.classes + numbers.len() as u32 + 1;
-            numbers.entry((value.term, now.term)).or_insert((next, most));
+            numbers
+                .entry((value.term, now.term))
+                .or_insert((next, most));
         }
     }
     entry.classes += numbers.len() as u32;
@@ -389,7 +410,10 @@ impl Gate {
         match self {
             Self::Leaf(group) => {
                 let first = held_in[*group.first()?];
-                group.iter().all(|&it| held_in[it] == first).then_some(first)
+                group
+                    .iter()
+                    .all(|&it| held_in[it] == first)
+                    .then_some(first)
             }
             Self::Fork(fact, yes, no) => {
                 let (yes, no) = (yes.term(terms, held_in)?, no.term(terms, held_in)?);

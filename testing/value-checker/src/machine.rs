@@ -92,10 +92,7 @@ impl Flags {
             (Self::Logic(_, x) | Self::Sum(_, x, _) | Self::Shift(_, x, _), Equal) => {
                 terms.is_zero(x)
             }
-            (
-                Self::Logic(width, x) | Self::Sum(width, x, _) | Self::Shift(width, x, _),
-                Sign,
-            )
+            (Self::Logic(width, x) | Self::Sum(width, x, _) | Self::Shift(width, x, _), Sign)
             | (Self::Logic(width, x), Less) => less(terms, width, x, zero),
             (Self::Logic(width, x), LessEqual) => {
                 let greater = less(terms, width, zero, x);
@@ -182,9 +179,8 @@ impl Fixed {
                 .contains(&(base, 1))
                 .then(|| parts.iter().copied().filter(|it| it.0 != base).collect())
         };
-        let is_fixed = |it: &(Term, u64)| {
-            [self.stack, self.memory, self.context, self.code].contains(&it.0)
-        };
+        let is_fixed =
+            |it: &(Term, u64)| [self.stack, self.memory, self.context, self.code].contains(&it.0);
         if parts.iter().filter(|it| is_fixed(it)).count() != 1 {
             return Space::Unknown;
         }

@@ -62,10 +62,11 @@ pub fn of_shift(terms: &mut Terms, a: Term, count: u8) -> Option<Term> {
     match terms.node(a).clone() {
         Node::Binary(Binary::HighUnsigned, n, times) => {
             let times = terms.constant_of(times)?;
-            let divisor = unsigned(64, times.into(), 64 + count)?;
+            let bits = terms.bits(n).into();
+            let divisor = unsigned(bits, times.into(), 64 + count)?;
             Some(quotient(terms, n, divisor))
         }
-        Node::Sum(64, _, parts) => parts
+        Node::Sum(_, _, parts) => parts
             .iter()
             .filter(|it| it.1 == 1)
             .find_map(|&(part, _)| of_long_multiplier(terms, a, part, count)),
@@ -104,7 +105,9 @@ fn of_long_multiplier(terms: &mut Terms, sum: Term, high: Term, count: u32) -> O
 
 /// The high half of a product by a constant: a division if no shift follows.
 pub fn of_high(terms: &mut Terms, n: Term, times: Term) -> Option<Term> {
-    let times = terms.constant_of(times).filter(|it| !it.is_power_of_two())?;
+    let times = terms
+        .constant_of(times)
+        .filter(|it| !it.is_power_of_two())?;
     let divisor = unsigned(64, times.into(), 64)?;
     Some(quotient(terms, n, divisor))
 }
@@ -129,12 +132,7 @@ pub fn of_signed_shift(terms: &mut Terms, width: u8, a: Term, count: u64) -> Opt
 }
 
 /// A sum: the quotient of a signed division if it adds 1 to the shifted product of a negative number.
-pub fn of_sum(
-    terms: &mut Terms,
-    width: u8,
-    constant: u64,
-    parts: &[(Term, u64)],
-) -> Option<Term> {
+pub fn of_sum(terms: &mut Terms, width: u8, constant: u64, parts: &[(Term, u64)]) -> Option<Term> {
     match width {
         32 => match *parts {
             [(p, 1), (q, 1)] if constant == 0 => {
@@ -184,12 +182,7 @@ fn high_signed(terms: &Terms, x: Term) -> Option<(Term, u64)> {
 }
 
 /// `part` is the product, shifted or not.
-fn signed_64(
-    terms: &mut Terms,
-    constant: u64,
-    parts: &[(Term, u64)],
-    part: Term,
-) -> Option<Term> {
+fn signed_64(terms: &mut Terms, constant: u64, parts: &[(Term, u64)], part: Term) -> Option<Term> {
     let is_whole = |terms: &mut Terms, expected: &[(Term, u64)]| {
         let (whole, flat) = terms.flatten(64, 0, expected);
         whole == constant && flat == parts

@@ -87,7 +87,9 @@ fn main() -> ExitCode {
                 return ExitCode::FAILURE;
             }
         }
-        let report = compiled.check_some(&mut checker, |it| options.function.is_none_or(|only| only == it));
+        let report = compiled.check_some(&mut checker, |it| {
+            options.function.is_none_or(|only| only == it)
+        });
         let checking = begun.elapsed() - compiling;
         println!(
             "{}: compiled in {compiling:.1?}, checked in {checking:.1?}",

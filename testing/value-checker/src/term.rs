@@ -325,7 +325,14 @@ impl Terms {
                 Node::Const(value) => {
                     constant = constant.wrapping_add(value.wrapping_mul(times));
                 }
-                Node::Sum(inner, more, parts) if *inner == width => {
+                // A short sum that cannot overflow is the same sum in 64 bits.
+                Node::Sum(inner, more, parts)
+                    if *inner == width
+                        || matches!(times, 1 | u64::MAX)
+                            && self
+                                .greatest_sum(*more, parts)
+                                .is_some_and(|it| it <= u128::from(mask(*inner))) =>
+                {
                     constant = constant.wrapping_add(more.wrapping_mul(times));
                     flat.extend(parts.iter().map(|&(it, by)| (it, by.wrapping_mul(times))));
                 }
@@ -358,7 +365,38 @@ impl Terms {
         if let Some(quotient) = magic::of_sum(self, width, constant, &merged) {
             return quotient;
         }
-        self.intern(Node::Sum(width, constant, merged.into()), width)
+        // The remainder of a short number is short.
+        if let (64, 0, [(p, of_p), (q, of_q)]) = (width, constant, &merged[..]) {
+            for ((n, times), (quotient, by)) in
+                [((*p, *of_p), (*q, *of_q)), ((*q, *of_q), (*p, *of_p))]
+            {
+                if let Node::Binary(Binary::DivUnsigned, of, divisor) = *self.node(quotient)
+                    && times == 1
+                    && of == n
+                    && self.bits(n) <= 32
+                    && self.constant_of(divisor).map(u64::wrapping_neg) == Some(by)
+                {
+                    return self.sum(32, 0, &merged);
+                }
+            }
+        }
+        let greatest = self.greatest_sum(constant, &merged);
+        let bits = greatest.map_or(128, |it| 128 - it.leading_zeros() as u8);
+        if width == 64 && bits <= 32 {
+            return self.sum(32, constant, &merged);
+        }
+        let bits = if bits <= width { bits } else { width };
+        self.intern(Node::Sum(width, constant, merged.into()), bits)
+    }
+
+    /// The greatest value of a sum, if that does not need more than 127 bits.
+    fn greatest_sum(&self, constant: u64, parts: &[(Term, u64)]) -> Option<u128> {
+        let mut greatest = u128::from(constant);
+        for &(part, times) in parts {
+            let part = u128::from(mask(self.bits(part)));
+            greatest = greatest.checked_add(part.checked_mul(times.into())?)?;
+        }
+        (greatest >> 127 == 0).then_some(greatest)
     }
 
     /// `a + b`.
@@ -397,6 +435,9 @@ impl Terms {
                     return self.sum(width, 0, &[(a, 1 << count)]);
                 }
                 let a = self.low(width, a);
+                if self.constant_of(a) == Some(0) {
+                    return a;
+                }
                 return self.intern(Node::Binary(op, a, count), width);
             }
             ShrSigned(width) | Rotl(width) | Rotr(width) => {
@@ -412,6 +453,12 @@ impl Terms {
                     && b != 0
                 {
                     return self.constant(a / b);
+                }
+                if constants
+                    .1
+                    .is_some_and(|divisor| mask(self.bits(a)) < divisor)
+                {
+                    return self.constant(0);
                 }
             }
             RemUnsigned => {
@@ -446,9 +493,25 @@ impl Terms {
                 if let Some(quotient) = magic::of_high(self, a, b) {
                     return quotient;
                 }
-                return self.intern(Node::Binary(op, a, b), 64);
+                let bits = self.bits(a);
+                return self.intern(Node::Binary(op, a, b), bits);
             }
             HighSigned => {
+                let (n, times) = if constants.0.is_some() {
+                    (b, a)
+                } else {
+                    (a, b)
+                };
+                if self.bits(n) < 64
+                    && constants.0.is_none()
+                    && self
+                        .constant_of(times)
+                        .is_some_and(|times| times >> 63 == 1)
+                {
+                    // The multiplier was meant without a sign.
+                    let high = self.binary(HighUnsigned, n, times);
+                    return self.sub(64, high, n);
+                }
                 if let (Some(a), Some(b)) = constants {
                     let product = i128::from(a as i64) * i128::from(b as i64);
                     return self.constant((product >> 64) as u64);
@@ -463,6 +526,9 @@ impl Terms {
             ShrUnsigned => {
                 if let Some(count) = constants.1 {
                     return self.shift_right(a, (count & 63) as u8);
+                }
+                if constants.0 == Some(0) {
+                    return a;
                 }
             }
             JumpTable => {}
@@ -511,6 +577,20 @@ impl Terms {
                 return self.bitwise(op, c, both);
             }
         }
+        if let (Binary::And, Node::Unary(Unary::IsZero, x), Node::Unary(Unary::IsZero, y)) =
+            (op, self.node(a), self.node(b))
+        {
+            let (x, y) = (*x, *y);
+            let width = if self.bits(x).max(self.bits(y)) <= 32 {
+                32
+            } else {
+                64
+            };
+            let difference = self.sub(width, x, y);
+            if self.constant_of(difference).is_some_and(|it| it != 0) {
+                return self.constant(0);
+            }
+        }
         if op == Binary::And && (self.bits(a) == 1) != (self.bits(b) == 1) {
             // Of what meets a truth value, the lowest bit counts.
             let (low_a, low_b) = (self.low(1, a), self.low(1, b));
@@ -518,7 +598,10 @@ impl Terms {
                 return self.bitwise(op, low_a, low_b);
             }
         }
-        if let Some(truth) = self.float_truth(op, a, b).or_else(|| self.float_truth(op, b, a)) {
+        if let Some(truth) = self
+            .float_truth(op, a, b)
+            .or_else(|| self.float_truth(op, b, a))
+        {
             return truth;
         }
         let bits = match op {
@@ -564,11 +647,17 @@ impl Terms {
     }
 
     fn shift_or_rotate(&mut self, op: Binary, width: u8, a: Term, count: Term) -> Term {
+        if self.constant_of(a) == Some(0) {
+            return a;
+        }
         if let Some(count) = self.constant_of(count) {
             if count == 0 {
                 return a;
             }
             match op {
+                Binary::ShrSigned(_) if self.bits(a) < width => {
+                    return self.shift_right(a, count as u8);
+                }
                 Binary::ShrSigned(_) => {
                     if let Some(value) = self.constant_of(a) {
                         let value = sign_extend(width, value) >> count;
@@ -620,6 +709,10 @@ impl Terms {
         let magnitude = divisor.unsigned_abs();
         let quotient = match self.constant_of(a) {
             _ if magnitude == 1 => self.low(width, a),
+            None if self.bits(a) < width => {
+                let magnitude = self.constant(magnitude);
+                self.binary(Binary::DivUnsigned, a, magnitude)
+            }
             Some(value) => {
                 let value = i128::from(sign_extend(width, value)) / i128::from(magnitude);
                 self.constant(value as u64 & mask(width))
@@ -685,7 +778,11 @@ impl Terms {
 
     /// `a = b`.
     pub fn equal(&mut self, a: Term, b: Term) -> Term {
-        let width = if self.bits(a).max(self.bits(b)) <= 32 { 32 } else { 64 };
+        let width = if self.bits(a).max(self.bits(b)) <= 32 {
+            32
+        } else {
+            64
+        };
         let difference = self.sub(width, a, b);
         self.is_zero(difference)
     }
@@ -695,6 +792,12 @@ impl Terms {
         match self.node(x).clone() {
             Node::Const(value) => return self.constant(u64::from(value == 0)),
             Node::Sum(width, constant, parts) => {
+                if constant != 0
+                    && let Some(greatest) = self.greatest_sum(constant, &parts)
+                    && greatest <= u128::from(mask(width))
+                {
+                    return self.constant(0);
+                }
                 if let [(part, 1)] = parts[..]
                     && self.bits(part) == 1
                 {
@@ -708,9 +811,18 @@ impl Terms {
                     || (parts[0].1 == mask(width) / 2 + 1 && constant > mask(width) / 2 + 1);
                 if negative {
                     let parts = parts.to_vec();
-                    let turned: Vec<_> =
-                        parts.iter().map(|&(it, by)| (it, by.wrapping_neg())).collect();
+                    let turned: Vec<_> = parts
+                        .iter()
+                        .map(|&(it, by)| (it, by.wrapping_neg()))
+                        .collect();
                     let turned = self.sum(width, constant.wrapping_neg(), &turned);
+                    if let Node::Sum(width, constant, parts) = self.node(turned)
+                        && *constant != 0
+                        && let Some(greatest) = self.greatest_sum(*constant, parts)
+                        && greatest <= u128::from(mask(*width))
+                    {
+                        return self.constant(0);
+                    }
                     return self.intern(Node::Unary(Unary::IsZero, turned), 1);
                 }
             }
@@ -860,7 +972,11 @@ impl Terms {
                         32 => f32::from_bits(value as u32).is_nan(),
                         _ => f64::from_bits(value).is_nan(),
                     };
-                    return if nan { self.constant(canonical_nan(width)) } else { a };
+                    return if nan {
+                        self.constant(canonical_nan(width))
+                    } else {
+                        a
+                    };
                 }
                 _ => {}
             },
@@ -897,7 +1013,10 @@ impl Terms {
         match *self.node(x) {
             Node::Float(Float::Canonical, _, inner, _) => inner,
             Node::Select(c, a, b) if depth > 0 => {
-                let (d, e) = (self.any_nan_within(a, depth - 1), self.any_nan_within(b, depth - 1));
+                let (d, e) = (
+                    self.any_nan_within(a, depth - 1),
+                    self.any_nan_within(b, depth - 1),
+                );
                 match (d, e) == (a, b) {
                     true => x,
                     false => self.select(c, d, e),
@@ -912,9 +1031,20 @@ impl Terms {
         match *self.node(c) {
             Node::Float(Float::Unordered, width, x, y) => {
                 // A NaN is made canonical.
-                if x == y && self.any_nan(b) == x && self.constant_of(a) == Some(canonical_nan(width))
+                if x == y
+                    && self.any_nan(b) == x
+                    && self.constant_of(a) == Some(canonical_nan(width))
                 {
                     return Some(self.float(Float::Canonical, width, x, x));
+                }
+                if let Node::Select(inner, _, e) = *self.node(b)
+                    && let Node::Float(Float::Less | Float::LessEqual, _, p, q) = *self.node(inner)
+                    && a == e
+                    && x == y
+                    && (p == x || q == x)
+                {
+                    // What is less is ordered.
+                    return Some(b);
                 }
                 if let Node::Select(inner, d, e) = *self.node(b)
                     && a == e
@@ -933,7 +1063,7 @@ impl Terms {
                 }
                 self.known_extremum(width, (x, y), a, b)
             }
-            Node::Unary(Unary::IsZero, x) => {
+            Node::Unary(Unary::IsZero, _) => {
                 // A division by -1, which the machine cannot do.
                 let Node::Binary(op, n, divisor) = *self.node(b) else {
                     return None;
@@ -947,7 +1077,7 @@ impl Terms {
                     Binary::DivSigned(_) => self.sum(width, 0, &[(n, u64::MAX)]),
                     _ => self.constant(0),
                 };
-                (one_more == x && instead == a).then_some(b)
+                (self.is_zero(one_more) == c && instead == a).then_some(b)
             }
             Node::Binary(Binary::LessSigned(64), x, zero) if self.constant_of(zero) == Some(0) => {
                 self.known_conversion(x, a, b)
@@ -966,14 +1096,19 @@ impl Terms {
                 let top = self.constant(1 << 63);
                 let large = self.binary(Binary::Xor, less, top);
                 let small = self.float(Float::ToSigned64, width, x, x);
-                (a == large && b == small)
-                    .then(|| self.float(Float::ToUnsigned64, width, x, x))
+                (a == large && b == small).then(|| self.float(Float::ToUnsigned64, width, x, x))
             }
             _ => None,
         }
     }
 
-    fn known_extremum(&mut self, width: u8, (x, y): (Term, Term), a: Term, b: Term) -> Option<Term> {
+    fn known_extremum(
+        &mut self,
+        width: u8,
+        (x, y): (Term, Term),
+        a: Term,
+        b: Term,
+    ) -> Option<Term> {
         let Node::Float(Float::Add, ..) = *self.node(a) else {
             return None;
         };

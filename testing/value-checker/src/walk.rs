@@ -101,16 +101,22 @@ impl<'a> Walk<'a> {
             let term = terms.symbol(bits(param));
             locals.push(term);
             match registers.next(param) {
-                Some(register) => machine.set(register, Value {
-                    term,
-                    bits: if param.is_integer() { 64 } else { bits(param) },
-                }),
+                Some(register) => machine.set(
+                    register,
+                    Value {
+                        term,
+                        bits: if param.is_integer() { 64 } else { bits(param) },
+                    },
+                ),
                 None => {
                     let slot = convention.return_address + 8 * (count - 1 - number);
-                    machine.set_slot(slot, Value {
-                        term,
-                        bits: bits(param),
-                    });
+                    machine.set_slot(
+                        slot,
+                        Value {
+                            term,
+                            bits: bits(param),
+                        },
+                    );
                 }
             }
         }
@@ -164,7 +170,9 @@ impl<'a> Walk<'a> {
 
     /// The low bits of a register.
     pub fn get_width(&mut self, register: u8, width: u8) -> Term {
-        self.state.machine.get_width(self.scene.terms, register, width)
+        self.state
+            .machine
+            .get_width(self.scene.terms, register, width)
     }
 
     /// The two sides differ.
@@ -192,7 +200,11 @@ impl<'a> Walk<'a> {
         match event {
             Event::Load(address, size) => format!("load of {size} bits at {}", show(*address)),
             Event::Store(address, size, value) => {
-                format!("store of {size} bits at {} of {}", show(*address), show(*value))
+                format!(
+                    "store of {size} bits at {} of {}",
+                    show(*address),
+                    show(*value)
+                )
             }
             Event::SetGlobal(global, value) => format!("global {global} := {}", show(*value)),
             Event::Branch(condition) => format!("branch on {}", show(*condition)),
@@ -220,14 +232,19 @@ impl<'a> Walk<'a> {
     }
 
     fn site(&self, at: u32) -> Option<TrapSite> {
-        let found = self.sites.binary_search_by_key(&at, |it| it.code_offset).ok()?;
+        let found = self
+            .sites
+            .binary_search_by_key(&at, |it| it.code_offset)
+            .ok()?;
         Some(self.sites[found])
     }
 
     /// The Wasm offset that the code map names for an instruction.
     fn mapped(&self, at: u32) -> u32 {
         let behind = self.pieces.partition_point(|it| it.code_offset <= at);
-        behind.checked_sub(1).map_or(0, |it| self.pieces[it].wasm_offset)
+        behind
+            .checked_sub(1)
+            .map_or(0, |it| self.pieces[it].wasm_offset)
     }
 
     /// The next event of the Wasm side, which then stands at its operator.
@@ -255,7 +272,7 @@ impl<'a> Walk<'a> {
     }
 
     fn done(&mut self, popped: usize, pushed: &[Term]) -> Result<(), Stop> {
-        let done = self.state.wasm.done(&mut self.scene, popped, pushed);
+        let done = self.state.wasm.done(popped, pushed);
         done.map_err(|halt| self.halted(halt))
     }
 
@@ -277,7 +294,9 @@ impl<'a> Walk<'a> {
             Space::Code(table, index) => {
                 let table = self.terms().constant(table);
                 let index = index.unwrap_or_else(|| self.terms().constant(0));
-                let term = self.terms().binary(crate::term::Binary::JumpTable, table, index);
+                let term = self
+                    .terms()
+                    .binary(crate::term::Binary::JumpTable, table, index);
                 Ok(Value::whole(term))
             }
             Space::Memory(address) => {
@@ -290,9 +309,9 @@ impl<'a> Walk<'a> {
                     event => {
                         let address = self.scene.terms.show(address, 4);
                         let event = self.show(&event);
-                        return Err(self.alarm(format!(
-                            "a load of {width} bits at {address} for: {event}"
-                        )));
+                        return Err(
+                            self.alarm(format!("a load of {width} bits at {address} for: {event}"))
+                        );
                     }
                 }
                 self.expect_site(self.at, TrapKind::MemoryOutOfBounds)?;
@@ -503,18 +522,10 @@ impl<'a> Walk<'a> {
         if let Some(value) = self.scene.terms.constant_of(condition) {
             let to = if value != 0 { taken } else { next };
             let mut state = self.state.clone();
-            let before = state.wasm.at;
             self.resolve(&mut state, here);
-            if std::env::var_os("PVF_TRACE").is_some() {
-                eprintln!("{:x} ({here:x}) certain: {value} {before:?} {:?}", self.at, state.wasm.at);
-            }
             return Ok(vec![(to, state)]);
         }
         let opposite = self.scene.terms.not(condition);
-        if std::env::var_os("PVF_TRACE").is_some() {
-            let shown = self.scene.terms.show(condition, 4);
-            eprintln!("{:x} ({here:x}) fork on {shown}, {} facts, wasm {:?}", self.at, self.state.common.facts.len(), self.state.wasm.at);
-        }
         // What the Wasm would do next, tried on a copy.
         let mut ahead = self.state.wasm.clone();
         let event = match ahead.trapped {
@@ -526,9 +537,7 @@ impl<'a> Walk<'a> {
         if own {
             let (asked, trap) = match event {
                 Some(Event::Branch(asked)) => (Some(asked), None),
-                Some(Event::TrapIf(asked, kind))
-                    if kind != TrapKind::IndirectCallTypeMismatch =>
-                {
+                Some(Event::TrapIf(asked, kind)) if kind != TrapKind::IndirectCallTypeMismatch => {
                     (Some(asked), Some(kind))
                 }
                 _ => (None, None),
@@ -573,7 +582,10 @@ impl<'a> Walk<'a> {
     /// Whether it is known of a float that it can be truncated to 32 bits without sign.
     pub fn is_in_u32(&mut self, width: u8, x: Term) -> bool {
         let (low, high) = match width {
-            32 => ((-1.0f32).to_bits().into(), 4_294_967_296.0f32.to_bits().into()),
+            32 => (
+                (-1.0f32).to_bits().into(),
+                4_294_967_296.0f32.to_bits().into(),
+            ),
             _ => ((-1.0f64).to_bits(), 4_294_967_296.0f64.to_bits()),
         };
         let terms = &mut *self.scene.terms;
@@ -605,9 +617,7 @@ impl<'a> Walk<'a> {
             op: op as u32,
             step: 0,
         };
-        if wasm.at.op != to.op
-            && wasm.advance_to(&mut self.scene, &state.common, to).is_err()
-        {
+        if wasm.at.op != to.op && wasm.advance_to(&mut self.scene, &state.common, to).is_err() {
             return;
         }
         // A jump table has two decisions.
@@ -873,14 +883,23 @@ impl<'a> Walk<'a> {
             };
             if number == 0 {
                 let register = self.result_register(result);
-                let bits = if result.is_integer() { 64 } else { bits(result) };
+                let bits = if result.is_integer() {
+                    64
+                } else {
+                    bits(result)
+                };
                 self.state.machine.set(register, Value { term, bits });
             } else {
                 let slot = stack + 8 * (count - 1 - number);
                 self.state.machine.set_slot(slot, value);
             }
         }
-        for (global, term) in self.input.module.globals.iter().zip(&mut self.state.common.globals)
+        for (global, term) in self
+            .input
+            .module
+            .globals
+            .iter()
+            .zip(&mut self.state.common.globals)
         {
             if global.mutable {
                 *term = self.scene.terms.symbol(bits(global.ty));
@@ -900,7 +919,8 @@ impl<'a> Walk<'a> {
         self.at = at;
         let mut states = join::join_own(self.scene.terms, block, states.to_vec());
         self.meet(block, &mut states, at)?;
-        self.state = join::join(self.scene.terms, block, states).map_err(|what| self.alarm(what))?;
+        self.state =
+            join::join(self.scene.terms, block, states).map_err(|what| self.alarm(what))?;
         if block.is_loop {
             self.state.wasm.branched = None;
         }
@@ -953,14 +973,10 @@ impl<'a> Walk<'a> {
         if block.is_loop {
             block.position = Some(to);
         }
-        let before: Vec<_> = states.iter().map(|state| (state.wasm.at, self.scene.body.ops[state.wasm.at.op as usize].offset)).collect();
         for state in states.iter_mut() {
             let advanced = state.wasm.advance_to(&mut self.scene, &state.common, to);
             if let Err(halt) = advanced {
                 self.state = state.clone();
-                if std::env::var_os("PVF_TRACE").is_some() {
-                    eprintln!("{at:x} loop {} to {to:?} {:?}", block.is_loop, before);
-                }
                 return Err(self.halted(halt));
             }
         }
@@ -975,7 +991,12 @@ impl<'a> Walk<'a> {
     }
 
     /// Lets the Wasm side of a state that branches back stand at the loop.
-    pub fn come_back(&mut self, block: &join::Entry, state: &mut State, at: u32) -> Result<(), Stop> {
+    pub fn come_back(
+        &mut self,
+        block: &join::Entry,
+        state: &mut State,
+        at: u32,
+    ) -> Result<(), Stop> {
         self.at = at;
         let Some(to) = block.position else {
             return Err(self.alarm("a branch back to nothing"));
@@ -1020,10 +1041,17 @@ impl<'c> Registers<'c> {
     }
 
     fn next(&mut self, ty: ValType) -> Option<u8> {
-        let class = if ty.is_integer() { &mut self.general } else { &mut self.floats };
+        let class = if ty.is_integer() {
+            &mut self.general
+        } else {
+            &mut self.floats
+        };
         let (&first, rest) = class.split_first()?;
         *class = rest;
-        debug_assert!(ty.is_integer() == (first < FLOATS), "a register of the class");
+        debug_assert!(
+            ty.is_integer() == (first < FLOATS),
+            "a register of the class"
+        );
         Some(first)
     }
 }

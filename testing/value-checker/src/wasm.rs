@@ -159,7 +159,11 @@ impl Wasm {
     }
 
     /// Executes operators up to the next event.
-    pub fn advance(&mut self, scene: &mut Scene<'_>, common: &Common) -> Result<Event, &'static str> {
+    pub fn advance(
+        &mut self,
+        scene: &mut Scene<'_>,
+        common: &Common,
+    ) -> Result<Event, &'static str> {
         for _ in 0..2 * scene.body.ops.len() + 16 {
             match self.step(scene, common) {
                 Ok(()) => {}
@@ -270,7 +274,11 @@ impl Wasm {
             return invalid();
         };
         self.pop()?;
-        let depth = scene.body.targets.get(op.a as usize + target as usize).copied();
+        let depth = scene
+            .body
+            .targets
+            .get(op.a as usize + target as usize)
+            .copied();
         match depth {
             Some(depth) => self.branch(scene, depth),
             None => invalid(),
@@ -283,10 +291,9 @@ impl Wasm {
     }
 
     /// The machine has done what was asked: its result is pushed.
-    pub fn done(&mut self, scene: &mut Scene<'_>, popped: usize, pushed: &[Term]) -> Gone<()> {
+    pub fn done(&mut self, popped: usize, pushed: &[Term]) -> Gone<()> {
         self.take(popped)?;
         self.operands.extend_from_slice(pushed);
-        let _ = scene;
         self.next();
         Ok(())
     }
@@ -485,16 +492,20 @@ impl Wasm {
                     Some(_) => {
                         let null = common.simplify(terms, null);
                         match terms.constant_of(null) {
-                            Some(0) => return Err(Halt::Event(Event::Trap(
-                                TrapKind::IndirectCallTypeMismatch,
-                            ))),
+                            Some(0) => {
+                                return Err(Halt::Event(Event::Trap(
+                                    TrapKind::IndirectCallTypeMismatch,
+                                )));
+                            }
                             Some(_) => {
                                 return Err(Halt::Event(Event::Trap(TrapKind::UndefinedElement)));
                             }
-                            None => return Err(Halt::Event(Event::TrapIf(
-                                null,
-                                TrapKind::UndefinedElement,
-                            ))),
+                            None => {
+                                return Err(Halt::Event(Event::TrapIf(
+                                    null,
+                                    TrapKind::UndefinedElement,
+                                )));
+                            }
                         }
                     }
                     None => {
@@ -592,12 +603,20 @@ impl Wasm {
             }
             0x8b..=0x91 | 0x99..=0x9f => {
                 let x = self.pop()?;
-                let (width, op) = if code < 0x99 { (32, code - 0x8b) } else { (64, code - 0x99) };
+                let (width, op) = if code < 0x99 {
+                    (32, code - 0x8b)
+                } else {
+                    (64, code - 0x99)
+                };
                 float_unary(terms, width, op, x)
             }
             0x92..=0x98 | 0xa0..=0xa6 => {
                 let (b, a) = (self.pop()?, self.pop()?);
-                let (width, op) = if code < 0xa0 { (32, code - 0x92) } else { (64, code - 0xa0) };
+                let (width, op) = if code < 0xa0 {
+                    (32, code - 0x92)
+                } else {
+                    (64, code - 0xa0)
+                };
                 float_binary(terms, width, op, a, b)
             }
             _ => {
@@ -683,7 +702,11 @@ impl Common {
                         return terms.constant(u64::from(value == 0));
                     }
                     // Both sums are of the same term: their difference is a number.
-                    let width = if terms.bits(inner).max(terms.bits(sum)) <= 32 { 32 } else { 64 };
+                    let width = if terms.bits(inner).max(terms.bits(sum)) <= 32 {
+                        32
+                    } else {
+                        64
+                    };
                     let difference = terms.sub(width, inner, sum);
                     if let Some(value) = terms.constant_of(difference) {
                         return terms.constant(u64::from(value == 0));
@@ -697,7 +720,12 @@ impl Common {
                 let (a, b) = (self.simplify(terms, a), self.simplify(terms, b));
                 terms.binary(op, a, b)
             }
-            crate::term::Node::Float(Float::Equal | Float::Less | Float::LessEqual, width, a, b) => {
+            crate::term::Node::Float(
+                Float::Equal | Float::Less | Float::LessEqual,
+                width,
+                a,
+                b,
+            ) => {
                 let unordered = terms.float(Float::Unordered, width, a, b);
                 match self.facts.contains(&(unordered, true)) {
                     true => terms.constant(0),
@@ -852,7 +880,11 @@ impl Range {
             (32, true) if from == 64 => (-2_147_483_649.0, false, 2_147_483_648.0),
             (32, true) => (-2_147_483_648.0, true, 2_147_483_648.0),
             (32, false) => (-1.0, false, 4_294_967_296.0),
-            (_, true) => (-9_223_372_036_854_775_808.0, true, 9_223_372_036_854_775_808.0),
+            (_, true) => (
+                -9_223_372_036_854_775_808.0,
+                true,
+                9_223_372_036_854_775_808.0,
+            ),
             _ => (-1.0, false, 18_446_744_073_709_551_616.0),
         };
         Self {
@@ -871,7 +903,11 @@ impl Range {
 
     fn too_low(&self, terms: &mut Terms, from: u8, x: Term) -> Term {
         let low = terms.constant(Self::bits(from, self.low));
-        let op = if self.low_included { Float::LessEqual } else { Float::Less };
+        let op = if self.low_included {
+            Float::LessEqual
+        } else {
+            Float::Less
+        };
         let enough = terms.float(op, from, low, x);
         terms.not(enough)
     }
@@ -905,7 +941,11 @@ fn convert(terms: &mut Terms, code: u16, x: Term) -> Option<Term> {
             terms.float(Float::Canonical, 64, result, result)
         }
         0xc0 | 0xc1 => {
-            let op = if code == 0xc0 { Unary::Extend8 } else { Unary::Extend16 };
+            let op = if code == 0xc0 {
+                Unary::Extend8
+            } else {
+                Unary::Extend16
+            };
             let wide = terms.unary(op, x);
             terms.low(32, wide)
         }
@@ -932,7 +972,10 @@ fn saturate(terms: &mut Terms, from: u8, to: u8, signed: bool, x: Term) -> Term 
     };
     let [least, greatest, zero] = [least, greatest, 0].map(|value| terms.constant(value));
     let inner = truncate(terms, from, to, signed, x);
-    let (low, high) = (range.too_low(terms, from, x), range.too_high(terms, from, x));
+    let (low, high) = (
+        range.too_low(terms, from, x),
+        range.too_high(terms, from, x),
+    );
     let nan = terms.float(Float::Unordered, from, x, x);
     let inner = terms.select(high, greatest, inner);
     let inner = terms.select(low, least, inner);

@@ -104,9 +104,12 @@ impl X64 {
                     && jump.mnemonic() == Mnemonic::Jb
                     && jump.near_branch64() == second.ip();
                 let bytes = compare.try_immediate(1).ok()? as i32;
-                (ends && bytes > 0 && bytes % 8 == 0 && target <= source).then_some(
-                    SlotLoop::Copy(target, source, bytes, jump.next_ip() as u32),
-                )
+                (ends && bytes > 0 && bytes % 8 == 0 && target <= source).then_some(SlotLoop::Copy(
+                    target,
+                    source,
+                    bytes,
+                    jump.next_ip() as u32,
+                ))
             }
             Mnemonic::Sub if step.immediate(1) == 8 => {
                 let jump = get(4)?;
@@ -163,7 +166,9 @@ impl Target for X64 {
                 let behind = u64::from(table) + 4 * u64::from(count);
                 if u64::from(table) != instruction.next_ip()
                     || behind > u64::from(end)
-                    || decoder.set_position((behind - u64::from(start)) as usize).is_err()
+                    || decoder
+                        .set_position((behind - u64::from(start)) as usize)
+                        .is_err()
                 {
                     break;
                 }
@@ -546,7 +551,14 @@ impl Lift<'_, '_> {
         if self.it.op0_kind() == OpKind::Memory {
             let address = self.address()?;
             let value = self.read(1, width)?;
-            return self.walk.store(address, width, Value { term: value, bits: width.max(32) });
+            return self.walk.store(
+                address,
+                width,
+                Value {
+                    term: value,
+                    bits: width.max(32),
+                },
+            );
         }
         let value = self.read(1, width)?;
         self.write(0, width, value)
@@ -769,7 +781,13 @@ impl Lift<'_, '_> {
                 let value = self.read(1, width)?;
                 self.write(0, 64, value)?;
             }
-            M::Vandps | M::Vandpd | M::Vandnps | M::Vandnpd | M::Vorps | M::Vorpd | M::Vxorps
+            M::Vandps
+            | M::Vandpd
+            | M::Vandnps
+            | M::Vandnpd
+            | M::Vorps
+            | M::Vorpd
+            | M::Vxorps
             | M::Vxorpd => {
                 let width = match mnemonic {
                     M::Vandps | M::Vandnps | M::Vorps | M::Vxorps => 32,
@@ -834,7 +852,11 @@ impl Lift<'_, '_> {
                 let to = if mnemonic == M::Vcvtsi2ss { 32 } else { 64 };
                 let from = self.width(2);
                 let x = self.read(2, from)?;
-                let op = if from == 32 { Float::OfSigned32 } else { Float::OfSigned64 };
+                let op = if from == 32 {
+                    Float::OfSigned32
+                } else {
+                    Float::OfSigned64
+                };
                 let value = self.walk.terms().float(op, to, x, x);
                 self.set_float(to, value)?;
             }
@@ -842,7 +864,11 @@ impl Lift<'_, '_> {
                 let from = if mnemonic == M::Vcvttss2si { 32 } else { 64 };
                 let to = self.width(0);
                 let x = self.read(1, from)?;
-                let op = if to == 32 { Float::ToSigned32 } else { Float::ToSigned64 };
+                let op = if to == 32 {
+                    Float::ToSigned32
+                } else {
+                    Float::ToSigned64
+                };
                 let mut value = self.walk.terms().float(op, from, x, x);
                 if to == 64 && self.walk.is_in_u32(from, x) {
                     value = self.walk.terms().low(32, value);
