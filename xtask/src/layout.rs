@@ -68,8 +68,8 @@ pub const LAYERS: &[(&str, &[&str])] = &[
         &["testing/cross-target", "testing/verifier"],
     ),
     (
-        "what coverage-guided fuzzers call, without other engines",
-        &["testing/fuzz-targets"],
+        "what coverage-guided fuzzers call, without other engines; whether machine code computes what its Wasm says",
+        &["testing/fuzz-targets", "testing/value-checker"],
     ),
     (
         "the conformance suite's cases; other engines behind its protocol",

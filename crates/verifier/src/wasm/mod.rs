@@ -11,3 +11,4 @@ mod reader;
 pub use body::{Bodies, BodyFacts, Charge};
 pub use instruction::Operator;
 pub use module::{Declarations, FuncType, Global, Module, ValType};
+pub use reader::Reader;

@@ -4,7 +4,7 @@ use crate::Unreadable;
 
 /// A position in a module's bytes.
 #[derive(Clone, Debug)]
-pub(super) struct Reader<'a> {
+pub struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
     /// Number of bytes by which the numbers read so far exceed their shortest encodings.
@@ -22,11 +22,13 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// The position.
     #[inline]
     pub fn offset(&self) -> u32 {
         self.at as u32
     }
 
+    /// Whether nothing is left.
     #[inline]
     pub fn at_end(&self) -> bool {
         self.at >= self.bytes.len()
@@ -47,6 +49,7 @@ impl<'a> Reader<'a> {
         self.bytes.len() - self.at
     }
 
+    /// The error that something else was expected here.
     pub fn error(&self, what: &'static str) -> Unreadable {
         Unreadable {
             offset: self.offset(),
@@ -54,6 +57,10 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Reads a byte.
+    ///
+    /// # Errors
+    /// Nothing is left.
     #[inline]
     pub fn byte(&mut self) -> Result<u8, Unreadable> {
         match self.bytes.get(self.at) {
@@ -65,6 +72,16 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Returns the next byte without consuming it.
+    #[inline]
+    pub fn peek(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
+
+    /// Passes over bytes.
+    ///
+    /// # Errors
+    /// Fewer are left.
     pub fn skip(&mut self, bytes: usize) -> Result<(), Unreadable> {
         match self.at.checked_add(bytes) {
             Some(at) if at <= self.bytes.len() => {
@@ -76,6 +93,9 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads an unsigned number and returns its low 32 bits.
+    ///
+    /// # Errors
+    /// There is no number.
     #[inline]
     pub fn u32(&mut self) -> Result<u32, Unreadable> {
         let first = self.byte()?;
@@ -89,6 +109,9 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads a signed number.
+    ///
+    /// # Errors
+    /// There is no number.
     #[inline]
     pub fn signed(&mut self) -> Result<i64, Unreadable> {
         let first = self.byte()?;
