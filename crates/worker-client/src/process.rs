@@ -139,8 +139,9 @@ impl Launch {
 /// A running worker. Dropping it kills the worker and removes the worker's directory.
 #[derive(Debug)]
 pub struct Process {
-    running: Running,
+    // Fields are dropped in this order: a worker that is hung up on ends even if it cannot be killed.
     stream: UnixStream,
+    running: Running,
 }
 
 impl Process {
