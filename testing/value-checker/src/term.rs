@@ -807,23 +807,21 @@ impl Terms {
                         false => self.constant(0),
                     };
                 }
-                let negative = parts[0].1 > mask(width) / 2 + 1
-                    || (parts[0].1 == mask(width) / 2 + 1 && constant > mask(width) / 2 + 1);
-                if negative {
+                if is_negative(width, constant, &parts) {
                     let parts = parts.to_vec();
                     let turned: Vec<_> = parts
                         .iter()
                         .map(|&(it, by)| (it, by.wrapping_neg()))
                         .collect();
                     let turned = self.sum(width, constant.wrapping_neg(), &turned);
-                    if let Node::Sum(width, constant, parts) = self.node(turned)
-                        && *constant != 0
-                        && let Some(greatest) = self.greatest_sum(*constant, parts)
-                        && greatest <= u128::from(mask(*width))
-                    {
-                        return self.constant(0);
-                    }
-                    return self.intern(Node::Unary(Unary::IsZero, turned), 1);
+                    let again = match self.node(turned) {
+                        Node::Sum(width, constant, parts) => is_negative(*width, *constant, parts),
+                        _ => false,
+                    };
+                    return match again {
+                        true => self.intern(Node::Unary(Unary::IsZero, turned), 1),
+                        false => self.is_zero(turned),
+                    };
                 }
             }
             Node::Select(c, a, b)
@@ -1202,6 +1200,13 @@ impl Terms {
             }
         }
     }
+}
+
+/// Of a sum and its negation, the one that is not asked about.
+fn is_negative(width: u8, constant: u64, parts: &[(Term, u64)]) -> bool {
+    let half = mask(width) / 2 + 1;
+    let first = parts.first().map_or(0, |it| it.1);
+    first > half || (first == half && constant > half)
 }
 
 /// The signed number of this width.

@@ -17,21 +17,21 @@ fn settings(features: Features) -> impl Iterator<Item = Setting> {
     })
 }
 
-/// Checks modules. A long module is checked with one setting of the meters.
+/// Checks modules, each with one setting of the meters; all settings take turns.
 fn check(modules: &[Named], languages: &[Features]) -> Report {
     let mut checker = Checker::default();
     let mut all = Report::default();
-    for (name, wasm) in modules {
+    for (number, (name, wasm)) in modules.iter().enumerate() {
         for &features in languages {
-            let few = if wasm.len() > 32 << 10 { 1 } else { 4 };
-            for setting in settings(features).take(few) {
-                let Some(compiled) = Compiled::new(wasm, &setting) else {
-                    continue;
-                };
-                let report = compiled.check(&mut checker);
-                assert!(report.alarms.is_empty(), "{name}, {setting:?}: {report}");
-                all.merge(report);
-            }
+            let Some(setting) = settings(features).nth(number % 4) else {
+                continue;
+            };
+            let Some(compiled) = Compiled::new(wasm, &setting) else {
+                continue;
+            };
+            let report = compiled.check(&mut checker);
+            assert!(report.alarms.is_empty(), "{name}, {setting:?}: {report}");
+            all.merge(report);
         }
     }
     println!("{all}");
@@ -53,7 +53,7 @@ fn modules_of_the_repository_compute_what_they_say() {
         &corpus::of_repository(),
         &[Features::POLKADOT, Features::ALL],
     );
-    assert!(report.checked > 5_000, "{report}");
+    assert!(report.checked > 500, "{report}");
     at_most(&report, 60_000);
 }
 
@@ -65,7 +65,7 @@ fn runtimes_compute_what_they_say_if_there_are_any() {
 #[test]
 fn modules_of_the_suites_compute_what_they_say() {
     let report = check(&corpus::of_suites(), &[Features::ALL]);
-    assert!(report.checked > 10_000, "{report}");
+    assert!(report.checked > 1_000, "{report}");
     at_most(&report, 60_000);
 }
 
