@@ -8,9 +8,9 @@ use crate::input;
 use crate::output::{Output, duration};
 use pvf_executor::artifact::{ModuleInfo, TrapMap};
 use pvf_executor::{
-    Artifact, ArtifactContents, CompileError, CompileOptions, Costs, Metering, NotVerified,
-    Profile, Target, Verification, compile, decompress, looks_like_artifact, schedule_hash, verify,
-    verify_contents,
+    Artifact, ArtifactContents, CompileError, CompileOptions, Costs, Invariant, Metering,
+    NotVerified, Profile, Target, Verification, compile, decompress, looks_like_artifact,
+    schedule_hash, verify, verify_contents,
 };
 use serde::Serialize;
 use std::path::Path;
@@ -97,11 +97,18 @@ pub fn verify_file(args: &VerifyArgs, output: &Output) -> Result<Verdict, Failur
         }
         Err(error) => {
             json.reason = Some(error.to_string());
-            if let NotVerified::Refused(refusal) = error {
-                json.invariant = Some(refusal.invariant.number());
-                json.name = Some(refusal.invariant.name());
-                json.function = refusal.function;
-                json.offset = Some(refusal.offset);
+            match error {
+                NotVerified::Refused(refusal) => {
+                    json.invariant = Some(refusal.invariant.number());
+                    json.name = Some(refusal.invariant.name());
+                    json.function = refusal.function;
+                    json.offset = Some(refusal.offset);
+                }
+                NotVerified::Declared(_) => {
+                    json.invariant = Some(Invariant::Claims.number());
+                    json.name = Some(Invariant::Claims.name());
+                }
+                NotVerified::Unreadable(_) => {}
             }
         }
     }

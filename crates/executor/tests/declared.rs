@@ -50,3 +50,29 @@ fn forged_declarations_are_refused() {
         assert_eq!(verified(&contents), Err(NotVerified::Declared(what)));
     }
 }
+
+/// A module that names the global after its last one as the counter of the logical stack, as a node's rewriting makes
+/// it valid. The artifact has one global more than the module, and no other is taken for it.
+#[test]
+fn the_counter_after_the_last_global_is_declared() {
+    use pvf_executor::{NotPrepared, Profile, Purpose, Rules, prepare};
+
+    let text =
+        "(module (global (mut i32) (i32.const 7)) (func (export \"f\") (result i32) global.get 1))";
+    let Ok(wasm) = wat::parse_str(text) else {
+        panic!("the text format names globals that do not exist");
+    };
+    let rules = Rules::new(Profile::Polkadot.compile_options(), Purpose::Execution);
+    let prepared = match prepare(&wasm, &rules) {
+        Ok(prepared) => prepared,
+        Err(NotPrepared::Rejected(rejection)) => panic!("{rejection}"),
+        Err(NotPrepared::Failed(failure)) => panic!("{failure}"),
+    };
+    let good = prepared.artifact.into_contents();
+    assert_eq!(good.module.logical_counter, Some(1));
+    let mut forged = good.clone();
+    forged.module.globals[1].ty.value = ValType::I64;
+    let declared = verify(&wasm, &forged, &Verification::default());
+    let globals = NotVerified::Declared(Undeclared::Globals);
+    assert_eq!(declared.map(drop), Err(globals));
+}

@@ -8,6 +8,12 @@ use pvf_compiler::{FuncType, ValType};
 use pvf_verifier::wasm::{self, Declarations};
 use pvf_verifier::{Module, Unreadable};
 
+/// The counter of the logical stack.
+const COUNTER: wasm::Global = wasm::Global {
+    ty: wasm::ValType::I32,
+    mutable: true,
+};
+
 /// What an artifact declares otherwise than its module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Undeclared {
@@ -33,7 +39,14 @@ pub enum Undeclared {
 /// # Errors
 /// The first difference.
 pub(super) fn compare(module: &Module<'_>, info: &ModuleInfo) -> Result<(), Undeclared> {
-    let declared = declarations(info);
+    let mut declared = declarations(info);
+    // A counter of the logical stack may be the global after the module's last one (rule LOGICAL-9).
+    if info.logical_counter.map(|counter| counter as usize) == Some(module.globals.len())
+        && declared.globals.len() == module.globals.len() + 1
+        && declared.globals.last() == Some(&COUNTER)
+    {
+        declared.globals.pop();
+    }
     let differences = [
         (
             declared.signatures != module.signatures,
