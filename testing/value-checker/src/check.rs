@@ -39,6 +39,8 @@ pub struct Checker {
 
 /// How often blocks may be walked on average.
 const WALKS: usize = 60;
+/// How many locals all blocks together may have.
+const PLACES: usize = 50_000_000;
 /// How many terms a function may have.
 const TERMS: usize = 8_000_000;
 
@@ -95,6 +97,9 @@ fn check<T: Target>(
     let (mut blocks, indices) = blocks(target, input.code.code, start);
     if blocks.is_empty() {
         return Err(walk.alarm("no code"));
+    }
+    if blocks.len().saturating_mul(body.locals.len()) > PLACES {
+        return Err(Stop::Unchecked(Unchecked::Budget));
     }
     let budget = WALKS * blocks.len() + 100;
     blocks[0].states.push((usize::MAX, walk.state.clone()));
