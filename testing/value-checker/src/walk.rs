@@ -554,7 +554,7 @@ impl<'a> Walk<'a> {
                             decided.map_err(|halt| self.halted(halt))?;
                             if trap.is_some() {
                                 let fact = self.fact(condition, holds);
-                                state.common.facts.push(fact);
+                                state.common.learn(fact);
                             }
                         }
                     }
@@ -565,7 +565,7 @@ impl<'a> Walk<'a> {
         }
         for (to, holds) in [(taken, true), (next, false)] {
             let mut state = self.state.clone();
-            state.common.facts.push(self.fact(condition, holds));
+            state.common.learn(self.fact(condition, holds));
             self.resolve(&mut state, here);
             ways.push((to, state));
         }

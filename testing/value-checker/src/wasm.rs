@@ -671,7 +671,18 @@ impl Wasm {
     }
 }
 
+/// How many facts are kept: those of one operation.
+const FACTS: usize = 12;
+
 impl Common {
+    /// Adds a fact. Old ones are forgotten, so that the charges of gas of a long path do not add up.
+    pub fn learn(&mut self, fact: (Term, bool)) {
+        if self.facts.len() >= FACTS {
+            self.facts.remove(0);
+        }
+        self.facts.push(fact);
+    }
+
     /// A truth value or number, by what is known on this path.
     pub fn simplify(&self, terms: &mut Terms, x: Term) -> Term {
         for &(fact, holds) in self.facts.iter().rev() {
