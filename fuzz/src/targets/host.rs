@@ -10,8 +10,8 @@ use super::{Target, on_large_stack};
 use crate::Random;
 use crate::bad_input::same_outcome;
 use pvf_executor::HOST_MODULE;
-use pvf_validation::{HostParameters, Module, Pvf};
-use pvf_wasmtime::Prepared;
+use pvf_validation::{HostParameters, Module, Outcome, Pvf};
+use pvf_wasmtime::{Ended, Prepared};
 use std::sync::LazyLock;
 
 pub(super) const TARGET: Target = Target {
@@ -29,9 +29,15 @@ struct Both {
     peer: Prepared,
 }
 
-/// The host functions that are called: all but those of elliptic curves, which the peer does not link.
+/// The peer has no reader of versions, so that this function always fails there.
+const NOT_OF_THE_PEER: &str = "ext_misc_runtime_version_version_1";
+
+/// The host functions that are called: all that the peer has. It does not link those of elliptic curves.
 static FUNCTIONS: LazyLock<Vec<(&'static str, pvf_compiler::FuncType)>> = LazyLock::new(|| {
-    let mut functions: Vec<_> = pvf_validation::function_types(false).into_iter().collect();
+    let functions = pvf_validation::function_types(false).into_iter();
+    let mut functions: Vec<_> = functions
+        .filter(|(name, _)| *name != NOT_OF_THE_PEER)
+        .collect();
     functions.sort_by_key(|(name, _)| *name);
     functions
 });
@@ -55,12 +61,36 @@ fn check(candidate: &[u8]) {
         let peer = BOTH.peer.execute(candidate);
         let (peer, _) = peer.expect("Wasmtime runs it");
         if let Err(different) = same_outcome(&ours.outcome, &peer) {
-            let short: String = different.chars().take(2_000).collect();
-            panic!("{short}");
+            let calls: Vec<&str> = candidate
+                .chunks_exact(guest::CALL_BYTES)
+                .map(|call| {
+                    FUNCTIONS
+                        .get(usize::from(call[0]))
+                        .map_or("none", |it| it.0)
+                })
+                .collect();
+            panic!("{calls:?}: {}", differing(&ours.outcome, &peer, &different));
         }
         let again = BOTH.ours.validate(candidate).expect("as before");
         assert_eq!(again.digest(), ours.digest(), "two runs differ");
     });
+}
+
+/// The first bytes that differ, if both return the result; otherwise the text, which is short then.
+fn differing(ours: &Outcome, peer: &Ended, text: &str) -> String {
+    let (Outcome::Valid(ours), Ended::Returned(peer)) = (ours, peer) else {
+        return text.chars().take(2_000).collect();
+    };
+    let at = ours.iter().zip(peer).position(|(ours, peer)| ours != peer);
+    let around = |bytes: &[u8]| {
+        let at = at.unwrap_or_default();
+        bytes[at..bytes.len().min(at + 16)].to_vec()
+    };
+    format!(
+        "the results differ from byte {at:?} on: {:02x?}, in Wasmtime {:02x?}",
+        around(ours),
+        around(peer)
+    )
 }
 
 /// A call: the function's number, then its arguments as [`guest`] reads them.
