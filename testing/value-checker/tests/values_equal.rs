@@ -26,6 +26,7 @@ fn check(modules: &[Named], languages: &[Features]) -> Report {
             let Some(setting) = settings(features).nth(number % 4) else {
                 continue;
             };
+            println!("{name}");
             let Some(compiled) = Compiled::new(wasm, &setting) else {
                 continue;
             };
