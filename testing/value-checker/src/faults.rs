@@ -53,6 +53,9 @@ pub struct Fault {
 
 const NOP: u8 = 0x90;
 
+/// Adds a fault that an edit of an instruction's bytes makes.
+type Add<'a> = dyn FnMut(Class, &dyn Fn(&mut [u8])) + 'a;
+
 /// All faults of a function's code. `other` gives another function's entry for a call's.
 pub fn of(code: &[u8], start: u32, end: u32, other: impl Fn(u32) -> Option<u32>) -> Vec<Fault> {
     let Some(bytes) = code.get(start as usize..end as usize) else {
@@ -147,7 +150,7 @@ fn displacement(it: &Instruction) -> Option<usize> {
 fn one(
     it: &Instruction,
     (of_stack, ordered): (bool, bool),
-    add: &mut dyn FnMut(Class, &dyn Fn(&mut [u8])),
+    add: &mut Add<'_>,
     other: &impl Fn(u32) -> Option<u32>,
 ) {
     use Mnemonic as M;

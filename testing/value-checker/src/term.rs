@@ -735,10 +735,11 @@ impl Terms {
     }
 
     fn less(&mut self, op: Binary, a: Term, b: Term) -> Term {
-        if let Binary::LessSigned(width) = op {
-            if self.bits(a) < width && self.bits(b) < width {
-                return self.less(Binary::LessUnsigned, a, b);
-            }
+        if let Binary::LessSigned(width) = op
+            && self.bits(a) < width
+            && self.bits(b) < width
+        {
+            return self.less(Binary::LessUnsigned, a, b);
         }
         if a == b {
             return self.constant(0);

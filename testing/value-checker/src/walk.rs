@@ -410,7 +410,7 @@ impl<'a> Walk<'a> {
         match event {
             Event::SetGlobal(expected, term)
                 if u64::from(expected) == number
-                    && (at - globals) % 8 == 0
+                    && (at - globals).is_multiple_of(8)
                     && width >= wide
                     && value.bits >= wide
                     && self.scene.terms.low(wide, value.term) == term =>
@@ -826,7 +826,7 @@ impl<'a> Walk<'a> {
         let code = self.table_offset + u64::from(layout::TABLE_ENTRY_CODE);
         let index = match self.fixed.space(self.scene.terms, address) {
             Space::Entry(index, at) if at == code => index,
-            Space::Context(at) if at >= code && (at - code) % 16 == 0 => {
+            Space::Context(at) if at >= code && (at - code).is_multiple_of(16) => {
                 self.terms().constant((at - code) / 16)
             }
             _ => return Err(self.alarm("a call of an unknown address")),
