@@ -23,6 +23,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Once;
 
+/// Changes an input: the input, a seed, and the largest length of the result. `None` if the input cannot be changed so.
+pub type Mutate = fn(&[u8], u64, usize) -> Option<Vec<u8>>;
+
 /// A target.
 #[derive(Clone, Copy)]
 pub struct Target {
@@ -35,7 +38,7 @@ pub struct Target {
     /// Inputs to start from, without those of the corpus.
     pub seeds: fn() -> Vec<Vec<u8>>,
     /// Changes an input of this target better than flipped bits do: the input, a seed, and the most bytes.
-    pub mutate: Option<fn(&[u8], u64, usize) -> Option<Vec<u8>>>,
+    pub mutate: Option<Mutate>,
     /// The most bytes of an input.
     pub most_bytes: usize,
 }
