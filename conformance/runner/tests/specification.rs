@@ -8,27 +8,32 @@ use std::{fs, io};
 fn copied(name: &str) -> PathBuf {
     let to = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
     let _ = fs::remove_dir_all(&to);
-    copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."), &to).expect("the repository");
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let repository = repository.canonicalize().expect("the repository");
+    copy(&repository, &to).expect("the repository");
     to
 }
 
-/// Copies a folder without build output (which cargo marks), without fetched packages, and without git's own files.
+/// Copies a folder without build output, without fetched packages, and without git's own files.
+///
+/// Cargo does not mark a target folder that another program has made before it, so build output is recognised by its
+/// name too. The copy lies in the target folder; copied with the rest it would grow until the disk is full.
 fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    const NOT_OURS: [&str; 3] = [".git", "node_modules", "target"];
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(from)? {
         let entry = entry?;
         let kind = entry.file_type()?;
-        let target = to.join(entry.file_name());
-        let fetched = [".git", "node_modules"]
-            .iter()
-            .any(|it| entry.file_name() == *it);
-        if fetched {
+        let source = entry.path();
+        let name = entry.file_name();
+        let built = source.join("CACHEDIR.TAG").exists() || to.starts_with(&source);
+        if built || NOT_OURS.iter().any(|it| name == *it) {
             continue;
         }
-        if kind.is_dir() && !entry.path().join("CACHEDIR.TAG").exists() {
-            copy(&entry.path(), &target)?;
+        if kind.is_dir() {
+            copy(&source, &to.join(name))?;
         } else if kind.is_file() {
-            fs::copy(entry.path(), target)?;
+            fs::copy(source, to.join(name))?;
         }
     }
     Ok(())
