@@ -8,6 +8,7 @@ use pvf_node_protocol::{NODE_RELEASES, SecurityStatus, Verification};
 use pvf_worker_client::install::{
     self, InstallError, Installation, PROGRAMS, Receipt, is_known, node_version,
 };
+use pvf_worker_client::observation::{Observation, Shadow};
 use pvf_worker_client::security;
 use serde::Serialize;
 use std::io::{self, Write};
@@ -62,6 +63,55 @@ pub struct InstallArgs {
     /// Make the workers use machine code that was not verified. Only until a verifier that refuses right code is mended.
     #[arg(long)]
     no_verify: bool,
+    #[command(flatten)]
+    observe: ObserveArgs,
+}
+
+/// What installed workers observe beside their answers.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Shadow mode and recording")]
+pub struct ObserveArgs {
+    /// Execute candidates again with this executor's workers, after the answer of --primary has been sent, and write to
+    /// DIR where they differ. The answer of --primary always stands.
+    #[arg(long, value_name = "DIR", requires = "primary")]
+    shadow: Option<PathBuf>,
+    /// Keep every candidate and its code in DIR, for `pvf replay`. With --shadow, DIR must be the same.
+    #[arg(long, value_name = "DIR")]
+    record: Option<PathBuf>,
+    /// Share of the candidates that --shadow executes, from 0 to 1. Which ones is random.
+    #[arg(long, value_name = "SHARE", default_value_t = Shadow::default().sample, requires = "shadow")]
+    shadow_sample: f64,
+    /// Share of one processor that --shadow uses at most for each worker, from 0 to 1.
+    #[arg(long, value_name = "SHARE", default_value_t = Shadow::default().cpu_share, requires = "shadow")]
+    shadow_cpu: f64,
+    /// Largest size of the directory of --shadow and --record, in bytes. When it is full, nothing more is kept.
+    #[arg(long, value_name = "BYTES", default_value_t = 10 << 30)]
+    observe_max_bytes: u64,
+}
+
+impl ObserveArgs {
+    fn observation(&self) -> Result<Option<Observation>, Failure> {
+        let directory = match (&self.shadow, &self.record) {
+            (None, None) => return Ok(None),
+            (Some(shadow), Some(record)) if shadow != record => {
+                return Err(Failure::Usage(format!(
+                    "--shadow {} and --record {} must name the same directory",
+                    shadow.display(),
+                    record.display()
+                )));
+            }
+            (Some(directory), _) | (_, Some(directory)) => directory.clone(),
+        };
+        Ok(Some(Observation {
+            directory,
+            max_bytes: self.observe_max_bytes,
+            record: self.record.is_some(),
+            shadow: self.shadow.as_ref().map(|_| Shadow {
+                sample: self.shadow_sample,
+                cpu_share: self.shadow_cpu,
+            }),
+        }))
+    }
 }
 
 /// Arguments of `workers check`.
@@ -125,6 +175,7 @@ fn install(args: &InstallArgs, output: &Output) -> Result<Verdict, Failure> {
             when_preparing: !args.no_verify,
             at_load: args.verify_at_load,
         },
+        observation: args.observe.observation()?,
     })
     .map_err(failed)?;
     report(into, Some(&receipt), true, output)?;

@@ -5,6 +5,7 @@
 //! writes and checks all files in a temporary directory, then renames them into place one by one.
 //! The files of the previous installation are kept until the next one.
 
+use crate::observation::{OBSERVE_FILE, Observation, ObservationError};
 use blake2::digest::{Digest, consts::U32};
 use pvf_node_protocol::{NODE_RELEASES, PRIMARY_FILE, VERIFY_FILE, VERSION_FILE, Verification};
 use semver::Version;
@@ -25,7 +26,7 @@ pub const RECEIPT_FILE: &str = "polkadot-worker.installed";
 const PREVIOUS: &str = "polkadot-worker.previous";
 
 /// What to install.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Installation {
     /// Directory to copy the programs from.
     pub from: PathBuf,
@@ -37,6 +38,8 @@ pub struct Installation {
     pub primary: Option<PathBuf>,
     /// When the workers verify machine code.
     pub verification: Verification,
+    /// What the workers observe beside their answers, if anything. A shadow needs a primary engine.
+    pub observation: Option<Observation>,
 }
 
 /// The content of the file [`RECEIPT_FILE`]: what is installed in its directory.
@@ -98,6 +101,12 @@ pub enum InstallError {
         /// The directory.
         directory: PathBuf,
     },
+    /// The settings of the observation are wrong.
+    #[error("the observation: {0}")]
+    Observation(#[from] ObservationError),
+    /// There is no primary engine that a shadow could stand beside.
+    #[error("a shadow needs a primary engine: the directory of the node's own workers")]
+    ShadowOfNothing,
     /// The receipt is damaged.
     #[error("{}: {reason}", path.display())]
     Receipt {
@@ -220,7 +229,7 @@ pub fn installed(directory: &Path) -> Result<Option<Receipt>, InstallError> {
 fn names() -> impl Iterator<Item = &'static str> {
     PROGRAMS
         .into_iter()
-        .chain([VERSION_FILE, PRIMARY_FILE, VERIFY_FILE])
+        .chain([VERSION_FILE, PRIMARY_FILE, VERIFY_FILE, OBSERVE_FILE])
 }
 
 /// Checks that all files of the receipt are unchanged and that both programs print its version.
@@ -264,7 +273,14 @@ pub fn install(installation: &Installation) -> Result<Receipt, InstallError> {
         version,
         primary,
         verification,
+        observation,
     } = installation;
+    if let Some(observation) = observation {
+        observation.check()?;
+        if observation.shadow.is_some() && primary.is_none() {
+            return Err(InstallError::ShadowOfNothing);
+        }
+    }
     let before = installed(into)?;
     if let Some(before) = &before {
         unchanged(into, before)?;
@@ -296,6 +312,10 @@ pub fn install(installation: &Installation) -> Result<Receipt, InstallError> {
     }
     if *verification != Verification::default() {
         write(&new.join(VERIFY_FILE), &verification.to_string())?;
+    }
+    if let Some(observation) = observation {
+        let json = serde_json::to_string_pretty(observation).map_err(ObservationError::from)?;
+        write(&new.join(OBSERVE_FILE), &json)?;
     }
     let mut receipt = Receipt {
         version: version.clone(),

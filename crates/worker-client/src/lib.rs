@@ -2,7 +2,8 @@
 //! requests and receives the answers.
 //!
 //! A worker is a program that implements the protocol of [`pvf_node_protocol`]. [`Process`] is one
-//! running worker, [`service`] a pool of workers with a cache of artifacts, and [`install`] puts
+//! running worker, [`service`] a pool of workers with a cache of artifacts, [`observation`] the settings of
+//! shadow mode and recording, and [`install`] puts
 //! the programs into a directory for a node.
 //!
 //! ```no_run
@@ -22,6 +23,7 @@
 
 mod checks;
 pub mod install;
+pub mod observation;
 mod process;
 pub mod service;
 

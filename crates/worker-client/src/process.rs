@@ -206,10 +206,18 @@ impl Process {
         limit: usize,
         patience: Duration,
     ) -> Result<T, ProcessError> {
+        self.tell(message)?;
+        self.hear(limit, patience)
+    }
+
+    /// Waits at most `patience` for a message of at most `limit` bytes.
+    ///
+    /// # Errors
+    /// As for [`ask`](Self::ask).
+    pub fn hear<T: Decode>(&mut self, limit: usize, patience: Duration) -> Result<T, ProcessError> {
         let patience = patience.max(Duration::from_millis(1));
         let timeout = self.stream.set_read_timeout(Some(patience));
         timeout.map_err(frame::FrameError::from)?;
-        self.tell(message)?;
         Ok(frame::receive(&mut self.stream, limit)?)
     }
 }

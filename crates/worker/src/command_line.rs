@@ -51,6 +51,8 @@ pub struct Options {
     /// What the options say about verification; the file beside the program may add to it. No node
     /// uses these options.
     pub verification: Verification,
+    /// Send measurements after each answer. No node uses this option.
+    pub figures: bool,
 }
 
 /// Why a command line is invalid.
@@ -112,12 +114,16 @@ pub fn parse(
 /// The option that makes a worker answer without a primary engine ([`Options::alone`]).
 pub const ALONE: &str = "--alone";
 
+/// The option that makes an execute worker send [`Figures`](crate::observation::Figures) after each answer
+/// ([`Options::figures`]).
+pub const FIGURES: &str = "--figures";
+
 fn options(mut arguments: impl Iterator<Item = OsString>) -> Result<Options, UsageError> {
     const NODE_VERSION: &str = "--node-impl-version";
     const SOCKET: &str = "--socket-path";
     const DIRECTORY: &str = "--worker-dir-path";
     let (mut node_version, mut socket, mut directory, mut alone) = (None, None, None, false);
-    let mut verification = Verification::default();
+    let (mut verification, mut figures) = (Verification::default(), false);
     while let Some(argument) = arguments.next() {
         let mut value = |name| arguments.next().ok_or(UsageError::Value(name));
         match argument.to_str() {
@@ -127,6 +133,7 @@ fn options(mut arguments: impl Iterator<Item = OsString>) -> Result<Options, Usa
             Some(SOCKET) => socket = Some(value(SOCKET)?.into()),
             Some(DIRECTORY) => directory = Some(value(DIRECTORY)?.into()),
             Some(ALONE) => alone = true,
+            Some(FIGURES) => figures = true,
             Some(option) if verification.take_option(option) => {}
             _ => return Err(UsageError::Argument(argument)),
         }
@@ -137,6 +144,7 @@ fn options(mut arguments: impl Iterator<Item = OsString>) -> Result<Options, Usa
         worker_dir_path: directory.ok_or(UsageError::Missing(DIRECTORY))?,
         alone,
         verification,
+        figures,
     })
 }
 
@@ -176,6 +184,7 @@ mod tests {
                 worker_dir_path: "/d".into(),
                 alone,
                 verification,
+                figures: false,
             }))
         };
         let options = |version, alone| verified(version, alone, Verification::default());

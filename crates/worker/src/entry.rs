@@ -6,7 +6,7 @@ use crate::job::JobStack;
 use crate::logging;
 use crate::prepare::{self, PrepareJob};
 use crate::process::{self, SingleThreaded};
-use crate::second_opinion::{self, Engines, SecondOpinionError};
+use crate::second_opinion::{Engines, Others, SecondOpinionError};
 use crate::security::{self, Machine, Role, SecurityError};
 use crate::verification::{self, VerificationError};
 use crate::version;
@@ -46,6 +46,8 @@ pub(crate) struct Session {
     pub launcher: Option<JobLauncher>,
     /// When machine code is verified.
     pub verification: Verification,
+    /// Whether an execute worker sends measurements after each answer.
+    pub sends_figures: bool,
 }
 
 impl Worker<'_> {
@@ -177,7 +179,7 @@ fn run(worker: Worker<'_>, options: &Options) -> Ending {
             Worker::Prepare(job) => prepare::serve(&mut session, job),
             Worker::Execute(_) => execute::serve(&mut session),
         },
-        Ok(Started::WithPrimary(mut host, mut engines)) => match worker {
+        Ok(Started::WithOthers(mut host, mut engines)) => match worker {
             Worker::Prepare(_) => engines.prepare(&mut host),
             Worker::Execute(_) => engines.execute(&mut host),
         },
@@ -192,8 +194,8 @@ fn run(worker: Worker<'_>, options: &Options) -> Ending {
 enum Started {
     /// A worker that answers requests itself.
     Alone(Session),
-    /// A worker that asks the primary engine first.
-    WithPrimary(UnixStream, Box<Engines>),
+    /// A worker that passes requests on to other workers.
+    WithOthers(UnixStream, Box<Engines>),
 }
 
 /// Connects to the host, performs the handshake, and isolates the worker.
@@ -203,9 +205,9 @@ fn start(worker: Worker<'_>, options: &Options) -> Result<Started, Ending> {
     std::fs::read_dir(directory).map_err(io("the worker's directory"))?;
     let one = SingleThreaded::check().map_err(io("counting threads"))?;
     let verification = verification::combined(options.verification)?;
-    let primary = match options.alone {
+    let others = match options.alone {
         true => None,
-        false => second_opinion::primary(worker.command()).map_err(SecondOpinionError::from)?,
+        false => Others::installed(worker.command())?,
     };
     let mut host = UnixStream::connect(&options.socket_path).map_err(io("the host's socket"))?;
     // The socket serves this connection only. The host may have removed it already.
@@ -219,17 +221,17 @@ fn start(worker: Worker<'_>, options: &Options) -> Result<Started, Ending> {
         tolerate(security, Ending::Environment(what))?;
     }
     let machine = Machine::examine(security, one)?;
-    if let Some(primary) = primary {
+    if let Some(others) = others {
         let version = options.node_version.clone();
         let engines = Engines::new(
-            primary,
+            others,
             worker.command(),
             directory,
             version,
             verification,
             &machine,
         )?;
-        return Ok(Started::WithPrimary(host, Box::new(engines)));
+        return Ok(Started::WithOthers(host, Box::new(engines)));
     }
     let stack = JobStack::new().map_err(io("the stack of jobs"))?;
     let launch = || match worker {
@@ -245,6 +247,7 @@ fn start(worker: Worker<'_>, options: &Options) -> Result<Started, Ending> {
         stack,
         launcher,
         verification,
+        sends_figures: options.figures,
     }))
 }
 

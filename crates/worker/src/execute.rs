@@ -8,6 +8,7 @@ use crate::entry::Session;
 use crate::job::{self, End, JobOptions, JobStack, Panicked, STACK_BYTES, StartError};
 use crate::launcher::{DESCRIPTORS, Launcher};
 use crate::loading::{self, InMemory, LoadFailure};
+use crate::observation::Figures;
 use crate::parameters;
 use crate::request::{self, ReceiveError, Request};
 use crate::security::limits::{JobLimits, MemoryLimit};
@@ -24,6 +25,7 @@ use pvf_primitives::{ExecutorParams, POV_BOMB_LIMIT, ValidationParamsExtension, 
 use pvf_rules::PAGE_BYTES;
 use pvf_validation::placed::Placed;
 use pvf_validation::{HostFailure, HostParameters, Outcome, Pvf};
+use std::cell::Cell;
 use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, Read};
@@ -57,6 +59,18 @@ pub trait ExecuteJob {
     /// # Errors
     /// The job failed. An invalid candidate is not an error.
     fn execute(&self, pvf: &Pvf, candidate: &[u8]) -> Result<JobResponse, JobError>;
+
+    /// As [`Self::execute`], with measurements if the job has them.
+    ///
+    /// # Errors
+    /// As [`Self::execute`].
+    fn execute_measured(
+        &self,
+        pvf: &Pvf,
+        candidate: &[u8],
+    ) -> Result<(JobResponse, Option<Figures>), JobError> {
+        Ok((self.execute(pvf, candidate)?, None))
+    }
 }
 
 /// The work of our execute jobs: [`Pvf::validate`].
@@ -65,11 +79,20 @@ pub struct Validation;
 
 impl ExecuteJob for Validation {
     fn execute(&self, pvf: &Pvf, candidate: &[u8]) -> Result<JobResponse, JobError> {
+        Ok(self.execute_measured(pvf, candidate)?.0)
+    }
+
+    fn execute_measured(
+        &self,
+        pvf: &Pvf,
+        candidate: &[u8],
+    ) -> Result<(JobResponse, Option<Figures>), JobError> {
         let execution = pvf.validate(candidate).map_err(|failure| match failure {
             HostFailure::Internal(message) => JobError::Panic(message),
             failure => JobError::Kernel(failure.to_string()),
         })?;
-        Ok(match execution.outcome {
+        let figures = Figures::from(&execution);
+        let response = match execution.outcome {
             Outcome::Valid(bytes) => match ValidationResult::from_bytes(&bytes) {
                 Ok(result_descriptor) => JobResponse::Ok { result_descriptor },
                 Err(error) => JobResponse::InvalidCandidate(format!(
@@ -80,7 +103,8 @@ impl ExecuteJob for Validation {
             // Rejections of both stages: for a node that has an artifact, each is a failed
             // instantiation.
             Outcome::Rejected(rejection) => JobResponse::RuntimeConstruction(rejection.to_string()),
-        })
+        };
+        Ok((response, Some(figures)))
     }
 }
 
@@ -89,6 +113,7 @@ impl ExecuteJob for Validation {
 struct Answer {
     response: JobResponse,
     pov_size: u32,
+    figures: Option<Figures>,
 }
 
 impl From<Panicked> for JobError {
@@ -273,8 +298,11 @@ pub(crate) fn serve(session: &mut Session) -> Result<(), frame::FrameError> {
         true => Some(io::Error::other("the launcher of jobs is gone")),
         false => None,
     };
+    // Those of the last answer.
+    let figures = Cell::new(None);
     let answer = |request: Request| {
         let asked = Instant::now();
+        figures.set(None);
         let file = artifacts::open(&path).map_err(ArtifactFailure::Io);
         let module = file.and_then(|file| {
             let checksum = request.artifact_checksum;
@@ -283,13 +311,23 @@ pub(crate) fn serve(session: &mut Session) -> Result<(), frame::FrameError> {
             })
         });
         let response = match module {
-            Ok(module) => execution.execute(&request, module, asked),
+            Ok(module) => execution
+                .execute(&request, module, asked)
+                .map(|(response, measured)| {
+                    figures.set(measured);
+                    response
+                }),
             Err(failure) => not_loaded(failure),
         };
         artifacts.trim();
         response
     };
-    converse(&mut session.host, receive, answer, last)
+    let sends_figures = session.sends_figures;
+    let afterwards = |host: &mut UnixStream| match sends_figures {
+        true => frame::send(host, &figures.take()),
+        false => Ok(()),
+    };
+    converse(&mut session.host, receive, answer, afterwards, last)
 }
 
 /// The parts with which an execute worker runs its jobs.
@@ -380,15 +418,24 @@ impl Execution<'_> {
     }
 
     /// Executes the module with the candidate of a request, in a job.
-    fn execute(&self, request: &Request, module: &InMemory, asked: Instant) -> ExecuteResponse {
+    fn execute(
+        &self,
+        request: &Request,
+        module: &InMemory,
+        asked: Instant,
+    ) -> Result<(WorkerResponse, Option<Figures>), WorkerError> {
         let cpu_time = request.execution_timeout;
         let input = [&request.file, &module.code, &module.rest];
         let ended = self.run(Work::Execute { cpu_time }, request, asked, input);
-        let ended = ended.map_err(|error| match error {
+        let ended: job::Ended<Answer, JobError> = ended.map_err(|error| match error {
             StartError::Pipe(_) => InternalValidationError::CouldNotCreatePipe(error.to_string()),
             StartError::System { .. } => InternalValidationError::Kernel(error.to_string()),
         })?;
-        answer(ended)
+        let figures = match &ended.end {
+            End::Answered(Ok(answer)) => answer.figures,
+            _ => None,
+        };
+        Ok((answer(ended)?, figures))
     }
 }
 
@@ -419,12 +466,13 @@ pub(crate) fn handshake(host: &mut UnixStream) -> Result<ExecuteHandshake, frame
     frame::receive(host, HANDSHAKE_BYTES).inspect_err(|error| no_understanding(host, error))
 }
 
-/// Answers a host's requests until it hangs up. `last` says after an answer why it was the last
-/// one, if it was.
+/// Answers a host's requests until it hangs up. `afterwards` is called when an answer has been sent. `last` says after
+/// an answer why it was the last one, if it was.
 pub(crate) fn converse<R>(
     host: &mut UnixStream,
     mut receive: impl FnMut(&mut UnixStream) -> Result<R, ReceiveError>,
     mut answer: impl FnMut(R) -> ExecuteResponse,
+    mut afterwards: impl FnMut(&mut UnixStream) -> io::Result<()>,
     last: impl Fn() -> Option<io::Error>,
 ) -> Result<(), frame::FrameError> {
     loop {
@@ -444,6 +492,7 @@ pub(crate) fn converse<R>(
             log::warn!("execution failed: {error}");
         }
         frame::send(host, &response)?;
+        afterwards(host)?;
         if let Err(WorkerError::InternalError(InternalValidationError::CouldNotOpenFile(what))) =
             response
         {
@@ -479,7 +528,9 @@ fn answer(ended: job::Ended<Answer, JobError>) -> ExecuteResponse {
         Err(WorkerError::JobDied { err, job_pid })
     };
     match ended.end {
-        End::Answered(Ok(Answer { response, pov_size })) => Ok(WorkerResponse {
+        End::Answered(Ok(Answer {
+            response, pov_size, ..
+        })) => Ok(WorkerResponse {
             job_response: response,
             duration: ended.cpu_time,
             pov_size,
@@ -559,18 +610,21 @@ fn work(
         return Ok(Answer {
             response: JobResponse::PoVDecompressionFailure,
             pov_size: 0,
+            figures: None,
         });
     };
     let candidate = candidate(request, &block_data);
+    let (response, figures) = job.execute_measured(pvf, &candidate)?;
     Ok(Answer {
-        response: job.execute(pvf, &candidate)?,
+        response,
         pov_size: u32::try_from(block_data.len()).unwrap_or(u32::MAX),
+        figures,
     })
 }
 
 /// The input of `validate_block`: the encoding of [`pvf_primitives::ValidationParams`], followed by
 /// the [`ValidationParamsExtension`] if the descriptor's version has one.
-fn candidate(request: &ExecuteRequestView<'_>, block_data: &[u8]) -> Vec<u8> {
+pub(crate) fn candidate(request: &ExecuteRequestView<'_>, block_data: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(block_data.len() + request.parent_head.len() + 128);
     request.parent_head.encode_to(&mut bytes);
     block_data.encode_to(&mut bytes);

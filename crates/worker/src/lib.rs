@@ -25,11 +25,13 @@
 //! | [`job`] | a job's process, from the fork to its end |
 //! | [`prepare`], [`execute`] | the two kinds of worker |
 //! | [`second_opinion`] | another engine first, ours before a vote against a candidate |
+//! | [`observation`] | shadow mode and recording: what is observed beside the answers |
 //! | [`allocator`] | counts and limits the allocations of a preparation |
 #![deny(unsafe_code)]
 
 pub mod allocator;
 mod artifacts;
+pub mod beside;
 pub mod command_line;
 pub mod entry;
 pub mod execute;
@@ -38,6 +40,7 @@ pub mod job;
 mod launcher;
 mod loading;
 mod logging;
+pub mod observation;
 pub mod parameters;
 pub mod prepare;
 #[allow(unsafe_code, reason = "fork as a system call has no safe form")]

@@ -5,6 +5,10 @@
 //! a validator votes against a candidate. So a candidate that only the primary engine rejects is
 //! not disputed.
 //!
+//! With shadow mode ([`observation`](crate::observation)), the primary engine's answer always stands, and ours
+//! executes after the answer was sent. With recording and without a file [`PRIMARY_FILE`], the primary engine is ours,
+//! and there is no second one.
+//!
 //! ```text
 //! node ── socket ── this worker ──┬── socket ── the primary worker, as if the node had started it
 //!                                 └── socket ── this program again (--alone), behind all of its barriers
@@ -40,22 +44,42 @@ mod preparation;
 pub use installed::{InstalledError, primary};
 pub use pvf_node_protocol::PRIMARY_FILE;
 
-use crate::command_line::ALONE;
+use crate::beside::{self, BesideError};
+use crate::command_line::{ALONE, FIGURES};
 use crate::security::Machine;
-use engine::Engine;
+pub use engine::Engine;
+pub use execution::{KeptPart, execute_with, not_answered};
 use place::{Place, PlaceError};
 use pvf_node_protocol::Verification;
+use pvf_worker_client::observation::{OBSERVE_FILE, Observation, ObservationError};
 use pvf_worker_client::{Launch, ProcessError};
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Why a worker with a primary engine cannot start.
+/// Why a worker that passes requests on cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum SecondOpinionError {
     /// The installation of the primary engine is unusable.
     #[error(transparent)]
     Installed(#[from] InstalledError),
+    /// The file [`OBSERVE_FILE`] cannot be looked for or read.
+    #[error(transparent)]
+    File(#[from] BesideError),
+    /// The settings of the observation are wrong.
+    #[error("{}: {source}", path.display())]
+    Observation {
+        /// Path of the file.
+        path: PathBuf,
+        /// What is wrong.
+        source: ObservationError,
+    },
+    /// There is no primary engine that a shadow could stand beside.
+    #[error("{}: a shadow needs a primary engine, and there is no file {PRIMARY_FILE}", path.display())]
+    ShadowOfNothing {
+        /// Path of the file with the settings.
+        path: PathBuf,
+    },
     /// The file system for the workers' directories cannot be created.
     #[error(transparent)]
     Place(#[from] PlaceError),
@@ -67,50 +91,102 @@ pub enum SecondOpinionError {
     Primary(ProcessError),
 }
 
+/// The workers that this worker passes requests to, and what it observes, as its installation says.
+pub struct Others {
+    /// The program of the primary worker; `None` if that is this program.
+    primary: Option<PathBuf>,
+    observation: Option<Observation>,
+}
+
+impl Others {
+    /// What the files beside this program say for a command (`prepare-worker`, `execute-worker`). `None` if this worker
+    /// answers itself.
+    ///
+    /// # Errors
+    /// [`SecondOpinionError`].
+    pub fn installed(command: &str) -> Result<Option<Self>, SecondOpinionError> {
+        let primary = primary(command)?;
+        let observation = match beside::read(&beside::own_directory()?, OBSERVE_FILE)? {
+            Some(file) => {
+                let path = file.path;
+                match Observation::from_json(&file.bytes) {
+                    Ok(it) if it.shadow.is_some() && primary.is_none() => {
+                        return Err(SecondOpinionError::ShadowOfNothing { path });
+                    }
+                    Ok(observation) => Some(observation),
+                    Err(source) => return Err(SecondOpinionError::Observation { path, source }),
+                }
+            }
+            None => None,
+        };
+        let any = primary.is_some() || observation.is_some();
+        Ok(any.then_some(Self {
+            primary,
+            observation,
+        }))
+    }
+}
+
 /// The workers of both engines.
 pub struct Engines {
     // Fields are dropped in this order: workers before `place`, which holds their directories.
     primary: Engine,
-    second: Engine,
+    /// Our engine, if another one is the primary engine.
+    second: Option<Engine>,
+    observation: Option<Observation>,
     place: Place,
 }
 
 impl Engines {
-    /// Starts the worker `primary`; the second worker, which is this program again, is started when
+    /// Starts the primary worker; the second worker, which is this program again, is started when
     /// it is needed. `directory` is the directory of this worker. Moves this process into new
     /// namespaces.
     ///
     /// # Errors
     /// [`SecondOpinionError`].
     pub fn new(
-        primary: PathBuf,
+        others: Others,
         command: &'static str,
         directory: &Path,
         node_version: Option<String>,
         verification: Verification,
         machine: &Machine,
     ) -> Result<Self, SecondOpinionError> {
+        let Others {
+            primary,
+            observation,
+        } = others;
         let place = Place::new(directory, machine)?;
-        let launch = Launch {
-            node_version,
-            log: std::env::var_os("RUST_LOG").unwrap_or_default(),
-            ..Launch::new(primary, command, machine.status)
-        };
         let own = std::env::current_exe().map_err(SecondOpinionError::Own)?;
-        let alone = Launch {
-            program: own,
+        let sends_figures = observation.as_ref().is_some_and(|it| it.shadow.is_some());
+        let ours = Launch {
             arguments: std::iter::once(ALONE)
                 .chain(verification.options())
+                .chain(sends_figures.then_some(FIGURES))
                 .map(OsString::from)
                 .collect(),
-            ..launch.clone()
+            node_version: node_version.clone(),
+            log: std::env::var_os("RUST_LOG").unwrap_or_default(),
+            ..Launch::new(own, command, machine.status)
         };
-        let mut primary = Engine::new(launch, place.path("primary"));
+        let (first, second) = match primary {
+            Some(program) => {
+                let theirs = Launch {
+                    program,
+                    arguments: Vec::new(),
+                    ..ours.clone()
+                };
+                (theirs, Some(ours))
+            }
+            None => (ours, None),
+        };
+        let mut primary = Engine::new(first, place.path("primary"));
         primary.start().map_err(SecondOpinionError::Primary)?;
-        let second = Engine::new(alone, place.path("second"));
+        let second = second.map(|launch| Engine::new(launch, place.path("second")));
         Ok(Self {
             primary,
             second,
+            observation,
             place,
         })
     }

@@ -5,9 +5,8 @@
 //! beside the binary, which `pvf workers install` writes. Without the file, it is the value of the
 //! environment variable `PVF_NODE_VERSION` at build time, or else the newest of these versions.
 
+use crate::beside::{self, BesideError};
 use pvf_node_protocol::VERSION_FILE;
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
 /// Largest accepted version in bytes.
@@ -32,17 +31,9 @@ pub const fn commit() -> &'static str {
 /// Why the version of a worker's node is unknown.
 #[derive(Debug, thiserror::Error)]
 pub enum VersionError {
-    /// The path of this program is unknown, and so is the file beside it.
-    #[error("the path of this program: {0}")]
-    Own(io::Error),
-    /// The file beside the binary cannot be read.
-    #[error("{}: {source}", path.display())]
-    Unreadable {
-        /// Path of the file.
-        path: PathBuf,
-        /// The system's error.
-        source: io::Error,
-    },
+    /// The file beside the binary cannot be looked for or read.
+    #[error(transparent)]
+    File(#[from] BesideError),
     /// The file beside the binary does not hold a version.
     #[error("{} does not hold the version of a node, such as {}, but {text:?}", path.display(), built_for())]
     Malformed {
@@ -59,11 +50,7 @@ pub enum VersionError {
 /// [`VersionError`]: the file exists but has no readable version, or cannot be looked for. The
 /// worker must not continue, because it may belong to another node.
 pub fn node_version() -> Result<String, VersionError> {
-    let own = std::env::current_exe().map_err(VersionError::Own)?;
-    let installed = match own.parent() {
-        Some(directory) => installed_in(directory)?,
-        None => None,
-    };
+    let installed = installed_in(&beside::own_directory()?)?;
     Ok(installed.unwrap_or_else(|| built_for().to_owned()))
 }
 
@@ -72,18 +59,14 @@ pub fn node_version() -> Result<String, VersionError> {
 /// # Errors
 /// [`VersionError`].
 pub fn installed_in(directory: &Path) -> Result<Option<String>, VersionError> {
-    let path = directory.join(VERSION_FILE);
-    let bytes = match fs::read(&path) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(source) => return Err(VersionError::Unreadable { path, source }),
+    let Some(file) = beside::read(directory, VERSION_FILE)? else {
+        return Ok(None);
     };
-    let text = String::from_utf8_lossy(&bytes);
-    let version = text.trim();
-    match version.len() <= MAX_BYTES && semver::Version::parse(version).is_ok() {
-        true => Ok(Some(version.to_owned())),
+    let version = file.text();
+    match version.len() <= MAX_BYTES && semver::Version::parse(&version).is_ok() {
+        true => Ok(Some(version)),
         false => Err(VersionError::Malformed {
-            path,
+            path: file.path,
             text: version.chars().take(MAX_BYTES).collect(),
         }),
     }
@@ -92,6 +75,7 @@ pub fn installed_in(directory: &Path) -> Result<Option<String>, VersionError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     #[test]
     fn a_version_file_holds_a_version_or_is_an_error() {
@@ -125,10 +109,7 @@ mod tests {
         fs::remove_file(&file).unwrap();
         fs::create_dir(&file).unwrap();
         let error = installed_in(&directory);
-        assert!(
-            matches!(error, Err(VersionError::Unreadable { .. })),
-            "{error:?}"
-        );
+        assert!(matches!(error, Err(VersionError::File(_))), "{error:?}");
         fs::remove_dir_all(&directory).unwrap();
     }
 }

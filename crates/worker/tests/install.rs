@@ -8,6 +8,7 @@ use pvf_worker_client::install::{
     InstallError, Installation, PROGRAMS, RECEIPT_FILE, check, install, installed, is_known,
     node_version, uninstall,
 };
+use pvf_worker_client::observation::{OBSERVE_FILE, Observation, Shadow};
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -38,6 +39,7 @@ fn installation(into: &Path, version: &str) -> Installation {
         into: into.to_owned(),
         version: version.to_owned(),
         primary: None,
+        observation: None,
     }
 }
 
@@ -64,6 +66,42 @@ fn says(directory: &Path, name: &str) -> String {
         .output()
         .unwrap();
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+#[test]
+fn an_installation_says_what_to_observe() {
+    let scratch = scratch();
+    let file = scratch.path().join(OBSERVE_FILE);
+    let plain = installation(scratch.path(), "1.25.1");
+    let observing = |observation| Installation {
+        observation: Some(observation),
+        ..plain.clone()
+    };
+    let record = Observation {
+        directory: "/var/lib/pvf".into(),
+        max_bytes: 1 << 30,
+        record: true,
+        shadow: None,
+    };
+    install(&observing(record.clone())).unwrap();
+    let read = Observation::from_json(&fs::read(&file).unwrap()).unwrap();
+    assert_eq!(read, record);
+    let shadow = Observation {
+        shadow: Some(Shadow::default()),
+        ..record.clone()
+    };
+    let error = install(&observing(shadow)).unwrap_err();
+    assert!(matches!(error, InstallError::ShadowOfNothing), "{error}");
+    let relative = Observation {
+        directory: "pvf".into(),
+        ..record
+    };
+    let error = install(&observing(relative)).unwrap_err();
+    assert!(matches!(error, InstallError::Observation(_)), "{error}");
+    // A failed installation changes nothing; the next one without an observation removes the file.
+    assert!(file.exists());
+    install(&plain).unwrap();
+    assert!(!file.exists());
 }
 
 #[test]

@@ -3,145 +3,18 @@
 //! This program is the host of the tests and, started as a worker, the primary engine.
 
 mod common;
+#[path = "common/scripted.rs"]
+mod scripted;
 
 use common::*;
-use pvf_node_protocol::{
-    ExecuteResponse, JobError, JobResponse, PrepareError, PrepareRequest, SecurityStatus,
-    Verification, WorkerError, frame,
-};
-use pvf_primitives::{ExecutorParams, ValidationParams, ValidationResult};
-use pvf_validation::Pvf;
+use pvf_node_protocol::{ExecuteResponse, JobError, JobResponse, PrepareError, WorkerError, frame};
 use pvf_worker::second_opinion::PRIMARY_FILE;
 use pvf_worker::second_opinion::pair::{self, Which};
-use pvf_worker::{Compilation, ExecuteJob, PrepareJob, Prepared, Worker};
+use scripted::*;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
-
-/// Code that only the primary engine accepts.
-const STRANGE: &[u8] = b"strange";
-
-/// Head data of the primary engine's results.
-const PRIMARY: &[u8] = b"primary";
-
-/// Head data of the results of [`module`], which our engine executes.
-const SECOND: &[u8] = &[1, 2, 3];
-
-/// An engine whose answers follow the candidate's block data.
-struct Script;
-
-impl PrepareJob for Script {
-    fn prepare(
-        &self,
-        request: &PrepareRequest,
-        verification: Verification,
-    ) -> Result<Prepared, PrepareError> {
-        let mut request = request.clone();
-        if request.maybe_compressed_code == STRANGE {
-            request.maybe_compressed_code = module("", "", "");
-        }
-        Compilation.prepare(&request, verification)
-    }
-}
-
-impl ExecuteJob for Script {
-    fn execute(&self, _: &Pvf, candidate: &[u8]) -> Result<JobResponse, JobError> {
-        let params: ValidationParams = frame::decode(candidate).expect("a candidate");
-        Ok(match &params.block_data[..] {
-            b"valid" => JobResponse::Ok {
-                result_descriptor: ValidationResult {
-                    head_data: PRIMARY.to_vec(),
-                    ..ValidationResult::default()
-                },
-            },
-            b"invalid" => JobResponse::InvalidCandidate("primary".to_owned()),
-            b"none" => JobResponse::RuntimeConstruction("primary".to_owned()),
-            b"panic" => panic!("primary"),
-            b"abort" => std::process::abort(),
-            b"spin" => loop {
-                std::hint::spin_loop();
-            },
-            other => panic!("no script {other:?}"),
-        })
-    }
-}
-
-/// Two directories: `own` with our workers, and `primary` with this program as workers. The file
-/// [`PRIMARY_FILE`] in `own` names `primary`.
-struct Installed(Scratch);
-
-impl Installed {
-    fn new() -> Self {
-        let installed = Self(Scratch::new());
-        let own = std::env::current_exe().expect("this program lies somewhere");
-        for command in ["prepare-worker", "execute-worker"] {
-            install(&program(command), &installed.own(command));
-            install(&own, &installed.primary(command));
-        }
-        installed.name(&installed.0.0.join("primary"));
-        installed
-    }
-
-    fn own(&self, command: &str) -> std::path::PathBuf {
-        self.0.0.join("own").join(format!("polkadot-{command}"))
-    }
-
-    fn primary(&self, command: &str) -> std::path::PathBuf {
-        self.0.0.join("primary").join(format!("polkadot-{command}"))
-    }
-
-    fn name(&self, directory: &Path) {
-        let file = self.0.0.join("own").join(PRIMARY_FILE);
-        fs::write(file, format!("{}\n", directory.display())).expect("the file is written");
-    }
-
-    fn start(&self, command: &str) -> Host {
-        let program = Command::new(self.own(command));
-        Host::start_program(program, command, SecurityStatus::ALL)
-    }
-
-    fn executing(&self) -> Host {
-        let mut host = self.start("execute-worker");
-        host.shake(&ExecutorParams::default());
-        host
-    }
-}
-
-fn install(program: &Path, to: &Path) {
-    fs::create_dir_all(to.parent().expect("it lies in a directory")).expect("it can be made");
-    // A hard link fails across file systems.
-    if fs::hard_link(program, to).is_err() {
-        fs::copy(program, to).expect("the program is copied");
-    }
-}
-
-/// Prepares code and returns the artifact.
-fn prepared(host: &mut Host, code: &[u8]) -> Vec<u8> {
-    host.prepare(&preparation(code)).expect("prepared").1
-}
-
-/// Executes an artifact with this script as the candidate's block data.
-fn say(host: &mut Host, artifact: &[u8], script: &str) -> ExecuteResponse {
-    let mut request = execution(artifact);
-    request.pov.block_data = script.as_bytes().to_vec();
-    request.execution_timeout = match script {
-        "spin" => Duration::from_millis(200),
-        _ => AMPLE,
-    };
-    host.execute(artifact, &request)
-}
-
-/// The head data of a valid candidate, or the text of another answer.
-fn head(response: &ExecuteResponse) -> Result<&[u8], String> {
-    match response {
-        Ok(response) => match &response.job_response {
-            JobResponse::Ok { result_descriptor } => Ok(&result_descriptor.head_data),
-            other => Err(format!("{other:?}")),
-        },
-        Err(error) => Err(format!("{error:?}")),
-    }
-}
 
 /// The children of a process.
 fn children(pid: u32) -> Vec<u32> {
@@ -182,7 +55,7 @@ fn the_second_engine_helps_and_never_harms(installed: &Installed) {
             engines.push(engine);
             Ok(())
         };
-        pair::read(file, keep).map(|()| engines).unwrap()
+        pair::read(file, keep).map(|_| engines).unwrap()
     };
     assert_eq!(engines(&good), [Which::Primary, Which::Second]);
     assert_eq!(engines(&strange), [Which::Primary]);
@@ -387,10 +260,8 @@ fn unusable_installations_are_errors_at_start(installed: &Installed) {
 }
 
 fn main() -> ExitCode {
-    match std::env::args().nth(1).as_deref() {
-        Some("execute-worker") => return pvf_worker::main(Worker::Execute(&Script)),
-        Some("prepare-worker") => return pvf_worker::main(Worker::Prepare(&Script)),
-        _ => {}
+    if let Some(ended) = as_worker() {
+        return ended;
     }
     type Test = fn(&Installed);
     let tests: [(&str, Test); 8] = [

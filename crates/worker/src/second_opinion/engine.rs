@@ -82,6 +82,18 @@ impl Engine {
         }
         answer
     }
+
+    /// Waits at most `patience` for another message after an answer.
+    ///
+    /// # Errors
+    /// The worker died, is late, or sent a message that does not decode. It is killed then.
+    pub fn hear<T: Decode>(&mut self, limit: usize, patience: Duration) -> Result<T, ProcessError> {
+        let message = self.start()?.hear(limit, patience);
+        if message.is_err() {
+            self.process = None;
+        }
+        message
+    }
 }
 
 fn tell_params(process: &mut Process, params: &ExecutorParams) -> Result<(), ProcessError> {

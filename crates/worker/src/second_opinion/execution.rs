@@ -7,24 +7,32 @@ use super::rule::settle;
 use crate::artifacts::{self, ArtifactFailure, Artifacts};
 use crate::execute::{self, ARTIFACT_FILE};
 use crate::job;
+use crate::observation::{Executed, Observer};
 use pvf_node_protocol::{
     ArtifactChecksum, ExecuteRequest, ExecuteResponse, InternalValidationError, WorkerError, frame,
 };
+use pvf_primitives::Hash;
 use pvf_worker_client::{EXECUTE_ANSWER_BYTES, ProcessError};
+use std::cell::RefCell;
 use std::fs::{self, File};
 use std::io::{self, Seek};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 /// The artifacts of a PVF, each in a file of its own.
 struct Kept {
+    /// Hash of the code.
+    code: Hash,
     primary: KeptPart,
-    second: Option<KeptPart>,
+    // Shared with a shadow, which executes it after the cache may have dropped it.
+    second: Option<Arc<KeptPart>>,
 }
 
 /// An artifact's file, which is removed when this is dropped.
-struct KeptPart {
+#[derive(Debug)]
+pub struct KeptPart {
     path: PathBuf,
     checksum: ArtifactChecksum,
     bytes: u64,
@@ -59,15 +67,24 @@ impl Engines {
     /// The connection failed, or the host sent a message that does not decode.
     pub fn execute(&mut self, host: &mut UnixStream) -> Result<(), frame::FrameError> {
         let params = execute::handshake(host)?.executor_params;
-        for engine in [&mut self.primary, &mut self.second] {
+        for engine in [Some(&mut self.primary), self.second.as_mut()]
+            .into_iter()
+            .flatten()
+        {
             engine.set_params(&params).map_err(io::Error::other)?;
         }
+        let observer = self.observation.take().map(|observation| {
+            let shadow = observation.shadow.and_then(|_| self.second.take());
+            Observer::of_executions(observation, shadow, params)
+        });
         let store = self.place.path("artifacts");
         fs::create_dir(&store)?;
         let mut artifacts = Artifacts::new();
         let mut number = 0_u64;
+        let executed = RefCell::new(None);
         let answer = |mut request: ExecuteRequest| {
-            let until = Instant::now() + job::patience_with_others(request.execution_timeout);
+            let asked = Instant::now();
+            let until = asked + job::patience_with_others(request.execution_timeout);
             let file = self.place.read_from_host(ARTIFACT_FILE);
             let file = file.and_then(artifacts::regular);
             let checksum = request.artifact_checksum;
@@ -84,21 +101,37 @@ impl Engines {
             });
             let response = match kept {
                 Ok(kept) => {
-                    let engines = (&mut self.primary, &mut self.second);
-                    execute_with_both(engines, kept, &mut request, until)
+                    let engines = (&mut self.primary, self.second.as_mut());
+                    let response = execute_with_both(engines, kept, &mut request, until);
+                    if observer.is_some() {
+                        executed.replace(Some(Executed {
+                            request,
+                            response: response.clone(),
+                            wall_time: asked.elapsed(),
+                            code: kept.code,
+                            artifact: kept.second.clone(),
+                        }));
+                    }
+                    response
                 }
                 Err(failure) => not_kept(failure),
             };
             artifacts.trim();
             response
         };
-        execute::converse(host, execute::receive_request, answer, || None)
+        let afterwards = |_: &mut UnixStream| {
+            if let (Some(observer), Some(executed)) = (&observer, executed.take()) {
+                observer.see_execution(executed);
+            }
+            Ok(())
+        };
+        execute::converse(host, execute::receive_request, answer, afterwards, || None)
     }
 }
 
-/// Executes with the primary engine, and with the second one if [`settle`] asks for it.
+/// Executes with the primary engine, and with the second one, if there is one, when [`settle`] asks for it.
 fn execute_with_both(
-    (primary, second): (&mut Engine, &mut Engine),
+    (primary, second): (&mut Engine, Option<&mut Engine>),
     kept: &Kept,
     request: &mut ExecuteRequest,
     until: Instant,
@@ -109,23 +142,31 @@ fn execute_with_both(
             "the primary engine {}: {error}",
             primary.program().display()
         );
-        let err = error.to_string();
-        Err(match error.is_late() {
-            // The worker neither answered nor died: as for a stalled job, the machine is at fault.
-            true => InternalValidationError::Kernel(err).into(),
-            false => WorkerError::JobDied { err, job_pid: 0 },
-        })
+        not_answered(&error)
     });
+    let Some(second) = second else {
+        return answer;
+    };
     settle(answer, || match &kept.second {
         Some(part) => execute_with(second, part, request, until).map_err(|error| error.to_string()),
         None => Err("it rejected the code".to_owned()),
     })
 }
 
+/// The answer to a host for an engine that gave none.
+pub fn not_answered(error: &ProcessError) -> ExecuteResponse {
+    let err = error.to_string();
+    Err(match error.is_late() {
+        // The worker neither answered nor died: as for a stalled job, the machine is at fault.
+        true => InternalValidationError::Kernel(err).into(),
+        false => WorkerError::JobDied { err, job_pid: 0 },
+    })
+}
+
 /// Splits the host's artifact file: writes each engine's artifact to a file of its own.
 fn take_apart(file: File, path: &Path) -> Result<Kept, PairError> {
     let (mut primary, mut second) = (None, None);
-    pair::read(file, |which, part| {
+    let code = pair::read(file, |which, part| {
         let (kept, kind) = match which {
             Which::Primary => (&mut primary, "primary"),
             Which::Second => (&mut second, "second"),
@@ -145,7 +186,11 @@ fn take_apart(file: File, path: &Path) -> Result<Kept, PairError> {
         Ok(())
     })?;
     match primary {
-        Some(primary) => Ok(Kept { primary, second }),
+        Some(primary) => Ok(Kept {
+            code,
+            primary,
+            second: second.map(Arc::new),
+        }),
         None => Err(PairError::NoPair("the first artifact is missing")),
     }
 }
@@ -163,7 +208,7 @@ fn not_kept(failure: ArtifactFailure<NotKept>) -> ExecuteResponse {
 }
 
 /// Executes with one engine, and waits for its answer up to `until`.
-fn execute_with(
+pub fn execute_with(
     engine: &mut Engine,
     part: &KeptPart,
     request: &mut ExecuteRequest,

@@ -1,5 +1,6 @@
 //! Finds the installed primary engine.
 
+use crate::beside::{self, BesideError};
 use pvf_node_protocol::PRIMARY_FILE;
 use std::fs;
 use std::io;
@@ -8,17 +9,10 @@ use std::path::{Path, PathBuf};
 /// Why the installed primary engine is unusable.
 #[derive(Debug, thiserror::Error)]
 pub enum InstalledError {
-    /// The path of this program is unknown, and so is the file beside it.
-    #[error("the path of this program: {0}")]
-    Own(io::Error),
-    /// The file [`PRIMARY_FILE`] cannot be read.
-    #[error("{}: {source}", path.display())]
-    File {
-        /// Path of the file.
-        path: PathBuf,
-        /// The system's error.
-        source: io::Error,
-    },
+    /// The file [`PRIMARY_FILE`] cannot be looked for or read. A worker that took this for "none" would execute alone,
+    /// without the primary engine.
+    #[error(transparent)]
+    File(#[from] BesideError),
     /// The file does not name an absolute path. A relative one would depend on the worker's working
     /// directory.
     #[error("{} names {directory:?}, which is not an absolute path", path.display())]
@@ -54,25 +48,20 @@ pub enum InstalledError {
 /// # Errors
 /// [`InstalledError`].
 pub fn primary(command: &str) -> Result<Option<PathBuf>, InstalledError> {
-    // A worker that took this for "none" would execute alone, without the primary engine.
-    let own = std::env::current_exe().map_err(InstalledError::Own)?;
-    match own.parent() {
-        Some(directory) => installed_in(directory, command),
-        None => Ok(None),
-    }
+    installed_in(&beside::own_directory()?, command)
 }
 
 fn installed_in(own: &Path, command: &str) -> Result<Option<PathBuf>, InstalledError> {
-    let path = own.join(PRIMARY_FILE);
-    let text = match fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(source) => return Err(InstalledError::File { path, source }),
+    let Some(file) = beside::read(own, PRIMARY_FILE)? else {
+        return Ok(None);
     };
-    let directory = PathBuf::from(text.trim());
+    let (path, text) = (file.path.clone(), file.text());
+    let directory = PathBuf::from(&text);
     if !directory.is_absolute() {
-        let directory = text.trim().to_owned();
-        return Err(InstalledError::Relative { path, directory });
+        return Err(InstalledError::Relative {
+            path,
+            directory: text,
+        });
     }
     if directory.join(PRIMARY_FILE).exists() {
         return Err(InstalledError::Circle { path, directory });

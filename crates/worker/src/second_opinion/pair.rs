@@ -1,4 +1,4 @@
-//! The artifacts of two engines in one file, which is written and read in small pieces.
+//! The artifacts of one or two engines in one file, which is written and read in small pieces.
 //!
 //! The process between the two engines has no limit of memory, so it never holds an artifact: both
 //! directions copy from file to file.
@@ -6,16 +6,18 @@
 //! | bytes | content |
 //! | --- | --- |
 //! | 8 | the magic number |
-//! | 1 | number of artifacts: 1 (the primary engine's) if our engine rejected the code, otherwise 2 |
+//! | 32 | the hash of the code, as the node names it |
+//! | 1 | number of artifacts: 2, or 1 (the primary engine's) if our engine rejected the code or is not asked |
 //! | 32 | for each artifact: its checksum, |
 //! | 8 | its length in bytes, little-endian, |
 //! | | and the artifact |
 
 use pvf_node_protocol::ArtifactChecksum;
+use pvf_primitives::Hash;
 use std::io::{self, Read, Write};
 
 /// The first bytes of the file.
-const MAGIC: [u8; 8] = *b"\x7fPVF-TWO";
+const MAGIC: [u8; 8] = *b"\x7fPVF-TW2";
 
 /// The artifact of one engine.
 pub struct Part<F> {
@@ -53,10 +55,12 @@ pub enum PairError {
 /// A stream failed, or an artifact is shorter or longer than its [`Part::bytes`].
 pub fn write(
     mut to: impl Write,
+    code: &Hash,
     primary: Part<impl Read>,
     second: Option<Part<impl Read>>,
 ) -> io::Result<()> {
     to.write_all(&MAGIC)?;
+    to.write_all(code)?;
     to.write_all(&[1 + u8::from(second.is_some())])?;
     write_part(&mut to, primary)?;
     second.map_or(Ok(()), |second| write_part(&mut to, second))
@@ -72,17 +76,18 @@ fn write_part(to: &mut impl Write, mut part: Part<impl Read>) -> io::Result<()> 
 }
 
 /// Reads a file and calls `keep` with each artifact, as a stream that ends with the artifact. Bytes
-/// that `keep` does not read are skipped.
+/// that `keep` does not read are skipped. Returns the hash of the code.
 ///
 /// # Errors
 /// [`PairError`], including errors of `keep`. `keep` may have been called before the error.
 pub fn read(
     mut from: impl Read,
     mut keep: impl FnMut(Which, Part<&mut dyn Read>) -> io::Result<()>,
-) -> Result<(), PairError> {
+) -> Result<Hash, PairError> {
     if array(&mut from)? != MAGIC {
         return Err(PairError::NoPair("the magic number is missing"));
     }
+    let code: Hash = array(&mut from)?;
     let [artifacts] = array(&mut from)?;
     let engines = match artifacts {
         1 => &[Which::Primary][..],
@@ -93,7 +98,7 @@ pub fn read(
         read_part(&mut from, &mut |part| keep(*engine, part))?;
     }
     match from.read(&mut [0])? {
-        0 => Ok(()),
+        0 => Ok(code),
         _ => Err(PairError::NoPair("extra bytes follow the artifacts")),
     }
 }
@@ -131,6 +136,8 @@ fn array<const N: usize>(from: &mut impl Read) -> Result<[u8; N], PairError> {
 mod tests {
     use super::*;
 
+    const CODE: Hash = [7; 32];
+
     type Kept = Vec<(Which, ArtifactChecksum, Vec<u8>)>;
 
     fn read_all(bytes: &[u8]) -> Result<Kept, PairError> {
@@ -140,7 +147,8 @@ mod tests {
             part.artifact.read_to_end(&mut artifact)?;
             kept.push((which, part.checksum, artifact));
             Ok(())
-        })?;
+        })
+        .map(|code| assert_eq!(code, CODE))?;
         Ok(kept)
     }
 
@@ -157,7 +165,7 @@ mod tests {
         let (first, second) = ([1; 100], [2; 70_000]);
         for second in [None, Some(&second[..])] {
             let mut bytes = Vec::new();
-            write(&mut bytes, part(&first), second.map(part)).unwrap();
+            write(&mut bytes, &CODE, part(&first), second.map(part)).unwrap();
             let mut expected = vec![(Which::Primary, ArtifactChecksum([1; 32]), first.to_vec())];
             expected
                 .extend(second.map(|it| (Which::Second, ArtifactChecksum([2; 32]), it.to_vec())));
@@ -175,7 +183,7 @@ mod tests {
     #[test]
     fn an_artifact_that_keep_does_not_read_is_skipped() {
         let mut bytes = Vec::new();
-        write(&mut bytes, part(&[1; 100]), Some(part(&[2; 100]))).unwrap();
+        write(&mut bytes, &CODE, part(&[1; 100]), Some(part(&[2; 100]))).unwrap();
         let mut seen = Vec::new();
         read(&bytes[..], |which, part| {
             seen.push((which, part.bytes));
@@ -192,7 +200,7 @@ mod tests {
                 bytes,
                 ..part(&[1; 100])
             };
-            assert!(write(Vec::new(), changed, None::<Part<&[u8]>>).is_err());
+            assert!(write(Vec::new(), &CODE, changed, None::<Part<&[u8]>>).is_err());
         }
     }
 }

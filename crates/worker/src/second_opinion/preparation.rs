@@ -4,6 +4,7 @@ use super::Engines;
 use super::engine::Engine;
 use super::pair::{self, Part};
 use crate::job;
+use crate::observation::Observer;
 use crate::prepare::{self, ARTIFACT_FILE};
 use pvf_node_protocol::{
     ArtifactChecksum, PrepareError, PrepareRequest, PrepareResponse, PrepareWorkerSuccess, frame,
@@ -20,25 +21,29 @@ impl Engines {
     /// # Errors
     /// The connection failed, or the host sent a message that does not decode.
     pub fn prepare(&mut self, host: &mut UnixStream) -> Result<(), frame::FrameError> {
+        let observer = self.observation.take().map(Observer::of_code);
         prepare::converse(host, |request| {
             let until = Instant::now() + job::patience_with_others(request.prep_timeout);
             let (success, primary) = prepare_with(&mut self.primary, &request, until)?;
-            let second = match prepare_with(&mut self.second, &request, until) {
-                Ok((_, part)) => Some(part),
-                Err(error) => {
+            let second = self.second.as_mut().and_then(|second| {
+                let prepared = prepare_with(second, &request, until);
+                let report = |error: &PrepareError| {
                     log::warn!("no second opinion on candidates of this code: {error}");
-                    None
-                }
-            };
+                };
+                prepared.inspect_err(report).ok().map(|(_, part)| part)
+            });
             self.place
                 .write_for_host(ARTIFACT_FILE)
-                .and_then(|file| pair::write(file, primary, second))
+                .and_then(|file| pair::write(file, &request.code_hash, primary, second))
                 .map_err(failed)?;
             let written = self.place.read_from_host(ARTIFACT_FILE);
+            let checksum = written.and_then(ArtifactChecksum::of_reader);
+            let checksum = checksum.map_err(failed)?;
+            if let Some(observer) = &observer {
+                observer.see_code(request.code_hash, request.maybe_compressed_code);
+            }
             Ok(PrepareWorkerSuccess {
-                checksum: written
-                    .and_then(ArtifactChecksum::of_reader)
-                    .map_err(failed)?,
+                checksum,
                 ..success
             })
         })

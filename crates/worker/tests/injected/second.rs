@@ -73,7 +73,7 @@ pub fn executes() {
         artifact: &artifact[..],
     };
     let mut file = Vec::new();
-    pair::write(&mut file, part(), Some(part())).expect("memory is written");
+    pair::write(&mut file, &[0; 32], part(), Some(part())).expect("memory is written");
     let run = |fault| execute::run(installed.worker("execute-worker"), &file, &most, fault);
     try_all(50, |_, _| true, run);
 }

@@ -1,0 +1,223 @@
+//! Shadow mode and recording: what a worker observes beside its answers, without any influence on them.
+//!
+//! A file [`OBSERVE_FILE`](pvf_worker_client::observation::OBSERVE_FILE) beside this program holds the settings
+//! ([`Observation`]). The worker that the node started passes requests to other workers (module
+//! [`second_opinion`](crate::second_opinion)). When an answer has been sent, it hands the job to a thread, which
+//!
+//! - in shadow mode executes the job again with our engine, compares the answers, writes a line and counts,
+//! - keeps what reproduces a difference,
+//! - when recording, keeps the candidate and the code.
+//!
+//! Neither a failure nor the duration of this thread's work changes an answer: the thread takes one job at a time and
+//! holds one more, and every further job is skipped. It runs with the least priority (nice 19), and so does the worker
+//! that it starts. [`store`] describes the files.
+//!
+//! What remains of a cost: a prepare worker in shadow mode prepares code with both engines before it answers, and jobs
+//! of both engines share the processor's caches.
+
+mod comparison;
+mod counters;
+mod figures;
+mod line;
+mod shadow;
+pub mod store;
+
+pub use comparison::{Difference, Vote};
+pub use counters::Counters;
+pub use figures::Figures;
+
+use crate::execute;
+use crate::second_opinion::{Engine, KeptPart};
+use parity_scale_codec::Encode;
+use pvf_node_protocol::{ExecuteRequest, ExecuteRequestView, ExecuteResponse};
+use pvf_primitives::{ExecutorParams, Hash, POV_BOMB_LIMIT};
+use pvf_worker_client::observation::Observation;
+use rustix::process::setpriority_process;
+use shadow::Shadow;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::time::Duration;
+use store::{Kind, Store};
+
+/// Jobs that wait while the thread works. Each holds a candidate in memory.
+const WAITING: usize = 1;
+
+/// The lowest priority of a thread that still runs beside busy ones.
+const NICE: i32 = 19;
+
+/// Compression of kept candidates, as zstd counts it: the fastest of the usual ones.
+const COMPRESSION: i32 = 1;
+
+/// An execution that was answered.
+pub struct Executed {
+    /// The request of the host.
+    pub request: ExecuteRequest,
+    /// The answer to the host.
+    pub response: ExecuteResponse,
+    /// How long the answer took.
+    pub wall_time: Duration,
+    /// Hash of the code.
+    pub code: Hash,
+    /// Our engine's artifact, if our engine accepted the code.
+    pub artifact: Option<Arc<KeptPart>>,
+}
+
+enum Seen {
+    Code(Hash, Vec<u8>),
+    Execution(Box<Executed>),
+}
+
+/// The side of a worker that observes: it hands everything to a thread of its own.
+pub struct Observer {
+    /// `None` if the thread could not be started.
+    thread: Option<SyncSender<Seen>>,
+    store: Arc<Store>,
+}
+
+impl Observer {
+    /// The observer of a prepare worker, which keeps code.
+    pub fn of_code(observation: Observation) -> Self {
+        Self::start(observation, |store, _| {
+            Box::new(move |seen| {
+                if let Seen::Code(hash, code) = seen {
+                    let name = Path::new("code").join(format!("{}.wasm", hex::encode(hash)));
+                    noted(&store, store.keep(Kind::Code, &name, || Ok(code)));
+                }
+            })
+        })
+    }
+
+    /// The observer of an execute worker. `engine` is the engine of the shadow, if there is one.
+    pub fn of_executions(
+        observation: Observation,
+        engine: Option<Engine>,
+        params: ExecutorParams,
+    ) -> Self {
+        Self::start(observation, move |store, observation| {
+            let mut shadow = match (engine, observation.shadow) {
+                (Some(engine), Some(settings)) => Some(Shadow::new(engine, settings, params)),
+                _ => None,
+            };
+            let records = observation.record;
+            Box::new(move |seen| {
+                if let Seen::Execution(executed) = seen {
+                    if records {
+                        noted(&store, record(&store, &executed));
+                    }
+                    if let Some(shadow) = &mut shadow {
+                        noted(&store, shadow.follow(&store, *executed));
+                    }
+                }
+            })
+        })
+    }
+
+    fn start(
+        observation: Observation,
+        make: impl FnOnce(Arc<Store>, &Observation) -> Box<dyn FnMut(Seen)> + Send + 'static,
+    ) -> Self {
+        let directory = observation.directory.clone();
+        let store = Arc::new(Store::new(directory, observation.max_bytes));
+        let (thread, seen) = sync_channel(WAITING);
+        let own = Arc::clone(&store);
+        let work = move || {
+            // On Linux, the priority belongs to the thread and to the processes that it starts.
+            if let Err(errno) = setpriority_process(None, NICE) {
+                log::warn!("the observer keeps its priority: {errno}");
+            }
+            let mut work = make(own, &observation);
+            seen.into_iter().for_each(|seen| work(seen));
+        };
+        let spawned = std::thread::Builder::new()
+            .name("observer".to_owned())
+            .spawn(work);
+        let thread = match spawned {
+            Ok(_) => Some(thread),
+            Err(error) => {
+                log::error!("nothing is observed, the thread cannot be started: {error}");
+                None
+            }
+        };
+        Self { thread, store }
+    }
+
+    /// Hands over code that was prepared.
+    pub fn see_code(&self, hash: Hash, code: Vec<u8>) {
+        self.hand_over(Seen::Code(hash, code));
+    }
+
+    /// Hands over an execution that was answered.
+    pub fn see_execution(&self, executed: Executed) {
+        self.hand_over(Seen::Execution(Box::new(executed)));
+    }
+
+    fn hand_over(&self, seen: Seen) {
+        let Some(thread) = &self.thread else { return };
+        if thread.try_send(seen).is_err() {
+            let skipped = shadow::skipped("busy");
+            noted(&self.store, self.store.report(None, &skipped));
+        }
+    }
+}
+
+/// Counts and logs a failure of the observer.
+fn noted<T>(store: &Store, result: io::Result<T>) {
+    if let Err(error) = result {
+        log::warn!("a job is not observed: {error}");
+        let failed = Counters {
+            failed: 1,
+            ..Counters::default()
+        };
+        // The system may refuse this too; the log has it.
+        let _ = store.report(None, &failed);
+    }
+}
+
+/// Keeps the candidate of an execution.
+fn record(store: &Store, executed: &Executed) -> io::Result<()> {
+    let Some(candidate) = Candidate::of(&executed.request)? else {
+        return Ok(());
+    };
+    let folder = Path::new("candidates").join(hex::encode(executed.code));
+    let name = folder.join(format!("{}.params", candidate.id));
+    store.keep(Kind::Candidate, &name, || candidate.compressed())?;
+    Ok(())
+}
+
+/// The input of `validate_block` in a request.
+struct Candidate {
+    /// BLAKE2b-256 of the bytes, in hexadecimal.
+    id: String,
+    bytes: Vec<u8>,
+}
+
+impl Candidate {
+    /// The candidate of a request; `None` if its block data does not decompress.
+    fn of(request: &ExecuteRequest) -> io::Result<Option<Self>> {
+        let encoded = request.encode();
+        let view = ExecuteRequestView::decode_all(&encoded).map_err(io::Error::other)?;
+        let block_data = sp_maybe_compressed_blob::decompress(view.block_data, POV_BOMB_LIMIT);
+        let Ok(block_data) = block_data else {
+            return Ok(None);
+        };
+        let bytes = execute::candidate(&view, &block_data);
+        let id = hex::encode(blake2_256(&bytes));
+        Ok(Some(Self { id, bytes }))
+    }
+
+    fn compressed(&self) -> io::Result<Vec<u8>> {
+        zstd::bulk::compress(&self.bytes, COMPRESSION)
+    }
+}
+
+fn blake2_256(bytes: &[u8]) -> Hash {
+    use blake2::digest::{Digest, consts::U32};
+    blake2::Blake2b::<U32>::digest(bytes).into()
+}
+
+/// The directory of a difference on a candidate of this code.
+fn difference_folder(code: &Hash, id: &str) -> PathBuf {
+    Path::new("differences").join(hex::encode(code)).join(id)
+}
