@@ -1,5 +1,7 @@
 //! `pvf workers`: installs the workers for a node, checks them, removes them.
 
+mod smoke;
+
 use crate::Verdict;
 use crate::failure::Failure;
 use crate::output::Output;
@@ -11,6 +13,7 @@ use pvf_worker_client::install::{
 use pvf_worker_client::observation::{Observation, Shadow};
 use pvf_worker_client::security;
 use serde::Serialize;
+use smoke::TestArgs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -28,6 +31,12 @@ Example:
     Install(InstallArgs),
     /// Check that installed workers are unchanged and, with --node, that they are for that node.
     Check(CheckArgs),
+    /// Try workers without a node, as this user: prepare, execute, trap, log, time out.
+    #[command(after_help = "\
+Run it as the node's user, before the node is restarted with the workers:
+
+  sudo -u polkadot pvf workers test /opt/pvf-workers")]
+    Test(TestArgs),
     /// Remove the files that the last `pvf workers install` installed.
     Uninstall(PlaceArgs),
 }
@@ -134,7 +143,7 @@ struct WorkersJson {
     barriers: Option<Barriers>,
 }
 
-#[derive(Serialize)]
+#[derive(Clone, Copy, Serialize)]
 struct Barriers {
     landlock: bool,
     seccomp: bool,
@@ -147,6 +156,7 @@ pub fn workers(command: &WorkersCommand, output: &Output) -> Result<Verdict, Fai
     match command {
         WorkersCommand::Install(args) => install(args, output),
         WorkersCommand::Check(args) => check(args, output),
+        WorkersCommand::Test(args) => smoke::test(args, output),
         WorkersCommand::Uninstall(args) => uninstall(args, output),
     }
 }
@@ -243,19 +253,19 @@ fn report(
 fn barriers(directory: &Path) -> Result<Barriers, Failure> {
     let failed = |error: io::Error| Failure::Host(format!("asking the workers: {error}"));
     let root = tempfile::tempdir().map_err(failed)?;
-    let SecurityStatus {
-        can_enable_landlock,
-        can_enable_seccomp,
-        can_unshare_user_namespace_and_change_root,
-        can_do_secure_clone,
-        ..
-    } = security(&directory.join(PROGRAMS[0]), root.path()).map_err(failed)?;
-    Ok(Barriers {
-        landlock: can_enable_landlock,
-        seccomp: can_enable_seccomp,
-        user_namespace_and_root: can_unshare_user_namespace_and_change_root,
-        secure_clone: can_do_secure_clone,
-    })
+    let status = security(&directory.join(PROGRAMS[0]), root.path()).map_err(failed)?;
+    Ok(status.into())
+}
+
+impl From<SecurityStatus> for Barriers {
+    fn from(status: SecurityStatus) -> Self {
+        Self {
+            landlock: status.can_enable_landlock,
+            seccomp: status.can_enable_seccomp,
+            user_namespace_and_root: status.can_unshare_user_namespace_and_change_root,
+            secure_clone: status.can_do_secure_clone,
+        }
+    }
 }
 
 fn text(out: &mut dyn Write, json: &WorkersJson) -> io::Result<()> {
@@ -267,9 +277,13 @@ fn text(out: &mut dyn Write, json: &WorkersJson) -> io::Result<()> {
     for file in &json.files {
         writeln!(out, "  {file}")?;
     }
-    let Some(barriers) = &json.barriers else {
-        return Ok(());
-    };
+    match json.barriers {
+        Some(barriers) => barriers_text(out, barriers),
+        None => Ok(()),
+    }
+}
+
+fn barriers_text(out: &mut dyn Write, barriers: Barriers) -> io::Result<()> {
     for (name, there) in [
         ("Landlock", barriers.landlock),
         ("seccomp", barriers.seccomp),

@@ -3,8 +3,8 @@
 //!
 //! A worker is a program that implements the protocol of [`pvf_node_protocol`]. [`Process`] is one
 //! running worker, [`service`] a pool of workers with a cache of artifacts, [`observation`] the settings of
-//! shadow mode and recording, and [`install`] puts
-//! the programs into a directory for a node.
+//! shadow mode and recording, [`install`] puts the programs into a directory for a node, and [`smoke`] tries them
+//! there.
 //!
 //! ```no_run
 //! # fn example(request: &pvf_node_protocol::PrepareRequest) -> Result<(), pvf_worker_client::ProcessError> {
@@ -26,6 +26,7 @@ pub mod install;
 pub mod observation;
 mod process;
 pub mod service;
+pub mod smoke;
 
 pub use checks::security;
 pub use process::{

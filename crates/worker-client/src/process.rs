@@ -5,7 +5,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use parity_scale_codec::{Decode, Encode};
 use pvf_node_protocol::{SecurityStatus, WorkerHandshake, frame};
 use std::ffi::{OsStr, OsString};
-use std::fs;
+use std::fs::{self, OpenOptions};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -94,6 +94,8 @@ pub struct Launch {
     pub log: OsString,
     /// The barriers that the worker sets up.
     pub security: SecurityStatus,
+    /// File to which the worker's standard error is appended; `None` if it is that of this process.
+    pub stderr: Option<PathBuf>,
 }
 
 impl Launch {
@@ -110,6 +112,7 @@ impl Launch {
             node_version: None,
             log: OsString::new(),
             security,
+            stderr: None,
         }
     }
 
@@ -237,7 +240,16 @@ impl Running {
         socket: &OsStr,
         directory: PathBuf,
     ) -> Result<Self, ProcessError> {
-        match launch.command(place, socket, &directory).spawn() {
+        let mut command = launch.command(place, socket, &directory);
+        let spawned = match &launch.stderr {
+            Some(path) => OpenOptions::new()
+                .append(true)
+                .create(true)
+                .open(path)
+                .and_then(|file| command.stderr(file).spawn()),
+            None => command.spawn(),
+        };
+        match spawned {
             Ok(child) => Ok(Self { child, directory }),
             Err(source) => {
                 let _ = fs::remove_dir(&directory);
