@@ -44,6 +44,7 @@ pub const LAYERS: &[(&str, &[&str])] = &[
         "disputes; the node's protocol",
         &["crates/arbiter", "crates/node-protocol"],
     ),
+    ("runtimes before their first block", &["crates/check"]),
     ("those who start workers", &["crates/worker-client"]),
     ("the workers", &["crates/worker"]),
     ("the conformance suite's runner", &["conformance/runner"]),

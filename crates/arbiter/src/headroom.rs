@@ -28,8 +28,8 @@ impl Headroom {
         }
     }
 
-    /// Those of a run.
-    pub(crate) fn of(execution: &Execution, parameters: &ExecutionParameters) -> Vec<Self> {
+    /// Those of a run: every limit that it counted.
+    pub fn of(execution: &Execution, parameters: &ExecutionParameters) -> Vec<Self> {
         let stack = execution.stack;
         let logical = parameters.stack_logical_max.map(u64::from);
         let mut all = vec![Self::new(

@@ -61,6 +61,10 @@ pub enum Command {
     Wast(WastArgs),
     /// Show the functions, imports, sizes and frames of a module, and whether it is accepted as a PVF.
     Inspect(InspectArgs),
+    /// Check what happens to a runtime before its first block: a verdict a line, with the room left.
+    Check(CheckArgs),
+    /// Show what a file holds: a candidate, a collator's export, a result or an artifact.
+    Decode(DecodeArgs),
     /// Check the machine code of an artifact against its module, by code that shares nothing with the compiler.
     Verify(VerifyArgs),
     /// Rewrite a module so that any engine enforces the stack and gas rules.
@@ -94,14 +98,18 @@ pub enum Command {
 #[command(after_help = "\
 Examples:
   pvf validate parachain.wasm candidate.params
+  pvf validate chain-spec.json 0x1234…_5678.pov
   zstd -dc candidate.params.zst | pvf validate --json parachain.wasm -
   perf record -g pvf validate --perf map parachain.wasm candidate.params && perf report
   pvf validate chain-spec.json candidate.params --max-memory-pages 4096")]
 pub struct ValidateArgs {
     /// The PVF.
     pub code: PathBuf,
-    /// The candidate: SCALE-encoded ValidationParams, zstd-compressed or not.
+    /// The candidate: a collator's export (.pov, --export-pov-to-path) or SCALE-encoded ValidationParams, zstd-compressed or not.
     pub params: PathBuf,
+    /// Do not run an invalid candidate once more for the backtrace of its trap.
+    #[arg(long)]
+    pub no_backtrace: bool,
     #[command(flatten)]
     pub host: HostArgs,
     #[command(flatten)]
@@ -150,7 +158,7 @@ pub struct ExecuteArgs {
     /// The artifact, as `pvf prepare` wrote it. It holds machine code that will be run: trust its source as you would trust
     /// that of a program.
     pub artifact: PathBuf,
-    /// The candidate: SCALE-encoded ValidationParams, zstd-compressed or not.
+    /// The candidate: a collator's export (.pov, --export-pov-to-path) or SCALE-encoded ValidationParams, zstd-compressed or not.
     pub params: PathBuf,
     #[command(flatten)]
     pub host: HostArgs,
@@ -180,7 +188,7 @@ Examples:
 pub struct ArbitrateArgs {
     /// The PVF.
     pub code: PathBuf,
-    /// The candidate: SCALE-encoded ValidationParams, zstd-compressed or not.
+    /// The candidate: a collator's export (.pov, --export-pov-to-path) or SCALE-encoded ValidationParams, zstd-compressed or not.
     pub params: PathBuf,
     /// Compare with another engine's outcome.
     #[arg(long, value_name = "ENGINE")]
@@ -287,7 +295,7 @@ Examples:
 pub struct MeasureArgs {
     /// The module.
     pub code: PathBuf,
-    /// The candidate: SCALE-encoded ValidationParams, zstd-compressed or not.
+    /// The candidate: a collator's export (.pov, --export-pov-to-path) or SCALE-encoded ValidationParams, zstd-compressed or not.
     pub params: Option<PathBuf>,
     /// Number of executions.
     #[arg(long, value_name = "N", default_value_t = 1)]
@@ -434,6 +442,53 @@ pub struct InspectArgs {
     pub compile: CompileArgs,
 }
 
+/// Arguments of `check`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The exit code is 0 if every runtime passes and 1 if one would be refused: by the relay chain, by pre-checking, or with every candidate.
+
+Examples:
+  pvf check runtime.compact.compressed.wasm
+  pvf check --network paseo --node 1.22 chain-spec.json
+  pvf check --json runtime.wasm | jq '.lines[] | select(.status != \"pass\")'")]
+pub struct CheckArgs {
+    /// The runtimes: Wasm, compressed or not, or chain specifications.
+    #[arg(required = true, value_name = "RUNTIME")]
+    pub code: Vec<PathBuf>,
+    #[command(flatten)]
+    pub network: NetworkArgs,
+    /// The version of the nodes, such as 1.25.1 or 1.22 [default: the newest that is known].
+    #[arg(long, value_name = "VERSION", value_parser = crate::check::node())]
+    pub node: Option<pvf_check::Node>,
+    #[command(flatten)]
+    pub functions: FunctionsArgs,
+    /// Largest code on chain in bytes [default: the network's].
+    #[arg(long, value_name = "BYTES")]
+    pub max_code_size: Option<u32>,
+    /// Number of threads that compile, up to 512 [default: the number of processors].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=512))]
+    pub threads: Option<u16>,
+    #[command(flatten)]
+    pub timeout: TimeoutArgs,
+}
+
+/// Arguments of `decode`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The kind of the file is detected by decoding all of it; nothing in it is executed. A file of no kind, or of two, is wrong usage.
+
+Examples:
+  pvf decode 0x1234…_5678.pov
+  pvf decode candidate.params.zst --json | jq .params.block_data.blocks[0].extrinsics
+  pvf validate parachain.wasm candidate.params --json | jq -r .result | cut -c3- | xxd -r -p | pvf decode -")]
+pub struct DecodeArgs {
+    /// The file: ValidationParams or a collator's export (.pov), zstd-compressed or not, a ValidationResult, or an artifact.
+    pub file: PathBuf,
+    /// The network whose limits sizes are compared with [default: polkadot].
+    #[arg(long, value_name = "NAME", value_parser = crate::network::network())]
+    pub network: Option<pvf_primitives::Network>,
+}
+
 /// Arguments of `verify`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -493,7 +548,7 @@ Examples:
 pub struct ProfileArgs {
     /// The module.
     pub code: PathBuf,
-    /// The candidate: SCALE-encoded ValidationParams, zstd-compressed or not. With --invoke, the function's arguments.
+    /// The candidate: a collator's export (.pov, --export-pov-to-path) or SCALE-encoded ValidationParams, zstd-compressed or not. With --invoke, the function's arguments.
     #[arg(value_name = "PARAMS|ARG", allow_negative_numbers = true)]
     pub args: Vec<String>,
     /// Call this exported function instead of validating a candidate.

@@ -51,6 +51,8 @@ pub struct Compiled {
 pub struct Loaded {
     /// The module.
     pub module: Module,
+    /// What it was made from.
+    pub wasm: Vec<u8>,
     /// Time and sizes so far.
     pub measured: Measured,
 }
@@ -170,7 +172,11 @@ pub fn load_file(
     if let Some(kind) = perf {
         perf::tell(kind, &module, Some(&wasm))?;
     }
-    Ok(Loaded { module, measured })
+    Ok(Loaded {
+        module,
+        wasm,
+        measured,
+    })
 }
 
 /// Why an artifact from a file is not executable here.

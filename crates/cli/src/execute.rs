@@ -11,7 +11,7 @@ use crate::outcome::Measured;
 use crate::output::Output;
 use crate::parameters::LogicalLimit;
 use crate::perf::{self, PerfKind};
-use crate::validate::{Judged, host_parameters};
+use crate::validate::Judged;
 use pvf_executor::artifact::Meters;
 use pvf_executor::{
     Artifact, Module, OpenModuleError, Profile, ReadArtifactError, open_module, schedule_hash,
@@ -20,7 +20,7 @@ use pvf_executor::{
 /// Loads the artifact, executes, prints the outcome.
 pub fn execute(args: &ExecuteArgs, output: &Output) -> Result<Verdict, Failure> {
     input::at_most_one_stdin(&[&args.artifact, &args.params])?;
-    let candidate = input::read_candidate(&args.params, &args.candidate)?;
+    let candidate = input::read_candidate_file(&args.params, &args.candidate)?;
     let (module, took) = timed(|| {
         let module = load(args)?;
         let measured = Measured {
@@ -47,10 +47,11 @@ pub fn execute(args: &ExecuteArgs, output: &Output) -> Result<Verdict, Failure> 
         parameters.execution.stack_logical_max = None;
     }
     let judged = Judged {
-        host: host_parameters(&args.host, &parameters),
+        log: args.host.log,
         parameters: &parameters,
         measured,
         timeout: args.timeout,
+        source: None,
     };
     judged.judge(module, &candidate, output)
 }

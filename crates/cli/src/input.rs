@@ -1,10 +1,10 @@
 //! Reads the files named on the command line.
 
 use crate::failure::Failure;
-use crate::kind;
+use crate::kind::{self, Kind};
 use clap::Args;
 use pvf_executor::DecompressError;
-use pvf_validation::candidate;
+use pvf_validation::candidate::{self, Candidate, Exported};
 use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, Read};
@@ -48,32 +48,58 @@ pub fn read(path: &Path) -> Result<Vec<u8>, Failure> {
 /// A candidate on the command line.
 #[derive(Debug, Args)]
 pub struct CandidateArgs {
-    /// Pass PARAMS on whatever they are. Without, a file that does not decode as ValidationParams, be they cut short, is wrong usage: a
-    /// node never passes on anything else.
+    /// Pass PARAMS on whatever they are. Without, a file that decodes neither as ValidationParams, be they cut short, nor as a
+    /// collator's export is wrong usage: a node never passes on anything else.
     #[arg(long)]
     pub any_candidate: bool,
 }
 
-/// Reads a candidate, decompressed if it is compressed with zstd.
+/// A candidate that was read from a file.
+#[derive(Clone, Debug)]
+pub struct CandidateFile {
+    /// What the PVF takes: SCALE-encoded `ValidationParams`, unless the user insists on other bytes.
+    pub params: Vec<u8>,
+    /// What a collator's export says beyond them.
+    pub exported: Option<Exported>,
+}
+
+/// Reads the parameters of a candidate: as they are in the file, decompressed, or made from a collator's export.
 pub fn read_candidate(path: &Path, args: &CandidateArgs) -> Result<Vec<u8>, Failure> {
+    read_candidate_file(path, args).map(|file| file.params)
+}
+
+/// Reads a candidate.
+pub fn read_candidate_file(path: &Path, args: &CandidateArgs) -> Result<CandidateFile, Failure> {
     let bytes = read(path)?;
-    if !args.any_candidate
-        && let Some(reason) = kind::not_a_candidate(&bytes)
-    {
-        return Err(Failure::Input {
-            name: name(path),
-            reason,
-        });
+    let refused = |reason: String| Failure::Input {
+        name: name(path),
+        reason,
+    };
+    if !args.any_candidate {
+        if let Some(reason) = kind::not_a_candidate(&bytes) {
+            return Err(refused(reason));
+        }
+        if Kind::of(&bytes) == Kind::Pov {
+            return match Candidate::from_file(&bytes) {
+                Ok(Candidate { params, exported }) => Ok(CandidateFile {
+                    params: params.into_owned(),
+                    exported,
+                }),
+                Err(error) if error.is_failure() => Err(Failure::Host(error.to_string())),
+                Err(error) => Err(refused(error.to_string())),
+            };
+        }
     }
-    match candidate::read(&bytes) {
-        Ok(Cow::Owned(candidate)) => Ok(candidate),
-        Ok(Cow::Borrowed(_)) => Ok(bytes),
-        Err(error @ DecompressError::OutOfMemory) => Err(Failure::Host(error.to_string())),
-        Err(error) => Err(Failure::Input {
-            name: name(path),
-            reason: error.to_string(),
-        }),
-    }
+    let params = match candidate::read(&bytes) {
+        Ok(Cow::Owned(candidate)) => candidate,
+        Ok(Cow::Borrowed(_)) => bytes,
+        Err(error @ DecompressError::OutOfMemory) => return Err(Failure::Host(error.to_string())),
+        Err(error) => return Err(refused(error.to_string())),
+    };
+    Ok(CandidateFile {
+        params,
+        exported: None,
+    })
 }
 
 fn read_bounded(input: impl Read, limit: u64) -> io::Result<Vec<u8>> {

@@ -1,7 +1,7 @@
 //! What kind of file an argument is, so that swapped or mistaken ones are wrong usage and not a verdict.
 
 use pvf_executor::{COMPRESSED_MAGIC, looks_like_artifact};
-use pvf_validation::candidate;
+use pvf_validation::candidate::{self, Form};
 use std::fmt;
 
 /// What a file holds.
@@ -17,8 +17,12 @@ pub enum Kind {
     Candidate,
     /// The first part of a candidate.
     Cut,
-    /// What a collator exports with `--export-pov-to-path`.
+    /// What a collator exports with `--export-pov-to-path`, compressed or not.
     Pov,
+    /// The first part of that.
+    CutPov,
+    /// Both a candidate and what a collator exports, by its shape and by its content.
+    Ambiguous,
     /// zstd data that hold no candidate.
     Zstd,
     /// A program.
@@ -45,15 +49,17 @@ impl Kind {
             Self::Compressed
         } else if looks_like_artifact(bytes) {
             Self::Artifact
-        } else if candidate::is_candidate(bytes) {
-            Self::Candidate
-        } else if candidate::is_exported(bytes) {
-            Self::Pov
+        } else if let Some(form) = candidate::form(bytes) {
+            Self::of_form(form)
         } else if bytes.starts_with(b"\x28\xb5\x2f\xfd") {
             match candidate::read(bytes) {
-                Ok(inside) if candidate::is_candidate(&inside) => Self::Candidate,
-                Ok(inside) if candidate::is_cut(&inside) => Self::Cut,
-                _ => Self::Zstd,
+                Ok(inside) => match candidate::form(&inside) {
+                    Some(form) => Self::of_form(form),
+                    None if candidate::is_cut_export(&inside) => Self::CutPov,
+                    None if candidate::is_cut(&inside) => Self::Cut,
+                    None => Self::Zstd,
+                },
+                Err(_) => Self::Zstd,
             }
         } else if bytes.starts_with(b"\x7fELF") {
             Self::Elf
@@ -61,10 +67,20 @@ impl Kind {
             Self::Markup
         } else if std::str::from_utf8(bytes).is_ok_and(is_printed) {
             Self::Text
+        } else if candidate::is_cut_export(bytes) {
+            Self::CutPov
         } else if candidate::is_cut(bytes) {
             Self::Cut
         } else {
             Self::Unknown
+        }
+    }
+
+    fn of_form(form: Form) -> Self {
+        match form {
+            Form::Params => Self::Candidate,
+            Form::Exported | Form::ExportedOld => Self::Pov,
+            Form::Ambiguous => Self::Ambiguous,
         }
     }
 }
@@ -82,6 +98,10 @@ impl fmt::Display for Kind {
             Self::Artifact => "an artifact of `pvf prepare`",
             Self::Candidate => "a candidate (ValidationParams)",
             Self::Pov => "a collator's export (PoV and PersistedValidationData)",
+            Self::CutPov => "a collator's export that is cut short",
+            Self::Ambiguous => {
+                "both a candidate (ValidationParams) and a collator's export of 2023 or before"
+            }
             Self::Cut => "a candidate that is cut short",
             Self::Zstd => "zstd data without a candidate in them",
             Self::Elf => "a program",
@@ -100,7 +120,9 @@ pub fn not_code(bytes: &[u8]) -> Option<String> {
         // Whether these can be read is said where they are.
         Kind::Module | Kind::Compressed | Kind::Markup => return None,
         Kind::Artifact => ". `pvf execute` takes artifacts",
-        Kind::Candidate | Kind::Cut | Kind::Pov => ". The code comes first, then the candidate",
+        Kind::Candidate | Kind::Cut | Kind::Pov | Kind::CutPov | Kind::Ambiguous => {
+            ". The code comes first, then the candidate"
+        }
         _ => "",
     };
     Some(format!(
@@ -113,17 +135,18 @@ pub fn not_a_candidate(bytes: &[u8]) -> Option<String> {
     let kind = Kind::of(bytes);
     let hint = match kind {
         // A candidate that is cut short, down to nothing, is one all the same: no other kind of file.
-        Kind::Candidate | Kind::Cut | Kind::Empty => return None,
-        Kind::Module | Kind::Compressed => ". The code comes first, then the candidate",
-        Kind::Pov => {
-            ". A candidate has the block decompressed and the parent head before it; this is what is in \
-             the files that --export-pov-to-path writes"
+        Kind::Candidate | Kind::Cut | Kind::Empty | Kind::Pov => return None,
+        Kind::Ambiguous => {
+            return Some(format!(
+                "this is {kind}: each of its two strings is a block. --any-candidate passes it on as it is"
+            ));
         }
+        Kind::Module | Kind::Compressed => ". The code comes first, then the candidate",
         Kind::Artifact => ". The artifact comes first, then the candidate",
         _ => ". --any-candidate passes it on as it is",
     };
     Some(format!(
-        "this does not decode as ValidationParams; it is {kind}{hint}"
+        "this does not decode as ValidationParams or as a collator's export; it is {kind}{hint}"
     ))
 }
 
@@ -153,6 +176,11 @@ mod tests {
             max_pov_size: 5 << 20,
         };
         let exported = [encoded(&pov), encoded(&data)].concat();
+        let frame = zstd::encode_all(&[5; 3000][..], 3).expect("it can be compressed");
+        let block_data = [&COMPRESSED_MAGIC[..], &frame].concat();
+        let compressed = [encoded(&PoV { block_data }), encoded(&data)].concat();
+        let zstd_of_compressed =
+            zstd::encode_all(&compressed[..], 3).expect("it can be compressed");
         let zstd = zstd::encode_all(&params[..], 3).expect("it can be compressed");
         let nothing = zstd::encode_all(&b"nothing"[..], 3).expect("it can be compressed");
         let artifact = [&b"pvf-art\0"[..], &[0; 200]].concat();
@@ -173,6 +201,9 @@ mod tests {
             (b"\x01\x02\x03\x04", Kind::Unknown),
             (&params[..params.len() - 1], Kind::Cut),
             (&exported[..exported.len() - 1], Kind::Unknown),
+            (&compressed, Kind::Pov),
+            (&zstd_of_compressed, Kind::Pov),
+            (&compressed[..compressed.len() - 1], Kind::CutPov),
         ] {
             assert_eq!(
                 Kind::of(bytes),
@@ -182,7 +213,7 @@ mod tests {
             );
             let code = matches!(kind, Kind::Module | Kind::Compressed | Kind::Markup);
             assert_eq!(not_code(bytes).is_none(), code, "{kind}");
-            let candidate = matches!(kind, Kind::Candidate | Kind::Cut | Kind::Empty);
+            let candidate = matches!(kind, Kind::Candidate | Kind::Cut | Kind::Empty | Kind::Pov);
             assert_eq!(not_a_candidate(bytes).is_none(), candidate, "{kind}");
         }
     }

@@ -10,10 +10,14 @@
 mod against;
 mod arbitrate;
 mod args;
+mod backtrace;
 mod bench;
+mod check;
 mod clock;
 mod companion;
 mod conformance;
+mod decode;
+mod decoded;
 mod doctor;
 mod engine;
 mod execute;
@@ -38,8 +42,10 @@ mod profile;
 mod progress;
 mod run;
 mod scripts;
+mod stock;
 mod timeout;
 mod validate;
+mod verdict;
 mod verify;
 mod workers;
 
@@ -47,7 +53,13 @@ use args::{Cli, Command};
 use clap::{CommandFactory, Parser};
 use failure::Failure;
 use output::Output;
+use pvf_worker::allocator::CountingAllocator;
+use std::alloc::System;
 use std::process::ExitCode;
+
+/// Counts as the workers count, for the memory of preparations.
+#[global_allocator]
+static ALLOCATOR: CountingAllocator = CountingAllocator(System);
 
 /// Whether the command did its work and found everything in order.
 pub(crate) enum Verdict {
@@ -80,6 +92,8 @@ fn dispatch(command: Command, output: &Output) -> Result<Verdict, Failure> {
         Command::Measure(args) => measure::measure(&args, output),
         Command::Wast(args) => scripts::wast(&args, output),
         Command::Inspect(args) => inspect::inspect(&args, output),
+        Command::Check(args) => check::check(&args, output),
+        Command::Decode(args) => decode::decode(&args, output),
         Command::Verify(args) => verify::verify_file(&args, output),
         Command::Instrument(args) => instrument::instrument(&args, output),
         Command::Arbitrate(args) => arbitrate::arbitrate(&args, output),

@@ -8,7 +8,8 @@ use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use pvf_executor::{ExecutionParameters, Profile};
 use pvf_primitives::{
-    ExecutorHostFunction, ExecutorParam, ExecutorParams, Network, PvfExecKind, PvfPrepKind,
+    ExecutorHostFunction, ExecutorParam, ExecutorParams, HostLimits, Network, PvfExecKind,
+    PvfPrepKind,
 };
 use pvf_validation::execution_parameters;
 use serde::Serialize;
@@ -29,7 +30,7 @@ pub struct NetworkArgs {
     pub executor_params: Option<String>,
 }
 
-fn network() -> impl TypedValueParser<Value = Network> {
+pub fn network() -> impl TypedValueParser<Value = Network> {
     let names = PossibleValuesParser::new(Network::ALL.map(Network::name));
     names.try_map(|name| Network::from_name(&name).ok_or("unknown network"))
 }
@@ -141,6 +142,16 @@ impl Parameters {
         u64::try_from(params.exec_timeout(kind).as_millis()).ok()
     }
 
+    /// The limits of the network's configuration; plain WebAssembly has none. A session's parameters do not say them, so
+    /// they are Polkadot's.
+    pub fn host_limits(&self) -> Option<HostLimits> {
+        match self.set {
+            ParameterSet::Network(network) => Some(network.host_limits()),
+            ParameterSet::Session(_) => Some(Network::default().host_limits()),
+            ParameterSet::Wasm => None,
+        }
+    }
+
     /// Whether flags for single limits have changed something of the set. Gas is no part of any set.
     fn changed(&self) -> bool {
         let set = self.set.execution();
@@ -198,6 +209,37 @@ impl Parameters {
     /// A line of an output.
     pub fn text(&self, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "  parameters    {}", self.words())
+    }
+}
+
+/// The limits of a network's configuration, as outputs show them.
+#[derive(Clone, Debug, Serialize)]
+pub struct HostLimitsJson {
+    /// The network.
+    pub network: &'static str,
+    /// When the values were seen in force; none if they are assumed.
+    pub seen: Option<&'static str>,
+    /// Where they come from.
+    pub source: &'static str,
+    /// Largest code on chain in bytes.
+    pub max_code_size: u32,
+    /// Largest proof of validity in bytes.
+    pub max_pov_size: u32,
+    /// Largest head data in bytes.
+    pub max_head_data_size: u32,
+}
+
+impl HostLimitsJson {
+    /// Of a network.
+    pub fn new(network: Network, limits: &HostLimits) -> Self {
+        Self {
+            network: network.name(),
+            seen: limits.seen,
+            source: limits.source,
+            max_code_size: limits.max_code_size,
+            max_pov_size: limits.max_pov_size,
+            max_head_data_size: limits.max_head_data_size,
+        }
     }
 }
 

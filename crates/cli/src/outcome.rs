@@ -4,6 +4,7 @@ use crate::Verdict;
 use crate::failure::Failure;
 use crate::network::{Parameters, ParametersJson};
 use crate::output::{Output, duration, hex, size};
+use crate::verdict::{Details, SCHEMA_VERSION};
 use anstyle::{AnsiColor, Style};
 use pvf_executor::{Execution, Outcome, Rejection, RejectionClass, RuleId, Trap, visible};
 use serde::Serialize;
@@ -39,6 +40,7 @@ pub enum Shown {
 
 #[derive(Serialize)]
 struct OutcomeJson<'a> {
+    schema_version: u32,
     outcome: &'static str,
     result: Option<&'a Shown>,
     trap: Option<&'static str>,
@@ -60,6 +62,8 @@ struct OutcomeJson<'a> {
     code_bytes: u64,
     target: &'static str,
     parameters: ParametersJson,
+    #[serde(flatten)]
+    details: Option<&'a Details>,
 }
 
 /// A rejection, or nothing, under the names that outcomes have, where no other outcome is printed.
@@ -104,6 +108,28 @@ pub fn report(
     parameters: &Parameters,
     values: Option<Vec<String>>,
 ) -> Result<Verdict, Failure> {
+    print(output, execution, measured, parameters, values, None)
+}
+
+/// Prints the outcome of a candidate, with all that is known of it.
+pub fn report_candidate(
+    output: &Output,
+    execution: &Execution,
+    measured: &Measured,
+    parameters: &Parameters,
+    details: &Details,
+) -> Result<Verdict, Failure> {
+    print(output, execution, measured, parameters, None, Some(details))
+}
+
+fn print(
+    output: &Output,
+    execution: &Execution,
+    measured: &Measured,
+    parameters: &Parameters,
+    values: Option<Vec<String>>,
+    details: Option<&Details>,
+) -> Result<Verdict, Failure> {
     let shown = match (&execution.outcome, values) {
         (Outcome::Valid(_), Some(values)) => Some(Shown::Values(values)),
         (Outcome::Valid(bytes), None) => Some(Shown::Bytes(hex(bytes))),
@@ -113,6 +139,7 @@ pub fn report(
     let rejection = rejection(&execution.outcome);
     let place = rejection.map(|rejection| rejection.place);
     let json = OutcomeJson {
+        schema_version: SCHEMA_VERSION,
         outcome: name(&execution.outcome),
         result: shown.as_ref(),
         trap: trap.map(|trap| trap.kind.name()),
@@ -134,12 +161,16 @@ pub fn report(
         code_bytes: measured.code_bytes,
         target: measured.target,
         parameters: parameters.json(),
+        details,
     };
     output.result(&json, |out| {
-        text(out, execution, measured, shown.as_ref())?;
+        text(out, execution, measured, shown.as_ref(), details)?;
         parameters.text(out)
     })?;
-    Ok(verdict(execution))
+    match details.is_some_and(Details::is_refused) {
+        true => Ok(Verdict::NotFine),
+        false => Ok(verdict(execution)),
+    }
 }
 
 /// Whether the outcome is a valid one.
@@ -187,11 +218,15 @@ fn trap(execution: &Execution) -> Option<&Trap> {
     }
 }
 
+/// The most characters of a result that are shown to people.
+const MOST_SHOWN: usize = 200;
+
 fn text(
     out: &mut dyn Write,
     execution: &Execution,
     measured: &Measured,
     shown: Option<&Shown>,
+    details: Option<&Details>,
 ) -> io::Result<()> {
     let colour = match execution.outcome {
         Outcome::Valid(_) => AnsiColor::Green,
@@ -199,8 +234,19 @@ fn text(
         Outcome::Rejected(_) => AnsiColor::Yellow,
     };
     let bold: Style = colour.on_default().bold();
-    writeln!(out, "{bold}{}{bold:#}", name(&execution.outcome))?;
+    let refused = match details.is_some_and(Details::is_refused) {
+        true => ", but the network refuses the candidate",
+        false => "",
+    };
+    let outcome = name(&execution.outcome);
+    writeln!(out, "{bold}{outcome}{bold:#}{refused}")?;
     match shown {
+        Some(Shown::Bytes(bytes)) if bytes.len() > MOST_SHOWN => writeln!(
+            out,
+            "  result        {}… ({} B; --json has all)",
+            &bytes[..MOST_SHOWN],
+            bytes.len() / 2 - 1
+        )?,
         Some(Shown::Bytes(bytes)) => writeln!(out, "  result        {bytes}")?,
         Some(Shown::Values(values)) => writeln!(out, "  result        {}", values.join(" "))?,
         None => {}
@@ -213,17 +259,27 @@ fn text(
         writeln!(out, "  rule          {}", rejection.rule)?;
         writeln!(out, "  stage         {stage}, to a node {class}")?;
     }
+    if let Some(details) = details {
+        details.text_of_reason(out)?;
+        details.text_of_result(out)?;
+    }
+    let share = |name: &str| details.map_or_else(String::new, |it| it.share(name));
     writeln!(out, "  digest        {}", hex(&execution.digest()))?;
-    writeln!(out, "  native stack  {}", size(execution.stack.native))?;
+    let native = size(execution.stack.native);
+    writeln!(out, "  native stack  {native}{}", share("native_stack"))?;
     if let Some(units) = execution.stack.logical {
-        writeln!(out, "  logical stack {units} units")?;
+        let share = share("logical_stack");
+        writeln!(out, "  logical stack {units} units{share}")?;
     }
     if let Some(gas) = execution.gas_used {
-        writeln!(out, "  gas           {gas}")?;
+        writeln!(out, "  gas           {gas}{}", share("gas"))?;
     }
     let pages = execution.memory_pages_peak;
     let unit = if pages == 1 { "page" } else { "pages" };
-    writeln!(out, "  memory        {pages} {unit}")?;
+    writeln!(out, "  memory        {pages} {unit}{}", share("memory"))?;
+    if let Some(details) = details {
+        details.text_of_limits(out)?;
+    }
     writeln!(
         out,
         "  time          prepare {}, instantiate {}, execute {}",

@@ -81,6 +81,14 @@ impl Output {
         written(stdout.write_all(bytes).and_then(|()| stdout.flush()))
     }
 
+    /// Says something that does not change what the command does.
+    pub fn warn(&self, warning: &str) {
+        let style = anstyle::AnsiColor::Yellow.on_default().bold();
+        let mut stderr = anstream::stderr();
+        // Nothing can be done if it cannot be written.
+        let _ = writeln!(stderr, "{style}warning:{style:#} {warning}");
+    }
+
     /// Says why the command could not do its work.
     pub fn failure(&self, failure: &Failure) {
         let style = anstyle::AnsiColor::Red.on_default().bold();

@@ -235,12 +235,7 @@ impl Profiler<'_> {
         let hooked = hooked.map_err(|error| failed(error.to_string()))?;
         let watched = self.watched(&hooked)?;
         let recorder = Recorder::new(module.info().functions.len(), limit);
-        let wide = ExecutionParameters {
-            stack_native_max: native.max(native.saturating_mul(8).min(MOST_STACK)),
-            stack_logical_max: None,
-            gas_limit: None,
-            ..self.parameters.execution
-        };
+        let wide = wide(&self.parameters.execution);
         let ended = self.run(&watched, &observers(&recorder), &wide)?;
         let tree = recorder.finish(expected.gas_used.unwrap_or_default());
         if !same_end(&expected.outcome, &ended.outcome) {
@@ -266,9 +261,20 @@ fn observers(recorder: &Recorder) -> [Observer; 2] {
     ]
 }
 
+/// The parameters of a run with hooks: its frames are larger, and its meters are part of the module.
+pub fn wide(parameters: &ExecutionParameters) -> ExecutionParameters {
+    let native = parameters.stack_native_max;
+    ExecutionParameters {
+        stack_native_max: native.max(native.saturating_mul(8).min(MOST_STACK)),
+        stack_logical_max: None,
+        gas_limit: None,
+        ..*parameters
+    }
+}
+
 /// Whether a run with hooks ended like that without. Its meters are part of the module, which then ends
 /// with `unreachable`.
-fn same_end(plain: &Outcome, hooked: &Outcome) -> bool {
+pub fn same_end(plain: &Outcome, hooked: &Outcome) -> bool {
     match (plain, hooked) {
         (Outcome::Valid(one), Outcome::Valid(other)) => one == other,
         (Outcome::Invalid { trap: one, .. }, Outcome::Invalid { trap: other, .. }) => {

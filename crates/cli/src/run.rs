@@ -26,6 +26,7 @@ pub fn run(args: &RunArgs, output: &Output) -> Result<Verdict, Failure> {
     let Loaded {
         module,
         mut measured,
+        ..
     } = match loaded {
         Ok(loaded) => loaded,
         Err(Stop::Failed(failure)) => return Err(failure),

@@ -2,17 +2,21 @@
 
 use crate::Verdict;
 use crate::args::ValidateArgs;
-use crate::engine::{For, Stop, load_file};
+use crate::backtrace::{BacktraceJson, Trapped};
+use crate::clock::timed;
+use crate::engine::{For, Stop, Verification, load_file};
 use crate::failure::Failure;
-use crate::input;
+use crate::input::{self, CandidateFile};
+use crate::names::Names;
 use crate::network::Parameters;
 use crate::outcome::{self, Measured};
 use crate::output::Output;
 use crate::parameters::HostArgs;
 use crate::progress::Progress;
 use crate::timeout::TimeoutArgs;
-use pvf_executor::{Execution, Module, Profile, Target};
-use pvf_validation::{HostParameters, LogRecord, Pvf};
+use crate::verdict::{self, Details, Lines, Told};
+use pvf_executor::{CompileOptions, Execution, Module, Outcome, Profile, Target};
+use pvf_validation::{HostParameters, LogRecord, LogSink, Pvf};
 use std::io::Write;
 use std::sync::Arc;
 
@@ -21,21 +25,27 @@ pub fn validate(args: &ValidateArgs, output: &Output) -> Result<Verdict, Failure
     let (options, parameters) = args.executor.resolve(Profile::Polkadot, Target::HOST)?;
     let parameters = parameters.with_functions(&args.host.functions);
     input::at_most_one_stdin(&[&args.code, &args.params])?;
-    let candidate = input::read_candidate(&args.params, &args.candidate)?;
+    let candidate = input::read_candidate_file(&args.params, &args.candidate)?;
+    let verification = args.executor.compile.verification();
     match load_file(
         &args.code,
         &options,
         For::Candidates,
-        args.executor.compile.verification(),
+        verification,
         args.perf.perf,
     ) {
         Ok(loaded) => {
-            let host = host_parameters(&args.host, &parameters);
             let judged = Judged {
-                host,
+                log: args.host.log,
                 parameters: &parameters,
                 measured: loaded.measured,
                 timeout: args.timeout,
+                source: Some(Source {
+                    wasm: &loaded.wasm,
+                    options: &options,
+                    verification,
+                    backtrace: !args.no_backtrace,
+                }),
             };
             judged.judge(loaded.module, &candidate, output)
         }
@@ -49,14 +59,28 @@ pub fn validate(args: &ValidateArgs, output: &Output) -> Result<Verdict, Failure
 
 /// A judgement to be made.
 pub struct Judged<'a> {
-    /// The environment.
-    pub host: HostParameters,
-    /// What it was made of.
+    /// Whether log lines are printed.
+    pub log: bool,
+    /// The parameters.
     pub parameters: &'a Parameters,
     /// What was measured so far.
     pub measured: Measured,
     /// How long it may take.
     pub timeout: TimeoutArgs,
+    /// What the module was made from, if it is known.
+    pub source: Option<Source<'a>>,
+}
+
+/// What a module was made from.
+pub struct Source<'a> {
+    /// The decompressed code.
+    pub wasm: &'a [u8],
+    /// How it was compiled.
+    pub options: &'a CompileOptions,
+    /// Whether machine code is verified.
+    pub verification: Verification,
+    /// Whether a trap is followed by a second run, for its backtrace.
+    pub backtrace: bool,
 }
 
 impl Judged<'_> {
@@ -64,36 +88,114 @@ impl Judged<'_> {
     pub fn judge(
         mut self,
         module: Module,
-        candidate: &[u8],
+        candidate: &CandidateFile,
         output: &Output,
     ) -> Result<Verdict, Failure> {
+        if let Some(warning) = verdict::warning(candidate) {
+            output.warn(warning);
+        }
         let progress = Progress::start("executing");
-        let pvf = Pvf::new(module, self.host);
-        let run = self.timeout.bound(|| Ok(pvf.run(candidate)?))?;
-        drop(progress);
+        let lines = Lines::default();
+        let host = HostParameters {
+            log: Some(log_sink(self.log, lines.clone())),
+            ..environment(self.parameters)
+        };
+        let info = module.clone();
+        let pvf = Pvf::new(module, host);
+        let (run, took) = self.timeout.bound(|| {
+            let (run, took) = timed(|| pvf.run(&candidate.params))?;
+            Ok((run?, took))
+        })?;
         self.measured.instantiate_ns = run.timings.instantiate_ns;
         self.measured.execute_ns = run.timings.execute_ns;
-        outcome::report(
-            output,
-            &run.execution,
-            &self.measured,
-            self.parameters,
-            None,
-        )
+        let execution = &run.execution;
+        let (function_name, backtrace) = self.place(&info, candidate, execution);
+        drop(progress);
+        if let Outcome::Rejected(_) = &execution.outcome {
+            return outcome::report(output, execution, &self.measured, self.parameters, None);
+        }
+        let details = Details::new(Told {
+            execution,
+            heap: run.heap,
+            execute_cpu_ns: took.cpu_ns,
+            candidate,
+            parameters: self.parameters,
+            lines: &lines,
+            function_name,
+            backtrace,
+        });
+        outcome::report_candidate(output, execution, &self.measured, self.parameters, &details)
     }
+
+    /// Where a trap happened, by name: the function, and those that were active.
+    fn place(
+        &self,
+        module: &Module,
+        candidate: &CandidateFile,
+        execution: &Execution,
+    ) -> (Option<String>, Option<Result<BacktraceJson, String>>) {
+        let Outcome::Invalid {
+            trap: Some(trap), ..
+        } = &execution.outcome
+        else {
+            return (None, None);
+        };
+        let wasm = self.source.as_ref().map(|source| source.wasm);
+        let names = Names::of(module.info(), wasm);
+        let name = trap.function.and_then(|function| names.get(function));
+        let backtrace = match &self.source {
+            None => Some(Err(
+                "an artifact has no code to run once more: `pvf validate` shows one".to_owned(),
+            )),
+            Some(source) if source.backtrace => {
+                let trapped = Trapped {
+                    wasm: source.wasm,
+                    options: source.options,
+                    verification: source.verification,
+                    parameters: &self.parameters.execution,
+                    ecc_rfc163: self.parameters.ecc_rfc163,
+                    candidate: &candidate.params,
+                    timeout: self.timeout,
+                    outcome: &execution.outcome,
+                    names: &names,
+                };
+                Some(trapped.backtrace())
+            }
+            Some(_) => None,
+        };
+        (name.map(str::to_owned), backtrace)
+    }
+}
+
+/// The environment by the parameters, without a log.
+fn environment(parameters: &Parameters) -> HostParameters {
+    HostParameters {
+        ecc_rfc163: parameters.ecc_rfc163,
+        execution: parameters.execution,
+        log: None,
+    }
+}
+
+/// A sink that keeps the last lines, and prints all if asked to.
+fn log_sink(print: bool, lines: Lines) -> LogSink {
+    Arc::new(move |record| {
+        if print {
+            log(record);
+        }
+        lines.keep(record);
+    })
 }
 
 /// The environment of a PVF.
 pub fn host_parameters(args: &HostArgs, parameters: &Parameters) -> HostParameters {
     let print = args.log;
     HostParameters {
-        ecc_rfc163: parameters.ecc_rfc163,
-        execution: parameters.execution,
         log: Some(Arc::new(move |record| {
             if print {
                 log(record);
             }
         })),
+        ..environment(parameters)
     }
 }
 

@@ -193,6 +193,8 @@ fn a_wrong_kind_of_file_is_wrong_usage() {
     // As a collator exports: a proof, then what the relay chain knows.
     let exported = [&[8, 1, 2, 4, 9][..], &[0; 4 + 32 + 4]].concat();
     let exported = write("files", "block.pov", exported);
+    let cut = [&[0xd1, 0x07][..], b"VERSIONEDPBD\x01\x04", &[3; 200]].concat();
+    let cut = write("files", "cut.pov", cut);
     let name = write("files", "hostname", "some-machine\n");
     let garbage = write("files", "garbage", b"\x01\x02\x03\x04\xff\xfe");
     let empty = write("files", "empty", b"");
@@ -236,9 +238,7 @@ fn a_wrong_kind_of_file_is_wrong_usage() {
             wrong(command, "this is not a PVF");
         }
     }
-    let no_candidate = [
-        &code, &nothing, &exported, &name, &garbage, artifact, &spec, elf,
-    ];
+    let no_candidate = [&code, &nothing, &cut, &name, &garbage, artifact, &spec, elf];
     for file in no_candidate {
         for command in [
             &["validate", &code, file][..],
@@ -257,7 +257,10 @@ fn a_wrong_kind_of_file_is_wrong_usage() {
         &["validate", artifact, &params],
         "`pvf execute` takes artifacts",
     );
-    wrong(&["validate", &code, &exported], "--export-pov-to-path");
+    wrong(
+        &["validate", &code, &cut],
+        "a collator's export that is cut short",
+    );
     wrong(
         &["execute", &code, &params],
         "`pvf prepare` makes an artifact of it",

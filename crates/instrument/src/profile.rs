@@ -13,8 +13,10 @@
 //! active: no stack contains a function twice. So recursion neither deepens the tree nor hides its cost.
 mod hooks;
 mod recorder;
+mod shadow;
 mod tree;
 
 pub use hooks::{ENTER, EXIT, HOOK_MODULE, ProfileError, instrument};
 pub use recorder::Recorder;
+pub use shadow::Shadow;
 pub use tree::{By, CallTree, Stack};

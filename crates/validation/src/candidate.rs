@@ -1,10 +1,15 @@
 //! Candidates in files, uncompressed or compressed with plain zstd.
 //!
-//! All tools share this reader. A node does not know compressed candidates (it compresses the block
+//! [`Candidate::from_file`] reads every form of file; [`read`] reads `ValidationParams` alone. All tools share these readers. A node does not know compressed candidates (it compresses the block
 //! inside a candidate, in its own way), so a file that *is* a candidate is never decompressed.
 
+mod file;
+
+pub use file::{Candidate, CandidateError, Exported, ExtensionSource, Form, form, is_cut_export};
+
 use parity_scale_codec::{Compact, Decode};
-use pvf_executor::{DecompressError, decompress_zstd};
+use pvf_executor::{COMPRESSED_MAGIC, DecompressError, decompress_zstd};
+use pvf_primitives::BlockData;
 use std::borrow::Cow;
 
 /// Maximum size of a candidate in a compressed file: twice the size of the largest candidate that
@@ -31,19 +36,15 @@ const EXTENSION_BYTES: usize = 1 + 32 + 32;
 /// exceeds [`MAX_BYTES`]. The error that this machine is out of memory says nothing about the
 /// bytes.
 pub fn read(bytes: &[u8]) -> Result<Cow<'_, [u8]>, DecompressError> {
-    if !bytes.starts_with(&ZSTD_MAGIC) || is_candidate(bytes) {
+    if !starts_like_zstd(bytes) || is_candidate(bytes) {
         return Ok(Cow::Borrowed(bytes));
     }
     decompress_zstd(bytes, MAX_BYTES).map(Cow::Owned)
 }
 
-/// Whether the bytes are a collator's export (`--export-pov-to-path`): a proof of validity and
-/// persisted validation data.
-pub fn is_exported(mut bytes: &[u8]) -> bool {
-    let block_data = skip_bytes(&mut bytes);
-    let parent_head = skip_bytes(&mut bytes);
-    // Persisted validation data ends with a number, a hash and a number.
-    block_data.is_some() && parent_head.is_some() && bytes.len() == FIXED_BYTES + 4
+/// Whether the bytes begin like zstd data.
+fn starts_like_zstd(bytes: &[u8]) -> bool {
+    bytes.starts_with(&ZSTD_MAGIC)
 }
 
 /// Whether the bytes are exactly one `ValidationParams`, with or without the extension.
@@ -72,6 +73,10 @@ pub fn is_cut(bytes: &[u8]) -> bool {
     let Some(head) = length(&mut rest).filter(|head| *head <= LIKELY_HEAD) else {
         return false;
     };
+    if rest.starts_with(&COMPRESSED_MAGIC) || BlockData::is_versioned(rest) {
+        // A block comes first: the export of a collator.
+        return false;
+    }
     let read = |rest: &[u8]| bytes.len() - rest.len();
     let said = match rest.get(head..) {
         Some(mut behind) if !behind.is_empty() => match length(&mut behind) {

@@ -43,3 +43,4 @@ pub use pvf::{HeapUse, Pvf, Run, Timings};
 pub use pvf_primitives::{ExecutorParams, Network, PvfExecKind, ValidationResult};
 pub use pvf_rules::{Execution, ExecutionParameters, Outcome, Rejection};
 pub use pvf_runtime::{HostFailure, Module, placed};
+pub use runtime_version::RuntimeVersion;

@@ -35,21 +35,31 @@ impl sp_core::traits::ReadRuntimeVersion for EmbeddedVersion {
 
 /// The SCALE-encoded version in a blob, which may be compressed.
 fn read(blob: &[u8]) -> Result<Vec<u8>, String> {
-    let wasm = sp_maybe_compressed_blob::decompress(blob, MAX_BLOB_BYTES)
-        .map_err(|error| format!("the blob cannot be decompressed: {error}"))?;
-    let module: parity_wasm::elements::Module = parity_wasm::deserialize_buffer(&wasm)
-        .map_err(|error| format!("the blob cannot be parsed: {error}"))?;
-    let section = |name| {
-        let mut sections = module.custom_sections();
-        sections
-            .find(|section| section.name() == name)
-            .map(|section| section.payload())
-    };
-    let version = section("runtime_version").ok_or("the blob has no section `runtime_version`")?;
-    let apis = section("runtime_apis").map(read_apis).transpose()?;
-    RuntimeVersion::read(&mut &version[..], apis)
-        .map(|version| version.encode())
-        .map_err(|error| format!("the section `runtime_version` cannot be decoded: {error}"))
+    RuntimeVersion::embedded(blob).map(|version| version.encode())
+}
+
+impl RuntimeVersion {
+    /// Reads the version in a blob, which may be compressed, from its custom sections.
+    ///
+    /// # Errors
+    /// What is missing or does not decode, in words.
+    pub fn embedded(blob: &[u8]) -> Result<Self, String> {
+        let wasm = sp_maybe_compressed_blob::decompress(blob, MAX_BLOB_BYTES)
+            .map_err(|error| format!("the blob cannot be decompressed: {error}"))?;
+        let module: parity_wasm::elements::Module = parity_wasm::deserialize_buffer(&wasm)
+            .map_err(|error| format!("the blob cannot be parsed: {error}"))?;
+        let section = |name| {
+            let mut sections = module.custom_sections();
+            sections
+                .find(|section| section.name() == name)
+                .map(|section| section.payload())
+        };
+        let version =
+            section("runtime_version").ok_or("the blob has no section `runtime_version`")?;
+        let apis = section("runtime_apis").map(read_apis).transpose()?;
+        Self::read(&mut &version[..], apis)
+            .map_err(|error| format!("the section `runtime_version` cannot be decoded: {error}"))
+    }
 }
 
 fn read_apis(section: &[u8]) -> Result<Vec<Api>, String> {
@@ -70,16 +80,24 @@ fn core_version(apis: &[Api]) -> Option<u32> {
 }
 
 /// The version of a runtime, with fields in the order of their encoding.
-#[derive(Encode)]
-struct RuntimeVersion {
-    spec_name: String,
-    impl_name: String,
-    authoring_version: u32,
-    spec_version: u32,
-    impl_version: u32,
-    apis: Vec<Api>,
-    transaction_version: u32,
-    system_version: u8,
+#[derive(Clone, Debug, PartialEq, Eq, Encode)]
+pub struct RuntimeVersion {
+    /// Name of the chain's kind.
+    pub spec_name: String,
+    /// Name of the implementation.
+    pub impl_name: String,
+    /// Version of the interface for block production.
+    pub authoring_version: u32,
+    /// Version of the chain's rules.
+    pub spec_version: u32,
+    /// Version of the implementation.
+    pub impl_version: u32,
+    /// Identifiers and versions of the interfaces.
+    pub apis: Vec<([u8; 8], u32)>,
+    /// Version of extrinsics.
+    pub transaction_version: u32,
+    /// Version of the format of the state.
+    pub system_version: u8,
 }
 
 impl RuntimeVersion {

@@ -55,6 +55,15 @@ pub(crate) fn uncounted<T>(action: impl FnOnce() -> T) -> T {
     result
 }
 
+/// Runs an action and returns the largest sum of its live allocations: what [`start`] and [`stop`] count of a preparation. The
+/// counters are those of the process, so no other thread may allocate meanwhile; without [`CountingAllocator`] as its allocator
+/// the sum is 0.
+pub fn peak_of<T>(action: impl FnOnce() -> T) -> (T, u64) {
+    start(None, -1);
+    let result = action();
+    (result, stop())
+}
+
 /// Whether the sum is negative, as a number in two's complement: memory that was allocated before
 /// [`start`] may be freed after it.
 fn below_zero(sum: u64) -> bool {

@@ -1,6 +1,8 @@
 //! Runs the built `pvf`. Plain `std::process`: what `assert_cmd` adds to it is not needed here.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+pub mod schema;
+
 use serde_json::Value;
 use std::io::Write;
 use std::path::{Path, PathBuf};
