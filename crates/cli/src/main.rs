@@ -14,6 +14,7 @@ mod bench;
 mod clock;
 mod companion;
 mod conformance;
+mod diff;
 mod doctor;
 mod engine;
 mod execute;
@@ -36,9 +37,11 @@ mod plain;
 mod prepare;
 mod profile;
 mod progress;
+mod replay;
 mod run;
 mod scripts;
 mod timeout;
+mod trace;
 mod validate;
 mod verify;
 mod workers;
@@ -55,6 +58,8 @@ pub(crate) enum Verdict {
     Fine,
     /// Exit code 1.
     NotFine,
+    /// Exit code 3: it did its work as far as this machine let it.
+    Unfinished,
 }
 
 fn main() -> ExitCode {
@@ -63,6 +68,7 @@ fn main() -> ExitCode {
     match dispatch(cli.command, &output) {
         Ok(Verdict::Fine) => ExitCode::SUCCESS,
         Ok(Verdict::NotFine) => ExitCode::from(1),
+        Ok(Verdict::Unfinished) => ExitCode::from(3),
         Err(failure) => {
             output.failure(&failure);
             ExitCode::from(failure.exit_code())
@@ -77,6 +83,9 @@ fn dispatch(command: Command, output: &Output) -> Result<Verdict, Failure> {
         Command::Execute(args) => execute::execute(&args, output),
         Command::Run(args) => run::run(&args, output),
         Command::Profile(args) => profile::profile(&args, output),
+        Command::Diff(args) => diff::diff(&args, output),
+        Command::Replay(args) => replay::replay(&args, output),
+        Command::Trace(args) => trace::trace(&args, output),
         Command::Measure(args) => measure::measure(&args, output),
         Command::Wast(args) => scripts::wast(&args, output),
         Command::Inspect(args) => inspect::inspect(&args, output),

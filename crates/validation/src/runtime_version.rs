@@ -33,8 +33,19 @@ impl sp_core::traits::ReadRuntimeVersion for EmbeddedVersion {
     }
 }
 
+/// Name and version of a runtime's specification, as its blob, compressed or not, says in its custom
+/// section; `None` if it says nothing that can be read.
+pub fn spec_version(blob: &[u8]) -> Option<(String, u32)> {
+    let version = embedded(blob).ok()?;
+    Some((version.spec_name, version.spec_version))
+}
+
 /// The SCALE-encoded version in a blob, which may be compressed.
 fn read(blob: &[u8]) -> Result<Vec<u8>, String> {
+    embedded(blob).map(|version| version.encode())
+}
+
+fn embedded(blob: &[u8]) -> Result<RuntimeVersion, String> {
     let wasm = sp_maybe_compressed_blob::decompress(blob, MAX_BLOB_BYTES)
         .map_err(|error| format!("the blob cannot be decompressed: {error}"))?;
     let module: parity_wasm::elements::Module = parity_wasm::deserialize_buffer(&wasm)
@@ -48,7 +59,6 @@ fn read(blob: &[u8]) -> Result<Vec<u8>, String> {
     let version = section("runtime_version").ok_or("the blob has no section `runtime_version`")?;
     let apis = section("runtime_apis").map(read_apis).transpose()?;
     RuntimeVersion::read(&mut &version[..], apis)
-        .map(|version| version.encode())
         .map_err(|error| format!("the section `runtime_version` cannot be decoded: {error}"))
 }
 
