@@ -144,7 +144,12 @@ pub fn diff(args: &DiffArgs, output: &Output) -> Result<Verdict, Failure> {
         let (one, other) = (pvf(one), pvf(other));
         for path in &args.candidates {
             let pvfs = [&one, &other];
-            candidates.push(candidates::judge(path, pvfs, &args.candidate, &args.timeout)?);
+            candidates.push(candidates::judge(
+                path,
+                pvfs,
+                &args.candidate,
+                &args.timeout,
+            )?);
         }
     }
     let only = |here: &Runtime, there: &Runtime| -> Vec<String> {
@@ -237,7 +242,9 @@ mod tests {
         let read = |text| ceiling(text).map(|it| (it.metric, it.percent));
         assert_eq!(read("gas=5%"), Ok(("gas".to_owned(), 5.0)));
         assert_eq!(read("blob=0.5"), Ok(("blob".to_owned(), 0.5)));
-        for wrong in ["gas", "gas=", "gas=%", "gas=-1", "gas=inf", "gas=NaN", "gas=5%%", "fuel=5"] {
+        for wrong in [
+            "gas", "gas=", "gas=%", "gas=-1", "gas=inf", "gas=NaN", "gas=5%%", "fuel=5",
+        ] {
             assert!(ceiling(wrong).is_err(), "{wrong}");
         }
     }

@@ -242,7 +242,9 @@ impl Profiler<'_> {
         parameters: &ExecutionParameters,
     ) -> Result<Runner, Failure> {
         Ok(match &self.job {
-            Job::Candidate(_) => Runner::Candidate(Box::new(self.pvf(module, observers, parameters))),
+            Job::Candidate(_) => {
+                Runner::Candidate(Box::new(self.pvf(module, observers, parameters)))
+            }
             Job::Call(name, arguments) => {
                 let function = find_function(module.info(), name)?;
                 Runner::Call {

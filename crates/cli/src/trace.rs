@@ -207,7 +207,13 @@ fn run(args: &TraceArgs, params: &PathBuf, output: &Output) -> Result<Verdict, F
                 None => SHOWN,
                 Some(_) => Count::ALL,
             });
-            Writer::writing(sink, form, args.filter(), (args.skip, limit.0), args.bytes.0)
+            Writer::writing(
+                sink,
+                form,
+                args.filter(),
+                (args.skip, limit.0),
+                args.bytes.0,
+            )
         }
         None => Writer::counting(),
     };

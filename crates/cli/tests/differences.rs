@@ -39,7 +39,11 @@ fn two(name: &str) -> (String, String) {
 fn functions_are_matched_by_name_without_hashes() {
     let (before, after) = two("functions");
     let ran = pvf(["diff", "--json", &before, &after]);
-    assert_eq!(ran.code, 0, "differences alone are no failure: {}", ran.stderr);
+    assert_eq!(
+        ran.code, 0,
+        "differences alone are no failure: {}",
+        ran.stderr
+    );
     let json = ran.json();
     let kinds = |name: &str| {
         let functions = json["functions"].as_array().expect("functions");
@@ -51,7 +55,10 @@ fn functions_are_matched_by_name_without_hashes() {
     assert_eq!(kinds("gone"), Some((Some(4), None)));
     assert_eq!(kinds("new"), Some((None, Some(4))));
     // One group of locals (3 bytes in place of 1), 3 calls and constants of 2 bytes each more, a drop.
-    assert_eq!(kinds("team::grown"), Some((Some(4), Some(4 + 2 + 3 * 2 + 3))));
+    assert_eq!(
+        kinds("team::grown"),
+        Some((Some(4), Some(4 + 2 + 3 * 2 + 3)))
+    );
     assert_eq!(kinds("kept"), None);
     assert_eq!(json["imports_removed"], serde_json::json!([]));
     let added = "env:ext_allocator_free_version_1 [i32] -> []";
@@ -60,33 +67,66 @@ fn functions_are_matched_by_name_without_hashes() {
 
     // The text names the same.
     let text = pvf(["diff", &before, &after]).text();
-    for part in ["1 added", "1 removed", "team::grown", "+ import env:ext_allocator_free"] {
+    for part in [
+        "1 added",
+        "1 removed",
+        "team::grown",
+        "+ import env:ext_allocator_free",
+    ] {
         assert!(text.contains(part), "{part}: {text}");
     }
 }
 
 #[test]
 fn a_runtime_is_like_itself_in_any_form() {
-    let (plain, compressed) = (fixture("adder/code.wasm"), fixture("adder/code.compressed.wasm"));
+    let (plain, compressed) = (
+        fixture("adder/code.wasm"),
+        fixture("adder/code.compressed.wasm"),
+    );
     let candidates = ["adder/add-1.params", "adder/wrong-state.params"].map(fixture);
     let paths = [&plain, &compressed, &candidates[0], &candidates[1]];
-    let arguments = ["diff", "--json", "--fail-above", "gas=0", "--fail-above", "code=0%"].into_iter();
+    let arguments = [
+        "diff",
+        "--json",
+        "--fail-above",
+        "gas=0",
+        "--fail-above",
+        "code=0%",
+    ]
+    .into_iter();
     let ran = pvf(arguments.chain(paths.map(String::as_str)));
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     let json = ran.json();
     assert_eq!(json["functions"], serde_json::json!([]));
-    for (candidate, outcome) in json["candidates"].as_array().unwrap().iter().zip(["valid", "invalid"]) {
+    for (candidate, outcome) in json["candidates"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .zip(["valid", "invalid"])
+    {
         assert_eq!(candidate["before"]["outcome"], outcome);
-        assert_eq!(candidate["before"]["outcome_digest"], candidate["after"]["outcome_digest"]);
+        assert_eq!(
+            candidate["before"]["outcome_digest"],
+            candidate["after"]["outcome_digest"]
+        );
         for change in candidate["changes"].as_array().unwrap() {
             assert_eq!(change["before"], change["after"], "{change}");
         }
         assert_eq!(candidate["host_calls"], serde_json::json!([]));
     }
     // What a candidate uses is what `validate` says.
-    let validated = pvf(["validate", "--json", "--gas", "unlimited", &plain, &candidates[0]]).json();
+    let validated = pvf([
+        "validate",
+        "--json",
+        "--gas",
+        "unlimited",
+        &plain,
+        &candidates[0],
+    ])
+    .json();
     let changes = json["candidates"][0]["changes"].as_array().unwrap();
-    let of = |metric: &str| changes.iter().find(|it| it["metric"] == metric).unwrap()["after"].clone();
+    let of =
+        |metric: &str| changes.iter().find(|it| it["metric"] == metric).unwrap()["after"].clone();
     for (metric, key) in [
         ("gas", "gas_used"),
         ("native-stack", "stack_native_peak"),
@@ -117,10 +157,18 @@ fn growth_and_worse_verdicts_fail() {
     let params = fixture("adder/wrong-state.params");
     let ran = pvf(["diff", "--json", &constant, &adder, &params]);
     assert_eq!((ran.code, failures(&ran)), (1, 1), "{}", ran.stderr);
-    assert_eq!(pvf(["diff", &adder, &constant, &params]).code, 0, "better is no failure");
+    assert_eq!(
+        pvf(["diff", &adder, &constant, &params]).code,
+        0,
+        "better is no failure"
+    );
 
     // Code that a node turns down.
-    let rejected = write("diff", "rejected.wat", "(module (func (result i32) (i32.extend8_s (i32.const 1))))");
+    let rejected = write(
+        "diff",
+        "rejected.wat",
+        "(module (func (result i32) (i32.extend8_s (i32.const 1))))",
+    );
     let ran = pvf(["diff", "--json", &adder, &rejected]);
     assert_eq!(ran.code, 1, "{}", ran.stderr);
     assert_eq!(ran.json()["after"]["rejection"]["outcome"], "rejected");
@@ -132,7 +180,12 @@ fn markdown_is_for_a_comment() {
     let params = fixture("adder/add-1.params");
     let ran = pvf(["diff", "--markdown", &before, &after, &params]);
     let text = ran.text();
-    for part in ["| size in bytes | before | after | |", "`team::grown` | grown", "<details>", "`add-1.params`"] {
+    for part in [
+        "| size in bytes | before | after | |",
+        "`team::grown` | grown",
+        "<details>",
+        "`add-1.params`",
+    ] {
         assert!(text.contains(part), "{part}: {text}");
     }
     // Each row of a table has as many cells as its head.
@@ -145,7 +198,10 @@ fn markdown_is_for_a_comment() {
             (false, _) => columns = None,
         }
     }
-    assert_eq!(pvf(["diff", "--markdown", "--json", &before, &after]).code, 2);
+    assert_eq!(
+        pvf(["diff", "--markdown", "--json", &before, &after]).code,
+        2
+    );
 }
 
 /// The composite action: what it says it takes is what its steps use, and its script does what it says.
@@ -157,11 +213,16 @@ fn the_action_is_consistent_and_runs() {
     let action = &yaml[0];
     assert_eq!(action["runs"]["using"].as_str(), Some("composite"));
     let inputs = action["inputs"].as_hash().expect("inputs");
-    let inputs: Vec<&str> = inputs.keys().map(|key| key.as_str().expect("a name")).collect();
+    let inputs: Vec<&str> = inputs
+        .keys()
+        .map(|key| key.as_str().expect("a name"))
+        .collect();
     let mut used = Vec::new();
     for (at, _) in text.match_indices("inputs.") {
         let rest = &text[at + "inputs.".len()..];
-        let end = rest.find(|c: char| !(c.is_ascii_lowercase() || c == '-')).unwrap();
+        let end = rest
+            .find(|c: char| !(c.is_ascii_lowercase() || c == '-'))
+            .unwrap();
         used.push(&rest[..end]);
     }
     for input in &inputs {
@@ -171,12 +232,22 @@ fn the_action_is_consistent_and_runs() {
         assert!(inputs.contains(&input), "{input} is not declared");
     }
     let steps = action["runs"]["steps"].as_vec().expect("steps");
-    let ids: Vec<&str> = steps.iter().filter_map(|step| step["id"].as_str()).collect();
+    let ids: Vec<&str> = steps
+        .iter()
+        .filter_map(|step| step["id"].as_str())
+        .collect();
     for step in steps {
         let (run, uses) = (step["run"].as_str(), step["uses"].as_str());
         assert!(run.is_some() != uses.is_some(), "a step runs or uses");
-        assert_eq!(run.is_some(), step["shell"].as_str() == Some("bash"), "a step that runs names its shell");
-        assert!(!run.unwrap_or("").contains("${{"), "an input would be read as a command");
+        assert_eq!(
+            run.is_some(),
+            step["shell"].as_str() == Some("bash"),
+            "a step that runs names its shell"
+        );
+        assert!(
+            !run.unwrap_or("").contains("${{"),
+            "an input would be read as a command"
+        );
     }
     for (at, _) in text.match_indices("steps.") {
         let id = text[at + "steps.".len()..].split('.').next().unwrap();
@@ -211,7 +282,10 @@ fn the_action_is_consistent_and_runs() {
     assert_eq!(code, Some(0));
     assert!(said.contains("passed=true"), "{said}");
     let text = std::fs::read_to_string(&summary).unwrap();
-    assert!(text.contains("`add-1.params`") && text.contains("`add-2.params`"), "{text}");
+    assert!(
+        text.contains("`add-1.params`") && text.contains("`add-2.params`"),
+        "{text}"
+    );
     let (code, said) = run("", "bodies=1%");
     assert_eq!(code, Some(1));
     assert!(said.contains("passed=false"), "{said}");

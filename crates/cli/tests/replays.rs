@@ -12,7 +12,9 @@ use std::time::{Duration, Instant};
 fn lines(path: &Path) -> Vec<Value> {
     let text = std::fs::read_to_string(path).expect("results were written");
     let lines = text.lines().filter(|line| !line.is_empty());
-    lines.map(|line| serde_json::from_str(line).expect("JSON")).collect()
+    lines
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect()
 }
 
 fn ids(results: &[Value]) -> BTreeSet<String> {
@@ -27,7 +29,8 @@ fn text(path: &Path) -> &str {
 /// Every case of the fixtures, whose index says how many there are and what they give.
 #[test]
 fn fixtures_are_as_their_index_says() {
-    let index: Value = serde_json::from_slice(&std::fs::read(fixture("cases.json")).unwrap()).unwrap();
+    let index: Value =
+        serde_json::from_slice(&std::fs::read(fixture("cases.json")).unwrap()).unwrap();
     let mut expected = BTreeMap::new();
     for chain in index["chains"].as_array().expect("chains") {
         for case in chain["cases"].as_array().expect("cases") {
@@ -39,7 +42,15 @@ fn fixtures_are_as_their_index_says() {
         }
     }
     let results = scratch("replay", "fixtures.jsonl");
-    let ran = pvf(["replay", "--json", "--jobs", "2", &fixture(""), "-o", text(&results)]);
+    let ran = pvf([
+        "replay",
+        "--json",
+        "--jobs",
+        "2",
+        &fixture(""),
+        "-o",
+        text(&results),
+    ]);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     let summary = ran.json();
     for (outcome, count) in &expected {
@@ -50,11 +61,22 @@ fn fixtures_are_as_their_index_says() {
     assert_eq!(found.len(), expected.values().sum::<i32>() as usize);
 
     // One of them says what `validate` says.
-    let one = found.iter().find(|it| it["id"].as_str().unwrap().ends_with("ledger/transfer"));
+    let one = found
+        .iter()
+        .find(|it| it["id"].as_str().unwrap().ends_with("ledger/transfer"));
     let one = one.expect("the ledger's transfer");
-    let (code, params) = (fixture("ledger/code.wasm"), fixture("ledger/transfer.params"));
+    let (code, params) = (
+        fixture("ledger/code.wasm"),
+        fixture("ledger/transfer.params"),
+    );
     let validated = pvf(["validate", "--json", &code, &params]).json();
-    for key in ["outcome", "outcome_digest", "stack_native_peak", "stack_logical_peak", "memory_pages_peak"] {
+    for key in [
+        "outcome",
+        "outcome_digest",
+        "stack_native_peak",
+        "stack_logical_peak",
+        "memory_pages_peak",
+    ] {
         assert_eq!(one[key], validated[key], "{key}");
     }
 }
@@ -75,7 +97,11 @@ fn parts_are_disjoint_and_complete() {
     assert_eq!(ids(&all), ids(&lines(&whole)));
     assert_eq!(all.len(), lines(&whole).len());
     for wrong in ["0/3", "4/3", "3", "a/b"] {
-        assert_eq!(pvf(["replay", &folder, "--shard", wrong]).code, 2, "{wrong}");
+        assert_eq!(
+            pvf(["replay", &folder, "--shard", wrong]).code,
+            2,
+            "{wrong}"
+        );
     }
 }
 
@@ -95,9 +121,18 @@ fn an_interrupted_run_is_resumed() {
     assert_eq!(again.code, 0, "{}", again.stderr);
     let again = again.json();
     assert_eq!(again["skipped"], 5);
-    assert_eq!(again["items"].as_u64().unwrap() + 5, whole["items"].as_u64().unwrap());
-    let lines: Vec<String> = std::fs::read_to_string(&results).unwrap().lines().map(str::to_owned).collect();
-    let whole_lines = lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    assert_eq!(
+        again["items"].as_u64().unwrap() + 5,
+        whole["items"].as_u64().unwrap()
+    );
+    let lines: Vec<String> = std::fs::read_to_string(&results)
+        .unwrap()
+        .lines()
+        .map(str::to_owned)
+        .collect();
+    let whole_lines = lines
+        .iter()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let found: Vec<Value> = whole_lines.collect();
     assert_eq!(found.len() as u64, whole["items"].as_u64().unwrap());
     assert_eq!(ids(&found).len(), found.len());
@@ -118,11 +153,18 @@ fn unexpected_outcomes_and_failures_have_exit_codes() {
     let ran = pvf(["replay", "--json", &list]);
     assert_eq!(ran.code, 1, "{}", ran.stderr);
     let json = ran.json();
-    assert_eq!((&json["differ"], &json["without_expectation"]), (&json!(2), &json!(1)));
+    assert_eq!(
+        (&json["differ"], &json["without_expectation"]),
+        (&json!(2), &json!(1))
+    );
     assert_eq!(json["remarkable"].as_array().unwrap().len(), 2);
 
     // A file that is not there is nobody's verdict.
-    let list = write("replay", "missing.jsonl", json!({"code": "nowhere.wasm", "candidate": fixture("adder/wrap.params")}).to_string());
+    let list = write(
+        "replay",
+        "missing.jsonl",
+        json!({"code": "nowhere.wasm", "candidate": fixture("adder/wrap.params")}).to_string(),
+    );
     let ran = pvf(["replay", "--json", &list]);
     assert_eq!(ran.code, 3, "{}", ran.stderr);
     assert_eq!(ran.json()["failed"], 1);
@@ -145,19 +187,42 @@ fn with_endless(name: &str) -> String {
         line(&code, "adder/add-2.params"),
         line(&adder, "adder/wrap.params"),
     ];
-    write("replay", &format!("{name}.jsonl"), all.map(|line| line.to_string()).join("\n"))
+    write(
+        "replay",
+        &format!("{name}.jsonl"),
+        all.map(|line| line.to_string()).join("\n"),
+    )
 }
 
 #[test]
 fn a_candidate_that_hangs_ends_nothing_else() {
     let list = with_endless("hangs");
     let results = scratch("replay", "hangs-results.jsonl");
-    let ran = pvf(["replay", "--json", "--jobs", "1", "--timeout", "200ms", &list, "-o", text(&results)]);
+    let ran = pvf([
+        "replay",
+        "--json",
+        "--jobs",
+        "1",
+        "--timeout",
+        "200ms",
+        &list,
+        "-o",
+        text(&results),
+    ]);
     assert_eq!(ran.code, 3, "{}", ran.stderr);
     let json = ran.json();
     assert_eq!((&json["valid"], &json["failed"]), (&json!(2), &json!(1)));
-    let failed = lines(&results).into_iter().find(|it| !it["error"].is_null()).expect("a failure");
-    assert!(failed["error"].as_str().unwrap().contains("did not end within"), "{failed}");
+    let failed = lines(&results)
+        .into_iter()
+        .find(|it| !it["error"].is_null())
+        .expect("a failure");
+    assert!(
+        failed["error"]
+            .as_str()
+            .unwrap()
+            .contains("did not end within"),
+        "{failed}"
+    );
     assert!(failed["outcome"].is_null());
 }
 
@@ -165,7 +230,9 @@ fn a_candidate_that_hangs_ends_nothing_else() {
 fn children(of: u32) -> Vec<i32> {
     let path = format!("/proc/{of}/task/{of}/children");
     let text = std::fs::read_to_string(path).unwrap_or_default();
-    text.split_whitespace().filter_map(|id| id.parse().ok()).collect()
+    text.split_whitespace()
+        .filter_map(|id| id.parse().ok())
+        .collect()
 }
 
 struct Running(Child);
@@ -187,7 +254,15 @@ fn a_process_that_dies_ends_nothing_else() {
     let results = scratch("replay", "dies-results.jsonl");
     let _ = std::fs::remove_file(&results);
     let child = program()
-        .args(["replay", "--json", "--jobs", "1", &list, "-o", text(&results)])
+        .args([
+            "replay",
+            "--json",
+            "--jobs",
+            "1",
+            &list,
+            "-o",
+            text(&results),
+        ])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()
@@ -210,10 +285,16 @@ fn a_process_that_dies_ends_nothing_else() {
     let status = running.0.wait().expect("it ended");
     assert_eq!(status.code(), Some(3));
     let found = lines(&results);
-    let failed = found.iter().find(|it| !it["error"].is_null()).expect("a failure");
+    let failed = found
+        .iter()
+        .find(|it| !it["error"].is_null())
+        .expect("a failure");
     assert_eq!(failed["error"], "the process was killed by signal 9");
     assert_eq!(failed["attempts"], 2);
-    assert_eq!(found.iter().filter(|it| it["outcome"] == "valid").count(), 2);
+    assert_eq!(
+        found.iter().filter(|it| it["outcome"] == "valid").count(),
+        2
+    );
     assert_eq!(killed.len(), 2);
 }
 
@@ -242,16 +323,30 @@ fn recorded_candidates_bring_their_parameters() {
         std::fs::write(candidates.join(format!("{name}.json")), about.to_string()).unwrap();
     };
     let result = hex::encode(std::fs::read(fixture("adder/add-1.result")).unwrap());
-    record("one", "adder/add-1.params", json!({"version": 1, "code": hash, "outcome": "valid", "result": result, "kind": "backing"}));
+    record(
+        "one",
+        "adder/add-1.params",
+        json!({"version": 1, "code": hash, "outcome": "valid", "result": result, "kind": "backing"}),
+    );
     // A session with 10 units of logical stack (`StackLogicalMax`, variant 2), of which the block takes 81.
     let few = format!("0x0402{}", hex::encode(10_u32.to_le_bytes()));
-    record("two", "adder/add-1.params", json!({"version": 1, "code": hash, "outcome": "invalid", "executor_params": few}));
-    record("three", "adder/wrong-state.params", json!({"version": 1, "code": hash, "outcome": "invalid"}));
+    record(
+        "two",
+        "adder/add-1.params",
+        json!({"version": 1, "code": hash, "outcome": "invalid", "executor_params": few}),
+    );
+    record(
+        "three",
+        "adder/wrong-state.params",
+        json!({"version": 1, "code": hash, "outcome": "invalid"}),
+    );
     let results = scratch("replay", "recorded.jsonl");
     let ran = pvf(["replay", "--json", text(&folder), "-o", text(&results)]);
     let found = lines(&results);
     let outcome = |name: &str| {
-        let result = found.iter().find(|it| it["id"].as_str().unwrap().ends_with(name));
+        let result = found
+            .iter()
+            .find(|it| it["id"].as_str().unwrap().ends_with(name));
         result.expect("the result").clone()
     };
     assert_eq!(outcome("one")["agrees"], true, "{}", ran.stderr);
@@ -284,7 +379,10 @@ fn runtimes_are_prepared_without_candidates() {
     let ran = run();
     assert_eq!(ran.code, 1, "{}", ran.stderr);
     let json = ran.json();
-    assert_eq!((&json["accepted"], &json["rejected"]), (&json!(2), &json!(1)));
+    assert_eq!(
+        (&json["accepted"], &json["rejected"]),
+        (&json!(2), &json!(1))
+    );
     assert!(json["remarkable"][0]["rule"].is_string(), "{json}");
 }
 

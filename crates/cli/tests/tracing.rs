@@ -9,7 +9,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 fn bytes(piece: &Value) -> Vec<u8> {
-    let digits = piece["data"].as_str().expect("data").trim_start_matches("0x");
+    let digits = piece["data"]
+        .as_str()
+        .expect("data")
+        .trim_start_matches("0x");
     hex::decode(digits).expect("hexadecimal")
 }
 
@@ -21,7 +24,9 @@ fn traced(name: &str, code: &str, params: &str, more: &[&str]) -> (PathBuf, Valu
     let arguments = ["trace", "--json", &code, &params, "-o", file_text].into_iter();
     let ran = pvf(arguments.chain(more.iter().copied()));
     let lines = std::fs::read_to_string(&file).expect("it was written");
-    let lines = lines.lines().map(|line| serde_json::from_str(line).expect("JSON"));
+    let lines = lines
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"));
     let lines = lines.collect();
     (file, ran.json(), lines)
 }
@@ -46,7 +51,10 @@ fn bytes_are_those_of_the_call() {
             // The argument is a pointer with the length in its high half.
             let pointer = call["arguments"][0].as_str().expect("an argument");
             let pointer = u64::from_str_radix(pointer.trim_start_matches("i64:0x"), 16);
-            assert_eq!(pointer.expect("hexadecimal") >> 32, call["read"][0]["bytes"].as_u64().unwrap());
+            assert_eq!(
+                pointer.expect("hexadecimal") >> 32,
+                call["read"][0]["bytes"].as_u64().unwrap()
+            );
         }
     }
     assert!(hashed > 0, "the ledger hashes");
@@ -59,14 +67,20 @@ fn filters_and_limits_choose_calls() {
     let only = ["--only", "hashing", "--only", "free", "--without", "free"];
     let (_, json, lines) = traced("only", "ledger/code.wasm", "ledger/transfer.params", &only);
     let name = |call: &Value| call["function"].as_str().expect("a name").to_owned();
-    let expected: Vec<&Value> = all.iter().filter(|it| name(it).contains("hashing")).collect();
+    let expected: Vec<&Value> = all
+        .iter()
+        .filter(|it| name(it).contains("hashing"))
+        .collect();
     assert_eq!(lines.iter().collect::<Vec<_>>(), expected);
     assert_eq!(json["calls"], whole["calls"], "totals are of all calls");
     assert_eq!(json["calls_digest"], whole["calls_digest"]);
 
     let few = ["--skip", "5", "--limit", "3", "--bytes", "4"];
     let (_, json, lines) = traced("few", "ledger/code.wasm", "ledger/transfer.params", &few);
-    let numbers: Vec<u64> = lines.iter().map(|it| it["call"].as_u64().unwrap()).collect();
+    let numbers: Vec<u64> = lines
+        .iter()
+        .map(|it| it["call"].as_u64().unwrap())
+        .collect();
     assert_eq!(numbers, [5, 6, 7]);
     assert_eq!(json["shown"], 3);
 
@@ -74,7 +88,12 @@ fn filters_and_limits_choose_calls() {
     let cut = ["--bytes", "4", "--only", "blake2_256"];
     let (_, _, lines) = traced("cut", "ledger/code.wasm", "ledger/transfer.params", &cut);
     let whole = ["--bytes", "all", "--only", "blake2_256"];
-    let (_, _, uncut) = traced("uncut", "ledger/code.wasm", "ledger/transfer.params", &whole);
+    let (_, _, uncut) = traced(
+        "uncut",
+        "ledger/code.wasm",
+        "ledger/transfer.params",
+        &whole,
+    );
     for (cut, uncut) in lines.iter().zip(&uncut) {
         let (cut, uncut) = (&cut["read"][0], &uncut["read"][0]);
         assert_eq!(bytes(cut), bytes(uncut)[..4]);
@@ -89,7 +108,11 @@ fn text_is_a_line_for_each_call() {
     let (code, params) = (fixture("adder/code.wasm"), fixture("adder/add-1.params"));
     let ran = pvf(["trace", &code, &params]);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
-    assert!(ran.text().contains("ext_allocator_malloc_version_1(i32:"), "{}", ran.text());
+    assert!(
+        ran.text().contains("ext_allocator_malloc_version_1(i32:"),
+        "{}",
+        ran.text()
+    );
     assert!(ran.stderr.contains("valid"), "{}", ran.stderr);
     // Both cannot have the standard output.
     assert_eq!(pvf(["trace", "--json", "-o", "-", &code, &params]).code, 2);
@@ -98,7 +121,10 @@ fn text_is_a_line_for_each_call() {
 
 #[test]
 fn the_first_difference_is_found() {
-    let (code, params) = (fixture("ledger/code.wasm"), fixture("ledger/transfer.params"));
+    let (code, params) = (
+        fixture("ledger/code.wasm"),
+        fixture("ledger/transfer.params"),
+    );
     let cut = ["--bytes", "8"];
     let (file, _, lines) = traced("base", "ledger/code.wasm", "ledger/transfer.params", &cut);
     let file = file.display().to_string();
@@ -114,11 +140,36 @@ fn the_first_difference_is_found() {
         write("trace", name, lines.join("\n"))
     };
     let cases: [(&str, &dyn Fn(&mut Vec<Value>), u64, &str); 5] = [
-        ("bytes", &|it| it[at]["read"][0]["blake2_256"] = "0x00".into(), at as u64, "read from memory"),
-        ("result", &|it| it[at]["result"] = "i32:1".into(), at as u64, "result"),
-        ("argument", &|it| it[at]["arguments"][0] = "i64:0x1".into(), at as u64, "argument 0"),
-        ("function", &|it| it[at]["function"] = "other".into(), at as u64, "another function"),
-        ("end", &|it| it.truncate(at), at as u64, "second trace has ended"),
+        (
+            "bytes",
+            &|it| it[at]["read"][0]["blake2_256"] = "0x00".into(),
+            at as u64,
+            "read from memory",
+        ),
+        (
+            "result",
+            &|it| it[at]["result"] = "i32:1".into(),
+            at as u64,
+            "result",
+        ),
+        (
+            "argument",
+            &|it| it[at]["arguments"][0] = "i64:0x1".into(),
+            at as u64,
+            "argument 0",
+        ),
+        (
+            "function",
+            &|it| it[at]["function"] = "other".into(),
+            at as u64,
+            "another function",
+        ),
+        (
+            "end",
+            &|it| it.truncate(at),
+            at as u64,
+            "second trace has ended",
+        ),
     ];
     for (name, change, same, what) in cases {
         let other = changed(name, change);
@@ -160,7 +211,10 @@ fn real_traces_are_those_of_another_engine() {
     let code = chain.join("code.compressed.wasm").display().to_string();
     for name in ["transfer-1", "bad-signature"] {
         let cases = index["cases"].as_array().expect("cases");
-        let case = cases.iter().find(|case| case["case"] == name).expect("the case");
+        let case = cases
+            .iter()
+            .find(|case| case["case"] == name)
+            .expect("the case");
         let params = chain.join(case["params_file"].as_str().unwrap());
         let params = params.display().to_string();
         let json = pvf(["trace", "--json", &code, &params, "--network", "protocol"]).json();

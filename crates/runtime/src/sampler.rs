@@ -202,7 +202,12 @@ impl Sampler {
         };
         Sample {
             activity,
-            functions: offsets.iter().enumerate().rev().filter_map(function).collect(),
+            functions: offsets
+                .iter()
+                .enumerate()
+                .rev()
+                .filter_map(function)
+                .collect(),
             whole: head & head::WHOLE != 0,
         }
     }
@@ -224,7 +229,10 @@ impl Sampler {
         };
         let info = self.module.info();
         let imports = info.functions.iter().take(info.imported_functions as usize);
-        match (0..).zip(imports).find(|(_, import)| import.code_offset == target) {
+        match (0..)
+            .zip(imports)
+            .find(|(_, import)| import.code_offset == target)
+        {
             Some((import, _)) => Activity::Host(Some(import)),
             None => Activity::Runtime,
         }

@@ -40,7 +40,7 @@ pub use parameters::{
     HostParameters, LogLevel, LogRecord, LogSink, MAX_LOG_LEVEL, execution_parameters,
 };
 pub use pvf::{HeapUse, Pvf, Run, Timings};
-pub use runtime_version::spec_version;
 pub use pvf_primitives::{ExecutorParams, Network, PvfExecKind, ValidationResult};
 pub use pvf_rules::{Execution, ExecutionParameters, Outcome, Rejection};
 pub use pvf_runtime::{HostFailure, Module, placed};
+pub use runtime_version::spec_version;

@@ -125,5 +125,7 @@ fn host_calls(before: &Judged, after: &Judged) -> Vec<Change> {
     let changes = names
         .into_iter()
         .map(|name| Change::new(name, of(before, name), of(after, name)));
-    changes.filter(|change| change.before != change.after).collect()
+    changes
+        .filter(|change| change.before != change.after)
+        .collect()
 }

@@ -12,7 +12,11 @@ pub fn text(out: &mut dyn Write, json: &DiffJson, top: usize) -> io::Result<()> 
     writeln!(out, "after   {}", printable(&json.after.title()))?;
     for (when, runtime) in [("before", &json.before), ("after", &json.after)] {
         if let Some(rejection) = &runtime.rejection {
-            writeln!(out, "the code {when} is rejected: {}", printable(&rejection.words()))?;
+            writeln!(
+                out,
+                "the code {when} is rejected: {}",
+                printable(&rejection.words())
+            )?;
         }
     }
     changes(out, "size, in bytes", &json.sizes)?;
@@ -32,7 +36,10 @@ pub fn text(out: &mut dyn Write, json: &DiffJson, top: usize) -> io::Result<()> 
     }
     if !json.deepest_frames.is_empty() {
         let changed = json.deepest_frames.iter();
-        let changed: Vec<_> = changed.filter(|it| it.before != it.after).cloned().collect();
+        let changed: Vec<_> = changed
+            .filter(|it| it.before != it.after)
+            .cloned()
+            .collect();
         match changed.is_empty() {
             true => writeln!(out, "\nthe deepest frames are the same")?,
             false => changes(out, "deepest frames, in bytes", &changed)?,
@@ -40,7 +47,12 @@ pub fn text(out: &mut dyn Write, json: &DiffJson, top: usize) -> io::Result<()> 
     }
     for candidate in &json.candidates {
         let (before, after) = (candidate.before.outcome, candidate.after.outcome);
-        writeln!(out, "\n{}: {}", printable(&candidate.file), verdict(before, after))?;
+        writeln!(
+            out,
+            "\n{}: {}",
+            printable(&candidate.file),
+            verdict(before, after)
+        )?;
         for judged in [&candidate.before, &candidate.after] {
             if let Some(reason) = &judged.reason {
                 writeln!(out, "  {} because {}", judged.outcome, printable(reason))?;
@@ -75,7 +87,11 @@ fn changes(out: &mut dyn Write, title: &str, changes: &[Change]) -> io::Result<(
     for change in changes {
         let name = printable(&change.metric);
         let (before, after) = (grouped(change.before), grouped(change.after));
-        writeln!(out, "  {name:<36} {before:>14} {after:>14}  {}", change.words())?;
+        writeln!(
+            out,
+            "  {name:<36} {before:>14} {after:>14}  {}",
+            change.words()
+        )?;
     }
     Ok(())
 }
@@ -102,25 +118,44 @@ fn counts(changes: &[FunctionChange]) -> String {
 
 /// For a comment on a pull request.
 pub fn markdown(out: &mut dyn Write, json: &DiffJson, top: usize) -> io::Result<()> {
-    let sign = if json.failures.is_empty() { "✅" } else { "❌" };
+    let sign = if json.failures.is_empty() {
+        "✅"
+    } else {
+        "❌"
+    };
     writeln!(out, "### {sign} Runtime as validators execute it")?;
-    writeln!(out, "\n{} → {}\n", code(&json.before.title()), code(&json.after.title()))?;
+    writeln!(
+        out,
+        "\n{} → {}\n",
+        code(&json.before.title()),
+        code(&json.after.title())
+    )?;
     for failure in &json.failures {
         writeln!(out, "- ❌ {}", cell(failure))?;
     }
     for (when, runtime) in [("before", &json.before), ("after", &json.after)] {
         if let Some(rejection) = &runtime.rejection {
-            writeln!(out, "- the code {when} is rejected: {}", cell(&rejection.words()))?;
+            writeln!(
+                out,
+                "- the code {when} is rejected: {}",
+                cell(&rejection.words())
+            )?;
         }
     }
     table(out, "size in bytes", &json.sizes)?;
-    for (sign, imports) in [("new", &json.imports_added), ("gone", &json.imports_removed)] {
+    for (sign, imports) in [
+        ("new", &json.imports_added),
+        ("gone", &json.imports_removed),
+    ] {
         for import in imports {
             writeln!(out, "- import {sign}: {}", code(import))?;
         }
     }
     if !json.candidates.is_empty() {
-        writeln!(out, "\n| candidate | verdict | gas | logical stack | native stack | heap | host calls |")?;
+        writeln!(
+            out,
+            "\n| candidate | verdict | gas | logical stack | native stack | heap | host calls |"
+        )?;
         writeln!(out, "| --- | --- | ---: | ---: | ---: | ---: | ---: |")?;
         for candidate in &json.candidates {
             let name = candidate.file.rsplit('/').next().unwrap_or(&candidate.file);
@@ -132,9 +167,11 @@ pub fn markdown(out: &mut dyn Write, json: &DiffJson, top: usize) -> io::Result<
             write!(out, "| {} | {verdict}{same} |", code(name))?;
             for metric in ["gas", "logical-stack", "native-stack", "heap", "host-calls"] {
                 let change = candidate.changes.iter().find(|it| it.metric == metric);
-                let words = change.map_or(String::new(), |change| match change.before == change.after {
-                    true => grouped(change.after),
-                    false => format!("{} {}", grouped(change.after), change.words()),
+                let words = change.map_or(String::new(), |change| {
+                    match change.before == change.after {
+                        true => grouped(change.after),
+                        false => format!("{} {}", grouped(change.after), change.words()),
+                    }
                 });
                 write!(out, " {words} |")?;
             }
@@ -142,7 +179,11 @@ pub fn markdown(out: &mut dyn Write, json: &DiffJson, top: usize) -> io::Result<
         }
     }
     if !json.functions.is_empty() {
-        writeln!(out, "\n<details><summary>{}</summary>\n", counts(&json.functions))?;
+        writeln!(
+            out,
+            "\n<details><summary>{}</summary>\n",
+            counts(&json.functions)
+        )?;
         writeln!(out, "| function | | bytes | frame before | frame after |")?;
         writeln!(out, "| --- | --- | ---: | ---: | ---: |")?;
         for change in json.functions.iter().take(top) {
@@ -168,7 +209,11 @@ fn table(out: &mut dyn Write, title: &str, changes: &[Change]) -> io::Result<()>
     for change in changes {
         let (before, after) = (grouped(change.before), grouped(change.after));
         let metric = cell(&change.metric);
-        writeln!(out, "| {metric} | {before} | {after} | {} |", change.words())?;
+        writeln!(
+            out,
+            "| {metric} | {before} | {after} | {} |",
+            change.words()
+        )?;
     }
     Ok(())
 }

@@ -172,7 +172,8 @@ pub fn take(
     expected: &Execution,
 ) -> Result<Allocations, Failure> {
     let Job::Candidate(candidate) = &profiler.job else {
-        let message = "only a candidate uses the host's allocator; --by memory has no use for --invoke";
+        let message =
+            "only a candidate uses the host's allocator; --by memory has no use for --invoke";
         return Err(Failure::Usage(message.to_owned()));
     };
     let (watched, wide) = profiler.hooked(wasm)?;
@@ -251,7 +252,11 @@ pub fn report(
         graph.add(labels(stack), count);
     }
     let bytes: u64 = allocations.stacks.iter().map(|stack| stack.bytes).sum();
-    let count: u64 = allocations.stacks.iter().map(|stack| stack.allocations).sum();
+    let count: u64 = allocations
+        .stacks
+        .iter()
+        .map(|stack| stack.allocations)
+        .sum();
     let what = format!(
         "{} in use at the peak, {} in {count} allocations, {} pages of memory",
         size(allocations.peak),
@@ -310,9 +315,7 @@ fn functions(
         peak_bytes,
     };
     let mut all: Vec<FunctionJson> = all.into_iter().map(function).collect();
-    all.sort_by(|a, b| {
-        (b.peak_bytes, b.bytes, &a.name).cmp(&(a.peak_bytes, a.bytes, &b.name))
-    });
+    all.sort_by(|a, b| (b.peak_bytes, b.bytes, &a.name).cmp(&(a.peak_bytes, a.bytes, &b.name)));
     all
 }
 
@@ -332,12 +335,7 @@ fn is_of_allocator(name: &str) -> bool {
     parts.iter().any(|part| name.contains(part))
 }
 
-fn text(
-    out: &mut dyn Write,
-    json: &MemoryJson,
-    what: &str,
-    parameters: &str,
-) -> io::Result<()> {
+fn text(out: &mut dyn Write, json: &MemoryJson, what: &str, parameters: &str) -> io::Result<()> {
     writeln!(out, "{}", json.outcome)?;
     if let Some(reason) = &json.reason {
         writeln!(out, "  reason  {}", printable(reason))?;

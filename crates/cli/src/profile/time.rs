@@ -8,7 +8,7 @@ use crate::names::Names;
 use crate::network::ParametersJson;
 use crate::outcome::{self, printable};
 use crate::output::{Output, duration, hex};
-use pvf_executor::{Execution, Module, Outcome, Activity, Sampler};
+use pvf_executor::{Activity, Execution, Module, Outcome, Sampler};
 use serde::Serialize;
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
@@ -113,7 +113,10 @@ impl Sampled {
             cut: 0,
         };
         for sample in sampler.samples() {
-            let callers = sample.functions.iter().map(|&function| names.label(function));
+            let callers = sample
+                .functions
+                .iter()
+                .map(|&function| names.label(function));
             let mut stack: Vec<String> = callers.collect();
             if !sample.whole {
                 sampled.cut += 1;

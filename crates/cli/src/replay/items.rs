@@ -112,7 +112,10 @@ fn folder(path: &Path, depth: usize, items: &mut Vec<Item>) -> Result<(), Failur
         return recorded(path, items);
     }
     let entries = entries(path)?;
-    let code = CODE.iter().map(|name| path.join(name)).find(|code| code.is_file());
+    let code = CODE
+        .iter()
+        .map(|name| path.join(name))
+        .find(|code| code.is_file());
     if let Some(code) = code {
         // Named even without candidates, for --prepare-only.
         items.push(Item {
@@ -232,10 +235,14 @@ fn list(path: &Path, items: &mut Vec<Item>) -> Result<(), Failure> {
         let at_line = |reason: String| wrong(path, format!("line {number}: {reason}"));
         let line: Line =
             serde_json::from_slice(line).map_err(|error| at_line(error.to_string()))?;
-        let code = line.code.ok_or_else(|| at_line("`code` is missing".to_owned()))?;
+        let code = line
+            .code
+            .ok_or_else(|| at_line("`code` is missing".to_owned()))?;
         let candidate = line.candidate.map(|candidate| folder.join(candidate));
         let code = folder.join(code);
-        let id = line.id.or_else(|| Some(candidate.as_ref()?.display().to_string()));
+        let id = line
+            .id
+            .or_else(|| Some(candidate.as_ref()?.display().to_string()));
         let result_file = line.result_file.map(|result| folder.join(result));
         let valid = line.result.is_some() || result_file.is_some();
         items.push(Item {

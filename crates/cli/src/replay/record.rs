@@ -95,7 +95,10 @@ impl Log {
                 return Err(Failure::Usage(message.to_owned()));
             }
             None if output.is_json() => (None, String::new()),
-            _ => (Some(Box::new(io::stdout())), "the standard output".to_owned()),
+            _ => (
+                Some(Box::new(io::stdout())),
+                "the standard output".to_owned(),
+            ),
         };
         Ok((Self { out, name }, HashSet::new()))
     }

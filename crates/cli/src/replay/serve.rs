@@ -41,7 +41,10 @@ pub fn serve(args: &ReplayArgs, output: &Output) -> Result<Verdict, Failure> {
         let mut outcome = Outcome {
             id: item.id.clone(),
             code: item.code.display().to_string(),
-            candidate: item.candidate.as_ref().map(|path| path.display().to_string()),
+            candidate: item
+                .candidate
+                .as_ref()
+                .map(|path| path.display().to_string()),
             expected: item.expected.outcome.clone(),
             attempts: 1,
             ..Outcome::default()
@@ -63,9 +66,8 @@ fn judge(
     last: &mut Option<Prepared>,
     outcome: &mut Outcome,
 ) -> Result<(), Failure> {
-    let fits = |last: &Prepared| {
-        last.code == item.code && last.executor_params == item.executor_params
-    };
+    let fits =
+        |last: &Prepared| last.code == item.code && last.executor_params == item.executor_params;
     if !last.as_ref().is_some_and(fits) {
         *last = None;
         *last = Some(prepare(args, item)?);
@@ -126,7 +128,11 @@ fn agrees(item: &Item, outcome: &pvf_executor::Outcome) -> Result<Option<bool>, 
     let pvf_executor::Outcome::Valid(result) = outcome else {
         return Ok(Some(true));
     };
-    let of_file = expected.result_file.as_deref().map(input::read).transpose()?;
+    let of_file = expected
+        .result_file
+        .as_deref()
+        .map(input::read)
+        .transpose()?;
     let digits = expected.result.as_deref();
     let of_text = digits
         .map(|digits| hex::decode(digits.strip_prefix("0x").unwrap_or(digits)))

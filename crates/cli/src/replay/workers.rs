@@ -50,7 +50,10 @@ pub fn run(
             result = outcome.and_then(&mut *tell);
             if result.is_err() {
                 // No more work, so that the threads end.
-                pieces.lock().unwrap_or_else(PoisonError::into_inner).clear();
+                pieces
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .clear();
                 break;
             }
         }
@@ -66,7 +69,10 @@ fn work(
 ) {
     let mut worker = None;
     loop {
-        let piece = pieces.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+        let piece = pieces
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop_front();
         let Some(piece) = piece else {
             return;
         };
@@ -81,11 +87,7 @@ fn work(
 }
 
 /// One item, tried again if its process dies.
-fn one(
-    args: &ReplayArgs,
-    item: &Item,
-    worker: &mut Option<Worker>,
-) -> Result<Outcome, Failure> {
+fn one(args: &ReplayArgs, item: &Item, worker: &mut Option<Worker>) -> Result<Outcome, Failure> {
     let mut attempts = 0;
     loop {
         attempts += 1;
@@ -113,7 +115,10 @@ fn one(
                 return Ok(Outcome {
                     id: item.id.clone(),
                     code: item.code.display().to_string(),
-                    candidate: item.candidate.as_ref().map(|path| path.display().to_string()),
+                    candidate: item
+                        .candidate
+                        .as_ref()
+                        .map(|path| path.display().to_string()),
                     expected: item.expected.outcome.clone(),
                     error: Some(error),
                     attempts,
@@ -194,10 +199,13 @@ impl Worker {
         line.push(b'\n');
         self.jobs.write_all(&line).map_err(|_| Lost::Gone)?;
         let answer = match patience {
-            Some(time) => self.answers.recv_timeout(time).map_err(|error| match error {
-                RecvTimeoutError::Timeout => Lost::Late(time),
-                RecvTimeoutError::Disconnected => Lost::Gone,
-            })?,
+            Some(time) => self
+                .answers
+                .recv_timeout(time)
+                .map_err(|error| match error {
+                    RecvTimeoutError::Timeout => Lost::Late(time),
+                    RecvTimeoutError::Disconnected => Lost::Gone,
+                })?,
             None => self.answers.recv().map_err(|_| Lost::Gone)?,
         };
         serde_json::from_str(&answer).map_err(|_| Lost::Gone)

@@ -129,10 +129,7 @@ impl Reader {
                 continue;
             }
             let call: Call = serde_json::from_slice(&line).map_err(|error| {
-                self.wrong(format!(
-                    "line {} is no call of a trace: {error}",
-                    self.line
-                ))
+                self.wrong(format!("line {} is no call of a trace: {error}", self.line))
             })?;
             if self.filter.lets_through(&call.function) {
                 return Ok(Some(call));
