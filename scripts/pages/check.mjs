@@ -1,6 +1,6 @@
 // Opens the HTML pages that the programs write in a headless Chromium and checks what a reader would notice.
 //
-//     node check.mjs INSPECT.html CONFORMANCE.html BENCH.html
+//     node check.mjs INSPECT.html CONFORMANCE.html BENCH.html PROFILE.html...
 //
 // Checks each page wide and narrow, light and dark. axe-core finds barriers for people who use a screen reader or a
 // keyboard. CHROMIUM names the browser, `chromium` by default. The exit code is 1 if a check fails.
@@ -131,7 +131,74 @@ async function bench(browser, file) {
   await page.close();
 }
 
-const [inspectPage, conformancePage, benchPage] = process.argv.slice(2);
+/** A flame graph. How long it takes to open is said, not checked: that depends on the machine. */
+async function profile(browser, file) {
+  const page = await browser.newPage();
+  const errors = [];
+  page.on("pageerror", (error) => errors.push(String(error)));
+  await page.setViewport(WIDE);
+  const began = performance.now();
+  await page.goto(pathToFileURL(file).href);
+  await page.waitForSelector("html[data-opened]");
+  const name = `profile ${file.split("/").pop()}`;
+  const frames = await page.$$eval("#frames > g", (groups) => groups.length);
+  console.log(`${name}: ${frames} frames, opened in ${Math.round(performance.now() - began)} ms`);
+  check(`${name}: there are frames`, frames > 2, String(frames));
+  await everywhere(page, name);
+
+  // The graph is as wide as the window, after every change of that.
+  for (const size of [NARROW, WIDE]) {
+    await page.setViewport(size);
+    await page.waitForFunction((width) => {
+      const root = [...document.querySelectorAll("#frames rect")].reduce((a, b) => (Number(b.getAttribute("fg:w")) > Number(a.getAttribute("fg:w")) ? b : a));
+      return Math.abs(root.getBoundingClientRect().width - width) < 60;
+    }, {}, size.width);
+  }
+  const texts = await page.$$eval("#frames > g", (groups) => groups.filter((group) => {
+    const [text, rect] = [group.querySelector("text"), group.querySelector("rect")];
+    return text.textContent !== "" && text.getBoundingClientRect().width > rect.getBoundingClientRect().width + 1;
+  }).length);
+  check(`${name}: names are within their frames`, texts === 0, `${texts} are not`);
+
+  // Keyboard only: to a frame, enlarge it, back to the whole.
+  const state = () => page.$eval("#state", (element) => element.textContent);
+  const shown = () => page.$$eval("#frames > g", (groups) => groups.filter((group) => !group.classList.contains("hide")).length);
+  await page.focus("#graph");
+  await page.keyboard.press("Home");
+  check(`${name}: the root is all`, (await state()).startsWith("all"), await state());
+  await page.keyboard.press("ArrowUp");
+  const above = await state();
+  check(`${name}: arrows move between frames`, above !== "" && !above.startsWith("all"), above);
+  await page.keyboard.press("ArrowUp");
+  await page.keyboard.press("Enter");
+  const enlarged = await page.$eval("#frames .at rect", (rect) => rect.getBoundingClientRect().width);
+  check(`${name}: Enter enlarges a frame`, enlarged > WIDE.width - 60, String(enlarged));
+  await page.keyboard.press("Escape");
+  check(`${name}: Escape shows the whole`, (await shown()) === frames, `${await shown()} of ${frames}`);
+
+  // Search, by the field and by the table.
+  await page.keyboard.press("/");
+  const word = await page.$eval("td button", (button) => button.textContent);
+  await page.keyboard.type(word);
+  check(`${name}: search says how much`, /%/.test(await state()), await state());
+  const marked = await page.$$eval("#frames rect", (rects) => rects.filter((rect) => rect.hasAttribute("fg:orig_fill")).length);
+  check(`${name}: search marks frames`, marked > 0);
+  await page.keyboard.press("Escape");
+  const left = await page.$$eval("#frames rect", (rects) => rects.filter((rect) => rect.hasAttribute("fg:orig_fill")).length);
+  check(`${name}: Escape ends the search`, left === 0, String(left));
+  await page.focus("td button");
+  await page.keyboard.press("Enter");
+  check(`${name}: a name of the table is found`, (await state()).startsWith(word), await state());
+
+  // Dark: the page's own background, and frames that differ from it.
+  await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: "dark" }]);
+  const dark = await page.$eval("body", (body) => getComputedStyle(body).backgroundColor);
+  check(`${name}: there is a dark mode`, dark.match(/\d+/g).every((part) => Number(part) < 60), dark);
+  check(`${name}: no errors`, errors.length === 0, errors.join("; "));
+  await page.close();
+}
+
+const [inspectPage, conformancePage, benchPage, ...profilePages] = process.argv.slice(2);
 const browser = await puppeteer.launch({
   executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
   args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"],
@@ -140,6 +207,7 @@ try {
   if (inspectPage) await inspect(browser, inspectPage);
   if (conformancePage) await conformance(browser, conformancePage);
   if (benchPage) await bench(browser, benchPage);
+  for (const profilePage of profilePages) await profile(browser, profilePage);
 } finally {
   await browser.close();
 }

@@ -1,5 +1,6 @@
 //! The arguments of the commands.
 
+use crate::diff::DiffArgs;
 use crate::input::CandidateArgs;
 use crate::network::NetworkArgs;
 use crate::parameters::{
@@ -7,7 +8,9 @@ use crate::parameters::{
     ScheduleArgs, TargetArgs,
 };
 use crate::perf::PerfKind;
+use crate::replay::ReplayArgs;
 use crate::timeout::TimeoutArgs;
+use crate::trace::TraceArgs;
 use crate::workers::WorkersCommand;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -53,8 +56,14 @@ pub enum Command {
     Execute(ExecuteArgs),
     /// Call an exported function of any module.
     Run(RunArgs),
-    /// Show which functions used the gas of a run, as folded stacks for flame graphs.
+    /// Show which functions used the time, the gas or the memory of a run, as a flame graph.
     Profile(ProfileArgs),
+    /// Compare two runtimes: sizes, functions, imports, and what candidates make of both.
+    Diff(DiffArgs),
+    /// Judge many candidates, or prepare many runtimes, in worker processes.
+    Replay(ReplayArgs),
+    /// Show the host calls of a candidate, or the first difference between two traces of them.
+    Trace(TraceArgs),
     /// Time the steps of compiling and executing one module, in this process.
     Measure(MeasureArgs),
     /// Run WebAssembly spec-test scripts.
@@ -537,13 +546,15 @@ pub struct InstrumentArgs {
 /// Arguments of `profile`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The profile is exact and the same on every machine: it counts gas, not time, and its sum is the gas used. Each line is a stack of
-functions and the gas that the innermost one used itself. A recursive call counts for the active call of the same function. Host
-functions use no gas; --by calls shows them.
+By gas, calls, memory and allocations the profile is exact and the same on every machine. By time it consists of samples of a run that is
+repeated, of host functions as well as of code. Each line is a stack of functions and what the innermost one counts itself. A recursive
+call counts for the active call of the same function.
 
 Examples:
+  pvf profile parachain.wasm candidate.params --by time --html candidate.html
   pvf profile parachain.wasm candidate.params -o candidate.folded
   pvf profile parachain.wasm candidate.params | inferno-flamegraph --countname gas > candidate.svg
+  pvf profile parachain.wasm candidate.params --by memory --html memory.html
   pvf profile module.wasm --invoke fib 20 --by calls")]
 pub struct ProfileArgs {
     /// The module.
@@ -554,12 +565,17 @@ pub struct ProfileArgs {
     /// Call this exported function instead of validating a candidate.
     #[arg(long, value_name = "NAME")]
     pub invoke: Option<String>,
-    /// File to write the profile to [default: the standard output].
+    /// File to write the profile to, in folded form [default: the standard output, unless --html is given].
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// Write a page with a flame graph.
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
     /// What to count.
     #[arg(long, value_enum, default_value_t = By::Gas)]
     pub by: By,
+    #[command(flatten)]
+    pub sampling: SamplingArgs,
     #[command(flatten)]
     pub candidate: CandidateArgs,
     #[command(flatten)]
@@ -570,30 +586,51 @@ pub struct ProfileArgs {
     pub executor: ExecutorArgs,
 }
 
+/// How to sample.
+#[derive(Debug, Args)]
+pub struct SamplingArgs {
+    /// With --by time, repeat the run until so many seconds are over.
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "3", conflicts_with = "runs")]
+    pub seconds: f64,
+    /// With --by time, repeat the run so many times.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub runs: Option<u32>,
+    /// With --by time, microseconds between two samples.
+    #[arg(long, value_name = "MICROSECONDS", value_parser = clap::value_parser!(u32).range(50..=1_000_000), default_value_t = 500)]
+    pub interval: u32,
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(seconds) if (0.0..=3600.0).contains(&seconds) => Ok(seconds),
+        _ => Err("expected seconds from 0 to 3600".to_owned()),
+    }
+}
+
 /// What a profile counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum By {
-    /// Gas that functions used themselves.
+    /// Time, by samples of a run that is repeated; host functions included.
+    Time,
+    /// Gas that functions used themselves. Host functions use none.
     Gas,
-    /// How often they were called.
+    /// How often they were called, host functions included.
     Calls,
+    /// Bytes of the host's allocator that were in use when most were.
+    Memory,
+    /// Bytes that the host's allocator handed out during the run.
+    Allocations,
 }
 
 impl By {
     /// The name on the command line.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Time => "time",
             Self::Gas => "gas",
             Self::Calls => "calls",
-        }
-    }
-}
-
-impl From<By> for pvf_instrument::profile::By {
-    fn from(by: By) -> Self {
-        match by {
-            By::Gas => Self::Gas,
-            By::Calls => Self::Calls,
+            Self::Memory => "memory",
+            Self::Allocations => "allocations",
         }
     }
 }

@@ -18,6 +18,7 @@ mod companion;
 mod conformance;
 mod decode;
 mod decoded;
+mod diff;
 mod doctor;
 mod engine;
 mod execute;
@@ -40,10 +41,12 @@ mod plain;
 mod prepare;
 mod profile;
 mod progress;
+mod replay;
 mod run;
 mod scripts;
 mod stock;
 mod timeout;
+mod trace;
 mod validate;
 mod verdict;
 mod verify;
@@ -67,6 +70,8 @@ pub(crate) enum Verdict {
     Fine,
     /// Exit code 1.
     NotFine,
+    /// Exit code 3: it did its work as far as this machine let it.
+    Unfinished,
 }
 
 fn main() -> ExitCode {
@@ -75,6 +80,7 @@ fn main() -> ExitCode {
     match dispatch(cli.command, &output) {
         Ok(Verdict::Fine) => ExitCode::SUCCESS,
         Ok(Verdict::NotFine) => ExitCode::from(1),
+        Ok(Verdict::Unfinished) => ExitCode::from(3),
         Err(failure) => {
             output.failure(&failure);
             ExitCode::from(failure.exit_code())
@@ -89,6 +95,9 @@ fn dispatch(command: Command, output: &Output) -> Result<Verdict, Failure> {
         Command::Execute(args) => execute::execute(&args, output),
         Command::Run(args) => run::run(&args, output),
         Command::Profile(args) => profile::profile(&args, output),
+        Command::Diff(args) => diff::diff(&args, output),
+        Command::Replay(args) => replay::replay(&args, output),
+        Command::Trace(args) => trace::trace(&args, output),
         Command::Measure(args) => measure::measure(&args, output),
         Command::Wast(args) => scripts::wast(&args, output),
         Command::Inspect(args) => inspect::inspect(&args, output),

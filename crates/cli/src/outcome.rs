@@ -93,6 +93,15 @@ impl RejectionJson {
     }
 }
 
+impl RejectionJson {
+    /// The rejection in words.
+    pub fn words(&self) -> String {
+        let rule = self.rule.map(|rule| format!("{rule}: "));
+        let reason = self.reason.as_deref().unwrap_or("without a reason");
+        format!("{}{reason}", rule.unwrap_or_default())
+    }
+}
+
 /// A rejection in a line for people.
 pub fn rejected(out: &mut dyn Write, rejection: &Rejection) -> io::Result<()> {
     let (class, text) = (rejection.class, rejection.to_string());

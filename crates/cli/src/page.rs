@@ -246,7 +246,8 @@ fn packed(bytes: &[u8]) -> io::Result<String> {
     Ok(STANDARD.encode(encoder.finish()?))
 }
 
-fn escaped(text: &str) -> String {
+/// Text without what HTML would read as marks.
+pub fn escaped(text: &str) -> String {
     let mut shown = String::new();
     for c in text.chars() {
         match c {

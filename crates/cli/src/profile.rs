@@ -1,10 +1,15 @@
-//! `pvf profile`: who used the gas of a run.
+//! `pvf profile`: who used the gas, the time or the memory of a run.
 //!
-//! The run is made twice: as it is, for outcome and gas, and with the hooks of `pvf-instrument`, for the call tree. The second has to
-//! end like the first.
+//! For gas, calls and memory the run is made twice: as it is, for outcome and gas, and with the hooks of `pvf-instrument`, for the call
+//! tree. The second has to end like the first. For time the run is repeated as it is, and sampled.
+
+mod graph;
+mod memory;
+mod page;
+mod time;
 
 use crate::Verdict;
-use crate::args::ProfileArgs;
+use crate::args::{By, ProfileArgs};
 use crate::engine::{Compiled, For, Stop, prepare_blob, read_blob_file};
 use crate::failure::Failure;
 use crate::input;
@@ -16,6 +21,7 @@ use crate::plain::{NoInstance, Plain};
 use crate::progress::Progress;
 use crate::run::{find_function, parse_arguments};
 use crate::validate::host_parameters;
+use graph::Graph;
 use pvf_executor::ValType;
 use pvf_executor::{
     CompileOptions, Costs, Execution, ExecutionParameters, LoadError, Metering, Module, Outcome,
@@ -33,6 +39,9 @@ use std::sync::Arc;
 /// Functions that are shown without being asked for.
 const TOP: usize = 10;
 
+/// As [`TOP`], where many small ones are what a block is made of.
+const TOP_BY_TIME: usize = 25;
+
 /// Most bytes of native stack for the run with hooks, whose frames are larger, unless the limit is.
 const MOST_STACK: u64 = 16 << 30;
 
@@ -45,6 +54,7 @@ struct ProfileJson {
     calls: Option<u64>,
     by: &'static str,
     output: Option<String>,
+    html: Option<String>,
     /// All functions that used gas or were called, the most expensive first.
     functions: Vec<FunctionJson>,
     /// The stacks, if they are not written to a file.
@@ -90,10 +100,11 @@ pub fn profile(args: &ProfileArgs, output: &Output) -> Result<Verdict, Failure> 
     };
     let (mut options, parameters) = args.executor.resolve(profile, Target::HOST)?;
     let parameters = parameters.with_functions(&args.host.functions);
-    options
-        .metering
-        .gas
-        .get_or_insert_with(|| Arc::new(Costs::default()));
+    // Time is that of the code as validators run it.
+    if args.by != By::Time {
+        let gas = &mut options.metering.gas;
+        gas.get_or_insert_with(|| Arc::new(Costs::default()));
+    }
     let profiler = Profiler {
         args,
         job: job(args)?,
@@ -122,14 +133,41 @@ pub fn profile(args: &ProfileArgs, output: &Output) -> Result<Verdict, Failure> 
         }
         Err(Stop::Failed(failure)) => return Err(failure),
     };
+    if args.by == By::Time {
+        return time::profile(&profiler, &module, &wasm, output);
+    }
     let execution = profiler.run(&module, &[], &profiler.parameters.execution)?;
     if let Outcome::Rejected(_) = &execution.outcome {
         return rejected(output, &execution, &profiler.parameters);
     }
+    let names = Names::of(module.info(), Some(&wasm));
+    if matches!(args.by, By::Memory | By::Allocations) {
+        let allocations = memory::take(&profiler, &wasm, &execution)?;
+        drop(progress);
+        return memory::report(&profiler, output, &execution, &allocations, &names);
+    }
     let tree = profiler.tree(&wasm, &module, &execution)?;
     drop(progress);
-    let names = Names::of(module.info(), Some(&wasm));
     report(&profiler, output, &execution, &tree, &names)
+}
+
+/// Writes the files that were asked for.
+fn write(
+    args: &ProfileArgs,
+    output: &Output,
+    graph: &Graph,
+    unit: &str,
+    subtitle: &str,
+) -> Result<(), Failure> {
+    if let Some(path) = &args.output {
+        output.file(path, graph.folded().as_bytes())?;
+    }
+    if let Some(path) = &args.html {
+        let title = input::name(&args.code);
+        let title = title.rsplit('/').next().unwrap_or(&title);
+        output.file(path, page::page(graph, title, subtitle, unit)?.as_bytes())?;
+    }
+    Ok(())
 }
 
 fn job(args: &ProfileArgs) -> Result<Job, Failure> {
@@ -189,27 +227,48 @@ impl Profiler<'_> {
         observers: &[Observer],
         parameters: &ExecutionParameters,
     ) -> Result<Execution, Failure> {
-        match &self.job {
-            Job::Candidate(candidate) => {
-                let host = HostParameters {
-                    execution: *parameters,
-                    ..host_parameters(&self.args.host, &self.parameters)
-                };
-                let pvf = Pvf::with_observers(module.clone(), host, observers);
-                self.args.timeout.bound(|| Ok(pvf.validate(candidate)?))
+        self.runner_with(module, observers, parameters)?.run(self)
+    }
+
+    /// What can be run many times.
+    fn runner(&self, module: &Module) -> Result<Runner, Failure> {
+        self.runner_with(module, &[], &self.parameters.execution)
+    }
+
+    fn runner_with(
+        &self,
+        module: &Module,
+        observers: &[Observer],
+        parameters: &ExecutionParameters,
+    ) -> Result<Runner, Failure> {
+        Ok(match &self.job {
+            Job::Candidate(_) => {
+                Runner::Candidate(Box::new(self.pvf(module, observers, parameters)))
             }
             Job::Call(name, arguments) => {
                 let function = find_function(module.info(), name)?;
-                let arguments: Vec<Value> =
-                    parse_arguments(module.info(), function, name, arguments)?;
-                let made = || Plain::with_observers(module, parameters, observers);
-                self.args.timeout.bound(|| match made() {
-                    Ok(mut instance) => Ok(instance.call(function, &arguments)?.0),
-                    Err(NoInstance::Rejected(rejection)) => Ok(Execution::rejected(rejection)),
-                    Err(NoInstance::Failed(failure)) => Err(failure),
-                })
+                Runner::Call {
+                    arguments: parse_arguments(module.info(), function, name, arguments)?,
+                    function,
+                    module: module.clone(),
+                    observers: observers.to_vec(),
+                    parameters: *parameters,
+                }
             }
-        }
+        })
+    }
+
+    fn pvf(
+        &self,
+        module: &Module,
+        observers: &[Observer],
+        parameters: &ExecutionParameters,
+    ) -> Pvf {
+        let host = HostParameters {
+            execution: *parameters,
+            ..host_parameters(&self.args.host, &self.parameters)
+        };
+        Pvf::with_observers(module.clone(), host, observers)
     }
 
     /// The call tree of a run that ended as `expected` says.
@@ -219,8 +278,25 @@ impl Profiler<'_> {
         module: &Module,
         expected: &Execution,
     ) -> Result<CallTree, Failure> {
-        let failed = |what: String| Failure::Host(format!("the profile: {what}"));
-        let limit = self.parameters.execution.gas_limit.unwrap_or(u64::MAX);
+        let limit = self.gas_limit();
+        let (watched, wide) = self.hooked(wasm)?;
+        let recorder = Recorder::new(module.info().functions.len(), limit);
+        let ended = self.run(&watched, &observers(&recorder), &wide)?;
+        let tree = recorder.finish(expected.gas_used.unwrap_or_default());
+        check_end(expected, &ended)?;
+        if Some(tree.gas()) != expected.gas_used {
+            let (sum, used) = (tree.gas(), expected.gas_used.unwrap_or_default());
+            return Err(failed(format!("the run used {used} gas, with hooks {sum}")));
+        }
+        Ok(tree)
+    }
+
+    fn gas_limit(&self) -> u64 {
+        self.parameters.execution.gas_limit.unwrap_or(u64::MAX)
+    }
+
+    /// The module with hooks, which enforces the limits itself, and the wider ones to run it with.
+    fn hooked(&self, wasm: &[u8]) -> Result<(Module, ExecutionParameters), Failure> {
         let native = self.parameters.execution.stack_native_max;
         let options = InstrumentOptions {
             features: self.options.features,
@@ -228,25 +304,68 @@ impl Profiler<'_> {
             stack_logical_max: self.parameters.execution.stack_logical_max,
             gas: self.options.metering.gas.as_deref().map(|costs| GasLimit {
                 costs: costs.clone(),
-                limit,
+                limit: self.gas_limit(),
             }),
         };
         let hooked = pvf_instrument::profile::instrument(wasm, &options);
         let hooked = hooked.map_err(|error| failed(error.to_string()))?;
-        let watched = self.watched(&hooked)?;
-        let recorder = Recorder::new(module.info().functions.len(), limit);
-        let wide = wide(&self.parameters.execution);
-        let ended = self.run(&watched, &observers(&recorder), &wide)?;
-        let tree = recorder.finish(expected.gas_used.unwrap_or_default());
-        if !same_end(&expected.outcome, &ended.outcome) {
-            let (one, other) = (shown(&expected.outcome), shown(&ended.outcome));
-            return Err(failed(format!("the run ended {one}, with hooks {other}")));
+        Ok((self.watched(&hooked)?, wide(&self.parameters.execution)))
+    }
+}
+
+fn failed(what: String) -> Failure {
+    Failure::Host(format!("the profile: {what}"))
+}
+
+/// A run with hooks has to end as the one without.
+fn check_end(expected: &Execution, ended: &Execution) -> Result<(), Failure> {
+    if same_end(&expected.outcome, &ended.outcome) {
+        return Ok(());
+    }
+    let (one, other) = (shown(&expected.outcome), shown(&ended.outcome));
+    Err(failed(format!("the run ended {one}, with hooks {other}")))
+}
+
+/// What is run, ready to be run many times.
+enum Runner {
+    Candidate(Box<Pvf>),
+    Call {
+        module: Module,
+        function: u32,
+        arguments: Vec<Value>,
+        observers: Vec<Observer>,
+        parameters: ExecutionParameters,
+    },
+}
+
+impl Runner {
+    fn run(&self, profiler: &Profiler<'_>) -> Result<Execution, Failure> {
+        match (self, &profiler.job) {
+            (Self::Candidate(pvf), Job::Candidate(candidate)) => {
+                let timeout = &profiler.args.timeout;
+                timeout.bound(|| Ok(pvf.validate(candidate)?))
+            }
+            (Self::Candidate(_), Job::Call(..)) => {
+                Err(failed("a call has no candidate".to_owned()))
+            }
+            (
+                Self::Call {
+                    module,
+                    function,
+                    arguments,
+                    observers,
+                    parameters,
+                },
+                _,
+            ) => {
+                let made = || Plain::with_observers(module, parameters, observers);
+                profiler.args.timeout.bound(|| match made() {
+                    Ok(mut instance) => Ok(instance.call(*function, arguments)?.0),
+                    Err(NoInstance::Rejected(rejection)) => Ok(Execution::rejected(rejection)),
+                    Err(NoInstance::Failed(failure)) => Err(failure),
+                })
+            }
         }
-        if Some(tree.gas()) != expected.gas_used {
-            let (sum, used) = (tree.gas(), expected.gas_used.unwrap_or_default());
-            return Err(failed(format!("the run used {used} gas, with hooks {sum}")));
-        }
-        Ok(tree)
     }
 }
 
@@ -304,10 +423,18 @@ fn report(
     tree: &CallTree,
     names: &Names,
 ) -> Result<Verdict, Failure> {
-    let folded = tree.folded(args.by.into(), &|function| names.label(function));
-    if let Some(path) = &args.output {
-        output.file(path, folded.as_bytes())?;
+    let mut graph = Graph::default();
+    for stack in tree.stacks() {
+        let functions = stack.functions.iter();
+        let count = match args.by {
+            By::Calls => stack.calls,
+            _ => stack.gas,
+        };
+        graph.add(functions.map(|&function| names.label(function)), count);
     }
+    let gas = execution.gas_used.unwrap_or_default();
+    let subtitle = format!("{gas} gas, {} calls", tree.calls());
+    write(args, output, &graph, args.by.name(), &subtitle)?;
     let stacks = || {
         let stacks = tree.stacks().into_iter();
         stacks.map(|stack| StackJson {
@@ -324,14 +451,15 @@ fn report(
         calls: Some(tree.calls()),
         by: args.by.name(),
         output: args.output.as_ref().map(|path| path.display().to_string()),
+        html: args.html.as_ref().map(|path| path.display().to_string()),
         functions: functions(tree, names),
         stacks: args.output.is_none().then(|| stacks().collect()),
         parameters: parameters.json(),
     };
-    output.result(&json, |out| match args.output {
+    output.result(&json, |out| match (&args.output, &args.html) {
         // Nothing but the profile, for a pipe.
-        None => out.write_all(folded.as_bytes()),
-        Some(_) => text(out, &json, parameters),
+        (None, None) => out.write_all(graph.folded().as_bytes()),
+        _ => text(out, &json, parameters),
     })?;
     Ok(outcome::verdict(execution))
 }

@@ -83,7 +83,7 @@ pub use pvf_rules::{
     StackPeaks, Trap, TrapKind, visible,
 };
 pub use pvf_runtime::{
-    CallError, Caller, HostError, HostFailure, Instance, InstantiateError, Interrupt, LinkError,
-    Linked, Linker, LoadError, Module, Segment, Value, perf,
+    Activity, CallError, Caller, HostError, HostFailure, Instance, InstantiateError, Interrupt,
+    LinkError, Linked, Linker, LoadError, Module, Sample, Sampler, Segment, Value, perf,
 };
 pub use pvf_verifier::{Invariant, Refusal as VerifierRefusal, Verified};

@@ -24,11 +24,11 @@
 //! passed on to the previous handler.
 
 use crate::activation::{self, Activation, Fault};
+use crate::timer::{self, Timer, Unblocked};
 use crate::{HostFailure, altstack, arch, traps};
 use std::cell::Cell;
 use std::ffi::{c_int, c_void};
 use std::io;
-use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -75,7 +75,7 @@ impl Interrupt {
         let timers = self.0.timers();
         self.0.raised.store(true, Ordering::SeqCst);
         for timer in timers.iter() {
-            timer.start(Duration::from_nanos(1));
+            timer.start(Duration::from_nanos(1), AGAIN);
         }
     }
 
@@ -105,9 +105,9 @@ impl Interrupt {
         let inside = guard.enter();
         let registered = Registered::new(&self.0, timer);
         if self.is_raised() {
-            timer.start(Duration::from_nanos(1));
+            timer.start(Duration::from_nanos(1), AGAIN);
         } else if let Some(time) = time {
-            timer.start(time.max(Duration::from_nanos(1)));
+            timer.start(time.max(Duration::from_nanos(1)), AGAIN);
         }
         let result = work();
         // In this order: the timer is deleted, the guard leaves the chain, the signal mask is
@@ -209,54 +209,6 @@ fn guards() -> impl Iterator<Item = &'static Guard> {
     })
 }
 
-/// A timer that signals the thread that made it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Timer(libc::timer_t);
-
-// SAFETY: the value identifies a timer of the process, which any thread may set.
-unsafe impl Send for Timer {}
-
-impl Timer {
-    fn new(signal: c_int, number: usize) -> Result<Self, HostFailure> {
-        // SAFETY: zero is valid for all fields.
-        let mut event: libc::sigevent = unsafe { std::mem::zeroed() };
-        event.sigev_notify = libc::SIGEV_THREAD_ID;
-        event.sigev_signo = signal;
-        // SAFETY: `gettid` has no preconditions.
-        event.sigev_notify_thread_id = unsafe { libc::gettid() };
-        event.sigev_value.sival_ptr = std::ptr::without_provenance_mut(number);
-        let mut timer = MaybeUninit::uninit();
-        // SAFETY: the event is fully initialised, and `timer` is valid for writes.
-        match unsafe { libc::timer_create(libc::CLOCK_MONOTONIC, &mut event, timer.as_mut_ptr()) } {
-            // SAFETY: `timer_create` succeeded and wrote the timer.
-            0 => Ok(Self(unsafe { timer.assume_init() })),
-            _ => Err(HostFailure::system("timer_create")),
-        }
-    }
-
-    /// Sends the signal after `first`, which is above 0, and then every [`AGAIN`].
-    fn start(self, first: Duration) {
-        let spec = libc::itimerspec {
-            it_interval: timespec(AGAIN),
-            it_value: timespec(first),
-        };
-        // SAFETY: the timer exists and the times are valid, so the call cannot fail.
-        let set = unsafe { libc::timer_settime(self.0, 0, &spec, std::ptr::null_mut()) };
-        debug_assert_eq!(set, 0, "timer_settime");
-    }
-}
-
-fn timespec(time: Duration) -> libc::timespec {
-    // The longest time; longer ones never elapse in practice.
-    const LONGEST: u64 = 100 * 365 * 24 * 60 * 60;
-    // SAFETY: zero is valid for all fields. The type may have private fields, so it cannot be built
-    // from `tv_sec` and `tv_nsec`.
-    let mut spec: libc::timespec = unsafe { std::mem::zeroed() };
-    spec.tv_sec = time.as_secs().min(LONGEST) as libc::time_t;
-    spec.tv_nsec = time.subsec_nanos() as _;
-    spec
-}
-
 /// Registers a timer with a switch, so that [`Interrupt::raise`] can start it.
 struct Registered<'a> {
     switch: &'a Switch,
@@ -276,39 +228,7 @@ impl Drop for Registered<'_> {
         let mut timers = self.switch.timers();
         timers.retain(|timer| *timer != self.timer);
         // SAFETY: the timer exists and was removed from the switch, so no other thread uses it.
-        unsafe { libc::timer_delete(self.timer.0) };
-    }
-}
-
-/// Unblocks the signal for this thread; `drop` restores the mask.
-struct Unblocked(libc::sigset_t);
-
-impl Unblocked {
-    fn new(signal: c_int) -> Result<Self, HostFailure> {
-        // SAFETY: zero is valid for a signal set; both sets are local variables.
-        let (error, before) = unsafe {
-            let (mut own, mut before) = (std::mem::zeroed(), std::mem::zeroed());
-            libc::sigemptyset(&mut own);
-            libc::sigaddset(&mut own, signal);
-            (
-                libc::pthread_sigmask(libc::SIG_UNBLOCK, &own, &mut before),
-                before,
-            )
-        };
-        match error {
-            0 => Ok(Self(before)),
-            error => Err(HostFailure::System {
-                action: "pthread_sigmask",
-                source: io::Error::from_raw_os_error(error),
-            }),
-        }
-    }
-}
-
-impl Drop for Unblocked {
-    fn drop(&mut self) {
-        // SAFETY: the set is the mask that the thread had before.
-        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &self.0, std::ptr::null_mut()) };
+        unsafe { self.timer.delete() };
     }
 }
 
@@ -320,10 +240,7 @@ fn install() -> Result<c_int, HostFailure> {
     static INSTALLED: OnceLock<Result<c_int, i32>> = OnceLock::new();
     INSTALLED
         .get_or_init(|| {
-            let signals = (libc::SIGRTMIN()..=libc::SIGRTMAX()).rev();
-            let mut usable = signals.filter(|&signal| takes_timers(signal));
-            let free = usable.clone().find(|&signal| is_free(signal));
-            let signal = free.or_else(|| usable.next());
+            let signal = timer::free_signal().or_else(timer::any_signal);
             let signal = signal.unwrap_or(libc::SIGRTMAX());
             install_for(signal).map(|()| signal)
         })
@@ -333,33 +250,8 @@ fn install() -> Result<c_int, HostFailure> {
         })
 }
 
-/// The action of a signal.
-fn handling(signal: c_int) -> Result<libc::sigaction, i32> {
-    let mut action = MaybeUninit::uninit();
-    // SAFETY: only writes the action to `action`.
-    match unsafe { libc::sigaction(signal, std::ptr::null(), action.as_mut_ptr()) } {
-        // SAFETY: `sigaction` succeeded and wrote the action.
-        0 => Ok(unsafe { action.assume_init() }),
-        _ => Err(io::Error::last_os_error().raw_os_error().unwrap_or(0)),
-    }
-}
-
-/// Whether a timer can send a signal. An emulator may reserve the highest signals for itself.
-fn takes_timers(signal: c_int) -> bool {
-    let Ok(timer) = Timer::new(signal, OURS) else {
-        return false;
-    };
-    // SAFETY: the timer exists, was never started, and is known only here.
-    unsafe { libc::timer_delete(timer.0) };
-    true
-}
-
-fn is_free(signal: c_int) -> bool {
-    handling(signal).is_ok_and(|action| action.sa_sigaction == libc::SIG_DFL)
-}
-
 fn install_for(signal: c_int) -> Result<(), i32> {
-    let previous = handling(signal)?;
+    let previous = timer::handling(signal)?;
     // Set before the handler that reads it is installed.
     let _ = PREVIOUS.set(previous);
     // SAFETY: the new action is fully initialised: zero is valid for all its fields, and the mask

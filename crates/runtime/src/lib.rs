@@ -64,6 +64,10 @@
 //! An [`Interrupt`] ends runs at a time limit or from another thread. An interrupted run has no
 //! outcome.
 //!
+//! # Samples
+//! A [`Sampler`] notes many times a second which functions of a run are active, host functions
+//! included.
+//!
 //! Calls to the operating system go through `libc`. `rustix` was the alternative: it offers
 //! `sigaction` and `sigaltstack`, on which this crate rests, only in its experimental runtime
 //! module.
@@ -88,8 +92,10 @@ mod module;
 pub mod perf;
 pub mod placed;
 mod regions;
+mod sampler;
 mod stack;
 mod store;
+mod timer;
 mod traps;
 mod typed;
 mod validate;
@@ -104,5 +110,6 @@ pub use instance::{Instance, StackAudit};
 pub use interrupt::Interrupt;
 pub use linker::{Linked, Linker};
 pub use module::Module;
+pub use sampler::{Activity, Sample, Sampler};
 pub use typed::{PlainResult, PlainValue, TypedFunction};
 pub use value::Value;

@@ -16,7 +16,7 @@ use std::ops::Range;
 
 /// Inaccessible bytes at each end. Larger than most frames, so that an access beyond the stack hits
 /// the guard rather than memory past it.
-const GUARD: usize = 1 << 20;
+pub(crate) const GUARD: usize = 1 << 20;
 
 /// Bytes for a signal handler of the embedder, in addition to the margin.
 const SIGNAL_ROOM: usize = 64 * 1024;

@@ -214,7 +214,7 @@ unsafe fn judge(
 
 /// # Safety
 /// The activation's context is valid, and `offset` is that of a word in its header.
-unsafe fn read_word(activation: &Activation, offset: u32) -> u64 {
+pub(crate) unsafe fn read_word(activation: &Activation, offset: u32) -> u64 {
     // SAFETY: by the caller's promise, the word is readable and aligned.
     unsafe {
         activation

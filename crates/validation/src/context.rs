@@ -1,6 +1,6 @@
 //! Memory and allocator, as the host functions of `sp-io` access them.
 
-use crate::heap::{Heap, HeapError, LinearMemory};
+use crate::heap::{Heap, HeapError, LinearMemory, taken};
 use crate::state::HostState;
 use pvf_runtime::{Caller, GuestMemory, HostFailure};
 use sp_wasm_interface::{FunctionContext, Pointer, Result, WordSize};
@@ -112,12 +112,16 @@ impl FunctionContext for Context<'_, '_> {
     }
 
     fn allocate_memory(&mut self, size: WordSize) -> Result<Pointer<u8>> {
-        self.with_heap(|heap, memory| heap.allocate(memory, size))
-            .map(Pointer::new)
+        let address = self.with_heap(|heap, memory| heap.allocate(memory, size))?;
+        let state = self.0.data();
+        state.watch(|trace| trace.allocated(address, size, taken(size)));
+        Ok(Pointer::new(address))
     }
 
     fn deallocate_memory(&mut self, ptr: Pointer<u8>) -> Result<()> {
-        self.with_heap(|heap, memory| heap.deallocate(memory, ptr.into()))
+        self.with_heap(|heap, memory| heap.deallocate(memory, ptr.into()))?;
+        self.0.data().watch(|trace| trace.freed(ptr.into()));
+        Ok(())
     }
 
     fn register_panic_error_message(&mut self, message: &str) {

@@ -229,6 +229,12 @@ impl Heap {
     }
 }
 
+/// Bytes of memory that an allocation of `bytes` bytes takes, with its header.
+pub(crate) fn taken(bytes: u32) -> u32 {
+    let piece = bytes.max(HEADER).checked_next_power_of_two();
+    piece.map_or(u32::MAX, |piece| piece.saturating_add(HEADER))
+}
+
 /// Grows memory so that it reaches `end`.
 #[cold]
 fn grow(memory: &mut impl LinearMemory, end: u64) -> Result<(), HeapError> {

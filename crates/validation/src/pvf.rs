@@ -3,7 +3,7 @@
 use crate::context::range;
 use crate::externalities::ValidationExternalities;
 use crate::functions::host_function_type;
-use crate::heap::{Heap, HeapError, LinearMemory};
+use crate::heap::{Heap, HeapError, LinearMemory, taken};
 use crate::link::{self, EntryPoint};
 use crate::observer::Observer;
 use crate::parameters::HostParameters;
@@ -258,6 +258,9 @@ impl Pvf {
             }
         };
         instance.data_mut().heap = Some(heap);
+        let bytes = candidate.len() as u32;
+        let state = instance.data();
+        state.watch(|trace| trace.allocated(address, bytes, taken(bytes)));
 
         let arguments = [
             Value::I32(address as i32),

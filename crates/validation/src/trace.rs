@@ -15,6 +15,16 @@ pub trait Trace: Send + 'static {
     /// The call ends. `result` is its return value, zero-extended to 64 bits, or the reason of its
     /// failure.
     fn returned(&mut self, result: Result<Option<u64>, &str>);
+    /// The allocator handed out `bytes` bytes at `address`, which take `taken` bytes of memory with
+    /// their header: for a call of `malloc`, for the result of another host function, or, before the
+    /// first call, for the candidate.
+    fn allocated(&mut self, address: u32, bytes: u32, taken: u32) {
+        let _ = (address, bytes, taken);
+    }
+    /// The allocator took back what is at `address`.
+    fn freed(&mut self, address: u32) {
+        let _ = address;
+    }
 }
 
 /// Computes two hashes over the host calls and counts them.

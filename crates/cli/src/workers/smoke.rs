@@ -13,6 +13,9 @@ use serde::Serialize;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+/// Largest size of the code for the test.
+const CODE_BYTES: usize = 1 << 20;
+
 /// Arguments of `workers test`.
 #[derive(Debug, Args)]
 pub struct TestArgs {
@@ -49,15 +52,15 @@ pub fn test(args: &TestArgs, output: &Output) -> Result<Verdict, Failure> {
         Err(InstallError::Nothing { .. }) => None,
         Err(error) => return Err(super::failed(error)),
     };
-    let wasm = wat::parse_str(smoke::CODE);
-    let wasm = wasm.map_err(|error| Failure::Host(format!("the code for the test: {error}")))?;
+    let code = pvf_executor::read_code(smoke::CODE.as_bytes(), CODE_BYTES);
+    let code = code.map_err(|error| Failure::Host(format!("the code for the test: {error}")))?;
     let set = args.network.set(Profile::Polkadot)?;
     let params = set.executor_params().unwrap_or_default();
     // The workers' programs run in other directories.
     let absolute = directory
         .canonicalize()
         .map_err(|error| Failure::Usage(format!("{}: {error}", directory.display())))?;
-    let tried = smoke::try_workers(&absolute, &wasm, &params)
+    let tried = smoke::try_workers(&absolute, &code.wasm, &params)
         .map_err(|error| Failure::Host(format!("{}: {error}", directory.display())))?;
     let json = json(directory, version, &tried);
     output.result(&json, |out| text(out, &json))?;

@@ -245,6 +245,40 @@ pub(crate) unsafe fn program_counter(ucontext: *const c_void) -> usize {
     ucontext.uc_mcontext.pc as usize
 }
 
+/// The stack pointer of a thread that a signal interrupted.
+///
+/// # Safety
+/// `ucontext` is the third argument of a signal handler.
+pub(crate) unsafe fn stack_pointer(ucontext: *const c_void) -> usize {
+    // SAFETY: the caller promises that this is the kernel's `ucontext_t`.
+    let ucontext = unsafe { &*ucontext.cast::<libc::ucontext_t>() };
+    ucontext.uc_mcontext.sp as usize
+}
+
+/// The return address that a thread held in a register (x30) when a signal interrupted it. It may
+/// be that of a call that has returned.
+///
+/// # Safety
+/// As for [`stack_pointer`].
+pub(crate) unsafe fn link_register(ucontext: *const c_void) -> Option<usize> {
+    // SAFETY: the caller promises that this is the kernel's `ucontext_t`.
+    let ucontext = unsafe { &*ucontext.cast::<libc::ucontext_t>() };
+    Some(ucontext.uc_mcontext.regs[30] as usize)
+}
+
+/// The offset that the direct call before a return address calls; `None` if there is no such call.
+pub(crate) fn call_target(code: &[u8], behind: u32) -> Option<u32> {
+    let call = behind.checked_sub(4)?;
+    let word = code.get(call as usize..behind as usize)?;
+    let instruction = u32::from_le_bytes(word.try_into().ok()?);
+    // BL: six bits of operation, 26 bits of distance in words.
+    if instruction >> 26 != 0b100101 {
+        return None;
+    }
+    let distance = (instruction << 6) as i32 >> 6;
+    call.checked_add_signed(distance.checked_mul(4)?)
+}
+
 /// Makes the thread leave generated code when the signal handler returns.
 ///
 /// # Safety

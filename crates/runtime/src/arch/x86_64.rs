@@ -177,6 +177,35 @@ pub(crate) unsafe fn program_counter(ucontext: *const c_void) -> usize {
     ucontext.uc_mcontext.gregs[libc::REG_RIP as usize] as usize
 }
 
+/// The stack pointer of a thread that a signal interrupted.
+///
+/// # Safety
+/// `ucontext` is the third argument of a signal handler.
+pub(crate) unsafe fn stack_pointer(ucontext: *const c_void) -> usize {
+    // SAFETY: the caller promises that this is the kernel's `ucontext_t`.
+    let ucontext = unsafe { &*ucontext.cast::<libc::ucontext_t>() };
+    ucontext.uc_mcontext.gregs[libc::REG_RSP as usize] as usize
+}
+
+/// The return address that a thread held in a register when a signal interrupted it: none, since
+/// calls push it.
+///
+/// # Safety
+/// As for [`stack_pointer`].
+pub(crate) unsafe fn link_register(_: *const c_void) -> Option<usize> {
+    None
+}
+
+/// The offset that the direct call before a return address calls; `None` if there is no such call.
+pub(crate) fn call_target(code: &[u8], behind: u32) -> Option<u32> {
+    let call = code.get(behind.checked_sub(5)? as usize..behind as usize)?;
+    let (&[0xe8], distance) = call.split_first_chunk()? else {
+        return None;
+    };
+    let distance = i32::from_le_bytes(distance.try_into().ok()?);
+    behind.checked_add_signed(distance)
+}
+
 /// Makes the thread leave generated code when the signal handler returns.
 ///
 /// # Safety
