@@ -79,7 +79,10 @@ pub const LAYERS: &[(&str, &[&str])] = &[
     ("differential fuzzing, damaged input", &["fuzz"]),
     ("measurements beside other engines", &["bench"]),
     ("under Polkadot's own node", &["integration"]),
-    ("the repository's own checks", &["xtask"]),
+    (
+        "the repository's own checks; mutants of its source",
+        &["xtask", "testing/mutants"],
+    ),
 ];
 
 /// The layer of a folder: its number, and which of the layer's folders it is in. The longest entry decides.

@@ -124,6 +124,28 @@ const TASKS: &[Task] = &[
         run: Run::Commands(&[&["scripts/executions"]]),
     },
     Task {
+        name: "mutants",
+        about: "whether tests notice mutants of our own source, as in `mutants pvf-metering`; `--report` prints the scores",
+        installs: None,
+        run: Run::Commands(&[
+            &[
+                "cargo",
+                "build",
+                "--quiet",
+                "--release",
+                "--package",
+                "pvf-mutants",
+            ],
+            &["scripts/mutants/run"],
+        ]),
+    },
+    Task {
+        name: "arms",
+        about: "which arms of compiler and assembler goldens, vectors and generated modules reach, on both targets (takes llvm-tools)",
+        installs: None,
+        run: Run::Commands(&[&["scripts/arms/run"]]),
+    },
+    Task {
         name: "conformance",
         about: "the conformance suite on every engine with an adapter, as one page in target/conformance",
         installs: None,

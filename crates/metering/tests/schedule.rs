@@ -81,10 +81,13 @@ fn mistakes_are_named() {
         ("default = 1\ndefault = 1", 2),
         ("[class]\nload = \"1\"", 2),
         ("default", 1),
+        ("class = 1", 1),
     ] {
         match costs(toml) {
             Err(ScheduleError::Syntax { line, message }) => {
                 assert!(!message.is_empty());
+                let expected_words = toml != "class = 1" || message.contains("names with prices");
+                assert!(expected_words, "{message}");
                 assert_eq!(line, expected, "{toml}: {message}");
             }
             other => panic!("{toml}: {other:?}"),
@@ -108,4 +111,17 @@ fn names_are_unique_and_known() {
                 .any(|instruction| instruction.class() == class)
         );
     }
+}
+
+/// Rule GAS-6: the price of a page times the pages asked for, in 64 bits.
+#[test]
+fn growth_costs_its_pages() {
+    let price = |toml| costs(toml).expect("a schedule");
+    assert_eq!(price("").memory_grow(65_536), 0);
+    let costs = price("memory_grow_per_page = 10_000");
+    assert_eq!(costs.memory_grow_per_page(), 10_000);
+    assert_eq!(costs.memory_grow(0), 0);
+    assert_eq!(costs.memory_grow(3), 30_000);
+    let most = price("memory_grow_per_page = 4294967295");
+    assert_eq!(most.memory_grow(u32::MAX), 18_446_744_065_119_617_025);
 }

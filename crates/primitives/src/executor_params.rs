@@ -222,4 +222,50 @@ mod tests {
         assert_eq!(params.pvf_prep_timeout(PvfPrepKind::Prepare), None);
         assert!(params.enables(ExecutorHostFunction::EccRfc163));
     }
+
+    /// As `ExecutorParams` of polkadot-primitives: the last of the limits that one map holds there, the first of the
+    /// limits that its accessors look for.
+    #[test]
+    fn every_limit_is_read_from_its_parameter() {
+        let none = ExecutorParams::default();
+        assert_eq!(none.stack_logical_max(), None);
+        assert_eq!(none.stack_native_max(), None);
+        assert_eq!(none.prechecking_max_memory(), None);
+        let params = ExecutorParams(vec![
+            ExecutorParam::StackLogicalMax(65_536),
+            ExecutorParam::StackNativeMax(256 << 20),
+            ExecutorParam::StackLogicalMax(70_000),
+            ExecutorParam::StackNativeMax(128 << 20),
+            ExecutorParam::PvfPrepTimeout(PvfPrepKind::Precheck, 60_000),
+            ExecutorParam::PvfPrepTimeout(PvfPrepKind::Prepare, 360_000),
+            ExecutorParam::PvfPrepTimeout(PvfPrepKind::Precheck, 1),
+            ExecutorParam::PrecheckingMaxMemory(2 << 30),
+            ExecutorParam::MaxMemoryPages(8_192),
+        ]);
+        // 32 pages more than the network says.
+        assert_eq!(params.max_memory_pages(), Some(8_224));
+        assert_eq!(params.stack_logical_max(), Some(70_000));
+        assert_eq!(params.stack_native_max(), Some(128 << 20));
+        assert_eq!(params.prechecking_max_memory(), Some(2 << 30));
+        let timeout = |kind| params.pvf_prep_timeout(kind).map(|it| it.as_secs());
+        assert_eq!(timeout(PvfPrepKind::Precheck), Some(60));
+        assert_eq!(timeout(PvfPrepKind::Prepare), Some(360));
+        assert_eq!(params.pvf_exec_timeout(PvfExecKind::Backing), None);
+    }
+
+    #[test]
+    fn a_set_is_read_from_all_of_its_bytes() {
+        let bytes = [2 << 2, 2, 0, 0, 1, 0, 3, 0, 0, 0, 16];
+        let params = ExecutorParams(vec![
+            ExecutorParam::StackLogicalMax(65_536),
+            ExecutorParam::StackNativeMax(256 << 20),
+        ]);
+        assert_eq!(ExecutorParams::from_scale(&bytes), Ok(params.clone()));
+        assert_eq!(params.to_scale(), bytes);
+        for end in 0..bytes.len() {
+            assert!(ExecutorParams::from_scale(&bytes[..end]).is_err(), "{end}");
+        }
+        let longer = [&bytes[..], &[0]].concat();
+        assert!(ExecutorParams::from_scale(&longer).is_err());
+    }
 }

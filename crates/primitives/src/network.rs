@@ -154,7 +154,16 @@ mod tests {
         for network in Network::ALL {
             assert!(network.row().network == network);
             assert_eq!(Network::from_name(network.name()), Some(network));
-            assert!(!network.source().is_empty());
+            assert!(network.source().len() > 10);
+            // A month or a day, or a set that nobody has seen in force.
+            let seen = network.seen().is_some();
+            let digits = |date: &str| date.bytes().all(|it| it.is_ascii_digit() || it == b'-');
+            assert!(
+                network
+                    .seen()
+                    .is_none_or(|date| date.len() >= 7 && digits(date))
+            );
+            assert_eq!(seen, matches!(network, Network::Polkadot | Network::Paseo));
         }
         assert_eq!(ROWS.len(), Network::ALL.len());
         assert_eq!(Network::from_name("Polkadot"), None);

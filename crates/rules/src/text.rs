@@ -62,6 +62,12 @@ mod tests {
     }
 
     #[test]
+    fn printable_ascii_is_shown_as_it_is() {
+        let printable: String = (' '..='~').collect();
+        assert_eq!(visible(&printable, 100), printable);
+    }
+
+    #[test]
     fn long_text_is_cut_between_characters() {
         for most in 0..20 {
             let shown = visible("ää\x1bää\u{202e}", most);

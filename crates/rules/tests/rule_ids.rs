@@ -19,3 +19,11 @@ fn no_rule_is_listed_twice() {
     sorted.dedup();
     assert_eq!(sorted.len(), RuleId::ALL.len());
 }
+
+/// Messages and JSON have the number as the specification writes it.
+#[test]
+fn a_rule_is_shown_by_its_number() {
+    let rule = RuleId::LIMIT_2;
+    assert_eq!(rule.as_str(), "LIMIT-2");
+    assert_eq!(format!("{rule} {rule:?}"), "LIMIT-2 LIMIT-2");
+}
