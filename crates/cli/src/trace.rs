@@ -187,7 +187,9 @@ fn run(args: &TraceArgs, params: &PathBuf, output: &Output) -> Result<Verdict, F
     let candidate = input::read_candidate(params, &args.candidate)?;
     let verification = args.executor.compile.verification();
     let loaded = load_file(&args.code, &options, For::Candidates, verification, None);
-    let Loaded { module, measured, .. } = match loaded {
+    let Loaded {
+        module, measured, ..
+    } = match loaded {
         Ok(loaded) => loaded,
         Err(Stop::Rejected(rejection, measured)) => {
             let rejected = Execution::rejected(rejection);

@@ -29,10 +29,11 @@ pub use figures::Figures;
 use crate::execute;
 use crate::second_opinion::{Engine, KeptPart};
 use parity_scale_codec::Encode;
-use pvf_node_protocol::{ExecuteRequest, ExecuteRequestView, ExecuteResponse};
+use pvf_node_protocol::{ExecuteRequest, ExecuteRequestView, ExecuteResponse, JobResponse};
 use pvf_primitives::{ExecutorParams, Hash, POV_BOMB_LIMIT};
 use pvf_worker_client::observation::Observation;
 use rustix::process::setpriority_process;
+use serde::Serialize;
 use shadow::Shadow;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -82,7 +83,7 @@ impl Observer {
         Self::start(observation, |store, _| {
             Box::new(move |seen| {
                 if let Seen::Code(hash, code) = seen {
-                    let name = Path::new("code").join(format!("{}.wasm", hex::encode(hash)));
+                    let name = Path::new("code").join(named(&hash));
                     noted(&store, store.keep(Kind::Code, &name, || Ok(code)));
                 }
             })
@@ -96,15 +97,18 @@ impl Observer {
         params: ExecutorParams,
     ) -> Self {
         Self::start(observation, move |store, observation| {
+            let params = format!("0x{}", hex::encode(params.encode()));
             let mut shadow = match (engine, observation.shadow) {
-                (Some(engine), Some(settings)) => Some(Shadow::new(engine, settings, params)),
+                (Some(engine), Some(settings)) => {
+                    Some(Shadow::new(engine, settings, params.clone()))
+                }
                 _ => None,
             };
             let records = observation.record;
             Box::new(move |seen| {
                 if let Seen::Execution(executed) = seen {
                     if records {
-                        noted(&store, record(&store, &executed));
+                        noted(&store, record(&store, &executed, &params));
                     }
                     if let Some(shadow) = &mut shadow {
                         noted(&store, shadow.follow(&store, *executed));
@@ -175,14 +179,67 @@ fn noted<T>(store: &Store, result: io::Result<T>) {
     }
 }
 
+/// The name of code in the directory and in lines: its hash, as votes and explorers write it.
+fn named(code: &Hash) -> String {
+    format!("0x{}", hex::encode(code))
+}
+
+/// What is known of a recorded candidate: the file `NAME.json` that `pvf replay` reads.
+#[derive(Serialize)]
+struct Recorded<'a> {
+    version: u32,
+    code: String,
+    executor_params: &'a str,
+    /// `valid` or `invalid`; null if the job gave no verdict.
+    outcome: Option<&'static str>,
+    /// Of a valid candidate: the result, SCALE-encoded.
+    result: Option<String>,
+    /// CPU time that the node allowed, in milliseconds.
+    timeout_ms: f64,
+    /// CPU time of the job in nanoseconds; null if the job gave no verdict.
+    execute_cpu_ns: Option<u64>,
+}
+
+impl<'a> Recorded<'a> {
+    fn new(executed: &Executed, executor_params: &'a str) -> Self {
+        let answered = executed.response.as_ref().ok();
+        let (outcome, result) = match answered.map(|it| &it.job_response) {
+            Some(JobResponse::Ok { result_descriptor }) => {
+                let result = hex::encode(result_descriptor.encode());
+                (Some("valid"), Some(format!("0x{result}")))
+            }
+            Some(JobResponse::InvalidCandidate(_)) => (Some("invalid"), None),
+            _ => (None, None),
+        };
+        let duration = answered.map(|it| it.duration.as_nanos());
+        Self {
+            version: 1,
+            code: named(&executed.code),
+            executor_params,
+            outcome,
+            result,
+            timeout_ms: line::milliseconds(executed.request.execution_timeout),
+            execute_cpu_ns: duration.and_then(|it| u64::try_from(it).ok()),
+        }
+    }
+}
+
 /// Keeps the candidate of an execution.
-fn record(store: &Store, executed: &Executed) -> io::Result<()> {
+fn record(store: &Store, executed: &Executed, executor_params: &str) -> io::Result<()> {
     let Some(candidate) = Candidate::of(&executed.request)? else {
         return Ok(());
     };
-    let folder = Path::new("candidates").join(hex::encode(executed.code));
-    let name = folder.join(format!("{}.params", candidate.id));
-    store.keep(Kind::Candidate, &name, || candidate.compressed())?;
+    let folder = Path::new("candidates").join(named(&executed.code));
+    let file = |ending| folder.join(format!("{}.{ending}", candidate.id));
+    let recorded = Recorded::new(executed, executor_params);
+    // What is known comes first: a reader looks for it when it sees the candidate.
+    if store.keep(Kind::Candidate, &file("json"), || {
+        Ok(serde_json::to_vec(&recorded)?)
+    })? {
+        store.keep(Kind::Candidate, &file("params.zst"), || {
+            candidate.compressed()
+        })?;
+    }
     Ok(())
 }
 
@@ -219,5 +276,5 @@ fn blake2_256(bytes: &[u8]) -> Hash {
 
 /// The directory of a difference on a candidate of this code.
 fn difference_folder(code: &Hash, id: &str) -> PathBuf {
-    Path::new("differences").join(hex::encode(code)).join(id)
+    Path::new("differences").join(named(code)).join(id)
 }

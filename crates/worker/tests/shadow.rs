@@ -61,9 +61,7 @@ impl Observed {
         request.code_hash = hash;
         let mut host = self.installed.start("prepare-worker");
         let artifact = host.prepare(&request).expect("prepared").1;
-        self.wait_for("the code", || {
-            self.file(&format!("code/{}.wasm", hex(&hash)))
-        });
+        self.wait_for("the code", || self.file(&format!("code/{}", named(&hash))));
         artifact
     }
 
@@ -106,6 +104,10 @@ impl Observed {
     }
 }
 
+fn named(hash: &[u8; 32]) -> String {
+    format!("0x{}", hex(hash))
+}
+
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -132,7 +134,7 @@ fn the_primary_answer_stands_and_differences_are_written() {
         assert_eq!(line["difference"].as_str(), difference, "{line}");
         assert_eq!(
             line["code"],
-            hex(if artifact == &good { &CODE } else { &BAD })
+            named(if artifact == &good { &CODE } else { &BAD })
         );
         assert_eq!(line["unanswered"], Value::Null);
         let valid = line["shadow"]["class"] == "valid";
@@ -171,7 +173,7 @@ fn reproduces(observed: &Observed, folder: &str, script: &str, difference: Optio
         relay_parent_storage_root: [0; 32],
     };
     let file = |name: &str| observed.file(&format!("{folder}/{name}")).expect(name);
-    let candidate = zstd::bulk::decompress(&file("candidate.params"), 1 << 20);
+    let candidate = zstd::bulk::decompress(&file("candidate.params.zst"), 1 << 20);
     assert_eq!(candidate.expect("zstd"), params.encode());
     let json: Value = serde_json::from_slice(&file("difference.json")).expect("JSON");
     assert_eq!(json["difference"].as_str(), difference);
@@ -215,9 +217,13 @@ fn a_slow_shadow_delays_nothing() {
     );
     // One job is being executed, one waits.
     observed.metric("pvf_shadow_skipped_total{reason=\"busy\"}", 6);
+    // A busy machine stalls the shadow, which is then no answer.
     let line = observed.line(1);
-    assert_eq!(line["difference"], "vote");
-    assert_eq!(line["shadow"]["class"], "job_timed_out");
+    match line["shadow"]["class"].as_str() {
+        Some("job_timed_out") => assert_eq!(line["difference"], "vote"),
+        Some("internal_error") => assert!(line["unanswered"].is_string(), "{line}"),
+        _ => panic!("{line}"),
+    }
 }
 
 /// Candidates beyond the sample are skipped.
@@ -274,10 +280,7 @@ fn our_own_jobs_are_recorded() {
     fs::remove_file(recorded.installed.0.0.join("own/polkadot-worker.primary")).expect("removed");
     let code = module("", "", "");
     let artifact = recorded.prepared(&code);
-    assert_eq!(
-        recorded.file(&format!("code/{}.wasm", hex(&CODE))),
-        Some(code)
-    );
+    assert_eq!(recorded.file(&format!("code/{}", named(&CODE))), Some(code));
     let params = ExecutorParams(vec![ExecutorParam::MaxMemoryPages(8192)]);
     let mut host = recorded.installed.start("execute-worker");
     host.shake(&params);
@@ -294,11 +297,24 @@ fn our_own_jobs_are_recorded() {
     let said = said(host.execute(&artifact, &request));
     assert_eq!(said, JobResponse::PoVDecompressionFailure);
     assert_eq!(head(&say(&mut host, &artifact, "last")), Ok(SECOND));
-    recorded.metric("pvf_kept_total{kind=\"candidate\"}", 3);
-    let folder = recorded.directory.join("candidates").join(hex(&CODE));
+    recorded.metric("pvf_kept_total{kind=\"candidate\"}", 6);
+    let folder = recorded.directory.join("candidates").join(named(&CODE));
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).expect("recorded") {
-        let bytes = fs::read(entry.expect("an entry").path()).expect("a file");
+        let path = entry.expect("an entry").path();
+        let bytes = fs::read(&path).expect("a file");
+        if path.extension().is_some_and(|it| it == "json") {
+            let json: Value = serde_json::from_slice(&bytes).expect("JSON");
+            assert_eq!(json["version"], 1);
+            assert_eq!(json["code"], named(&CODE));
+            assert_eq!(json["outcome"], "valid");
+            assert_eq!(json["result"], "0x0c0102030000000000000007000000");
+            assert_eq!(
+                json["executor_params"],
+                format!("0x{}", hex(&params.encode()))
+            );
+            continue;
+        }
         let bytes = zstd::bulk::decompress(&bytes, 1 << 20).expect("zstd");
         let params = pvf_node_protocol::frame::decode::<ValidationParams>(&bytes);
         found.push(params.expect("ValidationParams").block_data);

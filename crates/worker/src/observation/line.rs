@@ -17,9 +17,9 @@ pub struct Line {
     pub code: String,
     /// CPU time that the node allowed, in milliseconds: it tells backing from approval.
     pub timeout_ms: f64,
-    /// How the answers differ: null if they agree, or if the shadow gave no answer.
+    /// How the answers differ: null if they agree or cannot be compared.
     pub difference: Option<Difference>,
-    /// Why the shadow gave no answer.
+    /// Why the answers cannot be compared: the machine failed, or our engine refused the code.
     pub unanswered: Option<String>,
     /// The answer to the node.
     pub primary: Answer,

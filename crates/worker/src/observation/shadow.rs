@@ -9,8 +9,7 @@ use super::{Candidate, Executed, difference_folder};
 use crate::job;
 use crate::second_opinion::{Engine, execute_with};
 use parity_scale_codec::Encode;
-use pvf_node_protocol::ExecuteResponse;
-use pvf_primitives::ExecutorParams;
+use pvf_node_protocol::{ExecuteResponse, WorkerError};
 use pvf_worker_client::ProcessError;
 use pvf_worker_client::observation;
 use serde::Serialize;
@@ -49,12 +48,13 @@ struct Reproduction<'a> {
 }
 
 impl Shadow {
-    /// A shadow with this engine, which is started with the first job.
-    pub fn new(engine: Engine, settings: observation::Shadow, params: ExecutorParams) -> Self {
+    /// A shadow with this engine, which is started with the first job. `params` are the node's executor parameters, in
+    /// hexadecimal.
+    pub fn new(engine: Engine, settings: observation::Shadow, params: String) -> Self {
         Self {
             engine,
             settings,
-            params: format!("0x{}", hex::encode(params.encode())),
+            params,
             random: RandomState::new(),
             jobs: 0,
             started: Instant::now(),
@@ -115,16 +115,29 @@ impl Shadow {
         wall_time: Duration,
     ) -> io::Result<()> {
         let primary = &executed.response;
-        let (shadow, figures, unanswered) = match answer {
+        let (shadow, figures, mut unanswered) = match answer {
             Ok((response, figures)) => (Some(response), figures, None),
             Err(why) => (None, None, Some(why)),
         };
-        let difference = shadow.as_ref().and_then(|it| difference(primary, it));
+        // A failure of the machine says nothing about the candidate. The shadow has the least priority, so a busy
+        // machine may well stall it.
+        for (engine, response) in [
+            ("the primary engine", Some(primary)),
+            ("the shadow", shadow.as_ref()),
+        ] {
+            if let Some(Err(WorkerError::InternalError(error))) = response {
+                unanswered.get_or_insert_with(|| format!("{engine}: {error}"));
+            }
+        }
+        let difference = match &unanswered {
+            Some(_) => None,
+            None => shadow.as_ref().and_then(|it| difference(primary, it)),
+        };
         let candidate = Candidate::of(&executed.request)?;
         let mut line = Line {
             time: now(),
             candidate: candidate.as_ref().map(|it| it.id.clone()),
-            code: hex::encode(executed.code),
+            code: super::named(&executed.code),
             timeout_ms: milliseconds(executed.request.execution_timeout),
             difference,
             unanswered,
@@ -134,10 +147,10 @@ impl Shadow {
                 .map(|it| Answer::new(it, wall_time, figures)),
             kept: None,
         };
-        let outcome = match (&shadow, difference) {
-            (None, _) => "unanswered".to_owned(),
-            (Some(_), None) => "agreed".to_owned(),
-            (Some(_), Some(difference)) => serde_json::to_value(difference)?
+        let outcome = match (&line.unanswered, difference) {
+            (Some(_), _) => "unanswered".to_owned(),
+            (None, None) => "agreed".to_owned(),
+            (None, Some(difference)) => serde_json::to_value(difference)?
                 .as_str()
                 .unwrap_or_default()
                 .to_owned(),
@@ -155,7 +168,10 @@ impl Shadow {
                 counters.cpu_seconds.insert(engine.to_owned(), seconds);
             }
         }
-        if difference.is_some() || line.unanswered.is_some() {
+        if let Some(why) = &line.unanswered {
+            log::warn!("the engines cannot be compared: {why}");
+        }
+        if difference.is_some() {
             log::error!(
                 "the shadow differs from the primary engine on candidate {}: {}",
                 line.candidate.as_deref().unwrap_or("?"),
@@ -180,7 +196,7 @@ impl Shadow {
             None => hex::encode(super::blake2_256(&request)),
         };
         let folder = difference_folder(&executed.code, &id);
-        let params = folder.join("candidate.params");
+        let params = folder.join("candidate.params.zst");
         let all = match candidate {
             Some(candidate) => store.keep(Kind::Difference, &params, || candidate.compressed())?,
             // What does not decompress is kept as the host sent it.

@@ -5,9 +5,11 @@
 //! | `jobs.jsonl` | one line of JSON for each observed job |
 //! | `jobs.1.jsonl` | earlier lines |
 //! | `counters.json`, `pvf_workers.prom` | [`Counters`] |
-//! | `code/HASH.wasm` | code, as the node has it; the name is its hash |
-//! | `candidates/HASH/ID.params` | candidates of that code |
-//! | `differences/HASH/ID/` | what reproduces a difference |
+//! | `code/0xHASH` | code, as the node has it; the name is its hash |
+//! | `candidates/0xHASH/ID.params.zst`, `ID.json` | candidates of that code, and what is known of each |
+//! | `differences/0xHASH/ID/` | what reproduces a difference |
+//!
+//! `pvf replay` reads `code` and `candidates`.
 //!
 //! Several processes write at a time, and a node kills workers at any time. So every change is made under a lock of
 //! the file `lock`, and a file appears whole by a rename. The directory holds candidates and code that others may not
