@@ -6,8 +6,8 @@
 //!
 //! Files: [`state`] is what is known at a point of the code, [`labels`] what is known of labels, [`edges`] the ways to
 //! them, [`loops`] loop entry, [`moves`] parallel moves, [`registers`] the allocation of registers, [`budget`] how much
-//! code branches may take; [`operators`], [`control`], [`calls`], [`idioms`] translate instructions, [`fusion`]
-//! several of them into one.
+//! code branches may take; [`operators`], [`control`], [`calls`], [`idioms`] translate instructions, [`fusion`] and
+//! [`swap`] several of them into one.
 
 mod budget;
 mod calls;
@@ -23,6 +23,7 @@ mod moves;
 mod operators;
 mod registers;
 mod state;
+mod swap;
 #[cfg(test)]
 mod tests;
 
@@ -318,7 +319,10 @@ impl<M: MacroAssembler> Generator<'_, M> {
                 _ => self.end(),
             };
         }
-        if !is_condition(instruction) {
+        if !is_condition(instruction) && self.has_flags() {
+            if self.add_below_flags(instruction) {
+                return;
+            }
             self.settle_flags();
         }
         self.translate(instruction);

@@ -13,6 +13,9 @@ pub(crate) enum Unsigned {
     Shift(u8),
     /// The high half of the product with a multiplier, shifted right.
     Multiply(u64, u8),
+    /// Shift right by the first number, then as `Multiply`. An even divisor's factor of two is taken out first, so that
+    /// the number has fewer bits, and a multiplier of the width is exact enough.
+    ShiftMultiply(u8, u64, u8),
     /// Like `Multiply`, with a multiplier that has one more bit, which is set: the number is added once more to the
     /// high half, in a sum of one more bit, before the shift.
     MultiplyAdd(u64, u8),
@@ -43,19 +46,36 @@ fn multiplier(power: u32, divisor: u64) -> (u128, u128) {
     (quotient + 1, (quotient + 1) * divisor - (1u128 << power))
 }
 
+/// The multiplier, which fits in the width, and the shift for a divisor, if there is one that serves all numbers whose
+/// highest `fewer` bits are 0.
+fn short_multiplier(width: Width, divisor: u64, fewer: u32) -> Option<(u64, u8)> {
+    let bits = bits(width);
+    let ceil_log = u64::BITS - divisor.leading_zeros();
+    (0..ceil_log).find_map(|shift| {
+        let (multiplier, excess) = multiplier(bits + shift, divisor);
+        let exact = excess <= 1 << (shift + fewer) && multiplier >> bits == 0;
+        exact.then_some((multiplier as u64, shift as u8))
+    })
+}
+
 /// For a divisor above 0 that has no more bits than the width.
 pub(crate) fn unsigned(width: Width, divisor: u64) -> Unsigned {
     if divisor.is_power_of_two() {
         return Unsigned::Shift(divisor.trailing_zeros() as u8);
     }
+    if let Some((multiplier, shift)) = short_multiplier(width, divisor, 0) {
+        return Unsigned::Multiply(multiplier, shift);
+    }
+    let first = divisor.trailing_zeros();
+    // With 32 bits, the other way takes as many instructions.
+    if width == Width::W64
+        && first != 0
+        && let Some((multiplier, shift)) = short_multiplier(width, divisor >> first, first)
+    {
+        return Unsigned::ShiftMultiply(first as u8, multiplier, shift);
+    }
     let bits = bits(width);
     let ceil_log = u64::BITS - divisor.leading_zeros();
-    for shift in 0..ceil_log {
-        let (multiplier, excess) = multiplier(bits + shift, divisor);
-        if excess <= 1 << shift && multiplier >> bits == 0 {
-            return Unsigned::Multiply(multiplier as u64, shift as u8);
-        }
-    }
     // 2^(bits + ceil_log) / divisor has one bit more than fit: its lower bits alone.
     let rest = (1u128 << ceil_log) - u128::from(divisor);
     let lower = (rest << bits) / u128::from(divisor) + 1;
@@ -82,6 +102,9 @@ mod tests {
         let quotient = match unsigned(width, d) {
             Unsigned::Shift(shift) => u128::from(n) >> shift,
             Unsigned::Multiply(multiplier, shift) => high(multiplier) >> shift,
+            Unsigned::ShiftMultiply(first, multiplier, shift) => {
+                (u128::from(n >> first) * u128::from(multiplier)) >> bits(width) >> shift
+            }
             Unsigned::MultiplyAdd(multiplier, shift) => (high(multiplier) + u128::from(n)) >> shift,
         };
         quotient as u64
@@ -136,6 +159,17 @@ mod tests {
                     check(width, d, n);
                 }
             }
+        }
+    }
+
+    #[test]
+    fn even_divisors_of_64_bits_need_no_longer_multiplier() {
+        for divisor in [14, 28, 100_000, 1_000_000_000_000] {
+            let found = unsigned(Width::W64, divisor);
+            assert!(
+                !matches!(found, Unsigned::MultiplyAdd(..)),
+                "{divisor}: {found:?}"
+            );
         }
     }
 

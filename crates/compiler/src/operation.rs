@@ -57,6 +57,8 @@ pub(crate) enum IntUnary {
     Extend32S,
     /// Low 32 bits, zero-extended.
     Wrap,
+    /// The bytes in reverse order.
+    SwapBytes,
 }
 
 /// Float operations of two operands.

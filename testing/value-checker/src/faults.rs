@@ -38,6 +38,10 @@ pub enum Class {
     Offset,
     /// Another operation: addition and subtraction, "and" and "or".
     Operation,
+    /// The index of a sum is scaled by another factor.
+    Scale,
+    /// The bytes of a value are not swapped, or those of its lower half alone.
+    Swap,
 }
 
 /// An edit.
@@ -201,6 +205,21 @@ fn one(
         M::Mov | M::Movzx | M::Movsx if it.memory_base() == Register::R14 => {
             if let Some(at) = displacement(it) {
                 add(Class::Offset, &|bytes| bytes[at] ^= 1);
+            }
+        }
+        M::Lea if it.memory_index() != Register::None && !it.is_ip_rel_memory_operand() => {
+            // The scale is in the two highest bits of SIB, in front of the displacement.
+            let displacement = match it.memory_displ_size() {
+                1 => 1,
+                0 => 0,
+                _ => 4,
+            };
+            add(Class::Scale, &|bytes| bytes[last - displacement] ^= 0xc0);
+        }
+        M::Bswap => {
+            add(Class::Swap, &|bytes| bytes.fill(NOP));
+            if it.op0_register().is_gpr64() {
+                add(Class::Swap, &|bytes| bytes[0] ^= 8);
             }
         }
         M::Call if it.op0_kind() == OpKind::NearBranch64 => {

@@ -24,6 +24,7 @@ mod join;
 mod machine;
 mod magic;
 mod report;
+mod swap;
 mod target;
 mod term;
 mod walk;

@@ -6,10 +6,11 @@
 //!
 //! - sums, differences, products by constants and left shifts by constants are one node ([`Node::Sum`]);
 //! - the low bits of a term are a bitwise "and" with a mask, which moves inwards;
+//! - an "or" of the bytes of a term in reverse order is its swap ([`super::swap`]);
 //! - comparisons are equality with zero and "less than", each possibly negated;
 //! - a product that is shifted right is the quotient it stands for ([`super::magic`]).
 
-use crate::magic;
+use crate::{magic, swap};
 use std::collections::{HashMap, HashSet};
 
 /// The number of a term.
@@ -39,6 +40,10 @@ pub enum Unary {
     Ctz64,
     /// Bits that are set.
     Popcnt,
+    /// The bytes of 32 bits in reverse order.
+    Swap32,
+    /// The bytes of 64 bits in reverse order.
+    Swap64,
     /// The signature of a table's entry, as it stands in the table.
     TableSignature,
 }
@@ -460,6 +465,16 @@ impl Terms {
                 {
                     return self.constant(0);
                 }
+                // A division by a power of two before is part of it.
+                if let (Node::Binary(ShrUnsigned, of, count), Some(divisor)) =
+                    (self.node(a).clone(), constants.1)
+                    && let Some(count) = self.constant_of(count)
+                    && divisor.leading_zeros() as u64 > count
+                    && divisor != 0
+                {
+                    let divisor = self.constant(divisor << count);
+                    return self.binary(DivUnsigned, of, divisor);
+                }
             }
             RemUnsigned => {
                 if let Some(divisor) = constants.1.filter(|&it| it != 0) {
@@ -590,6 +605,11 @@ impl Terms {
             if self.constant_of(difference).is_some_and(|it| it != 0) {
                 return self.constant(0);
             }
+        }
+        if op == Binary::Or
+            && let Some(swapped) = swap::of_or(self, a, b)
+        {
+            return swapped;
         }
         if op == Binary::And && (self.bits(a) == 1) != (self.bits(b) == 1) {
             // Of what meets a truth value, the lowest bit counts.
@@ -908,6 +928,17 @@ impl Terms {
             Unary::Extend16 => extended(self, 16),
             Unary::Extend32 => extended(self, 32),
             Unary::TableSignature => self.intern(Node::Unary(op, x), 32),
+            Unary::Swap32 | Unary::Swap64 => {
+                let width: u8 = if op == Unary::Swap32 { 32 } else { 64 };
+                let x = self.low(width, x);
+                if let Some(value) = self.constant_of(x) {
+                    return self.constant(value.swap_bytes() >> (64 - width));
+                }
+                if self.bits(x) <= 8 {
+                    return self.sum(width, 0, &[(x, 1 << (width - 8))]);
+                }
+                self.intern(Node::Unary(op, x), width)
+            }
             _ => {
                 if let Some(value) = self.constant_of(x) {
                     let count = match op {

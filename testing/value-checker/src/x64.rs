@@ -521,6 +521,17 @@ impl Lift<'_, '_> {
                 self.write(0, width, value)?;
                 self.flags(Flags::None);
             }
+            M::Bswap => {
+                let width = self.width(0);
+                let op = match width {
+                    32 => Unary::Swap32,
+                    64 => Unary::Swap64,
+                    _ => return Err(self.unknown()),
+                };
+                let x = self.read(0, width)?;
+                let swapped = self.walk.terms().unary(op, x);
+                self.write(0, width, swapped)?;
+            }
             M::Xchg => {
                 let width = self.width(0);
                 let (a, b) = (self.register(0)?, self.register(1)?);
@@ -890,7 +901,6 @@ fn narrow_sum(terms: &mut crate::term::Terms, width: u8, a: Term, b: Term, times
 /// The name of an instruction that is met at all; others are counted together.
 fn name(mnemonic: Mnemonic) -> &'static str {
     match mnemonic {
-        Mnemonic::Bswap => "bswap",
         Mnemonic::Not => "not",
         Mnemonic::Push => "push",
         Mnemonic::Pop => "pop",

@@ -112,7 +112,7 @@ fn seeded_faults_are_found() {
 /// For each class, the least number of faults, and how many of a thousand are found at least. Where it is not all,
 /// some edits are harmless: a reload of what the register holds already, a spill that nothing reads, a shift of a value
 /// that has no upper half.
-const LEAST: [(Class, u64, u64); 15] = [
+const LEAST: [(Class, u64, u64); 17] = [
     (Class::SwappedOperands, 8, 1000),
     (Class::WrongRegister, 150, 1000),
     (Class::WrongSlot, 80, 950),
@@ -128,6 +128,8 @@ const LEAST: [(Class, u64, u64); 15] = [
     (Class::Narrow, 100, 950),
     (Class::Offset, 50, 1000),
     (Class::Operation, 120, 990),
+    (Class::Scale, 10, 1000),
+    (Class::Swap, 4, 1000),
 ];
 
 /// The compiler once took a flag that code of another chunk had set for the one that it needed, and left out the

@@ -206,6 +206,13 @@ impl Instructions {
         self.encode_dr(op, Size::S8, dst.number(), Imm::NONE);
     }
 
+    /// `bswap operand`: the bytes in reverse order, for 32 and 64 bits. Flags are kept.
+    #[inline]
+    pub fn bswap_r(&mut self, size: Size, operand: Gpr) {
+        debug_assert!(size >= Size::S32, "a swap of 16 bits is not defined");
+        self.encode_plus(const { op("0F C8 +r") }, size, operand.number(), Imm::NONE);
+    }
+
     /// `push src`, 64 bits.
     #[inline]
     pub fn push_r(&mut self, src: Gpr) {

@@ -6,9 +6,9 @@
 use super::Generator;
 use super::labels::{Carried, LabelState};
 use super::moves::Origin;
-use super::state::{Bits, Location};
+use super::state::{Bits, Location, Owner};
 use crate::analysis::contains;
-use crate::instruction::LabelId;
+use crate::instruction::{Instruction, LabelId};
 use crate::isa::masm::{Condition, MacroAssembler, Reg, RegSet};
 use crate::types::ValType;
 use pvf_assembler::Label;
@@ -79,7 +79,9 @@ impl<M: MacroAssembler> Generator<'_, M> {
                 self.emit_edge();
                 self.masm.jump(place);
             }
-            Some(condition) if self.edge_is_empty() => self.masm.jump_if(condition, place),
+            Some(condition) if self.edge_is_empty() || self.turn_round(label, place) => {
+                self.masm.jump_if(condition, place);
+            }
             Some(condition) => {
                 let skip = self.masm.new_label();
                 self.masm.jump_if(condition.inverted(), skip);
@@ -88,6 +90,45 @@ impl<M: MacroAssembler> Generator<'_, M> {
                 self.masm.bind(skip);
             }
         }
+    }
+
+    /// At the branch that ends a loop's body: makes the moves of the planned edge before the branch, whether it is taken
+    /// or not, so that the branch is one jump. The flags stay. The state is then that at the loop's label. This is done
+    /// only if no value is lost that the code after the loop may need.
+    fn turn_round(&mut self, label: LabelId, place: Label) -> bool {
+        let open = self.labels.get(label);
+        let ends = matches!(
+            self.next(),
+            Instruction::End | Instruction::Br(_) | Instruction::Return
+        );
+        if !open.bound || open.place != Some(place) || !ends || !self.edge_stores.is_empty() {
+            return false;
+        }
+        let target = self.labels[label];
+        let moved = self.edge_moves.destinations();
+        for register in moved.iter() {
+            let spared = match self.state.owners[register.index()] {
+                Owner::Nobody | Owner::Temporary => true,
+                Owner::Local(local) => target.holds(local) || self.state.home.contains(local),
+                Owner::Operand(_) => false,
+            };
+            if !spared {
+                return false;
+            }
+        }
+        self.emit_edge();
+        for register in moved.iter() {
+            if let Owner::Local(local) = self.state.owners[register.index()] {
+                self.state.unbind_local(local);
+            }
+            self.state.unbind_local(target.local(register));
+        }
+        for register in moved.iter() {
+            let local = target.local(register);
+            self.state.constant.remove(local);
+            self.state.bind_local(local, register);
+        }
+        true
     }
 
     /// Plans the short way to a fixed label, or the long one; where to jump.

@@ -1,11 +1,13 @@
-//! Fusion of a load with the operation that uses its value, into one instruction of the machine.
+//! Fusion of an operation with the one that uses its value, into one instruction of the machine: of a load with
+//! arithmetic or a comparison, of a shift with a sum.
 //!
-//! Only instructions directly after the load are fused, and of these only the load can trap, so the order of effects
+//! Only instructions directly after the first are fused, and of these only a load can trap, so the order of effects
 //! stays. A charge between the two would be an instruction of its own, which ends the attempt.
 
 use super::Generator;
-use super::operators::is_condition;
-use super::state::Location;
+use super::operators::{int_type, is_condition};
+use super::state::{Location, Operand};
+use crate::analysis::TRACKED_LOCALS;
 use crate::instruction::Instruction;
 use crate::isa::masm::{
     Access, Address, Class, Condition, IntBinary, MacroAssembler, Source, Width,
@@ -134,6 +136,91 @@ impl<M: MacroAssembler> Generator<'_, M> {
         self.pass_over();
         self.masm.compare_memory(access, address, bits);
         self.state.push(ValType::I32, Location::Flags(condition));
+        true
+    }
+
+    /// `local = other + constant` between a comparison and the branch that uses its condition, which waits on top of the
+    /// stack: all of it are moves, so the flags stay. `instruction` is the first one behind the comparison.
+    pub(super) fn add_below_flags(&mut self, instruction: Instruction) -> bool {
+        let (
+            Instruction::LocalGet(from),
+            Instruction::Const(..) | Instruction::WideConst(..),
+            Instruction::IntBinary(IntBinary::Add, width),
+            Instruction::LocalSet(to),
+        ) = (
+            instruction,
+            self.following(0),
+            self.following(1),
+            self.following(2),
+        )
+        else {
+            return false;
+        };
+        if !is_condition(self.following(3)) || from.max(to) >= TRACKED_LOCALS {
+            return false;
+        }
+        let constant = match self.following(0) {
+            Instruction::Const(_, bits) => u64::from(bits),
+            Instruction::WideConst(_, number) => self.analysis.code.constant(number),
+            _ => return false,
+        };
+        let condition = self.state.pop();
+        self.local_get(from);
+        let from = self.state.pop();
+        let from = self.read(from);
+        self.pass_over();
+        self.pass_over();
+        let dst = self.result(Class::General, &[from]);
+        self.masm.move_sum(width, dst, from, constant);
+        self.push_register(int_type(width), dst);
+        self.state.end_operator();
+        self.pass_over();
+        self.local_set(to);
+        self.state.end_operator();
+        self.state.push(ValType::I32, condition.location);
+        #[cfg(debug_assertions)]
+        self.check();
+        true
+    }
+
+    /// A left shift by a constant together with the sum that it is a part of, if the machine has one instruction for
+    /// both. The operands of the shift have been popped; `shifted` is the first.
+    pub(super) fn scaled_sum(
+        &mut self,
+        op: IntBinary,
+        width: Width,
+        shifted: Operand,
+        by: u64,
+    ) -> bool {
+        if !M::SCALED_SUMS || op != IntBinary::Shl || !matches!(by, 1..=3) {
+            return false;
+        }
+        let sum = Instruction::IntBinary(IntBinary::Add, width);
+        let other_read = match self.next() {
+            Instruction::LocalGet(local) if self.following(1) == sum => {
+                if local >= TRACKED_LOCALS || self.state.constant.contains(local) {
+                    return false;
+                }
+                Some(local)
+            }
+            next if next == sum && !self.top_is_constant() => None,
+            _ => return false,
+        };
+        if self.constant(&shifted).is_some() {
+            return false;
+        }
+        // Before the other read, which may be the last one of the same local.
+        let shifted = self.read(shifted);
+        if let Some(local) = other_read {
+            self.pass_over();
+            self.local_get(local);
+        }
+        self.pass_over();
+        let other = self.state.pop();
+        let other = self.read(other);
+        let dst = self.result(Class::General, &[shifted, other]);
+        self.masm.scaled_sum(width, dst, other, shifted, by as u8);
+        self.push_register(int_type(width), dst);
         true
     }
 

@@ -35,6 +35,15 @@ impl ParallelMove {
         self.moves.len()
     }
 
+    /// The registers that are written.
+    pub fn destinations(&self) -> RegSet {
+        let mut all = RegSet::default();
+        for &(dst, ..) in &self.moves {
+            all.insert(dst);
+        }
+        all
+    }
+
     /// Adds a move. Moving a register to itself is ignored.
     pub fn add(&mut self, dst: Reg, from: Origin, ty: ValType) {
         if from != Origin::Reg(dst) {

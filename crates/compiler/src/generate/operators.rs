@@ -79,13 +79,13 @@ impl<M: MacroAssembler> Generator<'_, M> {
     // Locals and globals.
 
     /// Whether pass 1 found the value of this access dead: after a read, or after a write.
-    fn access_is_dead(&mut self) -> bool {
+    pub(super) fn access_is_dead(&mut self) -> bool {
         let dead = self.analysis.dead[self.next_access];
         self.next_access += 1;
         dead
     }
 
-    fn local_get(&mut self, local: u32) {
+    pub(super) fn local_get(&mut self, local: u32) {
         let dead = self.access_is_dead();
         let ty = self.analysis.locals.ty(local);
         if local >= TRACKED_LOCALS {
@@ -121,7 +121,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
         }
     }
 
-    fn local_set(&mut self, local: u32) {
+    pub(super) fn local_set(&mut self, local: u32) {
         let dead = self.access_is_dead();
         let operand = self.pop_visible();
         if local >= TRACKED_LOCALS {
@@ -353,6 +353,12 @@ impl<M: MacroAssembler> Generator<'_, M> {
         let ty = int_type(width);
         let mut b = self.state.pop();
         let mut a = self.state.pop();
+        if matches!(op, IntBinary::Shl | IntBinary::And)
+            && let Some(constant) = self.constant(&b)
+            && (self.swap_bytes(op, width, a, constant) || self.scaled_sum(op, width, a, constant))
+        {
+            return;
+        }
         // A constant or a value at home can only be the second operand.
         let second = self.constant(&a).is_some()
             || (matches!(a.location, Location::Home(_)) && matches!(b.location, Location::Reg(_)));
@@ -600,7 +606,7 @@ pub(super) fn is_condition(instruction: Instruction) -> bool {
 }
 
 /// The integers of a width.
-fn int_type(width: Width) -> ValType {
+pub(super) fn int_type(width: Width) -> ValType {
     match width {
         W32 => I32,
         W64 => I64,

@@ -277,15 +277,18 @@ impl<M: MacroAssembler> Generator<'_, M> {
         }
     }
 
-    /// Turns a condition on top of the stack into a value in a register.
+    /// Whether a condition is on top of the stack.
+    #[inline]
+    pub(super) fn has_flags(&self) -> bool {
+        let top = self.state.operands.last();
+        top.is_some_and(|operand| matches!(operand.location, Location::Flags(_)))
+    }
+
+    /// Turns the condition on top of the stack into a value in a register.
     pub(super) fn settle_flags(&mut self) {
-        if let Some(operand) = self.state.operands.last()
-            && let Location::Flags(_) = operand.location
-        {
-            let operand = self.state.pop();
-            let register = self.read(operand);
-            self.push_register(ValType::I32, register);
-        }
+        let operand = self.state.pop();
+        let register = self.read(operand);
+        self.push_register(ValType::I32, register);
     }
 
     /// All operands go home, but constants stay constants. The flags stay.

@@ -81,6 +81,7 @@ macro_rules! operations {
 
 impl<M: MacroAssembler + Flags> MacroAssembler for Checked<M> {
     const MEMORY_OPERANDS: bool = M::MEMORY_OPERANDS;
+    const SCALED_SUMS: bool = M::SCALED_SUMS;
     const LATE_CANONICALISATION_BYTES: u64 = M::LATE_CANONICALISATION_BYTES;
     const CALLS_IN_LEAVES: bool = M::CALLS_IN_LEAVES;
 
@@ -105,6 +106,7 @@ impl<M: MacroAssembler + Flags> MacroAssembler for Checked<M> {
         fn store_slot(ty: ValType, slot: u32, src: Reg);
         fn store_slot_const(ty: ValType, slot: u32, bits: u64);
         fn copy_slot(dst: u32, src: u32);
+        fn move_sum(width: Width, dst: Reg, a: Reg, constant: u64);
         fn load_context(ty: ValType, dst: Reg, offset: u32);
         fn store_context(ty: ValType, offset: u32, src: Source);
     }
@@ -148,6 +150,7 @@ impl<M: MacroAssembler + Flags> MacroAssembler for Checked<M> {
 
         fn int_binary(op: IntBinary, width: Width, dst: Reg, a: Reg, b: Source);
         fn int_unary(op: IntUnary, width: Width, dst: Reg, src: Reg);
+        fn scaled_sum(width: Width, dst: Reg, a: Reg, b: Reg, shift: u8);
         fn divide(op: Division, width: Width, divisor: Reg);
         fn divide_constant(op: Division, width: Width, dst: Reg, a: Reg, divisor: u64);
 
@@ -288,6 +291,10 @@ mod tests {
                 masm.load_const(ty, register, u64::MAX / 3);
                 masm.store_slot(ty, 8, register);
                 masm.load_slot(ty, register, 1 << 20);
+                for constant in [1, u64::MAX, 0x7fff_ffff, 0x1234_5678] {
+                    masm.move_sum(Width::W64, B, A, constant);
+                    masm.move_sum(Width::W32, B, B, constant);
+                }
                 masm.set_condition(Condition::Equal, A);
             }
         }

@@ -292,6 +292,9 @@ pub(crate) trait Machine: Sized {
 pub(crate) trait MacroAssembler: Sized {
     /// Integer operations and comparisons take an operand from memory at no cost.
     const MEMORY_OPERANDS: bool;
+    /// There is an instruction that adds a value shifted by 1, 2 or 3. Targets whose instructions wait for the next one
+    /// find such sums themselves.
+    const SCALED_SUMS: bool = false;
     /// Bytes that a canonicalisation adds after the function.
     const LATE_CANONICALISATION_BYTES: u64;
     /// A leaf function can call shared code, because a call does not overwrite the function's own return address.
@@ -343,6 +346,8 @@ pub(crate) trait MacroAssembler: Sized {
     fn store_slot(&mut self, ty: ValType, slot: u32, src: Reg);
     fn store_slot_const(&mut self, ty: ValType, slot: u32, bits: u64);
     fn copy_slot(&mut self, dst: u32, src: u32);
+    /// `dst = a + constant`, of an integer type.
+    fn move_sum(&mut self, width: Width, dst: Reg, a: Reg, constant: u64);
     fn load_context(&mut self, ty: ValType, dst: Reg, offset: u32);
     fn store_context(&mut self, ty: ValType, offset: u32, src: Source);
 
@@ -368,6 +373,10 @@ pub(crate) trait MacroAssembler: Sized {
     fn last_use(&mut self, _: RegSet) {}
     fn int_binary(&mut self, op: IntBinary, width: Width, dst: Reg, a: Reg, b: Source);
     fn int_unary(&mut self, op: IntUnary, width: Width, dst: Reg, src: Reg);
+    /// `dst = a + (b << shift)`, where `shift` is 1, 2 or 3. Only for targets with [`Self::SCALED_SUMS`].
+    fn scaled_sum(&mut self, _: Width, dst: Reg, a: Reg, b: Reg, shift: u8) {
+        unreachable!("no such instruction: {dst:?} = {a:?} + {b:?} << {shift}")
+    }
     /// Divides the first register of [`Registers::division`] by another one; the quotient
     /// ends up in the first, the remainder in the second.
     fn divide(&mut self, op: Division, width: Width, divisor: Reg);

@@ -34,7 +34,7 @@ pub(super) enum Form {
     Divide,
     /// `lslv`, `lsrv`, `asrv`, `rorv`.
     ShiftRegister,
-    /// `rbit`, `clz`.
+    /// `rbit`, `rev`, `clz`.
     Unary,
     /// `madd`, `msub`.
     MultiplyAdd,
@@ -152,6 +152,8 @@ pub(super) const ROWS: &[Row] = &[
     Row(0x7FE0_F800, 0x1AC0_0800, Divide),
     Row(0x7FE0_F000, 0x1AC0_2000, ShiftRegister),
     Row(0x7FFF_FC00, 0x5AC0_0000, Unary),
+    Row(0xFFFF_FC00, 0x5AC0_0800, Unary),
+    Row(0xFFFF_FC00, 0xDAC0_0C00, Unary),
     Row(0x7FFF_FC00, 0x5AC0_1000, Unary),
     Row(0x7FE0_0000, 0x1B00_0000, MultiplyAdd),
     Row(0xFFE0_FC00, 0x9BA0_7C00, MultiplyLong),

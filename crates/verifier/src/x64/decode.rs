@@ -722,7 +722,7 @@ fn decode_row<const SHORT: bool>(
                 needed = needed & (REGISTER | MEMORY) | S8;
             }
         }
-        Shape::InOpcode => {
+        Shape::InOpcode | Shape::InOpcodeAlone => {
             let register = u64::from((opcode & 7) | (rex & 1) << 3);
             word = register | NO_REGISTERS & !0xff | TO_REGISTER;
         }

@@ -79,6 +79,8 @@ pub enum Op {
     Set,
     /// `xchg`
     Xchg,
+    /// `bswap`
+    Bswap,
     /// `jcc`
     Jcc,
     /// `jmp` to an offset in the function.
@@ -164,8 +166,10 @@ pub(super) enum Shape {
     ByteRm,
     /// ModRM: the operand in `rm`, the operation in `reg`; see [`GROUPS`].
     Group,
-    /// The register in the opcode.
+    /// The register in the opcode, with an immediate.
     InOpcode,
+    /// The register in the opcode, alone.
+    InOpcodeAlone,
     /// `rax` and an immediate.
     RaxImm,
     /// A distance of one byte.
@@ -381,6 +385,11 @@ const TWO_ROWS: [Row; 256] = {
     rows[0xb7] = row(Op::MovZx16, Shape::RegRm, zero, Imm::None);
     rows[0xbe] = row(Op::MovSx8, Shape::RegByte, either, Imm::None);
     rows[0xbf] = row(Op::MovSx16, Shape::RegRm, either, Imm::None);
+    let mut register = 0;
+    while register < 8 {
+        rows[0xc8 + register] = row(Op::Bswap, Shape::InOpcodeAlone, BOTH, Imm::None);
+        register += 1;
+    }
     rows
 };
 
@@ -558,7 +567,7 @@ const fn lengths(rows: &[Row; 256]) -> [u8; 256] {
             | Shape::ByteReg
             | Shape::ByteRm
             | Shape::Group => Length::MODRM | imm,
-            Shape::InOpcode | Shape::RaxImm | Shape::Bare => 1 + imm,
+            Shape::InOpcode | Shape::InOpcodeAlone | Shape::RaxImm | Shape::Bare => 1 + imm,
             Shape::Short => Length::SPECIAL | 2,
             Shape::Near => Length::SPECIAL | 5,
             Shape::Prefix => Length::SPECIAL,

@@ -232,7 +232,7 @@ fn turn(bytes: &mut [u8]) -> bool {
 
 fn wide_arithmetic(function: &Function<'_>, fault: &mut dyn FnMut(Edit)) {
     function.edit(fault, |step, it, bytes| {
-        let arithmetic = matches!(it.op, Op::Add | Op::Sub | Op::Imul | Op::Lea);
+        let arithmetic = matches!(it.op, Op::Add | Op::Sub | Op::Imul | Op::Lea | Op::Bswap);
         arithmetic
             && it.size == 4
             && it.to == Place::Register

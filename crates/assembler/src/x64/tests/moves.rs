@@ -1,4 +1,4 @@
-//! Moves, extensions, exchanges, conditional moves and the stack.
+//! Moves, extensions, exchanges, byte swaps, conditional moves and the stack.
 
 use super::super::{Cond, Gpr, Mem, Size};
 use super::*;
@@ -181,6 +181,14 @@ fn conditional() {
             let mov = code(&format!("Cmov{suffix}_r{{}}_rm{{}}"), size);
             c.rr(mov, (size, size), |asm, a, b| asm.cmov_rr(cond, size, a, b));
         }
+    }
+}
+
+#[test]
+fn byte_swaps() {
+    let mut c = Checker::new();
+    for size in [Size::S32, Size::S64] {
+        c.r(code("Bswap_r{}", size), size, |asm, r| asm.bswap_r(size, r));
     }
 }
 

@@ -194,7 +194,7 @@ impl Program<'_> {
         let (params, results) = (self.types(4), self.types(10));
         self.expressions(&params, depth + 1);
         if kind == "if" {
-            self.expression(I32, depth + 1);
+            self.condition(depth + 1);
         }
         let ty = format!("{} {}", types("param", &params), types("result", &results));
         self.say(format!("{kind} {ty}"));
@@ -258,7 +258,7 @@ impl Program<'_> {
         }
         let types = label.types.clone();
         self.expressions(&types, depth + 1);
-        self.expression(I32, depth + 1);
+        self.condition(depth + 1);
         self.say(format!("br_if {distance}"));
         self.drop_all(&types);
     }
@@ -296,7 +296,7 @@ impl Program<'_> {
 
     /// Leaves the function or a block around, on a condition.
     fn leave(&mut self, depth: u32) {
-        self.expression(I32, depth + 1);
+        self.condition(depth + 1);
         self.say("if");
         let distance = self.choose(self.labels.len() + 1);
         let label = self.labels.iter().rev().nth(distance);
@@ -317,6 +317,20 @@ impl Program<'_> {
         }
         self.labels.pop();
         self.say("end");
+    }
+
+    /// Pushes a condition; a sum may come between it and its use.
+    fn condition(&mut self, depth: u32) {
+        self.expression(I32, depth);
+        let kind = self.choose(4);
+        if let Some(ty) = kind.checked_sub(2)
+            && let Some(from) = self.local_of(Some(ty))
+            && let Some(to) = self.local_of(Some(ty))
+        {
+            self.say(format!("local.get {from}"));
+            self.constant(ty);
+            self.say(format!("{}.add local.set {to}", TYPES[ty]));
+        }
     }
 
     /// Pushes a value of a type.

@@ -29,6 +29,7 @@ pub(super) enum Op {
     StoreConst(ValType, u32, u64),
     CopySlot(u32, u32),
     Int(IntBinary, Width, Reg, Reg, Source),
+    Sum(Width, Reg, Reg, u64),
     Wrap(Reg, Reg),
     Divide(Width, Reg),
     DivideConst(Division, Width, Reg, Reg, u64),
@@ -170,6 +171,9 @@ impl MacroAssembler for Recording<'_> {
     }
     fn copy_slot(&mut self, dst: u32, src: u32) {
         self.op(Op::CopySlot(dst, src));
+    }
+    fn move_sum(&mut self, width: Width, dst: Reg, a: Reg, constant: u64) {
+        self.op(Op::Sum(width, dst, a, constant));
     }
     fn load_context(&mut self, _: ValType, _: Reg, _: u32) {
         unimplemented!("{NOT_USED}")
@@ -557,6 +561,7 @@ impl<'r> Run<'r> {
                 | Op::StoreSlot(..)
                 | Op::StoreConst(..)
                 | Op::CopySlot(..)
+                | Op::Sum(..)
                 | Op::Set(..)
                 | Op::Select(..)
         );
@@ -596,6 +601,10 @@ impl<'r> Run<'r> {
             Op::Int(op, width, dst, a, b) => {
                 let b = self.source(b);
                 self.set(dst, int_binary(op, width, self.get(a), b));
+            }
+            Op::Sum(width, dst, a, constant) => {
+                let sum = int_binary(IntBinary::Add, width, self.get(a), constant);
+                self.set(dst, sum);
             }
             Op::Wrap(dst, src) => self.set(dst, cut(Width::W32, self.get(src))),
             Op::Divide(width, divisor) => {

@@ -81,6 +81,10 @@ impl Emitter<'_> {
                 Unsigned::Multiply(multiplier, shift) => {
                     self.high_product(width, dst, a, multiplier, shift.into());
                 }
+                Unsigned::ShiftMultiply(first, multiplier, shift) => {
+                    self.asm.shift_ri(Shift::Lsr, size, dst, a, first.into());
+                    self.high_product(width, dst, dst, multiplier, shift.into());
+                }
                 Unsigned::MultiplyAdd(multiplier, shift) => {
                     self.high_product(width, dst, a, multiplier, 0);
                     self.add_and_shift(width, dst, a, shift.into());

@@ -217,6 +217,7 @@ impl Emitter<'_> {
             IntUnary::Extend16S => self.asm.sxth(size, dst, src),
             IntUnary::Extend32S => self.asm.sxtw(dst, src),
             IntUnary::Wrap => self.asm.mov_rr(Size::S32, dst, src),
+            IntUnary::SwapBytes => self.asm.rev(size, dst, src),
         }
     }
 

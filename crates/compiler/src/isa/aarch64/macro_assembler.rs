@@ -262,6 +262,12 @@ impl MacroAssembler for Function<'_> {
         emitter.asm.b_cond(more, next);
     }
 
+    fn move_sum(&mut self, width: Width, dst: Reg, a: Reg, constant: u64) {
+        let emitter = self.begin();
+        let dst = emitter.target(dst);
+        emitter.emit_int_binary(IntBinary::Add, width, dst, gpr(a), Operand::Const(constant));
+    }
+
     fn load_context(&mut self, ty: ValType, dst: Reg, offset: u32) {
         self.begin().load_typed(ty, dst, place_in_context(offset));
     }

@@ -55,6 +55,14 @@ impl Function<'_> {
                 Unsigned::Multiply(multiplier, shift) => {
                     self.high_product(width, dst, a, multiplier, shift);
                 }
+                Unsigned::ShiftMultiply(first, multiplier, shift) => {
+                    // Only with 64 bits: the factor in `rax` is not `a`.
+                    self.asm.mov_rr(Size::S64, Gpr::Rax, a);
+                    self.shift_by(Shift::Shr, width, Gpr::Rax, first);
+                    self.asm.mov_ri64(dst, multiplier);
+                    self.asm.mul_r(Size::S64, dst);
+                    self.shift_by(Shift::Shr, width, dst, shift);
+                }
                 Unsigned::MultiplyAdd(multiplier, shift) => {
                     self.high_product(width, dst, a, multiplier, 0);
                     self.add_and_shift(width, dst, a, shift);

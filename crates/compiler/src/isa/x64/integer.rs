@@ -16,7 +16,7 @@ impl Function<'_> {
             IntBinary::Add => self.add(width, dst, a, b),
             IntBinary::Sub => self.sub(width, dst, a, b),
             IntBinary::Mul => self.multiply(width, dst, a, b),
-            IntBinary::And => self.bitwise(Alu::And, width, dst, a, b),
+            IntBinary::And => self.and(width, dst, a, b),
             IntBinary::Or => self.bitwise(Alu::Or, width, dst, a, b),
             IntBinary::Xor => self.bitwise(Alu::Xor, width, dst, a, b),
             IntBinary::Shl => self.shift(Shift::Shl, width, dst, a, b),
@@ -82,6 +82,25 @@ impl Function<'_> {
             _ => {
                 self.copy(width, dst, a);
                 self.alu(Alu::Sub, width, dst, b);
+            }
+        }
+    }
+
+    /// `dst = a & b`. The upper half of the result is zero if that of the constant is, whatever `a` has there: then the
+    /// short operation does the same in fewer bytes, and without the constant in a register.
+    fn and(&mut self, width: Width, dst: Gpr, a: Gpr, b: Source) {
+        let Source::Const(bits @ 0..=0xffff_ffff) = b else {
+            return self.bitwise(Alu::And, width, dst, a, b);
+        };
+        match bits {
+            0xff => self.asm.movzx_rr(Size::S8, dst, a),
+            0xffff => self.asm.movzx_rr(Size::S16, dst, a),
+            0xffff_ffff => self.asm.mov_rr(Size::S32, dst, a),
+            _ => {
+                self.copy(Width::W32, dst, a);
+                self.asm.alu_ri(Alu::And, Size::S32, dst, bits as i32);
+                // The result has 32 bits, so the flag is about the whole register.
+                self.asm.note_zero_flag(dst, size(width));
             }
         }
     }
@@ -210,6 +229,17 @@ impl Function<'_> {
         }
     }
 
+    /// `dst = a + (b << shift)`.
+    pub(super) fn emit_scaled_sum(&mut self, width: Width, dst: Gpr, a: Gpr, b: Gpr, shift: u8) {
+        let scale = match shift {
+            1 => Scale::Two,
+            2 => Scale::Four,
+            _ => Scale::Eight,
+        };
+        self.asm
+            .lea(size(width), dst, Mem::base_index(a, b, scale, 0));
+    }
+
     pub(super) fn emit_int_unary(&mut self, op: IntUnary, width: Width, dst: Gpr, src: Gpr) {
         let size = size(width);
         match op {
@@ -220,6 +250,10 @@ impl Function<'_> {
             IntUnary::Extend16S => self.asm.movsx_rr(Size::S16, size, dst, src),
             IntUnary::Extend32S => self.asm.movsx_rr(Size::S32, Size::S64, dst, src),
             IntUnary::Wrap => self.asm.mov_rr(Size::S32, dst, src),
+            IntUnary::SwapBytes => {
+                self.copy(width, dst, src);
+                self.asm.bswap_r(size, dst);
+            }
         }
     }
 

@@ -67,6 +67,7 @@ impl Flags for Function<'_> {
 
 impl MacroAssembler for Function<'_> {
     const MEMORY_OPERANDS: bool = true;
+    const SCALED_SUMS: bool = true;
     const LATE_CANONICALISATION_BYTES: u64 = 20;
     /// A call pushes the address.
     const CALLS_IN_LEAVES: bool = true;
@@ -257,6 +258,18 @@ impl MacroAssembler for Function<'_> {
         }
     }
 
+    fn move_sum(&mut self, width: Width, dst: Reg, a: Reg, constant: u64) {
+        let (dst, a) = (gpr(dst), gpr(a));
+        let sum = match immediate(width, constant) {
+            Some(value) => Mem::base(a, value),
+            None => {
+                self.asm.mov_ri64(SCRATCH, constant);
+                Mem::base_index(a, SCRATCH, Scale::One, 0)
+            }
+        };
+        self.asm.lea(size(width), dst, sum);
+    }
+
     fn load_context(&mut self, ty: ValType, dst: Reg, offset: u32) {
         self.load_typed(ty, dst, context(offset));
     }
@@ -316,6 +329,10 @@ impl MacroAssembler for Function<'_> {
 
     fn int_unary(&mut self, op: IntUnary, width: Width, dst: Reg, src: Reg) {
         self.emit_int_unary(op, width, gpr(dst), gpr(src));
+    }
+
+    fn scaled_sum(&mut self, width: Width, dst: Reg, a: Reg, b: Reg, shift: u8) {
+        self.emit_scaled_sum(width, gpr(dst), gpr(a), gpr(b), shift);
     }
 
     fn divide(&mut self, op: Division, width: Width, divisor: Reg) {

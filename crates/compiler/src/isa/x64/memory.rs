@@ -133,8 +133,15 @@ impl Function<'_> {
                 self.site(TrapKind::MemoryOutOfBounds);
                 self.asm.mov_mi(size, to, value);
             }
+            // Only 8-byte constants come here.
+            Source::Const(bits) if i32::try_from(address.offset).is_ok() => {
+                let to = self.linear(address);
+                self.asm.mov_ri64(SCRATCH, bits);
+                self.site(TrapKind::MemoryOutOfBounds);
+                self.asm.mov_mr(Size::S64, to, SCRATCH);
+            }
             Source::Const(bits) => {
-                // Only 8-byte constants come here; the address may need the general scratch register.
+                // The address needs the general scratch register.
                 self.float_const(Width::W64, FLOAT_SCRATCH, bits);
                 let to = self.linear(address);
                 self.site(TrapKind::MemoryOutOfBounds);

@@ -189,10 +189,10 @@ fn readings(form: Form, word: Word) -> Vec<String> {
             ]
         }
         Form::Unary => {
-            let name = if word.amount() & 4 == 0 {
-                "rbit"
-            } else {
-                "clz"
+            let name = match word.amount() & 6 {
+                0 => "rbit",
+                2 => "rev",
+                _ => "clz",
             };
             vec![format!("{name} {d}, {n}")]
         }

@@ -256,7 +256,7 @@ impl Walk<'_, '_> {
                 let product = self.read(it.c())? + bits(constant(form.size, it.imm));
                 self.write(it.a(), if form.size == 4 { 32 } else { product.min(64) })
             }
-            Op::Neg => {
+            Op::Neg | Op::Bswap => {
                 self.read(it.a())?;
                 self.write(it.a(), 8 * form.size)
             }

@@ -1,0 +1,149 @@
+//! Byte swaps, recognised in the shifts, rotations and masks that WebAssembly writes instead.
+//!
+//! A part of an "or" may be a choice of bytes of another term. If all parts are choices of bytes of one term, and
+//! together they are its bytes in reverse order, they are its swap. Nothing is believed: every byte is followed.
+
+use crate::term::{Binary, Node, Term, Terms, Unary};
+
+/// For each byte of a term, lowest first, the number of the byte of another term that it is, from 1 on, or 0.
+type Bytes = [u8; 8];
+
+const ALL: Bytes = [1, 2, 3, 4, 5, 6, 7, 8];
+
+/// The most parts of an "or", and the most operations in one.
+const MOST_PARTS: usize = 16;
+const MOST_STEPS: usize = 4;
+
+/// The term of which this one is a choice of bytes, and the choice.
+fn chosen(terms: &Terms, term: Term) -> Option<(Term, Bytes)> {
+    let (inner, bytes, from): (Term, usize, Box<dyn Fn(usize) -> Option<usize>>) =
+        match *terms.node(term) {
+            Node::Binary(Binary::And, inner, mask) => {
+                let mask = terms.constant_of(mask)?.to_le_bytes();
+                if mask.iter().any(|byte| !matches!(byte, 0 | 0xff)) {
+                    return None;
+                }
+                (inner, 8, Box::new(move |at| (mask[at] != 0).then_some(at)))
+            }
+            Node::Sum(width, 0, ref parts) => {
+                let [(inner, times)] = parts[..] else {
+                    return None;
+                };
+                if !times.is_power_of_two() || times.trailing_zeros() % 8 != 0 {
+                    return None;
+                }
+                let by = times.trailing_zeros() as usize / 8;
+                (
+                    inner,
+                    usize::from(width / 8),
+                    Box::new(move |at| at.checked_sub(by)),
+                )
+            }
+            Node::Binary(op @ (Binary::ShrUnsigned | Binary::Rotl(_)), inner, count) => {
+                let count = terms.constant_of(count)?;
+                if !count.is_multiple_of(8) {
+                    return None;
+                }
+                let by = count as usize / 8;
+                match op {
+                    Binary::Rotl(width) => {
+                        let bytes = usize::from(width / 8);
+                        (
+                            inner,
+                            bytes,
+                            Box::new(move |at| Some((at + bytes - by) % bytes)),
+                        )
+                    }
+                    _ => (inner, 8, Box::new(move |at| Some(at + by))),
+                }
+            }
+            _ => return None,
+        };
+    let mut choice = Bytes::default();
+    for at in 0..bytes {
+        choice[at] = from(at)
+            .and_then(|from| ALL.get(from))
+            .copied()
+            .unwrap_or(0);
+    }
+    Some((inner, choice))
+}
+
+/// The parts of an "or".
+fn parts(terms: &Terms, term: Term, found: &mut Vec<Term>) -> Option<()> {
+    match *terms.node(term) {
+        Node::Binary(Binary::Or, a, b) => {
+            parts(terms, a, found)?;
+            parts(terms, b, found)
+        }
+        _ => {
+            found.push(term);
+            (found.len() <= MOST_PARTS).then_some(())
+        }
+    }
+}
+
+/// The bytes of `source` that a term is.
+fn of_source(terms: &Terms, mut term: Term, source: Term) -> Option<Bytes> {
+    let mut choice = ALL;
+    for _ in 0..=MOST_STEPS {
+        if term == source {
+            // Bytes that are known to be 0 are no bytes of it.
+            let bits = terms.bits(source);
+            return Some(choice.map(|byte| {
+                if 8 * byte.saturating_sub(1) >= bits {
+                    0
+                } else {
+                    byte
+                }
+            }));
+        }
+        let (inner, more) = chosen(terms, term)?;
+        choice = choice.map(|byte| match byte.checked_sub(1) {
+            Some(at) => more[usize::from(at)],
+            None => 0,
+        });
+        term = inner;
+    }
+    None
+}
+
+/// The byte swap that the "or" of two terms is.
+pub fn of_or(terms: &mut Terms, a: Term, b: Term) -> Option<Term> {
+    if terms.bits(a).max(terms.bits(b)) <= 24 {
+        return None;
+    }
+    let mut all = Vec::new();
+    parts(terms, a, &mut all)?;
+    parts(terms, b, &mut all)?;
+    let mut source = *all.first()?;
+    for _ in 0..MOST_STEPS {
+        (source, _) = chosen(terms, source)?;
+        if let Some(op) = swap_of(terms, &all, source) {
+            return Some(terms.unary(op, source));
+        }
+    }
+    None
+}
+
+fn swap_of(terms: &Terms, parts: &[Term], source: Term) -> Option<Unary> {
+    let mut together = Bytes::default();
+    for &part in parts {
+        let choice = of_source(terms, part, source)?;
+        for (byte, more) in together.iter_mut().zip(choice) {
+            *byte = match (*byte, more) {
+                (byte, 0) => byte,
+                (0, more) => more,
+                (byte, more) if byte == more => byte,
+                _ => return None,
+            };
+        }
+    }
+    let bits = terms.bits(source);
+    let known = |byte: u8| if 8 * (byte - 1) >= bits { 0 } else { byte };
+    let short = [4, 3, 2, 1].map(known);
+    if bits <= 32 && together[..4] == short && together[4..] == [0; 4] {
+        return Some(Unary::Swap32);
+    }
+    (together == [8, 7, 6, 5, 4, 3, 2, 1].map(known)).then_some(Unary::Swap64)
+}
