@@ -71,8 +71,8 @@ pub struct Ceiling {
     percent: f64,
 }
 
-/// What a ceiling can be set for.
-const METRICS: [&str; 14] = [
+/// What a ceiling can be set for without candidates.
+const OF_CODE: [&str; 8] = [
     "blob",
     "wasm",
     "bodies",
@@ -81,6 +81,10 @@ const METRICS: [&str; 14] = [
     "functions",
     "frame",
     "initial-memory",
+];
+
+/// What a ceiling can be set for with candidates.
+const OF_CANDIDATES: [&str; 6] = [
     "gas",
     "native-stack",
     "logical-stack",
@@ -93,8 +97,9 @@ fn ceiling(text: &str) -> Result<Ceiling, String> {
     let (metric, percent) = text
         .split_once('=')
         .ok_or("expected a metric and a percentage, such as gas=5%")?;
-    if !METRICS.contains(&metric) {
-        return Err(format!("unknown metric, there are {}", METRICS.join(", ")));
+    let metrics = [&OF_CODE[..], &OF_CANDIDATES].concat();
+    if !metrics.contains(&metric) {
+        return Err(format!("unknown metric, there are {}", metrics.join(", ")));
     }
     let number = percent.strip_suffix('%').unwrap_or(percent).trim();
     match number.parse::<f64>() {
@@ -135,6 +140,14 @@ pub fn diff(args: &DiffArgs, output: &Output) -> Result<Verdict, Failure> {
     let paths = [&args.before, &args.after].into_iter();
     let paths = paths.chain(&args.candidates).map(AsRef::as_ref);
     input::at_most_one_stdin(&paths.collect::<Vec<_>>())?;
+    let of_candidates = |it: &&Ceiling| OF_CANDIDATES.contains(&&it.metric[..]);
+    if let Some(ceiling) = args.fail_above.iter().find(of_candidates)
+        && args.candidates.is_empty()
+    {
+        let metric = &ceiling.metric;
+        let message = format!("--fail-above {metric} needs candidates: the code alone uses none");
+        return Err(Failure::Usage(message));
+    }
     let verification = args.executor.compile.verification();
     let (before, one) = Runtime::read(&args.before, &options, verification)?;
     let (after, other) = Runtime::read(&args.after, &options, verification)?;
@@ -152,7 +165,11 @@ pub fn diff(args: &DiffArgs, output: &Output) -> Result<Verdict, Failure> {
             )?);
         }
     }
+    let rejected = before.rejection.is_some() || after.rejection.is_some();
     let only = |here: &Runtime, there: &Runtime| -> Vec<String> {
+        if rejected {
+            return Vec::new();
+        }
         here.imports.difference(&there.imports).cloned().collect()
     };
     let mut json = DiffJson {
@@ -161,7 +178,10 @@ pub fn diff(args: &DiffArgs, output: &Output) -> Result<Verdict, Failure> {
         functions: change::functions(&before, &after),
         imports_added: only(&after, &before),
         imports_removed: only(&before, &after),
-        deepest_frames: deepest(&before, &after, args.top),
+        deepest_frames: match rejected {
+            true => Vec::new(),
+            false => deepest(&before, &after, args.top),
+        },
         candidates,
         failures: Vec::new(),
         parameters: parameters.json(),

@@ -148,7 +148,7 @@ fn growth_and_worse_verdicts_fail() {
     let grown = run(&["--fail-above", "bodies=5%", "--fail-above", "data=0"]);
     assert_eq!((grown.code, failures(&grown)), (1, 1));
     assert_eq!(run(&["--fail-above", "bodies=100000"]).code, 0);
-    for wrong in ["fuel=5", "gas", "gas=-1%"] {
+    for wrong in ["fuel=5", "gas", "gas=-1%", "gas=5%"] {
         assert_eq!(run(&["--fail-above", wrong]).code, 2, "{wrong}");
     }
 

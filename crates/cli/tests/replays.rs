@@ -125,22 +125,19 @@ fn an_interrupted_run_is_resumed() {
         again["items"].as_u64().unwrap() + 5,
         whole["items"].as_u64().unwrap()
     );
-    let lines: Vec<String> = std::fs::read_to_string(&results)
-        .unwrap()
-        .lines()
-        .map(str::to_owned)
-        .collect();
-    let whole_lines = lines
-        .iter()
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let found: Vec<Value> = whole_lines.collect();
+    // The line that was cut is gone.
+    let found = lines(&results);
     assert_eq!(found.len() as u64, whole["items"].as_u64().unwrap());
     assert_eq!(ids(&found).len(), found.len());
-    // And again: there is nothing left, in spite of the line that is cut.
+    // And again: there is nothing left.
     assert_eq!(resume().json()["items"], 0);
     // What is no result at all is no file to append to.
-    let other = write("replay", "other.txt", "not a result\n");
-    assert_eq!(pvf(["replay", &folder, "--resume", &other]).code, 2);
+    for text in ["not a result\n", "not a result", "{\"call\":1}"] {
+        let other = write("replay", "other.txt", text);
+        assert_eq!(pvf(["replay", &folder, "--resume", &other]).code, 2);
+        let left = std::fs::read_to_string(&other).unwrap();
+        assert_eq!(left, text, "it is left as it is");
+    }
 }
 
 #[test]
@@ -226,11 +223,15 @@ fn a_candidate_that_hangs_ends_nothing_else() {
     assert!(failed["outcome"].is_null());
 }
 
-/// The process ids of a process's children.
+/// The process ids of a process's children: each of its threads has its own.
 fn children(of: u32) -> Vec<i32> {
-    let path = format!("/proc/{of}/task/{of}/children");
-    let text = std::fs::read_to_string(path).unwrap_or_default();
-    text.split_whitespace()
+    let threads = std::fs::read_dir(format!("/proc/{of}/task"));
+    let threads = threads.into_iter().flatten().flatten();
+    let lists =
+        threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok());
+    let all: Vec<String> = lists.collect();
+    all.iter()
+        .flat_map(|list| list.split_whitespace())
         .filter_map(|id| id.parse().ok())
         .collect()
 }

@@ -96,8 +96,11 @@ impl FunctionChange {
     }
 }
 
-/// All names whose functions differ, those that changed most first.
+/// All names whose functions differ, those that changed most first; none if one of the codes is rejected.
 pub fn functions(before: &Runtime, after: &Runtime) -> Vec<FunctionChange> {
+    if before.rejection.is_some() || after.rejection.is_some() {
+        return Vec::new();
+    }
     let names = before.functions.keys().chain(after.functions.keys());
     let mut names: Vec<&String> = names.collect();
     names.sort_unstable();
@@ -116,9 +119,12 @@ pub fn functions(before: &Runtime, after: &Runtime) -> Vec<FunctionChange> {
     changes
 }
 
-/// The sizes in both.
+/// The sizes in both. Of code that is rejected, only the blob's is known.
 pub fn sizes(before: &Runtime, after: &Runtime) -> Vec<Change> {
     let (a, b) = (&before.sizes, &after.sizes);
+    if before.rejection.is_some() || after.rejection.is_some() {
+        return vec![Change::new("blob", a.blob_bytes, b.blob_bytes)];
+    }
     [
         ("blob", a.blob_bytes, b.blob_bytes),
         ("wasm", a.wasm_bytes, b.wasm_bytes),

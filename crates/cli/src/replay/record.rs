@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
+use std::ops::ControlFlow;
 use std::path::Path;
 
 /// What became of an item.
@@ -69,13 +70,11 @@ impl Log {
             move |source: io::Error| Failure::Output { name, source }
         };
         if let Some(path) = &args.resume {
-            let (done, whole) = read(path)?;
+            let (done, whole_bytes) = read(path)?;
             let open = || -> io::Result<File> {
-                let mut file = OpenOptions::new().create(true).append(true).open(path)?;
-                if !whole {
-                    // The line that the process before did not finish.
-                    file.write_all(b"\n")?;
-                }
+                let file = OpenOptions::new().create(true).append(true).open(path)?;
+                // Without the line that a process before could not finish.
+                file.set_len(whole_bytes)?;
                 Ok(file)
             };
             let file = open().map_err(failed(path))?;
@@ -103,18 +102,25 @@ impl Log {
         Ok((Self { out, name }, HashSet::new()))
     }
 
-    /// Writes a line, whole, so that a process that is killed leaves no more than one line unfinished.
-    pub fn write(&mut self, outcome: &Outcome) -> Result<(), Failure> {
+    /// Writes a line, whole, so that a process that is killed leaves no more than one line unfinished. Breaks if nobody reads on.
+    pub fn write(&mut self, outcome: &Outcome) -> Result<ControlFlow<()>, Failure> {
         let Some(out) = &mut self.out else {
-            return Ok(());
+            return Ok(ControlFlow::Continue(()));
         };
         let mut line = serde_json::to_vec(outcome)
             .map_err(|error| Failure::Host(format!("the result is not JSON: {error}")))?;
         line.push(b'\n');
-        out.write_all(&line).map_err(|source| Failure::Output {
-            name: self.name.clone(),
-            source,
-        })
+        match out.write_all(&line) {
+            Ok(()) => Ok(ControlFlow::Continue(())),
+            Err(source) if source.kind() == io::ErrorKind::BrokenPipe => {
+                self.out = None;
+                Ok(ControlFlow::Break(()))
+            }
+            Err(source) => Err(Failure::Output {
+                name: self.name.clone(),
+                source,
+            }),
+        }
     }
 
     /// The end.
@@ -129,31 +135,33 @@ impl Log {
     }
 }
 
-/// The items with a verdict in a file, and whether its last line is whole.
-fn read(path: &Path) -> Result<(HashSet<String>, bool), Failure> {
+/// The items with a verdict in a file, and how many bytes of it are whole lines.
+fn read(path: &Path) -> Result<(HashSet<String>, u64), Failure> {
     if !path.exists() {
-        return Ok((HashSet::new(), true));
+        return Ok((HashSet::new(), 0));
     }
     let text = input::read(path)?;
-    let whole = text.last().is_none_or(|&last| last == b'\n');
-    let lines: Vec<&[u8]> = text.split(|&byte| byte == b'\n').collect();
+    let whole = text.iter().rposition(|&byte| byte == b'\n');
+    let whole = whole.map_or(0, |last| last + 1);
     let mut done = HashSet::new();
-    for (number, line) in lines.iter().enumerate() {
+    let wrong = |number: usize, what: String| Failure::Input {
+        name: input::name(path),
+        reason: format!("line {number} is no result: {what}"),
+    };
+    for (number, line) in (1..).zip(text[..whole].split(|&byte| byte == b'\n')) {
         if line.iter().all(u8::is_ascii_whitespace) {
             continue;
         }
-        match serde_json::from_slice::<Outcome>(line) {
-            Ok(outcome) if outcome.error.is_none() => _ = done.insert(outcome.id),
-            Ok(_) => {}
-            // A process that was killed may have left it, here or before an earlier resumption.
-            Err(error) if error.is_eof() => {}
-            Err(error) => {
-                return Err(Failure::Input {
-                    name: input::name(path),
-                    reason: format!("line {} is no result: {error}", number + 1),
-                });
-            }
+        let outcome: Outcome =
+            serde_json::from_slice(line).map_err(|error| wrong(number, error.to_string()))?;
+        if outcome.error.is_none() {
+            done.insert(outcome.id);
         }
     }
-    Ok((done, whole))
+    // Anything may be without a line's end; only the beginning of a result is taken away.
+    if whole < text.len() && !text[whole..].starts_with(b"{\"id\":") {
+        let number = 1 + text[..whole].iter().filter(|&&byte| byte == b'\n').count();
+        return Err(wrong(number, "it has no end".to_owned()));
+    }
+    Ok((done, whole as u64))
 }

@@ -7,6 +7,7 @@ use crate::failure::Failure;
 use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Write};
+use std::ops::ControlFlow;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
@@ -23,7 +24,7 @@ const PIECES: usize = 8;
 pub fn run(
     args: &ReplayArgs,
     items: Vec<Item>,
-    tell: &mut dyn FnMut(Outcome) -> Result<(), Failure>,
+    tell: &mut dyn FnMut(Outcome) -> Result<ControlFlow<()>, Failure>,
 ) -> Result<(), Failure> {
     let jobs = args.jobs().min(items.len());
     if jobs == 0 {
@@ -47,15 +48,17 @@ pub fn run(
         drop(told);
         let mut result = Ok(());
         for outcome in outcomes {
-            result = outcome.and_then(&mut *tell);
-            if result.is_err() {
-                // No more work, so that the threads end.
-                pieces
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .clear();
-                break;
+            match outcome.and_then(&mut *tell) {
+                Ok(ControlFlow::Continue(())) => continue,
+                Ok(ControlFlow::Break(())) => {}
+                Err(failure) => result = Err(failure),
             }
+            // No more work, so that the threads end.
+            pieces
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clear();
+            break;
         }
         result
     })

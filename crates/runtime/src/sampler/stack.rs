@@ -119,6 +119,15 @@ impl Frames {
                     .or_else(|| chain(Some(link?), made))
                     .or_else(|| chain(Some(link?), sp.wrapping_sub(WORD)))
             }
+            // In a stub that has switched to the host's stack, or not yet back.
+            None if !activation.stack.contains(&sp) => {
+                // SAFETY: by the caller's promise, the context is that of the activation.
+                let at = unsafe { read_word(activation, context::WASM_SP) } as usize;
+                // SAFETY: by the caller's promise.
+                let stack = unsafe { Stack::of(activation, at) };
+                // SAFETY: by the caller's promise, the stack is that of this thread.
+                unsafe { self.chain(stack, None, at, rest) }
+            }
             // In a stub that the innermost function called.
             None => chain(link, sp.wrapping_sub(WORD))
                 .filter(|_| link.is_some())
