@@ -72,6 +72,8 @@ impl<'a> Described<'a> {
     }
 
     fn of(info: &'a ModuleInfo, traps: &TrapMap, verification: &Verification<'a>) -> Self {
+        let mut sites = Vec::with_capacity(traps.groups().saturating_mul(64).min(traps.bytes() / 3));
+        traps.for_each(|site| sites.push(trap_site(site)));
         Self {
             settings: Settings {
                 instruction_set: match info.target {
@@ -93,7 +95,7 @@ impl<'a> Described<'a> {
             },
             entry_stubs: &info.entry_stubs,
             functions: info.functions.iter().map(function_code).collect(),
-            sites: traps.sites().map(trap_site).collect(),
+            sites,
         }
     }
 

@@ -167,35 +167,54 @@ impl TrapMap {
         (0..self.groups).flat_map(|group| self.sites_of(group))
     }
 
+    /// Calls `each` with all sites, in order. It is several times faster than [`Self::sites`].
+    pub fn for_each(&self, mut each: impl FnMut(TrapSite)) {
+        let bytes = self.as_bytes();
+        for group in 0..self.groups {
+            let (mut code, mut wasm, mut rest) = self.group(bytes, group);
+            while let Some(site) = take_site(&mut rest, &mut code, &mut wasm) {
+                each(site);
+            }
+        }
+    }
+
     /// Bytes the map takes.
     pub fn bytes(&self) -> usize {
         self.as_bytes().len()
     }
 
     fn sites_of(&self, group: usize) -> impl Iterator<Item = TrapSite> + '_ {
-        let bytes = self.as_bytes();
+        let (mut code, mut wasm, mut rest) = self.group(self.as_bytes(), group);
+        std::iter::from_fn(move || take_site(&mut rest, &mut code, &mut wasm))
+    }
+
+    /// The offsets that a group starts from, in the code and in Wasm, and its packed sites.
+    fn group<'b>(&self, bytes: &'b [u8], group: usize) -> (u32, u32, &'b [u8]) {
         let packed = bytes.get(self.groups * ENTRY_BYTES..).unwrap_or(&[]);
         let first = entry(bytes, group);
-        let (mut code, mut wasm) = first.map_or((0, 0), |first| (first.code, first.wasm));
+        let (code, wasm) = first.map_or((0, 0), |first| (first.code, first.wasm));
         let start = first.map_or(packed.len(), |first| first.position as usize);
         let end = match group + 1 < self.groups {
             true => entry(bytes, group + 1).map_or(0, |next| next.position as usize),
             false => packed.len(),
         };
-        let mut rest = packed.get(start..end).unwrap_or(&[]);
-        std::iter::from_fn(move || {
-            let (&kind, tail) = rest.split_first()?;
-            rest = tail;
-            code = code.wrapping_add(take_leb(&mut rest)?);
-            let zigzag = take_leb(&mut rest)?;
-            wasm = wasm.wrapping_add((zigzag >> 1) ^ (zigzag & 1).wrapping_neg());
-            Some(TrapSite {
-                code_offset: code,
-                wasm_offset: wasm,
-                kind: TrapKind::from_code(kind)?,
-            })
-        })
+        (code, wasm, packed.get(start..end).unwrap_or(&[]))
     }
+}
+
+/// Unpacks the next site. `code` and `wasm` are the offsets of the site before.
+#[inline(always)]
+fn take_site(rest: &mut &[u8], code: &mut u32, wasm: &mut u32) -> Option<TrapSite> {
+    let (&kind, tail) = rest.split_first()?;
+    *rest = tail;
+    *code = code.wrapping_add(take_leb(rest)?);
+    let zigzag = take_leb(rest)?;
+    *wasm = wasm.wrapping_add((zigzag >> 1) ^ (zigzag & 1).wrapping_neg());
+    Some(TrapSite {
+        code_offset: *code,
+        wasm_offset: *wasm,
+        kind: TrapKind::from_code(kind)?,
+    })
 }
 
 /// An entry of the index at the front.
@@ -219,7 +238,17 @@ fn push_leb(bytes: &mut Vec<u8>, mut value: u32) {
     bytes.push(value as u8);
 }
 
+#[inline(always)]
 fn take_leb(bytes: &mut &[u8]) -> Option<u32> {
+    let (&first, rest) = bytes.split_first()?;
+    if first < 0x80 {
+        *bytes = rest;
+        return Some(first.into());
+    }
+    take_long_leb(bytes)
+}
+
+fn take_long_leb(bytes: &mut &[u8]) -> Option<u32> {
     let mut value = 0;
     for shift in (0..35).step_by(7) {
         let (&byte, rest) = bytes.split_first()?;
@@ -252,6 +281,9 @@ mod tests {
             sites.iter().for_each(|&site| builder.push(site));
             let map = builder.finish();
             prop_assert_eq!(map.sites().collect::<Vec<_>>(), sites.clone());
+            let mut all = Vec::new();
+            map.for_each(|site| all.push(site));
+            prop_assert_eq!(&all, &sites);
             for site in &sites {
                 prop_assert_eq!(map.lookup(site.code_offset), Some(*site));
             }

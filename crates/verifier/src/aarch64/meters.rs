@@ -4,7 +4,6 @@ use super::decode::Word;
 use super::encode::{self, ADD, Bits, SUB, SUBS};
 use super::values::{FIRST, GAS, NOTHING, WORD, ZERO};
 use super::walk::{GasAt, Late, Walk};
-use crate::wasm::Operator;
 use crate::why::{Check, ensure, refuse};
 use pvf_rules::TrapKind;
 
@@ -97,9 +96,7 @@ impl Walk<'_, '_> {
         let site = self.trap_site(self.at, TrapKind::OutOfGas)?;
         let is_there = match at {
             GasAt::Block(offset) => site.wasm_offset == offset,
-            GasAt::Grow => self
-                .body
-                .has_operator(site.wasm_offset, |it| it == Operator::MEMORY_GROW),
+            GasAt::Grow => self.body.grows_at(site.wasm_offset),
             GasAt::Anywhere => true,
         };
         ensure!(

@@ -668,9 +668,8 @@ impl<'a> Walk<'_, 'a> {
 
     #[inline]
     pub fn comes_from_operator(&self, site: TrapSite) -> Check {
-        let traps = |operator: crate::wasm::Operator| operator.traps() >> site.kind.code() & 1 != 0;
         ensure!(
-            self.body.has_operator(site.wasm_offset, traps),
+            self.body.traps_at(site.wasm_offset) >> site.kind.code() & 1 != 0,
             Meters,
             "the operator of a trap site does not trap so"
         );

@@ -3,9 +3,10 @@
 //!
 //! The rules are STACK-1 to STACK-4, LOGICAL-2 and LOGICAL-3, GAS-3, GAS-4 and GAS-7 of the specification.
 
-use super::instruction::{COUNT, Operator, PREFIXED};
+use super::instruction::{CLASS, CLASS_TRAPS, COUNT, GROW, Operator, PREFIXED};
 use super::module::{FuncType, Module};
 use super::reader::Reader;
+use super::run::{Run, pass_over};
 use crate::{FunctionCode, GasMeter, Unreadable};
 use pvf_metering::Costs;
 
@@ -39,8 +40,8 @@ pub struct BodyFacts {
     read: bool,
     /// Whether the body has a loop, or may have one.
     pub loops: bool,
-    /// For each byte of the body 0, or the number of the operator that begins there plus 1.
-    operators: Vec<u16>,
+    /// For each byte of the body 0, or the class of the operator that begins there.
+    classes: Vec<u8>,
 }
 
 impl BodyFacts {
@@ -49,17 +50,22 @@ impl BodyFacts {
         !self.read || offset == self.offset
     }
 
-    /// Whether an operator that satisfies the condition begins at an offset of the module; `true` if the body is
-    /// unknown.
-    pub fn has_operator(&self, offset: u32, is: impl FnOnce(Operator) -> bool) -> bool {
-        !self.read || self.operator(offset).is_some_and(is)
+    /// The traps of the operator that begins at an offset of the module, as a set of bits by the kinds' codes. Empty if
+    /// none begins there; all traps if the body is unknown.
+    #[inline]
+    pub fn traps_at(&self, offset: u32) -> u16 {
+        let at = offset.wrapping_sub(self.offset) as usize;
+        match self.classes.get(at) {
+            Some(class) => CLASS_TRAPS[usize::from(*class & 15)],
+            None if self.read => 0,
+            None => u16::MAX,
+        }
     }
 
-    /// The operator that begins at an offset of the module.
-    pub fn operator(&self, offset: u32) -> Option<Operator> {
-        let at = offset.checked_sub(self.offset)?;
-        let number = *self.operators.get(at as usize)?;
-        number.checked_sub(1).map(Operator)
+    /// Whether a `memory.grow` begins at an offset of the module; `true` if the body is unknown.
+    pub fn grows_at(&self, offset: u32) -> bool {
+        let at = offset.wrapping_sub(self.offset) as usize;
+        !self.read || self.classes.get(at) == Some(&GROW)
     }
 }
 
@@ -223,60 +229,9 @@ struct Walk<'w, 'a> {
     logical_max: u32,
 }
 
-/// The immediates of an operator in [`PLAIN`].
-const NUMBER: u8 = 8;
-const TWO_NUMBERS: u8 = 8 | 16;
-const SIGNED: u8 = 32;
-
-/// For the most frequent operators: the change of the height plus 2, and the immediates; 0 for all others.
-const PLAIN: [u8; 256] = {
-    let mut plain = [0; 256];
-    let mut number = 0;
-    while number < 256 {
-        let follows = match number {
-            0x20..=0x24 => Some(NUMBER),
-            0x28..=0x3e => Some(TWO_NUMBERS),
-            0x41 | 0x42 => Some(SIGNED),
-            0x1a | 0x45..=0xc4 => Some(64),
-            _ => None,
-        };
-        if let (Some(follows), Some((pops, pushes))) = (follows, EFFECTS[number]) {
-            plain[number] = (2 + pushes - pops) | follows;
-        }
-        number += 1;
-    }
-    plain
-};
-
 type Read<T> = Result<T, Unreadable>;
 
-/// The position after the immediates of an operator in [`PLAIN`]. `None` if one of them is cut off or longer than any
-/// number: the operator is then read byte by byte, which gives the reason.
-#[inline(always)]
-fn skip_numbers(bytes: &[u8], mut at: usize, kind: u8) -> Option<usize> {
-    if kind & (NUMBER | SIGNED) != 0 {
-        at = skip_number(bytes, at)?;
-        if kind & TWO_NUMBERS == TWO_NUMBERS {
-            at = skip_number(bytes, at)?;
-        }
-    }
-    Some(at)
-}
-
-#[inline(always)]
-fn skip_number(bytes: &[u8], at: usize) -> Option<usize> {
-    match bytes.get(at)? {
-        0..0x80 => Some(at + 1),
-        _ => skip_long_number(bytes, at),
-    }
-}
-
-fn skip_long_number(bytes: &[u8], at: usize) -> Option<usize> {
-    let mut number = bytes.get(at..)?.iter().take(10);
-    Some(at + 1 + number.position(|byte| *byte < 0x80)?)
-}
-
-const EFFECTS: [Option<(u8, u8)>; COUNT] = {
+pub(super) const EFFECTS: [Option<(u8, u8)>; COUNT] = {
     let mut effects = [None; COUNT];
     let mut number = 0;
     while number < COUNT {
@@ -291,8 +246,8 @@ impl Walk<'_, '_> {
     /// counted as if they had.
     fn body(&mut self, ty: &FuncType) -> Read<bool> {
         let bytes = self.reader.remaining();
-        self.facts.operators.clear();
-        self.facts.operators.resize(bytes, 0);
+        self.facts.classes.clear();
+        self.facts.classes.resize(bytes, 0);
         self.facts.charges.clear();
         self.facts.grows = 0;
         self.facts.loops = false;
@@ -314,7 +269,7 @@ impl Walk<'_, '_> {
         });
         let mut first = true;
         while !self.reader.at_end() {
-            if !first && self.prices.is_none() {
+            if !first {
                 self.plain_operators()?;
                 if self.reader.at_end() {
                     break;
@@ -343,46 +298,97 @@ impl Walk<'_, '_> {
         Ok(true)
     }
 
-    /// Skips consecutive reachable operators that only pop and push operands.
+    /// Passes over consecutive reachable operators after which the next one is reached in the same block.
     fn plain_operators(&mut self) -> Read<()> {
         let shorten = self.shorten;
-        let frame = self.top()?;
+        let frame = *self.top()?;
         if frame.unreachable || frame.polymorphic || shorten {
             return Ok(());
         }
         let body = self.facts.offset;
-        let (mut height, mut highest) = (self.height, self.facts.max_height);
-        // In fully reachable code both meters see the same changes.
-        let logical_above = self.logical_height.wrapping_sub(height);
-        let mut most = self.logical_max.wrapping_sub(logical_above);
-        let mut counted = self.logical && self.logical_max >= logical_above;
-        counted |= !self.logical;
-        if !counted {
+        let first = self.height;
+        let bytes = self.reader.from(body as usize);
+        let start = self.reader.offset().wrapping_sub(body) as usize;
+        let prices = self.prices.map(|prices| &prices.operators);
+        let mut run = Run {
+            at: start,
+            height: first,
+            highest: 0,
+            cost: 0,
+        };
+        loop {
+            run = pass_over(bytes, &mut self.facts.classes, prices, run);
+            if prices.is_some() || !self.branch_or_call(bytes, &mut run) {
+                break;
+            }
+        }
+        if run.at == start {
             return Ok(());
         }
-        let bytes = self.reader.from(body as usize);
-        let operators = self.facts.operators.get_mut(..bytes.len());
-        let operators = operators.unwrap_or_default();
-        let mut at = (self.reader.offset().wrapping_sub(body) as usize).min(operators.len());
-        while let (Some(&number), Some(operator)) = (bytes.get(at), operators.get_mut(at)) {
-            let kind = PLAIN[usize::from(number)];
-            let Some(next) = skip_numbers(bytes, at + 1, kind).filter(|_| kind != 0) else {
-                break;
-            };
-            most = most.max(height);
-            *operator = u16::from(number) + 1;
-            at = next;
-            height = height.wrapping_add_signed(i32::from(kind & 3) - 2);
-            highest = highest.max(height);
-        }
-        self.reader.go_to(body as usize + at);
-        self.height = height;
-        self.facts.max_height = highest;
+        self.reader.go_to(body as usize + run.at);
+        self.height = run.height;
+        self.facts.max_height = self.facts.max_height.max(run.highest);
         if self.logical {
-            self.logical_height = height.wrapping_add(logical_above);
-            self.logical_max = most.wrapping_add(logical_above);
+            // In fully reachable code both meters see the same changes. The height after the last operator counts with
+            // the next one, which follows in any case.
+            let above = self.logical_height.wrapping_sub(first);
+            self.logical_height = run.height.wrapping_add(above);
+            let most = run.highest.max(first).wrapping_add(above);
+            self.logical_max = self.logical_max.max(most);
+        }
+        if self.prices.is_some() {
+            self.pay(body.wrapping_add(start as u32), run.cost, true)?;
         }
         Ok(())
+    }
+
+    /// Passes over a `br_if` or a `call` in a run, if its number has at most two bytes. Returns whether there was one.
+    fn branch_or_call(&mut self, bytes: &[u8], run: &mut Run) -> bool {
+        let Some(&[number, first, second]) = bytes.get(run.at..).and_then(|it| it.first_chunk())
+        else {
+            return false;
+        };
+        let (value, length) = match (first, second) {
+            (..0x80, _) => (u32::from(first), 2),
+            (_, ..0x80) => (u32::from(first & 0x7f) | u32::from(second) << 7, 3),
+            _ => return false,
+        };
+        match number {
+            0x0d => {
+                let Some((top, outer)) = self.frames.split_last_mut() else {
+                    return false;
+                };
+                let mut lowest = top.lowest;
+                let target = match (outer.len() as u32).checked_sub(value) {
+                    Some(index) if value > 0 => outer.get_mut(index as usize),
+                    Some(_) => Some(&mut *top),
+                    None => None,
+                };
+                let Some(target) = target else {
+                    return false;
+                };
+                target.targeted = true;
+                if target.kind != Kind::Loop {
+                    lowest = lowest.min((outer.len() as u32).saturating_sub(value));
+                }
+                (top.charge, top.lowest) = (None, lowest);
+                run.height = run.height.saturating_sub(1);
+            }
+            0x10 => {
+                let Some(ty) = self.module.function_type(value) else {
+                    return false;
+                };
+                let height = run.height.saturating_sub(ty.params.len() as u32);
+                run.height = height.saturating_add(ty.results.len() as u32);
+                run.highest = run.highest.max(run.height);
+            }
+            _ => return false,
+        }
+        if let Some(class) = self.facts.classes.get_mut(run.at) {
+            *class = CLASS[usize::from(number)];
+        }
+        run.at += length;
+        true
     }
 
     fn offset(&self) -> u32 {
@@ -413,8 +419,8 @@ impl Walk<'_, '_> {
             return Err(self.reader.error("an operator of the accepted language"));
         };
         let at = offset.saturating_sub(self.facts.offset) as usize;
-        if let Some(operator) = self.facts.operators.get_mut(at) {
-            *operator = number + 1;
+        if let Some(class) = self.facts.classes.get_mut(at) {
+            *class = CLASS.get(usize::from(number)).copied().unwrap_or(0);
         }
         let unreachable = self.top()?.unreachable;
         let polymorphic = self.top()?.polymorphic;

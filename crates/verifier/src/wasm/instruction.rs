@@ -12,21 +12,50 @@ pub(super) const PREFIXED: u16 = 256;
 /// The bound of operator numbers.
 pub(super) const COUNT: usize = PREFIXED as usize + 15;
 
-/// The traps of each operator, as in [`Operator::traps`].
-static TRAPS: [u16; COUNT] = {
-    let mut traps = [0; COUNT];
+/// The number of classes of operators with the same traps.
+const CLASSES: usize = 16;
+
+/// For each operator its class: 0 for those without traps, [`GROW`] for `memory.grow` alone.
+pub(super) static CLASS: [u8; COUNT] = TABLES.0;
+/// For each class the traps, as a set of bits by the kinds' codes.
+pub(super) static CLASS_TRAPS: [u16; CLASSES] = TABLES.1;
+/// The class of `memory.grow`.
+pub(super) const GROW: u8 = 1;
+
+const TABLES: ([u8; COUNT], [u16; CLASSES]) = {
+    let (mut class, mut traps) = ([0; COUNT], [0; CLASSES]);
+    let grow = Operator::MEMORY_GROW.0 as usize;
+    class[grow] = GROW;
+    traps[GROW as usize] = trap_bits(Operator::MEMORY_GROW);
+    let mut used = 2;
     let mut number = 0;
     while number < COUNT {
-        let kinds = Operator(number as u16).trap_kinds();
-        let mut at = 0;
-        while at < kinds.len() {
-            traps[number] |= 1 << kinds[at].code();
-            at += 1;
+        let bits = trap_bits(Operator(number as u16));
+        if bits != 0 && number != grow {
+            let mut found = 2;
+            while found < used && traps[found] != bits {
+                found += 1;
+            }
+            if found == used {
+                used += 1;
+            }
+            traps[found] = bits;
+            class[number] = found as u8;
         }
         number += 1;
     }
-    traps
+    (class, traps)
 };
+
+const fn trap_bits(operator: Operator) -> u16 {
+    let kinds = operator.trap_kinds();
+    let (mut bits, mut at) = (0, 0);
+    while at < kinds.len() {
+        bits |= 1 << kinds[at].code();
+        at += 1;
+    }
+    bits
+}
 
 impl Operator {
     /// `unreachable`
@@ -40,13 +69,7 @@ impl Operator {
     /// `memory.grow`
     pub const MEMORY_GROW: Self = Self(0x40);
 
-    /// The traps that the operator can cause, as a set of bits by the kinds' codes. Gas charges and the stack check
-    /// belong to no operator.
-    #[inline]
-    pub fn traps(self) -> u16 {
-        TRAPS.get(usize::from(self.0)).copied().unwrap_or(0)
-    }
-
+    /// The traps that the operator can cause. Gas charges and the stack check belong to no operator.
     const fn trap_kinds(self) -> &'static [TrapKind] {
         match self.0 {
             0x00 => &[TrapKind::Unreachable],

@@ -7,6 +7,7 @@ mod body;
 mod instruction;
 mod module;
 mod reader;
+mod run;
 
 pub use body::{Bodies, BodyFacts, Charge};
 pub use instruction::Operator;

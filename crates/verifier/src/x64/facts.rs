@@ -1,6 +1,6 @@
 //! Knowledge about registers: bounds, which are joined at labels, and facts, which end at labels.
 
-use super::decode::NONE;
+use super::instruction::NONE;
 use super::{R11, RSP, XMM14, XMM15};
 
 /// The low byte contains a value, the other bytes do not.

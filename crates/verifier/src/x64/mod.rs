@@ -10,13 +10,15 @@
 mod blocks;
 mod decode;
 mod facts;
+mod instruction;
 mod module;
 mod shape;
 mod stubs;
 mod table;
 mod walk;
 
-pub use decode::{Instruction, Place, decode};
+pub use decode::decode;
+pub use instruction::{Instruction, Place};
 pub(crate) use module::{Tables, check};
 pub use table::Op;
 pub(crate) use walk::Buffers;

@@ -1,7 +1,7 @@
 //! Predicates for the instructions of a sequence.
 
 use super::R15;
-use super::decode::{Instruction, NONE, Place};
+use super::instruction::{Instruction, NONE, Place};
 use super::table::Op;
 use pvf_rules::TrapKind;
 

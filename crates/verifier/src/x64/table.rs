@@ -597,3 +597,83 @@ pub(super) static MODRM_BYTES: [u8; 256] = {
 
 pub(super) static ONE: [Row; 256] = ONE_ROWS;
 pub(super) static TWO: [Row; 256] = TWO_ROWS;
+
+/// A frequent form, which the decoder reads without its row. Both operand sizes are accepted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Direct {
+    /// None of them.
+    None,
+    /// `mov` from memory.
+    Load,
+    /// `mov` between registers or to memory.
+    Store,
+    Lea,
+    /// Arithmetic between registers.
+    Arithmetic,
+    /// Arithmetic with a source in memory.
+    ArithmeticLoad,
+    /// `cmp` and `test` of registers.
+    Compare,
+    /// `cmp` with an operand in memory.
+    CompareLoad,
+    /// An operation with an immediate, chosen by ModRM.
+    Group,
+    /// `mov` of an immediate.
+    Constant,
+    /// An operation on `rax` with an immediate.
+    Rax,
+    Jcc8,
+    Jmp8,
+    Jmp,
+    Call,
+    /// An opcode of two bytes.
+    Two,
+    Vex,
+}
+
+/// The frequent form of each opcode of one byte.
+pub(super) static DIRECT: [Direct; 256] = {
+    let mut direct = [Direct::None; 256];
+    let mut opcode = 0;
+    while opcode < 256 {
+        direct[opcode] = direct_form(&ONE_ROWS[opcode]);
+        opcode += 1;
+    }
+    direct[0x0f] = Direct::Two;
+    direct[0xc4] = Direct::Vex;
+    direct[0xc5] = Direct::Vex;
+    direct
+};
+
+const fn direct_form(row: &Row) -> Direct {
+    let in_register = row.accepts & REGISTER != 0;
+    let in_memory = row.accepts & MEMORY != 0;
+    match (row.shape, row.op) {
+        (Shape::Group, _) if matches!(row.accepts, 1 | 2 | 7) => return Direct::Group,
+        (Shape::Short, Op::Jcc) => return Direct::Jcc8,
+        (Shape::Short, Op::Jmp) => return Direct::Jmp8,
+        (Shape::Near, Op::Jmp) => return Direct::Jmp,
+        (Shape::Near, Op::Call) => return Direct::Call,
+        _ => {}
+    }
+    if row.accepts & BOTH != BOTH {
+        return Direct::None;
+    }
+    match (row.shape, row.op) {
+        (Shape::RegRm, Op::Mov) if in_memory => Direct::Load,
+        (Shape::RmReg, Op::Mov) if in_register && in_memory => Direct::Store,
+        (Shape::RegRm, Op::Lea) if in_memory => Direct::Lea,
+        (Shape::RmReg, Op::Add | Op::Or | Op::And | Op::Sub | Op::Xor) if in_register => {
+            Direct::Arithmetic
+        }
+        (Shape::RegRm, Op::Add | Op::Or | Op::And | Op::Sub | Op::Xor) if in_memory => {
+            Direct::ArithmeticLoad
+        }
+        (Shape::RmReg, Op::Cmp | Op::Test) if in_register => Direct::Compare,
+        (Shape::RegRm, Op::Cmp) if in_memory => Direct::CompareLoad,
+        (Shape::InOpcode, Op::Mov) => Direct::Constant,
+        (Shape::RaxImm, _) => Direct::Rax,
+        _ => Direct::None,
+    }
+}

@@ -19,13 +19,14 @@ mod phases;
 mod sequences;
 mod shared;
 
-use super::decode::{Build, Instruction, WINDOW, decode_window};
+use super::decode::{Build, WINDOW, decode_window};
 use super::facts::*;
+use super::instruction::Instruction;
 use super::module::Program;
 use super::{R12, R13, R14, R15, RSP};
 use crate::wasm::BodyFacts;
 use crate::why::{Check, Why, ensure, refuse};
-use crate::{GasMeter, Refusal};
+use crate::{GasMeter, Refusal, TrapSite};
 pub(super) use calls::Convention;
 use labels::{Label, Late, Loop};
 
@@ -67,6 +68,9 @@ pub(super) struct Steps {
 /// The walk of one function, or of one piece of shared code. Positions are distances from its start.
 pub(super) struct Walk<'w, 'v> {
     program: Program<'v>,
+    sites: &'v [TrapSite],
+    /// Whether there is a memory.
+    memory: bool,
     /// The code from the start on. It is longer than the function.
     code: &'v [u8],
     /// The offset of the start in the code.
@@ -101,8 +105,13 @@ pub(super) struct Walk<'w, 'v> {
     weakened: bool,
     /// The number of bytes that were walked again.
     again: usize,
-    /// The positions of the last instructions, and the number of all.
-    last: [u32; 8],
+    /// The position of an instruction, after the last label.
+    anchor: usize,
+    /// The position of the last comparison.
+    compared: usize,
+    /// The position after the last return.
+    returned: usize,
+    /// The number of instructions so far.
     visited: usize,
     /// The number of visits in earlier walks over the same instructions.
     repeated: usize,
@@ -138,6 +147,8 @@ impl<'w, 'v> Walk<'w, 'v> {
         let slots = buffers.slots.get_mut(..bytes).unwrap_or_default();
         Self {
             program,
+            sites: program.code.sites,
+            memory: program.module.memory,
             code: program.code.code.get(start as usize..).unwrap_or_default(),
             start,
             offset: 0,
@@ -160,7 +171,9 @@ impl<'w, 'v> Walk<'w, 'v> {
             back: None,
             weakened: false,
             again: 0,
-            last: [0; 8],
+            anchor: 0,
+            compared: 0,
+            returned: 0,
             visited: 0,
             repeated: 0,
             guesses: true,
@@ -247,6 +260,7 @@ impl<'w, 'v> Walk<'w, 'v> {
 
     fn walk(&mut self) -> Check {
         (self.at, self.live) = (0, true);
+        (self.anchor, self.compared) = (0, 0);
         self.facts.clear();
         let Some(convention) = self.convention else {
             refuse!(Claims, "the function has no signature");
@@ -266,6 +280,11 @@ impl<'w, 'v> Walk<'w, 'v> {
     }
 
     fn end(&self) -> Check {
+        ensure!(
+            self.at == self.slots.len(),
+            Encodings,
+            "an instruction goes beyond the function's end"
+        );
         ensure!(!self.live, Ends, "the function runs out at its end");
         ensure!(
             self.ahead == 0,
@@ -278,7 +297,7 @@ impl<'w, 'v> Walk<'w, 'v> {
             "a branch goes to a slow path that does not exist"
         );
         let end = self.start.saturating_add(self.slots.len() as u32);
-        let next = self.program.code.sites.get(self.site);
+        let next = self.sites.get(self.site);
         ensure!(
             next.is_none_or(|site| site.code_offset >= end),
             TrapSites,
@@ -338,16 +357,10 @@ impl<'w, 'v> Walk<'w, 'v> {
 
     /// Goes beyond the current instruction, which has this number of bytes.
     #[inline(always)]
-    fn advance(&mut self, bytes: usize) -> Check {
+    fn advance(&mut self, bytes: usize) {
         self.offset = self.at;
         self.at += bytes;
-        self.count();
-        ensure!(
-            self.at <= self.slots.len(),
-            Encodings,
-            "an instruction goes beyond the function's end"
-        );
-        Ok(())
+        self.visited += 1;
     }
 
     /// The instruction at a position, if there is one before the end.
@@ -381,33 +394,31 @@ impl<'w, 'v> Walk<'w, 'v> {
             refuse!(Encodings, "the encoding is not in the table");
         };
         self.at += usize::from(it.len);
-        self.count();
+        self.visited += 1;
         Ok(it)
     }
 
-    /// Counts the current instruction.
-    #[inline(always)]
-    fn count(&mut self) {
-        self.last[self.visited & 7] = self.offset as u32;
-        self.visited += 1;
-    }
-
     /// The instructions right before the current one. `None` if a branch goes between them or to the current one.
-    fn before<const N: usize>(&self) -> Option<[Instruction; N]> {
+    fn before<const N: usize>(&mut self) -> Option<[Instruction; N]> {
         let mut found = [Instruction::default(); N];
-        let mut next = self.offset;
-        for (distance, place) in (2..).zip(found.iter_mut().rev()) {
-            let number = self.visited.checked_sub(distance)?;
-            let at = self.last[number & 7] as usize;
-            if self.slots.get(next) != Some(&NO_LABEL) {
-                return None;
-            }
-            *place = self.peek_at(at)?;
-            if at + usize::from(place.len) != next {
-                return None;
-            }
-            next = at;
+        let mut starts = [self.anchor; N];
+        let (mut at, mut count) = (self.anchor, 0usize);
+        while at < self.offset {
+            let it = self.peek_at(at)?;
+            found.rotate_left(1);
+            starts.rotate_left(1);
+            *found.last_mut()? = it;
+            *starts.last_mut()? = at;
+            at += usize::from(it.len);
+            count += 1;
         }
+        let right = at == self.offset && count >= N;
+        let mut places = starts.iter().skip(1).chain([&at]);
+        if !right || places.any(|&place| self.slots.get(place) != Some(&NO_LABEL)) {
+            return None;
+        }
+        // What comes next looks no further back.
+        self.anchor = starts.first().copied()?;
         Some(found)
     }
 

@@ -193,6 +193,7 @@ impl Walk<'_, '_> {
     #[inline]
     pub(super) fn arrive(&mut self, slot: u32) -> Check<bool> {
         self.facts.clear();
+        self.anchor = self.at;
         let Some(label) = self.labels.get_mut(slot as usize - 1) else {
             self.arrive_late(slot & !LATE)?;
             return Ok(true);

@@ -5,8 +5,10 @@
 
 use super::labels::{Label, Loop};
 use super::{NO_LABEL, WINDOW, Walk};
-use crate::x64::decode::{Instruction, NONE as NO_REGISTER, Place};
+
 use crate::x64::facts::{Bounds, NOTHING};
+use crate::x64::instruction::{Instruction, NONE as NO_REGISTER, Place};
+use crate::x64::decode::{first_word, is_rex};
 use crate::x64::table::{Length, MODRM_BYTES, ONE_LENGTHS, Op, TWO_LENGTHS};
 use crate::x64::{Called, R11, RAX, RCX, RDX, RSP};
 
@@ -24,8 +26,8 @@ impl Walk<'_, '_> {
         let code = self.code;
         let end = self.slots.len();
         let mut at = self.at;
-        // The positions of the last instructions.
-        let (mut last, mut count) = ([0usize; 8], 0usize);
+        // The positions of the last two instructions, and of the one before the last branch.
+        let (mut current, mut bound) = (at, at);
         // The position of the last call.
         let mut call = 0;
         while at < end {
@@ -37,16 +39,38 @@ impl Walk<'_, '_> {
                     &last_window
                 }
             };
-            last[count & 7] = at;
-            count += 1;
-            let rex = usize::from(window[0] & 0xf0 == 0x40);
-            let opcode = window[rex];
+            let before = std::mem::replace(&mut current, at);
+            let word = first_word(window);
+            // Branches, for lengths that were foretold let the processor read on before it knows them.
+            let (rex, word) = match is_rex(word as u8) {
+                true => {
+                    at += 1;
+                    (1, word >> 8)
+                }
+                false => (0, word),
+            };
+            let opcode = word as u8;
             let length = ONE_LENGTHS[usize::from(opcode)];
             if length & Length::MODRM != 0 {
-                let modrm = MODRM_BYTES[usize::from(window[rex + 1])];
-                at += rex + 1 + usize::from(length & Length::BYTES) + usize::from(modrm);
+                at += 2;
+                let modrm = (word >> 8) as u8;
+                if length & Length::BYTES != 0 {
+                    at += usize::from(length & Length::BYTES);
+                }
+                if modrm < 0xc0 {
+                    if modrm & 7 == 4 {
+                        at += 1;
+                    }
+                    match modrm >> 6 {
+                        1 => at += 1,
+                        2 => at += 4,
+                        _ if modrm & 7 == 5 => at += 4,
+                        _ => {}
+                    }
+                }
                 continue;
             }
+            at = current;
             if length & Length::SPECIAL == 0 {
                 at += rex + usize::from(length);
                 if length == 0 {
@@ -66,11 +90,13 @@ impl Walk<'_, '_> {
                     }
                     next = at + rex + 1 + usize::from(length & Length::BYTES);
                     if length & Length::SPECIAL != 0 {
+                        bound = before;
                         self.mark_distance(at, next, call, four(window, rex + 2));
                     }
                 }
                 0x70..=0x7f | 0xeb => {
                     next = at + rex + 2;
+                    bound = before;
                     self.mark_distance(at, next, call, i64::from(window[rex + 1] as i8));
                 }
                 0xe8 => {
@@ -83,6 +109,12 @@ impl Walk<'_, '_> {
                     next = at + rex + 5;
                     self.mark_distance(at, next, call, four(window, rex + 1));
                 }
+                // VEX with one byte means the first map of opcodes; in the third map an immediate follows.
+                0xc5 if rex == 0 => next = at + 3 + usize::from(MODRM_BYTES[usize::from(window[3])]),
+                0xc4 if rex == 0 => {
+                    let imm = usize::from(window[1] & 31 == 3);
+                    next = at + 4 + imm + usize::from(MODRM_BYTES[usize::from(window[4])]);
+                }
                 0xb8..=0xbf => next = at + rex + if window[0] & 8 != 0 && rex == 1 { 9 } else { 5 },
                 // What has another length depends on more than the opcode, or is rare.
                 _ => {
@@ -94,12 +126,10 @@ impl Walk<'_, '_> {
                         call = at;
                     }
                     if it.op == Op::JmpReg {
-                        // The bound stands five instructions before the jump.
-                        let bound = count
-                            .checked_sub(6)
-                            .and_then(|at| self.peek_at(last[at & 7]));
-                        let count =
-                            bound.filter(|it| it.op == Op::Cmp && it.from == Place::Immediate);
+                        // The bound stands before the last branch.
+                        let count = self
+                            .peek_at(bound)
+                            .filter(|it| it.op == Op::Cmp && it.from == Place::Immediate);
                         at = self.find_in_table(next, count.map_or(0, |it| it.imm as u32), call);
                         continue;
                     }

@@ -13,16 +13,21 @@ impl Walk<'_, '_> {
     pub(super) fn access(&mut self, it: Address, bytes: u8, writes: bool) -> Check<u8> {
         match it.base {
             RSP => {
-                let low = i64::from(it.disp);
                 ensure!(
-                    it.index == NO_INDEX && self.is_slot(low, low + i64::from(bytes)),
+                    it.index == NO_INDEX,
                     Frame,
                     "an access to the stack is not to a slot"
                 );
+                self.slot(it.disp, bytes)?;
                 Ok(8 * bytes)
             }
             R14 => {
-                self.linear(it, bytes)?;
+                ensure!(
+                    it.scale == 0 || it.index == NO_INDEX,
+                    LinearMemory,
+                    "the index of an access is multiplied"
+                );
+                self.linear(it.index, it.disp, bytes)?;
                 Ok(8 * bytes)
             }
             R15 => self.context(it.disp, it.index, bytes, writes),
@@ -37,32 +42,42 @@ impl Walk<'_, '_> {
         (low >= 0 && high <= self.own_slots) || (low >= self.frame && high <= self.callers_slots)
     }
 
+    /// Checks an access to the stack.
     #[inline(always)]
-    fn linear(&mut self, it: Address, bytes: u8) -> Check {
+    pub(super) fn slot(&self, disp: i32, bytes: u8) -> Check {
+        let low = i64::from(disp);
         ensure!(
-            self.program.module.memory,
-            LinearMemory,
-            "there is no memory to access"
+            self.is_slot(low, low + i64::from(bytes)),
+            Frame,
+            "an access to the stack is not to a slot"
         );
+        Ok(())
+    }
+
+    /// Checks an access to linear memory. `index`: a register, or [`NO_INDEX`].
+    #[inline(always)]
+    pub(super) fn linear(&mut self, index: u8, disp: i32, bytes: u8) -> Check {
         ensure!(
-            it.disp >= 0,
+            disp >= 0,
             LinearMemory,
             "the offset of an access is below 0"
         );
         self.faults(TrapKind::MemoryOutOfBounds)?;
-        if it.index == NO_INDEX {
-            return Ok(());
+        if index == NO_INDEX || self.bound(index) <= 32 {
+            return match self.memory {
+                true => Ok(()),
+                false => refuse!(LinearMemory, "there is no memory to access"),
+            };
         }
-        ensure!(
-            it.scale == 0,
-            LinearMemory,
-            "the index of an access is multiplied"
-        );
-        if self.bound(it.index) <= 32 {
-            return Ok(());
-        }
-        let end = self.most_of_index(it.index)?;
-        let behind = end.checked_add(u64::from(it.disp.unsigned_abs()) + u64::from(bytes));
+        self.wide_index(index, disp, bytes)
+    }
+
+    /// Checks an access whose index may have more than 32 bits.
+    #[inline(never)]
+    fn wide_index(&self, index: u8, disp: i32, bytes: u8) -> Check {
+        ensure!(self.memory, LinearMemory, "there is no memory to access");
+        let end = self.most_of_index(index)?;
+        let behind = end.checked_add(u64::from(disp.unsigned_abs()) + u64::from(bytes));
         ensure!(
             behind.is_some_and(|behind| behind <= REACH),
             LinearMemory,

@@ -1,9 +1,10 @@
 //! The effect of each instruction on bounds and facts, form by form.
 
-use super::{Check, Walk, ensure, refuse};
+use super::{Check, NO_LABEL, Walk, ensure, refuse};
 use crate::layout::{self, MOST_MEMORY, REACH};
-use crate::x64::decode::{Address, Form, Instruction, NO_INDEX, Packed, Place, RIP, Visitor};
+use crate::x64::decode::{Address, Form, NO_INDEX, Packed, Visitor};
 use crate::x64::facts::*;
+use crate::x64::instruction::{Instruction, Place, RIP};
 use crate::x64::shape::{ABOVE, BELOW, NOT_ABOVE, NOT_BELOW};
 use crate::x64::table::Op;
 use crate::x64::{R11, R13, R14, R15, RAX, RCX, RDX, RSP};
@@ -19,42 +20,88 @@ impl Visitor for Walk<'_, '_> {
 
     #[inline(always)]
     fn registers(&mut self, at: usize, form: Form, to: u8, from: u8) -> Check {
-        self.advance(at)?;
+        self.advance(at);
         self.judge_registers(form, to, from)
     }
 
     #[inline(always)]
-    fn load(&mut self, at: usize, form: Form, to: u8, from: Address) -> Check {
-        self.advance(at)?;
-        self.judge_load(form, to, from)
+    fn arithmetic(&mut self, at: usize, form: Form, to: u8, from: u8) -> Check {
+        self.advance(at);
+        self.judge_arithmetic(form, to, from)
     }
 
     #[inline(always)]
+    fn compare(&mut self, at: usize, _: Form, a: u8, b: u8) -> Check {
+        self.advance(at);
+        self.judge_comparison(a, b)
+    }
+
+    #[inline(never)]
+    fn load(&mut self, at: usize, form: Form, to: u8, from: Address) -> Check {
+        self.advance(at);
+        self.judge_load(form, to, from)
+    }
+
+    #[inline(never)]
     fn store(&mut self, at: usize, form: Form, to: Address, from: u8) -> Check {
-        self.advance(at)?;
+        self.advance(at);
         self.judge_store(form, to, from)
     }
 
     #[inline(always)]
+    fn load_slot(&mut self, at: usize, form: Form, to: u8, disp: i32) -> Check {
+        self.advance(at);
+        self.slot(disp, form.size)?;
+        self.write(to, 8 * form.size)
+    }
+
+    #[inline(always)]
+    fn store_slot(&mut self, at: usize, form: Form, disp: i32, from: u8) -> Check {
+        self.advance(at);
+        self.read(from)?;
+        self.slot(disp, form.size)
+    }
+
+    #[inline(always)]
+    fn load_linear(&mut self, at: usize, form: Form, to: u8, (index, disp): (u8, i32)) -> Check {
+        self.advance(at);
+        self.linear(index, disp, form.size)?;
+        self.write(to, 8 * form.size)
+    }
+
+    #[inline(always)]
+    fn store_linear(&mut self, at: usize, form: Form, (index, disp): (u8, i32), from: u8) -> Check {
+        self.advance(at);
+        self.read(from)?;
+        self.linear(index, disp, form.size)
+    }
+
+    #[inline(always)]
+    fn lea(&mut self, at: usize, form: Form, to: u8, from: Address) -> Check {
+        self.advance(at);
+        self.address_of(form, to, from)
+    }
+
+    #[inline(always)]
     fn immediate(&mut self, at: usize, form: Form, to: u8, imm: i64) -> Check {
-        self.advance(at)?;
+        self.advance(at);
         self.judge_immediate(form, to, imm)
     }
 
     #[inline(always)]
     fn store_immediate(&mut self, at: usize, form: Form, to: Address, imm: i64) -> Check {
-        self.advance(at)?;
+        self.advance(at);
         self.judge_store_immediate(form, to, imm)
     }
 
     #[inline(always)]
     fn branch(&mut self, at: usize, form: Form, distance: i64) -> Check {
-        self.advance(at)?;
+        self.advance(at);
         self.judge_branch(form, distance)
     }
 
     fn other(&mut self, it: Packed) -> Check {
-        self.advance(it.len.into())?;
+        self.advance(it.len.into());
         self.judge_other(it)
     }
 }
@@ -68,22 +115,9 @@ impl Walk<'_, '_> {
                 self.write(to, bound)
             }
             Op::Add | Op::Sub | Op::And | Op::Or | Op::Xor => {
-                if form.op == Op::Xor && to == from {
-                    return self.write(to, 0);
-                }
-                if self.bound(to) > 64 || self.bound(from) > 64 {
-                    return self.unusual_registers(form, to, from);
-                }
-                let second = self.bound(from);
-                self.arithmetic(form, to, second, Operand::Register(from))
+                self.judge_arithmetic(form, to, from)
             }
-            Op::Cmp | Op::Test => {
-                if self.bound(to) > 64 {
-                    return self.charge_turns();
-                }
-                self.read(from)?;
-                Ok(())
-            }
+            Op::Cmp | Op::Test => self.judge_comparison(to, from),
             Op::MovZx8 | Op::MovZx16 | Op::MovSx8 | Op::MovSx16 | Op::MovSx32 => {
                 let byte = matches!(form.op, Op::MovZx8 | Op::MovSx8);
                 if !(byte && self.bound(from) == LOW_BYTE) {
@@ -110,6 +144,28 @@ impl Walk<'_, '_> {
             }
             _ => refuse!(Encodings, "the instruction is not in its sequence"),
         }
+    }
+
+    #[inline(always)]
+    fn judge_arithmetic(&mut self, form: Form, to: u8, from: u8) -> Check {
+        if form.op == Op::Xor && to == from {
+            return self.write(to, 0);
+        }
+        if self.bound(to) > 64 || self.bound(from) > 64 {
+            return self.unusual_registers(form, to, from);
+        }
+        let second = self.bound(from);
+        self.compute(form, to, second, Operand::Register(from))
+    }
+
+    #[inline(always)]
+    fn judge_comparison(&mut self, a: u8, b: u8) -> Check {
+        self.compared = self.offset;
+        if self.bound(a) > 64 {
+            return self.charge_turns();
+        }
+        self.read(b)?;
+        Ok(())
     }
 
     /// Arithmetic with a register that holds no value.
@@ -142,14 +198,15 @@ impl Walk<'_, '_> {
                 }
                 self.read(to)?;
                 let second = self.access(from, form.size, false)?;
-                self.arithmetic(form, to, second, Operand::Memory)
+                self.compute(form, to, second, Operand::Memory)
             }
             Op::Cmp | Op::Test => {
+                self.compared = self.offset;
                 self.read(to)?;
                 self.access(from, form.size, false)?;
                 Ok(())
             }
-            Op::Lea => self.lea(form, to, from),
+            Op::Lea => self.address_of(form, to, from),
             Op::MovZx8 | Op::MovZx16 | Op::MovSx8 | Op::MovSx16 | Op::MovSx32 => {
                 let bytes = match form.op {
                     Op::MovZx8 | Op::MovSx8 => 1,
@@ -202,9 +259,10 @@ impl Walk<'_, '_> {
                 }
                 self.read(to)?;
                 let second = bits(constant(form.size, imm));
-                self.arithmetic(form, to, second, Operand::Immediate(imm))
+                self.compute(form, to, second, Operand::Immediate(imm))
             }
             Op::Cmp | Op::Test => {
+                self.compared = self.offset;
                 self.read(to)?;
                 Ok(())
             }
@@ -344,7 +402,7 @@ impl Walk<'_, '_> {
 
     /// Arithmetic with operands that hold values. `second`: the bound of the last operand.
     #[inline(always)]
-    fn arithmetic(&mut self, form: Form, to: u8, second: u8, operand: Operand) -> Check {
+    fn compute(&mut self, form: Form, to: u8, second: u8, operand: Operand) -> Check {
         let first = self.bound(to);
         if form.size == 4 {
             let bound = match form.op {
@@ -419,7 +477,7 @@ impl Walk<'_, '_> {
     }
 
     #[inline(always)]
-    fn lea(&mut self, form: Form, to: u8, from: Address) -> Check {
+    fn address_of(&mut self, form: Form, to: u8, from: Address) -> Check {
         if from.base == RIP {
             return self.jump_table();
         }
@@ -589,6 +647,7 @@ impl Walk<'_, '_> {
                 self.write_float(it.a(), 64);
             }
             Op::FCmp => {
+                self.compared = self.offset;
                 self.read_float(it.a())?;
                 self.read_float(it.b())?;
             }
@@ -626,7 +685,15 @@ impl Walk<'_, '_> {
             ABOVE => self.facts.sum.is_some(),
             _ => self.facts.float_constant.is_some(),
         };
-        let Some([compare]) = self.before::<1>().filter(|_| worth) else {
+        if !worth {
+            return;
+        }
+        // The comparison stands right before the branch, and no other code goes between them.
+        let compare = self.peek_at(self.compared).filter(|compare| {
+            self.compared + usize::from(compare.len) == self.offset
+                && self.slots.get(self.offset) == Some(&NO_LABEL)
+        });
+        let Some(compare) = compare else {
             return;
         };
         match (compare.op, condition) {

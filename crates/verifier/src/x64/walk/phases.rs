@@ -3,9 +3,9 @@
 use super::labels::{Piece, Site};
 use super::{Check, Walk, ensure, refuse};
 use crate::layout::{SLOT_BYTES, STACK_MARGIN_BYTES, context};
-use crate::wasm::{BodyFacts, Operator};
-use crate::x64::decode::{Instruction, NONE};
+use crate::wasm::BodyFacts;
 use crate::x64::facts::*;
+use crate::x64::instruction::{Instruction, NONE, Place};
 use crate::x64::shape::*;
 use crate::x64::table::Op;
 use crate::x64::{R11, R12, R13, R15, RSP};
@@ -139,7 +139,7 @@ impl Walk<'_, '_> {
                 let charged = match (site, self.function) {
                     (Site::At(offset), _) => named.wasm_offset == offset,
                     (Site::Grow, Some((_, body))) => {
-                        body.has_operator(named.wasm_offset, |it| it == Operator::MEMORY_GROW)
+                        body.grows_at(named.wasm_offset)
                     }
                     _ => true,
                 };
@@ -150,7 +150,7 @@ impl Walk<'_, '_> {
                 let right = first.op == Op::Cmp
                     && first.size == 4
                     && is_entry(&first, index, disp)
-                    && first.from == crate::x64::decode::Place::Immediate
+                    && first.from == Place::Immediate
                     && first.imm == 0;
                 self.trap_unless(NOT_EQUAL, TrapKind::UndefinedElement)?;
                 self.trap(TrapKind::IndirectCallTypeMismatch)?;
@@ -168,7 +168,7 @@ impl Walk<'_, '_> {
             refuse!(Encodings, "the encoding is not in the table");
         };
         self.at += usize::from(it.len);
-        self.count();
+        self.visited += 1;
         Ok(it)
     }
 
@@ -266,7 +266,7 @@ impl Walk<'_, '_> {
     /// The next trap site, which must be at this offset.
     #[inline(always)]
     pub(super) fn site_at(&mut self, offset: u32) -> Check<TrapSite> {
-        match self.program.code.sites.get(self.site) {
+        match self.sites.get(self.site) {
             Some(site) if site.code_offset == offset => {
                 self.site += 1;
                 Ok(*site)
@@ -311,5 +311,5 @@ impl Walk<'_, '_> {
 /// Whether the operator that a trap site names has that trap.
 #[inline(always)]
 fn has_trap(body: &BodyFacts, site: &TrapSite) -> bool {
-    body.has_operator(site.wasm_offset, |it| it.traps() & kind_bit(site.kind) != 0)
+    body.traps_at(site.wasm_offset) & kind_bit(site.kind) != 0
 }

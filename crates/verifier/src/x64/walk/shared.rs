@@ -2,8 +2,8 @@
 
 use super::{Buffers, Check, Walk, ensure, refuse};
 use crate::Refusal;
-use crate::x64::decode::{Instruction, Place};
 use crate::x64::facts::*;
+use crate::x64::instruction::{Instruction, Place};
 use crate::x64::module::Program;
 use crate::x64::shape::*;
 use crate::x64::table::Op;
@@ -49,7 +49,7 @@ impl<'w, 'v> Walk<'w, 'v> {
             let len = usize::from(it.len);
             match it.op {
                 Op::Jcc | Op::Jmp => {
-                    self.advance(len)?;
+                    self.advance(len);
                     let target = self.target(it.imm);
                     ensure!(target >= self.at, Targets, "shared code has a loop");
                     furthest = furthest.max(target);
@@ -60,7 +60,7 @@ impl<'w, 'v> Walk<'w, 'v> {
                     }
                 }
                 Op::Mov if is_store(&it, 8, RSP, -8, RAX) => {
-                    self.advance(len)?;
+                    self.advance(len);
                     let known = self.bounds[usize::from(RSP)];
                     ensure!(
                         known == UNTOUCHED || known == KEPT,
@@ -70,7 +70,7 @@ impl<'w, 'v> Walk<'w, 'v> {
                     self.bounds[usize::from(RSP)] = KEPT;
                 }
                 Op::Mov if is_load(&it, Op::Mov, 8, RAX, RSP, -8) => {
-                    self.advance(len)?;
+                    self.advance(len);
                     let known = self.bounds[usize::from(RSP)];
                     ensure!(
                         known == BORROWED || known == KEPT,
@@ -81,7 +81,7 @@ impl<'w, 'v> Walk<'w, 'v> {
                     self.bounds[usize::from(RSP)] = KEPT;
                 }
                 Op::Add if it.to == Place::Memory => {
-                    self.advance(len)?;
+                    self.advance(len);
                     let place = is_place(&it, 8, RSP, 0) && it.from == Place::Immediate;
                     let returns = self.expect()?.op == Op::Ret;
                     ensure!(
@@ -89,6 +89,7 @@ impl<'w, 'v> Walk<'w, 'v> {
                         Stubs,
                         "shared code returns in another way"
                     );
+                    self.returned = self.at;
                     self.leave_shared(it.imm as u32);
                     if self.at > furthest {
                         return Ok(());
@@ -96,7 +97,8 @@ impl<'w, 'v> Walk<'w, 'v> {
                     self.stop()?;
                 }
                 Op::Ret => {
-                    self.advance(len)?;
+                    self.advance(len);
+                    self.returned = self.at;
                     self.leave_shared(0);
                     if self.at > furthest {
                         return Ok(());
@@ -104,7 +106,7 @@ impl<'w, 'v> Walk<'w, 'v> {
                     self.stop()?;
                 }
                 Op::Idiv => {
-                    self.advance(len)?;
+                    self.advance(len);
                     self.checked_division(&it)?;
                     self.divide(it.a, it.size)?;
                 }
@@ -136,7 +138,7 @@ impl<'w, 'v> Walk<'w, 'v> {
         Ok(())
     }
 
-    fn is_checked_division(&self, divide: &Instruction) -> Option<bool> {
+    fn is_checked_division(&mut self, divide: &Instruction) -> Option<bool> {
         let size = divide.size;
         let [test, zero, sign] = self.before::<3>()?;
         let lengths = [test, zero, sign].map(|it| usize::from(it.len));
@@ -149,11 +151,7 @@ impl<'w, 'v> Walk<'w, 'v> {
         let second = self.peek_at(first.len.into())?;
         let target = usize::from(first.len + second.len).wrapping_add(second.imm as usize);
         // A return stands before it, so nothing but that branch and others of its kind leads to it.
-        let number = self.visited.checked_sub(5)?;
-        let returns = self.last[number & 7] as usize;
-        let alone = self
-            .peek_at(returns)
-            .is_some_and(|it| it.op == Op::Ret && returns + usize::from(it.len) == plain);
+        let alone = self.returned == plain;
         let passed = is_imm(&first, Op::Cmp, size, R11, -1)
             && is_branch(&second, NOT_EQUAL)
             && target == plain
