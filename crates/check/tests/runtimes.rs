@@ -277,8 +277,10 @@ fn damaged_blobs_have_reports() {
     ))
     .expect("it is a module");
     for end in 0..blob.len() {
+        // Without its custom section at the end it is a module still.
+        let is_module = wasmparser::validate(&blob[..end]).is_ok();
         let report = check(&blob[..end], &polkadot()).expect("no failure");
-        assert!(!report.passes, "{end}");
+        assert!(is_module || !report.passes, "{end}");
         let mut flipped = blob.clone();
         flipped[end] ^= 0x55;
         check(&flipped, &polkadot()).expect("no failure");

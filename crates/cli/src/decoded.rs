@@ -129,7 +129,9 @@ pub struct BlockDataJson {
     pub version: Option<u8>,
     /// Why they are not those of cumulus.
     pub error: Option<String>,
-    /// The blocks, oldest first.
+    /// Number of blocks.
+    pub block_count: Option<usize>,
+    /// The blocks, oldest first, at most 64.
     pub blocks: Vec<BlockJson>,
     /// Nodes of the storage proof.
     pub proof_nodes: Option<usize>,
@@ -213,7 +215,7 @@ impl HeaderJson {
     }
 }
 
-/// The most items of a digest that are listed. A header of 100,000 of them is one that somebody made to hurt.
+/// The most items of a digest, blocks and recipients that are listed. Lists of 100,000 are there to hurt.
 const MOST_ITEMS: usize = 64;
 
 impl DigestJson {
@@ -336,8 +338,10 @@ impl BlockDataJson {
             bytes: bytes.len(),
             version: data.map(|it| it.version),
             error,
+            block_count: data.map(|it| it.blocks.len()),
             blocks: data.map_or_else(Vec::new, |it| {
-                it.blocks.iter().map(BlockJson::new).collect()
+                let blocks = it.blocks.iter().take(MOST_ITEMS);
+                blocks.map(BlockJson::new).collect()
             }),
             proof_nodes: data.map(|it| it.proof.count),
             proof_bytes: data.map(|it| it.proof.bytes),
@@ -353,13 +357,9 @@ impl BlockDataJson {
         if let Some(error) = &self.error {
             return writeln!(out, "                not those of cumulus: {error}");
         }
-        if let Some(version) = self.version {
-            let blocks = self.blocks.len();
-            writeln!(
-                out,
-                "  version       {version}, {blocks} {}",
-                plural(blocks, "block")
-            )?;
+        if let Some((version, blocks)) = self.version.zip(self.block_count) {
+            let noun = if blocks == 1 { "block" } else { "blocks" };
+            writeln!(out, "  version       {version}, {blocks} {noun}")?;
         }
         if let (Some(nodes), Some(bytes)) = (self.proof_nodes, self.proof_bytes) {
             writeln!(out, "  proof         {nodes} nodes, {}", size(bytes as u64))?;
@@ -371,14 +371,6 @@ impl BlockDataJson {
             block.text(out)?;
         }
         Ok(())
-    }
-}
-
-/// A noun as a number wants it.
-pub fn plural(count: usize, noun: &str) -> String {
-    match count {
-        1 => noun.to_owned(),
-        _ => format!("{noun}s"),
     }
 }
 

@@ -197,7 +197,7 @@ fn a_real_block_is_decoded_and_its_failure_has_message_and_names() {
         let json = pvf(["decode", pov, "--json"]).json();
         assert_eq!(json["kind"], kind);
         let data = &json["params"]["block_data"];
-        assert_eq!(data["proof_nodes"], about["proof_nodes"]);
+        assert_eq!(data["proof_bytes"], about["proof_bytes"]);
         assert_eq!(data["blocks"][0]["extrinsics"], about["extrinsics"]);
         assert_eq!(data["blocks"][0]["header"]["number"], about["number"]);
     }

@@ -83,6 +83,8 @@ fn expected(file: &[u8]) -> Option<Vec<u8>> {
         (Err(_), Ok((pov, head, root, number))) => {
             match (is_block(&pov.block_data), is_block(&head)) {
                 (true, true) => return None,
+                // A new export without its last four bytes: more blocks than there are in fifty years.
+                (true, false) if number > 1 << 28 => return None,
                 (true, false) => (pov.block_data, head, number, root),
                 (false, false) if is_header(&head) && !is_header(&pov.block_data) => return None,
                 (false, _) => return Some(file.to_vec()),
@@ -218,7 +220,10 @@ fn exports_of_recorded_candidates_give_these_candidates() {
         };
         let said = |key: &str| about[key].as_u64();
         if let Some(nodes) = said("proof_nodes") {
-            assert_eq!(data.proof.count as u64, nodes, "{name}");
+            // Nodes that are equal were recorded once.
+            assert!(data.proof.count as u64 >= nodes, "{name}");
+            let derived = block_data(&params.block_data).expect("it decodes");
+            assert_eq!(data.proof.count, derived.1.len(), "{name}");
             assert_eq!(said("proof_bytes"), Some(data.proof.bytes as u64), "{name}");
             let block = &data.blocks[0];
             assert_eq!(said("number"), Some(block.header.number), "{name}");
@@ -261,7 +266,7 @@ fn own() -> ValidationParams {
         parent_head: header(41, vec![]).encode(),
         block_data: (header(42, digest), extrinsics, nodes).encode(),
         relay_parent_number: 20_000_000,
-        relay_parent_storage_root: [6; 32],
+        relay_parent_storage_root: [0x66; 32],
     }
 }
 
@@ -335,7 +340,10 @@ fn of_ten_thousand_damaged_files_each_is_an_error_or_another_whole_file() {
                 assert!(!error.to_string().is_empty());
                 errors += 1;
             }
-            (Ok(_), None) => panic!("round {round}: a damaged file was taken"),
+            (Ok(_), None) => panic!(
+                "round {round}: a damaged file was taken: {}",
+                hex::encode(&file)
+            ),
             (Err(error), Some(_)) => panic!("round {round}: a whole file was refused: {error}"),
         }
     }

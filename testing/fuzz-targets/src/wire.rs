@@ -2,14 +2,16 @@
 //! read, and the two decoders of a request agree.
 
 use crate::Target;
-use parity_scale_codec::{DecodeAll, Encode};
+use parity_scale_codec::{Compact, DecodeAll, Encode};
 use pvf_node_protocol::{
     ArtifactChecksum, CandidateDescriptorVersion, ExecuteHandshake, ExecuteRequest,
     ExecuteRequestView, ExecuteResponse, JobResponse, PrepareJobKind, PrepareRequest,
     PrepareResponse, PrepareStats, PrepareWorkerSuccess, SecurityStatus, WorkerError,
     WorkerHandshake, WorkerResponse, frame,
 };
-use pvf_primitives::{ExecutorParams, PersistedValidationData, PoV, ValidationResult};
+use pvf_primitives::{
+    BlockData, ExecutorParams, ExportedPov, Header, PersistedValidationData, PoV, ValidationResult,
+};
 use std::fmt::Debug;
 use std::io::{self, Read};
 use std::time::Duration;
@@ -125,14 +127,61 @@ fn views(frame: &[u8]) {
     assert_eq!(view.descriptor_version, whole.descriptor_version);
 }
 
-/// The bytes that a PVF returns, and a candidate's parameters.
+/// The bytes that a PVF returns, a candidate's parameters, and what a collator exports.
 fn candidate(bytes: &[u8]) {
+    exports(bytes);
     if let Ok(result) = ValidationResult::from_bytes(bytes) {
         one_encoding(&result, bytes);
     }
     if let Ok(parameters) = pvf_primitives::ValidationParams::decode_all(&mut &bytes[..]) {
         one_encoding(&parameters, bytes);
     }
+}
+
+/// A collator's export, read without copies and by the derived decoders, and its block.
+fn exports(bytes: &[u8]) {
+    type Old = (PoV, Vec<u8>, [u8; 32], u32);
+    let derived = <(PoV, PersistedValidationData)>::decode_all(&mut &bytes[..]);
+    match (ExportedPov::from_bytes(bytes), derived) {
+        (Ok(read), Ok((pov, data))) => {
+            assert_eq!(read.block_data, pov.block_data);
+            assert_eq!(read.parent_head, data.parent_head);
+            assert_eq!(read.max_pov_size, Some(data.max_pov_size));
+            assert_eq!(read.pov_bytes, pov.encode().len());
+        }
+        (Err(_), Err(_)) => {}
+        (read, derived) => panic!("{read:?}, and {derived:?}"),
+    }
+    match (
+        ExportedPov::from_old_bytes(bytes),
+        Old::decode_all(&mut &bytes[..]),
+    ) {
+        (Ok(read), Ok((pov, head, root, number))) => {
+            assert_eq!(
+                (read.block_data, read.parent_head),
+                (&*pov.block_data, &*head)
+            );
+            assert_eq!(read.relay_parent_storage_root, root);
+            assert_eq!(read.relay_parent_number, number);
+        }
+        (Err(_), Err(_)) => {}
+        (read, derived) => panic!("{read:?}, and {derived:?}"),
+    }
+    if let Ok(data) = BlockData::from_bytes(bytes) {
+        for block in &data.blocks {
+            let header = Header::from_bytes(block.header.bytes);
+            assert_eq!(header.as_ref(), Ok(&block.header));
+            assert!(block.header.digest().count() <= bytes.len());
+        }
+        assert!(data.proof.count <= bytes.len() && data.proof.largest <= data.proof.bytes);
+    }
+}
+
+/// A header, an extrinsic and a node of a proof.
+fn block() -> Vec<u8> {
+    let digest: Vec<(u8, [u8; 4], Vec<u8>)> = vec![(6, *b"aura", vec![1; 8])];
+    let header = ([2_u8; 32], Compact(3_u32), [4_u8; 32], [5_u8; 32], digest);
+    (header, vec![vec![6_u8; 7]], vec![vec![8_u8; 9]]).encode()
 }
 
 /// One conversation for each message.
@@ -180,6 +229,7 @@ fn seeds() -> Vec<Vec<u8>> {
     let parameters = ExecuteHandshake {
         executor_params: ExecutorParams::default(),
     };
+    let exported = (request.pov.clone(), request.pvd.clone());
     let mut unknown = request.clone();
     unknown.descriptor_version = CandidateDescriptorVersion::Unknown(Some(200));
     let stream = |message: u8, frames: &[Vec<u8>]| {
@@ -197,5 +247,8 @@ fn seeds() -> Vec<Vec<u8>> {
         stream(4, &[request.encode(), unknown.encode()]),
         stream(5, &[executed.encode(), died.encode()]),
         [&[6, 0][..], &[0; 40]].concat(),
+        [&[6, 0][..], &block()].concat(),
+        [&[6, 0][..], b"VERSIONEDPBD\x01\x04", &block()].concat(),
+        [&[6, 0][..], &exported.encode()].concat(),
     ]
 }

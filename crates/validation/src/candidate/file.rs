@@ -114,24 +114,36 @@ pub fn form(bytes: &[u8]) -> Option<Form> {
     if !is_candidate(bytes) {
         return None;
     }
-    // Parameters with the extension are too long to be an old export.
     let Ok(old) = ExportedPov::from_old_bytes(bytes) else {
-        return Some(Form::Params);
+        // Parameters with the extension are too long to be an old export, unless its lengths are damaged.
+        return (!begins_with_block(bytes)).then_some(Form::Params);
     };
     let (first, second) = (old.block_data, old.parent_head);
-    Some(match (is_block(first), is_block(second)) {
-        (true, false) => Form::ExportedOld,
-        (true, true) => Form::Ambiguous,
+    match (is_block(first), is_block(second)) {
+        (true, true) => Some(Form::Ambiguous),
+        (false, true) => Some(Form::Params),
         // A block that is damaged, behind it a header that is not.
-        (false, false) if is_header(second) && !is_header(first) => Form::ExportedOld,
-        (false, _) => Form::Params,
-    })
+        (false, false) if !is_header(second) || is_header(first) => Some(Form::Params),
+        // Without its last four bytes a new export has the shape of an old one, with the end of a hash for a number.
+        (_, false) if old.relay_parent_number > MOST_BLOCKS => None,
+        (_, false) => Some(Form::ExportedOld),
+    }
 }
+
+/// More blocks than a relay chain makes in fifty years.
+const MOST_BLOCKS: u32 = 1 << 28;
 
 fn is_block(bytes: &[u8]) -> bool {
     bytes.starts_with(&COMPRESSED_MAGIC)
         || BlockData::is_versioned(bytes)
         || BlockData::from_bytes(bytes).is_ok()
+}
+
+/// Whether the first string is a block: that of an export.
+fn begins_with_block(mut bytes: &[u8]) -> bool {
+    let length = Compact::<u32>::decode(&mut bytes).ok();
+    let first = length.and_then(|Compact(length)| bytes.get(..length as usize));
+    first.is_some_and(is_block)
 }
 
 fn is_header(bytes: &[u8]) -> bool {
@@ -257,7 +269,7 @@ impl<'b> Candidate<'b> {
 
 /// Whether block data do not decode because a newer version encoded them.
 fn is_of_unknown_version(error: &ScaleError) -> bool {
-    error.part == "the version" && matches!(error.reason, ScaleErrorReason::Variant(_))
+    error.part == "the version" && matches!(error.reason, ScaleErrorReason::Variant(3..))
 }
 
 /// The hash of a header of the relay chain.

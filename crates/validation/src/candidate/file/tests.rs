@@ -1,6 +1,9 @@
 use super::*;
 use pvf_primitives::{PersistedValidationData, PoV, ValidationParams};
 
+/// A root whose last bytes are no number of a block.
+const ROOT: Hash = [0x88; 32];
+
 fn header(number: u32, state_root: Hash) -> Vec<u8> {
     let digest: Vec<(u8, [u8; 4], Vec<u8>)> = vec![(6, *b"aura", vec![7; 8])];
     ([1_u8; 32], Compact(number), state_root, [3_u8; 32], digest).encode()
@@ -33,7 +36,7 @@ fn data() -> PersistedValidationData {
     PersistedValidationData {
         parent_head: header(7, [4; 32]),
         relay_parent_number: 1_000_000,
-        relay_parent_storage_root: [8; 32],
+        relay_parent_storage_root: ROOT,
         max_pov_size: 10 << 20,
     }
 }
@@ -97,8 +100,31 @@ fn parameters_stay_what_they_are() {
 }
 
 #[test]
+fn parameters_with_an_extension_begin_with_a_head() {
+    let extension = ValidationParamsExtension::V3 {
+        relay_parent: [1; 32],
+        scheduling_parent: [2; 32],
+    };
+    let extended = [params(&block()), extension.encode()].concat();
+    let read = Candidate::from_file(&extended).expect("it is a candidate");
+    assert_eq!((&read.params[..], read.exported), (&extended[..], None));
+    // The lengths of these strings are those of parameters, but the first is a block: no head is one.
+    let swapped = ValidationParams {
+        parent_head: compressed(&block()),
+        block_data: vec![1; 34],
+        relay_parent_number: 7,
+        relay_parent_storage_root: [9; 32],
+    };
+    let swapped = [swapped.encode(), extension.encode()].concat();
+    assert!(matches!(
+        Candidate::from_file(&swapped),
+        Err(CandidateError::Neither(_))
+    ));
+}
+
+#[test]
 fn the_extension_is_made_from_the_scheduling_proof() {
-    let relay_parent = header(1_000_000, [8; 32]);
+    let relay_parent = header(1_000_000, ROOT);
     let newer = header(1_000_001, [9; 32]);
     let read = |headers: &[Vec<u8>]| {
         let [file, _] = exports(&scheduled(headers));
