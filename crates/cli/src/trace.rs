@@ -24,7 +24,7 @@ use record::Filter;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use writer::{Form, Sink, Writer};
 
 /// Arguments of `trace`.
@@ -171,11 +171,12 @@ impl TraceArgs {
     }
 }
 
-fn run(args: &TraceArgs, params: &PathBuf, output: &Output) -> Result<Verdict, Failure> {
+fn run(args: &TraceArgs, params: &Path, output: &Output) -> Result<Verdict, Failure> {
     let (options, parameters) = args.executor.resolve(Profile::Polkadot, Target::HOST)?;
     let parameters = parameters.with_functions(&args.host.functions);
-    let paths = [&args.code, params].into_iter().chain(&args.against);
-    input::at_most_one_stdin(&paths.map(AsRef::as_ref).collect::<Vec<_>>())?;
+    let paths = [args.code.as_path(), params].into_iter();
+    let paths = paths.chain(args.against.as_deref());
+    input::at_most_one_stdin(&paths.collect::<Vec<_>>())?;
     let to_stdout = match &args.output {
         None => args.against.is_none() && !output.is_json(),
         Some(path) => path.as_os_str() == input::STDIN,
@@ -269,7 +270,7 @@ fn run(args: &TraceArgs, params: &PathBuf, output: &Output) -> Result<Verdict, F
 }
 
 /// Compares two files.
-fn files(args: &TraceArgs, against: &PathBuf, output: &Output) -> Result<Verdict, Failure> {
+fn files(args: &TraceArgs, against: &Path, output: &Output) -> Result<Verdict, Failure> {
     input::at_most_one_stdin(&[&args.code, against])?;
     let mut one = Reader::open(&args.code, args.filter())?;
     let mut other = Reader::open(against, args.filter())?;

@@ -119,6 +119,9 @@ fn text_is_a_line_for_each_call() {
     assert_eq!(pvf(["trace", &code]).code, 2);
 }
 
+/// Changes the lines of a trace.
+type Edit<'a> = &'a dyn Fn(&mut Vec<Value>);
+
 #[test]
 fn the_first_difference_is_found() {
     let (code, params) = (
@@ -139,7 +142,7 @@ fn the_first_difference_is_found() {
         let lines: Vec<String> = lines.iter().map(Value::to_string).collect();
         write("trace", name, lines.join("\n"))
     };
-    let cases: [(&str, &dyn Fn(&mut Vec<Value>), u64, &str); 5] = [
+    let cases: [(&str, Edit<'_>, u64, &str); 5] = [
         (
             "bytes",
             &|it| it[at]["read"][0]["blake2_256"] = "0x00".into(),

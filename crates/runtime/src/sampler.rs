@@ -21,7 +21,6 @@ use stack::{Frames, Registers, Walk};
 use std::cell::Cell;
 use std::ffi::{c_int, c_void};
 use std::io;
-use std::marker::PhantomData;
 use std::ops::Range;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -29,6 +28,9 @@ use std::time::Duration;
 /// Words of the buffer for offsets. Its pages are used as it fills; 64 MiB hold nine minutes of
 /// samples, a thousand a second and 30 functions deep.
 const BUFFER_WORDS: usize = 16 << 20;
+
+/// Any number but 0.
+const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// Samples the runs of one module.
 ///
@@ -60,6 +62,7 @@ pub struct Sampler {
     used: usize,
     taken: u64,
     lost: u64,
+    random: u64,
 }
 
 /// Where a thread was.
@@ -97,6 +100,10 @@ struct Recording<'a> {
     used: Cell<usize>,
     taken: Cell<u64>,
     lost: Cell<u64>,
+    timer: Timer,
+    interval: Duration,
+    /// The state of a generator of random numbers.
+    random: Cell<u64>,
 }
 
 /// The parts of a sample's first word: what it is, and how many words follow.
@@ -116,7 +123,7 @@ thread_local! {
 }
 
 impl Sampler {
-    /// A sampler of runs of this module, whose samples are `interval` apart.
+    /// A sampler of runs of this module, whose samples are about `interval` apart.
     pub fn new(module: &Module, interval: Duration) -> Self {
         Self {
             module: module.clone(),
@@ -126,11 +133,13 @@ impl Sampler {
             used: 0,
             taken: 0,
             lost: 0,
+            random: SEED,
         }
     }
 
-    /// Calls `work` on this thread and samples it. May be called again; the samples add up. Other
-    /// threads are not sampled.
+    /// Calls `work` on this thread and samples it. May be called again; the samples add up. `work` should
+    /// take much longer than the interval, since the first sample comes about that long after its
+    /// beginning: runs that are repeated belong into one `work`. Other threads are not sampled.
     ///
     /// # Errors
     /// The system refuses a timer or the signal; `work` was not called.
@@ -144,20 +153,19 @@ impl Sampler {
             used: Cell::new(self.used),
             taken: Cell::new(self.taken),
             lost: Cell::new(self.lost),
+            timer: Timer::new(signal, 0)?,
+            interval: self.interval,
+            random: Cell::new(self.random),
         };
-        let timer = Timer::new(signal, 0)?;
-        let running = Running::new(timer, &recording);
+        let running = Running::new(&recording);
         let mask = Unblocked::new(signal)?;
-        timer.start(self.interval, self.interval);
+        recording.start();
         let result = work();
         // In this order: no signal comes after the recording has left the thread.
         drop(running);
         drop(mask);
-        (self.used, self.taken, self.lost) = (
-            recording.used.get(),
-            recording.taken.get(),
-            recording.lost.get(),
-        );
+        (self.used, self.taken) = (recording.used.get(), recording.taken.get());
+        (self.lost, self.random) = (recording.lost.get(), recording.random.get());
         Ok(result)
     }
 
@@ -241,28 +249,26 @@ impl Sampler {
 
 /// Makes a recording the thread's, with its timer; `drop` undoes both.
 struct Running<'a> {
-    timer: Timer,
+    recording: &'a Recording<'a>,
     previous: *const Recording<'static>,
-    /// The recording is the thread's only as long as it is borrowed.
-    recording: PhantomData<&'a Recording<'a>>,
 }
 
 impl<'a> Running<'a> {
-    fn new(timer: Timer, recording: &'a Recording<'a>) -> Self {
+    fn new(recording: &'a Recording<'a>) -> Self {
         let current = std::ptr::from_ref(recording).cast();
         Self {
-            timer,
+            recording,
             previous: CURRENT.replace(current),
-            recording: PhantomData,
         }
     }
 }
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
-        // SAFETY: the timer exists, and this is its only owner.
-        unsafe { self.timer.delete() };
+        // First, so that the handler starts no timer that is deleted.
         CURRENT.set(self.previous);
+        // SAFETY: the timer exists, and this is its only owner.
+        unsafe { self.recording.timer.delete() };
     }
 }
 
@@ -303,9 +309,27 @@ unsafe extern "C" fn handle(_: c_int, _: *mut libc::siginfo_t, ucontext: *mut c_
     // SAFETY: a non-null innermost activation is borrowed by an active frame of `Activation::with`
     // on this thread's stack. The kernel's pointer is valid in a handler.
     unsafe { recording.take(activation.as_ref(), ucontext) };
+    recording.start();
 }
 
 impl Recording<'_> {
+    /// Starts the timer for the next sample, which comes after half to one and a half of the interval:
+    /// samples at regular times would always hit the same places of a run that repeats something, or is
+    /// repeated. Async-signal-safe, since `timer_settime` is.
+    fn start(&self) {
+        // Xorshift; any numbers without a pattern will do.
+        let mut random = self.random.get();
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        self.random.set(random);
+        let thousandths = 500 + (random >> 32) as u32 % 1001;
+        let next = self.interval * thousandths / 1000;
+        // If a signal is lost, another comes.
+        let again = self.interval;
+        self.timer.start(next.max(Duration::from_nanos(1)), again);
+    }
+
     /// Takes a sample. Async-signal-safe.
     ///
     /// # Safety

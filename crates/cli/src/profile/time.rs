@@ -76,23 +76,25 @@ pub fn profile(
     let mut times = Vec::new();
     let began = Instant::now();
     let runner = profiler.runner(module)?;
-    let execution = loop {
-        let start = Instant::now();
-        let execution = sampler
-            .during(|| runner.run(profiler))
-            .map_err(|failure| Failure::Host(failure.to_string()))??;
-        times.push(u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX));
-        if let Outcome::Rejected(_) = &execution.outcome {
-            return rejected(output, &execution, &profiler.parameters);
+    // All runs in one, so that the moments of samples have nothing to do with their beginnings.
+    let repeated = sampler.during(|| -> Result<Execution, Failure> {
+        loop {
+            let start = Instant::now();
+            let execution = runner.run(profiler)?;
+            times.push(u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX));
+            let done = match args.sampling.runs {
+                Some(runs) => times.len() as u64 >= u64::from(runs),
+                None => began.elapsed() >= enough,
+            };
+            if done || matches!(execution.outcome, Outcome::Rejected(_)) {
+                return Ok(execution);
+            }
         }
-        let done = match args.sampling.runs {
-            Some(runs) => times.len() as u64 >= u64::from(runs),
-            None => began.elapsed() >= enough,
-        };
-        if done {
-            break execution;
-        }
-    };
+    });
+    let execution = repeated.map_err(|failure| Failure::Host(failure.to_string()))??;
+    if let Outcome::Rejected(_) = &execution.outcome {
+        return rejected(output, &execution, &profiler.parameters);
+    }
     let names = Names::of(module.info(), Some(wasm));
     let sampled = Sampled::new(&sampler, &names);
     report(profiler, output, &execution, &sampler, sampled, &mut times)

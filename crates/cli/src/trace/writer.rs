@@ -58,6 +58,10 @@ impl Sink {
 }
 
 /// What is done with the calls.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a process has one of these, for all calls"
+)]
 enum Work {
     Count,
     Write {
