@@ -47,11 +47,12 @@ fn multiplier(power: u32, divisor: u64) -> (u128, u128) {
 }
 
 /// The multiplier, which fits in the width, and the shift for a divisor, if there is one that serves all numbers whose
-/// highest `fewer` bits are 0.
+/// highest `fewer` bits are 0. With a shift of 0 the high half would be the quotient, but in [`Unsigned::MultiplyAdd`] the
+/// same product is only a part; the value checker tells them apart by the shift.
 fn short_multiplier(width: Width, divisor: u64, fewer: u32) -> Option<(u64, u8)> {
     let bits = bits(width);
     let ceil_log = u64::BITS - divisor.leading_zeros();
-    (0..ceil_log).find_map(|shift| {
+    (fewer.min(1)..ceil_log).find_map(|shift| {
         let (multiplier, excess) = multiplier(bits + shift, divisor);
         let exact = excess <= 1 << (shift + fewer) && multiplier >> bits == 0;
         exact.then_some((multiplier as u64, shift as u8))

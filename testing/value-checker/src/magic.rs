@@ -108,7 +108,7 @@ pub fn of_high(terms: &mut Terms, n: Term, times: Term) -> Option<Term> {
     let times = terms
         .constant_of(times)
         .filter(|it| !it.is_power_of_two())?;
-    let divisor = unsigned(terms.bits(n).into(), times.into(), 64)?;
+    let divisor = unsigned(64, times.into(), 64)?;
     Some(quotient(terms, n, divisor))
 }
 

@@ -310,6 +310,13 @@ impl Terms {
             }
             _ => {}
         }
+        // Of what a mask of 32 bits meets, the lower half counts, whether a machine takes it first or not.
+        if m < mask(32) && self.bits(x) > 32 {
+            let narrow = self.low(32, x);
+            if !matches!(*self.node(narrow), Node::Binary(Binary::And, of, _) if of == x) {
+                return self.and_constant(narrow, m);
+            }
+        }
         let m = self.constant(m);
         let bits = bits.min(self.bits(x));
         self.intern(Node::Binary(Binary::And, x, m), bits)
@@ -469,7 +476,7 @@ impl Terms {
                 if let (Node::Binary(ShrUnsigned, of, count), Some(divisor)) =
                     (self.node(a).clone(), constants.1)
                     && let Some(count) = self.constant_of(count)
-                    && divisor.leading_zeros() as u64 > count
+                    && u64::from(divisor.leading_zeros()) >= count
                     && divisor != 0
                 {
                     let divisor = self.constant(divisor << count);
