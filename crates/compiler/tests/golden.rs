@@ -1,10 +1,10 @@
 //! Golden machine code: for each `tests/golden/*.wat` the disassembly of its functions for both targets, beside it.
-//! Files whose names begin with `metered` are compiled with both meters.
+//! Files whose names begin with `metered` are compiled with both meters, `metered_growth` with a price per page.
 //!
 //! A difference shows what a change does to the code. `PVF_BLESS=1` writes the files anew.
 
 use iced_x86::{Decoder, DecoderOptions, Formatter, IntelFormatter};
-use pvf_compiler::{Artifact, CompileOptions, Costs, Metering, Target, compile};
+use pvf_compiler::{Artifact, CompileOptions, Metering, Schedule, Target, compile};
 use pvf_rules::Features;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -116,9 +116,16 @@ fn machine_code_is_as_it_was() {
                 ..CompileOptions::new(Features::ALL)
             };
             if name.starts_with("metered") {
+                let schedule = Schedule {
+                    memory_grow_per_page: match name.starts_with("metered_growth") {
+                        true => 70_001,
+                        false => 0,
+                    },
+                    ..Schedule::default()
+                };
                 options.metering = Metering {
                     logical_stack: true,
-                    gas: Some(Arc::new(Costs::default())),
+                    gas: Some(Arc::new(schedule.costs().unwrap())),
                 };
             }
             let text = disassemble(&compile(&wasm, &options).unwrap());

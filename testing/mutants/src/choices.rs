@@ -103,19 +103,16 @@ impl<'a> Finder<'a> {
             return;
         }
         let range = bytes(first).start..bytes(last).end;
-        let returns: String = found
-            .iter()
-            .map(|(number, mutant)| {
-                format!(
-                    "if {} {{ return {}; }} ",
-                    chosen(*number),
-                    mutant.replacement
-                )
-            })
-            .collect();
-        let numbers = found.iter().map(|(number, _)| *number).collect();
-        let parts = vec![text(returns), Part::Source(range.clone())];
-        self.edit(range, parts, numbers);
+        // Each on its own: those that do not compile are left out, and the others stay.
+        for (number, mutant) in found {
+            let returns = format!(
+                "if {} {{ return {}; }} ",
+                chosen(number),
+                mutant.replacement
+            );
+            let parts = vec![text(returns), Part::Source(range.clone())];
+            self.edit(range.clone(), parts, vec![number]);
+        }
     }
 
     fn binary(&mut self, node: &'a syn::ExprBinary) {

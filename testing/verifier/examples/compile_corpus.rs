@@ -4,7 +4,7 @@
 //!     compile_corpus vectors              the modules of the repository and of the WebAssembly suites
 //!     compile_corpus generated N [SEED]   N generated modules, the seeds from SEED (1) on
 
-use pvf_compiler::Target;
+use pvf_compiler::{CompileOptions, Target, compile_with_code_map};
 use pvf_generators::{Generator, Mode};
 use pvf_rules::Features;
 use pvf_verifier_tests::{Made, corpus, settings};
@@ -12,15 +12,28 @@ use std::process::ExitCode;
 
 const TARGETS: [Target; 2] = [Target::X86_64, Target::Aarch64];
 
+/// The size in bytes from which a module counts as long.
+const LONG: usize = 32 << 10;
+
+/// The size in bytes of the longest module. Longer ones repeat one shape up to a limit on counts.
+const LONGEST: usize = 1 << 20;
+
 /// The number of artifacts made of the corpora, each module in the first language that accepts it.
 fn vectors() -> usize {
     let modules = [corpus::of_repository(), corpus::of_suites()].concat();
     let mut made = 0;
-    for (_, wasm) in &modules {
+    for (_, wasm) in modules.iter().filter(|(_, wasm)| wasm.len() <= LONGEST) {
         for features in [Features::POLKADOT, Features::ALL] {
             let before = made;
-            for setting in settings() {
-                let artifacts = TARGETS.map(|target| Made::new(wasm, features, target, &setting));
+            let settings = settings();
+            // A long module gets two of the settings, chosen by its length.
+            let every = if wasm.len() > LONG {
+                settings.len() / 2
+            } else {
+                1
+            };
+            for setting in settings.iter().skip(wasm.len() % every).step_by(every) {
+                let artifacts = TARGETS.map(|target| Made::new(wasm, features, target, setting));
                 made += artifacts.iter().flatten().count();
             }
             if made > before {
@@ -42,6 +55,12 @@ fn generated(count: u64, first: u64) -> Option<usize> {
         };
         let setting = &settings[(seed % settings.len() as u64) as usize];
         for target in TARGETS {
+            // The map from code to Wasm, which `pvf inspect` shows, is kept while code is made.
+            let options = CompileOptions {
+                target,
+                ..CompileOptions::new(subject.features)
+            };
+            made += usize::from(compile_with_code_map(&subject.wasm, &options).is_ok());
             made +=
                 usize::from(Made::new(&subject.wasm, subject.features, target, setting).is_some());
         }

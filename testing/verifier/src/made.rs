@@ -2,6 +2,7 @@
 
 use pvf_compiler::{Artifact, CompileOptions, Costs, NativeStack, Target, compile};
 use pvf_executor::{NotVerified, Verification, Verified, verify};
+use pvf_metering::Schedule;
 use pvf_rules::Features;
 use std::sync::Arc;
 
@@ -18,7 +19,20 @@ pub struct Setting {
     pub loop_idioms: bool,
 }
 
-/// Every setting: all combinations of the meters and of the native stack limit, and one without loop idioms.
+/// Prices with which no two charges are equal by chance, and with a price for growth, which the default has not.
+fn other_costs() -> Costs {
+    let schedule = Schedule {
+        default: 3,
+        per_local: 1_000_003,
+        memory_grow_per_page: 70_001,
+        class: [("control".to_owned(), 0), ("division".to_owned(), 4_096)].into(),
+        instruction: [("i32.const".to_owned(), 65_537)].into(),
+    };
+    schedule.costs().expect("names of classes and instructions")
+}
+
+/// Every setting: all combinations of the meters and of the native stack limit, one with other prices, and one without
+/// loop idioms.
 pub fn settings() -> Vec<Setting> {
     let costs = Arc::new(Costs::default());
     let mut settings = Vec::new();
@@ -36,6 +50,12 @@ pub fn settings() -> Vec<Setting> {
             });
         }
     }
+    settings.push(Setting {
+        logical_stack: true,
+        gas: Some(Arc::new(other_costs())),
+        native_stack: NativeStack::Enforced,
+        loop_idioms: true,
+    });
     settings.push(Setting {
         logical_stack: true,
         gas: None,

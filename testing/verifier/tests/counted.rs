@@ -4,7 +4,7 @@
 
 use pvf_metering::{
     Costs, GasBlocks, Instruction, LogicalHeight, ModuleSignatures, Reachability, Schedule,
-    Signatures, body_features, declaration_features, declared_locals,
+    Signatures, body_features, declared_locals,
 };
 use pvf_rules::{Features, frame_bytes};
 use pvf_verifier::wasm::{Bodies, BodyFacts};
@@ -30,8 +30,7 @@ struct Expected {
 
 /// The expectations for all bodies of a module, and the index of its first function; `None` if it is not valid.
 fn expectations(wasm: &[u8], costs: &Costs) -> Option<(u32, Vec<Expected>)> {
-    let features = body_features(Features::ALL) | declaration_features(Features::ALL);
-    let mut validator = Validator::new_with_features(features);
+    let mut validator = Validator::new_with_features(body_features(Features::ALL));
     let signatures = ModuleSignatures::parse(wasm).ok()?;
     let first = signatures.imported_functions();
     let mut all = Vec::new();
