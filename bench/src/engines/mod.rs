@@ -30,6 +30,8 @@ use std::collections::BTreeMap;
 pub enum EngineName {
     /// This repository's engine without meters.
     Ours,
+    /// The same, with the verification of the machine code.
+    OursVerified,
     /// This repository's engine, counting the logical stack with the limit of 65,536, as on a validator.
     OursLogical,
     /// This repository's engine, counting gas.
@@ -50,8 +52,9 @@ pub enum EngineName {
 
 impl EngineName {
     /// All engines, in the order of tables.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Ours,
+        Self::OursVerified,
         Self::OursLogical,
         Self::OursGas,
         Self::Cranelift,
@@ -80,6 +83,7 @@ impl EngineName {
     pub fn text(self) -> &'static str {
         match self {
             Self::Ours => "ours",
+            Self::OursVerified => "ours-verified",
             Self::OursLogical => "ours-logical",
             Self::OursGas => "ours-gas",
             Self::Cranelift => "cranelift",
@@ -93,13 +97,21 @@ impl EngineName {
 
     /// Whether this is this repository's engine.
     pub fn is_ours(self) -> bool {
-        matches!(self, Self::Ours | Self::OursLogical | Self::OursGas)
+        matches!(
+            self,
+            Self::Ours | Self::OursVerified | Self::OursLogical | Self::OursGas
+        )
+    }
+
+    /// Whether its code runs otherwise than that of the engines before it.
+    pub fn has_code_of_its_own(self) -> bool {
+        self != Self::OursVerified
     }
 
     /// Whether this executable contains the engine.
     pub fn built_in(self) -> bool {
         match self {
-            Self::Ours | Self::OursLogical | Self::OursGas => true,
+            Self::Ours | Self::OursVerified | Self::OursLogical | Self::OursGas => true,
             Self::Cranelift | Self::CraneliftPolkadot | Self::CraneliftFuel => {
                 cfg!(feature = "wasmtime")
             }
@@ -113,6 +125,7 @@ impl EngineName {
     pub fn open(self) -> Result<Box<dyn Engine>, String> {
         match self {
             Self::Ours => Ok(Box::new(ours::Ours::plain())),
+            Self::OursVerified => Ok(Box::new(ours::Ours::plain().verified())),
             Self::OursLogical => Ok(Box::new(ours::Ours::metered(true, false))),
             Self::OursGas => Ok(Box::new(ours::Ours::metered(false, true))),
             #[cfg(feature = "wasmtime")]
@@ -141,9 +154,13 @@ impl EngineName {
     }
 }
 
-/// This executor without meters, with every language switch enabled.
-pub fn every_feature() -> Box<dyn Engine> {
-    Box::new(ours::Ours::every_feature())
+/// This executor without meters, with every language switch enabled, with or without verification.
+pub fn every_feature(verified: bool) -> Box<dyn Engine> {
+    let engine = ours::Ours::every_feature();
+    Box::new(match verified {
+        true => engine.verified(),
+        false => engine,
+    })
 }
 
 impl std::fmt::Display for EngineName {

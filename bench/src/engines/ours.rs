@@ -4,7 +4,7 @@ use crate::engine::{Compiled, Ended, Engine, Files, Instance, Linked, Loaded, Pv
 use pvf_compiler::artifact::ExportKind;
 use pvf_compiler::{Artifact, CompileOptions, Metering};
 use pvf_compiler::{FuncType, ValType};
-use pvf_executor::{open_module, write_artifact};
+use pvf_executor::{Verification, open_module, verify, write_artifact};
 use pvf_metering::Costs;
 use pvf_rules::{DEFAULT_STACK_LOGICAL_MAX, ExecutionParameters, Features};
 use pvf_runtime::{Linker, Module, Value};
@@ -15,12 +15,24 @@ use std::sync::Arc;
 /// The engine with its compile options.
 pub struct Ours {
     options: CompileOptions,
+    verified: bool,
 }
 
 impl Ours {
     /// Compiles with these options.
     pub fn new(options: CompileOptions) -> Self {
-        Self { options }
+        Self {
+            options,
+            verified: false,
+        }
+    }
+
+    /// The same, which verifies the machine code after it has compiled it.
+    pub fn verified(self) -> Self {
+        Self {
+            verified: true,
+            ..self
+        }
     }
 
     /// The engine with these meters.
@@ -44,7 +56,16 @@ impl Ours {
     }
 
     fn artifact(&self, wasm: &[u8]) -> Result<Artifact, String> {
-        pvf_compiler::compile(wasm, &self.options).map_err(|error| error.to_string())
+        let artifact =
+            pvf_compiler::compile(wasm, &self.options).map_err(|error| error.to_string())?;
+        if self.verified {
+            let verification = Verification {
+                costs: self.options.metering.gas.as_deref(),
+                ..Verification::default()
+            };
+            verify(wasm, &artifact, &verification).map_err(|error| error.to_string())?;
+        }
+        Ok(artifact)
     }
 
     /// The module with the values that a run needs.

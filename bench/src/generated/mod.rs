@@ -258,7 +258,7 @@ mod tests {
         for shape in shapes().chain([&NORMAL, &EMPTY]) {
             let wasm = (shape.make)(shape.bytes.min(32 * KIB));
             let compiled = match shape.multi_value {
-                true => every_feature().compile(&wasm),
+                true => every_feature(false).compile(&wasm),
                 false => polkadot.compile(&wasm),
             };
             if let Err(error) = compiled {

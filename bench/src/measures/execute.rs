@@ -33,7 +33,7 @@ pub struct Row {
 
 /// Whether host functions are bound to the engine.
 pub fn able(engine: EngineName) -> bool {
-    !matches!(engine, EngineName::Singlepass | EngineName::Wasmi)
+    engine.has_code_of_its_own() && !matches!(engine, EngineName::Singlepass | EngineName::Wasmi)
 }
 
 /// Executes every candidate with every engine that supports it, interleaved.

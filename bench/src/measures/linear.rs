@@ -283,7 +283,7 @@ pub fn print(name: EngineName, shape: &str) -> Result<bool, String> {
         .find(|it| it.name == shape)
         .ok_or_else(|| format!("no shape {shape}"))?;
     let engine = match shape.multi_value && name.is_ours() {
-        true => every_feature(),
+        true => every_feature(name == EngineName::OursVerified),
         false => name.open()?,
     };
     let wasm = shape.wasm();

@@ -26,7 +26,7 @@ pub struct Row {
 
 /// Runs every program in every engine, interleaved.
 pub fn measure(options: &Options) -> Result<Vec<Row>, String> {
-    let engines = options.engines(|_| true)?;
+    let engines = options.engines(EngineName::has_code_of_its_own)?;
     let mut rows = Vec::new();
     for guest in guests::matching(&options.filter) {
         eprintln!("programs: {} ...", guest.name);

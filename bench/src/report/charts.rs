@@ -217,6 +217,7 @@ fn short(value: &f64) -> String {
 fn colour(engine: EngineName) -> RGBColor {
     match engine {
         EngineName::Ours => RGBColor(0xd6, 0x00, 0x6c),
+        EngineName::OursVerified => RGBColor(0xa0, 0x00, 0x50),
         EngineName::OursLogical => RGBColor(0xf0, 0x5f, 0xa8),
         EngineName::OursGas => RGBColor(0xf7, 0xa8, 0xcf),
         EngineName::Cranelift => RGBColor(0x2b, 0x4c, 0x7e),

@@ -2,7 +2,7 @@
 //! `<!-- /compile -->`.
 
 use crate::engines::EngineName::{
-    self, Cranelift, CraneliftPolkadot, Ours, OursLogical, Singlepass, Winch,
+    self, Cranelift, CraneliftPolkadot, Ours, OursLogical, OursVerified, Singlepass, Winch,
 };
 use crate::measure::geometric_mean;
 use crate::measures::{compile, execute, linear, programs, wasm_opt};
@@ -110,6 +110,7 @@ fn speed_up(run: &Run) -> Option<f64> {
 fn compilation(run: &Run) -> Option<String> {
     let rows = compiled(run);
     let speed_up = speed_up(run)?;
+    let verified = geometric_mean(rows.iter().filter_map(|row| row.speed_up(OursVerified)));
     let peers = present([CraneliftPolkadot, Winch, Singlepass], |engine| {
         rows.iter().any(|row| row.engines.contains_key(&engine))
     });
@@ -119,6 +120,7 @@ fn compilation(run: &Run) -> Option<String> {
     headings.extend(
         [
             "times Cranelift's speed",
+            "with verification",
             "code bytes per Wasm byte: Cranelift",
             "ours",
         ]
@@ -136,13 +138,16 @@ fn compilation(run: &Run) -> Option<String> {
                 .iter()
                 .map(|&it| number(row.mb_per_second(it), if it == Ours { 1 } else { 2 })),
         );
-        cells.push(number(row.speed_up(Ours), 1));
+        cells.extend([Ours, OursVerified].map(|it| number(row.speed_up(it), 1)));
         cells.extend([Cranelift, Ours].map(|it| number(row.code_ratio(it), 2)));
         cells.extend([Cranelift, Ours].map(|it| number(row.peak_mib(it), 0)));
         table.row(cells);
     }
+    let with_verification = verified.map_or(String::new(), |verified| {
+        format!(", {verified:.1} times with the verification of the machine code")
+    });
     Some(format!(
-        "Compilation: {speed_up:.1} times Cranelift's speed in the geometric mean.\n\n{}",
+        "Compilation: {speed_up:.1} times Cranelift's speed in the geometric mean{with_verification}.\n\n{}",
         markdown(&table)
     ))
 }

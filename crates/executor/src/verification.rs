@@ -7,7 +7,7 @@ mod declared;
 
 pub use declared::{Undeclared, declared_module};
 
-use pvf_compiler::artifact::{ModuleInfo, TrapMap};
+use pvf_compiler::artifact::{ModuleInfo, Parts, TrapMap};
 use pvf_compiler::{
     Artifact, ArtifactContents, ArtifactError, Costs, NativeStack, Target, artifact,
 };
@@ -16,7 +16,6 @@ use pvf_verifier::{
     Unreadable, Verified,
 };
 use std::num::NonZeroUsize;
-use std::sync::Arc;
 
 /// What an artifact does not say about itself.
 #[derive(Clone, Copy, Debug)]
@@ -72,7 +71,8 @@ impl<'a> Described<'a> {
     }
 
     fn of(info: &'a ModuleInfo, traps: &TrapMap, verification: &Verification<'a>) -> Self {
-        let mut sites = Vec::with_capacity(traps.groups().saturating_mul(64).min(traps.bytes() / 3));
+        let mut sites =
+            Vec::with_capacity(traps.groups().saturating_mul(64).min(traps.bytes() / 3));
         traps.for_each(|site| sites.push(trap_site(site)));
         Self {
             settings: Settings {
@@ -157,10 +157,14 @@ pub enum UnverifiedArtifact {
 /// [`UnverifiedArtifact`].
 pub fn verify_artifact(bytes: &[u8]) -> Result<Verified, UnverifiedArtifact> {
     let parts = Artifact::parse(bytes)?;
-    let traps = parts.trap_map(Arc::new(bytes.to_vec()))?;
-    let described = Described::of(&parts.module, &traps, &Verification::default());
-    let code = described.with(&bytes[parts.code]);
-    Ok(verify_declared(&parts.module, &code)?)
+    let traps = parts.copied_trap_map(bytes)?;
+    Ok(verify_parts(bytes, &parts, &traps)?)
+}
+
+fn verify_parts(bytes: &[u8], parts: &Parts, traps: &TrapMap) -> Result<Verified, NotVerified> {
+    let described = Described::of(&parts.module, traps, &Verification::default());
+    let code = described.with(&bytes[parts.code.clone()]);
+    verify_declared(&parts.module, &code)
 }
 
 /// As [`verify_artifact`], for an artifact that was taken apart.
@@ -187,10 +191,12 @@ fn verify_declared(info: &ModuleInfo, code: &MachineCode<'_>) -> Result<Verified
 /// [`UnverifiedArtifact`].
 #[allow(unsafe_code, reason = "what the caller would promise is verified")]
 pub fn verified_artifact(bytes: &[u8]) -> Result<Artifact, UnverifiedArtifact> {
-    verify_artifact(bytes)?;
+    let parts = Artifact::parse(bytes)?;
+    let traps = parts.copied_trap_map(bytes)?;
+    verify_parts(bytes, &parts, &traps)?;
     // SAFETY: the code keeps to the contract with the runtime for the declarations in the same bytes, which is what the
     // verifier checks. A module checks the declarations themselves before it is used.
-    Ok(unsafe { Artifact::from_bytes(bytes) }?)
+    Ok(unsafe { Artifact::from_contents(parts.contents(bytes, traps)) })
 }
 
 fn function_code(function: &artifact::Function) -> FunctionCode {

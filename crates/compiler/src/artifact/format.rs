@@ -239,16 +239,8 @@ impl Artifact {
     #[allow(unsafe_code, reason = "declares what it asks of the caller")]
     pub unsafe fn from_bytes(bytes: &[u8]) -> Result<Self, ArtifactError> {
         let parts = Self::parse(bytes)?;
-        let traps = bytes[parts.traps].to_vec();
-        let range = 0..traps.len();
-        let traps =
-            TrapMap::shared(Arc::new(traps), range, parts.trap_groups).ok_or_else(short_index)?;
-        Ok(Self(ArtifactContents {
-            module: parts.module,
-            code: bytes[parts.code].to_vec(),
-            traps,
-            data: bytes[parts.data].to_vec(),
-        }))
+        let traps = parts.copied_trap_map(bytes)?;
+        Ok(Self(parts.contents(bytes, traps)))
     }
 }
 
@@ -259,6 +251,27 @@ impl Parts {
         bytes: Arc<dyn AsRef<[u8]> + Send + Sync>,
     ) -> Result<TrapMap, ArtifactError> {
         TrapMap::shared(bytes, self.traps.clone(), self.trap_groups).ok_or_else(short_index)
+    }
+
+    /// The trap map in these bytes, which are copied.
+    ///
+    /// # Errors
+    /// [`ArtifactError::Metadata`]: it is shorter than its index.
+    pub fn copied_trap_map(&self, bytes: &[u8]) -> Result<TrapMap, ArtifactError> {
+        let map = bytes.get(self.traps.clone()).unwrap_or_default().to_vec();
+        let range = 0..map.len();
+        TrapMap::shared(Arc::new(map), range, self.trap_groups).ok_or_else(short_index)
+    }
+
+    /// Copies the contents out of the bytes. `traps`: the trap map.
+    pub fn contents(self, bytes: &[u8], traps: TrapMap) -> ArtifactContents {
+        let part = |range: Range<usize>| bytes.get(range).unwrap_or_default().to_vec();
+        ArtifactContents {
+            code: part(self.code),
+            data: part(self.data),
+            module: self.module,
+            traps,
+        }
     }
 }
 

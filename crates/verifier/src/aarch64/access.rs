@@ -71,7 +71,10 @@ impl Walk<'_, '_> {
             MEMORY => self.linear_index(word.rm())?,
             ZERO => self.slot_of(word, moved, self.distance(word.rm())?)?,
             CONTEXT => self.context_of(word, moved, self.distance(word.rm())?)?,
-            _ => refuse!(LinearMemory, "an index is added to what is no base"),
+            _ => refuse!(
+                LinearMemory,
+                "the code adds an index to a register that is not the memory's base"
+            ),
         }
         self.move_general(word, moved)
     }
@@ -98,7 +101,10 @@ impl Walk<'_, '_> {
             MEMORY => self.linear_index(word.rm())?,
             ZERO => self.slot_of(word, moved, self.distance(word.rm())?)?,
             CONTEXT => self.context_of(word, moved, self.distance(word.rm())?)?,
-            _ => refuse!(LinearMemory, "an index is added to what is no base"),
+            _ => refuse!(
+                LinearMemory,
+                "the code adds an index to a register that is not the memory's base"
+            ),
         }
         self.move_float(word, moved)
     }
@@ -130,7 +136,7 @@ impl Walk<'_, '_> {
     fn distance(&self, register: u8) -> Check<u64> {
         match self.constant(register) {
             Some(distance) if matches!(register, FIRST | SECOND) => Ok(distance),
-            _ => refuse!(Frame, "a distance that is no constant"),
+            _ => refuse!(Frame, "an offset from the stack pointer is not constant"),
         }
     }
 
@@ -141,7 +147,7 @@ impl Walk<'_, '_> {
         ensure!(
             base == MEMORY || holds == SUM || holds == HIGH_SUM,
             LinearMemory,
-            "a base is no address of linear memory"
+            "an access has another base than the memory"
         );
         self.operator_site(self.at, TrapKind::MemoryOutOfBounds)
     }
@@ -150,7 +156,7 @@ impl Walk<'_, '_> {
         ensure!(
             word.unscaled_offset() >= 0,
             LinearMemory,
-            "an offset is negative"
+            "the offset of an access is below 0"
         );
         self.linear(word.rn())
     }
@@ -162,7 +168,7 @@ impl Walk<'_, '_> {
         ensure!(
             holds <= WORD || self.is_long_index(index),
             LinearMemory,
-            "an index has more than 32 bits"
+            "the index of an access may have more than 32 bits"
         );
         self.operator_site(self.at, TrapKind::MemoryOutOfBounds)
     }
@@ -180,7 +186,7 @@ impl Walk<'_, '_> {
         ensure!(
             moved.size >= 2 && word.access() < 2,
             Frame,
-            "a slot is accessed in part"
+            "the code accesses a part of a slot"
         );
         self.slot_at(offset, 1)
     }
@@ -195,7 +201,7 @@ impl Walk<'_, '_> {
             .checked_mul(slot_bytes)
             .and_then(|it| it.checked_add(offset))
         else {
-            refuse!(Frame, "slots without end");
+            refuse!(Frame, "a loop over slots has no end");
         };
         // The return address is above the function's own slots.
         let own = end <= frame.saturating_sub(2 * slot_bytes);
@@ -204,15 +210,19 @@ impl Walk<'_, '_> {
         ensure!(
             offset.is_multiple_of(slot_bytes) && (own || callers),
             Frame,
-            "not a slot of the function"
+            "an access to the stack is not to a slot"
         );
         Ok(())
     }
 
     pub fn store_pair(&mut self, word: Word) -> Check {
-        ensure!(word.rn() == ZERO, Frame, "a pair is stored elsewhere");
+        ensure!(
+            word.rn() == ZERO,
+            Frame,
+            "a pair of registers is stored outside of the frame"
+        );
         let Ok(offset) = u64::try_from(word.pair_offset()) else {
-            refuse!(Frame, "a pair is stored below the frame");
+            refuse!(Frame, "a pair of registers is stored below the frame");
         };
         self.slot_at(offset, 2)?;
         self.read(word.rd())?;
@@ -225,7 +235,7 @@ impl Walk<'_, '_> {
             ensure!(
                 !moved.stores && !moved.float && moved.bytes() == 8,
                 Context,
-                "the size of memory is not loaded"
+                "the code does more than load the memory's size"
             );
             return Ok(());
         }
@@ -235,7 +245,10 @@ impl Walk<'_, '_> {
             .map(|it| it / u64::from(layout::GLOBAL_BYTES));
         let global = global.and_then(|it| self.tables.global(it));
         let Some(global) = global else {
-            refuse!(Context, "not a field that functions may touch");
+            refuse!(
+                Context,
+                "functions may not access this field of the context"
+            );
         };
         let size = if global.ty.is_wide() { 3 } else { 2 };
         // A general register may hold a float constant that is stored.
@@ -243,7 +256,7 @@ impl Walk<'_, '_> {
         ensure!(
             moved.size == size && class && word.access() < 2,
             Context,
-            "a global is accessed as another type"
+            "the code accesses a global with another type"
         );
         ensure!(
             !moved.stores || global.mutable,
@@ -258,7 +271,7 @@ impl Walk<'_, '_> {
         ensure!(
             to > self.at,
             CodeData,
-            "a literal lies before what loads it"
+            "a literal is before the instruction that loads it"
         );
         self.mark_literal(to)?;
         self.write_float(word.rd());

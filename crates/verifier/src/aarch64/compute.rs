@@ -108,12 +108,15 @@ impl Walk<'_, '_> {
             Form::Address => self.address(word),
             Form::Undefined => self.trap(),
             Form::AddExtended => self.add_extended(word),
-            Form::Nop => refuse!(Encodings, "a nop between instructions"),
+            Form::Nop => refuse!(Encodings, "a nop is outside of padding"),
             Form::AddSigned | Form::JumpRegister | Form::CallRegister | Form::TableEntry => {
-                refuse!(Indirect, "not at the end of its sequence")
+                refuse!(
+                    Indirect,
+                    "an indirect branch is not at the end of its sequence"
+                )
             }
-            Form::SlotStep => refuse!(Frame, "not in a loop over slots"),
-            Form::Return => refuse!(Phases, "a return without the frame being dropped"),
+            Form::SlotStep => refuse!(Frame, "the instruction is not in a loop over slots"),
+            Form::Return => refuse!(Phases, "the code returns without an epilogue"),
             Form::FloatBinary => {
                 self.read_float(word.rn())?;
                 self.read_float(word.rm())?;
@@ -179,11 +182,7 @@ impl Walk<'_, '_> {
         }
         let a = self.read(rn)?.min(word.bits());
         if sets_flags {
-            ensure!(
-                rd == ZERO,
-                Encodings,
-                "a sum that sets flags is no comparison"
-            );
+            ensure!(rd == ZERO, Encodings, "a comparison writes a register");
             if rn == TABLE_INDEX && op == SUBS && !word.wide() {
                 self.facts.compared = Some((self.at, immediate));
             }
@@ -203,7 +202,7 @@ impl Walk<'_, '_> {
         ensure!(
             rn == MEMORY || self.holds(rn) == SUM,
             LinearMemory,
-            "an offset is added to what is no address of linear memory"
+            "the code adds an offset to a register that is not an address of memory"
         );
         ensure!(
             word.operation() == ADD
@@ -232,11 +231,7 @@ impl Walk<'_, '_> {
         let a = self.read(rn)?.min(bits);
         let b = shifted(word, self.read(rm)?.min(bits));
         if op & 1 != 0 {
-            ensure!(
-                rd == ZERO,
-                Encodings,
-                "a sum that sets flags is no comparison"
-            );
+            ensure!(rd == ZERO, Encodings, "a comparison writes a register");
             if rn == TABLE_INDEX
                 && op == SUBS
                 && word.0 & !0x1f_0000 == encode::compare(Bits::W32, TABLE_INDEX, 0)
@@ -271,12 +266,12 @@ impl Walk<'_, '_> {
             word.0 == encode::add(ADD, Bits::W64, rd, MEMORY, rm)
                 && (rd == FIRST || SUMS >> rd & 1 != 0),
             FixedRegisters,
-            "the base of linear memory goes elsewhere"
+            "the code moves the base of linear memory"
         );
         ensure!(
             self.read(rm)? <= WORD,
             LinearMemory,
-            "an index has more than 32 bits"
+            "the index of an access may have more than 32 bits"
         );
         self.put(rd, SUM);
         Ok(())
@@ -290,7 +285,7 @@ impl Walk<'_, '_> {
             ensure!(
                 word.rd() == ZERO,
                 Encodings,
-                "a test of bits keeps its result"
+                "a test of bits writes a register"
             );
             return Ok(());
         }
@@ -312,14 +307,14 @@ impl Walk<'_, '_> {
             ensure!(
                 word.rd() == ZERO,
                 Encodings,
-                "a test of bits keeps its result"
+                "a test of bits writes a register"
             );
             return Ok(());
         }
         ensure!(
             word.rd() != ZERO,
             FixedRegisters,
-            "the stack pointer is made of bits"
+            "the code writes the stack pointer"
         );
         let holds = match op {
             0 => a.min(pattern),
@@ -339,7 +334,10 @@ impl Walk<'_, '_> {
         let rd = word.rd();
         if FOLLOWED >> rd & 1 != 0 {
             let Some(constant) = self.constant(rd) else {
-                refuse!(Widths, "a part of a constant is set in no constant");
+                refuse!(
+                    Widths,
+                    "the code sets a part of a register that holds no constant"
+                );
             };
             return self.set_constant(rd, kept_constant(constant, word));
         }
@@ -349,7 +347,11 @@ impl Walk<'_, '_> {
     }
 
     fn set_constant(&mut self, rd: u8, constant: u64) -> Check {
-        ensure!(rd != ZERO, Encodings, "a constant goes nowhere");
+        ensure!(
+            rd != ZERO,
+            Encodings,
+            "the code writes a constant to no register"
+        );
         if FOLLOWED >> rd & 1 == 0 {
             return self.write(rd, bits_of(constant));
         }

@@ -75,14 +75,14 @@ impl Walk<'_, '_> {
     /// table.
     fn jump_table(&mut self, word: Word) -> Check {
         let (Some(last), Some(clamp)) = (self.constant(SECOND), self.at.checked_sub(2)) else {
-            refuse!(Indirect, "a table without a bound");
+            refuse!(Indirect, "a jump table has no bound");
         };
         let index = Word(self.word(clamp).unwrap_or(0)).rn();
         let before = [self.word(clamp), self.word(clamp + 1)];
         ensure!(
             before == encode::clamp(index).map(Some) && !self.is_label(clamp + 1),
             Indirect,
-            "the index of a table is not compared with its bound"
+            "the code does not compare the index of a jump table with its bound"
         );
         let table = self.target(self.at, word.distance(Form::Address))?;
         self.at += 1;
@@ -93,12 +93,12 @@ impl Walk<'_, '_> {
             .checked_add(last as usize)
             .filter(|end| *end < self.words.len())
         else {
-            refuse!(Indirect, "a table leaves the function");
+            refuse!(Indirect, "a jump table leaves the function");
         };
         ensure!(
             table == self.at,
             Indirect,
-            "a table does not lie behind its jump"
+            "a jump table is not behind its jump"
         );
         self.clobber_scratch();
         while self.at <= end {
@@ -169,7 +169,7 @@ impl Walk<'_, '_> {
                 ensure!(
                     !segment || self.read(immediate)? <= WORD,
                     Calls,
-                    "a segment has more than 32 bits"
+                    "the index of a segment is wide"
                 );
                 self.clobber();
                 if results > 0 {
@@ -198,7 +198,7 @@ impl Walk<'_, '_> {
         ensure!(
             self.saves_link,
             Phases,
-            "a function calls that does not keep its return address"
+            "a function with calls does not keep its return address"
         );
         Ok(())
     }
@@ -209,7 +209,7 @@ impl Walk<'_, '_> {
         ensure!(
             site.kind == TrapKind::HostError,
             TrapSites,
-            "a call of the host has another trap site"
+            "the trap site of a call to the host is of another kind"
         );
         self.comes_from_operator(site)
     }
@@ -220,21 +220,21 @@ impl Walk<'_, '_> {
         ensure!(
             bytes + above <= u64::from(self.function.frame_bytes),
             CalleeSlots,
-            "a callee's slots do not fit into the frame"
+            "the callee's slots are beyond the frame"
         );
         Ok(())
     }
 
     fn arguments(&self, signature: u32) -> Check {
         let Some(convention) = self.tables.conventions.get(signature as usize) else {
-            refuse!(Calls, "a call of an unknown type");
+            refuse!(Calls, "a call has no signature");
         };
         self.callee_slots(convention.slot_bytes)?;
         for (register, &holds) in (0..).zip(&convention.general) {
             ensure!(
                 self.holds(register) <= holds,
                 Calls,
-                "an argument is missing, or has more bits than its type"
+                "an argument is wider than its type, or missing"
             );
         }
         ensure!(
@@ -282,7 +282,7 @@ impl Walk<'_, '_> {
             ensure!(
                 self.word(self.at) == Some(encode::TRAP) && !self.is_label(self.at),
                 TrapSites,
-                "a trap of shared code is missing"
+                "no traps follow a call of shared code"
             );
             self.operator_site(self.at, kind)?;
         }
@@ -304,16 +304,16 @@ impl Walk<'_, '_> {
         ensure!(
             word.0 == TABLE_ENTRY,
             FixedRegisters,
-            "the context is used otherwise"
+            "the code uses the context's address outside of an access"
         );
         let below = self.facts.below.filter(|(at, _)| at + 1 == self.at);
         let (Some((_, bound)), Some(entries)) = (below, self.tables.module.table) else {
-            refuse!(Table, "an index of the table is not compared");
+            refuse!(Table, "the code does not compare an index of the table");
         };
         ensure!(
             bound <= u64::from(entries),
             Table,
-            "an index is compared with more than the table has"
+            "the code compares an index with another number than the table's entries"
         );
         self.may_call()?;
         let table = self.tables.table;
@@ -340,12 +340,15 @@ impl Walk<'_, '_> {
             return self.expect(0x3940_0000 | size << 30 | field | base);
         }
         let Some((distance, after)) = self.parse_constant(self.at, SECOND) else {
-            refuse!(Table, "no field of a table entry is loaded");
+            refuse!(
+                Table,
+                "no load of a table entry's field follows the comparison"
+            );
         };
         ensure!(
             distance == offset && (self.at..after).all(|at| !self.is_label(at)),
             Table,
-            "another field of a table entry is loaded"
+            "the code loads another field of a table entry"
         );
         self.at = after;
         self.expect(0x3860_6800 | size << 30 | u32::from(SECOND) << 16 | base)
@@ -359,12 +362,12 @@ impl Walk<'_, '_> {
             if let Some((_, after)) = self.parse_constant(self.at, holder) {
                 while self.at < after {
                     let Some(form) = super::decode::decode(word.0) else {
-                        refuse!(Encodings, "no instruction of the list");
+                        refuse!(Encodings, "the encoding is not in the table");
                     };
                     ensure!(
                         !self.is_label(self.at),
                         Table,
-                        "branches go into a call through the table"
+                        "a branch goes into a call through the table"
                     );
                     self.step(form, word)?;
                     self.at += 1;
@@ -380,7 +383,10 @@ impl Walk<'_, '_> {
             {
                 self.constant(word.rm()).unwrap_or(0) & u64::from(u32::MAX)
             }
-            _ => refuse!(Table, "the signature of a table entry is not compared"),
+            _ => refuse!(
+                Table,
+                "the code does not compare the signature of a table entry"
+            ),
         };
         self.expect(word.0)?;
         // 0 is the value of an entry without a function.
@@ -388,7 +394,7 @@ impl Walk<'_, '_> {
             Some(signature) if (signature as usize) < self.tables.module.signatures.len() => {
                 Ok(signature)
             }
-            _ => refuse!(Table, "a table entry is compared with no signature"),
+            _ => refuse!(Table, "an entry of the table is compared with no signature"),
         }
     }
 

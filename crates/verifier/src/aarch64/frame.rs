@@ -25,7 +25,7 @@ impl Walk<'_, '_> {
         ensure!(
             self.word(self.at) == Some(word) && !self.is_label(self.at),
             Phases,
-            "a fixed sequence is another"
+            "a fixed sequence has another instruction"
         );
         self.at += 1;
         Ok(())
@@ -41,12 +41,12 @@ impl Walk<'_, '_> {
     /// Expects words that load this constant into a register. The constant cannot be an immediate.
     fn expect_constant(&mut self, register: u8, constant: u64) -> Check {
         let Some((value, after)) = self.parse_constant(self.at, register) else {
-            refuse!(Phases, "a constant is missing in a fixed sequence");
+            refuse!(Phases, "a fixed sequence lacks its constant");
         };
         ensure!(
             value == constant && (self.at..after).all(|at| !self.is_label(at)),
             Phases,
-            "a constant of a fixed sequence is another"
+            "a fixed sequence has another constant"
         );
         self.at = after;
         Ok(())
@@ -77,7 +77,7 @@ impl Walk<'_, '_> {
         ensure!(
             word.0 & 0xFF00_001F == encode::branch_if(condition, 0) && !self.is_label(self.at),
             Phases,
-            "no branch in a fixed sequence"
+            "a fixed sequence lacks its branch"
         );
         self.target(self.at, word.distance(super::decode::Form::BranchIf))
     }
@@ -88,7 +88,7 @@ impl Walk<'_, '_> {
         ensure!(
             self.body.begins_at(site.wasm_offset),
             Meters,
-            "the stack overflows elsewhere than where the body begins"
+            "the stack overflow names another operator than the body's first"
         );
         self.expect(encode::TRAP)
     }
@@ -148,7 +148,7 @@ impl Walk<'_, '_> {
         ensure!(
             self.word(self.at) == Some(before(rd)),
             Meters,
-            "the logical cost is another"
+            "the logical cost is not that of the body"
         );
         self.expect(before(rd))?;
         debug_assert!(self.at > at, "a comparison has been passed");
@@ -241,12 +241,15 @@ impl Walk<'_, '_> {
                 ensure!(
                     immediate == u64::from(self.function.frame_bytes) && !self.is_audited(),
                     Phases,
-                    "the frame is dropped in part"
+                    "the code drops a part of the frame"
                 );
                 self.leave()
             }
             FIRST if is_sum => self.slots_loop(immediate),
-            _ => refuse!(FixedRegisters, "the stack pointer is used otherwise"),
+            _ => refuse!(
+                FixedRegisters,
+                "the code uses the stack pointer outside of its sequences"
+            ),
         }
     }
 
@@ -258,14 +261,17 @@ impl Walk<'_, '_> {
                 ensure!(
                     frame == u64::from(self.function.frame_bytes) && !self.is_audited(),
                     Phases,
-                    "the frame is dropped in part"
+                    "the code drops a part of the frame"
                 );
                 self.leave()
             }
             (word, Some(offset)) if word == encode::slot_address_at(FIRST) => {
                 self.slots_loop(offset)
             }
-            _ => refuse!(FixedRegisters, "the stack pointer is used otherwise"),
+            _ => refuse!(
+                FixedRegisters,
+                "the code uses the stack pointer outside of its sequences"
+            ),
         }
     }
 
@@ -288,9 +294,9 @@ impl Walk<'_, '_> {
             Some(ValType::I32) => ensure!(
                 self.read(0)? <= WORD,
                 Calls,
-                "a result has more than 32 bits"
+                "the result is wider than its type"
             ),
-            Some(ValType::I64) => ensure!(self.read(0)? <= DOUBLE, Calls, "there is no result"),
+            Some(ValType::I64) => ensure!(self.read(0)? <= DOUBLE, Calls, "the result is missing"),
             Some(ValType::F32 | ValType::F64) => self.read_float(0)?,
         }
         self.expect(encode::RET)?;
@@ -305,7 +311,7 @@ impl Walk<'_, '_> {
         ensure!(
             self.take_loop(at),
             Phases,
-            "branches go into a fixed sequence"
+            "a branch goes into a fixed sequence"
         );
         Ok(())
     }
@@ -319,12 +325,15 @@ impl Walk<'_, '_> {
             return Ok(offset);
         }
         let Some((offset, after)) = self.parse_constant(self.at, register) else {
-            refuse!(Frame, "the stack pointer is used otherwise");
+            refuse!(
+                Frame,
+                "the code uses the stack pointer outside of its sequences"
+            );
         };
         ensure!(
             (self.at..after).all(|at| !self.is_label(at)),
             Frame,
-            "branches go into a loop over slots"
+            "a branch goes into a loop over slots"
         );
         self.at = after;
         self.expect(encode::slot_address_at(register))?;
@@ -342,7 +351,7 @@ impl Walk<'_, '_> {
             self.expect(ZERO_SLOT)?;
             self.expect(encode::compare(Bits::W64, FIRST, SECOND))?;
             self.expect(encode::branch_if(encode::LO, -2))?;
-            ensure!(first < second, Frame, "a loop over no slots");
+            ensure!(first < second, Frame, "a loop over slots has no slots");
             self.slot_at(first, (second - first).div_ceil(slot_bytes))?;
         } else {
             let last = self.expect_slot_address(LAST)?;
@@ -361,7 +370,7 @@ impl Walk<'_, '_> {
                 false => first.checked_sub(last),
             };
             let Some(distance) = distance else {
-                refuse!(Frame, "a loop over no slots");
+                refuse!(Frame, "a loop over slots has no slots");
             };
             let slots = distance / slot_bytes + 1;
             let (from, to) = match upwards {
@@ -369,12 +378,12 @@ impl Walk<'_, '_> {
                 false => (Some(last), second.checked_sub(distance)),
             };
             let (Some(from), Some(to)) = (from, to) else {
-                refuse!(Frame, "slots below the frame");
+                refuse!(Frame, "a loop over slots begins below the frame");
             };
             ensure!(
                 distance.is_multiple_of(slot_bytes),
                 Frame,
-                "a loop over parts of slots"
+                "a loop over slots accesses parts of slots"
             );
             self.slot_at(from, slots)?;
             self.slot_at(to, slots)?;

@@ -13,15 +13,15 @@ impl Walk<'_, '_> {
         ensure!(
             self.tables.gas,
             Meters,
-            "gas is charged that is not counted"
+            "the code charges gas that is not counted"
         );
         if !self.tables.priced {
             return Ok(GasAt::Anywhere);
         }
         let Some(charge) = self.body.charges.get(self.charge) else {
-            refuse!(Meters, "a charge of gas that no block has");
+            refuse!(Meters, "no block of the body makes this charge");
         };
-        ensure!(charge.cost == cost, Meters, "a block costs another amount");
+        ensure!(charge.cost == cost, Meters, "the charge has another amount");
         self.charge += 1;
         Ok(GasAt::Block(charge.offset))
     }
@@ -32,7 +32,7 @@ impl Walk<'_, '_> {
         ensure!(
             word.0 == encode::add_immediate(SUBS, Bits::W64, GAS, GAS, field),
             FixedRegisters,
-            "the gas is used otherwise"
+            "the code uses the gas register outside of a charge"
         );
         let undo = encode::add_immediate(ADD, Bits::W64, GAS, GAS, field);
         let at = self.block_charge(word.immediate())?;
@@ -54,7 +54,7 @@ impl Walk<'_, '_> {
         ensure!(
             word.0 == encode::add(SUBS, Bits::W64, GAS, GAS, FIRST),
             FixedRegisters,
-            "the gas is used otherwise"
+            "the code uses the gas register outside of a charge"
         );
         let at = match (self.constant(FIRST), self.facts.product) {
             (Some(cost), _) => self.block_charge(cost)?,
@@ -69,7 +69,10 @@ impl Walk<'_, '_> {
                 self.grows += 1;
                 GasAt::Grow
             }
-            (None, None) => refuse!(Meters, "an unknown amount of gas is charged"),
+            (None, None) => refuse!(
+                Meters,
+                "the code charges an amount of gas that is not constant"
+            ),
         };
         self.charged(encode::add(ADD, Bits::W64, GAS, GAS, FIRST), at)
     }
@@ -79,7 +82,7 @@ impl Walk<'_, '_> {
         ensure!(
             self.tables.gas && self.facts.product.is_some(),
             Meters,
-            "an unknown amount of gas is charged"
+            "the code charges an amount of gas that is not constant"
         );
         self.at += 1;
         let to = self.expect_branch(encode::LO)?;
@@ -99,11 +102,7 @@ impl Walk<'_, '_> {
             GasAt::Grow => self.body.grows_at(site.wasm_offset),
             GasAt::Anywhere => true,
         };
-        ensure!(
-            is_there,
-            Meters,
-            "the gas ends elsewhere than at the block that is charged for"
-        );
+        ensure!(is_there, Meters, "the charge names another block");
         self.expect(encode::TRAP)?;
         self.alive = false;
         Ok(())

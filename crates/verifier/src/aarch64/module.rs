@@ -204,7 +204,7 @@ impl Layout {
     /// The state of the registers at the entry of a function.
     pub(super) fn at_entry(&self, signature: u32) -> Check<State> {
         let Some(convention) = self.convention(signature) else {
-            refuse!(Claims, "a function of an unknown type");
+            refuse!(Claims, "the function has no signature");
         };
         let mut state = State::EMPTY;
         for (value, &holds) in state.values.iter_mut().zip(&convention.general) {

@@ -313,7 +313,7 @@ impl<'a> Walk<'_, 'a> {
         ensure!(
             distance & 3 == 0 && to >= 0 && (to as usize) < self.words.len(),
             Targets,
-            "a branch leaves the function, or goes to no instruction"
+            "a branch leaves the function, or goes into an instruction"
         );
         Ok(to as usize)
     }
@@ -348,7 +348,7 @@ impl<'a> Walk<'_, 'a> {
         ensure!(
             label.late_number == 0,
             Phases,
-            "several branches go to a sequence that belongs to one"
+            "another branch goes to a slow path"
         );
         if to > at {
             if label.reached {
@@ -400,11 +400,7 @@ impl<'a> Walk<'_, 'a> {
 
     /// Checks a branch to a late sequence.
     pub fn branch_late(&mut self, to: usize, late: Late) -> Check {
-        ensure!(
-            to > self.at,
-            Phases,
-            "a sequence behind the function stands before it"
-        );
+        ensure!(to > self.at, Phases, "a branch goes back to a slow path");
         let (state, late) = (self.state, (late, self.at));
         let next = self.lates.len() as u32 + 1;
         let label = self.label(to)?;
@@ -423,7 +419,7 @@ impl<'a> Walk<'_, 'a> {
         ensure!(
             known == Some(&late),
             Phases,
-            "several branches go to a sequence that belongs to one"
+            "another branch goes to a slow path"
         );
         Ok(())
     }
@@ -457,7 +453,7 @@ impl<'a> Walk<'_, 'a> {
     pub fn mark_literal(&mut self, at: usize) -> Check {
         let next = self.slots.get(at + 1).copied();
         let Some(slot) = self.slots.get_mut(at) else {
-            refuse!(CodeData, "a literal lies outside of the function");
+            refuse!(CodeData, "a literal is outside of the function");
         };
         ensure!(
             matches!(*slot, NO_LABEL | LITERAL) && next == Some(NO_LABEL),
@@ -490,7 +486,7 @@ impl<'a> Walk<'_, 'a> {
                 continue;
             }
             let Some(form) = decode(word) else {
-                refuse!(Encodings, "no instruction of the list");
+                refuse!(Encodings, "the encoding is not in the table");
             };
             self.step(form, Word(word))?;
             if let Some(to) = self.back.take() {
@@ -516,7 +512,7 @@ impl<'a> Walk<'_, 'a> {
         ensure!(
             next.is_none_or(|next| next.code_offset >= end),
             TrapSites,
-            "a trap site where nothing can trap"
+            "a trap site belongs to no instruction that can trap"
         );
         let charges = self.body.charges.len();
         ensure!(
@@ -537,7 +533,7 @@ impl<'a> Walk<'_, 'a> {
         ensure!(
             !(self.logical_leaf && self.calls),
             Meters,
-            "a function that calls does not take its logical cost"
+            "a function with calls does not take its logical cost"
         );
         Ok(())
     }
@@ -563,7 +559,7 @@ impl<'a> Walk<'_, 'a> {
             (true, true) => self.state.join(&label.state),
             (false, true) => self.state = label.state,
             (true, false) => {}
-            (false, false) => ensure!(number != 0, Reached, "nothing goes there"),
+            (false, false) => ensure!(number != 0, Reached, "no instruction leads to this one"),
         }
         if let Some(number) = number.checked_sub(1) {
             self.arrive_at_loop(number, self.alive || reached);
@@ -572,7 +568,7 @@ impl<'a> Walk<'_, 'a> {
             ensure!(
                 !self.alive,
                 Phases,
-                "code runs into a sequence that belongs to a branch"
+                "code runs into a slow path that belongs to a branch"
             );
             self.alive = true;
             if let Some(&(late, _)) = self.lates.get(late) {
@@ -635,7 +631,11 @@ impl<'a> Walk<'_, 'a> {
             let distance = Word(word).distance(Form::Branch);
             distance > 4 && self.target(self.at, distance).is_ok()
         };
-        ensure!(padding || over, Reached, "nothing before goes there");
+        ensure!(
+            padding || over,
+            Reached,
+            "no earlier instruction leads to this one"
+        );
         self.at += 1;
         Ok(())
     }
@@ -643,7 +643,7 @@ impl<'a> Walk<'_, 'a> {
     /// Takes the trap site of the word at a position, which must be of this kind.
     pub fn trap_site(&mut self, at: usize, kind: TrapKind) -> Check<TrapSite> {
         let site = self.next_site(self.offset(at))?;
-        ensure!(site.kind == kind, TrapSites, "a trap site of another kind");
+        ensure!(site.kind == kind, TrapSites, "the trap is of another kind");
         Ok(site)
     }
 
@@ -655,7 +655,7 @@ impl<'a> Walk<'_, 'a> {
                 self.site += 1;
                 Ok(*site)
             }
-            _ => refuse!(TrapSites, "something can trap and has no trap site"),
+            _ => refuse!(TrapSites, "an instruction that can trap has no trap site"),
         }
     }
 
@@ -671,7 +671,7 @@ impl<'a> Walk<'_, 'a> {
         ensure!(
             self.body.traps_at(site.wasm_offset) >> site.kind.code() & 1 != 0,
             Meters,
-            "the operator of a trap site does not trap so"
+            "the trap names an operator that does not have it"
         );
         Ok(())
     }

@@ -6,7 +6,7 @@
 use super::instruction::{CLASS, CLASS_TRAPS, COUNT, GROW, Operator, PREFIXED};
 use super::module::{FuncType, Module};
 use super::reader::Reader;
-use super::run::{Run, pass_over};
+use super::run::{Run, begins_run, pass_over};
 use crate::{FunctionCode, GasMeter, Unreadable};
 use pvf_metering::Costs;
 
@@ -269,7 +269,7 @@ impl Walk<'_, '_> {
         });
         let mut first = true;
         while !self.reader.at_end() {
-            if !first {
+            if !first && self.reader.peek().is_some_and(begins_run) {
                 self.plain_operators()?;
                 if self.reader.at_end() {
                     break;

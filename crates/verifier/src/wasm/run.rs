@@ -46,20 +46,28 @@ static PLAIN: [Plain; 256] = {
     plain
 };
 
+/// Whether a run can begin with this opcode. `br_if` and `call` do not end one.
+#[inline]
+pub(super) fn begins_run(opcode: u8) -> bool {
+    matches!(opcode, 0x0d | 0x10) || !matches!(PLAIN[usize::from(opcode)].numbers, Numbers::Other)
+}
+
 /// Bytes that are read at once: an opcode and its numbers.
 const WINDOW: usize = 11;
 
 /// The bytes of a number in the window from this position on: at most five.
 #[inline(always)]
 fn number_bytes(window: &[u8; WINDOW], at: usize) -> Option<usize> {
-    // Branches, for lengths that were foretold let the processor read on before it knows them.
+    // By branches: where they are foretold, the processor reads on before it knows the length.
     if window[at] < 0x80 {
         return Some(1);
     }
     if window[at + 1] < 0x80 {
         return Some(2);
     }
-    (2..5).find(|&more| window[at + more] < 0x80).map(|more| more + 1)
+    (2..5)
+        .find(|&more| window[at + more] < 0x80)
+        .map(|more| more + 1)
 }
 
 /// The bytes of an operator with its numbers, if it belongs to a run.
@@ -119,7 +127,10 @@ fn pass<const PRICED: bool>(
         mut highest,
         mut cost,
     } = run;
-    while let Some(window) = bytes.get(at..).and_then(|rest| rest.first_chunk::<WINDOW>()) {
+    while let Some(window) = bytes
+        .get(at..)
+        .and_then(|rest| rest.first_chunk::<WINDOW>())
+    {
         let number = usize::from(window[0]);
         let plain = PLAIN[number];
         let Some(length) = operator_bytes(window, plain.numbers) else {

@@ -7,9 +7,7 @@ mod rows;
 mod vex;
 
 use super::instruction::Instruction;
-use super::table::{
-    DIRECT, Direct, GROUPS, Imm, MEMORY, ONE, Op, REGISTER, S32, Shape, TWO,
-};
+use super::table::{DIRECT, Direct, GROUPS, Imm, MEMORY, ONE, Op, REGISTER, S32, Shape, TWO};
 pub(super) use build::Build;
 pub(super) use packed::Packed;
 use rows::decode_other;
@@ -231,7 +229,7 @@ impl<'a, const REX: bool> Head<'a, REX> {
     #[inline(always)]
     fn displacement(self, before: usize) -> (i32, usize) {
         let at = self.before + before;
-        // Branches, for lengths that were foretold let the processor read on before it knows them.
+        // By branches: where they are foretold, the processor reads on before it knows the length.
         match self.byte(1) >> 6 {
             1 => (i32::from(self.byte(before as u32) as i8), at + 1),
             2 => (self.four(at) as i32, at + 4),
@@ -287,7 +285,11 @@ impl<'a, const REX: bool> Head<'a, REX> {
         }
         let (disp, at) = self.displacement(2);
         let address = Address {
-            base: if low == 5 && no_base { NO_BASE } else { low | high },
+            base: if low == 5 && no_base {
+                NO_BASE
+            } else {
+                low | high
+            },
             index: NO_INDEX,
             scale: 0,
             disp,
@@ -328,10 +330,7 @@ pub(super) fn decode_window<V: Visitor>(window: &[u8; WINDOW], visitor: &mut V) 
 
 /// As [`decode_window`], with or without REX.
 #[inline(always)]
-fn decode_head<V: Visitor, const REX: bool>(
-    head: Head<'_, REX>,
-    visitor: &mut V,
-) -> V::Output {
+fn decode_head<V: Visitor, const REX: bool>(head: Head<'_, REX>, visitor: &mut V) -> V::Output {
     let opcode = head.byte(0);
     let before = head.before;
     match DIRECT[usize::from(opcode)] {
@@ -444,7 +443,11 @@ fn decode_head<V: Visitor, const REX: bool>(
 
 /// An operation that ModRM chooses, with an immediate.
 #[inline(always)]
-fn group<V: Visitor, const REX: bool>(head: Head<'_, REX>, opcode: u8, visitor: &mut V) -> V::Output {
+fn group<V: Visitor, const REX: bool>(
+    head: Head<'_, REX>,
+    opcode: u8,
+    visitor: &mut V,
+) -> V::Output {
     let row = &ONE[usize::from(opcode)];
     let group = &GROUPS[usize::from(row.accepts & 7)][usize::from(head.byte(1) >> 3 & 7)];
     let place = if head.is_register() { REGISTER } else { MEMORY };

@@ -12,7 +12,7 @@ impl Walk<'_, '_> {
         ensure!(
             holds <= crate::aarch64::values::DOUBLE,
             Widths,
-            "a register is read that holds no value"
+            "the code reads a register that holds nothing"
         );
         Ok(holds)
     }
@@ -29,7 +29,7 @@ impl Walk<'_, '_> {
             ensure!(
                 register == ZERO,
                 FixedRegisters,
-                "a register is written that is fixed"
+                "the code writes a fixed register"
             );
             return Ok(());
         }
@@ -61,7 +61,7 @@ impl Walk<'_, '_> {
         ensure!(
             self.state.floats >> register & 1 != 0,
             Widths,
-            "a float is read that holds no value"
+            "the code reads a float register that holds nothing"
         );
         Ok(())
     }

@@ -263,7 +263,13 @@ fn memory(cursor: &mut Cursor<'_>, modrm: u8, rex: u8, op: Op) -> Option<Address
 }
 
 /// As [`memory`], in the bytes of the word, and no `c`.
-pub(super) fn memory_word(cursor: &mut Cursor<'_>, modrm: u8, rex: u8, op: Op, disp: &mut i32) -> Option<u64> {
+pub(super) fn memory_word(
+    cursor: &mut Cursor<'_>,
+    modrm: u8,
+    rex: u8,
+    op: Op,
+    disp: &mut i32,
+) -> Option<u64> {
     let address = memory(cursor, modrm, rex, op)?;
     *disp = address.disp;
     let (base, index) = (u64::from(address.base), u64::from(address.index));

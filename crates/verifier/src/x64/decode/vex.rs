@@ -1,8 +1,8 @@
 //! Decodes instructions with VEX.
 
-use super::{Cursor, WINDOW};
 use super::packed::*;
 use super::rows::memory_word;
+use super::{Cursor, WINDOW};
 use crate::x64::table::{MEMORY, Op, REGISTER, Third, VexSize, vex_row};
 
 /// Decodes an instruction that begins with VEX.

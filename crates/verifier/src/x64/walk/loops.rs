@@ -6,9 +6,9 @@
 use super::labels::{Label, Loop};
 use super::{NO_LABEL, WINDOW, Walk};
 
+use crate::x64::decode::{first_word, is_rex};
 use crate::x64::facts::{Bounds, NOTHING};
 use crate::x64::instruction::{Instruction, NONE as NO_REGISTER, Place};
-use crate::x64::decode::{first_word, is_rex};
 use crate::x64::table::{Length, MODRM_BYTES, ONE_LENGTHS, Op, TWO_LENGTHS};
 use crate::x64::{Called, R11, RAX, RCX, RDX, RSP};
 
@@ -41,19 +41,16 @@ impl Walk<'_, '_> {
             };
             let before = std::mem::replace(&mut current, at);
             let word = first_word(window);
-            // Branches, for lengths that were foretold let the processor read on before it knows them.
             let (rex, word) = match is_rex(word as u8) {
-                true => {
-                    at += 1;
-                    (1, word >> 8)
-                }
+                true => (1, word >> 8),
                 false => (0, word),
             };
             let opcode = word as u8;
             let length = ONE_LENGTHS[usize::from(opcode)];
             if length & Length::MODRM != 0 {
-                at += 2;
+                at += rex + 2;
                 let modrm = (word >> 8) as u8;
+                // By branches: where they are foretold, the processor reads on before it knows the length.
                 if length & Length::BYTES != 0 {
                     at += usize::from(length & Length::BYTES);
                 }
@@ -70,7 +67,6 @@ impl Walk<'_, '_> {
                 }
                 continue;
             }
-            at = current;
             if length & Length::SPECIAL == 0 {
                 at += rex + usize::from(length);
                 if length == 0 {
@@ -110,7 +106,9 @@ impl Walk<'_, '_> {
                     self.mark_distance(at, next, call, four(window, rex + 1));
                 }
                 // VEX with one byte means the first map of opcodes; in the third map an immediate follows.
-                0xc5 if rex == 0 => next = at + 3 + usize::from(MODRM_BYTES[usize::from(window[3])]),
+                0xc5 if rex == 0 => {
+                    next = at + 3 + usize::from(MODRM_BYTES[usize::from(window[3])])
+                }
                 0xc4 if rex == 0 => {
                     let imm = usize::from(window[1] & 31 == 3);
                     next = at + 4 + imm + usize::from(MODRM_BYTES[usize::from(window[4])]);

@@ -114,9 +114,7 @@ impl Walk<'_, '_> {
                 let bound = self.read(from)?.min(8 * form.size);
                 self.write(to, bound)
             }
-            Op::Add | Op::Sub | Op::And | Op::Or | Op::Xor => {
-                self.judge_arithmetic(form, to, from)
-            }
+            Op::Add | Op::Sub | Op::And | Op::Or | Op::Xor => self.judge_arithmetic(form, to, from),
             Op::Cmp | Op::Test => self.judge_comparison(to, from),
             Op::MovZx8 | Op::MovZx16 | Op::MovSx8 | Op::MovSx16 | Op::MovSx32 => {
                 let byte = matches!(form.op, Op::MovZx8 | Op::MovSx8);

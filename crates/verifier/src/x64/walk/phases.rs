@@ -138,9 +138,7 @@ impl Walk<'_, '_> {
                 let named = self.trap(TrapKind::OutOfGas)?;
                 let charged = match (site, self.function) {
                     (Site::At(offset), _) => named.wasm_offset == offset,
-                    (Site::Grow, Some((_, body))) => {
-                        body.grows_at(named.wasm_offset)
-                    }
+                    (Site::Grow, Some((_, body))) => body.grows_at(named.wasm_offset),
                     _ => true,
                 };
                 ensure!(charged, Meters, "the charge names another block");
