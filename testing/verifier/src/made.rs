@@ -26,7 +26,13 @@ fn other_costs() -> Costs {
         per_local: 1_000_003,
         memory_grow_per_page: 70_001,
         class: [("control".to_owned(), 0), ("division".to_owned(), 4_096)].into(),
-        instruction: [("i32.const".to_owned(), 65_537)].into(),
+        // A charge of more than 32 bits takes other code.
+        instruction: [
+            ("i32.const".to_owned(), 65_537),
+            ("nop".to_owned(), 4_000_000_000),
+            ("drop".to_owned(), u32::MAX),
+        ]
+        .into(),
     };
     schedule.costs().expect("names of classes and instructions")
 }
