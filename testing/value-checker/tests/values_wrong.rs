@@ -92,7 +92,7 @@ fn seeded_faults_are_found() {
         env!("CARGO_MANIFEST_DIR"),
         "/../../fixtures/ledger/code.wasm"
     ));
-    seed(&compiled(&ledger.unwrap()), 11, &mut counts);
+    seed(&compiled(&ledger.unwrap()), 3, &mut counts);
     for (_, wasm) in blobs.iter().take(1) {
         seed(&compiled(wasm), 997, &mut counts);
     }
