@@ -104,7 +104,9 @@ pub fn of(code: &[u8], start: u32, end: u32, other: impl Fn(u32) -> Option<u32>)
         let Some(next) = all.get(number + 1) else {
             continue;
         };
-        if it.mnemonic() == Mnemonic::Test && next.flow_control() == FlowControl::ConditionalBranch
+        if it.mnemonic() == Mnemonic::Test
+            && next.flow_control() == FlowControl::ConditionalBranch
+            && !before.is_some_and(|before| has_tested(before, it, ordered))
         {
             add(Class::StaleFlags, &|bytes| bytes.fill(NOP));
         }
@@ -130,6 +132,17 @@ pub fn of(code: &[u8], start: u32, end: u32, other: impl Fn(u32) -> Option<u32>)
         }
     }
     faults
+}
+
+/// Whether an instruction has set the flags as a test of its result does, so that they are not stale.
+fn has_tested(it: &Instruction, test: &Instruction, ordered: bool) -> bool {
+    use Mnemonic as M;
+    let same = it.op0_register() == test.op0_register() && it.op0_kind() == OpKind::Register;
+    same && match it.mnemonic() {
+        M::And | M::Or | M::Xor => true,
+        M::Add | M::Sub | M::Shl | M::Shr | M::Sar => !ordered,
+        _ => false,
+    }
 }
 
 fn is_store(it: &Instruction) -> bool {

@@ -2,8 +2,55 @@
 //!
 //! A part of an "or" may be a choice of bytes of another term. If all parts are choices of bytes of one term, and
 //! together they are its bytes in reverse order, they are its swap. Nothing is believed: every byte is followed.
+//!
+//! A term with a form of its own, as a sum, does not appear in its parts any more once they are in normal form. So the
+//! machine's swap is made as the expression that LLVM writes: of such a term both sides come to the same "or".
 
 use crate::term::{Binary, Node, Term, Terms, Unary};
+
+/// The swap of a term of 32 or 64 bits, made by LLVM's expression for it.
+pub fn of(terms: &mut Terms, width: u8, x: Term) -> Term {
+    const EVERY_OTHER: u64 = 0xff_00ff;
+    if width == 32 {
+        let (left, mask) = (terms.constant(24), terms.constant(EVERY_OTHER));
+        let even = terms.binary(Binary::And, x, mask);
+        let even = terms.binary(Binary::Rotl(32), even, left);
+        let left = terms.constant(8);
+        let odd = terms.binary(Binary::Rotl(32), x, left);
+        let odd = terms.binary(Binary::And, odd, mask);
+        return terms.binary(Binary::Or, even, odd);
+    }
+    let mut up = |mask: u64, by: u64| {
+        let (mask, by) = (terms.constant(mask), terms.constant(by));
+        let masked = terms.binary(Binary::And, x, mask);
+        terms.binary(Binary::Shl(64), masked, by)
+    };
+    let upper = [
+        up(u64::MAX, 56),
+        up(0xff00, 40),
+        up(0xff_0000, 24),
+        up(0xff00_0000, 8),
+    ];
+    let mut down = |mask: u64, by: u64| {
+        let (mask, by) = (terms.constant(mask), terms.constant(by));
+        let shifted = terms.binary(Binary::ShrUnsigned, x, by);
+        terms.binary(Binary::And, shifted, mask)
+    };
+    let lower = [
+        down(0xff00_0000, 8),
+        down(0xff_0000, 24),
+        down(0xff00, 40),
+        down(u64::MAX, 56),
+    ];
+    let [upper, lower] = [upper, lower].map(|[a, b, c, d]| {
+        let (a, c) = (
+            terms.binary(Binary::Or, a, b),
+            terms.binary(Binary::Or, c, d),
+        );
+        terms.binary(Binary::Or, a, c)
+    });
+    terms.binary(Binary::Or, upper, lower)
+}
 
 /// For each byte of a term, lowest first, the number of the byte of another term that it is, from 1 on, or 0.
 type Bytes = [u8; 8];

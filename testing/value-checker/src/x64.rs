@@ -2,6 +2,7 @@
 
 use crate::machine::{Condition, FLOATS, Flags, Value, extend};
 use crate::report::{Stop, Unchecked};
+use crate::swap;
 use crate::target::{Convention, Flow, Shape, Target};
 use crate::term::{Binary, Float, Term, Unary, mask};
 use crate::walk::Walk;
@@ -523,13 +524,11 @@ impl Lift<'_, '_> {
             }
             M::Bswap => {
                 let width = self.width(0);
-                let op = match width {
-                    32 => Unary::Swap32,
-                    64 => Unary::Swap64,
-                    _ => return Err(self.unknown()),
-                };
+                if width < 32 {
+                    return Err(self.unknown());
+                }
                 let x = self.read(0, width)?;
-                let swapped = self.walk.terms().unary(op, x);
+                let swapped = swap::of(self.walk.terms(), width, x);
                 self.write(0, width, swapped)?;
             }
             M::Xchg => {
