@@ -6,7 +6,7 @@ use pvf_metering::{
     Costs, GasBlocks, Instruction, LogicalHeight, ModuleSignatures, Reachability, Schedule,
     Signatures, body_features, declared_locals,
 };
-use pvf_rules::{Features, frame_bytes};
+use pvf_rules::{Features, TrapKind, frame_bytes};
 use pvf_verifier::wasm::{Bodies, BodyFacts};
 use pvf_verifier::{GasMeter, Module};
 use pvf_verifier_tests::corpus::{self, Named};
@@ -24,8 +24,30 @@ struct Expected {
     charges: Vec<(u32, u64)>,
     /// Reachable `memory.grow`.
     grows: u32,
-    operators: Vec<u32>,
+    operators: Vec<(u32, &'static [TrapKind])>,
     loops: bool,
+}
+
+/// The traps of an operator, by the WebAssembly specification.
+fn traps(operator: &Operator<'_>) -> &'static [TrapKind] {
+    use TrapKind::{
+        IndirectCallTypeMismatch, IntegerDivideByZero, IntegerOverflow, InvalidConversionToInteger,
+        MemoryOutOfBounds, TableOutOfBounds, UndefinedElement, Unreachable,
+    };
+    let name = format!("{operator:?}");
+    let name = name.split(|c: char| !c.is_alphanumeric()).next();
+    match name.unwrap_or_default() {
+        "Unreachable" => &[Unreachable],
+        "MemoryCopy" | "MemoryFill" | "MemoryInit" => &[MemoryOutOfBounds],
+        "CallIndirect" => &[TableOutOfBounds, IndirectCallTypeMismatch, UndefinedElement],
+        "I32DivS" | "I64DivS" => &[IntegerDivideByZero, IntegerOverflow],
+        "I32DivU" | "I64DivU" | "I32RemS" | "I64RemS" | "I32RemU" | "I64RemU" => {
+            &[IntegerDivideByZero]
+        }
+        name if name.contains("TruncF") => &[InvalidConversionToInteger, IntegerOverflow],
+        name if name.contains("Load") || name.contains("Store") => &[MemoryOutOfBounds],
+        _ => &[],
+    }
 }
 
 /// The expectations for all bodies of a module, and the index of its first function; `None` if it is not valid.
@@ -53,7 +75,7 @@ fn expectations(wasm: &[u8], costs: &Costs) -> Option<(u32, Vec<Expected>)> {
         let mut reader = body.get_operators_reader().ok()?;
         while !reader.eof() {
             let (operator, offset) = reader.read_with_offset().ok()?;
-            operators.push(offset as u32);
+            operators.push((offset as u32, traps(&operator)));
             reached.push(walk.reachable());
             grows += u32::from(walk.reachable() && matches!(operator, Operator::MemoryGrow { .. }));
             loops |= matches!(operator, Operator::Loop { .. });
@@ -107,11 +129,24 @@ fn compare(facts: &BodyFacts, expected: &Expected, logical: bool, gas: bool) {
     );
     assert_eq!(facts.grows, expected.grows);
     assert_eq!(facts.loops, expected.loops);
-    let end = expected.operators.last().map_or(0, |last| last + 2);
-    let found: Vec<u32> = (expected.offset..end)
-        .filter(|offset| facts.operator(*offset).is_some())
-        .collect();
-    assert_eq!(found, expected.operators);
+    let mut rest = expected.operators.as_slice();
+    let end = rest.last().map_or(0, |(last, _)| last + 2);
+    for offset in expected.offset..end {
+        let found = facts.traps_at(offset);
+        match rest.split_first() {
+            Some((&(at, traps), after)) if at == offset => {
+                rest = after;
+                let bits = traps.iter().fold(0, |bits, it| bits | 1 << it.code());
+                assert_eq!(found & bits, bits, "{offset:#x}: {traps:?}");
+                // Rules of our own let other operators trap: a call, `memory.grow`, a loop, a bulk operation.
+                let more = found & !bits;
+                let allowed = [TrapKind::HostError, TrapKind::MemoryOutOfBounds];
+                let allowed = allowed.iter().fold(0, |bits, it| bits | 1 << it.code());
+                assert_eq!(more & !allowed, 0, "{offset:#x}: {found:#x}");
+            }
+            _ => assert_eq!(found, 0, "{offset:#x}"),
+        }
+    }
     assert!(facts.begins_at(expected.offset) && !facts.begins_at(expected.offset + 1));
 }
 
