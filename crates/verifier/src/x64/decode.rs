@@ -389,17 +389,13 @@ fn decode_head<V: Visitor, const REX: bool>(head: Head<'_, REX>, visitor: &mut V
             };
             return visitor.immediate(before + bytes, head.form(Op::Mov), register, imm as i64);
         }
-        Direct::Arithmetic => {
-            if head.is_register() {
-                let form = head.form(ONE[usize::from(opcode)].op);
-                return visitor.arithmetic(before + 2, form, head.rm(), head.reg());
-            }
+        Direct::Arithmetic if head.is_register() => {
+            let form = head.form(ONE[usize::from(opcode)].op);
+            return visitor.arithmetic(before + 2, form, head.rm(), head.reg());
         }
-        Direct::Compare => {
-            if head.is_register() {
-                let form = head.form(ONE[usize::from(opcode)].op);
-                return visitor.compare(before + 2, form, head.rm(), head.reg());
-            }
+        Direct::Compare if head.is_register() => {
+            let form = head.form(ONE[usize::from(opcode)].op);
+            return visitor.compare(before + 2, form, head.rm(), head.reg());
         }
         Direct::Call if head.wide() == 0 => {
             return visitor.branch(before + 5, head.form(Op::Call), head.near());
