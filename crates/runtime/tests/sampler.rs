@@ -74,7 +74,8 @@ const LOOPS: &str = r#"(module
     (import "host" "typed" (func $typed (param i64) (result i64)))
     (import "host" "slots" (func $slots (param f64)))
     (type $of_typed (func (param i64) (result i64)))
-    (table funcref (elem $typed))
+    (table 1 funcref)
+    (elem (i32.const 0) $typed)
     (func $work (param i32)
         (local $sum i64)
         (loop
