@@ -135,7 +135,7 @@ fn run(arguments: &[PathBuf]) -> Result<(), Error> {
 
 /// What a choice in a function needs that constants may call: another function while the program runs than for constants.
 /// The compiler has it for its own use, so the copy is built with `RUSTC_BOOTSTRAP`.
-const GATES: &str = "#![allow(internal_features, long_running_const_eval)]\n#![feature(core_intrinsics, const_eval_select)]\n";
+const GATES: &str = "#![allow(internal_features, long_running_const_eval, arithmetic_overflow, unconditional_panic)]\n#![feature(core_intrinsics, const_eval_select)]\n";
 
 /// The function that each choice asks, for `count` mutants.
 fn choosing(count: usize) -> String {
