@@ -69,7 +69,7 @@ pub fn check(blob: &[u8], settings: &Settings<'_>) -> Result<Report, CheckError>
             lines.extend(toolchain(&about));
             return Ok(Report::new(lines, about, None, settings));
         }
-        Compiled::Code(prepared, usage) => (prepared, usage),
+        Compiled::Code(prepared, usage) => (*prepared, usage),
     };
     lines.push(Line::new("language", Status::Pass, "accepted"));
     let module = prepared.artifact.module.clone();
@@ -179,7 +179,7 @@ fn readable(name: &str) -> String {
 
 enum Compiled<'b> {
     Refused(Rejection),
-    Code(Prepared<'b>, PreparationUsage),
+    Code(Box<Prepared<'b>>, PreparationUsage),
 }
 
 /// What a preparation took: compiling, and verifying the machine code.
@@ -216,7 +216,7 @@ fn compile<'b>(blob: &'b [u8], settings: &Settings<'_>) -> Result<Compiled<'b>, 
     let verify = (settings.meter)(&mut || done = Some(prepared.verify(blob, &rules)));
     done.ok_or(CheckError::Meter)??;
     Ok(Compiled::Code(
-        prepared,
+        Box::new(prepared),
         PreparationUsage { compile, verify },
     ))
 }

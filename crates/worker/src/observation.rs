@@ -131,8 +131,7 @@ impl Observer {
             if let Err(errno) = setpriority_process(None, NICE) {
                 log::warn!("the observer keeps its priority: {errno}");
             }
-            let mut work = make(own, &observation);
-            seen.into_iter().for_each(|seen| work(seen));
+            seen.into_iter().for_each(make(own, &observation));
         };
         let spawned = std::thread::Builder::new()
             .name("observer".to_owned())

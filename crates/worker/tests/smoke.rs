@@ -10,6 +10,13 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+/// One test at a time: a child of another one could still have a copied program open, which then cannot be started.
+fn alone() -> std::sync::MutexGuard<'static, ()> {
+    static ONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    ONE.lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
 fn tried(directory: &Path, params: &ExecutorParams) -> Tried {
     let wasm = wat::parse_str(smoke::CODE).expect("the code is right");
     smoke::try_workers(directory, &wasm, params).expect("the workers can be tried")
@@ -27,6 +34,7 @@ fn ours() -> &'static Path {
 
 #[test]
 fn our_workers_pass_every_step() {
+    let _alone = alone();
     for params in [
         ExecutorParams::default(),
         Network::Polkadot.executor_params(),
@@ -55,6 +63,7 @@ fn failures(tried: &Tried) -> Vec<(&'static str, String)> {
 
 #[test]
 fn a_worker_that_does_not_start_is_named_with_its_last_words() {
+    let _alone = alone();
     let directory = with_script("echo its last words >&2; exit 1");
     let failures = failures(&tried(directory.path(), &ExecutorParams::default()));
     let [(name, why)] = &failures[..] else {
@@ -66,6 +75,7 @@ fn a_worker_that_does_not_start_is_named_with_its_last_words() {
 
 #[test]
 fn a_log_that_goes_nowhere_fails_one_step() {
+    let _alone = alone();
     let execute = ours().join(PROGRAMS[1]);
     let directory = with_script(&format!("exec {} \"$@\" 2>/dev/null", execute.display()));
     let failures = failures(&tried(directory.path(), &ExecutorParams::default()));
@@ -75,6 +85,7 @@ fn a_log_that_goes_nowhere_fails_one_step() {
 
 #[test]
 fn a_prepare_worker_that_cannot_prepare_ends_the_test() {
+    let _alone = alone();
     let directory = tempfile::tempdir().expect("a directory");
     fs::copy("/bin/false", directory.path().join(PROGRAMS[0])).expect("copied");
     let tried = tried(directory.path(), &ExecutorParams::default());

@@ -63,57 +63,58 @@ const MOST_STEPS: usize = 4;
 
 /// The term of which this one is a choice of bytes, and the choice.
 fn chosen(terms: &Terms, term: Term) -> Option<(Term, Bytes)> {
-    let (inner, bytes, from): (Term, usize, Box<dyn Fn(usize) -> Option<usize>>) =
-        match *terms.node(term) {
-            Node::Binary(Binary::And, inner, mask) => {
-                let mask = terms.constant_of(mask)?.to_le_bytes();
-                if mask.iter().any(|byte| !matches!(byte, 0 | 0xff)) {
-                    return None;
-                }
-                (inner, 8, Box::new(move |at| (mask[at] != 0).then_some(at)))
+    /// How the bytes are chosen, with a number of bytes.
+    enum Choice {
+        Masked([u8; 8]),
+        Up(usize),
+        Down(usize),
+        Round(usize),
+    }
+    let (inner, bytes, choice) = match *terms.node(term) {
+        Node::Binary(Binary::And, inner, mask) => {
+            let mask = terms.constant_of(mask)?.to_le_bytes();
+            if mask.iter().any(|byte| !matches!(byte, 0 | 0xff)) {
+                return None;
             }
-            Node::Sum(width, 0, ref parts) => {
-                let [(inner, times)] = parts[..] else {
-                    return None;
-                };
-                if !times.is_power_of_two() || times.trailing_zeros() % 8 != 0 {
-                    return None;
-                }
-                let by = times.trailing_zeros() as usize / 8;
-                (
-                    inner,
-                    usize::from(width / 8),
-                    Box::new(move |at| at.checked_sub(by)),
-                )
+            (inner, 8, Choice::Masked(mask))
+        }
+        Node::Sum(width, 0, ref parts) => {
+            let [(inner, times)] = parts[..] else {
+                return None;
+            };
+            if !times.is_power_of_two() || !times.trailing_zeros().is_multiple_of(8) {
+                return None;
             }
-            Node::Binary(op @ (Binary::ShrUnsigned | Binary::Rotl(_)), inner, count) => {
-                let count = terms.constant_of(count)?;
-                if !count.is_multiple_of(8) {
-                    return None;
-                }
-                let by = count as usize / 8;
-                match op {
-                    Binary::Rotl(width) => {
-                        let bytes = usize::from(width / 8);
-                        (
-                            inner,
-                            bytes,
-                            Box::new(move |at| Some((at + bytes - by) % bytes)),
-                        )
-                    }
-                    _ => (inner, 8, Box::new(move |at| Some(at + by))),
-                }
+            let by = times.trailing_zeros() as usize / 8;
+            (inner, usize::from(width / 8), Choice::Up(by))
+        }
+        Node::Binary(op @ (Binary::ShrUnsigned | Binary::Rotl(_)), inner, count) => {
+            let count = terms.constant_of(count)?;
+            if !count.is_multiple_of(8) {
+                return None;
             }
-            _ => return None,
-        };
-    let mut choice = Bytes::default();
-    for at in 0..bytes {
-        choice[at] = from(at)
+            let by = count as usize / 8;
+            match op {
+                Binary::Rotl(width) => (inner, usize::from(width / 8), Choice::Round(by)),
+                _ => (inner, 8, Choice::Down(by)),
+            }
+        }
+        _ => return None,
+    };
+    let from = |at: usize| match choice {
+        Choice::Masked(mask) => (mask[at] != 0).then_some(at),
+        Choice::Up(by) => at.checked_sub(by),
+        Choice::Down(by) => Some(at + by),
+        Choice::Round(by) => Some((at + bytes - by % bytes) % bytes),
+    };
+    let mut chosen = Bytes::default();
+    for (at, byte) in chosen.iter_mut().enumerate().take(bytes) {
+        *byte = from(at)
             .and_then(|from| ALL.get(from))
             .copied()
             .unwrap_or(0);
     }
-    Some((inner, choice))
+    Some((inner, chosen))
 }
 
 /// The parts of an "or".

@@ -70,7 +70,7 @@ impl Bytes {
             return Some(kept);
         }
         let bits = constant as usize & (8 * count - 1);
-        if bits % 8 != 0 {
+        if !bits.is_multiple_of(8) {
             return None;
         }
         let by = bits / 8;
@@ -286,7 +286,7 @@ mod tests {
                 let mut constant = 8 * by;
                 if op == And {
                     constant = (0..count(width))
-                        .map(|at| u64::from(mask >> at & 1) * 0xff << (8 * at))
+                        .map(|at| (u64::from(mask >> at & 1) * 0xff) << (8 * at))
                         .sum();
                 }
                 bytes = bytes.with_constant(op, width, constant).expect("whole bytes");

@@ -140,7 +140,10 @@ fn the_extension_is_made_from_the_scheduling_proof() {
         };
         (ExtensionSource::SchedulingProof, extension.encode())
     };
-    assert_eq!(read(&[relay_parent.clone()]), extension(&relay_parent));
+    assert_eq!(
+        read(std::slice::from_ref(&relay_parent)),
+        extension(&relay_parent)
+    );
     assert_eq!(
         read(&[newer.clone(), relay_parent.clone()]),
         extension(&newer)
