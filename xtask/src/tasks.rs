@@ -368,6 +368,9 @@ mod tests {
             "scripts/fuzz-rustc",
             "scripts/aarch64-toolchain",
             "integration/language/suites",
+            "actions/pvf-diff/compare",
+            "scripts/arms/rustc",
+            "scripts/mutants/rustc",
         ];
         let tasks: Vec<_> = TASKS
             .iter()

@@ -19,18 +19,18 @@ impl Walk<'_, '_> {
             constant = Some(sub.imm);
             cost = u64::try_from(sub.imm).ok();
         } else if sub.from == Place::Register && sub.b == R11 {
-            match self.before::<1>() {
-                Some([before]) if is_constant(&before, R11) => cost = Some(before.imm as u64),
-                _ => {
-                    if let Some([price, times]) = self.before::<2>()
-                        && is_on(&times, Op::Imul, 8, R11)
-                        && times.from == Place::Register
-                        && is_constant(&price, R11)
-                    {
-                        grows = true;
-                        cost = Some(price.imm as u64);
-                    }
-                }
+            // Two before one: nothing looks further back than what was looked at last.
+            if let Some([price, times]) = self.before::<2>()
+                && is_on(&times, Op::Imul, 8, R11)
+                && times.from == Place::Register
+                && is_constant(&price, R11)
+            {
+                grows = true;
+                cost = Some(price.imm as u64);
+            } else if let Some([before]) = self.before::<1>()
+                && is_constant(&before, R11)
+            {
+                cost = Some(before.imm as u64);
             }
         }
         let late = self.expect()?;
