@@ -279,7 +279,7 @@ mod tests {
             other => panic!("{other:?}"),
         };
         // The hash of the first four bytes of the candidate; its address is the result.
-        let mut call = vec![0; CALL_BYTES];
+        let mut call = [0; CALL_BYTES];
         call[HEAD_BYTES..HEAD_BYTES + ARGUMENT_BYTES]
             .copy_from_slice(&(4u32 << 10 | 1).to_le_bytes());
         // The bytes behind the call are no whole call. With them the candidate takes as much of the heap as the next one,
