@@ -20,6 +20,14 @@ const WORD: usize = size_of::<usize>();
 /// Words on the stack that a stub may have pushed above the return address into its caller.
 const PUSHED_BY_STUBS: usize = 6;
 
+/// Bytes between the return address that a stub has pushed and the frame of its caller: on aarch64 the stack pointer is
+/// a multiple of 16.
+const BESIDE_RETURN_ADDRESS: usize = if cfg!(target_arch = "aarch64") {
+    WORD
+} else {
+    0
+};
+
 /// The code and the frames of a module's functions, by address.
 pub(super) struct Frames(Box<[Frame]>);
 
@@ -108,7 +116,11 @@ impl Frames {
         first.set(offset);
         let chain = |value: Option<usize>, at: usize| {
             // SAFETY: by the caller's promise, the stack is that of this thread.
-            unsafe { self.chain(stack, value, at, rest) }
+            unsafe { self.chain(stack, value, at, 0, rest) }
+        };
+        let chain_of_stub = |at: usize| {
+            // SAFETY: by the caller's promise, the stack is that of this thread.
+            unsafe { self.chain(stack, None, at, BESIDE_RETURN_ADDRESS, rest) }
         };
         let found = match self.at(offset) {
             Some(frame) => {
@@ -126,12 +138,14 @@ impl Frames {
                 // SAFETY: by the caller's promise.
                 let stack = unsafe { Stack::of(activation, at) };
                 // SAFETY: by the caller's promise, the stack is that of this thread.
-                unsafe { self.chain(stack, None, at, rest) }
+                unsafe { self.chain(stack, None, at, BESIDE_RETURN_ADDRESS, rest) }
             }
             // In a stub that the innermost function called.
             None => chain(link, sp.wrapping_sub(WORD))
                 .filter(|_| link.is_some())
-                .or_else(|| (0..=PUSHED_BY_STUBS).find_map(|words| chain(None, sp + words * WORD))),
+                .or_else(|| {
+                    (0..=PUSHED_BY_STUBS).find_map(|words| chain_of_stub(sp + words * WORD))
+                }),
         };
         match found {
             Some(words) => Walk {
@@ -156,7 +170,7 @@ impl Frames {
         // SAFETY: by the caller's promise.
         let stack = unsafe { Stack::of(activation, at) };
         // SAFETY: by the caller's promise, the stack is that of this thread.
-        match unsafe { self.chain(stack, None, at, out) } {
+        match unsafe { self.chain(stack, None, at, BESIDE_RETURN_ADDRESS, out) } {
             Some(words) => Walk { words, whole: true },
             None => Walk {
                 words: 0,
@@ -165,8 +179,8 @@ impl Frames {
         }
     }
 
-    /// Follows the return addresses from the one at `at`, which is `value` if that was not stored yet, and
-    /// writes them as offsets. How many there are, more than fit counted, if the chain reaches the top.
+    /// Follows the return addresses from the one at `at`, which is `value` if that was not stored yet and has
+    /// `beside` bytes between it and the frame of its caller, and writes them as offsets. How many there are, more than fit counted, if the chain reaches the top.
     ///
     /// # Safety
     /// The stack is that of this thread, whose Wasm is interrupted.
@@ -175,6 +189,7 @@ impl Frames {
         stack: Stack,
         value: Option<usize>,
         mut at: usize,
+        mut beside: usize,
         out: &[Cell<u32>],
     ) -> Option<usize> {
         let mut value = value;
@@ -199,7 +214,8 @@ impl Frames {
             }
             words += 1;
             // Frames are never empty, so the chain ends.
-            at = at.checked_add(frame?.bytes.max(WORD as u32) as usize)?;
+            at = at.checked_add(frame?.bytes.max(WORD as u32) as usize + beside)?;
+            beside = 0;
         }
     }
 }
