@@ -2,6 +2,7 @@
 
 use crate::CheckError;
 use crate::about::About;
+use crate::names::readable_name;
 use crate::report::{Imports, Line, Report, Status, Unit};
 use crate::settings::{Settings, Usage};
 use pvf_executor::artifact::ImportKind;
@@ -163,17 +164,7 @@ impl Names<'_> {
     fn get(&self, function: u32) -> Option<String> {
         let names = function_names(self.0);
         let (_, name) = names.into_iter().find(|(index, _)| *index == function)?;
-        Some(readable(&name))
-    }
-}
-
-/// A name without mangling and without the hash that ends the older one.
-fn readable(name: &str) -> String {
-    let name = format!("{:#}", rustc_demangle::demangle(name));
-    let is_hash = |hash: &str| hash.len() == 16 && hash.bytes().all(|it| it.is_ascii_hexdigit());
-    match name.rsplit_once("::h") {
-        Some((before, hash)) if is_hash(hash) => before.to_owned(),
-        _ => name,
+        Some(readable_name(&name))
     }
 }
 

@@ -28,12 +28,14 @@
 
 mod about;
 mod check;
+mod names;
 mod node;
 mod report;
 mod settings;
 
 pub use about::{About, Feature, Tool, Version};
 pub use check::check;
+pub use names::readable_name;
 pub use node::{NODES, Node};
 pub use report::{Imports, Line, Report, Status, Unit};
 pub use settings::{Settings, StockRatio, Usage, unmeasured};

@@ -1,5 +1,6 @@
 //! What functions are called, for people.
 
+use pvf_check::readable_name;
 use pvf_executor::artifact::{ExportKind, ImportKind};
 use pvf_executor::{ModuleInfo, function_names};
 use std::collections::HashMap;
@@ -30,7 +31,7 @@ impl Names {
         let defined = |index: u32| index >= module.imported_functions;
         let named = wasm.map(function_names).unwrap_or_default();
         for (index, name) in named.into_iter().filter(|&(index, _)| defined(index)) {
-            by_index.insert(index, readable(&name));
+            by_index.insert(index, readable_name(&name));
         }
         let mut uses = HashMap::new();
         for name in by_index.values() {
@@ -51,16 +52,6 @@ impl Names {
             Some(name) => format!("{name} [{index}]"),
             None => format!("function {index}"),
         }
-    }
-}
-
-/// A name without mangling and without the hash that ends the older one; tools undo the mangling and leave the hash.
-fn readable(name: &str) -> String {
-    let name = format!("{:#}", rustc_demangle::demangle(name));
-    let is_hash = |hash: &str| hash.len() == 16 && hash.bytes().all(|it| it.is_ascii_hexdigit());
-    match name.rsplit_once("::h") {
-        Some((before, hash)) if is_hash(hash) => before.to_owned(),
-        _ => name,
     }
 }
 

@@ -38,6 +38,7 @@ use shadow::Shadow;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::Duration;
 use store::{Kind, Store};
@@ -74,7 +75,9 @@ enum Seen {
 pub struct Observer {
     /// `None` if the thread could not be started.
     thread: Option<SyncSender<Seen>>,
-    store: Arc<Store>,
+    /// What the thread was too busy for, and has not counted yet. The store may be slow or locked, so this side never
+    /// touches it.
+    busy: Arc<AtomicU64>,
 }
 
 impl Observer {
@@ -125,13 +128,22 @@ impl Observer {
         let directory = observation.directory.clone();
         let store = Arc::new(Store::new(directory, observation.max_bytes));
         let (thread, seen) = sync_channel(WAITING);
-        let own = Arc::clone(&store);
+        let busy = Arc::new(AtomicU64::new(0));
+        let skipped = Arc::clone(&busy);
         let work = move || {
             // On Linux, the priority belongs to the thread and to the processes that it starts.
             if let Err(errno) = setpriority_process(None, NICE) {
                 log::warn!("the observer keeps its priority: {errno}");
             }
-            seen.into_iter().for_each(make(own, &observation));
+            let mut work = make(Arc::clone(&store), &observation);
+            for seen in seen {
+                work(seen);
+                // A job is skipped only while another one waits, so this counts it soon.
+                let count = skipped.swap(0, Ordering::Relaxed);
+                if count > 0 {
+                    noted(&store, store.report(None, &shadow::skipped("busy", count)));
+                }
+            }
         };
         let spawned = std::thread::Builder::new()
             .name("observer".to_owned())
@@ -143,7 +155,7 @@ impl Observer {
                 None
             }
         };
-        Self { thread, store }
+        Self { thread, busy }
     }
 
     /// Hands over code that was prepared.
@@ -159,8 +171,7 @@ impl Observer {
     fn hand_over(&self, seen: Seen) {
         let Some(thread) = &self.thread else { return };
         if thread.try_send(seen).is_err() {
-            let skipped = shadow::skipped("busy");
-            noted(&self.store, self.store.report(None, &skipped));
+            self.busy.fetch_add(1, Ordering::Relaxed);
         }
     }
 }

@@ -69,10 +69,10 @@ impl Shadow {
     pub fn follow(&mut self, store: &Store, executed: Executed) -> io::Result<()> {
         self.jobs += 1;
         if !self.is_sampled() {
-            return store.report(None, &skipped("sample"));
+            return store.report(None, &skipped("sample", 1));
         }
         if is_over_budget(self.used, self.started.elapsed(), self.settings.cpu_share) {
-            return store.report(None, &skipped("budget"));
+            return store.report(None, &skipped("budget", 1));
         }
         let asked = Instant::now();
         let answer = self.execute(&executed);
@@ -221,10 +221,10 @@ fn is_over_budget(used: Duration, passed: Duration, share: f64) -> bool {
     share < 1.0 && used > passed.mul_f64(share) + BURST
 }
 
-/// The count of a job that was skipped.
-pub fn skipped(reason: &str) -> Counters {
+/// The count of jobs that were skipped.
+pub fn skipped(reason: &str, count: u64) -> Counters {
     Counters {
-        skipped: BTreeMap::from([(reason.to_owned(), 1)]),
+        skipped: BTreeMap::from([(reason.to_owned(), count)]),
         ..Counters::default()
     }
 }
