@@ -55,12 +55,15 @@
 #![warn(missing_docs)]
 
 pub mod aarch64;
+mod assembler;
 mod buffer;
+mod families;
 #[cfg(debug_assertions)]
 mod flags;
 mod label;
 pub mod x64;
 
+pub use assembler::{Assembler, Code, Machine};
 #[cfg(debug_assertions)]
 pub use flags::FlagTrace;
 pub use label::{FinishError, Label};

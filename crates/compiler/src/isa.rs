@@ -3,6 +3,8 @@
 pub(crate) mod aarch64;
 #[cfg(debug_assertions)]
 mod checked;
+mod code;
+mod late;
 pub(crate) mod masm;
 mod range;
 mod record;

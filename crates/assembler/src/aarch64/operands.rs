@@ -1,21 +1,20 @@
 //! What instructions take besides registers: widths, conditions, shifts,
 //! extensions, and the choice of operation within a family.
 
-/// The operand width of an integer operation. A 32-bit result zeroes the upper
-/// half of its register.
-#[derive(Copy, Clone, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
-#[repr(u8)]
-pub enum Size {
-    /// Four bytes: a W register.
-    S32 = 0,
-    /// Eight bytes: an X register.
-    S64 = 1,
+use crate::families::families;
+
+families! {
+    /// The operand width of an integer operation. A 32-bit result zeroes the upper
+    /// half of its register.
+    pub enum Size {
+        /// Four bytes: a W register.
+        S32 = 0,
+        /// Eight bytes: an X register.
+        S64 = 1,
+    }
 }
 
 impl Size {
-    /// Both, narrower first.
-    pub const ALL: [Self; 2] = [Self::S32, Self::S64];
-
     /// The width in bytes.
     #[inline(always)]
     pub const fn bytes(self) -> u32 {
@@ -35,20 +34,17 @@ impl Size {
     }
 }
 
-/// The width of a scalar float.
-#[derive(Copy, Clone, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
-#[repr(u8)]
-pub enum FSize {
-    /// IEEE binary32: an S register.
-    S32 = 0,
-    /// IEEE binary64: a D register.
-    S64 = 1,
+families! {
+    /// The width of a scalar float.
+    pub enum FSize {
+        /// IEEE binary32: an S register.
+        S32 = 0,
+        /// IEEE binary64: a D register.
+        S64 = 1,
+    }
 }
 
 impl FSize {
-    /// Both, narrower first.
-    pub const ALL: [Self; 2] = [Self::S32, Self::S64];
-
     /// The width in bytes.
     #[inline(always)]
     pub const fn bytes(self) -> u32 {
@@ -62,62 +58,43 @@ impl FSize {
     }
 }
 
-/// A condition on the flags; the number is the hardware's condition code.
-#[derive(Copy, Clone, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
-#[repr(u8)]
-pub enum Cond {
-    /// Equal.
-    EQ = 0,
-    /// Not equal, or unordered.
-    NE = 1,
-    /// Unsigned higher or same (carry set).
-    HS = 2,
-    /// Unsigned lower (carry clear); of floats: less.
-    LO = 3,
-    /// Minus: negative; of floats: less.
-    MI = 4,
-    /// Plus: positive or zero; of floats: greater, equal or unordered.
-    PL = 5,
-    /// Overflow; of floats: unordered.
-    VS = 6,
-    /// No overflow; of floats: ordered.
-    VC = 7,
-    /// Unsigned higher; of floats: greater or unordered.
-    HI = 8,
-    /// Unsigned lower or same; of floats: less or equal.
-    LS = 9,
-    /// Signed greater or equal; of floats: greater or equal.
-    GE = 10,
-    /// Signed less; of floats: less or unordered.
-    LT = 11,
-    /// Signed greater; of floats: greater.
-    GT = 12,
-    /// Signed less or equal; of floats: less, equal or unordered.
-    LE = 13,
-    /// Always.
-    AL = 14,
+families! {
+    /// A condition on the flags; the number is the hardware's condition code.
+    pub enum Cond {
+        /// Equal.
+        EQ = 0,
+        /// Not equal, or unordered.
+        NE = 1,
+        /// Unsigned higher or same (carry set).
+        HS = 2,
+        /// Unsigned lower (carry clear); of floats: less.
+        LO = 3,
+        /// Minus: negative; of floats: less.
+        MI = 4,
+        /// Plus: positive or zero; of floats: greater, equal or unordered.
+        PL = 5,
+        /// Overflow; of floats: unordered.
+        VS = 6,
+        /// No overflow; of floats: ordered.
+        VC = 7,
+        /// Unsigned higher; of floats: greater or unordered.
+        HI = 8,
+        /// Unsigned lower or same; of floats: less or equal.
+        LS = 9,
+        /// Signed greater or equal; of floats: greater or equal.
+        GE = 10,
+        /// Signed less; of floats: less or unordered.
+        LT = 11,
+        /// Signed greater; of floats: greater.
+        GT = 12,
+        /// Signed less or equal; of floats: less, equal or unordered.
+        LE = 13,
+        /// Always.
+        AL = 14,
+    }
 }
 
 impl Cond {
-    /// All fifteen, by condition code.
-    pub const ALL: [Self; 15] = [
-        Self::EQ,
-        Self::NE,
-        Self::HS,
-        Self::LO,
-        Self::MI,
-        Self::PL,
-        Self::VS,
-        Self::VC,
-        Self::HI,
-        Self::LS,
-        Self::GE,
-        Self::LT,
-        Self::GT,
-        Self::LE,
-        Self::AL,
-    ];
-
     /// The hardware's condition code, 0 to 14.
     #[inline(always)]
     pub const fn code(self) -> u8 {
@@ -141,22 +118,19 @@ impl Cond {
     }
 }
 
-/// Addition and subtraction; the number is the instruction's `op` and `S` bits.
-/// `Adds` and `Subs` set the flags.
-#[derive(Copy, Clone, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
-#[repr(u8)]
-#[allow(missing_docs, reason = "the names are the manual's")]
-pub enum Arith {
-    Add = 0,
-    Adds = 1,
-    Sub = 2,
-    Subs = 3,
+families! {
+    /// Addition and subtraction; the number is the instruction's `op` and `S` bits.
+    /// `Adds` and `Subs` set the flags.
+    #[allow(missing_docs, reason = "the names are the manual's")]
+    pub enum Arith {
+        Add = 0,
+        Adds = 1,
+        Sub = 2,
+        Subs = 3,
+    }
 }
 
 impl Arith {
-    /// All four, by number.
-    pub const ALL: [Self; 4] = [Self::Add, Self::Adds, Self::Sub, Self::Subs];
-
     #[inline(always)]
     pub(super) const fn bits(self) -> u32 {
         (self as u32) << 29
@@ -168,36 +142,24 @@ impl Arith {
     }
 }
 
-/// Bitwise logic; the number is the instruction's `opc` and `N` fields. `Bic`,
-/// `Orn`, `Eon` and `Bics` invert their second source, and exist for registers
-/// only; `Ands` and `Bics` set the flags.
-#[derive(Copy, Clone, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
-#[repr(u8)]
-#[allow(missing_docs, reason = "the names are the manual's")]
-pub enum Logic {
-    And = 0,
-    Bic = 1,
-    Orr = 2,
-    Orn = 3,
-    Eor = 4,
-    Eon = 5,
-    Ands = 6,
-    Bics = 7,
+families! {
+    /// Bitwise logic; the number is the instruction's `opc` and `N` fields. `Bic`,
+    /// `Orn`, `Eon` and `Bics` invert their second source, and exist for registers
+    /// only; `Ands` and `Bics` set the flags.
+    #[allow(missing_docs, reason = "the names are the manual's")]
+    pub enum Logic {
+        And = 0,
+        Bic = 1,
+        Orr = 2,
+        Orn = 3,
+        Eor = 4,
+        Eon = 5,
+        Ands = 6,
+        Bics = 7,
+    }
 }
 
 impl Logic {
-    /// All eight, by number.
-    pub const ALL: [Self; 8] = [
-        Self::And,
-        Self::Bic,
-        Self::Orr,
-        Self::Orn,
-        Self::Eor,
-        Self::Eon,
-        Self::Ands,
-        Self::Bics,
-    ];
-
     #[inline(always)]
     pub(super) const fn opc(self) -> u32 {
         (self as u32 >> 1) << 29
@@ -209,53 +171,34 @@ impl Logic {
     }
 }
 
-/// How a register is shifted before or by an operation. `Ror` is not for
-/// [`Arith`].
-#[derive(Copy, Clone, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
-#[repr(u8)]
-#[allow(missing_docs, reason = "the names are the manual's")]
-pub enum Shift {
-    Lsl = 0,
-    Lsr = 1,
-    Asr = 2,
-    Ror = 3,
-}
+families! {
+    /// How a register is shifted before or by an operation. `Ror` is not for
+    /// [`Arith`].
+    #[allow(missing_docs, reason = "the names are the manual's")]
+    pub enum Shift {
+        Lsl = 0,
+        Lsr = 1,
+        Asr = 2,
+        Ror = 3,
+    }
 
-impl Shift {
-    /// All four, by number.
-    pub const ALL: [Self; 4] = [Self::Lsl, Self::Lsr, Self::Asr, Self::Ror];
-}
-
-/// How a register is extended to 64 bits before an addition or an address; the
-/// number is the instruction's `option` field.
-#[derive(Copy, Clone, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
-#[repr(u8)]
-#[allow(missing_docs, reason = "the names are the manual's")]
-pub enum Extend {
-    Uxtb = 0,
-    Uxth = 1,
-    Uxtw = 2,
-    /// All 64 bits as they are; an address calls it `lsl`.
-    Uxtx = 3,
-    Sxtb = 4,
-    Sxth = 5,
-    Sxtw = 6,
-    Sxtx = 7,
+    /// How a register is extended to 64 bits before an addition or an address; the
+    /// number is the instruction's `option` field.
+    #[allow(missing_docs, reason = "the names are the manual's")]
+    pub enum Extend {
+        Uxtb = 0,
+        Uxth = 1,
+        Uxtw = 2,
+        /// All 64 bits as they are; an address calls it `lsl`.
+        Uxtx = 3,
+        Sxtb = 4,
+        Sxth = 5,
+        Sxtw = 6,
+        Sxtx = 7,
+    }
 }
 
 impl Extend {
-    /// All eight, by number.
-    pub const ALL: [Self; 8] = [
-        Self::Uxtb,
-        Self::Uxth,
-        Self::Uxtw,
-        Self::Uxtx,
-        Self::Sxtb,
-        Self::Sxth,
-        Self::Sxtw,
-        Self::Sxtx,
-    ];
-
     #[inline(always)]
     pub(super) const fn bits(self) -> u32 {
         (self as u32) << 13
@@ -272,134 +215,78 @@ pub enum SystemRegister {
     Fpsr = 0xB_4420,
 }
 
-/// Scalar float arithmetic of two sources; the number is the instruction's
-/// `opcode` field.
-#[derive(Copy, Clone, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
-#[repr(u8)]
-#[allow(missing_docs, reason = "the names are the manual's")]
-pub enum FOp {
-    Mul = 0,
-    Div = 1,
-    Add = 2,
-    Sub = 3,
-    Max = 4,
-    Min = 5,
-}
+families! {
+    /// Scalar float arithmetic of two sources; the number is the instruction's
+    /// `opcode` field.
+    #[allow(missing_docs, reason = "the names are the manual's")]
+    pub enum FOp {
+        Mul = 0,
+        Div = 1,
+        Add = 2,
+        Sub = 3,
+        Max = 4,
+        Min = 5,
+    }
 
-impl FOp {
-    /// All six, by number.
-    pub const ALL: [Self; 6] = [
-        Self::Mul,
-        Self::Div,
-        Self::Add,
-        Self::Sub,
-        Self::Max,
-        Self::Min,
-    ];
-}
+    /// Scalar float operations of one source; the number is the instruction's
+    /// `opcode` field.
+    pub enum FUnary {
+        /// The bits as they are.
+        Mov = 0,
+        /// Clears the sign, of a NaN too.
+        Abs = 1,
+        /// Inverts the sign, of a NaN too.
+        Neg = 2,
+        /// The square root.
+        Sqrt = 3,
+        /// Rounds to the nearest integral value, ties to even.
+        RintN = 8,
+        /// Rounds towards positive infinity.
+        RintP = 9,
+        /// Rounds towards negative infinity.
+        RintM = 10,
+        /// Rounds towards zero.
+        RintZ = 11,
+    }
 
-/// Scalar float operations of one source; the number is the instruction's
-/// `opcode` field.
-#[derive(Copy, Clone, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
-#[repr(u8)]
-pub enum FUnary {
-    /// The bits as they are.
-    Mov = 0,
-    /// Clears the sign, of a NaN too.
-    Abs = 1,
-    /// Inverts the sign, of a NaN too.
-    Neg = 2,
-    /// The square root.
-    Sqrt = 3,
-    /// Rounds to the nearest integral value, ties to even.
-    RintN = 8,
-    /// Rounds towards positive infinity.
-    RintP = 9,
-    /// Rounds towards negative infinity.
-    RintM = 10,
-    /// Rounds towards zero.
-    RintZ = 11,
-}
+    /// Whether an integer converted from or to a float has a sign.
+    #[allow(missing_docs, reason = "the names say it")]
+    pub enum Sign {
+        Signed = 0,
+        Unsigned = 1,
+    }
 
-impl FUnary {
-    /// All eight, by number.
-    pub const ALL: [Self; 8] = [
-        Self::Mov,
-        Self::Abs,
-        Self::Neg,
-        Self::Sqrt,
-        Self::RintN,
-        Self::RintP,
-        Self::RintM,
-        Self::RintZ,
-    ];
-}
+    /// Bitwise operations on whole vector registers; the number is the
+    /// instruction's `U` and `size` fields.
+    pub enum VBit {
+        /// `a & b`
+        And = 0,
+        /// `a & !b`
+        Bic = 1,
+        /// `a | b`
+        Orr = 2,
+        /// `a | !b`
+        Orn = 3,
+        /// `a ^ b`
+        Eor = 4,
+        /// `dst ? a : b`, bit by bit.
+        Bsl = 5,
+        /// `b ? a : dst`, bit by bit.
+        Bit = 6,
+        /// `b ? dst : a`, bit by bit.
+        Bif = 7,
+    }
 
-/// Whether an integer converted from or to a float has a sign.
-#[derive(Copy, Clone, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
-#[repr(u8)]
-#[allow(missing_docs, reason = "the names say it")]
-pub enum Sign {
-    Signed = 0,
-    Unsigned = 1,
-}
-
-impl Sign {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::Signed, Self::Unsigned];
-}
-
-/// Bitwise operations on whole vector registers; the number is the
-/// instruction's `U` and `size` fields.
-#[derive(Copy, Clone, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
-#[repr(u8)]
-pub enum VBit {
-    /// `a & b`
-    And = 0,
-    /// `a & !b`
-    Bic = 1,
-    /// `a | b`
-    Orr = 2,
-    /// `a | !b`
-    Orn = 3,
-    /// `a ^ b`
-    Eor = 4,
-    /// `dst ? a : b`, bit by bit.
-    Bsl = 5,
-    /// `b ? a : dst`, bit by bit.
-    Bit = 6,
-    /// `b ? dst : a`, bit by bit.
-    Bif = 7,
-}
-
-impl VBit {
-    /// All eight, by number.
-    pub const ALL: [Self; 8] = [
-        Self::And,
-        Self::Bic,
-        Self::Orr,
-        Self::Orn,
-        Self::Eor,
-        Self::Bsl,
-        Self::Bit,
-        Self::Bif,
-    ];
-}
-
-/// The width of a vector: how much of a register an operation takes.
-#[derive(Copy, Clone, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
-#[repr(u8)]
-pub enum VSize {
-    /// The lower eight bytes; the rest is zeroed.
-    S64 = 0,
-    /// All sixteen bytes.
-    S128 = 1,
+    /// The width of a vector: how much of a register an operation takes.
+    pub enum VSize {
+        /// The lower eight bytes; the rest is zeroed.
+        S64 = 0,
+        /// All sixteen bytes.
+        S128 = 1,
+    }
 }
 
 impl VSize {
-    /// Both, narrower first.
-    pub const ALL: [Self; 2] = [Self::S64, Self::S128];
-
     /// The instruction's `Q` bit.
     #[inline(always)]
     pub(super) const fn q(self) -> u32 {
@@ -407,24 +294,21 @@ impl VSize {
     }
 }
 
-/// The width of a vector's lanes; the number is the instruction's `size` field.
-#[derive(Copy, Clone, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
-#[repr(u8)]
-pub enum Lane {
-    /// One byte.
-    B = 0,
-    /// Two bytes.
-    H = 1,
-    /// Four bytes.
-    S = 2,
-    /// Eight bytes.
-    D = 3,
+families! {
+    /// The width of a vector's lanes; the number is the instruction's `size` field.
+    pub enum Lane {
+        /// One byte.
+        B = 0,
+        /// Two bytes.
+        H = 1,
+        /// Four bytes.
+        S = 2,
+        /// Eight bytes.
+        D = 3,
+    }
 }
 
 impl Lane {
-    /// All four, narrowest first.
-    pub const ALL: [Self; 4] = [Self::B, Self::H, Self::S, Self::D];
-
     /// The instruction's `size` field.
     #[inline(always)]
     pub(super) const fn size(self) -> u32 {

@@ -1,27 +1,19 @@
-//! The assembler itself: its code, its labels and fix-ups, and the instructions
-//! that transfer control.
+//! The state of the x86-64 assembler: what waits for labels, the code as far as it depends on the machine, and the
+//! instructions that transfer control.
 
 use super::encode::{Imm, fits_i8, op};
 use super::{Cond, Gpr, Mem, Size};
+use crate::assembler::{Code, Machine, appends_to_code};
 use crate::buffer::CodeBuffer;
-#[cfg(debug_assertions)]
-use crate::flags::FlagTrace;
 use crate::label::{FinishError, Label, Labels};
-use std::ops::{Deref, DerefMut};
 
-/// Emits x86-64 machine code: [`Instructions`], the labels between them, and the code as a whole.
-///
-/// Offsets are in bytes from the start of the code. [`finish`](Self::finish)
-/// must succeed before the code is used.
-#[derive(Clone, Debug, Default)]
-pub struct Assembler(Instructions);
+/// The x86-64 assembler: [`Instructions`], the labels between them, and the code as a whole.
+pub type Assembler = crate::assembler::Assembler<Instructions>;
 
-/// The operations of an [`Assembler`] between two labels. A borrower of only this can emit any instruction, but
-/// cannot bind a label: control comes from nowhere else without the lender's knowledge.
+/// The operations of an [`Assembler`] between two labels.
 #[derive(Clone, Debug, Default)]
 pub struct Instructions {
-    pub(super) buffer: CodeBuffer,
-    labels: Labels,
+    code: Code,
     /// 32-bit distances to labels unbound when they were emitted.
     distances: Vec<Distance>,
     /// Tables of differences of labels. Until these are known, the code holds the labels' numbers there.
@@ -29,27 +21,9 @@ pub struct Instructions {
     /// Short jumps to labels not bound yet, oldest first. Few at any time: each
     /// is resolved or found out of range within 128 bytes.
     short_jumps: Vec<ShortJump>,
-    /// The first thing that went wrong, for `finish` to report.
-    error: Option<FinishError>,
-    #[cfg(debug_assertions)]
-    pub(super) flags: FlagTrace,
 }
 
-impl Deref for Assembler {
-    type Target = Instructions;
-
-    #[inline(always)]
-    fn deref(&self) -> &Instructions {
-        &self.0
-    }
-}
-
-impl DerefMut for Assembler {
-    #[inline(always)]
-    fn deref_mut(&mut self) -> &mut Instructions {
-        &mut self.0
-    }
-}
+appends_to_code!(Instructions);
 
 /// A 32-bit field to be filled in when all labels are bound: the target minus the end of the field.
 #[derive(Copy, Clone, Debug)]
@@ -91,144 +65,64 @@ const NOPS: [&[u8]; 9] = [
     &[0x66, 0x0F, 0x1F, 0x84, 0x00, 0x00, 0x00, 0x00, 0x00],
 ];
 
-/// The code.
-impl Assembler {
-    /// An assembler without code.
-    pub fn new() -> Self {
-        Self::default()
+impl Machine for Instructions {
+    fn appending_to(code: Code) -> Self {
+        Self {
+            code,
+            ..Self::default()
+        }
     }
 
-    /// An assembler with room for `bytes` bytes of code.
-    pub fn with_capacity(bytes: usize) -> Self {
-        Self(Instructions {
-            buffer: CodeBuffer::with_capacity(bytes),
-            ..Instructions::default()
-        })
-    }
-
-    /// Forgets code and labels and keeps the allocations.
-    pub fn clear(&mut self) {
-        self.buffer.clear();
-        self.labels.clear();
+    fn clear_references(&mut self) {
         self.distances.clear();
         self.tables.clear();
         self.short_jumps.clear();
-        self.error = None;
-        #[cfg(debug_assertions)]
-        self.flags.clear();
     }
 
-    /// The code so far.
+    fn is_large(&self) -> bool {
+        self.labels.len() > LARGE || self.distances.capacity() > LARGE
+    }
+
     #[inline]
-    pub fn code(&self) -> &[u8] {
-        self.buffer.bytes()
-    }
-
-    /// The code, without the assembler.
-    pub fn into_code(self) -> Vec<u8> {
-        self.0.buffer.into_bytes()
-    }
-
-    /// The code, after which the assembler is as [`clear`](Self::clear)ed. Much code is handed over where it is, and
-    /// the assembler's allocations with it; little is copied.
-    pub fn take_code(&mut self) -> Vec<u8> {
-        let code = self.buffer.take();
-        let large = self.labels.len() > LARGE || self.distances.capacity() > LARGE;
-        match large {
-            true => *self = Self::default(),
-            false => self.clear(),
-        }
-        code
-    }
-
-    /// Overwrites the four bytes at `at` with `value`, little-endian.
-    ///
-    /// # Panics
-    /// If they were not emitted yet.
-    #[inline]
-    pub fn patch_u32(&mut self, at: u32, value: u32) {
-        self.buffer.patch_u32(at, value);
-    }
-
-    /// Emits bytes as they are, such as constants after the code.
-    pub fn emit_data(&mut self, data: &[u8]) {
-        self.buffer.put_slice(data);
-    }
-
-    /// Binds `label` to the current offset, once.
-    #[inline]
-    pub fn bind(&mut self, label: Label) {
+    fn bind(&mut self, label: Label) {
         let here = self.offset();
-        if !self.labels.bind(label, here) {
-            debug_assert!(false, "a label is bound once");
-            self.error
-                .get_or_insert(FinishError::BoundTwice { label, at: here });
-        }
+        self.bind_once(label, here);
         if !self.short_jumps.is_empty() {
             self.resolve_short_jumps(label, here);
         }
     }
 
-    /// Resolves every reference to a label. The code is complete afterwards.
-    ///
-    /// # Errors
-    /// The first label that is unbound, bound twice or out of reach.
-    pub fn finish(&mut self) -> Result<(), FinishError> {
-        if let Some(error) = self.error {
-            return Err(error);
-        }
+    fn resolve(&mut self) -> Result<(), FinishError> {
         if let Some(jump) = self.short_jumps.first() {
             return Err(FinishError::UnboundLabel {
                 label: jump.target,
                 at: jump.at,
             });
         }
-        if self.buffer.len() > i32::MAX as usize {
-            return Err(FinishError::CodeTooLarge {
-                bytes: self.buffer.len(),
-            });
-        }
-        let Instructions {
-            buffer,
-            labels,
-            distances,
-            tables,
-            ..
-        } = &mut self.0;
-        for &Distance { at, target } in &*distances {
+        let Code { buffer, labels, .. } = &mut self.code;
+        for &Distance { at, target } in &self.distances {
             let target = labels.known(target, at)?;
             buffer.patch_u32(at, target.wrapping_sub(at + 4));
         }
-        for table in &*tables {
+        for table in &self.tables {
             table.fill_in(buffer, labels)?;
         }
-        distances.clear();
-        tables.clear();
+        self.distances.clear();
+        self.tables.clear();
         Ok(())
+    }
+
+    /// All is emitted where it is asked for.
+    fn emit_rest(&mut self) {}
+
+    fn align(&mut self, to: u32) {
+        debug_assert!(to.is_power_of_two(), "alignments are powers of two");
+        self.nop(self.offset().wrapping_neg() & (to - 1));
     }
 }
 
 /// The place in the code.
 impl Instructions {
-    /// What has been emitted that writes the flags.
-    #[cfg(debug_assertions)]
-    pub fn flag_trace(&self) -> FlagTrace {
-        self.flags
-    }
-
-    /// Bytes emitted so far.
-    #[inline(always)]
-    pub fn offset(&self) -> u32 {
-        // Longer code is refused by `finish`.
-        self.buffer.len() as u32
-    }
-
-    /// Fills with no-operations up to the next multiple of `to` bytes.
-    pub fn align(&mut self, to: u32) {
-        debug_assert!(to.is_power_of_two(), "alignments are powers of two");
-        self.nop(self.offset().wrapping_neg() & (to - 1));
-    }
-
     /// `bytes` bytes of no-operations, as few as possible.
     pub fn nop(&mut self, bytes: u32) {
         let mut left = bytes as usize;
@@ -246,18 +140,6 @@ impl Instructions {
     #[inline]
     pub fn new_label(&mut self) -> Label {
         self.labels.create()
-    }
-
-    /// Whether `label` was bound.
-    #[inline]
-    pub fn is_bound(&self, label: Label) -> bool {
-        self.labels.offset(label).is_some()
-    }
-
-    /// Where `label` was bound.
-    #[inline]
-    pub fn label_offset(&self, label: Label) -> Option<u32> {
-        self.labels.offset(label)
     }
 
     /// `target - base` as an `i32`, such as an entry of a jump table.
@@ -315,9 +197,8 @@ impl Instructions {
     #[inline(never)]
     fn resolve_short_jumps(&mut self, label: Label, here: u32) {
         let Self {
-            buffer,
+            code: Code { buffer, error, .. },
             short_jumps,
-            error,
             ..
         } = self;
         short_jumps.retain(|jump| {

@@ -2,26 +2,24 @@
 //! conditions, and the choice of operation within a family.
 
 use super::Gpr;
+use crate::families::families;
 
-/// The operand width of an integer operation. A 32-bit result zeroes the upper
-/// half of its register; 8 and 16-bit results leave the rest as it was.
-#[derive(Copy, Clone, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
-#[repr(u8)]
-pub enum Size {
-    /// One byte.
-    S8 = 0,
-    /// Two bytes.
-    S16 = 1,
-    /// Four bytes.
-    S32 = 2,
-    /// Eight bytes.
-    S64 = 3,
+families! {
+    /// The operand width of an integer operation. A 32-bit result zeroes the upper
+    /// half of its register; 8 and 16-bit results leave the rest as it was.
+    pub enum Size {
+        /// One byte.
+        S8 = 0,
+        /// Two bytes.
+        S16 = 1,
+        /// Four bytes.
+        S32 = 2,
+        /// Eight bytes.
+        S64 = 3,
+    }
 }
 
 impl Size {
-    /// All four, narrowest first.
-    pub const ALL: [Self; 4] = [Self::S8, Self::S16, Self::S32, Self::S64];
-
     /// The width in bytes.
     #[inline(always)]
     pub const fn bytes(self) -> u32 {
@@ -35,20 +33,17 @@ impl Size {
     }
 }
 
-/// The width of a scalar float.
-#[derive(Copy, Clone, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
-#[repr(u8)]
-pub enum FSize {
-    /// IEEE binary32.
-    S32 = 0,
-    /// IEEE binary64.
-    S64 = 1,
+families! {
+    /// The width of a scalar float.
+    pub enum FSize {
+        /// IEEE binary32.
+        S32 = 0,
+        /// IEEE binary64.
+        S64 = 1,
+    }
 }
 
 impl FSize {
-    /// Both, narrower first.
-    pub const ALL: [Self; 2] = [Self::S32, Self::S64];
-
     /// The width in bytes.
     #[inline(always)]
     pub const fn bytes(self) -> u32 {
@@ -56,38 +51,26 @@ impl FSize {
     }
 }
 
-/// The width of a vector.
-#[derive(Copy, Clone, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
-#[repr(u8)]
-pub enum VSize {
-    /// Sixteen bytes: a whole [`Xmm`](super::Xmm).
-    S128 = 0,
-    /// Thirty-two bytes: the register's upper half too.
-    S256 = 1,
-}
+families! {
+    /// The width of a vector.
+    pub enum VSize {
+        /// Sixteen bytes: a whole [`Xmm`](super::Xmm).
+        S128 = 0,
+        /// Thirty-two bytes: the register's upper half too.
+        S256 = 1,
+    }
 
-impl VSize {
-    /// Both, narrower first.
-    pub const ALL: [Self; 2] = [Self::S128, Self::S256];
-}
-
-/// The factor of an index register.
-#[derive(Copy, Clone, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
-#[repr(u8)]
-pub enum Scale {
-    /// index * 1
-    One = 0,
-    /// index * 2
-    Two = 1,
-    /// index * 4
-    Four = 2,
-    /// index * 8
-    Eight = 3,
-}
-
-impl Scale {
-    /// All four, smallest first.
-    pub const ALL: [Self; 4] = [Self::One, Self::Two, Self::Four, Self::Eight];
+    /// The factor of an index register.
+    pub enum Scale {
+        /// index * 1
+        One = 0,
+        /// index * 2
+        Two = 1,
+        /// index * 4
+        Four = 2,
+        /// index * 8
+        Eight = 3,
+    }
 }
 
 /// A memory operand: `base + disp` or `base + index * scale + disp`.
@@ -152,65 +135,45 @@ impl Mem {
     }
 }
 
-/// A condition on the flags; the number is the hardware's condition code.
-#[derive(Copy, Clone, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
-#[repr(u8)]
-pub enum Cond {
-    /// Overflow.
-    O = 0,
-    /// No overflow.
-    NO = 1,
-    /// Below: unsigned less (carry).
-    B = 2,
-    /// Above or equal: unsigned (no carry).
-    AE = 3,
-    /// Equal (zero).
-    E = 4,
-    /// Not equal (not zero).
-    NE = 5,
-    /// Below or equal: unsigned.
-    BE = 6,
-    /// Above: unsigned greater.
-    A = 7,
-    /// Sign: negative.
-    S = 8,
-    /// No sign: not negative.
-    NS = 9,
-    /// Parity: unordered, after a float comparison.
-    P = 10,
-    /// No parity: ordered, after a float comparison.
-    NP = 11,
-    /// Less: signed.
-    L = 12,
-    /// Greater or equal: signed.
-    GE = 13,
-    /// Less or equal: signed.
-    LE = 14,
-    /// Greater: signed.
-    G = 15,
+families! {
+    /// A condition on the flags; the number is the hardware's condition code.
+    pub enum Cond {
+        /// Overflow.
+        O = 0,
+        /// No overflow.
+        NO = 1,
+        /// Below: unsigned less (carry).
+        B = 2,
+        /// Above or equal: unsigned (no carry).
+        AE = 3,
+        /// Equal (zero).
+        E = 4,
+        /// Not equal (not zero).
+        NE = 5,
+        /// Below or equal: unsigned.
+        BE = 6,
+        /// Above: unsigned greater.
+        A = 7,
+        /// Sign: negative.
+        S = 8,
+        /// No sign: not negative.
+        NS = 9,
+        /// Parity: unordered, after a float comparison.
+        P = 10,
+        /// No parity: ordered, after a float comparison.
+        NP = 11,
+        /// Less: signed.
+        L = 12,
+        /// Greater or equal: signed.
+        GE = 13,
+        /// Less or equal: signed.
+        LE = 14,
+        /// Greater: signed.
+        G = 15,
+    }
 }
 
 impl Cond {
-    /// All sixteen, by condition code.
-    pub const ALL: [Self; 16] = [
-        Self::O,
-        Self::NO,
-        Self::B,
-        Self::AE,
-        Self::E,
-        Self::NE,
-        Self::BE,
-        Self::A,
-        Self::S,
-        Self::NS,
-        Self::P,
-        Self::NP,
-        Self::L,
-        Self::GE,
-        Self::LE,
-        Self::G,
-    ];
-
     /// The hardware's condition code, 0 to 15.
     #[inline(always)]
     pub const fn code(self) -> u8 {
@@ -246,110 +209,61 @@ impl Cond {
     }
 }
 
-/// The eight two-operand operations that share one encoding; the number is
-/// their place in it.
-#[derive(Copy, Clone, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
-#[repr(u8)]
-#[allow(missing_docs, reason = "the names are the manual's")]
-pub enum Alu {
-    Add = 0,
-    Or = 1,
-    Adc = 2,
-    Sbb = 3,
-    And = 4,
-    Sub = 5,
-    Xor = 6,
-    Cmp = 7,
-}
+families! {
+    /// The eight two-operand operations that share one encoding; the number is
+    /// their place in it.
+    #[allow(missing_docs, reason = "the names are the manual's")]
+    pub enum Alu {
+        Add = 0,
+        Or = 1,
+        Adc = 2,
+        Sbb = 3,
+        And = 4,
+        Sub = 5,
+        Xor = 6,
+        Cmp = 7,
+    }
 
-impl Alu {
-    /// All eight, by number.
-    pub const ALL: [Self; 8] = [
-        Self::Add,
-        Self::Or,
-        Self::Adc,
-        Self::Sbb,
-        Self::And,
-        Self::Sub,
-        Self::Xor,
-        Self::Cmp,
-    ];
-}
+    /// Shifts and rotations; the number is the opcode extension.
+    #[allow(missing_docs, reason = "the names are the manual's")]
+    pub enum Shift {
+        Rol = 0,
+        Ror = 1,
+        Shl = 4,
+        Shr = 5,
+        Sar = 7,
+    }
 
-/// Shifts and rotations; the number is the opcode extension.
-#[derive(Copy, Clone, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
-#[repr(u8)]
-#[allow(missing_docs, reason = "the names are the manual's")]
-pub enum Shift {
-    Rol = 0,
-    Ror = 1,
-    Shl = 4,
-    Shr = 5,
-    Sar = 7,
-}
+    /// Scalar float arithmetic; the number is the opcode in map `0F`.
+    #[allow(missing_docs, reason = "the names are the manual's")]
+    pub enum FOp {
+        Add = 0x58,
+        Mul = 0x59,
+        Sub = 0x5C,
+        Min = 0x5D,
+        Div = 0x5E,
+        Max = 0x5F,
+    }
 
-impl Shift {
-    /// All five.
-    pub const ALL: [Self; 5] = [Self::Rol, Self::Ror, Self::Shl, Self::Shr, Self::Sar];
-}
+    /// Bitwise operations on float registers; the number is the opcode in map `0F`.
+    /// `Andn` is `!a & b`.
+    #[allow(missing_docs, reason = "the names are the manual's")]
+    pub enum FBit {
+        And = 0x54,
+        Andn = 0x55,
+        Or = 0x56,
+        Xor = 0x57,
+    }
 
-/// Scalar float arithmetic; the number is the opcode in map `0F`.
-#[derive(Copy, Clone, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
-#[repr(u8)]
-#[allow(missing_docs, reason = "the names are the manual's")]
-pub enum FOp {
-    Add = 0x58,
-    Mul = 0x59,
-    Sub = 0x5C,
-    Min = 0x5D,
-    Div = 0x5E,
-    Max = 0x5F,
-}
-
-impl FOp {
-    /// All six.
-    pub const ALL: [Self; 6] = [
-        Self::Add,
-        Self::Mul,
-        Self::Sub,
-        Self::Min,
-        Self::Div,
-        Self::Max,
-    ];
-}
-
-/// Bitwise operations on float registers; the number is the opcode in map `0F`.
-/// `Andn` is `!a & b`.
-#[derive(Copy, Clone, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
-#[repr(u8)]
-#[allow(missing_docs, reason = "the names are the manual's")]
-pub enum FBit {
-    And = 0x54,
-    Andn = 0x55,
-    Or = 0x56,
-    Xor = 0x57,
-}
-
-impl FBit {
-    /// All four.
-    pub const ALL: [Self; 4] = [Self::And, Self::Andn, Self::Or, Self::Xor];
-}
-
-/// How to round to an integral value; the number is the instruction's immediate.
-#[derive(Copy, Clone, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
-#[repr(u8)]
-pub enum RoundMode {
-    /// To the nearest, ties to even.
-    Nearest = 0,
-    /// Towards negative infinity.
-    Floor = 1,
-    /// Towards positive infinity.
-    Ceil = 2,
-    /// Towards zero.
-    Trunc = 3,
-}
-
-impl RoundMode {
-    /// All four.
-    pub const ALL: [Self; 4] = [Self::Nearest, Self::Floor, Self::Ceil, Self::Trunc];
+    /// How to round to an integral value; the number is the instruction's immediate.
+    pub enum RoundMode {
+        /// To the nearest, ties to even.
+        Nearest = 0,
+        /// Towards negative infinity.
+        Floor = 1,
+        /// Towards positive infinity.
+        Ceil = 2,
+        /// Towards zero.
+        Trunc = 3,
+    }
 }

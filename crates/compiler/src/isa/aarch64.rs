@@ -95,39 +95,11 @@ struct Emitter<'m> {
     late: &'m mut Vec<(u32, Late)>,
 }
 
-/// A piece of code that is emitted after the function.
-enum Late {
-    Trap {
-        label: Label,
-        kind: TrapKind,
-    },
-    /// Slow path of the stack check: the stack is deeper than before in this run, and perhaps beyond the limit.
-    StackGrowth {
-        label: Label,
-        resume: Label,
-    },
-    /// Slow path of the logical stack: it is higher than before in this run, and perhaps beyond the limit.
-    LogicalGrowth {
-        label: Label,
-        resume: Label,
-        /// The cost, if it has not been taken yet.
-        leaf_cost: u32,
-    },
-    /// Slow path of the counter of the logical stack, whose value is in [`SCRATCH_2`].
-    CounterGrowth {
-        label: Label,
-        resume: Label,
-    },
-    /// A charge did not fit; it is taken back.
-    OutOfGas {
-        label: Label,
-        charge: Charge,
-    },
-    /// A table entry, whose signature is in [`SCRATCH_2`], has another one than expected, or is null.
-    SignatureMismatch {
-        label: Label,
-    },
-}
+/// A piece of code that is emitted after the function. The value of a counter is in [`SCRATCH_2`].
+type Late = super::late::Late<Charge, SignatureMismatch>;
+
+/// A table entry, whose signature is in [`SCRATCH_2`], has another one than expected, or is null.
+struct SignatureMismatch(Label);
 
 const fn gpr(register: Reg) -> Gpr {
     debug_assert!(
@@ -145,33 +117,13 @@ const fn fpr(register: Reg) -> Fpr {
     Fpr::from_number(register.number())
 }
 
-const fn general<const N: usize>() -> [Reg; N] {
-    let mut all = [Reg::general(0); N];
-    let mut i = 0;
-    while i < N {
-        all[i] = Reg::general(i as u8);
-        i += 1;
-    }
-    all
-}
-
-const fn float<const N: usize>() -> [Reg; N] {
-    let mut all = [Reg::float(0); N];
-    let mut i = 0;
-    while i < N {
-        all[i] = Reg::float(i as u8);
-        i += 1;
-    }
-    all
-}
-
-static GENERAL_ARGUMENTS: [Reg; 8] = general();
-static FLOAT_ARGUMENTS: [Reg; 8] = float();
+static GENERAL_ARGUMENTS: [Reg; 8] = Reg::first_general();
+static FLOAT_ARGUMENTS: [Reg; 8] = Reg::first_floats();
 
 /// One set for all meters: counters are in registers of their own.
 static REGISTERS: Registers = Registers {
-    general: RegSet::of(&general::<16>()),
-    float: RegSet::of(&float::<16>()),
+    general: RegSet::of(&Reg::first_general::<16>()),
+    float: RegSet::of(&Reg::first_floats::<16>()),
     general_arguments: &GENERAL_ARGUMENTS,
     float_arguments: &FLOAT_ARGUMENTS,
     general_result: Reg::general(0),
@@ -224,7 +176,7 @@ impl Emitter<'_> {
     #[inline]
     fn target(&mut self, register: Reg) -> Gpr {
         let register = gpr(register);
-        self.asm.sums.forget(register);
+        self.asm.known.sums.forget(register);
         register
     }
 
@@ -269,7 +221,7 @@ impl Emitter<'_> {
             } => self.emit_logical_growth(label, resume, leaf_cost),
             Late::CounterGrowth { label, resume } => self.emit_counter_growth(label, resume),
             Late::OutOfGas { label, charge } => self.emit_out_of_gas(label, charge),
-            Late::SignatureMismatch { label } => {
+            Late::Own(SignatureMismatch(label)) => {
                 self.asm.bind(label);
                 let defined = self.asm.new_label();
                 self.asm.cbnz(Size::S32, SCRATCH_2, defined);

@@ -60,33 +60,10 @@ pub(crate) struct Function<'m> {
 }
 
 /// A piece of code that is emitted after the function.
-enum Late {
-    Trap {
-        label: Label,
-        kind: TrapKind,
-    },
-    /// Slow path of the stack check: the stack is deeper than before in this run, and perhaps beyond the limit.
-    StackGrowth {
-        label: Label,
-        resume: Label,
-    },
-    /// Slow path of the logical stack: it is higher than before in this run, and perhaps beyond the limit.
-    LogicalGrowth {
-        label: Label,
-        resume: Label,
-        /// The cost, if it has not been taken yet.
-        leaf_cost: u32,
-    },
-    /// Slow path of the counter of the logical stack, whose value is in the scratch register.
-    CounterGrowth {
-        label: Label,
-        resume: Label,
-    },
-    /// A charge did not fit; it is taken back.
-    OutOfGas {
-        label: Label,
-        charge: Charge,
-    },
+type Late = super::late::Late<Charge, Own>;
+
+/// A piece that other targets have in another form or not at all.
+enum Own {
     Canonicalise {
         label: Label,
         resume: Label,
@@ -94,10 +71,7 @@ enum Late {
         register: Xmm,
     },
     /// A table entry has another signature than expected, or is null.
-    SignatureMismatch {
-        label: Label,
-        entry: Mem,
-    },
+    SignatureMismatch { label: Label, entry: Mem },
 }
 
 pub(crate) const fn gpr(register: Reg) -> Gpr {
@@ -147,15 +121,7 @@ const GENERAL_ARGUMENTS: [Reg; 8] = [
 ];
 
 /// All but the two scratch registers.
-const FLOAT: RegSet = {
-    let mut all = [Reg::float(0); 14];
-    let mut i = 0;
-    while i < all.len() {
-        all[i] = Reg::float(i as u8);
-        i += 1;
-    }
-    RegSet::of(&all)
-};
+const FLOAT: RegSet = RegSet::of(&Reg::first_floats::<14>());
 
 const fn registers(without: &[Reg]) -> Registers {
     Registers {
@@ -180,15 +146,7 @@ static REGISTERS: [[Registers; 2]; 2] = [
     ],
 ];
 
-const FLOAT_ARGUMENTS: [Reg; 8] = {
-    let mut all = [Reg::float(0); 8];
-    let mut i = 0;
-    while i < 8 {
-        all[i] = Reg::float(i as u8);
-        i += 1;
-    }
-    all
-};
+const FLOAT_ARGUMENTS: [Reg; 8] = Reg::first_floats();
 
 fn size(width: Width) -> Size {
     match width {
@@ -278,18 +236,17 @@ impl Function<'_> {
             } => self.emit_logical_growth(label, resume, leaf_cost),
             Late::CounterGrowth { label, resume } => self.emit_counter_growth(label, resume),
             Late::OutOfGas { label, charge } => self.emit_out_of_gas(label, charge),
-            Late::Canonicalise {
+            Late::Own(Own::Canonicalise {
                 label,
                 resume,
                 width,
                 register,
-                ..
-            } => {
+            }) => {
                 self.asm.bind(label);
                 self.float_const(width, register, canonical_nan(width));
                 self.asm.jmp(resume);
             }
-            Late::SignatureMismatch { label, entry } => {
+            Late::Own(Own::SignatureMismatch { label, entry }) => {
                 self.asm.bind(label);
                 self.asm.alu_mi(Alu::Cmp, Size::S32, entry, 0);
                 let defined = self.asm.new_label();

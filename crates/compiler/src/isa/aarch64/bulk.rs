@@ -67,7 +67,7 @@ impl Emitter<'_> {
         let (bytes, second) = accesses(count);
         let value = self.constant(Width::W64, u64::from_le_bytes([value; 8]));
         self.add_index(Some(dst));
-        let base = self.asm.sums.holder(dst);
+        let base = self.asm.known.sums.holder(dst);
         let last = Mem::offset(base, second.unwrap_or(0).into(), bytes);
         if let Some(last) = last.filter(|_| bytes != Bytes::B1) {
             self.load_nowhere(bytes, last);

@@ -78,7 +78,7 @@ impl Emitter<'_> {
         let mismatch = self.asm.new_label();
         self.compare_const(SCRATCH_2, u64::from(signature) + 1);
         self.asm.b_cond(Cond::NE, mismatch);
-        self.later(Late::SignatureMismatch { label: mismatch });
+        self.later(Late::Own(SignatureMismatch(mismatch)));
         let from = self.operand(place(abi::TABLE_ENTRY_CODE), Bytes::B8, SCRATCH_2);
         self.asm.ldr(Size::S64, SCRATCH_2, from);
         self.asm.blr(SCRATCH_2);

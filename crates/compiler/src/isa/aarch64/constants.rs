@@ -28,19 +28,19 @@ impl Emitter<'_> {
         if bits == 0 {
             return Gpr::ZR;
         }
-        if let Some(holder) = self.asm.held.find(bits) {
+        if let Some(holder) = self.asm.known.held.find(bits) {
             return holder;
         }
-        let at = self.asm.held.next;
-        self.asm.held.next = (at + 1) % HOLDERS.len();
-        self.asm.held.bits[at] = Some(bits);
+        let at = self.asm.known.held.next;
+        self.asm.known.held.next = (at + 1) % HOLDERS.len();
+        self.asm.known.held.bits[at] = Some(bits);
         self.asm.mov_imm(size(width), HOLDERS[at], bits);
         HOLDERS[at]
     }
 
     /// The register that holds the constant already.
     pub(super) fn held_constant(&self, width: Width, bits: u64) -> Option<Gpr> {
-        self.asm.held.find(integer::truncated(width, bits))
+        self.asm.known.held.find(integer::truncated(width, bits))
     }
 
     /// Writes a constant to a register of the generator's.

@@ -123,10 +123,10 @@ impl Emitter<'_> {
             Mem::offset(scratch, low as i64, bytes),
         );
         let base = match index {
-            Some(index) if offset == 0 && self.asm.sums.find(index).is_none() => {
+            Some(index) if offset == 0 && self.asm.known.sums.find(index).is_none() => {
                 return Mem::index(MEMORY, index, Extend::Uxtx, false, bytes);
             }
-            Some(index) => self.asm.sums.holder(index),
+            Some(index) => self.asm.known.sums.holder(index),
             None => MEMORY,
         };
         match (Mem::offset(base, offset as i64, bytes), split) {
@@ -152,11 +152,11 @@ impl Emitter<'_> {
     /// Makes the address of the byte at an index, if there is one, where [`Sums::holder`] says.
     pub(super) fn add_index(&mut self, index: Option<Gpr>) {
         if let Some(index) = index
-            && self.asm.sums.find(index).is_none()
+            && self.asm.known.sums.find(index).is_none()
         {
-            let holder = self.asm.sums.holder(index);
+            let holder = self.asm.known.sums.holder(index);
             self.asm.add_rr(Size::S64, holder, MEMORY, index);
-            self.asm.sums.keep(index);
+            self.asm.known.sums.keep(index);
         }
     }
 

@@ -52,7 +52,7 @@ impl Emitter<'_> {
     pub(super) fn note_access(&mut self, address: Address, bytes: Bytes) {
         if let Some(index) = address.index {
             let end = address.offset + u64::from(bytes.bytes());
-            self.asm.sums.reached.note(gpr(index), end);
+            self.asm.known.sums.reached.note(gpr(index), end);
         }
     }
 
@@ -71,7 +71,7 @@ impl Emitter<'_> {
             _ if bytes == Bytes::B1 => false,
             None => address.offset / PAGE_BYTES != (end - 1) / PAGE_BYTES,
             Some(index) => {
-                let reached = self.asm.sums.reached.find(gpr(index));
+                let reached = self.asm.known.sums.reached.find(gpr(index));
                 reached.is_none_or(|reached| *reached < end)
             }
         }

@@ -1,17 +1,13 @@
-//! The code of a function so far, and what is known of the zero flag at its end.
-//!
-//! Only [`Code`] owns the assembler. The rest of the target reaches its instructions through `Deref`, which cannot bind
-//! a label. Whatever ends the knowledge (a label, an entry) is a method here, which forgets it.
+//! What is known of the zero flag at the end of a function's code.
 
-use pvf_assembler::Label;
-use pvf_assembler::x64::{Assembler, Gpr, Instructions, Size};
-use std::ops::{Deref, DerefMut};
+use crate::isa::code::{self, Known};
+use pvf_assembler::x64::{Gpr, Instructions, Size};
 
-/// The code of one function, with what is known at its end. At its start nothing is known.
-pub(super) struct Code<'m> {
-    /// Moved out of `home` while the function is made, to save an indirection.
-    asm: Assembler,
-    home: &'m mut Assembler,
+/// The code of one function.
+pub(super) type Code<'m> = code::Code<'m, Instructions, Flags>;
+
+/// What is known of the flags at the end of the code.
+pub(super) struct Flags {
     zero: Option<ZeroFlag>,
     /// How many times the flags had been written where the last label is.
     #[cfg(debug_assertions)]
@@ -27,46 +23,23 @@ struct ZeroFlag {
     size: Size,
 }
 
-impl<'m> Code<'m> {
-    /// Goes on with the assembler's code, of which nothing is known.
-    pub(super) fn new(home: &'m mut Assembler) -> Self {
+impl Known<Instructions> for Flags {
+    #[inline]
+    fn nothing(_instructions: &Instructions) -> Self {
         Self {
-            #[cfg(debug_assertions)]
-            written_before_label: home.flag_trace().count(),
-            asm: std::mem::take(home),
-            home,
             zero: None,
+            #[cfg(debug_assertions)]
+            written_before_label: _instructions.flag_trace().count(),
         }
     }
+}
 
-    /// Binds a label: control may come from elsewhere.
-    #[inline]
-    pub(super) fn bind(&mut self, label: Label) {
-        self.forget();
-        self.asm.bind(label);
-    }
-
-    /// Begins an aligned place that is entered by its address, and says where it is.
-    pub(super) fn entry(&mut self) -> u32 {
-        self.forget();
-        self.asm.align(16);
-        self.asm.offset()
-    }
-
-    #[inline]
-    fn forget(&mut self) {
-        self.zero = None;
-        #[cfg(debug_assertions)]
-        {
-            self.written_before_label = self.asm.flag_trace().count();
-        }
-    }
-
+impl Code<'_> {
     /// Says that the instruction just emitted has set the zero flag by this register in this size.
     #[inline]
     pub(super) fn note_zero_flag(&mut self, register: Gpr, size: Size) {
-        let end = self.asm.offset();
-        self.zero = Some(ZeroFlag {
+        let end = self.offset();
+        self.known.zero = Some(ZeroFlag {
             end,
             register,
             size,
@@ -76,8 +49,8 @@ impl<'m> Code<'m> {
     /// Whether the zero flag is about this register in this size.
     #[inline]
     pub(super) fn has_zero_flag(&self, register: Gpr, size: Size) -> bool {
-        let end = self.asm.offset();
-        let known = self.zero
+        let end = self.offset();
+        let known = self.known.zero
             == Some(ZeroFlag {
                 end,
                 register,
@@ -93,45 +66,23 @@ impl<'m> Code<'m> {
     /// The flags are those of the last instruction, and no label lies after it.
     #[cfg(debug_assertions)]
     fn check_flags_end_here(&self) {
-        let trace = self.asm.flag_trace();
+        let trace = self.flag_trace();
         assert_eq!(
             trace.end(),
-            Some(self.asm.offset()),
+            Some(self.offset()),
             "the last instruction has not written the flags"
         );
         assert!(
-            trace.count() > self.written_before_label,
+            trace.count() > self.known.written_before_label,
             "the flags were written before the last label"
         );
-    }
-}
-
-impl Drop for Code<'_> {
-    fn drop(&mut self) {
-        std::mem::swap(self.home, &mut self.asm);
-    }
-}
-
-impl Deref for Code<'_> {
-    type Target = Instructions;
-
-    #[inline(always)]
-    fn deref(&self) -> &Instructions {
-        &self.asm
-    }
-}
-
-impl DerefMut for Code<'_> {
-    #[inline(always)]
-    fn deref_mut(&mut self) -> &mut Instructions {
-        &mut self.asm
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pvf_assembler::x64::Alu;
+    use pvf_assembler::x64::{Alu, Assembler};
 
     const REGISTER: Gpr = Gpr::Rdi;
     const SIZE: Size = Size::S32;
@@ -195,7 +146,7 @@ mod tests {
 
         /// Believes it without a reason.
         fn believe(code: &mut Code<'_>) {
-            code.zero = Some(ZeroFlag {
+            code.known.zero = Some(ZeroFlag {
                 end: code.offset(),
                 register: REGISTER,
                 size: SIZE,

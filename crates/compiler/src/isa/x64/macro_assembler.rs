@@ -374,12 +374,12 @@ impl MacroAssembler for Function<'_> {
         self.asm.ucomis_rr(fsize(width), register, register);
         self.asm.jcc(Cond::P, label);
         self.asm.bind(resume);
-        self.later(Late::Canonicalise {
+        self.later(Late::Own(Own::Canonicalise {
             label,
             resume,
             width,
             register,
-        });
+        }));
     }
 
     fn float_compare(&mut self, width: Width, a: Reg, b: Reg) {
@@ -514,7 +514,7 @@ impl MacroAssembler for Function<'_> {
             .alu_mi(Alu::Cmp, Size::S32, entry, signature as i32 + 1);
         let label = self.asm.new_label();
         self.asm.jcc(Cond::NE, label);
-        self.later(Late::SignatureMismatch { label, entry });
+        self.later(Late::Own(Own::SignatureMismatch { label, entry }));
         self.asm.call_m(field(abi::TABLE_ENTRY_CODE));
     }
 
