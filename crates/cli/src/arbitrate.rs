@@ -13,9 +13,7 @@ use crate::progress::Progress;
 use crate::timeout::TimeUp;
 use crate::validate::host_parameters;
 use pvf_arbiter::{ArbiterError, Difference, Headroom, Question, Rerun, Ruling, arbitrate as rule};
-use pvf_executor::{
-    CompileOptions, DecompressError, Execution, Profile, RuleId, Target, decompress,
-};
+use pvf_executor::{CompileOptions, DecompressError, Execution, Profile, RuleId, decompress};
 use pvf_validation::{HostFailure, PvfExecKind};
 use serde::Serialize;
 use std::borrow::Cow;
@@ -77,25 +75,24 @@ struct SummaryJson<'a> {
 
 /// Runs a candidate in several ways and prints the ruling.
 pub fn arbitrate(args: &ArbitrateArgs, output: &Output) -> Result<Verdict, Failure> {
-    let (options, parameters) = args.executor.resolve(Profile::Polkadot, Target::HOST)?;
+    let (options, parameters) = args.judging.resolve(Profile::Polkadot)?;
     input::at_most_one_stdin(&[&args.code, &args.params])?;
-    let candidate = input::read_candidate(&args.params, &args.candidate)?;
+    let candidate = input::read_candidate(&args.params, &args.judging.candidate)?;
     let costs = options.metering.gas.as_deref().cloned().unwrap_or_default();
     let blob = read_blob_file(&args.code)?;
-    let asked = parameters.with_functions(&args.host.functions);
     let question = Question {
         blob: &blob.bytes,
         candidate: &candidate,
         features: options.features,
         costs,
-        parameters: host_parameters(&args.host, &asked),
+        parameters: host_parameters(&args.judging.host, &parameters),
         threads: options.threads,
-        time: args.timeout.time(),
+        time: args.judging.timeout.time(),
     };
     let progress = Progress::start("arbitrating");
     let ruling = rule(&question).map_err(|error| match error {
         ArbiterError::Host(HostFailure::Interrupted) => {
-            Failure::NoVerdict(TimeUp(args.timeout.time()))
+            Failure::NoVerdict(TimeUp(args.judging.timeout.time()))
         }
         error => Failure::Host(error.to_string()),
     })?;
@@ -105,8 +102,8 @@ pub fn arbitrate(args: &ArbitrateArgs, output: &Output) -> Result<Verdict, Failu
         None => None,
     };
     let comparison = comparison.as_ref();
-    output.result(&json(&ruling, &asked, comparison), |out| {
-        text(out, &ruling, &asked, comparison)
+    output.result(&json(&ruling, &parameters, comparison), |out| {
+        text(out, &ruling, &parameters, comparison)
     })?;
     let differs = comparison.is_some_and(|it| it.first_difference.is_some());
     match ruling.is_deterministic() && !differs {

@@ -2,6 +2,7 @@
 
 use crate::diff::DiffArgs;
 use crate::input::CandidateArgs;
+use crate::judging::JudgingArgs;
 use crate::network::NetworkArgs;
 use crate::parameters::{
     CompileArgs, ExecutorArgs, FunctionsArgs, HostArgs, LanguageArgs, LimitArgs, MeterArgs,
@@ -120,13 +121,7 @@ pub struct ValidateArgs {
     #[arg(long)]
     pub no_backtrace: bool,
     #[command(flatten)]
-    pub host: HostArgs,
-    #[command(flatten)]
-    pub executor: ExecutorArgs,
-    #[command(flatten)]
-    pub candidate: CandidateArgs,
-    #[command(flatten)]
-    pub timeout: TimeoutArgs,
+    pub judging: JudgingArgs,
     #[command(flatten)]
     pub perf: PerfArgs,
 }
@@ -203,13 +198,7 @@ pub struct ArbitrateArgs {
     #[arg(long, value_name = "ENGINE")]
     pub against: Option<String>,
     #[command(flatten)]
-    pub candidate: CandidateArgs,
-    #[command(flatten)]
-    pub timeout: TimeoutArgs,
-    #[command(flatten)]
-    pub host: HostArgs,
-    #[command(flatten)]
-    pub executor: ExecutorArgs,
+    pub judging: JudgingArgs,
 }
 
 /// Arguments of `doctor`.
@@ -313,13 +302,7 @@ pub struct MeasureArgs {
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub instantiations: u32,
     #[command(flatten)]
-    pub host: HostArgs,
-    #[command(flatten)]
-    pub executor: ExecutorArgs,
-    #[command(flatten)]
-    pub candidate: CandidateArgs,
-    #[command(flatten)]
-    pub timeout: TimeoutArgs,
+    pub judging: JudgingArgs,
     #[command(flatten)]
     pub perf: PerfArgs,
 }
@@ -577,13 +560,7 @@ pub struct ProfileArgs {
     #[command(flatten)]
     pub sampling: SamplingArgs,
     #[command(flatten)]
-    pub candidate: CandidateArgs,
-    #[command(flatten)]
-    pub timeout: TimeoutArgs,
-    #[command(flatten)]
-    pub host: HostArgs,
-    #[command(flatten)]
-    pub executor: ExecutorArgs,
+    pub judging: JudgingArgs,
 }
 
 /// How to sample.

@@ -7,16 +7,15 @@ mod runtime;
 
 use crate::Verdict;
 use crate::failure::Failure;
-use crate::input::{self, CandidateArgs};
+use crate::input;
+use crate::judging::JudgingArgs;
 use crate::network::ParametersJson;
 use crate::output::Output;
-use crate::parameters::{ExecutorArgs, HostArgs};
-use crate::timeout::TimeoutArgs;
 use crate::validate::host_parameters;
 use candidates::Candidate;
 use change::{Change, FunctionChange};
 use clap::Args;
-use pvf_executor::{Costs, Profile, Target};
+use pvf_executor::{Costs, Profile};
 use pvf_validation::Pvf;
 use runtime::Runtime;
 use serde::Serialize;
@@ -55,13 +54,7 @@ pub struct DiffArgs {
     #[arg(long, value_name = "METRIC=PERCENT", value_parser = ceiling)]
     pub fail_above: Vec<Ceiling>,
     #[command(flatten)]
-    pub candidate: CandidateArgs,
-    #[command(flatten)]
-    pub timeout: TimeoutArgs,
-    #[command(flatten)]
-    pub host: HostArgs,
-    #[command(flatten)]
-    pub executor: ExecutorArgs,
+    pub judging: JudgingArgs,
 }
 
 /// What may grow by how much.
@@ -133,8 +126,7 @@ struct DiffJson {
 
 /// Compares and prints.
 pub fn diff(args: &DiffArgs, output: &Output) -> Result<Verdict, Failure> {
-    let (mut options, parameters) = args.executor.resolve(Profile::Polkadot, Target::HOST)?;
-    let parameters = parameters.with_functions(&args.host.functions);
+    let (mut options, parameters) = args.judging.resolve(Profile::Polkadot)?;
     let gas = &mut options.metering.gas;
     gas.get_or_insert_with(|| Arc::new(Costs::default()));
     let paths = [&args.before, &args.after].into_iter();
@@ -148,20 +140,20 @@ pub fn diff(args: &DiffArgs, output: &Output) -> Result<Verdict, Failure> {
         let message = format!("--fail-above {metric} needs candidates: the code alone uses none");
         return Err(Failure::Usage(message));
     }
-    let verification = args.executor.compile.verification();
+    let verification = args.judging.verification();
     let (before, one) = Runtime::read(&args.before, &options, verification)?;
     let (after, other) = Runtime::read(&args.after, &options, verification)?;
     let mut candidates = Vec::new();
     if let (Some(one), Some(other)) = (one, other) {
-        let pvf = |module| Pvf::new(module, host_parameters(&args.host, &parameters));
+        let pvf = |module| Pvf::new(module, host_parameters(&args.judging.host, &parameters));
         let (one, other) = (pvf(one), pvf(other));
         for path in &args.candidates {
             let pvfs = [&one, &other];
             candidates.push(candidates::judge(
                 path,
                 pvfs,
-                &args.candidate,
-                &args.timeout,
+                &args.judging.candidate,
+                &args.judging.timeout,
             )?);
         }
     }

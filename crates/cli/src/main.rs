@@ -26,6 +26,7 @@ mod failure;
 mod input;
 mod inspect;
 mod instrument;
+mod judging;
 mod kind;
 mod listing;
 mod machine;

@@ -16,7 +16,7 @@ use crate::run::find_function;
 use crate::validate::host_parameters;
 use pvf_executor::{
     Artifact, CompileOptions, Execution, ExecutionParameters, Module, Outcome, Profile, RuleId,
-    Target, Value,
+    Value,
 };
 use pvf_validation::Pvf;
 use serde::Serialize;
@@ -51,12 +51,11 @@ pub fn measure(args: &MeasureArgs, output: &Output) -> Result<Verdict, Failure> 
         Some(_) => Profile::Polkadot,
         None => Profile::Wasm,
     };
-    let (options, parameters) = args.executor.resolve(profile, Target::HOST)?;
-    let parameters = parameters.with_functions(&args.host.functions);
+    let (options, parameters) = args.judging.resolve(profile)?;
     let paths = std::iter::once(&args.code).chain(&args.params);
     input::at_most_one_stdin(&paths.map(AsRef::as_ref).collect::<Vec<_>>())?;
     let candidate = match &args.params {
-        Some(path) => Some(input::read_candidate(path, &args.candidate)?),
+        Some(path) => Some(input::read_candidate(path, &args.judging.candidate)?),
         None => None,
     };
     let progress = Progress::start(&format!("measuring {}", input::name(&args.code)));
@@ -95,14 +94,8 @@ fn compile(
         Some(_) => For::Candidates,
         None => For::Calls,
     };
-    let (compiled, took) = timed(|| {
-        prepare_blob(
-            &blob.bytes,
-            options,
-            what_for,
-            args.executor.compile.verification(),
-        )
-    })?;
+    let (compiled, took) =
+        timed(|| prepare_blob(&blob.bytes, options, what_for, args.judging.verification()))?;
     json.compile_ns = took.wall_ns;
     json.compile_cpu_ns = took.cpu_ns;
     let Compiled { artifact, wasm, .. } = compiled?;
@@ -134,7 +127,7 @@ fn execute(
         // of its own, each instance is made from nothing.
         let module = Module::new(artifact.clone());
         let module = module.map_err(|error| Failure::Host(error.to_string()))?;
-        let (made, took) = args.timeout.bound(|| {
+        let (made, took) = args.judging.timeout.bound(|| {
             let (made, took) = timed(|| Plain::new(&module, &parameters.execution))?;
             match made {
                 Err(NoInstance::Failed(failure)) => Err(failure),
@@ -155,7 +148,7 @@ fn execute(
     match candidate {
         Some(candidate) => {
             drop(instance);
-            let host = host_parameters(&args.host, parameters);
+            let host = host_parameters(&args.judging.host, parameters);
             execute_candidate(args, &Pvf::new(module.clone(), host), candidate, json)
         }
         None => execute_exports(args, module, instance, &parameters.execution, json),
@@ -170,7 +163,7 @@ fn execute_candidate(
 ) -> Result<Verdict, Failure> {
     let mut verdict = Verdict::Fine;
     for _ in 0..args.runs {
-        let (run, took) = args.timeout.bound(|| {
+        let (run, took) = args.judging.timeout.bound(|| {
             let (run, took) = timed(|| pvf.run(candidate))?;
             Ok((run?, took))
         })?;
@@ -192,6 +185,7 @@ fn execute_exports(
         Some(instance) => instance,
         None => {
             let made = args
+                .judging
                 .timeout
                 .bound(|| match Plain::new(module, parameters) {
                     Err(NoInstance::Failed(failure)) => Err(failure),
@@ -207,7 +201,10 @@ fn execute_exports(
     let info = module.info();
     if info.export("initialize").is_some() {
         let initialize = find_function(info, "initialize")?;
-        let (execution, _) = args.timeout.bound(|| instance.call(initialize, &[]))?;
+        let (execution, _) = args
+            .judging
+            .timeout
+            .bound(|| instance.call(initialize, &[]))?;
         if let Verdict::NotFine = outcome::verdict(&execution) {
             return Ok(json.note(&execution));
         }
@@ -218,7 +215,7 @@ fn execute_exports(
     let run = find_function(info, "run")?;
     let mut verdict = Verdict::Fine;
     for number in 0..args.runs {
-        let ((execution, values), Took { wall_ns, cpu_ns }) = args.timeout.bound(|| {
+        let ((execution, values), Took { wall_ns, cpu_ns }) = args.judging.timeout.bound(|| {
             let (called, took) = timed(|| instance.call(run, &[]))?;
             Ok((called?, took))
         })?;

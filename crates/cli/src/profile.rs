@@ -25,7 +25,7 @@ use graph::Graph;
 use pvf_executor::ValType;
 use pvf_executor::{
     CompileOptions, Costs, Execution, ExecutionParameters, LoadError, Metering, Module, Outcome,
-    Profile, Target, TrapKind, Value,
+    Profile, TrapKind, Value,
 };
 use pvf_instrument::profile::{CallTree, ENTER, EXIT, Recorder};
 use pvf_instrument::{GasLimit, InstrumentOptions};
@@ -98,8 +98,7 @@ pub fn profile(args: &ProfileArgs, output: &Output) -> Result<Verdict, Failure> 
         Some(_) => Profile::Wasm,
         None => Profile::Polkadot,
     };
-    let (mut options, parameters) = args.executor.resolve(profile, Target::HOST)?;
-    let parameters = parameters.with_functions(&args.host.functions);
+    let (mut options, parameters) = args.judging.resolve(profile)?;
     // Time is that of the code as validators run it.
     if args.by != By::Time {
         let gas = &mut options.metering.gas;
@@ -121,7 +120,7 @@ pub fn profile(args: &ProfileArgs, output: &Output) -> Result<Verdict, Failure> 
         &blob.bytes,
         &profiler.options,
         what_for,
-        args.executor.compile.verification(),
+        args.judging.verification(),
     ) {
         Ok(Compiled { artifact, wasm, .. }) => (wasm, Module::new(artifact).map_err(not_placed)?),
         Err(Stop::Rejected(rejection, _)) => {
@@ -178,7 +177,7 @@ fn job(args: &ProfileArgs) -> Result<Job, Failure> {
             input::at_most_one_stdin(&[&args.code, &params])?;
             Ok(Job::Candidate(input::read_candidate(
                 &params,
-                &args.candidate,
+                &args.judging.candidate,
             )?))
         }
         (None, _) => {
@@ -211,7 +210,7 @@ impl Profiler<'_> {
             hooked,
             &options,
             For::Calls,
-            self.args.executor.compile.verification(),
+            self.args.judging.verification(),
         ) {
             Ok(compiled) => Module::new(compiled.artifact).map_err(not_placed),
             Err(Stop::Rejected(rejection, _)) => Err(Failure::Host(format!(
@@ -266,7 +265,7 @@ impl Profiler<'_> {
     ) -> Pvf {
         let host = HostParameters {
             execution: *parameters,
-            ..host_parameters(&self.args.host, &self.parameters)
+            ..host_parameters(&self.args.judging.host, &self.parameters)
         };
         Pvf::with_observers(module.clone(), host, observers)
     }
@@ -342,7 +341,7 @@ impl Runner {
     fn run(&self, profiler: &Profiler<'_>) -> Result<Execution, Failure> {
         match (self, &profiler.job) {
             (Self::Candidate(pvf), Job::Candidate(candidate)) => {
-                let timeout = &profiler.args.timeout;
+                let timeout = &profiler.args.judging.timeout;
                 timeout.bound(|| Ok(pvf.validate(candidate)?))
             }
             (Self::Candidate(_), Job::Call(..)) => {
@@ -359,7 +358,7 @@ impl Runner {
                 _,
             ) => {
                 let made = || Plain::with_observers(module, parameters, observers);
-                profiler.args.timeout.bound(|| match made() {
+                profiler.args.judging.timeout.bound(|| match made() {
                     Ok(mut instance) => Ok(instance.call(*function, arguments)?.0),
                     Err(NoInstance::Rejected(rejection)) => Ok(Execution::rejected(rejection)),
                     Err(NoInstance::Failed(failure)) => Err(failure),

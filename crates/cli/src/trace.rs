@@ -7,17 +7,16 @@ mod writer;
 use crate::Verdict;
 use crate::engine::{For, Loaded, Stop, load_file};
 use crate::failure::Failure;
-use crate::input::{self, CandidateArgs};
+use crate::input;
+use crate::judging::JudgingArgs;
 use crate::network::ParametersJson;
 use crate::outcome;
 use crate::output::{Output, hex};
-use crate::parameters::{ExecutorArgs, HostArgs};
 use crate::progress::Progress;
-use crate::timeout::TimeoutArgs;
 use crate::validate::host_parameters;
 use clap::Args;
 use compare::{Difference, Reader, Side};
-use pvf_executor::{Execution, Outcome, Profile, Target};
+use pvf_executor::{Execution, Outcome, Profile};
 use pvf_validation::Pvf;
 use pvf_validation::trace::TraceSummary;
 use record::Filter;
@@ -72,13 +71,7 @@ pub struct TraceArgs {
     #[arg(long, requires = "against")]
     pub ignore_pointers: bool,
     #[command(flatten)]
-    pub candidate: CandidateArgs,
-    #[command(flatten)]
-    pub timeout: TimeoutArgs,
-    #[command(flatten)]
-    pub host: HostArgs,
-    #[command(flatten)]
-    pub executor: ExecutorArgs,
+    pub judging: JudgingArgs,
 }
 
 /// A number, or no bound.
@@ -172,8 +165,7 @@ impl TraceArgs {
 }
 
 fn run(args: &TraceArgs, params: &Path, output: &Output) -> Result<Verdict, Failure> {
-    let (options, parameters) = args.executor.resolve(Profile::Polkadot, Target::HOST)?;
-    let parameters = parameters.with_functions(&args.host.functions);
+    let (options, parameters) = args.judging.resolve(Profile::Polkadot)?;
     let paths = [args.code.as_path(), params].into_iter();
     let paths = paths.chain(args.against.as_deref());
     input::at_most_one_stdin(&paths.collect::<Vec<_>>())?;
@@ -185,8 +177,8 @@ fn run(args: &TraceArgs, params: &Path, output: &Output) -> Result<Verdict, Fail
         let message = "only one thing can be written to the standard output";
         return Err(Failure::Usage(message.to_owned()));
     }
-    let candidate = input::read_candidate(params, &args.candidate)?;
-    let verification = args.executor.compile.verification();
+    let candidate = input::read_candidate(params, &args.judging.candidate)?;
+    let verification = args.judging.verification();
     let loaded = load_file(&args.code, &options, For::Candidates, verification, None);
     let Loaded {
         module, measured, ..
@@ -198,7 +190,7 @@ fn run(args: &TraceArgs, params: &Path, output: &Output) -> Result<Verdict, Fail
         }
         Err(Stop::Failed(failure)) => return Err(failure),
     };
-    let pvf = Pvf::new(module, host_parameters(&args.host, &parameters));
+    let pvf = Pvf::new(module, host_parameters(&args.judging.host, &parameters));
     let writer = match &args.against {
         Some(path) => {
             let reader = Reader::open(path, args.filter())?;
@@ -222,6 +214,7 @@ fn run(args: &TraceArgs, params: &Path, output: &Output) -> Result<Verdict, Fail
     };
     let progress = Progress::start(&format!("tracing {}", input::name(params)));
     let (run, writer) = args
+        .judging
         .timeout
         .bound(|| Ok(pvf.run_traced(&candidate, writer)?))?;
     drop(progress);

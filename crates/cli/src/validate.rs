@@ -15,18 +15,17 @@ use crate::parameters::HostArgs;
 use crate::progress::Progress;
 use crate::timeout::TimeoutArgs;
 use crate::verdict::{self, Details, Lines, Told};
-use pvf_executor::{CompileOptions, Execution, Module, Outcome, Profile, Target};
+use pvf_executor::{CompileOptions, Execution, Module, Outcome, Profile};
 use pvf_validation::{HostParameters, LogRecord, LogSink, Pvf};
 use std::io::Write;
 use std::sync::Arc;
 
 /// Prepares, executes, prints the outcome.
 pub fn validate(args: &ValidateArgs, output: &Output) -> Result<Verdict, Failure> {
-    let (options, parameters) = args.executor.resolve(Profile::Polkadot, Target::HOST)?;
-    let parameters = parameters.with_functions(&args.host.functions);
+    let (options, parameters) = args.judging.resolve(Profile::Polkadot)?;
     input::at_most_one_stdin(&[&args.code, &args.params])?;
-    let candidate = input::read_candidate_file(&args.params, &args.candidate)?;
-    let verification = args.executor.compile.verification();
+    let candidate = input::read_candidate_file(&args.params, &args.judging.candidate)?;
+    let verification = args.judging.verification();
     match load_file(
         &args.code,
         &options,
@@ -36,10 +35,10 @@ pub fn validate(args: &ValidateArgs, output: &Output) -> Result<Verdict, Failure
     ) {
         Ok(loaded) => {
             let judged = Judged {
-                log: args.host.log,
+                log: args.judging.host.log,
                 parameters: &parameters,
                 measured: loaded.measured,
-                timeout: args.timeout,
+                timeout: args.judging.timeout,
                 source: Some(Source {
                     wasm: &loaded.wasm,
                     options: &options,

@@ -1,8 +1,8 @@
-//! The facts about a module that are needed before its sections are written: types, counts, export names.
+//! The facts about a module that are needed before its sections are written: types, counts, imports, exports.
 //!
 //! In: a module's bytes. Out: [`Declarations`]. Nothing is validated here.
 
-use wasmparser::{FuncType, Parser, Payload, TypeRef};
+use wasmparser::{Export, FuncType, Parser, Payload, TypeRef};
 
 /// A module's declarations.
 #[derive(Default)]
@@ -15,8 +15,10 @@ pub(crate) struct Declarations<'a> {
     pub imported_functions: u32,
     /// Globals, imported ones counted.
     pub globals: u32,
-    /// Names of the exports.
-    pub exports: Vec<&'a str>,
+    /// Module and name of each import.
+    pub imports: Vec<(&'a str, &'a str)>,
+    /// The exports.
+    pub exports: Vec<Export<'a>>,
 }
 
 impl<'a> Declarations<'a> {
@@ -32,7 +34,9 @@ impl<'a> Declarations<'a> {
                 }
                 Payload::ImportSection(section) => {
                     for import in section.into_imports() {
-                        match import?.ty {
+                        let import = import?;
+                        all.imports.push((import.module, import.name));
+                        match import.ty {
                             TypeRef::Func(ty) => {
                                 all.functions.push(ty);
                                 all.imported_functions += 1;
@@ -50,7 +54,7 @@ impl<'a> Declarations<'a> {
                 Payload::GlobalSection(section) => all.globals += section.count(),
                 Payload::ExportSection(section) => {
                     for export in section {
-                        all.exports.push(export?.name);
+                        all.exports.push(export?);
                     }
                 }
                 Payload::CodeSectionStart { .. } => break,

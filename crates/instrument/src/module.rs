@@ -95,7 +95,7 @@ impl<'a> Instrumenter<'a> {
         let signatures = ModuleSignatures::parse(wasm).map_err(InstrumentError::invalid)?;
         let (globals, added) = add_globals(options, declarations.globals);
         for name in added.iter().map(|added| added.name) {
-            if declarations.exports.contains(&name) {
+            if declarations.exports.iter().any(|it| it.name == name) {
                 return Err(InstrumentError::Reserved { name });
             }
         }

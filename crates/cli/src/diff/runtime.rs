@@ -1,5 +1,6 @@
 //! What is compared of a runtime.
 
+use crate::decoded::blake2_256;
 use crate::engine::{Compiled, For, Stop, Verification, prepare_blob, read_blob_file};
 use crate::failure::Failure;
 use crate::input;
@@ -7,7 +8,6 @@ use crate::names::Names;
 use crate::outcome::RejectionJson;
 use crate::output::hex;
 use crate::progress::Progress;
-use blake2::{Blake2b, Digest, digest::consts::U32};
 use pvf_executor::artifact::ImportKind;
 use pvf_executor::{Blob, CompileOptions, Module, ModuleInfo};
 use pvf_validation::RuntimeVersion;
@@ -85,7 +85,7 @@ impl Runtime {
         let _progress = Progress::start(&format!("compiling {}", input::name(path)));
         let mut runtime = Self {
             file: input::name(path),
-            code_hash: hex(&Blake2b::<U32>::digest(&blob.bytes)),
+            code_hash: hex(&blake2_256(&blob.bytes)),
             spec_name: None,
             spec_version: None,
             sizes: Sizes {

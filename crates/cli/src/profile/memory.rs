@@ -179,7 +179,7 @@ pub fn take(
     let (watched, wide) = profiler.hooked(wasm)?;
     let recorder = Recorder::default();
     let pvf = profiler.pvf(&watched, &recorder.observers(), &wide);
-    let timeout = &profiler.args.timeout;
+    let timeout = &profiler.args.judging.timeout;
     let (run, _) = timeout.bound(|| Ok(pvf.run_traced(candidate, recorder.clone())?))?;
     check_end(expected, &run.execution)?;
     Ok(recorder.with(|recorded| recorded.finish()))

@@ -1,6 +1,7 @@
 //! Results: lines of JSON, written and read again.
 
 use super::ReplayArgs;
+use super::items::Item;
 use crate::failure::Failure;
 use crate::input;
 use crate::output::Output;
@@ -54,6 +55,20 @@ pub struct Outcome {
     pub execute_ns: Option<u64>,
     /// How often it was tried: a second time where the process died.
     pub attempts: u32,
+}
+
+impl Outcome {
+    /// Of an item, before anything became of it.
+    pub fn of(item: &Item) -> Self {
+        let candidate = item.candidate.as_ref();
+        Self {
+            id: item.id.clone(),
+            code: item.code.display().to_string(),
+            candidate: candidate.map(|path| path.display().to_string()),
+            expected: item.expected.outcome.clone(),
+            ..Self::default()
+        }
+    }
 }
 
 /// Where results go.

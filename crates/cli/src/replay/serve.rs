@@ -5,6 +5,7 @@ use super::items::Item;
 use super::record::Outcome;
 use crate::Verdict;
 use crate::clock::{Took, timed};
+use crate::decoded::blake2_256;
 use crate::engine::{Compiled, For, Stop, prepare_blob, read_blob_file};
 use crate::failure::Failure;
 use crate::input::{self, CandidateArgs};
@@ -12,7 +13,6 @@ use crate::network::{ParameterSet, Parameters};
 use crate::outcome;
 use crate::output::{Output, hex};
 use crate::validate::host_parameters;
-use blake2::{Blake2b, Digest, digest::consts::U32};
 use pvf_executor::{Module, Profile, Rejection, Target};
 use pvf_primitives::ExecutorParams;
 use pvf_validation::Pvf;
@@ -39,15 +39,8 @@ pub fn serve(args: &ReplayArgs, output: &Output) -> Result<Verdict, Failure> {
         let item: Item = serde_json::from_str(&line)
             .map_err(|error| Failure::Host(format!("a job is not JSON: {error}")))?;
         let mut outcome = Outcome {
-            id: item.id.clone(),
-            code: item.code.display().to_string(),
-            candidate: item
-                .candidate
-                .as_ref()
-                .map(|path| path.display().to_string()),
-            expected: item.expected.outcome.clone(),
             attempts: 1,
-            ..Outcome::default()
+            ..Outcome::of(&item)
         };
         if let Err(failure) = judge(args, &item, &mut prepared, &mut outcome) {
             outcome.error = Some(failure.to_string());
@@ -181,7 +174,7 @@ fn prepare(args: &ReplayArgs, item: &Item) -> Result<Prepared, Failure> {
     Ok(Prepared {
         code: item.code.clone(),
         executor_params: item.executor_params.clone(),
-        code_hash: hex(&Blake2b::<U32>::digest(&blob.bytes)),
+        code_hash: hex(&blake2_256(&blob.bytes)),
         pvf,
         took,
         code_bytes,

@@ -116,16 +116,9 @@ fn one(args: &ReplayArgs, item: &Item, worker: &mut Option<Worker>) -> Result<Ou
             };
             if !again {
                 return Ok(Outcome {
-                    id: item.id.clone(),
-                    code: item.code.display().to_string(),
-                    candidate: item
-                        .candidate
-                        .as_ref()
-                        .map(|path| path.display().to_string()),
-                    expected: item.expected.outcome.clone(),
                     error: Some(error),
                     attempts,
-                    ..Outcome::default()
+                    ..Outcome::of(item)
                 });
             }
         }

@@ -1,8 +1,8 @@
 //! One host call as a line of JSON and as text.
 
+use crate::decoded::blake2_256;
 use crate::outcome::printable;
 use crate::output::hex;
-use blake2::{Blake2b, Digest, digest::consts::U32};
 use pvf_executor::ValType;
 use serde::{Deserialize, Serialize};
 
@@ -80,7 +80,7 @@ impl Piece {
 }
 
 fn digest(bytes: &[u8]) -> String {
-    hex(&Blake2b::<U32>::digest(bytes))
+    hex(&blake2_256(bytes))
 }
 
 impl Call {

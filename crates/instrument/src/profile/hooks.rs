@@ -13,6 +13,7 @@
 //!
 //! In bodies only the indices of calls change.
 
+use crate::declarations::Declarations;
 use crate::{GAS_LEFT, InstrumentError, InstrumentOptions};
 use std::convert::Infallible;
 use wasm_encoder::reencode::{self, Reencode, utils};
@@ -20,7 +21,7 @@ use wasm_encoder::{
     CodeSection, EntityType, Function, FunctionSection, ImportSection, Module, SectionId,
     TypeSection, ValType,
 };
-use wasmparser::{ExternalKind, FuncType, Parser, Payload, TypeRef};
+use wasmparser::{Export, ExternalKind, Parser};
 
 /// The module that the hooks are imported from: the only one that a validation function may import from.
 pub const HOOK_MODULE: &str = "env";
@@ -58,75 +59,40 @@ pub fn instrument(wasm: &[u8], options: &InstrumentOptions) -> Result<Vec<u8>, P
         return Err(ProfileError::NoGas);
     }
     let metered = crate::instrument(wasm, options)?;
-    let declarations = Declarations::parse(&metered).map_err(reencode::Error::from)?;
-    if let Some(name) = declarations.reserved {
-        return Err(ProfileError::Reserved { name });
-    }
     let mut module = Module::new();
     let mut hooks = Hooks {
-        declarations: &declarations,
+        metered: &Metered::parse(&metered)?,
         wrote: [false; 4],
     };
     hooks.parse_core_module(&mut module, Parser::new(0), &metered)?;
     Ok(module.finish())
 }
 
-/// The facts about a module that its wrappers are made from.
-#[derive(Default)]
-struct Declarations {
-    types: Vec<FuncType>,
-    /// Type of each function, imported ones first.
-    functions: Vec<u32>,
-    imported: u32,
+/// A module with meters, as its wrappers see it.
+struct Metered<'a> {
+    declarations: Declarations<'a>,
     /// The global with the gas left.
     gas: u32,
-    reserved: Option<&'static str>,
 }
 
-impl Declarations {
-    fn parse(wasm: &[u8]) -> wasmparser::Result<Self> {
-        let mut all = Self::default();
-        for payload in Parser::new(0).parse_all(wasm) {
-            match payload? {
-                Payload::TypeSection(section) => {
-                    for ty in section.into_iter_err_on_gc_types() {
-                        all.types.push(ty?);
-                    }
-                }
-                Payload::ImportSection(section) => {
-                    for import in section.into_imports() {
-                        let import = import?;
-                        if let TypeRef::Func(ty) = import.ty {
-                            all.functions.push(ty);
-                            all.imported += 1;
-                        }
-                        let is = |name: &&&str| (import.module, import.name) == (HOOK_MODULE, name);
-                        all.reserved = all.reserved.or([ENTER, EXIT].iter().find(is).copied());
-                    }
-                }
-                Payload::FunctionSection(section) => {
-                    for ty in section {
-                        all.functions.push(ty?);
-                    }
-                }
-                Payload::ExportSection(section) => {
-                    for export in section {
-                        let export = export?;
-                        if export.name == GAS_LEFT && export.kind == ExternalKind::Global {
-                            all.gas = export.index;
-                        }
-                    }
-                }
-                Payload::CodeSectionStart { .. } => break,
-                _ => {}
-            }
+impl<'a> Metered<'a> {
+    fn parse(wasm: &'a [u8]) -> Result<Self, ProfileError> {
+        let declarations = Declarations::parse(wasm).map_err(reencode::Error::from)?;
+        let taken = |name: &&'static str| declarations.imports.contains(&(HOOK_MODULE, name));
+        if let Some(name) = [ENTER, EXIT].into_iter().find(taken) {
+            return Err(ProfileError::Reserved { name });
         }
-        Ok(all)
+        let of_gas =
+            |export: &&Export<'_>| export.name == GAS_LEFT && export.kind == ExternalKind::Global;
+        let gas = declarations.exports.iter().find(of_gas);
+        // Gas is counted, so that there is one.
+        let gas = gas.map_or(0, |export| export.index);
+        Ok(Self { declarations, gas })
     }
 
     /// The new index of a function of the original module.
     fn moved(&self, function: u32) -> u32 {
-        match function < self.imported {
+        match function < self.declarations.imported_functions {
             true => function,
             false => function + 2,
         }
@@ -134,17 +100,19 @@ impl Declarations {
 
     /// Index of the wrapper of a function of the original module.
     fn wrapper(&self, function: u32) -> u32 {
-        self.functions.len() as u32 + 2 + function
+        self.declarations.functions.len() as u32 + 2 + function
     }
 
     fn wrapper_body(&self, function: u32, ty: u32) -> Function {
-        let (enter, exit) = (self.imported, self.imported + 1);
+        let enter = self.declarations.imported_functions;
+        let exit = enter + 1;
         let mut body = Function::new([]);
         let mut sink = body.instructions();
         sink.i32_const(function as i32)
             .global_get(self.gas)
             .call(enter);
         let params = self
+            .declarations
             .types
             .get(ty as usize)
             .map_or(0, |ty| ty.params().len());
@@ -191,7 +159,7 @@ fn order(section: SectionId) -> u8 {
 type Rewritten<T = ()> = Result<T, reencode::Error<Infallible>>;
 
 struct Hooks<'d> {
-    declarations: &'d Declarations,
+    metered: &'d Metered<'d>,
     /// Which sections of [`LONGER`] have been written.
     wrote: [bool; 4],
 }
@@ -205,22 +173,22 @@ impl Hooks<'_> {
 
     fn imports(&mut self, imports: &mut ImportSection) {
         self.wrote[1] = true;
-        let first = self.declarations.types.len() as u32;
+        let first = self.metered.declarations.types.len() as u32;
         imports.import(HOOK_MODULE, ENTER, EntityType::Function(first));
         imports.import(HOOK_MODULE, EXIT, EntityType::Function(first + 1));
     }
 
     fn functions(&mut self, functions: &mut FunctionSection) {
         self.wrote[2] = true;
-        for &ty in &self.declarations.functions {
+        for &ty in &self.metered.declarations.functions {
             functions.function(ty);
         }
     }
 
     fn code(&mut self, code: &mut CodeSection) {
         self.wrote[3] = true;
-        for (function, &ty) in (0..).zip(&self.declarations.functions) {
-            code.function(&self.declarations.wrapper_body(function, ty));
+        for (function, &ty) in (0..).zip(&self.metered.declarations.functions) {
+            code.function(&self.metered.wrapper_body(function, ty));
         }
     }
 }
@@ -229,7 +197,7 @@ impl Reencode for Hooks<'_> {
     type Error = Infallible;
 
     fn function_index(&mut self, function: u32) -> Rewritten<u32> {
-        Ok(self.declarations.wrapper(function))
+        Ok(self.metered.wrapper(function))
     }
 
     fn parse_type_section(
