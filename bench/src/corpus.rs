@@ -1,20 +1,8 @@
-//! Validation functions and candidates in folders.
-//!
-//! A folder contains one folder per validation function: `code.compressed.wasm` or `code.wasm` (8 bytes of magic and
-//! zstd data, or plain Wasm), and for each candidate `NAME.params` or `NAME.params.zst` (plain zstd) with `NAME.result`
-//! (the expected result bytes of `validate_block`) or `NAME.trap` (whose first line names the expected trap).
+//! Validation functions and candidates of a corpus (see `pvf-corpus`), with the code as a module and traps by kind.
 
 use pvf_rules::TrapKind;
 use std::borrow::Cow;
-use std::fs;
-use std::io::Read;
 use std::path::{Path, PathBuf};
-
-/// Size limit of decompressed files.
-const MAX_BYTES: u64 = 64 << 20;
-
-/// Magic of compressed code.
-const COMPRESSED: [u8; 8] = [0x52, 0xbc, 0x53, 0x76, 0x46, 0xdb, 0x8e, 0x05];
 
 /// A validation function.
 pub struct Blob {
@@ -32,7 +20,7 @@ pub struct Blob {
 pub struct Case {
     /// Name of its file.
     pub name: String,
-    path: PathBuf,
+    case: pvf_corpus::Case,
     /// The expected outcome.
     pub expected: Expected,
 }
@@ -49,114 +37,54 @@ pub enum Expected {
 }
 
 impl Case {
-    /// The parameters, decompressed.
+    /// The parameters, decompressed, as our reader of candidates takes them.
     pub fn parameters(&self) -> Result<Vec<u8>, String> {
-        let bytes = read(&self.path)?;
+        let bytes = self.case.params().map_err(|error| error.to_string())?;
         pvf_validation::candidate::read(&bytes)
             .map(Cow::into_owned)
-            .map_err(|error| format!("{}: {error}", self.path.display()))
+            .map_err(|error| format!("{}: {error}", self.case.params.display()))
     }
 }
 
-/// All validation functions below a folder whose name contains `filter`, by name. If the filter contains a slash, the
+/// All validation functions of a corpus whose name contains `filter`, by name. If the filter contains a slash, the
 /// part after it selects candidates.
 pub fn blobs(folder: &Path, filter: &str) -> Result<Vec<Blob>, String> {
-    let (filter, case_filter) = filter.split_once('/').unwrap_or((filter, ""));
-    let mut blobs = Vec::new();
-    for path in entries(folder)? {
-        let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
-            continue;
-        };
-        let code = ["code.compressed.wasm", "code.wasm"]
-            .map(|file| path.join(file))
-            .into_iter()
-            .find(|file| file.is_file());
-        if let Some(code) = code
-            && name.contains(filter)
-        {
-            blobs.push(Blob {
-                name: name.to_owned(),
-                wasm: wasm(&code)?,
-                path: code,
-                cases: cases(&path, case_filter)?,
-            });
-        }
-    }
-    Ok(blobs)
+    let chains = pvf_corpus::chains(folder, filter).map_err(|error| error.to_string())?;
+    let blobs = chains.into_iter().map(|chain| {
+        let cases = chain.cases.into_iter().map(case);
+        Ok(Blob {
+            name: chain.name,
+            wasm: wasm(&chain.code)?,
+            path: chain.code,
+            cases: cases.collect::<Result<_, String>>()?,
+        })
+    });
+    blobs.collect()
 }
 
 /// The code in a file, decompressed.
 pub fn wasm(path: &Path) -> Result<Vec<u8>, String> {
-    let bytes = read(path)?;
-    match bytes.strip_prefix(&COMPRESSED) {
-        Some(compressed) => {
-            decompress(compressed).map_err(|error| format!("{}: {error}", path.display()))
-        }
-        None => Ok(bytes),
-    }
+    pvf_corpus::wasm(path).map_err(|error| error.to_string())
 }
 
-fn cases(folder: &Path, filter: &str) -> Result<Vec<Case>, String> {
-    let mut cases = Vec::new();
-    for path in entries(folder)? {
-        let Some(file) = path.file_name().and_then(|name| name.to_str()) else {
-            continue;
-        };
-        let Some(name) = file
-            .strip_suffix(".params")
-            .or_else(|| file.strip_suffix(".params.zst"))
-        else {
-            continue;
-        };
-        if name.contains(filter) {
-            cases.push(Case {
-                name: name.to_owned(),
-                expected: expected(folder, name)?,
-                path,
-            });
-        }
-    }
-    Ok(cases)
+fn case(case: pvf_corpus::Case) -> Result<Case, String> {
+    Ok(Case {
+        name: case.name.clone(),
+        expected: expected(&case)?,
+        case,
+    })
 }
 
-fn expected(folder: &Path, name: &str) -> Result<Expected, String> {
-    let result = folder.join(format!("{name}.result"));
-    let trap = folder.join(format!("{name}.trap"));
-    if result.is_file() {
-        return Ok(Expected::Returned(read(&result)?));
+fn expected(case: &pvf_corpus::Case) -> Result<Expected, String> {
+    if let Some(result) = case.result().map_err(|error| error.to_string())? {
+        return Ok(Expected::Returned(result));
     }
-    if !trap.is_file() {
+    let Some(name) = case.trap_kind().map_err(|error| error.to_string())? else {
         return Ok(Expected::Unknown);
-    }
-    let text = String::from_utf8_lossy(&read(&trap)?).into_owned();
-    let kind = text.lines().next().unwrap_or_default();
-    let kind = kind.strip_prefix("trap ").unwrap_or(kind);
-    let kind = kind.split(' ').next().unwrap_or_default().replace('-', "_");
+    };
     TrapKind::ALL
         .iter()
-        .find(|known| known.name() == kind)
-        .map(|&known| Expected::Trapped(known))
-        .ok_or_else(|| format!("{}: no such trap: {kind}", trap.display()))
-}
-
-fn entries(folder: &Path) -> Result<Vec<PathBuf>, String> {
-    let describe = |error| format!("{}: {error}", folder.display());
-    let mut paths = fs::read_dir(folder)
-        .map_err(describe)?
-        .map(|entry| Ok(entry.map_err(describe)?.path()))
-        .collect::<Result<Vec<_>, String>>()?;
-    paths.sort();
-    Ok(paths)
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, String> {
-    fs::read(path).map_err(|error| format!("{}: {error}", path.display()))
-}
-
-fn decompress(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
-    let mut plain = Vec::new();
-    zstd::Decoder::with_buffer(bytes)?
-        .take(MAX_BYTES)
-        .read_to_end(&mut plain)?;
-    Ok(plain)
+        .find(|kind| kind.name() == name)
+        .map(|&kind| Expected::Trapped(kind))
+        .ok_or_else(|| format!("{}: no such trap: {name}", case.params.display()))
 }

@@ -11,8 +11,8 @@ pub const LAYERS: &[(&str, &[&str])] = &[
         &["fixtures", "bench/guests"],
     ),
     (
-        "failing system calls, for the tests of programs of any layer",
-        &["testing/faults"],
+        "failing system calls, folders of candidates: for tests of any layer",
+        &["testing/faults", "testing/corpus"],
     ),
     (
         "rules of outcomes; the network's types",

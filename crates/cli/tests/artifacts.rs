@@ -142,19 +142,11 @@ fn processes_at_once_do_not_matter() {
 /// The largest real blob, where there are any (`PVF_CASES`, or beside the repository).
 #[test]
 fn the_largest_real_blob() {
-    let named = std::env::var_os("PVF_CASES").map(PathBuf::from);
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/pvf");
-    let folder = named.unwrap_or(beside);
-    let blobs = fs::read_dir(folder).into_iter().flatten().flatten();
-    let largest = blobs
-        .map(|blob| blob.path().join("code.compressed.wasm"))
-        .filter_map(|code| Some((fs::metadata(&code).ok()?.len(), code)))
-        .max();
-    match largest {
-        Some((_, code)) => {
-            let code = code.canonicalize().expect("it was found");
-            one_after_the_other(&code.display().to_string(), "largest", &[]);
-        }
-        None => println!("skipped: no real blobs here (set PVF_CASES to their folder)"),
+    let chains = pvf_corpus::recorded_chains().expect("the folder can be read");
+    let codes = chains.into_iter().map(|chain| chain.code);
+    let largest = codes.max_by_key(|code| fs::metadata(code).map_or(0, |it| it.len()));
+    if let Some(code) = largest {
+        let code = code.canonicalize().expect("it was found");
+        one_after_the_other(&code.display().to_string(), "largest", &[]);
     }
 }

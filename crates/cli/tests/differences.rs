@@ -296,19 +296,17 @@ fn the_action_is_consistent_and_runs() {
 /// Real runtimes, where there are any: the version of one release before and after.
 #[test]
 fn real_runtimes_say_their_versions() {
-    let named = std::env::var_os("PVF_CASES").map(std::path::PathBuf::from);
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/pvf");
-    let folder = named.unwrap_or(beside);
-    let code = |chain: &str| folder.join(chain).join("code.compressed.wasm");
-    if !code("coretime-kusama").is_file() {
-        println!("skipped: no real blobs here (set PVF_CASES to their folder)");
+    let code = |name| {
+        let chain = pvf_corpus::recorded_chain(name).expect("the folder can be read");
+        chain.map(|chain| chain.code.display().to_string())
+    };
+    let (Some(before), Some(after)) = (code("coretime-kusama"), code("coretime-polkadot")) else {
         return;
-    }
-    let paths = ["coretime-kusama", "coretime-polkadot"].map(|it| code(it).display().to_string());
-    let json = pvf(["diff", "--json", &paths[0], &paths[1]]).json();
+    };
+    let json = pvf(["diff", "--json", &before, &after]).json();
     let name = |side: &str| json[side]["spec_name"].as_str().map(str::to_owned);
     assert_eq!(name("before").as_deref(), Some("coretime-kusama"));
     assert_eq!(name("after").as_deref(), Some("coretime-polkadot"));
-    let size = std::fs::metadata(&paths[0]).unwrap().len();
+    let size = std::fs::metadata(&before).unwrap().len();
     assert_eq!(json["before"]["blob_bytes"], Value::from(size));
 }

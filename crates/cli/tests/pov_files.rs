@@ -8,9 +8,8 @@ mod common;
 use common::{fixture, pvf, scratch, write};
 use parity_scale_codec::{DecodeAll, Encode};
 use pvf_primitives::{PersistedValidationData, PoV, ValidationParams};
-use serde_json::Value;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 const COMPRESSED: [u8; 8] = [0x52, 0xbc, 0x53, 0x76, 0x46, 0xdb, 0x8e, 0x05];
 
@@ -154,33 +153,16 @@ fn damaged_exports_end_with_an_error_and_never_with_a_panic() {
     assert!(refused > whole.len() && judged > 20, "{refused} {judged}");
 }
 
-/// The folder of the recorded candidates, or `None` if the default does not exist.
-fn cases_folder() -> Option<PathBuf> {
-    if let Some(folder) = std::env::var_os("PVF_CASES") {
-        return Some(folder.into());
-    }
-    let sibling = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/pvf");
-    sibling.is_dir().then_some(sibling)
-}
-
 #[test]
 fn a_real_block_is_decoded_and_its_failure_has_message_and_names() {
-    let Some(folder) = cases_folder() else {
-        println!("skipped: no cases of real candidates here (set PVF_CASES to their folder)");
+    let Some(chain) =
+        pvf_corpus::recorded_chain("asset-hub-polkadot").expect("the folder can be read")
+    else {
         return;
     };
-    let chain = folder.join("asset-hub-polkadot");
-    let code = chain.join("code.compressed.wasm");
-    let cases = fs::read(chain.join("cases.json")).expect("it can be read");
-    let cases: Value = serde_json::from_slice(&cases).expect("JSON");
-    let case = |name: &str| {
-        let list = cases["cases"].as_array().expect("a list");
-        list.iter()
-            .find(|case| case["case"] == name)
-            .cloned()
-            .expect("the case")
-    };
-    let file = |name: &str| text(&chain.join(format!("{name}.params"))).to_owned();
+    let code = &chain.code;
+    let case = |name: &str| chain.case(name).expect("the case").about.clone();
+    let file = |name: &str| text(&chain.case(name).expect("the case").params).to_owned();
     let digest = |candidate: &str| {
         let ran = pvf(["validate", text(&code), candidate, "--json"]);
         assert!(ran.code < 2, "{}", ran.stderr);

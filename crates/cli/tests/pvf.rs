@@ -22,24 +22,17 @@ fn params(case: &str) -> String {
 
 #[test]
 fn every_case_of_the_fixtures() {
-    let index = std::fs::read(fixture("cases.json")).expect("the index is there");
-    let index: Value = serde_json::from_slice(&index).expect("the index is JSON");
     let mut classes = BTreeSet::new();
-    for chain in index["chains"].as_array().expect("chains") {
-        let name = chain["chain"].as_str().expect("a name");
-        let code = chain["code_file"].as_str().expect("a file");
-        let code = fixture(&format!("{name}/{code}"));
-        for case in chain["cases"].as_array().expect("cases") {
-            let file =
-                |key: &str| fixture(&format!("{name}/{}", case[key].as_str().expect("a file")));
+    for chain in pvf_corpus::chains(&pvf_corpus::fixtures(), "").expect("can be read") {
+        let code = chain.code.display().to_string();
+        for case in &chain.cases {
             // The fixtures are made for the protocol's own limits.
             let protocol = ["--network", "protocol"];
-            let params = file("params_file");
+            let params = case.params.display().to_string();
             let ran = pvf([&["validate", "--json", &code, &params], &protocol[..]].concat());
             let json = ran.json();
-            let what = format!("{name}/{}: {json}", case["case"]);
-            if case["expect"] == "result" {
-                let result = std::fs::read(file("result_file")).expect("the result is there");
+            let what = format!("{}/{}: {json}", chain.name, case.name);
+            if let Some(result) = case.result().expect("can be read") {
                 assert_eq!(ran.code, 0, "{what}");
                 assert_eq!(json["outcome"], "valid", "{what}");
                 assert_eq!(json["result"], hex(&result), "{what}");

@@ -3,9 +3,10 @@
 mod common;
 
 use common::{fixture, program, pvf, scratch, write};
+use pvf_corpus::Expected;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
@@ -29,13 +30,11 @@ fn text(path: &Path) -> &str {
 /// Every case of the fixtures, whose index says how many there are and what they give.
 #[test]
 fn fixtures_are_as_their_index_says() {
-    let index: Value =
-        serde_json::from_slice(&std::fs::read(fixture("cases.json")).unwrap()).unwrap();
     let mut expected = BTreeMap::new();
-    for chain in index["chains"].as_array().expect("chains") {
-        for case in chain["cases"].as_array().expect("cases") {
-            let outcome = match case["expect"].as_str() {
-                Some("result") => "valid",
+    for chain in pvf_corpus::chains(&pvf_corpus::fixtures(), "").expect("can be read") {
+        for case in chain.cases {
+            let outcome = match case.expected {
+                Expected::Result(_) => "valid",
                 _ => "invalid",
             };
             *expected.entry(outcome).or_insert(0) += 1;
@@ -390,14 +389,10 @@ fn runtimes_are_prepared_without_candidates() {
 /// A real runtime's candidates, where there are any.
 #[test]
 fn real_candidates_are_as_expected() {
-    let named = std::env::var_os("PVF_CASES").map(PathBuf::from);
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/pvf");
-    let folder = named.unwrap_or(beside).join("shell");
-    if !folder.is_dir() {
-        println!("skipped: no real blobs here (set PVF_CASES to their folder)");
+    let Some(chain) = pvf_corpus::recorded_chain("shell").expect("the folder can be read") else {
         return;
-    }
-    let ran = pvf(["replay", "--json", text(&folder)]);
+    };
+    let ran = pvf(["replay", "--json", text(&chain.folder)]);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     let json = ran.json();
     assert!(json["agree"].as_u64().unwrap() > 2, "{json}");

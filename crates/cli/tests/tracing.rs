@@ -6,7 +6,7 @@ use blake2::{Blake2b, Digest, digest::consts::U32};
 use common::{fixture, pvf, scratch, write};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 fn bytes(piece: &Value) -> Vec<u8> {
     let digits = piece["data"]
@@ -203,23 +203,16 @@ fn the_first_difference_is_found() {
 /// Real blocks, where there are any: the hashes over all calls are those that another engine recorded.
 #[test]
 fn real_traces_are_those_of_another_engine() {
-    let named = std::env::var_os("PVF_CASES").map(PathBuf::from);
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/pvf");
-    let chain = named.unwrap_or(beside).join("asset-hub-polkadot");
-    let Ok(index) = std::fs::read_to_string(chain.join("cases.json")) else {
-        println!("skipped: no real blobs here (set PVF_CASES to their folder)");
+    let Some(chain) =
+        pvf_corpus::recorded_chain("asset-hub-polkadot").expect("the folder can be read")
+    else {
         return;
     };
-    let index: Value = serde_json::from_str(&index).expect("JSON");
-    let code = chain.join("code.compressed.wasm").display().to_string();
+    let code = chain.code.display().to_string();
     for name in ["transfer-1", "bad-signature"] {
-        let cases = index["cases"].as_array().expect("cases");
-        let case = cases
-            .iter()
-            .find(|case| case["case"] == name)
-            .expect("the case");
-        let params = chain.join(case["params_file"].as_str().unwrap());
-        let params = params.display().to_string();
+        let case = chain.case(name).expect("the case");
+        let params = case.params.display().to_string();
+        let case = &case.about;
         let json = pvf(["trace", "--json", &code, &params, "--network", "protocol"]).json();
         assert_eq!(json["functions"], case["host_calls"], "{name}");
         for key in ["calls", "data"] {

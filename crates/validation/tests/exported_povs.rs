@@ -8,8 +8,6 @@ use parity_scale_codec::{Compact, Decode, DecodeAll, Encode};
 use pvf_primitives::{BlockData, PersistedValidationData, PoV, ValidationParams};
 use pvf_validation::candidate::{Candidate, CandidateError, Form, read};
 use serde_json::Value;
-use std::path::{Path, PathBuf};
-use std::{env, fs};
 
 /// A node's limit of decompressed block data.
 const POV_BOMB_LIMIT: usize = 40 << 20;
@@ -137,15 +135,6 @@ fn exports(params: &ValidationParams) -> Vec<(Form, bool, Vec<u8>)> {
     files
 }
 
-/// The folder of the recorded candidates, or `None` if the default does not exist.
-fn cases_folder() -> Option<PathBuf> {
-    if let Some(folder) = env::var_os("PVF_CASES") {
-        return Some(folder.into());
-    }
-    let sibling = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/pvf");
-    sibling.is_dir().then_some(sibling)
-}
-
 /// A recorded candidate.
 struct Recorded {
     name: String,
@@ -154,24 +143,14 @@ struct Recorded {
 }
 
 fn recorded() -> Vec<Recorded> {
-    let Some(folder) = cases_folder() else {
-        println!("skipped: no cases of real candidates here (set PVF_CASES to their folder)");
-        return Vec::new();
-    };
     let mut all = Vec::new();
-    for chain in fs::read_dir(folder).expect("the folder can be read") {
-        let chain = chain.expect("the folder can be read").path();
-        let Ok(cases) = fs::read(chain.join("cases.json")) else {
-            continue;
-        };
-        let cases: Value = serde_json::from_slice(&cases).expect("is JSON");
-        for case in cases["cases"].as_array().expect("is a list") {
-            let file = case["params_file"].as_str().expect("is a name");
-            let bytes = fs::read(chain.join(file)).expect("can be read");
+    for chain in pvf_corpus::recorded_chains().expect("the folder can be read") {
+        for case in chain.cases {
+            let bytes = case.params().expect("can be read");
             all.push(Recorded {
-                name: format!("{}/{file}", chain.display()),
+                name: format!("{}/{}", chain.name, case.name),
                 params: read(&bytes).expect("is a candidate").into_owned(),
-                about: case["about"].clone(),
+                about: case.about["about"].clone(),
             });
         }
     }

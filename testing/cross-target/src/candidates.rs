@@ -1,16 +1,15 @@
-//! Validation functions with their candidates, from folders with a `cases.json`, such as `fixtures`.
+//! Validation functions with their candidates, from folders such as `fixtures` (see `pvf-corpus`).
 
 use crate::artifacts::prepare_blob;
 use crate::line::{Digest, Line};
 use clap::Args;
+use pvf_corpus::Chain;
 use pvf_executor::{
     Artifact, Costs, Metering, Module, Outcome, Profile, Purpose, Rules, read_blob,
 };
 use pvf_generators::observe::hash_memory;
 use pvf_rules::ExecutionParameters;
 use pvf_validation::{HostParameters, Pvf, candidate};
-use serde_json::Value;
-use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -34,30 +33,24 @@ pub fn run(options: &Options, out: &mut impl Write) -> Result<(), String> {
     for folder in &options.folders {
         for chain in chains(folder, options.chain.as_deref())? {
             judge_chain(&chain, options.most, out)
-                .map_err(|error| format!("{}: {error}", chain.display()))?;
+                .map_err(|error| format!("{}: {error}", chain.folder.display()))?;
         }
     }
     Ok(())
 }
 
-fn chains(folder: &Path, name: Option<&str>) -> Result<Vec<PathBuf>, String> {
-    let mut chains = pvf_generators::folder::entries(folder)?;
-    chains.retain(|path| {
-        let wanted = name.is_none_or(|name| path.file_name().is_some_and(|it| it == name));
-        wanted && path.join("cases.json").is_file()
-    });
+fn chains(folder: &Path, name: Option<&str>) -> Result<Vec<Chain>, String> {
+    let mut chains = pvf_corpus::chains(folder, "").map_err(|error| error.to_string())?;
+    chains.retain(|chain| name.is_none_or(|name| chain.name == name));
     match chains.is_empty() {
         true => Err(format!("{}: no chains", folder.display())),
         false => Ok(chains),
     }
 }
 
-fn judge_chain(chain: &Path, most: Option<usize>, out: &mut impl Write) -> Result<(), String> {
-    let read = |name: &str| fs::read(chain.join(name)).map_err(|error| format!("{name}: {error}"));
-    let index: Value =
-        serde_json::from_slice(&read("cases.json")?).map_err(|error| error.to_string())?;
-    let name = chain.file_name().unwrap_or_default().to_string_lossy();
-    let code = read(text(&index, "code_file")?)?;
+fn judge_chain(chain: &Chain, most: Option<usize>, out: &mut impl Write) -> Result<(), String> {
+    let name = &chain.name;
+    let code = pvf_corpus::code(&chain.code).map_err(|error| error.to_string())?;
     let blob = read_blob(&code).map_err(|error| error.to_string())?;
     let mut options = Profile::Polkadot.compile_options();
     options.metering = Metering {
@@ -88,11 +81,10 @@ fn judge_chain(chain: &Path, most: Option<usize>, out: &mut impl Write) -> Resul
         ..HostParameters::default()
     };
     let pvf = Pvf::new(module, parameters);
-    let cases = index["cases"].as_array().ok_or("no cases")?;
-    for case in cases.iter().take(most.unwrap_or(cases.len())) {
-        let file = read(text(case, "params_file")?)?;
+    for case in chain.cases.iter().take(most.unwrap_or(usize::MAX)) {
+        let file = case.params().map_err(|error| error.to_string())?;
         let candidate = candidate::read(&file).map_err(|error| error.to_string())?;
-        let key = format!("candidate/{name}/{}", text(case, "case")?);
+        let key = format!("candidate/{name}/{}", case.name);
         judge(&pvf, &candidate, key)?.print(out)?;
         out.flush().map_err(|error| error.to_string())?;
     }
@@ -124,10 +116,4 @@ fn judge(pvf: &Pvf, candidate: &[u8], key: String) -> Result<Line, String> {
         ),
         digest: digest.finish(),
     })
-}
-
-fn text<'a>(value: &'a Value, field: &str) -> Result<&'a str, String> {
-    value[field]
-        .as_str()
-        .ok_or_else(|| format!("{field} is missing"))
 }

@@ -326,33 +326,23 @@ pub struct FixtureCase {
     pub result: Option<Vec<u8>>,
 }
 
-/// All parachains of the fixtures, from their index.
+/// All parachains of the fixtures.
 pub fn fixture_chains() -> Vec<FixtureChain> {
-    let index = fs::read(fixtures().join("cases.json")).expect("there is an index");
-    let index: serde_json::Value = serde_json::from_slice(&index).expect("the index is JSON");
-    let text = |value: &serde_json::Value| value.as_str().expect("a text").to_owned();
-    let chains = index["chains"].as_array().expect("a list of chains").iter();
-    let chains = chains.map(|chain| {
-        let name = text(&chain["chain"]);
-        let folder = fixtures().join(&name);
-        let code = fs::read(folder.join("code.wasm"))
-            .or_else(|_| fs::read_to_string(folder.join("code.wat")).map(|text| parse(&text)))
-            .expect("there is code");
-        let file = |name: String| fs::read(folder.join(name)).expect("there is a file");
-        let cases = chain["cases"].as_array().expect("a list of cases").iter();
-        let cases = cases.map(|case| FixtureCase {
-            name: text(&case["case"]),
-            candidate: file(text(&case["params_file"])),
-            result: match case["expect"].as_str() {
-                Some("result") => Some(file(text(&case["result_file"]))),
-                Some("trap") => None,
-                other => panic!("{name}: expected is {other:?}"),
-            },
-        });
-        let cases = cases.collect();
-        FixtureChain { name, code, cases }
+    let chains = pvf_corpus::chains(&fixtures(), "").expect("can be read");
+    let chains = chains.into_iter().map(|chain| FixtureChain {
+        name: chain.name,
+        code: pvf_corpus::code(&chain.code).expect("there is code"),
+        cases: chain.cases.into_iter().map(fixture_case).collect(),
     });
     chains.collect()
+}
+
+fn fixture_case(case: pvf_corpus::Case) -> FixtureCase {
+    FixtureCase {
+        candidate: case.params().expect("there is a file"),
+        result: case.result().expect("there is a file"),
+        name: case.name,
+    }
 }
 
 /// A module with a `validate_block` that executes `body` and returns a valid result. `imports` and

@@ -1,47 +1,30 @@
 //! Modules to compare on: fixtures, real blobs, random modules of wasm-smith.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use pvf_corpus::Chain;
+use std::path::PathBuf;
 use wasm_smith::Config;
 
-/// The fixtures of the repository, by path.
+/// The fixtures of the repository that are modules, by path.
 pub fn fixtures() -> Vec<(PathBuf, Vec<u8>)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures");
-    files(&folder, "code.wasm")
+    let chains = pvf_corpus::chains(&pvf_corpus::fixtures(), "").expect("can be read");
+    modules(
+        chains
+            .into_iter()
+            .filter(|chain| chain.code.ends_with("code.wasm")),
+    )
 }
 
-/// Real blobs, decompressed, from the folder that `PVF_CASES` names or from the one beside the repository. Empty if
-/// there is no such folder.
+/// Real blobs, decompressed, by path. Empty if there are none here.
 pub fn real_blobs() -> Vec<(PathBuf, Vec<u8>)> {
-    let folder = std::env::var_os("PVF_CASES").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/pvf"),
-        PathBuf::from,
-    );
-    let mut blobs = files(&folder, "code.compressed.wasm");
-    for (path, blob) in &mut blobs {
-        // A compressed blob starts with a magic of eight bytes, a plain module with `\0asm`.
-        if !blob.starts_with(b"\0asm") {
-            *blob = zstd::decode_all(&blob[8..])
-                .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        }
-    }
-    blobs
+    modules(pvf_corpus::recorded_chains().expect("the folder can be read"))
 }
 
-fn files(folder: &Path, name: &str) -> Vec<(PathBuf, Vec<u8>)> {
-    let Ok(entries) = fs::read_dir(folder) else {
-        return vec![];
+fn modules(chains: impl IntoIterator<Item = Chain>) -> Vec<(PathBuf, Vec<u8>)> {
+    let module = |chain: Chain| {
+        let wasm = pvf_corpus::wasm(&chain.code).expect("is a blob");
+        (chain.code, wasm)
     };
-    let paths = entries.map(|entry| entry.expect("a readable folder").path().join(name));
-    let mut files: Vec<_> = paths
-        .filter(|path| path.is_file())
-        .map(|path| {
-            let bytes = fs::read(&path).expect("a readable file");
-            (path, bytes)
-        })
-        .collect();
-    files.sort();
-    files
+    chains.into_iter().map(module).collect()
 }
 
 /// The language of the oracle's parser: WebAssembly 1.0 and sign extension.

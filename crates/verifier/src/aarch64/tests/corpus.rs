@@ -9,9 +9,9 @@ use crate::{
 };
 use pvf_compiler::{CompileOptions, Costs, Metering, Target, compile};
 use pvf_rules::Features;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::{env, fs};
 
 /// A module with its code.
 pub struct Subject {
@@ -163,24 +163,11 @@ pub fn modules() -> Vec<Vec<u8>> {
     all
 }
 
-/// Runtimes from the folder that `PVF_CASES` names.
+/// Runtimes of real networks, if they are here.
 pub fn runtimes() -> Vec<Vec<u8>> {
-    let folder = env::var_os("PVF_CASES").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/pvf"),
-        PathBuf::from,
-    );
-    let mut chains: Vec<_> = fs::read_dir(folder)
-        .into_iter()
-        .flatten()
-        .filter_map(|chain| Some(chain.ok()?.path().join("code.compressed.wasm")))
-        .collect();
-    chains.sort();
-    let wasm = |path: PathBuf| {
-        let code = fs::read(path).ok()?;
-        let wasm = sp_maybe_compressed_blob::decompress(&code, 50 << 20).ok()?;
-        Some(wasm.into_owned())
-    };
-    chains.into_iter().filter_map(wasm).collect()
+    let chains = pvf_corpus::recorded_chains().expect("the folder can be read");
+    let wasm = |chain: pvf_corpus::Chain| pvf_corpus::wasm(&chain.code).expect("is a blob");
+    chains.into_iter().map(wasm).collect()
 }
 
 fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
