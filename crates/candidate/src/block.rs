@@ -51,6 +51,8 @@ pub(crate) struct Wanted {
     pub(crate) signature: Option<usize>,
     /// Whether its dispatch may fail.
     pub(crate) may_fail: bool,
+    /// Whether it is left out if the block has no room for it.
+    pub(crate) if_room: bool,
 }
 
 /// What blocks are built with.
@@ -102,11 +104,14 @@ impl Author {
         for inherent in inherents {
             let inherent = inherent.encode();
             let applied = apply(&mut session, runtime, &inherent)?;
-            if let Applied::Refused(reason) | Applied::Failed(reason) = applied {
-                return Err(Error::Runtime {
-                    what: format!("inherent {} of block {number}", extrinsics.len()),
-                    reason,
-                });
+            let reason = match applied {
+                Applied::Done => None,
+                Applied::Refused(reason) | Applied::Failed(reason) => Some(reason),
+                Applied::NoRoom => Some("the block has no room for it".to_owned()),
+            };
+            if let Some(reason) = reason {
+                let what = format!("inherent {} of block {number}", extrinsics.len());
+                return Err(Error::Runtime { what, reason });
             }
             extrinsics.push(inherent);
         }
@@ -122,6 +127,10 @@ impl Author {
             match apply(&mut session, runtime, &it.bytes)? {
                 Applied::Done => {}
                 Applied::Failed(_) if it.may_fail => failed_dispatches += 1,
+                Applied::NoRoom if it.if_room => continue,
+                Applied::NoRoom => {
+                    return Err(error("the block has no room for it".to_owned()));
+                }
                 Applied::Failed(reason) | Applied::Refused(reason) => return Err(error(reason)),
             }
             if let Some(at) = it.signature {
@@ -212,15 +221,23 @@ enum Applied {
     Done,
     /// It is in the block, and its dispatch failed.
     Failed(String),
+    /// It may be in a block, but this one is full.
+    NoRoom,
     /// It must not be in the block.
     Refused(String),
 }
 
+/// Applies an extrinsic. One that is not in the block leaves no trace.
 fn apply(session: &mut Session<'_>, runtime: &Runtime, extrinsic: &[u8]) -> Result<Applied, Error> {
-    let answer = session.call(runtime, "BlockBuilder_apply_extrinsic", extrinsic)?;
+    let answer = session.transaction(|session| {
+        let answer = session.call(runtime, "BlockBuilder_apply_extrinsic", extrinsic)?;
+        let included = answer.first() == Some(&0);
+        Ok((answer, included))
+    })?;
     Ok(match answer[..] {
         [0, 0, ..] => Applied::Done,
         [0, 1, ref error @ ..] => Applied::Failed(dispatch_error(&runtime.metadata, error)),
+        [1, 0, 6] => Applied::NoRoom,
         [1, ref error @ ..] => Applied::Refused(validity_error(error)),
         _ => Applied::Refused(format!(
             "the answer 0x{} is not known",
@@ -267,7 +284,7 @@ fn validity_error(error: &[u8]) -> String {
         "its nonce is used",
         "its signature is wrong",
         "it is too old",
-        "the block has no room for it",
+        "the block is full",
         "a check of the runtime's own failed",
         "a mandatory extrinsic is wrong",
         "a mandatory extrinsic is not for the pool",

@@ -157,7 +157,7 @@ fn needs(script: &Script, accounts: Accounts) -> Result<Needs, Error> {
             reason,
         };
         match &line.step {
-            Step::Transfer { count, scheme } => {
+            Step::Transfer { count, scheme, .. } => {
                 for index in 0..*count {
                     let scheme = scheme.unwrap_or(MIXED[index as usize % MIXED.len()]);
                     let sender = accounts.sender(scheme, senders).map_err(wrong)?;
@@ -251,15 +251,21 @@ impl<'r> Writer<'r> {
             reason,
         };
         match &line.step {
-            Step::Transfer { count, scheme } => {
+            Step::Transfer {
+                count,
+                scheme,
+                fill,
+            } => {
                 for index in 0..*count {
                     let scheme = scheme.unwrap_or(MIXED[index as usize % MIXED.len()]);
                     let sender = self.accounts.sender(scheme, self.senders).map_err(wrong)?;
                     self.senders += 1;
                     let call = self.transfer()?;
-                    contents
-                        .extrinsics
-                        .push(self.signed(&sender, &call, "a transfer", false)?);
+                    let wanted = self.signed(&sender, &call, "a transfer", false)?;
+                    contents.extrinsics.push(Wanted {
+                        if_room: *fill,
+                        ..wanted
+                    });
                 }
             }
             Step::Batch { count } => {
@@ -334,6 +340,7 @@ impl<'r> Writer<'r> {
                         bytes: Extrinsics::bare(&call),
                         signature: None,
                         may_fail: true,
+                        if_room: false,
                     },
                 });
             }
@@ -413,6 +420,7 @@ impl<'r> Writer<'r> {
             signature: Some(signature_at(&self.extrinsics, account, &bytes)),
             bytes,
             may_fail,
+            if_room: false,
         })
     }
 

@@ -237,10 +237,12 @@ impl Editor<'_> {
         self.state.top.insert(key, value);
     }
 
-    /// The key of an item, if the runtime has it.
+    /// The key of an item, if the runtime has it. Metadata without types leave out private items.
     fn key(&self, pallet: &str, item: &str) -> Option<Vec<u8>> {
-        let (pallet, item) = self.runtime.metadata.item(pallet, item)?;
-        Some(item_key(&pallet.prefix, &item.name))
+        let metadata = &self.runtime.metadata;
+        let found = metadata.pallet(pallet)?;
+        let known = metadata.types.is_none() || metadata.item(pallet, item).is_some();
+        known.then(|| item_key(&found.prefix, item))
     }
 
     /// Sets an item that the runtime has.
@@ -282,12 +284,12 @@ impl Editor<'_> {
     /// Makes Alice the only author, and a validator where there is none.
     fn set_author(&mut self) -> Result<Option<Signer>, Error> {
         let metadata = &self.runtime.metadata;
-        let Some((_, item)) = metadata.item("Aura", "Authorities") else {
+        if self.key("Aura", "Authorities").is_none() {
             return Ok(None);
-        };
-        let ed25519 = item
-            .value
-            .is_some_and(|ty| metadata.mentions(ty, "ed25519"));
+        }
+        let item = metadata.item("Aura", "Authorities");
+        let value = item.and_then(|(_, item)| item.value);
+        let ed25519 = value.is_some_and(|ty| metadata.mentions(ty, "ed25519"));
         let scheme = match ed25519 {
             true => Scheme::Ed25519,
             false => Scheme::Sr25519,

@@ -7,6 +7,7 @@
 //! | `block` | begins a block; the first block needs no such line |
 //! | `blocks N` | N blocks without steps, and then begins a block |
 //! | `transfer N [SCHEME]` | N transfers, each from its own account to a new one, signed by `sr25519` (default), `ed25519`, `ecdsa` or, in turn, all of them (`mixed`) |
+//! | `fill N [SCHEME]` | the same, but only as many as the block has room for |
 //! | `batch N` | one batch of N transfers to new accounts |
 //! | `remark BYTES` | one remark of so many bytes |
 //! | `xcm-down N [VERSION]` | N messages of the relay chain, each a teleport to a new account, in this version of XCM |
@@ -55,6 +56,8 @@ pub enum Step {
         count: u32,
         /// How they are signed.
         scheme: Option<Scheme>,
+        /// Whether those for which the block has no room are left out.
+        fill: bool,
     },
     /// One extrinsic with transfers to new accounts.
     Batch {
@@ -163,7 +166,7 @@ fn step(
     read_file: &dyn Fn(&str) -> Result<Vec<u8>, String>,
 ) -> Result<Step, String> {
     Ok(match word {
-        "transfer" => {
+        "transfer" | "fill" => {
             let (count, scheme) = split(rest);
             Step::Transfer {
                 count: number(count, MOST)?,
@@ -174,6 +177,7 @@ fn step(
                     "mixed" => None,
                     other => return Err(format!("there is no kind of signature `{other}`")),
                 },
+                fill: word == "fill",
             }
         }
         "batch" => Step::Batch {
@@ -281,11 +285,16 @@ mod tests {
     #[test]
     fn blocks_and_steps_are_read() {
         let script = parse(
-            "# two empty blocks\nblocks 2\n\ntransfer 50\n  transfer 9 mixed\nblock\nremark 10\nxcm-down 3 4",
+            "# two empty blocks\nblocks 2\n\ntransfer 50\n  fill 9 mixed\nblock\nremark 10\nxcm-down 3 4",
         );
         let script = script.expect("it parses");
-        let transfer = |count, scheme| Step::Transfer { count, scheme };
-        let (first, second) = (transfer(50, Some(Scheme::Sr25519)), transfer(9, None));
+        let transfer = |count, scheme, fill| Step::Transfer {
+            count,
+            scheme,
+            fill,
+        };
+        let first = transfer(50, Some(Scheme::Sr25519), false);
+        let second = transfer(9, None, true);
         let version = Some(XcmVersion::V4);
         assert_eq!(
             steps(&script),

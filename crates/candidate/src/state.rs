@@ -107,6 +107,31 @@ impl<'s> Session<'s> {
         result.map_err(|error| in_runtime(function, error))
     }
 
+    /// Does something whose changes and reads are forgotten unless it says `true`.
+    pub(crate) fn transaction<T>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<(T, bool), Error>,
+    ) -> Result<T, Error> {
+        self.overlay.start_transaction();
+        self.recorder.start_transaction();
+        let result = work(self);
+        let unbalanced = || Error::Proof("a transaction was not open".to_owned());
+        let keep = result.as_ref().is_ok_and(|(_, keep)| *keep);
+        let (overlay, recorder) = match keep {
+            true => (
+                self.overlay.commit_transaction(),
+                self.recorder.commit_transaction(),
+            ),
+            false => (
+                self.overlay.rollback_transaction(),
+                self.recorder.rollback_transaction(),
+            ),
+        };
+        overlay.map_err(|_| unbalanced())?;
+        recorder.map_err(|()| unbalanced())?;
+        result.map(|(result, _)| result)
+    }
+
     /// Ends the run: the changes, and the nodes of the state that it read.
     pub(crate) fn finish(mut self) -> Result<(Changes, StorageProof), Error> {
         let changes = self

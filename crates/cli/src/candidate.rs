@@ -36,6 +36,7 @@ A script has one step a line; the candidate is of its last block:
   blocks 2                        two blocks without steps, then the next block begins
   block                           the next block begins
   transfer N [SCHEME]             N transfers, each from its own account to a new one; sr25519, ed25519, ecdsa or mixed
+  fill N [SCHEME]                 the same, but only as many as the block has room for
   batch N                         one batch of N transfers
   remark BYTES                    one remark
   xcm-down N [VERSION]            N messages of the relay chain, each a teleport to a new account
@@ -111,7 +112,11 @@ impl StepArgs {
     fn script(&self) -> Script {
         let scheme = Some(Scheme::Sr25519);
         let steps = [
-            self.transfers.map(|count| Step::Transfer { count, scheme }),
+            self.transfers.map(|count| Step::Transfer {
+                count,
+                scheme,
+                fill: false,
+            }),
             self.remark.map(|bytes| Step::Remark { bytes }),
             self.xcm_down.map(|count| Step::XcmDown {
                 count,
