@@ -188,6 +188,14 @@ impl Candidates {
         Ok((execution, reason))
     }
 
+    /// What the state after the last block has under a key.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn storage(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        self.chain.state.get(key)
+    }
+
     /// What is known of the candidate of a block.
     ///
     /// # Errors

@@ -52,6 +52,8 @@ pub(crate) struct Chain {
     pub(crate) para_id: u32,
     pub(crate) genesis: Header,
     pub(crate) genesis_origin: String,
+    /// The state after the last block.
+    pub(crate) state: State,
 }
 
 /// Builds all blocks of a script.
@@ -101,17 +103,12 @@ pub(crate) fn grow(
     }
     let version = runtime.state_version();
     let mut relay = Relay::new(built.para_id, version, slot_milliseconds, offset)?;
-    let mut chain = Chain {
-        author: Author {
-            runtime: runtime.clone(),
-            key: built.author,
-            slot_milliseconds,
-        },
-        blocks: Vec::new(),
-        para_id: built.para_id,
-        genesis_origin: built.origin,
-        genesis: genesis.clone(),
+    let author = Author {
+        runtime: runtime.clone(),
+        key: built.author,
+        slot_milliseconds,
     };
+    let mut blocks = Vec::new();
     let mut writer = Writer {
         runtime,
         extrinsics: Extrinsics::new(runtime, genesis.hash()),
@@ -120,15 +117,13 @@ pub(crate) fn grow(
         senders: 0,
         recipients: 0,
     };
-    let mut parent = genesis;
+    let mut parent = genesis.clone();
     for lines in &script.blocks {
         let contents = writer.contents(lines)?;
         // The parent is included on the relay chain, so nothing is pending.
         let relay_parent = relay.advance(&parent.encode(), &contents.messages, contents.signal)?;
-        let (mut block, changes) =
-            chain
-                .author
-                .build(&state, &parent, &relay, relay_parent, &contents.extrinsics)?;
+        let wanted = &contents.extrinsics;
+        let (mut block, changes) = author.build(&state, &parent, &relay, relay_parent, wanted)?;
         state.apply(changes);
         let header = block.sealed();
         if let Some(version) = runtime.api_version("CollectCollationInfo") {
@@ -141,9 +136,16 @@ pub(crate) fn grow(
             block.collation = Some(state.query(runtime, function, &input)?);
         }
         parent = header;
-        chain.blocks.push(block);
+        blocks.push(block);
     }
-    Ok(chain)
+    Ok(Chain {
+        author,
+        blocks,
+        para_id: built.para_id,
+        genesis,
+        genesis_origin: built.origin,
+        state,
+    })
 }
 
 /// What the genesis has to have for a script.

@@ -6,7 +6,9 @@ use crate::source::{Pairs, RawState};
 use pvf_validation::runtime_api::RuntimeApi;
 use sp_core::storage::{ChildInfo, StateVersion, Storage, StorageChild};
 use sp_core::{Blake2Hasher, H256};
-use sp_state_machine::{Ext, InMemoryBackend, OverlayedChanges, TrieBackendBuilder, prove_read};
+use sp_state_machine::{
+    Backend as _, Ext, InMemoryBackend, OverlayedChanges, TrieBackendBuilder, prove_read,
+};
 use sp_trie::StorageProof;
 use sp_trie::proof_size_extension::ProofSizeExt;
 use sp_trie::recorder::Recorder;
@@ -50,6 +52,11 @@ impl State {
     /// The root of its trie.
     pub(crate) fn root(&self) -> H256 {
         *self.backend.root()
+    }
+
+    /// The value under a key.
+    pub(crate) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        self.backend.storage(key).map_err(Error::Proof)
     }
 
     /// Calls a function whose changes are dropped.
