@@ -45,6 +45,7 @@ pub const LAYERS: &[(&str, &[&str])] = &[
         &["crates/arbiter", "crates/node-protocol"],
     ),
     ("runtimes before their first block", &["crates/check"]),
+    ("candidates without a collator", &["crates/candidate"]),
     ("those who start workers", &["crates/worker-client"]),
     ("the workers", &["crates/worker"]),
     ("the conformance suite's runner", &["conformance/runner"]),

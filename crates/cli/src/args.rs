@@ -73,6 +73,13 @@ pub enum Command {
     Inspect(InspectArgs),
     /// Check what happens to a runtime before its first block: a verdict a line, with the room left.
     Check(CheckArgs),
+    /// Build real candidates of a runtime, without a collator.
+    #[cfg(feature = "candidate")]
+    Candidate {
+        /// What to do.
+        #[command(subcommand)]
+        command: crate::candidate::CandidateCommand,
+    },
     /// Show what a file holds: a candidate, a collator's export, a result or an artifact.
     Decode(DecodeArgs),
     /// Check the machine code of an artifact against its module, by code that shares nothing with the compiler.

@@ -12,6 +12,8 @@ mod arbitrate;
 mod args;
 mod backtrace;
 mod bench;
+#[cfg(feature = "candidate")]
+mod candidate;
 mod check;
 mod clock;
 mod companion;
@@ -103,6 +105,8 @@ fn dispatch(command: Command, output: &Output) -> Result<Verdict, Failure> {
         Command::Wast(args) => scripts::wast(&args, output),
         Command::Inspect(args) => inspect::inspect(&args, output),
         Command::Check(args) => check::check(&args, output),
+        #[cfg(feature = "candidate")]
+        Command::Candidate { command } => candidate::candidate(&command, output),
         Command::Decode(args) => decode::decode(&args, output),
         Command::Verify(args) => verify::verify_file(&args, output),
         Command::Instrument(args) => instrument::instrument(&args, output),

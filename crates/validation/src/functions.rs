@@ -91,6 +91,36 @@ pub(crate) fn define_all(linker: &mut Linker<HostState>, ecc: bool) {
     }
 }
 
+/// The host functions that only runtimes outside validation use, and those of `additional`. A
+/// function that validation has as well is not among them.
+fn outside_validation(
+    additional: &[&'static dyn Function],
+) -> impl Iterator<Item = &'static dyn Function> {
+    let base = Base::host_functions();
+    let all = sp_io::SubstrateHostFunctions::host_functions();
+    all.into_iter()
+        .chain(additional.iter().copied())
+        .filter(move |it| base.iter().all(|base| base.name() != it.name()))
+}
+
+/// The types of the functions that [`define_outside_validation`] defines, and of those that
+/// [`define_all`] defines, by name.
+pub(crate) fn all_types(additional: &[&'static dyn Function]) -> HostFunctionTypes {
+    let mut types = function_types(false);
+    types.extend(outside_validation(additional).map(|it| (it.name(), func_type(&it.signature()))));
+    types
+}
+
+/// Defines the host functions that only runtimes outside validation use.
+pub(crate) fn define_outside_validation(
+    linker: &mut Linker<HostState>,
+    additional: &[&'static dyn Function],
+) {
+    for function in outside_validation(additional) {
+        define(linker, function, generic(function));
+    }
+}
+
 /// A body that calls a function of `sp-io`. Arguments and result are in the slots.
 fn generic(
     function: &'static dyn Function,

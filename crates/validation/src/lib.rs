@@ -30,6 +30,7 @@ mod observer;
 mod own_functions;
 mod parameters;
 mod pvf;
+pub mod runtime_api;
 mod runtime_version;
 mod state;
 pub mod trace;

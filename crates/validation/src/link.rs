@@ -52,14 +52,7 @@ impl EntryPoint {
             ExportKind::Memory => {}
             _ => return Err("the export `memory` is not a memory".to_owned()),
         }
-        let heap_base = match export(module, "__heap_base")? {
-            ExportKind::Global(index) => index,
-            _ => return Err("the export `__heap_base` is not a global".to_owned()),
-        };
-        let heap_base_type = module.globals.get(heap_base as usize);
-        if heap_base_type.is_none_or(|global| global.ty.value != ValType::I32) {
-            return Err("the global `__heap_base` is not an i32".to_owned());
-        }
+        let heap_base = heap_base(module)?;
         let validate_block = match export(module, "validate_block")? {
             ExportKind::Function(index) => index,
             _ => return Err("the export `validate_block` is not a function".to_owned()),
@@ -75,6 +68,19 @@ impl EntryPoint {
             }),
             false => Err("the function `validate_block` is not (i32, i32) -> i64".to_owned()),
         }
+    }
+}
+
+/// The global at which a module's heap begins.
+pub(crate) fn heap_base(module: &ModuleInfo) -> Result<u32, String> {
+    let heap_base = match export(module, "__heap_base")? {
+        ExportKind::Global(index) => index,
+        _ => return Err("the export `__heap_base` is not a global".to_owned()),
+    };
+    let heap_base_type = module.globals.get(heap_base as usize);
+    match heap_base_type.is_some_and(|global| global.ty.value == ValType::I32) {
+        true => Ok(heap_base),
+        false => Err("the global `__heap_base` is not an i32".to_owned()),
     }
 }
 

@@ -312,7 +312,7 @@ impl LinearMemory for Instance<HostState> {
 }
 
 /// Allocates the candidate, as the first allocation of the run, and copies it into memory.
-fn place(
+pub(crate) fn place(
     heap: &mut Heap,
     memory: &mut impl LinearMemory,
     candidate: &[u8],

@@ -101,6 +101,14 @@ pub struct RuntimeVersion {
 }
 
 impl RuntimeVersion {
+    /// Decodes the result of the runtime's function `Core_version`.
+    ///
+    /// # Errors
+    /// The bytes do not decode.
+    pub fn from_bytes(mut bytes: &[u8]) -> Result<Self, CodecError> {
+        Self::read(&mut bytes, None)
+    }
+
     /// Decodes a section. The last two fields exist only from versions 3 and 4 of `Core` on. The
     /// version of `Core` is that in `apis`, the interfaces of the other section, or else that among
     /// this section's interfaces.
