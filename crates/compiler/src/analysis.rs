@@ -6,35 +6,41 @@
 //! to function, with the instructions that pass 2 is to translate. Time is linear in the body: the walk is
 //! one pass, and liveness is a bounded number of backward passes over the events it recorded.
 //!
-//! Files: [`visitor`] validates each operator and passes it to the walk; [`walk`] follows control flow; [`lower`]
-//! translates operators to instructions; [`meters`] runs the meters on the same walk; [`liveness`] has the backward
-//! passes; [`locals`] the types of locals.
+//! Files: [`pass`] reads the operators and gives each to all that want it; [`reader`] reads the binary format,
+//! [`operators`] is the table of those that only compute; [`validator`] validates; [`walk`] follows control flow;
+//! [`meters`] runs the meters on the same walk; [`liveness`] has the backward passes; [`locals`] the types of locals.
+//! [`refusal`] says why a body is refused, and [`judge`] compares the two for tests.
 
 pub(crate) mod idiom;
+mod judge;
 mod liveness;
 mod locals;
-mod lower;
 mod meters;
-mod visitor;
+mod operators;
+mod pass;
+mod reader;
+mod refusal;
+mod validator;
 mod walk;
 
+pub use judge::{BodyJudge, Judgement, judge_bodies};
 pub(crate) use liveness::{TRACKED_LOCALS, contains};
 pub(crate) use locals::Locals;
 
-use crate::CompileOptions;
-use crate::Refusal;
 use crate::error::narrow;
-use crate::instruction::{Code, LabelId};
+use crate::instruction::{BlockSignature, Code, LabelId};
 use crate::module::{Body, ParsedModule};
-use crate::types::{FuncType, ValType};
+use crate::types::FuncType;
+use crate::{CompileError, CompileOptions, InternalError, Refusal};
 use idiom::{Candidate, Idiom};
 use liveness::Event;
 use meters::Meters;
+use pass::Pass;
 use pvf_metering::{GasBlocks, LogicalHeight, Reachability};
 use pvf_rules::{LimitExceeded, Limits};
-use visitor::Visitor;
+use reader::Reader;
+use validator::Validator;
 use walk::{Block, Walk};
-use wasmparser::FuncValidatorAllocations;
 
 /// The properties of a label that pass 1 finds, in four bytes.
 #[derive(Clone, Copy, Debug, Default)]
@@ -156,10 +162,14 @@ const BYTES_OF_A_TRUNCATION: u64 = 32;
 /// After a body of at least this many bytes, buffers that only pass 1 uses are freed instead of kept.
 const LARGE_BODY: u64 = 64 * 1024;
 
+/// The body is not valid, or beyond a limit, or not to be metered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Refused;
+
 /// Reusable state of pass 1.
 #[derive(Default)]
 pub(crate) struct Analyser {
-    allocations: Option<FuncValidatorAllocations>,
+    validator: Validator,
     blocks: Reachability<Block>,
     events: Vec<Event>,
     logical: LogicalHeight,
@@ -195,32 +205,54 @@ impl Analyser {
         body: Body<'_>,
         options: &CompileOptions,
         analysis: &mut Analysis,
-    ) -> Result<(), Refusal> {
-        let limits = &options.limits;
+    ) -> Result<(), CompileError> {
         let function = body.function;
-        let wrap = |error| Refusal::from_wasmparser(error, Some(function));
-        let limit =
-            |offset: u64| move |limit| Refusal::limit(limit, Some(function), narrow(offset));
-        let allocations = self.allocations.take().unwrap_or_default();
-        let mut validator = body.to_validate.into_validator(allocations);
+        let start = body.body.range().start;
+        if self.accepts(module, &body, options, analysis).is_err() {
+            let refusal = refusal::refusal(module, body, options);
+            return Err(refusal.map_or_else(
+                || InternalError::Undecided(function).into(),
+                CompileError::Refused,
+            ));
+        }
+        if cfg!(debug_assertions)
+            && let Some(refusal) = refusal::refusal(module, body, options)
+        {
+            panic!("accepted, and not to be: {refusal}");
+        }
+        let declared = analysis.locals.count() - analysis.params;
+        let frame = pvf_rules::frame_bytes(declared, analysis.max_height);
+        frame_within(frame)
+            .map_err(|limit| Refusal::limit(limit, Some(function), narrow(start)))?;
+        if options.loop_idioms {
+            analysis.recognise_idioms();
+        }
+        Ok(())
+    }
 
-        let ty = module
-            .info
-            .function_type(function)
-            .expect("every body has a declared type");
+    /// Validates and analyses one body, without a word about the reason if it is refused.
+    pub fn accepts(
+        &mut self,
+        module: &ParsedModule<'_>,
+        body: &Body<'_>,
+        options: &CompileOptions,
+        analysis: &mut Analysis,
+    ) -> Result<(), Refused> {
+        let limits = &options.limits;
+        let declared = module.info.functions.get(body.function as usize);
+        let (signature, body_bytes) = declared
+            .map(|declared| (declared.signature, declared.body_bytes))
+            .ok_or(Refused)?;
+        let ty = &module.info.signatures[signature as usize];
+        let bytes = body.body.as_bytes();
+        let mut reader = Reader::new(bytes, narrow(body.body.range().start));
+
         self.begin(ty, analysis);
-
-        let mut locals = body.body.get_locals_reader().map_err(wrap)?;
-        for _ in 0..locals.get_count() {
-            let offset = locals.original_position();
-            let (count, ty) = locals.read().map_err(wrap)?;
+        for _ in 0..reader.u32()? {
+            let count = reader.u32()?;
             let total = u64::from(analysis.locals.count()) + u64::from(count);
-            limits.locals(total).map_err(limit(offset))?;
-            validator.define_locals(offset, count, ty).map_err(wrap)?;
-            let ty = ValType::from_wasmparser(ty).ok_or_else(|| {
-                Refusal::unsupported("reference-types", Some(function), narrow(offset))
-            })?;
-            analysis.locals.push(count, ty);
+            limits.locals(total).map_err(|_| Refused)?;
+            analysis.locals.push(count, reader.value_type()?);
         }
         analysis
             .weights
@@ -228,63 +260,29 @@ impl Analyser {
         analysis.liveness.begin(analysis.locals.tracked());
 
         let declared = analysis.locals.count() - analysis.params;
-        let meter = |error| Refusal::Meter { function, error };
-        let mut meters = Meters {
-            module,
-            logical: options.metering.logical_stack.then_some(&mut self.logical),
-            gas: options
-                .metering
-                .gas
-                .as_deref()
-                .map(|costs| (&mut self.gas, costs)),
-        };
+        let mut meters = Meters::new(module, options, &mut self.logical, &mut self.gas);
         meters
             .begin(declared, ty.results.len() as u32)
-            .map_err(meter)?;
-        let body_bytes = module.info.functions[function as usize].body_bytes;
-        let most_operands = limits.operands.max(body_bytes);
-        let mut reader = body.body.get_binary_reader_for_operators().map_err(wrap)?;
-        let mut visitor = Visitor {
-            validator,
-            walk: Walk::new(module, analysis, &mut self.blocks, &mut self.events),
-            meters,
-            limits,
-            function,
-            offset: reader.original_position(),
-        };
-        while !reader.eof() {
-            visitor.offset = reader.original_position();
-            let visited = reader.visit_operator(&mut visitor);
-            visited.map_err(wrap)?.map_err(|error| *error)?;
-            let height = visitor.validator.operand_stack_height();
-            if height > most_operands {
-                let operands = Limits {
-                    operands: most_operands,
-                    ..*limits
-                };
-                operands
-                    .operands(height.into())
-                    .map_err(limit(visitor.offset))?;
-            }
-            visitor.walk.observe(height);
-        }
-        reader.finish_expression(&visitor).map_err(wrap)?;
-        let Visitor {
-            validator,
-            walk,
-            meters,
-            ..
-        } = visitor;
-        let bytes = body.body.range().end - body.body.range().start;
-        self.allocations = (bytes < LARGE_BODY).then(|| validator.into_allocations());
+            .map_err(|_| Refused)?;
+        self.validator.begin(
+            BlockSignature::interned(signature),
+            limits.operands.max(body_bytes),
+        );
+        let walk = Walk::new(module, analysis, &mut self.blocks, &mut self.events);
+        let mut pass = Pass::new(reader, &mut self.validator, walk, meters, limits);
+        pass.run()?;
+        let highest = pass.highest();
+        let (walk, meters) = pass.finish();
         let accesses = walk.accesses();
         let truncations = walk.truncations();
-        meters.finish(analysis).map_err(meter)?;
-        analysis.max_height = self.blocks.greatest_height();
-        let frame = pvf_rules::frame_bytes(declared, analysis.max_height);
-        frame_within(frame).map_err(limit(body.body.range().start))?;
-        let large = bytes >= LARGE_BODY;
+        let (logical_cost, metered_blocks) = meters.finish().map_err(|_| Refused)?;
+        analysis.logical_cost = logical_cost;
+        let costs = metered_blocks.iter().map(|block| block.cost);
+        analysis.code.set_costs(costs);
+        analysis.max_height = highest;
+        let large = bytes.len() as u64 >= LARGE_BODY;
         if large {
+            self.validator.free();
             self.blocks = Reachability::default();
             self.logical = LogicalHeight::default();
             self.gas = GasBlocks::default();
@@ -298,9 +296,6 @@ impl Analyser {
             .solve(&self.events, &analysis.labels, &mut analysis.dead);
         if large {
             self.events = Vec::new();
-        }
-        if options.loop_idioms {
-            analysis.recognise_idioms();
         }
         Ok(())
     }

@@ -18,7 +18,7 @@ use crate::isa::masm::{
 };
 use crate::isa::x64::X64;
 use crate::module::{self, Body, ParsedModule};
-use crate::{CompileError, InternalError, Refusal, Target};
+use crate::{CompileError, InternalError, Target};
 use pvf_metering::Costs;
 use pvf_rules::{Features, Limits};
 use std::borrow::Cow;
@@ -330,7 +330,7 @@ impl<M: Machine> ChunkGenerator<M> {
         module: &ParsedModule<'_>,
         body: Body<'_>,
         options: &CompileOptions,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), CompileError> {
         let function = body.function;
         let analysis = &mut self.analysis;
         let analysed = self.analyser.run(module, body, options, analysis);

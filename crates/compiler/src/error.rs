@@ -40,6 +40,9 @@ pub enum InternalError {
     /// The assembler could not finish a piece of code.
     #[error("the code cannot be assembled: {0}")]
     Assembler(#[from] FinishError),
+    /// The validator of the compiler refuses a body in which wasmparser finds no fault.
+    #[error("function {0} is refused without a reason")]
+    Undecided(u32),
     /// The code is longer than calls reach.
     #[error("{0} bytes of machine code, calls reach {reach}", reach = i32::MAX)]
     CodeTooLarge(u64),

@@ -89,6 +89,16 @@ impl BlockSignature {
         Self(Self::FIRST_INTERNED + signature)
     }
 
+    /// The number of the signature, which is not much greater than the number of interned ones.
+    pub fn bits(self) -> u32 {
+        self.0
+    }
+
+    /// The signature of this number.
+    pub fn from_bits(bits: u32) -> Self {
+        Self(bits)
+    }
+
     /// Whether it is an interned signature; others have no parameters.
     pub fn is_interned(self) -> bool {
         self.0 >= Self::FIRST_INTERNED

@@ -23,6 +23,8 @@ mod operation;
 mod types;
 
 pub use analysis::idiom::{LoopIdiomKind, LoopIdioms, loop_idioms};
+#[doc(hidden)]
+pub use analysis::{BodyJudge, Judgement, judge_bodies};
 pub use artifact::{Artifact, ArtifactContents, ArtifactError, ModuleInfo};
 pub use compile::{
     CompileOptions, Metering, NativeStack, compile, compile_with_code_map, schedule_hash,

@@ -65,12 +65,20 @@ pub(crate) struct ParsedModule<'a> {
     /// The index by which code may name the counter of the logical stack, if it may. The global exists once it is
     /// [counted in](Self::count_in).
     pub counter: Option<u32>,
+    /// How many data segments there are, if that is said before the bodies.
+    pub data_count: Option<u32>,
     /// The exports and imports, to be kept when the validator's are freed.
     exports: Option<ExportSectionReader<'a>>,
     imports: Option<ImportSectionReader<'a>>,
     /// The bytes of all data segments, one after the other.
     pub data: Vec<u8>,
 }
+
+/// The type of the counter of the logical stack.
+const COUNTER: GlobalType = GlobalType {
+    value: ValType::I32,
+    mutable: true,
+};
 
 /// The body of a defined function.
 pub(crate) struct Body<'a> {
@@ -95,12 +103,17 @@ impl<'a> ParsedModule<'a> {
         let info = &mut self.info;
         info.logical_counter = Some(counter);
         if info.globals.len() == counter as usize {
-            let ty = GlobalType {
-                value: ValType::I32,
-                mutable: true,
-            };
             let init = Some(ConstExpr::Const(0));
-            info.globals.push(Global { ty, init });
+            info.globals.push(Global { ty: COUNTER, init });
+        }
+    }
+
+    /// The type of a global as bodies may use it, the counter of the logical stack among them.
+    pub fn global_type(&self, index: u32) -> Option<GlobalType> {
+        match self.info.globals.get(index as usize) {
+            Some(global) => Some(global.ty),
+            None if self.counter == Some(index) => Some(COUNTER),
+            None => None,
         }
     }
 
@@ -311,6 +324,7 @@ impl<'a, 'l> ModuleReader<'a, 'l> {
                 resources: None,
                 bodies: 0,
                 counter: None,
+                data_count: None,
                 exports: None,
                 imports: None,
                 data: Vec::new(),
@@ -333,6 +347,7 @@ impl<'a, 'l> ModuleReader<'a, 'l> {
                 let offset = narrow(range.start);
                 self.require_bulk_memory(RuleId::LANG_2, offset)?;
                 check(self.limits.data_segments(u64::from(count)), offset)?;
+                self.module.data_count = Some(count);
                 invalid(self.validator.data_count_section(count, range))
             }
             Payload::CodeSectionStart {
@@ -407,13 +422,9 @@ impl<'a, 'l> ModuleReader<'a, 'l> {
 
     /// The limiter's code takes this global for its counter.
     fn check_misdirected(&self, global: u32) -> Result<(), Refusal> {
-        let counter = GlobalType {
-            value: ValType::I32,
-            mutable: true,
-        };
         let global = self.module.info.globals.get(global as usize);
         // Only the counter itself is not among them.
-        if global.is_none_or(|global| global.ty == counter) {
+        if global.is_none_or(|global| global.ty == COUNTER) {
             return Ok(());
         }
         Err(Refusal::Invalid {

@@ -8,7 +8,7 @@
 use crate::Costs;
 use crate::Instruction;
 use crate::error::{MeterError, NO_FRAME, NO_LABEL};
-use wasmparser::{BrTable, Operator};
+use wasmparser::Operator;
 
 /// A charge made at one place of a body, whenever control comes by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,13 +106,50 @@ impl GasBlocks {
                 self.unpaid(offset)?;
                 self.close_block()
             }
+            Operator::BrTable { ref targets } => {
+                let labels = targets.targets().chain([Ok(targets.default())]);
+                let labels = labels.map(|label| label.map_err(|_| NO_LABEL));
+                self.branch_table(offset, labels, costs)
+            }
             _ => {
                 let instruction =
                     Instruction::of(operator).ok_or(MeterError::UnknownInstruction)?;
-                self.paid(offset, costs.instruction(instruction))?;
+                self.plain(offset, instruction, costs)?;
                 self.control(operator)
             }
         }
+    }
+
+    /// Takes the next operator of the body, one that opens, closes and leaves no block.
+    ///
+    /// # Errors
+    /// As [`operator`](Self::operator).
+    #[inline]
+    pub fn plain(
+        &mut self,
+        offset: u64,
+        instruction: Instruction,
+        costs: &Costs,
+    ) -> Result<(), MeterError> {
+        self.paid(offset, costs.instruction(instruction))
+    }
+
+    /// Takes the next operator of the body, a `br_table` to these labels, given by their depths, the default among
+    /// them.
+    ///
+    /// # Errors
+    /// As [`operator`](Self::operator), and the first error among the labels.
+    pub fn branch_table(
+        &mut self,
+        offset: u64,
+        labels: impl IntoIterator<Item = Result<u32, MeterError>>,
+        costs: &Costs,
+    ) -> Result<(), MeterError> {
+        self.plain(offset, Instruction::BrTable, costs)?;
+        for label in labels {
+            self.branch(label?)?;
+        }
+        self.close_block()
     }
 
     /// The number of the metered block that begins with the operator taken last, if one does: its index in
@@ -191,7 +228,6 @@ impl GasBlocks {
                 self.branch(relative_depth)?;
                 self.close_block()?;
             }
-            Operator::BrTable { ref targets } => self.branch_table(targets)?,
             Operator::Return => {
                 self.top_mut()?.lowest_target = 0;
                 self.close_block()?;
@@ -267,13 +303,5 @@ impl GasBlocks {
             *lowest = (*lowest).min(target as u32);
         }
         Ok(())
-    }
-
-    fn branch_table(&mut self, targets: &BrTable<'_>) -> Result<(), MeterError> {
-        self.branch(targets.default())?;
-        for target in targets.targets() {
-            self.branch(target.map_err(|_| NO_LABEL)?)?;
-        }
-        self.close_block()
     }
 }

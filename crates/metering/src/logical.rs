@@ -7,7 +7,7 @@
 use crate::Instruction;
 use crate::error::{MeterError, NO_FRAME, NO_FUNCTION, NO_LABEL, NO_TYPE};
 use crate::signatures::{Arity, Signatures};
-use wasmparser::{BlockType, BrTable, Operator};
+use wasmparser::{BlockType, Operator};
 
 /// The height at which every body starts.
 pub const ACTIVATION_COST: u32 = 2;
@@ -77,7 +77,10 @@ impl Frame {
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct LogicalHeight {
-    frames: Vec<Frame>,
+    /// The innermost block, unless the body has ended.
+    innermost: Option<Frame>,
+    /// The blocks around it, the body first.
+    outer: Vec<Frame>,
     declared_locals: u32,
     height: u32,
     max_height: u32,
@@ -92,8 +95,8 @@ impl LogicalHeight {
     /// Starts a body with so many declared locals (parameters not counted) and results of its
     /// function.
     pub fn begin(&mut self, declared_locals: u32, results: u32) {
-        self.frames.clear();
-        self.frames.push(Frame {
+        self.outer.clear();
+        self.innermost = Some(Frame {
             base: 0,
             params: 0,
             // No implementation takes a function of more.
@@ -117,6 +120,11 @@ impl LogicalHeight {
         operator: &Operator<'_>,
         module: &impl Signatures,
     ) -> Result<(), MeterError> {
+        if let Operator::BrTable { ref targets } = *operator {
+            let others = targets.targets();
+            let others = others.map(|label| label.map_err(|_| NO_LABEL));
+            return self.branch_table(targets.default(), others);
+        }
         self.observe()?;
         match *operator {
             Operator::Block { blockty } => self.enter(blockty, false, module),
@@ -130,7 +138,6 @@ impl LogicalHeight {
             Operator::Unreachable => self.stop(),
             Operator::Br { relative_depth } => self.branch(relative_depth),
             Operator::BrIf { relative_depth } => self.branch_if(relative_depth),
-            Operator::BrTable { ref targets } => self.branch_table(targets),
             Operator::Return => self.leave_function(),
             Operator::Call { function_index } => {
                 let arity = module.function(function_index).ok_or(NO_FUNCTION)?;
@@ -156,13 +163,61 @@ impl LogicalHeight {
         }
     }
 
+    /// Takes the next operator of the body, one that takes and gives so many operands and does nothing else to the
+    /// height.
+    ///
+    /// # Errors
+    /// As [`operator`](Self::operator).
+    #[inline(always)]
+    pub fn plain(&mut self, pops: u32, pushes: u32) -> Result<(), MeterError> {
+        if let Some(innermost) = &self.innermost
+            && !innermost.polymorphic
+            && innermost.base.saturating_add(pops) <= self.height
+            && let Some(height) = (self.height - pops).checked_add(pushes)
+        {
+            self.max_height = self.max_height.max(self.height);
+            self.height = height;
+            return Ok(());
+        }
+        self.plain_elsewhere(pops, pushes)
+    }
+
+    /// The same in a polymorphic block, or where there are fewer operands than are taken.
+    #[cold]
+    fn plain_elsewhere(&mut self, pops: u32, pushes: u32) -> Result<(), MeterError> {
+        self.observe()?;
+        self.pop(pops)?;
+        self.push(pushes)
+    }
+
+    /// Takes the next operator of the body, a `br_table` with this default label and these others, given by their
+    /// depths. The index is not popped.
+    ///
+    /// # Errors
+    /// As [`operator`](Self::operator), and the first error among the labels.
+    pub fn branch_table(
+        &mut self,
+        default: u32,
+        others: impl IntoIterator<Item = Result<u32, MeterError>>,
+    ) -> Result<(), MeterError> {
+        self.observe()?;
+        let arity = self.frame(default)?.label_arity();
+        for label in others {
+            if self.frame(label?)?.label_arity() != arity {
+                return Err(MeterError::BrTableArity);
+            }
+        }
+        self.pop(arity)?;
+        self.stop()
+    }
+
     /// The cost of the body: declared locals and greatest height, in units; at least
     /// [`ACTIVATION_COST`].
     ///
     /// # Errors
     /// [`MeterError::Malformed`] before the last `end`, [`MeterError::Overflow`] beyond `u32`.
     pub fn finish(&self) -> Result<u32, MeterError> {
-        if !self.frames.is_empty() || self.max_height == 0 {
+        if self.innermost.is_some() || self.max_height == 0 {
             return Err(MeterError::Malformed {
                 what: "the body does not end",
             });
@@ -177,7 +232,7 @@ impl LogicalHeight {
     /// frame is not polymorphic, whatever those around it are.
     #[inline]
     fn observe(&mut self) -> Result<(), MeterError> {
-        let innermost = self.frames.last().ok_or(NO_FRAME)?;
+        let innermost = self.innermost.as_ref().ok_or(NO_FRAME)?;
         if !innermost.polymorphic {
             self.max_height = self.max_height.max(self.height);
         }
@@ -185,9 +240,11 @@ impl LogicalHeight {
     }
 
     fn frame(&self, relative_depth: u32) -> Result<Frame, MeterError> {
-        let above = self.frames.len().checked_sub(1).ok_or(NO_FRAME)?;
-        let index = above.checked_sub(relative_depth as usize).ok_or(NO_LABEL)?;
-        Ok(self.frames[index])
+        if relative_depth == 0 {
+            return self.innermost.ok_or(NO_FRAME);
+        }
+        let index = self.outer.len().checked_sub(relative_depth as usize);
+        Ok(self.outer[index.ok_or(NO_LABEL)?])
     }
 
     /// A pop right at the base of a polymorphic frame takes nothing; one from above the base takes
@@ -197,7 +254,7 @@ impl LogicalHeight {
         if count == 0 {
             return Ok(());
         }
-        let innermost = self.frames.last().ok_or(NO_FRAME)?;
+        let innermost = self.innermost.as_ref().ok_or(NO_FRAME)?;
         if self.height == innermost.base {
             return if innermost.polymorphic {
                 Ok(())
@@ -237,14 +294,15 @@ impl LogicalHeight {
         self.pop(arity.params)?;
         let base = self.height;
         self.push(arity.params)?;
-        self.frames.push(Frame::new(base, arity, is_loop)?);
+        let block = Frame::new(base, arity, is_loop)?;
+        self.outer.extend(self.innermost.replace(block));
         Ok(())
     }
 
     /// The reference resets neither the height nor the frame at an `else`, and blocks that it knows are counted as it
     /// counts them. In an extended block either branch starts from the parameters.
     fn other_branch(&mut self) -> Result<(), MeterError> {
-        let frame = self.frames.last_mut().ok_or(NO_FRAME)?;
+        let frame = self.innermost.as_mut().ok_or(NO_FRAME)?;
         if !frame.is_extended() {
             return Ok(());
         }
@@ -255,7 +313,8 @@ impl LogicalHeight {
     }
 
     fn leave(&mut self) -> Result<(), MeterError> {
-        let frame = self.frames.pop().ok_or(NO_FRAME)?;
+        let frame = self.innermost.take().ok_or(NO_FRAME)?;
+        self.innermost = self.outer.pop();
         self.height = frame.base;
         self.push(frame.results.into())
     }
@@ -273,26 +332,14 @@ impl LogicalHeight {
     }
 
     fn leave_function(&mut self) -> Result<(), MeterError> {
-        let function = self.frames.first().ok_or(NO_FRAME)?;
+        let innermost = self.innermost.as_ref().ok_or(NO_FRAME)?;
+        let function = self.outer.first().unwrap_or(innermost);
         self.pop(function.label_arity())?;
         self.stop()
     }
 
     fn stop(&mut self) -> Result<(), MeterError> {
-        self.frames.last_mut().ok_or(NO_FRAME)?.polymorphic = true;
+        self.innermost.as_mut().ok_or(NO_FRAME)?.polymorphic = true;
         Ok(())
-    }
-
-    /// The index is not popped.
-    fn branch_table(&mut self, targets: &BrTable<'_>) -> Result<(), MeterError> {
-        let arity = self.frame(targets.default())?.label_arity();
-        for target in targets.targets() {
-            let target = target.map_err(|_| NO_LABEL)?;
-            if self.frame(target)?.label_arity() != arity {
-                return Err(MeterError::BrTableArity);
-            }
-        }
-        self.pop(arity)?;
-        self.stop()
     }
 }

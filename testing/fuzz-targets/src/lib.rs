@@ -8,6 +8,7 @@
 #![deny(unsafe_code)]
 
 mod artifact;
+pub mod bodies;
 mod code;
 mod job;
 mod module;
@@ -46,6 +47,7 @@ pub struct Target {
 /// The targets that need no other engine.
 pub const TARGETS: &[Target] = &[
     module::TARGET,
+    bodies::TARGET,
     code::TARGET,
     artifact::TARGET,
     verifier::TARGET,

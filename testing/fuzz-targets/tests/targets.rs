@@ -30,4 +30,4 @@ macro_rules! targets {
     };
 }
 
-targets! { module code artifact verifier wire job }
+targets! { module bodies code artifact verifier wire job }

@@ -8,6 +8,7 @@
 //! - [`suite`] selects the parts of WebAssembly's test suite that test the accepted language.
 #![deny(unsafe_code)]
 
+pub mod bodies;
 pub mod damage;
 pub mod folder;
 pub mod generate;

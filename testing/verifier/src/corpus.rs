@@ -74,6 +74,22 @@ fn read(path: &Path) -> Option<Vec<u8>> {
 
 /// The modules of the WebAssembly suites: versions 1.0 and 2.0, and the proposals that a language switch enables.
 pub fn of_suites() -> Vec<Named> {
+    of_directives(|directive| match directive {
+        WastDirective::Module(module) | WastDirective::ModuleDefinition(module) => Some(module),
+        _ => None,
+    })
+}
+
+/// Those of the same suites that are to be refused, as far as there are bytes of them.
+pub fn refused_by_suites() -> Vec<Named> {
+    of_directives(|directive| match directive {
+        WastDirective::AssertInvalid { module, .. }
+        | WastDirective::AssertMalformed { module, .. } => Some(module),
+        _ => None,
+    })
+}
+
+fn of_directives(select: impl for<'a> Fn(WastDirective<'a>) -> Option<QuoteWat<'a>>) -> Vec<Named> {
     let proposals = [
         Proposal::MutableGlobal,
         Proposal::SignExtensionOps,
@@ -95,9 +111,7 @@ pub fn of_suites() -> Vec<Named> {
             continue;
         };
         for (number, directive) in script.directives.into_iter().enumerate() {
-            let (WastDirective::Module(mut module) | WastDirective::ModuleDefinition(mut module)) =
-                directive
-            else {
+            let Some(mut module) = select(directive) else {
                 continue;
             };
             if let Some(wasm) = encode(&mut module) {

@@ -45,6 +45,16 @@ impl Locals {
         self.tracked.len() as u32
     }
 
+    /// The type of a local, if it exists.
+    #[inline(always)]
+    pub fn get(&self, local: u32) -> Option<ValType> {
+        match self.tracked.get(local as usize) {
+            Some(&ty) => Some(ty),
+            None if local < self.count => Some(self.ty(local)),
+            None => None,
+        }
+    }
+
     /// The type of a local that exists.
     pub fn ty(&self, local: u32) -> ValType {
         match self.tracked.get(local as usize) {
@@ -77,6 +87,8 @@ mod tests {
         assert_eq!(locals.count() as usize, expected.len());
         assert_eq!(locals.tracked(), TRACKED_LOCALS);
         let types: Vec<_> = (0..locals.count()).map(|local| locals.ty(local)).collect();
+        assert_eq!(types, expected);
+        let types: Vec<_> = (0..).map_while(|local| locals.get(local)).collect();
         assert_eq!(types, expected);
         locals.clear();
         assert_eq!((locals.count(), locals.tracked()), (0, 0));

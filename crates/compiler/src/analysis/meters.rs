@@ -1,8 +1,10 @@
 //! The meters on the walk of pass 1.
 
-use super::Analysis;
+use crate::CompileOptions;
 use crate::module::ParsedModule;
-use pvf_metering::{Arity, Costs, GasBlocks, LogicalHeight, MeterError, Signatures};
+use pvf_metering::{
+    Arity, Charge, Costs, GasBlocks, Instruction, LogicalHeight, MeterError, Signatures,
+};
 use wasmparser::Operator;
 
 /// The meters that are on.
@@ -12,7 +14,22 @@ pub(super) struct Meters<'m> {
     pub gas: Option<(&'m mut GasBlocks, &'m Costs)>,
 }
 
-impl Meters<'_> {
+impl<'m> Meters<'m> {
+    /// The meters that the options ask for.
+    pub fn new(
+        module: &'m ParsedModule<'m>,
+        options: &'m CompileOptions,
+        logical: &'m mut LogicalHeight,
+        gas: &'m mut GasBlocks,
+    ) -> Self {
+        let metering = &options.metering;
+        Self {
+            module,
+            logical: metering.logical_stack.then_some(logical),
+            gas: metering.gas.as_deref().map(|costs| (gas, costs)),
+        }
+    }
+
     /// Starts a body.
     pub fn begin(&mut self, declared_locals: u32, results: u32) -> Result<(), MeterError> {
         if let Some(logical) = &mut self.logical {
@@ -38,20 +55,57 @@ impl Meters<'_> {
         }
     }
 
+    /// Takes the next operator, one that takes and gives so many operands and does nothing else to a body.
+    #[inline(always)]
+    pub fn plain(
+        &mut self,
+        offset: u64,
+        instruction: Instruction,
+        pops: u32,
+        pushes: u32,
+    ) -> Result<(), MeterError> {
+        if let Some(logical) = &mut self.logical {
+            logical.plain(pops, pushes)?;
+        }
+        match &mut self.gas {
+            Some((gas, costs)) => gas.plain(offset, instruction, costs),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes the next operator, a `br_table` to a default label and others, given by their depths.
+    pub fn branch_table<I: Iterator<Item = u32>>(
+        &mut self,
+        offset: u64,
+        default: u32,
+        others: impl Fn() -> I,
+    ) -> Result<(), MeterError> {
+        if let Some(logical) = &mut self.logical {
+            logical.branch_table(default, others().map(Ok))?;
+        }
+        match &mut self.gas {
+            Some((gas, costs)) => {
+                let labels = others().chain([default]);
+                gas.branch_table(offset, labels.map(Ok), costs)
+            }
+            None => Ok(()),
+        }
+    }
+
     /// The number of the metered block that begins with the operator taken last, if one does.
     #[inline(always)]
     pub fn begun(&self) -> Option<u32> {
         self.gas.as_ref().and_then(|(gas, _)| gas.begun())
     }
 
-    /// Gives the analysis the cost of the function and of its metered blocks.
-    pub fn finish(self, analysis: &mut Analysis) -> Result<(), MeterError> {
-        analysis.logical_cost = self.logical.map(|logical| logical.finish()).transpose()?;
-        if let Some((gas, _)) = self.gas {
-            let costs = gas.blocks()?.iter().map(|block| block.cost);
-            analysis.code.set_costs(costs);
-        }
-        Ok(())
+    /// The logical cost of the function, if it is counted, and the metered blocks, if gas is.
+    pub fn finish(self) -> Result<(Option<u32>, &'m [Charge]), MeterError> {
+        let logical = self.logical.map(|logical| logical.finish()).transpose()?;
+        let blocks = match self.gas {
+            Some((gas, _)) => gas.blocks()?,
+            None => &[],
+        };
+        Ok((logical, blocks))
     }
 }
 

@@ -2,14 +2,12 @@
 //! [`Reachability`] says which operators can be reached; only those become instructions.
 
 use super::liveness::{Event, EventKind};
-use super::lower::{block_signature, lower};
-use super::{Analysis, LabelId, LabelInfo};
+use super::{Analysis, LabelId, LabelInfo, Locals};
 use crate::analysis::idiom::{self, Candidate};
-use crate::instruction::Instruction;
+use crate::instruction::{BlockSignature, Instruction};
 use crate::module::ParsedModule;
-use crate::operation::Conversion;
+use crate::types::ValType;
 use pvf_metering::{BlockKind, Reachability};
-use wasmparser::Operator;
 
 /// The walk's data of an open block.
 #[derive(Clone, Copy, Default)]
@@ -24,6 +22,11 @@ const LOOP_WEIGHT_SHIFT: u32 = 3;
 /// Deeper loops count like the seventh.
 const MAX_WEIGHTED_DEPTH: u32 = 7;
 
+/// What an access weighs in so many loops.
+fn weight(loops: usize) -> u32 {
+    1 << (LOOP_WEIGHT_SHIFT * (loops as u32).min(MAX_WEIGHTED_DEPTH))
+}
+
 /// The walk itself.
 pub(super) struct Walk<'w> {
     module: &'w ParsedModule<'w>,
@@ -32,10 +35,14 @@ pub(super) struct Walk<'w> {
     events: &'w mut Vec<Event>,
     /// Labels of the loops open here.
     open_loops: Vec<LabelId>,
+    /// What an access of a local weighs here.
+    weight: u32,
     /// The loop met last, and how many instructions and charges come before it.
     last_loop: (LabelId, usize, u32),
-    /// The operator before was the first call met in the loop of this label.
-    last_call: Option<LabelId>,
+    /// The call that was the first one met in the loop of this label, and the number of the instruction after it.
+    last_call: Option<(LabelId, usize)>,
+    /// Whether the point after the last operator can be reached.
+    reachable: bool,
     /// Charges so far.
     charges: u32,
     /// `br_table`s so far.
@@ -59,8 +66,10 @@ impl<'w> Walk<'w> {
             blocks,
             events,
             open_loops: Vec::new(),
+            weight: weight(0),
             last_loop: (0, 0, 0),
             last_call: None,
+            reachable: true,
             charges: 0,
             tables: 0,
             accesses: 0,
@@ -78,12 +87,6 @@ impl<'w> Walk<'w> {
         self.accesses
     }
 
-    /// Notes the operand height after the operator taken last.
-    #[inline(always)]
-    pub fn observe(&mut self, height: u32) {
-        self.blocks.observe(height);
-    }
-
     fn event(&mut self, kind: EventKind, argument: u32) {
         self.events.push(Event::new(kind, argument));
     }
@@ -96,141 +99,174 @@ impl<'w> Walk<'w> {
     /// The operator at this offset, which comes next, begins the metered block of this number.
     pub fn charge(&mut self, block: u32, offset: u32) {
         // A charge in unreachable code pays for unreachable code alone.
-        if self.blocks.reachable() {
+        if self.reachable {
             self.charges += 1;
             self.push(Instruction::Charge(block), offset);
         }
     }
 
-    /// Takes the next operator of a valid body, which begins at an offset.
-    ///
-    /// Inlined where the operator is known, so that only its own arm is left.
+    /// Whether the point after the last operator can be reached.
     #[inline(always)]
-    pub fn operator(&mut self, operator: &Operator<'_>, offset: u32) {
-        match *operator {
-            Operator::Block { blockty } => {
-                self.enter(BlockKind::Block, offset, |module| {
-                    Instruction::Block(block_signature(module, blockty))
-                });
-            }
-            Operator::Loop { blockty } => {
-                self.enter(BlockKind::Loop, offset, |module| {
-                    Instruction::Loop(block_signature(module, blockty))
-                });
-            }
-            Operator::If { blockty } => {
-                self.enter(BlockKind::If, offset, |module| {
-                    Instruction::If(block_signature(module, blockty))
-                });
-            }
-            Operator::Else => self.enter_else(offset),
-            Operator::End => self.leave(offset),
-            _ if !self.blocks.reachable() => {}
-            _ => self.reached(operator, offset),
-        }
-        if !matches!(
-            operator,
-            Operator::Call { .. } | Operator::CallIndirect { .. }
-        ) {
-            self.last_call = None;
+    pub fn reachable(&self) -> bool {
+        self.reachable
+    }
+
+    /// The locals of the body.
+    #[inline(always)]
+    pub fn locals(&self) -> &Locals {
+        &self.analysis.locals
+    }
+
+    /// Takes an operator that is nothing but this instruction.
+    #[inline(always)]
+    pub fn plain(&mut self, instruction: Instruction, offset: u32) {
+        if self.reachable {
+            self.push(instruction, offset);
         }
     }
 
-    /// An operator that can be reached and opens or closes no block.
+    /// Takes an operator that takes operands and gives a result. It may be a truncation of a float that can trap.
     #[inline(always)]
-    fn reached(&mut self, operator: &Operator<'_>, offset: u32) {
-        let instruction = match *operator {
-            Operator::LocalGet { local_index } => {
-                self.access(EventKind::Get, local_index);
-                Instruction::LocalGet(local_index)
-            }
-            Operator::LocalSet { local_index } => {
-                self.access(EventKind::Set, local_index);
-                Instruction::LocalSet(local_index)
-            }
-            Operator::LocalTee { local_index } => {
-                self.access(EventKind::Tee, local_index);
-                Instruction::LocalTee(local_index)
-            }
-            Operator::Br { relative_depth } => {
-                let label = self.branch(relative_depth);
-                self.stop();
-                Instruction::Br(label)
-            }
-            Operator::BrIf { relative_depth } => Instruction::BrIf(self.branch(relative_depth)),
-            Operator::BrTable { ref targets } => {
-                self.tables += 1;
-                for target in targets.targets() {
-                    // The validator has read the same targets without an error.
-                    self.table_target(target.expect("targets were validated"));
-                }
-                self.table_target(targets.default());
-                self.stop();
-                self.analysis.code.end_table()
-            }
-            Operator::Return => {
-                self.stop();
-                Instruction::Return
-            }
-            Operator::Unreachable => {
-                if let Some(label) = self.last_call {
-                    // A call that does not come back (a panic) is no part of the loop.
-                    self.analysis.labels[label as usize].set(LabelInfo::HAS_CALLS, false);
-                }
-                self.stop();
-                Instruction::Unreachable
-            }
-            Operator::Call { function_index } => {
-                self.call();
-                Instruction::Call(function_index)
-            }
-            Operator::CallIndirect { type_index, .. } => {
-                self.call();
-                Instruction::CallIndirect(self.module.type_signatures[type_index as usize])
-            }
-            ref plain => lower(plain, &mut self.analysis.code),
-        };
-        match instruction {
-            Instruction::Builtin(..) | Instruction::MemoryGrow => self.analysis.has_builtins = true,
-            Instruction::Convert(Conversion::Truncate { .. }, _) => self.truncations += 1,
-            Instruction::GlobalGet(global) | Instruction::GlobalSet(global) => {
-                self.analysis.names_counter |= self.module.counter == Some(global);
-            }
-            _ => {}
+    pub fn numeric(&mut self, instruction: Instruction, truncates: bool, offset: u32) {
+        if self.reachable {
+            self.truncations += u32::from(truncates);
+            self.push(instruction, offset);
         }
+    }
+
+    /// Takes a constant.
+    #[inline(always)]
+    pub fn constant(&mut self, ty: ValType, bits: u64, offset: u32) {
+        if self.reachable {
+            let instruction = self.analysis.code.constant_of(ty, bits);
+            self.push(instruction, offset);
+        }
+    }
+
+    /// Takes `local.get`.
+    #[inline(always)]
+    pub fn local_get(&mut self, local: u32, offset: u32) {
+        if self.reachable {
+            self.access(EventKind::Get, local);
+            self.push(Instruction::LocalGet(local), offset);
+        }
+    }
+
+    /// Takes `local.set`.
+    #[inline(always)]
+    pub fn local_set(&mut self, local: u32, offset: u32) {
+        if self.reachable {
+            self.access(EventKind::Set, local);
+            self.push(Instruction::LocalSet(local), offset);
+        }
+    }
+
+    /// Takes `local.tee`.
+    #[inline(always)]
+    pub fn local_tee(&mut self, local: u32, offset: u32) {
+        if self.reachable {
+            self.access(EventKind::Tee, local);
+            self.push(Instruction::LocalTee(local), offset);
+        }
+    }
+
+    /// Takes an access of a global.
+    pub fn global(&mut self, global: u32, instruction: Instruction, offset: u32) {
+        if self.reachable {
+            self.analysis.names_counter |= self.module.counter == Some(global);
+            self.push(instruction, offset);
+        }
+    }
+
+    /// The operator that comes next calls a builtin of the runtime.
+    pub fn calls_builtin(&mut self) {
+        self.analysis.has_builtins |= self.reachable;
+    }
+
+    /// Takes `br`.
+    pub fn branch(&mut self, depth: u32, offset: u32) {
+        if self.reachable {
+            let label = self.branch_to(depth);
+            self.stop();
+            self.push(Instruction::Br(label), offset);
+        }
+    }
+
+    /// Takes `br_if`.
+    pub fn branch_if(&mut self, depth: u32, offset: u32) {
+        if self.reachable {
+            let label = self.branch_to(depth);
+            self.push(Instruction::BrIf(label), offset);
+        }
+    }
+
+    /// Takes `br_table`, with its labels by their depths, the default last.
+    pub fn branch_table(&mut self, depths: impl Iterator<Item = u32>, offset: u32) {
+        if !self.reachable {
+            return;
+        }
+        self.tables += 1;
+        for depth in depths {
+            self.table_target(depth);
+        }
+        self.stop();
+        let instruction = self.analysis.code.end_table();
         self.push(instruction, offset);
     }
 
-    fn call(&mut self) {
-        self.last_call = None;
+    /// Takes `return`.
+    pub fn leave_function(&mut self, offset: u32) {
+        if self.reachable {
+            self.stop();
+            self.push(Instruction::Return, offset);
+        }
+    }
+
+    /// Takes `unreachable`.
+    pub fn unreachable(&mut self, offset: u32) {
+        if !self.reachable {
+            return;
+        }
+        if let Some((label, next)) = self.last_call
+            && next == self.analysis.code.instructions().len()
+        {
+            // A call that does not come back (a panic) is no part of the loop.
+            self.analysis.labels[label as usize].set(LabelInfo::HAS_CALLS, false);
+        }
+        self.stop();
+        self.push(Instruction::Unreachable, offset);
+    }
+
+    /// Takes `call` or `call_indirect`.
+    pub fn call(&mut self, instruction: Instruction, offset: u32) {
+        if !self.reachable {
+            return;
+        }
         self.analysis.is_leaf = false;
+        self.push(instruction, offset);
         if let Some(&label) = self.open_loops.last() {
             let info = &mut self.analysis.labels[label as usize];
             if !info.has_calls() {
                 info.set(LabelInfo::HAS_CALLS, true);
-                self.last_call = Some(label);
+                self.last_call = Some((label, self.analysis.code.instructions().len()));
             }
         }
     }
 
+    #[inline(always)]
     fn access(&mut self, kind: EventKind, local: u32) {
-        let depth = (self.open_loops.len() as u32).min(MAX_WEIGHTED_DEPTH);
         if let Some(weight) = self.analysis.weights.get_mut(local as usize) {
-            *weight = weight.saturating_add(1 << (LOOP_WEIGHT_SHIFT * depth));
+            *weight = weight.saturating_add(self.weight);
         }
-        if !self.open_loops.is_empty() {
+        if self.weight != weight(0) {
             self.analysis.liveness.access(local, kind != EventKind::Get);
         }
         self.accesses += 1;
         self.event(kind, local);
     }
 
-    fn enter(
-        &mut self,
-        kind: BlockKind,
-        offset: u32,
-        instruction: impl FnOnce(&ParsedModule<'_>) -> Instruction,
-    ) {
+    /// Takes `block`, `loop` or `if`.
+    pub fn enter(&mut self, kind: BlockKind, signature: BlockSignature, offset: u32) {
         let label = self.analysis.labels.len() as LabelId;
         if !self.blocks.enter(kind, Block { label, table: 0 }) {
             return;
@@ -240,6 +276,7 @@ impl<'w> Walk<'w> {
             let number = self.analysis.liveness.enter_loop();
             info = LabelInfo::of_loop(number);
             self.open_loops.push(label);
+            self.weight = weight(self.open_loops.len());
             let instructions = self.analysis.code.instructions().len();
             self.last_loop = (label, instructions, self.charges);
             self.event(EventKind::LoopStart, label);
@@ -250,23 +287,31 @@ impl<'w> Walk<'w> {
             self.analysis.labels.push(LabelInfo::default());
             self.event(EventKind::IfStart, label);
         }
-        let instruction = instruction(self.module);
+        let instruction = match kind {
+            BlockKind::Loop => Instruction::Loop(signature),
+            BlockKind::If => Instruction::If(signature),
+            BlockKind::Block | BlockKind::Else => Instruction::Block(signature),
+        };
         self.push(instruction, offset);
     }
 
-    fn enter_else(&mut self, offset: u32) {
+    /// Takes `else`.
+    pub fn enter_else(&mut self, offset: u32) {
         let Some(&mut Block { label, .. }) = self.blocks.enter_else() else {
             return;
         };
+        self.reachable = true;
         self.analysis.labels[label as usize].set(LabelInfo::HAS_ELSE, true);
         self.event(EventKind::Else, label);
         self.push(Instruction::Else, offset);
     }
 
-    fn leave(&mut self, offset: u32) {
+    /// Takes `end`.
+    pub fn leave(&mut self, offset: u32) {
         let Some((kind, Block { label, .. })) = self.blocks.leave() else {
             return;
         };
+        self.reachable = self.blocks.reachable();
         self.push(Instruction::End, offset);
         match kind {
             BlockKind::Loop => self.leave_loop(label),
@@ -289,6 +334,7 @@ impl<'w> Walk<'w> {
             }
         }
         self.open_loops.pop();
+        self.weight = weight(self.open_loops.len());
         if let Some(number) = self.analysis.labels[label as usize].loop_number() {
             self.analysis.liveness.leave_loop(number);
         }
@@ -306,7 +352,7 @@ impl<'w> Walk<'w> {
     }
 
     /// Notes a branch; the label it goes to.
-    fn branch(&mut self, depth: u32) -> LabelId {
+    fn branch_to(&mut self, depth: u32) -> LabelId {
         let label = self.target(depth).label;
         self.event(EventKind::Branch, label);
         label
@@ -327,5 +373,6 @@ impl<'w> Walk<'w> {
     fn stop(&mut self) {
         self.event(EventKind::Stop, 0);
         self.blocks.stop();
+        self.reachable = false;
     }
 }

@@ -4,7 +4,7 @@ use super::LoopIdiomKind;
 use crate::analysis::{Analyser, Analysis};
 use crate::instruction::Instruction;
 use crate::module::{self, ParsedModule};
-use crate::{CompileError, CompileOptions, Refusal};
+use crate::{CompileError, CompileOptions};
 
 /// The loops of a module.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,11 +23,11 @@ pub struct LoopIdioms {
 /// As [`compile`](crate::compile) on the module.
 pub fn loop_idioms(wasm: &[u8], options: &CompileOptions) -> Result<LoopIdioms, CompileError> {
     module::with_module(wasm, options.features, &options.limits, |parsed| {
-        Ok(survey(&parsed, options)?)
+        survey(&parsed, options)
     })
 }
 
-fn survey(parsed: &ParsedModule<'_>, options: &CompileOptions) -> Result<LoopIdioms, Refusal> {
+fn survey(parsed: &ParsedModule<'_>, options: &CompileOptions) -> Result<LoopIdioms, CompileError> {
     let (mut analyser, mut analysis) = (Analyser::default(), Analysis::default());
     let mut found = LoopIdioms::default();
     for function in parsed.defined() {

@@ -1,0 +1,3 @@
+//! The target `bodies`.
+#![no_main]
+pvf_cargo_fuzz::target!("bodies");
