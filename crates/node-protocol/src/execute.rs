@@ -3,7 +3,9 @@
 
 use crate::{ArtifactChecksum, PrepareError};
 use parity_scale_codec::{Compact, Decode, Encode, Input, Output};
-use pvf_primitives::{Hash, PersistedValidationData, PoV, ValidationResult};
+use pvf_primitives::{
+    Hash, PersistedValidationData, PoV, ValidationParamsExtension, ValidationResult,
+};
 use std::time::Duration;
 
 /// A request to an execute worker, which answers with an [`ExecuteResponse`]. The artifact is in
@@ -76,6 +78,49 @@ impl<'a> ExecuteRequestView<'a> {
             true => Ok(view),
             false => Err("extra bytes after the request".into()),
         }
+    }
+}
+
+impl<'a> From<&'a ExecuteRequest> for ExecuteRequestView<'a> {
+    fn from(request: &'a ExecuteRequest) -> Self {
+        Self {
+            parent_head: &request.pvd.parent_head,
+            relay_parent_number: request.pvd.relay_parent_number,
+            relay_parent_storage_root: request.pvd.relay_parent_storage_root,
+            max_pov_size: request.pvd.max_pov_size,
+            block_data: &request.pov.block_data,
+            execution_timeout: request.execution_timeout,
+            artifact_checksum: request.artifact_checksum,
+            relay_parent: request.relay_parent,
+            scheduling_parent: request.scheduling_parent,
+            descriptor_version: request.descriptor_version,
+        }
+    }
+}
+
+impl ExecuteRequestView<'_> {
+    /// The input of `validate_block` with this decompressed block data: the encoding of
+    /// [`ValidationParams`](pvf_primitives::ValidationParams), followed by the
+    /// [`ValidationParamsExtension`] if the descriptor's version has one.
+    pub fn validation_params(&self, block_data: &[u8]) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(block_data.len() + self.parent_head.len() + 128);
+        self.parent_head.encode_to(&mut bytes);
+        block_data.encode_to(&mut bytes);
+        self.relay_parent_number.encode_to(&mut bytes);
+        self.relay_parent_storage_root.encode_to(&mut bytes);
+        match self.descriptor_version {
+            CandidateDescriptorVersion::V3 => {
+                let extension = ValidationParamsExtension::V3 {
+                    relay_parent: self.relay_parent,
+                    scheduling_parent: self.scheduling_parent,
+                };
+                extension.encode_to(&mut bytes);
+            }
+            CandidateDescriptorVersion::V1
+            | CandidateDescriptorVersion::V2
+            | CandidateDescriptorVersion::Unknown(_) => {}
+        }
+        bytes
     }
 }
 
@@ -319,6 +364,7 @@ mod view_tests {
     use super::*;
     use parity_scale_codec::DecodeAll;
     use proptest::prelude::*;
+    use pvf_primitives::ValidationParams;
 
     fn owned(view: ExecuteRequestView<'_>) -> ExecuteRequest {
         ExecuteRequest {
@@ -370,7 +416,9 @@ mod view_tests {
                 },
             };
             let mut bytes = request.encode();
-            prop_assert_eq!(ExecuteRequestView::decode_all(&bytes).map(owned), Ok(request));
+            let view = ExecuteRequestView::from(&request);
+            prop_assert_eq!(ExecuteRequestView::decode_all(&bytes), Ok(view));
+            prop_assert_eq!(owned(view), request);
             agree(&bytes[..cut.index(bytes.len())]);
             let at = damage.0.index(bytes.len());
             bytes[at] ^= damage.1;
@@ -378,5 +426,33 @@ mod view_tests {
             bytes.push(0);
             agree(&bytes);
         }
+    }
+
+    #[test]
+    fn a_candidate_is_the_encoding_of_validation_params_and_extension() {
+        let mut request = ExecuteRequestView {
+            parent_head: &[1; 100],
+            relay_parent_number: 7,
+            relay_parent_storage_root: [2; 32],
+            max_pov_size: 5,
+            block_data: &[],
+            execution_timeout: Duration::ZERO,
+            artifact_checksum: ArtifactChecksum::default(),
+            relay_parent: [3; 32],
+            scheduling_parent: [4; 32],
+            descriptor_version: CandidateDescriptorVersion::V2,
+        };
+        let params = ValidationParams {
+            parent_head: vec![1; 100],
+            block_data: vec![9; 1000],
+            relay_parent_number: 7,
+            relay_parent_storage_root: [2; 32],
+        };
+        assert_eq!(request.validation_params(&[9; 1000]), params.encode());
+        request.descriptor_version = CandidateDescriptorVersion::V3;
+        let extended = [&params.encode()[..], &[3], &[3; 32], &[4; 32]].concat();
+        assert_eq!(request.validation_params(&[9; 1000]), extended);
+        request.descriptor_version = CandidateDescriptorVersion::Unknown(Some(9));
+        assert_eq!(request.validation_params(&[9; 1000]), params.encode());
     }
 }

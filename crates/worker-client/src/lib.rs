@@ -30,5 +30,5 @@ pub mod smoke;
 
 pub use checks::security;
 pub use process::{
-    EXECUTE_ANSWER_BYTES, Launch, PREPARE_ANSWER_BYTES, Process, ProcessError, patience,
+    Launch, PREPARE_ANSWER_BYTES, Process, ProcessError, execute_answer_bytes, patience,
 };

@@ -1,7 +1,18 @@
 //! What workers observe beside their answers: the settings of shadow mode and of recording.
 //!
 //! A file [`OBSERVE_FILE`] beside the workers' programs holds an [`Observation`] as JSON. `pvf workers install` writes
-//! it; the workers read it when they start.
+//! it; the workers read it when they start. What they write is in a [`Store`], which a
+//! [service](crate::service) can write too.
+
+mod counters;
+mod record;
+mod store;
+
+pub use counters::Counters;
+pub use record::{
+    KeptCandidate, blake2_256, executor_params_text, keep_candidate, keep_code, named,
+};
+pub use store::{Kind, Store};
 
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;

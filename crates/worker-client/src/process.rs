@@ -4,6 +4,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use parity_scale_codec::{Decode, Encode};
 use pvf_node_protocol::{SecurityStatus, WorkerHandshake, frame};
+use pvf_primitives::ExecutorParams;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, OpenOptions};
 use std::io;
@@ -67,9 +68,19 @@ const REPORT_SECONDS: u64 = 10;
 /// Largest answer of a prepare worker in bytes.
 pub const PREPARE_ANSWER_BYTES: usize = 1 << 20;
 
-/// Largest answer of an execute worker in bytes: a result lies in the memory of the PVF, and that
-/// memory has at most 4 GiB.
-pub const EXECUTE_ANSWER_BYTES: usize = 5 << 30;
+/// Largest answer of an execute worker with these parameters, in bytes: a result lies in the memory of
+/// the PVF and does not grow when it is encoded again; everything else is a short text.
+pub fn execute_answer_bytes(params: &ExecutorParams) -> usize {
+    const PAGE_BYTES: u64 = 64 << 10;
+    /// Pages of the protocol's default limit, and of the largest memory that Wasm has.
+    const DEFAULT_PAGES: u32 = 2_080;
+    const MOST_PAGES: u32 = 1 << 16;
+    /// Bytes beyond the memory of the PVF.
+    const MORE: u64 = 1 << 20;
+    let pages = params.max_memory_pages().unwrap_or(DEFAULT_PAGES);
+    let bytes = u64::from(pages.min(MOST_PAGES)) * PAGE_BYTES + MORE;
+    usize::try_from(bytes).unwrap_or(usize::MAX)
+}
 
 /// How long to wait for the answer to a job with this limit of CPU time: four times the limit, as a
 /// node does, and 2 s more.

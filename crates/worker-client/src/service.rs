@@ -13,6 +13,8 @@
 //!   execution that may have failed by accident is tried once more, with a new artifact if the
 //!   artifact may be the cause. If it fails again, the candidate is invalid. A failure of the
 //!   machine is a [`ServiceError`].
+//! - [`Service::metrics`] counts verdicts, preparations and times for Prometheus, and [`Recording`] keeps every
+//!   candidate in the form that `pvf replay` reads.
 //!
 //! ```no_run
 //! # fn example(code: &[u8], candidate: pvf_worker_client::service::Candidate) -> Result<(), pvf_worker_client::service::ServiceError> {
@@ -28,11 +30,16 @@
 //! ```
 mod cache;
 mod instance;
+mod metrics;
 mod pool;
 mod private;
+mod recorder;
 mod validate;
 
 pub use cache::CacheOptions;
+pub use metrics::Metrics;
 pub use private::NotPrivate;
+pub use prometheus;
 pub use pvf_primitives::{ExecutorParams, Network};
+pub use recorder::Recording;
 pub use validate::{Candidate, Judgement, Options, Rules, Service, ServiceError};

@@ -4,7 +4,7 @@
 //! calls it. A failed step has a reason; it does not end the others.
 
 use crate::install::PROGRAMS;
-use crate::{EXECUTE_ANSWER_BYTES, Launch, PREPARE_ANSWER_BYTES, Process, patience, security};
+use crate::{Launch, PREPARE_ANSWER_BYTES, Process, execute_answer_bytes, patience, security};
 use pvf_node_protocol::{
     ArtifactChecksum, CandidateDescriptorVersion, ExecuteHandshake, ExecuteRequest,
     ExecuteResponse, JobResponse, PrepareJobKind, PrepareRequest, PrepareResponse, SecurityStatus,
@@ -244,7 +244,8 @@ impl Trial<'_> {
             scheduling_parent: [0; 32],
             descriptor_version: CandidateDescriptorVersion::V2,
         };
-        let answer = worker.ask(&request, EXECUTE_ANSWER_BYTES, patience(execution_timeout));
+        let most = execute_answer_bytes(&ExecutorParams::default());
+        let answer = worker.ask(&request, most, patience(execution_timeout));
         // A node clears the directory after each job.
         let _ = fs::remove_file(&file);
         answer.map_err(|error| self.with_log(&error))

@@ -2,7 +2,6 @@
 
 use crate::command_line::{self, Check, Command, Options};
 use crate::execute::{self, ExecuteJob, JobLauncher};
-use crate::job::JobStack;
 use crate::logging;
 use crate::prepare::{self, PrepareJob};
 use crate::process::{self, SingleThreaded};
@@ -40,8 +39,6 @@ pub(crate) struct Session {
     pub directory: PathBuf,
     /// The barriers for jobs that this machine offers.
     pub machine: Machine,
-    /// The stack of the jobs.
-    pub stack: JobStack,
     /// The launcher of an execute worker's jobs.
     pub launcher: Option<JobLauncher>,
     /// When machine code is verified.
@@ -233,10 +230,9 @@ fn start(worker: Worker<'_>, options: &Options) -> Result<Started, Ending> {
         )?;
         return Ok(Started::WithOthers(host, Box::new(engines)));
     }
-    let stack = JobStack::new().map_err(io("the stack of jobs"))?;
     let launch = || match worker {
         Worker::Prepare(_) => Ok(None),
-        Worker::Execute(job) => execute::launch(job, &machine, &stack, host.as_raw_fd()).map(Some),
+        Worker::Execute(job) => execute::launch(job, &machine, host.as_raw_fd()).map(Some),
     };
     let (directory, launcher) = isolate(worker.role(), directory, security, launch)?;
     let launcher = launcher.map_err(io("the launcher"))?;
@@ -244,7 +240,6 @@ fn start(worker: Worker<'_>, options: &Options) -> Result<Started, Ending> {
         host,
         directory,
         machine,
-        stack,
         launcher,
         verification,
         sends_figures: options.figures,

@@ -5,23 +5,23 @@
 
 use crate::artifacts::{self, ArtifactFailure, Artifacts};
 use crate::entry::Session;
-use crate::job::{self, End, JobOptions, JobStack, Panicked, STACK_BYTES, StartError};
+use crate::job::{self, End, JobOptions, Panicked, STACK_BYTES, StartError};
 use crate::launcher::{DESCRIPTORS, Launcher};
 use crate::loading::{self, InMemory, LoadFailure};
 use crate::observation::Figures;
 use crate::parameters;
+use crate::process;
 use crate::request::{self, ReceiveError, Request};
 use crate::security::limits::{JobLimits, MemoryLimit};
-use crate::security::{Machine, Role};
+use crate::security::{self, Machine, Role};
 use crate::texts::Texts;
 use memmap2::Mmap;
 use parity_scale_codec::{Decode, Encode};
 use pvf_node_protocol::{
-    ArtifactChecksum, CandidateDescriptorVersion, ExecuteHandshake, ExecuteRequest,
-    ExecuteRequestView, ExecuteResponse, InternalValidationError, JobError, JobResponse,
-    WorkerError, WorkerResponse, frame,
+    ArtifactChecksum, ExecuteHandshake, ExecuteRequest, ExecuteRequestView, ExecuteResponse,
+    InternalValidationError, JobError, JobResponse, WorkerError, WorkerResponse, frame,
 };
-use pvf_primitives::{ExecutorParams, POV_BOMB_LIMIT, ValidationParamsExtension, ValidationResult};
+use pvf_primitives::{ExecutorParams, POV_BOMB_LIMIT, ValidationResult};
 use pvf_rules::PAGE_BYTES;
 use pvf_validation::placed::Placed;
 use pvf_validation::{HostFailure, HostParameters, Outcome, Pvf};
@@ -122,7 +122,7 @@ impl From<Panicked> for JobError {
     }
 }
 
-/// An order for the launcher to fork a job. Four descriptors go with it: the job's pipe, its input,
+/// An order for a job. Four descriptors go with it: the job's pipe, its input,
 /// and the code and the rest of a [module in memory](InMemory).
 #[derive(Encode, Decode)]
 pub(crate) struct Order {
@@ -154,18 +154,16 @@ enum Work {
 pub(crate) type JobLauncher = Launcher<Order>;
 
 /// Properties common to all jobs of a worker.
-struct Jobs<'a> {
+struct Jobs {
     machine: Machine,
-    stack: &'a JobStack,
     host: RawFd,
     parameters: HostParameters,
 }
 
-impl<'a> Jobs<'a> {
-    fn new(machine: Machine, stack: &'a JobStack, host: RawFd, params: &ExecutorParams) -> Self {
+impl Jobs {
+    fn new(machine: Machine, host: RawFd, params: &ExecutorParams) -> Self {
         Self {
             machine,
-            stack,
             host,
             parameters: parameters::host(params),
         }
@@ -178,7 +176,7 @@ impl<'a> Jobs<'a> {
 
     /// The conditions of a job for a request that arrived at `asked` and is answered within
     /// `patience`.
-    fn options(&self, work: &Work, asked: Instant, patience: Duration) -> JobOptions<'a> {
+    fn options(&self, work: &Work, asked: Instant, patience: Duration) -> JobOptions {
         let limits = &self.parameters.execution;
         let (limits, answer_bytes, role) = match *work {
             Work::Load { bytes, .. } => (loading::limits(bytes), LOAD_ANSWER_BYTES, Role::Load),
@@ -202,7 +200,6 @@ impl<'a> Jobs<'a> {
             limits,
             answer_bytes,
             host: self.host,
-            stack: self.stack,
             asked,
             patience,
         }
@@ -210,6 +207,7 @@ impl<'a> Jobs<'a> {
 
     /// In a job: executes an order, then exits.
     fn run(&self, job: &dyn ExecuteJob, work: &Work, descriptors: [OwnedFd; DESCRIPTORS]) -> ! {
+        security::placement::draw();
         let options = self.options(work, Instant::now(), Duration::MAX);
         let [pipe, input, code, rest] = descriptors;
         let [input, code, rest] = [input, code, rest].map(File::from);
@@ -270,11 +268,10 @@ fn map(request: &File, code: &File, rest: File) -> Result<(Option<Mmap>, Placed)
 pub(crate) fn launch(
     job: &dyn ExecuteJob,
     machine: &Machine,
-    stack: &JobStack,
     host: RawFd,
 ) -> io::Result<JobLauncher> {
     Launcher::start(machine, &[host], |order: Order, descriptors| {
-        let jobs = Jobs::new(*machine, stack, host, &order.params);
+        let jobs = Jobs::new(*machine, host, &order.params);
         jobs.run(job, &order.work, descriptors);
     })
 }
@@ -286,11 +283,13 @@ pub(crate) fn serve(session: &mut Session) -> Result<(), frame::FrameError> {
     let launcher = launcher.ok_or_else(|| io::Error::other("there is no launcher"))?;
     let host = session.host.as_raw_fd();
     let execution = Execution {
-        jobs: Jobs::new(session.machine, &session.stack, host, &executor_params),
+        jobs: Jobs::new(session.machine, host, &executor_params),
         params: executor_params,
         launcher,
         verify_at_load: session.verification.at_load,
     };
+    // The next job's process is always asked for ahead; `last` sees if the launcher is lost.
+    let _ = launcher.prepare();
     let path = session.directory.join(ARTIFACT_FILE);
     let mut artifacts = Artifacts::new();
     let receive = |host: &mut UnixStream| request::receive(host, REQUEST_BYTES);
@@ -323,16 +322,20 @@ pub(crate) fn serve(session: &mut Session) -> Result<(), frame::FrameError> {
         response
     };
     let sends_figures = session.sends_figures;
-    let afterwards = |host: &mut UnixStream| match sends_figures {
-        true => frame::send(host, &figures.take()),
-        false => Ok(()),
+    let afterwards = |host: &mut UnixStream| {
+        let _ = launcher.prepare();
+        process::reap();
+        match sends_figures {
+            true => frame::send(host, &figures.take()),
+            false => Ok(()),
+        }
     };
     converse(&mut session.host, receive, answer, afterwards, last)
 }
 
 /// The parts with which an execute worker runs its jobs.
 struct Execution<'a> {
-    jobs: Jobs<'a>,
+    jobs: Jobs,
     params: ExecutorParams,
     launcher: &'a JobLauncher,
     verify_at_load: bool,
@@ -613,68 +616,11 @@ fn work(
             figures: None,
         });
     };
-    let candidate = candidate(request, &block_data);
+    let candidate = request.validation_params(&block_data);
     let (response, figures) = job.execute_measured(pvf, &candidate)?;
     Ok(Answer {
         response,
         pov_size: u32::try_from(block_data.len()).unwrap_or(u32::MAX),
         figures,
     })
-}
-
-/// The input of `validate_block`: the encoding of [`pvf_primitives::ValidationParams`], followed by
-/// the [`ValidationParamsExtension`] if the descriptor's version has one.
-pub(crate) fn candidate(request: &ExecuteRequestView<'_>, block_data: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(block_data.len() + request.parent_head.len() + 128);
-    request.parent_head.encode_to(&mut bytes);
-    block_data.encode_to(&mut bytes);
-    request.relay_parent_number.encode_to(&mut bytes);
-    request.relay_parent_storage_root.encode_to(&mut bytes);
-    match request.descriptor_version {
-        CandidateDescriptorVersion::V3 => {
-            let extension = ValidationParamsExtension::V3 {
-                relay_parent: request.relay_parent,
-                scheduling_parent: request.scheduling_parent,
-            };
-            extension.encode_to(&mut bytes);
-        }
-        CandidateDescriptorVersion::V1
-        | CandidateDescriptorVersion::V2
-        | CandidateDescriptorVersion::Unknown(_) => {}
-    }
-    bytes
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use pvf_primitives::ValidationParams;
-
-    #[test]
-    fn a_candidate_is_the_encoding_of_validation_params_and_extension() {
-        let mut request = ExecuteRequestView {
-            parent_head: &[1; 100],
-            relay_parent_number: 7,
-            relay_parent_storage_root: [2; 32],
-            max_pov_size: 5,
-            block_data: &[],
-            execution_timeout: Duration::ZERO,
-            artifact_checksum: ArtifactChecksum::default(),
-            relay_parent: [3; 32],
-            scheduling_parent: [4; 32],
-            descriptor_version: CandidateDescriptorVersion::V2,
-        };
-        let params = ValidationParams {
-            parent_head: vec![1; 100],
-            block_data: vec![9; 1000],
-            relay_parent_number: 7,
-            relay_parent_storage_root: [2; 32],
-        };
-        assert_eq!(candidate(&request, &[9; 1000]), params.encode());
-        request.descriptor_version = CandidateDescriptorVersion::V3;
-        let extended = [&params.encode()[..], &[3], &[3; 32], &[4; 32]].concat();
-        assert_eq!(candidate(&request, &[9; 1000]), extended);
-        request.descriptor_version = CandidateDescriptorVersion::Unknown(Some(9));
-        assert_eq!(candidate(&request, &[9; 1000]), params.encode());
-    }
 }

@@ -24,16 +24,15 @@ use nix::unistd::{Pid, pipe2};
 use parity_scale_codec::{Decode, DecodeAll, Encode};
 use pipe::{Line, PIPE_BYTES, Received, Said, TooLong};
 use std::any::Any;
-use std::cell::RefCell;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::Read;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 /// The conditions of a job.
 #[derive(Clone, Copy)]
-pub struct JobOptions<'a> {
+pub struct JobOptions {
     /// The kind of job.
     pub role: Role,
     /// The barriers that this machine offers.
@@ -44,8 +43,6 @@ pub struct JobOptions<'a> {
     pub answer_bytes: usize,
     /// The worker's connection to its host, which the job must not have.
     pub host: RawFd,
-    /// The stack of the job.
-    pub stack: &'a JobStack,
     /// When the host's request arrived.
     pub asked: Instant,
     /// How long after `asked` the worker waits for the job, see [`patience`].
@@ -56,24 +53,6 @@ pub struct JobOptions<'a> {
 /// The size is that of the execution thread in the node's own workers (256 MiB for Wasm and 2
 /// more). It does not depend on the limit of the main thread's stack.
 pub const STACK_BYTES: usize = 258 << 20;
-
-/// The stack of a worker's jobs. It is reserved once; each job uses its own copy.
-pub struct JobStack(RefCell<DefaultStack>);
-
-impl JobStack {
-    /// Reserves the stack.
-    ///
-    /// # Errors
-    /// The system refuses the address space.
-    pub fn new() -> io::Result<Self> {
-        DefaultStack::new(STACK_BYTES).map(|stack| Self(RefCell::new(stack)))
-    }
-
-    fn run<R>(&self, work: impl FnOnce() -> R) -> R {
-        // A job runs on this stack until it exits, so the borrow is never shared.
-        on_stack(&mut *self.0.borrow_mut(), work)
-    }
-}
 
 /// The node waits for a job this many times the job's limit of CPU time.
 const WALL_CLOCK_TIMES: u32 = 4;
@@ -168,7 +147,7 @@ fn system(action: &'static str) -> impl Fn(Errno) -> StartError {
 /// # Errors
 /// The machine failed; a job that was started is killed.
 pub fn run<T, E>(
-    options: &JobOptions<'_>,
+    options: &JobOptions,
     work: impl FnOnce(RawFd) -> Result<T, E>,
 ) -> Result<Ended<T, E>, StartError>
 where
@@ -201,7 +180,7 @@ pub fn leave_to_worker(descriptors: &[RawFd]) {
 /// # Errors
 /// The machine failed; a job that was started is killed.
 pub fn run_by<T, E>(
-    options: &JobOptions<'_>,
+    options: &JobOptions,
     start: impl FnOnce(OwnedFd, RawFd) -> Result<Child, StartError>,
 ) -> Result<Ended<T, E>, StartError>
 where
@@ -223,6 +202,27 @@ where
             bury(job);
             return Err(error);
         }
+    };
+    let watched = match watched {
+        // The answer is the last thing that a job does. Its exit takes a while, and changes nothing.
+        Watched::Answered { answer, cpu_time } => {
+            match Result::<T, E>::decode_all(&mut &answer[..]) {
+                Ok(Ok(answer)) => {
+                    job.kill().map_err(system("killing a job"))?;
+                    return Ok(Ended {
+                        pid,
+                        cpu_time,
+                        wall_time: started.elapsed(),
+                        end: match cpu_time >= options.limits.cpu_time {
+                            true => End::TimedOut,
+                            false => End::Answered(Ok(answer)),
+                        },
+                    });
+                }
+                _ => Watched::Ended(Said::Answer(answer)),
+            }
+        }
+        watched => watched,
     };
     if let Watched::Stalled { cpu_time, waited } = watched {
         bury(job);
@@ -247,6 +247,7 @@ where
             _ if cpu_time >= options.limits.cpu_time => End::TimedOut,
             Watched::TooLong => too_long(),
             Watched::Ended(said) => judge(status, said),
+            Watched::Answered { answer, .. } => judge(status, Said::Answer(answer)),
         },
     })
 }
@@ -261,7 +262,7 @@ fn bury(job: Child) {
 
 /// In the job: sets up the barriers, works, sends the answer, and exits.
 pub fn child<T, E>(
-    options: &JobOptions<'_>,
+    options: &JobOptions,
     to_worker: OwnedFd,
     work: impl FnOnce(RawFd) -> Result<T, E>,
 ) -> !
@@ -291,9 +292,19 @@ where
             work(pipe)
         }))
     };
-    let worked = options.stack.run(worked);
+    // A stack of the job's own, at an address of its own.
+    let mut stack = match DefaultStack::new(STACK_BYTES) {
+        Ok(stack) => stack,
+        Err(error) => {
+            let _ = pipe::cannot_begin(to_worker, &format!("the stack of a job: {error}"));
+            std::process::exit(1);
+        }
+    };
+    let worked = on_stack(&mut stack, worked);
     let answer = worked.unwrap_or_else(|panic| Err(Panicked(panic_text(&*panic)).into()));
     let written = pipe::answer(to_worker, &answer);
+    // The end of the pipe completes the answer, before the process and its namespaces are taken down.
+    process::close_inherited(&[to_worker.as_raw_fd()]);
     std::process::exit(i32::from(answer.is_err() || written.is_err()))
 }
 
@@ -315,6 +326,8 @@ fn panic_text(panic: &(dyn Any + Send)) -> String {
 enum Watched {
     /// The job exited or was killed by another process, and had written this.
     Ended(Said),
+    /// The job has sent this answer whole, after this CPU time. It may still be exiting.
+    Answered { answer: Vec<u8>, cpu_time: Duration },
     /// The worker killed the job because it used up its CPU time.
     CpuTimeUsedUp,
     /// The worker killed the job because it had only `cpu_time` within `waited`.
@@ -328,7 +341,7 @@ enum Watched {
 
 /// Reads the output of a job until the job ends or its time is up. When this function returns `Ok`,
 /// the job has ended or was killed.
-fn watch(job: &Child, pipe: OwnedFd, options: &JobOptions<'_>) -> Result<Watched, StartError> {
+fn watch(job: &Child, pipe: OwnedFd, options: &JobOptions) -> Result<Watched, StartError> {
     let patience = options.patience;
     let clock = clock_getcpuclockid(job.pid).map_err(system("clock_getcpuclockid"))?;
     let mut pipe = File::from(pipe);
@@ -350,7 +363,7 @@ fn watch(job: &Child, pipe: OwnedFd, options: &JobOptions<'_>) -> Result<Watched
         let left = left.min(patience.saturating_sub(waited));
         let (readable, ended) = wait(&pipe, &job.descriptor, &received, left)?;
         if ended {
-            let read = received.read_all(&mut pipe, &mut take);
+            let read = read_rest(&mut received, &mut pipe, &mut take);
             if let Some(error) = received.failure() {
                 let errno = error.raw_os_error().map_or(Errno::EIO, Errno::from_raw);
                 return Err(system("reading from a job")(errno));
@@ -373,7 +386,28 @@ fn watch(job: &Child, pipe: OwnedFd, options: &JobOptions<'_>) -> Result<Watched
             job.kill().map_err(system("killing a job"))?;
             return Ok(Watched::TooLong);
         }
+        if let Some(answer) = received.take_answer() {
+            let cpu_time = cpu_time(clock)?;
+            return Ok(Watched::Answered { answer, cpu_time });
+        }
     }
+}
+
+/// Reads what a job that has ended left in its pipe. The pipe need not be at its end: an order that no process received
+/// holds the other end too.
+fn read_rest(
+    received: &mut Received,
+    pipe: &mut File,
+    take: &mut dyn FnMut(Line),
+) -> Result<(), TooLong> {
+    let is_readable = |pipe: &File| {
+        let mut readable = [PollFd::new(pipe.as_fd(), PollFlags::POLLIN)];
+        poll(&mut readable, PollTimeout::ZERO) != Ok(0)
+    };
+    while !received.is_complete() && is_readable(pipe) {
+        received.read_some(pipe, take)?;
+    }
+    Ok(())
 }
 
 /// Waits for bytes in the pipe, for the end of the process, or for the time `left`, in which the

@@ -10,47 +10,41 @@
 //!
 //! Neither a failure nor the duration of this thread's work changes an answer: the thread takes one job at a time and
 //! holds one more, and every further job is skipped. It runs with the least priority (nice 19), and so does the worker
-//! that it starts. [`store`] describes the files.
+//! that it starts. The files are described at [`Store`].
 //!
 //! What remains of a cost: a prepare worker in shadow mode prepares code with both engines before it answers, and jobs
 //! of both engines share the processor's caches.
 
 mod comparison;
-mod counters;
 mod figures;
 mod line;
 mod shadow;
-pub mod store;
 
 pub use comparison::{Difference, Vote};
-pub use counters::Counters;
 pub use figures::Figures;
 
-use crate::execute;
 use crate::second_opinion::{Engine, KeptPart};
-use parity_scale_codec::Encode;
-use pvf_node_protocol::{ExecuteRequest, ExecuteRequestView, ExecuteResponse, JobResponse};
-use pvf_primitives::{ExecutorParams, Hash, POV_BOMB_LIMIT};
-use pvf_worker_client::observation::Observation;
+use pvf_node_protocol::{ExecuteRequest, ExecuteResponse};
+use pvf_primitives::{ExecutorParams, Hash};
+use pvf_worker_client::observation::{
+    Counters, KeptCandidate, Observation, Store, executor_params_text, keep_candidate, keep_code,
+    named,
+};
 use rustix::process::setpriority_process;
-use serde::Serialize;
 use shadow::Shadow;
+use std::cell::OnceCell;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::Duration;
-use store::{Kind, Store};
 
 /// Jobs that wait while the thread works. Each holds a candidate in memory.
 const WAITING: usize = 1;
 
 /// The lowest priority of a thread that still runs beside busy ones.
 const NICE: i32 = 19;
-
-/// Compression of kept candidates, as zstd counts it: the fastest of the usual ones.
-const COMPRESSION: i32 = 1;
 
 /// An execution that was answered.
 pub struct Executed {
@@ -64,6 +58,16 @@ pub struct Executed {
     pub code: Hash,
     /// Our engine's artifact, if our engine accepted the code.
     pub artifact: Option<Arc<KeptPart>>,
+    /// What [`Self::candidate`] has made.
+    pub candidate: OnceCell<Option<KeptCandidate>>,
+}
+
+impl Executed {
+    /// The input of `validate_block`, which is made once; `None` if the block data does not decompress.
+    pub fn candidate(&self) -> Option<&KeptCandidate> {
+        let make = || KeptCandidate::of(&self.request);
+        self.candidate.get_or_init(make).as_ref()
+    }
 }
 
 enum Seen {
@@ -86,8 +90,7 @@ impl Observer {
         Self::start(observation, |store, _| {
             Box::new(move |seen| {
                 if let Seen::Code(hash, code) = seen {
-                    let name = Path::new("code").join(named(&hash));
-                    noted(&store, store.keep(Kind::Code, &name, || Ok(code)));
+                    noted(&store, keep_code(&store, &hash, code));
                 }
             })
         })
@@ -100,7 +103,7 @@ impl Observer {
         params: ExecutorParams,
     ) -> Self {
         Self::start(observation, move |store, observation| {
-            let params = format!("0x{}", hex::encode(params.encode()));
+            let params = executor_params_text(&params);
             let mut shadow = match (engine, observation.shadow) {
                 (Some(engine), Some(settings)) => {
                     Some(Shadow::new(engine, settings, params.clone()))
@@ -110,11 +113,15 @@ impl Observer {
             let records = observation.record;
             Box::new(move |seen| {
                 if let Seen::Execution(executed) = seen {
-                    if records {
-                        noted(&store, record(&store, &executed, &params));
+                    if let (true, Some(candidate)) = (records, executed.candidate()) {
+                        let (request, response) = (&executed.request, &executed.response);
+                        let code = &executed.code;
+                        let kept =
+                            keep_candidate(&store, code, &params, candidate, request, response);
+                        noted(&store, kept);
                     }
                     if let Some(shadow) = &mut shadow {
-                        noted(&store, shadow.follow(&store, *executed));
+                        noted(&store, shadow.follow(&store, &executed));
                     }
                 }
             })
@@ -187,101 +194,6 @@ fn noted<T>(store: &Store, result: io::Result<T>) {
         // The system may refuse this too; the log has it.
         let _ = store.report(None, &failed);
     }
-}
-
-/// The name of code in the directory and in lines: its hash, as votes and explorers write it.
-fn named(code: &Hash) -> String {
-    format!("0x{}", hex::encode(code))
-}
-
-/// What is known of a recorded candidate: the file `NAME.json` that `pvf replay` reads.
-#[derive(Serialize)]
-struct Recorded<'a> {
-    version: u32,
-    code: String,
-    executor_params: &'a str,
-    /// `valid` or `invalid`; null if the job gave no verdict.
-    outcome: Option<&'static str>,
-    /// Of a valid candidate: the result, SCALE-encoded.
-    result: Option<String>,
-    /// CPU time that the node allowed, in milliseconds.
-    timeout_ms: f64,
-    /// CPU time of the job in nanoseconds; null if the job gave no verdict.
-    execute_cpu_ns: Option<u64>,
-}
-
-impl<'a> Recorded<'a> {
-    fn new(executed: &Executed, executor_params: &'a str) -> Self {
-        let answered = executed.response.as_ref().ok();
-        let (outcome, result) = match answered.map(|it| &it.job_response) {
-            Some(JobResponse::Ok { result_descriptor }) => {
-                let result = hex::encode(result_descriptor.encode());
-                (Some("valid"), Some(format!("0x{result}")))
-            }
-            Some(JobResponse::InvalidCandidate(_)) => (Some("invalid"), None),
-            _ => (None, None),
-        };
-        let duration = answered.map(|it| it.duration.as_nanos());
-        Self {
-            version: 1,
-            code: named(&executed.code),
-            executor_params,
-            outcome,
-            result,
-            timeout_ms: line::milliseconds(executed.request.execution_timeout),
-            execute_cpu_ns: duration.and_then(|it| u64::try_from(it).ok()),
-        }
-    }
-}
-
-/// Keeps the candidate of an execution.
-fn record(store: &Store, executed: &Executed, executor_params: &str) -> io::Result<()> {
-    let Some(candidate) = Candidate::of(&executed.request)? else {
-        return Ok(());
-    };
-    let folder = Path::new("candidates").join(named(&executed.code));
-    let file = |ending| folder.join(format!("{}.{ending}", candidate.id));
-    let recorded = Recorded::new(executed, executor_params);
-    // What is known comes first: a reader looks for it when it sees the candidate.
-    if store.keep(Kind::Candidate, &file("json"), || {
-        Ok(serde_json::to_vec(&recorded)?)
-    })? {
-        store.keep(Kind::Candidate, &file("params.zst"), || {
-            candidate.compressed()
-        })?;
-    }
-    Ok(())
-}
-
-/// The input of `validate_block` in a request.
-struct Candidate {
-    /// BLAKE2b-256 of the bytes, in hexadecimal.
-    id: String,
-    bytes: Vec<u8>,
-}
-
-impl Candidate {
-    /// The candidate of a request; `None` if its block data does not decompress.
-    fn of(request: &ExecuteRequest) -> io::Result<Option<Self>> {
-        let encoded = request.encode();
-        let view = ExecuteRequestView::decode_all(&encoded).map_err(io::Error::other)?;
-        let block_data = sp_maybe_compressed_blob::decompress(view.block_data, POV_BOMB_LIMIT);
-        let Ok(block_data) = block_data else {
-            return Ok(None);
-        };
-        let bytes = execute::candidate(&view, &block_data);
-        let id = hex::encode(blake2_256(&bytes));
-        Ok(Some(Self { id, bytes }))
-    }
-
-    fn compressed(&self) -> io::Result<Vec<u8>> {
-        zstd::bulk::compress(&self.bytes, COMPRESSION)
-    }
-}
-
-fn blake2_256(bytes: &[u8]) -> Hash {
-    use blake2::digest::{Digest, consts::U32};
-    blake2::Blake2b::<U32>::digest(bytes).into()
 }
 
 /// The directory of a difference on a candidate of this code.

@@ -156,8 +156,8 @@ impl From<Panicked> for PrepareError {
 /// Serves a host until it hangs up.
 pub(crate) fn serve(session: &mut Session, job: &dyn PrepareJob) -> Result<(), frame::FrameError> {
     let destination = session.directory.join(ARTIFACT_FILE);
-    let (machine, stack) = (session.machine, &session.stack);
-    let (host, verification) = (session.host.as_raw_fd(), session.verification);
+    let (machine, host) = (session.machine, session.host.as_raw_fd());
+    let verification = session.verification;
     converse(&mut session.host, |request| {
         let cpu_time = request.prep_timeout;
         let allowed = request.executor_params.prechecking_max_memory();
@@ -174,7 +174,6 @@ pub(crate) fn serve(session: &mut Session, job: &dyn PrepareJob) -> Result<(), f
             },
             answer_bytes: ANSWER_BYTES,
             host,
-            stack,
             asked: Instant::now(),
             patience: job::patience(cpu_time),
         };
@@ -198,7 +197,7 @@ pub(crate) fn converse(
 }
 
 fn answer(
-    options: &JobOptions<'_>,
+    options: &JobOptions,
     job: &dyn PrepareJob,
     request: &PrepareRequest,
     verification: Verification,

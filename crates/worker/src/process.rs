@@ -136,6 +136,23 @@ pub fn close_inherited(descriptors: &[RawFd]) {
     }
 }
 
+/// Reserves address space of `bytes` bytes that nothing can use, until the process ends. It costs no memory. Returns the
+/// address; `None` if the system refuses.
+pub fn reserve(bytes: usize) -> Option<usize> {
+    // SAFETY: the kernel chooses a free range, and nothing ever refers to it.
+    let at = unsafe {
+        libc::mmap(
+            std::ptr::null_mut(),
+            bytes,
+            libc::PROT_NONE,
+            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
+            -1,
+            0,
+        )
+    };
+    (at != libc::MAP_FAILED).then_some(at as usize)
+}
+
 /// At the start of a worker: closes file descriptors leaked by the parent process.
 pub fn close_forgotten() {
     const FIRST: u32 = 3;

@@ -21,6 +21,7 @@
 
 pub mod landlock;
 pub mod limits;
+pub mod placement;
 pub mod root;
 pub mod seccomp;
 

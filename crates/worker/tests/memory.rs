@@ -72,6 +72,12 @@ fn status(pid: u32, name: &str) -> u64 {
         * 1024
 }
 
+/// Whether a process has memory. A job that has answered may still be exiting, or be a zombie.
+fn lives(pid: u32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    status.contains("RssAnon") && !status.contains("Name:\tpolkadot-exec-j")
+}
+
 /// Bytes of files in memory that a process holds open.
 fn in_memory(pid: u32) -> u64 {
     let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).expect("the test may look");
@@ -90,7 +96,8 @@ fn in_memory(pid: u32) -> u64 {
 fn idle(host: &Host) -> (u64, u64) {
     let worker = host.worker.id();
     let processes = [&[worker][..], &children(worker)].concat();
-    let own = processes.iter().map(|&pid| status(pid, "RssAnon"));
+    let living = processes.iter().filter(|&&pid| lives(pid));
+    let own = living.map(|&pid| status(pid, "RssAnon"));
     (in_memory(worker), own.max().unwrap_or(0))
 }
 

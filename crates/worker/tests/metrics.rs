@@ -1,6 +1,6 @@
 //! The dashboard and the alert rules for operators use metrics that the workers write.
 
-use pvf_worker::observation::Counters;
+use pvf_worker_client::observation::Counters;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The names of our metrics in a text.

@@ -85,6 +85,65 @@ fn caller(gate: Gate) -> Vec<u8> {
     code
 }
 
+/// Machine code of a `validate_block` that returns the addresses of the linear memory, of itself and of its stack.
+fn addresses() -> Vec<u8> {
+    let mut code = Vec::new();
+    let store = |code: &mut Vec<u8>, opcode: &[u8], offset: u32| {
+        code.extend(opcode);
+        code.extend((RESULT + offset).to_le_bytes());
+    };
+    // A head of 24 bytes: the length, r14, the address of the next instruction, rsp. All other bytes are zeros.
+    store(&mut code, &[0x41, 0xc6, 0x86], 0);
+    code.push(24 << 2);
+    store(&mut code, &[0x4d, 0x89, 0xb6], 1);
+    let own_address = [0x48, 0x8d, 0x05, 0, 0, 0, 0];
+    store(
+        &mut code,
+        &[&own_address[..], &[0x49, 0x89, 0x86]].concat(),
+        9,
+    );
+    store(&mut code, &[0x49, 0x89, 0xa6], 17);
+    code.extend([0x48, 0xb8]);
+    code.extend((36_u64 << 32 | u64::from(RESULT)).to_le_bytes());
+    code.push(0xc3);
+    code
+}
+
+/// What a job learns of its addresses does not help the next job of the worker.
+#[test]
+fn each_job_has_other_addresses() {
+    const JOBS: usize = 5;
+    let artifact = crafted(&addresses());
+    let alone = SecurityStatus {
+        can_do_secure_clone: false,
+        secure_validator_mode: false,
+        ..SecurityStatus::ALL
+    };
+    for security in [SecurityStatus::ALL, alone] {
+        let mut host = Host::start("execute-worker", security);
+        host.shake(&ExecutorParams::default());
+        let mut seen = BTreeSet::new();
+        for _ in 0..JOBS {
+            let mut request = execution(&artifact);
+            request.artifact_checksum = ArtifactChecksum::of(&artifact);
+            let response = host.execute(&artifact, &request).expect("an answer");
+            let JobResponse::Ok { result_descriptor } = response.job_response else {
+                panic!("{:?}", response.job_response);
+            };
+            let (words, []) = result_descriptor.head_data.as_chunks::<8>() else {
+                panic!("{:?}", result_descriptor.head_data);
+            };
+            let words = words.iter().copied().map(u64::from_le_bytes);
+            assert_eq!(words.len(), 3);
+            for word in words {
+                assert!(word > 1 << 32, "{word:x} is an address");
+                seen.insert(word);
+            }
+        }
+        assert_eq!(seen.len(), 3 * JOBS, "{seen:x?}");
+    }
+}
+
 /// An artifact whose `validate_block` is this machine code, with correct checksums.
 fn crafted(code: &[u8]) -> Vec<u8> {
     let filler =

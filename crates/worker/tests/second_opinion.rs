@@ -55,7 +55,9 @@ fn the_second_engine_helps_and_never_harms(installed: &Installed) {
             engines.push(engine);
             Ok(())
         };
-        pair::read(file, keep).map(|_| engines).unwrap()
+        pair::read(file, file.len() as u64, keep)
+            .map(|_| engines)
+            .unwrap()
     };
     assert_eq!(engines(&good), [Which::Primary, Which::Second]);
     assert_eq!(engines(&strange), [Which::Primary]);

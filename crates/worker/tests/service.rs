@@ -6,7 +6,10 @@ use common::*;
 use parity_scale_codec::Encode;
 use pvf_node_protocol::{PrepareError, Verification};
 use pvf_primitives::{PersistedValidationData, PoV};
-use pvf_worker_client::service::{Candidate, Judgement, Options, Rules, Service, ServiceError};
+use pvf_worker_client::service::prometheus::{self, Registry};
+use pvf_worker_client::service::{
+    Candidate, Judgement, Options, Recording, Rules, Service, ServiceError,
+};
 use std::fs::{self, File, Permissions};
 use std::num::NonZeroUsize;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -280,4 +283,80 @@ fn a_service_without_workers_does_not_start() {
     let scratch = Scratch::new();
     let started = Service::start(Options::new("/nowhere", &scratch.0));
     assert!(matches!(started, Err(ServiceError::Process(_))));
+}
+
+/// A service keeps candidates and counts them, and its answers are the same.
+#[test]
+fn candidates_are_recorded_and_counted() {
+    let scratch = Scratch::new();
+    let record = scratch.0.join("record");
+    let service = Service::start(Options {
+        record: Some(Recording::new(&record)),
+        ..options(&scratch.0.join("cache"))
+    })
+    .expect("the service starts");
+    let registry = Registry::new();
+    service.metrics().register(&registry).expect("registered");
+    assert!(service.metrics().register(&registry).is_err(), "twice");
+    let cases = [("add-1", "valid"), ("wrong-state", "invalid")];
+    for _ in 0..2 {
+        for (case, _) in cases {
+            let (code, candidate, result) = fixture("adder", case);
+            let judged = service.validate(&code, &candidate, &Rules::default());
+            assert_judged(judged.expect("there is a judgement"), &result);
+        }
+    }
+    // A candidate that gives no verdict at first is recorded with the second attempt, which gives none either.
+    let trapping = module("", "", "(data (i32.const 65536) \"x\")");
+    let judged = service.validate(&trapping, &nothing(), &Rules::default());
+    assert!(matches!(judged, Ok(Judgement::Invalid(_))), "{judged:?}");
+    let refused = service.validate(b"no code", &nothing(), &Rules::default());
+    assert!(matches!(refused, Err(ServiceError::Prepare(_))));
+    // Everything that was handed over is kept before the service is gone.
+    drop(service);
+    let mut text = Vec::new();
+    let encoder = prometheus::TextEncoder::new();
+    prometheus::Encoder::encode(&encoder, &registry.gather(), &mut text).expect("text");
+    let text = String::from_utf8(text).expect("text");
+    for line in [
+        r#"pvf_service_judged_total{verdict="valid"} 2"#,
+        r#"pvf_service_judged_total{verdict="invalid"} 3"#,
+        r#"pvf_service_judged_total{verdict="none"} 1"#,
+        r#"pvf_service_prepared_total{outcome="refused"} 1"#,
+        r#"pvf_service_prepared_total{outcome="failed"} 0"#,
+        "pvf_service_retried_total 1",
+        "pvf_service_not_recorded_total 0",
+        "pvf_service_execute_seconds_count 6",
+        "# TYPE pvf_service_prepare_seconds histogram",
+    ] {
+        assert!(text.lines().any(|it| it == line), "{line}: {text}");
+    }
+    let folder = fixtures().join("adder");
+    let mut kept = Vec::new();
+    for code in fs::read_dir(record.join("code")).expect("code is kept") {
+        let path = code.expect("an entry").path();
+        if fs::read(&path).unwrap() == fs::read(folder.join("code.wasm")).unwrap() {
+            kept.push(path.file_name().expect("a name").to_owned());
+        }
+    }
+    let [hash] = &kept[..] else {
+        panic!("{kept:?}");
+    };
+    let candidates = fs::read_dir(record.join("candidates").join(hash)).expect("kept");
+    let files: Vec<PathBuf> = candidates.map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(files.len(), 4, "{files:?}");
+    for (case, outcome) in cases {
+        let params = fs::read(folder.join(format!("{case}.params"))).unwrap();
+        let file = files.iter().find(|file| {
+            let compressed = fs::read(file).unwrap();
+            zstd::bulk::decompress(&compressed, 1 << 20).is_ok_and(|it| it == params)
+        });
+        let name = file.expect(case).to_str().expect("text");
+        let json = fs::read(name.replace(".params.zst", ".json")).expect("described");
+        let json: serde_json::Value = serde_json::from_slice(&json).expect("JSON");
+        assert_eq!(json["outcome"], outcome);
+        assert_eq!(json["result"].is_string(), outcome == "valid");
+    }
+    let mode = fs::metadata(&record).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
 }

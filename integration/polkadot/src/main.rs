@@ -9,6 +9,7 @@
 //! | `compare` | prechecks and executes all cases with both and prints the differences |
 //! | `faults` | executes while it kills workers, corrupts artifacts and fills the disk |
 //! | `logs` | executes functions that log, with every kind of standard error, with and without a sandbox |
+//! | `shadow` | measures what our engine as a shadow of the stock workers changes: no answer, and how much time |
 //! | `bench` | measures the time to the first result, candidates per second, and the workers' memory |
 #![forbid(unsafe_code)]
 
@@ -18,9 +19,11 @@ mod compare;
 mod disk;
 mod faults;
 mod host;
+mod lie;
 mod logs;
 mod outcome;
 mod processes;
+mod shadow;
 mod table;
 
 use clap::{Args, Parser, Subcommand};
@@ -93,6 +96,15 @@ enum Command {
     /// Execute functions that log, with every kind of standard error and on machines without some
     /// sandbox features.
     Logs,
+    /// Measure what our engine as a shadow of the stock workers changes.
+    Shadow {
+        /// Number of candidates of each host, and as many again with faults.
+        #[arg(long, default_value_t = 10_000)]
+        jobs: usize,
+        /// Disturb the shadow once in this number of candidates.
+        #[arg(long, default_value_t = 50)]
+        one_in: usize,
+    },
     /// Runs one row of `logs` in this process.
     #[command(hide = true)]
     LogsOfOne {
@@ -121,6 +133,7 @@ async fn main() -> ExitCode {
             one_in,
             stock_workers,
         } => faults::run(&options.places, executions, one_in, stock_workers).await,
+        Command::Shadow { jobs, one_in } => shadow::run(&options.places, jobs, one_in.max(1)).await,
         Command::Logs => logs::run(&options.places).await,
         Command::LogsOfOne { machine } => logs::one(&options.places.ours, machine).await,
         Command::Bench { candidates, starts } => {

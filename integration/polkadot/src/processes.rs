@@ -18,7 +18,7 @@ pub struct Process {
     pub name: String,
     /// Whether the process is a worker's job: a fork of the worker, with the same command line. A
     /// worker that another worker started has its own command line. The process that only starts
-    /// jobs has a name of its own.
+    /// jobs has a name of its own, and so has one that waits for work.
     pub is_job: bool,
     /// Resident memory in KiB.
     pub resident_kib: u64,
@@ -29,6 +29,17 @@ impl Process {
     /// Whether the process is a worker of the host with this cache.
     pub fn belongs_to(&self, cache: &Path) -> bool {
         self.command_line.contains(&cache.display().to_string())
+    }
+
+    /// Whether the process belongs to the second of two engines: a worker of ours that another worker of ours started,
+    /// or its job.
+    pub fn is_of_second_engine(&self) -> bool {
+        self.command_line.contains("--alone")
+    }
+
+    /// Whether the host started the process, which is no job.
+    pub fn is_worker_of_host(&self) -> bool {
+        self.pid == self.worker
     }
 }
 
@@ -89,7 +100,8 @@ pub fn below_this_one() -> Vec<Process> {
         };
         process.worker = worker;
         process.is_job = lines.get(&process.parent) == Some(&process.command_line)
-            && process.name != "polkadot-launch";
+            && process.name != "polkadot-launch"
+            && process.name != "polkadot-wait";
         process.name.starts_with("polkadot-")
     });
     processes
@@ -97,7 +109,12 @@ pub fn below_this_one() -> Vec<Process> {
 
 /// Kills a process. No error if it has ended already.
 pub fn kill(pid: u32) {
+    signal(pid, "KILL");
+}
+
+/// Sends a process the signal of this name. No error if it has ended already.
+pub fn signal(pid: u32, name: &str) {
     let _ = Command::new("kill")
-        .args(["-KILL", &pid.to_string()])
+        .args([&format!("-{name}"), &pid.to_string()])
         .output();
 }

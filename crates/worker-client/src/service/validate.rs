@@ -2,10 +2,12 @@
 
 use super::cache::{Cache, CacheOptions, Key};
 use super::instance::Instance;
+use super::metrics::Metrics;
 use super::pool::Pool;
 use super::private::NotPrivate;
+use super::recorder::{Recorder, Recording};
 use crate::{
-    EXECUTE_ANSWER_BYTES, Launch, PREPARE_ANSWER_BYTES, Process, ProcessError, patience, security,
+    Launch, PREPARE_ANSWER_BYTES, Process, ProcessError, execute_answer_bytes, patience, security,
 };
 use blake2::digest::{Digest, consts::U32};
 use pvf_node_protocol::{
@@ -24,7 +26,7 @@ use std::io;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How to run a service.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +43,8 @@ pub struct Options {
     pub tolerate_missing_barriers: bool,
     /// When the workers verify machine code.
     pub verification: Verification,
+    /// Where every candidate is kept; `None` if none is.
+    pub record: Option<Recording>,
 }
 
 impl Options {
@@ -54,6 +58,7 @@ impl Options {
             execute_workers: processors,
             tolerate_missing_barriers: false,
             verification: Verification::default(),
+            record: None,
         }
     }
 }
@@ -155,6 +160,12 @@ pub enum ServiceError {
     /// Reading or writing the cache failed.
     #[error("cache: {0}")]
     Cache(#[from] io::Error),
+    /// The recorder cannot be started.
+    #[error("recording: {0}")]
+    Record(io::Error),
+    /// The metrics cannot be created.
+    #[error("metrics: {0}")]
+    Metrics(#[from] prometheus::Error),
 }
 
 /// An execute worker, which uses one set of parameters until it exits.
@@ -177,6 +188,15 @@ pub struct Service {
     execute_program: PathBuf,
     /// Hash of the prepare worker's program: another program makes other artifacts.
     preparer: Hash,
+    metrics: Metrics,
+    recorder: Option<Recorder>,
+}
+
+/// Which attempt to execute a candidate.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Attempt {
+    First,
+    Last,
 }
 
 /// Why an execution gave no verdict and is tried once more.
@@ -212,6 +232,11 @@ impl Service {
         if security != SecurityStatus::ALL && !options.tolerate_missing_barriers {
             return Err(ServiceError::Barriers(security));
         }
+        let metrics = Metrics::new()?;
+        let recorder = options.record.map(|recording| {
+            let recorder = Recorder::new(recording, metrics.not_recorded.clone());
+            recorder.map_err(ServiceError::Record)
+        });
         Ok(Self {
             preparers: Pool::new(options.prepare_workers),
             executors: Pool::new(options.execute_workers),
@@ -223,12 +248,19 @@ impl Service {
             execute_program: options.workers.join("polkadot-execute-worker"),
             prepare_program,
             preparer: blake2::Blake2b::<U32>::digest(&program).into(),
+            metrics,
+            recorder: recorder.transpose()?,
         })
     }
 
     /// The barriers that the machine allows, and whether the service requires them.
     pub fn security(&self) -> SecurityStatus {
         self.security
+    }
+
+    /// What the service counts, to be registered with a Prometheus registry.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// Prepares code whose artifact is not in the cache, so that later executions begin at once.
@@ -253,15 +285,28 @@ impl Service {
         candidate: &Candidate,
         rules: &Rules,
     ) -> Result<Judgement, ServiceError> {
+        let judged = self.judge(code, candidate, rules);
+        self.metrics.judged(&judged);
+        judged
+    }
+
+    /// Executes once or twice.
+    fn judge(
+        &self,
+        code: &[u8],
+        candidate: &Candidate,
+        rules: &Rules,
+    ) -> Result<Judgement, ServiceError> {
         let key = Key::new(&self.preparer, code);
-        let doubt = match self.execute(&key, code, candidate, rules)? {
+        let doubt = match self.execute(&key, code, candidate, rules, Attempt::First)? {
             Ok(judgement) => return Ok(judgement),
             Err(doubt) => doubt,
         };
+        self.metrics.retried();
         if let Doubt::Artifact(_) = doubt {
             self.forget(&key)?;
         }
-        match self.execute(&key, code, candidate, rules)? {
+        match self.execute(&key, code, candidate, rules, Attempt::Last)? {
             Ok(judgement) => Ok(judgement),
             Err(Doubt::Died(what) | Doubt::Artifact(what)) => Ok(Judgement::Invalid(what)),
             Err(Doubt::Machine(error)) => Err(error.into()),
@@ -276,6 +321,7 @@ impl Service {
         code: &[u8],
         candidate: &Candidate,
         rules: &Rules,
+        attempt: Attempt,
     ) -> Result<Result<Judgement, Doubt>, ServiceError> {
         let fits = |executor: &Executor| executor.params == rules.executor_params;
         let mut lease = self.executors.lease(fits);
@@ -295,15 +341,31 @@ impl Service {
             descriptor_version: candidate.descriptor_version,
         };
         let patience = patience(rules.execute_timeout);
-        let response = executor
-            .process
-            .ask(&request, EXECUTE_ANSWER_BYTES, patience);
+        let most = execute_answer_bytes(&executor.params);
+        let asked = Instant::now();
+        let response: Result<ExecuteResponse, ProcessError> =
+            executor.process.ask(&request, most, patience);
+        let seconds = asked.elapsed().as_secs_f64();
+        self.metrics.execute_seconds.observe(seconds);
+        if let Ok(Ok(response)) = &response {
+            let cpu_time = response.duration.as_secs_f64();
+            self.metrics.execute_cpu_seconds.inc_by(cpu_time);
+        }
         let cleared = fs::remove_file(&artifact);
         // A worker whose job failed in any way is not used again.
         if matches!(response, Ok(Ok(_))) && cleared.is_ok() {
             lease.thing = Some(executor);
         }
-        Ok(judge(response))
+        let recorder = self.recorder.as_ref();
+        let said = recorder.and_then(|it| Some((it, response.as_ref().ok()?.clone())));
+        let judged = judge(response);
+        // The verdict of a candidate that is tried again is that of the second attempt.
+        if let Some((recorder, said)) = said
+            && (judged.is_ok() || attempt == Attempt::Last)
+        {
+            recorder.see(key, code, &rules.executor_params, request, said);
+        }
+        Ok(judged)
     }
 
     fn start_executor(&self, params: &ExecutorParams) -> Result<Executor, ServiceError> {
@@ -327,7 +389,10 @@ impl Service {
             arguments: arguments.collect(),
             ..Launch::new(program, command, self.security)
         };
-        Ok(Process::start(&launch, directory)?)
+        let process = Process::start(&launch, directory)?;
+        let kind = command.strip_suffix("-worker").unwrap_or(command);
+        self.metrics.worker_started(kind);
+        Ok(process)
     }
 
     /// Links an artifact to the path `to`, where a worker reads it, and returns its checksum.
@@ -409,7 +474,11 @@ impl Service {
             prep_kind: PrepareJobKind::Compilation,
         };
         let patience = patience(rules.prepare_timeout);
+        let asked = Instant::now();
         let response: PrepareResponse = process.ask(&request, PREPARE_ANSWER_BYTES, patience)?;
+        let seconds = asked.elapsed().as_secs_f64();
+        self.metrics.prepare_seconds.observe(seconds);
+        self.metrics.prepared(response.as_ref().err());
         let checksum = response.as_ref().ok().map(|success| success.checksum);
         match checksum {
             Some(checksum) => {

@@ -207,6 +207,12 @@ impl Received {
         Ok(())
     }
 
+    /// The bytes of the answer, if the job has sent it whole and closed its end of the pipe.
+    pub fn take_answer(&mut self) -> Option<Vec<u8>> {
+        let whole = self.complete && self.failure.is_none() && self.stage == Stage::Answer;
+        whole.then(|| std::mem::take(&mut self.bytes))
+    }
+
     /// Why the output of the job was not read to its end. No job can cause this.
     pub fn failure(&mut self) -> Option<io::Error> {
         self.failure.take()

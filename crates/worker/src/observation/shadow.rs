@@ -1,17 +1,17 @@
 //! Executes a job again with our engine, and compares.
 
 use super::comparison::{class, difference};
-use super::counters::Counters;
 use super::figures::Figures;
 use super::line::{Answer, Line, milliseconds, now};
-use super::store::{Kind, Store};
-use super::{Candidate, Executed, difference_folder};
+use super::{Executed, difference_folder};
 use crate::job;
 use crate::second_opinion::{Engine, execute_with};
 use parity_scale_codec::Encode;
 use pvf_node_protocol::{ExecuteResponse, WorkerError};
 use pvf_worker_client::ProcessError;
-use pvf_worker_client::observation;
+use pvf_worker_client::observation::{
+    self, Counters, KeptCandidate, Kind, Store, blake2_256, named,
+};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::collections::hash_map::RandomState;
@@ -66,7 +66,7 @@ impl Shadow {
     ///
     /// # Errors
     /// The system refuses an operation on the store.
-    pub fn follow(&mut self, store: &Store, executed: Executed) -> io::Result<()> {
+    pub fn follow(&mut self, store: &Store, executed: &Executed) -> io::Result<()> {
         self.jobs += 1;
         if !self.is_sampled() {
             return store.report(None, &skipped("sample", 1));
@@ -75,14 +75,14 @@ impl Shadow {
             return store.report(None, &skipped("budget", 1));
         }
         let asked = Instant::now();
-        let answer = self.execute(&executed);
+        let answer = self.execute(executed);
         let wall_time = asked.elapsed();
         self.used += match &answer {
             Ok((Ok(response), _)) => response.duration,
             // An answer without a job's CPU time used at most the time that passed.
             _ => wall_time,
         };
-        self.report(store, &executed, answer, wall_time)
+        self.report(store, executed, answer, wall_time)
     }
 
     fn is_sampled(&self) -> bool {
@@ -133,11 +133,11 @@ impl Shadow {
             Some(_) => None,
             None => shadow.as_ref().and_then(|it| difference(primary, it)),
         };
-        let candidate = Candidate::of(&executed.request)?;
+        let candidate = executed.candidate();
         let mut line = Line {
             time: now(),
-            candidate: candidate.as_ref().map(|it| it.id.clone()),
-            code: super::named(&executed.code),
+            candidate: candidate.map(|it| it.id.clone()),
+            code: named(&executed.code),
             timeout_ms: milliseconds(executed.request.execution_timeout),
             difference,
             unanswered,
@@ -177,7 +177,7 @@ impl Shadow {
                 line.candidate.as_deref().unwrap_or("?"),
                 serde_json::to_string(&line)?
             );
-            line.kept = self.keep(store, &line, candidate.as_ref(), executed)?;
+            line.kept = self.keep(store, &line, candidate, executed)?;
         }
         store.report(Some(&serde_json::to_string(&line)?), &counters)
     }
@@ -187,13 +187,13 @@ impl Shadow {
         &self,
         store: &Store,
         line: &Line,
-        candidate: Option<&Candidate>,
+        candidate: Option<&KeptCandidate>,
         executed: &Executed,
     ) -> io::Result<Option<String>> {
         let request = executed.request.encode();
         let id = match candidate {
             Some(candidate) => candidate.id.clone(),
-            None => hex::encode(super::blake2_256(&request)),
+            None => hex::encode(blake2_256(&request)),
         };
         let folder = difference_folder(&executed.code, &id);
         let params = folder.join("candidate.params.zst");

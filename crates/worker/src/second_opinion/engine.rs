@@ -3,7 +3,7 @@
 use parity_scale_codec::{Decode, Encode};
 use pvf_node_protocol::ExecuteHandshake;
 use pvf_primitives::ExecutorParams;
-use pvf_worker_client::{Launch, Process, ProcessError};
+use pvf_worker_client::{Launch, Process, ProcessError, execute_answer_bytes};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -46,6 +46,11 @@ impl Engine {
             Some(process) => tell_params(process, params),
             None => Ok(()),
         }
+    }
+
+    /// Largest answer of an execute worker in bytes.
+    pub fn answer_bytes(&self) -> usize {
+        execute_answer_bytes(self.params.as_ref().unwrap_or(&ExecutorParams::default()))
     }
 
     /// Starts the worker unless it runs.

@@ -12,10 +12,10 @@ use pvf_node_protocol::{
     ArtifactChecksum, ExecuteRequest, ExecuteResponse, InternalValidationError, WorkerError, frame,
 };
 use pvf_primitives::Hash;
-use pvf_worker_client::{EXECUTE_ANSWER_BYTES, ProcessError};
-use std::cell::RefCell;
+use pvf_worker_client::ProcessError;
+use std::cell::{OnceCell, RefCell};
 use std::fs::{self, File};
-use std::io::{self, Seek};
+use std::io::{self, Read, Seek};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -89,14 +89,16 @@ impl Engines {
             let file = file.and_then(artifacts::regular);
             let checksum = request.artifact_checksum;
             let kept = file.map_err(ArtifactFailure::Io).and_then(|file| {
-                artifacts.get(file, checksum, |mut file, _, _| {
+                artifacts.get(file, checksum, |mut file, bytes, _| {
                     number += 1;
-                    let read = ArtifactChecksum::of_reader(&file).map_err(PairError::Io)?;
+                    // A file that grows meanwhile is read up to its first length.
+                    let all = (&file).take(bytes);
+                    let read = ArtifactChecksum::of_reader(all).map_err(PairError::Io)?;
                     if read != checksum {
                         return Err(NotKept::Checksum);
                     }
                     file.rewind().map_err(PairError::Io)?;
-                    Ok(take_apart(file, &store.join(number.to_string()))?)
+                    Ok(take_apart(file, bytes, &store.join(number.to_string()))?)
                 })
             });
             let response = match kept {
@@ -110,6 +112,7 @@ impl Engines {
                             wall_time: asked.elapsed(),
                             code: kept.code,
                             artifact: kept.second.clone(),
+                            candidate: OnceCell::new(),
                         }));
                     }
                     response
@@ -163,10 +166,10 @@ pub fn not_answered(error: &ProcessError) -> ExecuteResponse {
     })
 }
 
-/// Splits the host's artifact file: writes each engine's artifact to a file of its own.
-fn take_apart(file: File, path: &Path) -> Result<Kept, PairError> {
+/// Splits the host's artifact file of `bytes` bytes: writes each engine's artifact to a file of its own.
+fn take_apart(file: File, bytes: u64, path: &Path) -> Result<Kept, PairError> {
     let (mut primary, mut second) = (None, None);
-    let code = pair::read(file, |which, part| {
+    let code = pair::read(file, bytes, |which, part| {
         let (kept, kind) = match which {
             Which::Primary => (&mut primary, "primary"),
             Which::Second => (&mut second, "second"),
@@ -201,9 +204,9 @@ fn not_kept(failure: ArtifactFailure<NotKept>) -> ExecuteResponse {
             Err(InternalValidationError::CouldNotOpenFile(error.to_string()).into())
         }
         ArtifactFailure::TooLarge(_)
-        | ArtifactFailure::Use(NotKept::Pair(PairError::NoPair(_)) | NotKept::Checksum) => {
-            execute::corrupted(&failure)
-        }
+        | ArtifactFailure::Use(
+            NotKept::Pair(PairError::NoPair(_) | PairError::TooLarge(_)) | NotKept::Checksum,
+        ) => execute::corrupted(&failure),
     }
 }
 
@@ -220,7 +223,7 @@ pub fn execute_with(
     linked.map_err(frame::FrameError::from)?;
     request.artifact_checksum = part.checksum;
     let left = until.saturating_duration_since(Instant::now());
-    let answer = engine.ask(request, EXECUTE_ANSWER_BYTES, left);
+    let answer = engine.ask(request, engine.answer_bytes(), left);
     // The directory of an engine that died is removed already.
     let _ = fs::remove_file(&file);
     answer

@@ -1,7 +1,8 @@
 //! The artifacts of one or two engines in one file, which is written and read in small pieces.
 //!
-//! The process between the two engines has no limit of memory, so it never holds an artifact: both
-//! directions copy from file to file.
+//! The process between the two engines has no limit of memory or time, so it never holds an artifact:
+//! both directions copy from file to file, in small pieces. Neither an artifact nor the file is larger
+//! than [`MOST_FILE_BYTES`], and no length in the file is believed beyond the file's own.
 //!
 //! | bytes | content |
 //! | --- | --- |
@@ -12,12 +13,16 @@
 //! | 8 | its length in bytes, little-endian, |
 //! | | and the artifact |
 
+use crate::artifacts::MOST_FILE_BYTES;
 use pvf_node_protocol::ArtifactChecksum;
 use pvf_primitives::Hash;
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Take, Write};
 
 /// The first bytes of the file.
 const MAGIC: [u8; 8] = *b"\x7fPVF-TW2";
+
+/// Bytes of a file with two artifacts beside the artifacts.
+const HEAD_BYTES: u64 = 8 + 32 + 1 + 2 * (32 + 8);
 
 /// The artifact of one engine.
 pub struct Part<F> {
@@ -41,6 +46,9 @@ pub enum Which {
 /// Why the file could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum PairError {
+    /// The file is larger than any pair.
+    #[error("a file of {0} bytes")]
+    TooLarge(u64),
     /// The file is not a pair: a worker without a primary engine wrote it, or it is damaged.
     #[error("the file does not hold the artifacts of two engines: {0}")]
     NoPair(&'static str),
@@ -52,13 +60,21 @@ pub enum PairError {
 /// Writes both artifacts.
 ///
 /// # Errors
-/// A stream failed, or an artifact is shorter or longer than its [`Part::bytes`].
+/// A stream failed, both artifacts together are larger than [`MOST_FILE_BYTES`], or one is shorter or longer than its
+/// [`Part::bytes`].
 pub fn write(
     mut to: impl Write,
     code: &Hash,
     primary: Part<impl Read>,
     second: Option<Part<impl Read>>,
 ) -> io::Result<()> {
+    let bytes = second.as_ref().map_or(0, |second| second.bytes);
+    let bytes = bytes
+        .saturating_add(primary.bytes)
+        .saturating_add(HEAD_BYTES);
+    if bytes > MOST_FILE_BYTES {
+        return Err(io::Error::other(format!("artifacts of {bytes} bytes")));
+    }
     to.write_all(&MAGIC)?;
     to.write_all(code)?;
     to.write_all(&[1 + u8::from(second.is_some())])?;
@@ -69,21 +85,29 @@ pub fn write(
 fn write_part(to: &mut impl Write, mut part: Part<impl Read>) -> io::Result<()> {
     to.write_all(&part.checksum.0)?;
     to.write_all(&part.bytes.to_le_bytes())?;
-    match io::copy(&mut part.artifact, to)? == part.bytes {
+    // An artifact that grows while it is read has at least one byte more.
+    let mut artifact = part.artifact.by_ref().take(part.bytes.saturating_add(1));
+    match io::copy(&mut artifact, to)? == part.bytes {
         true => Ok(()),
         false => Err(io::Error::other("an artifact changed while it was read")),
     }
 }
 
-/// Reads a file and calls `keep` with each artifact, as a stream that ends with the artifact. Bytes
+/// Reads a file of `bytes` bytes and calls `keep` with each artifact, as a stream that ends with the artifact. Bytes
 /// that `keep` does not read are skipped. Returns the hash of the code.
 ///
 /// # Errors
 /// [`PairError`], including errors of `keep`. `keep` may have been called before the error.
 pub fn read(
-    mut from: impl Read,
+    from: impl Read,
+    bytes: u64,
     mut keep: impl FnMut(Which, Part<&mut dyn Read>) -> io::Result<()>,
 ) -> Result<Hash, PairError> {
+    if bytes > MOST_FILE_BYTES {
+        return Err(PairError::TooLarge(bytes));
+    }
+    // With one byte more, so that a longer file is found out.
+    let mut from = from.take(bytes.saturating_add(1));
     if array(&mut from)? != MAGIC {
         return Err(PairError::NoPair("the magic number is missing"));
     }
@@ -104,12 +128,15 @@ pub fn read(
 }
 
 fn read_part(
-    from: &mut impl Read,
+    from: &mut Take<impl Read>,
     keep: &mut dyn FnMut(Part<&mut dyn Read>) -> io::Result<()>,
 ) -> Result<(), PairError> {
     let checksum = ArtifactChecksum(array(from)?);
     let bytes = u64::from_le_bytes(array(from)?);
-    let mut artifact = from.take(bytes);
+    if bytes >= from.limit() {
+        return Err(PairError::NoPair("the file ends within an artifact"));
+    }
+    let mut artifact = from.by_ref().take(bytes);
     keep(Part {
         checksum,
         bytes,
@@ -142,7 +169,7 @@ mod tests {
 
     fn read_all(bytes: &[u8]) -> Result<Kept, PairError> {
         let mut kept = Vec::new();
-        read(bytes, |which, part| {
+        read(bytes, bytes.len() as u64, |which, part| {
             let mut artifact = Vec::new();
             part.artifact.read_to_end(&mut artifact)?;
             kept.push((which, part.checksum, artifact));
@@ -185,12 +212,41 @@ mod tests {
         let mut bytes = Vec::new();
         write(&mut bytes, &CODE, part(&[1; 100]), Some(part(&[2; 100]))).unwrap();
         let mut seen = Vec::new();
-        read(&bytes[..], |which, part| {
+        read(&bytes[..], bytes.len() as u64, |which, part| {
             seen.push((which, part.bytes));
             Ok(())
         })
         .unwrap();
         assert_eq!(seen, [(Which::Primary, 100), (Which::Second, 100)]);
+    }
+
+    #[test]
+    fn lengths_are_believed_up_to_the_files_own_only() {
+        let mut bytes = Vec::new();
+        write(&mut bytes, &CODE, part(&[1; 100]), Some(part(&[2; 100]))).unwrap();
+        assert_eq!(bytes.len() as u64, HEAD_BYTES + 200);
+        let never = |_, _: Part<&mut dyn Read>| panic!("nothing is kept");
+        // The length of the first artifact.
+        for lie in [241, 1 << 40, u64::MAX] {
+            let mut bytes = bytes.clone();
+            bytes[73..81].copy_from_slice(&u64::to_le_bytes(lie));
+            let read = read(&bytes[..], bytes.len() as u64, never);
+            assert!(matches!(read, Err(PairError::NoPair(_))), "{lie}");
+        }
+        // Endless files, one of which says that it is not.
+        let endless = || (&bytes[..]).chain(io::repeat(0));
+        let read_to = |length| read(endless(), length, |_, _| Ok(()));
+        assert!(matches!(read_to(u64::MAX), Err(PairError::TooLarge(_))));
+        assert!(matches!(
+            read_to(bytes.len() as u64),
+            Err(PairError::NoPair(_))
+        ));
+        let large = Part {
+            bytes: MOST_FILE_BYTES,
+            ..part(&[1; 100])
+        };
+        let written = write(io::sink(), &CODE, large, None::<Part<&[u8]>>);
+        assert!(written.is_err_and(|error| error.to_string().contains("bytes")));
     }
 
     #[test]

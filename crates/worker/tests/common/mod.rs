@@ -45,8 +45,8 @@ pub struct Host {
     pub stream: UnixStream,
     /// The worker's directory.
     pub directory: PathBuf,
-    /// Number of the worker's children that are not jobs.
-    others: usize,
+    /// Whether the worker has a launcher, whose jobs have a name of their own.
+    has_launcher: bool,
     scratch: Scratch,
 }
 
@@ -118,8 +118,7 @@ impl Host {
             worker,
             stream,
             directory,
-            // An execute worker has a launcher.
-            others: usize::from(kind == "execute-worker"),
+            has_launcher: kind == "execute-worker",
             scratch,
         }
     }
@@ -129,10 +128,21 @@ impl Host {
         let worker = self.worker.id();
         let children = format!("/proc/{worker}/task/{worker}/children");
         let children = fs::read_to_string(children).expect("the kernel tells children");
-        let children = children.split_whitespace().skip(self.others);
-        children
-            .map(|child| child.parse().expect("a number"))
-            .collect()
+        let children = children.split_whitespace();
+        let children = children.map(|child| child.parse().expect("a number"));
+        children.filter(|&child| self.is_job(child)).collect()
+    }
+
+    /// Whether a child of the worker is a job that runs. An execute worker has a launcher and a process that waits for
+    /// an order as well; a job that has answered is a zombie at most.
+    fn is_job(&self, child: i32) -> bool {
+        let status = fs::read_to_string(format!("/proc/{child}/status")).unwrap_or_default();
+        let has = |line: &str| status.lines().any(|it| it.starts_with(line));
+        let name = match self.has_launcher {
+            true => "Name:\tpolkadot-exec-j",
+            false => "Name:\t",
+        };
+        has(name) && !has("State:\tZ")
     }
 
     /// Begins a long execution and returns its job. Another job has loaded the artifact before.

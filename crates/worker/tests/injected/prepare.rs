@@ -44,7 +44,7 @@ pub fn run(
             Err(error) => Said::Internal(error.to_string()),
         });
     }
-    let held = *most.get_or_init(|| session.held());
+    let held = *most.get_or_init(|| session.settled());
     session.end(held)
 }
 

@@ -42,7 +42,7 @@ impl Installed {
 /// Whether a file holds our artifact for the primary engine and, if any, for the second.
 fn is_pair_of(file: &[u8], artifact: &[u8]) -> bool {
     let mut parts = Vec::new();
-    let read = pair::read(file, |which, part| {
+    let read = pair::read(file, file.len() as u64, |which, part| {
         let mut bytes = Vec::new();
         part.artifact.read_to_end(&mut bytes)?;
         parts.push((which, bytes == artifact));

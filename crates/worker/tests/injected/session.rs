@@ -110,9 +110,24 @@ impl Session {
         });
     }
 
+    /// [`held`](Self::held), once it stays the same: after an answer, a worker's job exits, and the
+    /// process of the next one is made.
+    pub fn settled(&self) -> Option<(usize, usize)> {
+        const SAME: Duration = Duration::from_millis(100);
+        let (mut held, mut since) = (self.held()?, Instant::now());
+        while since.elapsed() < SAME {
+            std::thread::sleep(Duration::from_millis(1));
+            let now = self.held()?;
+            if now != held {
+                (held, since) = (now, Instant::now());
+            }
+        }
+        Some(held)
+    }
+
     /// Processes that live below the worker, and their descriptors, after all tasks. `None` if the
     /// worker has ended, or the machine does not tell.
-    pub fn held(&self) -> Option<(usize, usize)> {
+    fn held(&self) -> Option<(usize, usize)> {
         match self.answers.last() {
             Some(Said::Right) => held(self.traced.pid.as_raw()),
             _ => None,

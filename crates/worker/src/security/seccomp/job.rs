@@ -8,8 +8,10 @@ use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen as Width, SeccompCmpOp as Compare,
     SeccompCondition as Condition, SeccompRule as Rule,
 };
+use std::borrow::Cow;
 use std::collections::btree_map::Entry;
 use std::os::fd::RawFd;
+use std::sync::OnceLock;
 
 /// A system call of jobs.
 #[derive(Clone, Copy, Debug)]
@@ -192,8 +194,24 @@ impl Call {
     }
 }
 
+/// Lists that this process, or the one that forked it, compiled ahead of their use.
+static AHEAD: OnceLock<Vec<(JobList, Vec<BpfProgram>)>> = OnceLock::new();
+
+/// Compiles the lists of jobs of these kinds that write to this descriptor, for the processes that this one forks. Does
+/// nothing the second time.
+///
+/// # Errors
+/// A list cannot be compiled.
+pub fn compile_ahead(pipe: RawFd, roles: &[Role]) -> Result<(), SeccompError> {
+    let lists = roles.iter().map(|&role| JobList { pipe, role });
+    let compiled = lists.map(|list| Ok((list, list.compile()?)));
+    let compiled = compiled.collect::<Result<_, SeccompError>>()?;
+    AHEAD.get_or_init(|| compiled);
+    Ok(())
+}
+
 /// The list of a job.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct JobList {
     /// The only descriptor to which the job may write.
     pub pipe: RawFd,
@@ -204,7 +222,17 @@ pub struct JobList {
 impl JobList {
     /// The filters of the job that calls this function. All of them must be installed, in this
     /// order.
-    pub(in crate::security) fn for_this_process(self) -> Result<Vec<BpfProgram>, SeccompError> {
+    pub(in crate::security) fn for_this_process(
+        self,
+    ) -> Result<Cow<'static, [BpfProgram]>, SeccompError> {
+        let mut ahead = AHEAD.get().into_iter().flatten();
+        match ahead.find(|(list, _)| *list == self) {
+            Some((_, compiled)) => Ok(Cow::Borrowed(compiled)),
+            None => Ok(Cow::Owned(self.compile()?)),
+        }
+    }
+
+    fn compile(self) -> Result<Vec<BpfProgram>, SeccompError> {
         let calls = || CALLS.iter().filter(|call| call.is_of(self.role));
         let mut allowed = Rules::new();
         for call in calls() {

@@ -1,22 +1,6 @@
-//! The bounded directory that the workers of a node share: lines, counters, and what is kept.
-//!
-//! | path | content |
-//! | --- | --- |
-//! | `jobs.jsonl` | one line of JSON for each observed job |
-//! | `jobs.1.jsonl` | earlier lines |
-//! | `counters.json`, `pvf_workers.prom` | [`Counters`] |
-//! | `code/0xHASH` | code, as the node has it; the name is its hash |
-//! | `candidates/0xHASH/ID.params.zst`, `ID.json` | candidates of that code, and what is known of each |
-//! | `differences/0xHASH/ID/` | what reproduces a difference |
-//!
-//! `pvf replay` reads `code` and `candidates`.
-//!
-//! Several processes write at a time, and a node kills workers at any time. So every change is made under a lock of
-//! the file `lock`, and a file appears whole by a rename. The directory holds candidates and code that others may not
-//! have published, so only its owner may read it.
+//! The directory of a [`Store`].
 
 use super::counters::Counters;
-use rustix::fs::{FlockOperation, flock};
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -53,7 +37,22 @@ impl Kind {
     }
 }
 
-/// The directory.
+/// The bounded directory that the workers of a node share: lines, counters, and what is kept.
+///
+/// | path | content |
+/// | --- | --- |
+/// | `jobs.jsonl` | one line of JSON for each observed job |
+/// | `jobs.1.jsonl` | earlier lines |
+/// | `counters.json`, `pvf_workers.prom` | [`Counters`] |
+/// | `code/0xHASH` | code, as the node has it; the name is its hash |
+/// | `candidates/0xHASH/ID.params.zst`, `ID.json` | candidates of that code, and what is known of each |
+/// | `differences/0xHASH/ID/` | what reproduces a difference |
+///
+/// `pvf replay` reads `code` and `candidates`.
+///
+/// Several processes write at a time, and a node kills workers at any time. So every change is made under a lock of
+/// the file `lock`, and a file appears whole by a rename. The directory holds candidates and code that others may not
+/// have published, so only its owner may read it.
 #[derive(Debug)]
 pub struct Store {
     root: PathBuf,
@@ -131,7 +130,7 @@ impl Store {
             .create(true)
             .truncate(false)
             .open(path)?;
-        flock(&file, FlockOperation::LockExclusive)?;
+        file.lock()?;
         Ok(file)
     }
 
