@@ -10,6 +10,7 @@
 //! | `faults` | executes while it kills workers, corrupts artifacts and fills the disk |
 //! | `logs` | executes functions that log, with every kind of standard error, with and without a sandbox |
 //! | `shadow` | measures what our engine as a shadow of the stock workers changes: no answer, and how much time |
+//! | `subsystems` | asks the node's candidate validation and PVF checker, under its overseer, with both |
 //! | `bench` | measures the time to the first result, candidates per second, and the workers' memory |
 #![forbid(unsafe_code)]
 
@@ -24,6 +25,7 @@ mod logs;
 mod outcome;
 mod processes;
 mod shadow;
+mod subsystems;
 mod table;
 
 use clap::{Args, Parser, Subcommand};
@@ -112,6 +114,12 @@ enum Command {
         #[arg(long)]
         machine: usize,
     },
+    /// Ask the node's subsystems for candidate validation and for votes on code, under its overseer.
+    Subsystems {
+        /// Use only chains whose name contains this.
+        #[arg(long, default_value = "")]
+        filter: String,
+    },
     /// Measure times and memory.
     Bench {
         /// Number of candidates for the throughput.
@@ -136,6 +144,7 @@ async fn main() -> ExitCode {
         Command::Shadow { jobs, one_in } => shadow::run(&options.places, jobs, one_in.max(1)).await,
         Command::Logs => logs::run(&options.places).await,
         Command::LogsOfOne { machine } => logs::one(&options.places.ours, machine).await,
+        Command::Subsystems { filter } => subsystems::run(&options.places, &filter).await,
         Command::Bench { candidates, starts } => {
             bench::run(&options.places, candidates, starts).await
         }
