@@ -94,7 +94,7 @@ struct Said {
 
 async fn ask(engine: &str, workers: &Path, chains: &[Chain]) -> Result<Said, Box<dyn Error>> {
     let codes = codes(chains)?;
-    let bytes: Vec<Vec<u8>> = codes.values().map(|(code, _)| code.clone()).collect();
+    let bytes: Vec<Vec<u8>> = codes.iter().map(|code| code.bytes.clone()).collect();
     let mut overseer = Overseer::start(workers, &bytes).await?;
     let mut said = Said {
         answers: Answers::new(),
@@ -113,27 +113,25 @@ async fn ask(engine: &str, workers: &Path, chains: &[Chain]) -> Result<Said, Box
         let signature = sr25519::Signature::from(vote.signature.clone());
         let valid = sr25519::Pair::verify(&signature, signed, &key);
         let subject = vote.statement.subject;
-        let of = codes
-            .iter()
-            .filter(|(_, (code, _))| ValidationCode(code.clone()).hash() == subject);
-        for (name, (_, expected)) in of {
+        let of = |code: &&Code| ValidationCode(code.bytes.clone()).hash() == subject;
+        for code in codes.iter().filter(of) {
             let text = |accept| format!("signed {valid}, accept {accept}");
-            let answer = text(vote.statement.accept);
-            note(format!("vote on {name}"), answer, expected.map(text));
+            let name = format!("vote on {}", code.name);
+            note(name, text(vote.statement.accept), code.vote.map(text));
         }
     }
     for chain in chains {
-        for (name, question, expected) in questions(chain)? {
+        for asked in questions(chain)? {
             for (kind_name, kind) in [
                 ("backing", PvfExecKind::Backing(leaf())),
                 ("approval", PvfExecKind::Approval),
                 ("dispute", PvfExecKind::Dispute),
             ] {
-                let answer = text(&overseer.validate(&question, kind).await?);
+                let answer = text(&overseer.validate(&asked.question, kind).await?);
                 note(
-                    format!("{kind_name} {name}"),
+                    format!("{kind_name} {}", asked.name),
                     answer,
-                    Some(expected.clone()),
+                    Some(asked.expected.clone()),
                 );
             }
         }
@@ -143,22 +141,38 @@ async fn ask(engine: &str, workers: &Path, chains: &[Chain]) -> Result<Said, Box
     Ok(said)
 }
 
-/// Codes to vote on, with the vote if it is known.
-fn codes(chains: &[Chain]) -> Result<BTreeMap<String, (Vec<u8>, Option<bool>)>, Box<dyn Error>> {
-    let mut codes = BTreeMap::new();
+/// A code to vote on.
+struct Code {
+    name: String,
+    bytes: Vec<u8>,
+    /// The vote, if it is known without asking an engine.
+    vote: Option<bool>,
+}
+
+/// All codes to vote on.
+fn codes(chains: &[Chain]) -> Result<Vec<Code>, Box<dyn Error>> {
+    let mut codes = Vec::new();
+    let mut add = |name: String, bytes: Vec<u8>, vote| codes.push(Code { name, bytes, vote });
     for chain in chains {
         let half = chain.code[..chain.code.len() / 2].to_vec();
-        codes.insert(format!("half of {}", chain.name), (half, Some(false)));
-        codes.insert(chain.name.clone(), (chain.code.clone(), Some(true)));
+        add(format!("half of {}", chain.name), half, Some(false));
+        add(chain.name.clone(), chain.code.clone(), Some(true));
     }
     for (name, text) in CODES {
-        codes.insert(name.to_owned(), (wat::parse_str(text)?, None));
+        add(name.to_owned(), wat::parse_str(text)?, None);
     }
     Ok(codes)
 }
 
-/// The questions about a chain's candidates, with what has to be answered.
-fn questions(chain: &Chain) -> Result<Vec<(String, Question, String)>, Box<dyn Error>> {
+/// A question with what has to be answered.
+struct Asked {
+    name: String,
+    question: Question,
+    expected: String,
+}
+
+/// The questions about a chain's candidates.
+fn questions(chain: &Chain) -> Result<Vec<Asked>, Box<dyn Error>> {
     let mut questions = Vec::new();
     let mut lied_about = false;
     for case in &chain.cases {
@@ -208,7 +222,11 @@ fn questions(chain: &Chain) -> Result<Vec<(String, Question, String)>, Box<dyn E
             None => "invalid: ExecutionError".to_owned(),
         };
         let honest = question(describe(pov_hash, para_head), hash);
-        questions.push((case.name.clone(), honest, expected));
+        questions.push(Asked {
+            name: case.name.clone(),
+            question: honest,
+            expected,
+        });
         // Receipts that lie about a valid candidate, once a chain.
         if case.result.is_none() || lied_about {
             continue;
@@ -236,8 +254,11 @@ fn questions(chain: &Chain) -> Result<Vec<(String, Question, String)>, Box<dyn E
             ),
         ] {
             let name = format!("{} with other {what}", case.name);
-            let answer = format!("invalid: {answer}");
-            questions.push((name, question(descriptor, commitments), answer));
+            questions.push(Asked {
+                name,
+                question: question(descriptor, commitments),
+                expected: format!("invalid: {answer}"),
+            });
         }
     }
     Ok(questions)
