@@ -387,7 +387,7 @@ fn watch(job: &Child, pipe: OwnedFd, options: &JobOptions) -> Result<Watched, St
             return Ok(Watched::TooLong);
         }
         if let Some(answer) = received.take_answer() {
-            let cpu_time = cpu_time(clock)?;
+            let cpu_time = cpu_time(clock)?.max(received.used());
             return Ok(Watched::Answered { answer, cpu_time });
         }
     }

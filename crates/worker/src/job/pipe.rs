@@ -3,6 +3,7 @@
 //! ```text
 //! line:    1, length of the rest (u32, little endian), SCALE of [`Line`]
 //! answer:  2, SCALE of the answer, up to the end of the pipe
+//! used:    5, CPU time of the job so far in nanoseconds (u64, little endian), before the answer
 //! begun:   3, once, when all barriers are set up: from here on the job reads untrusted data
 //! missing: 4, text up to the end of the pipe: a barrier cannot be set up (instead of `begun`)
 //! ```
@@ -10,16 +11,21 @@
 //! Before `begun`, a job runs only our own code on our own data. A failure before it is therefore
 //! the machine's fault, and no code and no candidate can cause or fake one.
 //!
+//! The kernel tells the CPU time of a running process as it was at the last tick of a timer; only the process itself
+//! gets the exact one. So a job tells it, and the worker takes the larger of both.
+//!
 //! [`allocator`] has one more message, which it writes without allocating memory.
 //! A job does not write to the standard error stream: that stream may be a full disk or a pipe that
 //! nobody reads, and a job must not fail or block because of it.
 
 use crate::allocator;
 use crate::logging::JOB_BYTES;
+use nix::time::{ClockId, clock_gettime};
 use parity_scale_codec::{Decode, DecodeAll, Encode};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::sync::OnceLock;
+use std::time::Duration;
 
 /// Requested size of the pipe. The system may refuse more than its default of 64 KiB.
 pub const PIPE_BYTES: i32 = 1 << 20;
@@ -28,6 +34,7 @@ const LINE: u8 = 1;
 const ANSWER: u8 = 2;
 const BEGUN: u8 = 3;
 const MISSING: u8 = 4;
+const USED: u8 = 5;
 
 /// Largest text of a line in bytes.
 pub const LINE_BYTES: usize = JOB_BYTES;
@@ -79,8 +86,12 @@ pub fn send(line: &Line) {
 /// # Errors
 /// The worker has closed the pipe.
 pub fn answer(mut pipe: &File, answer: &impl Encode) -> io::Result<()> {
-    pipe.write_all(&[ANSWER])?;
-    pipe.write_all(&answer.encode())
+    let answer = answer.encode();
+    let used =
+        clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID).map_or(Duration::ZERO, Duration::from);
+    let used = u64::try_from(used.as_nanos()).unwrap_or(u64::MAX);
+    pipe.write_all(&[&[USED], &used.to_le_bytes()[..], &[ANSWER]].concat())?;
+    pipe.write_all(&answer)
 }
 
 /// In a job: reports that all barriers are set up.
@@ -112,6 +123,8 @@ pub struct Received {
     lines_left: usize,
     answer_limit: usize,
     begun: bool,
+    /// CPU time of the job, as it says.
+    used: Duration,
     /// The pipe is at its end, or failed.
     complete: bool,
     /// The error of the pipe.
@@ -152,6 +165,7 @@ impl Received {
             lines_left: LINES_BYTES,
             answer_limit,
             begun: false,
+            used: Duration::ZERO,
             complete: false,
             failure: None,
         }
@@ -207,6 +221,11 @@ impl Received {
         Ok(())
     }
 
+    /// CPU time that the job used before its answer, as it says.
+    pub fn used(&self) -> Duration {
+        self.used
+    }
+
     /// The bytes of the answer, if the job has sent it whole and closed its end of the pipe.
     pub fn take_answer(&mut self) -> Option<Vec<u8>> {
         let whole = self.complete && self.failure.is_none() && self.stage == Stage::Answer;
@@ -242,6 +261,10 @@ impl Received {
                     at += 1;
                     self.begun = true;
                 }
+                Message::Used(time) if self.begun => {
+                    at += 1 + size_of::<u64>();
+                    self.used = time;
+                }
                 Message::Answer if self.begun => {
                     at += 1;
                     self.stage = Stage::Answer;
@@ -250,7 +273,7 @@ impl Received {
                     at += 1;
                     self.stage = Stage::Missing;
                 }
-                Message::Begun | Message::Answer | Message::Missing => {
+                Message::Begun | Message::Used(_) | Message::Answer | Message::Missing => {
                     self.stage = Stage::Nonsense;
                 }
                 Message::Incomplete => break,
@@ -272,6 +295,7 @@ impl Received {
 /// The message at the beginning of some bytes.
 enum Message {
     Line { line: Line, bytes: usize },
+    Used(Duration),
     Answer,
     Begun,
     Missing,
@@ -285,6 +309,10 @@ impl Message {
         match bytes.first() {
             None => Self::Incomplete,
             Some(&ANSWER) => Self::Answer,
+            Some(&USED) => match bytes[1..].first_chunk() {
+                Some(time) => Self::Used(Duration::from_nanos(u64::from_le_bytes(*time))),
+                None => Self::Incomplete,
+            },
             Some(&BEGUN) => Self::Begun,
             Some(&MISSING) => Self::Missing,
             Some(&LINE) => {
@@ -393,6 +421,22 @@ mod tests {
         assert_eq!(said(&line), Said::NotBegun(String::new()));
         let endless = [&[MISSING][..], &[b'x'; 1 << 20]].concat();
         assert_eq!(received(&endless, 4096), Err(TooLong));
+    }
+
+    #[test]
+    fn the_time_that_a_job_used_comes_before_its_answer() {
+        let used = [&[USED], &7_u64.to_le_bytes()[..]].concat();
+        let all = [&[BEGUN], &used[..], &[ANSWER], b"the answer"].concat();
+        for piece in 1..all.len() {
+            let (_, said) = received(&all, piece).unwrap();
+            assert_eq!(said, Said::Answer(b"the answer".to_vec()), "{piece}");
+        }
+        let mut decoder = Received::new(1000);
+        assert_eq!(decoder.read_all(&mut &all[..], &mut |_| {}), Ok(()));
+        assert_eq!(decoder.used(), Duration::from_nanos(7));
+        let before = [&used[..], &[BEGUN, ANSWER]].concat();
+        let (_, said) = received(&before, 3).unwrap();
+        assert_eq!(said, Said::Nothing);
     }
 
     #[test]
