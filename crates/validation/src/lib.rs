@@ -31,8 +31,10 @@ mod own_functions;
 mod parameters;
 mod pvf;
 mod runtime_version;
+mod sr25519;
 mod state;
 pub mod trace;
+mod twox;
 
 pub use functions::{function_types, host_function_type};
 pub use observer::Observer;
