@@ -3,11 +3,10 @@
 use crate::engine::{Compiled, Ended, Engine, Files, Instance, Linked, Loaded, Pvf, next};
 use pvf_compiler::artifact::ExportKind;
 use pvf_compiler::{Artifact, CompileOptions, Metering};
-use pvf_compiler::{FuncType, ValType};
 use pvf_executor::{Verification, open_module, verify, write_artifact};
 use pvf_metering::Costs;
 use pvf_rules::{DEFAULT_STACK_LOGICAL_MAX, ExecutionParameters, Features};
-use pvf_runtime::{Linker, Module, Value};
+use pvf_runtime::{Caller, Linker, Module, Value};
 use pvf_validation::{HostParameters, Outcome};
 use std::path::Path;
 use std::sync::Arc;
@@ -184,14 +183,7 @@ impl Compiled for OursCompiled {
 
     fn instantiate(&self) -> Result<Box<dyn Instance>, String> {
         let mut linker = stubs();
-        let ty = FuncType {
-            params: vec![ValType::I64],
-            results: vec![ValType::I64],
-        };
-        linker.func("env", "next", ty, |_, slots| {
-            slots[0] = next(slots[0]);
-            Ok(())
-        });
+        linker.typed("env", "next", |_: &mut Caller<'_, ()>, x: u64| Ok(next(x)));
         let parameters = self.loaded.parameters(ExecutionParameters::WASM);
         let instance = pvf_runtime::Instance::new(&self.loaded.module, &linker, &parameters, ());
         Ok(Box::new(OursInstance(

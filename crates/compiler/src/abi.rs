@@ -71,9 +71,10 @@
 //! extern "C" fn(p0: u64, p1: u64, p2: u64, p3: u64, index: u32, store: *mut c_void) -> { value: u64, ended: u64 }
 //! ```
 //! where `store` is what [`context::STORE`] holds. Of an `i32` only the low 32 bits of `p` mean anything;
-//! the callee zero-extends `value`. The stub gives the callee the host's floating-point state, which lies at
-//! [`host_stack::HOST_FLOAT`], and sets that of Wasm again when it has returned. If `ended` is not 0, the stub jumps to
-//! the address in [`context::ENDED`]. The stub keeps nothing in registers that C functions may change.
+//! the callee zero-extends `value`. If `ended` is not 0, the stub jumps to the address in [`context::ENDED`]. The stub
+//! keeps nothing in registers that C functions may change, except the context. The floating-point state is that of Wasm
+//! when the callee is called and has to be so when it returns: a callee that computes with floating point, or may call
+//! what does, switches to the host's state itself.
 //!
 //! # Floating-point state
 //! Round to nearest, denormals kept, nothing trapped: MXCSR at its default; FPCR at 0 but for DN, so that on aarch64 an
@@ -144,14 +145,6 @@ pub mod context {
     pub const RUNTIME_WORDS: u32 = 13;
     /// First byte after the header: the globals.
     pub const GLOBALS: u32 = 256;
-}
-
-/// Offsets in bytes, from [`context::HOST_SP`] on, of the fields on the host's stack.
-pub mod host_stack {
-    /// The host's MXCSR (u32) or FPCR (u64).
-    pub const HOST_FLOAT: u32 = 0;
-    /// On x86-64, MXCSR as Wasm has it (u32).
-    pub const WASM_FLOAT: u32 = 4;
 }
 
 /// The control of floating point while Wasm runs.

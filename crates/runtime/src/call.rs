@@ -14,9 +14,10 @@ use std::ffi::c_void;
 #[derive(Clone, Copy)]
 pub(crate) struct Dispatchers {
     pub by_slots: Dispatch,
-    pub plain: PlainEntry,
     /// The entries of the imported functions.
     pub entries: *const PlainEntry,
+    /// What the entries that switch the floating-point state call.
+    pub targets: *const PlainEntry,
     /// Replaces `entries` when the run is interrupted; null if it cannot be interrupted.
     pub way_out: *const usize,
 }
@@ -116,7 +117,7 @@ fn prepare(
         dispatch.entries.expose_provenance() as u64,
     );
     fields.set(word::DISPATCH, dispatch.by_slots as *const () as u64);
-    fields.set(word::DISPATCH_PLAIN, dispatch.plain as *const () as u64);
+    fields.set(word::TARGETS, dispatch.targets.expose_provenance() as u64);
     let activation = Activation::new(
         fields.base(),
         module.code().addresses(),

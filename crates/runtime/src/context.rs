@@ -14,8 +14,18 @@ pub(crate) mod word {
 
     /// Address of the dispatch function for host calls by slots.
     pub const DISPATCH: u32 = RUNTIME;
-    /// Address of the dispatch function for plain host calls of functions found at run time.
-    pub const DISPATCH_PLAIN: u32 = RUNTIME + 8;
+    /// Address of the array of functions that [`switch_float`](crate::arch::switch_float) calls, by the
+    /// index of the imported function.
+    pub const TARGETS: u32 = RUNTIME + 8;
+}
+
+/// Offsets in bytes, from [`context::HOST_SP`] on, of the fields on the host's stack.
+pub(crate) mod host_stack {
+    /// The host's MXCSR (u32) or FPCR (u64).
+    pub const HOST_FLOAT: u32 = 0;
+    /// On x86-64, MXCSR as Wasm has it (u32).
+    #[cfg(target_arch = "x86_64")]
+    pub const WASM_FLOAT: u32 = 4;
 }
 
 /// A context with its globals and its table.

@@ -1,6 +1,6 @@
 //! Calls of host functions by generated code.
 
-use crate::arch::PlainReturn;
+use crate::arch::{PlainEntry, PlainReturn};
 use crate::call::Dispatchers;
 use crate::linker::LinkedImports;
 use crate::store::{Core, Ended, Store};
@@ -188,36 +188,82 @@ unsafe extern "C" fn dispatch<T>(
     }
 }
 
-/// Performs a plain host call of a function that is found by its index.
+/// The function that [`switch_float`](crate::arch::switch_float) calls for a body of this type.
+pub(crate) fn plain_target<T, F>(_: &F) -> PlainEntry
+where
+    F: Fn(&mut Caller<'_, T>, &mut [u64]) -> Result<(), HostError>,
+{
+    call_body::<T, F>
+}
+
+/// Performs a plain host call of a function that reads and writes slots.
 ///
 /// # Safety
-/// As for [`dispatch`], but the caller is the stub of a plain host call.
-unsafe extern "C" fn dispatch_plain<T>(
+/// As for [`dispatch`], but the caller is the stub of a plain host call, and the body of the function
+/// with this index is an `F`.
+unsafe extern "C" fn call_body<T, F>(
     p0: u64,
     p1: u64,
     p2: u64,
     p3: u64,
     index: u32,
     store: *mut c_void,
-) -> PlainReturn {
+) -> PlainReturn
+where
+    F: Fn(&mut Caller<'_, T>, &mut [u64]) -> Result<(), HostError>,
+{
+    // SAFETY: as in `dispatch`.
+    let store = unsafe { &mut *store.cast::<Store<T>>() };
+    let function = store.linked.0.functions.get(index as usize);
+    let Some((function, Some(body))) = function.map(|it| (it, &it.body)) else {
+        return ended(end(&mut store.core, unknown_call(index)));
+    };
+    // SAFETY: the caller promises that this is the type of the body.
+    let body = unsafe { &*Arc::as_ptr(body).cast::<F>() };
     let mut slots: [u64; PLAIN_PARAMS] = [p0, p1, p2, p3];
-    // SAFETY: by the caller's promise; a plain function has at most `PLAIN_PARAMS` slots.
-    let ended = unsafe { dispatch::<T>(store, slots.as_mut_ptr(), 0, index) };
-    // SAFETY: by the caller's promise.
-    let function = unsafe { &*store.cast::<Store<T>>() }
-        .linked
-        .0
-        .functions
-        .get(index as usize);
-    // The host may leave anything in the high half of a 32-bit slot, but generated code relies on
-    // zeros.
-    let narrow = function.is_some_and(|function| function.narrow_result);
+    let mut caller = Caller {
+        core: &mut store.core,
+        data: &mut store.data,
+        function: index,
+    };
+    // A plain function has at most `PLAIN_PARAMS` slots.
+    let given = &mut slots[..function.slots.min(PLAIN_PARAMS)];
+    match catch_unwind(AssertUnwindSafe(|| body(&mut caller, given))) {
+        Ok(Ok(())) => {}
+        failed => return ended(end(&mut store.core, failure(failed))),
+    }
     PlainReturn {
-        value: if narrow {
-            u64::from(slots[0] as u32)
-        } else {
-            slots[0]
+        // The host may leave anything in the high half of a 32-bit slot, but generated code relies on
+        // zeros.
+        value: match function.narrow_result {
+            true => u64::from(slots[0] as u32),
+            false => slots[0],
         },
+        ended: 0,
+    }
+}
+
+/// Performs a plain host call of a function that is missing: ends the run.
+///
+/// # Safety
+/// As for [`dispatch`], but the caller is the stub of a plain host call.
+pub(crate) unsafe extern "C" fn call_missing<T>(
+    _: u64,
+    _: u64,
+    _: u64,
+    _: u64,
+    index: u32,
+    store: *mut c_void,
+) -> PlainReturn {
+    // SAFETY: as in `dispatch`.
+    let store = unsafe { &mut *store.cast::<Store<T>>() };
+    let missing = missing_function(&store.core, index);
+    ended(end(&mut store.core, missing))
+}
+
+fn ended(ended: u32) -> PlainReturn {
+    PlainReturn {
+        value: 0,
         ended: ended.into(),
     }
 }
@@ -226,8 +272,8 @@ unsafe extern "C" fn dispatch_plain<T>(
 pub(crate) fn dispatchers<T>(linked: &LinkedImports<T>) -> Dispatchers {
     Dispatchers {
         by_slots: dispatch::<T>,
-        plain: dispatch_plain::<T>,
         entries: linked.entries.as_ptr(),
+        targets: linked.targets.as_ptr(),
         way_out: match interrupt::is_possible() {
             true => linked.way_out().as_ptr(),
             false => std::ptr::null(),

@@ -49,7 +49,8 @@
 //!
 //! # Host functions
 //! [`Linker::typed`] binds a function by its Rust type: generated code passes the parameters in
-//! registers, and a call takes a few nanoseconds. [`Linker::func`] accepts any type, known only at
+//! registers, and a call takes a few nanoseconds. [`Linker::quick`] adds a short way for the usual case,
+//! without a switch of the floating-point state. [`Linker::func`] accepts any type, known only at
 //! run time, and passes values in slots.
 //!
 //! # Files
@@ -111,5 +112,5 @@ pub use interrupt::Interrupt;
 pub use linker::{Linked, Linker};
 pub use module::Module;
 pub use sampler::{Activity, Sample, Sampler};
-pub use typed::{PlainResult, PlainValue, TypedFunction};
+pub use typed::{PlainResult, PlainValue, QuickFunction, TypedFunction};
 pub use value::Value;

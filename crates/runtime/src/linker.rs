@@ -2,8 +2,8 @@
 
 use crate::arch::{self, PlainEntry};
 use crate::error::{FuncTypeDisplay, value_type_name};
-use crate::host::{HostFunction, HostFunctionBody};
-use crate::typed::TypedFunction;
+use crate::host::{self, HostFunction, HostFunctionBody};
+use crate::typed::{QuickFunction, TypedFunction};
 use crate::{Caller, HostError, LinkError, Module, Value};
 use pvf_compiler::artifact::{Import, ImportKind};
 use pvf_compiler::{FuncType, GlobalType, MemoryType, TableType, ValType};
@@ -18,11 +18,31 @@ pub struct Linker<T> {
 }
 
 enum Definition<T> {
-    Function(FuncType, Arc<HostFunctionBody<T>>),
-    Typed(FuncType, PlainEntry),
+    /// A function with its body, and what calls a body of this type.
+    Function(FuncType, Arc<HostFunctionBody<T>>, PlainEntry),
+    Typed(FuncType, PlainCall),
     Global(GlobalType, u64),
     Memory(MemoryType),
     Table(TableType),
+}
+
+/// How generated code calls a function with a plain signature.
+#[derive(Clone, Copy)]
+struct PlainCall {
+    /// What the stub calls.
+    entry: PlainEntry,
+    /// What `entry` calls if it is [`arch::switch_float`].
+    target: PlainEntry,
+}
+
+impl PlainCall {
+    /// A call that switches to the host's floating-point state.
+    fn switched(target: PlainEntry) -> Self {
+        Self {
+            entry: arch::switch_float,
+            target,
+        }
+    }
 }
 
 /// The set of import modules to which a rule applies.
@@ -41,6 +61,8 @@ pub(crate) struct LinkedImports<T> {
     pub functions: Box<[HostFunction<T>]>,
     /// Entries for plain host calls, by function index; see [`pvf_compiler::abi`].
     pub entries: Box<[PlainEntry]>,
+    /// What an entry calls that switches the floating-point state, by function index.
+    pub targets: Box<[PlainEntry]>,
     /// Replaces `entries` when a run is interrupted; made by the first run under an interrupt.
     way_out: OnceLock<Box<[usize]>>,
     /// Bits of the imported globals by index.
@@ -95,15 +117,42 @@ impl<T: 'static> Linker<T> {
         ty: FuncType,
         body: impl Fn(&mut Caller<'_, T>, &mut [u64]) -> Result<(), HostError> + Send + Sync + 'static,
     ) {
-        self.define(module, name, Definition::Function(ty, Arc::new(body)));
+        let target = host::plain_target(&body);
+        self.define(
+            module,
+            name,
+            Definition::Function(ty, Arc::new(body), target),
+        );
     }
 
     /// Defines a function whose type follows from its Rust type: up to 4 integer parameters and at
     /// most one integer result, see [`TypedFunction`]. Generated code passes the parameters in
     /// registers, without any look-up.
     pub fn typed<P, R>(&mut self, module: &str, name: &str, function: impl TypedFunction<T, P, R>) {
-        let (ty, entry) = crate::typed::entry(function);
-        self.define(module, name, Definition::Typed(ty, entry));
+        let (ty, target) = crate::typed::target(function);
+        self.define(
+            module,
+            name,
+            Definition::Typed(ty, PlainCall::switched(target)),
+        );
+    }
+
+    /// Defines a typed function with a short way: `quick` does the usual work and returns `None`, without
+    /// any effect, if it cannot. Then `function` is called.
+    ///
+    /// Generated code calls `quick` without a switch of the floating-point state. So neither function may
+    /// compute with floating point, or call code of others that may.
+    pub fn quick<P, R>(
+        &mut self,
+        module: &str,
+        name: &str,
+        quick: impl QuickFunction<T, P, R>,
+        function: impl TypedFunction<T, P, R>,
+    ) {
+        let (ty, target) = crate::typed::target(function);
+        let entry = crate::typed::quick_entry(quick, function);
+        let call = PlainCall { entry, target };
+        self.define(module, name, Definition::Typed(ty, call));
     }
 
     /// Defines a global; each instance gets a global of its own.
@@ -147,6 +196,7 @@ impl<T: 'static> Linker<T> {
             module: module.clone(),
             functions: Box::default(),
             entries: Box::default(),
+            targets: Box::default(),
             way_out: OnceLock::new(),
             globals: Vec::with_capacity(info.imported_globals as usize),
             memory: info.memory,
@@ -154,13 +204,15 @@ impl<T: 'static> Linker<T> {
         };
         let mut functions = Vec::with_capacity(info.imported_functions as usize);
         let mut entries = Vec::with_capacity(info.imported_functions as usize);
+        let mut targets = Vec::with_capacity(info.imported_functions as usize);
         for import in &info.imports {
             match import.kind {
                 ImportKind::Function(signature) => {
                     let ty = &info.signatures[signature as usize];
-                    let (function, entry) = self.link_function(import, ty)?;
+                    let (function, call) = self.link_function(import, ty)?;
                     functions.push(function);
-                    entries.push(entry);
+                    entries.push(call.entry);
+                    targets.push(call.target);
                 }
                 ImportKind::Global(ty) => linked.globals.push(self.link_global(import, ty)?),
                 ImportKind::Memory(ty) => linked.memory = Some(self.link_memory(import, ty)?),
@@ -171,6 +223,7 @@ impl<T: 'static> Linker<T> {
         }
         linked.functions = functions.into();
         linked.entries = entries.into();
+        linked.targets = targets.into();
         Ok(Linked(Arc::new(linked)))
     }
 
@@ -189,18 +242,19 @@ impl<T: 'static> Linker<T> {
         &self,
         import: &Import,
         ty: &FuncType,
-    ) -> Result<(HostFunction<T>, PlainEntry), LinkError> {
-        let found_later: PlainEntry = arch::dispatch_plain;
-        let (body, entry) = match self.find(import) {
-            Some(Definition::Function(found, body)) if found == ty => {
-                (Some(body.clone()), found_later)
+    ) -> Result<(HostFunction<T>, PlainCall), LinkError> {
+        let (body, call) = match self.find(import) {
+            Some(&Definition::Function(ref found, ref body, target)) if found == ty => {
+                (Some(body.clone()), PlainCall::switched(target))
             }
-            Some(&Definition::Typed(ref found, entry)) if found == ty => (None, entry),
-            Some(Definition::Function(found, _) | Definition::Typed(found, _)) => {
+            Some(&Definition::Typed(ref found, call)) if found == ty => (None, call),
+            Some(Definition::Function(found, ..) | Definition::Typed(found, _)) => {
                 let shown = |ty: &FuncType| FuncTypeDisplay(ty.clone()).to_string();
                 return Err(wrong_type(import, shown(ty), shown(found)));
             }
-            None if self.unknown_functions.applies(&import.module) => (None, found_later),
+            None if self.unknown_functions.applies(&import.module) => {
+                (None, PlainCall::switched(host::call_missing::<T>))
+            }
             other => return Err(unsatisfied(import, other)),
         };
         let function = HostFunction {
@@ -208,7 +262,7 @@ impl<T: 'static> Linker<T> {
             slots: ty.params.len().max(ty.results.len()),
             narrow_result: ty.results == [ValType::I32],
         };
-        Ok((function, entry))
+        Ok((function, call))
     }
 
     fn link_global(&self, import: &Import, ty: GlobalType) -> Result<u64, LinkError> {

@@ -32,8 +32,8 @@ struct Symbol {
     name: String,
 }
 
-/// The code of a module as symbols, in order of address: its functions, the stubs that call the
-/// host, the entry stubs.
+/// The code of a module as symbols, in order of address: its functions, the code behind them (the
+/// stubs that call the host, and block operations), the entry stubs.
 fn symbols(module: &Module, name: &dyn Fn(u32) -> String) -> Vec<Symbol> {
     let info = module.info();
     let code_bytes = module.code_bytes();
@@ -55,7 +55,11 @@ fn symbols(module: &Module, name: &dyn Fn(u32) -> String) -> Vec<Symbol> {
     let stubs = all.last().map_or(0, |last| last.code.end);
     let entries = info.entry_stubs.iter().flatten().min();
     let entries = entries.map_or(code_bytes, |&offset| offset as usize);
-    all.push(symbol(stubs, entries, "[call of the host]".to_owned()));
+    all.push(symbol(
+        stubs,
+        entries,
+        "[calls of the host, copies, fills, comparisons]".to_owned(),
+    ));
     all.push(symbol(
         entries,
         code_bytes,

@@ -2,7 +2,8 @@
 //!
 //! One entry is compiled for each such function. Generated code calls the entry with parameters in
 //! registers (a *plain host call* of [`pvf_compiler::abi`]), without look-up, boxing or dynamic
-//! dispatch.
+//! dispatch. A function with a short way ([`QuickFunction`]) is called without a switch of the
+//! floating-point state too.
 
 use crate::arch::{PlainEntry, PlainReturn};
 use crate::host::{end, failure};
@@ -119,6 +120,26 @@ macro_rules! typed_functions {
             ) -> Result<u64, HostError> {
                 self(caller, $($parameter::from_bits(parameters[$index])),*).map(R::to_bits)
             }
+        }
+
+        impl<T, F, $($parameter,)* R> QuickFunction<T, ($($parameter,)*), R> for F
+        where
+            F: Fn(&mut Caller<'_, T>, $($parameter),*) -> Option<R>,
+            F: Copy + Send + Sync + 'static,
+            $($parameter: PlainValue,)*
+            R: PlainResult,
+        {
+            const PARAMETERS: usize = <[usize]>::len(&[$($index),*]);
+
+            #[inline]
+            fn call(
+                self,
+                caller: &mut Caller<'_, T>,
+                #[allow(unused_variables, reason = "there are functions without parameters")]
+                parameters: [u64; 4],
+            ) -> Option<u64> {
+                self(caller, $($parameter::from_bits(parameters[$index])),*).map(R::to_bits)
+            }
         })*
     };
 }
@@ -131,8 +152,18 @@ typed_functions! {
     (A 0, B 1, C 2, D 3)
 }
 
-/// The function's type, and the entry that generated code calls.
-pub(crate) fn entry<T, P, R, F: TypedFunction<T, P, R>>(_: F) -> (FuncType, PlainEntry) {
+/// The short way of a host function: a function, or a closure without captures, like a
+/// [`TypedFunction`], that returns its result or, without any effect, `None`. `P` is the tuple of its
+/// parameters. See [`Linker::quick`](crate::Linker::quick).
+pub trait QuickFunction<T, P, R>: Copy + Send + Sync + 'static {
+    /// How many parameters the function has.
+    const PARAMETERS: usize;
+    /// Calls the function with the first of `parameters`, as many as it has.
+    fn call(self, caller: &mut Caller<'_, T>, parameters: [u64; 4]) -> Option<u64>;
+}
+
+/// The function's type, and what the entry calls that switches the floating-point state.
+pub(crate) fn target<T, P, R, F: TypedFunction<T, P, R>>(_: F) -> (FuncType, PlainEntry) {
     const {
         assert!(
             size_of::<F>() == 0,
@@ -142,7 +173,72 @@ pub(crate) fn entry<T, P, R, F: TypedFunction<T, P, R>>(_: F) -> (FuncType, Plai
     (F::ty(), call::<T, P, R, F>)
 }
 
-/// The entry for the function `F`.
+/// The entry that generated code calls for a function with a short way.
+pub(crate) fn quick_entry<T, P, R, Q, F>(_: Q, _: F) -> PlainEntry
+where
+    Q: QuickFunction<T, P, R>,
+    F: TypedFunction<T, P, R>,
+{
+    const {
+        assert!(
+            size_of::<Q>() == 0,
+            "a short way is a function or a closure that captures nothing"
+        );
+    }
+    call_quick::<T, P, R, Q, F>
+}
+
+/// The entry for the short way `Q` and the function `F`. What `Q` cannot do is left to a call in tail
+/// position, so that no register is saved for it.
+///
+/// # Safety
+/// As for [`call`]. Values of `Q` and `F`, which have size 0, have existed.
+unsafe extern "C" fn call_quick<T, P, R, Q, F>(
+    p0: u64,
+    p1: u64,
+    p2: u64,
+    p3: u64,
+    index: u32,
+    store: *mut c_void,
+) -> PlainReturn
+where
+    Q: QuickFunction<T, P, R>,
+    F: TypedFunction<T, P, R>,
+{
+    let value = {
+        // SAFETY: as in `call`.
+        let store = unsafe { &mut *store.cast::<Store<T>>() };
+        // SAFETY: `quick_entry` was given a value of `Q`, which is `Copy`, and checked that its size is
+        // 0; reading it reads no bytes.
+        let quick: Q = unsafe { NonNull::dangling().read() };
+        let mut caller = Caller {
+            core: &mut store.core,
+            data: &mut store.data,
+            function: index,
+        };
+        catch_unwind(AssertUnwindSafe(|| {
+            quick.call(&mut caller, [p0, p1, p2, p3])
+        }))
+    };
+    match value {
+        Ok(Some(value)) => PlainReturn { value, ended: 0 },
+        Ok(None) => {
+            // What is no parameter need not be kept in a register.
+            let [p0, p1, p2, p3] = [(0, p0), (1, p1), (2, p2), (3, p3)]
+                .map(|(at, p)| if at < Q::PARAMETERS { p } else { 0 });
+            // SAFETY: the promises of this function's caller are those that `call` asks for, and no
+            // reference to the store is in use any more.
+            unsafe { call::<T, P, R, F>(p0, p1, p2, p3, index, store) }
+        }
+        // SAFETY: as above.
+        Err(payload) => failed(
+            unsafe { &mut (*store.cast::<Store<T>>()).core },
+            Err(payload),
+        ),
+    }
+}
+
+/// Calls the function `F`.
 ///
 /// # Safety
 /// The caller is generated code that makes a plain host call in an activation of `store`, a
@@ -158,7 +254,7 @@ unsafe extern "C" fn call<T, P, R, F: TypedFunction<T, P, R>>(
     // SAFETY: the caller promises that `store` is a `Store<T>`; while generated code runs,
     // `call::run` uses no reference to it.
     let store = unsafe { &mut *store.cast::<Store<T>>() };
-    // SAFETY: `entry` was given a value of `F`, which is `Copy`, and checked that its size is 0;
+    // SAFETY: `target` was given a value of `F`, which is `Copy`, and checked that its size is 0;
     // reading it reads no bytes.
     let function: F = unsafe { NonNull::dangling().read() };
     let mut caller = Caller {

@@ -305,3 +305,99 @@ fn an_import_of_another_type_does_not_link() {
         Ok(_) => panic!("links"),
     }
 }
+
+/// A function with a short way: even numbers go the short way, odd ones the other, which gets every
+/// argument, and 99 panics in the short way.
+#[test]
+fn what_the_short_way_leaves_is_done_by_the_function() {
+    type C<'a> = Caller<'a, Seen>;
+    let text = r#"(module
+        (import "h" "one" (func $one (param i32) (result i32)))
+        (import "h" "four" (func $four (param i32 i64 i32 i64) (result i64)))
+        (import "h" "none" (func $none))
+        (func (export "one") (param i32) (result i32) (call $one (local.get 0)))
+        (func (export "four") (param i32 i64 i32 i64) (result i64)
+            (call $four (local.get 0) (local.get 1) (local.get 2) (local.get 3)))
+        (func (export "none") (call $none)))"#;
+    let mut linker = Linker::<Seen>::new();
+    linker.quick(
+        "h",
+        "one",
+        |caller: &mut C<'_>, a: i32| {
+            assert_ne!(a, 99, "panic in the short way");
+            (a % 2 == 0).then(|| {
+                caller.data_mut().push(1);
+                a + 1
+            })
+        },
+        |caller: &mut C<'_>, a: i32| match a {
+            7 => Err(HostError::Trap("seven".to_owned())),
+            _ => {
+                caller.data_mut().push(2);
+                Ok(-a)
+            }
+        },
+    );
+    linker.quick(
+        "h",
+        "four",
+        |_: &mut C<'_>, a: u32, b: u64, c: u32, d: u64| (a == 0).then(|| b ^ u64::from(c) ^ d),
+        |caller: &mut C<'_>, a: u32, b: u64, c: u32, d: u64| {
+            let index = caller.function_index();
+            let data = caller.data_mut();
+            data.extend([a.into(), b, c.into(), d, index.into()]);
+            Ok(b)
+        },
+    );
+    linker.quick(
+        "h",
+        "none",
+        |caller: &mut C<'_>| caller.data().is_empty().then_some(()),
+        |caller: &mut C<'_>| {
+            caller.data_mut().push(3);
+            Ok(())
+        },
+    );
+    let module = module(text);
+    let mut instance =
+        Instance::new(&module, &linker, &ExecutionParameters::WASM, Seen::new()).unwrap();
+    let i32s = |value: i32| vec![Value::I32(value)];
+    assert_eq!(instance.call_export("none", &[]).unwrap(), []);
+    assert!(instance.data().is_empty());
+    assert_eq!(instance.call_export("one", &i32s(-4)).unwrap(), i32s(-3));
+    assert_eq!(instance.call_export("one", &i32s(5)).unwrap(), i32s(-5));
+    assert_eq!(instance.call_export("none", &[]).unwrap(), []);
+    assert_eq!(*instance.data(), [1, 2, 3]);
+    let trapped = trap(instance.call_export("one", &i32s(7)));
+    assert_eq!(trapped.kind, TrapKind::HostError);
+    assert_eq!(trapped.message.as_deref(), Some("seven"));
+    let trapped = trap(instance.call_export("one", &i32s(99)));
+    let message = trapped.message.unwrap();
+    assert!(message.contains("panic in the short way"), "{message}");
+    let four = |a: i32| {
+        [
+            Value::I32(a),
+            Value::I64(-2),
+            Value::I32(-3),
+            Value::I64(i64::MIN),
+        ]
+    };
+    let quick = !1 ^ u64::from(u32::MAX - 2) ^ 1 << 63;
+    assert_eq!(
+        instance.call_export("four", &four(0)).unwrap(),
+        [Value::I64(quick as i64)]
+    );
+    instance.data_mut().clear();
+    assert_eq!(
+        instance.call_export("four", &four(-1)).unwrap(),
+        [Value::I64(-2)]
+    );
+    let seen = [
+        u32::MAX.into(),
+        u64::MAX - 1,
+        u64::from(u32::MAX - 2),
+        1 << 63,
+        1,
+    ];
+    assert_eq!(*instance.data(), seen);
+}

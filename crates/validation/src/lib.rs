@@ -32,8 +32,10 @@ mod parameters;
 mod pvf;
 pub mod runtime_api;
 mod runtime_version;
+mod sr25519;
 mod state;
 pub mod trace;
+mod twox;
 
 pub use functions::{function_types, host_function_type};
 pub use observer::Observer;

@@ -7,6 +7,7 @@ use common::*;
 use proptest::prelude::*;
 use pvf_rules::TrapKind;
 use pvf_validation::{ExecutionParameters, HostParameters, Outcome, Pvf};
+use sp_core::{Pair, sr25519};
 use std::cell::Cell;
 
 /// Hash functions with one fat pointer as parameter and the address of the digest as result.
@@ -169,6 +170,10 @@ fn memory_is_inaccessible_in_the_start_function_with_and_without_a_trace() {
             r#""ext_hashing_twox_64_version_1" (func $f (param i64) (result i32))"#,
             "(drop (call $f (i64.const 1)))",
         ),
+        (
+            r#""ext_crypto_sr25519_verify_version_2" (func $f (param i32 i64 i32) (result i32))"#,
+            "(drop (call $f (i32.const 0) (i64.const 0) (i32.const 0)))",
+        ),
     ] {
         let start = format!("(func $start {call}) (start $start)");
         let import = format!(r#"(import "env" {import})"#);
@@ -179,5 +184,88 @@ fn memory_is_inaccessible_in_the_start_function_with_and_without_a_trace() {
         let hot = pvf.run(&[]).expect("no failure of the host");
         assert_eq!(hot.execution, general.execution);
         assert!(matches!(hot.execution.outcome, Outcome::Rejected(_)));
+    }
+}
+
+/// The candidate begins with the three arguments, 16 bytes, relative to itself; what they point at
+/// follows. The verdict is the first byte of the result's head data, which are five bytes.
+#[test]
+fn signatures_are_judged_with_and_without_a_trace() {
+    let import = r#"(import "env" "ext_crypto_sr25519_verify_version_2"
+        (func $verify (param i32 i64 i32) (result i32)))"#;
+    let body = format!(
+        "(i64.store (i32.const {head}) (i64.const {length}))
+        (i64.store offset=8 (i32.const {head}) (i64.const 0))
+        (i64.store offset=16 (i32.const {head}) (i64.const 0))
+        (i32.store8 offset=1 (i32.const {head})
+            (call $verify
+                (i32.add (local.get $at) (i32.load (local.get $at)))
+                (i64.add (i64.extend_i32_u (local.get $at)) (i64.load offset=4 (local.get $at)))
+                (i32.add (local.get $at) (i32.load offset=12 (local.get $at)))))
+        (i64.const {result})",
+        head = HEAP_BASE - 64,
+        length = 5 << 2,
+        result = 17_u64 << 32 | u64::from(HEAP_BASE - 64),
+    );
+    let pvf = pvf(&module(import, &body, ""));
+    let pair = sr25519::Pair::from_seed(&[7; 32]);
+    let message = [3; 100];
+    let signature = pair.sign(&message).0;
+    let public = pair.public().0;
+    let judge = |arguments: (u32, u64, u32), damaged: Option<usize>| {
+        let mut candidate = Vec::new();
+        candidate.extend(arguments.0.to_le_bytes());
+        candidate.extend(arguments.1.to_le_bytes());
+        candidate.extend(arguments.2.to_le_bytes());
+        candidate.extend(signature);
+        candidate.extend(public);
+        candidate.extend(message);
+        if let Some(at) = damaged {
+            candidate[at] ^= 1;
+        }
+        let (general, recorder) = pvf
+            .run_traced(&candidate, Recorder::default())
+            .expect("no failure of the host");
+        let hot = pvf.run(&candidate).expect("no failure of the host");
+        assert_eq!(hot.execution, general.execution);
+        assert_eq!(recorder.calls.len(), 1);
+        hot.execution.outcome
+    };
+    let [at_signature, at_public, at_message] = [16, 16 + 64, 16 + 96];
+    let fat = |at: u32, bytes: u64| u64::from(at) | bytes << 32;
+    let right = (at_signature, fat(at_message, 100), at_public);
+    let valid = judge(right, None);
+    let invalid = judge(right, Some(16));
+    assert_ne!(valid, invalid, "{valid:?}");
+    assert!(matches!(
+        (&valid, &invalid),
+        (Outcome::Valid(_), Outcome::Valid(_))
+    ));
+    for damaged in [16 + 31, 16 + 63, 16 + 64, 16 + 96, 16 + 195] {
+        assert_eq!(judge(right, Some(damaged)), invalid, "{damaged}");
+    }
+    // Another message, an empty one.
+    assert_eq!(
+        judge((at_signature, fat(at_message, 99), at_public), None),
+        invalid
+    );
+    assert_eq!(
+        judge((at_signature, fat(at_message, 0), at_public), None),
+        invalid
+    );
+    for outside in [
+        (0x7fff_0000, fat(at_message, 100), at_public),
+        (at_signature, fat(at_message, 1 << 31), at_public),
+        (at_signature, fat(at_message, 100), 0x7fff_0000),
+        // Of several, the first is reported.
+        (0x7fff_0000, fat(at_message, 1 << 31), 0x7fff_0000),
+    ] {
+        let Outcome::Invalid {
+            trap: Some(trap), ..
+        } = judge(outside, None)
+        else {
+            panic!("{outside:x?} is out of bounds");
+        };
+        assert_eq!(trap.kind, TrapKind::HostError);
     }
 }

@@ -49,14 +49,6 @@ pub mod context {
     pub const GLOBALS: u32 = 256;
 }
 
-/// Offsets from the host's stack pointer.
-pub mod host_stack {
-    /// The host's floating-point control.
-    pub const HOST_FLOAT: u32 = 0;
-    /// Wasm's floating-point control, on x86-64.
-    pub const WASM_FLOAT: u32 = 4;
-}
-
 /// Bytes of a global.
 pub const GLOBAL_BYTES: u32 = 8;
 /// Bytes of a slot, both on the stack and in the arrays that the host passes.

@@ -16,7 +16,6 @@ fn the_context_is_laid_out_the_same() {
             ENTRY_SLOTS, GAS_LEFT, LOGICAL_BEYOND, COUNTER_PEAK, COUNTER_LIMIT, AUDIT_DEPTH, AUDIT_DIFFERENCE,
             AUDIT_CALLS, HOST_SP, WASM_SP, STORE, IMPORTS, ENDED, GLOBALS,
         };
-        host_stack::{HOST_FLOAT, WASM_FLOAT};
     }
     assert_eq!(layout::GLOBAL_BYTES, abi::GLOBAL_BYTES);
     assert_eq!(layout::SLOT_BYTES, abi::SLOT_BYTES);

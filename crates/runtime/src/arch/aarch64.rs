@@ -9,7 +9,8 @@
 //! # Floating-point state
 //! Wasm runs with FPCR at its reset value (round to nearest, denormals kept, no traps) except for
 //! the bit DN: every operation that produces a NaN produces the default NaN, which is Wasm's
-//! positive canonical NaN. Generated code relies on it. Host functions run with the host's FPCR.
+//! positive canonical NaN. Generated code relies on it. Host functions run with the host's FPCR, which
+//! [`switch_float`] and [`host_call`] set; those that use no floating point keep that of Wasm.
 //!
 //! # Code that was just written
 //! Instruction fetch does not observe stores by itself. The architecture (Arm ARM, DDI 0487, B2.4.4
@@ -27,10 +28,10 @@
 //!   also such an event.
 
 use super::{Left, PlainReturn};
-use crate::context::word;
+use crate::context::{host_stack, word};
 use pvf_compiler::Target;
+use pvf_compiler::abi::context;
 use pvf_compiler::abi::float_state::FPCR;
-use pvf_compiler::abi::{context, host_stack};
 use std::arch::{asm, naked_asm};
 use std::ffi::c_void;
 
@@ -216,11 +217,11 @@ pub(super) unsafe extern "C" fn exit_ended() {
     naked_asm!("mov w0, {left}", "b {leave}", left = const Left::Ended as u32, leave = sym leave)
 }
 
-/// The entry of functions found at run time: jumps to the dispatch function for plain calls with
-/// all arguments unchanged. In programs with branch target identification, only `x16` and `x17` may
-/// be used to jump to a function.
+/// The entry of functions that may use floating point: calls the function with the same index in the
+/// array at [`word::TARGETS`], with the same arguments and the host's FPCR. Only stubs of plain host
+/// calls call it, so the host's stack pointer is that of the context.
 #[unsafe(naked)]
-pub(crate) unsafe extern "C" fn dispatch_plain(
+pub(crate) unsafe extern "C" fn switch_float(
     _: u64,
     _: u64,
     _: u64,
@@ -229,9 +230,22 @@ pub(crate) unsafe extern "C" fn dispatch_plain(
     _: *mut c_void,
 ) -> PlainReturn {
     naked_asm!(
-        "ldr x16, [x19, {dispatch}]",
-        "br x16",
-        dispatch = const word::DISPATCH_PLAIN,
+        ".cfi_startproc",
+        ".cfi_undefined x30",
+        "str x30, [sp, -16]!",
+        "ldr x16, [sp, 16 + {host}]",
+        "msr fpcr, x16",
+        "ldr x16, [x19, {targets}]",
+        "ldr x16, [x16, x4, lsl 3]",
+        "blr x16",
+        "mov w16, {fpcr}",
+        "msr fpcr, x16",
+        "ldr x30, [sp], 16",
+        "ret",
+        ".cfi_endproc",
+        host = const host_stack::HOST_FLOAT,
+        fpcr = const FPCR,
+        targets = const word::TARGETS,
     )
 }
 

@@ -1,5 +1,6 @@
 //! Compares the heap with `sc-allocator` after every step, each on a memory of its own: addresses,
-//! error texts, sizes, sums, and at the end every byte of memory.
+//! error texts, sizes, sums, and at the end every byte of memory. Two heaps are compared: one that is
+//! asked the short way first, as host functions do, and one that never is.
 
 use super::*;
 use proptest::prelude::*;
@@ -113,13 +114,20 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Both allocators with their memories.
+/// The allocators with their memories.
 struct Pair {
+    /// Asked the short way first.
     ours: (Heap, Pages),
+    /// Never asked the short way.
+    slow: (Heap, Pages),
     theirs: (FreeingBumpHeapAllocator, Pages),
     addresses: Vec<u32>,
     live: Vec<u32>,
     failures: u32,
+    /// Calls that the short way did.
+    quick: u32,
+    /// Calls that it left to the other one, and that succeeded there.
+    left: u32,
 }
 
 impl Pair {
@@ -130,10 +138,13 @@ impl Pair {
         };
         Self {
             ours: (Heap::new(base), memory()),
+            slow: (Heap::new(base), memory()),
             theirs: (FreeingBumpHeapAllocator::new(base), memory()),
             addresses: Vec::new(),
             live: Vec::new(),
             failures: 0,
+            quick: 0,
+            left: 0,
         }
     }
 
@@ -159,32 +170,63 @@ impl Pair {
                 self.write(self.address(from), target.into());
             }
             Step::Grow(pages) => {
-                assert_eq!(
-                    self.ours.1.grow_by(pages),
-                    self.theirs.1.grow_by(pages),
-                    "the memories have the same size"
-                );
+                let grown = self.theirs.1.grow_by(pages);
+                for memory in [&mut self.ours.1, &mut self.slow.1] {
+                    assert_eq!(
+                        memory.grow_by(pages),
+                        grown,
+                        "the memories have the same size"
+                    );
+                }
             }
         }
     }
 
     fn allocate(&mut self, bytes: u32) {
-        let ours = self.ours.0.allocate(&mut self.ours.1, bytes);
+        let (heap, memory) = &mut self.ours;
+        let before = heap.clone();
+        let ours = match heap.quick_allocate(&mut memory.bytes, bytes) {
+            Some(address) => {
+                self.quick += 1;
+                Ok(address)
+            }
+            None => {
+                assert_eq!(*heap, before, "the short way has no effect if it fails");
+                let done = heap.allocate(memory, bytes);
+                self.left += u32::from(done.is_ok());
+                done
+            }
+        };
+        let slow = self.slow.0.allocate(&mut self.slow.1, bytes);
         let theirs = self.theirs.0.allocate(&mut self.theirs.1, bytes);
         self.addresses.extend(&ours);
         self.live.extend(&ours);
-        self.compare(ours, theirs.map(u32::from));
+        self.compare(ours, slow, theirs.map(u32::from));
     }
 
     fn free(&mut self, address: u32) {
-        let ours = self.ours.0.deallocate(&mut self.ours.1, address);
+        let (heap, memory) = &mut self.ours;
+        let before = heap.clone();
+        let ours = match heap.quick_free(&mut memory.bytes, address) {
+            Some(()) => {
+                self.quick += 1;
+                Ok(())
+            }
+            None => {
+                assert_eq!(*heap, before, "the short way has no effect if it fails");
+                let done = heap.deallocate(memory, address);
+                assert!(done.is_err(), "the short way frees whatever can be freed");
+                done
+            }
+        };
+        let slow = self.slow.0.deallocate(&mut self.slow.1, address);
         let theirs = &mut self.theirs;
         let theirs = theirs.0.deallocate(&mut theirs.1, Pointer::new(address));
-        self.compare(ours, theirs);
+        self.compare(ours, slow, theirs);
     }
 
     fn write(&mut self, address: u32, value: u64) {
-        for memory in [&mut self.ours.1, &mut self.theirs.1] {
+        for memory in [&mut self.ours.1, &mut self.slow.1, &mut self.theirs.1] {
             let at = address.wrapping_sub(HEADER) as usize;
             if let Some(header) = memory.bytes.get_mut(at..at + 8) {
                 header.copy_from_slice(&value.to_le_bytes());
@@ -195,11 +237,15 @@ impl Pair {
     fn compare<R: PartialEq + std::fmt::Debug>(
         &mut self,
         ours: Result<R, HeapError>,
+        slow: Result<R, HeapError>,
         theirs: Result<R, sc_allocator::Error>,
     ) {
         self.failures += u32::from(ours.is_err());
-        let ours = ours.map_err(|error| error.to_string());
-        assert_eq!(ours, theirs.map_err(|error| error.to_string()));
+        let [ours, slow] = [ours, slow].map(|result| result.map_err(|error| error.to_string()));
+        let theirs = theirs.map_err(|error| error.to_string());
+        assert_eq!(ours, theirs);
+        assert_eq!(slow, theirs);
+        assert_eq!(self.ours.0, self.slow.0, "both ways leave the same heap");
         let theirs = self.theirs.0.stats();
         let expected = HeapStats {
             allocated: theirs.bytes_allocated,
@@ -220,11 +266,16 @@ fn every_step_has_the_result_of_the_reference() {
         ..ProptestConfig::default()
     };
     let (failed, grown) = (Cell::new(0_u32), Cell::new(0_u32));
+    let (quick, left) = (Cell::new(0_u32), Cell::new(0_u32));
     let memory = (0_u32..70_000, 1_u32..4, 0_u32..120);
     proptest!(config, |((base, pages, more) in memory, steps in prop::collection::vec(step(), 0..150))| {
         let mut pair = Pair::new(base, pages, pages + more);
         steps.iter().for_each(|step| pair.apply(step));
-        prop_assert!(pair.ours.1.bytes == pair.theirs.1.bytes, "the memories have the same contents");
+        for ours in [&pair.ours.1, &pair.slow.1] {
+            prop_assert!(ours.bytes == pair.theirs.1.bytes, "the memories have the same contents");
+        }
+        quick.update(|count| count + pair.quick);
+        left.update(|count| count + pair.left);
         failed.update(|count| count + u32::from(pair.failures > 0));
         grown.update(|count| count + u32::from(pair.ours.1.pages() > pages + 8));
     });
@@ -232,6 +283,11 @@ fn every_step_has_the_result_of_the_reference() {
     assert!(
         failed > 500 && grown > 500,
         "{failed} failed, {grown} grew: too few"
+    );
+    let (quick, left) = (quick.get(), left.get());
+    assert!(
+        quick > 30_000 && left > 2_000,
+        "{quick} calls the short way, {left} left to the other: too few"
     );
 }
 

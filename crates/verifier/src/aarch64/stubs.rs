@@ -18,11 +18,6 @@ const GATE_BYTES: u64 = 16;
 /// `mov sp, x16`, `mov x16, sp`
 const SET_STACK: u32 = 0x9100_021F;
 const GET_STACK: u32 = 0x9100_03F0;
-/// `ldr x16, [sp]`, `msr fpcr, x16`
-const LOAD_FLOAT_STATE: u32 = 0xF940_03F0;
-const SET_FLOAT_STATE: u32 = 0xD51B_4410;
-/// The floating-point control: default NaNs, round to nearest.
-const FLOAT_STATE: u64 = 1 << 25;
 /// `mov w4, w9`, `ldr x16, [x16, x9, lsl #3]`
 const MOVE_INDEX: u32 = 0x2A09_03E4;
 const LOAD_IMPORT: u32 = 0xF869_7A10;
@@ -34,8 +29,6 @@ const STORE: u8 = 5;
 const STACK_LOW: u8 = 23;
 /// The float register that shared code overwrites besides the scratch register.
 const OTHER_FLOAT: u8 = 30;
-
-const _: () = assert!(layout::host_stack::HOST_FLOAT == 0);
 
 /// The offsets of stubs.
 pub(super) struct Stubs {
@@ -276,6 +269,10 @@ impl Matcher<'_> {
     }
 
     fn plain_gate(&mut self, ty: &FuncType, gas: bool) -> Matched {
+        debug_assert!(
+            ty.results.len() <= 1,
+            "a plain signature has one result at most"
+        );
         self.expect(PUSH_LINK)?;
         self.note_gas(gas)?;
         self.expect_all(&[
@@ -283,22 +280,12 @@ impl Matcher<'_> {
             encode::store_word(FIRST, context::WASM_SP),
             encode::load_word(FIRST, context::HOST_SP),
             SET_STACK,
-            LOAD_FLOAT_STATE,
-            SET_FLOAT_STATE,
             MOVE_INDEX,
             encode::load_word(STORE, context::STORE),
             encode::load_word(FIRST, context::IMPORTS),
             LOAD_IMPORT,
             encode::BLR_FIRST,
-        ])?;
-        self.constant(FIRST, FLOAT_STATE)?;
-        // The result is already in its register.
-        debug_assert!(
-            ty.results.len() <= 1,
-            "a plain signature has one result at most"
-        );
-        self.expect_all(&[
-            SET_FLOAT_STATE,
+            // The result is already in its register.
             encode::load_word(FIRST, context::WASM_SP),
             SET_STACK,
             IF_ENDED | 3 << 5,

@@ -10,7 +10,7 @@ use super::{
     FLOAT_ARGUMENTS, GENERAL_ARGUMENTS, R8, R9, R11, R12, R13, R14, R15, RAX, RDX, RSI, RSP, XMM14,
     XMM15,
 };
-use crate::layout::{BUILTIN_FLAG, BUILTINS, CODE_ALIGNMENT, SLOT_BYTES, context, host_stack};
+use crate::layout::{BUILTIN_FLAG, BUILTINS, CODE_ALIGNMENT, SLOT_BYTES, context};
 use crate::wasm::{FuncType, Module, ValType};
 use crate::{GasMeter, Settings};
 
@@ -253,13 +253,11 @@ impl Writer {
         self.note_gas(settings.gas);
         self.store(8, R15, context::WASM_SP, RSP);
         self.load(8, RSP, R15, context::HOST_SP);
-        self.ldmxcsr(host_stack::HOST_FLOAT);
         self.registers(false, 0x89, RAX, R8);
         self.load(8, R9, R15, context::STORE);
         self.load(8, R11, R15, context::IMPORTS);
         // call [r11+8*rax]
         self.code.extend([0x41, 0xff, 0x14, 0xc3]);
-        self.ldmxcsr(host_stack::WASM_FLOAT);
         self.load(8, RSP, R15, context::WASM_SP);
         self.registers(true, 0x85, RDX, RDX);
         let branch = self.code.len() + 1;
@@ -362,11 +360,6 @@ impl Writer {
         }
         self.code.push(0xff);
         self.address(digit, base, offset);
-    }
-
-    fn ldmxcsr(&mut self, offset: u32) {
-        self.code.extend([0x0f, 0xae]);
-        self.address(2, RSP, offset);
     }
 
     fn address(&mut self, register: u8, base: u8, offset: u32) {

@@ -2,8 +2,6 @@
 
 use super::memory::{Place, slot};
 use super::*;
-use crate::abi::{float_state, host_stack};
-use pvf_assembler::aarch64::SystemRegister;
 
 /// Bytes of the stack that a gate takes, for its return address: a multiple of 16, as all that move the stack pointer.
 const GATE_BYTES: u32 = 16;
@@ -78,20 +76,12 @@ impl Emitter<'_> {
         self.store_context_word(context::WASM_SP, SCRATCH);
         self.load_context_word(SCRATCH, context::HOST_SP);
         self.asm.mov_sp(Gpr::SP, SCRATCH);
-        // Always another one than that of Wasm, unless the host has set DN too.
-        const { assert!(host_stack::HOST_FLOAT == 0) };
-        self.asm
-            .ldr(Size::S64, SCRATCH, Mem::base(Gpr::SP, Bytes::B8));
-        self.asm.msr(SystemRegister::Fpcr, SCRATCH);
         self.asm.mov_rr(Size::S32, C_INDEX, INDEX);
         self.load_context_word(C_STORE, context::STORE);
         self.load_context_word(SCRATCH, context::IMPORTS);
         let entry = Mem::index(SCRATCH, INDEX, Extend::Uxtx, true, Bytes::B8);
         self.asm.ldr(Size::S64, SCRATCH, entry);
         self.asm.blr(SCRATCH);
-        self.asm
-            .mov_imm(Size::S64, SCRATCH, float_state::FPCR.into());
-        self.asm.msr(SystemRegister::Fpcr, SCRATCH);
         self.load_context_word(SCRATCH, context::WASM_SP);
         self.asm.mov_sp(Gpr::SP, SCRATCH);
         let ended = self.asm.new_label();

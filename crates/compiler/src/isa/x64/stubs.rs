@@ -1,7 +1,6 @@
 //! The stubs between generated code and the runtime; see [`crate::abi`].
 
 use super::*;
-use crate::abi::host_stack;
 
 /// Offset of the slots in the stub of an imported function: they are above its return address.
 const STUB_SLOTS: u32 = RETURN_ADDRESS_BYTES;
@@ -66,15 +65,12 @@ impl Function<'_> {
             .mov_mr(Size::S64, context(context::WASM_SP), Gpr::Rsp);
         self.asm
             .mov_rm(Size::S64, Gpr::Rsp, context(context::HOST_SP));
-        // Loading what is there already costs next to nothing, and storing it to compare a multiple of the call.
-        self.asm.ldmxcsr(slot(host_stack::HOST_FLOAT));
         self.asm.mov_rr(Size::S32, Gpr::R8, Gpr::Rax);
         self.asm.mov_rm(Size::S64, Gpr::R9, context(context::STORE));
         self.asm
             .mov_rm(Size::S64, SCRATCH, context(context::IMPORTS));
         self.asm
             .call_m(Mem::base_index(SCRATCH, Gpr::Rax, Scale::Eight, 0));
-        self.asm.ldmxcsr(slot(host_stack::WASM_FLOAT));
         self.asm
             .mov_rm(Size::S64, Gpr::Rsp, context(context::WASM_SP));
         let ended = self.asm.new_label();
