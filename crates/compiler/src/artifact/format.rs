@@ -26,7 +26,7 @@ use std::sync::Arc;
 use twox_hash::XxHash3_128;
 
 const MAGIC: [u8; 8] = *b"pvf-art\0";
-const VERSION: u32 = 6;
+const VERSION: u32 = 7;
 const SUM_BYTES: usize = 16;
 const FUNCTION_BYTES: usize = 28;
 
