@@ -54,7 +54,8 @@ const ROWS: [Row; 5] = [
     Row {
         network: Network::Kusama,
         name: "kusama",
-        // No public source shows this network's set.
+        // No public source shows this network's set. The presets in polkadot-fellows/runtimes are
+        // for development chains, and set none.
         seen: None,
         source: "assumed to be Polkadot's",
         params: POLKADOT,
@@ -72,7 +73,8 @@ const ROWS: [Row; 5] = [
     Row {
         network: Network::Westend,
         name: "westend",
-        // No public source shows this network's set.
+        // No public source shows this network's set. The presets in polkadot-sdk are for
+        // development chains, and set none.
         seen: None,
         source: "assumed to be Polkadot's",
         params: POLKADOT,

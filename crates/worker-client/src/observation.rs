@@ -8,7 +8,7 @@ mod counters;
 mod record;
 mod store;
 
-pub use counters::Counters;
+pub use counters::{Counters, OUTCOMES};
 pub use record::{
     KeptCandidate, blake2_256, executor_params_text, keep_candidate, keep_code, named,
 };

@@ -2,7 +2,7 @@
 //!
 //! The process between the two engines has no limit of memory or time, so it never holds an artifact:
 //! both directions copy from file to file, in small pieces. Neither an artifact nor the file is larger
-//! than [`MOST_FILE_BYTES`], and no length in the file is believed beyond the file's own.
+//! than 2 GiB, and no length in the file is believed beyond the file's own.
 //!
 //! | bytes | content |
 //! | --- | --- |
@@ -60,7 +60,7 @@ pub enum PairError {
 /// Writes both artifacts.
 ///
 /// # Errors
-/// A stream failed, both artifacts together are larger than [`MOST_FILE_BYTES`], or one is shorter or longer than its
+/// A stream failed, both artifacts together are larger than 2 GiB, or one is shorter or longer than its
 /// [`Part::bytes`].
 pub fn write(
     mut to: impl Write,
