@@ -187,6 +187,7 @@ mod tests {
             version: String::new(),
             manifest_path: root.join(folder).join("Cargo.toml"),
             license: None,
+            authors: vec![],
             description: None,
             repository: None,
             readme: None,

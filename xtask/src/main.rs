@@ -6,6 +6,7 @@
 
 mod layout;
 mod licences;
+mod notices;
 mod packages;
 mod readmes;
 mod repository;

@@ -55,6 +55,9 @@ pub struct Package {
     pub manifest_path: PathBuf,
     /// SPDX expression.
     pub license: Option<String>,
+    /// Who wrote it.
+    #[serde(default)]
+    pub authors: Vec<String>,
     /// In one sentence.
     pub description: Option<String>,
     /// Where its source is.
@@ -220,7 +223,11 @@ fn metadata(arguments: &[&str]) -> Result<Vec<Package>, ReadError> {
     Ok(serde_json::from_str::<Metadata>(&json)?.packages)
 }
 
-fn output(program: &'static str, command: &mut Command) -> Result<String, ReadError> {
+/// What a program prints. It runs in the repository's root.
+///
+/// # Errors
+/// [`ReadError`].
+pub fn output(program: &'static str, command: &mut Command) -> Result<String, ReadError> {
     let output = command
         .current_dir(root())
         .output()

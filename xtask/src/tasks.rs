@@ -1,6 +1,6 @@
 //! The tasks, as one table.
 
-use crate::{layout, licences, packages, readmes, repository};
+use crate::{layout, licences, notices, packages, readmes, repository};
 use std::fmt::Write;
 use std::process::Command;
 
@@ -80,8 +80,8 @@ const TASKS: &[Task] = &[
         name: "install",
         about: "what CI needs beyond stable Rust and gcc",
         installs: Some(
-            "Debian packages (g++, valgrind, Go, Chromium, Node, Python; as root), cargo-nextest and mdbook into cargo's folder, and what \
-             `cargo xtask aarch64` installs",
+            "Debian packages (g++, valgrind, Go, Chromium, Node, Python, lintian, mandoc, systemd, apparmor; as root), cargo-nextest and \
+             mdbook into cargo's folder, and what `cargo xtask aarch64` installs",
         ),
         run: Run::Commands(&[&[".ci/install"]]),
     },
@@ -267,6 +267,32 @@ const TASKS: &[Task] = &[
         run: Run::Commands(&[&["scripts/install-libpvf"]]),
     },
     Task {
+        name: "release",
+        about: "tarball, Debian package, component list and checksums in target/packages; the same commit gives the same bytes",
+        installs: Some("cargo-cyclonedx into target/tools, unless `--without-sbom` is given"),
+        run: Run::Commands(&[&["scripts/release"]]),
+    },
+    Task {
+        name: "operators-trial",
+        about: "the release's package in a new Debian 12: the commands of docs/installing.md and docs/operators.md, use, purge",
+        installs: Some(
+            "debootstrap (as root); everything else goes into target/operators-trial and is removed at the end",
+        ),
+        run: Run::Commands(&[&["scripts/operators-trial"]]),
+    },
+    Task {
+        name: "barriers",
+        about: "what `pvf doctor` and `pvf workers test` say without namespaces, Landlock or seccomp and under containers' filters (as root)",
+        installs: None,
+        run: Run::Commands(&[&["scripts/barriers"]]),
+    },
+    Task {
+        name: "machine",
+        about: "the workers in an emulated machine with Debian's kernel: `machine apparmor`, `machine aarch64` (takes qemu-system)",
+        installs: Some("nothing; packages of Debian are unpacked in target/machine"),
+        run: Run::Commands(&[&["scripts/machine"]]),
+    },
+    Task {
         name: "layout",
         about: "that every dependency between folders points down; prints the layers",
         installs: None,
@@ -277,6 +303,12 @@ const TASKS: &[Task] = &[
         about: "the licences of all dependencies against deny.toml, without cargo-deny",
         installs: None,
         run: Run::Here(licences::task),
+    },
+    Task {
+        name: "notices",
+        about: "the licences and notices of all crates in the released programs, into a FILE",
+        installs: None,
+        run: Run::Here(notices::task),
     },
     Task {
         name: "packages",
@@ -371,6 +403,8 @@ mod tests {
             "actions/pvf-diff/compare",
             "scripts/arms/rustc",
             "scripts/mutants/rustc",
+            "packaging/lint",
+            "packaging/sbom",
         ];
         let tasks: Vec<_> = TASKS
             .iter()

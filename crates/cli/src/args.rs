@@ -108,6 +108,18 @@ pub enum Command {
         /// The shell.
         shell: Shell,
     },
+    /// Write the manual pages into a directory.
+    Man(ManArgs),
+}
+
+/// Arguments of `man`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  pvf man ~/.local/share/man/man1 && man pvf-validate")]
+pub struct ManArgs {
+    /// The directory, which is made if there is none.
+    pub directory: PathBuf,
 }
 
 /// Arguments of `validate`.

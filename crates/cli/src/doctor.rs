@@ -71,7 +71,7 @@ const TRIALS: [Trial; 8] = [
     Trial {
         probe: Probe::Root,
         name: "a user namespace with its own root directory",
-        needed_for: "an additional barrier; depends on `kernel.unprivileged_userns_clone`, AppArmor and the container's profile",
+        needed_for: "an additional barrier; depends on `user.max_user_namespaces`, `kernel.unprivileged_userns_clone`, AppArmor and the container's filter",
         optional: Some(
             "workers keep the root directory, and Landlock alone restricts their access to files",
         ),
@@ -170,7 +170,10 @@ fn in_a_process(probe: Probe) -> Result<(), String> {
         false => {
             let said = String::from_utf8_lossy(&ran.stderr);
             match said.lines().last() {
-                Some(line) => Err(line.trim_start_matches("error: ").to_owned()),
+                Some(line) => Err(line
+                    .trim_start_matches("error: ")
+                    .trim_start_matches("host failure: ")
+                    .to_owned()),
                 None => Err(ran.status.to_string()),
             }
         }

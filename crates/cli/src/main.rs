@@ -32,6 +32,7 @@ mod judging;
 mod kind;
 mod listing;
 mod machine;
+mod manual;
 mod measure;
 mod names;
 mod network;
@@ -115,6 +116,7 @@ fn dispatch(command: Command, output: &Output) -> Result<Verdict, Failure> {
         Command::Doctor(args) => doctor::doctor(&args, output),
         Command::Conformance(args) => conformance::conformance(&args, output),
         Command::Bench(args) => bench::bench(&args, output),
+        Command::Man(args) => manual::man(&args, output),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "pvf", &mut script);

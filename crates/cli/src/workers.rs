@@ -57,7 +57,7 @@ pub struct InstallArgs {
     node: PathBuf,
     #[command(flatten)]
     place: PlaceArgs,
-    /// Directory of the built workers. [default: that of this program]
+    /// Directory of the built workers. [default: that of this program, or lib/pvf beside its bin]
     #[arg(long, value_name = "DIR")]
     from: Option<PathBuf>,
     /// Directory of the node's own workers: they run first, this executor's only before a vote against a candidate.
@@ -173,7 +173,7 @@ fn install(args: &InstallArgs, output: &Output) -> Result<Verdict, Failure> {
     }
     let from = match &args.from {
         Some(from) => from.clone(),
-        None => own_directory()?,
+        None => built_workers(&own_directory()?),
     };
     let into = &args.place.into;
     let receipt = install::install(&Installation {
@@ -217,6 +217,17 @@ fn own_directory() -> Result<PathBuf, Failure> {
     let own = std::env::current_exe().and_then(|path| path.canonicalize());
     let own = own.map_err(|error| Failure::Host(format!("this program's path: {error}")))?;
     Ok(own.parent().map(Path::to_owned).unwrap_or_default())
+}
+
+/// Where the built workers are: beside this program, or, as a package of a distribution places what no user starts, in
+/// `../lib/pvf`.
+fn built_workers(own: &Path) -> PathBuf {
+    let packaged = own.with_file_name("lib").join("pvf");
+    let has_all = |directory: &Path| PROGRAMS.iter().all(|it| directory.join(it).is_file());
+    match !has_all(own) && has_all(&packaged) {
+        true => packaged,
+        false => own.to_owned(),
+    }
 }
 
 fn failed(error: InstallError) -> Failure {

@@ -85,3 +85,43 @@ fn a_built_one_finds_the_checkout() {
     );
     assert_eq!(ran.status.code(), Some(0), "{ran:?}");
 }
+
+/// A package has the workers in `lib/pvf`, a build has them beside `pvf`.
+#[test]
+fn workers_are_looked_for_beside_it_and_where_a_package_has_them() {
+    let root = tempfile::tempdir().unwrap();
+    let place = |path: &str, text: &str| {
+        let path = root.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    let worker = r#"[ "$1" != --version ] || cat "$(dirname "$0")/polkadot-worker.version""#;
+    let names = ["polkadot-prepare-worker", "polkadot-execute-worker"];
+    place("node", "echo polkadot 1.25.1-0abc");
+    fs::create_dir(root.path().join("bin")).unwrap();
+    let pvf = install(&root.path().join("bin"));
+    let at = |path: &str| root.path().join(path).to_str().unwrap().to_owned();
+    let into = at("into");
+    let installed = || {
+        let ran = run(
+            &pvf,
+            &["workers", "install", "--node", &at("node"), "--into", &into],
+        );
+        let text = fs::read_to_string(root.path().join("into").join(names[0]));
+        (ran.status.code(), text.unwrap_or_default())
+    };
+    assert_eq!(installed().0, Some(3), "there are none");
+    for name in names {
+        place(&format!("lib/pvf/{name}"), &format!("{worker} # packaged"));
+    }
+    let (code, text) = installed();
+    assert_eq!(code, Some(0));
+    assert!(text.contains("# packaged"), "{text}");
+    for name in names {
+        place(&format!("bin/{name}"), &format!("{worker} # beside"));
+    }
+    let (code, text) = installed();
+    assert_eq!(code, Some(0));
+    assert!(text.contains("# beside"), "{text}");
+}

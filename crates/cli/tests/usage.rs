@@ -20,6 +20,7 @@ fn help_has_examples() {
         "verify",
         "bench",
         "completions",
+        "man",
     ] {
         let ran = pvf([command, "--help"]);
         assert_eq!(ran.code, 0, "{command}");
@@ -61,6 +62,7 @@ fn wrong_usage() {
         &["verify"],
         &["verify", &adder, &adder, &adder],
         &["completions", "cmd.exe"],
+        &["man"],
     ] {
         let ran = pvf(args);
         assert_eq!(ran.code, 2, "{args:?}: {}", ran.stderr);
@@ -155,4 +157,22 @@ fn completions_for_shells() {
         assert_eq!(ran.code, 0, "{shell}");
         assert!(ran.text().contains("validate"), "{shell}");
     }
+}
+
+#[test]
+fn manual_pages() {
+    let into = scratch("manual", "man1");
+    let ran = pvf(["man", &into.display().to_string(), "--json"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let pages = ran.json()["pages"].as_array().unwrap().len();
+    assert!(pages > 25, "{pages}");
+    let page = std::fs::read_to_string(into.join("pvf-workers-install.1")).unwrap();
+    for text in [".TH", "untried", "SH EXAMPLES"] {
+        assert!(page.contains(text), "{text}: {page}");
+    }
+
+    // In place of the directory there is a file.
+    let file = write("manual", "file", "");
+    let ran = pvf(["man", &file]);
+    assert_eq!(ran.code, 3, "{}", ran.stderr);
 }
