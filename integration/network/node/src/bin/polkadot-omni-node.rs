@@ -28,6 +28,9 @@ impl CliConfig for About {
 
 fn main() -> color_eyre::eyre::Result<()> {
     color_eyre::install()?;
-    let config = RunConfig::new(Box::new(DefaultRuntimeResolver), Box::new(DiskChainSpecLoader));
+    let config = RunConfig::new(
+        Box::new(DefaultRuntimeResolver),
+        Box::new(DiskChainSpecLoader),
+    );
     Ok(run_with_custom_cli::<About, NoExtraSubcommand>(config)?)
 }

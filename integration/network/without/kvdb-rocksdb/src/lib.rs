@@ -31,7 +31,11 @@ pub struct DatabaseConfig {
 impl DatabaseConfig {
     /// Defaults for so many columns.
     pub fn with_columns(columns: u32) -> Self {
-        Self { columns, create_if_missing: true, ..Self::default() }
+        Self {
+            columns,
+            create_if_missing: true,
+            ..Self::default()
+        }
     }
 }
 
@@ -42,7 +46,8 @@ impl Database {
     /// Fails: there is no RocksDB.
     pub fn open<P: AsRef<Path>>(_: &DatabaseConfig, path: P) -> io::Result<Self> {
         let path = path.as_ref().display();
-        let text = format!("{path}: built without RocksDB; start the node with `--database paritydb`");
+        let text =
+            format!("{path}: built without RocksDB; start the node with `--database paritydb`");
         Err(io::Error::new(io::ErrorKind::Unsupported, text))
     }
 

@@ -10,7 +10,10 @@ pub struct WasmBuilder(());
 
 impl WasmBuilder {
     /// Begins.
-    #[allow(clippy::new_without_default, reason = "the interface of the crate whose place this takes")]
+    #[allow(
+        clippy::new_without_default,
+        reason = "the interface of the crate whose place this takes"
+    )]
     pub fn new() -> Self {
         Self(())
     }
