@@ -5,20 +5,21 @@
 //! an instruction refers to a label is the target's matter.
 
 use std::fmt;
+use std::num::NonZeroU32;
 
 /// A place in the code of one assembler. Not valid after that assembler was
-/// cleared.
+/// cleared. That there may be none takes no further byte.
 #[derive(Copy, Clone, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
-pub struct Label(u32);
+pub struct Label(NonZeroU32);
 
 impl Label {
     /// The label's number, counting from 0 in the order of creation.
     pub fn number(self) -> u32 {
-        self.0
+        self.0.get() - 1
     }
 
     pub(crate) fn from_number(number: u32) -> Self {
-        Self(number)
+        Self(NonZeroU32::MIN.saturating_add(number))
     }
 }
 
@@ -74,31 +75,35 @@ impl fmt::Display for FinishError {
                 write!(
                     f,
                     "label {} is used at offset {at} but never bound",
-                    label.0
+                    label.number()
                 )
             }
             Self::BoundTwice { label, at } => {
-                write!(f, "label {} is bound a second time at offset {at}", label.0)
+                write!(
+                    f,
+                    "label {} is bound a second time at offset {at}",
+                    label.number()
+                )
             }
             Self::ShortJumpOutOfRange { label, at } => {
                 write!(
                     f,
                     "the short jump at offset {at} cannot reach label {}",
-                    label.0
+                    label.number()
                 )
             }
             Self::OutOfReach { label, at } => {
                 write!(
                     f,
                     "the instruction at offset {at} cannot reach label {}",
-                    label.0
+                    label.number()
                 )
             }
             Self::NegativeDifference { label, at } => {
                 write!(
                     f,
                     "the unsigned difference at offset {at}, to label {}, is negative",
-                    label.0
+                    label.number()
                 )
             }
             Self::CodeTooLarge { bytes } => write!(f, "{bytes} bytes of code are too many"),
@@ -133,13 +138,13 @@ impl Labels {
             "labels are numbered with 32 bits"
         );
         self.offsets.push(Self::UNBOUND);
-        Label(number as u32)
+        Label::from_number(number as u32)
     }
 
     /// Binds `label`; false if it was bound before, which leaves it where it was.
     #[inline]
     pub(crate) fn bind(&mut self, label: Label, offset: u32) -> bool {
-        let slot = &mut self.offsets[label.0 as usize];
+        let slot = &mut self.offsets[label.number() as usize];
         let fresh = *slot == Self::UNBOUND;
         if fresh {
             *slot = offset;
@@ -149,7 +154,7 @@ impl Labels {
 
     #[inline]
     pub(crate) fn offset(&self, label: Label) -> Option<u32> {
-        let offset = self.offsets[label.0 as usize];
+        let offset = self.offsets[label.number() as usize];
         (offset != Self::UNBOUND).then_some(offset)
     }
 

@@ -269,10 +269,11 @@ impl Analyser {
             limits.operands.max(body_bytes),
         );
         let walk = Walk::new(module, analysis, &mut self.blocks, &mut self.events);
-        let mut pass = Pass::new(reader, &mut self.validator, walk, meters, limits);
-        pass.run()?;
-        let highest = pass.highest();
-        let (walk, meters) = pass.finish();
+        let validator = &mut self.validator;
+        let (walk, meters, highest) = match meters.gas.is_some() {
+            true => Pass::<true>::new(reader, validator, walk, meters, limits).run()?,
+            false => Pass::<false>::new(reader, validator, walk, meters, limits).run()?,
+        };
         let accesses = walk.accesses();
         let truncations = walk.truncations();
         let (logical_cost, metered_blocks) = meters.finish().map_err(|_| Refused)?;

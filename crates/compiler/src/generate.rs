@@ -313,13 +313,13 @@ impl<M: MacroAssembler> Generator<'_, M> {
     }
 
     fn instruction(&mut self, instruction: Instruction) {
-        if !self.reachable() {
-            return match instruction {
-                Instruction::Else => self.else_branch(),
-                _ => self.end(),
-            };
+        // Pass 1 leaves out what cannot be reached, but for the ends of blocks.
+        match instruction {
+            Instruction::Else if !self.reachable() => return self.else_branch(),
+            Instruction::End if !self.reachable() => return self.end(),
+            _ => {}
         }
-        if !is_condition(instruction) && self.has_flags() {
+        if self.has_flags() && !is_condition(instruction) {
             if self.add_below_flags(instruction) {
                 return;
             }

@@ -27,8 +27,6 @@ mod tests;
 
 use crate::code::decompress;
 use crate::verification::{Verification, verify};
-use blake2::Blake2b;
-use blake2::digest::{Digest, consts::U32};
 use pvf_compiler::FuncType;
 use pvf_compiler::{
     Artifact, ArtifactContents, CompileError, CompileOptions, ModuleInfo, compile, schedule_hash,
@@ -195,7 +193,7 @@ fn verified(
     let Err(error) = verify(wasm, artifact, &verification) else {
         return Ok(());
     };
-    let hash = hex::encode(Blake2b::<U32>::digest(blob));
+    let hash = hex::encode(crate::artifact_digest(blob));
     let gas = options.metering.gas.as_ref();
     Err(HostFailure::Internal(format!(
         "the compiler's machine code does not pass the verifier, so it is not used. This is a \

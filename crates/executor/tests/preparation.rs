@@ -165,6 +165,30 @@ fn the_bomb_limit_applies_to_compressed_blobs_only() {
     );
 }
 
+/// NET-7: thunks are added when the limiter has gone through all bodies, so it finds no function of a thunk's index.
+#[test]
+fn a_body_cannot_call_a_thunk() {
+    let with_call = |index: u32| {
+        module(&format!(
+            r#"(module (func (export "f")) (func call {index}))"#
+        ))
+    };
+    for (index, accepted) in [(1, true), (2, false), (3, false)] {
+        let wasm = with_call(index);
+        let parsed = deserialize_buffer(&wasm).expect("parity-wasm reads it");
+        let limited = inject_stack_limiter(parsed, 65_536).is_ok();
+        assert_eq!(limited, accepted, "call {index}");
+        for logical_stack in [false, true] {
+            let mut options = Profile::Polkadot.compile_options();
+            options.metering.logical_stack = logical_stack;
+            let rejection = rejection(&wasm, &Rules::new(options, Purpose::Plain));
+            let rejection = rejection.map(|it| (it.class, it.rule.as_str()));
+            let expected = (RejectionClass::Preparation, "NET-7");
+            assert_eq!(rejection, (!accepted).then_some(expected), "call {index}");
+        }
+    }
+}
+
 /// Whether the module is still valid after `wasm-instrument` added its limiter.
 fn survives_the_limiter(wasm: &[u8]) -> bool {
     let parsed = deserialize_buffer(wasm).expect("parity-wasm reads it");

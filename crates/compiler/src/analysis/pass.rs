@@ -25,8 +25,8 @@ const MOST_TARGETS: u32 = 128 * 1024;
 
 type Taken = Result<(), Refused>;
 
-/// The walk over one body.
-pub(super) struct Pass<'p, 'm> {
+/// The walk over one body. Whether gas is counted is known when this is compiled, so that most bodies pay nothing for it.
+pub(super) struct Pass<'p, 'm, const GAS: bool> {
     reader: Reader<'p>,
     validator: &'p mut Validator,
     walk: Walk<'p>,
@@ -41,7 +41,7 @@ pub(super) struct Pass<'p, 'm> {
     offset: u32,
 }
 
-impl<'p, 'm> Pass<'p, 'm> {
+impl<'p, 'm, const GAS: bool> Pass<'p, 'm, GAS> {
     /// Begins at the first operator of a body. The validator has begun the body, the meters too.
     pub fn new(
         reader: Reader<'p>,
@@ -65,8 +65,14 @@ impl<'p, 'm> Pass<'p, 'm> {
         }
     }
 
-    /// Takes all operators.
-    pub fn run(&mut self) -> Taken {
+    /// Takes all operators. Returns what the walk and the meters have found, and the greatest operand height at a reachable
+    /// point.
+    pub fn run(mut self) -> Result<(Walk<'p>, Meters<'m>, u32), Refused> {
+        self.operators()?;
+        Ok((self.walk, self.meters, self.highest))
+    }
+
+    fn operators(&mut self) -> Taken {
         loop {
             self.offset = self.reader.offset();
             let code = self.reader.byte()?;
@@ -110,16 +116,6 @@ impl<'p, 'm> Pass<'p, 'm> {
                 code => self.other(code)?,
             }
         }
-    }
-
-    /// The greatest operand height at a reachable point.
-    pub fn highest(&self) -> u32 {
-        self.highest
-    }
-
-    /// What the walk and the meters have found.
-    pub fn finish(self) -> (Walk<'p>, Meters<'m>) {
-        (self.walk, self.meters)
     }
 
     /// Operators that are rarer.
@@ -251,7 +247,7 @@ impl<'p, 'm> Pass<'p, 'm> {
     /// Meters an operator.
     #[inline(always)]
     fn meter(&mut self, operator: &Operator<'_>) -> Taken {
-        let metered = self.meters.operator(self.offset.into(), operator);
+        let metered = self.meters.operator::<GAS>(self.offset.into(), operator);
         metered.map_err(|_| Refused)?;
         self.charge();
         Ok(())
@@ -260,7 +256,7 @@ impl<'p, 'm> Pass<'p, 'm> {
     /// A metered block may begin with the operator that has just been metered.
     #[inline(always)]
     fn charge(&mut self) {
-        if let Some(block) = self.meters.begun() {
+        if GAS && let Some(block) = self.meters.begun() {
             self.walk.charge(block, self.offset);
         }
     }
@@ -286,7 +282,7 @@ impl<'p, 'm> Pass<'p, 'm> {
     #[inline(always)]
     fn meter_plain(&mut self, metered: Metered, pops: u32, pushes: u32) -> Taken {
         let offset = self.offset.into();
-        let metered = self.meters.plain(offset, metered, pops, pushes);
+        let metered = self.meters.plain::<GAS>(offset, metered, pops, pushes);
         metered.map_err(|_| Refused)?;
         self.charge();
         Ok(())

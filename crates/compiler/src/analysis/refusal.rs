@@ -121,7 +121,7 @@ impl Visitor<'_, '_> {
         self.check_limits(operator)?;
         self.check_callee(operator)?;
         let function = self.function;
-        let metered = self.meters.operator(self.offset, operator);
+        let metered = self.meters.operator::<true>(self.offset, operator);
         metered.map_err(|error| Box::new(Refusal::Meter { function, error }))
     }
 

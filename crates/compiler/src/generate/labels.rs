@@ -97,7 +97,7 @@ pub(super) struct OpenLabel {
     pub bound: bool,
 }
 
-const _: () = assert!(size_of::<OpenLabel>() <= 20);
+const _: () = assert!(size_of::<OpenLabel>() <= 16);
 
 const NOWHERE: u32 = u32::MAX;
 

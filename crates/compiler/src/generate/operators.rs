@@ -20,6 +20,9 @@ pub(super) const WAITING_READS: u32 = 32;
 
 impl<M: MacroAssembler> Generator<'_, M> {
     /// Translates an instruction that can be reached.
+    ///
+    /// Inlined in the loop over all instructions, which so saves its registers once for a function.
+    #[inline(always)]
     pub(super) fn translate(&mut self, instruction: Instruction) {
         use Instruction as I;
         match instruction {
@@ -46,10 +49,10 @@ impl<M: MacroAssembler> Generator<'_, M> {
             I::LocalTee(local) => self.local_tee(local),
             I::GlobalGet(global) => self.global_get(global),
             I::GlobalSet(global) => self.global_set(global),
-            I::Const(ty, bits) => self.state.push(ty, Location::Const(Bits(u64::from(bits)))),
+            I::Const(ty, bits) => self.state.push_constant(ty, bits.into()),
             I::WideConst(ty, number) => {
                 let bits = self.analysis.code.constant(number);
-                self.state.push(ty, Location::Const(Bits(bits)));
+                self.state.push_constant(ty, bits);
             }
             I::Load(ty, access, offset) => self.load(ty, access, offset),
             I::Store(access, offset) => self.store(access, offset),
@@ -95,9 +98,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
         }
         let at = local as usize;
         if self.state.constant.contains(local) {
-            return self
-                .state
-                .push(ty, Location::Const(Bits(self.state.constants[at])));
+            return self.state.push_constant(ty, self.state.constants[at]);
         }
         match self.state.register[at] {
             Some(register) if dead && self.state.references[at] == 0 => {
@@ -105,10 +106,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
                 self.push_register(ty, register);
             }
             _ => {
-                self.state.push(ty, Location::Local(local));
-                if let Some(operand) = self.state.operands.last_mut() {
-                    operand.last_use = dead;
-                }
+                self.state.push_local(ty, local, dead);
             }
         }
         if let Some(old) = self.state.height().checked_sub(WAITING_READS + 1)

@@ -272,6 +272,7 @@ impl State {
     }
 
     /// Pushes an operand; a register becomes its own.
+    #[inline]
     pub fn push(&mut self, ty: ValType, location: Location) {
         match location {
             Location::Reg(register) => self.give(register, Owner::Operand(self.height())),
@@ -283,6 +284,29 @@ impl State {
             ty,
             raw_nan: false,
             last_use: false,
+        });
+    }
+
+    /// Pushes a constant by its bits.
+    #[inline]
+    pub fn push_constant(&mut self, ty: ValType, bits: u64) {
+        self.operands.push(Operand {
+            location: Location::Const(Bits(bits)),
+            ty,
+            raw_nan: false,
+            last_use: false,
+        });
+    }
+
+    /// Pushes the present value of a local. Perhaps this is its last use.
+    #[inline]
+    pub fn push_local(&mut self, ty: ValType, local: u32, last_use: bool) {
+        self.references[local as usize] += 1;
+        self.operands.push(Operand {
+            location: Location::Local(local),
+            ty,
+            raw_nan: false,
+            last_use,
         });
     }
 

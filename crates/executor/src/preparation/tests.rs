@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::Profile;
+use blake2::Blake2b;
+use blake2::digest::{Digest, consts::U32};
 use pvf_compiler::{Costs, Metering, Target};
 use std::sync::Arc;
 
