@@ -75,7 +75,7 @@ impl Author {
         wanted: &[Wanted],
     ) -> Result<(Block, Changes), Error> {
         let runtime = &*self.runtime;
-        let number = parent.number + 1;
+        let number = parent.number.saturating_add(1);
         let slot = relay.timestamp() / self.slot_milliseconds;
         let header = Header {
             parent: parent.hash(),

@@ -42,6 +42,8 @@ pub(crate) struct Item {
     pub(crate) name: String,
     /// The value that is encoded where none is stored.
     pub(crate) default: Vec<u8>,
+    /// The type of the key, if it is a map.
+    pub(crate) key: Option<TypeId>,
     /// The type of the value.
     pub(crate) value: Option<TypeId>,
 }
@@ -162,13 +164,17 @@ fn of_v14(metadata: v14::RuntimeMetadataV14) -> Metadata {
             index: pallet.index,
             prefix,
             items: (items.into_iter())
-                .map(|item| Item {
-                    name: item.name,
-                    default: item.default,
-                    value: Some(match item.ty {
-                        v14::StorageEntryType::Plain(value) => value.id,
-                        v14::StorageEntryType::Map { value, .. } => value.id,
-                    }),
+                .map(|item| {
+                    let (key, value) = match item.ty {
+                        v14::StorageEntryType::Plain(value) => (None, value.id),
+                        v14::StorageEntryType::Map { key, value, .. } => (Some(key.id), value.id),
+                    };
+                    Item {
+                        name: item.name,
+                        default: item.default,
+                        key,
+                        value: Some(value),
+                    }
                 })
                 .collect(),
             calls: pallet.calls.map_or_else(Vec::new, |it| calls(it.ty.id)),
@@ -215,6 +221,7 @@ macro_rules! of_legacy {
                     Ok(Item {
                         name: decoded(entry.name)?,
                         default: decoded(entry.default)?,
+                        key: None,
                         value: None,
                     })
                 });

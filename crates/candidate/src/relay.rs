@@ -300,4 +300,43 @@ mod tests {
             );
         }
     }
+
+    #[test]
+    fn headers_after_the_relay_parent_are_a_sealed_chain() {
+        use pvf_primitives::{DigestItem, Header as Read};
+        use sp_core::crypto::Pair as _;
+        use sp_core::sr25519;
+
+        let mut relay = Relay::new(7, StateVersion::V1, 6_000, 2).expect("a relay chain");
+        let parent = relay.advance(&[1, 2], &[], None).expect("a relay parent");
+        assert_eq!(parent.descendants.len(), 3);
+        let alice = sr25519::Pair::from_string(AUTHOR, None).expect("a known key");
+        let mut before: Option<[u8; 32]> = None;
+        for (bytes, ahead) in parent.descendants.iter().zip(0..) {
+            let read = Read::from_bytes(bytes).expect("a header");
+            assert_eq!(read.number, u64::from(parent.number + ahead));
+            match before {
+                None => assert_eq!(read.state_root, parent.root.0),
+                Some(hash) => assert_eq!(read.parent_hash, hash),
+            }
+            before = Some(blake2_256(bytes));
+            let items: Vec<_> = read.digest().collect();
+            let [
+                DigestItem::PreRuntime(BABE, _),
+                DigestItem::Seal(BABE, seal),
+            ] = items[..]
+            else {
+                panic!("{items:?}");
+            };
+            let mut unsealed = Header::from_bytes(bytes).expect("a header");
+            unsealed.digest.pop();
+            let seal = sr25519::Signature::try_from(seal).expect("64 bytes");
+            let hash = unsealed.hash();
+            assert!(sr25519::Pair::verify(
+                &seal,
+                hash.as_bytes(),
+                &alice.public()
+            ));
+        }
+    }
 }

@@ -154,6 +154,14 @@ impl Metadata {
         let (_, item) = self
             .item("System", "Account")
             .ok_or_else(|| unknown("there is no System.Account"))?;
+        if let Some(key) = item.key {
+            let mut account = Vec::new();
+            self.least(key, &mut account).map_err(|why| unknown(&why))?;
+            if account.len() != 32 {
+                let what = format!("has accounts of {} bytes, not of 32", account.len());
+                return Err(Error::Unsupported(what));
+            }
+        }
         let Some(ty) = item.value else {
             // Nonce, consumers, providers, sufficients; free, reserved and two frozen balances.
             return match item.default.len() {
