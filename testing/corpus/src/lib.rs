@@ -4,7 +4,7 @@
 //!
 //! | file | holds |
 //! | --- | --- |
-//! | `code.compressed.wasm`, `code.wasm` or `code.wat` | the code: as stored on chain (8 bytes of magic, then zstd data), plain, or as text |
+//! | `code.compressed.wasm`, `code.wasm` or `code.wat` | the code: as stored on chain (8 bytes of magic, then zstd data), plain, or as text; if there are several, the one that `cases.json` names |
 //! | `NAME.params` or `NAME.params.zst` | a candidate: SCALE-encoded `ValidationParams`, plain or in zstd data |
 //! | `NAME.result` | what `validate_block` returns for it |
 //! | `NAME.trap` | in place of it: the kind of the trap in the first line |
@@ -165,14 +165,17 @@ pub fn chains(corpus: &Path, filter: &str) -> Result<Vec<Chain>, CorpusError> {
     let mut chains = Vec::new();
     for folder in entries(corpus)? {
         let name = file_name(&folder);
-        let code = ["code.compressed.wasm", "code.wasm", "code.wat"]
-            .map(|file| folder.join(file))
+        if !name.contains(filter) || !folder.is_dir() {
+            continue;
+        }
+        let about = index(&folder.join("cases.json"))?;
+        let listed = about["code_file"].as_str();
+        let usual = ["code.compressed.wasm", "code.wasm", "code.wat"];
+        let mut files = listed
             .into_iter()
-            .find(|file| file.is_file());
-        if let Some(code) = code
-            && name.contains(filter)
-        {
-            let about = index(&folder.join("cases.json"))?;
+            .chain(usual)
+            .map(|file| folder.join(file));
+        if let Some(code) = files.find(|file| file.is_file()) {
             chains.push(Chain {
                 cases: cases(&folder, case_filter, &about)?,
                 name,

@@ -10,7 +10,7 @@ pub fn fixtures() -> Vec<(PathBuf, Vec<u8>)> {
     modules(
         chains
             .into_iter()
-            .filter(|chain| chain.code.ends_with("code.wasm")),
+            .filter(|chain| chain.code.extension().is_some_and(|it| it == "wasm")),
     )
 }
 
