@@ -175,7 +175,9 @@ pub fn chains(corpus: &Path, filter: &str) -> Result<Vec<Chain>, CorpusError> {
             .into_iter()
             .chain(usual)
             .map(|file| folder.join(file));
-        if let Some(code) = files.find(|file| file.is_file()) {
+        let code = files.find(|file| file.is_file());
+        drop(files);
+        if let Some(code) = code {
             chains.push(Chain {
                 cases: cases(&folder, case_filter, &about)?,
                 name,
