@@ -332,7 +332,7 @@ mod tests {
                     }
                 }
             }
-            let table = numeric.operands.from_the_last();
+            let table = numeric.operands.last_first();
             let mut table: Vec<Operand> = table.collect();
             table.reverse();
             let [(operands, result)] = &accepted[..] else {

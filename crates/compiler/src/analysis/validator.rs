@@ -61,7 +61,7 @@ impl Pattern {
     }
 
     /// The types, the last first.
-    pub fn from_the_last(self) -> impl Iterator<Item = Operand> {
+    pub fn last_first(self) -> impl Iterator<Item = Operand> {
         let [first, last] = self.types.to_le_bytes();
         [last, first]
             .into_iter()
@@ -225,7 +225,7 @@ impl Validator {
 
     #[cold]
     fn numeric_other(&mut self, operands: Pattern, result: Operand) -> Valid {
-        for operand in operands.from_the_last() {
+        for operand in operands.last_first() {
             self.pop(operand)?;
         }
         self.push(result);
