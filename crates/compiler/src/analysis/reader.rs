@@ -219,7 +219,7 @@ mod tests {
     ) -> Option<(T, usize)> {
         let mut reader = BinaryReader::new(bytes, 100);
         let value = read(&mut reader).ok()?;
-        Some((value, reader.bytes_remaining() as usize))
+        Some((value, reader.bytes_remaining()))
     }
 
     proptest! {
