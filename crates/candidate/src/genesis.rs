@@ -295,8 +295,7 @@ impl Editor<'_> {
             false => Scheme::Sr25519,
         };
         let author = Signer::of_uri(scheme, AUTHOR).map_err(Error::Source)?;
-        let authorities = vec![author.public()];
-        let authorities = [Compact(1_u32).encode(), authorities.concat()].concat();
+        let authorities = [Compact(1_u32).encode(), author.public()].concat();
         self.set_item("Aura", "Authorities", authorities.clone());
         self.set_item("AuraExt", "Authorities", authorities);
         if let Some(key) = self.key("Session", "Validators") {
