@@ -13,8 +13,9 @@
 //!
 //! A process and its namespaces take a good part of the time of a short job. So the worker asks for
 //! the next process when it has sent an answer ([`Launcher::prepare`]). That process waits without
-//! any data, and takes one order. At most one process waits at a time. An order that its process did not live to receive stays in the
-//! socket; the next process drops it, because its ticket is another one.
+//! any data, and takes one order. At most one process waits at a time. An order that its process did
+//! not live to receive stays in the socket; the next process drops it, because its ticket is another
+//! one.
 
 use crate::job::{StartError, leave_to_worker};
 use crate::process::{self, Child, SingleThreaded};
@@ -30,7 +31,7 @@ use rustix::net::{
     SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg,
     sendmsg, socketpair,
 };
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::ffi::CStr;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::marker::PhantomData;
@@ -57,20 +58,12 @@ pub struct Launcher<Order> {
     socket: OwnedFd,
     /// For orders. The process that waits reads from the other end.
     orders: OwnedFd,
-    ahead: RefCell<Ahead>,
+    /// The launcher was asked for the process of the next order, and its answer was not read yet.
+    ahead: Cell<Option<Ticket>>,
     next_ticket: Cell<Ticket>,
     /// Whether the launcher has exited, or its answers can no longer be told apart.
     lost: Cell<bool>,
     order: PhantomData<fn(Order)>,
-}
-
-/// The process that is to take the next order.
-enum Ahead {
-    None,
-    /// The launcher was asked for one, and its answer was not read yet.
-    Asked(Ticket),
-    /// One waits.
-    Waits(Ticket, Child),
 }
 
 /// Which order a process waits for.
@@ -115,7 +108,7 @@ impl<Order: Encode + Decode> Launcher<Order> {
         Ok(Self {
             socket: own,
             orders,
-            ahead: RefCell::new(Ahead::None),
+            ahead: Cell::new(None),
             next_ticket: Cell::new(0),
             lost: Cell::new(false),
             order: PhantomData,
@@ -133,15 +126,20 @@ impl<Order: Encode + Decode> Launcher<Order> {
     /// # Errors
     /// The launcher [is lost](Self::is_lost).
     pub fn prepare(&self) -> Result<(), StartError> {
-        let mut ahead = self.ahead.borrow_mut();
-        if let Ahead::None = *ahead {
+        // The answer to the last ticket may still come. A process of which nobody knows would take the orders of others.
+        if self.lost.get() {
+            return Err(failed("asking the launcher for a job")(
+                rustix::io::Errno::CHILD,
+            ));
+        }
+        if self.ahead.get().is_none() {
             let ticket = self.next_ticket.get();
             self.next_ticket.set(ticket + 1);
             self.lost.set(true);
             let sent = send(&self.socket, &ticket, &[]);
             sent.map_err(failed("asking the launcher for a job"))?;
             self.lost.set(false);
-            *ahead = Ahead::Asked(ticket);
+            self.ahead.set(Some(ticket));
         }
         Ok(())
     }
@@ -160,7 +158,8 @@ impl<Order: Encode + Decode> Launcher<Order> {
         match send(&self.orders, &message, &descriptors) {
             Ok(()) => Ok(child),
             Err(errno) => {
-                self.ahead.replace(Ahead::Waits(ticket, child));
+                // It waits for an order that nobody will send again.
+                let _ = child.kill();
                 Err(failed("ordering a job")(errno))
             }
         }
@@ -169,13 +168,12 @@ impl<Order: Encode + Decode> Launcher<Order> {
     /// The process that waits, or a new one.
     fn waiting(&self) -> Result<(Ticket, Child), StartError> {
         loop {
-            let asked_before = !matches!(*self.ahead.borrow(), Ahead::None);
+            let asked_before = self.ahead.get().is_some();
             self.prepare()?;
-            let (ticket, child) = match self.ahead.replace(Ahead::None) {
-                Ahead::None => continue,
-                Ahead::Asked(ticket) => (ticket, self.launched(ticket)?),
-                Ahead::Waits(ticket, child) => (ticket, child),
+            let Some(ticket) = self.ahead.take() else {
+                continue;
             };
+            let child = self.launched(ticket)?;
             // Somebody may have killed it while it waited, for example for want of memory. One that
             // was asked for just now is used in any case, so that this ends.
             if !asked_before || !child.has_ended_within(0) {

@@ -36,7 +36,9 @@ fn fixtures_are_as_their_index_says() {
                 }
                 _ => {
                     let listed = listed["trap_kind"].as_str().expect("a kind of trap");
-                    let listed = listed.trim_start_matches("trap ").replace('-', "_");
+                    // A failed host function has its name behind the kind.
+                    let kind = listed.trim_start_matches("trap ").split(' ').next();
+                    let listed = kind.unwrap_or_default().replace('-', "_");
                     assert_eq!(case.trap_kind().expect("can be read"), Some(listed));
                 }
             }
