@@ -164,7 +164,7 @@ fn a_real_block_is_decoded_and_its_failure_has_message_and_names() {
     let case = |name: &str| chain.case(name).expect("the case").about.clone();
     let file = |name: &str| text(&chain.case(name).expect("the case").params).to_owned();
     let digest = |candidate: &str| {
-        let ran = pvf(["validate", text(&code), candidate, "--json"]);
+        let ran = pvf(["validate", text(code), candidate, "--json"]);
         assert!(ran.code < 2, "{}", ran.stderr);
         ran.json()
     };
