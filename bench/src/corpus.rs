@@ -39,7 +39,7 @@ pub enum Expected {
 impl Case {
     /// The parameters, decompressed, as our reader of candidates takes them.
     pub fn parameters(&self) -> Result<Vec<u8>, String> {
-        let bytes = self.case.params().map_err(|error| error.to_string())?;
+        let bytes = self.case.file().map_err(|error| error.to_string())?;
         pvf_validation::candidate::read(&bytes)
             .map(Cow::into_owned)
             .map_err(|error| format!("{}: {error}", self.case.params.display()))

@@ -31,9 +31,6 @@ pub struct Code {
 
 /// The part of an assembler that depends on the machine: its instructions, and what refers to labels in them.
 pub trait Machine: Default + DerefMut<Target = Code> {
-    /// Instructions without code that append to `code`.
-    fn appending_to(code: Code) -> Self;
-
     /// Forgets what refers to labels and keeps the allocations.
     fn clear_references(&mut self);
 
@@ -81,10 +78,9 @@ impl<I: Machine> Assembler<I> {
 
     /// An assembler with room for `bytes` bytes of code.
     pub fn with_capacity(bytes: usize) -> Self {
-        Self(I::appending_to(Code {
-            buffer: CodeBuffer::with_capacity(bytes),
-            ..Code::default()
-        }))
+        let mut machine = I::default();
+        machine.deref_mut().buffer = CodeBuffer::with_capacity(bytes);
+        Self(machine)
     }
 
     /// Forgets code and labels and keeps the allocations.

@@ -4,23 +4,23 @@ use crate::block::Block;
 use crate::candidate::{Bytes, Corruption, ProofForm, extrinsics_root, write};
 use crate::chain::{Chain, Options, grow};
 use crate::error::Error;
+use crate::last_error::LastError;
 use crate::runtime::Runtime;
 use crate::script::Script;
 use crate::source::Source;
 use parity_scale_codec::Decode;
 use pvf_executor::{Execution, Outcome};
-use pvf_primitives::{BoundedMessages, HorizontalMessage, Network, ValidationResult};
-use pvf_validation::{HostParameters, LogLevel, Pvf};
+use pvf_primitives::{BoundedMessages, HorizontalMessage, ValidationResult};
+use pvf_validation::Pvf;
 use serde::Serialize;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 /// The blocks of a script, whose candidates can be written.
 pub struct Candidates {
     chain: Chain,
     form: ProofForm,
     pvf: Pvf,
-    /// The last error that the validation function logged.
-    last_error: Arc<Mutex<Option<String>>>,
+    last_error: LastError,
 }
 
 /// What is known of a candidate.
@@ -64,19 +64,9 @@ impl Candidates {
     pub fn build(source: &Source, script: &Script, options: &Options) -> Result<Self, Error> {
         let runtime = Arc::new(Runtime::new(&source.code)?);
         let chain = grow(source, &runtime, script, options)?;
-        let last_error = Arc::new(Mutex::new(None));
-        let sink = last_error.clone();
-        let parameters = HostParameters {
-            log: Some(Arc::new(move |record| {
-                if record.level == LogLevel::Error {
-                    let mut last = sink.lock().unwrap_or_else(PoisonError::into_inner);
-                    *last = Some(record.message.to_owned());
-                }
-            })),
-            ..HostParameters::of_network(Network::Polkadot)
-        };
+        let last_error = LastError::default();
         let mut this = Self {
-            pvf: Pvf::new(runtime.module.clone(), parameters),
+            pvf: Pvf::new(runtime.module.clone(), last_error.host_parameters()),
             chain,
             form: ProofForm::Compact,
             last_error,
@@ -172,17 +162,13 @@ impl Candidates {
     /// # Errors
     /// This machine failed.
     pub fn judge(&self, params: &[u8]) -> Result<(Execution, Option<String>), Error> {
-        let last = || {
-            self.last_error
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take()
-        };
-        last();
+        self.last_error.take();
         let execution = self.pvf.validate(params)?;
         let reason = match &execution.outcome {
             Outcome::Valid(_) => None,
-            Outcome::Invalid { reason, .. } => Some(last().unwrap_or_else(|| reason.clone())),
+            Outcome::Invalid { reason, .. } => {
+                Some(self.last_error.take().unwrap_or_else(|| reason.clone()))
+            }
             Outcome::Rejected(rejection) => Some(rejection.to_string()),
         };
         Ok((execution, reason))

@@ -35,6 +35,7 @@ mod extrinsic;
 mod genesis;
 mod header;
 mod keys;
+mod last_error;
 mod metadata;
 mod relay;
 mod runtime;

@@ -1,22 +1,19 @@
 //! The runtime in a blob: its API, its version and its metadata.
 
 use crate::error::{Error, undecodable};
+use crate::last_error::LastError;
 use crate::metadata::Metadata;
 use crate::source::RawState;
-use crate::state::State;
+use crate::state::{Hasher, State};
 use cumulus_primitives_proof_size_hostfunction::storage_proof_size;
 use parity_scale_codec::Decode;
 use pvf_executor::{Module, NotPrepared, Profile, Purpose, Rules, prepare};
-use pvf_primitives::Network;
+use pvf_validation::RuntimeVersion;
 use pvf_validation::runtime_api::{RuntimeApi, RuntimeApiError};
-use pvf_validation::{HostParameters, LogLevel, RuntimeVersion};
 use sp_core::storage::StateVersion;
 use sp_crypto_hashing::blake2_64;
 use sp_state_machine::{Backend, Ext};
 use sp_wasm_interface::HostFunctions;
-use std::sync::{Arc, Mutex, PoisonError};
-
-use crate::state::Hasher;
 
 /// A runtime.
 pub(crate) struct Runtime {
@@ -24,8 +21,7 @@ pub(crate) struct Runtime {
     pub(crate) module: Module,
     pub(crate) version: RuntimeVersion,
     pub(crate) metadata: Metadata,
-    /// The last error that the runtime logged: before it panics, it says why.
-    last_error: Arc<Mutex<Option<String>>>,
+    last_error: LastError,
 }
 
 impl Runtime {
@@ -38,19 +34,9 @@ impl Runtime {
         })?;
         let module =
             Module::new(prepared.artifact).map_err(|error| Error::Source(error.to_string()))?;
-        let last_error = Arc::new(Mutex::new(None));
-        let sink = last_error.clone();
-        let parameters = HostParameters {
-            log: Some(Arc::new(move |record| {
-                if record.level == LogLevel::Error {
-                    let mut last = sink.lock().unwrap_or_else(PoisonError::into_inner);
-                    *last = Some(record.message.to_owned());
-                }
-            })),
-            ..HostParameters::of_network(Network::Polkadot)
-        };
+        let last_error = LastError::default();
         let additional = storage_proof_size::HostFunctions::host_functions();
-        let api = RuntimeApi::new(&module, parameters, &additional)
+        let api = RuntimeApi::new(&module, last_error.host_parameters(), &additional)
             .map_err(|error| Error::Source(error.to_string()))?;
         let mut this = Self {
             api,
@@ -90,22 +76,14 @@ impl Runtime {
         function: &str,
         input: &[u8],
     ) -> Result<Vec<u8>, RuntimeApiError> {
-        self.take_last_error();
+        self.last_error.take();
         let result = self.api.call(externalities, function, input);
-        result.map_err(|error| match (error, self.take_last_error()) {
+        result.map_err(|error| match (error, self.last_error.take()) {
             (RuntimeApiError::Trapped { function, .. }, Some(reason)) => {
                 RuntimeApiError::Trapped { function, reason }
             }
             (error, _) => error,
         })
-    }
-
-    fn take_last_error(&self) -> Option<String> {
-        let mut last = self
-            .last_error
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        last.take()
     }
 
     /// The version of an interface, if the runtime has it.

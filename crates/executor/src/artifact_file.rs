@@ -38,6 +38,11 @@ const HEAD_BYTES: u64 = 4096;
 /// assert_eq!(pvf_executor::artifact_digest(b"")[..4], [0x0e, 0x57, 0x51, 0xc0]);
 /// ```
 pub fn artifact_digest(bytes: &[u8]) -> [u8; 32] {
+    blake2_256(bytes)
+}
+
+/// BLAKE2b-256.
+pub(crate) fn blake2_256(bytes: &[u8]) -> [u8; 32] {
     let mut digest = [0; 32];
     let mut blake2b = blake2b_simd::Params::new();
     digest.copy_from_slice(blake2b.hash_length(32).hash(bytes).as_bytes());

@@ -193,7 +193,7 @@ fn verified(
     let Err(error) = verify(wasm, artifact, &verification) else {
         return Ok(());
     };
-    let hash = hex::encode(crate::artifact_digest(blob));
+    let hash = hex::encode(crate::artifact_file::blake2_256(blob));
     let gas = options.metering.gas.as_ref();
     Err(HostFailure::Internal(format!(
         "the compiler's machine code does not pass the verifier, so it is not used. This is a \

@@ -146,7 +146,7 @@ fn recorded() -> Vec<Recorded> {
     let mut all = Vec::new();
     for chain in pvf_corpus::recorded_chains().expect("the folder can be read") {
         for case in chain.cases {
-            let bytes = case.params().expect("can be read");
+            let bytes = case.file().expect("can be read");
             all.push(Recorded {
                 name: format!("{}/{}", chain.name, case.name),
                 params: read(&bytes).expect("is a candidate").into_owned(),

@@ -63,7 +63,7 @@ fn check_chain(chain: &Chain) -> Vec<String> {
 }
 
 fn check_case(pvf: &Pvf, in_small_chunks: &Pvf, case: &Case) -> Vec<String> {
-    let file = case.params().expect("can be read");
+    let file = case.file().expect("can be read");
     let candidate = candidate::read(&file).expect("is a candidate");
     let recorded = &case.about;
     assert_eq!(candidate.len() as u64, number(recorded, "params_size"));

@@ -5,8 +5,7 @@
 //! writes and checks all files in a temporary directory, then renames them into place one by one.
 //! The files of the previous installation are kept until the next one.
 
-use crate::observation::{OBSERVE_FILE, Observation, ObservationError};
-use blake2::digest::{Digest, consts::U32};
+use crate::observation::{OBSERVE_FILE, Observation, ObservationError, blake2_256};
 use pvf_node_protocol::{NODE_RELEASES, PRIMARY_FILE, VERIFY_FILE, VERSION_FILE, Verification};
 use semver::Version;
 use serde::{Deserialize, Serialize};
@@ -258,7 +257,7 @@ fn unchanged(directory: &Path, receipt: &Receipt) -> Result<(), InstallError> {
 
 fn hash(path: &Path) -> Result<String, InstallError> {
     let bytes = fs::read(path).map_err(io_at(path))?;
-    Ok(hex::encode(blake2::Blake2b::<U32>::digest(bytes)))
+    Ok(hex::encode(blake2_256(&bytes)))
 }
 
 /// Installs the workers. Nothing is changed if a check of the new files fails. If the new files

@@ -48,7 +48,7 @@ fn our_workers_pass_every_step() {
 /// A directory with our prepare worker, and with a script as the execute worker.
 fn with_script(script: &str) -> tempfile::TempDir {
     let directory = tempfile::tempdir().expect("a directory");
-    fs::copy(ours().join(PROGRAMS[0]), directory.path().join(PROGRAMS[0])).expect("copied");
+    common::place(&ours().join(PROGRAMS[0]), &directory.path().join(PROGRAMS[0]));
     let path = directory.path().join(PROGRAMS[1]);
     fs::write(&path, format!("#!/bin/sh\n{script}\n")).expect("written");
     fs::set_permissions(&path, Permissions::from_mode(0o755)).expect("executable");
@@ -87,7 +87,7 @@ fn a_log_that_goes_nowhere_fails_one_step() {
 fn a_prepare_worker_that_cannot_prepare_ends_the_test() {
     let _alone = alone();
     let directory = tempfile::tempdir().expect("a directory");
-    fs::copy("/bin/false", directory.path().join(PROGRAMS[0])).expect("copied");
+    common::place(Path::new("/bin/false"), &directory.path().join(PROGRAMS[0]));
     let tried = tried(directory.path(), &ExecutorParams::default());
     assert!(!tried.is_fine());
     assert_eq!(failures(&tried)[0].0, "prepares code");

@@ -28,7 +28,7 @@ impl Installed {
         fs::write(scratch.0.join(VERIFY_FILE), words).expect("the file is written");
         let installed = Self(scratch);
         for command in ["prepare-worker", "execute-worker"] {
-            fs::copy(program(command), installed.program(command)).expect("the program is copied");
+            place(&program(command), &installed.program(command));
         }
         installed
     }

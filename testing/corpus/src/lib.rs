@@ -226,12 +226,20 @@ impl Chain {
 }
 
 impl Case {
+    /// The bytes of the file as they are, for a reader of candidates.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn file(&self) -> Result<Vec<u8>, CorpusError> {
+        read(&self.params)
+    }
+
     /// The SCALE-encoded `ValidationParams`, decompressed.
     ///
     /// # Errors
     /// If the file cannot be read or decompressed.
     pub fn params(&self) -> Result<Vec<u8>, CorpusError> {
-        let bytes = read(&self.params)?;
+        let bytes = self.file()?;
         match self.params.extension() {
             Some(extension) if extension == "zst" => decompress(&self.params, &bytes),
             _ => Ok(bytes),

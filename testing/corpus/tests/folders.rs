@@ -81,6 +81,7 @@ fn every_kind_of_file() {
         panic!("{:?}", all[0].cases);
     };
     assert_eq!(one.params().expect("can be read"), b"params");
+    assert_eq!(one.file().expect("can be read"), packed(b"params"));
     assert_eq!(
         one.result().expect("can be read").as_deref(),
         Some(&b"result"[..])

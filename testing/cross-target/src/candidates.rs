@@ -82,7 +82,7 @@ fn judge_chain(chain: &Chain, most: Option<usize>, out: &mut impl Write) -> Resu
     };
     let pvf = Pvf::new(module, parameters);
     for case in chain.cases.iter().take(most.unwrap_or(usize::MAX)) {
-        let file = case.params().map_err(|error| error.to_string())?;
+        let file = case.file().map_err(|error| error.to_string())?;
         let candidate = candidate::read(&file).map_err(|error| error.to_string())?;
         let key = format!("candidate/{name}/{}", case.name);
         judge(&pvf, &candidate, key)?.print(out)?;

@@ -33,13 +33,6 @@ struct Difference {
 const NOP: u32 = 0xD503_201F;
 
 impl Machine for Instructions {
-    fn appending_to(code: Code) -> Self {
-        Self {
-            code,
-            ..Self::default()
-        }
-    }
-
     fn clear_references(&mut self) {
         self.pending.clear();
         self.pool.clear();

@@ -66,13 +66,6 @@ const NOPS: [&[u8]; 9] = [
 ];
 
 impl Machine for Instructions {
-    fn appending_to(code: Code) -> Self {
-        Self {
-            code,
-            ..Self::default()
-        }
-    }
-
     fn clear_references(&mut self) {
         self.distances.clear();
         self.tables.clear();

@@ -279,31 +279,26 @@ impl State {
             Location::Local(local) => self.references[local as usize] += 1,
             Location::Const(_) | Location::Home(_) | Location::Flags(_) => {}
         }
-        self.operands.push(Operand {
-            location,
-            ty,
-            raw_nan: false,
-            last_use: false,
-        });
+        self.push_operand(ty, location, false);
     }
 
     /// Pushes a constant by its bits.
     #[inline]
     pub fn push_constant(&mut self, ty: ValType, bits: u64) {
-        self.operands.push(Operand {
-            location: Location::Const(Bits(bits)),
-            ty,
-            raw_nan: false,
-            last_use: false,
-        });
+        self.push_operand(ty, Location::Const(Bits(bits)), false);
     }
 
     /// Pushes the present value of a local. Perhaps this is its last use.
     #[inline]
     pub fn push_local(&mut self, ty: ValType, local: u32, last_use: bool) {
         self.references[local as usize] += 1;
+        self.push_operand(ty, Location::Local(local), last_use);
+    }
+
+    #[inline]
+    fn push_operand(&mut self, ty: ValType, location: Location, last_use: bool) {
         self.operands.push(Operand {
-            location: Location::Local(local),
+            location,
             ty,
             raw_nan: false,
             last_use,

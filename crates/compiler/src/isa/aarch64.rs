@@ -117,13 +117,13 @@ const fn fpr(register: Reg) -> Fpr {
     Fpr::from_number(register.number())
 }
 
-static GENERAL_ARGUMENTS: [Reg; 8] = Reg::first_general();
-static FLOAT_ARGUMENTS: [Reg; 8] = Reg::first_floats();
+static GENERAL_ARGUMENTS: [Reg; 8] = Reg::first(Class::General);
+static FLOAT_ARGUMENTS: [Reg; 8] = Reg::first(Class::Float);
 
 /// One set for all meters: counters are in registers of their own.
 static REGISTERS: Registers = Registers {
-    general: RegSet::of(&Reg::first_general::<16>()),
-    float: RegSet::of(&Reg::first_floats::<16>()),
+    general: RegSet::of(&Reg::first::<16>(Class::General)),
+    float: RegSet::of(&Reg::first::<16>(Class::Float)),
     general_arguments: &GENERAL_ARGUMENTS,
     float_arguments: &FLOAT_ARGUMENTS,
     general_result: Reg::general(0),

@@ -53,23 +53,15 @@ impl Reg {
         Self(16 + (number & 15))
     }
 
-    /// The first registers of the general file.
-    pub const fn first_general<const N: usize>() -> [Self; N] {
+    /// The first registers of a file.
+    pub const fn first<const N: usize>(class: Class) -> [Self; N] {
         let mut all = [Self::general(0); N];
         let mut i = 0;
         while i < N {
-            all[i] = Self::general(i as u8);
-            i += 1;
-        }
-        all
-    }
-
-    /// The first registers of the float file.
-    pub const fn first_floats<const N: usize>() -> [Self; N] {
-        let mut all = [Self::float(0); N];
-        let mut i = 0;
-        while i < N {
-            all[i] = Self::float(i as u8);
+            all[i] = match class {
+                Class::General => Self::general(i as u8),
+                Class::Float => Self::float(i as u8),
+            };
             i += 1;
         }
         all

@@ -121,7 +121,7 @@ const GENERAL_ARGUMENTS: [Reg; 8] = [
 ];
 
 /// All but the two scratch registers.
-const FLOAT: RegSet = RegSet::of(&Reg::first_floats::<14>());
+const FLOAT: RegSet = RegSet::of(&Reg::first::<14>(Class::Float));
 
 const fn registers(without: &[Reg]) -> Registers {
     Registers {
@@ -146,7 +146,7 @@ static REGISTERS: [[Registers; 2]; 2] = [
     ],
 ];
 
-const FLOAT_ARGUMENTS: [Reg; 8] = Reg::first_floats();
+const FLOAT_ARGUMENTS: [Reg; 8] = Reg::first(Class::Float);
 
 fn size(width: Width) -> Size {
     match width {

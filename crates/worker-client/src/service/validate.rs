@@ -6,10 +6,10 @@ use super::metrics::Metrics;
 use super::pool::Pool;
 use super::private::NotPrivate;
 use super::recorder::{Recorder, Recording};
+use crate::observation::blake2_256;
 use crate::{
     Launch, PREPARE_ANSWER_BYTES, Process, ProcessError, execute_answer_bytes, patience, security,
 };
-use blake2::digest::{Digest, consts::U32};
 use pvf_node_protocol::{
     ArtifactChecksum, CandidateDescriptorVersion, ExecuteHandshake, ExecuteRequest,
     ExecuteResponse, InternalValidationError, JobResponse, PrepareError, PrepareJobKind,
@@ -247,7 +247,7 @@ impl Service {
             verification: options.verification,
             execute_program: options.workers.join("polkadot-execute-worker"),
             prepare_program,
-            preparer: blake2::Blake2b::<U32>::digest(&program).into(),
+            preparer: blake2_256(&program),
             metrics,
             recorder: recorder.transpose()?,
         })
@@ -468,7 +468,7 @@ impl Service {
         let request = PrepareRequest {
             maybe_compressed_code: code.to_vec(),
             validation_code_bomb_limit: rules.code_bytes,
-            code_hash: blake2::Blake2b::<U32>::digest(code).into(),
+            code_hash: blake2_256(code),
             executor_params: rules.executor_params.clone(),
             prep_timeout: rules.prepare_timeout,
             prep_kind: PrepareJobKind::Compilation,

@@ -19,6 +19,17 @@ use std::time::Duration;
 /// A limit of CPU time that no job of these tests should reach.
 pub const AMPLE: Duration = Duration::from_secs(60);
 
+/// Puts a program at a path. Never through a file that this process has open for writing: a process
+/// that another test starts meanwhile would inherit it, and the kernel would refuse to execute the
+/// program ("text file busy").
+pub fn place(program: &Path, to: &Path) {
+    // A hard link fails across file systems.
+    if fs::hard_link(program, to).is_err() {
+        let copied = Command::new("cp").arg(program).arg(to).status();
+        assert!(copied.expect("cp starts").success(), "{to:?} is written");
+    }
+}
+
 /// A directory that is removed after the test.
 pub struct Scratch(pub PathBuf);
 

@@ -113,10 +113,7 @@ impl Installed {
 
 pub fn install(program: &Path, to: &Path) {
     fs::create_dir_all(to.parent().expect("it lies in a directory")).expect("it can be made");
-    // A hard link fails across file systems.
-    if fs::hard_link(program, to).is_err() {
-        fs::copy(program, to).expect("the program is copied");
-    }
+    place(program, to);
 }
 
 /// Prepares code and returns the artifact.

@@ -1,6 +1,6 @@
 //! Workers behind workers: both engines are ours, so that every answer is known.
 
-use crate::common::{Scratch, program};
+use crate::common::{Scratch, place, program};
 use crate::{execute, prepare};
 use pvf_faults::{can_trace, try_all};
 use pvf_worker::second_opinion::PRIMARY_FILE;
@@ -21,10 +21,7 @@ impl Installed {
             fs::create_dir(&folder).expect("it can be made");
             for kind in ["prepare-worker", "execute-worker"] {
                 let to = folder.join(format!("polkadot-{kind}"));
-                // A hard link fails across file systems.
-                if fs::hard_link(program(kind), &to).is_err() {
-                    fs::copy(program(kind), &to).expect("the program is copied");
-                }
+                place(&program(kind), &to);
             }
         }
         let primary = installed.0.0.join("primary");
