@@ -118,6 +118,12 @@ const TASKS: &[Task] = &[
         run: Run::Commands(&[&["scripts/fuzz-all"]]),
     },
     Task {
+        name: "team-day",
+        about: "a parachain team's day, timed: installs pvf and asks the five questions of docs/parachain-teams.md of RUNTIMES",
+        installs: Some("pvf, into a temporary folder; nothing with `--pvf PROGRAM`"),
+        run: Run::Commands(&[&["scripts/team-day"]]),
+    },
+    Task {
         name: "executions",
         about: "a hundred million differential executions over all engines and both targets, for `--hours N` at a time",
         installs: Some(AARCH64),

@@ -148,11 +148,12 @@ pub struct ValidateArgs {
 /// Arguments of `prepare`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-What a node turns down when it compiles code is rejected, with the number of the rule: the exit code is 1. With --precheck
-so is what it turns down when it votes on new code; of that, candidates make a node find out only when they are judged.
+What a node turns down when it compiles code is rejected, with the number of the rule: the exit code
+is 1. With --precheck so is what it turns down when it votes on new code; of that, candidates make a
+node find out only when they are judged.
 
 Examples:
-  pvf prepare parachain.wasm -o parachain.artifact && pvf execute parachain.artifact candidate.params
+  pvf prepare parachain.wasm -o para.artifact && pvf execute para.artifact candidate.params
   pvf prepare --precheck parachain.wasm -o parachain.artifact")]
 pub struct PrepareArgs {
     /// The PVF.
@@ -198,16 +199,16 @@ pub struct ExecuteArgs {
 /// Arguments of `arbitrate`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Every run counts both stacks and gas, also where they have no limit. All runs together take at most eight times --timeout, ENGINE once
-more; preparing the code is not counted.
+Every run counts both stacks and gas, also where they have no limit. All runs together take at most
+eight times --timeout, ENGINE once more; preparing the code is not counted.
 
-ENGINE is a command that starts an adapter of the conformance suite (conformance/README.md), or `wasmtime`: the adapter
-pvf-adapter-wasmtime, which PVF_ADAPTER_WASMTIME names, or which is beside pvf or in the checkout's bench/. The exit code is 1 also if
-runs or engines differ.
+ENGINE is a command that starts an adapter of the conformance suite (conformance/README.md), or
+`wasmtime`: the adapter pvf-adapter-wasmtime, which PVF_ADAPTER_WASMTIME names, or which is beside
+pvf or in the checkout's bench/. The exit code is 1 also if runs or engines differ.
 
 Examples:
   pvf arbitrate parachain.wasm candidate.params
-  pvf arbitrate parachain.wasm candidate.params --against wasmtime --json | jq .against.first_difference")]
+  pvf arbitrate parachain.wasm candidate.params --against wasmtime --json | jq .against")]
 pub struct ArbitrateArgs {
     /// The PVF.
     pub code: PathBuf,
@@ -383,9 +384,9 @@ pub enum ConformanceCommand {
 /// Arguments of `conformance run`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-An engine is the command that starts its adapter, which answers one line of JSON per line. A case that
-needs a feature which an engine does not declare is skipped, never passed. The exit code is 1 if an
-engine differs in any case.
+An engine is the command that starts its adapter, which answers one line of JSON per line. A case
+that needs a feature which an engine does not declare is skipped, never passed. The exit code is 1
+if an engine differs in any case.
 
 Examples:
   pvf conformance run
@@ -417,8 +418,9 @@ pub struct ConformanceRunArgs {
 /// Arguments of `inspect`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The first line says whether a node that prechecks the module accepts it as a PVF, or by which rule it does not, as `pvf prepare --precheck`
-with the same flags; the exit code is 1 if not. Modules of the wider language are shown all the same.
+The first line says whether a node that prechecks the module accepts it as a PVF, or by which rule
+it does not, as `pvf prepare --precheck` with the same flags; the exit code is 1 if not. Modules of
+the wider language are shown all the same.
 
 Examples:
   pvf inspect parachain.wasm
@@ -456,7 +458,8 @@ pub struct InspectArgs {
 /// Arguments of `check`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The exit code is 0 if every runtime passes and 1 if one would be refused: by the relay chain, by pre-checking, or with every candidate.
+The exit code is 0 if every runtime passes and 1 if one would be refused: by the relay chain, by
+pre-checking, or with every candidate.
 
 Examples:
   pvf check runtime.compact.compressed.wasm
@@ -486,12 +489,13 @@ pub struct CheckArgs {
 /// Arguments of `decode`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The kind of the file is detected by decoding all of it; nothing in it is executed. A file of no kind, or of two, is wrong usage.
+The kind of the file is detected by decoding all of it; nothing in it is executed. A file of no
+kind, or of two, is wrong usage.
 
 Examples:
   pvf decode 0x1234…_5678.pov
   pvf decode candidate.params.zst --json | jq .params.block_data.blocks[0].extrinsics
-  pvf validate parachain.wasm candidate.params --json | jq -r .result | cut -c3- | xxd -r -p | pvf decode -")]
+  pvf validate parachain.wasm block.params --json | jq -r '.result[2:]' | xxd -r -p | pvf decode -")]
 pub struct DecodeArgs {
     /// The file: ValidationParams or a collator's export (.pov), zstd-compressed or not, a ValidationResult, or an artifact.
     pub file: PathBuf,
@@ -503,8 +507,9 @@ pub struct DecodeArgs {
 /// Arguments of `verify`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exits with 0 if the code keeps to every invariant and with 1 if it breaks one. Without CODE the declarations in the artifact
-stand for the module: memory, stack and control flow are checked, but not whether frames, meters and traps are the module's.
+Exits with 0 if the code keeps to every invariant and with 1 if it breaks one. Without CODE the
+declarations in the artifact stand for the module: memory, stack and control flow are checked, but
+not whether frames, meters and traps are the module's.
 
 Examples:
   pvf verify parachain.artifact
@@ -527,9 +532,10 @@ pub struct VerifyArgs {
 /// Arguments of `instrument`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-At a limit the module executes `unreachable`, and its exported global pvf_trap is 1 for a stack overflow and 2 for lack of gas. The
-globals pvf_gas_left, pvf_stack_native_left and pvf_stack_logical_left hold what is left. A module that the network's nodes read
-although it is not WebAssembly 1.0 (rules NET-1 to NET-9) is rejected, since no other engine reads it.
+At a limit the module executes `unreachable`, and its exported global pvf_trap is 1 for a stack
+overflow and 2 for lack of gas. The globals pvf_gas_left, pvf_stack_native_left and
+pvf_stack_logical_left hold what is left. A module that the network's nodes read although it is not
+WebAssembly 1.0 (rules NET-1 to NET-9) is rejected, since no other engine reads it.
 
 Example:
   pvf instrument parachain.wasm -o metered.wasm --gas 1000000000")]
@@ -548,9 +554,10 @@ pub struct InstrumentArgs {
 /// Arguments of `profile`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-By gas, calls, memory and allocations the profile is exact and the same on every machine. By time it consists of samples of a run that is
-repeated, of host functions as well as of code. Each line is a stack of functions and what the innermost one counts itself. A recursive
-call counts for the active call of the same function.
+By gas, calls, memory and allocations the profile is exact and the same on every machine. By time it
+consists of samples of a run that is repeated, of host functions as well as of code. Each line is a
+stack of functions and what the innermost one counts itself. A recursive call counts for the active
+call of the same function.
 
 Examples:
   pvf profile parachain.wasm candidate.params --by time --html candidate.html

@@ -26,16 +26,19 @@ const SCHEMA_VERSION: u32 = 1;
 pub enum CandidateCommand {
     /// Build a candidate from a runtime or a chain specification.
     #[command(after_help = "\
-The blocks are built by the runtime's own functions, as a collator builds them, on a genesis from the chain specification, from a preset of
-the runtime, or, for a runtime without presets, on the least state that it needs. Its author is //Alice, and the accounts that pay are made
-for the script. The same arguments give the same bytes. The candidate is validated before it is written: one that is not valid, or whose
-result is not what the runtime announced, is a failure (exit code 3), and so is a corrupt one that is valid.
+The blocks are built by the runtime's own functions, as a collator builds them, on a genesis from
+the chain specification, from a preset of the runtime, or, for a runtime without presets, on the
+least state that it needs. Its author is //Alice, and the accounts that pay are made for the script.
+The same arguments give the same bytes. The candidate is validated before it is written: one that is
+not valid, or whose result is not what the runtime announced, is a failure (exit code 3), and so is
+a corrupt one that is valid.
 
 A script has one step a line; the candidate is of its last block:
 
   blocks 2                        two blocks without steps, then the next block begins
   block                           the next block begins
-  transfer N [SCHEME]             N transfers, each from its own account to a new one; sr25519, ed25519, ecdsa or mixed
+  transfer N [SCHEME]             N transfers, each from its own account to a new one; the scheme is
+                                  sr25519, ed25519, ecdsa or mixed
   fill N [SCHEME]                 the same, but only as many as the block has room for
   batch N                         one batch of N transfers
   remark BYTES                    one remark
@@ -44,7 +47,8 @@ A script has one step a line; the candidate is of its last block:
   upgrade BYTES|FILE              announces a new validation code
   signal go-ahead|abort|restricted
                                   what the relay chain says of an upgrade
-  call SIGNER PALLET.CALL ARGS    a signed extrinsic, such as: call //Bob System.remark { remark: 0x0102 }
+  call SIGNER PALLET.CALL ARGS    a signed extrinsic, such as
+                                  call //Bob System.remark { remark: 0x0102 }
   bare PALLET.CALL ARGS           an extrinsic without a signature
 
 Examples:

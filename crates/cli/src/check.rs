@@ -13,7 +13,7 @@ use crate::outcome::printable;
 use crate::output::{Output, duration, size};
 use crate::progress::Progress;
 use crate::stock;
-use crate::timeout::TimeUp;
+use crate::timeout::{TimeUp, TimeoutArgs};
 use anstyle::{AnsiColor, Style};
 use clap::builder::TypedValueParser;
 use pvf_check::{CheckError, Line, NODES, Node, Report, Settings, Status, Unit, Usage};
@@ -59,50 +59,63 @@ pub fn node() -> impl TypedValueParser<Value = Node> {
     })
 }
 
-/// What runtimes are checked against, by the flags.
+/// What runtimes are checked against.
 pub struct Against {
     parameters: Parameters,
     limits: HostLimits,
     node: Node,
     threads: NonZeroUsize,
-    args: crate::timeout::TimeoutArgs,
+    timeout: TimeoutArgs,
 }
 
 impl Against {
-    /// By the flags.
-    pub fn new(args: &CheckArgs) -> Result<Self, Failure> {
-        let parameters = args.network.parameters(Profile::Polkadot)?;
-        let parameters = parameters.with_functions(&args.functions);
+    /// These parameters, the newest node that is known, and all processors.
+    pub fn new(parameters: Parameters, timeout: TimeoutArgs) -> Result<Self, Failure> {
         let Some(limits) = parameters.host_limits() else {
             return Err(Failure::Usage(
                 "a network's parameters are needed".to_owned(),
             ));
         };
-        let threads = match args.threads {
-            Some(threads) => NonZeroUsize::new(threads.into()),
-            None => std::thread::available_parallelism().ok(),
-        };
+        let threads = std::thread::available_parallelism();
         Ok(Self {
             parameters,
-            limits: HostLimits {
-                max_code_size: args.max_code_size.unwrap_or(limits.max_code_size),
-                ..limits
-            },
-            node: args.node.unwrap_or(Node::NEWEST),
+            limits,
+            node: Node::NEWEST,
             threads: threads.unwrap_or(NonZeroUsize::MIN),
-            args: args.timeout,
+            timeout,
         })
     }
 
+    /// By the flags.
+    fn by_flags(args: &CheckArgs) -> Result<Self, Failure> {
+        let parameters = args.network.parameters(Profile::Polkadot)?;
+        let parameters = parameters.with_functions(&args.functions);
+        let mut against = Self::new(parameters, args.timeout)?.with_threads(args.threads);
+        if let Some(bytes) = args.max_code_size {
+            against.limits.max_code_size = bytes;
+        }
+        if let Some(node) = args.node {
+            against.node = node;
+        }
+        Ok(against)
+    }
+
+    /// With so many threads that compile, if a number is given.
+    pub fn with_threads(mut self, threads: Option<u16>) -> Self {
+        let threads = threads.and_then(|threads| NonZeroUsize::new(threads.into()));
+        self.threads = threads.unwrap_or(self.threads);
+        self
+    }
+
     /// The report of a blob. Memory is measured with the process's counters: not for several at a time in one process.
-    pub fn report(&self, blob: &[u8], name: &str) -> Result<CheckJson, Failure> {
+    pub fn report(&self, blob: &[u8]) -> Result<Report, Failure> {
         let params = self.parameters.set.executor_params().unwrap_or_default();
         let settings = Settings {
             execution: self.parameters.execution,
             ecc_rfc163: self.parameters.ecc_rfc163,
             node: self.node,
             threads: self.threads,
-            time: self.args.time(),
+            time: self.timeout.time(),
             meter: &metered,
             stock: Some(pvf_check::StockRatio {
                 ratio: stock::PREPARATION.ratio,
@@ -111,23 +124,27 @@ impl Against {
             }),
             ..Settings::new(params, self.limits)
         };
-        let report = pvf_check::check(blob, &settings).map_err(|error| match error {
+        pvf_check::check(blob, &settings).map_err(|error| match error {
             CheckError::Host(HostFailure::Interrupted) => {
-                Failure::NoVerdict(TimeUp(self.args.time()))
+                Failure::NoVerdict(TimeUp(self.timeout.time()))
             }
             error => Failure::Host(error.to_string()),
-        })?;
+        })
+    }
+
+    /// A report with what it was made against.
+    fn json(&self, report: Report, file: String) -> CheckJson {
         let network = match self.parameters.set {
             crate::network::ParameterSet::Network(network) => network,
             _ => Default::default(),
         };
-        Ok(CheckJson {
+        CheckJson {
             schema_version: SCHEMA_VERSION,
-            file: name.to_owned(),
+            file,
             report,
             parameters: self.parameters.json(),
             network: HostLimitsJson::new(network, &self.limits),
-        })
+        }
     }
 }
 
@@ -149,7 +166,7 @@ fn metered(action: &mut dyn FnMut()) -> Usage {
 
 /// Checks and prints.
 pub fn check(args: &CheckArgs, output: &Output) -> Result<Verdict, Failure> {
-    let against = Against::new(args)?;
+    let against = Against::by_flags(args)?;
     let paths: Vec<_> = args.code.iter().map(AsRef::as_ref).collect();
     input::at_most_one_stdin(&paths)?;
     let mut reports = Vec::new();
@@ -157,7 +174,8 @@ pub fn check(args: &CheckArgs, output: &Output) -> Result<Verdict, Failure> {
         let name = input::name(path);
         let blob = read_blob_file(path)?;
         let _progress = Progress::start(&format!("checking {name}"));
-        reports.push(against.report(&blob.bytes, &name)?);
+        let report = against.report(&blob.bytes)?;
+        reports.push(against.json(report, name));
     }
     let passes = reports.iter().all(|it| it.report.passes);
     let words = against.parameters.words();

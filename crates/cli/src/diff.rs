@@ -25,12 +25,13 @@ use std::sync::Arc;
 /// Arguments of `diff`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Differences alone leave the exit code at 0. It is 1 if a node turns AFTER down and not BEFORE, if a candidate that is valid with BEFORE
-is not with AFTER, or if something has grown by more than --fail-above allows.
+Differences alone leave the exit code at 0. It is 1 if a node turns AFTER down and not BEFORE, if a
+candidate that is valid with BEFORE is not with AFTER, or if something has grown by more than
+--fail-above allows.
 
-What --fail-above can name: blob (the code as on chain), wasm, bodies, data, code (machine code), functions, frame (the largest),
-initial-memory; over candidates gas, native-stack, logical-stack, memory (pages), heap, host-calls. For candidates the limit holds for
-each of them.
+What --fail-above can name: blob (the code as on chain), wasm, bodies, data, code (machine code),
+functions, frame (the largest), initial-memory; over candidates gas, native-stack, logical-stack,
+memory (pages), heap, host-calls. For candidates the limit holds for each of them.
 
 Examples:
   pvf diff old.wasm new.wasm

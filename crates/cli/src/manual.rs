@@ -162,6 +162,22 @@ mod tests {
         assert_eq!(pages.len(), found.len());
     }
 
+    /// `--help` breaks longer lines, in examples and lists too.
+    #[test]
+    fn no_note_is_wider_than_help() {
+        fn look(command: &Command) {
+            let notes = [command.get_after_help(), command.get_after_long_help()];
+            for note in notes.into_iter().flatten() {
+                for line in note.to_string().lines() {
+                    let width = line.chars().count();
+                    assert!(width <= 100, "{}: {line}", command.get_name());
+                }
+            }
+            command.get_subcommands().for_each(look);
+        }
+        look(&Cli::command());
+    }
+
     #[test]
     fn examples_keep_their_lines() {
         let text = "A note.\n\nExamples:\n  pvf a -o b\n  .first 'x\n\nAfter.";

@@ -10,11 +10,13 @@ mod tally;
 mod workers;
 
 use crate::Verdict;
+use crate::check::Against;
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::parameters::{ExecutorArgs, HostArgs};
 use crate::timeout::TimeoutArgs;
 use clap::Args;
+use pvf_executor::{Profile, Target};
 
 use record::Log;
 use std::path::PathBuf;
@@ -24,12 +26,14 @@ use tally::Tally;
 /// Arguments of `replay`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A PATH is a folder with code (code.compressed.wasm, code.wasm or code.wat), candidates (NAME.params, NAME.params.zst) and what they should
-give (NAME.result, NAME.trap); a folder of recorded candidates (code/HASH and candidates/NAME.params with NAME.json); a folder of such
-folders; or a list: a file with a line of JSON for each candidate. docs/many-candidates.md describes all of them.
+A PATH is a folder with code (code.compressed.wasm, code.wasm or code.wat), candidates (NAME.params,
+NAME.params.zst) and what they should give (NAME.result, NAME.trap); a folder of recorded candidates
+(code/HASH and candidates/NAME.params with NAME.json); a folder of such folders; or a list: a file
+with a line of JSON for each candidate. docs/many-candidates.md describes all of them.
 
-Exit codes: 1 if an outcome is not the expected one, else 3 if there is no verdict on something (its process died, it did not end in time,
-a file cannot be read), else 0. With --prepare-only it is 1 if a runtime is rejected.
+Exit codes: 1 if an outcome is not the expected one, else 3 if there is no verdict on something (its
+process died, it did not end in time, a file cannot be read), else 0. With --prepare-only it is 1 if
+a runtime is rejected.
 
 Examples:
   pvf replay recorded/ -o results.jsonl --jobs 8
@@ -39,7 +43,7 @@ pub struct ReplayArgs {
     /// Folders and lists.
     #[arg(value_name = "PATH", required_unless_present = "serve")]
     pub paths: Vec<PathBuf>,
-    /// Prepare every runtime as a node that prechecks it, and judge no candidate.
+    /// Check every runtime as `pvf check` does, and judge no candidate.
     #[arg(long)]
     pub prepare_only: bool,
     /// How many processes work at the same time [default: the number of processors].
@@ -120,6 +124,11 @@ impl ReplayArgs {
 pub fn replay(args: &ReplayArgs, output: &Output) -> Result<Verdict, Failure> {
     if args.serve {
         return serve::serve(args, output);
+    }
+    if args.prepare_only {
+        let (_, parameters) = args.executor.resolve(Profile::Polkadot, Target::HOST)?;
+        // Without a network's limits nothing can be checked.
+        Against::new(parameters, args.timeout)?;
     }
     let mut items = items::find(&args.paths, args.prepare_only)?;
     if let Some(shard) = args.shard {

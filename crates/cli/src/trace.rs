@@ -29,9 +29,10 @@ use writer::{Form, Sink, Writer};
 /// Arguments of `trace`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Each line of JSON is one call: its number, the function, its arguments, the bytes that the host read from memory and wrote there, and
-what it returned. An i64 argument of a host function is nearly always a pointer with its length: the low half is the address, the high half
-the number of bytes. Byte strings longer than --bytes are cut, and carry the BLAKE2b-256 of the whole.
+Each line of JSON is one call: its number, the function, its arguments, the bytes that the host read
+from memory and wrote there, and what it returned. An i64 argument of a host function is nearly
+always a pointer with its length: the low half is the address, the high half the number of bytes.
+Byte strings longer than --bytes are cut, and carry the BLAKE2b-256 of the whole.
 
 With --against the exit code is 1 if the traces differ. Without PARAMS, CODE is a trace as well.
 

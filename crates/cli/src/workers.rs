@@ -22,8 +22,8 @@ use std::path::{Path, PathBuf};
 pub enum WorkersCommand {
     /// Install the workers for a node; its program reports the version.
     #[command(after_help = "\
-The workers are made and checked in a directory of their own before they take their place; what this command installed there
-before is kept, and `pvf workers uninstall` puts it back.
+The workers are made and checked in a directory of their own before they take their place; what this
+command installed there before is kept, and `pvf workers uninstall` puts it back.
 
 Example:
   pvf workers install --node /usr/bin/polkadot

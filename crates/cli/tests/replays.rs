@@ -384,6 +384,32 @@ fn runtimes_are_prepared_without_candidates() {
         (&json!(2), &json!(1))
     );
     assert!(json["remarkable"][0]["rule"].is_string(), "{json}");
+
+    // Code that can be prepared, of which no candidate can be judged: `pvf check` says so, and so does this.
+    std::fs::write(folder.join("bad/code.wat"), "(module (memory 1))").unwrap();
+    let results = folder.join("results.jsonl");
+    let run = [
+        "replay",
+        "--prepare-only",
+        text(&folder),
+        "-o",
+        text(&results),
+    ];
+    assert_eq!(pvf(run).code, 1);
+    let results = lines(&results);
+    assert_eq!(results.len(), 3);
+    for result in results {
+        let code = result["code"].as_str().unwrap();
+        let checked: Value = pvf(["check", "--json", code]).json();
+        let names = |lines: &Value| -> Vec<(Value, Value)> {
+            let lines = lines.as_array().unwrap().iter();
+            lines
+                .map(|line| (line["check"].clone(), line["status"].clone()))
+                .collect()
+        };
+        assert_eq!(names(&result["checks"]), names(&checked["lines"]));
+        assert_eq!(result["outcome"] == "accepted", checked["passes"] == true);
+    }
 }
 
 /// A real runtime's candidates, where there are any.

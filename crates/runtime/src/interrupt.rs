@@ -254,18 +254,8 @@ fn install_for(signal: c_int) -> Result<(), i32> {
     let previous = timer::handling(signal)?;
     // Set before the handler that reads it is installed.
     let _ = PREVIOUS.set(previous);
-    // SAFETY: the new action is fully initialised: zero is valid for all its fields, and the mask
-    // is emptied.
-    unsafe {
-        let mut action: libc::sigaction = std::mem::zeroed();
-        action.sa_sigaction = handle as *const () as usize;
-        action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_RESTART;
-        libc::sigemptyset(&mut action.sa_mask);
-        match libc::sigaction(signal, &action, std::ptr::null_mut()) {
-            0 => Ok(()),
-            _ => Err(io::Error::last_os_error().raw_os_error().unwrap_or(0)),
-        }
-    }
+    // SAFETY: the handler allocates nothing and touches only guards and activations of its thread.
+    unsafe { timer::handle(signal, handle) }
 }
 
 unsafe extern "C" fn handle(signal: c_int, info: *mut libc::siginfo_t, ucontext: *mut c_void) {

@@ -279,18 +279,8 @@ fn install() -> Result<c_int, HostFailure> {
         .get_or_init(|| {
             // Signals of others that ended up here would be lost, so only a free one will do.
             let signal = timer::free_signal().ok_or(libc::EBUSY)?;
-            // SAFETY: the action is fully initialised: zero is valid for all its fields, and the
-            // mask is emptied.
-            unsafe {
-                let mut action: libc::sigaction = std::mem::zeroed();
-                action.sa_sigaction = handle as *const () as usize;
-                action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_RESTART;
-                libc::sigemptyset(&mut action.sa_mask);
-                match libc::sigaction(signal, &action, std::ptr::null_mut()) {
-                    0 => Ok(signal),
-                    _ => Err(io::Error::last_os_error().raw_os_error().unwrap_or(0)),
-                }
-            }
+            // SAFETY: the handler touches only the recording of its own thread.
+            unsafe { timer::handle(signal, handle) }.map(|()| signal)
         })
         .map_err(|code| HostFailure::System {
             action: "installing a signal handler",

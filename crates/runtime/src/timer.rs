@@ -1,7 +1,7 @@
 //! Timers that send a real-time signal to one thread, and the choice of that signal.
 
 use crate::HostFailure;
-use std::ffi::c_int;
+use std::ffi::{c_int, c_void};
 use std::io;
 use std::mem::MaybeUninit;
 use std::time::Duration;
@@ -111,6 +111,32 @@ pub(crate) fn free_signal() -> Option<c_int> {
 /// The highest real-time signal that a timer can send.
 pub(crate) fn any_signal() -> Option<c_int> {
     usable_signals().next()
+}
+
+/// What the kernel calls for a signal, with where it happened.
+pub(crate) type Handler = unsafe extern "C" fn(c_int, *mut libc::siginfo_t, *mut c_void);
+
+/// Has the kernel call `handler` for the signal, on the alternate stack where a thread has one. System calls go on
+/// after it.
+///
+/// # Errors
+/// The code of the system's error.
+///
+/// # Safety
+/// `handler` does only what a handler may do whenever the signal comes, and keeps the state of the code it interrupts.
+pub(crate) unsafe fn handle(signal: c_int, handler: Handler) -> Result<(), i32> {
+    // SAFETY: the action is fully initialised: zero is valid for all its fields, and the mask is emptied. The
+    // caller promises that the handler is one.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = handler as *const () as usize;
+        action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_RESTART;
+        libc::sigemptyset(&mut action.sa_mask);
+        match libc::sigaction(signal, &action, std::ptr::null_mut()) {
+            0 => Ok(()),
+            _ => Err(io::Error::last_os_error().raw_os_error().unwrap_or(0)),
+        }
+    }
 }
 
 /// The action of a signal.

@@ -48,7 +48,10 @@ fn our_workers_pass_every_step() {
 /// A directory with our prepare worker, and with a script as the execute worker.
 fn with_script(script: &str) -> tempfile::TempDir {
     let directory = tempfile::tempdir().expect("a directory");
-    common::place(&ours().join(PROGRAMS[0]), &directory.path().join(PROGRAMS[0]));
+    common::place(
+        &ours().join(PROGRAMS[0]),
+        &directory.path().join(PROGRAMS[0]),
+    );
     let path = directory.path().join(PROGRAMS[1]);
     fs::write(&path, format!("#!/bin/sh\n{script}\n")).expect("written");
     fs::set_permissions(&path, Permissions::from_mode(0o755)).expect("executable");

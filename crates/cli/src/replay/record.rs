@@ -53,6 +53,9 @@ pub struct Outcome {
     pub code_bytes: Option<u64>,
     /// How long executing took.
     pub execute_ns: Option<u64>,
+    /// Of a runtime without a candidate: the lines of `pvf check`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checks: Option<serde_json::Value>,
     /// How often it was tried: a second time where the process died.
     pub attempts: u32,
 }

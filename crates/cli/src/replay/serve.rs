@@ -4,6 +4,7 @@ use super::ReplayArgs;
 use super::items::Item;
 use super::record::Outcome;
 use crate::Verdict;
+use crate::check::Against;
 use crate::clock::{Took, timed};
 use crate::decoded::blake2_256;
 use crate::engine::{Compiled, For, Stop, prepare_blob, read_blob_file};
@@ -13,7 +14,8 @@ use crate::network::{ParameterSet, Parameters};
 use crate::outcome;
 use crate::output::{Output, hex};
 use crate::validate::host_parameters;
-use pvf_executor::{Module, Profile, Rejection, Target};
+use pvf_check::Status;
+use pvf_executor::{CompileOptions, Module, Profile, Rejection, Target};
 use pvf_primitives::ExecutorParams;
 use pvf_validation::Pvf;
 use std::io::BufRead;
@@ -59,6 +61,9 @@ fn judge(
     last: &mut Option<Prepared>,
     outcome: &mut Outcome,
 ) -> Result<(), Failure> {
+    let Some(candidate) = &item.candidate else {
+        return check(args, item, outcome);
+    };
     let fits =
         |last: &Prepared| last.code == item.code && last.executor_params == item.executor_params;
     if !last.as_ref().is_some_and(fits) {
@@ -83,10 +88,6 @@ fn judge(
             outcome.agrees = item.expected.outcome.as_ref().map(|it| it == "rejected");
             return Ok(());
         }
-    };
-    let Some(candidate) = &item.candidate else {
-        outcome.outcome = Some("accepted".to_owned());
-        return Ok(());
     };
     // A recorded candidate may be none: that is for the code to say. A collator's export has to be one.
     let exported = candidate.extension().is_some_and(|it| it == "pov");
@@ -135,7 +136,37 @@ fn agrees(item: &Item, outcome: &pvf_executor::Outcome) -> Result<Option<bool>, 
     Ok(Some(same(of_file) && same(of_text)))
 }
 
-fn prepare(args: &ReplayArgs, item: &Item) -> Result<Prepared, Failure> {
+/// Checks a runtime as `pvf check` does: prepared as a node that prechecks it, and what else happens to it before its
+/// first block.
+fn check(args: &ReplayArgs, item: &Item, outcome: &mut Outcome) -> Result<(), Failure> {
+    let (_, parameters) = parameters(args, item)?;
+    let against = Against::new(parameters, args.timeout)?;
+    let against = against.with_threads(args.executor.compile.threads);
+    let blob = read_blob_file(&item.code)?;
+    let (report, took) = timed(|| against.report(&blob.bytes))?;
+    let report = report?;
+    outcome.code_hash = Some(hex(&blake2_256(&blob.bytes)));
+    let used = |check| report.lines.iter().find(|line| line.check == check)?.used;
+    outcome.prepare_ns = Some(took.wall_ns);
+    outcome.prepare_cpu_ns = used("precheck_time");
+    let failed = report.lines.iter().find(|it| it.status == Status::Fail);
+    outcome.reason = failed.map(|line| format!("{}: {}", line.check.replace('_', " "), line.words));
+    outcome.rule = failed
+        .and_then(|line| line.rule)
+        .map(|rule| rule.to_string());
+    let name = match failed {
+        Some(_) => "rejected",
+        None => "accepted",
+    };
+    outcome.outcome = Some(name.to_owned());
+    outcome.agrees = item.expected.outcome.as_ref().map(|it| it == name);
+    let checks = serde_json::to_value(&report.lines);
+    outcome.checks = Some(checks.map_err(|error| Failure::Host(format!("the checks: {error}")))?);
+    Ok(())
+}
+
+/// The options and parameters of the command line, or with the item's own parameters.
+fn parameters(args: &ReplayArgs, item: &Item) -> Result<(CompileOptions, Parameters), Failure> {
     let (options, parameters) = args.executor.resolve(Profile::Polkadot, Target::HOST)?;
     let parameters = match &item.executor_params {
         None => parameters.with_functions(&args.host.functions),
@@ -151,15 +182,15 @@ fn prepare(args: &ReplayArgs, item: &Item) -> Result<Prepared, Failure> {
             }
         }
     };
+    Ok((options, parameters))
+}
+
+fn prepare(args: &ReplayArgs, item: &Item) -> Result<Prepared, Failure> {
+    let (options, parameters) = parameters(args, item)?;
     let blob = read_blob_file(&item.code)?;
-    let what_for = match &item.candidate {
-        Some(_) => For::Candidates,
-        None => For::Precheck {
-            ecc_rfc163: parameters.ecc_rfc163,
-        },
-    };
     let verification = args.executor.compile.verification();
-    let (compiled, took) = timed(|| prepare_blob(&blob.bytes, &options, what_for, verification))?;
+    let (compiled, took) =
+        timed(|| prepare_blob(&blob.bytes, &options, For::Candidates, verification))?;
     let (pvf, code_bytes) = match compiled {
         Ok(Compiled { artifact, .. }) => {
             let code_bytes = artifact.code.len() as u64;
