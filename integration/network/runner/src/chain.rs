@@ -112,23 +112,27 @@ pub struct Parachain {
 }
 
 impl Parachain {
-    /// Reads a specification.
+    /// Reads a specification. What the node's tool writes is left in `folder`.
     ///
     /// # Errors
     /// The file is not a raw specification of a parachain, or the node's tool fails.
-    pub fn read(programs: &Programs, specification: &Path) -> Result<Self> {
+    pub fn read(programs: &Programs, specification: &Path, folder: &Path) -> Result<Self> {
         let text = read_json(specification)?;
         let id = text
             .get("para_id")
             .or_else(|| text.get("paraId"))
             .and_then(Value::as_u64);
         let id = id.with_context(|| format!("{} has no para_id", specification.display()))?;
+        let data = folder.join(format!("genesis-{id}"));
         let mut export = programs.collator();
+        // `export-genesis-head` cannot be told to do without RocksDB.
         export
-            .args(["export-genesis-head", "--chain"])
+            .args(["export-blocks", "--from", "0", "--to", "0"])
+            .args(["--database", "paritydb", "--base-path"])
+            .arg(&data)
+            .arg("--chain")
             .arg(specification);
-        let head = output(&mut export)?.trim().to_owned();
-        bytes(&head).context("the head of the parachain's first block")?;
+        let head = first_head(&output(&mut export)?).context("the parachain's first block")?;
         Ok(Self {
             specification: specification.to_owned(),
             id: u32::try_from(id)?,
@@ -136,6 +140,27 @@ impl Parachain {
             head,
         })
     }
+}
+
+/// The encoded header of the first block, in hexadecimal, from what `export-blocks` prints.
+fn first_head(exported: &str) -> Result<String> {
+    let line = exported.lines().find(|line| line.starts_with('{'));
+    let block: Value = serde_json::from_str(line.context("no block")?)?;
+    let header = &block["block"]["header"];
+    ensure!(
+        header["number"] == "0x0" && header["digest"]["logs"] == json!([]),
+        "not a first block: {header}"
+    );
+    let root = |name: &str| bytes(header[name].as_str().context("a header without roots")?);
+    // Parent, number (compact), state root, root of the extrinsics, number of digest items.
+    let parts = [
+        root("parentHash")?,
+        vec![0],
+        root("stateRoot")?,
+        root("extrinsicsRoot")?,
+        vec![0],
+    ];
+    Ok(format!("0x{}", hex::encode(parts.concat())))
 }
 
 fn read_json(path: &Path) -> Result<Value> {
@@ -192,7 +217,7 @@ pub fn relay(
             "PVF network",
             "--chain-id",
             "pvf-network",
-            "--chain-type",
+            "-t",
             "local",
         ])
         .args(["--raw-storage", "--runtime"])
@@ -291,6 +316,26 @@ pub fn another_code(code: &[u8]) -> Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_first_head_is_encoded() {
+        let root = |digit: &str| format!("0x{}", digit.repeat(64));
+        let exported = |number: &str| {
+            let header = json!({
+                "parentHash": root("0"), "number": number, "stateRoot": root("1"),
+                "extrinsicsRoot": root("2"), "digest": {"logs": []},
+            });
+            format!(
+                "a line of the log\n{}\n",
+                json!({"block": {"header": header}})
+            )
+        };
+        let [zeros, ones, twos] = ["0", "1", "2"].map(|digit| digit.repeat(64));
+        let head = first_head(&exported("0x0")).unwrap();
+        assert_eq!(head, format!("0x{zeros}00{ones}{twos}00"));
+        assert!(first_head(&exported("0x1")).is_err());
+        assert!(first_head("nothing").is_err());
+    }
 
     #[test]
     fn another_code_has_one_more_custom_section() {

@@ -227,7 +227,7 @@ impl Network {
         let folder = materials.folder.join(name);
         fs::create_dir_all(&folder)?;
         let programs = Programs::in_folder(materials.programs.folder())?;
-        let read = |path: &PathBuf| Parachain::read(&programs, path);
+        let read = |path: &PathBuf| Parachain::read(&programs, path, &folder);
         let parachains: Vec<Parachain> = materials
             .parachains
             .iter()
@@ -290,7 +290,9 @@ impl Network {
         command
             .env("LD_PRELOAD", &self.faketime)
             .env("FAKETIME", format!("-{}s", back.as_secs()))
-            .env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+            .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+            // It has no peers yet.
+            .arg("--force-authoring");
         self.run_validator(0, command)?;
         let alice = &mut self.validators[0];
         wait("the first block", Duration::from_secs(600), || {
