@@ -124,6 +124,12 @@ const TASKS: &[Task] = &[
         run: Run::Commands(&[&["scripts/team-day"]]),
     },
     Task {
+        name: "network",
+        about: "builds a network of whole nodes on loopback (integration/network), 25 minutes on two cores, and says how to run it",
+        installs: None,
+        run: Run::Commands(&[&["integration/network/build"]]),
+    },
+    Task {
         name: "executions",
         about: "a hundred million differential executions over all engines and both targets, for `--hours N` at a time",
         installs: Some(AARCH64),

@@ -2,8 +2,10 @@
 //! about it.
 
 mod chain;
+mod client;
 mod network;
 mod observe;
+mod parachain_calls;
 mod process;
 mod relay_calls;
 mod report;

@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use super::{Amounts, expect_no_dispute};
 use crate::chain::another_code;
 use crate::network::{Materials, Network, wait};
+use crate::parachain_calls::Upgrade;
 use crate::relay_calls::Relay;
 use crate::report::{Report, times};
 use crate::workers::Workers;
@@ -22,14 +23,16 @@ pub fn run(materials: &Materials, amounts: &Amounts, report: &mut Report) -> Res
     let mut network = Network::start(materials, "upgrade", &workers)?;
     network.wait_blocks(2, amounts.wait(2))?;
     let relay = Relay::connect(&network.validators[0].url())?;
-    let (parachain, _) = network
+    let (parachain, collator) = network
         .parachains
         .first()
         .context("there is no parachain")?;
     let (id, code) = (parachain.id, another_code(&parachain.code)?);
+    let upgrade = Upgrade::connect(&collator.url(), &code)?;
     let before = relay.code_hash(id)?;
 
-    schedule(&network, &relay, id, REFUSED)?;
+    let now = network.validators[0].rpc().best()?;
+    relay.schedule_code(id, REFUSED, u32::try_from(now)?)?;
     votes(&network, 1.0, amounts.patience)?;
     wait("the end of the vote", amounts.patience, || {
         Ok(relay.votes_open()? == 0)
@@ -40,7 +43,12 @@ pub fn run(materials: &Materials, amounts: &Amounts, report: &mut Report) -> Res
         relay.code_hash(id)? == before,
     );
 
-    schedule(&network, &relay, id, &code)?;
+    // The parachain's own way to new code, which its governance goes.
+    relay.transact(id, &upgrade.authorisation()?)?;
+    wait("the parachain's leave for the code", amounts.patience, || {
+        upgrade.is_authorised()
+    })?;
+    upgrade.apply()?;
     votes(&network, 2.0, amounts.patience)?;
     wait("the new code", amounts.patience, || {
         Ok(relay.code_hash(id)? != before)
@@ -60,11 +68,6 @@ pub fn run(materials: &Materials, amounts: &Amounts, report: &mut Report) -> Res
     expect_no_dispute(&network, report)?;
     times(&network)?;
     network.stop()
-}
-
-fn schedule(network: &Network, relay: &Relay, id: u32, code: &[u8]) -> Result<()> {
-    let now = network.validators[0].rpc().best()?;
-    relay.schedule_code(id, code, u32::try_from(now)?)
 }
 
 /// Waits until all validators have voted so often.
