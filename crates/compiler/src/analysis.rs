@@ -40,30 +40,42 @@ use pvf_metering::{GasBlocks, LogicalHeight, Reachability};
 use pvf_rules::{LimitExceeded, Limits};
 use reader::Reader;
 use validator::Validator;
-use walk::{Block, Walk};
+use walk::{Block, Found, Walk};
 
-/// The properties of a label that pass 1 finds, in four bytes.
+/// The properties of a label that pass 1 finds, in four bytes: flags, and above zero a number. Of a loop, it is the
+/// loop's; of an `if`, it is the label of its `else`.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct LabelInfo(u32);
 
 impl LabelInfo {
-    const HAS_ELSE: u32 = 1 << 31;
+    const IS_LOOP: u32 = 1 << 31;
     const HAS_CALLS: u32 = 1 << 30;
+    const NUMBER: u32 = Self::HAS_CALLS - 1;
 
     /// The label at the start of the loop with this number.
     fn of_loop(number: u32) -> Self {
-        debug_assert!(number < Self::HAS_CALLS - 1, "loops have small numbers");
-        Self(number + 1)
+        debug_assert!(number < Self::NUMBER, "loops have small numbers");
+        Self(Self::IS_LOOP | (number + 1))
+    }
+
+    /// Notes the label of the `else`.
+    fn set_else(&mut self, label: LabelId) {
+        debug_assert!(label < Self::NUMBER, "labels have small numbers");
+        self.0 = label + 1;
+    }
+
+    fn number(self) -> Option<u32> {
+        (self.0 & Self::NUMBER).checked_sub(1)
     }
 
     /// For a loop, its number; the label is at its start.
     pub fn loop_number(self) -> Option<u32> {
-        (self.0 & !(Self::HAS_ELSE | Self::HAS_CALLS)).checked_sub(1)
+        self.number().filter(|_| self.0 & Self::IS_LOOP != 0)
     }
 
-    /// An `if` with an `else`, whose label is the next one.
-    pub fn has_else(self) -> bool {
-        self.0 & Self::HAS_ELSE != 0
+    /// For an `if`, the label of its `else`, if there is one.
+    pub fn else_label(self) -> Option<LabelId> {
+        self.number().filter(|_| self.0 & Self::IS_LOOP == 0)
     }
 
     /// The loop calls functions on a path that continues the loop.
@@ -71,8 +83,8 @@ impl LabelInfo {
         self.0 & Self::HAS_CALLS != 0
     }
 
-    fn set(&mut self, flag: u32, on: bool) {
-        self.0 = self.0 & !flag | if on { flag } else { 0 };
+    fn set_calls(&mut self, on: bool) {
+        self.0 = self.0 & !Self::HAS_CALLS | if on { Self::HAS_CALLS } else { 0 };
     }
 }
 
@@ -93,6 +105,8 @@ pub(crate) struct Analysis {
     pub names_counter: bool,
     /// Greatest operand height over reachable code.
     pub max_height: u32,
+    /// The most blocks open at a reachable point, the body counted.
+    pub deepest: u32,
     /// Uses of each tracked local, each weighted by 8 per loop around it.
     pub weights: Vec<u32>,
     /// The labels in order.
@@ -274,8 +288,10 @@ impl Analyser {
             true => Pass::<true>::new(reader, validator, walk, meters, limits).run()?,
             false => Pass::<false>::new(reader, validator, walk, meters, limits).run()?,
         };
-        let accesses = walk.accesses();
-        let truncations = walk.truncations();
+        let Found {
+            accesses,
+            truncations,
+        } = walk.finish();
         let (logical_cost, metered_blocks) = meters.finish().map_err(|_| Refused)?;
         analysis.logical_cost = logical_cost;
         let costs = metered_blocks.iter().map(|block| block.cost);
@@ -310,6 +326,7 @@ impl Analyser {
         }
         analysis.params = ty.params.len() as u32;
         analysis.max_height = 0;
+        analysis.deepest = 1;
         analysis.is_leaf = true;
         analysis.has_builtins = false;
         analysis.truncates = false;

@@ -265,11 +265,14 @@ impl Liveness {
                 EventKind::Branch => union(&mut now, &sets[argument]),
                 EventKind::Stop => now = [0; W],
                 EventKind::Else => {
-                    sets[argument + 1] = now;
+                    if let Some(other) = labels[argument].else_label() {
+                        sets[other as usize] = now;
+                    }
                     now = sets[argument];
                 }
                 EventKind::IfStart => {
-                    let other = argument + usize::from(labels[argument].has_else());
+                    let other = labels[argument].else_label();
+                    let other = other.map_or(argument, |other| other as usize);
                     union(&mut now, &sets[other]);
                 }
                 EventKind::LoopStart => {

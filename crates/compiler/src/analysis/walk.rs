@@ -27,6 +27,14 @@ fn weight(loops: usize) -> u32 {
     1 << (LOOP_WEIGHT_SHIFT * (loops as u32).min(MAX_WEIGHTED_DEPTH))
 }
 
+/// What the walk has counted, in code that can be reached.
+pub(super) struct Found {
+    /// Accesses of locals.
+    pub accesses: usize,
+    /// Truncations of floats that can trap.
+    pub truncations: u32,
+}
+
 /// The walk itself.
 pub(super) struct Walk<'w> {
     module: &'w ParsedModule<'w>,
@@ -43,6 +51,8 @@ pub(super) struct Walk<'w> {
     last_call: Option<(LabelId, usize)>,
     /// Whether the point after the last operator can be reached.
     reachable: bool,
+    /// Blocks open here, if it can be reached.
+    open: u32,
     /// Charges so far.
     charges: u32,
     /// `br_table`s so far.
@@ -70,6 +80,7 @@ impl<'w> Walk<'w> {
             last_loop: (0, 0, 0),
             last_call: None,
             reachable: true,
+            open: 1,
             charges: 0,
             tables: 0,
             accesses: 0,
@@ -77,14 +88,12 @@ impl<'w> Walk<'w> {
         }
     }
 
-    /// How many truncations of floats that can trap can be reached.
-    pub fn truncations(&self) -> u32 {
-        self.truncations
-    }
-
-    /// How many accesses of locals can be reached.
-    pub fn accesses(&self) -> usize {
-        self.accesses
+    /// The body has ended: what it has been counted to hold.
+    pub fn finish(self) -> Found {
+        Found {
+            accesses: self.accesses,
+            truncations: self.truncations,
+        }
     }
 
     fn event(&mut self, kind: EventKind, argument: u32) {
@@ -186,17 +195,17 @@ impl<'w> Walk<'w> {
     /// Takes `br`.
     pub fn branch(&mut self, depth: u32, offset: u32) {
         if self.reachable {
-            let label = self.branch_to(depth);
+            self.branch_to(depth);
             self.stop();
-            self.push(Instruction::Br(label), offset);
+            self.push(Instruction::Br(depth), offset);
         }
     }
 
     /// Takes `br_if`.
     pub fn branch_if(&mut self, depth: u32, offset: u32) {
         if self.reachable {
-            let label = self.branch_to(depth);
-            self.push(Instruction::BrIf(label), offset);
+            self.branch_to(depth);
+            self.push(Instruction::BrIf(depth), offset);
         }
     }
 
@@ -231,7 +240,7 @@ impl<'w> Walk<'w> {
             && next == self.analysis.code.instructions().len()
         {
             // A call that does not come back (a panic) is no part of the loop.
-            self.analysis.labels[label as usize].set(LabelInfo::HAS_CALLS, false);
+            self.analysis.labels[label as usize].set_calls(false);
         }
         self.stop();
         self.push(Instruction::Unreachable, offset);
@@ -247,7 +256,7 @@ impl<'w> Walk<'w> {
         if let Some(&label) = self.open_loops.last() {
             let info = &mut self.analysis.labels[label as usize];
             if !info.has_calls() {
-                info.set(LabelInfo::HAS_CALLS, true);
+                info.set_calls(true);
                 self.last_call = Some((label, self.analysis.code.instructions().len()));
             }
         }
@@ -271,6 +280,8 @@ impl<'w> Walk<'w> {
         if !self.blocks.enter(kind, Block { label, table: 0 }) {
             return;
         }
+        self.open += 1;
+        self.analysis.deepest = self.analysis.deepest.max(self.open);
         let mut info = LabelInfo::default();
         if kind == BlockKind::Loop {
             let number = self.analysis.liveness.enter_loop();
@@ -283,8 +294,6 @@ impl<'w> Walk<'w> {
         }
         self.analysis.labels.push(info);
         if kind == BlockKind::If {
-            // The label of an `else`, whether or not one comes.
-            self.analysis.labels.push(LabelInfo::default());
             self.event(EventKind::IfStart, label);
         }
         let instruction = match kind {
@@ -301,7 +310,9 @@ impl<'w> Walk<'w> {
             return;
         };
         self.reachable = true;
-        self.analysis.labels[label as usize].set(LabelInfo::HAS_ELSE, true);
+        let other = self.analysis.labels.len() as LabelId;
+        self.analysis.labels[label as usize].set_else(other);
+        self.analysis.labels.push(LabelInfo::default());
         self.event(EventKind::Else, label);
         self.push(Instruction::Else, offset);
     }
@@ -312,6 +323,7 @@ impl<'w> Walk<'w> {
             return;
         };
         self.reachable = self.blocks.reachable();
+        self.open -= 1;
         self.push(Instruction::End, offset);
         match kind {
             BlockKind::Loop => self.leave_loop(label),
@@ -341,7 +353,7 @@ impl<'w> Walk<'w> {
         if let Some(&outer_label) = self.open_loops.last()
             && self.analysis.labels[label as usize].has_calls()
         {
-            self.analysis.labels[outer_label as usize].set(LabelInfo::HAS_CALLS, true);
+            self.analysis.labels[outer_label as usize].set_calls(true);
         }
     }
 
@@ -351,14 +363,13 @@ impl<'w> Walk<'w> {
         block.expect("the validator has found a block at this depth")
     }
 
-    /// Notes a branch; the label it goes to.
-    fn branch_to(&mut self, depth: u32) -> LabelId {
+    /// Notes a branch.
+    fn branch_to(&mut self, depth: u32) {
         let label = self.target(depth).label;
         self.event(EventKind::Branch, label);
-        label
     }
 
-    /// Notes a target of the present `br_table`; its label once.
+    /// Notes a target of the present `br_table`; its label is alive once.
     fn table_target(&mut self, depth: u32) {
         let tables = self.tables;
         let block = self.target(depth);
@@ -367,7 +378,7 @@ impl<'w> Walk<'w> {
         if first {
             self.event(EventKind::Branch, label);
         }
-        self.analysis.code.add_target(label);
+        self.analysis.code.add_target(depth);
     }
 
     fn stop(&mut self) {

@@ -4,6 +4,7 @@
 //! again at every branch back.
 
 use super::Generator;
+use super::blocks::{BlockIndex, flag};
 use crate::analysis::contains;
 use crate::instruction::LabelId;
 use crate::isa::masm::{Class, MacroAssembler};
@@ -13,11 +14,12 @@ const LOOP_TEMPORARIES: usize = 4;
 
 impl<M: MacroAssembler> Generator<'_, M> {
     /// The start of a loop: decides where its locals are on every iteration.
-    pub(super) fn begin_loop(&mut self, label: LabelId) {
+    pub(super) fn begin_loop(&mut self, block: BlockIndex) {
+        let label = self.blocks.get(block).label;
         let info = self.analysis.labels[label as usize];
         let number = info.loop_number().expect("only loops begin");
         let idiom = self.analysis.idiom(label);
-        self.forget_dead(label);
+        self.forget_dead(block);
         if idiom.is_some() {
             self.reserve_block_registers();
         }
@@ -37,18 +39,16 @@ impl<M: MacroAssembler> Generator<'_, M> {
                 self.state.home.remove(local);
             }
             let clean = self.state.home.contains(local);
-            self.labels[label].hold(register, local, clean);
+            self.blocks[block].hold(register, local, clean);
         }
-        let open = self.labels.get_mut(label);
-        open.fixed = true;
-        open.bound = true;
-        self.reserve_entry(label);
+        self.blocks.get_mut(block).set(flag::FIXED | flag::BOUND);
+        self.reserve_entry(block);
         if let Some(idiom) = idiom {
             let start = self.masm.offset();
             self.do_iterations_at_once(idiom);
             self.not_counted(start);
         }
-        let place = self.place(label);
+        let place = self.place(block);
         self.masm.bind(place);
     }
 
