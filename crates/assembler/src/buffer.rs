@@ -28,6 +28,11 @@ impl CodeBuffer {
         }
     }
 
+    /// Makes room for `bytes` more bytes.
+    pub fn reserve(&mut self, bytes: usize) {
+        self.bytes.reserve(bytes.saturating_add(SLACK));
+    }
+
     /// Removes the contents and keeps the allocation.
     pub fn clear(&mut self) {
         self.bytes.clear();

@@ -33,14 +33,13 @@ use crate::module::{Body, ParsedModule};
 use crate::types::FuncType;
 use crate::{CompileError, CompileOptions, InternalError, Refusal};
 use idiom::{Candidate, Idiom};
-use liveness::Event;
 use meters::Meters;
 use pass::Pass;
-use pvf_metering::{GasBlocks, LogicalHeight, Reachability};
+use pvf_metering::{GasBlocks, LogicalHeight};
 use pvf_rules::{LimitExceeded, Limits};
 use reader::Reader;
 use validator::Validator;
-use walk::{Block, Found, Walk};
+use walk::{Found, Walk};
 
 /// The properties of a label that pass 1 finds, in four bytes: flags, and above zero a number. Of a loop, it is the
 /// loop's; of an `if`, it is the label of its `else`.
@@ -173,8 +172,9 @@ impl Analysis {
 const MANY_TRUNCATIONS: u32 = 4;
 const BYTES_OF_A_TRUNCATION: u64 = 32;
 
-/// After a body of at least this many bytes, buffers that only pass 1 uses are freed instead of kept.
-const LARGE_BODY: u64 = 64 * 1024;
+/// A body of at least this many bytes gets buffers of the size that they may need, and those that only pass 1 uses are
+/// freed after it instead of kept.
+pub(crate) const LARGE_BODY: u32 = 64 * 1024;
 
 /// The body is not valid, or beyond a limit, or not to be metered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -184,8 +184,7 @@ pub(crate) struct Refused;
 #[derive(Default)]
 pub(crate) struct Analyser {
     validator: Validator,
-    blocks: Reachability<Block>,
-    events: Vec<Event>,
+    walk: walk::Buffers,
     logical: LogicalHeight,
     gas: GasBlocks,
 }
@@ -262,6 +261,10 @@ impl Analyser {
         let mut reader = Reader::new(bytes, narrow(body.body.range().start));
 
         self.begin(ty, analysis);
+        if body_bytes >= LARGE_BODY {
+            analysis.code.reserve(body_bytes as usize);
+            self.walk.events.reserve(body_bytes as usize);
+        }
         for _ in 0..reader.u32()? {
             let count = reader.u32()?;
             let total = u64::from(analysis.locals.count()) + u64::from(count);
@@ -282,7 +285,7 @@ impl Analyser {
             BlockSignature::interned(signature),
             limits.operands.max(body_bytes),
         );
-        let walk = Walk::new(module, analysis, &mut self.blocks, &mut self.events);
+        let walk = Walk::new(module, analysis, &mut self.walk);
         let validator = &mut self.validator;
         let (walk, meters, highest) = match meters.gas.is_some() {
             true => Pass::<true>::new(reader, validator, walk, meters, limits).run()?,
@@ -297,10 +300,10 @@ impl Analyser {
         let costs = metered_blocks.iter().map(|block| block.cost);
         analysis.code.set_costs(costs);
         analysis.max_height = highest;
-        let large = bytes.len() as u64 >= LARGE_BODY;
+        let large = body_bytes >= LARGE_BODY;
         if large {
             self.validator.free();
-            self.blocks = Reachability::default();
+            self.walk.free();
             self.logical = LogicalHeight::default();
             self.gas = GasBlocks::default();
             analysis.liveness.free_open();
@@ -310,16 +313,14 @@ impl Analyser {
         analysis.dead.resize(accesses, false);
         analysis
             .liveness
-            .solve(&self.events, &analysis.labels, &mut analysis.dead);
+            .solve(&self.walk.events, &analysis.labels, &mut analysis.dead);
         if large {
-            self.events = Vec::new();
+            self.walk.events = Vec::new();
         }
         Ok(())
     }
 
     fn begin(&mut self, ty: &FuncType, analysis: &mut Analysis) {
-        self.events.clear();
-        self.blocks.begin(Block::default());
         analysis.locals.clear();
         for &ty in &ty.params {
             analysis.locals.push(1, ty);

@@ -29,7 +29,7 @@ mod tests;
 
 pub(crate) use calls::{Conventions, builtin_convention};
 
-use crate::analysis::{Analysis, TRACKED_LOCALS};
+use crate::analysis::{Analysis, LARGE_BODY, TRACKED_LOCALS};
 use crate::instruction::{Instruction, Instructions};
 use crate::isa::masm::{Convention, Machine, MacroAssembler, Registers, Table};
 use crate::module::ParsedModule;
@@ -158,6 +158,10 @@ fn generate_from<M: Machine>(
     let declared = analysis.locals.count() - analysis.params;
     let tracked = analysis.locals.tracked();
     let registers = machine.registers();
+    let body_bytes = info.functions[function as usize].body_bytes;
+    if body_bytes >= LARGE_BODY {
+        machine.reserve(2 * body_bytes as usize, analysis.labels.len());
+    }
     let mut masm = machine.begin_function(info.functions[function as usize].body_offset);
     let start = masm.offset();
     let mut generator = Generator {

@@ -167,6 +167,11 @@ impl Code {
         self.table_ends.clear();
     }
 
+    /// Makes room for so many instructions.
+    pub fn reserve(&mut self, instructions: usize) {
+        self.instructions.reserve(instructions);
+    }
+
     /// Appends an instruction that begins at an offset.
     #[inline(always)]
     pub fn push(&mut self, instruction: Instruction, offset: u32) {

@@ -46,6 +46,10 @@ impl Machine for Instructions {
         self.differences.clear();
     }
 
+    fn reserve_references(&mut self, references: usize) {
+        self.pending.reserve(references);
+    }
+
     fn is_large(&self) -> bool {
         self.pending.is_large()
     }

@@ -160,6 +160,12 @@ impl Pending {
         self.limit = u32::MAX;
     }
 
+    /// Makes room for so many labels and as many waiting instructions.
+    pub(super) fn reserve(&mut self, labels: usize) {
+        self.list.reserve(labels);
+        self.chains.reserve(labels);
+    }
+
     /// Whether the buffers are larger than is worth keeping.
     pub(super) fn is_large(&self) -> bool {
         self.list.capacity().max(self.chains.capacity()) > LARGE

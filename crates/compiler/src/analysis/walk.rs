@@ -9,12 +9,26 @@ use crate::module::ParsedModule;
 use crate::types::ValType;
 use pvf_metering::{BlockKind, Reachability};
 
-/// The walk's data of an open block.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Block {
-    label: LabelId,
-    /// The `br_table` that referred to it last.
-    table: u32,
+/// The buffers of a walk, which outlive it.
+#[derive(Default)]
+pub(super) struct Buffers {
+    /// The open blocks, with their labels.
+    blocks: Reachability<LabelId>,
+    /// Labels of the open loops.
+    loops: Vec<LabelId>,
+    /// For each open block, as far as a `br_table` refers to it, the last one that does.
+    referred: Vec<u32>,
+    pub events: Vec<Event>,
+}
+
+impl Buffers {
+    /// Frees what only the walk needs: all but the events.
+    pub fn free(&mut self) {
+        *self = Self {
+            events: std::mem::take(&mut self.events),
+            ..Self::default()
+        };
+    }
 }
 
 /// Uses in a loop count eight times those around it.
@@ -39,10 +53,7 @@ pub(super) struct Found {
 pub(super) struct Walk<'w> {
     module: &'w ParsedModule<'w>,
     analysis: &'w mut Analysis,
-    blocks: &'w mut Reachability<Block>,
-    events: &'w mut Vec<Event>,
-    /// Labels of the loops open here.
-    open_loops: Vec<LabelId>,
+    buffers: &'w mut Buffers,
     /// What an access of a local weighs here.
     weight: u32,
     /// The loop met last, and how many instructions and charges come before it.
@@ -67,15 +78,16 @@ impl<'w> Walk<'w> {
     pub fn new(
         module: &'w ParsedModule<'w>,
         analysis: &'w mut Analysis,
-        blocks: &'w mut Reachability<Block>,
-        events: &'w mut Vec<Event>,
+        buffers: &'w mut Buffers,
     ) -> Self {
+        buffers.blocks.begin(0);
+        buffers.loops.clear();
+        buffers.referred.clear();
+        buffers.events.clear();
         Self {
             module,
             analysis,
-            blocks,
-            events,
-            open_loops: Vec::new(),
+            buffers,
             weight: weight(0),
             last_loop: (0, 0, 0),
             last_call: None,
@@ -97,7 +109,7 @@ impl<'w> Walk<'w> {
     }
 
     fn event(&mut self, kind: EventKind, argument: u32) {
-        self.events.push(Event::new(kind, argument));
+        self.buffers.events.push(Event::new(kind, argument));
     }
 
     #[inline(always)]
@@ -253,7 +265,7 @@ impl<'w> Walk<'w> {
         }
         self.analysis.is_leaf = false;
         self.push(instruction, offset);
-        if let Some(&label) = self.open_loops.last() {
+        if let Some(&label) = self.buffers.loops.last() {
             let info = &mut self.analysis.labels[label as usize];
             if !info.has_calls() {
                 info.set_calls(true);
@@ -277,7 +289,7 @@ impl<'w> Walk<'w> {
     /// Takes `block`, `loop` or `if`.
     pub fn enter(&mut self, kind: BlockKind, signature: BlockSignature, offset: u32) {
         let label = self.analysis.labels.len() as LabelId;
-        if !self.blocks.enter(kind, Block { label, table: 0 }) {
+        if !self.buffers.blocks.enter(kind, label) {
             return;
         }
         self.open += 1;
@@ -286,8 +298,8 @@ impl<'w> Walk<'w> {
         if kind == BlockKind::Loop {
             let number = self.analysis.liveness.enter_loop();
             info = LabelInfo::of_loop(number);
-            self.open_loops.push(label);
-            self.weight = weight(self.open_loops.len());
+            self.buffers.loops.push(label);
+            self.weight = weight(self.buffers.loops.len());
             let instructions = self.analysis.code.instructions().len();
             self.last_loop = (label, instructions, self.charges);
             self.event(EventKind::LoopStart, label);
@@ -306,7 +318,7 @@ impl<'w> Walk<'w> {
 
     /// Takes `else`.
     pub fn enter_else(&mut self, offset: u32) {
-        let Some(&mut Block { label, .. }) = self.blocks.enter_else() else {
+        let Some(&mut label) = self.buffers.blocks.enter_else() else {
             return;
         };
         self.reachable = true;
@@ -319,10 +331,10 @@ impl<'w> Walk<'w> {
 
     /// Takes `end`.
     pub fn leave(&mut self, offset: u32) {
-        let Some((kind, Block { label, .. })) = self.blocks.leave() else {
+        let Some((kind, label)) = self.buffers.blocks.leave() else {
             return;
         };
-        self.reachable = self.blocks.reachable();
+        self.reachable = self.buffers.blocks.reachable();
         self.open -= 1;
         self.push(Instruction::End, offset);
         match kind {
@@ -345,37 +357,39 @@ impl<'w> Walk<'w> {
                 });
             }
         }
-        self.open_loops.pop();
-        self.weight = weight(self.open_loops.len());
+        self.buffers.loops.pop();
+        self.weight = weight(self.buffers.loops.len());
         if let Some(number) = self.analysis.labels[label as usize].loop_number() {
             self.analysis.liveness.leave_loop(number);
         }
-        if let Some(&outer_label) = self.open_loops.last()
+        if let Some(&outer_label) = self.buffers.loops.last()
             && self.analysis.labels[label as usize].has_calls()
         {
             self.analysis.labels[outer_label as usize].set_calls(true);
         }
     }
 
-    /// The block that a branch goes to.
-    fn target(&mut self, depth: u32) -> &mut Block {
-        let block = self.blocks.branch(depth);
-        block.expect("the validator has found a block at this depth")
+    /// The label of the block that a branch goes to.
+    fn target(&mut self, depth: u32) -> LabelId {
+        let label = self.buffers.blocks.branch(depth);
+        *label.expect("the validator has found a block at this depth")
     }
 
     /// Notes a branch.
     fn branch_to(&mut self, depth: u32) {
-        let label = self.target(depth).label;
+        let label = self.target(depth);
         self.event(EventKind::Branch, label);
     }
 
-    /// Notes a target of the present `br_table`; its label is alive once.
+    /// Notes a target of the present `br_table`; that its label is branched to, once.
     fn table_target(&mut self, depth: u32) {
-        let tables = self.tables;
-        let block = self.target(depth);
-        let (label, first) = (block.label, block.table != tables);
-        block.table = tables;
-        if first {
+        let label = self.target(depth);
+        let at = (self.open - 1 - depth) as usize;
+        let referred = &mut self.buffers.referred;
+        if referred.len() <= at {
+            referred.resize(at + 1, 0);
+        }
+        if std::mem::replace(&mut referred[at], self.tables) != self.tables {
             self.event(EventKind::Branch, label);
         }
         self.analysis.code.add_target(depth);
@@ -383,7 +397,7 @@ impl<'w> Walk<'w> {
 
     fn stop(&mut self) {
         self.event(EventKind::Stop, 0);
-        self.blocks.stop();
+        self.buffers.blocks.stop();
         self.reachable = false;
     }
 }

@@ -11,6 +11,7 @@
 use crate::instruction::{BlockSignature, Depth, LabelId};
 use crate::isa::masm::{Reg, RegSet};
 use pvf_assembler::Label;
+use pvf_metering::give_back;
 use pvf_rules::Limits;
 use std::ops::{Index, IndexMut};
 
@@ -219,10 +220,6 @@ impl OpenBlocks {
         BlockIndex(self.open.len() as u32 - 1 - depth)
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.open.is_empty()
-    }
-
     /// Whether code here can be reached. After the body's end, none can.
     #[inline(always)]
     pub fn reachable(&self) -> bool {
@@ -243,6 +240,7 @@ impl OpenBlocks {
     /// Removes the innermost block. Returns it with the state at its label.
     pub fn close(&mut self) -> Option<(OpenBlock, LabelState)> {
         let closed = self.open.pop()?;
+        give_back(&mut self.open);
         Some((closed, self.take_state(closed.state)))
     }
 
