@@ -35,7 +35,7 @@ use crate::isa::masm::{Convention, Machine, MacroAssembler, Registers, Table};
 use crate::module::ParsedModule;
 use crate::types::FuncType;
 use blocks::OpenBlocks;
-use budget::{Budget, HomeEntry};
+use budget::{Budget, CODE_PER_BYTE, HomeEntry};
 use edges::Store;
 use moves::{Origin, ParallelMove};
 use operators::is_condition;
@@ -160,7 +160,8 @@ fn generate_from<M: Machine>(
     let registers = machine.registers();
     let body_bytes = info.functions[function as usize].body_bytes;
     if body_bytes >= LARGE_BODY {
-        machine.reserve(2 * body_bytes as usize, analysis.labels.len());
+        let code_bytes = CODE_PER_BYTE as usize * body_bytes as usize;
+        machine.reserve(code_bytes, analysis.labels.len());
     }
     let mut masm = machine.begin_function(info.functions[function as usize].body_offset);
     let start = masm.offset();

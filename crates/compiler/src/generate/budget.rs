@@ -25,7 +25,7 @@ use pvf_assembler::Label;
 use std::ops::RangeInclusive;
 
 /// Bytes of code for each byte of Wasm up to which branches take the short way.
-const CODE_PER_BYTE: u64 = 7;
+pub(super) const CODE_PER_BYTE: u64 = 7;
 
 /// Bytes of code that a body may have in advance, for each byte of all of it and in all.
 const ADVANCE_PER_BYTE: u64 = 6;
