@@ -176,6 +176,9 @@ const BYTES_OF_A_TRUNCATION: u64 = 32;
 /// freed after it instead of kept.
 pub(crate) const LARGE_BODY: u32 = 64 * 1024;
 
+/// The fewest bytes of a block: its operator, its type and its `end`.
+const BLOCK_BYTES: usize = 3;
+
 /// The body is not valid, or beyond a limit, or not to be metered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Refused;
@@ -262,8 +265,11 @@ impl Analyser {
 
         self.begin(ty, analysis);
         if body_bytes >= LARGE_BODY {
-            analysis.code.reserve(body_bytes as usize);
-            self.walk.events.reserve(body_bytes as usize);
+            let body_bytes = body_bytes as usize;
+            analysis.code.reserve(body_bytes);
+            self.walk.reserve(body_bytes);
+            self.validator.reserve(body_bytes / BLOCK_BYTES);
+            self.logical.reserve(body_bytes / BLOCK_BYTES);
         }
         for _ in 0..reader.u32()? {
             let count = reader.u32()?;

@@ -111,6 +111,11 @@ impl LogicalHeight {
         Self::default()
     }
 
+    /// Makes room for so many open blocks.
+    pub fn reserve(&mut self, blocks: usize) {
+        self.outer.reserve(blocks);
+    }
+
     /// Starts a body with so many declared locals (parameters not counted) and results of its
     /// function.
     pub fn begin(&mut self, declared_locals: u32, results: u32) {

@@ -68,6 +68,11 @@ impl<B> Default for Reachability<B> {
 }
 
 impl<B> Reachability<B> {
+    /// Makes room for so many open blocks.
+    pub fn reserve(&mut self, blocks: usize) {
+        self.blocks.reserve(blocks);
+    }
+
     /// Starts a body.
     pub fn begin(&mut self, kept: B) {
         self.blocks.clear();

@@ -60,7 +60,7 @@ impl Machine for Instructions {
     }
 
     fn resolve(&mut self) -> Result<(), FinishError> {
-        if let Some((label, at)) = self.pending.first() {
+        if let Some((label, at)) = self.pending.oldest() {
             return Err(FinishError::UnboundLabel { label, at });
         }
         let Code { buffer, labels, .. } = &mut self.code;

@@ -132,6 +132,12 @@ impl Validator {
         self.open(BlockKind::Block, signature);
     }
 
+    /// Makes room for so many open blocks.
+    pub fn reserve(&mut self, blocks: usize) {
+        self.frames.reserve(blocks);
+        self.operands.reserve(blocks);
+    }
+
     /// How many operands there are.
     #[inline(always)]
     pub fn height(&self) -> u32 {

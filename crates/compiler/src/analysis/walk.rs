@@ -2,7 +2,7 @@
 //! [`Reachability`] says which operators can be reached; only those become instructions.
 
 use super::liveness::{Event, EventKind};
-use super::{Analysis, LabelId, LabelInfo, Locals};
+use super::{Analysis, BLOCK_BYTES, LabelId, LabelInfo, Locals};
 use crate::analysis::idiom::{self, Candidate};
 use crate::instruction::{BlockSignature, Instruction};
 use crate::module::ParsedModule;
@@ -22,6 +22,12 @@ pub(super) struct Buffers {
 }
 
 impl Buffers {
+    /// Makes room for a body of so many bytes, every third of which may begin a block.
+    pub fn reserve(&mut self, bytes: usize) {
+        self.events.reserve(bytes);
+        self.blocks.reserve(bytes / BLOCK_BYTES);
+    }
+
     /// Frees what only the walk needs: all but the events.
     pub fn free(&mut self) {
         *self = Self {
