@@ -54,6 +54,9 @@ impl Event {
     }
 }
 
+/// Marks an open loop that has sets.
+const HAS_SETS: u32 = 1 << 31;
+
 /// The sets of one function.
 #[derive(Default)]
 pub(super) struct Liveness {
@@ -65,11 +68,12 @@ pub(super) struct Liveness {
     live_places: Vec<u32>,
     /// Two sets, accessed and written, for each of the open loops that has any, the innermost last.
     open: Vec<u64>,
-    /// Whether each of the open loops has any: something is accessed in it.
-    has_sets: Vec<bool>,
+    /// Whether the innermost open loop has any: something is accessed in it.
+    has_sets: bool,
     /// The sets of loops that have ended; consecutive loops with equal sets share them.
     loops: Vec<u64>,
-    /// Index of the sets of each loop.
+    /// Of each loop that has ended, the index of its sets. Of each open loop, the label of the one around it plus 1 or
+    /// else 0, and whether the loop has sets ([`HAS_SETS`]).
     places: Vec<u32>,
 }
 
@@ -79,7 +83,7 @@ impl Liveness {
         self.live.clear();
         self.live_places.clear();
         self.open.clear();
-        self.has_sets.clear();
+        self.has_sets = false;
         self.places.clear();
         // The sets of loops in which nothing is accessed.
         self.loops.clear();
@@ -102,21 +106,26 @@ impl Liveness {
         &self.loops[self.places[number as usize] as usize + self.words..][..self.words]
     }
 
-    /// A new loop in the innermost one; its number.
-    pub fn enter_loop(&mut self) -> u32 {
-        self.has_sets.push(false);
-        self.places.push(0);
+    /// A new loop in the innermost one, which has this label; its number.
+    pub fn enter_loop(&mut self, around: Option<LabelId>) -> u32 {
+        self.has_sets = false;
+        self.places.push(around.map_or(0, |label| label + 1));
         self.places.len() as u32 - 1
     }
 
-    /// Notes an access in the innermost loop.
+    /// The label of the loop around an open loop.
+    pub fn around(&self, number: u32) -> Option<LabelId> {
+        (self.places[number as usize] & !HAS_SETS).checked_sub(1)
+    }
+
+    /// Notes an access in the innermost loop, which has this number.
     #[inline(always)]
-    pub fn access(&mut self, local: u32, write: bool) {
+    pub fn access(&mut self, number: u32, local: u32, write: bool) {
         if local >= TRACKED_LOCALS {
             return;
         }
-        if self.has_sets.last() == Some(&false) {
-            self.begin_sets();
+        if !self.has_sets {
+            self.begin_sets(number);
         }
         let at = self.open.len() - 2 * self.words + local as usize / 64;
         let bit = 1 << (local % 64);
@@ -128,16 +137,19 @@ impl Liveness {
 
     /// Something is accessed in the innermost loop.
     #[cold]
-    fn begin_sets(&mut self) {
-        if let Some(has_sets) = self.has_sets.last_mut() {
-            *has_sets = true;
-        }
+    fn begin_sets(&mut self, number: u32) {
+        self.has_sets = true;
+        self.places[number as usize] |= HAS_SETS;
         self.open.resize(self.open.len() + 2 * self.words, 0);
     }
 
-    /// The innermost loop, which has this number, has ended. What is accessed in it is accessed in the one around it.
-    pub fn leave_loop(&mut self, number: u32) {
-        if self.has_sets.pop() != Some(true) {
+    /// The innermost loop, which has this number, has ended; now the one around it is. What is accessed in a loop is
+    /// accessed in the one around it.
+    pub fn leave_loop(&mut self, number: u32, around: Option<u32>) {
+        let around_has = around.is_some_and(|around| self.places[around as usize] & HAS_SETS != 0);
+        let has_sets = std::mem::replace(&mut self.has_sets, around_has);
+        if !has_sets {
+            self.places[number as usize] = 0;
             return;
         }
         let size = 2 * self.words;
@@ -147,10 +159,14 @@ impl Liveness {
             self.loops.extend_from_slice(inner);
         }
         self.places[number as usize] = (self.loops.len() - size) as u32;
-        match self.has_sets.last_mut() {
+        match around {
             // It has them from now on.
-            Some(has_sets @ false) => return *has_sets = true,
-            Some(true) => {
+            Some(around) if !around_has => {
+                self.has_sets = true;
+                self.places[around as usize] |= HAS_SETS;
+                return;
+            }
+            Some(_) => {
                 let around = &mut outer[start - size..];
                 around
                     .iter_mut()
@@ -165,7 +181,6 @@ impl Liveness {
     /// All loops have ended: frees what is known of open ones.
     pub fn free_open(&mut self) {
         self.open = Vec::new();
-        self.has_sets = Vec::new();
     }
 
     /// Labels one after the other that have the same set share it from now on, if there are many.

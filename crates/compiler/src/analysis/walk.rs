@@ -14,8 +14,6 @@ use pvf_metering::{BlockKind, Reachability};
 pub(super) struct Buffers {
     /// The open blocks, with their labels.
     blocks: Reachability<LabelId>,
-    /// Labels of the open loops.
-    loops: Vec<LabelId>,
     /// For each open block, as far as a `br_table` refers to it, the last one that does.
     referred: Vec<u32>,
     pub events: Vec<Event>,
@@ -43,8 +41,8 @@ const LOOP_WEIGHT_SHIFT: u32 = 3;
 const MAX_WEIGHTED_DEPTH: u32 = 7;
 
 /// What an access weighs in so many loops.
-fn weight(loops: usize) -> u32 {
-    1 << (LOOP_WEIGHT_SHIFT * (loops as u32).min(MAX_WEIGHTED_DEPTH))
+fn weight(loops: u32) -> u32 {
+    1 << (LOOP_WEIGHT_SHIFT * loops.min(MAX_WEIGHTED_DEPTH))
 }
 
 /// What the walk has counted, in code that can be reached.
@@ -60,6 +58,10 @@ pub(super) struct Walk<'w> {
     module: &'w ParsedModule<'w>,
     analysis: &'w mut Analysis,
     buffers: &'w mut Buffers,
+    /// The innermost open loop: its label and its number.
+    innermost: Option<(LabelId, u32)>,
+    /// How many loops are open.
+    loops: u32,
     /// What an access of a local weighs here.
     weight: u32,
     /// The loop met last, and how many instructions and charges come before it.
@@ -87,13 +89,14 @@ impl<'w> Walk<'w> {
         buffers: &'w mut Buffers,
     ) -> Self {
         buffers.blocks.begin(0);
-        buffers.loops.clear();
         buffers.referred.clear();
         buffers.events.clear();
         Self {
             module,
             analysis,
             buffers,
+            innermost: None,
+            loops: 0,
             weight: weight(0),
             last_loop: (0, 0, 0),
             last_call: None,
@@ -271,7 +274,7 @@ impl<'w> Walk<'w> {
         }
         self.analysis.is_leaf = false;
         self.push(instruction, offset);
-        if let Some(&label) = self.buffers.loops.last() {
+        if let Some((label, _)) = self.innermost {
             let info = &mut self.analysis.labels[label as usize];
             if !info.has_calls() {
                 info.set_calls(true);
@@ -285,8 +288,9 @@ impl<'w> Walk<'w> {
         if let Some(weight) = self.analysis.weights.get_mut(local as usize) {
             *weight = weight.saturating_add(self.weight);
         }
-        if self.weight != weight(0) {
-            self.analysis.liveness.access(local, kind != EventKind::Get);
+        if let Some((_, number)) = self.innermost {
+            let write = kind != EventKind::Get;
+            self.analysis.liveness.access(number, local, write);
         }
         self.accesses += 1;
         self.event(kind, local);
@@ -302,10 +306,12 @@ impl<'w> Walk<'w> {
         self.analysis.deepest = self.analysis.deepest.max(self.open);
         let mut info = LabelInfo::default();
         if kind == BlockKind::Loop {
-            let number = self.analysis.liveness.enter_loop();
+            let around = self.innermost.map(|(label, _)| label);
+            let number = self.analysis.liveness.enter_loop(around);
             info = LabelInfo::of_loop(number);
-            self.buffers.loops.push(label);
-            self.weight = weight(self.buffers.loops.len());
+            self.innermost = Some((label, number));
+            self.loops += 1;
+            self.weight = weight(self.loops);
             let instructions = self.analysis.code.instructions().len();
             self.last_loop = (label, instructions, self.charges);
             self.event(EventKind::LoopStart, label);
@@ -363,15 +369,22 @@ impl<'w> Walk<'w> {
                 });
             }
         }
-        self.buffers.loops.pop();
-        self.weight = weight(self.buffers.loops.len());
-        if let Some(number) = self.analysis.labels[label as usize].loop_number() {
-            self.analysis.liveness.leave_loop(number);
-        }
-        if let Some(&outer_label) = self.buffers.loops.last()
+        let Some((_, number)) = self.innermost else {
+            return;
+        };
+        let around = self.analysis.liveness.around(number);
+        self.innermost = around.and_then(|around| {
+            let number = self.analysis.labels[around as usize].loop_number();
+            Some((around, number?))
+        });
+        self.loops -= 1;
+        self.weight = weight(self.loops);
+        let around = self.innermost.map(|(_, number)| number);
+        self.analysis.liveness.leave_loop(number, around);
+        if let Some((around, _)) = self.innermost
             && self.analysis.labels[label as usize].has_calls()
         {
-            self.analysis.labels[outer_label as usize].set_calls(true);
+            self.analysis.labels[around as usize].set_calls(true);
         }
     }
 
