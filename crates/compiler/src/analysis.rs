@@ -41,40 +41,60 @@ use reader::Reader;
 use validator::Validator;
 use walk::{Found, Walk};
 
-/// The properties of a label that pass 1 finds, in four bytes: flags, and above zero a number. Of a loop, it is the
-/// loop's; of an `if`, it is the label of its `else`.
+/// The properties of a label that pass 1 finds, in four bytes: flags, and a number. Of an `if`, that is the label of its
+/// `else`, plus 1; of an open loop, the label of the loop around it, plus 1; of a loop that has ended, where its sets of
+/// locals are. 0 is none.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct LabelInfo(u32);
 
 impl LabelInfo {
     const IS_LOOP: u32 = 1 << 31;
     const HAS_CALLS: u32 = 1 << 30;
-    const NUMBER: u32 = Self::HAS_CALLS - 1;
+    const HAS_SETS: u32 = 1 << 29;
+    const NUMBER: u32 = Self::HAS_SETS - 1;
 
-    /// The label at the start of the loop with this number.
-    fn of_loop(number: u32) -> Self {
-        debug_assert!(number < Self::NUMBER, "loops have small numbers");
-        Self(Self::IS_LOOP | (number + 1))
+    /// The label at the start of a loop in the loop with this label.
+    fn of_loop(around: Option<LabelId>) -> Self {
+        let mut info = Self(Self::IS_LOOP);
+        info.set_number(around.map_or(0, |label| label + 1));
+        info
+    }
+
+    fn set_number(&mut self, number: u32) {
+        debug_assert!(number <= Self::NUMBER, "a body has fewer labels");
+        self.0 = self.0 & !Self::NUMBER | number;
+    }
+
+    fn number(self) -> u32 {
+        self.0 & Self::NUMBER
+    }
+
+    /// Whether it is the label at the start of a loop.
+    pub fn is_loop(self) -> bool {
+        self.0 & Self::IS_LOOP != 0
+    }
+
+    /// For an open loop, the label of the loop around it.
+    fn around(self) -> Option<LabelId> {
+        self.number().checked_sub(1)
+    }
+
+    /// For an open loop: something is accessed in it.
+    fn has_sets(self) -> bool {
+        self.0 & Self::HAS_SETS != 0
     }
 
     /// Notes the label of the `else`.
     fn set_else(&mut self, label: LabelId) {
-        debug_assert!(label < Self::NUMBER, "labels have small numbers");
-        self.0 = label + 1;
-    }
-
-    fn number(self) -> Option<u32> {
-        (self.0 & Self::NUMBER).checked_sub(1)
-    }
-
-    /// For a loop, its number; the label is at its start.
-    pub fn loop_number(self) -> Option<u32> {
-        self.number().filter(|_| self.0 & Self::IS_LOOP != 0)
+        self.set_number(label + 1);
     }
 
     /// For an `if`, the label of its `else`, if there is one.
     pub fn else_label(self) -> Option<LabelId> {
-        self.number().filter(|_| self.0 & Self::IS_LOOP == 0)
+        match self.is_loop() {
+            true => None,
+            false => self.number().checked_sub(1),
+        }
     }
 
     /// The loop calls functions on a path that continues the loop.
@@ -82,8 +102,8 @@ impl LabelInfo {
         self.0 & Self::HAS_CALLS != 0
     }
 
-    fn set_calls(&mut self, on: bool) {
-        self.0 = self.0 & !Self::HAS_CALLS | if on { Self::HAS_CALLS } else { 0 };
+    fn set(&mut self, flag: u32, on: bool) {
+        self.0 = self.0 & !flag | if on { flag } else { 0 };
     }
 }
 
@@ -157,14 +177,14 @@ impl Analysis {
         }
     }
 
-    /// Locals accessed inside a loop, by its number.
-    pub fn accessed(&self, loop_number: u32) -> &[u64] {
-        self.liveness.accessed(loop_number)
+    /// Locals accessed inside the loop of a label.
+    pub fn accessed(&self, label: LabelId) -> &[u64] {
+        self.liveness.accessed(self.labels[label as usize])
     }
 
-    /// Locals written inside a loop, by its number.
-    pub fn written(&self, loop_number: u32) -> &[u64] {
-        self.liveness.written(loop_number)
+    /// Locals written inside the loop of a label.
+    pub fn written(&self, label: LabelId) -> &[u64] {
+        self.liveness.written(self.labels[label as usize])
     }
 }
 

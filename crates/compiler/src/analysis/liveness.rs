@@ -54,9 +54,6 @@ impl Event {
     }
 }
 
-/// Marks an open loop that has sets.
-const HAS_SETS: u32 = 1 << 31;
-
 /// The sets of one function.
 #[derive(Default)]
 pub(super) struct Liveness {
@@ -70,11 +67,8 @@ pub(super) struct Liveness {
     open: Vec<u64>,
     /// Whether the innermost open loop has any: something is accessed in it.
     has_sets: bool,
-    /// The sets of loops that have ended; consecutive loops with equal sets share them.
+    /// The sets of loops that have ended; consecutive loops with equal sets share them. Their labels say where.
     loops: Vec<u64>,
-    /// Of each loop that has ended, the index of its sets. Of each open loop, the label of the one around it plus 1 or
-    /// else 0, and whether the loop has sets ([`HAS_SETS`]).
-    places: Vec<u32>,
 }
 
 impl Liveness {
@@ -84,7 +78,6 @@ impl Liveness {
         self.live_places.clear();
         self.open.clear();
         self.has_sets = false;
-        self.places.clear();
         // The sets of loops in which nothing is accessed.
         self.loops.clear();
         self.loops.resize(2 * self.words, 0);
@@ -98,34 +91,27 @@ impl Liveness {
         &self.live[place..][..self.words]
     }
 
-    pub fn accessed(&self, number: u32) -> &[u64] {
-        &self.loops[self.places[number as usize] as usize..][..self.words]
+    pub fn accessed(&self, info: LabelInfo) -> &[u64] {
+        &self.loops[info.number() as usize..][..self.words]
     }
 
-    pub fn written(&self, number: u32) -> &[u64] {
-        &self.loops[self.places[number as usize] as usize + self.words..][..self.words]
+    pub fn written(&self, info: LabelInfo) -> &[u64] {
+        &self.loops[info.number() as usize + self.words..][..self.words]
     }
 
-    /// A new loop in the innermost one, which has this label; its number.
-    pub fn enter_loop(&mut self, around: Option<LabelId>) -> u32 {
+    /// A new innermost loop.
+    pub fn enter_loop(&mut self) {
         self.has_sets = false;
-        self.places.push(around.map_or(0, |label| label + 1));
-        self.places.len() as u32 - 1
     }
 
-    /// The label of the loop around an open loop.
-    pub fn around(&self, number: u32) -> Option<LabelId> {
-        (self.places[number as usize] & !HAS_SETS).checked_sub(1)
-    }
-
-    /// Notes an access in the innermost loop, which has this number.
+    /// Notes an access in the innermost loop, which has this label.
     #[inline(always)]
-    pub fn access(&mut self, number: u32, local: u32, write: bool) {
+    pub fn access(&mut self, info: &mut LabelInfo, local: u32, write: bool) {
         if local >= TRACKED_LOCALS {
             return;
         }
         if !self.has_sets {
-            self.begin_sets(number);
+            self.begin_sets(info);
         }
         let at = self.open.len() - 2 * self.words + local as usize / 64;
         let bit = 1 << (local % 64);
@@ -137,20 +123,20 @@ impl Liveness {
 
     /// Something is accessed in the innermost loop.
     #[cold]
-    fn begin_sets(&mut self, number: u32) {
+    fn begin_sets(&mut self, info: &mut LabelInfo) {
         self.has_sets = true;
-        self.places[number as usize] |= HAS_SETS;
+        info.set(LabelInfo::HAS_SETS, true);
         self.open.resize(self.open.len() + 2 * self.words, 0);
     }
 
-    /// The innermost loop, which has this number, has ended; now the one around it is. What is accessed in a loop is
+    /// The innermost loop, which has this label, has ended; now the one around it is. What is accessed in a loop is
     /// accessed in the one around it.
-    pub fn leave_loop(&mut self, number: u32, around: Option<u32>) {
-        let around_has = around.is_some_and(|around| self.places[around as usize] & HAS_SETS != 0);
+    pub fn leave_loop(&mut self, labels: &mut [LabelInfo], label: LabelId) {
+        let around = labels[label as usize].around();
+        let around_has = around.is_some_and(|around| labels[around as usize].has_sets());
         let has_sets = std::mem::replace(&mut self.has_sets, around_has);
         if !has_sets {
-            self.places[number as usize] = 0;
-            return;
+            return labels[label as usize].set_number(0);
         }
         let size = 2 * self.words;
         let start = self.open.len() - size;
@@ -158,13 +144,12 @@ impl Liveness {
         if !self.loops.ends_with(inner) {
             self.loops.extend_from_slice(inner);
         }
-        self.places[number as usize] = (self.loops.len() - size) as u32;
+        labels[label as usize].set_number((self.loops.len() - size) as u32);
         match around {
             // It has them from now on.
             Some(around) if !around_has => {
                 self.has_sets = true;
-                self.places[around as usize] |= HAS_SETS;
-                return;
+                return labels[around as usize].set(LabelInfo::HAS_SETS, true);
             }
             Some(_) => {
                 let around = &mut outer[start - size..];
@@ -211,7 +196,7 @@ impl Liveness {
 
     fn find(&mut self, events: &[Event], labels: &[LabelInfo], dead: &mut [bool]) {
         self.live.resize(labels.len() * self.words, 0);
-        let has_loops = labels.iter().any(|label| label.loop_number().is_some());
+        let has_loops = labels.iter().any(|label| label.is_loop());
         for pass in 1.. {
             let changed = self.pass(events, labels, dead);
             if !has_loops || !changed {
@@ -221,7 +206,7 @@ impl Liveness {
                 for (label, _) in labels
                     .iter()
                     .enumerate()
-                    .filter(|(_, info)| info.loop_number().is_some())
+                    .filter(|(_, info)| info.is_loop())
                 {
                     self.live[label * self.words..][..self.words].fill(u64::MAX);
                 }

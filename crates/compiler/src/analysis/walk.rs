@@ -58,8 +58,8 @@ pub(super) struct Walk<'w> {
     module: &'w ParsedModule<'w>,
     analysis: &'w mut Analysis,
     buffers: &'w mut Buffers,
-    /// The innermost open loop: its label and its number.
-    innermost: Option<(LabelId, u32)>,
+    /// The label of the innermost open loop.
+    innermost: Option<LabelId>,
     /// How many loops are open.
     loops: u32,
     /// What an access of a local weighs here.
@@ -261,7 +261,7 @@ impl<'w> Walk<'w> {
             && next == self.analysis.code.instructions().len()
         {
             // A call that does not come back (a panic) is no part of the loop.
-            self.analysis.labels[label as usize].set_calls(false);
+            self.analysis.labels[label as usize].set(LabelInfo::HAS_CALLS, false);
         }
         self.stop();
         self.push(Instruction::Unreachable, offset);
@@ -274,10 +274,10 @@ impl<'w> Walk<'w> {
         }
         self.analysis.is_leaf = false;
         self.push(instruction, offset);
-        if let Some((label, _)) = self.innermost {
+        if let Some(label) = self.innermost {
             let info = &mut self.analysis.labels[label as usize];
             if !info.has_calls() {
-                info.set_calls(true);
+                info.set(LabelInfo::HAS_CALLS, true);
                 self.last_call = Some((label, self.analysis.code.instructions().len()));
             }
         }
@@ -288,9 +288,12 @@ impl<'w> Walk<'w> {
         if let Some(weight) = self.analysis.weights.get_mut(local as usize) {
             *weight = weight.saturating_add(self.weight);
         }
-        if let Some((_, number)) = self.innermost {
+        if let Some(label) = self.innermost {
+            let Analysis {
+                liveness, labels, ..
+            } = &mut *self.analysis;
             let write = kind != EventKind::Get;
-            self.analysis.liveness.access(number, local, write);
+            liveness.access(&mut labels[label as usize], local, write);
         }
         self.accesses += 1;
         self.event(kind, local);
@@ -306,10 +309,8 @@ impl<'w> Walk<'w> {
         self.analysis.deepest = self.analysis.deepest.max(self.open);
         let mut info = LabelInfo::default();
         if kind == BlockKind::Loop {
-            let around = self.innermost.map(|(label, _)| label);
-            let number = self.analysis.liveness.enter_loop(around);
-            info = LabelInfo::of_loop(number);
-            self.innermost = Some((label, number));
+            self.analysis.liveness.enter_loop();
+            info = LabelInfo::of_loop(self.innermost.replace(label));
             self.loops += 1;
             self.weight = weight(self.loops);
             let instructions = self.analysis.code.instructions().len();
@@ -369,22 +370,17 @@ impl<'w> Walk<'w> {
                 });
             }
         }
-        let Some((_, number)) = self.innermost else {
-            return;
-        };
-        let around = self.analysis.liveness.around(number);
-        self.innermost = around.and_then(|around| {
-            let number = self.analysis.labels[around as usize].loop_number();
-            Some((around, number?))
-        });
+        let Analysis {
+            liveness, labels, ..
+        } = &mut *self.analysis;
+        self.innermost = labels[label as usize].around();
         self.loops -= 1;
         self.weight = weight(self.loops);
-        let around = self.innermost.map(|(_, number)| number);
-        self.analysis.liveness.leave_loop(number, around);
-        if let Some((around, _)) = self.innermost
-            && self.analysis.labels[label as usize].has_calls()
+        liveness.leave_loop(labels, label);
+        if let Some(around) = self.innermost
+            && labels[label as usize].has_calls()
         {
-            self.analysis.labels[around as usize].set_calls(true);
+            labels[around as usize].set(LabelInfo::HAS_CALLS, true);
         }
     }
 

@@ -17,19 +17,18 @@ impl<M: MacroAssembler> Generator<'_, M> {
     pub(super) fn begin_loop(&mut self, block: BlockIndex) {
         let label = self.blocks.get(block).label;
         let info = self.analysis.labels[label as usize];
-        let number = info.loop_number().expect("only loops begin");
         let idiom = self.analysis.idiom(label);
         self.forget_dead(block);
         if idiom.is_some() {
             self.reserve_block_registers();
         }
-        self.choose_loop_locals(label, number, info.has_calls());
+        self.choose_loop_locals(label, info.has_calls());
         let live = self.analysis.live(label);
         let constants = self.state.constant;
         for local in constants.members_in(live) {
             self.send_constant_home(local);
         }
-        let written = self.analysis.written(number);
+        let written = self.analysis.written(label);
         for local in constants.members_in(written) {
             self.state.constant.remove(local);
         }
@@ -54,7 +53,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
 
     /// Gives registers to the heaviest locals of a loop and takes them from others, so that
     /// enough are left for what the loop computes.
-    fn choose_loop_locals(&mut self, label: LabelId, number: u32, has_calls: bool) {
+    fn choose_loop_locals(&mut self, label: LabelId, has_calls: bool) {
         for class in [Class::General, Class::Float] {
             let registers = self.registers.of(class);
             let mut room = match has_calls {
@@ -64,7 +63,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
             let mut chosen = std::mem::take(self.loop_locals);
             chosen.clear();
             if room != 0 {
-                self.heaviest(label, number, class, room, &mut chosen);
+                self.heaviest(label, class, room, &mut chosen);
             }
             // The other class may have as many.
             let loaded = chosen.iter();
@@ -100,7 +99,6 @@ impl<M: MacroAssembler> Generator<'_, M> {
     fn heaviest(
         &self,
         label: LabelId,
-        number: u32,
         class: Class,
         room: usize,
         chosen: &mut Vec<u32>,
@@ -108,7 +106,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
         let alive = self.all_tracked.and(self.analysis.live(label));
         let weights = &self.analysis.weights[..];
         let mut least = 0;
-        for local in alive.members_in(self.analysis.accessed(number)) {
+        for local in alive.members_in(self.analysis.accessed(label)) {
             let weight = weights[local as usize];
             let full = chosen.len() == room;
             if full && weight <= least || self.analysis.locals.ty(local).class() != class {
