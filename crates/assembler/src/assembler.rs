@@ -34,6 +34,9 @@ pub trait Machine: Default + DerefMut<Target = Code> {
     /// Forgets what refers to labels and keeps the allocations.
     fn clear_references(&mut self);
 
+    /// Makes room for so many more references to labels.
+    fn reserve_references(&mut self, references: usize);
+
     /// Whether the allocations for labels and references are larger than is worth keeping.
     fn is_large(&self) -> bool;
 
@@ -81,6 +84,14 @@ impl<I: Machine> Assembler<I> {
         let mut machine = I::default();
         machine.deref_mut().buffer = CodeBuffer::with_capacity(bytes);
         Self(machine)
+    }
+
+    /// Makes room for so many more bytes of code, and labels with a reference each: buffers of known size need not be
+    /// copied as they grow.
+    pub fn reserve(&mut self, bytes: usize, labels: usize) {
+        self.buffer.reserve(bytes);
+        self.labels.reserve(labels);
+        self.0.reserve_references(labels);
     }
 
     /// Forgets code and labels and keeps the allocations.

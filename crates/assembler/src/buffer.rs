@@ -28,6 +28,11 @@ impl CodeBuffer {
         }
     }
 
+    /// Makes room for `bytes` more bytes.
+    pub fn reserve(&mut self, bytes: usize) {
+        self.bytes.reserve(bytes.saturating_add(SLACK));
+    }
+
     /// Removes the contents and keeps the allocation.
     pub fn clear(&mut self) {
         self.bytes.clear();
@@ -54,7 +59,9 @@ impl CodeBuffer {
     /// are copied, so that the allocation is kept.
     pub fn take(&mut self) -> Vec<u8> {
         if self.bytes.len() > LARGE {
-            return std::mem::take(&mut self.bytes);
+            let mut bytes = std::mem::take(&mut self.bytes);
+            bytes.shrink_to_fit();
+            return bytes;
         }
         let bytes = self.bytes.to_vec();
         self.bytes.clear();

@@ -126,6 +126,10 @@ impl Labels {
         self.offsets.clear();
     }
 
+    pub(crate) fn reserve(&mut self, labels: usize) {
+        self.offsets.reserve(labels);
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.offsets.len()
     }

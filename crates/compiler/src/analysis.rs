@@ -33,37 +33,68 @@ use crate::module::{Body, ParsedModule};
 use crate::types::FuncType;
 use crate::{CompileError, CompileOptions, InternalError, Refusal};
 use idiom::{Candidate, Idiom};
-use liveness::Event;
 use meters::Meters;
 use pass::Pass;
-use pvf_metering::{GasBlocks, LogicalHeight, Reachability};
+use pvf_metering::{GasBlocks, LogicalHeight};
 use pvf_rules::{LimitExceeded, Limits};
 use reader::Reader;
 use validator::Validator;
-use walk::{Block, Walk};
+use walk::{Found, Walk};
 
-/// The properties of a label that pass 1 finds, in four bytes.
+/// The properties of a label that pass 1 finds, in four bytes: flags, and a number. Of an `if`, that is the label of its
+/// `else`, plus 1; of an open loop, the label of the loop around it, plus 1; of a loop that has ended, where its sets of
+/// locals are. 0 is none.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct LabelInfo(u32);
 
 impl LabelInfo {
-    const HAS_ELSE: u32 = 1 << 31;
+    const IS_LOOP: u32 = 1 << 31;
     const HAS_CALLS: u32 = 1 << 30;
+    const HAS_SETS: u32 = 1 << 29;
+    const NUMBER: u32 = Self::HAS_SETS - 1;
 
-    /// The label at the start of the loop with this number.
-    fn of_loop(number: u32) -> Self {
-        debug_assert!(number < Self::HAS_CALLS - 1, "loops have small numbers");
-        Self(number + 1)
+    /// The label at the start of a loop in the loop with this label.
+    fn of_loop(around: Option<LabelId>) -> Self {
+        let mut info = Self(Self::IS_LOOP);
+        info.set_number(around.map_or(0, |label| label + 1));
+        info
     }
 
-    /// For a loop, its number; the label is at its start.
-    pub fn loop_number(self) -> Option<u32> {
-        (self.0 & !(Self::HAS_ELSE | Self::HAS_CALLS)).checked_sub(1)
+    fn set_number(&mut self, number: u32) {
+        debug_assert!(number <= Self::NUMBER, "a body has fewer labels");
+        self.0 = self.0 & !Self::NUMBER | number;
     }
 
-    /// An `if` with an `else`, whose label is the next one.
-    pub fn has_else(self) -> bool {
-        self.0 & Self::HAS_ELSE != 0
+    fn number(self) -> u32 {
+        self.0 & Self::NUMBER
+    }
+
+    /// Whether it is the label at the start of a loop.
+    pub fn is_loop(self) -> bool {
+        self.0 & Self::IS_LOOP != 0
+    }
+
+    /// For an open loop, the label of the loop around it.
+    fn around(self) -> Option<LabelId> {
+        self.number().checked_sub(1)
+    }
+
+    /// For an open loop: something is accessed in it.
+    fn has_sets(self) -> bool {
+        self.0 & Self::HAS_SETS != 0
+    }
+
+    /// Notes the label of the `else`.
+    fn set_else(&mut self, label: LabelId) {
+        self.set_number(label + 1);
+    }
+
+    /// For an `if`, the label of its `else`, if there is one.
+    pub fn else_label(self) -> Option<LabelId> {
+        match self.is_loop() {
+            true => None,
+            false => self.number().checked_sub(1),
+        }
     }
 
     /// The loop calls functions on a path that continues the loop.
@@ -93,6 +124,8 @@ pub(crate) struct Analysis {
     pub names_counter: bool,
     /// Greatest operand height over reachable code.
     pub max_height: u32,
+    /// The most blocks open at a reachable point, the body counted.
+    pub deepest: u32,
     /// Uses of each tracked local, each weighted by 8 per loop around it.
     pub weights: Vec<u32>,
     /// The labels in order.
@@ -144,14 +177,14 @@ impl Analysis {
         }
     }
 
-    /// Locals accessed inside a loop, by its number.
-    pub fn accessed(&self, loop_number: u32) -> &[u64] {
-        self.liveness.accessed(loop_number)
+    /// Locals accessed inside the loop of a label.
+    pub fn accessed(&self, label: LabelId) -> &[u64] {
+        self.liveness.accessed(self.labels[label as usize])
     }
 
-    /// Locals written inside a loop, by its number.
-    pub fn written(&self, loop_number: u32) -> &[u64] {
-        self.liveness.written(loop_number)
+    /// Locals written inside the loop of a label.
+    pub fn written(&self, label: LabelId) -> &[u64] {
+        self.liveness.written(self.labels[label as usize])
     }
 }
 
@@ -159,8 +192,12 @@ impl Analysis {
 const MANY_TRUNCATIONS: u32 = 4;
 const BYTES_OF_A_TRUNCATION: u64 = 32;
 
-/// After a body of at least this many bytes, buffers that only pass 1 uses are freed instead of kept.
-const LARGE_BODY: u64 = 64 * 1024;
+/// A body of at least this many bytes gets buffers of the size that they may need, and those that only pass 1 uses are
+/// freed after it instead of kept.
+pub(crate) const LARGE_BODY: u32 = 64 * 1024;
+
+/// The fewest bytes of a block: its operator, its type and its `end`.
+const BLOCK_BYTES: usize = 3;
 
 /// The body is not valid, or beyond a limit, or not to be metered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -170,8 +207,7 @@ pub(crate) struct Refused;
 #[derive(Default)]
 pub(crate) struct Analyser {
     validator: Validator,
-    blocks: Reachability<Block>,
-    events: Vec<Event>,
+    walk: walk::Buffers,
     logical: LogicalHeight,
     gas: GasBlocks,
 }
@@ -248,6 +284,13 @@ impl Analyser {
         let mut reader = Reader::new(bytes, narrow(body.body.range().start));
 
         self.begin(ty, analysis);
+        if body_bytes >= LARGE_BODY {
+            let body_bytes = body_bytes as usize;
+            analysis.code.reserve(body_bytes);
+            self.walk.reserve(body_bytes);
+            self.validator.reserve(body_bytes / BLOCK_BYTES);
+            self.logical.reserve(body_bytes / BLOCK_BYTES);
+        }
         for _ in 0..reader.u32()? {
             let count = reader.u32()?;
             let total = u64::from(analysis.locals.count()) + u64::from(count);
@@ -268,23 +311,25 @@ impl Analyser {
             BlockSignature::interned(signature),
             limits.operands.max(body_bytes),
         );
-        let walk = Walk::new(module, analysis, &mut self.blocks, &mut self.events);
+        let walk = Walk::new(module, analysis, &mut self.walk);
         let validator = &mut self.validator;
         let (walk, meters, highest) = match meters.gas.is_some() {
             true => Pass::<true>::new(reader, validator, walk, meters, limits).run()?,
             false => Pass::<false>::new(reader, validator, walk, meters, limits).run()?,
         };
-        let accesses = walk.accesses();
-        let truncations = walk.truncations();
+        let Found {
+            accesses,
+            truncations,
+        } = walk.finish();
         let (logical_cost, metered_blocks) = meters.finish().map_err(|_| Refused)?;
         analysis.logical_cost = logical_cost;
         let costs = metered_blocks.iter().map(|block| block.cost);
         analysis.code.set_costs(costs);
         analysis.max_height = highest;
-        let large = bytes.len() as u64 >= LARGE_BODY;
+        let large = body_bytes >= LARGE_BODY;
         if large {
             self.validator.free();
-            self.blocks = Reachability::default();
+            self.walk.free();
             self.logical = LogicalHeight::default();
             self.gas = GasBlocks::default();
             analysis.liveness.free_open();
@@ -294,22 +339,21 @@ impl Analyser {
         analysis.dead.resize(accesses, false);
         analysis
             .liveness
-            .solve(&self.events, &analysis.labels, &mut analysis.dead);
+            .solve(&self.walk.events, &analysis.labels, &mut analysis.dead);
         if large {
-            self.events = Vec::new();
+            self.walk.events = Vec::new();
         }
         Ok(())
     }
 
     fn begin(&mut self, ty: &FuncType, analysis: &mut Analysis) {
-        self.events.clear();
-        self.blocks.begin(Block::default());
         analysis.locals.clear();
         for &ty in &ty.params {
             analysis.locals.push(1, ty);
         }
         analysis.params = ty.params.len() as u32;
         analysis.max_height = 0;
+        analysis.deepest = 1;
         analysis.is_leaf = true;
         analysis.has_builtins = false;
         analysis.truncates = false;

@@ -4,11 +4,12 @@
 //! buffer. The walk knows at every point where each value is ([`state`]): an operator reads its operands there, and the
 //! state then records where its result is.
 //!
-//! Files: [`state`] is what is known at a point of the code, [`labels`] what is known of labels, [`edges`] the ways to
-//! them, [`loops`] loop entry, [`moves`] parallel moves, [`registers`] the allocation of registers, [`budget`] how much
+//! Files: [`state`] is what is known at a point of the code, [`blocks`] what is known of open blocks and their labels,
+//! [`edges`] the ways to labels, [`loops`] loop entry, [`moves`] parallel moves, [`registers`] the allocation of registers, [`budget`] how much
 //! code branches may take; [`operators`], [`control`], [`calls`], [`idioms`] translate instructions, [`fusion`] and
 //! [`swap`] several of them into one.
 
+mod blocks;
 mod budget;
 mod calls;
 #[cfg(debug_assertions)]
@@ -17,7 +18,6 @@ mod control;
 mod edges;
 mod fusion;
 mod idioms;
-mod labels;
 mod loops;
 mod moves;
 mod operators;
@@ -29,15 +29,14 @@ mod tests;
 
 pub(crate) use calls::{Conventions, builtin_convention};
 
-use crate::analysis::{Analysis, TRACKED_LOCALS};
-use crate::instruction::LabelId;
-use crate::instruction::{BlockSignature, Instruction, Instructions};
+use crate::analysis::{Analysis, LARGE_BODY, TRACKED_LOCALS};
+use crate::instruction::{Instruction, Instructions};
 use crate::isa::masm::{Convention, Machine, MacroAssembler, Registers, Table};
 use crate::module::ParsedModule;
 use crate::types::FuncType;
-use budget::{Budget, HomeEntry};
+use blocks::OpenBlocks;
+use budget::{Budget, CODE_PER_BYTE, HomeEntry};
 use edges::Store;
-use labels::OpenLabels;
 use moves::{Origin, ParallelMove};
 use operators::is_condition;
 use pvf_rules::SLOT_BYTES;
@@ -76,8 +75,7 @@ pub(crate) struct GeneratedFunction {
 /// Buffers that outlive a function.
 pub(crate) struct GeneratorState {
     state: Box<State>,
-    labels: OpenLabels,
-    frames: Vec<ControlFrame>,
+    blocks: OpenBlocks,
     edge_moves: ParallelMove,
     edge_stores: Vec<Store>,
     loop_locals: Vec<u32>,
@@ -89,8 +87,7 @@ impl Default for GeneratorState {
     fn default() -> Self {
         Self {
             state: Box::new(State::new()),
-            labels: OpenLabels::default(),
-            frames: Vec::new(),
+            blocks: OpenBlocks::default(),
             edge_moves: ParallelMove::default(),
             edge_stores: Vec::new(),
             loop_locals: Vec::new(),
@@ -107,8 +104,7 @@ struct Generator<'g, M> {
     analysis: &'g Analysis,
     registers: &'static Registers,
     state: &'g mut State,
-    labels: &'g mut OpenLabels,
-    frames: &'g mut Vec<ControlFrame>,
+    blocks: &'g mut OpenBlocks,
     edge_moves: &'g mut ParallelMove,
     edge_stores: &'g mut Vec<Store>,
     loop_locals: &'g mut Vec<u32>,
@@ -126,25 +122,6 @@ struct Generator<'g, M> {
     /// `br_table`s so far.
     tables: u32,
     all_tracked: LocalSet,
-}
-
-/// An open block.
-#[derive(Clone, Copy, Debug)]
-struct ControlFrame {
-    kind: FrameKind,
-    label: LabelId,
-    ty: BlockSignature,
-    /// Code here cannot be reached.
-    unreachable: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum FrameKind {
-    Body,
-    Block,
-    Loop,
-    If,
-    Else,
 }
 
 /// Generates one function.
@@ -181,6 +158,11 @@ fn generate_from<M: Machine>(
     let declared = analysis.locals.count() - analysis.params;
     let tracked = analysis.locals.tracked();
     let registers = machine.registers();
+    let body_bytes = info.functions[function as usize].body_bytes;
+    if body_bytes >= LARGE_BODY {
+        let code_bytes = CODE_PER_BYTE as usize * body_bytes as usize;
+        machine.reserve(code_bytes, analysis.labels.len());
+    }
     let mut masm = machine.begin_function(info.functions[function as usize].body_offset);
     let start = masm.offset();
     let mut generator = Generator {
@@ -189,8 +171,7 @@ fn generate_from<M: Machine>(
         context,
         analysis,
         state: &mut buffers.state,
-        labels: &mut buffers.labels,
-        frames: &mut buffers.frames,
+        blocks: &mut buffers.blocks,
         edge_moves: &mut buffers.edge_moves,
         edge_stores: &mut buffers.edge_stores,
         loop_locals: &mut buffers.loop_locals,
@@ -207,7 +188,7 @@ fn generate_from<M: Machine>(
     };
     let declared = &info.functions[function as usize];
     generator.budget = Budget::new(start, declared.body_offset, declared.body_bytes);
-    generator.begin(context.convention(signature), tracked);
+    generator.begin(signature, tracked);
     while let Some(placed) = generator.rest.advance(&analysis.code) {
         let instruction = placed.instruction;
         let offset = generator.rest.offset();
@@ -226,12 +207,12 @@ fn generate_from<M: Machine>(
 
 impl<M: MacroAssembler> Generator<'_, M> {
     /// Emits the prologue and sets the state after it.
-    fn begin(&mut self, convention: &Convention, tracked: u32) {
+    fn begin(&mut self, signature: u32, tracked: u32) {
+        let convention = self.context.convention(signature);
         self.state.reset(self.registers.all(), tracked as usize);
         self.state
             .operands
             .reserve(self.analysis.max_height as usize);
-        self.frames.clear();
         match (self.analysis.logical_cost, self.context.counter) {
             (Some(cost), Some(counter)) => self.masm.charge_counter(counter, cost),
             (Some(cost), None) => self.masm.enter_logical_stack(cost, self.analysis.is_leaf),
@@ -262,7 +243,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
             let (from, to) = (self.local_slot(locals - 1), self.local_slot(untracked));
             self.masm.zero_slots(from, to + SLOT_BYTES as u32);
         }
-        self.begin_body();
+        self.begin_body(signature);
     }
 
     /// The home of an operand position, as a distance from the stack pointer.
@@ -282,10 +263,6 @@ impl<M: MacroAssembler> Generator<'_, M> {
             None => self.frame_bytes / SLOT_BYTES as u32 + params - 1 - local,
         };
         slots * SLOT_BYTES as u32
-    }
-
-    fn reachable(&self) -> bool {
-        self.frames.last().is_some_and(|frame| !frame.unreachable)
     }
 
     #[cfg(debug_assertions)]
@@ -315,8 +292,8 @@ impl<M: MacroAssembler> Generator<'_, M> {
     fn instruction(&mut self, instruction: Instruction) {
         // Pass 1 leaves out what cannot be reached, but for the ends of blocks.
         match instruction {
-            Instruction::Else if !self.reachable() => return self.else_branch(),
-            Instruction::End if !self.reachable() => return self.end(),
+            Instruction::Else if !self.blocks.reachable() => return self.else_branch(),
+            Instruction::End if !self.blocks.reachable() => return self.end(),
             _ => {}
         }
         if self.has_flags() && !is_condition(instruction) {

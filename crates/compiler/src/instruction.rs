@@ -2,7 +2,7 @@
 //! the module from the instruction before.
 //!
 //! A body is decoded once. Unreachable operators are left out, Wasm's many operators become a few generic ones with a
-//! width, and branches name their label instead of a depth.
+//! width.
 
 use crate::abi::Builtin;
 use crate::operation::{
@@ -10,9 +10,12 @@ use crate::operation::{
 };
 use crate::types::{FuncType, ValType};
 
-/// Index of a label in a function: the order in which reachable `block`, `loop` and `if`
-/// instructions (and `else` branches) are met. Label 0 is the function body itself.
+/// Index of a label in a function: the order in which reachable `block`, `loop`, `if` and `else`
+/// instructions are met. Label 0 is the function body itself.
 pub(crate) type LabelId = u32;
+
+/// The label a branch goes to, by the number of blocks in its block around the branch.
+pub(crate) type Depth = u32;
 
 /// An instruction. Types are those of the operands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,8 +28,8 @@ pub(crate) enum Instruction {
     If(BlockSignature),
     Else,
     End,
-    Br(LabelId),
-    BrIf(LabelId),
+    Br(Depth),
+    BrIf(Depth),
     /// By number, see [`Code::table`].
     BrTable(u32),
     Return,
@@ -147,8 +150,8 @@ pub(crate) struct Code {
     constants: Vec<u64>,
     /// Costs of the metered blocks, by number.
     costs: Vec<u64>,
-    /// Labels of all tables, the default the last of each, and where each table ends.
-    labels: Vec<LabelId>,
+    /// Targets of all tables, the default the last of each, and where each table ends.
+    targets: Vec<Depth>,
     table_ends: Vec<u32>,
 }
 
@@ -160,8 +163,13 @@ impl Code {
         self.last = 0;
         self.constants.clear();
         self.costs.clear();
-        self.labels.clear();
+        self.targets.clear();
         self.table_ends.clear();
+    }
+
+    /// Makes room for so many instructions.
+    pub fn reserve(&mut self, instructions: usize) {
+        self.instructions.reserve(instructions);
     }
 
     /// Appends an instruction that begins at an offset.
@@ -195,14 +203,14 @@ impl Code {
         }
     }
 
-    /// Adds a label to the table that the next [`end_table`](Self::end_table) ends.
-    pub fn add_target(&mut self, label: LabelId) {
-        self.labels.push(label);
+    /// Adds a target to the table that the next [`end_table`](Self::end_table) ends.
+    pub fn add_target(&mut self, depth: Depth) {
+        self.targets.push(depth);
     }
 
-    /// The `br_table` to the labels added since the last one, the default last.
+    /// The `br_table` to the targets added since the last one, the default last.
     pub fn end_table(&mut self) -> Instruction {
-        self.table_ends.push(self.labels.len() as u32);
+        self.table_ends.push(self.targets.len() as u32);
         Instruction::BrTable(self.table_ends.len() as u32 - 1)
     }
 
@@ -243,14 +251,14 @@ impl Code {
         self.constants[number as usize]
     }
 
-    /// The labels of the table with this number, the default last.
-    pub fn table(&self, number: u32) -> &[LabelId] {
+    /// The targets of the table with this number, the default last.
+    pub fn table(&self, number: u32) -> &[Depth] {
         let number = number as usize;
         let start = match number.checked_sub(1) {
             Some(before) => self.table_ends[before],
             None => 0,
         };
-        &self.labels[start as usize..self.table_ends[number] as usize]
+        &self.targets[start as usize..self.table_ends[number] as usize]
     }
 }
 

@@ -147,6 +147,7 @@ mod meter;
 mod reachability;
 mod schedule;
 mod signatures;
+mod stack;
 
 pub use body::{
     BodyError, FunctionCharges, declared_locals, function_charges, gas_charges, logical_cost,
@@ -161,3 +162,4 @@ pub use meter::{Gas, LogicalStack, LogicalStackExhausted, OutOfGas};
 pub use reachability::{BlockKind, Reachability};
 pub use schedule::{Costs, Schedule, ScheduleError};
 pub use signatures::{Arity, ModuleSignatures, Signatures};
+pub use stack::give_back;

@@ -7,6 +7,7 @@
 use crate::Instruction;
 use crate::error::{MeterError, NO_FRAME, NO_FUNCTION, NO_LABEL, NO_TYPE};
 use crate::signatures::{Arity, Signatures};
+use crate::stack::give_back;
 use wasmparser::{BlockType, Operator};
 
 /// The height at which every body starts.
@@ -17,47 +18,63 @@ pub const ACTIVATION_COST: u32 = 2;
 struct Frame {
     /// Height below the block's own operands.
     base: u32,
-    /// Values the block takes when it begins.
+    /// Values the block takes when it begins, and [`Frame::FLAG`] if branches to the label go back.
     params: u16,
-    /// Values the block gives when it ends.
+    /// Values the block gives when it ends, and [`Frame::FLAG`] after an instruction that does not go on. Only the `else`
+    /// of an extended block takes it back.
     results: u16,
-    /// Branches to the label go back.
-    is_loop: bool,
-    /// An instruction that does not go on was met. Only the `else` of an extended block takes it back.
-    polymorphic: bool,
 }
 
 // A million blocks may be nested.
-const _: () = assert!(size_of::<Frame>() == 12);
+const _: () = assert!(size_of::<Frame>() == 8);
 
 impl Frame {
+    const FLAG: u16 = 1 << 15;
+
     fn new(base: u32, arity: Arity, is_loop: bool) -> Result<Self, MeterError> {
         let narrow = |count| {
-            u16::try_from(count).map_err(|_| MeterError::Overflow {
+            let count = u16::try_from(count).ok();
+            let count = count.filter(|count| count & Self::FLAG == 0);
+            count.ok_or(MeterError::Overflow {
                 what: "the number of values of a block",
             })
         };
         Ok(Self {
             base,
-            params: narrow(arity.params)?,
+            params: narrow(arity.params)? | if is_loop { Self::FLAG } else { 0 },
             results: narrow(arity.results)?,
-            is_loop,
-            polymorphic: false,
         })
+    }
+
+    fn params(&self) -> u32 {
+        u32::from(self.params & !Self::FLAG)
+    }
+
+    fn results(&self) -> u32 {
+        u32::from(self.results & !Self::FLAG)
+    }
+
+    #[inline]
+    fn is_polymorphic(&self) -> bool {
+        self.results & Self::FLAG != 0
+    }
+
+    fn set_polymorphic(&mut self, on: bool) {
+        self.results = self.results & !Self::FLAG | if on { Self::FLAG } else { 0 };
     }
 
     /// Values a branch to the block's label takes.
     #[inline]
     fn label_arity(&self) -> u32 {
-        u32::from(match self.is_loop {
-            true => self.params,
-            false => self.results,
-        })
+        match self.params & Self::FLAG != 0 {
+            true => self.params(),
+            false => self.results(),
+        }
     }
 
     /// The block takes values or gives several: WebAssembly 1.0 and the reference have none such.
     fn is_extended(&self) -> bool {
-        self.params > 0 || self.results > 1
+        self.params() > 0 || self.results() > 1
     }
 }
 
@@ -94,6 +111,11 @@ impl LogicalHeight {
         Self::default()
     }
 
+    /// Makes room for so many open blocks.
+    pub fn reserve(&mut self, blocks: usize) {
+        self.outer.reserve(blocks);
+    }
+
     /// Starts a body with so many declared locals (parameters not counted) and results of its
     /// function.
     pub fn begin(&mut self, declared_locals: u32, results: u32) {
@@ -102,9 +124,7 @@ impl LogicalHeight {
             base: 0,
             params: 0,
             // No implementation takes a function of more.
-            results: results.try_into().unwrap_or(u16::MAX),
-            is_loop: false,
-            polymorphic: false,
+            results: results.try_into().unwrap_or(Frame::FLAG - 1).min(Frame::FLAG - 1),
         });
         self.counts = true;
         self.declared_locals = declared_locals;
@@ -236,7 +256,7 @@ impl LogicalHeight {
     #[inline]
     fn observe(&mut self) -> Result<(), MeterError> {
         let innermost = self.innermost.as_ref().ok_or(NO_FRAME)?;
-        if !innermost.polymorphic {
+        if !innermost.is_polymorphic() {
             self.max_height = self.max_height.max(self.height);
         }
         Ok(())
@@ -259,7 +279,7 @@ impl LogicalHeight {
         }
         let innermost = self.innermost.as_ref().ok_or(NO_FRAME)?;
         if self.height == innermost.base {
-            return if innermost.polymorphic {
+            return if innermost.is_polymorphic() {
                 Ok(())
             } else {
                 Err(MeterError::OuterOperand)
@@ -310,19 +330,20 @@ impl LogicalHeight {
         if !frame.is_extended() {
             return Ok(());
         }
-        frame.polymorphic = false;
+        frame.set_polymorphic(false);
         self.counts = true;
         self.height = frame.base;
-        let params = frame.params.into();
+        let params = frame.params();
         self.push(params)
     }
 
     fn leave(&mut self) -> Result<(), MeterError> {
         let frame = self.innermost.take().ok_or(NO_FRAME)?;
         self.innermost = self.outer.pop();
-        self.counts = self.innermost.is_some_and(|frame| !frame.polymorphic);
+        give_back(&mut self.outer);
+        self.counts = self.innermost.is_some_and(|frame| !frame.is_polymorphic());
         self.height = frame.base;
-        self.push(frame.results.into())
+        self.push(frame.results())
     }
 
     fn branch(&mut self, relative_depth: u32) -> Result<(), MeterError> {
@@ -345,7 +366,8 @@ impl LogicalHeight {
     }
 
     fn stop(&mut self) -> Result<(), MeterError> {
-        self.innermost.as_mut().ok_or(NO_FRAME)?.polymorphic = true;
+        let innermost = self.innermost.as_mut().ok_or(NO_FRAME)?;
+        innermost.set_polymorphic(true);
         self.counts = false;
         Ok(())
     }

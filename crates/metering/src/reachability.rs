@@ -4,6 +4,7 @@
 //! operator can be reached, which the structure of the body alone decides, and the greatest height where it can.
 //! Each operator takes constant time (`br_table`: linear in its targets).
 
+use crate::stack::give_back;
 use wasmparser::Operator;
 
 /// The kind of an open block.
@@ -67,6 +68,11 @@ impl<B> Default for Reachability<B> {
 }
 
 impl<B> Reachability<B> {
+    /// Makes room for so many open blocks.
+    pub fn reserve(&mut self, blocks: usize) {
+        self.blocks.reserve(blocks);
+    }
+
     /// Starts a body.
     pub fn begin(&mut self, kept: B) {
         self.blocks.clear();
@@ -125,7 +131,11 @@ impl<B> Reachability<B> {
     /// The `end` of the innermost block. Returns the block if it could be reached where it began.
     #[inline]
     pub fn leave(&mut self) -> Option<(BlockKind, B)> {
-        let block = self.blocks.pop().filter(|block| !block.skipped)?;
+        let block = self.blocks.pop()?;
+        give_back(&mut self.blocks);
+        if block.skipped {
+            return None;
+        }
         let ends_reachable = match block.kind {
             BlockKind::Loop => !block.unreachable,
             BlockKind::If => true,

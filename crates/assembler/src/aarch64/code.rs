@@ -39,6 +39,10 @@ impl Machine for Instructions {
         self.differences.clear();
     }
 
+    fn reserve_references(&mut self, references: usize) {
+        self.pending.reserve(references);
+    }
+
     fn is_large(&self) -> bool {
         self.pending.is_large()
     }
@@ -49,7 +53,7 @@ impl Machine for Instructions {
     }
 
     fn resolve(&mut self) -> Result<(), FinishError> {
-        if let Some((label, at)) = self.pending.first() {
+        if let Some((label, at)) = self.pending.oldest() {
             return Err(FinishError::UnboundLabel { label, at });
         }
         let Code { buffer, labels, .. } = &mut self.code;

@@ -11,10 +11,12 @@
 //! once. Each class of reach has a cursor into the list, which only moves
 //! forward: what it stands on is the class's oldest waiting instruction, and so
 //! the first to go out of reach. An island serves the whole class and moves the
-//! cursor to the end.
+//! cursor to the end. The list forgets what does not wait any more: at its
+//! beginning at once, further back when an island has left much of it.
 
 use super::{Instructions, Label};
 use crate::label::FinishError;
+use std::collections::VecDeque;
 
 /// Which field of an instruction holds the distance to its label.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
@@ -108,6 +110,9 @@ struct Waiting {
     field: Field,
 }
 
+/// A list of fewer keeps what does not wait any more.
+const FEW: usize = 1 << 12;
+
 /// The end of a chain.
 const END: u32 = u32::MAX;
 
@@ -124,7 +129,9 @@ const GROWTH: u32 = 5;
 #[derive(Clone, Debug)]
 pub(super) struct Pending {
     /// By offset. Each veneer is at the offset where its island put it.
-    list: Vec<Waiting>,
+    list: VecDeque<Waiting>,
+    /// The number of the first of the list. They are numbered in order, and go by their numbers.
+    first: u32,
     /// For each label, the last of its chain, or `END`.
     chains: Vec<u32>,
     /// For each class, where its oldest waiting instruction is, or before that.
@@ -140,7 +147,8 @@ pub(super) struct Pending {
 impl Default for Pending {
     fn default() -> Self {
         Self {
-            list: Vec::new(),
+            list: VecDeque::new(),
+            first: 0,
             chains: Vec::new(),
             cursors: [0; 3],
             counts: [0; 3],
@@ -153,11 +161,19 @@ impl Default for Pending {
 impl Pending {
     pub(super) fn clear(&mut self) {
         self.list.clear();
+        self.first = 0;
         self.chains.clear();
         self.cursors = [0; 3];
         self.counts = [0; 3];
         self.others = 0;
         self.limit = u32::MAX;
+    }
+
+    /// Makes room for so many labels and as many waiting instructions.
+    pub(super) fn reserve(&mut self, labels: usize) {
+        // A quarter of the list may be what does not wait any more.
+        self.list.reserve(labels / 2 * 3);
+        self.chains.reserve(labels);
     }
 
     /// Whether the buffers are larger than is worth keeping.
@@ -171,7 +187,7 @@ impl Pending {
     }
 
     /// The first instruction that waits, and its label.
-    pub(super) fn first(&self) -> Option<(Label, u32)> {
+    pub(super) fn oldest(&self) -> Option<(Label, u32)> {
         if self.counts == [0; 3] && self.others == 0 {
             return None;
         }
@@ -181,9 +197,10 @@ impl Pending {
 
     #[inline]
     fn push(&mut self, at: u32, target: Label, field: Field, pool_bytes: u32) {
+        let end = self.end();
         let chain = &mut self.chains[target.number() as usize];
-        let previous = std::mem::replace(chain, self.list.len() as u32);
-        self.list.push(Waiting {
+        let previous = std::mem::replace(chain, end);
+        self.list.push_back(Waiting {
             at,
             target,
             previous,
@@ -202,6 +219,18 @@ impl Pending {
             let limit = self.class_limit(class, at, pool_bytes);
             self.limit = self.limit.min(limit);
         }
+    }
+
+    /// The number that the next one gets.
+    #[inline(always)]
+    fn end(&self) -> u32 {
+        self.first + self.list.len() as u32
+    }
+
+    /// The instruction of this number, if the list still has it.
+    #[inline(always)]
+    fn get(&self, number: u32) -> Option<&Waiting> {
+        self.list.get(number.wrapping_sub(self.first) as usize)
     }
 
     /// Records that the next island holds `bytes` more bytes.
@@ -227,28 +256,74 @@ impl Pending {
     /// Moves the cursor of `class` to its oldest waiting instruction, and says
     /// where an island has to begin for it.
     fn advance(&mut self, class: Class, pool_bytes: u32) -> Option<u32> {
-        let cursor = &mut self.cursors[class as usize];
+        let mut cursor = self.cursors[class as usize].max(self.first);
         if self.counts[class as usize] == 0 {
-            *cursor = self.list.len() as u32;
+            self.cursors[class as usize] = self.end();
             return None;
         }
-        while self.list[*cursor as usize].field.class() != Some(class) {
-            *cursor += 1;
-        }
-        let at = self.list[*cursor as usize].at;
-        Some(self.class_limit(class, at, pool_bytes))
+        let oldest = loop {
+            let one = self.get(cursor)?;
+            if one.field.class() == Some(class) {
+                break *one;
+            }
+            cursor += 1;
+        };
+        self.cursors[class as usize] = cursor;
+        Some(self.class_limit(class, oldest.at, pool_bytes))
     }
 
-    /// Takes the instruction at `index` off the list.
+    /// Takes the instruction of this number off the list, if it is still there.
     #[inline(always)]
-    fn remove(&mut self, index: u32) -> Waiting {
-        let one = self.list[index as usize];
-        match one.field.class() {
+    fn remove(&mut self, number: u32) -> Option<Waiting> {
+        let at = number.wrapping_sub(self.first) as usize;
+        let one = self.list.get_mut(at)?;
+        let removed = *one;
+        one.field = Field::Done;
+        match removed.field.class() {
             Some(class) => self.counts[class as usize] -= 1,
-            None => self.others -= u32::from(one.field != Field::Done),
+            None => self.others -= u32::from(removed.field != Field::Done),
         }
-        self.list[index as usize].field = Field::Done;
-        one
+        if at == 0 {
+            self.forget_first();
+        }
+        Some(removed)
+    }
+
+    /// Forgets those at the beginning of the list that do not wait any more.
+    fn forget_first(&mut self) {
+        while let Some(one) = self.list.front()
+            && one.field == Field::Done
+        {
+            self.list.pop_front();
+            self.first += 1;
+        }
+    }
+
+    /// Forgets all that do not wait any more, if these are a quarter of the list: the others get new numbers.
+    fn forget(&mut self) {
+        let waiting = self.counts.iter().sum::<u32>() + self.others;
+        if self.list.len() < FEW || waiting as usize > self.list.len() / 4 * 3 {
+            return;
+        }
+        let end = self.end();
+        let mut number = end;
+        for one in &self.list {
+            if one.field != Field::Done {
+                self.chains[one.target.number() as usize] = END;
+            }
+        }
+        self.list.retain_mut(|one| {
+            if one.field == Field::Done {
+                return false;
+            }
+            let chain = &mut self.chains[one.target.number() as usize];
+            one.previous = std::mem::replace(chain, number);
+            number += 1;
+            true
+        });
+        self.first = end;
+        // Each moves on to its oldest one.
+        self.cursors = [end; 3];
     }
 }
 
@@ -289,13 +364,15 @@ impl Instructions {
     #[inline]
     pub(super) fn fill_in(&mut self, label: Label, here: u32) {
         let chain = &mut self.pending.chains[label.number() as usize];
-        let mut index = std::mem::replace(chain, END);
-        while index != END {
-            let one = self.pending.remove(index);
+        let mut number = std::mem::replace(chain, END);
+        // Older ones than the list has do not wait any more.
+        while number != END
+            && let Some(one) = self.pending.remove(number)
+        {
             if one.field != Field::Done {
                 self.fill_in_one(one, here);
             }
-            index = one.previous;
+            number = one.previous;
         }
     }
 
@@ -355,7 +432,7 @@ impl Instructions {
     fn emit_island(&mut self, farthest: Class) {
         let start = self.offset();
         self.put(0);
-        let end = self.pending.list.len() as u32;
+        let end = self.pending.end();
         for class in Class::ALL {
             if class <= farthest {
                 self.emit_veneers(class, end);
@@ -371,23 +448,25 @@ impl Instructions {
         debug_assert!(bits.is_some(), "a branch reaches over an island");
         self.buffer
             .patch_u32(start, super::branch::B | bits.unwrap_or(0));
+        self.pending.forget();
     }
 
     /// Emits a veneer for each label that instructions of `class` among the
     /// first `end` wait for, and makes it their target.
     fn emit_veneers(&mut self, class: Class, end: u32) {
         let start = self.pending.cursors[class as usize];
-        let mut waiting: Vec<(Label, u32)> = (start..end)
-            .map(|index| (self.pending.list[index as usize], index))
+        let mut waiting: Vec<(Label, u32)> = (start.max(self.pending.first)..end)
+            .filter_map(|number| Some((self.pending.get(number)?, number)))
             .filter(|(one, _)| one.field.class() == Some(class) && one.field != Field::Pool19)
-            .map(|(one, index)| (one.target, index))
+            .map(|(one, number)| (one.target, number))
             .collect();
         waiting.sort_unstable();
         for group in waiting.chunk_by(|a, b| a.0 == b.0) {
             let veneer = self.offset();
-            for &(_, index) in group {
-                let one = self.pending.remove(index);
-                self.fill_in_one(one, veneer);
+            for &(_, number) in group {
+                if let Some(one) = self.pending.remove(number) {
+                    self.fill_in_one(one, veneer);
+                }
             }
             self.put_with_label(super::branch::B, Field::Branch26, group[0].0);
         }

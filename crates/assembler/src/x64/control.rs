@@ -72,6 +72,10 @@ impl Machine for Instructions {
         self.short_jumps.clear();
     }
 
+    fn reserve_references(&mut self, references: usize) {
+        self.distances.reserve(references);
+    }
+
     fn is_large(&self) -> bool {
         self.labels.len() > LARGE || self.distances.capacity() > LARGE
     }

@@ -196,7 +196,7 @@ pub(crate) fn recognise(
     live: &[u64],
 ) -> Option<Idiom> {
     let instructions = &code.instructions()[candidate.instructions.clone()];
-    let iteration = iteration::follow(instructions, code, locals, candidate.label)?;
+    let iteration = iteration::follow(instructions, code, locals)?;
     let mut idiom = shape::classify(&iteration, candidate.label, live)?;
     // So that the gas of as many iterations as memory has bytes is below 2^64.
     idiom.gas = u32::try_from(iteration.gas)

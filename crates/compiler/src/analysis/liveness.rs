@@ -65,12 +65,10 @@ pub(super) struct Liveness {
     live_places: Vec<u32>,
     /// Two sets, accessed and written, for each of the open loops that has any, the innermost last.
     open: Vec<u64>,
-    /// Whether each of the open loops has any: something is accessed in it.
-    has_sets: Vec<bool>,
-    /// The sets of loops that have ended; consecutive loops with equal sets share them.
+    /// Whether the innermost open loop has any: something is accessed in it.
+    has_sets: bool,
+    /// The sets of loops that have ended; consecutive loops with equal sets share them. Their labels say where.
     loops: Vec<u64>,
-    /// Index of the sets of each loop.
-    places: Vec<u32>,
 }
 
 impl Liveness {
@@ -79,8 +77,7 @@ impl Liveness {
         self.live.clear();
         self.live_places.clear();
         self.open.clear();
-        self.has_sets.clear();
-        self.places.clear();
+        self.has_sets = false;
         // The sets of loops in which nothing is accessed.
         self.loops.clear();
         self.loops.resize(2 * self.words, 0);
@@ -94,29 +91,27 @@ impl Liveness {
         &self.live[place..][..self.words]
     }
 
-    pub fn accessed(&self, number: u32) -> &[u64] {
-        &self.loops[self.places[number as usize] as usize..][..self.words]
+    pub fn accessed(&self, info: LabelInfo) -> &[u64] {
+        &self.loops[info.number() as usize..][..self.words]
     }
 
-    pub fn written(&self, number: u32) -> &[u64] {
-        &self.loops[self.places[number as usize] as usize + self.words..][..self.words]
+    pub fn written(&self, info: LabelInfo) -> &[u64] {
+        &self.loops[info.number() as usize + self.words..][..self.words]
     }
 
-    /// A new loop in the innermost one; its number.
-    pub fn enter_loop(&mut self) -> u32 {
-        self.has_sets.push(false);
-        self.places.push(0);
-        self.places.len() as u32 - 1
+    /// A new innermost loop.
+    pub fn enter_loop(&mut self) {
+        self.has_sets = false;
     }
 
-    /// Notes an access in the innermost loop.
+    /// Notes an access in the innermost loop, which has this label.
     #[inline(always)]
-    pub fn access(&mut self, local: u32, write: bool) {
+    pub fn access(&mut self, info: &mut LabelInfo, local: u32, write: bool) {
         if local >= TRACKED_LOCALS {
             return;
         }
-        if self.has_sets.last() == Some(&false) {
-            self.begin_sets();
+        if !self.has_sets {
+            self.begin_sets(info);
         }
         let at = self.open.len() - 2 * self.words + local as usize / 64;
         let bit = 1 << (local % 64);
@@ -128,17 +123,20 @@ impl Liveness {
 
     /// Something is accessed in the innermost loop.
     #[cold]
-    fn begin_sets(&mut self) {
-        if let Some(has_sets) = self.has_sets.last_mut() {
-            *has_sets = true;
-        }
+    fn begin_sets(&mut self, info: &mut LabelInfo) {
+        self.has_sets = true;
+        info.set(LabelInfo::HAS_SETS, true);
         self.open.resize(self.open.len() + 2 * self.words, 0);
     }
 
-    /// The innermost loop, which has this number, has ended. What is accessed in it is accessed in the one around it.
-    pub fn leave_loop(&mut self, number: u32) {
-        if self.has_sets.pop() != Some(true) {
-            return;
+    /// The innermost loop, which has this label, has ended; now the one around it is. What is accessed in a loop is
+    /// accessed in the one around it.
+    pub fn leave_loop(&mut self, labels: &mut [LabelInfo], label: LabelId) {
+        let around = labels[label as usize].around();
+        let around_has = around.is_some_and(|around| labels[around as usize].has_sets());
+        let has_sets = std::mem::replace(&mut self.has_sets, around_has);
+        if !has_sets {
+            return labels[label as usize].set_number(0);
         }
         let size = 2 * self.words;
         let start = self.open.len() - size;
@@ -146,11 +144,14 @@ impl Liveness {
         if !self.loops.ends_with(inner) {
             self.loops.extend_from_slice(inner);
         }
-        self.places[number as usize] = (self.loops.len() - size) as u32;
-        match self.has_sets.last_mut() {
+        labels[label as usize].set_number((self.loops.len() - size) as u32);
+        match around {
             // It has them from now on.
-            Some(has_sets @ false) => return *has_sets = true,
-            Some(true) => {
+            Some(around) if !around_has => {
+                self.has_sets = true;
+                return labels[around as usize].set(LabelInfo::HAS_SETS, true);
+            }
+            Some(_) => {
                 let around = &mut outer[start - size..];
                 around
                     .iter_mut()
@@ -165,7 +166,6 @@ impl Liveness {
     /// All loops have ended: frees what is known of open ones.
     pub fn free_open(&mut self) {
         self.open = Vec::new();
-        self.has_sets = Vec::new();
     }
 
     /// Labels one after the other that have the same set share it from now on, if there are many.
@@ -196,7 +196,7 @@ impl Liveness {
 
     fn find(&mut self, events: &[Event], labels: &[LabelInfo], dead: &mut [bool]) {
         self.live.resize(labels.len() * self.words, 0);
-        let has_loops = labels.iter().any(|label| label.loop_number().is_some());
+        let has_loops = labels.iter().any(|label| label.is_loop());
         for pass in 1.. {
             let changed = self.pass(events, labels, dead);
             if !has_loops || !changed {
@@ -206,7 +206,7 @@ impl Liveness {
                 for (label, _) in labels
                     .iter()
                     .enumerate()
-                    .filter(|(_, info)| info.loop_number().is_some())
+                    .filter(|(_, info)| info.is_loop())
                 {
                     self.live[label * self.words..][..self.words].fill(u64::MAX);
                 }
@@ -265,11 +265,14 @@ impl Liveness {
                 EventKind::Branch => union(&mut now, &sets[argument]),
                 EventKind::Stop => now = [0; W],
                 EventKind::Else => {
-                    sets[argument + 1] = now;
+                    if let Some(other) = labels[argument].else_label() {
+                        sets[other as usize] = now;
+                    }
                     now = sets[argument];
                 }
                 EventKind::IfStart => {
-                    let other = argument + usize::from(labels[argument].has_else());
+                    let other = labels[argument].else_label();
+                    let other = other.map_or(argument, |other| other as usize);
                     union(&mut now, &sets[other]);
                 }
                 EventKind::LoopStart => {

@@ -10,7 +10,7 @@
 use super::Refused;
 use crate::instruction::BlockSignature;
 use crate::types::{FuncType, ValType};
-use pvf_metering::BlockKind;
+use pvf_metering::{BlockKind, give_back};
 
 /// The type of an operand, or what stands where one could be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,6 +130,12 @@ impl Validator {
         self.operands.clear();
         self.frames.clear();
         self.open(BlockKind::Block, signature);
+    }
+
+    /// Makes room for so many open blocks.
+    pub fn reserve(&mut self, blocks: usize) {
+        self.frames.reserve(blocks);
+        self.operands.reserve(blocks);
     }
 
     /// How many operands there are.
@@ -327,6 +333,8 @@ impl Validator {
         }
         self.frames.truncate(self.frames.len() - 1);
         self.operands.truncate(self.operands.len() - 1);
+        give_back(&mut self.frames);
+        give_back(&mut self.operands);
         self.push_all(results);
         Ok(self.frames.is_empty())
     }

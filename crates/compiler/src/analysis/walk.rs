@@ -2,19 +2,37 @@
 //! [`Reachability`] says which operators can be reached; only those become instructions.
 
 use super::liveness::{Event, EventKind};
-use super::{Analysis, LabelId, LabelInfo, Locals};
+use super::{Analysis, BLOCK_BYTES, LabelId, LabelInfo, Locals};
 use crate::analysis::idiom::{self, Candidate};
 use crate::instruction::{BlockSignature, Instruction};
 use crate::module::ParsedModule;
 use crate::types::ValType;
 use pvf_metering::{BlockKind, Reachability};
 
-/// The walk's data of an open block.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Block {
-    label: LabelId,
-    /// The `br_table` that referred to it last.
-    table: u32,
+/// The buffers of a walk, which outlive it.
+#[derive(Default)]
+pub(super) struct Buffers {
+    /// The open blocks, with their labels.
+    blocks: Reachability<LabelId>,
+    /// For each open block, as far as a `br_table` refers to it, the last one that does.
+    referred: Vec<u32>,
+    pub events: Vec<Event>,
+}
+
+impl Buffers {
+    /// Makes room for a body of so many bytes, every third of which may begin a block.
+    pub fn reserve(&mut self, bytes: usize) {
+        self.events.reserve(bytes);
+        self.blocks.reserve(bytes / BLOCK_BYTES);
+    }
+
+    /// Frees what only the walk needs: all but the events.
+    pub fn free(&mut self) {
+        *self = Self {
+            events: std::mem::take(&mut self.events),
+            ..Self::default()
+        };
+    }
 }
 
 /// Uses in a loop count eight times those around it.
@@ -23,18 +41,27 @@ const LOOP_WEIGHT_SHIFT: u32 = 3;
 const MAX_WEIGHTED_DEPTH: u32 = 7;
 
 /// What an access weighs in so many loops.
-fn weight(loops: usize) -> u32 {
-    1 << (LOOP_WEIGHT_SHIFT * (loops as u32).min(MAX_WEIGHTED_DEPTH))
+fn weight(loops: u32) -> u32 {
+    1 << (LOOP_WEIGHT_SHIFT * loops.min(MAX_WEIGHTED_DEPTH))
+}
+
+/// What the walk has counted, in code that can be reached.
+pub(super) struct Found {
+    /// Accesses of locals.
+    pub accesses: usize,
+    /// Truncations of floats that can trap.
+    pub truncations: u32,
 }
 
 /// The walk itself.
 pub(super) struct Walk<'w> {
     module: &'w ParsedModule<'w>,
     analysis: &'w mut Analysis,
-    blocks: &'w mut Reachability<Block>,
-    events: &'w mut Vec<Event>,
-    /// Labels of the loops open here.
-    open_loops: Vec<LabelId>,
+    buffers: &'w mut Buffers,
+    /// The label of the innermost open loop.
+    innermost: Option<LabelId>,
+    /// How many loops are open.
+    loops: u32,
     /// What an access of a local weighs here.
     weight: u32,
     /// The loop met last, and how many instructions and charges come before it.
@@ -43,6 +70,8 @@ pub(super) struct Walk<'w> {
     last_call: Option<(LabelId, usize)>,
     /// Whether the point after the last operator can be reached.
     reachable: bool,
+    /// Blocks open here, if it can be reached.
+    open: u32,
     /// Charges so far.
     charges: u32,
     /// `br_table`s so far.
@@ -57,19 +86,22 @@ impl<'w> Walk<'w> {
     pub fn new(
         module: &'w ParsedModule<'w>,
         analysis: &'w mut Analysis,
-        blocks: &'w mut Reachability<Block>,
-        events: &'w mut Vec<Event>,
+        buffers: &'w mut Buffers,
     ) -> Self {
+        buffers.blocks.begin(0);
+        buffers.referred.clear();
+        buffers.events.clear();
         Self {
             module,
             analysis,
-            blocks,
-            events,
-            open_loops: Vec::new(),
+            buffers,
+            innermost: None,
+            loops: 0,
             weight: weight(0),
             last_loop: (0, 0, 0),
             last_call: None,
             reachable: true,
+            open: 1,
             charges: 0,
             tables: 0,
             accesses: 0,
@@ -77,18 +109,16 @@ impl<'w> Walk<'w> {
         }
     }
 
-    /// How many truncations of floats that can trap can be reached.
-    pub fn truncations(&self) -> u32 {
-        self.truncations
-    }
-
-    /// How many accesses of locals can be reached.
-    pub fn accesses(&self) -> usize {
-        self.accesses
+    /// The body has ended: what it has been counted to hold.
+    pub fn finish(self) -> Found {
+        Found {
+            accesses: self.accesses,
+            truncations: self.truncations,
+        }
     }
 
     fn event(&mut self, kind: EventKind, argument: u32) {
-        self.events.push(Event::new(kind, argument));
+        self.buffers.events.push(Event::new(kind, argument));
     }
 
     #[inline(always)]
@@ -186,17 +216,17 @@ impl<'w> Walk<'w> {
     /// Takes `br`.
     pub fn branch(&mut self, depth: u32, offset: u32) {
         if self.reachable {
-            let label = self.branch_to(depth);
+            self.branch_to(depth);
             self.stop();
-            self.push(Instruction::Br(label), offset);
+            self.push(Instruction::Br(depth), offset);
         }
     }
 
     /// Takes `br_if`.
     pub fn branch_if(&mut self, depth: u32, offset: u32) {
         if self.reachable {
-            let label = self.branch_to(depth);
-            self.push(Instruction::BrIf(label), offset);
+            self.branch_to(depth);
+            self.push(Instruction::BrIf(depth), offset);
         }
     }
 
@@ -244,7 +274,7 @@ impl<'w> Walk<'w> {
         }
         self.analysis.is_leaf = false;
         self.push(instruction, offset);
-        if let Some(&label) = self.open_loops.last() {
+        if let Some(label) = self.innermost {
             let info = &mut self.analysis.labels[label as usize];
             if !info.has_calls() {
                 info.set(LabelInfo::HAS_CALLS, true);
@@ -258,8 +288,12 @@ impl<'w> Walk<'w> {
         if let Some(weight) = self.analysis.weights.get_mut(local as usize) {
             *weight = weight.saturating_add(self.weight);
         }
-        if self.weight != weight(0) {
-            self.analysis.liveness.access(local, kind != EventKind::Get);
+        if let Some(label) = self.innermost {
+            let Analysis {
+                liveness, labels, ..
+            } = &mut *self.analysis;
+            let write = kind != EventKind::Get;
+            liveness.access(&mut labels[label as usize], local, write);
         }
         self.accesses += 1;
         self.event(kind, local);
@@ -268,23 +302,23 @@ impl<'w> Walk<'w> {
     /// Takes `block`, `loop` or `if`.
     pub fn enter(&mut self, kind: BlockKind, signature: BlockSignature, offset: u32) {
         let label = self.analysis.labels.len() as LabelId;
-        if !self.blocks.enter(kind, Block { label, table: 0 }) {
+        if !self.buffers.blocks.enter(kind, label) {
             return;
         }
+        self.open += 1;
+        self.analysis.deepest = self.analysis.deepest.max(self.open);
         let mut info = LabelInfo::default();
         if kind == BlockKind::Loop {
-            let number = self.analysis.liveness.enter_loop();
-            info = LabelInfo::of_loop(number);
-            self.open_loops.push(label);
-            self.weight = weight(self.open_loops.len());
+            self.analysis.liveness.enter_loop();
+            info = LabelInfo::of_loop(self.innermost.replace(label));
+            self.loops += 1;
+            self.weight = weight(self.loops);
             let instructions = self.analysis.code.instructions().len();
             self.last_loop = (label, instructions, self.charges);
             self.event(EventKind::LoopStart, label);
         }
         self.analysis.labels.push(info);
         if kind == BlockKind::If {
-            // The label of an `else`, whether or not one comes.
-            self.analysis.labels.push(LabelInfo::default());
             self.event(EventKind::IfStart, label);
         }
         let instruction = match kind {
@@ -297,21 +331,24 @@ impl<'w> Walk<'w> {
 
     /// Takes `else`.
     pub fn enter_else(&mut self, offset: u32) {
-        let Some(&mut Block { label, .. }) = self.blocks.enter_else() else {
+        let Some(&mut label) = self.buffers.blocks.enter_else() else {
             return;
         };
         self.reachable = true;
-        self.analysis.labels[label as usize].set(LabelInfo::HAS_ELSE, true);
+        let other = self.analysis.labels.len() as LabelId;
+        self.analysis.labels[label as usize].set_else(other);
+        self.analysis.labels.push(LabelInfo::default());
         self.event(EventKind::Else, label);
         self.push(Instruction::Else, offset);
     }
 
     /// Takes `end`.
     pub fn leave(&mut self, offset: u32) {
-        let Some((kind, Block { label, .. })) = self.blocks.leave() else {
+        let Some((kind, label)) = self.buffers.blocks.leave() else {
             return;
         };
-        self.reachable = self.blocks.reachable();
+        self.reachable = self.buffers.blocks.reachable();
+        self.open -= 1;
         self.push(Instruction::End, offset);
         match kind {
             BlockKind::Loop => self.leave_loop(label),
@@ -333,46 +370,49 @@ impl<'w> Walk<'w> {
                 });
             }
         }
-        self.open_loops.pop();
-        self.weight = weight(self.open_loops.len());
-        if let Some(number) = self.analysis.labels[label as usize].loop_number() {
-            self.analysis.liveness.leave_loop(number);
-        }
-        if let Some(&outer_label) = self.open_loops.last()
-            && self.analysis.labels[label as usize].has_calls()
+        let Analysis {
+            liveness, labels, ..
+        } = &mut *self.analysis;
+        self.innermost = labels[label as usize].around();
+        self.loops -= 1;
+        self.weight = weight(self.loops);
+        liveness.leave_loop(labels, label);
+        if let Some(around) = self.innermost
+            && labels[label as usize].has_calls()
         {
-            self.analysis.labels[outer_label as usize].set(LabelInfo::HAS_CALLS, true);
+            labels[around as usize].set(LabelInfo::HAS_CALLS, true);
         }
     }
 
-    /// The block that a branch goes to.
-    fn target(&mut self, depth: u32) -> &mut Block {
-        let block = self.blocks.branch(depth);
-        block.expect("the validator has found a block at this depth")
+    /// The label of the block that a branch goes to.
+    fn target(&mut self, depth: u32) -> LabelId {
+        let label = self.buffers.blocks.branch(depth);
+        *label.expect("the validator has found a block at this depth")
     }
 
-    /// Notes a branch; the label it goes to.
-    fn branch_to(&mut self, depth: u32) -> LabelId {
-        let label = self.target(depth).label;
+    /// Notes a branch.
+    fn branch_to(&mut self, depth: u32) {
+        let label = self.target(depth);
         self.event(EventKind::Branch, label);
-        label
     }
 
-    /// Notes a target of the present `br_table`; its label once.
+    /// Notes a target of the present `br_table`; that its label is branched to, once.
     fn table_target(&mut self, depth: u32) {
-        let tables = self.tables;
-        let block = self.target(depth);
-        let (label, first) = (block.label, block.table != tables);
-        block.table = tables;
-        if first {
+        let label = self.target(depth);
+        let at = (self.open - 1 - depth) as usize;
+        let referred = &mut self.buffers.referred;
+        if referred.len() <= at {
+            referred.resize(at + 1, 0);
+        }
+        if std::mem::replace(&mut referred[at], self.tables) != self.tables {
             self.event(EventKind::Branch, label);
         }
-        self.analysis.code.add_target(label);
+        self.analysis.code.add_target(depth);
     }
 
     fn stop(&mut self) {
         self.event(EventKind::Stop, 0);
-        self.blocks.stop();
+        self.buffers.blocks.stop();
         self.reachable = false;
     }
 }

@@ -17,16 +17,15 @@
 //! The budget depends on the body and the target alone, and not on other functions.
 
 use super::Generator;
-use super::labels::LabelState;
+use super::blocks::{BlockIndex, LabelState};
 use super::state::{LocalSet, Location};
 use crate::analysis::contains;
-use crate::instruction::LabelId;
 use crate::isa::masm::{MacroAssembler, Reg, RegSet, Width};
 use pvf_assembler::Label;
 use std::ops::RangeInclusive;
 
 /// Bytes of code for each byte of Wasm up to which branches take the short way.
-const CODE_PER_BYTE: u64 = 7;
+pub(super) const CODE_PER_BYTE: u64 = 7;
 
 /// Bytes of code that a body may have in advance, for each byte of all of it and in all.
 const ADVANCE_PER_BYTE: u64 = 6;
@@ -157,27 +156,27 @@ impl<M: MacroAssembler> Generator<'_, M> {
         self.budget.reserved += dirty.len().saturating_sub(now) as u64 * MOVE_BYTES;
     }
 
-    /// Closes a label and those opened after it: what is reserved for them is free, their entries are to be emitted.
-    pub(super) fn close_labels(&mut self, label: LabelId) {
-        let (budget, home_entries) = (&mut self.budget, &mut *self.home_entries);
-        self.labels.close(label, |place, state| {
-            budget.reserved -= u64::from(state.reserved);
-            if let (Some(entry), Some(place)) = (state.home_entry, place) {
-                home_entries.push(HomeEntry {
-                    entry,
-                    place,
-                    state,
-                });
-            }
-        });
+    /// Closes the innermost block: what is reserved for its label is free, the entry from homes is to be emitted.
+    pub(super) fn close_block(&mut self) {
+        let Some((block, state)) = self.blocks.close() else {
+            return;
+        };
+        self.budget.reserved -= u64::from(state.reserved);
+        if let (Some(entry), Some(place)) = (state.home_entry, block.place) {
+            self.home_entries.push(HomeEntry {
+                entry,
+                place,
+                state,
+            });
+        }
     }
 
     /// The label's entry from homes.
-    pub(super) fn home_entry(&mut self, label: LabelId) -> Label {
+    pub(super) fn home_entry(&mut self, block: BlockIndex) -> Label {
         // Its place must be known when it is emitted.
-        self.place(label);
+        self.place(block);
         let masm = &mut self.masm;
-        *self.labels[label]
+        *self.blocks[block]
             .home_entry
             .get_or_insert_with(|| masm.new_label())
     }
@@ -219,8 +218,8 @@ impl<M: MacroAssembler> Generator<'_, M> {
     }
 
     /// Sends home all locals alive at a label. The flags stay.
-    pub(super) fn send_live_home(&mut self, label: LabelId) {
-        let live = self.analysis.live(label);
+    pub(super) fn send_live_home(&mut self, block: BlockIndex) {
+        let live = self.live(block);
         for register in self.state.held.iter() {
             let local = self.state.holder(register);
             if contains(live, local) && !self.state.home.contains(local) {
@@ -237,14 +236,14 @@ impl<M: MacroAssembler> Generator<'_, M> {
 
     /// Takes the long way to a fixed label: everything alive there is at home. Several values that are carried go to
     /// their places; where to jump.
-    pub(super) fn plan_long_way(&mut self, label: LabelId) -> Label {
-        let target = self.labels[label];
+    pub(super) fn plan_long_way(&mut self, block: BlockIndex) -> Label {
+        let target = self.blocks[block];
         self.edge_stores.clear();
         self.edge_moves.clear();
-        self.plan_values(label, target.value);
+        self.plan_values(block, target.value);
         match target.held.is_empty() {
-            true => self.place(label),
-            false => self.home_entry(label),
+            true => self.place(block),
+            false => self.home_entry(block),
         }
     }
 

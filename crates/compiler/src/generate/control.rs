@@ -1,31 +1,25 @@
 //! Blocks and branches.
 
+use super::Generator;
+use super::blocks::{BODY, BlockIndex, Carried, LabelState, OpenBlock, flag};
 use super::state::{Bits, Location};
-use super::{ControlFrame, FrameKind, Generator};
-use crate::instruction::BlockSignature;
-use crate::instruction::LabelId;
+use crate::instruction::{BlockSignature, Depth};
 use crate::isa::masm::{Condition, MacroAssembler, Width};
 use crate::types::ValType;
 use pvf_assembler::Label;
 use pvf_rules::TrapKind;
 
 impl<'g, M: MacroAssembler> Generator<'g, M> {
-    /// The frame of the function body, whose label is what a branch out of it goes to.
-    pub(super) fn begin_body(&mut self) {
-        self.labels.clear();
-        self.labels.open(0, self.ty.results.len() as u32);
-        self.labels.get_mut(0).fixed = true;
+    /// The block of the function body, whose label is what a branch out of it goes to.
+    pub(super) fn begin_body(&mut self, signature: u32) {
+        self.blocks.reset(self.analysis.deepest);
+        let body = BlockSignature::interned(signature);
+        self.blocks.open(0, body, flag::FIXED);
         if let [result] = self.ty.results[..] {
-            self.labels[0].value = Some(self.registers.result(result));
+            self.blocks[BODY].value = Some(self.registers.result(result));
         }
         self.next_access = 0;
         self.tables = 0;
-        self.frames.push(ControlFrame {
-            kind: FrameKind::Body,
-            label: 0,
-            ty: BlockSignature::EMPTY,
-            unreachable: false,
-        });
     }
 
     fn params(&self, ty: BlockSignature) -> &'g [ValType] {
@@ -36,24 +30,35 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
         ty.results(&self.context.module.info.signatures)
     }
 
-    fn push_frame(&mut self, kind: FrameKind, ty: BlockSignature, arity: u32) -> LabelId {
-        let label = self.labels.next();
+    /// How many values a branch to the label of a block carries.
+    fn arity(&self, block: &OpenBlock) -> u32 {
+        let ty = block.signature();
+        let types = match block.is(flag::LOOP) {
+            true => self.params(ty),
+            false => self.results(ty),
+        };
+        types.len() as u32
+    }
+
+    /// The values carried to the label of a block.
+    #[inline]
+    pub(super) fn carried(&self, block: BlockIndex) -> Carried {
+        let block = self.blocks.get(block);
+        Carried {
+            base: block.base,
+            arity: self.arity(block),
+        }
+    }
+
+    fn open_block(&mut self, ty: BlockSignature, kind: u32) -> BlockIndex {
         let base = self.state.height() - self.params(ty).len() as u32;
-        self.labels.open(base, arity);
-        self.frames.push(ControlFrame {
-            kind,
-            label,
-            ty,
-            unreachable: false,
-        });
-        label
+        self.blocks.open(base, ty, kind)
     }
 
     pub(super) fn block(&mut self, ty: BlockSignature) {
         self.canonicalise_top(self.params(ty).len() as u32);
         self.settle_operands();
-        let arity = self.results(ty).len() as u32;
-        self.push_frame(FrameKind::Block, ty, arity);
+        self.open_block(ty, 0);
     }
 
     pub(super) fn loop_block(&mut self, ty: BlockSignature) {
@@ -64,8 +69,8 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
         for position in self.state.height() - params..self.state.height() {
             self.settle_constant_operand(position);
         }
-        let label = self.push_frame(FrameKind::Loop, ty, params);
-        self.begin_loop(label);
+        let block = self.open_block(ty, flag::LOOP);
+        self.begin_loop(block);
     }
 
     pub(super) fn settle_constant_operand(&mut self, position: u32) {
@@ -88,64 +93,65 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
             self.settle_constant_operand(position);
         }
         let condition = self.test_condition(condition);
-        let arity = self.results(ty).len() as u32;
-        let label = self.push_frame(FrameKind::If, ty, arity);
-        let other = self.labels.next();
-        if self.analysis.labels[label as usize].has_else() {
-            self.labels.open(self.state.height() - params, params);
-            self.fix(other);
-            let place = self.place(other);
-            self.masm.jump_if(condition.inverted(), place);
-        } else {
-            self.labels.skip();
-            self.branch(label, Some(condition.inverted()));
+        let block = self.open_block(ty, flag::IF);
+        let label = self.blocks.get(block).label;
+        match self.analysis.labels[label as usize].else_label() {
+            Some(other) => {
+                let state = self.state_at(other, LabelState::AT_HOME);
+                let place = self.masm.new_label();
+                self.blocks.open_else(place, state);
+                self.masm.jump_if(condition.inverted(), place);
+            }
+            None => self.branch(block, Some(condition.inverted())),
         }
     }
 
     pub(super) fn else_branch(&mut self) {
-        let Some(&frame) = self.frames.last() else {
-            return;
-        };
-        if !frame.unreachable {
-            self.canonicalise_top(self.labels.carried(frame.label).arity);
-            self.branch(frame.label, None);
+        let block = self.blocks.innermost();
+        let reachable = self.blocks.reachable();
+        if reachable {
+            self.canonicalise_top(self.carried(block).arity);
+            self.branch(block, None);
             self.state.end_operator();
         }
-        let params = self.params(frame.ty);
-        self.bind_else(frame.label + 1, params);
-        if let Some(frame) = self.frames.last_mut() {
-            frame.kind = FrameKind::Else;
-            frame.unreachable = false;
+        let &OpenBlock { base, .. } = self.blocks.get(block);
+        let params = self.params(self.blocks.get(block).signature());
+        self.blocks.pass_label();
+        if let Some((place, state)) = self.blocks.close_else() {
+            self.adopt(&state, base, params);
+            self.masm.bind(place);
         }
+        let block = self.blocks.get_mut(block);
+        block.clear(flag::IF | flag::UNREACHABLE);
     }
 
     pub(super) fn end(&mut self) {
-        let Some(frame) = self.frames.pop() else {
+        let index = self.blocks.innermost();
+        let block = *self.blocks.get(index);
+        let reachable = !block.is(flag::UNREACHABLE);
+        if index == BODY {
+            self.end_body(reachable);
+            self.close_block();
             return;
-        };
-        let reachable = !frame.unreachable;
-        match frame.kind {
-            FrameKind::Body => return self.end_body(reachable),
-            FrameKind::Loop => {
-                if !reachable {
-                    self.state.truncate(self.labels.carried(frame.label).base);
-                }
-            }
-            FrameKind::Block | FrameKind::If | FrameKind::Else => {
-                if reachable {
-                    self.canonicalise_top(self.labels.carried(frame.label).arity);
-                }
-                let results = self.results(frame.ty);
-                self.bind_label(frame.label, results, reachable);
-            }
         }
-        let reached = match frame.kind {
-            FrameKind::Loop | FrameKind::Body => reachable,
-            _ => reachable || self.labels.get(frame.label).fixed,
-        };
-        self.close_labels(frame.label);
-        if let Some(outer) = self.frames.last_mut() {
-            outer.unreachable = !reached;
+        let mut reached = reachable;
+        if block.is(flag::LOOP) {
+            if !reachable {
+                self.state.truncate(block.base);
+            }
+        } else {
+            if reachable {
+                self.canonicalise_top(self.arity(&block));
+            }
+            let results = self.results(block.signature());
+            self.bind_label(index, results, reachable);
+            reached |= self.blocks.get(index).is(flag::FIXED);
+        }
+        self.close_block();
+        let outer = self.blocks.innermost();
+        match reached {
+            true => self.blocks.get_mut(outer).clear(flag::UNREACHABLE),
+            false => self.blocks.get_mut(outer).set(flag::UNREACHABLE),
         }
     }
 
@@ -153,28 +159,29 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
         if reachable {
             self.return_values();
         }
-        if self.labels.get(0).place.is_some() {
+        if self.blocks.get(BODY).place.is_some() {
             // A branch goes to the end of the body: the epilogue once more, from the state at that label.
             let results = &self.ty.results;
-            self.bind_label(0, results, false);
+            self.bind_label(BODY, results, false);
             self.return_values();
         }
     }
 
     fn stop(&mut self) {
-        if let Some(frame) = self.frames.last_mut() {
-            frame.unreachable = true;
-            let base = self.labels.carried(frame.label).base;
-            self.state.truncate(base);
-        }
+        let innermost = self.blocks.innermost();
+        let block = self.blocks.get_mut(innermost);
+        block.set(flag::UNREACHABLE);
+        let base = block.base;
+        self.state.truncate(base);
     }
 
-    pub(super) fn br(&mut self, label: LabelId) {
-        if label == 0 {
+    pub(super) fn br(&mut self, depth: Depth) {
+        let block = self.blocks.at(depth);
+        if block == BODY {
             return self.return_early();
         }
-        self.canonicalise_top(self.labels.carried(label).arity);
-        self.branch(label, None);
+        self.canonicalise_top(self.carried(block).arity);
+        self.branch(block, None);
         self.stop();
     }
 
@@ -215,62 +222,64 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
         }
     }
 
-    pub(super) fn br_if(&mut self, label: LabelId) {
-        let arity = self.labels.carried(label).arity;
+    pub(super) fn br_if(&mut self, depth: Depth) {
+        let block = self.blocks.at(depth);
+        let arity = self.carried(block).arity;
         let raw = self.raw_below_condition(arity);
         let operand = self.pop_condition(raw);
         self.canonicalise_top(arity);
         // Fix the label before the comparison: what that may need must not come between.
-        self.prepare_branch(label);
+        self.prepare_branch(block);
         let condition = self.test_condition(operand);
-        self.branch(label, Some(condition));
+        self.branch(block, Some(condition));
     }
 
-    pub(super) fn br_table(&mut self, labels: &[LabelId]) {
+    pub(super) fn br_table(&mut self, depths: &[Depth]) {
         let index = self.state.pop();
-        let default = *labels.last().expect("there is a default");
-        let arity = self.labels.carried(default).arity;
+        let blocks: Vec<BlockIndex> = depths.iter().map(|&depth| self.blocks.at(depth)).collect();
+        let default = *blocks.last().expect("there is a default");
+        let arity = self.carried(default).arity;
         self.canonicalise_top(arity);
         let index = self.own(index);
         self.tables += 1;
-        let short = self.plan_short_ways(labels);
+        let short = self.plan_short_ways(&blocks);
         if !short {
             self.send_all_home();
             self.carry_in_register(arity);
         }
-        let mut places = Vec::with_capacity(labels.len());
-        let mut stubs: Vec<(LabelId, Label)> = Vec::new();
-        for &label in labels {
-            let place = match self.labels[label].table.1 {
+        let mut places = Vec::with_capacity(blocks.len());
+        let mut stubs: Vec<(BlockIndex, Label)> = Vec::new();
+        for &block in &blocks {
+            let place = match self.blocks[block].table.1 {
                 Some(place) => place,
                 None => {
                     let way = match short {
                         true => None,
-                        false => Some(self.plan_long_way(label)),
+                        false => Some(self.plan_long_way(block)),
                     };
                     let place = match way {
                         Some(way) if self.edge_is_empty() => way,
                         _ => {
                             let stub = self.masm.new_label();
-                            stubs.push((label, stub));
+                            stubs.push((block, stub));
                             stub
                         }
                     };
-                    self.labels[label].table.1 = Some(place);
+                    self.blocks[block].table.1 = Some(place);
                     place
                 }
             };
             places.push(place);
         }
         self.masm.jump_table(index, &places);
-        for (label, stub) in stubs {
+        for (block, stub) in stubs {
             self.masm.bind(stub);
             let way = match short {
                 true => {
-                    self.plan_edge(label);
-                    self.place(label)
+                    self.plan_edge(block);
+                    self.place(block)
                 }
-                false => self.plan_long_way(label),
+                false => self.plan_long_way(block),
             };
             self.emit_edge();
             self.masm.jump(way);
@@ -280,24 +289,24 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
 
     /// Fixes the labels of a `br_table`, and notes the targets whose edges are empty, to which the table can jump
     /// directly. Returns whether the budget allows the short ways to all others.
-    fn plan_short_ways(&mut self, labels: &[LabelId]) -> bool {
+    fn plan_short_ways(&mut self, blocks: &[BlockIndex]) -> bool {
         let mut moves = 0;
-        for &label in labels {
-            if self.labels[label].table.0 != self.tables {
-                self.prepare_branch(label);
-                self.labels[label].table = (self.tables, None);
+        for &block in blocks {
+            if self.blocks[block].table.0 != self.tables {
+                self.prepare_branch(block);
+                self.blocks[block].table = (self.tables, None);
             }
         }
-        for &label in labels {
+        for &block in blocks {
             if !self.affords_moves(moves) {
                 return false;
             }
-            if self.labels[label].table.1.is_some() {
+            if self.blocks[block].table.1.is_some() {
                 continue;
             }
-            self.plan_edge(label);
+            self.plan_edge(block);
             match self.edge_is_empty() {
-                true => self.labels[label].table.1 = Some(self.place(label)),
+                true => self.blocks[block].table.1 = Some(self.place(block)),
                 false => moves += self.edge_len() + 1,
             }
         }

@@ -4,7 +4,7 @@
 //! and a local that is not alive at the label is forgotten.
 
 use super::Generator;
-use super::labels::{Carried, LabelState};
+use super::blocks::{BlockIndex, Carried, LabelState, flag};
 use super::moves::Origin;
 use super::state::{Bits, Location, Owner};
 use crate::analysis::contains;
@@ -59,27 +59,29 @@ const MANY_VALUES: u32 = 8;
 /// From this number on, a loop takes less code than a copy of each value.
 const LOOP_VALUES: u32 = 3;
 
-impl<M: MacroAssembler> Generator<'_, M> {
+impl<'g, M: MacroAssembler> Generator<'g, M> {
     /// The label's place in the code.
-    pub(super) fn place(&mut self, label: LabelId) -> Label {
+    pub(super) fn place(&mut self, block: BlockIndex) -> Label {
         let masm = &mut self.masm;
-        *self
-            .labels
-            .get_mut(label)
-            .place
-            .get_or_insert_with(|| masm.new_label())
+        let block = self.blocks.get_mut(block);
+        *block.place.get_or_insert_with(|| masm.new_label())
+    }
+
+    /// The locals alive at the label of a block.
+    pub(super) fn live(&self, block: BlockIndex) -> &'g [u64] {
+        self.analysis.live(self.blocks.get(block).label)
     }
 
     /// Branches, always or if the condition holds. What is carried stays on the stack.
-    pub(super) fn branch(&mut self, label: LabelId, condition: Option<Condition>) {
-        self.prepare_branch(label);
-        let place = self.plan_way(label);
+    pub(super) fn branch(&mut self, block: BlockIndex, condition: Option<Condition>) {
+        self.prepare_branch(block);
+        let place = self.plan_way(block);
         match condition {
             None => {
                 self.emit_edge();
                 self.masm.jump(place);
             }
-            Some(condition) if self.edge_is_empty() || self.turn_round(label, place) => {
+            Some(condition) if self.edge_is_empty() || self.turn_round(block, place) => {
                 self.masm.jump_if(condition, place);
             }
             Some(condition) => {
@@ -95,16 +97,16 @@ impl<M: MacroAssembler> Generator<'_, M> {
     /// At the branch that ends a loop's body: makes the moves of the planned edge before the branch, whether it is taken
     /// or not, so that the branch is one jump. The flags stay. The state is then that at the loop's label. This is done
     /// only if no value is lost that the code after the loop may need.
-    fn turn_round(&mut self, label: LabelId, place: Label) -> bool {
-        let open = self.labels.get(label);
+    fn turn_round(&mut self, block: BlockIndex, place: Label) -> bool {
+        let open = *self.blocks.get(block);
         let ends = matches!(
             self.next(),
             Instruction::End | Instruction::Br(_) | Instruction::Return
         );
-        if !open.bound || open.place != Some(place) || !ends || !self.edge_stores.is_empty() {
+        if !open.is(flag::BOUND) || open.place != Some(place) || !ends || !self.edge_stores.is_empty() {
             return false;
         }
-        let target = self.labels[label];
+        let target = self.blocks[block];
         let moved = self.edge_moves.destinations();
         for register in moved.iter() {
             let spared = match self.state.owners[register.index()] {
@@ -132,18 +134,18 @@ impl<M: MacroAssembler> Generator<'_, M> {
     }
 
     /// Plans the short way to a fixed label, or the long one; where to jump.
-    fn plan_way(&mut self, label: LabelId) -> Label {
+    fn plan_way(&mut self, block: BlockIndex) -> Label {
         if self.affords(0) {
-            self.plan_edge(label);
+            self.plan_edge(block);
             if self.edge_is_empty() || self.affords_moves(self.edge_len()) {
-                return self.place(label);
+                return self.place(block);
             }
         }
-        self.send_live_home(label);
-        self.plan_edge(label);
+        self.send_live_home(block);
+        self.plan_edge(block);
         match self.edge_is_empty() {
-            true => self.place(label),
-            false => self.plan_long_way(label),
+            true => self.place(block),
+            false => self.plan_long_way(block),
         }
     }
 
@@ -153,14 +155,14 @@ impl<M: MacroAssembler> Generator<'_, M> {
     }
 
     /// Makes what is carried fit, and fixes the label if this is the first branch to it.
-    pub(super) fn prepare_branch(&mut self, label: LabelId) {
-        let Carried { arity, .. } = self.labels.carried(label);
-        if !self.labels.get(label).fixed {
-            if arity == 1 && self.labels[label].value.is_none() {
+    pub(super) fn prepare_branch(&mut self, block: BlockIndex) {
+        let Carried { arity, .. } = self.carried(block);
+        if !self.blocks.get(block).is(flag::FIXED) {
+            if arity == 1 && self.blocks[block].value.is_none() {
                 let register = self.own_top();
-                self.labels[label].value = Some(register);
+                self.blocks[block].value = Some(register);
             }
-            self.fix_or_send_home(label);
+            self.fix_or_send_home(block);
         }
         if arity > MANY_VALUES || (arity >= LOOP_VALUES && !self.affords_moves(arity as usize)) {
             // Here rather than on the edge, so that it is done once.
@@ -199,43 +201,49 @@ impl<M: MacroAssembler> Generator<'_, M> {
     }
 
     /// Fixes the state at a label as it is now, or has everything alive there at home if that costs too much.
-    fn fix_or_send_home(&mut self, label: LabelId) {
+    fn fix_or_send_home(&mut self, block: BlockIndex) {
         if !self.affords_label(self.state.held) {
-            self.send_live_home(label);
-            self.labels.get_mut(label).fixed = true;
+            self.send_live_home(block);
+            self.blocks.get_mut(block).set(flag::FIXED);
             return;
         }
-        self.fix(label);
-        self.reserve_entry(label);
+        self.fix(block);
+        self.reserve_entry(block);
     }
 
     /// Reserves what the label may cost.
-    pub(super) fn reserve_entry(&mut self, label: LabelId) {
-        let held = self.labels[label].held;
+    pub(super) fn reserve_entry(&mut self, block: BlockIndex) {
+        let held = self.blocks[block].held;
         if !held.is_empty() {
-            self.labels[label].reserved = self.reserve(held);
+            self.blocks[block].reserved = self.reserve(held);
         }
     }
 
     /// Fixes the state at a label as it is now.
-    pub(super) fn fix(&mut self, label: LabelId) {
+    fn fix(&mut self, block: BlockIndex) {
+        let label = self.blocks.get(block).label;
+        let state = self.state_at(label, self.blocks[block]);
+        if !state.held.is_empty() {
+            self.blocks[block] = state;
+        }
+        self.blocks.get_mut(block).set(flag::FIXED);
+    }
+
+    /// The present locations of the locals that are alive at a label, added to what is known of its state.
+    pub(super) fn state_at(&mut self, label: LabelId, mut state: LabelState) -> LabelState {
         let live = self.analysis.live(label);
         // Constants cannot be carried over a label.
         let constants = self.state.constant.without(self.state.home);
         for local in constants.members_in(live) {
             self.settle_constant(local);
         }
-        let mut state = self.labels[label];
         for register in self.state.held.iter() {
             let local = self.state.holder(register);
             if contains(live, local) {
                 state.hold(register, local, self.state.home.contains(local));
             }
         }
-        if !state.held.is_empty() {
-            self.labels[label] = state;
-        }
-        self.labels.get_mut(label).fixed = true;
+        state
     }
 
     /// Puts a local that is a constant into a register if one is free, else into its home.
@@ -268,11 +276,11 @@ impl<M: MacroAssembler> Generator<'_, M> {
     }
 
     /// Finds what has to move before a jump to a fixed label.
-    pub(super) fn plan_edge(&mut self, label: LabelId) {
+    pub(super) fn plan_edge(&mut self, block: BlockIndex) {
         self.edge_stores.clear();
         self.edge_moves.clear();
-        let mut target = self.labels[label];
-        let bound = self.labels.get(label).bound;
+        let mut target = self.blocks[block];
+        let bound = self.blocks.get(block).is(flag::BOUND);
         let stay = self.staying(&target);
         for register in target.held.without(stay).iter() {
             self.plan_local(&mut target, bound, register);
@@ -283,7 +291,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
                 soil(&mut target, bound, register);
             }
         }
-        let live = self.analysis.live(label);
+        let live = self.live(block);
         for register in self.state.held.without(stay).iter() {
             let local = self.state.holder(register);
             if contains(live, local) && !self.state.home.contains(local) && !target.holds(local) {
@@ -300,8 +308,8 @@ impl<M: MacroAssembler> Generator<'_, M> {
                 self.send_constant_home(local);
             }
         }
-        self.plan_values(label, target.value);
-        self.labels.weaken(label, target);
+        self.plan_values(block, target.value);
+        self.blocks.weaken(block, target);
     }
 
     /// A local that is to be in a register at the label.
@@ -335,8 +343,8 @@ impl<M: MacroAssembler> Generator<'_, M> {
     }
 
     /// The values carried to the label.
-    pub(super) fn plan_values(&mut self, label: LabelId, value: Option<Reg>) {
-        let Carried { base, arity } = self.labels.carried(label);
+    pub(super) fn plan_values(&mut self, block: BlockIndex, value: Option<Reg>) {
+        let Carried { base, arity } = self.carried(block);
         let from = self.state.height() - arity;
         if let (Some(register), 1) = (value, arity) {
             let operand = self.state.operands[from as usize];
@@ -416,35 +424,34 @@ impl<M: MacroAssembler> Generator<'_, M> {
     }
 
     /// The end of a block: its label, if anything branches there, and what is carried.
-    pub(super) fn bind_label(&mut self, label: LabelId, results: &[ValType], reachable: bool) {
-        let Carried { base, .. } = self.labels.carried(label);
-        if !self.labels.get(label).fixed {
+    pub(super) fn bind_label(&mut self, block: BlockIndex, results: &[ValType], reachable: bool) {
+        let Carried { base, .. } = self.carried(block);
+        if !self.blocks.get(block).is(flag::FIXED) {
             match reachable {
-                true => self.forget_dead(label),
+                true => self.forget_dead(block),
                 false => self.state.truncate(base),
             }
             return;
         }
         if reachable {
-            let way = self.plan_way(label);
+            let way = self.plan_way(block);
             self.emit_edge();
-            if way != self.place(label) {
+            if way != self.place(block) {
                 self.masm.jump(way);
             }
         }
-        self.adopt(label, results);
-        let place = self.place(label);
+        let target = self.blocks[block];
+        self.adopt(&target, base, results);
+        let place = self.place(block);
         self.masm.bind(place);
-        self.labels.get_mut(label).bound = true;
+        self.blocks.get_mut(block).set(flag::BOUND);
     }
 
-    /// Takes the state of a label for the present one.
-    fn adopt(&mut self, label: LabelId, carried: &[ValType]) {
-        let target = self.labels[label];
-        let Carried { base, .. } = self.labels.carried(label);
+    /// Takes the state of a label for the present one. The height below what is carried is `base`.
+    pub(super) fn adopt(&mut self, target: &LabelState, base: u32, carried: &[ValType]) {
         self.account_for_dirty(target.held.without(target.clean));
         self.state.truncate(base);
-        let stay = self.staying(&target);
+        let stay = self.staying(target);
         for register in self.state.held.without(stay).iter() {
             self.state.unbind_local(self.state.holder(register));
         }
@@ -468,16 +475,9 @@ impl<M: MacroAssembler> Generator<'_, M> {
         }
     }
 
-    /// An `else`: the state is the one at the `if`.
-    pub(super) fn bind_else(&mut self, label: LabelId, params: &[ValType]) {
-        self.adopt(label, params);
-        let place = self.place(label);
-        self.masm.bind(place);
-    }
-
     /// Locals that are not alive at a label the code falls into lose their registers.
-    pub(super) fn forget_dead(&mut self, label: LabelId) {
-        let live = self.analysis.live(label);
+    pub(super) fn forget_dead(&mut self, block: BlockIndex) {
+        let live = self.live(block);
         for register in self.state.held.iter() {
             let local = self.state.holder(register);
             if !contains(live, local) && self.state.references[local as usize] == 0 {

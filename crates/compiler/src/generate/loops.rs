@@ -4,6 +4,7 @@
 //! again at every branch back.
 
 use super::Generator;
+use super::blocks::{BlockIndex, flag};
 use crate::analysis::contains;
 use crate::instruction::LabelId;
 use crate::isa::masm::{Class, MacroAssembler};
@@ -13,21 +14,21 @@ const LOOP_TEMPORARIES: usize = 4;
 
 impl<M: MacroAssembler> Generator<'_, M> {
     /// The start of a loop: decides where its locals are on every iteration.
-    pub(super) fn begin_loop(&mut self, label: LabelId) {
+    pub(super) fn begin_loop(&mut self, block: BlockIndex) {
+        let label = self.blocks.get(block).label;
         let info = self.analysis.labels[label as usize];
-        let number = info.loop_number().expect("only loops begin");
         let idiom = self.analysis.idiom(label);
-        self.forget_dead(label);
+        self.forget_dead(block);
         if idiom.is_some() {
             self.reserve_block_registers();
         }
-        self.choose_loop_locals(label, number, info.has_calls());
+        self.choose_loop_locals(label, info.has_calls());
         let live = self.analysis.live(label);
         let constants = self.state.constant;
         for local in constants.members_in(live) {
             self.send_constant_home(local);
         }
-        let written = self.analysis.written(number);
+        let written = self.analysis.written(label);
         for local in constants.members_in(written) {
             self.state.constant.remove(local);
         }
@@ -37,24 +38,22 @@ impl<M: MacroAssembler> Generator<'_, M> {
                 self.state.home.remove(local);
             }
             let clean = self.state.home.contains(local);
-            self.labels[label].hold(register, local, clean);
+            self.blocks[block].hold(register, local, clean);
         }
-        let open = self.labels.get_mut(label);
-        open.fixed = true;
-        open.bound = true;
-        self.reserve_entry(label);
+        self.blocks.get_mut(block).set(flag::FIXED | flag::BOUND);
+        self.reserve_entry(block);
         if let Some(idiom) = idiom {
             let start = self.masm.offset();
             self.do_iterations_at_once(idiom);
             self.not_counted(start);
         }
-        let place = self.place(label);
+        let place = self.place(block);
         self.masm.bind(place);
     }
 
     /// Gives registers to the heaviest locals of a loop and takes them from others, so that
     /// enough are left for what the loop computes.
-    fn choose_loop_locals(&mut self, label: LabelId, number: u32, has_calls: bool) {
+    fn choose_loop_locals(&mut self, label: LabelId, has_calls: bool) {
         for class in [Class::General, Class::Float] {
             let registers = self.registers.of(class);
             let mut room = match has_calls {
@@ -64,7 +63,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
             let mut chosen = std::mem::take(self.loop_locals);
             chosen.clear();
             if room != 0 {
-                self.heaviest(label, number, class, room, &mut chosen);
+                self.heaviest(label, class, room, &mut chosen);
             }
             // The other class may have as many.
             let loaded = chosen.iter();
@@ -100,7 +99,6 @@ impl<M: MacroAssembler> Generator<'_, M> {
     fn heaviest(
         &self,
         label: LabelId,
-        number: u32,
         class: Class,
         room: usize,
         chosen: &mut Vec<u32>,
@@ -108,7 +106,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
         let alive = self.all_tracked.and(self.analysis.live(label));
         let weights = &self.analysis.weights[..];
         let mut least = 0;
-        for local in alive.members_in(self.analysis.accessed(number)) {
+        for local in alive.members_in(self.analysis.accessed(label)) {
             let weight = weights[local as usize];
             let full = chosen.len() == room;
             if full && weight <= least || self.analysis.locals.ty(local).class() != class {

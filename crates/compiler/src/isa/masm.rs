@@ -291,6 +291,8 @@ pub(crate) trait Machine: Sized {
     /// Records the code map from now on, as [`set_wasm_offset`](MacroAssembler::set_wasm_offset) gives it. The code
     /// does not change.
     fn record_code_map(&mut self);
+    /// Makes room for a long function of about so many bytes and labels, so that buffers need not be copied as they grow.
+    fn reserve(&mut self, bytes: usize, labels: usize);
     /// Begins a function at an aligned offset, with nothing known of registers and flags. `wasm_offset` is the offset
     /// of its body in the module. Stubs are made in a function of their own.
     fn begin_function(&mut self, wasm_offset: u32) -> Self::Masm<'_>;

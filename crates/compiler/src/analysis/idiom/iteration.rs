@@ -6,7 +6,6 @@
 
 use super::Sum;
 use crate::analysis::{Locals, TRACKED_LOCALS};
-use crate::instruction::LabelId;
 use crate::instruction::{BlockSignature, Code, Instruction, Placed};
 use crate::operation::{Access, Condition, IntBinary, Width};
 use crate::types::ValType;
@@ -86,6 +85,7 @@ struct Walk<'w> {
     iteration: Iteration,
     stack: Vec<Value>,
     time: u32,
+    /// Blocks open within the loop.
     blocks: u32,
 }
 
@@ -94,7 +94,6 @@ pub(super) fn follow(
     instructions: &[Placed],
     code: &Code,
     locals: &Locals,
-    label: LabelId,
 ) -> Option<Iteration> {
     let (first, body) = instructions.split_first()?;
     let Instruction::Loop(ty) = first.instruction else {
@@ -114,13 +113,14 @@ pub(super) fn follow(
     for placed in body {
         let instruction = placed.instruction;
         match instruction {
-            Instruction::Br(target) if target == label => {
+            Instruction::Br(depth) if depth == walk.blocks => {
                 return Some(walk.iteration);
             }
-            Instruction::BrIf(target) => {
+            Instruction::BrIf(depth) => {
                 let condition = walk.pop()?;
-                walk.go_on(condition, target == label)?;
-                if target == label {
+                let back = depth == walk.blocks;
+                walk.go_on(condition, back)?;
+                if back {
                     return Some(walk.iteration);
                 }
             }

@@ -89,6 +89,7 @@ impl Machine for Recorder {
         &REGISTERS
     }
     fn record_code_map(&mut self) {}
+    fn reserve(&mut self, _: usize, _: usize) {}
     fn begin_function(&mut self, _: u32) -> Recording<'_> {
         Recording(self)
     }

@@ -1,7 +1,7 @@
 //! An interpreter of the instructions of a body, with an operand stack as in WebAssembly.
 
 use super::recorder::{cut, float_add, holds, int_binary, results_of, value_of};
-use crate::instruction::{BlockSignature, Code, Instruction, LabelId};
+use crate::instruction::{BlockSignature, Code, Depth, Instruction, LabelId};
 use crate::isa::masm::{Division, FloatBinary, IntUnary, Width, type_width};
 use crate::types::FuncType;
 use std::collections::HashMap;
@@ -46,9 +46,10 @@ fn ends(instructions: &[Instruction]) -> HashMap<LabelId, Ends> {
             Instruction::Block(_) | Instruction::Loop(_) | Instruction::If(_) => {
                 ends.entry(next).or_default().start = at;
                 open.push(next);
-                next += 1 + u32::from(matches!(instruction, Instruction::If(_)));
+                next += 1;
             }
             Instruction::Else => {
+                next += 1;
                 let label = open.last().expect("an open if");
                 ends.entry(*label).or_default().other = Some(at);
             }
@@ -148,11 +149,10 @@ impl Run<'_> {
         self.ends.iter().find_map(started).expect("a label")
     }
 
-    fn branch(&mut self, label: LabelId) {
-        while self.frames.last().expect("an open label").label != label {
-            self.frames.pop();
-        }
-        let frame = &self.frames[self.frames.len() - 1];
+    fn branch(&mut self, depth: Depth) {
+        self.frames.truncate(self.frames.len() - depth as usize);
+        let frame = self.frames.last().expect("an open label");
+        let label = frame.label;
         let carried = self.stack.split_off(self.stack.len() - frame.arity);
         self.stack.truncate(frame.base);
         self.stack.extend(carried);
@@ -178,25 +178,22 @@ impl Run<'_> {
                 }
             }
             // The end of the first branch.
-            Instruction::Else => {
-                let label = self.frames.last().expect("an open if").label;
-                self.branch(label);
-            }
+            Instruction::Else => self.branch(0),
             Instruction::End => {
                 self.frames.pop();
             }
-            Instruction::Br(label) => self.branch(label),
-            Instruction::BrIf(label) => {
+            Instruction::Br(depth) => self.branch(depth),
+            Instruction::BrIf(depth) => {
                 if self.pop() != 0 {
-                    self.branch(label);
+                    self.branch(depth);
                 }
             }
             Instruction::BrTable(table) => {
-                let labels = self.code.table(table);
+                let depths = self.code.table(table);
                 let index = self.pop() as usize;
-                self.branch(labels[index.min(labels.len() - 1)]);
+                self.branch(depths[index.min(depths.len() - 1)]);
             }
-            Instruction::Return => self.branch(0),
+            Instruction::Return => self.branch(self.frames.len() as Depth - 1),
             Instruction::Call(function) => {
                 let signature = self.module.functions[function as usize];
                 let ty = &self.module.signatures[signature as usize];

@@ -35,6 +35,10 @@ impl Machine for Aarch64 {
         self.record.keep_map();
     }
 
+    fn reserve(&mut self, bytes: usize, labels: usize) {
+        self.asm.reserve(bytes, labels);
+    }
+
     fn begin_function(&mut self, wasm_offset: u32) -> Self::Masm<'_> {
         self.record.set_wasm_offset(wasm_offset, self.asm.offset());
         self.asm.keep_in_range(OPERATION_BYTES);
