@@ -14,13 +14,17 @@ mod measures;
 mod modules;
 mod options;
 mod peak;
+mod public;
 mod report;
 mod run;
 mod table;
 
 use clap::Parser;
 use engines::EngineName;
-use measures::{boundary, cold, compile, execute, instantiate, linear, meters, programs, wasm_opt};
+use measures::{
+    boundary, cold, compile, execute, instantiate, linear, meters, programs, public as published,
+    wasm_opt,
+};
 use options::Options;
 use run::Run;
 use std::path::{Path, PathBuf};
@@ -51,6 +55,8 @@ enum Command {
     Instantiate(Options),
     /// Run small programs: guests that each stand for a kind of work, and single loops.
     Programs(Options),
+    /// Run programs that others published: `.wasm` files of packages, fetched with `cargo`, `npm` and `pip`.
+    Public(published::Arguments),
     /// Execute every candidate: a fresh instance and the call.
     Execute(Options),
     /// Compile, instantiate and execute once.
@@ -136,6 +142,13 @@ fn work(command: Command) -> Result<bool, String> {
         Command::Programs(options) => {
             run.programs = programs::measure(&options)?;
             finish(&run, &options)
+        }
+        Command::Public(arguments) => {
+            if let Some(folder) = &arguments.write {
+                return published::write(&arguments, folder);
+            }
+            run.public = published::measure(&arguments)?;
+            finish(&run, &arguments.options)
         }
         Command::Execute(options) => {
             run.execute = execute::measure(&options)?;

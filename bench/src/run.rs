@@ -1,7 +1,7 @@
 //! The figures of a run, as stored in JSON.
 
 use crate::measures::{
-    boundary, cold, compile, execute, instantiate, linear, meters, programs, wasm_opt,
+    boundary, cold, compile, execute, instantiate, linear, meters, programs, public, wasm_opt,
 };
 use crate::table::Table;
 use serde::{Deserialize, Serialize};
@@ -31,6 +31,9 @@ pub struct Run {
     /// Guests and loops.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub programs: Vec<programs::Row>,
+    /// Programs that others published.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub public: Vec<public::Row>,
     /// Candidates.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub execute: Vec<execute::Row>,
@@ -119,6 +122,7 @@ impl Run {
         take(&mut self.compile, other.compile);
         take(&mut self.instantiate, other.instantiate);
         take(&mut self.programs, other.programs);
+        take(&mut self.public, other.public);
         take(&mut self.execute, other.execute);
         take(&mut self.cold, other.cold);
         take(&mut self.boundary, other.boundary);
@@ -132,6 +136,7 @@ impl Run {
         let mut tables = compile::tables(&self.compile);
         tables.extend(instantiate::tables(&self.instantiate));
         tables.extend(programs::tables(&self.programs));
+        tables.extend(public::tables(&self.public));
         tables.extend(execute::tables(&self.execute));
         tables.extend(cold::tables(&self.cold));
         tables.extend(boundary::tables(&self.boundary));
@@ -145,6 +150,7 @@ impl Run {
     /// Whether all outcomes were the expected ones and all shapes are within bounds.
     pub fn all_right(&self) -> bool {
         programs::all_right(&self.programs)
+            && public::all_right(&self.public)
             && execute::all_right(&self.execute)
             && meters::all_right(&self.meters)
             && wasm_opt::all_right(&self.wasm_opt)

@@ -8,4 +8,5 @@ pub mod instantiate;
 pub mod linear;
 pub mod meters;
 pub mod programs;
+pub mod public;
 pub mod wasm_opt;

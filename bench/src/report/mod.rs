@@ -144,7 +144,9 @@ mod tests {
     fn the_repository_has_all_marks() {
         let read = |name| std::fs::read_to_string(crate::options::repository().join(name)).unwrap();
         let benchmarks = read("BENCHMARKS.md");
-        for mark in ["compile", "programs", "execute", "linear", "wasm-opt"] {
+        for mark in [
+            "compile", "programs", "public", "execute", "linear", "wasm-opt",
+        ] {
             assert!(benchmarks.contains(&format!("<!-- {mark} -->\n")), "{mark}");
             assert!(
                 benchmarks.contains(&format!("<!-- /{mark} -->\n")),

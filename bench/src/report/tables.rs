@@ -5,7 +5,7 @@ use crate::engines::EngineName::{
     self, Cranelift, CraneliftPolkadot, Ours, OursLogical, OursVerified, Singlepass, Winch,
 };
 use crate::measure::geometric_mean;
-use crate::measures::{compile, execute, linear, programs, wasm_opt};
+use crate::measures::{compile, execute, linear, programs, public, wasm_opt};
 use crate::run::Run;
 use crate::table::{Table, number};
 use std::collections::BTreeSet;
@@ -14,9 +14,10 @@ use std::collections::BTreeSet;
 type MakeTable = fn(&Run) -> Option<String>;
 
 /// The measures that have a table, by their markers.
-const TABLES: [(&str, MakeTable); 5] = [
+const TABLES: [(&str, MakeTable); 6] = [
     ("compile", compilation),
     ("programs", guests),
+    ("public", published),
     ("execute", candidates),
     ("linear", shapes),
     ("wasm-opt", optimised),
@@ -270,6 +271,50 @@ fn candidates_ratio(run: &Run) -> Option<f64> {
             .iter()
             .filter_map(|row| row.ratio(Ours, Cranelift)),
     )
+}
+
+fn published(run: &Run) -> Option<String> {
+    let rows = &run.public;
+    let mean = public::mean(rows, Ours)?;
+    let compile = |row: &public::Row| {
+        let ours = row.compile.get(&Ours)?;
+        Some(row.compile.get(&Cranelift)?.ratio(ours))
+    };
+    let faster = geometric_mean(rows.iter().filter_map(compile))?;
+    let mut text = format!(
+        "Execution of {} programs that others published: {mean:.2} of Cranelift's time in the geometric mean; compiled {faster:.1} \
+         times as fast. {} Worst first:\n\n",
+        rows.len(),
+        match public::all_right(rows) {
+            true => "All digests of results and memory are equal.",
+            false => "NOT ALL DIGESTS ARE EQUAL.",
+        }
+    );
+    let peers = present([Winch, Singlepass], |engine| {
+        rows.iter().any(|row| row.engines.contains_key(&engine))
+    });
+    let shown: Vec<EngineName> = peers.into_iter().chain([Ours]).collect();
+    let mut headings = [
+        "program",
+        "package",
+        "licence",
+        "kind of work",
+        "Cranelift ms",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    headings.extend(shown.iter().map(|&it| title(it).to_owned()));
+    let mut table = Table::new("", headings);
+    for row in public::worst_first(rows) {
+        let yardstick = row.engines.get(&Cranelift)?;
+        let texts = [&row.name, &row.source, &row.licence, &row.work];
+        let mut cells = texts.map(Clone::clone).to_vec();
+        cells.push(number(Some(yardstick.least_ms()), 2));
+        cells.extend(shown.iter().map(|&engine| number(row.ratio(engine), 2)));
+        table.row(cells);
+    }
+    text += &markdown(&table);
+    Some(text)
 }
 
 fn candidates(run: &Run) -> Option<String> {
