@@ -280,11 +280,11 @@ fn change(
         configuration["scheduler_params"].is_object(),
         "the preset has no scheduler_params"
     );
-    // Two groups of validators, so that those who approve a candidate are not those who backed it.
-    let groups = 2.max(parachains.len());
+    // A group has one validator, so that all others approve what it backed. If one of four is against a candidate,
+    // two are left to approve it, which is more than the third that has to.
+    let groups = validators.max(parachains.len());
     configuration["scheduler_params"]["num_cores"] = json!(groups);
-    configuration["scheduler_params"]["max_validators_per_core"] =
-        json!(validators.div_ceil(groups));
+    configuration["scheduler_params"]["max_validators_per_core"] = json!(1);
     Ok(())
 }
 
