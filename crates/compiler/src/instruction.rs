@@ -262,15 +262,15 @@ impl Code {
     }
 }
 
-/// The instructions of a body during pass 2. A long body is held in pieces, each freed as soon as it is translated,
-/// because the code grows at the same time.
+/// The instructions of a body during pass 2. Those of a long body are taken piece by piece, and the memory of each piece
+/// is given back, because the code grows at the same time.
 #[derive(Debug)]
 pub(crate) struct Instructions {
     piece: Vec<Placed>,
     /// Index in the piece of the next instruction.
     at: usize,
-    /// The pieces after it, the next one last.
-    behind: Vec<Vec<Placed>>,
+    /// The instructions after the piece, in reverse order.
+    behind: Vec<Placed>,
     /// Start offset in the module of the instruction taken last.
     offset: u32,
     /// Instructions so far whose step was [`FAR`].
@@ -283,9 +283,9 @@ const PIECE: usize = 1 << 16;
 impl Instructions {
     fn new(mut all: Vec<Placed>) -> Self {
         let mut behind = Vec::new();
-        while all.len() > PIECE {
-            behind.push(all.split_off((all.len() - 1) / PIECE * PIECE));
-            all.shrink_to_fit();
+        if all.len() > PIECE {
+            all.reverse();
+            std::mem::swap(&mut all, &mut behind);
         }
         Self {
             piece: all,
@@ -316,9 +316,12 @@ impl Instructions {
 
     #[cold]
     fn next_piece(&mut self) -> Option<()> {
-        self.piece = self.behind.pop()?;
+        let rest = self.behind.len().saturating_sub(PIECE);
+        self.piece.clear();
+        self.piece.extend(self.behind.drain(rest..).rev());
+        self.behind.shrink_to_fit();
         self.at = 0;
-        Some(())
+        (!self.piece.is_empty()).then_some(())
     }
 
     /// Start offset in the module of the instruction taken last.
@@ -338,9 +341,8 @@ impl Instructions {
 
     #[cold]
     fn following_piece(&self, distance: usize) -> Option<&Placed> {
-        self.behind
-            .last()?
-            .get(self.at + distance - self.piece.len())
+        let distance = self.at + distance - self.piece.len();
+        self.behind.iter().rev().nth(distance)
     }
 }
 
