@@ -30,6 +30,7 @@ mod tests;
 pub(crate) use calls::{Conventions, builtin_convention};
 
 use crate::analysis::{Analysis, TRACKED_LOCALS};
+use crate::artifact::LoopStart;
 use crate::instruction::LabelId;
 use crate::instruction::{BlockSignature, Instruction, Instructions};
 use crate::isa::masm::{Convention, Machine, MacroAssembler, Registers, Table};
@@ -83,6 +84,8 @@ pub(crate) struct GeneratorState {
     loop_locals: Vec<u32>,
     arguments: Vec<Origin>,
     home_entries: Vec<HomeEntry>,
+    /// The loops of all functions since they were taken, in order, with offsets in the piece of code.
+    pub loops: Vec<LoopStart>,
 }
 
 impl Default for GeneratorState {
@@ -96,6 +99,7 @@ impl Default for GeneratorState {
             loop_locals: Vec::new(),
             arguments: Vec::new(),
             home_entries: Vec::new(),
+            loops: Vec::new(),
         }
     }
 }
@@ -115,6 +119,7 @@ struct Generator<'g, M> {
     arguments: &'g mut Vec<Origin>,
     /// Entries from homes, emitted after the function.
     home_entries: &'g mut Vec<HomeEntry>,
+    loops: &'g mut Vec<LoopStart>,
     budget: Budget,
     /// Type of the function.
     ty: &'g FuncType,
@@ -196,6 +201,7 @@ fn generate_from<M: Machine>(
         loop_locals: &mut buffers.loop_locals,
         arguments: &mut buffers.arguments,
         home_entries: &mut buffers.home_entries,
+        loops: &mut buffers.loops,
         budget: Budget::default(),
         ty: &info.signatures[signature as usize],
         // Pass 1 has compared it with what displacements reach.
