@@ -32,6 +32,7 @@ pub const LAYERS: &[(&str, &[&str])] = &[
         &["testing/meter-oracle"],
     ),
     ("memory, traps, host calls", &["crates/runtime"]),
+    ("PolkaVM in place of the processor", &["crates/polkavm"]),
     (
         "preparation, and the crate to depend on",
         &["crates/executor"],

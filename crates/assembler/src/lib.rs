@@ -11,7 +11,7 @@
 //! place with that right.
 //!
 //! [`x64`] is the x86-64 assembler, for x86-64-v3 and later; [`aarch64`] the
-//! aarch64 assembler, for Armv8.0 and later.
+//! aarch64 assembler, for Armv8.0 and later; [`polkavm`] writes relocatable code for the virtual machine PolkaVM.
 //!
 //! ```
 //! use pvf_assembler::x64::{Alu, Assembler, Cond, Gpr, Size};
@@ -61,6 +61,7 @@ mod families;
 #[cfg(debug_assertions)]
 mod flags;
 mod label;
+pub mod polkavm;
 pub mod x64;
 
 pub use assembler::{Assembler, Code, Machine};

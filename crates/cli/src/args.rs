@@ -139,6 +139,9 @@ pub struct ValidateArgs {
     /// Do not run an invalid candidate once more for the backtrace of its trap.
     #[arg(long)]
     pub no_backtrace: bool,
+    #[cfg(feature = "polkavm")]
+    #[command(flatten)]
+    pub machine: crate::parameters::MachineArgs,
     #[command(flatten)]
     pub judging: JudgingArgs,
     #[command(flatten)]
@@ -184,6 +187,9 @@ pub struct ExecuteArgs {
     pub artifact: PathBuf,
     /// The candidate: a collator's export (.pov, --export-pov-to-path) or SCALE-encoded ValidationParams, zstd-compressed or not.
     pub params: PathBuf,
+    #[cfg(feature = "polkavm")]
+    #[command(flatten)]
+    pub machine: crate::parameters::MachineArgs,
     #[command(flatten)]
     pub host: HostArgs,
     #[command(flatten)]
@@ -293,6 +299,9 @@ pub struct RunArgs {
     /// Its arguments.
     #[arg(value_name = "ARG", allow_negative_numbers = true)]
     pub args: Vec<String>,
+    #[cfg(feature = "polkavm")]
+    #[command(flatten)]
+    pub machine: crate::parameters::MachineArgs,
     #[command(flatten)]
     pub executor: ExecutorArgs,
     #[command(flatten)]
@@ -340,6 +349,9 @@ pub struct WastArgs {
     /// The scripts.
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
+    #[cfg(feature = "polkavm")]
+    #[command(flatten)]
+    pub machine: crate::parameters::MachineArgs,
     #[command(flatten)]
     pub language: LanguageArgs,
     #[command(flatten)]

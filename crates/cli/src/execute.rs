@@ -7,6 +7,7 @@ use crate::engine::not_loaded;
 use crate::failure::Failure;
 use crate::input;
 use crate::kind::Kind;
+use crate::network::Parameters;
 use crate::outcome::Measured;
 use crate::output::Output;
 use crate::parameters::LogicalLimit;
@@ -19,6 +20,10 @@ use pvf_executor::{
 
 /// Loads the artifact, executes, prints the outcome.
 pub fn execute(args: &ExecuteArgs, output: &Output) -> Result<Verdict, Failure> {
+    #[cfg(feature = "polkavm")]
+    if let Some(engine) = args.machine.engine()? {
+        return crate::polkavm::execute(args, engine, output);
+    }
     input::at_most_one_stdin(&[&args.artifact, &args.params])?;
     let candidate = input::read_candidate_file(&args.params, &args.candidate)?;
     let (module, took) = timed(|| {
@@ -40,12 +45,7 @@ pub fn execute(args: &ExecuteArgs, output: &Output) -> Result<Verdict, Failure> 
         ..measured
     };
     check_meters(args, &module.info().meters)?;
-    let parameters = args.limits.parameters(Profile::Polkadot)?;
-    let mut parameters = parameters.with_functions(&args.host.functions);
-    if args.limits.meters.stack_logical_max.is_none() && !module.info().meters.logical_stack {
-        // Not asked for, and the artifact was prepared to run without.
-        parameters.execution.stack_logical_max = None;
-    }
+    let parameters = parameters(args, &module.info().meters)?;
     let judged = Judged {
         log: args.host.log,
         parameters: &parameters,
@@ -56,8 +56,19 @@ pub fn execute(args: &ExecuteArgs, output: &Output) -> Result<Verdict, Failure> 
     judged.judge(module, &candidate, output)
 }
 
+/// What the artifact is executed with.
+pub(crate) fn parameters(args: &ExecuteArgs, meters: &Meters) -> Result<Parameters, Failure> {
+    let parameters = args.limits.parameters(Profile::Polkadot)?;
+    let mut parameters = parameters.with_functions(&args.host.functions);
+    if args.limits.meters.stack_logical_max.is_none() && !meters.logical_stack {
+        // Not asked for, and the artifact was prepared to run without.
+        parameters.execution.stack_logical_max = None;
+    }
+    Ok(parameters)
+}
+
 /// What is to be counted, and at which prices, was settled when the artifact was prepared.
-fn check_meters(args: &ExecuteArgs, meters: &Meters) -> Result<(), Failure> {
+pub(crate) fn check_meters(args: &ExecuteArgs, meters: &Meters) -> Result<(), Failure> {
     let wanted = &args.limits.meters;
     let differs = |what: &str| Err(Failure::Usage(format!("the artifact was prepared {what}")));
     if matches!(wanted.stack_logical_max, Some(LogicalLimit::Units(_))) && !meters.logical_stack {

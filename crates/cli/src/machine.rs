@@ -5,6 +5,7 @@
 //! For aarch64, `yaxpeax-arm`. `capstone`, which has both, needs a C compiler.
 
 use iced_x86::{Code, FormatMnemonicOptions, Formatter, Instruction, IntelFormatter, OpKind};
+use pvf_assembler::polkavm;
 use pvf_executor::Target;
 use yaxpeax_arch::{Decoder, U8Reader};
 use yaxpeax_arm::armv8::a64::InstDecoder;
@@ -46,6 +47,7 @@ pub fn disassemble(
     match target {
         Target::X86_64 => disassembler.x86_64(),
         Target::Aarch64 => disassembler.aarch64(),
+        Target::PolkaVm => disassembler.polkavm(),
     }
     disassembler.pieces
 }
@@ -90,6 +92,31 @@ impl Disassembler<'_> {
                     decoder.set_ip(end.into());
                 }
             }
+        }
+    }
+
+    /// The compiler's form of the instructions; `pvf inspect` has no program of PolkaVM.
+    fn polkavm(&mut self) {
+        let mut at = 0;
+        while let Some((instruction, bytes)) = polkavm::decode(&self.code[at..]) {
+            let offset = self.start + at as u32;
+            let to = |distance: i32| offset.wrapping_add(distance as u32);
+            let text = format!("{instruction:?}");
+            self.pieces.push((
+                offset,
+                match instruction {
+                    polkavm::Instruction::Jump(distance)
+                    | polkavm::Instruction::Call(distance)
+                    | polkavm::Instruction::Branch(.., distance)
+                    | polkavm::Instruction::BranchImmediate(.., distance) => {
+                        let end = text.rfind([',', '(']).unwrap_or(text.len());
+                        Piece::Branch(text[..end].to_owned(), to(distance))
+                    }
+                    polkavm::Instruction::TableEntry(distance) => Piece::Entry(to(distance)),
+                    _ => Piece::Instruction(text),
+                },
+            ));
+            at += bytes;
         }
     }
 

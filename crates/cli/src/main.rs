@@ -42,6 +42,8 @@ mod page;
 mod parameters;
 mod perf;
 mod plain;
+#[cfg(feature = "polkavm")]
+mod polkavm;
 mod prepare;
 mod profile;
 mod progress;

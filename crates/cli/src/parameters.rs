@@ -75,6 +75,44 @@ pub struct TargetArgs {
     pub target: Option<String>,
 }
 
+/// The machine that executes.
+#[cfg(feature = "polkavm")]
+#[derive(Debug, Args)]
+pub struct MachineArgs {
+    /// The machine to execute on: this one, or polkavm, an experiment with the same outcomes.
+    #[arg(long, value_name = "TARGET")]
+    pub target: Option<String>,
+    /// What executes for polkavm: interpreter (on any machine), recompiler (a process of its own, sandboxed) or in-process (a
+    /// recompiler in this process).
+    #[arg(long, value_name = "ENGINE", default_value = "interpreter")]
+    pub polkavm_engine: String,
+}
+
+#[cfg(feature = "polkavm")]
+impl MachineArgs {
+    /// The engine to execute with, if the machine is PolkaVM.
+    pub fn engine(&self) -> Result<Option<pvf_polkavm::Engine>, Failure> {
+        let target = match &self.target {
+            None => Target::HOST,
+            Some(name) => Target::from_name(name)
+                .ok_or_else(|| Failure::Usage(format!("unknown target {name:?}")))?,
+        };
+        let engine = pvf_polkavm::Engine::from_name(&self.polkavm_engine).ok_or_else(|| {
+            let names = pvf_polkavm::Engine::ALL.map(pvf_polkavm::Engine::name);
+            let names = names.join(", ");
+            let name = &self.polkavm_engine;
+            Failure::Usage(format!("unknown engine {name:?}, there are {names}"))
+        })?;
+        match target {
+            Target::PolkaVm => Ok(Some(engine)),
+            target if target == Target::HOST => Ok(None),
+            target => Err(Failure::Usage(format!(
+                "this machine does not execute code for {target}"
+            ))),
+        }
+    }
+}
+
 /// What instructions cost.
 #[derive(Debug, Args)]
 pub struct ScheduleArgs {
@@ -214,7 +252,8 @@ impl TargetArgs {
             return Ok(Target::HOST);
         };
         Target::from_name(name).ok_or_else(|| {
-            let names = Target::ALL.map(Target::name).join(" and ");
+            let names: Vec<&str> = Target::NAMED.iter().map(|it| it.name()).collect();
+            let names = names.join(" and ");
             Failure::Usage(format!("unknown target {name:?}, there are {names}"))
         })
     }

@@ -15,6 +15,10 @@ use pvf_wast::{parse_value, show_value, type_name};
 
 /// Calls the function and prints the outcome.
 pub fn run(args: &RunArgs, output: &Output) -> Result<Verdict, Failure> {
+    #[cfg(feature = "polkavm")]
+    if let Some(engine) = args.machine.engine()? {
+        return crate::polkavm::run(args, engine, output);
+    }
     let (options, parameters) = args.executor.resolve(Profile::Wasm, Target::HOST)?;
     let loaded = load_file(
         &args.code,

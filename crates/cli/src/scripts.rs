@@ -42,6 +42,11 @@ pub fn wast(args: &WastArgs, output: &Output) -> Result<Verdict, Failure> {
         features: args.language.features(Profile::Wasm),
         metering: args.limits.meters.metering(profile)?,
         parameters: parameters.execution,
+        #[cfg(feature = "polkavm")]
+        machine: match args.machine.engine()? {
+            Some(engine) => pvf_wast::OnMachine::PolkaVm(engine),
+            None => pvf_wast::OnMachine::Hardware,
+        },
         ..Options::default()
     };
     let paths: Vec<&Path> = args.files.iter().map(AsRef::as_ref).collect();

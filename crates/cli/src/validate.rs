@@ -22,6 +22,10 @@ use std::sync::Arc;
 
 /// Prepares, executes, prints the outcome.
 pub fn validate(args: &ValidateArgs, output: &Output) -> Result<Verdict, Failure> {
+    #[cfg(feature = "polkavm")]
+    if let Some(engine) = args.machine.engine()? {
+        return crate::polkavm::validate(args, engine, output);
+    }
     let (options, parameters) = args.judging.resolve(Profile::Polkadot)?;
     input::at_most_one_stdin(&[&args.code, &args.params])?;
     let candidate = input::read_candidate_file(&args.params, &args.judging.candidate)?;

@@ -108,7 +108,7 @@ pub fn verify_file(args: &VerifyArgs, output: &Output) -> Result<Verdict, Failur
                     json.invariant = Some(Invariant::Claims.number());
                     json.name = Some(Invariant::Claims.name());
                 }
-                NotVerified::Unreadable(_) => {}
+                NotVerified::Unreadable(_) | NotVerified::NoVerifier(_) => {}
             }
         }
     }

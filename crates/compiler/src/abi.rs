@@ -84,6 +84,9 @@
 //! An instruction at a site of the trap map that raises SIGSEGV, SIGBUS, SIGFPE or SIGILL: an access to linear memory
 //! outside of its accessible part; a division on x86-64; `ud2`, on aarch64 `udf`, everywhere else.
 
+#[cfg(feature = "polkavm")]
+pub mod polkavm;
+
 use crate::types::{FuncType, ValType};
 
 /// Offsets of the fixed fields of the context, in bytes.

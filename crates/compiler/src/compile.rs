@@ -157,6 +157,17 @@ fn compile_any(
         |parsed| match options.target {
             Target::X86_64 => compile_for::<X64>(parsed, options, mapped),
             Target::Aarch64 => compile_for::<Aarch64>(parsed, options, mapped),
+            #[cfg(feature = "polkavm")]
+            Target::PolkaVm => {
+                // The code before such loops relies on hardware: it compares zero-extended indices.
+                let options = CompileOptions {
+                    loop_idioms: false,
+                    ..options.clone()
+                };
+                compile_for::<crate::isa::polkavm::PolkaVm>(parsed, &options, mapped)
+            }
+            #[cfg(not(feature = "polkavm"))]
+            Target::PolkaVm => Err(InternalError::TargetNotBuilt(Target::PolkaVm).into()),
         },
     )
 }

@@ -1,5 +1,6 @@
 //! Why there is no artifact: the module is refused, which is an outcome, or the compiler failed, which is not.
 
+use crate::Target;
 use crate::module::features;
 use pvf_assembler::FinishError;
 use pvf_rules::{LimitExceeded, Place, Rejection, RejectionClass, RuleId};
@@ -46,6 +47,9 @@ pub enum InternalError {
     /// The code is longer than calls reach.
     #[error("{0} bytes of machine code, calls reach {reach}", reach = i32::MAX)]
     CodeTooLarge(u64),
+    /// This build cannot make code for this target.
+    #[error("this build has no code generator for {0}")]
+    TargetNotBuilt(Target),
 }
 
 /// Why a module is refused. The same module, [`Features`](pvf_rules::Features) and

@@ -6,6 +6,8 @@ mod checked;
 mod code;
 mod late;
 pub(crate) mod masm;
+#[cfg(feature = "polkavm")]
+pub(crate) mod polkavm;
 mod range;
 mod record;
 mod shared;
@@ -25,10 +27,20 @@ pub enum Target {
     X86_64,
     /// Armv8.0-A: the base instruction set with Advanced SIMD, which every 64-bit server processor has.
     Aarch64,
+    /// PolkaVM's `Latest64`, an experiment behind the feature `polkavm`. The code is relocatable, see
+    /// [`pvf_assembler::polkavm`]; the crate `pvf-polkavm` executes it.
+    PolkaVm,
 }
 
 impl Target {
-    /// All targets.
+    /// The targets of this build: hardware, and others that it was built with.
+    pub const NAMED: &[Self] = if cfg!(feature = "polkavm") {
+        &[Self::X86_64, Self::Aarch64, Self::PolkaVm]
+    } else {
+        &Self::ALL
+    };
+
+    /// The targets that are hardware.
     pub const ALL: [Self; 2] = [Self::X86_64, Self::Aarch64];
 
     /// The target of the machine this program runs on. On another machine, artifacts can be made but not executed.
@@ -43,19 +55,22 @@ impl Target {
         match self {
             Self::X86_64 => "x86_64",
             Self::Aarch64 => "aarch64",
+            Self::PolkaVm => "polkavm",
         }
     }
 
-    /// The target with this name.
+    /// The target of this build with this name.
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|target| target.name() == name)
+        let mut targets = Self::NAMED.iter().copied();
+        targets.find(|target| target.name() == name)
     }
 
     /// The largest page size of systems of this instruction set. The code of an artifact begins at a multiple of it, so
     /// that the file can be mapped and executed in place.
     pub const fn largest_page_bytes(self) -> u32 {
         match self {
-            Self::X86_64 => 4096,
+            // Nothing is executed in place.
+            Self::X86_64 | Self::PolkaVm => 4096,
             Self::Aarch64 => 64 * 1024,
         }
     }

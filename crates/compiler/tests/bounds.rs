@@ -167,6 +167,7 @@ fn dearest(wasm: &[u8], features: Features) -> (f64, &'static str) {
                         (Target::X86_64, _) => "x86_64 with gas",
                         (Target::Aarch64, "") => "aarch64",
                         (Target::Aarch64, _) => "aarch64 with gas",
+                        (Target::PolkaVm, _) => "polkavm",
                     },
                 );
             }

@@ -21,6 +21,7 @@ fn disassemble(artifact: &Artifact) -> String {
     let instructions = match artifact.module.target {
         Target::X86_64 => x86_64,
         Target::Aarch64 => aarch64,
+        Target::PolkaVm => unreachable!("golden files are of hardware"),
     };
     let traps: BTreeMap<_, _> = artifact
         .traps

@@ -67,7 +67,7 @@ pub use preparation::{
 pub use profile::Profile;
 pub use verification::{
     Described, NotVerified, Undeclared, UnverifiedArtifact, Verification, declared_module,
-    verified_artifact, verify, verify_artifact, verify_contents,
+    has_verifier, verified_artifact, verify, verify_artifact, verify_contents,
 };
 pub use whole_file::write_file;
 

@@ -26,7 +26,7 @@ mod rewriting;
 mod tests;
 
 use crate::code::decompress;
-use crate::verification::{Verification, verify};
+use crate::verification::{Verification, has_verifier, verify};
 use pvf_compiler::FuncType;
 use pvf_compiler::artifact::LoopStart;
 use pvf_compiler::{
@@ -67,7 +67,7 @@ pub struct Rules<'a> {
     /// The use for which the blob is prepared.
     pub purpose: Purpose<'a>,
     /// Whether the machine code is verified ([`verify`]) before it is returned. Code that the
-    /// verifier refuses is a failure of the host, never an outcome.
+    /// verifier refuses is a failure of the host, never an outcome. There is none for PolkaVM.
     pub verification: bool,
 }
 
@@ -168,7 +168,7 @@ pub fn prepare<'b>(blob: &'b [u8], rules: &Rules<'_>) -> Result<Prepared<'b>, No
         wasm,
         loops,
     };
-    if rules.verification {
+    if rules.verification && has_verifier(rules.compile.target) {
         prepared.verify(blob, rules).map_err(NotPrepared::Failed)?;
     }
     Ok(prepared)

@@ -55,6 +55,24 @@ pub enum NotVerified {
     /// The module cannot be read.
     #[error(transparent)]
     Unreadable(#[from] Unreadable),
+    /// There is no verifier for code of this target.
+    #[error("there is no verifier for code of the target {0}")]
+    NoVerifier(Target),
+}
+
+/// Whether there is a verifier for code of this target. PolkaVM confines what it executes by itself.
+pub fn has_verifier(target: Target) -> bool {
+    match target {
+        Target::X86_64 | Target::Aarch64 => true,
+        Target::PolkaVm => false,
+    }
+}
+
+fn expect_verifier(info: &ModuleInfo) -> Result<(), NotVerified> {
+    match has_verifier(info.target) {
+        true => Ok(()),
+        false => Err(NotVerified::NoVerifier(info.target)),
+    }
 }
 
 /// What the verifier is told of an artifact: its tables in the verifier's terms.
@@ -83,7 +101,8 @@ impl<'a> Described<'a> {
         Self {
             settings: Settings {
                 instruction_set: match info.target {
-                    Target::X86_64 => InstructionSet::X86_64,
+                    // For PolkaVM every function here says that there is no verifier; any other would refuse the code.
+                    Target::X86_64 | Target::PolkaVm => InstructionSet::X86_64,
                     Target::Aarch64 => InstructionSet::Aarch64,
                 },
                 native_stack: match verification.native_stack {
@@ -130,6 +149,7 @@ pub fn verify(
     artifact: &ArtifactContents,
     verification: &Verification<'_>,
 ) -> Result<Verified, NotVerified> {
+    expect_verifier(&artifact.module)?;
     let module = Module::read(wasm)?;
     declared::compare(&module, &artifact.module).map_err(NotVerified::Declared)?;
     let described = Described::new(artifact, verification);
@@ -172,6 +192,7 @@ pub fn verify_artifact(bytes: &[u8]) -> Result<Verified, UnverifiedArtifact> {
 }
 
 fn verify_parts(bytes: &[u8], parts: &Parts, traps: &TrapMap) -> Result<Verified, NotVerified> {
+    expect_verifier(&parts.module)?;
     let described = Described::of(&parts.module, traps, &Verification::default());
     let code = described.with(&bytes[parts.code.clone()]);
     verify_declared(&parts.module, &code)
@@ -185,6 +206,7 @@ pub fn verify_contents(
     artifact: &ArtifactContents,
     verification: &Verification<'_>,
 ) -> Result<Verified, NotVerified> {
+    expect_verifier(&artifact.module)?;
     let described = Described::new(artifact, verification);
     verify_declared(&artifact.module, &described.with(&artifact.code))
 }

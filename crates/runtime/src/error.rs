@@ -47,6 +47,9 @@ pub enum HostFailure {
     /// The file from which code is mapped has been truncated.
     #[error("the artifact's file was truncated while it was in use")]
     ArtifactCut,
+    /// The artifact's target cannot hold what the module or the parameters ask for.
+    #[error("not supported by this target: {0}")]
+    Unsupported(String),
     /// A broken invariant of the compiler or the runtime, detected before it did harm.
     #[error("internal error: {0}")]
     Internal(String),

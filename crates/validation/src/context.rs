@@ -1,6 +1,6 @@
 //! Memory and allocator, as the host functions of `sp-io` access them.
 
-use crate::heap::{Heap, HeapError, LinearMemory, taken};
+use crate::heap::{self, Heap, HeapError, LinearMemory, taken};
 use crate::state::HostState;
 use pvf_runtime::{Caller, GuestMemory, HostFailure};
 use sp_wasm_interface::{FunctionContext, Pointer, Result, WordSize};
@@ -8,13 +8,22 @@ use std::ops::Range;
 
 impl LinearMemory for GuestMemory<'_> {
     #[inline]
-    fn bytes(&self) -> &[u8] {
-        self.bytes()
+    fn bytes(&self) -> u64 {
+        self.bytes().len() as u64
     }
 
     #[inline]
-    fn bytes_mut(&mut self) -> &mut [u8] {
-        self.bytes_mut()
+    fn header(&mut self, address: u32) -> std::result::Result<u64, HeapError> {
+        heap::read(self.bytes(), address)
+    }
+
+    #[inline]
+    fn set_header(&mut self, address: u32, header: u64) -> std::result::Result<(), HeapError> {
+        heap::write(self.bytes_mut(), address, header)
+    }
+
+    fn write(&mut self, address: u32, bytes: &[u8]) -> std::result::Result<bool, HostFailure> {
+        Ok(heap::copy_into(self.bytes_mut(), address, bytes))
     }
 
     fn pages(&self) -> u32 {
@@ -39,6 +48,35 @@ pub(crate) fn range(memory_bytes: usize, address: u32, bytes: usize) -> Option<R
     let start = address as usize;
     let end = start.checked_add(bytes)?;
     (end <= memory_bytes).then_some(start..end)
+}
+
+/// The calling module as this crate's own host functions see it, whatever machine executes it.
+pub(crate) trait HostContext: FunctionContext {
+    /// The state of the run.
+    fn state(&self) -> &HostState;
+
+    /// The state of the run, mutable.
+    fn state_mut(&mut self) -> &mut HostState;
+
+    /// Whether a range of memory is in bounds, and may be used.
+    ///
+    /// # Errors
+    /// It is not, or the start function is running.
+    fn expect_bytes(&self, address: u32, bytes: usize) -> Result<()>;
+}
+
+impl HostContext for Context<'_, '_> {
+    fn state(&self) -> &HostState {
+        self.0.data()
+    }
+
+    fn state_mut(&mut self) -> &mut HostState {
+        self.0.data_mut()
+    }
+
+    fn expect_bytes(&self, address: u32, bytes: usize) -> Result<()> {
+        self.bytes(address, bytes).map(drop)
+    }
 }
 
 /// The calling module, as the context of a host function.

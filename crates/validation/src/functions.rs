@@ -5,12 +5,12 @@
 //! [`crate::hot_functions`] replaces the most frequent ones. An error in a host function, or a
 //! panic, is a trap of the calling module.
 
-use crate::context::Context;
+use crate::context::{Context, HostContext};
 use crate::own_functions;
 use crate::state::HostState;
 use pvf_compiler::{FuncType, ValType};
 use pvf_executor::HostFunctionTypes;
-use pvf_runtime::{Caller, HostError, Linker};
+use pvf_runtime::{HostError, Linker};
 use sp_wasm_interface::{Function, HostFunctions, Signature, Value, ValueType};
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -60,33 +60,45 @@ pub fn function_types(ecc_rfc163: bool) -> HostFunctionTypes {
         .collect()
 }
 
-/// Defines all host functions in the linker.
-pub(crate) fn define_all(linker: &mut Linker<HostState>, ecc: bool) {
+/// What host functions are defined in.
+pub(crate) trait Definitions {
+    /// Defines a function with this body.
+    fn define(
+        &mut self,
+        function: &'static dyn Function,
+        body: impl Fn(&mut dyn HostContext, &mut [u64]) -> Result<(), String> + Send + Sync + 'static,
+    );
+}
+
+impl Definitions for Linker<HostState> {
+    fn define(
+        &mut self,
+        function: &'static dyn Function,
+        body: impl Fn(&mut dyn HostContext, &mut [u64]) -> Result<(), String> + Send + Sync + 'static,
+    ) {
+        define(self, function, body);
+    }
+}
+
+/// Defines all host functions.
+pub(crate) fn define_all(linker: &mut impl Definitions, ecc: bool) {
     for function in Base::host_functions() {
         let body = generic(function);
         match (function.name(), own_functions::find(function.name())) {
-            (_, Some(own)) => define(linker, function, own),
+            (_, Some(own)) => linker.define(function, own),
             ("ext_crypto_start_batch_verify_version_1", _) => {
-                define(
-                    linker,
-                    function,
-                    own_functions::with_checked_turn(true, body),
-                );
+                linker.define(function, own_functions::with_checked_turn(true, body));
             }
             ("ext_crypto_finish_batch_verify_version_1", _) => {
-                define(
-                    linker,
-                    function,
-                    own_functions::with_checked_turn(false, body),
-                );
+                linker.define(function, own_functions::with_checked_turn(false, body));
             }
-            _ => define(linker, function, body),
+            _ => linker.define(function, body),
         }
     }
     if ecc {
         for function in ecc_functions() {
             let checked = own_functions::with_checked_pointers(function, generic(function));
-            define(linker, function, checked);
+            linker.define(function, checked);
         }
     }
 }
@@ -124,9 +136,9 @@ pub(crate) fn define_outside_validation(
 /// A body that calls a function of `sp-io`. Arguments and result are in the slots.
 fn generic(
     function: &'static dyn Function,
-) -> impl Fn(&mut Context<'_, '_>, &mut [u64]) -> Result<(), String> {
+) -> impl Fn(&mut dyn HostContext, &mut [u64]) -> Result<(), String> {
     let types = function.signature().args;
-    move |context, slots| {
+    move |context: &mut dyn HostContext, slots: &mut [u64]| {
         let mut arguments = types
             .iter()
             .zip(&*slots)
@@ -147,7 +159,7 @@ fn generic(
 fn define(
     linker: &mut Linker<HostState>,
     function: &'static dyn Function,
-    body: impl Fn(&mut Context<'_, '_>, &mut [u64]) -> Result<(), String> + Send + Sync + 'static,
+    body: impl Fn(&mut dyn HostContext, &mut [u64]) -> Result<(), String> + Send + Sync + 'static,
 ) {
     let name = function.name();
     let signature = function.signature();
@@ -157,7 +169,7 @@ fn define(
     );
     linker.func(MODULE, name, func_type(&signature), move |caller, slots| {
         if !caller.data().is_watched() {
-            return guard(name, &body, caller, slots);
+            return guard(name, &body, &mut Context(caller), slots);
         }
         let mut arguments = [0; MAX_PARAMETERS];
         let given = signature.args.iter().zip(&*slots);
@@ -166,7 +178,7 @@ fn define(
         }
         let arguments = &arguments[..signature.args.len()];
         caller.data().watch(|trace| trace.called(name, arguments));
-        let result = guard(name, &body, caller, slots);
+        let result = guard(name, &body, &mut Context(caller), slots);
         caller.data().watch(|trace| match &result {
             Ok(()) => trace.returned(Ok(signature.return_value.map(|ty| bits(ty, slots[0])))),
             Err(error) => trace.returned(Err(&error.to_string())),
@@ -176,19 +188,18 @@ fn define(
 }
 
 /// Runs a body. Errors and panics become traps, or the failure of the host that caused them.
-fn guard(
+pub(crate) fn guard(
     name: &str,
-    body: &impl Fn(&mut Context<'_, '_>, &mut [u64]) -> Result<(), String>,
-    caller: &mut Caller<'_, HostState>,
+    body: &impl Fn(&mut dyn HostContext, &mut [u64]) -> Result<(), String>,
+    context: &mut impl HostContext,
     slots: &mut [u64],
 ) -> Result<(), HostError> {
-    let mut context = Context(caller);
-    let message = match catch_unwind(AssertUnwindSafe(|| body(&mut context, slots))) {
+    let message = match catch_unwind(AssertUnwindSafe(|| body(context, slots))) {
         Ok(Ok(())) => return Ok(()),
         Ok(Err(message)) => message,
         Err(panic) => panic_text(&*panic),
     };
-    match caller.data_mut().failure.take() {
+    match context.state_mut().failure.take() {
         Some(failure) => Err(HostError::Failure(failure)),
         None => Err(HostError::Trap(format!("{name}: {message}"))),
     }
@@ -228,7 +239,7 @@ fn val_type(ty: ValueType) -> ValType {
     }
 }
 
-fn func_type(signature: &Signature) -> FuncType {
+pub(crate) fn func_type(signature: &Signature) -> FuncType {
     FuncType {
         params: signature.args.iter().copied().map(val_type).collect(),
         results: signature.return_value.into_iter().map(val_type).collect(),

@@ -34,10 +34,14 @@ mod tests;
 
 /// Linear memory as the host accesses it, during a host call or between calls.
 pub(crate) trait LinearMemory {
-    /// The contents.
-    fn bytes(&self) -> &[u8];
-    /// The contents, mutable.
-    fn bytes_mut(&mut self) -> &mut [u8];
+    /// Size in bytes.
+    fn bytes(&self) -> u64;
+    /// The header at an address: 8 bytes, little-endian.
+    fn header(&mut self, address: u32) -> Result<u64, HeapError>;
+    /// Writes a header.
+    fn set_header(&mut self, address: u32, header: u64) -> Result<(), HeapError>;
+    /// Writes bytes. `Ok(false)`, and nothing is written, if they are out of bounds.
+    fn write(&mut self, address: u32, bytes: &[u8]) -> Result<bool, HostFailure>;
     /// Size in pages.
     fn pages(&self) -> u32;
     /// Maximum size in pages.
@@ -241,18 +245,17 @@ impl Heap {
                 memory.expect_use(header.wrapping_add(HEADER), bytes);
             }
         } else {
-            let bytes = memory.bytes();
-            if u64::from(header) + u64::from(piece) > bytes.len() as u64 {
+            if u64::from(header) + u64::from(piece) > memory.bytes() {
                 return Err(HeapError::Other("Invalid header pointer detected"));
             }
-            let found = read(bytes, header)?;
+            let found = memory.header(header)?;
             if found & IN_USE != 0 {
                 order_of(found)?;
                 return Err(HeapError::Other("free list points to a occupied header"));
             }
             self.free[order as usize] = found as u32;
         }
-        write(memory.bytes_mut(), header, u64::from(order) | IN_USE)?;
+        memory.set_header(header, u64::from(order) | IN_USE)?;
         self.allocated = self.allocated.wrapping_add(piece);
         self.peak = self.peak.max(self.allocated);
         Ok(header + HEADER)
@@ -263,14 +266,13 @@ impl Heap {
         let Some(header) = address.checked_sub(HEADER) else {
             return Err(HeapError::Other("Invalid pointer for deallocation"));
         };
-        let memory = memory.bytes_mut();
-        let found = read(memory, header)?;
+        let found = memory.header(header)?;
         if found & IN_USE == 0 {
             return Err(HeapError::Other("the allocation points to an empty header"));
         }
         let order = order_of(found)?;
         let next = std::mem::replace(&mut self.free[order], header);
-        write(memory, header, u64::from(next))?;
+        memory.set_header(header, u64::from(next))?;
         let piece = piece_of(order as u32);
         self.allocated = self.allocated.checked_sub(piece).ok_or(HeapError::Other(
             "underflow of the currently allocated bytes count",
@@ -282,12 +284,24 @@ impl Heap {
     #[inline]
     fn bump(&mut self, memory: &mut impl LinearMemory, piece: u32) -> Result<u32, HeapError> {
         let end = u64::from(self.bumper) + u64::from(piece);
-        if end > memory.bytes().len() as u64 {
+        if end > memory.bytes() {
             grow(memory, end)?;
         }
         let header = self.bumper;
         self.bumper = header.wrapping_add(piece);
         Ok(header)
+    }
+}
+
+/// [`LinearMemory::write`] of a memory that the host can address.
+pub(crate) fn copy_into(memory: &mut [u8], address: u32, bytes: &[u8]) -> bool {
+    let into = memory.get_mut(address as usize..);
+    match into.and_then(|into| into.get_mut(..bytes.len())) {
+        Some(into) => {
+            into.copy_from_slice(bytes);
+            true
+        }
+        None => false,
     }
 }
 
@@ -334,16 +348,18 @@ fn order_of(header: u64) -> Result<usize, HeapError> {
     }
 }
 
+/// [`LinearMemory::header`] of a memory that the host can address.
 #[inline]
-fn read(memory: &[u8], header: u32) -> Result<u64, HeapError> {
+pub(crate) fn read(memory: &[u8], header: u32) -> Result<u64, HeapError> {
     let bytes = memory.get(header as usize..).and_then(<[u8]>::first_chunk);
     bytes
         .map(|&bytes| u64::from_le_bytes(bytes))
         .ok_or(HeapError::Other("read out of heap bounds"))
 }
 
+/// [`LinearMemory::set_header`] of a memory that the host can address.
 #[inline]
-fn write(memory: &mut [u8], header: u32, value: u64) -> Result<(), HeapError> {
+pub(crate) fn write(memory: &mut [u8], header: u32, value: u64) -> Result<(), HeapError> {
     let bytes = memory
         .get_mut(header as usize..)
         .and_then(<[u8]>::first_chunk_mut);

@@ -29,6 +29,8 @@ mod link;
 mod observer;
 mod own_functions;
 mod parameters;
+#[cfg(feature = "polkavm")]
+mod polkavm;
 mod pvf;
 pub mod runtime_api;
 mod runtime_version;
@@ -42,6 +44,8 @@ pub use observer::Observer;
 pub use parameters::{
     HostParameters, LogLevel, LogRecord, LogSink, MAX_LOG_LEVEL, execution_parameters,
 };
+#[cfg(feature = "polkavm")]
+pub use polkavm::PolkaVmPvf;
 pub use pvf::{HeapUse, Pvf, Run, Timings};
 pub use pvf_primitives::{ExecutorParams, Network, PvfExecKind, ValidationResult};
 pub use pvf_rules::{Execution, ExecutionParameters, Outcome, Rejection};

@@ -8,13 +8,13 @@
 //! - elliptic-curve functions check the bounds of their output before they allocate a buffer for
 //!   it.
 
-use crate::context::Context;
+use crate::context::HostContext;
 use crate::parameters::{LogLevel, MAX_LOG_LEVEL};
 use sp_core::hexdisplay::HexDisplay;
-use sp_wasm_interface::{Function, FunctionContext, Pointer, ValueType};
+use sp_wasm_interface::{Function, Pointer, ValueType};
 
 /// The body of a host function; arguments and results are in the slots.
-pub(crate) type Own = fn(&mut Context<'_, '_>, &mut [u64]) -> Result<(), String>;
+pub(crate) type Own = fn(&mut dyn HostContext, &mut [u64]) -> Result<(), String>;
 
 /// The replaced functions.
 const OWN: &[(&str, Own)] = &[
@@ -46,60 +46,60 @@ pub(crate) fn find(name: &str) -> Option<Own> {
     found.map(|&(_, body)| body)
 }
 
-fn malloc(context: &mut Context<'_, '_>, slots: &mut [u64]) -> Result<(), String> {
+fn malloc(context: &mut dyn HostContext, slots: &mut [u64]) -> Result<(), String> {
     let address = context.allocate_memory(slots[0] as u32)?;
     slots[0] = address.into();
     Ok(())
 }
 
-fn free(context: &mut Context<'_, '_>, slots: &mut [u64]) -> Result<(), String> {
+fn free(context: &mut dyn HostContext, slots: &mut [u64]) -> Result<(), String> {
     context.deallocate_memory(Pointer::new(slots[0] as u32))
 }
 
-fn no_keystore(_: &mut Context<'_, '_>, _: &mut [u64]) -> Result<(), String> {
+fn no_keystore(_: &mut dyn HostContext, _: &mut [u64]) -> Result<(), String> {
     Err("there is no keystore in validation".to_owned())
 }
 
-fn log(context: &mut Context<'_, '_>, slots: &mut [u64]) -> Result<(), String> {
+fn log(context: &mut dyn HostContext, slots: &mut [u64]) -> Result<(), String> {
     let code = slots[0] as u8;
     let level = LogLevel::from_code(code).ok_or_else(|| format!("{code} is no log level"))?;
     let target = read(context, slots[1])?;
     let target = String::from_utf8(target).map_err(|_| "the target is not UTF-8".to_owned())?;
     let message = read(context, slots[2])?;
     if let Ok(message) = str::from_utf8(&message) {
-        context.0.data().log(level, &target, message);
+        context.state().log(level, &target, message);
     }
     Ok(())
 }
 
-fn max_level(_: &mut Context<'_, '_>, slots: &mut [u64]) -> Result<(), String> {
+fn max_level(_: &mut dyn HostContext, slots: &mut [u64]) -> Result<(), String> {
     slots[0] = MAX_LOG_LEVEL.into();
     Ok(())
 }
 
-fn print_utf8(context: &mut Context<'_, '_>, slots: &mut [u64]) -> Result<(), String> {
+fn print_utf8(context: &mut dyn HostContext, slots: &mut [u64]) -> Result<(), String> {
     let text = read(context, slots[0])?;
     if let Ok(text) = str::from_utf8(&text) {
-        context.0.data().log(LogLevel::Debug, PRINT_TARGET, text);
+        context.state().log(LogLevel::Debug, PRINT_TARGET, text);
     }
     Ok(())
 }
 
-fn print_hex(context: &mut Context<'_, '_>, slots: &mut [u64]) -> Result<(), String> {
+fn print_hex(context: &mut dyn HostContext, slots: &mut [u64]) -> Result<(), String> {
     let bytes = read(context, slots[0])?;
     let text = HexDisplay::from(&bytes).to_string();
-    context.0.data().log(LogLevel::Debug, PRINT_TARGET, &text);
+    context.state().log(LogLevel::Debug, PRINT_TARGET, &text);
     Ok(())
 }
 
-fn print_num(context: &mut Context<'_, '_>, slots: &mut [u64]) -> Result<(), String> {
+fn print_num(context: &mut dyn HostContext, slots: &mut [u64]) -> Result<(), String> {
     let text = slots[0].to_string();
-    context.0.data().log(LogLevel::Debug, PRINT_TARGET, &text);
+    context.state().log(LogLevel::Debug, PRINT_TARGET, &text);
     Ok(())
 }
 
 /// The bytes that a fat pointer refers to.
-fn read(context: &mut Context<'_, '_>, fat_pointer: u64) -> Result<Vec<u8>, String> {
+fn read(context: &mut dyn HostContext, fat_pointer: u64) -> Result<Vec<u8>, String> {
     let (address, bytes) = unpack(fat_pointer);
     context.read_memory(Pointer::new(address), bytes)
 }
@@ -113,10 +113,10 @@ pub(crate) fn unpack(fat_pointer: u64) -> (u32, u32) {
 /// ends alternate.
 pub(crate) fn with_checked_turn(
     starts: bool,
-    body: impl Fn(&mut Context<'_, '_>, &mut [u64]) -> Result<(), String>,
-) -> impl Fn(&mut Context<'_, '_>, &mut [u64]) -> Result<(), String> {
-    move |context, slots| {
-        let started = &mut context.0.data_mut().batch_started;
+    body: impl Fn(&mut dyn HostContext, &mut [u64]) -> Result<(), String>,
+) -> impl Fn(&mut dyn HostContext, &mut [u64]) -> Result<(), String> {
+    move |context: &mut dyn HostContext, slots: &mut [u64]| {
+        let started = &mut context.state_mut().batch_started;
         match std::mem::replace(started, starts) == starts {
             true if starts => Err("batch verification has started already".to_owned()),
             true => Err("batch verification has not started".to_owned()),
@@ -131,17 +131,17 @@ pub(crate) fn with_checked_turn(
 /// because they do not fit into memory. The outcome is the same.
 pub(crate) fn with_checked_pointers(
     function: &'static dyn Function,
-    body: impl Fn(&mut Context<'_, '_>, &mut [u64]) -> Result<(), String>,
-) -> impl Fn(&mut Context<'_, '_>, &mut [u64]) -> Result<(), String> {
+    body: impl Fn(&mut dyn HostContext, &mut [u64]) -> Result<(), String>,
+) -> impl Fn(&mut dyn HostContext, &mut [u64]) -> Result<(), String> {
     let types = function.signature().args;
-    move |context, slots| {
+    move |context: &mut dyn HostContext, slots: &mut [u64]| {
         for (_, &slot) in types
             .iter()
             .zip(&*slots)
             .filter(|(ty, _)| **ty == ValueType::I64)
         {
             let (address, bytes) = unpack(slot);
-            context.bytes(address, bytes as usize)?;
+            context.expect_bytes(address, bytes as usize)?;
         }
         body(context, slots)
     }

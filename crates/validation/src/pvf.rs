@@ -3,7 +3,7 @@
 use crate::context::range;
 use crate::externalities::ValidationExternalities;
 use crate::functions::host_function_type;
-use crate::heap::{Heap, HeapError, LinearMemory, taken};
+use crate::heap::{self, Heap, HeapError, LinearMemory, taken};
 use crate::link::{self, EntryPoint};
 use crate::observer::Observer;
 use crate::parameters::HostParameters;
@@ -156,10 +156,7 @@ impl Pvf {
         trace: Option<SharedTrace>,
         inspect: &mut dyn FnMut(&[u8]),
     ) -> Result<Run, HostFailure> {
-        if self.parameters.ecc_rfc163 && !cfg!(feature = "ecc") {
-            let what = "this build lacks the elliptic-curve functions that the parameters ask for";
-            return Err(HostFailure::Internal(what.to_owned()));
-        }
+        expect_functions(&self.parameters)?;
         let linked = match &trace {
             Some(_) => self.watched.get_or_init(|| {
                 let ecc = self.parameters.ecc_rfc163;
@@ -221,19 +218,6 @@ impl Pvf {
         })
     }
 
-    /// Extends the message about a missing function with the parameter that would enable it. Texts
-    /// are not part of the outcome.
-    fn name_switch(&self, message: &mut String) {
-        let name = message.strip_prefix("call to a missing function env:");
-        let with = |ecc| name.and_then(|name| host_function_type(name, ecc));
-        if !self.parameters.ecc_rfc163 && with(true).is_some() && with(false).is_none() {
-            message.push_str(
-                ", an elliptic-curve function of RFC 163, which the parameters do not enable \
-                 (EnabledHostFunction(EccRfc163); --ecc-rfc163)",
-            );
-        }
-    }
-
     /// Passes the candidate to `validate_block` and decodes the result.
     fn call(
         &self,
@@ -275,7 +259,7 @@ impl Pvf {
             },
             Err(CallError::Trap(mut trap)) => {
                 if let Some(message) = &mut trap.message {
-                    self.name_switch(message);
+                    name_switch(message, self.parameters.ecc_rfc163);
                 }
                 Ok(trapped(trap, instance.data_mut().panic_message.take()))
             }
@@ -285,13 +269,44 @@ impl Pvf {
     }
 }
 
+/// Whether this build has the host functions that the parameters ask for.
+pub(crate) fn expect_functions(parameters: &HostParameters) -> Result<(), HostFailure> {
+    match parameters.ecc_rfc163 && !cfg!(feature = "ecc") {
+        true => Err(HostFailure::Internal(
+            "this build lacks the elliptic-curve functions that the parameters ask for".to_owned(),
+        )),
+        false => Ok(()),
+    }
+}
+
+/// Extends the message about a missing function with the parameter that would enable it. Texts are not
+/// part of the outcome.
+pub(crate) fn name_switch(message: &mut String, ecc_rfc163: bool) {
+    let name = message.strip_prefix("call to a missing function env:");
+    let with = |ecc| name.and_then(|name| host_function_type(name, ecc));
+    if !ecc_rfc163 && with(true).is_some() && with(false).is_none() {
+        message.push_str(
+            ", an elliptic-curve function of RFC 163, which the parameters do not enable \
+             (EnabledHostFunction(EccRfc163); --ecc-rfc163)",
+        );
+    }
+}
+
 impl LinearMemory for Instance<HostState> {
-    fn bytes(&self) -> &[u8] {
-        self.memory()
+    fn bytes(&self) -> u64 {
+        self.memory().len() as u64
     }
 
-    fn bytes_mut(&mut self) -> &mut [u8] {
-        self.memory_mut()
+    fn header(&mut self, address: u32) -> Result<u64, HeapError> {
+        heap::read(self.memory(), address)
+    }
+
+    fn set_header(&mut self, address: u32, header: u64) -> Result<(), HeapError> {
+        heap::write(self.memory_mut(), address, header)
+    }
+
+    fn write(&mut self, address: u32, bytes: &[u8]) -> Result<bool, HostFailure> {
+        Ok(heap::copy_into(self.memory_mut(), address, bytes))
     }
 
     fn pages(&self) -> u32 {
@@ -319,22 +334,34 @@ pub(crate) fn place(
 ) -> Result<u32, HeapError> {
     let bytes = u32::try_from(candidate.len()).map_err(|_| HeapError::TooLarge)?;
     let address = heap.allocate(memory, bytes)?;
-    match range(memory.bytes().len(), address, candidate.len()) {
-        Some(range) => memory.bytes_mut()[range].copy_from_slice(candidate),
-        None => return Err(HeapError::OutOfSpace),
+    match memory.write(address, candidate)? {
+        true => Ok(address),
+        false => Err(HeapError::OutOfSpace),
     }
-    Ok(address)
 }
 
 /// Decodes the result. Its address is in the low half, its length in the high half.
 fn judge(memory: &[u8], result: u64) -> Outcome {
-    let (address, bytes) = (result as u32, (result >> 32) as usize);
-    let Some(range) = range(memory.len(), address, bytes) else {
-        return invalid(format!(
-            "the result, {bytes} bytes at {address:#x}, is out of bounds"
-        ));
-    };
-    let result = &memory[range];
+    let (address, bytes) = result_place(result);
+    match range(memory.len(), address, bytes) {
+        Some(range) => judge_result(&memory[range]),
+        None => result_out_of_bounds(address, bytes),
+    }
+}
+
+/// Address and length of a result.
+pub(crate) fn result_place(result: u64) -> (u32, usize) {
+    (result as u32, (result >> 32) as usize)
+}
+
+pub(crate) fn result_out_of_bounds(address: u32, bytes: usize) -> Outcome {
+    invalid(format!(
+        "the result, {bytes} bytes at {address:#x}, is out of bounds"
+    ))
+}
+
+/// Decodes the bytes of a result.
+pub(crate) fn judge_result(result: &[u8]) -> Outcome {
     match ValidationResult::from_bytes(result) {
         Ok(_) => Outcome::Valid(result.to_vec()),
         Err(error) => invalid(format!(
@@ -349,18 +376,18 @@ fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-fn invalid(reason: String) -> Outcome {
+pub(crate) fn invalid(reason: String) -> Outcome {
     Outcome::Invalid { trap: None, reason }
 }
 
-fn trapped(trap: Trap, panic_message: Option<String>) -> Outcome {
+pub(crate) fn trapped(trap: Trap, panic_message: Option<String>) -> Outcome {
     Outcome::Invalid {
         reason: panic_message.unwrap_or_else(|| trap.to_string()),
         trap: Some(trap),
     }
 }
 
-fn rejected(rejection: Rejection, instantiate_ns: u64) -> Run {
+pub(crate) fn rejected(rejection: Rejection, instantiate_ns: u64) -> Run {
     Run {
         execution: Execution::rejected(rejection),
         memory_pages: 0,
@@ -372,6 +399,6 @@ fn rejected(rejection: Rejection, instantiate_ns: u64) -> Run {
     }
 }
 
-fn nanoseconds(start: Instant) -> u64 {
+pub(crate) fn nanoseconds(start: Instant) -> u64 {
     u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX)
 }

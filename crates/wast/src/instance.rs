@@ -3,6 +3,7 @@
 use crate::Feature;
 use crate::language::{Standing, standing};
 use crate::link::{Binding, LinkFailure, Registry};
+use crate::machine::{Machine, Module};
 use crate::nan::NanSources;
 use crate::observer::{Called, Observer};
 use crate::reason::SkipReason;
@@ -10,8 +11,7 @@ use crate::script::Options;
 use pvf_executor::FuncType;
 use pvf_executor::artifact::{ExportKind, Import, ImportKind, ModuleInfo};
 use pvf_executor::{
-    CallError, Caller, CompileOptions, HostError, InstantiateError, Linker, LoadError, Module,
-    Value, compile,
+    CallError, CompileOptions, HostError, InstantiateError, Linker, LoadError, Value, compile,
 };
 use pvf_rules::Trap;
 use std::cell::{Cell, RefCell};
@@ -31,6 +31,7 @@ pub enum LoadFailure {
 pub fn load(wasm: &[u8], options: &Options) -> Result<Module, LoadFailure> {
     let prepare_options = CompileOptions {
         metering: options.metering.clone(),
+        target: options.machine.target(),
         ..CompileOptions::new(options.features)
     };
     let artifact = match &options.sharing {
@@ -47,7 +48,7 @@ pub fn load(wasm: &[u8], options: &Options) -> Result<Module, LoadFailure> {
             Standing::Valid | Standing::Invalid => LoadFailure::Rejected(refusal.to_string()),
         }
     })?;
-    Module::new(artifact).map_err(|error| match error {
+    Module::new(artifact, options.machine).map_err(|error| match error {
         LoadError::Failure(failure) => LoadFailure::Host(failure.to_string()),
         error => LoadFailure::Host(error.to_string()),
     })
@@ -78,18 +79,18 @@ pub enum CallFailure {
 }
 
 /// What host functions find beside their arguments.
-struct Links {
+pub(crate) struct Links {
     /// The instances this one imports functions from.
-    instances: Vec<Rc<Instance>>,
+    pub instances: Vec<Rc<Instance>>,
     /// Why it cannot be said what the call that is running would have done.
-    skipped: Option<SkipReason>,
+    pub skipped: Option<SkipReason>,
 }
 
 /// An instance that other instances can import functions from.
 pub struct Instance {
     module: Module,
     nan_sources: NanSources,
-    inner: RefCell<pvf_executor::Instance<Links>>,
+    inner: RefCell<Machine>,
     diverged: Cell<Option<SkipReason>>,
     observer: Option<Observer>,
 }
@@ -108,17 +109,7 @@ impl Instance {
             LinkFailure::Skipped(reason) => NotInstantiated::Skipped(reason),
             LinkFailure::Broken(message) => NotInstantiated::Other(message),
         })?;
-        let mut linker = Linker::new();
-        let mut instances = Vec::new();
-        for (import, binding) in info.imports.iter().zip(bindings) {
-            define(&mut linker, info, import, binding, &mut instances);
-        }
-        let links = Links {
-            instances,
-            skipped: None,
-        };
-        let instance = pvf_executor::Instance::new(module, &linker, &options.parameters, links)
-            .map_err(not_instantiated)?;
+        let instance = Machine::new(module, bindings, options).map_err(not_instantiated)?;
         Ok(Self {
             module: module.clone(),
             nan_sources: NanSources::of(wasm),
@@ -156,13 +147,13 @@ impl Instance {
     pub fn memory_pages(&self) -> u32 {
         self.inner
             .try_borrow()
-            .map_or(0, |instance| instance.memory_pages())
+            .map_or(0, |machine| machine.memory_pages())
     }
 
     /// The value of an exported global.
     pub fn global(&self, export: &str) -> Option<Value> {
         match self.info().export(export)? {
-            ExportKind::Global(global) => self.inner.try_borrow().ok()?.global(global),
+            ExportKind::Global(global) => self.inner.try_borrow_mut().ok()?.global(global),
             _ => None,
         }
     }
@@ -181,7 +172,7 @@ impl Instance {
             return Err(CallFailure::Other("the instance is running".into()));
         };
         let result = instance.call_export(export, arguments);
-        if let Some(reason) = instance.data_mut().skipped.take() {
+        if let Some(reason) = instance.links().skipped.take() {
             return Err(CallFailure::Skipped(reason));
         }
         let ending = match &result {
@@ -190,13 +181,14 @@ impl Instance {
             Err(_) => None,
         };
         if let (Some(observer), Some(ending)) = (&self.observer, ending) {
+            let observed = instance.observed();
             observer.observe(&Called {
                 export,
                 ending,
-                gas_used: instance.gas_used(),
-                stack_native_peak: instance.stack_native_peak(),
-                stack_logical_peak: instance.stack_logical_peak(),
-                memory: instance.memory(),
+                gas_used: observed.gas_used,
+                stack_native_peak: observed.stack_native_peak,
+                stack_logical_peak: observed.stack_logical_peak,
+                memory: &observed.memory,
             });
         }
         result.map_err(|error| match error {
@@ -220,7 +212,7 @@ fn not_instantiated(error: InstantiateError) -> NotInstantiated {
 }
 
 /// Tells the linker what satisfies an import.
-fn define(
+pub(crate) fn define(
     linker: &mut Linker<Links>,
     info: &ModuleInfo,
     import: &Import,
@@ -238,7 +230,7 @@ fn define(
             let link = instances.len();
             instances.push(instance);
             linker.func(module, name, ty.clone(), move |caller, slots| {
-                forward(caller, link, &export, &ty, slots)
+                forward(caller.data_mut(), link, &export, &ty, slots)
             });
         }
         (Binding::Global(value), ImportKind::Global(ty)) => linker.global(module, name, ty, value),
@@ -251,8 +243,8 @@ fn define(
 }
 
 /// Calls the function of another instance that satisfies an import.
-fn forward(
-    caller: &mut Caller<'_, Links>,
+pub(crate) fn forward(
+    links: &mut Links,
     link: usize,
     export: &str,
     ty: &FuncType,
@@ -264,7 +256,7 @@ fn forward(
         .zip(&*slots)
         .map(|(&ty, &bits)| Value::from_bits(ty, bits))
         .collect();
-    let instance = Rc::clone(&caller.data().instances[link]);
+    let instance = Rc::clone(&links.instances[link]);
     match instance.call(export, &arguments) {
         Ok(results) => {
             for (slot, result) in slots.iter_mut().zip(results) {
@@ -274,7 +266,7 @@ fn forward(
         }
         Err(CallFailure::Trap(trap)) => Err(HostError::TrapKind(trap.kind, trap.to_string())),
         Err(CallFailure::Skipped(reason)) => {
-            caller.data_mut().skipped = Some(reason);
+            links.skipped = Some(reason);
             Err(HostError::Trap(reason.to_string()))
         }
         Err(CallFailure::Other(message)) => Err(HostError::Trap(message)),

@@ -16,8 +16,11 @@ mod instance;
 mod language;
 mod link;
 mod literal;
+mod machine;
 mod nan;
 mod observer;
+#[cfg(feature = "polkavm")]
+mod polkavm;
 mod reason;
 mod report;
 mod script;
@@ -25,6 +28,7 @@ mod sharing;
 
 pub use language::{Standing, standing};
 pub use literal::{LiteralError, parse_value, show_value, type_name};
+pub use machine::OnMachine;
 pub use observer::{Called, Observer};
 pub use reason::{Feature, Shared, SkipReason};
 pub use report::Report;

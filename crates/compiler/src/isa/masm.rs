@@ -4,7 +4,8 @@
 //! into the fewest instructions of its machine. Operations are three-operand: `dst`
 //! may be equal to a source. Registers named by the generator are written only as `dst`;
 //! a target keeps scratch registers of its own, outside [`Registers`].
-//! `i32` values are held zero-extended to 64 bits in general registers, `f32` values in the low lane.
+//! `i32` values are held zero-extended to 64 bits in general registers, or sign-extended where the machine's operations of 32
+//! bits do that ([`MacroAssembler::I32_SIGN_EXTENDED`]); `f32` values in the low lane.
 //!
 //! # What stays true, and how long
 //! - **Conditions.** An operation does one of four things to the flags: *moves* (the section "Moves" below) keep them;
@@ -311,6 +312,8 @@ pub(crate) trait MacroAssembler: Sized {
     /// There is an instruction that adds a value shifted by 1, 2 or 3. Targets whose instructions wait for the next one
     /// find such sums themselves.
     const SCALED_SUMS: bool = false;
+    /// `i32` values are held sign-extended. Constants are given zero-extended all the same.
+    const I32_SIGN_EXTENDED: bool = false;
     /// Bytes that a canonicalisation adds after the function.
     const LATE_CANONICALISATION_BYTES: u64;
     /// A leaf function can call shared code, because a call does not overwrite the function's own return address.
@@ -392,6 +395,10 @@ pub(crate) trait MacroAssembler: Sized {
     /// `dst = a + (b << shift)`, where `shift` is 1, 2 or 3. Only for targets with [`Self::SCALED_SUMS`].
     fn scaled_sum(&mut self, _: Width, dst: Reg, a: Reg, b: Reg, shift: u8) {
         unreachable!("no such instruction: {dst:?} = {a:?} + {b:?} << {shift}")
+    }
+    /// `dst` = an `i32`, zero-extended. The default is for targets that hold it so.
+    fn zero_extend(&mut self, dst: Reg, src: Reg) {
+        self.move_register(ValType::I32, dst, src);
     }
     /// Divides the first register of [`Registers::division`] by another one; the quotient
     /// ends up in the first, the remainder in the second.

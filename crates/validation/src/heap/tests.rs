@@ -26,11 +26,17 @@ impl Pages {
 }
 
 impl LinearMemory for Pages {
-    fn bytes(&self) -> &[u8] {
-        &self.bytes
+    fn bytes(&self) -> u64 {
+        self.bytes.len() as u64
     }
-    fn bytes_mut(&mut self) -> &mut [u8] {
-        &mut self.bytes
+    fn header(&mut self, address: u32) -> Result<u64, HeapError> {
+        read(&self.bytes, address)
+    }
+    fn set_header(&mut self, address: u32, header: u64) -> Result<(), HeapError> {
+        write(&mut self.bytes, address, header)
+    }
+    fn write(&mut self, address: u32, bytes: &[u8]) -> Result<bool, HostFailure> {
+        Ok(copy_into(&mut self.bytes, address, bytes))
     }
     fn pages(&self) -> u32 {
         (self.bytes.len() / PAGE) as u32
