@@ -140,7 +140,8 @@ impl Metrics {
             Sample::Counter(value) | Sample::Gauge(value) | Sample::Untyped(value) => value,
             Sample::Histogram(_) | Sample::Summary(_) => 0.0,
         });
-        values.sum()
+        // A sum of no numbers is -0 otherwise.
+        values.fold(0.0, |sum, value| sum + value)
     }
 
     /// How often a histogram was given a time, and the mean of the times.
