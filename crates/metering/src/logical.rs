@@ -124,7 +124,10 @@ impl LogicalHeight {
             base: 0,
             params: 0,
             // No implementation takes a function of more.
-            results: results.try_into().unwrap_or(Frame::FLAG - 1).min(Frame::FLAG - 1),
+            results: results
+                .try_into()
+                .unwrap_or(Frame::FLAG - 1)
+                .min(Frame::FLAG - 1),
         });
         self.counts = true;
         self.declared_locals = declared_locals;

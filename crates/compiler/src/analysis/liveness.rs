@@ -203,11 +203,7 @@ impl Liveness {
                 return;
             }
             if pass == MAX_PASSES {
-                for (label, _) in labels
-                    .iter()
-                    .enumerate()
-                    .filter(|(_, info)| info.is_loop())
-                {
+                for (label, _) in labels.iter().enumerate().filter(|(_, info)| info.is_loop()) {
                     self.live[label * self.words..][..self.words].fill(u64::MAX);
                 }
                 self.pass(events, labels, dead);

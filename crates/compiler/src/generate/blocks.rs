@@ -189,10 +189,7 @@ impl OpenBlocks {
 
     /// Opens a block, which has the next label.
     pub fn open(&mut self, base: u32, signature: BlockSignature, flags: u32) -> BlockIndex {
-        debug_assert!(
-            signature.bits() <= SIGNATURE,
-            "a module has fewer types"
-        );
+        debug_assert!(signature.bits() <= SIGNATURE, "a module has fewer types");
         self.open.push(OpenBlock {
             base,
             label: self.labels,
@@ -301,7 +298,9 @@ impl Index<BlockIndex> for OpenBlocks {
     #[inline(always)]
     fn index(&self, block: BlockIndex) -> &LabelState {
         let state = self.get(block).state;
-        self.states.get(state as usize).unwrap_or(&LabelState::AT_HOME)
+        self.states
+            .get(state as usize)
+            .unwrap_or(&LabelState::AT_HOME)
     }
 }
 

@@ -103,7 +103,11 @@ impl<'g, M: MacroAssembler> Generator<'g, M> {
             self.next(),
             Instruction::End | Instruction::Br(_) | Instruction::Return
         );
-        if !open.is(flag::BOUND) || open.place != Some(place) || !ends || !self.edge_stores.is_empty() {
+        if !open.is(flag::BOUND)
+            || open.place != Some(place)
+            || !ends
+            || !self.edge_stores.is_empty()
+        {
             return false;
         }
         let target = self.blocks[block];

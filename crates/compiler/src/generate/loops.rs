@@ -95,13 +95,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
 
     /// The heaviest locals of a class that are accessed in a loop and alive at its start, of equal ones the
     /// first.
-    fn heaviest(
-        &self,
-        label: LabelId,
-        class: Class,
-        room: usize,
-        chosen: &mut Vec<u32>,
-    ) {
+    fn heaviest(&self, label: LabelId, class: Class, room: usize, chosen: &mut Vec<u32>) {
         let alive = self.all_tracked.and(self.analysis.live(label));
         let weights = &self.analysis.weights[..];
         let mut least = 0;

@@ -90,11 +90,7 @@ struct Walk<'w> {
 }
 
 /// Follows a full iteration of the loop that these instructions are, from the `loop` on.
-pub(super) fn follow(
-    instructions: &[Placed],
-    code: &Code,
-    locals: &Locals,
-) -> Option<Iteration> {
+pub(super) fn follow(instructions: &[Placed], code: &Code, locals: &Locals) -> Option<Iteration> {
     let (first, body) = instructions.split_first()?;
     let Instruction::Loop(ty) = first.instruction else {
         return None;
