@@ -27,13 +27,12 @@ impl<M: MacroAssembler> Generator<'_, M> {
         self.choose_loop_locals(label, info.has_calls());
         let live = self.analysis.live(label);
         let constants = self.state.constant;
-        for local in constants.members_in(live) {
+        // Most are at home already, where loops begin one after the other.
+        for local in constants.without(self.state.home).members_in(live) {
             self.send_constant_home(local);
         }
         let written = self.analysis.written(label);
-        for local in constants.members_in(written) {
-            self.state.constant.remove(local);
-        }
+        self.state.constant = constants.without(constants.and(written));
         for register in self.state.held.iter() {
             let local = self.state.holder(register);
             if contains(written, local) {
