@@ -55,11 +55,12 @@ impl Ours {
     }
 
     fn artifact(&self, wasm: &[u8]) -> Result<Artifact, String> {
-        let artifact =
-            pvf_compiler::compile(wasm, &self.options).map_err(|error| error.to_string())?;
+        let (artifact, loops) = pvf_compiler::compile_with_loops(wasm, &self.options)
+            .map_err(|error| error.to_string())?;
         if self.verified {
             let verification = Verification {
                 costs: self.options.metering.gas.as_deref(),
+                loops: Some(&loops),
                 ..Verification::default()
             };
             verify(wasm, &artifact, &verification).map_err(|error| error.to_string())?;

@@ -3,10 +3,12 @@
 
 mod code_map;
 mod format;
+mod loop_start;
 mod trap_map;
 
 pub use code_map::{CodeMap, CodePiece};
 pub use format::{ArtifactError, HEAD_BYTES, Parts};
+pub use loop_start::LoopStart;
 pub use trap_map::{TrapMap, TrapMapBuilder, TrapSite};
 
 use crate::Target;

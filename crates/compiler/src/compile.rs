@@ -7,7 +7,7 @@
 use crate::abi::{self, BUILTIN_FLAG, Builtin, ContextLayout, is_plain};
 use crate::analysis::{Analyser, Analysis};
 use crate::artifact::{
-    Artifact, ArtifactContents, CodeMap, Meters, ModuleInfo, TrapMapBuilder, TrapSite,
+    Artifact, ArtifactContents, CodeMap, LoopStart, Meters, ModuleInfo, TrapMapBuilder, TrapSite,
 };
 use crate::generate::{
     Conventions, GeneratedFunction, GeneratorState, ModuleContext, builtin_convention, generate,
@@ -109,7 +109,20 @@ const CODE_ALIGNMENT: usize = 16;
 /// [`CompileError::Refused`] if the module is malformed, invalid, outside the accepted language or
 /// beyond a limit, which is an outcome; [`CompileError::Failed`] if the compiler failed, which is not an outcome.
 pub fn compile(wasm: &[u8], options: &CompileOptions) -> Result<Artifact, CompileError> {
-    compile_any(wasm, options, false).map(|(artifact, _)| artifact)
+    compile_any(wasm, options, false).map(|compiled| compiled.artifact)
+}
+
+/// Prepares a module and also returns the starts of loops, in order of the code. The artifact is the same as
+/// [`compile`]'s.
+///
+/// # Errors
+/// As [`compile`].
+pub fn compile_with_loops(
+    wasm: &[u8],
+    options: &CompileOptions,
+) -> Result<(Artifact, Vec<LoopStart>), CompileError> {
+    let compiled = compile_any(wasm, options, false)?;
+    Ok((compiled.artifact, compiled.loops))
 }
 
 /// Prepares a module and also returns which code was made for which Wasm instruction. The artifact is the same as
@@ -121,14 +134,22 @@ pub fn compile_with_code_map(
     wasm: &[u8],
     options: &CompileOptions,
 ) -> Result<(Artifact, CodeMap), CompileError> {
-    compile_any(wasm, options, true)
+    let compiled = compile_any(wasm, options, true)?;
+    Ok((compiled.artifact, compiled.map))
+}
+
+/// An artifact, and what is known of its code besides.
+struct Compiled {
+    artifact: Artifact,
+    map: CodeMap,
+    loops: Vec<LoopStart>,
 }
 
 fn compile_any(
     wasm: &[u8],
     options: &CompileOptions,
     mapped: bool,
-) -> Result<(Artifact, CodeMap), CompileError> {
+) -> Result<Compiled, CompileError> {
     module::with_module(
         wasm,
         options.features,
@@ -146,13 +167,15 @@ struct Chunk {
     /// Index of the first of them.
     first: u32,
     functions: Vec<GeneratedFunction>,
+    /// The loops in the code.
+    loops: Vec<LoopStart>,
 }
 
 fn compile_for<M: Machine>(
     mut parsed: ParsedModule<'_>,
     options: &CompileOptions,
     mapped: bool,
-) -> Result<(Artifact, CodeMap), CompileError> {
+) -> Result<Compiled, CompileError> {
     if let Some(counter) = parsed
         .counter
         .filter(|&counter| parsed.exports_global(counter))
@@ -191,7 +214,11 @@ fn compile_for<M: Machine>(
         traps: linked.traps.finish(),
         data,
     });
-    Ok((artifact, linked.map))
+    Ok(Compiled {
+        artifact,
+        map: linked.map,
+        loops: linked.loops,
+    })
 }
 
 /// An upper estimate of the length of the linked code.
@@ -376,6 +403,7 @@ impl<M: Machine> ChunkGenerator<M> {
             code,
             first: chunk.start,
             functions,
+            loops: std::mem::take(&mut self.generator.loops),
         })
     }
 }
@@ -518,6 +546,11 @@ fn link<M: Machine>(
     let mut linked = Linked::default();
     for (chunk, &start) in chunks.into_iter().zip(&starts) {
         linked.add::<M>(start, chunk.code, end, target);
+        let loops = chunk.loops.iter();
+        linked.loops.extend(loops.map(|it| LoopStart {
+            code_offset: start + it.code_offset,
+            ..*it
+        }));
     }
     linked.add::<M>(stubs_start, stubs, end, target);
     Ok(linked)
@@ -529,6 +562,7 @@ struct Linked {
     code: Vec<u8>,
     traps: TrapMapBuilder,
     map: CodeMap,
+    loops: Vec<LoopStart>,
 }
 
 impl Linked {

@@ -30,6 +30,7 @@ mod tests;
 pub(crate) use calls::{Conventions, builtin_convention};
 
 use crate::analysis::{Analysis, LARGE_BODY, TRACKED_LOCALS};
+use crate::artifact::LoopStart;
 use crate::instruction::{Instruction, Instructions};
 use crate::isa::masm::{Convention, Machine, MacroAssembler, Registers, Table};
 use crate::module::ParsedModule;
@@ -81,6 +82,8 @@ pub(crate) struct GeneratorState {
     loop_locals: Vec<u32>,
     arguments: Vec<Origin>,
     home_entries: Vec<HomeEntry>,
+    /// The loops of all functions since they were taken, in order, with offsets in the piece of code.
+    pub loops: Vec<LoopStart>,
 }
 
 impl Default for GeneratorState {
@@ -93,6 +96,7 @@ impl Default for GeneratorState {
             loop_locals: Vec::new(),
             arguments: Vec::new(),
             home_entries: Vec::new(),
+            loops: Vec::new(),
         }
     }
 }
@@ -111,6 +115,7 @@ struct Generator<'g, M> {
     arguments: &'g mut Vec<Origin>,
     /// Entries from homes, emitted after the function.
     home_entries: &'g mut Vec<HomeEntry>,
+    loops: &'g mut Vec<LoopStart>,
     budget: Budget,
     /// Type of the function.
     ty: &'g FuncType,
@@ -177,6 +182,7 @@ fn generate_from<M: Machine>(
         loop_locals: &mut buffers.loop_locals,
         arguments: &mut buffers.arguments,
         home_entries: &mut buffers.home_entries,
+        loops: &mut buffers.loops,
         budget: Budget::default(),
         ty: &info.signatures[signature as usize],
         // Pass 1 has compared it with what displacements reach.

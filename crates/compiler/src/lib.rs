@@ -27,7 +27,8 @@ pub use analysis::idiom::{LoopIdiomKind, LoopIdioms, loop_idioms};
 pub use analysis::{BodyJudge, Judgement, judge_bodies};
 pub use artifact::{Artifact, ArtifactContents, ArtifactError, ModuleInfo};
 pub use compile::{
-    CompileOptions, Metering, NativeStack, compile, compile_with_code_map, schedule_hash,
+    CompileOptions, Metering, NativeStack, compile, compile_with_code_map, compile_with_loops,
+    schedule_hash,
 };
 pub use error::{CompileError, InternalError, Refusal};
 pub use isa::Target;

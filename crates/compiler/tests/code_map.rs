@@ -1,6 +1,9 @@
 //! The code map says what trap sites say, and changes nothing.
 
-use pvf_compiler::{CompileOptions, Costs, Metering, NativeStack, compile, compile_with_code_map};
+use pvf_compiler::{
+    CompileOptions, Costs, Metering, NativeStack, compile, compile_with_code_map,
+    compile_with_loops,
+};
 use pvf_rules::Features;
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -39,6 +42,9 @@ fn the_artifact_is_the_same_and_the_map_agrees_with_it() {
         for options in [&plain, &metered, &unchecked] {
             let (artifact, map) = compile_with_code_map(&wasm, options).unwrap();
             assert!(artifact == compile(&wasm, options).unwrap());
+            let (same, loops) = compile_with_loops(&wasm, options).unwrap();
+            assert!(artifact == same);
+            assert!(loops.is_sorted_by_key(|start| start.code_offset));
             let pieces = map.pieces();
             assert!(pieces.is_sorted_by(|a, b| a.code_offset < b.code_offset));
             let module = &artifact.module;

@@ -75,7 +75,7 @@ pub use pvf_compiler::{
     Artifact, ArtifactContents, ArtifactError, CompileError, CompileOptions, Costs, FuncType,
     GlobalType, InternalError, MemoryType, Metering, ModuleInfo, NativeStack, Refusal, Schedule,
     ScheduleError, TableType, Target, ValType, artifact, compile, compile_with_code_map,
-    function_names, schedule_hash,
+    compile_with_loops, function_names, schedule_hash,
 };
 pub use pvf_rules::{
     Dialect, Execution, ExecutionParameters, FeatureSwitch, Features, HashedOutcome, LimitExceeded,

@@ -28,8 +28,10 @@ mod tests;
 use crate::code::decompress;
 use crate::verification::{Verification, verify};
 use pvf_compiler::FuncType;
+use pvf_compiler::artifact::LoopStart;
 use pvf_compiler::{
-    Artifact, ArtifactContents, CompileError, CompileOptions, ModuleInfo, compile, schedule_hash,
+    Artifact, ArtifactContents, CompileError, CompileOptions, ModuleInfo, compile_with_loops,
+    schedule_hash,
 };
 use pvf_rules::Rejection;
 use pvf_runtime::HostFailure;
@@ -88,6 +90,8 @@ pub struct Prepared<'b> {
     pub artifact: Artifact,
     /// The module: the blob itself, or its decompressed content.
     pub wasm: Cow<'b, [u8]>,
+    /// The starts of loops in the machine code.
+    loops: Vec<LoopStart>,
 }
 
 /// Why there is no artifact.
@@ -150,7 +154,7 @@ pub fn prepare<'b>(blob: &'b [u8], rules: &Rules<'_>) -> Result<Prepared<'b>, No
             source: io::ErrorKind::OutOfMemory.into(),
         }),
     })?;
-    let artifact = compile(&wasm, &rules.compile)?;
+    let (artifact, loops) = compile_with_loops(&wasm, &rules.compile)?;
     match rules.purpose {
         Purpose::Plain => {}
         Purpose::Execution => rewriting::check(&wasm, &artifact.module)?,
@@ -159,7 +163,11 @@ pub fn prepare<'b>(blob: &'b [u8], rules: &Rules<'_>) -> Result<Prepared<'b>, No
             imports::check(&artifact.module, functions)?;
         }
     }
-    let prepared = Prepared { artifact, wasm };
+    let prepared = Prepared {
+        artifact,
+        wasm,
+        loops,
+    };
     if rules.verification {
         prepared.verify(blob, rules).map_err(NotPrepared::Failed)?;
     }
@@ -173,7 +181,12 @@ impl Prepared<'_> {
     /// # Errors
     /// [`HostFailure::Internal`]: the verifier refuses the code, which must not be used.
     pub fn verify(&self, blob: &[u8], rules: &Rules<'_>) -> Result<(), HostFailure> {
-        verified(blob, &self.wasm, &self.artifact, &rules.compile)
+        verified(
+            blob,
+            &self.wasm,
+            (&self.artifact, &self.loops),
+            &rules.compile,
+        )
     }
 }
 
@@ -182,12 +195,13 @@ impl Prepared<'_> {
 fn verified(
     blob: &[u8],
     wasm: &[u8],
-    artifact: &ArtifactContents,
+    (artifact, loops): (&ArtifactContents, &[LoopStart]),
     options: &CompileOptions,
 ) -> Result<(), HostFailure> {
     let verification = Verification {
         native_stack: options.native_stack,
         costs: options.metering.gas.as_deref(),
+        loops: Some(loops),
         threads: options.threads,
     };
     let Err(error) = verify(wasm, artifact, &verification) else {

@@ -7,7 +7,7 @@ mod declared;
 
 pub use declared::{Undeclared, declared_module};
 
-use pvf_compiler::artifact::{ModuleInfo, Parts, TrapMap};
+use pvf_compiler::artifact::{LoopStart, ModuleInfo, Parts, TrapMap};
 use pvf_compiler::{
     Artifact, ArtifactContents, ArtifactError, Costs, NativeStack, Target, artifact,
 };
@@ -24,6 +24,9 @@ pub struct Verification<'a> {
     pub native_stack: NativeStack,
     /// The prices of its gas. Without them the amounts of charges are not compared.
     pub costs: Option<&'a Costs>,
+    /// The starts of loops, as [`compile_with_loops`](pvf_compiler::compile_with_loops) gives them. The result does not depend
+    /// on them: without them, or where they are wrong, the verifier finds them itself, which takes longer.
+    pub loops: Option<&'a [LoopStart]>,
     /// Threads to use; the result does not depend on it.
     pub threads: NonZeroUsize,
 }
@@ -33,6 +36,7 @@ impl Default for Verification<'_> {
         Self {
             native_stack: NativeStack::default(),
             costs: None,
+            loops: None,
             threads: NonZeroUsize::MIN,
         }
     }
@@ -62,6 +66,8 @@ pub struct Described<'a> {
     pub functions: Vec<FunctionCode>,
     /// The trap sites.
     pub sites: Vec<TrapSite>,
+    /// The starts of loops, if they are named.
+    pub loops: Option<Vec<pvf_verifier::LoopStart>>,
 }
 
 impl<'a> Described<'a> {
@@ -96,6 +102,9 @@ impl<'a> Described<'a> {
             entry_stubs: &info.entry_stubs,
             functions: info.functions.iter().map(function_code).collect(),
             sites,
+            loops: verification
+                .loops
+                .map(|loops| loops.iter().map(loop_start).collect()),
         }
     }
 
@@ -107,6 +116,7 @@ impl<'a> Described<'a> {
             functions: &self.functions,
             entry_stubs: self.entry_stubs,
             sites: &self.sites,
+            loops: self.loops.as_deref(),
         }
     }
 }
@@ -206,6 +216,14 @@ fn function_code(function: &artifact::Function) -> FunctionCode {
         signature: function.signature,
         frame_bytes: function.frame_bytes,
         logical_cost: function.logical_cost,
+    }
+}
+
+fn loop_start(start: &LoopStart) -> pvf_verifier::LoopStart {
+    pvf_verifier::LoopStart {
+        code_offset: start.code_offset,
+        words: start.words,
+        doubles: start.doubles,
     }
 }
 

@@ -16,6 +16,32 @@ pub struct MachineCode<'a> {
     pub entry_stubs: &'a [Option<u32>],
     /// Instructions that can trap, in ascending order of their offsets in the code.
     pub sites: &'a [TrapSite],
+    /// The starts of loops, in ascending order of their offsets in the code, if its maker names them. Where they are wrong, the
+    /// verifier looks for them itself.
+    pub loops: Option<&'a [LoopStart]>,
+}
+
+impl<'a> MachineCode<'a> {
+    /// The named loops from one offset up to another.
+    pub(crate) fn loops_within(&self, start: u32, end: u32) -> Option<&'a [LoopStart]> {
+        let loops = self.loops?;
+        let first = loops.partition_point(|it| it.code_offset < start);
+        let loops = loops.get(first..).unwrap_or_default();
+        let count = loops.partition_point(|it| it.code_offset < end);
+        loops.get(..count)
+    }
+}
+
+/// The start of a loop, with the registers that hold values on every iteration, as bits by their numbers; float registers
+/// from bit 16 on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LoopStart {
+    /// Its offset in the code.
+    pub code_offset: u32,
+    /// Registers with values of 32 bits.
+    pub words: u32,
+    /// Registers with values of 64 bits.
+    pub doubles: u32,
 }
 
 /// The settings that code was compiled for.

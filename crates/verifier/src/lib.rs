@@ -25,7 +25,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 
 pub use input::{
-    FunctionCode, GasMeter, InstructionSet, MachineCode, NativeStack, Settings, TrapSite,
+    FunctionCode, GasMeter, InstructionSet, LoopStart, MachineCode, NativeStack, Settings, TrapSite,
 };
 pub use refusal::{Invariant, Refusal, Unreadable};
 pub use wasm::Module;

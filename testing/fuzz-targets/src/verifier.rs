@@ -6,7 +6,7 @@ use crate::{Target, choices};
 use pvf_executor::{Described, Verification};
 use pvf_generators::Random;
 use pvf_rules::TrapKind;
-use pvf_verifier::{Module, TrapSite, verify};
+use pvf_verifier::{LoopStart, Module, TrapSite, verify};
 
 pub(super) const TARGET: Target = Target {
     name: "verifier",
@@ -45,6 +45,16 @@ fn check(input: &[u8]) {
             // Code within one function, so that a few bytes of input reach all of its instructions.
             _ => instructions(random, &described, &mut code),
         }
+    }
+    // Named loops, right or not: they change no result, but the number of steps.
+    if random.one_in(2) {
+        let most = code.len() as u64 + 1;
+        let starts = (0..random.below(6)).map(|_| LoopStart {
+            code_offset: random.below(most) as u32,
+            words: random.below(1 << 32) as u32,
+            doubles: random.below(1 << 32) as u32,
+        });
+        described.loops = Some(starts.collect());
     }
     if random.one_in(16) {
         code.truncate(random.below(code.len() as u64 + 1) as usize);

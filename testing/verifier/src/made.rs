@@ -1,6 +1,7 @@
 //! Modules compiled with every setting of the meters.
 
-use pvf_compiler::{Artifact, CompileOptions, Costs, NativeStack, Target, compile};
+use pvf_compiler::artifact::LoopStart;
+use pvf_compiler::{Artifact, CompileOptions, Costs, NativeStack, Target, compile_with_loops};
 use pvf_executor::{NotVerified, Verification, Verified, verify};
 use pvf_metering::Schedule;
 use pvf_rules::Features;
@@ -78,6 +79,8 @@ pub struct Made {
     pub wasm: Vec<u8>,
     /// The artifact compiled from it.
     pub artifact: Artifact,
+    /// The starts of loops in its code.
+    pub loops: Vec<LoopStart>,
     /// The setting of the meters.
     pub setting: Setting,
 }
@@ -93,9 +96,11 @@ impl Made {
         };
         options.metering.logical_stack = setting.logical_stack;
         options.metering.gas = setting.gas.clone();
+        let (artifact, loops) = compile_with_loops(wasm, &options).ok()?;
         Some(Self {
             wasm: wasm.to_vec(),
-            artifact: compile(wasm, &options).ok()?,
+            artifact,
+            loops,
             setting: setting.clone(),
         })
     }
@@ -113,6 +118,7 @@ impl Made {
         Verification {
             native_stack: self.setting.native_stack,
             costs: self.setting.gas.as_deref(),
+            loops: Some(&self.loops),
             ..Verification::default()
         }
     }

@@ -172,7 +172,24 @@ impl TrapMap {
         let bytes = self.as_bytes();
         for group in 0..self.groups {
             let (mut code, mut wasm, mut rest) = self.group(bytes, group);
-            while let Some(site) = take_site(&mut rest, &mut code, &mut wasm) {
+            loop {
+                // Nearly all sites are three bytes: kind and distances are below 128.
+                while let Some(&[kind, near, zigzag]) = rest.first_chunk()
+                    && (near | zigzag) < 0x80
+                    && let Some(kind) = TrapKind::from_code(kind)
+                {
+                    rest = &rest[3..];
+                    code = code.wrapping_add(near.into());
+                    wasm = wasm.wrapping_add(of_zigzag(zigzag.into()));
+                    each(TrapSite {
+                        code_offset: code,
+                        wasm_offset: wasm,
+                        kind,
+                    });
+                }
+                let Some(site) = take_site(&mut rest, &mut code, &mut wasm) else {
+                    break;
+                };
                 each(site);
             }
         }
@@ -209,12 +226,18 @@ fn take_site(rest: &mut &[u8], code: &mut u32, wasm: &mut u32) -> Option<TrapSit
     *rest = tail;
     *code = code.wrapping_add(take_leb(rest)?);
     let zigzag = take_leb(rest)?;
-    *wasm = wasm.wrapping_add((zigzag >> 1) ^ (zigzag & 1).wrapping_neg());
+    *wasm = wasm.wrapping_add(of_zigzag(zigzag));
     Some(TrapSite {
         code_offset: *code,
         wasm_offset: *wasm,
         kind: TrapKind::from_code(kind)?,
     })
+}
+
+/// The difference that a number stands for.
+#[inline(always)]
+fn of_zigzag(zigzag: u32) -> u32 {
+    (zigzag >> 1) ^ (zigzag & 1).wrapping_neg()
 }
 
 /// An entry of the index at the front.

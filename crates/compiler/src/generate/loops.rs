@@ -6,11 +6,17 @@
 use super::Generator;
 use super::blocks::{BlockIndex, flag};
 use crate::analysis::contains;
+use crate::artifact::LoopStart;
 use crate::instruction::LabelId;
 use crate::isa::masm::{Class, MacroAssembler};
+use crate::types::ValType;
 
 /// Registers of each class that a loop leaves free for temporaries.
 const LOOP_TEMPORARIES: usize = 4;
+
+/// The most loops that are noted in a piece of code, so that a body of nothing but loops takes no more memory for them. Real
+/// code has one in hundreds of bytes.
+const MOST_NOTED: usize = 4096;
 
 impl<M: MacroAssembler> Generator<'_, M> {
     /// The start of a loop: decides where its locals are on every iteration.
@@ -49,6 +55,28 @@ impl<M: MacroAssembler> Generator<'_, M> {
         }
         let place = self.place(block);
         self.masm.bind(place);
+        self.note_start(block);
+    }
+
+    /// Notes a loop's start, which is here, for those who read the code.
+    fn note_start(&mut self, block: BlockIndex) {
+        if self.loops.len() == MOST_NOTED {
+            return;
+        }
+        let mut start = LoopStart {
+            code_offset: self.masm.offset(),
+            ..LoopStart::default()
+        };
+        let state = &self.blocks[block];
+        for register in state.held.iter() {
+            let ty = self.analysis.locals.ty(state.local(register));
+            let registers = match ty {
+                ValType::I32 => &mut start.words,
+                ValType::I64 | ValType::F32 | ValType::F64 => &mut start.doubles,
+            };
+            *registers |= 1 << register.index();
+        }
+        self.loops.push(start);
     }
 
     /// Gives registers to the heaviest locals of a loop and takes them from others, so that

@@ -4,7 +4,7 @@ use super::*;
 use crate::Profile;
 use blake2::Blake2b;
 use blake2::digest::{Digest, consts::U32};
-use pvf_compiler::{Costs, Metering, Target};
+use pvf_compiler::{Costs, Metering, Target, compile};
 use std::sync::Arc;
 
 const MODULE: &str =
@@ -18,7 +18,7 @@ fn verified_after(
     let wasm = wat::parse_str(MODULE).unwrap();
     let mut contents = compile(&wasm, options).unwrap().into_contents();
     change(&mut contents);
-    verified(&wasm, &wasm, &contents, options)
+    verified(&wasm, &wasm, (&contents, &[]), options)
 }
 
 #[test]

@@ -5,7 +5,6 @@ use super::values::{CONTEXT, FIRST, HIGH_SUM, LONG_INDEX, MEMORY, SECOND, SUM, W
 use super::walk::Walk;
 use crate::layout::{self, context};
 use crate::why::{Check, ensure, refuse};
-use pvf_rules::TrapKind;
 
 /// The size and the kind of register of an access.
 #[derive(Clone, Copy)]
@@ -149,7 +148,7 @@ impl Walk<'_, '_> {
             LinearMemory,
             "an access has another base than the memory"
         );
-        self.operator_site(self.at, TrapKind::MemoryOutOfBounds)
+        self.access_site()
     }
 
     fn linear_unscaled(&mut self, word: Word) -> Check {
@@ -170,7 +169,7 @@ impl Walk<'_, '_> {
             LinearMemory,
             "the index of an access may have more than 32 bits"
         );
-        self.operator_site(self.at, TrapKind::MemoryOutOfBounds)
+        self.access_site()
     }
 
     /// Whether a scratch register contains a constant plus an index, or a constant, below 2^33.
@@ -188,12 +187,19 @@ impl Walk<'_, '_> {
             Frame,
             "the code accesses a part of a slot"
         );
+        // The usual case: one of the function's own slots.
+        let slot_bytes = u64::from(layout::SLOT_BYTES);
+        // Above them lie the return address and a word that is not used.
+        let end = offset + 3 * slot_bytes;
+        if offset.is_multiple_of(slot_bytes) && end <= u64::from(self.function.frame_bytes) {
+            return Ok(());
+        }
         self.slot_at(offset, 1)
     }
 
     /// Checks that this number of slots, from an offset on, are all slots of the function's own, or all parameters and
     /// results in the caller's frame.
-    #[inline]
+    #[inline(never)]
     pub fn slot_at(&self, offset: u64, slots: u64) -> Check {
         let frame = u64::from(self.function.frame_bytes);
         let slot_bytes = u64::from(layout::SLOT_BYTES);

@@ -259,14 +259,25 @@ pub(super) fn decode(word: u32) -> Option<Form> {
     loop {
         let Row(mask, value, form) = *ROWS.get(row)?;
         if word & mask == value {
-            return exists(word, form).then_some(form);
+            if CHECKED >> form as u64 & 1 != 0 && !exists(word, form) {
+                return None;
+            }
+            return Some(form);
         }
         row += 1;
     }
 }
 
+/// The forms with conditions of their own.
+const CHECKED: u64 = 1 << BranchIf as u64
+    | 1 << Select as u64
+    | 1 << Set as u64
+    | 1 << CompareIf as u64
+    | 1 << FloatSelect as u64
+    | 1 << LogicImmediate as u64;
+
 /// Conditions on a word that the fixed bits of its row do not express.
-#[inline]
+#[inline(never)]
 fn exists(word: u32, form: Form) -> bool {
     match form {
         // The condition is neither "always" nor "never".

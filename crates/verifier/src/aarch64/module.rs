@@ -237,7 +237,10 @@ pub(crate) fn check(
     frame_claims(number, &function, body, code.settings.logical_stack)?;
     let tables = Tables::of(layout, module, code);
     let words = words_of(code.code, &function);
-    let (site, steps) = walk::function(&tables, words, (number, function), body, buffers, site)?;
+    let end = function.offset.saturating_add(function.bytes);
+    let named = code.loops_within(function.offset, end);
+    let function = (number, function);
+    let (site, steps) = walk::function(&tables, words, function, body, named, buffers, site)?;
     let verified = Verified {
         functions: 1,
         instructions: steps.words,

@@ -1,9 +1,10 @@
 //! The walk over a function: visits every word once, in order, with the contents of registers that hold on all paths to
 //! it.
 //!
-//! The targets of backward branches are found beforehand ([`Walk::find_loops`]). The walk enters such a loop with the
-//! state from before it. A backward branch whose state does not imply the assumed one weakens it, and the loop is
-//! walked again.
+//! The targets of backward branches are known beforehand: the code's maker names them, or they are found
+//! ([`Walk::find_loops`]). The walk enters such a loop with the state from before it. A backward branch whose state does not
+//! imply the assumed one weakens it, and the loop is walked again. If a walk with named loops refuses, they may be wrong:
+//! then the walk is repeated with those that are found.
 
 mod loops;
 mod registers;
@@ -13,7 +14,7 @@ use super::module::Tables;
 use super::values::{SECOND, State, ZERO};
 use crate::wasm::BodyFacts;
 use crate::why::{Check, Why, ensure, refuse};
-use crate::{FunctionCode, Invariant, NativeStack, Refusal, TrapSite};
+use crate::{FunctionCode, Invariant, LoopStart, NativeStack, Refusal, TrapSite};
 use pvf_rules::TrapKind;
 
 /// Limits how much code is walked again loop by loop, as a multiple of the function's length. Beyond this limit the
@@ -57,6 +58,8 @@ struct Loop {
     last: usize,
     /// The assumed state. Once it is set, it is only weakened.
     assumed: Option<State>,
+    /// The state on every iteration, if the code's maker names it.
+    expected: Option<State>,
     /// The counts at the loop's start.
     counted: Counted,
 }
@@ -122,6 +125,8 @@ pub(super) struct Walk<'w, 'a> {
     pub constants: [u64; 32],
     pub known: u32,
     pub facts: Facts,
+    /// The starts of loops that the code's maker names, while they are believed.
+    named: Option<&'a [LoopStart]>,
     /// For each word 0, the mark of a literal, or an index into `labels` plus 1.
     slots: &'w mut Vec<u32>,
     labels: &'w mut Vec<Label>,
@@ -177,6 +182,7 @@ pub(super) fn function<'a>(
     words: &'a [[u8; 4]],
     (number, function): (u32, FunctionCode),
     body: &BodyFacts,
+    named: Option<&'a [LoopStart]>,
     buffers: &mut Buffers,
     site: usize,
 ) -> Result<(usize, Steps), Refusal> {
@@ -196,6 +202,7 @@ pub(super) fn function<'a>(
         constants: [0; 32],
         known: 0,
         facts: Facts::default(),
+        named,
         slots: &mut buffers.slots,
         labels: &mut buffers.labels,
         loops: &mut buffers.loops,
@@ -228,13 +235,23 @@ pub(super) fn function<'a>(
 
 impl<'a> Walk<'_, 'a> {
     fn rounds(&mut self) -> Check<u32> {
-        self.find_loops()?;
+        match self.named {
+            Some(named) => self.take_named(named),
+            None => self.find_loops()?,
+        }
         let mut rounds = 1;
         loop {
             match self.walk() {
                 Ok(()) if !self.weakened => return Ok(rounds),
                 // The assumed states of loops only become weaker, so this ends.
                 Ok(()) => {}
+                // Named loops may be wrong.
+                Err(_) if self.named.take().is_some() => {
+                    self.slots.fill(NO_LABEL);
+                    self.labels.clear();
+                    self.loops.clear();
+                    self.find_loops()?;
+                }
                 // The guess about a loop's registers may be wrong, so the walk is repeated without guesses.
                 Err(_) if self.guessed => {
                     (self.guesses, self.guessed) = (false, false);
@@ -596,7 +613,9 @@ impl<'a> Walk<'_, 'a> {
             None if !reached => State::ALL,
             None => {
                 let mut state = self.state.of_loop();
-                if self.guesses {
+                if let Some(expected) = it.expected {
+                    state.join(&expected);
+                } else if self.guesses {
                     self.guessed |= state.lose(!loops::needed(self.words, self.at, it.last));
                 }
                 state
@@ -659,8 +678,23 @@ impl<'a> Walk<'_, 'a> {
         }
     }
 
+    /// Takes the trap site of the current word, which accesses linear memory.
+    #[inline(always)]
+    pub fn access_site(&mut self) -> Check {
+        let site = self.tables.sites.get(self.site);
+        if site.is_some_and(|site| {
+            site.code_offset == self.offset(self.at)
+                && site.kind == TrapKind::MemoryOutOfBounds
+                && self.body.accesses_at(site.wasm_offset)
+        }) {
+            self.site += 1;
+            return Ok(());
+        }
+        self.operator_site(self.at, TrapKind::MemoryOutOfBounds)
+    }
+
     /// Takes the trap site of a word, which must name an operator with this trap.
-    #[inline]
+    #[inline(never)]
     pub fn operator_site(&mut self, at: usize, kind: TrapKind) -> Check {
         let site = self.trap_site(at, kind)?;
         self.comes_from_operator(site)

@@ -3,7 +3,7 @@
 //!
 //! The rules are STACK-1 to STACK-4, LOGICAL-2 and LOGICAL-3, GAS-3, GAS-4 and GAS-7 of the specification.
 
-use super::instruction::{CLASS, CLASS_TRAPS, COUNT, GROW, Operator, PREFIXED};
+use super::instruction::{ACCESS, CLASS, CLASS_TRAPS, COUNT, GROW, Operator, PREFIXED};
 use super::module::{FuncType, Module};
 use super::reader::Reader;
 use super::run::{Run, begins_run, pass_over};
@@ -50,6 +50,11 @@ impl BodyFacts {
         !self.read || offset == self.offset
     }
 
+    /// For each byte of the body 0, or the class of the operator that begins there. Empty if the body is unknown.
+    pub(crate) fn classes(&self) -> &[u8] {
+        &self.classes
+    }
+
     /// The traps of the operator that begins at an offset of the module, as a set of bits by the kinds' codes. Empty if
     /// none begins there; all traps if the body is unknown.
     #[inline]
@@ -60,6 +65,18 @@ impl BodyFacts {
             None if self.read => 0,
             None => u16::MAX,
         }
+    }
+
+    /// Whether a load or store, which has no other trap than that of memory, begins at an offset of a known body.
+    #[inline(always)]
+    pub(crate) fn accesses_at(&self, offset: u32) -> bool {
+        let at = offset.wrapping_sub(self.offset) as usize;
+        self.classes.get(at) == Some(&ACCESS)
+    }
+
+    fn class_at(&mut self, offset: u32) -> Option<&mut u8> {
+        self.classes
+            .get_mut(offset.wrapping_sub(self.offset) as usize)
     }
 
     /// Whether a `memory.grow` begins at an offset of the module; `true` if the body is unknown.
@@ -241,6 +258,14 @@ pub(super) const EFFECTS: [Option<(u8, u8)>; COUNT] = {
     effects
 };
 
+/// Whether an opcode is that of a block, a branch, a call, or a part of one.
+#[inline(always)]
+fn is_control(opcode: u8) -> bool {
+    // The opcodes up to 31 as bits.
+    const CONTROL: u32 = 1 | 0b1111 << 0x02 | 0b111_1111 << 0x0b;
+    opcode < 32 && CONTROL >> opcode & 1 != 0
+}
+
 impl Walk<'_, '_> {
     /// Computes the facts of the body. Returns whether all block types have their shortest encoding, or offsets are
     /// counted as if they had.
@@ -301,7 +326,7 @@ impl Walk<'_, '_> {
     /// Passes over consecutive reachable operators after which the next one is reached in the same block.
     fn plain_operators(&mut self) -> Read<()> {
         let shorten = self.shorten;
-        let frame = *self.top()?;
+        let frame = self.top()?;
         if frame.unreachable || frame.polymorphic || shorten {
             return Ok(());
         }
@@ -410,6 +435,20 @@ impl Walk<'_, '_> {
     fn operator(&mut self, first: bool, locals: u32) -> Read<Option<()>> {
         let offset = self.offset();
         let byte = self.reader.byte()?;
+        if is_control(byte) {
+            if let Some(class) = self.facts.class_at(offset) {
+                *class = CLASS[usize::from(byte)];
+            }
+            let top = self.top()?;
+            let (unreachable, polymorphic) = (top.unreachable, top.polymorphic);
+            if self.logical && !polymorphic {
+                self.logical_max = self.logical_max.max(self.logical_height);
+            }
+            if self.prices.is_some() {
+                self.pay_for(byte.into(), (offset, !unreachable), first, locals)?;
+            }
+            return self.control(byte.into());
+        }
         let number = match byte {
             0xfc => PREFIXED.saturating_add(self.reader.u32()?.min(0x1000) as u16),
             _ => u16::from(byte),
@@ -418,8 +457,7 @@ impl Walk<'_, '_> {
         let Some((pops, pushes)) = effect else {
             return Err(self.reader.error("an operator of the accepted language"));
         };
-        let at = offset.saturating_sub(self.facts.offset) as usize;
-        if let Some(class) = self.facts.classes.get_mut(at) {
+        if let Some(class) = self.facts.class_at(offset) {
             *class = CLASS.get(usize::from(number)).copied().unwrap_or(0);
         }
         let unreachable = self.top()?.unreachable;
@@ -427,21 +465,10 @@ impl Walk<'_, '_> {
         if self.logical && !polymorphic {
             self.logical_max = self.logical_max.max(self.logical_height);
         }
-        if let Some(prices) = self.prices {
-            let mut price = u64::from(prices.operators[usize::from(number)]);
-            let mut pays = !matches!(number, 0x05 | 0x0b);
-            if first {
-                price += u64::from(prices.local) * u64::from(locals);
-                pays = true;
-            }
-            if pays {
-                self.pay(offset, price, !unreachable)?;
-            }
+        if self.prices.is_some() {
+            self.pay_for(number, (offset, !unreachable), first, locals)?;
         }
         match number {
-            0x02..=0x05 | 0x0b..=0x11 | 0x00 => {
-                return self.control(number);
-            }
             0x20..=0x24 => {
                 self.reader.u32()?;
             }
@@ -487,6 +514,33 @@ impl Walk<'_, '_> {
             self.logical_height = self.logical_height.saturating_add(pushes.into());
         }
         Ok(Some(()))
+    }
+
+    /// Adds an operator's price to the charge that pays for it. `first`: the body's first operator pays for the locals.
+    fn pay_for(
+        &mut self,
+        number: u16,
+        (offset, reached): (u32, bool),
+        first: bool,
+        locals: u32,
+    ) -> Read<()> {
+        let Some(prices) = self.prices else {
+            return Ok(());
+        };
+        let mut price = prices
+            .operators
+            .get(usize::from(number))
+            .copied()
+            .map_or(0, u64::from);
+        let mut pays = !matches!(number, 0x05 | 0x0b);
+        if first {
+            price += u64::from(prices.local) * u64::from(locals);
+            pays = true;
+        }
+        match pays {
+            true => self.pay(offset, price, reached),
+            false => Ok(()),
+        }
     }
 
     fn control(&mut self, number: u16) -> Read<Option<()>> {

@@ -21,6 +21,8 @@ pub(super) static CLASS: [u8; COUNT] = TABLES.0;
 pub(super) static CLASS_TRAPS: [u16; CLASSES] = TABLES.1;
 /// The class of `memory.grow`.
 pub(super) const GROW: u8 = 1;
+/// The class of operators that access linear memory and have no other trap.
+pub(crate) const ACCESS: u8 = TABLES.0[0x28];
 
 const TABLES: ([u8; COUNT], [u16; CLASSES]) = {
     let (mut class, mut traps) = ([0; COUNT], [0; CLASSES]);

@@ -10,6 +10,7 @@ mod reader;
 mod run;
 
 pub use body::{Bodies, BodyFacts, Charge};
+pub(crate) use instruction::ACCESS;
 pub use instruction::Operator;
 pub use module::{Declarations, FuncType, Global, Module, ValType};
 pub use reader::Reader;

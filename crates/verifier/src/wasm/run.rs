@@ -98,7 +98,7 @@ pub(super) struct Run {
 
 /// Passes over operators that only take and leave operands, up to one that does more, or whose numbers are long, or to
 /// the body's last bytes. Notes the class of each.
-#[inline(never)]
+#[inline(always)]
 pub(super) fn pass_over(
     bytes: &[u8],
     classes: &mut [u8],

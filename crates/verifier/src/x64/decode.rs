@@ -7,7 +7,7 @@ mod rows;
 mod vex;
 
 use super::instruction::Instruction;
-use super::table::{DIRECT, Direct, GROUPS, Imm, MEMORY, ONE, Op, REGISTER, S32, Shape, TWO};
+use super::table::{DIRECT, Direct, GROUPS, Imm, MEMORY, ONE, Op, REGISTER, S8, S32, Shape, TWO};
 pub(super) use build::Build;
 pub(super) use packed::Packed;
 use rows::decode_other;
@@ -135,8 +135,13 @@ struct Head<'a, const REX: bool> {
 /// The first eight bytes.
 #[inline(always)]
 pub(super) fn first_word(window: &[u8; WINDOW]) -> u64 {
+    eight(window, 0)
+}
+
+#[inline(always)]
+fn eight(window: &[u8; WINDOW], at: usize) -> u64 {
     let mut bytes = [0; 8];
-    bytes.copy_from_slice(&window[..8]);
+    bytes.copy_from_slice(&window[at..at + 8]);
     u64::from_le_bytes(bytes)
 }
 
@@ -152,7 +157,8 @@ impl<'a, const REX: bool> Head<'a, REX> {
         match REX {
             true => Self {
                 window,
-                word: word >> 8,
+                // Read anew, so that the two cases have no shifts in common that would be done before it is known which one it is.
+                word: eight(window, 1),
                 before: 1,
                 rex: word as u8,
             },
@@ -238,23 +244,24 @@ impl<'a, const REX: bool> Head<'a, REX> {
     }
 
     #[inline(always)]
-    fn has_sib(self) -> bool {
-        self.byte(1) & 7 == 4
+    fn modrm_and_sib(self) -> u16 {
+        (self.word >> 8) as u16
     }
 
     /// Whether the operand is `[rsp+displacement]`.
     #[inline(always)]
     fn is_slot(self) -> bool {
-        self.has_sib() && self.byte(2) == 0x24 && self.rex & 3 == 0
+        // ModRM says that there is a SIB byte, and that one says `rsp` alone.
+        self.modrm_and_sib() & 0xff07 == 0x2404 && self.rex & 3 == 0
     }
 
     /// Whether the operand is `[r14+index+displacement]`, and the index: not the one that means "no index".
     #[inline(always)]
     fn linear_index(self) -> Option<u8> {
-        let sib = self.byte(2);
-        let index = self.index(sib);
-        let is = self.has_sib() && sib & 0xc7 == 6 && self.rex & 1 != 0 && index != NO_INDEX;
-        is.then_some(index)
+        let index = self.index(self.byte(2));
+        // ModRM says that there is a SIB byte, and that one says `r14` and the index alone.
+        let is = self.modrm_and_sib() & 0xc707 == 0x0604 && self.rex & 1 != 0;
+        (is && index != NO_INDEX).then_some(index)
     }
 
     #[inline(always)]
@@ -427,6 +434,25 @@ fn decode_head<V: Visitor, const REX: bool>(head: Head<'_, REX>, visitor: &mut V
                 return visitor.load(at, form, head.reg(), address);
             }
         }
+        Direct::ByteStore if head.wide() == 0 && !head.is_register() => {
+            // Without REX the register numbers 4 to 7 name the high bytes.
+            if !REX && head.reg() & 4 != 0 {
+                return visitor.unknown();
+            }
+            let (address, at) = head.memory();
+            if address.base != NO_BASE {
+                return visitor.store(at, byte_form(Op::Mov), address, head.reg());
+            }
+        }
+        Direct::ByteGroup if head.wide() == 0 && !head.is_register() => {
+            let row = &ONE[usize::from(opcode)];
+            let group = &GROUPS[usize::from(row.accepts & 7)][usize::from(head.byte(1) >> 3 & 7)];
+            let (address, at) = head.memory();
+            if address.base != NO_BASE && group.accepts & (MEMORY | S8) == MEMORY | S8 {
+                let imm = i64::from(head.four(at) as i8);
+                return visitor.store_immediate(at + 1, byte_form(group.op), address, imm);
+            }
+        }
         Direct::Vex if !REX => return vex(head, visitor),
         Direct::Rax => {
             let form = head.form(ONE[usize::from(opcode)].op);
@@ -435,6 +461,16 @@ fn decode_head<V: Visitor, const REX: bool>(head: Head<'_, REX>, visitor: &mut V
         _ => {}
     }
     other(head, visitor)
+}
+
+/// An operation on bytes.
+#[inline(always)]
+fn byte_form(op: Op) -> Form {
+    Form {
+        op,
+        size: 1,
+        condition: 0,
+    }
 }
 
 /// An operation that ModRM chooses, with an immediate.

@@ -90,8 +90,9 @@ pub(super) struct Facts {
     about: u16,
     /// The set of float registers that appear in a fact, likewise.
     about_floats: u16,
-    /// Registers that always count as such, so that every write to them is seen.
+    /// Registers that always count as such, so that every write to them is seen: the fixed ones at least.
     watched: u16,
+    watched_floats: u16,
     /// The constant in the scratch register.
     pub constant: Option<u64>,
     /// A float register with a constant, and the constant's size in bytes.
@@ -110,12 +111,13 @@ pub(super) struct Facts {
 }
 
 impl Facts {
-    /// No facts. `watched`: see the field.
-    pub const fn none(watched: u16) -> Self {
+    /// No facts. `watched`: see the fields.
+    pub const fn none(watched: u16, watched_floats: u16) -> Self {
         Self {
             about: watched,
-            about_floats: watched,
+            about_floats: watched_floats,
             watched,
+            watched_floats,
             constant: None,
             float_constant: None,
             float: None,
@@ -130,8 +132,8 @@ impl Facts {
     /// Forgets everything.
     #[inline(always)]
     pub fn clear(&mut self) {
-        if self.about | self.about_floats != 0 {
-            *self = Self::none(self.watched);
+        if self.about != self.watched || self.about_floats != self.watched_floats {
+            *self = Self::none(self.watched, self.watched_floats);
         }
     }
 
@@ -192,7 +194,7 @@ impl Facts {
     #[cold]
     pub fn forget_float(&mut self, register: u8) {
         let bit = 1 << (register & 15);
-        self.about_floats = self.about_floats & !bit | self.watched;
+        self.about_floats = self.about_floats & !bit | self.watched_floats;
         self.float_constant = self.float_constant.filter(|it| it.0 != register);
         self.float = self.float.filter(|it| it.0 != register);
     }

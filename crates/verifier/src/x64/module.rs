@@ -1,7 +1,7 @@
 //! What all functions of a module share, and the layout of the code: where functions and stubs begin.
 
 use super::facts::{Bounds, Contract};
-use super::walk::{Buffers, Convention, Steps, Walk, nothing};
+use super::walk::{Buffers, Convention, Steps, Walk, fixed, nothing, strongest};
 use super::{Called, stubs};
 use crate::layout::{self, CODE_ALIGNMENT};
 use crate::wasm::Bodies;
@@ -22,6 +22,10 @@ pub(crate) struct Tables {
     conventions: Vec<Convention>,
     /// The bounds without contents.
     pub(super) nothing: Bounds,
+    /// The set of fixed registers.
+    pub(super) fixed: u16,
+    /// The bounds at the start of a loop to which nothing leads yet.
+    pub(super) strongest: Bounds,
 }
 
 /// The program to verify.
@@ -143,6 +147,8 @@ impl Tables {
             conventions: conventions
                 .map(|ty| Convention::new(ty, &nothing))
                 .collect(),
+            fixed: fixed(&nothing),
+            strongest: strongest(&nothing),
             nothing,
         };
         check_claims(module, code)?;

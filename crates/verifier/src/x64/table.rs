@@ -627,6 +627,10 @@ pub(super) enum Direct {
     Jmp8,
     Jmp,
     Call,
+    /// `mov` of a byte to memory.
+    ByteStore,
+    /// An operation of a byte in memory and an immediate, chosen by ModRM.
+    ByteGroup,
     /// An opcode of two bytes.
     Two,
     Vex,
@@ -651,6 +655,8 @@ const fn direct_form(row: &Row) -> Direct {
     let in_memory = row.accepts & MEMORY != 0;
     match (row.shape, row.op) {
         (Shape::Group, _) if matches!(row.accepts, 1 | 2 | 7) => return Direct::Group,
+        (Shape::Group, _) if matches!(row.accepts, 0 | 6) => return Direct::ByteGroup,
+        (Shape::ByteReg, Op::Mov) => return Direct::ByteStore,
         (Shape::Short, Op::Jcc) => return Direct::Jcc8,
         (Shape::Short, Op::Jmp) => return Direct::Jmp8,
         (Shape::Near, Op::Jmp) => return Direct::Jmp,

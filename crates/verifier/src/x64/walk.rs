@@ -6,9 +6,10 @@
 //! from the instruction on that shows what they are: prologue, epilogue, slow paths, charges, jump tables, indirect
 //! calls, loops over slots. A label within a sequence is refused.
 //!
-//! The starts of loops are found beforehand ([`Walk::find_loops`]). The walk enters a loop with the bounds from before
-//! it. A backward branch with weaker bounds weakens those at the start, and the loop is walked again. Bounds only grow,
-//! so this ends.
+//! The starts of loops are known beforehand: the code's maker names them, or they are found ([`Walk::find_loops`]). The walk
+//! enters a loop with the bounds from before it. A backward branch with weaker bounds weakens those at the start, and the
+//! loop is walked again. Bounds only grow, so this ends. If a walk with named loops refuses, they may be wrong: then the
+//! walk is repeated with those that are found.
 
 mod calls;
 mod labels;
@@ -26,7 +27,7 @@ use super::module::Program;
 use super::{R12, R13, R14, R15, RSP};
 use crate::wasm::BodyFacts;
 use crate::why::{Check, Why, ensure, refuse};
-use crate::{GasMeter, Refusal, TrapSite};
+use crate::{GasMeter, LoopStart, Refusal, TrapSite};
 pub(super) use calls::Convention;
 use labels::{Label, Late, Loop};
 
@@ -40,6 +41,7 @@ const LATE: u32 = 1 << 31;
 pub(crate) struct Buffers {
     /// For each byte of the function, and some more, 0, the mark of a slow path, or an index into `labels` plus 1.
     slots: Vec<u32>,
+    marks: Marks,
     labels: Vec<Label>,
     loops: Vec<Loop>,
     lates: Vec<Late>,
@@ -53,8 +55,56 @@ impl Buffers {
             if let Some(slot) = self.slots.get_mut(at) {
                 *slot = NO_LABEL;
             }
+            self.marks.remove(at);
         }
         self.loops.clear();
+    }
+}
+
+/// A set of positions: those that have a label, so that the walk need not look for one at each instruction.
+#[derive(Default)]
+struct Marks(Vec<u64>);
+
+impl Marks {
+    /// Makes room for positions below a bound.
+    fn reserve(&mut self, bound: usize) {
+        let words = bound / 64 + 1;
+        if self.0.len() < words {
+            self.0.resize(words, 0);
+        }
+    }
+
+    fn insert(&mut self, at: usize) {
+        if let Some(word) = self.0.get_mut(at / 64) {
+            *word |= 1 << (at % 64);
+        }
+    }
+
+    fn remove(&mut self, at: usize) {
+        if let Some(word) = self.0.get_mut(at / 64) {
+            *word &= !(1 << (at % 64));
+        }
+    }
+
+    /// The first position of the set from this one on, at most `bound`.
+    #[inline]
+    fn next(&self, from: usize, bound: usize) -> usize {
+        let words = self.0.get(from / 64..=bound / 64).unwrap_or_default();
+        let Some((&first, others)) = words.split_first() else {
+            return bound;
+        };
+        let marks = first >> (from % 64);
+        if marks != 0 {
+            return bound.min(from + marks.trailing_zeros() as usize);
+        }
+        let mut at = from / 64 * 64;
+        for &marks in others {
+            at += 64;
+            if marks != 0 {
+                return bound.min(at + marks.trailing_zeros() as usize);
+            }
+        }
+        bound
     }
 }
 
@@ -82,6 +132,9 @@ pub(super) struct Walk<'w, 'v> {
     /// Index and body of the function; `None` for shared code.
     function: Option<(u32, &'w BodyFacts)>,
     convention: Option<&'v Convention>,
+    /// The classes of the body's operators by their offsets, and the body's offset; none for shared code.
+    classes: &'w [u8],
+    body_offset: u32,
     /// The end of the function's own slots, the start of the slots that it shares with its caller, and their end.
     own_slots: i64,
     frame: i64,
@@ -91,12 +144,20 @@ pub(super) struct Walk<'w, 'v> {
     /// Whether the current position is reached.
     live: bool,
     slots: &'w mut [u32],
+    /// The positions with labels, and the first of them that the walk has not come to, or the end of the code. The walk goes on
+    /// from one to the next.
+    marks: &'w mut Marks,
+    next: usize,
+    /// Why the walk ends early.
+    refused: Option<&'static Why>,
     labels: &'w mut Vec<Label>,
     loops: &'w mut Vec<Loop>,
     lates: &'w mut Vec<Late>,
     /// The number of labels that the walk has not come to yet.
     ahead: usize,
-    /// Whether the walk looks for the starts of loops, and whether they are known.
+    /// The starts of loops that the code's maker names.
+    named: Option<&'v [LoopStart]>,
+    /// Whether the walk looks for the starts of loops itself, and whether they are known.
     needs_loops: bool,
     has_loops: bool,
     /// A loop to be walked again at once.
@@ -105,10 +166,9 @@ pub(super) struct Walk<'w, 'v> {
     weakened: bool,
     /// The number of bytes that were walked again.
     again: usize,
-    /// The position of an instruction, after the last label.
-    anchor: usize,
-    /// The position of the last comparison.
+    /// The position of the last comparison, and of the last constant for the scratch register.
     compared: usize,
+    constant_at: usize,
     /// The position after the last return.
     returned: usize,
     /// The number of instructions so far.
@@ -144,6 +204,7 @@ impl<'w, 'v> Walk<'w, 'v> {
         if buffers.slots.len() < bytes {
             buffers.slots.resize(bytes, NO_LABEL);
         }
+        buffers.marks.reserve(bytes);
         let slots = buffers.slots.get_mut(..bytes).unwrap_or_default();
         Self {
             program,
@@ -155,24 +216,30 @@ impl<'w, 'v> Walk<'w, 'v> {
             at: 0,
             function: None,
             convention: None,
+            classes: &[],
+            body_offset: 0,
             own_slots: 0,
             frame: 0,
             callers_slots: 0,
             bounds: [NOTHING; 32],
-            facts: Facts::none(0),
+            facts: Facts::none(program.tables.fixed, 0),
             live: true,
             slots,
+            marks: &mut buffers.marks,
+            next: 0,
+            refused: None,
             labels: &mut buffers.labels,
             loops: &mut buffers.loops,
             lates: &mut buffers.lates,
             ahead: 0,
-            has_loops: false,
+            named: None,
             needs_loops: false,
+            has_loops: false,
             back: None,
             weakened: false,
             again: 0,
-            anchor: 0,
             compared: 0,
+            constant_at: 0,
             returned: 0,
             visited: 0,
             repeated: 0,
@@ -206,11 +273,13 @@ impl<'w, 'v> Walk<'w, 'v> {
         let frame = i64::try_from(body.frame_bytes).ok()?;
         let mut walk = Self::new(program, buffers, (claimed.offset, end), site);
         walk.function = Some((number, body));
+        (walk.classes, walk.body_offset) = (body.classes(), body.offset);
         let signature = *program.module.functions.get(number as usize)?;
         walk.convention = Some(program.convention(signature as usize)?);
         // The two topmost words of the frame are not slots: the return address, and a word that is not used.
-        (walk.own_slots, walk.frame) = (frame - 16, frame);
+        (walk.own_slots, walk.frame) = ((frame - 16).max(0), frame);
         walk.callers_slots = frame.checked_add_unsigned(slot_bytes)?;
+        walk.named = program.code.loops_within(claimed.offset, end);
         Some(walk)
     }
 
@@ -237,14 +306,18 @@ impl<'w, 'v> Walk<'w, 'v> {
     }
 
     fn rounds(&mut self) -> Check {
-        self.needs_loops = self.function.is_some_and(|(_, body)| body.loops);
+        let loops = self.function.is_some_and(|(_, body)| body.loops);
+        self.needs_loops = loops && self.named.is_none();
         loop {
             match self.walk() {
                 Ok(()) if !self.weakened => return Ok(()),
                 // The bounds at the starts of loops only become weaker, so this ends.
                 Ok(()) => {}
-                // A function without loops may have code that only later code branches to.
-                Err(_) if !self.needs_loops => self.needs_loops = true,
+                // A function without loops may have code that only later code branches to, and named loops may be wrong.
+                Err(_) if !self.needs_loops => {
+                    self.needs_loops = true;
+                    self.forget_labels();
+                }
                 // The guess about a loop's registers may be wrong, so the walk is repeated without guesses.
                 Err(_) if self.guessed => {
                     (self.guesses, self.guessed) = (false, false);
@@ -260,23 +333,61 @@ impl<'w, 'v> Walk<'w, 'v> {
 
     fn walk(&mut self) -> Check {
         (self.at, self.live) = (0, true);
-        (self.anchor, self.compared) = (0, 0);
+        (self.compared, self.constant_at) = (0, 0);
         self.facts.clear();
         let Some(convention) = self.convention else {
             refuse!(Claims, "the function has no signature");
         };
         self.bounds = convention.entry;
         self.prologue()?;
-        if self.needs_loops && !self.has_loops {
-            self.find_loops();
-        }
-        while let Some(&slot) = self.slots.get(self.at) {
-            if slot != NO_LABEL && self.arrive(slot)? {
-                continue;
+        if !self.has_loops {
+            match self.named.filter(|_| !self.needs_loops) {
+                Some(named) => self.take_named(named),
+                None if self.needs_loops => self.find_loops(),
+                None => {}
             }
-            self.step()?;
+        }
+        self.next = self.at;
+        loop {
+            if self.at >= self.next && self.is_done()? {
+                break;
+            }
+            self.step();
         }
         self.end()
+    }
+
+    /// Handles a label, or the end. Returns whether nothing follows.
+    #[inline(never)]
+    fn is_done(&mut self) -> Check<bool> {
+        loop {
+            if let Some(why) = self.refused.take() {
+                return Err(why);
+            }
+            let Some(&slot) = self.slots.get(self.at) else {
+                return Ok(true);
+            };
+            let is_whole = slot != NO_LABEL && self.arrive(slot)?;
+            if !is_whole {
+                self.next = self.marks.next(self.at + 1, self.slots.len());
+                return Ok(false);
+            }
+        }
+    }
+
+    /// Ends the walk if an instruction is refused.
+    #[inline(always)]
+    fn judged(&mut self, judged: Check) {
+        if let Err(why) = judged {
+            self.refuse(why);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn refuse(&mut self, why: &'static Why) {
+        self.refused = Some(why);
+        self.at = usize::MAX;
     }
 
     fn end(&self) -> Check {
@@ -333,9 +444,9 @@ impl<'w, 'v> Walk<'w, 'v> {
 
     /// Decodes the next instruction and judges it.
     #[inline(always)]
-    fn step(&mut self) -> Check {
-        let (code, at) = (self.code, self.at);
-        match code.get(at..).and_then(|rest| rest.first_chunk()) {
+    fn step(&mut self) {
+        let (code, at) = (self.code, self.at as u32 as usize);
+        match code.get(at..at + WINDOW).and_then(|it| it.first_chunk()) {
             Some(window) => decode_window(window, self),
             None => self.step_at_end(),
         }
@@ -343,7 +454,7 @@ impl<'w, 'v> Walk<'w, 'v> {
 
     /// As [`Self::step`], where fewer bytes are left than may be read.
     #[cold]
-    fn step_at_end(&mut self) -> Check {
+    fn step_at_end(&mut self) {
         decode_window(&self.last_window(self.at), self)
     }
 
@@ -398,28 +509,19 @@ impl<'w, 'v> Walk<'w, 'v> {
         Ok(it)
     }
 
-    /// The instructions right before the current one. `None` if a branch goes between them or to the current one.
-    fn before<const N: usize>(&mut self) -> Option<[Instruction; N]> {
+    /// The instructions from a position up to the current one. `None` if they are not of this number, or a branch goes
+    /// between them or to the current one.
+    fn between<const N: usize>(&self, from: usize) -> Option<[Instruction; N]> {
         let mut found = [Instruction::default(); N];
-        let mut starts = [self.anchor; N];
-        let (mut at, mut count) = (self.anchor, 0usize);
-        while at < self.offset {
-            let it = self.peek_at(at)?;
-            found.rotate_left(1);
-            starts.rotate_left(1);
-            *found.last_mut()? = it;
-            *starts.last_mut()? = at;
+        let mut at = from;
+        for it in &mut found {
+            *it = self.peek_at(at)?;
             at += usize::from(it.len);
-            count += 1;
+            if self.slots.get(at) != Some(&NO_LABEL) {
+                return None;
+            }
         }
-        let right = at == self.offset && count >= N;
-        let mut places = starts.iter().skip(1).chain([&at]);
-        if !right || places.any(|&place| self.slots.get(place) != Some(&NO_LABEL)) {
-            return None;
-        }
-        // What comes next looks no further back.
-        self.anchor = starts.first().copied()?;
-        Some(found)
+        (at == self.offset).then_some(found)
     }
 
     /// Where a branch goes that was just decoded. Positions before the start are very large.
@@ -466,25 +568,27 @@ impl<'w, 'v> Walk<'w, 'v> {
 
     #[inline(always)]
     fn write(&mut self, register: u8, bound: u8) -> Check {
-        let place = &mut self.bounds[usize::from(register & 15)];
-        ensure!(
-            *place < FIXED,
-            FixedRegisters,
-            "the code writes a fixed register"
-        );
-        *place = bound;
         if self.facts.is_about(register) {
-            self.forget(register);
+            self.forget(register)?;
         }
+        self.bounds[usize::from(register & 15)] = bound;
         Ok(())
     }
 
+    /// Forgets what is known of a register that is written. Fixed registers are among those that come here.
     #[cold]
-    fn forget(&mut self, register: u8) {
+    #[inline(never)]
+    fn forget(&mut self, register: u8) -> Check {
+        ensure!(
+            self.bound(register) < FIXED,
+            FixedRegisters,
+            "the code writes a fixed register"
+        );
         self.facts.forget(register);
         if self.function.is_none() {
             self.note_write(register);
         }
+        Ok(())
     }
 
     #[inline(always)]
@@ -507,16 +611,23 @@ impl<'w, 'v> Walk<'w, 'v> {
             }
         }
     }
+}
 
-    /// The bounds of which a loop starts that no earlier instruction leads to: nothing is known against any register.
-    fn strongest(&self) -> Bounds {
-        let mut bounds = self.program.tables.nothing;
-        for bound in bounds.iter_mut().filter(|bound| **bound < FIXED) {
-            *bound = 0;
-        }
-        bounds[usize::from(RSP)] = ASSUMED;
-        bounds
+/// The bounds of which a loop starts that no earlier instruction leads to: nothing is known against any register.
+pub(super) fn strongest(nothing: &Bounds) -> Bounds {
+    let mut bounds = *nothing;
+    for bound in bounds.iter_mut().filter(|bound| **bound < FIXED) {
+        *bound = 0;
     }
+    bounds[usize::from(RSP)] = ASSUMED;
+    bounds
+}
+
+/// The set of fixed registers, from the bounds without contents.
+pub(super) fn fixed(nothing: &Bounds) -> u16 {
+    let general = nothing.iter().take(16).enumerate();
+    let fixed = general.filter(|(_, bound)| **bound >= FIXED);
+    fixed.fold(0, |set, (register, _)| set | 1 << register)
 }
 
 /// The bounds without contents: of the fixed registers alone.

@@ -4,10 +4,10 @@ use crate::aarch64::module::{Tables, words_of};
 use crate::aarch64::walk::{self, Buffers};
 use crate::wasm::Bodies;
 use crate::{
-    FunctionCode, GasMeter, InstructionSet, MachineCode, Module, NativeStack, Refusal, Settings,
-    TrapSite,
+    FunctionCode, GasMeter, InstructionSet, LoopStart, MachineCode, Module, NativeStack, Refusal,
+    Settings, TrapSite,
 };
-use pvf_compiler::{CompileOptions, Costs, Metering, Target, compile};
+use pvf_compiler::{CompileOptions, Costs, Metering, Target, compile_with_loops};
 use pvf_rules::Features;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,6 +20,7 @@ pub struct Subject {
     pub functions: Vec<FunctionCode>,
     pub entry_stubs: Vec<Option<u32>>,
     pub sites: Vec<TrapSite>,
+    loops: Vec<LoopStart>,
     costs: Option<Arc<Costs>>,
     logical_stack: bool,
     logical_counter: Option<u32>,
@@ -37,7 +38,12 @@ impl Subject {
             },
             ..CompileOptions::new(Features::ALL)
         };
-        let artifact = compile(&wasm, &options).ok()?;
+        let (artifact, loops) = compile_with_loops(&wasm, &options).ok()?;
+        let loops = loops.iter().map(|start| LoopStart {
+            code_offset: start.code_offset,
+            words: start.words,
+            doubles: start.doubles,
+        });
         let info = &artifact.module;
         let functions = info.functions.iter().map(|function| FunctionCode {
             offset: function.code_offset,
@@ -56,6 +62,7 @@ impl Subject {
             functions: functions.collect(),
             entry_stubs: info.entry_stubs.clone(),
             sites: sites.collect(),
+            loops: loops.collect(),
             costs,
             logical_stack: info.meters.logical_stack,
             logical_counter: info.logical_counter,
@@ -70,6 +77,7 @@ impl Subject {
             functions: &self.functions,
             entry_stubs: &self.entry_stubs,
             sites,
+            loops: Some(&self.loops),
         }
     }
 
@@ -120,12 +128,15 @@ impl<'s> Checker<'s> {
         let moved = FunctionCode { ..function };
         let words = code.as_chunks::<4>().0;
         let sites = self.tables.sites;
+        let all = self.subject.machine_code(&self.subject.code, sites);
+        let named = all.loops_within(function.offset, function.offset + function.bytes);
         let site = sites.partition_point(|site| site.code_offset < function.offset);
         walk::function(
             &self.tables,
             words,
             (number, moved),
             body,
+            named,
             &mut self.buffers,
             site,
         )

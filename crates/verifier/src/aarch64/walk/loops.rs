@@ -1,11 +1,44 @@
-//! The loops of a function: found before the walk, with a guess at the registers that each one needs.
+//! The loops of a function: named by its maker, or found before the walk, with a guess at the registers that each one needs.
 
 use super::{Counted, LITERAL, Loop, NO_LABEL, Walk};
+use crate::LoopStart;
 use crate::aarch64::decode::{Form, Word};
 use crate::aarch64::encode::BR;
+use crate::aarch64::values::{DOUBLE, GENERATORS, State, WORD};
 use crate::why::Check;
 
 impl Walk<'_, '_> {
+    /// Marks the loops that the code's maker names.
+    pub(super) fn take_named(&mut self, named: &[LoopStart]) {
+        for start in named {
+            let at = start.code_offset.wrapping_sub(self.function.offset);
+            if !at.is_multiple_of(4) || at as usize / 4 >= self.words.len() {
+                continue;
+            }
+            let at = at as usize / 4;
+            let mut expected = State {
+                floats: start.doubles >> GENERATORS,
+                ..State::EMPTY
+            };
+            for (register, holds) in expected.values.iter_mut().take(GENERATORS).enumerate() {
+                if start.doubles >> register & 1 != 0 {
+                    *holds = DOUBLE;
+                } else if start.words >> register & 1 != 0 {
+                    *holds = WORD;
+                }
+            }
+            if self.mark_loop(at, at).is_err() {
+                continue;
+            }
+            let slot = self.slots.get(at).copied().unwrap_or(NO_LABEL);
+            let label = self.labels.get((slot as usize).wrapping_sub(1));
+            let number = label.map_or(0, |label| label.loop_number as usize);
+            if let Some(it) = self.loops.get_mut(number.wrapping_sub(1)) {
+                it.expected.get_or_insert(expected).join(&expected);
+            }
+        }
+    }
+
     /// Marks all targets of backward branches and of table entries. Skips the words of literals and tables.
     pub(super) fn find_loops(&mut self) -> Check {
         let mut at = 0;
@@ -104,6 +137,7 @@ impl Walk<'_, '_> {
             self.loops.push(Loop {
                 last: from,
                 assumed: None,
+                expected: None,
                 counted: Counted::default(),
             });
         } else if let Some(it) = self.loops.get_mut(number as usize - 1) {

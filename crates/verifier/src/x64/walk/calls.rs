@@ -95,7 +95,7 @@ impl Walk<'_, '_> {
 
     fn slots_of_callee(&self, bytes: u64) -> Check {
         ensure!(
-            i64::try_from(bytes).is_ok_and(|bytes| bytes <= self.own_slots.max(0)),
+            i64::try_from(bytes).is_ok_and(|bytes| bytes <= self.own_slots),
             CalleeSlots,
             "the callee's slots are beyond the frame"
         );

@@ -32,6 +32,8 @@ pub(in crate::x64) struct Loop {
     pub calls: bool,
     /// The registers that it seems to need at its start, once they are known.
     pub needs: Option<u32>,
+    /// What the registers are expected to hold at most on every iteration, if its maker says so. Otherwise no bits.
+    pub expected: Bounds,
     /// The counts at its start.
     pub counted: Counted,
 }
@@ -114,6 +116,7 @@ impl Walk<'_, '_> {
             });
             self.ahead += 1;
             *slot = self.labels.len() as u32;
+            self.mark(to);
             return Ok(());
         }
         let Some(label) = self.labels.get_mut(*slot as usize - 1) else {
@@ -140,6 +143,15 @@ impl Walk<'_, '_> {
             self.repeat(to);
         }
         Ok(())
+    }
+
+    /// Marks a position that has a label.
+    #[inline(always)]
+    fn mark(&mut self, at: usize) {
+        self.marks.insert(at);
+        if at >= self.at {
+            self.next = self.next.min(at);
+        }
     }
 
     /// Has a loop walked again: at once, unless too much was walked again already.
@@ -173,6 +185,20 @@ impl Walk<'_, '_> {
         self.repeated = self.visited - (counted.visited - counted.repeated);
         self.again += self.at - to;
         (self.at, self.live) = (to, false);
+        self.next = to;
+    }
+
+    /// Forgets labels, loops and slow paths.
+    pub(super) fn forget_labels(&mut self) {
+        let labels = self.labels.drain(..).map(|label| label.at);
+        for at in labels.chain(self.lates.drain(..).map(|late| late.at)) {
+            if let Some(slot) = self.slots.get_mut(at) {
+                *slot = NO_LABEL;
+            }
+            self.marks.remove(at);
+        }
+        self.loops.clear();
+        (self.has_loops, self.again) = (false, 0);
     }
 
     /// Prepares another walk over the whole function. What is known of loops and slow paths stays.
@@ -193,7 +219,6 @@ impl Walk<'_, '_> {
     #[inline]
     pub(super) fn arrive(&mut self, slot: u32) -> Check<bool> {
         self.facts.clear();
-        self.anchor = self.at;
         let Some(label) = self.labels.get_mut(slot as usize - 1) else {
             self.arrive_late(slot & !LATE)?;
             return Ok(true);
@@ -220,8 +245,8 @@ impl Walk<'_, '_> {
 
     /// Handles the start of a loop: what its label says holds from here on.
     fn arrive_at_loop(&mut self, label: usize, number: usize) {
-        let strongest = self.strongest();
         let needs = self.needs(number);
+        let strongest = &self.program.tables.strongest;
         let (Some(label), Some(it)) = (self.labels.get_mut(label), self.loops.get_mut(number))
         else {
             return;
@@ -237,11 +262,12 @@ impl Walk<'_, '_> {
             (true, true) => join(&mut label.bounds, &self.bounds),
             (true, false) => label.bounds = self.bounds,
             // Only later code branches to this loop. Its branches weaken the strongest bounds where necessary.
-            (false, false) => label.bounds = strongest,
+            (false, false) => label.bounds = *strongest,
             (false, true) => {}
         }
         label.reached = true;
         widen(&mut label.bounds);
+        join(&mut label.bounds, &it.expected);
         if needs != u32::MAX {
             for (register, bound) in label.bounds.iter_mut().enumerate() {
                 if needs >> register & 1 == 0 && *bound < NOTHING {
@@ -268,6 +294,7 @@ impl Walk<'_, '_> {
         };
         if *slot == NO_LABEL {
             *slot = LATE | number;
+            self.mark(to);
             self.lates.push(Late {
                 at: to,
                 from,

@@ -1,13 +1,14 @@
-//! The starts of loops, found before the walk: the targets of backward branches.
+//! The starts of loops, known before the walk: named by the code's maker, or found as the targets of backward branches.
 //!
-//! This pass needs only the lengths of instructions, and looks closer at branches alone. It decides nothing: where it
+//! The pass that finds them needs only the lengths of instructions, and looks closer at branches alone. It decides nothing: where it
 //! reads the code otherwise than the walk, the walk refuses a branch.
 
 use super::labels::{Label, Loop};
 use super::{NO_LABEL, WINDOW, Walk};
 
+use crate::LoopStart;
 use crate::x64::decode::{first_word, is_rex};
-use crate::x64::facts::{Bounds, NOTHING};
+use crate::x64::facts::{Bounds, NOTHING, join};
 use crate::x64::instruction::{Instruction, NONE as NO_REGISTER, Place};
 use crate::x64::table::{Length, MODRM_BYTES, ONE_LENGTHS, Op, TWO_LENGTHS};
 use crate::x64::{Called, R11, RAX, RCX, RDX, RSP};
@@ -19,6 +20,25 @@ const LOOKED_AT: usize = 64;
 const NONE: Bounds = [NOTHING; 32];
 
 impl Walk<'_, '_> {
+    /// Marks the loops that the code's maker names.
+    pub(super) fn take_named(&mut self, named: &[LoopStart]) {
+        self.has_loops = true;
+        for start in named {
+            let to = start.code_offset.wrapping_sub(self.start) as usize;
+            if to < self.at {
+                continue;
+            }
+            let expected: Bounds = std::array::from_fn(|register| match register {
+                _ if start.doubles >> register & 1 != 0 => 64,
+                _ if start.words >> register & 1 != 0 => 32,
+                _ => NOTHING,
+            });
+            if let Some(it) = self.loop_at(to) {
+                join(&mut it.expected, &expected);
+            }
+        }
+    }
+
     /// Marks the targets of all backward branches from here on, and of the entries of jump tables that go backwards. The
     /// code before belongs to the prologue, to which only slow paths go back.
     pub(super) fn find_loops(&mut self) {
@@ -151,13 +171,18 @@ impl Walk<'_, '_> {
             .peek_at(to)
             .is_some_and(|it| it.has_memory() && (it.base, it.index) == (RSP, R11));
         let body = self.at;
-        let Some(slot) = self
-            .slots
-            .get_mut(to)
-            .filter(|_| to <= from && to >= body && !counts)
-        else {
+        if to > from || to < body || counts {
             return;
-        };
+        }
+        if let Some(it) = self.loop_at(to) {
+            it.last = from;
+            it.calls |= call >= to;
+        }
+    }
+
+    /// The loop at a position, which is marked as its start. `None` if no loop can begin there.
+    fn loop_at(&mut self, to: usize) -> Option<&mut Loop> {
+        let slot = self.slots.get_mut(to)?;
         if *slot == NO_LABEL {
             self.labels.push(Label {
                 at: to,
@@ -168,18 +193,14 @@ impl Walk<'_, '_> {
             });
             self.ahead += 1;
             *slot = self.labels.len() as u32;
+            self.marks.insert(to);
         }
-        let Some(label) = self.labels.get_mut((*slot as usize).wrapping_sub(1)) else {
-            return;
-        };
+        let label = self.labels.get_mut((*slot as usize).wrapping_sub(1))?;
         if label.number == 0 {
             self.loops.push(Loop::default());
             label.number = self.loops.len() as u32;
         }
-        if let Some(it) = self.loops.get_mut(label.number as usize - 1) {
-            it.last = from;
-            it.calls |= call >= to;
-        }
+        self.loops.get_mut(label.number as usize - 1)
     }
 
     /// Whether registers contain nothing after a call.

@@ -11,99 +11,118 @@ use crate::x64::{R11, R13, R14, R15, RAX, RCX, RDX, RSP};
 use pvf_rules::TrapKind;
 
 impl Visitor for Walk<'_, '_> {
-    type Output = Check;
+    type Output = ();
 
-    fn unknown(&mut self) -> Check {
+    #[cold]
+    fn unknown(&mut self) {
         self.offset = self.at;
-        refuse!(Encodings, "the encoding is not in the table")
+        self.judged(encoding_unknown());
     }
 
     #[inline(always)]
-    fn registers(&mut self, at: usize, form: Form, to: u8, from: u8) -> Check {
+    fn registers(&mut self, at: usize, form: Form, to: u8, from: u8) {
         self.advance(at);
-        self.judge_registers(form, to, from)
+        let judged = self.judge_registers(form, to, from);
+        self.judged(judged);
     }
 
     #[inline(always)]
-    fn arithmetic(&mut self, at: usize, form: Form, to: u8, from: u8) -> Check {
+    fn arithmetic(&mut self, at: usize, form: Form, to: u8, from: u8) {
         self.advance(at);
-        self.judge_arithmetic(form, to, from)
+        let judged = self.judge_arithmetic(form, to, from);
+        self.judged(judged);
     }
 
     #[inline(always)]
-    fn compare(&mut self, at: usize, _: Form, a: u8, b: u8) -> Check {
+    fn compare(&mut self, at: usize, _: Form, a: u8, b: u8) {
         self.advance(at);
-        self.judge_comparison(a, b)
+        let judged = self.judge_comparison(a, b);
+        self.judged(judged);
     }
 
     #[inline(never)]
-    fn load(&mut self, at: usize, form: Form, to: u8, from: Address) -> Check {
+    fn load(&mut self, at: usize, form: Form, to: u8, from: Address) {
         self.advance(at);
-        self.judge_load(form, to, from)
+        let judged = self.judge_load(form, to, from);
+        self.judged(judged);
     }
 
     #[inline(never)]
-    fn store(&mut self, at: usize, form: Form, to: Address, from: u8) -> Check {
+    fn store(&mut self, at: usize, form: Form, to: Address, from: u8) {
         self.advance(at);
-        self.judge_store(form, to, from)
+        let judged = self.judge_store(form, to, from);
+        self.judged(judged);
     }
 
     #[inline(always)]
-    fn load_slot(&mut self, at: usize, form: Form, to: u8, disp: i32) -> Check {
+    fn load_slot(&mut self, at: usize, form: Form, to: u8, disp: i32) {
         self.advance(at);
-        self.slot(disp, form.size)?;
-        self.write(to, 8 * form.size)
+        let slot = self.slot(disp, form.size);
+        let judged = slot.and_then(|()| self.write(to, 8 * form.size));
+        self.judged(judged);
     }
 
     #[inline(always)]
-    fn store_slot(&mut self, at: usize, form: Form, disp: i32, from: u8) -> Check {
+    fn store_slot(&mut self, at: usize, form: Form, disp: i32, from: u8) {
         self.advance(at);
-        self.read(from)?;
-        self.slot(disp, form.size)
+        let judged = self.read(from).and_then(|_| self.slot(disp, form.size));
+        self.judged(judged);
     }
 
     #[inline(always)]
-    fn load_linear(&mut self, at: usize, form: Form, to: u8, (index, disp): (u8, i32)) -> Check {
+    fn load_linear(&mut self, at: usize, form: Form, to: u8, (index, disp): (u8, i32)) {
         self.advance(at);
-        self.linear(index, disp, form.size)?;
-        self.write(to, 8 * form.size)
+        let linear = self.linear(index, disp, form.size);
+        let judged = linear.and_then(|()| self.write(to, 8 * form.size));
+        self.judged(judged);
     }
 
     #[inline(always)]
-    fn store_linear(&mut self, at: usize, form: Form, (index, disp): (u8, i32), from: u8) -> Check {
+    fn store_linear(&mut self, at: usize, form: Form, (index, disp): (u8, i32), from: u8) {
         self.advance(at);
-        self.read(from)?;
-        self.linear(index, disp, form.size)
+        let read = self.read(from);
+        let judged = read.and_then(|_| self.linear(index, disp, form.size));
+        self.judged(judged);
     }
 
     #[inline(always)]
-    fn lea(&mut self, at: usize, form: Form, to: u8, from: Address) -> Check {
+    fn lea(&mut self, at: usize, form: Form, to: u8, from: Address) {
         self.advance(at);
-        self.address_of(form, to, from)
+        let judged = self.address_of(form, to, from);
+        self.judged(judged);
     }
 
     #[inline(always)]
-    fn immediate(&mut self, at: usize, form: Form, to: u8, imm: i64) -> Check {
+    fn immediate(&mut self, at: usize, form: Form, to: u8, imm: i64) {
         self.advance(at);
-        self.judge_immediate(form, to, imm)
+        let judged = self.judge_immediate(form, to, imm);
+        self.judged(judged);
     }
 
     #[inline(always)]
-    fn store_immediate(&mut self, at: usize, form: Form, to: Address, imm: i64) -> Check {
+    fn store_immediate(&mut self, at: usize, form: Form, to: Address, imm: i64) {
         self.advance(at);
-        self.judge_store_immediate(form, to, imm)
+        let judged = self.judge_store_immediate(form, to, imm);
+        self.judged(judged);
     }
 
     #[inline(always)]
-    fn branch(&mut self, at: usize, form: Form, distance: i64) -> Check {
+    fn branch(&mut self, at: usize, form: Form, distance: i64) {
         self.advance(at);
-        self.judge_branch(form, distance)
+        let judged = self.judge_branch(form, distance);
+        self.judged(judged);
     }
 
-    fn other(&mut self, it: Packed) -> Check {
+    #[inline(never)]
+    fn other(&mut self, it: Packed) {
         self.advance(it.len.into());
-        self.judge_other(it)
+        let judged = self.judge_other(it);
+        self.judged(judged);
     }
+}
+
+fn encoding_unknown() -> Check {
+    refuse!(Encodings, "the encoding is not in the table")
 }
 
 impl Walk<'_, '_> {
@@ -246,6 +265,7 @@ impl Walk<'_, '_> {
                 let value = constant(form.size, imm);
                 self.write(to, bits(value))?;
                 if to == R11 {
+                    self.constant_at = self.offset;
                     self.facts.constant = Some(value);
                     self.facts.note(R11);
                 }

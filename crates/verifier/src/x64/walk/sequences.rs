@@ -19,15 +19,14 @@ impl Walk<'_, '_> {
             constant = Some(sub.imm);
             cost = u64::try_from(sub.imm).ok();
         } else if sub.from == Place::Register && sub.b == R11 {
-            // Two before one: nothing looks further back than what was looked at last.
-            if let Some([price, times]) = self.before::<2>()
+            if let Some([price, times]) = self.between::<2>(self.constant_at)
                 && is_on(&times, Op::Imul, 8, R11)
                 && times.from == Place::Register
                 && is_constant(&price, R11)
             {
                 grows = true;
                 cost = Some(price.imm as u64);
-            } else if let Some([before]) = self.before::<1>()
+            } else if let Some([before]) = self.between::<1>(self.constant_at)
                 && is_constant(&before, R11)
             {
                 cost = Some(before.imm as u64);
@@ -86,7 +85,9 @@ impl Walk<'_, '_> {
     /// `cmp i, n; jae default; lea r11, [rip+table]; movsxd i, [r11+4*i]; add i, r11; jmp i`, and the table.
     pub(super) fn jump_table(&mut self) -> Check {
         let lea = self.current()?;
-        let before = self.before::<2>().filter(|_| self.function.is_some());
+        let before = self
+            .between::<2>(self.compared)
+            .filter(|_| self.function.is_some());
         let Some([compare, branch]) = before else {
             refuse!(CodeData, "the code takes an address of code");
         };
@@ -147,7 +148,8 @@ impl Walk<'_, '_> {
     /// `cmp i, n; jae trap; shl i, 4; cmp [r15+i+signature], s; jne late; call [r15+i+code]`
     pub(super) fn indirect_call(&mut self) -> Check {
         let compare = self.current()?;
-        let (Some([bound, beyond, scale]), Some(entries)) = (self.before::<3>(), self.table())
+        let (Some([bound, beyond, scale]), Some(entries)) =
+            (self.between::<3>(self.compared), self.table())
         else {
             refuse!(Table, "the code reads an entry of the table");
         };
@@ -195,10 +197,13 @@ impl Walk<'_, '_> {
     pub(super) fn slot_loop(&mut self, first: &Instruction) -> Check {
         let start = self.offset;
         let (load, counter) = match first.op {
-            Op::FLoad => (Some(*first), self.before::<1>().map(|[counter]| counter)),
+            Op::FLoad => (
+                Some(*first),
+                self.between::<1>(self.constant_at).map(|[counter]| counter),
+            ),
             // The zero is made between the initialisation of the counter and the loop.
             _ => {
-                let before = self.before::<2>().filter(|[_, zero]| {
+                let before = self.between::<2>(self.constant_at).filter(|[_, zero]| {
                     zero.op == Op::FXor && (zero.a, zero.b, zero.c) == (XMM15, XMM15, XMM15)
                 });
                 (None, before.map(|[counter, _]| counter))

@@ -30,7 +30,7 @@ impl<'w, 'v> Walk<'w, 'v> {
             walk.bounds[usize::from(register)] = FIXED;
         }
         walk.bounds[usize::from(RSP)] = UNTOUCHED;
-        walk.facts = Facts::none(u16::MAX);
+        walk.facts = Facts::none(u16::MAX, u16::MAX);
         walk.shared().map_err(|why| walk.refusal(why))?;
         if walk.kept {
             walk.contract.written &= !(1 << RAX);
@@ -113,7 +113,12 @@ impl<'w, 'v> Walk<'w, 'v> {
                 Op::Call | Op::CallMem | Op::JmpReg | Op::Ud2 | Op::Div => {
                     refuse!(Stubs, "shared code has an instruction that it may not have");
                 }
-                _ => self.step()?,
+                _ => {
+                    self.step();
+                    if let Some(why) = self.refused.take() {
+                        return Err(why);
+                    }
+                }
             }
         }
         refuse!(Ends, "shared code runs out at its end")
@@ -140,7 +145,7 @@ impl<'w, 'v> Walk<'w, 'v> {
 
     fn is_checked_division(&mut self, divide: &Instruction) -> Option<bool> {
         let size = divide.size;
-        let [test, zero, sign] = self.before::<3>()?;
+        let [test, zero, sign] = self.between::<3>(self.compared)?;
         let lengths = [test, zero, sign].map(|it| usize::from(it.len));
         let plain = self.offset.checked_sub(lengths.iter().sum())?;
         let tested = is_registers(&test, Op::Test, size, R11, R11)
