@@ -14,6 +14,10 @@ use crate::types::ValType;
 /// Registers of each class that a loop leaves free for temporaries.
 const LOOP_TEMPORARIES: usize = 4;
 
+/// The most loops that are noted in a piece of code, so that a body of nothing but loops takes no more memory for them. Real
+/// code has one in hundreds of bytes.
+const MOST_NOTED: usize = 4096;
+
 impl<M: MacroAssembler> Generator<'_, M> {
     /// The start of a loop: decides where its locals are on every iteration.
     pub(super) fn begin_loop(&mut self, block: BlockIndex) {
@@ -55,6 +59,9 @@ impl<M: MacroAssembler> Generator<'_, M> {
 
     /// Notes a loop's start, which is here, for those who read the code.
     fn note_start(&mut self, block: BlockIndex) {
+        if self.loops.len() == MOST_NOTED {
+            return;
+        }
         let mut start = LoopStart {
             code_offset: self.masm.offset(),
             ..LoopStart::default()

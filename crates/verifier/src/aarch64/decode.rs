@@ -229,7 +229,8 @@ const KEYS: usize = 1 << KEY_BITS;
 const NONE: u8 = u8::MAX;
 
 /// For each value of a word's top bits, the first row that can match.
-static FIRST: [u8; KEYS] = first_rows();
+static FIRST: [u8; KEYS] = FIRST_ROWS;
+const FIRST_ROWS: [u8; KEYS] = first_rows();
 
 const fn first_rows() -> [u8; KEYS] {
     let mut first = [NONE; KEYS];
@@ -252,10 +253,36 @@ const fn matches_key(row: &Row, key: usize) -> bool {
     (key as u32 ^ row.1 >> shift) & row.0 >> shift == 0
 }
 
+/// For each value of a word's top bits, the form, where no other bits are fixed and there are no further conditions.
+static FORMS: [Option<Form>; KEYS] = {
+    let mut forms = [None; KEYS];
+    let mut key = 0;
+    while key < KEYS {
+        let row = FIRST_ROWS[key];
+        if row != NONE {
+            let Row(mask, _, form) = ROWS[row as usize];
+            if mask << KEY_BITS == 0 && CHECKED >> form as u64 & 1 == 0 {
+                forms[key] = Some(form);
+            }
+        }
+        key += 1;
+    }
+    forms
+};
+
 /// The form of a word, if it is an accepted instruction.
-#[inline]
+#[inline(always)]
 pub(super) fn decode(word: u32) -> Option<Form> {
-    let mut row = usize::from(FIRST[(word >> (32 - KEY_BITS)) as usize]);
+    let key = (word >> (32 - KEY_BITS)) as usize;
+    match FORMS[key] {
+        Some(form) => Some(form),
+        None => decode_by_rows(word, key),
+    }
+}
+
+#[inline]
+fn decode_by_rows(word: u32, key: usize) -> Option<Form> {
+    let mut row = usize::from(FIRST[key]);
     loop {
         let Row(mask, value, form) = *ROWS.get(row)?;
         if word & mask == value {

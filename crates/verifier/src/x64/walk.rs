@@ -63,48 +63,70 @@ impl Buffers {
 
 /// A set of positions: those that have a label, so that the walk need not look for one at each instruction.
 #[derive(Default)]
-struct Marks(Vec<u64>);
+struct Marks {
+    /// A bit for each position.
+    positions: Vec<u64>,
+    /// A bit for each word of `positions` in which one is set, or was.
+    words: Vec<u64>,
+}
 
 impl Marks {
     /// Makes room for positions below a bound.
     fn reserve(&mut self, bound: usize) {
         let words = bound / 64 + 1;
-        if self.0.len() < words {
-            self.0.resize(words, 0);
+        if self.positions.len() < words {
+            self.positions.resize(words, 0);
+            self.words.resize(words / 64 + 1, 0);
         }
     }
 
     fn insert(&mut self, at: usize) {
-        if let Some(word) = self.0.get_mut(at / 64) {
+        let number = at / 64;
+        if let Some(word) = self.positions.get_mut(number)
+            && let Some(of_words) = self.words.get_mut(number / 64)
+        {
             *word |= 1 << (at % 64);
+            *of_words |= 1 << (number % 64);
         }
     }
 
     fn remove(&mut self, at: usize) {
-        if let Some(word) = self.0.get_mut(at / 64) {
+        let number = at / 64;
+        if let Some(word) = self.positions.get_mut(number)
+            && let Some(of_words) = self.words.get_mut(number / 64)
+        {
             *word &= !(1 << (at % 64));
+            if *word == 0 {
+                *of_words &= !(1 << (number % 64));
+            }
         }
     }
 
     /// The first position of the set from this one on, at most `bound`.
     #[inline]
     fn next(&self, from: usize, bound: usize) -> usize {
-        let words = self.0.get(from / 64..=bound / 64).unwrap_or_default();
-        let Some((&first, others)) = words.split_first() else {
-            return bound;
-        };
-        let marks = first >> (from % 64);
+        let number = from / 64;
+        let marks = self
+            .positions
+            .get(number)
+            .map_or(0, |word| *word >> (from % 64));
         if marks != 0 {
             return bound.min(from + marks.trailing_zeros() as usize);
         }
-        let mut at = from / 64 * 64;
-        for &marks in others {
-            at += 64;
-            if marks != 0 {
-                return bound.min(at + marks.trailing_zeros() as usize);
+        let mut first = (number + 1) / 64;
+        let mut words = self.words.get(first).map_or(0, |word| {
+            *word >> ((number + 1) % 64) << ((number + 1) % 64)
+        });
+        while words == 0 {
+            first += 1;
+            match self.words.get(first) {
+                Some(more) if first * 64 * 64 < bound => words = *more,
+                _ => return bound,
             }
         }
-        bound
+        let number = first * 64 + words.trailing_zeros() as usize;
+        let marks = self.positions.get(number).copied().unwrap_or(0);
+        bound.min(number * 64 + marks.trailing_zeros() as usize)
     }
 }
 
