@@ -17,6 +17,7 @@ mod builtins;
 mod float;
 mod guest;
 mod instance;
+mod layout;
 mod module;
 mod opcodes;
 mod program;

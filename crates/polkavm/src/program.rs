@@ -5,9 +5,13 @@
 //! before each such place that control also reaches from above. The work is linear in the code, but for the layout,
 //! which is that of `polkavm-common`.
 
+use crate::layout::{ISA, lay_out};
 use crate::opcodes;
-use polkavm_common::program::{Instruction as Machine, InstructionSetKind, Reg, asm};
-use polkavm_common::writer::ProgramBlobBuilder;
+use polkavm_common::program::{
+    BLOB_LEN_OFFSET, BLOB_LEN_SIZE, BlobLen, Instruction as Machine, Reg,
+    SECTION_CODE_AND_JUMP_TABLE, SECTION_END_OF_FILE, asm,
+};
+use polkavm_common::writer::{ProgramBlobBuilder, Writer as Bytes};
 use pvf_assembler::polkavm::{Base, Instruction, decode};
 use pvf_compiler::ModuleInfo;
 use pvf_compiler::abi::BUILTIN_FLAG;
@@ -201,24 +205,14 @@ pub(crate) fn build(info: &ModuleInfo, code: &[u8], sizes: Sizes) -> Result<Prog
         entry_numbers.push(blocks.number[index]);
     }
     at_most("entries of the jump table", writer.jumps.len(), MOST_JUMPS)?;
-    let mut builder = ProgramBlobBuilder::new(InstructionSetKind::Latest64);
-    builder.set_stack_size(sizes.stack_bytes);
-    builder.set_rw_data_size(sizes.memory_base - CONTEXT + sizes.memory_bytes);
-    add_imports(&mut builder, info)?;
-    builder.set_code(&writer.code, &writer.jumps);
-    let mut laid_out = Vec::new();
-    let blob = builder
-        .to_vec_with_instruction_offsets(|_, offsets| {
-            laid_out.extend(offsets.iter().map(|(start, _)| start.0));
-        })
-        .map_err(ProgramError::Writer)?;
-    let end = laid_out.last().copied().unwrap_or(0);
-    at_most("bytes of code", end as usize, MOST_CODE_BYTES)?;
-    let entries = entry_numbers
-        .into_iter()
-        .map(|block| laid_out[writer_start(&blocks, block)])
-        .collect();
-    let places = laid_out.into_iter().zip(writer.offsets).collect();
+    let layout = lay_out(&writer.code, &blocks.starts);
+    at_most("bytes of code", layout.code.len(), MOST_CODE_BYTES)?;
+    // A jump may lie behind what was filled before it; its block begins before that.
+    let start = |block: u32| layout.starts[blocks.starts[block as usize] as usize];
+    let entries = entry_numbers.into_iter().map(start).collect();
+    let jumps: Vec<u32> = writer.jumps.iter().map(|&block| start(block)).collect();
+    let blob = container(&layout.code, &jumps, sizes, &import_names(info)?)?;
+    let places = layout.positions.into_iter().zip(writer.offsets).collect();
     Ok(Program {
         blob,
         places,
@@ -226,11 +220,6 @@ pub(crate) fn build(info: &ModuleInfo, code: &[u8], sizes: Sizes) -> Result<Prog
         addresses,
         jumps: writer.jump_offsets,
     })
-}
-
-/// The index of the first instruction written for a block.
-fn writer_start(blocks: &Blocks, block: u32) -> usize {
-    blocks.starts[block as usize] as usize
 }
 
 fn at_most(what: &'static str, found: usize, most: usize) -> Result<(), ProgramError> {
@@ -244,21 +233,71 @@ fn at_most(what: &'static str, found: usize, most: usize) -> Result<(), ProgramE
     }
 }
 
-/// Names the imported functions, then the services of the engine, by the numbers of [`service_import`].
-fn add_imports(builder: &mut ProgramBlobBuilder, info: &ModuleInfo) -> Result<(), ProgramError> {
+/// The imported functions, then the services of the engine, by the numbers of [`service_import`].
+fn import_names(info: &ModuleInfo) -> Result<Vec<String>, ProgramError> {
     /// One more than the number of the last service.
     const SERVICES: u32 = 0x10 + 2 * pvf_compiler::abi::polkavm::FloatOperation::ALL.len() as u32;
     let imports = info.imported_functions as usize + SERVICES as usize;
     at_most("imports", imports, MOST_IMPORTS)?;
+    let mut names = Vec::with_capacity(imports);
     for import in &info.imports {
         if let ImportKind::Function(_) = import.kind {
-            builder.add_import(format!("{}.{}", import.module, import.name).as_bytes());
+            names.push(format!("{}.{}", import.module, import.name));
         }
     }
-    for service in 0..SERVICES {
-        builder.add_import(format!("engine.{service}").as_bytes());
+    names.extend((0..SERVICES).map(|service| format!("engine.{service}")));
+    Ok(names)
+}
+
+/// The program's file. All but the code and the jump table is written by `polkavm-common`, around a code of one
+/// instruction.
+fn container(
+    code: &[u8],
+    jumps: &[u32],
+    sizes: Sizes,
+    imports: &[String],
+) -> Result<Vec<u8>, ProgramError> {
+    let mut builder = ProgramBlobBuilder::new(ISA);
+    builder.set_stack_size(sizes.stack_bytes);
+    builder.set_rw_data_size(sizes.memory_base - CONTEXT + sizes.memory_bytes);
+    for name in imports {
+        builder.add_import(name.as_bytes());
     }
-    Ok(())
+    builder.set_code(&[asm::trap()], &[]);
+    let mut blob = builder.into_vec().map_err(ProgramError::Writer)?;
+    // The section of code is the last: its kind, its length, no jumps of no bytes, a trap; then the end of the file.
+    const TRAP: u8 = 0;
+    let ending = [
+        SECTION_CODE_AND_JUMP_TABLE,
+        3,
+        0,
+        0,
+        TRAP,
+        SECTION_END_OF_FILE,
+    ];
+    if !blob.ends_with(&ending) {
+        return Err(ProgramError::Writer(
+            "an unexpected order of sections".into(),
+        ));
+    }
+    blob.truncate(blob.len() - ending.len());
+    let bytes_of = |jump: u32| 4 - jump.leading_zeros() as usize / 8;
+    let entry_bytes = jumps.iter().copied().map(bytes_of).max().unwrap_or(0);
+    let mut section = Vec::with_capacity(code.len() + jumps.len() * entry_bytes + 8);
+    let mut writer = Bytes::new(&mut section);
+    writer.push_varint(jumps.len() as u32);
+    writer.push_byte(entry_bytes as u8);
+    for jump in jumps {
+        writer.push_raw_bytes(&jump.to_le_bytes()[..entry_bytes]);
+    }
+    writer.push_raw_bytes(code);
+    let mut writer = Bytes::new(&mut blob);
+    writer.push_byte(SECTION_CODE_AND_JUMP_TABLE);
+    writer.push_bytes_with_length(&section);
+    writer.push_byte(SECTION_END_OF_FILE);
+    let length = (blob.len() as BlobLen).to_le_bytes();
+    blob[BLOB_LEN_OFFSET..BLOB_LEN_OFFSET + BLOB_LEN_SIZE].copy_from_slice(&length);
+    Ok(blob)
 }
 
 /// The basic blocks of the program.
@@ -385,7 +424,13 @@ impl Writer<'_> {
             };
             self.write(index, placed)?;
         }
-        Ok(())
+        match begins {
+            true => Ok(()),
+            // What follows the code would be executed.
+            false => Err(ProgramError::BadCode {
+                offset: self.decoded.all.last().map_or(0, |placed| placed.offset),
+            }),
+        }
     }
 
     fn put(&mut self, placed: Placed, instruction: Machine) {
