@@ -5,6 +5,7 @@
 //! before each such place that control also reaches from above. The work is linear in the code, but for the layout,
 //! which is that of `polkavm-common`.
 
+use crate::allocator::{Allocator, routines};
 use crate::layout::{ISA, lay_out};
 use crate::opcodes;
 use polkavm_common::program::{
@@ -17,6 +18,8 @@ use pvf_compiler::ModuleInfo;
 use pvf_compiler::abi::BUILTIN_FLAG;
 use pvf_compiler::abi::polkavm::CONTEXT;
 use pvf_compiler::artifact::ImportKind;
+use std::borrow::Cow;
+use std::collections::HashMap;
 
 /// The most bytes of code of a program, by PolkaVM's rules.
 const MOST_CODE_BYTES: usize = 32 << 20;
@@ -77,6 +80,8 @@ pub(crate) struct Sizes {
     pub memory_bytes: u32,
     /// Bytes of the stack.
     pub stack_bytes: u32,
+    /// Address of the allocator's state.
+    pub allocator_state: u32,
 }
 
 /// A program with its places.
@@ -139,6 +144,8 @@ struct Decoded {
     all: Vec<Placed>,
     /// For each offset, the index of the instruction that starts there.
     at: Vec<u32>,
+    /// Services that routines of the program do, by the index of the first instruction of each.
+    routines: HashMap<u32, usize>,
 }
 
 impl Decoded {
@@ -157,7 +164,11 @@ impl Decoded {
             });
             offset += bytes;
         }
-        Ok(Self { all, at })
+        Ok(Self {
+            all,
+            at,
+            routines: HashMap::new(),
+        })
     }
 
     /// The index of the instruction at this offset.
@@ -173,18 +184,56 @@ impl Decoded {
         self.index(from.offset.wrapping_add(distance as u32))
     }
 
-    /// The service that a call of this place asks for, if it is a stub of the host.
-    fn stub(&self, index: usize) -> Option<u32> {
-        match self.all[index].instruction {
-            Instruction::HostCall(service) => Some(service),
-            _ => None,
+    /// What a call of this place leads to.
+    fn callee(&self, index: usize) -> Callee {
+        let Instruction::HostCall(service) = self.all[index].instruction else {
+            return Callee::Code(index);
+        };
+        match self.routines.get(&service) {
+            Some(&routine) => Callee::Code(routine),
+            None => Callee::Host(service),
         }
     }
 }
 
+/// What a call leads to.
+enum Callee {
+    /// The instruction with this index.
+    Code(usize),
+    /// This service, whose stub need not be called.
+    Host(u32),
+}
+
+/// Appends the routines of the allocator to the code.
+fn with_allocator<'c>(
+    code: &'c [u8],
+    allocator: &Allocator,
+    sizes: Sizes,
+) -> (Cow<'c, [u8]>, Vec<(u32, u32)>) {
+    let (Some(&malloc), Some(&free)) = (allocator.malloc.first(), allocator.free.first()) else {
+        return (Cow::Borrowed(code), Vec::new());
+    };
+    let (routines, malloc_at, free_at) = routines(sizes.allocator_state, malloc, free);
+    let start = code.len() as u32;
+    let malloc = allocator.malloc.iter().map(|&it| (it, start + malloc_at));
+    let free = allocator.free.iter().map(|&it| (it, start + free_at));
+    let places = malloc.chain(free).collect();
+    (Cow::Owned([code, &routines].concat()), places)
+}
+
 /// Makes a program of an artifact's code.
-pub(crate) fn build(info: &ModuleInfo, code: &[u8], sizes: Sizes) -> Result<Program, ProgramError> {
-    let decoded = Decoded::new(code)?;
+pub(crate) fn build(
+    info: &ModuleInfo,
+    code: &[u8],
+    sizes: Sizes,
+    allocator: &Allocator,
+) -> Result<Program, ProgramError> {
+    let (code, routines) = with_allocator(code, allocator, sizes);
+    let mut decoded = Decoded::new(&code)?;
+    for (service, offset) in routines {
+        let index = decoded.index(offset)?;
+        decoded.routines.insert(service, index);
+    }
     let blocks = Blocks::find(info, &decoded)?;
     let mut writer = Writer {
         info,
@@ -324,10 +373,10 @@ impl Blocks {
                 | Instruction::TableEntry(distance) => distance,
                 Instruction::Call(distance) => {
                     let target = decoded.target(placed, distance)?;
-                    if decoded.stub(target).is_some() {
-                        continue;
+                    if let Callee::Code(index) = decoded.callee(target) {
+                        referred[index] = true;
                     }
-                    distance
+                    continue;
                 }
                 _ => continue,
             };
@@ -385,9 +434,9 @@ impl Ending {
             | Instruction::JumpTable(..) => Self::Block,
             Instruction::Call(distance) => {
                 let target = decoded.target(placed, distance)?;
-                match decoded.stub(target) {
-                    Some(_) => Self::None,
-                    None => Self::Block,
+                match decoded.callee(target) {
+                    Callee::Host(_) => Self::None,
+                    Callee::Code(_) => Self::Block,
                 }
             }
             Instruction::TableEntry(_) => Self::Unwritten,
@@ -513,9 +562,10 @@ impl Writer<'_> {
             Instruction::Jump(distance) => asm::jump(self.block(placed, distance)?),
             Instruction::Call(distance) => {
                 let target = self.decoded.target(placed, distance)?;
-                if let Some(service) = self.decoded.stub(target) {
-                    return self.host_call(placed, service);
-                }
+                let target = match self.decoded.callee(target) {
+                    Callee::Host(service) => return self.host_call(placed, service),
+                    Callee::Code(target) => target,
+                };
                 let address = self.return_address(index, placed)?;
                 asm::load_imm_and_jump(Reg::RA, address, self.blocks.number[target])
             }
