@@ -11,45 +11,44 @@ use crate::names::Names;
 use crate::network::Parameters;
 use crate::outcome::{self, Measured};
 use crate::output::Output;
-use crate::parameters::HostArgs;
 use crate::progress::Progress;
 use crate::run::{find_function, parse_arguments};
 use crate::timeout::TimeoutArgs;
 use crate::validate::host_parameters;
 use crate::verdict::{self, Details, Lines, Told};
 use pvf_executor::{
-    Artifact, CallError, CompileOptions, Execution, ModuleInfo, Outcome, Profile, StackPeaks,
-    Target, Value,
+    Artifact, CallError, CompileOptions, Execution, LoadError, ModuleInfo, Outcome, Profile,
+    StackPeaks, Target, Value,
 };
 use pvf_polkavm::{Engine, Imports, Instance, Module};
 use pvf_validation::PolkaVmPvf;
 use pvf_wast::show_value;
 use std::path::Path;
 
-/// Compiles a file for PolkaVM and makes it executable.
-fn load(
+/// Compiles a file for PolkaVM.
+fn compile(
     path: &Path,
     options: &CompileOptions,
     what_for: For,
-    engine: Engine,
-) -> Result<(Module, Vec<u8>, Measured), Stop> {
+) -> Result<(Artifact, Vec<u8>, Measured), Stop> {
     // There is no verifier for this target.
     let verification = crate::engine::Verification::Off;
     let Compiled {
         artifact,
         wasm,
-        mut measured,
+        measured,
     } = prepare_file(path, options, what_for, verification)?;
-    let (module, took) = timed(|| Module::new(artifact, engine))?;
-    measured.prepare_ns += took.wall_ns;
-    let module = module.map_err(|error| Failure::Host(error.to_string()))?;
-    Ok((module, wasm, measured))
+    Ok((artifact, wasm, measured))
+}
+
+fn host(error: LoadError) -> Failure {
+    Failure::Host(error.to_string())
 }
 
 /// `pvf run`.
 pub fn run(args: &RunArgs, engine: Engine, output: &Output) -> Result<Verdict, Failure> {
     let (options, parameters) = args.executor.resolve(Profile::Wasm, Target::PolkaVm)?;
-    let (module, _, mut measured) = match load(&args.code, &options, For::Calls, engine) {
+    let (artifact, _, mut measured) = match compile(&args.code, &options, For::Calls) {
         Ok(loaded) => loaded,
         Err(Stop::Failed(failure)) => return Err(failure),
         Err(Stop::Rejected(rejection, measured)) => {
@@ -57,6 +56,7 @@ pub fn run(args: &RunArgs, engine: Engine, output: &Output) -> Result<Verdict, F
             return outcome::report(output, &rejected, &measured, &parameters, None);
         }
     };
+    let module = Module::new(artifact, engine).map_err(host)?;
     let function = find_function(module.info(), &args.invoke)?;
     let arguments = parse_arguments(module.info(), function, &args.invoke, &args.args)?;
     let progress = Progress::start(&format!("running {}", args.invoke));
@@ -144,15 +144,18 @@ pub fn validate(args: &ValidateArgs, engine: Engine, output: &Output) -> Result<
     let parameters = parameters.with_functions(&judging.host.functions);
     input::at_most_one_stdin(&[&args.code, &args.params])?;
     let candidate = input::read_candidate_file(&args.params, &judging.candidate)?;
-    match load(&args.code, &options, For::Candidates, engine) {
-        Ok((module, wasm, measured)) => Judged {
-            host: &judging.host,
-            parameters: &parameters,
-            measured,
-            timeout: judging.timeout,
-            wasm: Some(&wasm),
+    match compile(&args.code, &options, For::Candidates) {
+        Ok((artifact, wasm, measured)) => {
+            let host_parameters = host_parameters(&judging.host, &parameters);
+            let pvf = PolkaVmPvf::new(artifact, engine, host_parameters).map_err(host)?;
+            Judged {
+                parameters: &parameters,
+                measured,
+                timeout: judging.timeout,
+                wasm: Some(&wasm),
+            }
+            .judge(&pvf, &candidate, output)
         }
-        .judge(module, &candidate, output),
         Err(Stop::Rejected(rejection, measured)) => {
             let rejected = Execution::rejected(rejection);
             outcome::report(output, &rejected, &measured, &parameters, None)
@@ -165,45 +168,44 @@ pub fn validate(args: &ValidateArgs, engine: Engine, output: &Output) -> Result<
 pub fn execute(args: &ExecuteArgs, engine: Engine, output: &Output) -> Result<Verdict, Failure> {
     input::at_most_one_stdin(&[&args.artifact, &args.params])?;
     let candidate = input::read_candidate_file(&args.params, &args.candidate)?;
-    let (module, took) = timed(|| read_artifact(&args.artifact, engine))?;
-    let module = module?;
+    let (artifact, took) = timed(|| read_artifact(&args.artifact))?;
+    let artifact = artifact?;
     let measured = Measured {
-        wasm_bytes: u64::from(module.info().wasm_bytes),
-        code_bytes: module.artifact().code.len() as u64,
-        target: module.info().target.name(),
+        wasm_bytes: u64::from(artifact.module.wasm_bytes),
+        code_bytes: artifact.code.len() as u64,
+        target: artifact.module.target.name(),
         prepare_ns: took.wall_ns,
         ..Measured::default()
     };
-    check_meters(args, &module.info().meters)?;
-    let parameters = parameters(args, &module.info().meters)?;
+    check_meters(args, &artifact.module.meters)?;
+    let parameters = parameters(args, &artifact.module.meters)?;
+    let pvf = PolkaVmPvf::new(artifact, engine, host_parameters(&args.host, &parameters));
+    let pvf = pvf.map_err(|error| not_loaded(&args.artifact, &error))?;
     Judged {
-        host: &args.host,
         parameters: &parameters,
         measured,
         timeout: args.timeout,
         wasm: None,
     }
-    .judge(module, &candidate, output)
+    .judge(&pvf, &candidate, output)
 }
 
 #[allow(
     unsafe_code,
     reason = "the command executes what its user says is an artifact"
 )]
-fn read_artifact(path: &Path, engine: Engine) -> Result<Module, Failure> {
+fn read_artifact(path: &Path) -> Result<Artifact, Failure> {
     let bytes = input::read(path)?;
     // SAFETY: the user vouches for the artifact; the command's help says what that means. PolkaVM confines its code.
     let artifact = unsafe { Artifact::from_bytes(&bytes) };
-    let artifact = artifact.map_err(|error| Failure::Input {
+    artifact.map_err(|error| Failure::Input {
         name: input::name(path),
         reason: error.to_string(),
-    })?;
-    Module::new(artifact, engine).map_err(|error| not_loaded(path, &error))
+    })
 }
 
 /// A judgement to be made.
 struct Judged<'a> {
-    host: &'a HostArgs,
     parameters: &'a Parameters,
     measured: Measured,
     timeout: TimeoutArgs,
@@ -214,7 +216,7 @@ struct Judged<'a> {
 impl Judged<'_> {
     fn judge(
         mut self,
-        module: Module,
+        pvf: &PolkaVmPvf,
         candidate: &CandidateFile,
         output: &Output,
     ) -> Result<Verdict, Failure> {
@@ -222,7 +224,6 @@ impl Judged<'_> {
             output.warn(warning);
         }
         let progress = Progress::start("executing");
-        let pvf = PolkaVmPvf::new(module.clone(), host_parameters(self.host, self.parameters));
         let (run, took) = self.timeout.bound(|| {
             let (run, took) = timed(|| pvf.run(&candidate.params))?;
             Ok((run?, took))
@@ -238,7 +239,7 @@ impl Judged<'_> {
             Outcome::Invalid {
                 trap: Some(trap), ..
             } => {
-                let names = Names::of(module.info(), self.wasm);
+                let names = Names::of(pvf.module().info(), self.wasm);
                 let name = trap.function.and_then(|function| names.get(function));
                 let none = "there are no backtraces for this target".to_owned();
                 (name.map(str::to_owned), Some(Err(none)))

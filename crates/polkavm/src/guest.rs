@@ -1,6 +1,7 @@
 //! The memory of a program: linear memory, and the context below it.
 
-use crate::module::{Module, internal, too_many_pages};
+use crate::allocator::{AllocatorState, STATE_BYTES};
+use crate::module::{Module, Ready, internal, too_many_pages};
 use polkavm::RawInstance;
 use pvf_compiler::abi::polkavm as fixed;
 use pvf_compiler::abi::{
@@ -16,6 +17,7 @@ use pvf_runtime::HostFailure;
 pub struct Guest {
     pub(crate) machine: RawInstance,
     memory_base: u32,
+    allocator_state: u32,
     pages: u32,
     limit_pages: u32,
     pub(crate) table: u32,
@@ -35,14 +37,15 @@ impl Guest {
     pub(crate) fn new(
         module: &Module,
         machine: RawInstance,
-        memory_base: u32,
+        ready: &Ready,
         pages: u32,
         limit_pages: u32,
         table_entries: u32,
     ) -> Self {
         Self {
             machine,
-            memory_base,
+            memory_base: ready.memory_base,
+            allocator_state: ready.allocator_state,
             pages,
             limit_pages,
             table: module.info().context_layout().table as u32,
@@ -124,6 +127,27 @@ impl Guest {
         self.pages = new;
         self.publish_size()?;
         Ok(Some(old))
+    }
+
+    /// The state of the heap that the program works on.
+    ///
+    /// # Errors
+    /// PolkaVM cannot reach its memory.
+    pub fn allocator(&mut self) -> Result<AllocatorState, HostFailure> {
+        let mut bytes = [0; STATE_BYTES as usize];
+        let read = self
+            .machine
+            .read_memory_into(self.allocator_state, &mut bytes);
+        read.map_err(|error| internal(&format!("reading the program's memory: {error}")))?;
+        Ok(AllocatorState::from_bytes(&bytes))
+    }
+
+    /// Sets the state of the heap that the program works on.
+    ///
+    /// # Errors
+    /// PolkaVM cannot reach its memory.
+    pub fn set_allocator(&mut self, state: AllocatorState) -> Result<(), HostFailure> {
+        self.write_at(self.allocator_state, &state.to_bytes())
     }
 
     pub(crate) fn publish_size(&mut self) -> Result<(), HostFailure> {

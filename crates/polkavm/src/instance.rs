@@ -246,14 +246,7 @@ impl<T> Instance<T> {
         let stack_top = stack_high - ENTRY_AREA_BYTES;
         let limit_bytes = parameters.stack_native_max as u32;
         let mut instance = Self {
-            guest: Guest::new(
-                module,
-                machine,
-                ready.memory_base,
-                pages,
-                limit,
-                table_entries,
-            ),
+            guest: Guest::new(module, machine, &ready, pages, limit, table_entries),
             ready,
             segments: Segments::default(),
             functions: imports.functions,
@@ -505,11 +498,13 @@ impl<T> Instance<T> {
             Ended::Failure(failure) => return CallError::Failure(failure),
         };
         let traps = &module.artifact().traps;
-        // In the stub of an imported function, which was called by reference: the call is before the return address.
+        // In the stub of an imported function that was called by reference, or in a routine of the allocator: the call is
+        // before the return address.
         let caller = || {
             let address = self.guest.machine.reg(Reg::RA);
             let behind = self.ready.program.code_offset_of_address(address)?;
-            traps.lookup(behind.checked_sub(INDIRECT_CALL_BYTES)?)
+            let before = |bytes| traps.lookup(behind.checked_sub(bytes)?);
+            before(DIRECT_CALL_BYTES).or_else(|| before(INDIRECT_CALL_BYTES))
         };
         let site = self.code_offset().and_then(|at| traps.lookup(at));
         let site = site.or_else(caller);
@@ -679,6 +674,8 @@ impl<T> Instance<T> {
     }
 }
 
+/// Bytes of a direct call in the artifact's code.
+const DIRECT_CALL_BYTES: u32 = 5;
 /// Bytes of an indirect call in the artifact's code.
 const INDIRECT_CALL_BYTES: u32 = 2;
 

@@ -5,7 +5,7 @@
 //! the peaks of both stacks, gas. What PolkaVM cannot hold is a
 //! [`HostFailure::Unsupported`](pvf_runtime::HostFailure::Unsupported), never an outcome.
 //!
-//! `program` makes a PolkaVM program of an artifact's code, `module` keeps it, `instance` runs it, `guest` is its memory,
+//! `allocator` is Polkadot's allocator inside the program, for validation functions. `program` makes a PolkaVM program of an artifact's code, `module` keeps it, `instance` runs it, `guest` is its memory,
 //! `builtins` and `float` do what the code asks its engine for.
 //!
 //! Everything is behind the feature `engine`; without it this crate is empty.
@@ -13,14 +13,17 @@
 #![cfg(feature = "engine")]
 #![forbid(unsafe_code)]
 
+mod allocator;
 mod builtins;
 mod float;
 mod guest;
 mod instance;
+mod layout;
 mod module;
 mod opcodes;
 mod program;
 
+pub use allocator::{Allocator, AllocatorState, ORDERS};
 pub use guest::Guest;
 pub use instance::{Caller, HostFunction, Imports, Instance};
 pub use module::{Engine, Module};

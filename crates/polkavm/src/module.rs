@@ -1,5 +1,6 @@
 //! Modules: an artifact with the programs made of it.
 
+use crate::allocator::{self, Allocator};
 use crate::program::{self, Program, ProgramError, Sizes};
 use polkavm::{BackendKind, Config, GasMeteringKind, ModuleConfig, SandboxKind};
 use pvf_compiler::abi::polkavm as fixed;
@@ -87,6 +88,7 @@ pub struct Module(Arc<Inner>);
 struct Inner {
     artifact: Artifact,
     engine: Engine,
+    allocator: Allocator,
     /// Function indices by the offset of their code.
     by_code: Vec<u32>,
     /// Indices of the imports that are functions.
@@ -109,6 +111,8 @@ pub(crate) struct Wanted {
 pub(crate) struct Ready {
     /// Address of linear memory.
     pub memory_base: u32,
+    /// Address of the allocator's state.
+    pub allocator_state: u32,
     pub program: Arc<Program>,
     pub module: polkavm::Module,
 }
@@ -119,6 +123,18 @@ impl Module {
     /// # Errors
     /// The artifact is for another target, or PolkaVM cannot hold the module.
     pub fn new(artifact: Artifact, engine: Engine) -> Result<Self, LoadError> {
+        Self::with_allocator(artifact, engine, |_| Allocator::default())
+    }
+
+    /// As [`Self::new`], with imported functions that the program does itself where it can.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn with_allocator(
+        artifact: Artifact,
+        engine: Engine,
+        allocator: impl FnOnce(&ModuleInfo) -> Allocator,
+    ) -> Result<Self, LoadError> {
         let info = &artifact.module;
         if info.target != Target::PolkaVm {
             return Err(LoadError::Target {
@@ -137,6 +153,7 @@ impl Module {
             by_code,
             function_imports,
             made: Mutex::new(None),
+            allocator: allocator(&artifact.module),
             artifact,
             engine,
         })))
@@ -168,7 +185,7 @@ impl Module {
             memory_pages,
             stack_native_max,
         })?;
-        let program = program::build(self.info(), &self.0.artifact.code, sizes);
+        let program = program::build(self.info(), &self.0.artifact.code, sizes, &self.0.allocator);
         Ok(program.map_err(|error| unsupported(&error))?.blob)
     }
 
@@ -197,12 +214,18 @@ impl Module {
                 most: fixed::MOST_CONTEXT_BYTES,
             }));
         }
+        let allocator_state = (fixed::CONTEXT + layout.bytes as u32).next_multiple_of(8);
+        let end = allocator_state + allocator::STATE_BYTES;
         Ok(Sizes {
-            memory_base: fixed::memory_base(layout) as u32,
+            memory_base: end.next_multiple_of(fixed::UNIT),
+            allocator_state,
             memory_bytes: wanted.memory_pages * PAGE_BYTES as u32,
-            // A power of two: `polkavm` 0.37's interpreter rounds its own buffer up to one, and reads zeros for the host once
-            // the buffer is longer than the stack.
-            stack_bytes: stack.next_power_of_two() as u32,
+            stack_bytes: match self.0.engine {
+                // A power of two: `polkavm` 0.37's interpreter rounds its own buffer up to one, and reads zeros for the
+                // host once the buffer is longer than the stack.
+                Engine::Interpreter => stack.next_power_of_two() as u32,
+                Engine::Recompiler | Engine::InProcess => stack as u32,
+            },
         })
     }
 
@@ -215,7 +238,7 @@ impl Module {
         {
             return Ok(ready.clone());
         }
-        let program = program::build(self.info(), &self.0.artifact.code, sizes);
+        let program = program::build(self.info(), &self.0.artifact.code, sizes, &self.0.allocator);
         let program = program.map_err(|error| unsupported(&error))?;
         let engine = self.0.engine.of_process()?;
         let blob = polkavm::ProgramBlob::parse(program.blob.as_slice().into());
@@ -228,6 +251,7 @@ impl Module {
             module.map_err(|error| internal(&format!("PolkaVM refuses a program: {error}")))?;
         let ready = Ready {
             memory_base: sizes.memory_base,
+            allocator_state: sizes.allocator_state,
             program: Arc::new(program),
             module,
         };

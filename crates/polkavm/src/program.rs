@@ -5,14 +5,21 @@
 //! before each such place that control also reaches from above. The work is linear in the code, but for the layout,
 //! which is that of `polkavm-common`.
 
+use crate::allocator::{Allocator, routines};
+use crate::layout::{ISA, lay_out};
 use crate::opcodes;
-use polkavm_common::program::{Instruction as Machine, InstructionSetKind, Reg, asm};
-use polkavm_common::writer::ProgramBlobBuilder;
+use polkavm_common::program::{
+    BLOB_LEN_OFFSET, BLOB_LEN_SIZE, BlobLen, Instruction as Machine, Reg,
+    SECTION_CODE_AND_JUMP_TABLE, SECTION_END_OF_FILE, asm,
+};
+use polkavm_common::writer::{ProgramBlobBuilder, Writer as Bytes};
 use pvf_assembler::polkavm::{Base, Instruction, decode};
 use pvf_compiler::ModuleInfo;
 use pvf_compiler::abi::BUILTIN_FLAG;
 use pvf_compiler::abi::polkavm::CONTEXT;
 use pvf_compiler::artifact::ImportKind;
+use std::borrow::Cow;
+use std::collections::HashMap;
 
 /// The most bytes of code of a program, by PolkaVM's rules.
 const MOST_CODE_BYTES: usize = 32 << 20;
@@ -73,6 +80,8 @@ pub(crate) struct Sizes {
     pub memory_bytes: u32,
     /// Bytes of the stack.
     pub stack_bytes: u32,
+    /// Address of the allocator's state.
+    pub allocator_state: u32,
 }
 
 /// A program with its places.
@@ -135,6 +144,8 @@ struct Decoded {
     all: Vec<Placed>,
     /// For each offset, the index of the instruction that starts there.
     at: Vec<u32>,
+    /// Services that routines of the program do, by the index of the first instruction of each.
+    routines: HashMap<u32, usize>,
 }
 
 impl Decoded {
@@ -153,7 +164,11 @@ impl Decoded {
             });
             offset += bytes;
         }
-        Ok(Self { all, at })
+        Ok(Self {
+            all,
+            at,
+            routines: HashMap::new(),
+        })
     }
 
     /// The index of the instruction at this offset.
@@ -169,18 +184,56 @@ impl Decoded {
         self.index(from.offset.wrapping_add(distance as u32))
     }
 
-    /// The service that a call of this place asks for, if it is a stub of the host.
-    fn stub(&self, index: usize) -> Option<u32> {
-        match self.all[index].instruction {
-            Instruction::HostCall(service) => Some(service),
-            _ => None,
+    /// What a call of this place leads to.
+    fn callee(&self, index: usize) -> Callee {
+        let Instruction::HostCall(service) = self.all[index].instruction else {
+            return Callee::Code(index);
+        };
+        match self.routines.get(&service) {
+            Some(&routine) => Callee::Code(routine),
+            None => Callee::Host(service),
         }
     }
 }
 
+/// What a call leads to.
+enum Callee {
+    /// The instruction with this index.
+    Code(usize),
+    /// This service, whose stub need not be called.
+    Host(u32),
+}
+
+/// Appends the routines of the allocator to the code.
+fn with_allocator<'c>(
+    code: &'c [u8],
+    allocator: &Allocator,
+    sizes: Sizes,
+) -> (Cow<'c, [u8]>, Vec<(u32, u32)>) {
+    let (Some(&malloc), Some(&free)) = (allocator.malloc.first(), allocator.free.first()) else {
+        return (Cow::Borrowed(code), Vec::new());
+    };
+    let (routines, malloc_at, free_at) = routines(sizes.allocator_state, malloc, free);
+    let start = code.len() as u32;
+    let malloc = allocator.malloc.iter().map(|&it| (it, start + malloc_at));
+    let free = allocator.free.iter().map(|&it| (it, start + free_at));
+    let places = malloc.chain(free).collect();
+    (Cow::Owned([code, &routines].concat()), places)
+}
+
 /// Makes a program of an artifact's code.
-pub(crate) fn build(info: &ModuleInfo, code: &[u8], sizes: Sizes) -> Result<Program, ProgramError> {
-    let decoded = Decoded::new(code)?;
+pub(crate) fn build(
+    info: &ModuleInfo,
+    code: &[u8],
+    sizes: Sizes,
+    allocator: &Allocator,
+) -> Result<Program, ProgramError> {
+    let (code, routines) = with_allocator(code, allocator, sizes);
+    let mut decoded = Decoded::new(&code)?;
+    for (service, offset) in routines {
+        let index = decoded.index(offset)?;
+        decoded.routines.insert(service, index);
+    }
     let blocks = Blocks::find(info, &decoded)?;
     let mut writer = Writer {
         info,
@@ -201,24 +254,14 @@ pub(crate) fn build(info: &ModuleInfo, code: &[u8], sizes: Sizes) -> Result<Prog
         entry_numbers.push(blocks.number[index]);
     }
     at_most("entries of the jump table", writer.jumps.len(), MOST_JUMPS)?;
-    let mut builder = ProgramBlobBuilder::new(InstructionSetKind::Latest64);
-    builder.set_stack_size(sizes.stack_bytes);
-    builder.set_rw_data_size(sizes.memory_base - CONTEXT + sizes.memory_bytes);
-    add_imports(&mut builder, info)?;
-    builder.set_code(&writer.code, &writer.jumps);
-    let mut laid_out = Vec::new();
-    let blob = builder
-        .to_vec_with_instruction_offsets(|_, offsets| {
-            laid_out.extend(offsets.iter().map(|(start, _)| start.0));
-        })
-        .map_err(ProgramError::Writer)?;
-    let end = laid_out.last().copied().unwrap_or(0);
-    at_most("bytes of code", end as usize, MOST_CODE_BYTES)?;
-    let entries = entry_numbers
-        .into_iter()
-        .map(|block| laid_out[writer_start(&blocks, block)])
-        .collect();
-    let places = laid_out.into_iter().zip(writer.offsets).collect();
+    let layout = lay_out(&writer.code, &blocks.starts);
+    at_most("bytes of code", layout.code.len(), MOST_CODE_BYTES)?;
+    // A jump may lie behind what was filled before it; its block begins before that.
+    let start = |block: u32| layout.starts[blocks.starts[block as usize] as usize];
+    let entries = entry_numbers.into_iter().map(start).collect();
+    let jumps: Vec<u32> = writer.jumps.iter().map(|&block| start(block)).collect();
+    let blob = container(&layout.code, &jumps, sizes, &import_names(info)?)?;
+    let places = layout.positions.into_iter().zip(writer.offsets).collect();
     Ok(Program {
         blob,
         places,
@@ -226,11 +269,6 @@ pub(crate) fn build(info: &ModuleInfo, code: &[u8], sizes: Sizes) -> Result<Prog
         addresses,
         jumps: writer.jump_offsets,
     })
-}
-
-/// The index of the first instruction written for a block.
-fn writer_start(blocks: &Blocks, block: u32) -> usize {
-    blocks.starts[block as usize] as usize
 }
 
 fn at_most(what: &'static str, found: usize, most: usize) -> Result<(), ProgramError> {
@@ -244,21 +282,71 @@ fn at_most(what: &'static str, found: usize, most: usize) -> Result<(), ProgramE
     }
 }
 
-/// Names the imported functions, then the services of the engine, by the numbers of [`service_import`].
-fn add_imports(builder: &mut ProgramBlobBuilder, info: &ModuleInfo) -> Result<(), ProgramError> {
+/// The imported functions, then the services of the engine, by the numbers of [`service_import`].
+fn import_names(info: &ModuleInfo) -> Result<Vec<String>, ProgramError> {
     /// One more than the number of the last service.
     const SERVICES: u32 = 0x10 + 2 * pvf_compiler::abi::polkavm::FloatOperation::ALL.len() as u32;
     let imports = info.imported_functions as usize + SERVICES as usize;
     at_most("imports", imports, MOST_IMPORTS)?;
+    let mut names = Vec::with_capacity(imports);
     for import in &info.imports {
         if let ImportKind::Function(_) = import.kind {
-            builder.add_import(format!("{}.{}", import.module, import.name).as_bytes());
+            names.push(format!("{}.{}", import.module, import.name));
         }
     }
-    for service in 0..SERVICES {
-        builder.add_import(format!("engine.{service}").as_bytes());
+    names.extend((0..SERVICES).map(|service| format!("engine.{service}")));
+    Ok(names)
+}
+
+/// The program's file. All but the code and the jump table is written by `polkavm-common`, around a code of one
+/// instruction.
+fn container(
+    code: &[u8],
+    jumps: &[u32],
+    sizes: Sizes,
+    imports: &[String],
+) -> Result<Vec<u8>, ProgramError> {
+    let mut builder = ProgramBlobBuilder::new(ISA);
+    builder.set_stack_size(sizes.stack_bytes);
+    builder.set_rw_data_size(sizes.memory_base - CONTEXT + sizes.memory_bytes);
+    for name in imports {
+        builder.add_import(name.as_bytes());
     }
-    Ok(())
+    builder.set_code(&[asm::trap()], &[]);
+    let mut blob = builder.into_vec().map_err(ProgramError::Writer)?;
+    // The section of code is the last: its kind, its length, no jumps of no bytes, a trap; then the end of the file.
+    const TRAP: u8 = 0;
+    let ending = [
+        SECTION_CODE_AND_JUMP_TABLE,
+        3,
+        0,
+        0,
+        TRAP,
+        SECTION_END_OF_FILE,
+    ];
+    if !blob.ends_with(&ending) {
+        return Err(ProgramError::Writer(
+            "an unexpected order of sections".into(),
+        ));
+    }
+    blob.truncate(blob.len() - ending.len());
+    let bytes_of = |jump: u32| 4 - jump.leading_zeros() as usize / 8;
+    let entry_bytes = jumps.iter().copied().map(bytes_of).max().unwrap_or(0);
+    let mut section = Vec::with_capacity(code.len() + jumps.len() * entry_bytes + 8);
+    let mut writer = Bytes::new(&mut section);
+    writer.push_varint(jumps.len() as u32);
+    writer.push_byte(entry_bytes as u8);
+    for jump in jumps {
+        writer.push_raw_bytes(&jump.to_le_bytes()[..entry_bytes]);
+    }
+    writer.push_raw_bytes(code);
+    let mut writer = Bytes::new(&mut blob);
+    writer.push_byte(SECTION_CODE_AND_JUMP_TABLE);
+    writer.push_bytes_with_length(&section);
+    writer.push_byte(SECTION_END_OF_FILE);
+    let length = (blob.len() as BlobLen).to_le_bytes();
+    blob[BLOB_LEN_OFFSET..BLOB_LEN_OFFSET + BLOB_LEN_SIZE].copy_from_slice(&length);
+    Ok(blob)
 }
 
 /// The basic blocks of the program.
@@ -285,10 +373,10 @@ impl Blocks {
                 | Instruction::TableEntry(distance) => distance,
                 Instruction::Call(distance) => {
                     let target = decoded.target(placed, distance)?;
-                    if decoded.stub(target).is_some() {
-                        continue;
+                    if let Callee::Code(index) = decoded.callee(target) {
+                        referred[index] = true;
                     }
-                    distance
+                    continue;
                 }
                 _ => continue,
             };
@@ -346,9 +434,9 @@ impl Ending {
             | Instruction::JumpTable(..) => Self::Block,
             Instruction::Call(distance) => {
                 let target = decoded.target(placed, distance)?;
-                match decoded.stub(target) {
-                    Some(_) => Self::None,
-                    None => Self::Block,
+                match decoded.callee(target) {
+                    Callee::Host(_) => Self::None,
+                    Callee::Code(_) => Self::Block,
                 }
             }
             Instruction::TableEntry(_) => Self::Unwritten,
@@ -385,7 +473,13 @@ impl Writer<'_> {
             };
             self.write(index, placed)?;
         }
-        Ok(())
+        match begins {
+            true => Ok(()),
+            // What follows the code would be executed.
+            false => Err(ProgramError::BadCode {
+                offset: self.decoded.all.last().map_or(0, |placed| placed.offset),
+            }),
+        }
     }
 
     fn put(&mut self, placed: Placed, instruction: Machine) {
@@ -468,9 +562,10 @@ impl Writer<'_> {
             Instruction::Jump(distance) => asm::jump(self.block(placed, distance)?),
             Instruction::Call(distance) => {
                 let target = self.decoded.target(placed, distance)?;
-                if let Some(service) = self.decoded.stub(target) {
-                    return self.host_call(placed, service);
-                }
+                let target = match self.decoded.callee(target) {
+                    Callee::Host(service) => return self.host_call(placed, service),
+                    Callee::Code(target) => target,
+                };
                 let address = self.return_address(index, placed)?;
                 asm::load_imm_and_jump(Reg::RA, address, self.blocks.number[target])
             }

@@ -214,6 +214,28 @@ impl Heap {
         result
     }
 
+    /// The part of the state that code on PolkaVM works on.
+    #[cfg(feature = "polkavm")]
+    pub(crate) fn shared(&self) -> pvf_polkavm::AllocatorState {
+        const { assert!(ORDERS == pvf_polkavm::ORDERS) };
+        pvf_polkavm::AllocatorState {
+            ready: !self.poisoned,
+            bumper: self.bumper,
+            allocated: self.allocated,
+            peak: self.peak,
+            free: self.free,
+        }
+    }
+
+    /// Takes over what code on PolkaVM made of [`Self::shared`].
+    #[cfg(feature = "polkavm")]
+    pub(crate) fn take_over(&mut self, shared: &pvf_polkavm::AllocatorState) {
+        self.bumper = shared.bumper;
+        self.allocated = shared.allocated;
+        self.peak = shared.peak;
+        self.free = shared.free;
+    }
+
     /// The amounts allocated.
     pub(crate) fn stats(&self) -> HeapStats {
         HeapStats {

@@ -14,12 +14,12 @@ use crate::pvf::{
     place, rejected, result_out_of_bounds, result_place, trapped,
 };
 use crate::state::HostState;
-use pvf_compiler::FuncType;
 use pvf_compiler::artifact::{Import, ImportKind};
+use pvf_compiler::{Artifact, FuncType, ModuleInfo, ValType};
 use pvf_executor::check_linkable;
-use pvf_polkavm::{Caller, Guest, HostFunction, Imports, Instance, Module};
+use pvf_polkavm::{Allocator, Caller, Engine, Guest, HostFunction, Imports, Instance, Module};
 use pvf_rules::{Execution, Outcome, Rejection, StackPeaks};
-use pvf_runtime::{CallError, FuncTypeDisplay, HostFailure, LinkError, Value};
+use pvf_runtime::{CallError, FuncTypeDisplay, HostFailure, LinkError, LoadError, Value};
 use sp_externalities::set_and_run_with_externalities;
 use sp_wasm_interface::{Function, FunctionContext, Pointer, Result as HostResult, WordSize};
 use std::collections::HashMap;
@@ -36,14 +36,32 @@ pub struct PolkaVmPvf {
 }
 
 impl PolkaVmPvf {
-    /// A validation function with this environment.
-    pub fn new(module: Module, parameters: HostParameters) -> Self {
+    /// A validation function of an artifact for PolkaVM, with this environment. Its program has the allocator in it.
+    ///
+    /// # Errors
+    /// As [`Module::new`].
+    pub fn new(
+        artifact: Artifact,
+        engine: Engine,
+        parameters: HostParameters,
+    ) -> Result<Self, LoadError> {
+        let module = Module::with_allocator(artifact, engine, allocator)?;
+        Ok(Self::with_module(module, parameters))
+    }
+
+    /// A validation function of a module, with this environment.
+    pub fn with_module(module: Module, parameters: HostParameters) -> Self {
         Self {
             imports: link(&module, parameters.ecc_rfc163),
             entry: EntryPoint::find(module.info()),
             module,
             parameters,
         }
+    }
+
+    /// The module.
+    pub fn module(&self) -> &Module {
+        &self.module
     }
 
     /// Validates a candidate: as [`Pvf::validate`](crate::Pvf::validate).
@@ -88,7 +106,11 @@ impl PolkaVmPvf {
         let start = Instant::now();
         let outcome = self.call(&mut instance, candidate)?;
         let execute_ns = nanoseconds(start);
-        let stats = instance.data().heap.as_ref().map(|heap| heap.stats());
+        let shared = instance.guest().allocator()?;
+        let stats = instance.data_mut().heap.as_mut().map(|heap| {
+            heap.take_over(&shared);
+            heap.stats()
+        });
         Ok(Run {
             execution: Execution {
                 outcome,
@@ -134,6 +156,7 @@ impl PolkaVmPvf {
                 return Ok(invalid(format!("no room for the candidate: {error}")));
             }
         };
+        instance.guest().set_allocator(heap.shared())?;
         instance.data_mut().heap = Some(heap);
         let arguments = [
             Value::I32(address as i32),
@@ -291,6 +314,48 @@ impl LinearMemory for Guest {
     fn expect_use(&mut self, _: u32, _: u32) {}
 }
 
+/// Calls `work` with the heap as the program left it, and leaves to the program what `work` makes of it.
+fn with_shared<R>(
+    heap: &mut Heap,
+    memory: &mut Guest,
+    work: impl FnOnce(&mut Heap, &mut Guest) -> Result<R, HeapError>,
+) -> Result<R, HeapError> {
+    heap.take_over(&memory.allocator()?);
+    let result = work(heap, memory);
+    memory.set_allocator(heap.shared())?;
+    result
+}
+
+/// The imported functions of a module that its program does itself.
+pub(crate) fn allocator(info: &ModuleInfo) -> Allocator {
+    let of_type = |name: &str, params: &[ValType], results: &[ValType]| -> Vec<u32> {
+        let mut functions = Vec::new();
+        let imported = info.imports.iter().filter_map(|import| match import.kind {
+            ImportKind::Function(signature) => Some((import, signature)),
+            _ => None,
+        });
+        for (index, (import, signature)) in (0..).zip(imported) {
+            let ty = &info.signatures[signature as usize];
+            if import.module == MODULE
+                && import.name == name
+                && ty.params == params
+                && ty.results == results
+            {
+                functions.push(index);
+            }
+        }
+        functions
+    };
+    Allocator {
+        malloc: of_type(
+            "ext_allocator_malloc_version_1",
+            &[ValType::I32],
+            &[ValType::I32],
+        ),
+        free: of_type("ext_allocator_free_version_1", &[ValType::I32], &[]),
+    }
+}
+
 /// The calling module on PolkaVM, as the context of a host function.
 struct GuestContext<'a, 'c>(&'a mut Caller<'c, HostState>);
 
@@ -309,7 +374,7 @@ impl GuestContext<'_, '_> {
     ) -> HostResult<R> {
         let (memory, state) = self.0.split();
         let result = match &mut state.heap {
-            Some(heap) => work(heap, memory),
+            Some(heap) => with_shared(heap, memory, work),
             None => Err(HeapError::NotStarted),
         };
         result.map_err(|error| {

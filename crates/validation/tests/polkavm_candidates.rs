@@ -52,8 +52,7 @@ fn compare(chain: &Chain, gas: bool) -> usize {
         start.elapsed()
     );
     for engine in engines() {
-        let module = pvf_polkavm::Module::new(artifact.clone(), engine).unwrap();
-        let pvf = PolkaVmPvf::new(module, HostParameters::default());
+        let pvf = PolkaVmPvf::new(artifact.clone(), engine, HostParameters::default()).unwrap();
         for case in &chain.cases {
             let name = format!("{}/{} {}", chain.name, case.name, engine.name());
             let file = case.params().unwrap();
