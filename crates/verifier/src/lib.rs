@@ -17,6 +17,7 @@ pub mod layout;
 mod refusal;
 pub mod wasm;
 mod why;
+mod written;
 pub mod x64;
 
 use std::num::NonZeroUsize;

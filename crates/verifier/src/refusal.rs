@@ -46,13 +46,15 @@ pub enum Invariant {
     FrameBytes = 18,
     /// Charges, costs, and the kinds and positions of traps agree with the body.
     Meters = 19,
+    /// A slot is read only after it was written.
+    Written = 20,
     /// The stubs are those that the signatures determine.
     Stubs = 21,
 }
 
 impl Invariant {
     /// All invariants.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Claims,
         Self::DecodedOnce,
         Self::Encodings,
@@ -73,6 +75,7 @@ impl Invariant {
         Self::Phases,
         Self::FrameBytes,
         Self::Meters,
+        Self::Written,
         Self::Stubs,
     ];
 
@@ -104,6 +107,7 @@ impl Invariant {
             Self::Phases => "phases",
             Self::FrameBytes => "frame bytes",
             Self::Meters => "meters",
+            Self::Written => "written slots",
             Self::Stubs => "stubs",
         }
     }

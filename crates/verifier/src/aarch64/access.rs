@@ -68,7 +68,10 @@ impl Walk<'_, '_> {
         let moved = Moved::of(word, false);
         match word.rn() {
             MEMORY => self.linear_index(word.rm())?,
-            ZERO => self.slot_of(word, moved, self.distance(word.rm())?)?,
+            ZERO => {
+                let distance = self.distance(word.rm())?;
+                self.slot_of(word, moved, distance)?;
+            }
             CONTEXT => self.context_of(word, moved, self.distance(word.rm())?)?,
             _ => refuse!(
                 LinearMemory,
@@ -98,7 +101,10 @@ impl Walk<'_, '_> {
         let moved = Moved::of(word, true);
         match word.rn() {
             MEMORY => self.linear_index(word.rm())?,
-            ZERO => self.slot_of(word, moved, self.distance(word.rm())?)?,
+            ZERO => {
+                let distance = self.distance(word.rm())?;
+                self.slot_of(word, moved, distance)?;
+            }
             CONTEXT => self.context_of(word, moved, self.distance(word.rm())?)?,
             _ => refuse!(
                 LinearMemory,
@@ -181,7 +187,7 @@ impl Walk<'_, '_> {
 
     /// An access to the frame.
     #[inline(always)]
-    fn slot_of(&self, word: Word, moved: Moved, offset: u64) -> Check {
+    fn slot_of(&mut self, word: Word, moved: Moved, offset: u64) -> Check {
         ensure!(
             moved.size >= 2 && word.access() < 2,
             Frame,
@@ -192,9 +198,33 @@ impl Walk<'_, '_> {
         // Above them lie the return address and a word that is not used.
         let end = offset + 3 * slot_bytes;
         if offset.is_multiple_of(slot_bytes) && end <= u64::from(self.function.frame_bytes) {
-            return Ok(());
+            return self.use_slots(offset, 1, moved.stores);
         }
         self.slot_at(offset, 1)
+    }
+
+    /// Checks that slots that are read were written, or notes that they are written. Their place was checked.
+    #[inline(always)]
+    pub fn use_slots(&mut self, offset: u64, slots: u64, writes: bool) -> Check {
+        let written = &mut self.state.written;
+        let end = offset + slots * u64::from(layout::SLOT_BYTES);
+        match (writes, slots) {
+            (true, 1) => written.insert(offset),
+            (true, _) => written.insert_range(offset, end),
+            (false, _) => {
+                let is_written = match slots {
+                    1 => written.contains(offset),
+                    _ => written.contains_range(offset, end),
+                };
+                // Parameters and results lie in the caller's frame.
+                ensure!(
+                    is_written || offset >= u64::from(self.function.frame_bytes),
+                    Written,
+                    "a slot is read that was not written on all paths"
+                );
+            }
+        }
+        Ok(())
     }
 
     /// Checks that this number of slots, from an offset on, are all slots of the function's own, or all parameters and
@@ -231,6 +261,7 @@ impl Walk<'_, '_> {
             refuse!(Frame, "a pair of registers is stored below the frame");
         };
         self.slot_at(offset, 2)?;
+        self.use_slots(offset, 2, true)?;
         self.read(word.rd())?;
         self.read(word.ra()).map(|_| ())
     }

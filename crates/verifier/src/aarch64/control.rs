@@ -247,6 +247,8 @@ impl Walk<'_, '_> {
 
     /// Sets the state after a call of a function.
     fn results(&mut self, signature: u32) -> Check {
+        let slot_bytes = self.tables.slot_bytes(signature);
+        self.state.written.insert_range(0, slot_bytes);
         self.clobber();
         match self.tables.result(signature) {
             None => {}

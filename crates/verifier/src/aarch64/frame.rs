@@ -352,7 +352,9 @@ impl Walk<'_, '_> {
             self.expect(encode::compare(Bits::W64, FIRST, SECOND))?;
             self.expect(encode::branch_if(encode::LO, -2))?;
             ensure!(first < second, Frame, "a loop over slots has no slots");
-            self.slot_at(first, (second - first).div_ceil(slot_bytes))?;
+            let slots = (second - first).div_ceil(slot_bytes);
+            self.slot_at(first, slots)?;
+            self.use_slots(first, slots, true)?;
         } else {
             let last = self.expect_slot_address(LAST)?;
             self.inner_loop(self.at)?;
@@ -387,6 +389,8 @@ impl Walk<'_, '_> {
             );
             self.slot_at(from, slots)?;
             self.slot_at(to, slots)?;
+            self.use_slots(from, slots, false)?;
+            self.use_slots(to, slots, true)?;
             self.put(LAST, NOTHING);
             self.write_float(SCRATCH_FLOAT);
         }

@@ -1,5 +1,7 @@
 //! The contents of registers, as far as they are known.
 
+use crate::written::Written;
+
 /// The content of a general register: 0 to 64 is a value of at most that number of bits; a larger number is one of the
 /// constants below.
 pub(super) type Holds = u8;
@@ -66,6 +68,8 @@ pub(super) struct State {
     pub values: [Holds; 32],
     /// The set of float registers that contain a value.
     pub floats: u32,
+    /// The slots that were written.
+    pub written: Written,
 }
 
 impl State {
@@ -73,7 +77,11 @@ impl State {
     pub const EMPTY: Self = {
         let mut values = [NOTHING; 32];
         values[ZERO as usize] = 0;
-        Self { values, floats: 0 }
+        Self {
+            values,
+            floats: 0,
+            written: Written::NONE,
+        }
     };
 
     /// The strongest state, which implies all others: the generator's registers have no bits, and all floats contain a
@@ -89,6 +97,7 @@ impl State {
         Self {
             values,
             floats: u32::MAX,
+            written: Written::ALL,
         }
     };
 
@@ -101,6 +110,7 @@ impl State {
             *own = greater | (u8::from(differ && greater > DOUBLE)).wrapping_neg();
         }
         self.floats &= other.floats;
+        self.written.meet(&other.written);
     }
 
     /// Whether this state implies another one.
@@ -115,6 +125,7 @@ impl State {
     pub fn of_loop(&self) -> Self {
         let mut state = Self {
             floats: self.floats,
+            written: self.written,
             ..Self::EMPTY
         };
         let own = self.values.iter().take(GENERATORS);

@@ -27,6 +27,7 @@ use super::module::Program;
 use super::{R12, R13, R14, R15, RSP};
 use crate::wasm::BodyFacts;
 use crate::why::{Check, Why, ensure, refuse};
+use crate::written::Written;
 use crate::{GasMeter, LoopStart, Refusal, TrapSite};
 pub(super) use calls::Convention;
 use labels::{Label, Late, Loop};
@@ -162,6 +163,8 @@ pub(super) struct Walk<'w, 'v> {
     frame: i64,
     callers_slots: i64,
     bounds: Bounds,
+    /// The slots that were written.
+    written: Written,
     facts: Facts,
     /// Whether the current position is reached.
     live: bool,
@@ -244,6 +247,7 @@ impl<'w, 'v> Walk<'w, 'v> {
             frame: 0,
             callers_slots: 0,
             bounds: [NOTHING; 32],
+            written: Written::NONE,
             facts: Facts::none(program.tables.fixed, 0),
             live: true,
             slots,
@@ -361,6 +365,7 @@ impl<'w, 'v> Walk<'w, 'v> {
             refuse!(Claims, "the function has no signature");
         };
         self.bounds = convention.entry;
+        self.written = Written::NONE;
         self.prologue()?;
         if !self.has_loops {
             match self.named.filter(|_| !self.needs_loops) {

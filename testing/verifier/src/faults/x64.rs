@@ -9,13 +9,19 @@ use pvf_verifier::x64::{Instruction, Op, Place, decode};
 
 const RSP: u8 = 4;
 const R10: u8 = 10;
+const R11: u8 = 11;
 const R13: u8 = 13;
 const R14: u8 = 14;
 const R15: u8 = 15;
 const NONE: u8 = 0xff;
 
+/// Bytes of the slots that callees of few parameters have: the lowest ones.
+const CALLEES: i32 = 256;
+/// Bytes of the slots of which the verifier knows whether they were written.
+const FOLLOWED: i32 = 2048;
+
 /// The classes, by name.
-pub const CLASSES: [(&str, Class); 32] = [
+pub const CLASSES: [(&str, Class); 33] = [
     ("an index computed in 64 bits", wide_arithmetic),
     ("a spilled index reloaded with its sign", signed_reload),
     ("a spilled index reloaded in 64 bits", wide_reload),
@@ -25,6 +31,7 @@ pub const CLASSES: [(&str, Class); 32] = [
     ("an address for a value", address_for_value),
     ("a slot at the return address", slot_at_return),
     ("a slot below the stack pointer", slot_below),
+    ("a slot that nothing writes", unwritten_slot),
     ("a frame made smaller", smaller_frame),
     ("a frame dropped short", short_drop),
     ("the stack check turned round", turned_stack_check),
@@ -318,6 +325,52 @@ fn slot_at_return(function: &Function<'_>, fault: &mut dyn FnMut(Edit)) {
 
 fn slot_below(function: &Function<'_>, fault: &mut dyn FnMut(Edit)) {
     function.edit(fault, |_, it, bytes| is_slot(it) && set_disp(bytes, -8));
+}
+
+/// The only store to a slot that is read later goes to the slot beside it. Calls write the slots of callees, so these are left
+/// out.
+fn unwritten_slot(function: &Function<'_>, fault: &mut dyn FnMut(Edit)) {
+    let slots = || {
+        let steps = function.steps.iter().filter(|(_, it)| is_slot(it));
+        steps.map(|(at, it)| {
+            (
+                *at,
+                it.disp,
+                it.to == Place::Memory && !matches!(it.op, Op::Cmp | Op::Test),
+            )
+        })
+    };
+    let calls_nothing = function
+        .steps
+        .iter()
+        .all(|(_, it)| !matches!(it.op, Op::Call | Op::CallMem));
+    let own = function.place.frame_bytes as i32 - 16;
+    if function.steps.len() > 4000 {
+        return;
+    }
+    // A loop over slots may write any.
+    let loops = function
+        .steps
+        .iter()
+        .any(|(_, it)| it.has_memory() && (it.base, it.index) == (RSP, R11));
+    for (at, disp, stores) in slots() {
+        let beside = disp ^ 8;
+        let alone = slots()
+            .filter(|&(_, other, stores)| stores && other == disp)
+            .count()
+            == 1;
+        let read = slots().any(|(later, other, stores)| !stores && later > at && other == disp);
+        let is_own = calls_nothing || disp >= CALLEES;
+        if stores && alone && read && is_own && !loops && disp < own && disp < FOLLOWED {
+            function.edit(
+                &mut |edit| match edit {
+                    Edit::Code(place, bytes) if place == at => fault(Edit::Code(place, bytes)),
+                    _ => {}
+                },
+                |_, it, bytes| is_slot(it) && it.disp == disp && set_disp(bytes, beside),
+            );
+        }
+    }
 }
 
 fn frame_step(function: &Function<'_>, fault: &mut dyn FnMut(Edit), op: Op, change: i64) {

@@ -97,6 +97,11 @@ fn is_slot(word: u32) -> bool {
     word & 0x3B00_03E0 == 0x3900_03E0
 }
 
+/// The offset of an access to a slot.
+const fn slot_offset(word: u32) -> u32 {
+    (word >> 10 & 0xfff) << (word >> 30)
+}
+
 const fn with_offset(word: u32, offset: u32) -> u32 {
     let size = word >> 30;
     word & !(0xfff << 10) | (offset >> size & 0xfff) << 10
@@ -194,6 +199,37 @@ const CLASSES: &[Class] = &[
         fault: |p| {
             let unscaled = p.word() & !(0x3f_ffff & !0x3ff) & !(1 << 24) | 0x1f8 << 12;
             is_by_sum(p.word()).then_some(unscaled)
+        },
+    },
+    Class {
+        name: "slot that nothing writes",
+        fault: |p| {
+            // The only store to a slot that is read later goes to the slot beside it.
+            let offset = slot_offset(p.word());
+            let is_store = |word: u32| is_slot(word) && word >> 22 & 3 == 0;
+            let same = |word: &u32| slot_offset(*word) == offset;
+            let others = |word: &u32| {
+                // The slots of callees are the lowest ones.
+                let calls =
+                    offset < 256 && (word >> 26 == 0x25 || word & 0xffff_ffdf == 0xd63f_0200);
+                let pair = word & 0xffc0_03e0 == 0xa900_03e0;
+                // By a register, or in a loop.
+                let computed = word & 0x3b20_0fe0 == 0x3820_0be0;
+                calls || pair || computed || matches!(word, 0xf800_861f | 0xfc00_863f | 0xfc1f_863f)
+            };
+            let alone = is_store(p.word())
+                && p.words.len() < 4000
+                && offset + 16 < p.frame
+                && offset < 2048
+                && p.words
+                    .iter()
+                    .filter(|word| is_store(**word) && same(word))
+                    .count()
+                    == 1
+                && !p.words.iter().any(others);
+            let mut later = p.words.iter().skip(p.at);
+            let read = alone && later.any(|word| is_slot(*word) && !is_store(*word) && same(word));
+            read.then(|| with_offset(p.word(), offset ^ 8))
         },
     },
     Class {

@@ -6,6 +6,7 @@ use crate::aarch64::decode::{Form, Word};
 use crate::aarch64::encode::BR;
 use crate::aarch64::values::{DOUBLE, GENERATORS, State, WORD};
 use crate::why::Check;
+use crate::written::Written;
 
 impl Walk<'_, '_> {
     /// Marks the loops that the code's maker names.
@@ -18,6 +19,7 @@ impl Walk<'_, '_> {
             let at = at as usize / 4;
             let mut expected = State {
                 floats: start.doubles >> GENERATORS,
+                written: Written::ALL,
                 ..State::EMPTY
             };
             for (register, holds) in expected.values.iter_mut().take(GENERATORS).enumerate() {

@@ -73,7 +73,10 @@ impl Walk<'_, '_> {
 
     /// Sets the state after a call: no register contains a value.
     pub fn clobber(&mut self) {
-        self.state = State::EMPTY;
+        self.state = State {
+            written: self.state.written,
+            ..State::EMPTY
+        };
         self.forget();
     }
 

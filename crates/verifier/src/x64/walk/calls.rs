@@ -89,6 +89,7 @@ impl Walk<'_, '_> {
             "an argument is wider than its type, or missing"
         );
         self.slots_of_callee(convention.slot_bytes)?;
+        self.written.insert_range(0, convention.slot_bytes);
         self.come_back(&convention.after);
         Ok(())
     }

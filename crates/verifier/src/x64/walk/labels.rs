@@ -2,6 +2,7 @@
 
 use super::{LATE, NO_LABEL, Walk};
 use crate::why::{Check, ensure, refuse};
+use crate::written::Written;
 use crate::x64::facts::*;
 
 /// Limits how much code is walked again loop by loop, as a multiple of the function's length. Beyond this limit the
@@ -15,6 +16,8 @@ pub(in crate::x64) struct Label {
     pub at: usize,
     /// The join of the bounds of all known paths. At the start of a loop, the bounds that the walk assumes there.
     pub bounds: Bounds,
+    /// The slots that were written on all known paths.
+    pub written: Written,
     /// Whether there is a path.
     pub reached: bool,
     /// Whether the walk has come here.
@@ -110,6 +113,7 @@ impl Walk<'_, '_> {
             self.labels.push(Label {
                 at: to,
                 bounds: self.bounds,
+                written: self.written,
                 reached: true,
                 passed: false,
                 number: 0,
@@ -123,6 +127,10 @@ impl Walk<'_, '_> {
             refuse!(Reached, "a second branch goes to a slow path");
         };
         if to > self.offset {
+            match label.reached {
+                true => label.written.meet(&self.written),
+                false => label.written = self.written,
+            }
             match (label.reached, self.function) {
                 (false, _) => (label.bounds, label.reached) = (self.bounds, true),
                 (true, Some(_)) => join(&mut label.bounds, &self.bounds),
@@ -137,7 +145,10 @@ impl Walk<'_, '_> {
         );
         let mut weaker = label.bounds;
         join(&mut weaker, &self.bounds);
-        if weaker != label.bounds {
+        let mut fewer = label.written;
+        fewer.meet(&self.written);
+        if weaker != label.bounds || fewer != label.written {
+            label.written = fewer;
             label.bounds = weaker;
             widen(&mut label.bounds);
             self.repeat(to);
@@ -231,6 +242,11 @@ impl Walk<'_, '_> {
             return Ok(false);
         }
         match (self.live, label.reached) {
+            (true, true) => self.written.meet(&label.written),
+            (false, true) => self.written = label.written,
+            _ => {}
+        }
+        match (self.live, label.reached) {
             (true, true) if self.function.is_none() => {
                 join_shared(&mut self.bounds, &label.bounds);
             }
@@ -258,6 +274,13 @@ impl Walk<'_, '_> {
             visited: self.visited,
             repeated: self.repeated,
         };
+        match (self.live, label.reached) {
+            (true, true) => label.written.meet(&self.written),
+            (true, false) => label.written = self.written,
+            (false, false) => label.written = Written::ALL,
+            (false, true) => {}
+        }
+        self.written = label.written;
         match (self.live, label.reached) {
             (true, true) => join(&mut label.bounds, &self.bounds),
             (true, false) => label.bounds = self.bounds,

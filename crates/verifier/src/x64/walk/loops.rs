@@ -7,6 +7,7 @@ use super::labels::{Label, Loop};
 use super::{NO_LABEL, WINDOW, Walk};
 
 use crate::LoopStart;
+use crate::written::Written;
 use crate::x64::decode::{first_word, is_rex};
 use crate::x64::facts::{Bounds, NOTHING, join};
 use crate::x64::instruction::{Instruction, NONE as NO_REGISTER, Place};
@@ -187,6 +188,7 @@ impl Walk<'_, '_> {
             self.labels.push(Label {
                 at: to,
                 bounds: NONE,
+                written: Written::NONE,
                 reached: false,
                 passed: false,
                 number: 0,

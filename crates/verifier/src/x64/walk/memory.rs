@@ -20,6 +20,7 @@ impl Walk<'_, '_> {
                     "an access to the stack is not to a slot"
                 );
                 self.slot(it.disp, bytes)?;
+                self.use_slot(it.disp, writes)?;
                 Ok(8 * bytes)
             }
             R14 => {
@@ -53,6 +54,23 @@ impl Walk<'_, '_> {
                 || self.is_slot(low, low + end),
             Frame,
             "an access to the stack is not to a slot"
+        );
+        Ok(())
+    }
+
+    /// Checks that a slot that is read was written, or notes that it is written. Its place was checked.
+    #[inline(always)]
+    pub(super) fn use_slot(&mut self, disp: i32, writes: bool) -> Check {
+        let offset = u64::from(disp as u32);
+        if writes {
+            self.written.insert(offset);
+            return Ok(());
+        }
+        // Parameters and results lie in the caller's frame.
+        ensure!(
+            self.written.contains(offset) || i64::from(disp) >= self.frame,
+            Written,
+            "a slot is read that was not written on all paths"
         );
         Ok(())
     }

@@ -57,7 +57,9 @@ impl Visitor for Walk<'_, '_> {
     #[inline(always)]
     fn load_slot(&mut self, at: usize, form: Form, to: u8, disp: i32) {
         self.advance(at);
-        let slot = self.slot(disp, form.size);
+        let slot = self
+            .slot(disp, form.size)
+            .and_then(|()| self.use_slot(disp, false));
         let judged = slot.and_then(|()| self.write(to, 8 * form.size));
         self.judged(judged);
     }
@@ -65,7 +67,10 @@ impl Visitor for Walk<'_, '_> {
     #[inline(always)]
     fn store_slot(&mut self, at: usize, form: Form, disp: i32, from: u8) {
         self.advance(at);
-        let judged = self.read(from).and_then(|_| self.slot(disp, form.size));
+        let judged = self
+            .read(from)
+            .and_then(|_| self.slot(disp, form.size))
+            .and_then(|()| self.use_slot(disp, true));
         self.judged(judged);
     }
 

@@ -254,6 +254,19 @@ impl Walk<'_, '_> {
                 "a loop over slots leaves the frame"
             );
         }
+        let range = |it: &Instruction| {
+            let at = i64::from(it.disp);
+            [low + at, high + at].map(|offset| offset.max(0) as u64)
+        };
+        if let Some([start, end]) = load.as_ref().map(range) {
+            ensure!(
+                start as i64 >= self.frame || self.written.contains_range(start, end),
+                Written,
+                "a loop copies slots that were not written on all paths"
+            );
+        }
+        let [start, end] = range(&store);
+        self.written.insert_range(start, end);
         self.write(R11, NOTHING)?;
         self.write_float(XMM15, NOTHING);
         Ok(())
