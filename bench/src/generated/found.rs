@@ -113,11 +113,12 @@ pub(super) const SHAPES: &[Shape] = &[
     Shape::new(
         "found: br_tables in open blocks",
         "br_tables of up to 120 targets over blocks and loops that stay open",
-        MIB / 2,
+        MIB,
         |bytes| {
             module(
                 "1 1 13 3 1 0 28.31 22.14 6.73 19.70 14.230 5.103 16.247 16.130 16.247 1.136 22.14 29.167 8.147 25.177 8.101 18.209 16.247 4.236 11.229 8.253 21.126 13.192 16.247 22.232 29.167 8.67 3.169 5.103 21.233 3.248 8.67 26.147 25.177 0.20 21.126 13.140 13.140 28.31 8.67 6.83 21.233 13.42 3.248 13.192 15.231 22.11 22.11",
-                bytes,
+                // The epilogue closes the open blocks.
+                bytes / 2,
             )
         },
     )

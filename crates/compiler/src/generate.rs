@@ -295,13 +295,9 @@ impl<M: MacroAssembler> Generator<'_, M> {
         }
     }
 
+    /// Translates an instruction. One that cannot be reached is an `else` or an `end`: pass 1 leaves out all others.
+    #[inline(always)]
     fn instruction(&mut self, instruction: Instruction) {
-        // Pass 1 leaves out what cannot be reached, but for the ends of blocks.
-        match instruction {
-            Instruction::Else if !self.blocks.reachable() => return self.else_branch(),
-            Instruction::End if !self.blocks.reachable() => return self.end(),
-            _ => {}
-        }
         if self.has_flags() && !is_condition(instruction) {
             if self.add_below_flags(instruction) {
                 return;
