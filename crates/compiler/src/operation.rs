@@ -34,6 +34,32 @@ impl IntBinary {
             Self::Add | Self::Mul | Self::And | Self::Or | Self::Xor
         )
     }
+
+    /// The result for constants, whose bits above the width are zero.
+    pub fn apply(self, width: Width, a: u64, b: u64) -> u64 {
+        let (narrow, count) = (a as u32, b as u32);
+        match (self, width) {
+            (Self::Add, Width::W64) => a.wrapping_add(b),
+            (Self::Sub, Width::W64) => a.wrapping_sub(b),
+            (Self::Mul, Width::W64) => a.wrapping_mul(b),
+            (Self::Shl, Width::W64) => a.wrapping_shl(count),
+            (Self::ShrS, Width::W64) => (a as i64).wrapping_shr(count) as u64,
+            (Self::ShrU, Width::W64) => a.wrapping_shr(count),
+            (Self::Rotl, Width::W64) => a.rotate_left(count & 63),
+            (Self::Rotr, Width::W64) => a.rotate_right(count & 63),
+            (Self::And, _) => a & b,
+            (Self::Or, _) => a | b,
+            (Self::Xor, _) => a ^ b,
+            (Self::Add, Width::W32) => narrow.wrapping_add(count).into(),
+            (Self::Sub, Width::W32) => narrow.wrapping_sub(count).into(),
+            (Self::Mul, Width::W32) => narrow.wrapping_mul(count).into(),
+            (Self::Shl, Width::W32) => narrow.wrapping_shl(count).into(),
+            (Self::ShrS, Width::W32) => (narrow as i32).wrapping_shr(count) as u32 as u64,
+            (Self::ShrU, Width::W32) => narrow.wrapping_shr(count).into(),
+            (Self::Rotl, Width::W32) => narrow.rotate_left(count & 31).into(),
+            (Self::Rotr, Width::W32) => narrow.rotate_right(count & 31).into(),
+        }
+    }
 }
 
 /// Divisions.

@@ -7,6 +7,7 @@
 //! - sums, differences, products by constants and left shifts by constants are one node ([`Node::Sum`]);
 //! - the low bits of a term are a bitwise "and" with a mask, which moves inwards;
 //! - an "or" of the bytes of a term in reverse order is its swap ([`super::swap`]);
+//! - an "or" of two shifts of a term in opposite directions is its rotation;
 //! - comparisons are equality with zero and "less than", each possibly negated;
 //! - a product that is shifted right is the quotient it stands for ([`super::magic`]).
 
@@ -614,6 +615,11 @@ impl Terms {
             }
         }
         if op == Binary::Or
+            && let Some(rotated) = self.rotation(a, b).or_else(|| self.rotation(b, a))
+        {
+            return rotated;
+        }
+        if op == Binary::Or
             && let Some(swapped) = swap::of_or(self, a, b)
         {
             return swapped;
@@ -636,6 +642,23 @@ impl Terms {
             _ => self.bits(a).max(self.bits(b)),
         };
         self.intern(Node::Binary(op, a, b), bits)
+    }
+
+    /// The rotation of which these are the parts: what a term's left shift leaves, and what its right shift does.
+    ///
+    /// A sum does not appear in its left shift any more, so the shift that the right one asks for is made and compared.
+    fn rotation(&mut self, left: Term, right: Term) -> Option<Term> {
+        let Node::Binary(Binary::ShrUnsigned, x, count) = *self.node(right) else {
+            return None;
+        };
+        let count = self.constant_of(count)?;
+        let width: u8 = if self.bits(x) <= 32 { 32 } else { 64 };
+        let by = u64::from(width).checked_sub(count).filter(|&by| by != 0)?;
+        if self.sum(width, 0, &[(x, 1 << by)]) != left {
+            return None;
+        }
+        let by = self.constant(by);
+        Some(self.intern(Node::Binary(Binary::Rotl(width), x, by), width))
     }
 
     /// "Equal or unordered" and not "unordered" is "equal"; its negation likewise.
@@ -706,6 +729,10 @@ impl Terms {
                         };
                         return self.constant(value);
                     }
+                    // What its parts come to is in the normal form, be it a rotation or not.
+                    let left = self.sum(width, 0, &[(a, 1 << count)]);
+                    let right = self.shift_right(a, width - count as u8);
+                    return self.bitwise(Binary::Or, left, right);
                 }
             }
         }

@@ -1,5 +1,5 @@
 //! Fusion of an operation with the one that uses its value, into one instruction of the machine: of a load with
-//! arithmetic or a comparison, of a shift with a sum.
+//! arithmetic or a comparison, of a shift with a sum, of two shifts to a rotation.
 //!
 //! Only instructions directly after the first are fused, and of these only a load can trap, so the order of effects
 //! stays. A charge between the two would be an instruction of its own, which ends the attempt.
@@ -220,6 +220,59 @@ impl<M: MacroAssembler> Generator<'_, M> {
         let other = self.read(other);
         let dst = self.result(Class::General, &[shifted, other]);
         self.masm.scaled_sum(width, dst, other, shifted, by as u8);
+        self.push_register(int_type(width), dst);
+        true
+    }
+
+    /// Two shifts of one local in opposite directions, by constants that add up to its bits, and the `or` of both: a
+    /// rotation, as compilers other than LLVM write it. The operands of the first shift have been popped; `shifted` is
+    /// the first.
+    #[inline(never)]
+    pub(super) fn rotation(
+        &mut self,
+        op: IntBinary,
+        width: Width,
+        shifted: Operand,
+        by: u64,
+    ) -> bool {
+        let Location::Local(local) = shifted.location else {
+            return false;
+        };
+        if self.next() != Instruction::LocalGet(local) {
+            return false;
+        }
+        let other = match op {
+            IntBinary::Shl => IntBinary::ShrU,
+            _ => IntBinary::Shl,
+        };
+        let bits = match width {
+            Width::W32 => 32,
+            Width::W64 => 64,
+        };
+        let Instruction::Const(_, rest) = self.following(1) else {
+            return false;
+        };
+        if !(1..bits).contains(&by)
+            || by + u64::from(rest) != bits
+            || self.following(2) != Instruction::IntBinary(other, width)
+            || self.following(3) != Instruction::IntBinary(IntBinary::Or, width)
+        {
+            return false;
+        }
+        self.pass_over();
+        self.local_get(local);
+        for _ in 0..3 {
+            self.pass_over();
+        }
+        let operand = self.state.pop();
+        let src = self.read(operand);
+        let dst = self.result(Class::General, &[src]);
+        let left = match op {
+            IntBinary::Shl => by,
+            _ => bits - by,
+        };
+        self.masm
+            .int_binary(IntBinary::Rotl, width, dst, src, Source::Const(left));
         self.push_register(int_type(width), dst);
         true
     }

@@ -357,11 +357,25 @@ impl<M: MacroAssembler> Generator<'_, M> {
         let ty = int_type(width);
         let mut b = self.state.pop();
         let mut a = self.state.pop();
-        if matches!(op, IntBinary::Shl | IntBinary::And)
-            && let Some(constant) = self.constant(&b)
-            && (self.swap_bytes(op, width, a, constant) || self.scaled_sum(op, width, a, constant))
-        {
-            return;
+        if let Some(constant) = self.constant(&b) {
+            if let Some(other) = self.constant(&a) {
+                return self
+                    .state
+                    .push_constant(ty, op.apply(width, other, constant));
+            }
+            let done = match op {
+                IntBinary::Shl => {
+                    self.swap_bytes(op, width, a, constant)
+                        || self.scaled_sum(op, width, a, constant)
+                        || self.rotation(op, width, a, constant)
+                }
+                IntBinary::And => self.swap_bytes(op, width, a, constant),
+                IntBinary::ShrU => self.rotation(op, width, a, constant),
+                _ => false,
+            };
+            if done {
+                return;
+            }
         }
         // A constant or a value at home can only be the second operand.
         let second = self.constant(&a).is_some()
