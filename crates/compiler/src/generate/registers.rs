@@ -274,6 +274,8 @@ impl<M: MacroAssembler> Generator<'_, M> {
             let operand = &mut self.state.operands[position];
             operand.location = Location::Reg(register);
             operand.raw_nan = false;
+            // There may be more such operands than registers: this one may go home again.
+            self.state.locked.remove(register);
         }
     }
 
