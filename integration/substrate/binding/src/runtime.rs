@@ -1,4 +1,5 @@
 //! Runtimes: from an artifact to a module with resolved imports.
+#![allow(unsafe_code, reason = "an artifact is code: who loads one vouches for it")]
 
 use crate::context::State;
 use crate::instance::Entry;
