@@ -4,10 +4,10 @@
 #![deny(unsafe_code)]
 
 use pvf_executor::{Artifact, Module};
-use pvf_validation::Pvf;
 use pvf_language_protocol::{Class, Executed, Outcome, Parameters, Prepared, Side, serve};
-use pvf_node_protocol::{JobResponse, PrepareError, PrepareJobKind, PrepareRequest};
+use pvf_node_protocol::{JobResponse, PrepareError, PrepareJobKind, PrepareRequest, Verification};
 use pvf_primitives::{ExecutorParam, ExecutorParams};
+use pvf_validation::Pvf;
 use pvf_worker::{Compilation, ExecuteJob, PrepareJob, Validation, parameters};
 use std::any::Any;
 use std::io;
@@ -44,7 +44,9 @@ fn prepare(
         prep_timeout: Duration::from_secs(60),
         prep_kind,
     };
-    let prepared = catch_unwind(AssertUnwindSafe(|| Compilation.prepare(&request)));
+    let prepared = catch_unwind(AssertUnwindSafe(|| {
+        Compilation.prepare(&request, Verification::default())
+    }));
     match prepared {
         Ok(Ok(prepared)) => Ok(prepared.artifact),
         Ok(Err(error)) => Err(refusal(error)),
