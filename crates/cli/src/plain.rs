@@ -20,6 +20,26 @@ pub enum NoInstance {
     Failed(Failure),
 }
 
+/// The outcome of a function of a plain module, with its results if it returned.
+pub fn outcome_of(
+    called: Result<Vec<Value>, CallError>,
+) -> Result<(Outcome, Option<Vec<Value>>), Failure> {
+    match called {
+        Ok(values) => {
+            let bits = values.iter().map(|value| value.to_bits());
+            let bytes = bits.flat_map(u64::to_le_bytes).collect();
+            Ok((Outcome::Valid(bytes), Some(values)))
+        }
+        Err(CallError::Trap(trap)) => {
+            let reason = trap.to_string();
+            let trap = Some(trap);
+            Ok((Outcome::Invalid { trap, reason }, None))
+        }
+        Err(CallError::Failure(failure)) => Err(failure.into()),
+        Err(error) => Err(Failure::Usage(error.to_string())),
+    }
+}
+
 impl Plain {
     /// Instantiates. An imported memory is the instance's own; imported functions link and trap
     /// when they are called.
@@ -54,20 +74,7 @@ impl Plain {
         function: u32,
         arguments: &[Value],
     ) -> Result<(Execution, Option<Vec<Value>>), Failure> {
-        let (outcome, values) = match self.instance.call(function, arguments) {
-            Ok(values) => {
-                let bits = values.iter().map(|value| value.to_bits());
-                let bytes = bits.flat_map(u64::to_le_bytes).collect();
-                (Outcome::Valid(bytes), Some(values))
-            }
-            Err(CallError::Trap(trap)) => {
-                let reason = trap.to_string();
-                let trap = Some(trap);
-                (Outcome::Invalid { trap, reason }, None)
-            }
-            Err(CallError::Failure(failure)) => return Err(failure.into()),
-            Err(error) => return Err(Failure::Usage(error.to_string())),
-        };
+        let (outcome, values) = outcome_of(self.instance.call(function, arguments))?;
         let execution = Execution {
             outcome,
             gas_used: self.instance.gas_used(),

@@ -11,6 +11,7 @@ use crate::names::Names;
 use crate::network::Parameters;
 use crate::outcome::{self, Measured};
 use crate::output::Output;
+use crate::plain::outcome_of;
 use crate::progress::Progress;
 use crate::run::{find_function, parse_arguments};
 use crate::timeout::TimeoutArgs;
@@ -85,12 +86,7 @@ pub fn run(args: &RunArgs, engine: Engine, output: &Output) -> Result<Verdict, F
 /// cannot be imported.
 fn plain_imports(info: &ModuleInfo) -> Result<Imports<()>, Failure> {
     use pvf_executor::artifact::ImportKind;
-    let mut imports = Imports {
-        functions: Vec::new(),
-        globals: Vec::new(),
-        memory: info.memory,
-        table_entries: info.table.map_or(0, |table| table.minimum),
-    };
+    let mut imports = Imports::none(info);
     for import in &info.imports {
         match import.kind {
             ImportKind::Function(_) => imports.functions.push(None),
@@ -109,20 +105,7 @@ fn finished(
     called: Result<Vec<Value>, CallError>,
     instance: &mut Instance<()>,
 ) -> Result<(Execution, Option<Vec<Value>>), Failure> {
-    let (outcome, values) = match called {
-        Ok(values) => {
-            let bits = values.iter().map(|value| value.to_bits());
-            let bytes = bits.flat_map(u64::to_le_bytes).collect();
-            (Outcome::Valid(bytes), Some(values))
-        }
-        Err(CallError::Trap(trap)) => {
-            let reason = trap.to_string();
-            let trap = Some(trap);
-            (Outcome::Invalid { trap, reason }, None)
-        }
-        Err(CallError::Failure(failure)) => return Err(failure.into()),
-        Err(error) => return Err(Failure::Usage(error.to_string())),
-    };
+    let (outcome, values) = outcome_of(called)?;
     let execution = Execution {
         outcome,
         gas_used: instance.gas_used()?,

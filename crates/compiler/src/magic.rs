@@ -32,13 +32,6 @@ pub(crate) enum Signed {
     Multiply(u64, u8),
 }
 
-fn bits(width: Width) -> u32 {
-    match width {
-        Width::W32 => 32,
-        Width::W64 => 64,
-    }
-}
-
 /// `floor(2^power / divisor) + 1` and how much its product with the divisor is above `2^power`.
 fn multiplier(power: u32, divisor: u64) -> (u128, u128) {
     let divisor = u128::from(divisor);
@@ -50,7 +43,7 @@ fn multiplier(power: u32, divisor: u64) -> (u128, u128) {
 /// highest `fewer` bits are 0. With a shift of 0 the high half would be the quotient, but in [`Unsigned::MultiplyAdd`] the
 /// same product is only a part; the value checker tells them apart by the shift.
 fn short_multiplier(width: Width, divisor: u64, fewer: u32) -> Option<(u64, u8)> {
-    let bits = bits(width);
+    let bits = width.bits();
     let ceil_log = u64::BITS - divisor.leading_zeros();
     (fewer.min(1)..ceil_log).find_map(|shift| {
         let (multiplier, excess) = multiplier(bits + shift, divisor);
@@ -75,7 +68,7 @@ pub(crate) fn unsigned(width: Width, divisor: u64) -> Unsigned {
     {
         return Unsigned::ShiftMultiply(first as u8, multiplier, shift);
     }
-    let bits = bits(width);
+    let bits = width.bits();
     let ceil_log = u64::BITS - divisor.leading_zeros();
     // 2^(bits + ceil_log) / divisor has one bit more than fit: its lower bits alone.
     let rest = (1u128 << ceil_log) - u128::from(divisor);
@@ -89,7 +82,7 @@ pub(crate) fn signed(width: Width, magnitude: u64) -> Signed {
         return Signed::Shift(magnitude.trailing_zeros() as u8);
     }
     let ceil_log = u64::BITS - magnitude.leading_zeros();
-    let (multiplier, _) = multiplier(bits(width) - 1 + ceil_log, magnitude);
+    let (multiplier, _) = multiplier(width.bits() - 1 + ceil_log, magnitude);
     Signed::Multiply(multiplier as u64, ceil_log as u8 - 1)
 }
 
@@ -99,12 +92,12 @@ mod tests {
     use proptest::prelude::*;
 
     fn divide_unsigned(width: Width, n: u64, d: u64) -> u64 {
-        let high = |multiplier: u64| (u128::from(n) * u128::from(multiplier)) >> bits(width);
+        let high = |multiplier: u64| (u128::from(n) * u128::from(multiplier)) >> width.bits();
         let quotient = match unsigned(width, d) {
             Unsigned::Shift(shift) => u128::from(n) >> shift,
             Unsigned::Multiply(multiplier, shift) => high(multiplier) >> shift,
             Unsigned::ShiftMultiply(first, multiplier, shift) => {
-                (u128::from(n >> first) * u128::from(multiplier)) >> bits(width) >> shift
+                (u128::from(n >> first) * u128::from(multiplier)) >> width.bits() >> shift
             }
             Unsigned::MultiplyAdd(multiplier, shift) => (high(multiplier) + u128::from(n)) >> shift,
         };
@@ -118,8 +111,8 @@ mod tests {
                 ((i128::from(n) + bias) >> shift) as i64
             }
             Signed::Multiply(multiplier, shift) => {
-                assert!(multiplier >> (bits(width) - 1) == 1, "the top bit is set");
-                let high = (i128::from(n) * i128::from(multiplier)) >> bits(width);
+                assert!(multiplier >> (width.bits() - 1) == 1, "the top bit is set");
+                let high = (i128::from(n) * i128::from(multiplier)) >> width.bits();
                 (high >> shift) as i64 + i64::from(n < 0)
             }
         }
@@ -127,9 +120,9 @@ mod tests {
 
     /// Numbers around powers of two, and around multiples of the divisor.
     fn hard(width: Width, d: u64) -> Vec<u64> {
-        let max = u64::MAX >> (64 - bits(width));
+        let max = u64::MAX >> (64 - width.bits());
         let mut numbers = vec![0, 1, 2, max, max - 1, max / 2, max / 2 + 1, max / 2 + 2];
-        for shift in 0..bits(width) {
+        for shift in 0..width.bits() {
             numbers.extend([(1 << shift) - 1, 1 << shift, (1 << shift) + 1]);
         }
         for base in [d, max / d * d, (max / d / 2) * d] {
@@ -145,7 +138,7 @@ mod tests {
             Width::W32 => i64::from(n as u32 as i32),
             Width::W64 => n as i64,
         };
-        if d > 1 && d <= 1 << (bits(width) - 1) {
+        if d > 1 && d <= 1 << (width.bits() - 1) {
             let expected = (i128::from(n) / i128::from(d)) as i64;
             assert_eq!(divide_signed(width, n, d), expected, "{n} / {d}, {width:?}");
         }

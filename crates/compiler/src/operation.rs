@@ -10,6 +10,16 @@ pub(crate) enum Width {
     W64,
 }
 
+impl Width {
+    /// How many bits a value has.
+    pub fn bits(self) -> u32 {
+        match self {
+            Self::W32 => 32,
+            Self::W64 => 64,
+        }
+    }
+}
+
 /// Integer operations of two operands that cannot trap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum IntBinary {

@@ -10,9 +10,10 @@ use pvf_compiler::abi::polkavm::{self as fixed, FloatOperation};
 use pvf_compiler::abi::{BUILTIN_FLAG, Builtin, ENTRY_AREA_BYTES, SLOT_BYTES, context};
 use pvf_compiler::artifact::{ConstExpr, ElementMode, ExportKind, Import};
 use pvf_compiler::{FuncType, MemoryType, ModuleInfo, ValType};
-use pvf_rules::{ExecutionParameters, MOST_MEMORY_PAGES, Name, Trap, TrapKind};
+use pvf_rules::{ExecutionParameters, Name, Trap, TrapKind};
 use pvf_runtime::{
     CallError, FuncTypeDisplay, HostError, HostFailure, InstantiateError, Segment, Value,
+    check_meters, memory_sizes,
 };
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -32,6 +33,18 @@ pub struct Imports<T> {
     pub memory: Option<MemoryType>,
     /// Entries of the table.
     pub table_entries: u32,
+}
+
+impl<T> Imports<T> {
+    /// What a module that imports nothing has: its own memory and table.
+    pub fn none(info: &ModuleInfo) -> Self {
+        Self {
+            functions: Vec::new(),
+            globals: Vec::new(),
+            memory: info.memory,
+            table_entries: info.table.map_or(0, |table| table.minimum),
+        }
+    }
 }
 
 impl<T> Clone for Imports<T> {
@@ -589,7 +602,7 @@ impl<T> Instance<T> {
         };
         match catch_unwind(AssertUnwindSafe(|| body(&mut caller, &mut slots))) {
             Ok(result) => result?,
-            Err(payload) => return Err(panicked(payload.as_ref())),
+            Err(payload) => return Err(HostError::panicked(payload).into()),
         }
         for (&bits, (ty, place)) in slots.iter().zip(result_places(&ty.results)) {
             self.guest.put(ty, place, sp, bits)?;
@@ -681,46 +694,4 @@ const INDIRECT_CALL_BYTES: u32 = 2;
 
 fn unknown_service(service: u32) -> Ended {
     internal(&format!("code asked for the unknown service {service:#x}")).into()
-}
-
-/// The trap for a panic of a host function.
-fn panicked(payload: &(dyn std::any::Any + Send)) -> Ended {
-    let message = payload
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("(no message)");
-    HostError::Trap(format!("host function panicked: {message}")).into()
-}
-
-/// Initial size and limit of a memory in pages.
-fn memory_sizes(
-    ty: MemoryType,
-    parameters: &ExecutionParameters,
-) -> Result<(u32, u32), InstantiateError> {
-    let mut limit = parameters.max_memory_pages.min(MOST_MEMORY_PAGES);
-    if let Some(maximum) = ty.maximum
-        && !parameters.ignore_declared_maximum
-    {
-        limit = limit.min(maximum);
-    }
-    match ty.minimum <= limit {
-        true => Ok((ty.minimum, limit)),
-        false => Err(InstantiateError::MemoryTooLarge {
-            minimum: ty.minimum,
-            limit,
-        }),
-    }
-}
-
-/// Checks that the code counts every meter that the parameters limit.
-fn check_meters(info: &ModuleInfo, parameters: &ExecutionParameters) -> Result<(), HostFailure> {
-    let uncounted = |meter| Err(HostFailure::Uncounted { meter });
-    if parameters.stack_logical_max.is_some() && !info.meters.logical_stack {
-        return uncounted("the logical stack");
-    }
-    if parameters.gas_limit.is_some() && !info.meters.gas {
-        return uncounted("gas");
-    }
-    Ok(())
 }

@@ -4,7 +4,9 @@
 use pvf_compiler::{ArtifactError, Target};
 use pvf_compiler::{FuncType, ValType};
 use pvf_rules::{Name, Rejection, RejectionClass, RuleId, Trap, TrapKind};
+use std::any::Any;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// A failure of the machine or the operating system. Never an outcome of a run.
 #[derive(Debug, thiserror::Error)]
@@ -274,6 +276,24 @@ pub enum HostError {
     /// A failure of the machine or the operating system: the run has no outcome.
     #[error(transparent)]
     Failure(#[from] HostFailure),
+}
+
+impl HostError {
+    /// The trap for a panic of a host function, whose payload this takes.
+    #[cold]
+    pub fn panicked(payload: Box<dyn Any + Send>) -> Self {
+        let message = payload
+            .downcast_ref::<&str>()
+            .copied()
+            .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+            .unwrap_or("(no message)");
+        let message = format!("host function panicked: {message}");
+        // Dropping the payload may panic again; the second payload is leaked.
+        if let Err(again) = catch_unwind(AssertUnwindSafe(move || drop(payload))) {
+            std::mem::forget(again);
+        }
+        Self::Trap(message)
+    }
 }
 
 /// Displays a function type as `[i32 i64] -> [f32]`.

@@ -8,7 +8,6 @@ use crate::{HostError, HostFailure, builtins, interrupt};
 use pvf_compiler::abi::{BUILTIN_FLAG, Builtin, PLAIN_PARAMS};
 use pvf_compiler::artifact::Import;
 use pvf_rules::Name;
-use std::any::Any;
 use std::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -306,7 +305,7 @@ pub(crate) fn end(core: &mut Core, ended: Ended) -> u32 {
 pub(crate) fn failure(result: std::thread::Result<Result<(), HostError>>) -> Ended {
     match result {
         Ok(Err(error)) => error.into(),
-        Err(payload) => panicked(payload),
+        Err(payload) => HostError::panicked(payload).into(),
         Ok(Ok(())) => {
             HostFailure::Internal("a host function that succeeded was reported as failed".into())
                 .into()
@@ -330,21 +329,5 @@ fn missing_function(core: &Core, index: u32) -> Ended {
         Name(&import.module),
         Name(&import.name)
     );
-    HostError::Trap(message).into()
-}
-
-/// The trap for a panic of a host function.
-#[cold]
-fn panicked(payload: Box<dyn Any + Send>) -> Ended {
-    let message = payload
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("(no message)");
-    let message = format!("host function panicked: {message}");
-    // Dropping the payload may panic again; the second payload is leaked.
-    if let Err(again) = catch_unwind(AssertUnwindSafe(move || drop(payload))) {
-        std::mem::forget(again);
-    }
     HostError::Trap(message).into()
 }

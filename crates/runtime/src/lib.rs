@@ -112,5 +112,6 @@ pub use interrupt::Interrupt;
 pub use linker::{Linked, Linker};
 pub use module::Module;
 pub use sampler::{Activity, Sample, Sampler};
+pub use store::{check_meters, memory_sizes};
 pub use typed::{PlainResult, PlainValue, QuickFunction, TypedFunction};
 pub use value::Value;

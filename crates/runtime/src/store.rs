@@ -5,9 +5,9 @@ use crate::linker::{Linked, LinkedImports};
 use crate::memory::LinearMemory;
 use crate::regions::{Regions, Requirements};
 use crate::{HostError, HostFailure, InstantiateError, Module, arch, error::Segment};
-use pvf_compiler::MemoryType;
 use pvf_compiler::abi::context;
 use pvf_compiler::artifact::{ConstExpr, ElementMode};
+use pvf_compiler::{MemoryType, ModuleInfo};
 use pvf_rules::{ExecutionParameters, MOST_MEMORY_PAGES, PAGE_BYTES, Trap, TrapKind};
 use std::mem::ManuallyDrop;
 
@@ -79,7 +79,7 @@ impl Core {
         parameters: &ExecutionParameters,
     ) -> Result<Self, InstantiateError> {
         let module = linked.module.clone();
-        check_meters(&module, parameters)?;
+        check_meters(module.info(), parameters)?;
         let memory = linked
             .memory
             .map(|ty| memory_sizes(ty, parameters))
@@ -291,7 +291,10 @@ impl Core {
 }
 
 /// Initial size and limit of a memory in pages.
-fn memory_sizes(
+///
+/// # Errors
+/// [`InstantiateError::MemoryTooLarge`]: it begins above the limit.
+pub fn memory_sizes(
     ty: MemoryType,
     parameters: &ExecutionParameters,
 ) -> Result<(u32, u32), InstantiateError> {
@@ -311,8 +314,14 @@ fn memory_sizes(
 }
 
 /// Checks that the code counts every meter that the parameters limit.
-fn check_meters(module: &Module, parameters: &ExecutionParameters) -> Result<(), HostFailure> {
-    let meters = module.info().meters;
+///
+/// # Errors
+/// [`HostFailure::Uncounted`]: it does not.
+pub fn check_meters(
+    info: &ModuleInfo,
+    parameters: &ExecutionParameters,
+) -> Result<(), HostFailure> {
+    let meters = info.meters;
     let uncounted = |meter| Err(HostFailure::Uncounted { meter });
     if parameters.stack_logical_max.is_some() && !meters.logical_stack {
         return uncounted("the logical stack");

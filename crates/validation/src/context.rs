@@ -114,13 +114,7 @@ impl Context<'_, '_> {
             Some(heap) => work(heap, &mut memory),
             None => Err(HeapError::NotStarted),
         };
-        result.map_err(|error| {
-            let text = error.to_string();
-            if let HeapError::Host(failure) = error {
-                state.failure = Some(failure);
-            }
-            text
-        })
+        result.map_err(|error| state.keep_failure(error))
     }
 }
 

@@ -10,8 +10,8 @@ use crate::heap::{Heap, HeapError, LinearMemory};
 use crate::link::EntryPoint;
 use crate::parameters::HostParameters;
 use crate::pvf::{
-    HeapUse, Run, Timings, expect_functions, invalid, judge_result, name_switch, nanoseconds,
-    place, rejected, result_out_of_bounds, result_place, trapped,
+    HeapUse, Run, Timings, expect_functions, failed, invalid, judge_result, nanoseconds, place,
+    rejected, result_out_of_bounds, result_place,
 };
 use crate::state::HostState;
 use pvf_compiler::artifact::{Import, ImportKind};
@@ -19,7 +19,7 @@ use pvf_compiler::{Artifact, FuncType, ModuleInfo, ValType};
 use pvf_executor::check_linkable;
 use pvf_polkavm::{Allocator, Caller, Engine, Guest, HostFunction, Imports, Instance, Module};
 use pvf_rules::{Execution, Outcome, Rejection, StackPeaks};
-use pvf_runtime::{CallError, FuncTypeDisplay, HostFailure, LinkError, LoadError, Value};
+use pvf_runtime::{FuncTypeDisplay, HostFailure, LinkError, LoadError, Value};
 use sp_externalities::set_and_run_with_externalities;
 use sp_wasm_interface::{Function, FunctionContext, Pointer, Result as HostResult, WordSize};
 use std::collections::HashMap;
@@ -169,14 +169,7 @@ impl PolkaVmPvf {
                     "`validate_block` returned {results:?}"
                 ))),
             },
-            Err(CallError::Trap(mut trap)) => {
-                if let Some(message) = &mut trap.message {
-                    name_switch(message, self.parameters.ecc_rfc163);
-                }
-                Ok(trapped(trap, instance.data_mut().panic_message.take()))
-            }
-            Err(CallError::Failure(failure)) => Err(failure),
-            Err(error) => Err(HostFailure::Internal(error.to_string())),
+            Err(error) => failed(error, self.parameters.ecc_rfc163, instance.data_mut()),
         }
     }
 }
@@ -221,12 +214,7 @@ fn link(module: &Module, ecc: bool) -> Result<Imports<HostState>, Rejection> {
     check_linkable(info, &functions::function_types(ecc))?;
     let mut bodies = Bodies::default();
     functions::define_all(&mut bodies, ecc);
-    let mut imports = Imports {
-        functions: Vec::new(),
-        globals: Vec::new(),
-        memory: info.memory,
-        table_entries: info.table.map_or(0, |table| table.minimum),
-    };
+    let mut imports = Imports::none(info);
     for import in &info.imports {
         match import.kind {
             ImportKind::Function(signature) => {
@@ -377,13 +365,7 @@ impl GuestContext<'_, '_> {
             Some(heap) => with_shared(heap, memory, work),
             None => Err(HeapError::NotStarted),
         };
-        result.map_err(|error| {
-            let text = error.to_string();
-            if let HeapError::Host(failure) = error {
-                state.failure = Some(failure);
-            }
-            text
-        })
+        result.map_err(|error| state.keep_failure(error))
     }
 
     /// What a failure of PolkaVM becomes: the run then ends with it, and has no outcome.

@@ -257,15 +257,26 @@ impl Pvf {
                     "`validate_block` returned {results:?}"
                 ))),
             },
-            Err(CallError::Trap(mut trap)) => {
-                if let Some(message) = &mut trap.message {
-                    name_switch(message, self.parameters.ecc_rfc163);
-                }
-                Ok(trapped(trap, instance.data_mut().panic_message.take()))
-            }
-            Err(CallError::Failure(failure)) => Err(failure),
-            Err(error) => Err(HostFailure::Internal(error.to_string())),
+            Err(error) => failed(error, self.parameters.ecc_rfc163, instance.data_mut()),
         }
+    }
+}
+
+/// The outcome of a call that did not return, if it is one.
+pub(crate) fn failed(
+    error: CallError,
+    ecc_rfc163: bool,
+    state: &mut HostState,
+) -> Result<Outcome, HostFailure> {
+    match error {
+        CallError::Trap(mut trap) => {
+            if let Some(message) = &mut trap.message {
+                name_switch(message, ecc_rfc163);
+            }
+            Ok(trapped(trap, state.panic_message.take()))
+        }
+        CallError::Failure(failure) => Err(failure),
+        error => Err(HostFailure::Internal(error.to_string())),
     }
 }
 
@@ -281,7 +292,7 @@ pub(crate) fn expect_functions(parameters: &HostParameters) -> Result<(), HostFa
 
 /// Extends the message about a missing function with the parameter that would enable it. Texts are not
 /// part of the outcome.
-pub(crate) fn name_switch(message: &mut String, ecc_rfc163: bool) {
+fn name_switch(message: &mut String, ecc_rfc163: bool) {
     let name = message.strip_prefix("call to a missing function env:");
     let with = |ecc| name.and_then(|name| host_function_type(name, ecc));
     if !ecc_rfc163 && with(true).is_some() && with(false).is_none() {
@@ -380,7 +391,7 @@ pub(crate) fn invalid(reason: String) -> Outcome {
     Outcome::Invalid { trap: None, reason }
 }
 
-pub(crate) fn trapped(trap: Trap, panic_message: Option<String>) -> Outcome {
+fn trapped(trap: Trap, panic_message: Option<String>) -> Outcome {
     Outcome::Invalid {
         reason: panic_message.unwrap_or_else(|| trap.to_string()),
         trap: Some(trap),

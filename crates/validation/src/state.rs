@@ -1,6 +1,6 @@
 //! The state of one run: the data of an instance.
 
-use crate::heap::Heap;
+use crate::heap::{Heap, HeapError};
 use crate::parameters::{LogLevel, LogRecord, LogSink};
 use crate::trace::Trace;
 use pvf_runtime::HostFailure;
@@ -36,6 +36,16 @@ impl HostState {
             trace,
             log,
         }
+    }
+
+    /// The text of an allocator's error, which is all that a host function can return. What is a failure of the host
+    /// ends the run.
+    pub(crate) fn keep_failure(&mut self, error: HeapError) -> String {
+        let text = error.to_string();
+        if let HeapError::Host(failure) = error {
+            self.failure = Some(failure);
+        }
+        text
     }
 
     /// Whether the host calls are traced.

@@ -13,12 +13,7 @@ pub(crate) fn imports(module: &Module, bindings: Vec<Binding>) -> (Imports<Links
         instances: Vec::new(),
         skipped: None,
     };
-    let mut imports = Imports {
-        functions: Vec::new(),
-        globals: Vec::new(),
-        memory: info.memory,
-        table_entries: info.table.map_or(0, |table| table.minimum),
-    };
+    let mut imports = Imports::none(info);
     for (import, binding) in info.imports.iter().zip(bindings) {
         match (binding, import.kind) {
             (Binding::Print, _) => {

@@ -63,12 +63,7 @@ fn our_type(ty: ValType) -> OurType {
 
 fn imports(module: &Module) -> Imports<HostFunctions> {
     let info = module.info();
-    let mut imports = Imports {
-        functions: Vec::new(),
-        globals: Vec::new(),
-        memory: info.memory,
-        table_entries: info.table.map_or(0, |table| table.minimum),
-    };
+    let mut imports = Imports::none(info);
     for import in &info.imports {
         match import.kind {
             ImportKind::Function(signature) => {

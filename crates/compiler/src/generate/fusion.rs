@@ -245,10 +245,7 @@ impl<M: MacroAssembler> Generator<'_, M> {
             IntBinary::Shl => IntBinary::ShrU,
             _ => IntBinary::Shl,
         };
-        let bits = match width {
-            Width::W32 => 32,
-            Width::W64 => 64,
-        };
+        let bits = u64::from(width.bits());
         let Instruction::Const(_, rest) = self.following(1) else {
             return false;
         };

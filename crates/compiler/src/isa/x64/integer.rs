@@ -167,10 +167,7 @@ impl Function<'_> {
     }
 
     fn rotate(&mut self, op: Shift, width: Width, dst: Gpr, a: Gpr, b: Source) {
-        let bits = match width {
-            Width::W32 => 32,
-            Width::W64 => 64,
-        };
+        let bits = width.bits() as u8;
         match (self.count(width, b), op) {
             (Count::Const(0), _) => self.copy(width, dst, a),
             (Count::Const(count), Shift::Rol) => {
